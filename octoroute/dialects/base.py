@@ -1,0 +1,150 @@
+"""What a wire format must be able to say. Two halves, because clients and endpoints speak different subsets.
+
+`Inbound` is a format clients speak to us, `Outbound` one we speak to endpoints; where both are the same format nothing is
+translated: `patched()` bytes go out, and a `Tap` reads along as the answer's bytes pass by. Otherwise a request becomes a
+`Conversation` and an answer becomes events (the hub), never one format directly another. All of it is pure: no sockets, no
+clock, no shared state between two answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from octoroute.conversation import Conversation
+from octoroute.errors import OctorouteError, UpstreamError
+from octoroute.events import Event, Failed, Finished, FinishReason, Started, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
+from octoroute.types import Endpoint, Facts, Request, Usage
+
+
+class Progress:
+    """How far an answer has come: all that the relay and the ledger need to know of it, in either kind of relay."""
+
+    __slots__ = ("failure", "finished", "output_chars", "reason", "started", "usage")
+
+    def __init__(self) -> None:
+        self.started = False
+        """An event has arrived: the commit point."""
+        self.finished = False
+        """The format's own end has been seen; a stream that ends without it is a failure."""
+        self.reason: FinishReason | None = None
+        self.failure: Failed | None = None
+        """An error the upstream reported inside its answer."""
+        self.usage: Usage | None = None
+        self.output_chars = 0
+        """Characters of text, thinking, and arguments; from them usage is estimated when nobody counted."""
+
+    def saw(self, events: Iterable[Event]) -> None:
+        """Take note of decoded events (the translating relay)."""
+        for event in events:
+            match event:
+                case TextDelta(text=text) | ThinkingDelta(text=text) | ToolCallDelta(arguments=text):
+                    self.started = True
+                    self.output_chars += len(text)
+                case UsageReported(usage=usage):
+                    self.usage = usage
+                case Finished(reason=reason):
+                    self.started = self.finished = True
+                    self.reason = reason
+                case Failed():
+                    self.started = True
+                    self.failure = event
+                case Started(usage=usage):
+                    self.started = True
+                    self.usage = usage or self.usage
+                case _:
+                    self.started = True
+
+
+class Tap(Protocol):
+    """Reads the endpoint's own bytes as they are passed on, and notes it in `progress`."""
+
+    progress: Progress
+
+    def feed(self, frames: bytes) -> None:
+        """Complete SSE frames. Raises Broke when they are not this format at all."""
+        ...
+
+    def whole(self, body: bytes) -> None:
+        """A whole answer. Raises Broke when it is none."""
+        ...
+
+
+class Decoder(Protocol):
+    """An endpoint's stream → events. One per answer."""
+
+    def feed(self, frames: bytes) -> Sequence[Event]:
+        """Events of complete SSE frames. Raises Broke on nonsense; an error the upstream reports is a `Failed` event."""
+        ...
+
+    def end(self) -> Sequence[Event]:
+        """The stream has ended cleanly; what was held back. Without a `Finished` by now the answer is broken."""
+        ...
+
+
+class Encoder(Protocol):
+    """Events → the client's stream. One per answer."""
+
+    def encode(self, events: Sequence[Event]) -> bytes: ...
+
+    def fail(self, error: OctorouteError, request_id: str) -> bytes:
+        """The failure in the client's dialect: an error event, never assistant text, never a normal end."""
+        ...
+
+
+class Inbound(Protocol):
+    name: str
+    keep_alive: bytes
+    """Sent after silence, between frames, once the answer has begun."""
+
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+        """Raises BadRequest naming the field. Reads what the gateway needs and nothing more."""
+        ...
+
+    def facts(self, request: Request) -> Facts: ...
+
+    def patched(self, request: Request, model: str) -> bytes:
+        """The client's bytes with `model` replaced and our own `octoroute` object removed."""
+        ...
+
+    def conversation(self, request: Request) -> Conversation:
+        """Raises BadRequest for what the hub's vocabulary cannot say and must not drop."""
+        ...
+
+    def encoder(self, request: Request) -> Encoder: ...
+
+    def whole(self, request: Request, events: Sequence[Event]) -> bytes:
+        """A whole answer's body."""
+        ...
+
+    def error(self, error: OctorouteError, request_id: str) -> bytes:
+        """An error's body."""
+        ...
+
+    def error_event(self, error: OctorouteError, request_id: str) -> bytes:
+        """An error inside a stream whose bytes were passed through."""
+        ...
+
+
+class Outbound(Protocol):
+    name: str
+
+    def write(self, conversation: Conversation, endpoint: Endpoint, *, stream: bool) -> bytes:
+        """The request's body. Raises BadRequest for what this format cannot say (`unsayable` asked beforehand)."""
+        ...
+
+    def unsayable(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
+        """Why this endpoint cannot be asked that, or None."""
+        ...
+
+    def tap(self) -> Tap: ...
+
+    def decoder(self) -> Decoder: ...
+
+    def decode_whole(self, body: bytes) -> Sequence[Event]:
+        """Raises Broke when it is no answer."""
+        ...
+
+    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
+        """A more exact error than the status alone tells (context too long, quota, retry delay); None: the status tells all."""
+        ...

@@ -1,0 +1,97 @@
+"""Server-sent events as bytes: cut a stream at frame ends, read frames, write frames. Pure.
+
+Lines end at CR, LF, or CRLF and nowhere else (https://html.spec.whatwg.org/multipage/server-sent-events.html), so U+2028 and
+its kin inside JSON are left alone. Bytes are never decoded here: a character cut between two reads stays whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from octoroute.errors import Broke
+
+MAX_FRAME_BYTES = 64 * 1024 * 1024
+"""A frame longer than this is not an event but an attack on our memory."""
+
+KEEP_ALIVE = b": keep-alive\n\n"
+
+_FRAME_END = re.compile(rb"(?:\r\n|\r(?!\n)|\n)(?:\r\n|\r(?!\n)|\n)")
+_BOM = b"\xef\xbb\xbf"
+
+
+class Cutter:
+    """Holds back the unfinished frame at the end of what has arrived, so that a relay never ends inside one."""
+
+    __slots__ = ("_limit", "_rest")
+
+    def __init__(self, limit: int = MAX_FRAME_BYTES) -> None:
+        self._rest = bytearray()
+        self._limit = limit
+
+    def feed(self, data: bytes) -> bytes:
+        """All frames that `data` completes, as they came; b"" when it completes none. Raises Broke on a boundless frame."""
+        rest = self._rest
+        if not rest and data.endswith(b"\n\n"):  # what nearly every server writes: whole frames
+            return data
+        start = max(0, len(rest) - 3)
+        rest += data
+        end = _last_frame_end(rest, start)
+        if end:
+            complete = bytes(rest[:end])
+            del rest[:end]
+            return complete
+        if len(rest) > self._limit:
+            raise Broke(f"an event is longer than {self._limit} bytes")
+        return b""
+
+    @property
+    def rest(self) -> bytes:
+        """The unfinished frame: what a server forgot to close when the stream ends."""
+        return bytes(self._rest)
+
+
+def _last_frame_end(buffer: bytearray, start: int) -> int:
+    """Where the last frame that ends after `start` ends; 0: none does."""
+    if buffer.find(b"\r", start) < 0:
+        at = buffer.rfind(b"\n\n", start)
+        return at + 2 if at >= 0 else 0
+    end = 0
+    for match in _FRAME_END.finditer(buffer, start):
+        end = match.end()
+    return end
+
+
+def read_frames(frames: bytes) -> Iterator[tuple[str, bytes]]:
+    """(event name, data) of each frame that has data; comments, ids, and retry fields are not events."""
+    if b"\r" in frames:
+        frames = frames.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if frames.startswith(_BOM):
+        frames = frames[3:]
+    for frame in frames.split(b"\n\n"):
+        if frame.startswith(b"data:") and b"\n" not in frame:
+            yield "", frame[6:] if frame.startswith(b"data: ") else frame[5:]
+        elif frame:
+            name, data = _read_fields(frame)
+            if data is not None:
+                yield name, data
+
+
+def _read_fields(frame: bytes) -> tuple[str, bytes | None]:
+    name = ""
+    lines: list[bytes] = []
+    for line in frame.split(b"\n"):
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            lines.append(value)
+        elif field == b"event":
+            name = value.decode("utf-8", "replace")
+    return name, b"\n".join(lines) if lines else None
+
+
+def frame(data: bytes, event: str | None = None) -> bytes:
+    """One frame around `data`, which is JSON and so holds no line end."""
+    if event is None:
+        return b"data: " + data + b"\n\n"
+    return b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"

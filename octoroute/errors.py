@@ -1,0 +1,222 @@
+"""Everything that can go wrong, by who is at fault.
+
+    OctorouteError
+    ├── ConfigError            the operator: what was wrong, all of it
+    ├── ClientError            the caller
+    │   ├── BadRequest 400     ContextTooLong 400
+    │   ├── Unauthorized 401   Forbidden 403
+    │   ├── UnknownModel 404   UnknownRoute 404
+    │   ├── WrongMethod 405    TooLarge 413
+    │   ├── WrongMediaType 415 HeadersTooLarge 431
+    │   └── OverLimit 429
+    ├── UpstreamError          an endpoint
+    │   ├── Unreachable 502    no connection
+    │   ├── TooSlow 504        no answer in time
+    │   ├── Throttled 429      it wants a rest
+    │   ├── Overloaded 503     it is too busy
+    │   ├── Broke 502          it failed, or talked nonsense
+    │   ├── Misconfigured 502  it does not accept our credentials
+    │   └── Declined 4xx       it judged the request itself; relayed as it is
+    ├── Exhausted              nobody could answer; carries the last real cause
+    └── StoreError             history could not be kept
+
+`status` is what a client sees, `code` a stable word for logs, metrics, and the error body, `kind` the error family that
+dialects map to their own type names. `retryable`: another endpoint may do better. `blames_endpoint`: counts towards its
+circuit. The text of an error never holds a key or a prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+
+class OctorouteError(Exception):
+    status: ClassVar[int] | int = 500
+    code: ClassVar[str] | str = "internal_error"
+    kind: ClassVar[str] = "server_error"
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
+    retry_after_s: float | None = None
+
+
+class ConfigError(OctorouteError):
+    """The configuration cannot be used. `problems` are whole sentences, each naming its key path and the remedy."""
+
+    code = "invalid_configuration"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class ClientError(OctorouteError):
+    """The caller's to mend. `param` names the offending field as the caller wrote it."""
+
+    status = 400
+    code = "invalid_request"
+    kind = "invalid_request_error"
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class BadRequest(ClientError):
+    pass
+
+
+class ContextTooLong(BadRequest):
+    """No endpoint that may answer has a window for it. The words are the ones that make agents compact themselves."""
+
+    code = "context_length_exceeded"
+
+    def __init__(self, tokens: int, limit: int) -> None:
+        super().__init__(f"prompt is too long: {tokens} tokens > {limit} maximum", param="messages")
+
+
+class Unauthorized(ClientError):
+    status = 401
+    code = "invalid_api_key"
+    kind = "authentication_error"
+
+
+class Forbidden(ClientError):
+    status = 403
+    code = "permission_denied"
+    kind = "permission_error"
+
+
+class UnknownModel(ClientError):
+    status = 404
+    code = "model_not_found"
+    kind = "not_found_error"
+
+
+class UnknownRoute(ClientError):
+    status = 404
+    code = "unknown_route"
+    kind = "not_found_error"
+
+
+class WrongMethod(ClientError):
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allow: str) -> None:
+        super().__init__(message)
+        self.allow = allow
+
+
+class TooLarge(ClientError):
+    status = 413
+    code = "request_too_large"
+    kind = "request_too_large"
+
+
+class WrongMediaType(ClientError):
+    status = 415
+    code = "unsupported_media_type"
+
+
+class HeadersTooLarge(ClientError):
+    status = 431
+    code = "headers_too_large"
+
+
+class OverLimit(ClientError):
+    status = 429
+    code = "rate_limit_exceeded"
+    kind = "rate_limit_error"
+
+
+class UpstreamError(OctorouteError):
+    """An endpoint did not do its part. `message` is for clients: it holds no address and nothing of the upstream's body."""
+
+    status = 502
+    code = "upstream_error"
+    kind = "api_error"
+    retryable: ClassVar[bool] = True
+    blames_endpoint: ClassVar[bool] = True
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, detail: str = "") -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        self.detail = detail
+        """For the log at debug only: what the upstream said, bounded."""
+
+
+class Unreachable(UpstreamError):
+    code = "upstream_unreachable"
+
+
+class TooSlow(UpstreamError):
+    status = 504
+    code = "upstream_timeout"
+    kind = "timeout_error"
+
+
+class Throttled(UpstreamError):
+    """429: the endpoint is well, and wants a rest of `retry_after_s` (None: it did not say)."""
+
+    status = 429
+    code = "upstream_rate_limited"
+    kind = "rate_limit_error"
+    blames_endpoint = False
+
+
+class Overloaded(UpstreamError):
+    status = 503
+    code = "upstream_overloaded"
+    kind = "overloaded_error"
+
+
+class Broke(UpstreamError):
+    """A 5xx, an answer that is no answer, or one that stopped before its end."""
+
+    code = "upstream_failed"
+
+
+class Misconfigured(UpstreamError):
+    """401, 402, 403: our credentials, not the client's. The endpoint opens at once."""
+
+    code = "upstream_misconfigured"
+
+
+class Declined(UpstreamError):
+    """The upstream answered about this very request (400, 404, 413, 422 …): relayed with status and body, not retried."""
+
+    code = "upstream_declined"
+    kind = "invalid_request_error"
+    retryable = False
+    blames_endpoint = False
+
+    def __init__(self, message: str, *, status: int, body: bytes, headers: Mapping[str, str], dialect: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+        """The upstream's own bytes, in `dialect`."""
+        self.headers = headers
+        self.dialect = dialect
+
+
+class Exhausted(OctorouteError):
+    """Nobody answered. Status and code are those of the last real cause; 503 when nobody could even be asked."""
+
+    kind = "api_error"
+
+    def __init__(
+        self, message: str, *, status: int = 503, code: str = "no_endpoint_available", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.retry_after_s = retry_after_s
+
+
+class StoreError(OctorouteError):
+    code = "store_unavailable"

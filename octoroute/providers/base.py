@@ -1,0 +1,26 @@
+"""What a vendor must be able to say: addresses, credentials, quirks. Pure; one instance serves every endpoint of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from octoroute.types import Endpoint
+
+
+class Provider(Protocol):
+    kind: str
+    dialect: str
+    """The wire format its servers speak: a key of `dialects.OUTBOUND`."""
+
+    def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
+        """Where `api` ("chat", "embeddings", "completions", "count_tokens") lives; None: this kind has no such thing."""
+        ...
+
+    def headers(self, endpoint: Endpoint, client_headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """Credentials, configured headers, and those of the client's that this kind may see. Not host, not lengths."""
+        ...
+
+    def probe_url(self, endpoint: Endpoint) -> str:
+        """What the health probe GETs with `headers(endpoint, {})`."""
+        ...

@@ -1,0 +1,58 @@
+"""How bytes reach an endpoint: the narrow seam between `upstream` and an HTTP/1.1 client.
+
+Implementations know nothing of models, retries, or dialects. They never follow redirects, never retry (but a request none of
+whose bytes were sent), never read the environment, and never log. Cancelling a call closes its connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request. `headers` hold neither host, content-length, nor connection: the transport writes those."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    connect_timeout_s: float = 10.0
+
+
+class Answer(Protocol):
+    """An answer whose head has arrived. Its owner must `close()` it, however it ends; closing twice is harmless."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Lower-case names; a repeated header's values joined by ", ". Content-encoding is already undone."""
+
+    async def chunk(self) -> bytes:
+        """The next bytes as they arrive; b"" at the answer's own end. Raises Broke when the connection ends before that.
+
+        Back-pressure is the caller's pace: nothing is read ahead beyond a bounded buffer.
+        """
+        ...
+
+    async def body(self, limit: int) -> bytes:
+        """All of it. Raises Broke when cut short or longer than `limit` bytes."""
+        ...
+
+    def close(self) -> None:
+        """Hand a fully read connection back to the pool; cut one that is not."""
+        ...
+
+
+class Transport(Protocol):
+    async def send(self, call: Call) -> Answer:
+        """Raises Unreachable (no connection, in time or at all) or Broke (a connection, but no HTTP answer).
+
+        The wait for the answer's head has no time limit here: the caller cancels.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close every connection, idle or not."""
+        ...

@@ -1,0 +1,263 @@
+"""The words of the domain: what is asked, of whom, and how it ended.
+
+Frozen and keyword-only; units stand in the names. Nothing here imports from the rest of the package.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "Attempt",
+    "Capability",
+    "Decision",
+    "Ending",
+    "Endpoint",
+    "Facts",
+    "Hints",
+    "Importance",
+    "Outcome",
+    "Price",
+    "Request",
+    "Secret",
+    "Task",
+    "Tier",
+    "Usage",
+]
+
+
+class Tier(StrEnum):
+    """How much model a request deserves, cheapest first."""
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    DEEP = "deep"
+
+
+class Importance(StrEnum):
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class Task(StrEnum):
+    CASUAL_CHAT = "casual_chat"
+    CODE = "code"
+    CREATIVE_WRITING = "creative_writing"
+    DEEP_ANALYSIS = "deep_analysis"
+    DOCUMENT_SUMMARY = "document_summary"
+    QUESTION_ANSWER = "question_answer"
+
+
+class Capability(StrEnum):
+    """What a request may need that not every model has."""
+
+    TOOLS = "tools"
+    VISION = "vision"
+    JSON = "json"
+
+
+class Secret:
+    """A key. It prints as `***`; `reveal()` is the only way to its text, `matches()` compares in constant time."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def matches(self, offered: str) -> bool:
+        return hmac.compare_digest(self._text.encode(), offered.encode("utf-8", "surrogateescape"))
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.matches(other._text)
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._text))
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """USD per million tokens. `cached=None`: cached input costs what fresh input costs."""
+
+    input: float = 0.0
+    output: float = 0.0
+    cached: float | None = None
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One model at one address. `id` is unique and is not the model's name: replicas share a name, never an id."""
+
+    id: str
+    name: str
+    tier: Tier
+    kind: str
+    """Which provider plug-in speaks to it: openai, azure, anthropic, gemini."""
+    provider: str
+    """The `[providers.NAME]` table it belongs to, or its kind when it stands alone."""
+    base_url: str
+    model: str
+    """What the upstream is asked for."""
+    api_key: Secret | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    api_version: str | None = None
+    priority: int = 1
+    weight: float = 1.0
+    max_in_flight: int = 0
+    """0: no limit."""
+    max_tokens: int | None = None
+    temperature: float | None = None
+    context_window: int | None = None
+    capabilities: frozenset[Capability] = frozenset(Capability)
+    price: Price | None = None
+    connect_timeout_s: float = 10.0
+    first_event_timeout_s: float = 120.0
+    idle_timeout_s: float = 300.0
+
+
+class Hints(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client said about its request beside the request. None: not said."""
+
+    importance: Importance | None = None
+    task: Task | None = None
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a router may know of a request; computed once, cheaply, without translating it."""
+
+    text: str = ""
+    """The last user message's text parts, joined by newlines; no code is removed."""
+    earlier: tuple[tuple[str, str], ...] = ()
+    """(role, text) of the messages before it, oldest first, bounded in number and length by the dialect."""
+    tokens: int = 0
+    """Estimated prompt tokens of the whole conversation."""
+    output_tokens: int | None = None
+    """What the client allows the answer to cost; None: not said."""
+    messages: int = 0
+    tools: bool = False
+    """Tools are offered, or tool calls stand in the history."""
+    images: bool = False
+    json: bool = False
+    """A structured answer is asked for."""
+    attachments: bool = False
+    """Files, documents, or audio are attached."""
+    importance: Importance = Importance.NORMAL
+    task: Task | None = None
+    """As the client said it; None: to be inferred."""
+
+    @property
+    def needs(self) -> frozenset[Capability]:
+        return _NEEDS[self.tools, self.images, self.json]
+
+
+_NEEDS = {
+    (tools, images, json): frozenset(
+        capability
+        for wanted, capability in ((tools, Capability.TOOLS), (images, Capability.VISION), (json, Capability.JSON))
+        if wanted
+    )
+    for tools in (False, True)
+    for images in (False, True)
+    for json in (False, True)
+}
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One question as it arrived. `body` is the dialect's own reading of the client's bytes, opaque to the spine."""
+
+    id: str
+    dialect: str
+    model: str
+    stream: bool
+    body: object
+    hints: Hints = Hints()
+    headers: Mapping[str, str] = {}
+    """The client's headers that may matter to an upstream of the same dialect; lower-case names."""
+    api: str = "chat"
+    """Which upstream interface it wants; the providers know the paths."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """Which tier answers, who said so, and why. `only`: the client named an endpoint, nothing else will do."""
+
+    tier: Tier
+    by: Literal["rule", "llm", "learned", "client", "default", "cascade"]
+    why: str
+    confidence: float | None = None
+    only: frozenset[str] | None = None
+    took_s: float = 0.0
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint asked once. `error` is the failure's code; None: it answered."""
+
+    endpoint: Endpoint
+    took_s: float
+    error: str | None = None
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens as the provider counted them; `input_tokens` includes the cached ones."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the input, read from a prompt cache."""
+    cache_write_tokens: int = 0
+    """Of the input, written to a prompt cache."""
+    reasoning_tokens: int = 0
+    """Of the output, spent on thinking."""
+    estimated: bool = False
+
+    def cost(self, price: Price) -> float:
+        """USD."""
+        cached_rate = price.input if price.cached is None else price.cached
+        fresh = max(0, self.input_tokens - self.cached_tokens)
+        return (fresh * price.input + self.cached_tokens * cached_rate + self.output_tokens * price.output) / 1e6
+
+
+class Ending(StrEnum):
+    """How a request ended; every request ends exactly once."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    """The fault is the client's, or the upstream says so: a 4xx."""
+    FAILED = "failed"
+    """Nothing was answered; the client got an error status."""
+    BROKEN = "broken"
+    """The answer stopped in the middle; the client got an error event."""
+    ABANDONED = "abandoned"
+    """The client hung up."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole story of one request. Metrics, the log line, and the stores are views of it."""
+
+    request_id: str
+    dialect: str
+    asked_for: str
+    """`auto`, a tier, `named`, or `unknown`: never the client's own text."""
+    stream: bool
+    ending: Ending
+    status: int
+    decision: Decision | None = None
+    attempts: tuple[Attempt, ...] = ()
+    endpoint: Endpoint | None = None
+    """Who answered, wholly or in part."""
+    error: str | None = None
+    usage: Usage | None = None
+    first_event_s: float | None = None
+    total_s: float = 0.0
+    cost_usd: float | None = None
+    key_name: str | None = None
