@@ -1,0 +1,51 @@
+"""What went wrong on the wire, in words a client may read: no address, no byte of the upstream's. Pure."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+from octoroute.errors import Broke, Unreachable
+
+_CERTIFICATE: dict[int, str] = {
+    9: "is not valid yet",
+    10: "has expired",
+    18: "is self-signed and not trusted",
+    19: "comes from an authority that is not trusted",
+    20: "comes from an authority that is not trusted",
+    21: "comes from an authority that is not trusted",
+    62: "is for another host",
+    64: "is for another host",
+}
+"""By OpenSSL's verify code (X509_V_ERR_*)."""
+
+# The first type that fits wins, so subclasses stand before their bases.
+_UNREACHABLE: tuple[tuple[type[BaseException], str], ...] = (
+    (ssl.SSLError, "the TLS handshake with the upstream failed"),
+    (socket.gaierror, "the upstream's name could not be resolved"),
+    (ConnectionRefusedError, "the upstream refused the connection"),
+    (TimeoutError, "the upstream could not be connected to in time"),
+    (ConnectionError, "the upstream hung up while it was being connected to"),
+)
+
+CUT = "the upstream closed the connection before its answer was complete"
+SILENT = "the upstream closed the connection without an answer"
+NONSENSE = "the upstream's answer is not valid HTTP"
+PINNED = "the upstream's TLS certificate is not the pinned one"
+
+
+def unreachable(error: BaseException) -> Unreachable:
+    """No connection came about."""
+    detail = str(error)[:500]
+    if isinstance(error, ssl.SSLCertVerificationError):
+        fault = _CERTIFICATE.get(error.verify_code, "could not be verified")
+        return Unreachable(f"the upstream's TLS certificate {fault}", detail=detail)
+    for kind, message in _UNREACHABLE:
+        if isinstance(error, kind):
+            return Unreachable(message, detail=detail)
+    return Unreachable("the upstream could not be connected to", detail=detail)
+
+
+def broke(message: str, error: BaseException | None = None) -> Broke:
+    """A connection came about, and no (whole) answer."""
+    return Broke(message, detail=str(error)[:500] if error else "")
