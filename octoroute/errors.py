@@ -13,7 +13,7 @@
     │   ├── Unreachable 502    no connection
     │   ├── TooSlow 504        no answer in time
     │   ├── Throttled 429      it wants a rest
-    │   ├── Overloaded 503     it is too busy
+    │   ├── Overloaded 502     it is too busy
     │   ├── Broke 502          it failed, or talked nonsense
     │   ├── Misconfigured 502  it does not accept our credentials
     │   └── Declined 4xx       it judged the request itself; relayed as it is
@@ -170,7 +170,6 @@ class Throttled(UpstreamError):
 
 
 class Overloaded(UpstreamError):
-    status = 503
     code = "upstream_overloaded"
     kind = "overloaded_error"
 

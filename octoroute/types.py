@@ -19,7 +19,6 @@ __all__ = [
     "Ending",
     "Endpoint",
     "Facts",
-    "Hints",
     "Importance",
     "Outcome",
     "Price",
@@ -126,13 +125,6 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_s: float = 300.0
 
 
-class Hints(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client said about its request beside the request. None: not said."""
-
-    importance: Importance | None = None
-    task: Task | None = None
-
-
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """All that a router may know of a request; computed once, cheaply, without translating it."""
 
@@ -141,7 +133,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     earlier: tuple[tuple[str, str], ...] = ()
     """(role, text) of the messages before it, oldest first, bounded in number and length by the dialect."""
     tokens: int = 0
-    """Estimated prompt tokens of the whole conversation."""
+    """Estimated prompt tokens of the whole conversation's text."""
+    context_tokens: int = 0
+    """The same with tool schemas, images, and files: what must fit a context window."""
     output_tokens: int | None = None
     """What the client allows the answer to cost; None: not said."""
     messages: int = 0
@@ -152,9 +146,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """A structured answer is asked for."""
     attachments: bool = False
     """Files, documents, or audio are attached."""
-    importance: Importance = Importance.NORMAL
+    importance: Importance | None = None
+    """As the client said it; the gateway fills in `routing.default_importance`."""
     task: Task | None = None
     """As the client said it; None: to be inferred."""
+    quality: float | None = None
+    """Where on the cost-quality curve the client wants to be, 0 cheapest to 1 best; None: not said."""
 
     @property
     def needs(self) -> frozenset[Capability]:
@@ -181,7 +178,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     stream: bool
     body: object
-    hints: Hints = Hints()
+    facts: Facts
     headers: Mapping[str, str] = {}
     """The client's headers that may matter to an upstream of the same dialect; lower-case names."""
     api: str = "chat"

@@ -14,7 +14,7 @@ from typing import Protocol
 from octoroute.conversation import Conversation
 from octoroute.errors import OctorouteError, UpstreamError
 from octoroute.events import Event, Failed, Finished, FinishReason, Started, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
-from octoroute.types import Endpoint, Facts, Request, Usage
+from octoroute.types import Endpoint, Request, Usage
 
 
 class Progress:
@@ -98,10 +98,8 @@ class Inbound(Protocol):
     """Sent after silence, between frames, once the answer has begun."""
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
-        """Raises BadRequest naming the field. Reads what the gateway needs and nothing more."""
+        """Raises BadRequest naming the field. Reads what the gateway needs, facts included, and nothing more."""
         ...
-
-    def facts(self, request: Request) -> Facts: ...
 
     def patched(self, request: Request, model: str) -> bytes:
         """The client's bytes with `model` replaced and our own `octoroute` object removed."""

@@ -1,0 +1,111 @@
+"""How any dialect's reader gathers the facts of a request: one pass, nothing translated, everything bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from octoroute.dialects.body import Body, decode
+from octoroute.errors import BadRequest
+from octoroute.types import Facts, Importance, Task
+
+EARLIER_MESSAGES = 12
+"""What "go on" may refer to lies in the last few messages."""
+EARLIER_CHARS = 2000
+IMAGE_TOKENS = 1000
+"""Towards the context window; about what the vendors charge for an ordinary picture."""
+
+
+class Hints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The client's `octoroute` object, or the headers that say the same. None: not said."""
+
+    importance: Importance | None = None
+    task_type: Task | None = None
+    quality: float | None = None
+
+
+_HINTS = msgspec.json.Decoder(Hints)
+
+
+class _Header(NamedTuple):
+    name: str
+    field: str
+    kind: type[Importance] | type[Task] | type[float]
+
+
+_HEADERS = (
+    _Header("x-octoroute-importance", "importance", Importance),
+    _Header("x-octoroute-task-type", "task_type", Task),
+    _Header("x-octoroute-quality", "quality", float),
+)
+
+
+def read_hints(body: Body, headers: Mapping[str, str]) -> Hints:
+    """The body's object, then the headers, which win. BadRequest naming what is not understood."""
+    raw = body.values.get("octoroute")
+    hints = Hints() if raw is None else decode(raw, _HINTS, "octoroute")
+    for header in _HEADERS:
+        text = headers.get(header.name)
+        if text is not None:
+            hints = msgspec.structs.replace(hints, **{header.field: _read_header(header, text)})
+    if hints.quality is not None and not 0 <= hints.quality <= 1:
+        raise BadRequest("quality: must be between 0 and 1", param="octoroute.quality")
+    return hints
+
+
+def _read_header(header: _Header, text: str) -> Importance | Task | float:
+    try:
+        return header.kind(text.strip().lower())
+    except ValueError:
+        allowed = "a number between 0 and 1" if header.kind is float else ", ".join(header.kind)  # type: ignore[arg-type]
+        raise BadRequest(f"{header.name}: must be one of {allowed}", param=header.name) from None
+
+
+class FactsBuilder:
+    """Fill the attributes, call `message` for each message in order, then `build`."""
+
+    def __init__(self) -> None:
+        self.tools = False
+        self.images = 0
+        self.json = False
+        self.attachments = False
+        self.extra_chars = 0
+        """Characters of tool schemas and the like: no part of the question, but of the context."""
+        self._messages: list[tuple[str, str]] = []
+
+    def message(self, role: str, text: str) -> None:
+        self._messages.append((role, text))
+
+    def build(self, hints: Hints, *, output_tokens: int | None) -> Facts:
+        messages = self._messages
+        last = next((at for at in range(len(messages) - 1, -1, -1) if messages[at][0] == "user"), None)
+        tokens = estimate_tokens(messages)
+        return Facts(
+            text="" if last is None else messages[last][1],
+            earlier=tuple(
+                (role, text[:EARLIER_CHARS]) for role, text in messages[max(0, (last or 0) - EARLIER_MESSAGES) : last or 0]
+            ),
+            tokens=tokens,
+            context_tokens=tokens + self.extra_chars // 4 + self.images * IMAGE_TOKENS,
+            output_tokens=output_tokens,
+            messages=len(messages),
+            tools=self.tools,
+            images=self.images > 0,
+            json=self.json,
+            attachments=self.attachments,
+            importance=hints.importance,
+            task=hints.task_type,
+            quality=hints.quality,
+        )
+
+
+def estimate_tokens(messages: list[tuple[str, str]]) -> int:
+    """A quarter of the characters, as v1 counted; scripts of one word a character (CJK) count a token a character."""
+    chars = 0
+    for _, text in messages:
+        chars += len(text)
+        if not text.isascii():
+            chars += 3 * ((len(text.encode("utf-8", "surrogatepass")) - len(text)) // 2)
+    return chars // 4

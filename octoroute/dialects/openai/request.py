@@ -1,0 +1,159 @@
+"""A Chat Completions request as it arrives: checked where the gateway must know, kept as bytes everywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from octoroute.dialects import sse
+from octoroute.dialects.body import Body, decode, encode
+from octoroute.dialects.facts import FactsBuilder, read_hints
+from octoroute.dialects.openai.errors import error_event, write_error
+from octoroute.errors import BadRequest, OctorouteError
+from octoroute.types import Facts, Request
+
+
+class _Part(msgspec.Struct):
+    type: str = ""
+    text: str | None = None
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: str | list[_Part] | None = None
+    tool_calls: msgspec.Raw | None = None
+
+
+class _Format(msgspec.Struct):
+    type: str = "text"
+
+
+_MODEL = msgspec.json.Decoder(str)
+_MESSAGES = msgspec.json.Decoder(list[_Message])
+_FORMAT = msgspec.json.Decoder(_Format | None)
+_BOOL = msgspec.json.Decoder(bool | None)
+
+_Number = msgspec.json.Decoder(float | None)
+_Whole = msgspec.json.Decoder(int | None)
+
+
+def _between(low: float, high: float) -> Callable[[str, msgspec.Raw], None]:
+    def check(name: str, value: msgspec.Raw) -> None:
+        number = decode(value, _Number, name)
+        if number is not None and not low <= number <= high:
+            raise BadRequest(f"{name}: must be between {low:g} and {high:g}", param=name)
+
+    return check
+
+
+def _at_least(low: int, *also: int) -> Callable[[str, msgspec.Raw], None]:
+    def check(name: str, value: msgspec.Raw) -> None:
+        number = decode(value, _Whole, name)
+        if number is not None and number < low and number not in also:
+            raise BadRequest(f"{name}: must be at least {low}", param=name)
+
+    return check
+
+
+_CHECKS: Mapping[str, Callable[[str, msgspec.Raw], None]] = {
+    "temperature": _between(0, 2),
+    "top_p": _between(0, 1),
+    "presence_penalty": _between(-2, 2),
+    "frequency_penalty": _between(-2, 2),
+    "max_tokens": _at_least(1, -1),  # -1 is LM Studio's and llama.cpp's "no limit"
+    "max_completion_tokens": _at_least(1, -1),
+    "n": _at_least(1),
+}
+"""Fields whose limits the format itself sets. Everything else is between the client and the model."""
+
+_IMAGES = frozenset({"image_url", "input_image", "image"})
+_FILES = frozenset({"file", "input_file", "input_audio"})
+
+
+class OpenAIReader:
+    """The bytes' side of the inbound half; `dialects.openai` adds the translating side."""
+
+    name = "openai"
+    keep_alive = sse.KEEP_ALIVE
+
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+        parsed = Body.parse(body)
+        model = read_model(parsed)
+        stream = parsed.decode("stream", _BOOL) or False
+        for name, value in parsed.values.items():
+            check = _CHECKS.get(name)
+            if check is not None:
+                check(name, value)
+        return Request(
+            id=request_id,
+            dialect=self.name,
+            model=model,
+            stream=stream,
+            body=parsed,
+            facts=_facts(parsed, headers),
+            headers=headers,
+        )
+
+    def patched(self, request: Request, model: str) -> bytes:
+        assert isinstance(request.body, Body)
+        return request.body.patched({"model": encode(model), "octoroute": None})
+
+    def error(self, error: OctorouteError, request_id: str) -> bytes:
+        return write_error(error, request_id)
+
+    def error_event(self, error: OctorouteError, request_id: str) -> bytes:
+        return error_event(error, request_id)
+
+
+def read_model(body: Body) -> str:
+    model = body.decode("model", _MODEL)
+    if model is None:
+        raise BadRequest('model: is missing; send "auto", a tier, or a configured name', param="model")
+    if not model.strip():
+        raise BadRequest('model: is empty; send "auto", a tier, or a configured name', param="model")
+    return model
+
+
+def _facts(body: Body, headers: Mapping[str, str]) -> Facts:
+    messages = body.decode("messages", _MESSAGES)
+    if not messages:
+        raise BadRequest("messages: must be a list of at least one message", param="messages")
+    facts = FactsBuilder()
+    for message in messages:
+        if message.role in {"tool", "function"} or message.tool_calls is not None:
+            facts.tools = True
+        content = message.content
+        if content is None:
+            facts.message(message.role, "")
+        elif isinstance(content, str):
+            facts.message(message.role, content)
+        else:
+            facts.message(message.role, _text_of(content, facts))
+    for name in ("tools", "functions"):
+        if body.is_set(name):
+            facts.tools = True
+            facts.extra_chars += len(memoryview(body.values[name]))
+    answer_format = body.decode("response_format", _FORMAT)
+    facts.json = answer_format is not None and answer_format.type != "text"
+    return facts.build(read_hints(body, headers), output_tokens=_output_tokens(body))
+
+
+def _text_of(parts: Sequence[_Part], facts: FactsBuilder) -> str:
+    texts: list[str] = []
+    for part in parts:
+        if part.text is not None:
+            texts.append(part.text)
+        elif part.type in _IMAGES:
+            facts.images += 1
+        elif part.type in _FILES:
+            facts.attachments = True
+    return "\n".join(texts)
+
+
+def _output_tokens(body: Body) -> int | None:
+    for name in ("max_completion_tokens", "max_tokens"):
+        number = body.decode(name, _Whole)
+        if number is not None:
+            return number if number > 0 else None
+    return None

@@ -1,0 +1,259 @@
+"""The spine: decide → plan → try in order → relay → settle. Every request walks it, whatever it asks in whatever dialect.
+
+A retry is the next item of the plan. There is no back-off between different endpoints: waiting does not help another
+machine. Nothing is promised to the client before an answer has begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from octoroute.dialects.base import Inbound
+from octoroute.errors import BadRequest, ContextTooLong, Exhausted, OctorouteError, Throttled, UnknownModel, UpstreamError
+from octoroute.health import Health, Lease
+from octoroute.relay import Reply
+from octoroute.routers.base import Router
+from octoroute.selection import FALLS_TO, Random, fits, plan, unfit, weighted
+from octoroute.trail import Ledger, Trail, ending_of
+from octoroute.types import Decision, Endpoint, Facts, Importance, Request, Tier
+from octoroute.upstream import Opened, Question, Upstream
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    max_attempts: int = 3
+    """0: every candidate exactly once."""
+    backoff: str = "exponential"
+    base_s: float = 0.1
+    cap_s: float = 30.0
+
+    def wait_s(self, again: int, random: Random) -> float:
+        """Before asking the same endpoint for the `again`-th time again; half of it is jitter."""
+        factor = {"exponential": 2 ** min(again - 1, 30), "linear": again, "fixed": 1}[self.backoff]
+        return min(self.base_s * factor, self.cap_s) * (0.5 + 0.5 * random())
+
+
+class House(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a configuration decides about requests; replaced as a whole by a reload."""
+
+    endpoints: tuple[Endpoint, ...]
+    router: Router
+    default_importance: Importance = Importance.NORMAL
+    retry: Retry = Retry()
+    policy: Callable[[Sequence[Endpoint], Random], list[Endpoint]] = weighted
+
+    def tier(self, tier: Tier) -> list[Endpoint]:
+        return [endpoint for endpoint in self.endpoints if endpoint.tier is tier]
+
+    def named(self, name: str) -> tuple[Endpoint, ...]:
+        """By name, else by id."""
+        found = tuple(endpoint for endpoint in self.endpoints if endpoint.name == name)
+        return found or tuple(endpoint for endpoint in self.endpoints if endpoint.id == name)
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """`order` is whom to ask; `left_out` says of everybody else who was considered, why not."""
+
+    order: list[Endpoint]
+    left_out: dict[str, str]
+    considered: list[Endpoint]
+
+
+class Gateway:
+    def __init__(
+        self,
+        *,
+        house: House,
+        upstream: Upstream,
+        health: Health,
+        ledger: Ledger,
+        inbound: Mapping[str, Inbound],
+        clock: Callable[[], float],
+        random: Random,
+    ) -> None:
+        self.house = house
+        self.upstream = upstream
+        self.health = health
+        self.ledger = ledger
+        self.inbound = inbound
+        self.clock = clock
+        self.random = random
+
+    async def answer(self, request: Request, *, key_name: str | None = None) -> Reply:
+        """An answer that has begun; close it. Raises OctorouteError, and has then settled already."""
+        trail = Trail(request, self.ledger, self.clock, key_name=key_name)
+        house = self.house  # a reload in the middle changes nothing for this request
+        try:
+            trail.decision = decision = await self.decide(request, house)
+            planned = self.plan(decision, request.facts, house)
+            opened = await self._open_first(request, planned, trail, house)
+            headers = {**opened.headers, **self._headers(trail, opened.endpoint)}
+            return await Reply.begin(request, self.inbound[request.dialect], opened, trail, headers)
+        except OctorouteError as error:
+            trail.end(ending_of(error), error)
+            trail.settle()
+            error.add_note(f"attempts={len(trail.attempts)}")
+            raise
+        except BaseException:
+            trail.settle()
+            raise
+
+    async def decide(self, request: Request, house: House | None = None) -> Decision:
+        """Raises UnknownModel."""
+        house = house or self.house
+        model = request.model
+        word = model.lower()
+        if word == "auto":
+            facts = request.facts
+            if facts.importance is None:
+                facts = msgspec.structs.replace(facts, importance=house.default_importance)
+            return await house.router.route(facts)
+        tier = _TIERS.get(word)
+        if tier is not None:
+            return _ASKED[tier]
+        found = house.named(model)
+        if not found:
+            raise UnknownModel(_unknown(model, house), param="model")
+        return Decision(
+            tier=found[0].tier, by="client", why="the client named it", only=frozenset(endpoint.id for endpoint in found)
+        )
+
+    def plan(self, decision: Decision, facts: Facts, house: House | None = None) -> Planned:
+        """Raises BadRequest when no endpoint could ever answer this, Exhausted when none can now."""
+        house = house or self.house
+        planned = self.candidates(decision, facts, house)
+        if planned.order:
+            return planned
+        fit = [endpoint for endpoint in planned.considered if unfit(endpoint, facts) is None]
+        if not fit:
+            raise _nobody_could(planned.considered, facts)
+        raise Exhausted("no endpoint can be asked now; try again later", retry_after_s=self.health.next_chance_s(fit))
+
+    def candidates(self, decision: Decision, facts: Facts, house: House) -> Planned:
+        """Never raises. The first tier that can answer: the decided one, and for want of a fit endpoint the next bigger, then smaller.
+
+        A tier whose endpoints are all out of order is passed over only when the tier was our own choice: who asks for `fast`
+        gets fast or the truth.
+        """
+        considered: list[Endpoint] = []
+        left_out: dict[str, str] = {}
+        for pool in self._pools(decision, house):
+            considered += pool
+            fit: list[Endpoint] = []
+            for endpoint in pool:
+                reason = unfit(endpoint, facts)
+                if reason is None:
+                    fit.append(endpoint)
+                else:
+                    left_out[endpoint.id] = reason
+            order = plan(fit, self.health.available, self.random, house.policy)
+            if len(order) < len(fit):
+                left_out |= {e.id: self.health.unavailable_because(e) or "full" for e in fit if e not in order}
+            if order or (fit and decision.by == "client"):
+                return Planned(order=order, left_out=left_out, considered=considered)
+        return Planned(order=[], left_out=left_out, considered=considered)
+
+    def _pools(self, decision: Decision, house: House) -> list[list[Endpoint]]:
+        if decision.only is not None:
+            return [[endpoint for endpoint in house.endpoints if endpoint.id in decision.only]]
+        return [house.tier(tier) for tier in FALLS_TO[decision.tier]]
+
+    async def _open_first(self, request: Request, planned: Planned, trail: Trail, house: House) -> Opened:
+        """Walk the plan, and walk it again while tries are left, until an answer begins."""
+        retry = house.retry
+        errors: list[UpstreamError] = []
+        again = 0
+        while True:
+            asked = False
+            for endpoint in planned.order:
+                if retry.max_attempts and len(errors) >= retry.max_attempts:
+                    break
+                if again and self.health.available(endpoint):
+                    await asyncio.sleep(retry.wait_s(again, self.random))
+                lease = self.health.admit(endpoint)
+                if lease is None:
+                    continue
+                asked = True
+                try:
+                    return await self._attempt(request, lease, trail)
+                except UpstreamError as error:
+                    if not error.retryable:
+                        raise
+                    errors.append(error)
+            again += 1
+            if not asked or retry.max_attempts == 0 or len(errors) >= retry.max_attempts:
+                raise _exhausted(errors, self.health.next_chance_s(planned.order))
+
+    async def _attempt(self, request: Request, lease: Lease, trail: Trail) -> Opened:
+        endpoint = lease.endpoint
+        since = self.clock()
+        try:
+            opened = await self.upstream.open(endpoint, self._question(request, endpoint))
+        except UpstreamError as error:
+            lease.failed(error)
+            lease.release()
+            trail.failed(endpoint, since, error)
+            raise
+        except BaseException:
+            lease.release()
+            raise
+        trail.answered(lease, opened, since)
+        return opened
+
+    def _question(self, request: Request, endpoint: Endpoint) -> Question:
+        inbound = self.inbound[request.dialect]
+        outbound = self.upstream.outbound(endpoint)
+        if outbound.name == request.dialect:
+            body = inbound.patched(request, endpoint.model)
+            return Question(body=body, stream=request.stream, api=request.api, client_headers=request.headers)
+        conversation = inbound.conversation(request, endpoint)
+        body = outbound.write(conversation, endpoint, stream=request.stream)
+        return Question(body=body, stream=request.stream, api=request.api, translate=True, client_headers=request.headers)
+
+    def _headers(self, trail: Trail, endpoint: Endpoint) -> dict[str, str]:
+        decision = trail.decision
+        assert decision is not None
+        return {
+            "x-octoroute-tier": endpoint.tier,
+            "x-octoroute-endpoint": endpoint.id,
+            "x-octoroute-model": endpoint.model,
+            "x-octoroute-strategy": decision.by,
+            "x-octoroute-attempts": str(len(trail.attempts)),
+        }
+
+
+_TIERS: Mapping[str, Tier] = {tier.value: tier for tier in Tier}
+_ASKED = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in Tier}
+
+
+def _unknown(model: str, house: House) -> str:
+    names = list(dict.fromkeys(endpoint.name for endpoint in house.endpoints))
+    known = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
+    return f"the model {model[:200]!r} does not exist; ask for auto, fast, balanced, deep, or one of: {known}"
+
+
+def _nobody_could(considered: Sequence[Endpoint], facts: Facts) -> BadRequest:
+    """Why none of them will do, in the words of the nearest miss."""
+    able = [endpoint for endpoint in considered if facts.needs <= endpoint.capabilities]
+    if able:
+        windows = [endpoint.context_window or 0 for endpoint in able if not fits(endpoint, facts)]
+        return ContextTooLong(facts.context_tokens + (facts.output_tokens or 0), max(windows))
+    missing = ", ".join(sorted(facts.needs))
+    return BadRequest(f"no configured endpoint that may answer this request has: {missing}", param="messages")
+
+
+def _exhausted(errors: Sequence[UpstreamError], next_chance_s: float | None) -> Exhausted:
+    """The last real cause; a 429 only when there was nothing else."""
+    if not errors:
+        return Exhausted("no endpoint can be asked now; try again later", retry_after_s=next_chance_s)
+    tries = f"{len(errors)} attempt{'s' if len(errors) > 1 else ''}"
+    causes = [error for error in errors if not isinstance(error, Throttled)]
+    if causes:
+        last = causes[-1]
+        return Exhausted(f"{last.message} ({tries})", status=last.status, code=last.code, retry_after_s=last.retry_after_s)
+    waits = [error.retry_after_s for error in errors if error.retry_after_s is not None]
+    return Exhausted(
+        f"every upstream limits its rate ({tries})", status=429, code=errors[-1].code, retry_after_s=min(waits, default=None)
+    )

@@ -1,0 +1,11 @@
+"""The vendors, one file each. Adding one is a file and a line here."""
+
+from collections.abc import Mapping
+
+from octoroute.providers.base import Provider
+from octoroute.providers.openai import OpenAI
+
+PROVIDERS: Mapping[str, Provider] = {provider.kind: provider for provider in (OpenAI(),)}
+KINDS = tuple(PROVIDERS)
+
+__all__ = ["KINDS", "PROVIDERS", "Provider"]

@@ -1,0 +1,100 @@
+"""From an answer that has begun to the client's bytes: the endpoint's own, or their translation. Metered either way.
+
+There is one relay. Its end is told to `Trail.settle` exactly once, whether the answer was read to its end, broke, or was
+abandoned by the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import structlog
+
+from octoroute.dialects.base import Encoder, Inbound
+from octoroute.errors import OctorouteError, TooSlow, UpstreamError
+from octoroute.trail import Trail
+from octoroute.types import Ending, Request
+from octoroute.upstream import Opened, Part
+
+KEEP_ALIVE_S = 15.0
+
+log = structlog.stdlib.get_logger("octoroute.relay")
+
+
+class Reply:
+    """A 200 on its way. Either `body` is the whole answer, or `pieces()` streams it. `close()` settles; it is never awaited."""
+
+    __slots__ = ("_encoder", "_inbound", "_opened", "_trail", "body", "headers", "request", "stream")
+
+    def __init__(self, request: Request, inbound: Inbound, opened: Opened, trail: Trail, headers: Mapping[str, str], body: bytes | None) -> None:
+        self.request = request
+        self.stream = request.stream
+        self.headers = headers
+        self.body = body
+        self._inbound = inbound
+        self._opened = opened
+        self._trail = trail
+        self._encoder: Encoder | None = None
+
+    @classmethod
+    async def begin(cls, request: Request, inbound: Inbound, opened: Opened, trail: Trail, headers: Mapping[str, str]) -> Reply:
+        """Raises UpstreamError when a whole answer cannot be said in the client's dialect after all."""
+        body = None
+        if not request.stream:
+            part = await opened.read()
+            body = part if isinstance(part, bytes) else inbound.whole(request, part or ())
+        return cls(request, inbound, opened, trail, headers, body)
+
+    async def pieces(self, clock: Callable[[], float]) -> AsyncIterator[bytes]:
+        """The stream. A failure is its last piece, in the client's dialect; nothing is raised but the caller's own cancellation."""
+        try:
+            idle_timeout_s = self._opened.endpoint.idle_timeout_s
+            heard_at = clock()
+            while True:
+                try:
+                    async with asyncio.timeout(min(KEEP_ALIVE_S, idle_timeout_s)):
+                        part = await self._opened.read()
+                except TimeoutError:
+                    if clock() - heard_at >= idle_timeout_s:
+                        raise TooSlow(f"the upstream fell silent for {idle_timeout_s:g} s") from None
+                    yield self._inbound.keep_alive
+                    continue
+                if part is None:
+                    break
+                heard_at = clock()
+                data = self._say(part)
+                if data:
+                    yield data
+            self._trail.end(Ending.ANSWERED)
+        except UpstreamError as error:
+            self._trail.end(Ending.BROKEN, error)
+            yield self._failure(error)
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except Exception:
+            log.exception("relay failed", request_id=self.request.id)
+            error = OctorouteError("the gateway failed while relaying the answer")
+            self._trail.end(Ending.BROKEN, error)
+            yield self._failure(error)
+
+    def delivered(self) -> None:
+        """The whole answer has been handed to the client."""
+        self._trail.end(Ending.ANSWERED)
+
+    def close(self) -> None:
+        """Settle. Without an ending by now, the client has left."""
+        self._trail.end(Ending.ABANDONED)
+        self._trail.settle()
+
+    def _say(self, part: Part) -> bytes:
+        if isinstance(part, bytes):
+            return part
+        if self._encoder is None:
+            self._encoder = self._inbound.encoder(self.request)
+        return self._encoder.encode(part)
+
+    def _failure(self, error: OctorouteError) -> bytes:
+        if self._encoder is not None:
+            return self._encoder.fail(error, self.request.id)
+        return self._inbound.error_event(error, self.request.id)

@@ -1,0 +1,143 @@
+"""What happened to one request so far, and the one place where it is settled.
+
+Whoever walks a request on its path writes here; `settle` closes what was opened, tells health, and hands one `Outcome` to
+the ledger. It does not await, so no cancellation can come between; the second call does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from octoroute.errors import Exhausted, OctorouteError, UpstreamError
+from octoroute.health import Lease
+from octoroute.types import Attempt, Decision, Ending, Endpoint, Outcome, Request, Usage
+from octoroute.upstream import Opened
+
+
+class Ledger(Protocol):
+    def settle(self, outcome: Outcome) -> None: ...
+
+
+class Trail:
+    __slots__ = (
+        "_clock",
+        "_ended_at",
+        "_ending",
+        "_error",
+        "_first_event_at",
+        "_ledger",
+        "_lease",
+        "_opened",
+        "_request",
+        "_settled",
+        "_started_at",
+        "attempts",
+        "decision",
+        "key_name",
+    )
+
+    def __init__(self, request: Request, ledger: Ledger, clock: Callable[[], float], *, key_name: str | None = None) -> None:
+        self._request = request
+        self._ledger = ledger
+        self._clock = clock
+        self._started_at = clock()
+        self._first_event_at: float | None = None
+        self._ended_at: float | None = None
+        self._ending: Ending | None = None
+        self._error: OctorouteError | None = None
+        self._lease: Lease | None = None
+        self._opened: Opened | None = None
+        self._settled = False
+        self.attempts: list[Attempt] = []
+        self.decision: Decision | None = None
+        self.key_name = key_name
+
+    def failed(self, endpoint: Endpoint, since: float, error: UpstreamError) -> None:
+        self.attempts.append(Attempt(endpoint=endpoint, took_s=self._clock() - since, error=error.code))
+
+    def answered(self, lease: Lease, opened: Opened, since: float) -> None:
+        """The first event is there: from now on this endpoint is the one."""
+        self._first_event_at = self._clock()
+        self._lease = lease
+        self._opened = opened
+        self.attempts.append(Attempt(endpoint=lease.endpoint, took_s=self._first_event_at - since))
+        lease.began()
+
+    def end(self, ending: Ending, error: OctorouteError | None = None) -> None:
+        """How it ended; the first word counts."""
+        if self._ending is None:
+            self._ending = ending
+            self._error = error
+            self._ended_at = self._clock()
+
+    def settle(self) -> None:
+        if self._settled:
+            return
+        self._settled = True
+        self.end(Ending.ABANDONED)
+        self._tell_health()
+        if self._opened is not None:
+            self._opened.close()
+        if self._lease is not None:
+            self._lease.release()
+        self._ledger.settle(self._outcome())
+
+    def _tell_health(self) -> None:
+        if self._lease is None:
+            return
+        if self._ending is Ending.ANSWERED:
+            self._lease.succeeded()
+        elif self._ending is Ending.BROKEN and isinstance(self._error, UpstreamError):
+            self._lease.failed(self._error)
+
+    def _outcome(self) -> Outcome:
+        assert self._ending is not None
+        ended_at = self._ended_at or self._clock()
+        endpoint = self._lease.endpoint if self._lease else None
+        usage = self._usage()
+        first = self._first_event_at
+        return Outcome(
+            request_id=self._request.id,
+            dialect=self._request.dialect,
+            asked_for=self._asked_for(),
+            stream=self._request.stream,
+            ending=self._ending,
+            status=200 if first is not None else 499 if self._error is None else self._error.status,
+            decision=self.decision,
+            attempts=tuple(self.attempts),
+            endpoint=endpoint,
+            error=self._error.code if self._error else None,
+            usage=usage,
+            first_event_s=None if first is None else first - self._started_at,
+            total_s=ended_at - self._started_at,
+            cost_usd=usage.cost(endpoint.price) if usage and endpoint and endpoint.price else None,
+            key_name=self.key_name,
+        )
+
+    def _asked_for(self) -> str:
+        if self.decision is None:
+            return "unknown"
+        if self.decision.by == "client":
+            return "named" if self.decision.only else self.decision.tier
+        return "auto"
+
+    def _usage(self) -> Usage | None:
+        """As the provider counted; estimated, and saying so, when it did not."""
+        if self._opened is None:
+            return None
+        progress = self._opened.progress
+        if progress.usage is not None:
+            return progress.usage
+        if not progress.output_chars:
+            return None
+        return Usage(
+            input_tokens=self._request.facts.context_tokens, output_tokens=progress.output_chars // 4 or 1, estimated=True
+        )
+
+
+def ending_of(error: OctorouteError) -> Ending:
+    """A 4xx is the client's or about the client's request; everything else is a failure of ours or of the upstreams."""
+    if isinstance(error, Exhausted) or error.status >= 500:
+        return Ending.FAILED
+    return Ending.REFUSED

@@ -1,0 +1,297 @@
+"""Send one attempt and commit to its first event. The only module that asks endpoints anything.
+
+An `Opened` exists if and only if an answer has begun. A whole answer is a stream of one event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from octoroute.dialects.base import Outbound, Progress
+from octoroute.dialects.retry_after import read_retry_after
+from octoroute.dialects.sse import Cutter
+from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttled, TooSlow, Unreachable, UpstreamError
+from octoroute.events import Event, Failed
+from octoroute.providers.base import Provider
+from octoroute.transports.base import Answer, Call, Transport
+from octoroute.types import Endpoint
+
+MAX_WHOLE_BYTES = 256 * 1024 * 1024
+MAX_ERROR_BYTES = 1024 * 1024
+MAX_COMMENTS_BYTES = 1024 * 1024
+"""How much may come before the first event: keep-alive comments, not a novel."""
+
+PASSED_ON = ("cache-control", "retry-after", "x-request-id", "request-id", "openai-processing-ms")
+PASSED_ON_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes to one endpoint."""
+
+    body: bytes
+    stream: bool
+    api: str = "chat"
+    translate: bool = False
+    """The client speaks another dialect: the answer is wanted as events, not as bytes."""
+    client_headers: Mapping[str, str] = {}
+
+
+class Opened:
+    """An answer that has begun. `read()` gives what follows; `close()` it, however it ends."""
+
+    __slots__ = ("_answer", "_cutter", "_first", "_reader", "endpoint", "headers", "stream")
+
+    def __init__(self, endpoint: Endpoint, answer: Answer, reader: Reader, cutter: Cutter | None, first: Part) -> None:
+        self.endpoint = endpoint
+        self.headers = _passed_on(answer.headers)
+        self.stream = cutter is not None
+        self._answer = answer
+        self._reader = reader
+        self._cutter = cutter
+        self._first: Part | None = first
+
+    @property
+    def progress(self) -> Progress:
+        return self._reader.progress
+
+    async def read(self) -> Part | None:
+        """The next part: the endpoint's own bytes, or their events; None at the answer's proper end.
+
+        Raises Broke when it ends without its finish; what the upstream reports as an error is raised as that error.
+        """
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        if self._cutter is None:
+            return None
+        while True:
+            data = await self._answer.chunk()
+            if not data:
+                return self._end()
+            frames = self._cutter.feed(data)
+            if frames:
+                part = self._reader.feed(frames)
+                self.raise_failure()
+                return part
+
+    def _end(self) -> Part | None:
+        """The connection has ended well; has the answer?"""
+        assert self._cutter is not None
+        rest, self._cutter = self._cutter.rest, None
+        part = self._reader.end(rest)
+        self.raise_failure()
+        if not self.progress.finished:
+            raise Broke("the upstream's answer stopped before its end")
+        return part
+
+    def raise_failure(self) -> None:
+        if self.progress.failure is not None:
+            raise _reported(self.progress.failure)
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+Part = bytes | Sequence[Event]
+"""A piece of an answer: wire bytes to pass on, or events to encode."""
+
+
+class Reader(Protocol):
+    """What both ways of reading an answer have in common."""
+
+    progress: Progress
+
+    def feed(self, frames: bytes) -> Part: ...
+
+    def end(self, rest: bytes) -> Part | None: ...
+
+    def whole(self, body: bytes) -> Part: ...
+
+
+class _PassThrough:
+    """The endpoint's bytes, read along."""
+
+    __slots__ = ("_tap", "progress")
+
+    def __init__(self, outbound: Outbound) -> None:
+        self._tap = outbound.tap()
+        self.progress = self._tap.progress
+
+    def feed(self, frames: bytes) -> Part:
+        self._tap.feed(frames)
+        return frames
+
+    def end(self, rest: bytes) -> Part | None:
+        if rest.strip():
+            self._tap.feed(rest)
+        return rest or None
+
+    def whole(self, body: bytes) -> Part:
+        self._tap.whole(body)
+        return body
+
+
+class _Decoding:
+    """Events, for an encoder of another dialect."""
+
+    __slots__ = ("_decoder", "_outbound", "progress")
+
+    def __init__(self, outbound: Outbound) -> None:
+        self._outbound = outbound
+        self._decoder = outbound.decoder()
+        self.progress = Progress()
+
+    def feed(self, frames: bytes) -> Part:
+        return self._saw(self._decoder.feed(frames))
+
+    def end(self, rest: bytes) -> Part | None:
+        last = list(self._decoder.feed(rest)) if rest.strip() else []
+        return self._saw([*last, *self._decoder.end()]) or None
+
+    def whole(self, body: bytes) -> Part:
+        return self._saw(self._outbound.decode_whole(body))
+
+    def _saw(self, events: Sequence[Event]) -> Sequence[Event]:
+        self.progress.saw(events)
+        return events
+
+
+class Upstream:
+    def __init__(
+        self, transport: Transport, providers: Mapping[str, Provider], outbound: Mapping[str, Outbound], clock: Callable[[], float]
+    ) -> None:
+        self._transport = transport
+        self._providers = providers
+        self._outbound = outbound
+        self._clock = clock
+
+    def provider(self, endpoint: Endpoint) -> Provider:
+        return self._providers[endpoint.kind]
+
+    def outbound(self, endpoint: Endpoint) -> Outbound:
+        return self._outbound[self.provider(endpoint).dialect]
+
+    async def open(self, endpoint: Endpoint, question: Question) -> Opened:
+        """Ask, and wait for the first event. Raises UpstreamError; then nothing is left open."""
+        try:
+            async with asyncio.timeout(endpoint.first_event_timeout_s):
+                answer = await self._transport.send(self._call(endpoint, question))
+                try:
+                    return await self._commit(endpoint, question, answer)
+                except BaseException:
+                    answer.close()
+                    raise
+        except TimeoutError:
+            raise TooSlow(f"the upstream did not answer within {endpoint.first_event_timeout_s:g} s") from None
+
+    def _call(self, endpoint: Endpoint, question: Question) -> Call:
+        provider = self.provider(endpoint)
+        url = provider.url(endpoint, question.api, stream=question.stream)
+        if url is None:
+            raise Unreachable(f"endpoints of kind {endpoint.kind} have no {question.api} interface")
+        return Call(
+            method="POST",
+            url=url,
+            headers=provider.headers(endpoint, question.client_headers),
+            body=question.body,
+            connect_timeout_s=endpoint.connect_timeout_s,
+        )
+
+    async def _commit(self, endpoint: Endpoint, question: Question, answer: Answer) -> Opened:
+        outbound = self.outbound(endpoint)
+        if answer.status != 200:
+            raise await self._refusal(outbound, answer)
+        unstreamed = question.stream and _is_json(answer)  # it ignored `stream`: its one piece is made into a stream
+        reader: Reader = _Decoding(outbound) if question.translate or unstreamed else _PassThrough(outbound)
+        if question.stream and not unstreamed:
+            opened = await self._first_event(endpoint, answer, reader)
+        else:
+            body = await answer.body(MAX_WHOLE_BYTES)
+            opened = Opened(endpoint, answer, reader, None, reader.whole(body))
+        opened.raise_failure()
+        return opened
+
+    async def _first_event(self, endpoint: Endpoint, answer: Answer, reader: Reader) -> Opened:
+        cutter = Cutter()
+        held: list[Part] = []
+        size = 0
+        while not reader.progress.started:
+            data = await answer.chunk()
+            if not data:
+                last = reader.end(cutter.rest)
+                if not reader.progress.finished and reader.progress.failure is None:
+                    raise Broke("the upstream's answer ended before it began")
+                return Opened(endpoint, answer, reader, None, _join([*held, last] if last else held))
+            size += len(data)
+            if size > MAX_COMMENTS_BYTES and not reader.progress.started and len(cutter.rest) < size // 2:
+                raise Broke("the upstream sent comments without end and no answer")
+            frames = cutter.feed(data)
+            if frames:
+                held.append(reader.feed(frames))
+        return Opened(endpoint, answer, reader, cutter, _join(held))
+
+    async def _refusal(self, outbound: Outbound, answer: Answer) -> UpstreamError:
+        """What a status other than 200 means; the contract's table."""
+        try:
+            body = await answer.body(MAX_ERROR_BYTES)
+        except Broke:
+            body = b""
+        headers = answer.headers
+        error = outbound.read_error(answer.status, headers, body)
+        if error is None:
+            error = _by_status(answer.status, headers, body, outbound.name)
+        error.detail = error.detail or body[:500].decode("utf-8", "replace")
+        return error
+
+
+def _by_status(status: int, headers: Mapping[str, str], body: bytes, dialect: str) -> UpstreamError:
+    retry_after_s = read_retry_after(headers)
+    if status == 429:
+        return Throttled("the upstream limits its rate", retry_after_s=retry_after_s)
+    if status in {401, 402, 403}:
+        return Misconfigured(f"the upstream refuses the gateway's credentials (status {status}); this is not about your key")
+    if status in {503, 529}:
+        return Overloaded("the upstream is overloaded", retry_after_s=retry_after_s)
+    if status == 504:
+        return TooSlow("the upstream timed out (status 504)")
+    if status in {408, 409, 425} or status >= 500:
+        return Broke(f"the upstream failed with status {status}", retry_after_s=retry_after_s)
+    if 400 <= status < 500:
+        return Declined(
+            f"the upstream refused the request with status {status}", status=status, body=body, headers=_passed_on(headers), dialect=dialect
+        )
+    return Broke(f"the upstream answered with status {status}, which is no answer to a question")
+
+
+_REPORTED: Mapping[str, type[UpstreamError]] = {
+    "rate_limit_error": Throttled,
+    "rate_limit_exceeded": Throttled,
+    "overloaded_error": Overloaded,
+    "timeout_error": TooSlow,
+}
+
+
+def _reported(failure: Failed) -> UpstreamError:
+    """An error inside a 200. The upstream's words go to the log, not to the client: they may hold its addresses."""
+    kind = _REPORTED.get(failure.kind) or _REPORTED.get(failure.code or "") or Broke
+    return kind("the upstream reported an error in its answer", detail=failure.message[:500])
+
+
+def _is_json(answer: Answer) -> bool:
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+def _join(parts: Sequence[Part]) -> Part:
+    if len(parts) == 1:
+        return parts[0]
+    if all(isinstance(part, bytes) for part in parts):
+        return b"".join(part for part in parts if isinstance(part, bytes))
+    return [event for part in parts if not isinstance(part, bytes) for event in part]
+
+
+def _passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)}
