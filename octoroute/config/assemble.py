@@ -1,0 +1,211 @@
+"""Turns a file that is right key by key into what the gateway runs on, and checks what no key can know alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from octoroute.config import rules
+from octoroute.config.environment import child
+from octoroute.config.reader import Reader, nearest
+from octoroute.config.schema import Config, EndpointTable, File, Names, PriceTable, ProviderTable, Server
+from octoroute.types import Capability, Endpoint, Price, Secret, Tier
+
+EMBEDDING = "embedding"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One endpoint as the file has it. `group` is a tier's name or "embedding"."""
+
+    group: str
+    path: str
+    table: EndpointTable
+
+
+def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
+    """Look at `reader.problems` before using the answer."""
+    entries = tuple(_entries(file))
+    _check_names(entries, reader)
+    _check_presence(entries, file, reader)
+    ids = _ids(entries, file, reader)
+    built = [
+        (entry.group, _endpoint(entry, endpoint_id, file, names, reader))
+        for entry, endpoint_id in zip(entries, ids, strict=True)
+        if _provider(entry, file).enabled
+    ]
+    return Config(
+        server=file.server,
+        endpoints=tuple(endpoint for group, endpoint in built if group != EMBEDDING),
+        embedding=tuple(endpoint for group, endpoint in built if group == EMBEDDING),
+        routing=file.routing,
+        selection=file.selection,
+        retry=file.retry,
+        health=file.health,
+        auth=file.auth,
+        observability=file.observability,
+        source=source,
+        warnings=tuple(_warnings(file, names)),
+    )
+
+
+def _entries(file: File) -> Iterator[Entry]:
+    models = file.models
+    for group, tables in (
+        *zip(Tier, (models.fast, models.balanced, models.deep), strict=True),
+        (EMBEDDING, models.embedding),
+    ):
+        for index, table in enumerate(tables):
+            yield Entry(str(group), child(f"models.{group}", index), table)
+
+
+def _provider(entry: Entry, file: File) -> ProviderTable:
+    return file.providers.get(entry.table.provider) or ProviderTable(kind=entry.table.provider)
+
+
+def _check_names(entries: tuple[Entry, ...], reader: Reader) -> None:
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        name = entry.table.name
+        if entry.group == EMBEDDING or not name:
+            continue
+        other = first.setdefault(name, entry)
+        if other.group != entry.group:
+            path = child(entry.path, "name")
+            reader.problem(
+                path,
+                f"{reader.show(path, name)} is in {other.group} ({other.path}) and in {entry.group}, so asking for it by name would be "
+                f"ambiguous; rename one of them (replicas inside the same tier may share a name)",
+            )
+
+
+def _check_presence(entries: tuple[Entry, ...], file: File, reader: Reader) -> None:
+    if not entries and not reader.wrong("models"):
+        reader.problem(
+            "models", "has no endpoint; add [[models.balanced]] with name and base_url, or start from `octoroute config`"
+        )
+    elif entries and not any(_provider(entry, file).enabled for entry in entries):
+        reader.problem("models", "every endpoint belongs to a provider with enabled = false; enable one of them")
+
+
+def _ids(entries: tuple[Entry, ...], file: File, reader: Reader) -> list[str]:
+    """One for each entry, no two the same: those that are written first, then name@address, -2, -3 … for replicas."""
+    taken: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.table.id is None:
+            continue
+        other = taken.setdefault(entry.table.id, entry)
+        if other is not entry:
+            path = child(entry.path, "id")
+            reader.problem(path, f"{reader.show(path, entry.table.id)} is the id of {other.path} too; give each endpoint its own")
+    used = set(taken)
+    ids: list[str] = []
+    for entry in entries:
+        if entry.table.id is not None:
+            ids.append(entry.table.id)
+            continue
+        address = urlsplit(entry.table.base_url or _provider(entry, file).base_url or "").netloc
+        stem = quote(f"{entry.table.name}@{address}", safe="/:@+=,;!()[]*'&$")
+        number, made = 1, stem
+        while made in used:
+            number += 1
+            made = f"{stem}-{number}"
+        used.add(made)
+        ids.append(made)
+    return ids
+
+
+def _endpoint(entry: Entry, endpoint_id: str, file: File, names: Names, reader: Reader) -> Endpoint:
+    table, provider = entry.table, _provider(entry, file)
+    base_url = table.base_url or provider.base_url
+    shared = child("providers", table.provider)
+    if base_url is None and not reader.wrong(child(entry.path, "base_url")) and not reader.wrong(child(shared, "base_url")):
+        reader.problem(child(entry.path, "base_url"), 'is missing; add it, for example base_url = "http://127.0.0.1:11434/v1"')
+    if table.provider not in file.providers and table.provider not in names.kinds and not reader.wrong(shared):
+        _unknown_provider(entry, file, names, reader)
+    limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep, EMBEDDING: None}
+    return Endpoint(
+        id=endpoint_id,
+        name=table.name,
+        tier=Tier.FAST if entry.group == EMBEDDING else Tier(entry.group),
+        kind=provider.kind,
+        provider=table.provider,
+        base_url=(base_url or "").removesuffix("/"),
+        model=table.model or table.name,
+        api_key=_key(table.api_key if table.api_key is not None else provider.api_key),
+        headers=_headers(entry, provider, reader),
+        api_version=table.api_version or provider.api_version,
+        priority=table.priority,
+        weight=table.weight,
+        max_in_flight=table.max_in_flight,
+        max_tokens=table.max_tokens,
+        temperature=table.temperature,
+        context_window=table.context_window,
+        capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
+        price=_price(table.price),
+        first_event_timeout_s=limits[entry.group] or file.server.request_timeout_seconds,
+        idle_timeout_s=file.server.stream_idle_timeout_seconds,
+    )
+
+
+def _unknown_provider(entry: Entry, file: File, names: Names, reader: Reader) -> None:
+    path = child(entry.path, "provider")
+    if reader.wrong(path):
+        return
+    known = (*names.kinds, *file.providers)
+    close = nearest(entry.table.provider, known)
+    remedy = f'did you mean "{close}"?' if close else "add a [providers.NAME] table of that name, or use one of those"
+    reader.problem(path, f"must be one of {', '.join(known)}, got {reader.show(path, entry.table.provider)}; {remedy}")
+
+
+def _headers(entry: Entry, provider: ProviderTable, reader: Reader) -> tuple[tuple[str, str], ...]:
+    """The provider's, then the endpoint's in their place: HTTP does not tell upper from lower case in names."""
+    merged: dict[str, tuple[str, str]] = {}
+    for path, headers in (
+        (child(child("providers", entry.table.provider), "headers"), provider.headers),
+        (child(entry.path, "headers"), entry.table.headers),
+    ):
+        seen: set[str] = set()
+        for name, value in headers.items():
+            if name.lower() in seen:
+                _once(reader, child(path, name), "is there twice, in upper and lower case; keep one of them")
+            seen.add(name.lower())
+            merged[name.lower()] = (name, value)
+    return tuple(merged.values())
+
+
+def _once(reader: Reader, path: str, text: str) -> None:
+    """A provider's problem is met again with each of its endpoints."""
+    if (path, text) not in reader.problems:
+        reader.problem(path, text)
+
+
+def _key(key: Secret | None) -> Secret | None:
+    """A blank key, as `${KEY:-}` makes it, is none."""
+    return key if key and key.reveal() else None
+
+
+def _price(price: PriceTable | None) -> Price | None:
+    return Price(input=price.input, output=price.output, cached=price.cached) if price else None
+
+
+def _warnings(file: File, names: Names) -> Iterator[str]:
+    yield from _open_door(file.server, locked=bool(file.auth.keys))
+    yield from _likely_kinds(file.providers, names)
+
+
+def _open_door(server: Server, *, locked: bool) -> Iterator[str]:
+    if not locked and not rules.is_loopback(server.host):
+        yield (
+            "server.host: other machines can reach this address and [auth] keys is empty, so ANYONE who reaches it can use your "
+            'models and spend your money; set [auth] keys = ["${OCTOROUTE_API_KEY}"], or host = "127.0.0.1"'
+        )
+
+
+def _likely_kinds(providers: Mapping[str, ProviderTable], names: Names) -> Iterator[str]:
+    default = ProviderTable().kind
+    for name, table in providers.items():
+        if name in names.kinds and name != default and table.kind == default:
+            path = child(child("providers", name), "kind")
+            yield f'{path}: is "{default}" although the provider is called {name}; write kind = "{name}" if it speaks that API'

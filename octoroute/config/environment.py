@@ -1,0 +1,81 @@
+"""The only reader of the environment, and the only place where `${NAME}` is replaced.
+
+Replacement happens on parsed values, never on a file's text, and what is put in is not looked at again: a variable's value
+cannot become a key, a table, or another reference.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+
+_REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\{))")
+"""`$$`, `${NAME}`, `${NAME:-default}`, and a `${` that is none of them."""
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def variables() -> Mapping[str, str]:
+    return os.environ  # noqa: TID251  this is the one place the ban points to
+
+
+def escape(text: str) -> str:
+    """What `substitute` turns back into `text`."""
+    return text.replace("$", "$$")
+
+
+def child(path: str, key: object) -> str:
+    """The path of a table's key (text) or a list's element (number): `models.fast[0].name`."""
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    name = str(key)
+    shown = name if _BARE_KEY.fullmatch(name) else '"' + "".join(c if c.isprintable() else "?" for c in name[:100]) + '"'
+    return f"{path}.{shown}" if path else shown
+
+
+class Substituted(msgspec.Struct, frozen=True):
+    tree: object
+    written: Mapping[str, str]
+    """By path, the text as the file has it, for every value that a `${…}` had a part in."""
+    problems: tuple[tuple[str, str], ...]
+    """(path, what is wrong; what to do)"""
+
+
+def substitute(tree: object, env: Mapping[str, str]) -> Substituted:
+    written: dict[str, str] = {}
+    problems: list[tuple[str, str]] = []
+
+    def text(value: str, path: str) -> str:
+        def replacement(match: re.Match[str]) -> str:
+            dollar, name, default, broken = match.groups()
+            if dollar:
+                return "$"
+            if broken or (default is not None and "${" in default):
+                problems.append((path, "holds a ${ that is no variable; write ${NAME}, ${NAME:-default}, or $$ for a dollar sign"))
+                return ""
+            written[path] = value
+            found = env.get(name)
+            if default is not None:
+                return found or default.replace("$$", "$")
+            if found is None:
+                problems.append((path, f"the environment variable {name} is not set; set it, or write ${{{name}:-a default}}"))
+                return ""
+            return found
+
+        return _REFERENCE.sub(replacement, value)
+
+    def walk(value: object, path: str) -> object:
+        if isinstance(value, str):
+            return text(value, path)
+        if isinstance(value, dict):
+            table = cast("dict[object, object]", value)
+            return {key: walk(item, child(path, str(key))) for key, item in table.items()}
+        if isinstance(value, list):
+            return [walk(item, child(path, index)) for index, item in enumerate(cast("list[object]", value))]
+        return value
+
+    return Substituted(walk(tree, ""), written, tuple(problems))

@@ -1,0 +1,228 @@
+"""Reads a parsed file into the schema's structs, and writes down everything that is wrong instead of stopping at the first.
+
+Pure. A wrong value is replaced by its default so that reading can go on; whoever reads must look at `problems`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import re
+import sys
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Literal, TypeVar, cast, get_args, get_origin
+
+from octoroute.config.environment import child
+from octoroute.config.schema import Field, Key, Names, Table, fields
+from octoroute.types import Secret
+
+T = TypeVar("T", bound=Table)
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (bool, "true or false"),
+    (int, "a whole number"),
+    (float, "a number"),
+    (str, "a text"),
+    (Mapping, "a table"),
+    (list, "a list"),
+    (object, "a date"),
+)
+
+
+def kind(value: object) -> str:
+    return next(word for types_, word in _KINDS if isinstance(value, types_))
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant."""
+    by_fold = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.strip().casefold(), by_fold, n=1, cutoff=0.6)
+    return by_fold[close[0]] if close else None
+
+
+class Wrong(Exception):  # noqa: N818  never leaves this file
+    pass
+
+
+class Reader:
+    def __init__(self, names: Names, written: Mapping[str, str]) -> None:
+        self._names = names
+        self._written = written
+        self.problems: list[tuple[str, str]] = []
+
+    def problem(self, path: str, text: str) -> None:
+        self.problems.append((path, text))
+
+    def wrong(self, path: str) -> bool:
+        """Something at, below, or above `path` was wrong already."""
+        return any(_holds(path, found) or _holds(found, path) for found, _ in self.problems)
+
+    def show(self, path: str, value: object) -> str:
+        """A value for the eyes of the operator; one that the environment had a part in as the file has it."""
+        if path in self._written:
+            return f"the value of {json.dumps(self._written[path], ensure_ascii=False)}"
+        if isinstance(value, str):
+            return json.dumps(value if len(value) <= 80 else value[:77] + "...", ensure_ascii=False)
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, int | float):
+            return repr(value) if isinstance(value, float) or abs(value) < 10**20 else "a number of more than 20 digits"
+        return kind(value)
+
+    def table(self, table: type[T], value: object, path: str) -> T:
+        if not isinstance(value, Mapping):
+            self.problem(
+                path, f"must be a table, got {kind(value)}; write it as [{path}]" if path else "must be a table at the top"
+            )
+            return table()
+        given = {str(name): item for name, item in cast("Mapping[object, object]", value).items()}
+        known = {field.name: field for field in fields(table)}
+        for name in given:
+            if name not in known:
+                self.problem(child(path, name), self._unknown(name, known))
+        read: dict[str, object] = {}
+        for name, field in known.items():
+            here = child(path, name)
+            if given.get(name) is None:  # JSON's and YAML's null: not said
+                if field.key.required:
+                    self.problem(here, "is missing; add it")
+                continue
+            try:
+                read[name] = self._value(field.hint, field.key, given[name], here)
+            except Wrong as wrong:
+                self.problem(here, str(wrong))
+        return table(**read)
+
+    def _unknown(self, name: str, known: Mapping[str, Field]) -> str:
+        close = nearest(name, known)
+        if close:
+            return f'is not a known key; did you mean "{close}"?'
+        return f"is not a known key; remove it, or use one of {', '.join(known)}"
+
+    def _value(self, hint: object, key: Key, value: object, path: str) -> object:
+        if isinstance(hint, types.UnionType):  # `X | None`, and None was handled
+            hint = next(part for part in get_args(hint) if part is not type(None))
+        origin = get_origin(hint)
+        if origin is tuple:
+            return self._list(get_args(hint)[0], key, value, path)
+        if origin is not None and origin is not Literal:
+            return self._names_of_the_user(get_args(hint)[1], key, value, path)
+        if isinstance(hint, type) and issubclass(hint, Table):
+            return self.table(hint, value, path)
+        if hint is bool:
+            return self._flag(value, path)
+        if hint is int or hint is float:
+            return self._number(hint, key, value, path)
+        text = self._text(key, value, path, secret=hint is Secret)
+        if origin is Literal:
+            return self._choice(cast("Sequence[str]", get_args(hint)), key, text, path)
+        if isinstance(hint, type) and issubclass(hint, StrEnum):
+            return hint(self._choice([member.value for member in hint], key, text, path))
+        if key.names:
+            return self._choice(getattr(self._names, key.names), key, text, path)
+        return Secret(text) if hint is Secret else text
+
+    def _list(self, element: object, key: Key, value: object, path: str) -> tuple[object, ...]:
+        if not isinstance(value, list):
+            remedy = f"write [[{path}]]" if isinstance(element, type) and issubclass(element, Table) else "put it in [ ]"
+            raise Wrong(f"must be a list, got {kind(value)}; {remedy}")
+        read: list[object] = []
+        for index, item in enumerate(cast("list[object]", value)):
+            here = child(path, index)
+            try:
+                read.append(self._value(element, key, item, here))
+            except Wrong as wrong:
+                self.problem(here, str(wrong))
+        return tuple(read)
+
+    def _names_of_the_user(self, element: object, key: Key, value: object, path: str) -> dict[str, object]:
+        if not isinstance(value, Mapping):
+            raise Wrong(f"must be a table, got {kind(value)}; write it as [{path}]")
+        read: dict[str, object] = {}
+        for name, item in cast("Mapping[object, object]", value).items():
+            here = child(path, str(name))
+            wrong_name = key.check_name(str(name)) if key.check_name else None
+            if wrong_name:
+                self.problem(here, wrong_name)
+                continue
+            try:
+                read[str(name)] = self._value(element, key, item, here)
+            except Wrong as wrong:
+                self.problem(here, str(wrong))
+        return read
+
+    def _flag(self, value: object, path: str) -> bool:
+        if isinstance(value, bool):
+            return value
+        if path in self._written and isinstance(value, str) and value.strip().lower() in {"true", "false"}:
+            return value.strip().lower() == "true"
+        raise Wrong(f"must be true or false, got {self.show(path, value)}; write it without quotes")
+
+    def _number(self, hint: type[int] | type[float], key: Key, value: object, path: str) -> int | float:
+        whole = hint is int
+        if path in self._written and isinstance(value, str):
+            text = value.strip()
+            if (_INTEGER if whole else _NUMBER).fullmatch(text):
+                value = hint(text)
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            remedy = "write it without quotes" if isinstance(value, str) else f"write it like {_like(key, whole=whole)}"
+            raise Wrong(f"must be {'a whole number' if whole else 'a number'}, got {self.show(path, value)}; {remedy}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Wrong(f"must be a finite number, got {self.show(path, value)}; write it like {_like(key, whole=whole)}")
+        if not _inside(key, value):
+            number = "a positive number" if key.above == 0 else "a number"
+            raise Wrong(f"must be {bounds(key)}, got {self.show(path, value)}; use {number} such as {_like(key, whole=whole)}")
+        return hint(value)
+
+    def _text(self, key: Key, value: object, path: str, *, secret: bool) -> str:
+        hidden = secret or key.secret
+        if not isinstance(value, str):
+            raise Wrong(f"must be a text, got {kind(value) if hidden else self.show(path, value)}; put it in quotes")
+        wrong = key.check(value) if key.check else None
+        if wrong:
+            raise Wrong(wrong)
+        return value
+
+    def _choice(self, known: Sequence[str], key: Key, text: str, path: str) -> str:
+        word = text.lower() if key.fold else text
+        if word in known:
+            return word
+        if path not in self._written and word in key.retired:
+            raise Wrong(f"{self.show(path, text)} {key.retired[word]}; use one of {', '.join(known)}")
+        close = nearest(text, known)
+        remedy = f'did you mean "{close}"?' if close else "use one of those, in lower case"
+        raise Wrong(f"must be one of {', '.join(known)} (in lower case), got {self.show(path, text)}; {remedy}")
+
+
+def _holds(outer: str, inner: str) -> bool:
+    return inner.startswith(outer) and inner[len(outer) :][:1] in {"", ".", "["}
+
+
+def _inside(key: Key, value: float) -> bool:
+    below = (key.low is not None and value < key.low) or (key.above is not None and value <= key.above)
+    return not below and value <= (sys.float_info.max if key.high is None else key.high)
+
+
+def bounds(key: Key) -> str:
+    """The range in words: "from 1 to 3600", "greater than 0"."""
+    low = f"from {key.low:.15g}" if key.low is not None else f"greater than {key.above:.15g}" if key.above is not None else ""
+    if key.high is None:
+        return low.replace("from", "at least")
+    if not low:
+        return f"at most {key.high:.15g}"
+    return f"{low} to {key.high:.15g}" if key.low is not None else f"{low}, at most {key.high:.15g}"
+
+
+def _like(key: Key, *, whole: bool) -> str:
+    """Some number in the range."""
+    if key.example is not None:
+        return key.example
+    low = key.low if key.low is not None else 0
+    number = max(1.0, low) if key.high is None else min(max(1.0, low), key.high)
+    return str(int(number)) if whole else str(number)

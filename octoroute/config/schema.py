@@ -1,0 +1,310 @@
+"""Every configuration key with its meaning, range, and default, said once.
+
+Validation, the template, and docs/configuration.md are read off these structs: a field is the key, its type hint the
+type, its default the default, and `Key` the rest. Pure.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal, get_type_hints
+
+import msgspec
+
+from octoroute.config import rules
+from octoroute.types import Capability, Endpoint, Importance, Secret, Tier
+
+
+class Names(msgspec.Struct, frozen=True, kw_only=True):
+    """What is installed: the names that plug-ins answer to."""
+
+    strategies: tuple[str, ...] = ("rule", "llm", "hybrid")
+    kinds: tuple[str, ...] = ("openai",)
+    policies: tuple[str, ...] = ("weighted",)
+
+
+class Key(msgspec.Struct, frozen=True):
+    """What a field's type and default cannot say."""
+
+    doc: str
+    low: float | None = None
+    """Smallest allowed."""
+    above: float | None = None
+    """Greater than this."""
+    high: float | None = None
+    """Largest allowed."""
+    names: Literal["strategies", "kinds", "policies"] | None = None
+    check: rules.Check | None = None
+    """For each text of the value."""
+    check_name: rules.Check | None = None
+    """For each name of a table whose names are the user's."""
+    secret: bool = False
+    """Its values are never shown, wherever they come from."""
+    fold: bool = False
+    """Upper case is taken as lower case."""
+    retired: Mapping[str, str] = {}
+    """Values that earlier versions knew: what became of each."""
+    required: bool = False
+    example: str | None = None
+    """As TOML, where the default shows too little."""
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class Field(msgspec.Struct, frozen=True):
+    name: str
+    hint: object
+    """The bare type, without `Annotated`."""
+    key: Key
+    default: object
+
+
+@functools.cache
+def fields(table: type[Table]) -> tuple[Field, ...]:
+    hints = get_type_hints(table, include_extras=True)
+    found: list[Field] = []
+    for field in msgspec.structs.fields(table):
+        annotated = hints[field.name]
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        found.append(Field(field.name, annotated.__origin__, annotated.__metadata__[0], default))
+    return tuple(found)
+
+
+class Server(Table):
+    """Where the gateway listens, and the limits of one request."""
+
+    host: Annotated[
+        str, Key("an IP address or localhost; anything but loopback without [auth] keys starts with a warning", check=rules.host)
+    ] = "127.0.0.1"
+    port: Annotated[int, Key("0 takes a free one and logs it", low=0, high=65535)] = 3000
+    request_timeout_seconds: Annotated[
+        float, Key("one attempt, until the first event of its answer; a whole answer is one event", low=1, high=3600)
+    ] = 120.0
+    stream_idle_timeout_seconds: Annotated[
+        float, Key("the longest silence inside an answer that has begun", above=0, high=86400)
+    ] = 300.0
+    max_request_bytes: Annotated[int, Key("a larger request is answered 413", low=1024, high=1 << 32)] = 33554432
+    drain_timeout_seconds: Annotated[float, Key("how long answers in flight may take to finish on SIGTERM", low=0, high=86400)] = (
+        30.0
+    )
+    workers: Annotated[int, Key("processes that share the port", low=1, high=256)] = 1
+
+
+Headers = Annotated[
+    Mapping[str, str],
+    Key(
+        "extra HTTP headers for the upstream",
+        check=rules.header_value,
+        check_name=rules.header_name,
+        secret=True,
+        example='{ X-Team = "search" }',
+    ),
+]
+
+
+class ProviderTable(Table):
+    """Settings that endpoints share: an endpoint with `provider = "NAME"` inherits them, and its own keys win."""
+
+    kind: Annotated[str, Key("the API its servers speak; openai is any OpenAI-compatible server", names="kinds")] = "openai"
+    base_url: Annotated[
+        str | None, Key("the API's root, as in an SDK's base_url", check=rules.base_url, example='"https://api.openai.com/v1"')
+    ] = None
+    api_key: Annotated[Secret | None, Key("sent as the kind wants it", check=rules.credential, example='"${OPENAI_API_KEY}"')] = (
+        None
+    )
+    headers: Headers = {}
+    api_version: Annotated[str | None, Key("azure only", check=rules.version, example='"2024-10-21"')] = None
+    enabled: Annotated[bool, Key("false leaves its endpoints out")] = True
+
+
+class PriceTable(Table):
+    """USD per million tokens."""
+
+    input: Annotated[float, Key("fresh input", low=0, high=1e6)] = 0.0
+    output: Annotated[float, Key("output", low=0, high=1e6)] = 0.0
+    cached: Annotated[float | None, Key("cached input; as input when not said", low=0, high=1e6, example="0.075")] = None
+
+
+class EndpointTable(Table):
+    """One model at one address."""
+
+    name: Annotated[str, Key("what a client may ask for; replicas share it", check=rules.model_name, required=True)] = ""
+    base_url: Annotated[
+        str | None,
+        Key("the API's root; required here or in its provider", check=rules.base_url, example='"http://127.0.0.1:11434/v1"'),
+    ] = None
+    provider: Annotated[str, Key("a kind, or the NAME of a [providers.NAME] table")] = "openai"
+    model: Annotated[
+        str | None, Key("what the upstream is asked for; the name when not said", check=rules.label, example='"qwen3:8b"')
+    ] = None
+    id: Annotated[
+        str | None, Key("unique; made from name and address when not said", check=rules.endpoint_id, example='"fast-a"')
+    ] = None
+    api_key: Annotated[Secret | None, Key("sent as the kind wants it", check=rules.credential, example='"${MODEL_API_KEY}"')] = None
+    headers: Headers = {}
+    api_version: Annotated[str | None, Key("azure only", check=rules.version, example='"2024-10-21"')] = None
+    max_tokens: Annotated[
+        int | None,
+        Key("output budget where the wire format requires one, and for /chat", low=1, high=4294967295, example="4096"),
+    ] = None
+    temperature: Annotated[float | None, Key("for /chat only", low=0, high=2, example="0.7")] = None
+    weight: Annotated[float, Key("its share among endpoints of the same priority", above=0)] = 1.0
+    priority: Annotated[int, Key("higher is tried first", low=0, high=255)] = 1
+    context_window: Annotated[
+        int | None, Key("tokens; a longer prompt goes elsewhere", low=1, high=1000000000, example="65536")
+    ] = None
+    capabilities: Annotated[
+        tuple[Capability, ...] | None, Key("what it can do; everything when not said", example='["tools", "vision", "json"]')
+    ] = None
+    max_in_flight: Annotated[int, Key("requests at the same time; 0 is no limit", low=0, high=1000000)] = 0
+    price: Annotated[PriceTable | None, Key("USD per million tokens", example="{ input = 0.15, output = 0.60 }")] = None
+
+
+class Models(Table):
+    """The endpoints of each tier. A tier without one falls to the next bigger tier, then to the next smaller."""
+
+    fast: Annotated[tuple[EndpointTable, ...], Key("small and cheap")] = ()
+    balanced: Annotated[tuple[EndpointTable, ...], Key("the middle")] = ()
+    deep: Annotated[tuple[EndpointTable, ...], Key("the best there is")] = ()
+    embedding: Annotated[tuple[EndpointTable, ...], Key("for /v1/embeddings")] = ()
+
+
+class TierDescriptions(Table):
+    """What each tier is for, told to the router model."""
+
+    fast: Annotated[str, Key("short text", check=rules.description)] = (
+        "small model: greetings, small talk, simple facts, short rewrites, classification, extraction"
+    )
+    balanced: Annotated[str, Key("short text", check=rules.description)] = (
+        "medium model: everyday questions, summaries, explanations, ordinary coding, multi-step instructions"
+    )
+    deep: Annotated[str, Key("short text", check=rules.description)] = (
+        "large model: hard reasoning, proofs, architecture and difficult code, careful analysis, long creative work"
+    )
+
+
+class RouterTimeouts(Table):
+    """Seconds that the routing question may take, by the tier that answers it."""
+
+    fast: Annotated[float, Key("seconds", above=0, high=3600)] = 10.0
+    balanced: Annotated[float, Key("seconds", above=0, high=3600)] = 10.0
+    deep: Annotated[float, Key("seconds", above=0, high=3600)] = 10.0
+
+
+class Routing(Table):
+    """Who decides the tier of a request for `auto`."""
+
+    strategy: Annotated[
+        str,
+        Key(
+            "rule: by fixed rules, at once; llm: a model is asked; hybrid: rules first, the model for what they leave open",
+            names="strategies",
+            retired={"tool": "is not implemented"},
+        ),
+    ] = "hybrid"
+    default_importance: Annotated[Importance, Key("for requests that do not say theirs")] = Importance.NORMAL
+    default_tier: Annotated[Tier, Key("when no rule matches, or the router model failed")] = Tier.BALANCED
+    router_tier: Annotated[Tier, Key("which tier answers the routing question")] = Tier.BALANCED
+    tiers: Annotated[TierDescriptions, Key("what each tier is for")] = TierDescriptions()
+    router_timeouts: Annotated[RouterTimeouts, Key("time limits of the routing question")] = RouterTimeouts()
+
+    @property
+    def tier_descriptions(self) -> Mapping[Tier, str]:
+        return {Tier.FAST: self.tiers.fast, Tier.BALANCED: self.tiers.balanced, Tier.DEEP: self.tiers.deep}
+
+    @property
+    def router_timeout_s(self) -> float:
+        limits = self.router_timeouts
+        return {Tier.FAST: limits.fast, Tier.BALANCED: limits.balanced, Tier.DEEP: limits.deep}[self.router_tier]
+
+
+class Selection(Table):
+    """Which endpoint of a tier is asked first."""
+
+    policy: Annotated[str, Key("inside one priority", names="policies")] = "weighted"
+
+
+class Retry(Table):
+    """What happens when an endpoint fails before its answer has begun."""
+
+    max_attempts: Annotated[
+        int,
+        Key("tries in order; a shorter list is walked again after a pause; 0 tries every candidate exactly once", low=0, high=100),
+    ] = 3
+    backoff: Annotated[Literal["exponential", "linear", "fixed"], Key("the pause before the same endpoint is asked again")] = (
+        "exponential"
+    )
+
+
+class Health(Table):
+    """When an endpoint is left alone, and how it comes back."""
+
+    interval_seconds: Annotated[
+        float, Key("between background probes of {base_url}/models; 0 turns them off", low=0, high=86400)
+    ] = 30.0
+    failure_threshold: Annotated[int, Key("consecutive failures that open the circuit", low=1, high=1000)] = 3
+    recovery_seconds: Annotated[float, Key("before an open endpoint gets one trial request", above=0, high=86400)] = 30.0
+
+
+class Timeouts(Table):
+    """request_timeout_seconds by tier."""
+
+    fast: Annotated[float | None, Key("seconds", low=1, high=3600, example="15")] = None
+    balanced: Annotated[float | None, Key("seconds", low=1, high=3600, example="30")] = None
+    deep: Annotated[float | None, Key("seconds", low=1, high=3600, example="60")] = None
+
+
+class Auth(Table):
+    """Who may use the gateway."""
+
+    keys: Annotated[
+        tuple[Secret, ...],
+        Key(
+            "when set, everything but /health* needs one as `Authorization: Bearer` or `x-api-key`",
+            check=rules.client_key,
+            example='["${OCTOROUTE_API_KEY}"]',
+        ),
+    ] = ()
+
+
+class Observability(Table):
+    """What is logged, and how."""
+
+    log_level: Annotated[Literal["trace", "debug", "info", "warn", "error"], Key("prompts never appear above debug", fold=True)] = (
+        "info"
+    )
+    log_format: Annotated[Literal["auto", "console", "json"], Key("auto is console on a terminal, else json")] = "auto"
+
+
+class File(Table):
+    """A whole configuration file."""
+
+    server: Annotated[Server, Key("")] = Server()
+    providers: Annotated[Mapping[str, ProviderTable], Key("", check_name=rules.label)] = {}
+    models: Annotated[Models, Key("")] = Models()
+    routing: Annotated[Routing, Key("")] = Routing()
+    selection: Annotated[Selection, Key("")] = Selection()
+    retry: Annotated[Retry, Key("")] = Retry()
+    health: Annotated[Health, Key("")] = Health()
+    timeouts: Annotated[Timeouts, Key("")] = Timeouts()
+    auth: Annotated[Auth, Key("")] = Auth()
+    observability: Annotated[Observability, Key("")] = Observability()
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gateway runs on. Endpoints stand in tier order, fast first, and in file order inside a tier."""
+
+    server: Server = Server()
+    endpoints: tuple[Endpoint, ...] = ()
+    embedding: tuple[Endpoint, ...] = ()
+    routing: Routing = Routing()
+    selection: Selection = Selection()
+    retry: Retry = Retry()
+    health: Health = Health()
+    auth: Auth = Auth()
+    observability: Observability = Observability()
+    source: str = ""
+    warnings: tuple[str, ...] = ()
