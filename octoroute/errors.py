@@ -39,6 +39,8 @@ class OctorouteError(Exception):
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
         self.message = message
+        self.told: dict[str, str] = {}
+        """Headers that tell the client which way its request went."""
 
     retry_after_s: float | None = None
 

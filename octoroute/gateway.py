@@ -89,12 +89,12 @@ class Gateway:
             trail.decision = decision = await self.decide(request, house)
             planned = self.plan(decision, request.facts, house)
             opened = await self._open_first(request, planned, trail, house)
-            headers = {**opened.headers, **self._headers(trail, opened.endpoint)}
+            headers = {**opened.headers, **self._way(trail)}
             return await Reply.begin(request, self.inbound[request.dialect], opened, trail, headers)
         except OctorouteError as error:
             trail.end(ending_of(error), error)
             trail.settle()
-            error.add_note(f"attempts={len(trail.attempts)}")
+            error.told |= self._way(trail)
             raise
         except BaseException:
             trail.settle()
@@ -207,21 +207,29 @@ class Gateway:
         outbound = self.upstream.outbound(endpoint)
         if outbound.name == request.dialect:
             body = inbound.patched(request, endpoint.model)
-            return Question(body=body, stream=request.stream, api=request.api, client_headers=request.headers)
-        conversation = inbound.conversation(request, endpoint)
-        body = outbound.write(conversation, endpoint, stream=request.stream)
-        return Question(body=body, stream=request.stream, api=request.api, translate=True, client_headers=request.headers)
+        else:
+            body = outbound.write(inbound.conversation(request, endpoint), endpoint, stream=request.stream)
+        return Question(
+            body=body,
+            stream=request.stream,
+            api=request.api,
+            translate=outbound.name != request.dialect,
+            client_headers=request.headers,
+            timeout_s=request.timeout_s,
+        )
 
-    def _headers(self, trail: Trail, endpoint: Endpoint) -> dict[str, str]:
-        decision = trail.decision
-        assert decision is not None
-        return {
-            "x-octoroute-tier": endpoint.tier,
-            "x-octoroute-endpoint": endpoint.id,
-            "x-octoroute-model": endpoint.model,
-            "x-octoroute-strategy": decision.by,
-            "x-octoroute-attempts": str(len(trail.attempts)),
-        }
+    def _way(self, trail: Trail) -> dict[str, str]:
+        """Which way the request went, as headers; of the last endpoint that was asked."""
+        way = {"x-octoroute-attempts": str(len(trail.attempts))}
+        if trail.decision is not None:
+            way["x-octoroute-strategy"] = trail.decision.by
+            way["x-octoroute-tier"] = trail.decision.tier
+        if trail.attempts:
+            endpoint = trail.attempts[-1].endpoint
+            way["x-octoroute-tier"] = endpoint.tier
+            way["x-octoroute-endpoint"] = endpoint.id
+            way["x-octoroute-model"] = endpoint.model
+        return way
 
 
 _TIERS: Mapping[str, Tier] = {tier.value: tier for tier in Tier}

@@ -29,7 +29,17 @@ class Circuit(StrEnum):
 class EndpointHealth:
     """What is known of one endpoint. Times are the injected clock's seconds."""
 
-    __slots__ = ("failures", "in_flight", "last_error", "last_seen", "opened_at", "probing", "rests_until")
+    __slots__ = (
+        "failed_at",
+        "failures",
+        "in_flight",
+        "last_error",
+        "last_seen",
+        "opened_at",
+        "probing",
+        "rests_until",
+        "succeeded_at",
+    )
 
     def __init__(self, now: float) -> None:
         self.failures = 0
@@ -42,6 +52,9 @@ class EndpointHealth:
         self.last_seen = now
         """When traffic or a probe last told something."""
         self.last_error: str | None = None
+        self.succeeded_at: float | None = None
+        """Wall clock, seconds since the epoch; so is `failed_at`. For people, not for decisions."""
+        self.failed_at: float | None = None
 
 
 class Lease:
@@ -78,10 +91,13 @@ class Lease:
 
 
 class Health:
-    def __init__(self, *, failure_threshold: int, recovery_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, *, failure_threshold: int, recovery_s: float, clock: Callable[[], float], wall: Callable[[], float]
+    ) -> None:
         self.failure_threshold = failure_threshold
         self.recovery_s = recovery_s
         self._clock = clock
+        self._wall = wall
         self._states: dict[str, EndpointHealth] = {}
 
     def keep(self, endpoints: Iterable[Endpoint]) -> None:
@@ -137,6 +153,7 @@ class Health:
         state.rests_until = 0.0
         state.last_error = None
         state.last_seen = self._clock()
+        state.succeeded_at = self._wall()
 
     def begins_again(self, state: EndpointHealth) -> None:
         state.opened_at = None
@@ -154,6 +171,7 @@ class Health:
             return
         state.failures += 1
         state.last_error = error.code
+        state.failed_at = self._wall()
         half_open = state.opened_at is not None and now >= state.opened_at + self.recovery_s
         opens = state.failures >= self.failure_threshold or isinstance(error, Misconfigured)
         if half_open or (opens and state.opened_at is None):

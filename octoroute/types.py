@@ -183,6 +183,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The client's headers that may matter to an upstream of the same dialect; lower-case names."""
     api: str = "chat"
     """Which upstream interface it wants; the providers know the paths."""
+    timeout_s: float | None = None
+    """A shorter limit for one attempt than the endpoint's own; None: the endpoint's."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ An `Opened` exists if and only if an answer has begun. A whole answer is a strea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -38,6 +38,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     translate: bool = False
     """The client speaks another dialect: the answer is wanted as events, not as bytes."""
     client_headers: Mapping[str, str] = {}
+    timeout_s: float | None = None
+    """If shorter than the endpoint's."""
 
 
 class Opened:
@@ -162,12 +164,11 @@ class _Decoding:
 
 class Upstream:
     def __init__(
-        self, transport: Transport, providers: Mapping[str, Provider], outbound: Mapping[str, Outbound], clock: Callable[[], float]
+        self, transport: Transport, providers: Mapping[str, Provider], outbound: Mapping[str, Outbound]
     ) -> None:
         self._transport = transport
         self._providers = providers
         self._outbound = outbound
-        self._clock = clock
 
     def provider(self, endpoint: Endpoint) -> Provider:
         return self._providers[endpoint.kind]
@@ -177,8 +178,9 @@ class Upstream:
 
     async def open(self, endpoint: Endpoint, question: Question) -> Opened:
         """Ask, and wait for the first event. Raises UpstreamError; then nothing is left open."""
+        timeout_s = min(endpoint.first_event_timeout_s, question.timeout_s or endpoint.first_event_timeout_s)
         try:
-            async with asyncio.timeout(endpoint.first_event_timeout_s):
+            async with asyncio.timeout(timeout_s):
                 answer = await self._transport.send(self._call(endpoint, question))
                 try:
                     return await self._commit(endpoint, question, answer)
@@ -186,7 +188,23 @@ class Upstream:
                     answer.close()
                     raise
         except TimeoutError:
-            raise TooSlow(f"the upstream did not answer within {endpoint.first_event_timeout_s:g} s") from None
+            raise TooSlow(f"the upstream did not answer within {timeout_s:g} s") from None
+
+    async def probe(self, endpoint: Endpoint, timeout_s: float) -> None:
+        """Is it alive? Raises UpstreamError when it is not; a server without a list of models (404, 405) is."""
+        provider = self.provider(endpoint)
+        call = Call(method="GET", url=provider.probe_url(endpoint), headers=provider.headers(endpoint, {}), connect_timeout_s=timeout_s)
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await self._transport.send(call)
+                try:
+                    await answer.body(MAX_WHOLE_BYTES)
+                finally:
+                    answer.close()
+        except TimeoutError:
+            raise TooSlow(f"the probe was not answered within {timeout_s:g} s") from None
+        if not (200 <= answer.status < 300 or answer.status in {404, 405, 429}):
+            raise _by_status(answer.status, answer.headers, b"", provider.dialect)
 
     def _call(self, endpoint: Endpoint, question: Question) -> Call:
         provider = self.provider(endpoint)

@@ -105,8 +105,8 @@ class Inbound(Protocol):
         """The client's bytes with `model` replaced and our own `octoroute` object removed."""
         ...
 
-    def conversation(self, request: Request) -> Conversation:
-        """Raises BadRequest for what the hub's vocabulary cannot say and must not drop."""
+    def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
+        """For `endpoint`, whose defaults it may fill in. Raises BadRequest for what the hub's vocabulary cannot say and must not drop."""
         ...
 
     def encoder(self, request: Request) -> Encoder: ...

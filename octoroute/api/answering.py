@@ -1,0 +1,125 @@
+"""The routes that a model answers: one ASGI endpoint for every dialect, streamed or whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from octoroute.api.edge import (
+    ClientGone,
+    HangUp,
+    Keys,
+    Receive,
+    Scope,
+    Send,
+    check_json,
+    check_method,
+    headers_of,
+    new_id,
+    read_body,
+    request_id,
+    send_error,
+    send_whole,
+)
+from octoroute.dialects.base import Inbound
+from octoroute.errors import Declined, OctorouteError
+from octoroute.gateway import Gateway
+from octoroute.relay import Reply
+
+log = structlog.stdlib.get_logger("octoroute.api")
+
+_STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class Answering:
+    def __init__(
+        self,
+        gateway: Gateway,
+        inbound: Inbound,
+        *,
+        keys: Callable[[], Keys],
+        max_bytes: Callable[[], int],
+        present: Callable[[Reply], bytes] | None = None,
+    ) -> None:
+        """`present` makes the body of a whole answer where the route says more than the dialect does."""
+        self._gateway = gateway
+        self._inbound = inbound
+        self._keys = keys
+        self._max_bytes = max_bytes
+        self._present = present
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given_id = ""
+        watch: HangUp | None = None
+        started = False
+        try:
+            headers = headers_of(scope)
+            given_id = request_id(headers)
+            check_method(scope, "POST")
+            self._keys().check(headers)
+            check_json(headers)
+            body = await read_body(receive, headers, self._max_bytes())
+            watch = HangUp(receive)
+            request = self._inbound.read(body, request_id=given_id, headers=headers)
+            reply = await self._gateway.answer(request)
+            started = True
+            try:
+                await self._send(send, reply)
+            finally:
+                reply.close()
+        except OctorouteError as error:
+            await self._fail(send, error, given_id or new_id())
+        except ClientGone:
+            pass
+        except asyncio.CancelledError:
+            if watch is None or not watch.gone:
+                raise
+            _forgive()
+        except Exception:
+            log.exception("request failed", request_id=given_id)
+            if not started:
+                error = OctorouteError("the gateway failed; its log has the details under this request id")
+                await self._fail(send, error, given_id or new_id())
+        finally:
+            if watch is not None:
+                watch.stop()
+
+    async def _fail(self, send: Send, error: OctorouteError, given_id: str) -> None:
+        if isinstance(error, Declined):
+            error.told |= {name: value for name, value in error.headers.items() if name != "x-request-id"}
+        await send_error(send, error, self._inbound, given_id)
+
+    async def _send(self, send: Send, reply: Reply) -> None:
+        headers = _encoded(reply.headers, reply.request.id)
+        if not reply.stream:
+            body = self._present(reply) if self._present else reply.body or b""
+            await send_whole(send, 200, body, [(b"content-type", b"application/json"), *headers])
+            reply.delivered()
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": [*_STREAM_HEADERS, *headers]})
+        async for piece in reply.pieces(self._gateway.clock):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _encoded(headers: Mapping[str, str], given_id: str) -> list[tuple[bytes, bytes]]:
+    encoded = [
+        (name.encode("latin-1"), value.encode("latin-1", "replace"))
+        for name, value in headers.items()
+        if name not in {"x-request-id", "cache-control", "retry-after"}
+    ]
+    encoded.append((b"x-request-id", given_id.encode()))
+    return encoded
+
+
+def _forgive() -> None:
+    """The cancellation was our own watcher's, and has done its work."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

@@ -1,0 +1,176 @@
+"""What stands before every route: request ids, keys, methods, media types, sizes, and errors in the caller's dialect.
+
+Plain ASGI and plain functions; nothing here wraps the whole application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import structlog
+
+from octoroute.errors import HeadersTooLarge, OctorouteError, TooLarge, Unauthorized, WrongMediaType, WrongMethod
+from octoroute.types import Secret
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_HEADER_BYTES = 32 * 1024
+WATCH_AFTER_S = 0.1
+"""A client that hangs up sooner than this is noticed this late: a request that is done by then costs no watcher."""
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+log = structlog.stdlib.get_logger("octoroute.api")
+
+
+class ErrorWriter(Protocol):
+    def error(self, error: OctorouteError, request_id: str) -> bytes: ...
+
+
+class ClientGone(Exception):
+    """The client hung up before we were done; there is nobody to tell."""
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Lower-case names; of a repeated header the last counts. Raises HeadersTooLarge."""
+    size = 0
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        size += len(name) + len(value) + 4
+        headers[name.decode("latin-1")] = value.decode("latin-1")
+    if size > MAX_HEADER_BYTES:
+        raise HeadersTooLarge(f"the request's headers are {size} bytes long; at most {MAX_HEADER_BYTES} are taken")
+    return headers
+
+
+def request_id(headers: Mapping[str, str]) -> str:
+    """The client's own if it is safe to repeat, otherwise a new one."""
+    offered = headers.get("x-request-id")
+    if offered is not None and _SAFE_ID.fullmatch(offered):
+        return offered
+    return new_id()
+
+
+def new_id() -> str:
+    return "req_" + secrets.token_hex(12)
+
+
+class Keys:
+    """The keys of `[auth]`. Digests are compared, all of them, so that time tells nothing about a key."""
+
+    def __init__(self, keys: Sequence[Secret]) -> None:
+        self._digests = [hashlib.sha256(key.reveal().encode()).digest() for key in keys]
+
+    def check(self, headers: Mapping[str, str]) -> None:
+        """Raises Unauthorized unless one of the keys is offered, as `x-api-key` or as a bearer token."""
+        if not self._digests:
+            return
+        offered = offered_key(headers)
+        if offered is None:
+            raise Unauthorized("a key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
+        digest = hashlib.sha256(offered.encode("latin-1", "replace")).digest()
+        if not any([hmac.compare_digest(digest, known) for known in self._digests]):  # noqa: C419 - all of them are compared
+            raise Unauthorized("the key is not one of this gateway's")
+
+
+def offered_key(headers: Mapping[str, str]) -> str | None:
+    key = headers.get("x-api-key")
+    if key:
+        return key
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def check_method(scope: Scope, *allowed: str) -> None:
+    if scope["method"] not in allowed:
+        allow = ", ".join(allowed)
+        raise WrongMethod(f"{scope['path']} takes {allow}, not {scope['method']}", allow=allow)
+
+
+def check_json(headers: Mapping[str, str]) -> None:
+    """`application/json` or `application/*+json`; none at all is taken as JSON."""
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type and media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
+        raise WrongMediaType("the body must be JSON; send `content-type: application/json`")
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
+    """Raises TooLarge, before reading when the client says so itself, and ClientGone."""
+    announced = headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced) > limit:
+        raise TooLarge(f"the request body has {announced} bytes; at most {limit} are taken")
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    body = message.get("body", b"")
+    if not message.get("more_body", False):
+        if len(body) > limit:
+            raise TooLarge(f"the request body is longer than {limit} bytes")
+        return body
+    pieces = [body]
+    size = len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
+            raise TooLarge(f"the request body is longer than {limit} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+class HangUp:
+    """Cancels the current task when its client leaves. `uvicorn` tells a hang-up only to who listens, so somebody must."""
+
+    __slots__ = ("_receive", "_task", "_timer", "_watcher", "gone")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.gone = False
+        self._watcher: asyncio.Task[None] | None = None
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._start)
+
+    def _start(self) -> None:
+        self._watcher = asyncio.ensure_future(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        self._task.cancel()
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+
+async def send_error(send: Send, error: OctorouteError, writer: ErrorWriter, request_id: str) -> None:
+    headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", str(max(1, round(error.retry_after_s + 0.499))).encode()))
+    if isinstance(error, WrongMethod):
+        headers.append((b"allow", error.allow.encode()))
+    if isinstance(error, Unauthorized):
+        headers.append((b"www-authenticate", b"Bearer"))
+    headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in error.told.items()]
+    await send_whole(send, error.status, writer.error(error, request_id), headers)
+
+
+async def send_whole(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,243 @@
+"""The routes that answer from memory: models, health, metrics, and the explanation of a decision. Starlette."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from octoroute import __version__
+from octoroute.api.edge import Keys, Receive, Scope, Send, check_json, headers_of, new_id, read_body, request_id, send_error
+from octoroute.dialects.base import Inbound
+from octoroute.errors import OctorouteError, UnknownModel, UnknownRoute, WrongMethod
+from octoroute.explain import explain, tell
+from octoroute.gateway import Gateway
+from octoroute.health import Circuit
+from octoroute.metrics import Metrics, Scraper
+from octoroute.routers.base import Router
+from octoroute.types import Endpoint
+
+OWN_MODELS = ("auto", "fast", "balanced", "deep")
+
+
+class Rooms(Protocol):
+    """What the views look at: the application."""
+
+    gateway: Gateway
+    metrics: Metrics
+    scraper: Scraper
+    inbound: Mapping[str, Inbound]
+    keys: Keys
+    max_request_bytes: int
+    dry_router: Router
+    wall: Callable[[], float]
+
+
+class Views:
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    def app(self) -> Starlette:
+        app = Starlette(
+            routes=[
+                Route("/", self.index),
+                Route("/health", self.health),
+                Route("/health/live", self.live),
+                Route("/health/ready", self.ready),
+                Route("/models", self.guarded(self.endpoints)),
+                Route("/metrics", self.guarded(self.exposition)),
+                Route("/v1/models", self.guarded(self.models)),
+                Route("/v1/models/{name:path}", self.guarded(self.model)),
+                Route("/v1/route", self.guarded(self.route), methods=["POST"]),
+            ],
+            exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientDisconnect: self._gone},
+        )
+        app.router.redirect_slashes = False
+        return app
+
+    def guarded(self, view: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def checked(request: Request) -> Response:
+            self._rooms.keys.check(request.headers)
+            return await view(request)
+
+        return checked
+
+    # who we are and how we are
+
+    async def index(self, request: Request) -> Response:
+        return _json({"name": "octoroute", "version": __version__}, request)
+
+    async def live(self, request: Request) -> Response:
+        return _json({"status": "OK"}, request)
+
+    async def ready(self, request: Request) -> Response:
+        able = self._able()
+        return _json({"status": "ready" if able else "unavailable"}, request, status=200 if able else 503)
+
+    def _able(self) -> bool:
+        health = self._rooms.gateway.health
+        return any(health.circuit(endpoint) is not Circuit.OPEN for endpoint in self._rooms.gateway.house.endpoints)
+
+    async def health(self, request: Request) -> Response:
+        metrics = self._rooms.metrics
+        restarts = int(metrics.total("octoroute_background_health_task_failures_total"))
+        body: dict[str, Any] = {
+            "status": "OK" if self._able() else "unhealthy",
+            "timestamp": self._rooms.wall(),
+            "version": __version__,
+            "health_tracking_status": _status(metrics.total("octoroute_health_tracking_failures_total")),
+            "metrics_recording_status": _status(metrics.total("octoroute_metrics_recording_failures_total")),
+            "background_task_status": _status(restarts),
+            "background_task_failures": restarts,
+        }
+        if self._known(request):
+            body["providers"] = self._providers()
+        return _json(body, request)
+
+    def _known(self, request: Request) -> bool:
+        try:
+            self._rooms.keys.check(request.headers)
+        except OctorouteError:
+            return False
+        return True
+
+    def _providers(self) -> dict[str, dict[str, Any]]:
+        """Each provider as its best endpoint has it."""
+        found: dict[str, list[Endpoint]] = {}
+        for endpoint in self._rooms.gateway.house.endpoints:
+            found.setdefault(endpoint.provider, []).append(endpoint)
+        health = self._rooms.gateway.health
+        told: dict[str, dict[str, Any]] = {}
+        for name, endpoints in found.items():
+            best = min(endpoints, key=lambda endpoint: _WORST.index(self._word(endpoint)))
+            states = [health.of(endpoint) for endpoint in endpoints]
+            told[name] = {
+                "status": self._word(best),
+                "priority": max(endpoint.priority for endpoint in endpoints),
+                "failure_count": max(state.failures for state in states),
+                "last_success": max((state.succeeded_at for state in states if state.succeeded_at), default=None),
+                "last_failure": max((state.failed_at for state in states if state.failed_at), default=None),
+            }
+        return told
+
+    def _word(self, endpoint: Endpoint) -> str:
+        health = self._rooms.gateway.health
+        circuit = health.circuit(endpoint)
+        if circuit is Circuit.CLOSED:
+            return "unhealthy" if health.of(endpoint).failures else "healthy"
+        return "half_open" if circuit is Circuit.HALF_OPEN else "circuit_open"
+
+    async def exposition(self, request: Request) -> Response:  # noqa: ARG002 - a view's signature
+        return Response(await self._rooms.scraper.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    # whom we have
+
+    async def endpoints(self, request: Request) -> Response:
+        gateway = self._rooms.gateway
+        rows: list[dict[str, Any]] = []
+        for endpoint in gateway.house.endpoints:
+            state = gateway.health.of(endpoint)
+            circuit = gateway.health.circuit(endpoint)
+            rows.append(
+                {
+                    "id": endpoint.id,
+                    "name": endpoint.name,
+                    "tier": endpoint.tier,
+                    "endpoint": endpoint.base_url,
+                    "healthy": circuit is Circuit.CLOSED,
+                    "circuit": circuit,
+                    "consecutive_failures": state.failures,
+                    "last_check_seconds_ago": round(max(0.0, gateway.clock() - state.last_seen), 3),
+                    "in_flight": state.in_flight,
+                }
+            )
+        return _json({"models": rows}, request)
+
+    async def models(self, request: Request) -> Response:
+        return _json({"object": "list", "data": [_model(name) for name in self._names()]}, request)
+
+    async def model(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in self._names():
+            raise UnknownModel(f"the model {name[:200]!r} does not exist; GET /v1/models lists those that do", param="model")
+        return _json(_model(name), request)
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys([*OWN_MODELS, *(endpoint.name for endpoint in self._rooms.gateway.house.endpoints)]))
+
+    async def route(self, request: Request) -> Response:
+        rooms = self._rooms
+        check_json(request.headers)
+        body = await read_body(request.receive, request.headers, rooms.max_request_bytes)
+        asked = rooms.inbound["openai"].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
+        return _json(tell(await explain(rooms.gateway, rooms.dry_router, asked)), request)
+
+    # what went wrong
+
+    async def _http_error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 405:
+            allow = (error.headers or {}).get("Allow", "")
+            return await self._error(request, WrongMethod(f"{request.url.path} takes {allow}, not {request.method}", allow=allow))
+        if error.status_code == 404:
+            return await self._error(request, UnknownRoute(f"there is no {request.url.path} here; the routes are in docs/api.md"))
+        return await self._error(request, OctorouteError(str(error.detail)))
+
+    async def _error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, OctorouteError)
+        writer = self._rooms.inbound["openai"]
+        return _Error(error, writer, request_id(request.headers))
+
+    async def _gone(self, request: Request, error: Exception) -> Response:  # noqa: ARG002 - a handler's signature
+        return Response(status_code=499)
+
+
+class _Error(Response):
+    """Writes itself as the answering routes write theirs."""
+
+    def __init__(self, error: OctorouteError, writer: Inbound, given_id: str) -> None:
+        super().__init__()
+        self._given = (error, writer, given_id)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        error, writer, given_id = self._given
+        await send_error(send, error, writer, given_id)
+
+
+_WORST = ("healthy", "unhealthy", "half_open", "circuit_open")
+
+
+def _status(failures: float) -> str:
+    return "degraded" if failures else "operational"
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "octoroute" if name in OWN_MODELS else "user"}
+
+
+def _json(value: object, request: Request, status: int = 200) -> Response:
+    return Response(
+        msgspec.json.encode(value), status, headers={"x-request-id": request_id(request.headers)}, media_type="application/json"
+    )
+
+
+class Limits:
+    """Wraps the views: header sizes are checked before any of them."""
+
+    def __init__(self, app: Starlette, writer: Inbound) -> None:
+        self._app = app
+        self._writer = writer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            headers_of(scope)
+        except OctorouteError as error:
+            await send_error(send, error, self._writer, new_id())
+            return
+        await self._app(scope, receive, send)

@@ -1,0 +1,175 @@
+"""The composition root: everything is built here, once, from a configuration. Nothing imports this but the command line.
+
+The hot routes are plain ASGI endpoints looked up by path; everything else is Starlette's.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+import structlog
+
+from octoroute.api.answering import Answering
+from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
+from octoroute.api.views import Limits, Views
+from octoroute.asking import Asker, not_asked
+from octoroute.config.schema import Config
+from octoroute.dialects import INBOUND, OUTBOUND
+from octoroute.gateway import Gateway, House, Retry
+from octoroute.health import Health
+from octoroute.ledger import Ledger
+from octoroute.metrics import Metrics, Scraper
+from octoroute.prober import Prober
+from octoroute.providers import PROVIDERS
+from octoroute.relay import Reply
+from octoroute.routers import STRATEGIES, Router, Setting
+from octoroute.selection import POLICIES
+from octoroute.tasks import Owner, supervise
+from octoroute.transports import TRANSPORTS
+from octoroute.transports.base import Transport
+from octoroute.types import Endpoint
+from octoroute.upstream import Upstream
+
+log = structlog.stdlib.get_logger("octoroute.app")
+
+
+class App:
+    """An ASGI application. `start` and `stop` are called by the server through the lifespan protocol."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        transport: Transport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.config = config
+        self.wall = wall
+        self.inbound = INBOUND
+        self.keys = Keys(config.auth.keys)
+        self.max_request_bytes = config.server.max_request_bytes
+        self._transport = transport or next(iter(TRANSPORTS.values()))()
+        self._chance = chance
+        self._owner = Owner()
+        health = Health(
+            failure_threshold=config.health.failure_threshold, recovery_s=config.health.recovery_seconds, clock=clock, wall=wall
+        )
+        self.metrics = Metrics(health, lambda: self.gateway.house.endpoints)
+        self.scraper = Scraper(self.metrics, clock)
+        upstream = Upstream(self._transport, PROVIDERS, OUTBOUND)
+        self.gateway = Gateway(
+            house=self._house(config),
+            upstream=upstream,
+            health=health,
+            ledger=Ledger(self.metrics),
+            inbound=INBOUND,
+            clock=clock,
+            random=chance,
+        )
+        self.dry_router = self._dry_router(config)
+        self._prober = Prober(
+            upstream=upstream,
+            health=health,
+            endpoints=lambda: self.gateway.house.endpoints,
+            interval_s=lambda: self.config.health.interval_seconds,
+            random=chance,
+            cannot=self._cannot_probe,
+        )
+        self._hot = self._routes()
+        self._views = Limits(Views(self).app(), INBOUND["openai"])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._hot.get(scope["path"], self._views)(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    def reload(self, config: Config) -> None:
+        """From the next request on. Requests under way finish as they began; endpoints that stay keep their health."""
+        house = self._house(config)
+        self.config = config
+        self.gateway.house = house
+        self.gateway.health.keep(house.endpoints)
+        self.gateway.health.failure_threshold = config.health.failure_threshold
+        self.gateway.health.recovery_s = config.health.recovery_seconds
+        self.dry_router = self._dry_router(config)
+        self.keys = Keys(config.auth.keys)
+        self.max_request_bytes = config.server.max_request_bytes
+
+    async def start(self) -> None:
+        self._owner.start(
+            "health probe", supervise("health probe", self._prober.run, died=self._probe_died, clock=self.gateway.clock)
+        )
+
+    async def stop(self) -> None:
+        await self._owner.stop()
+        await self._transport.close()
+
+    def _routes(self) -> Mapping[str, Answering]:
+        def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
+            return Answering(
+                self.gateway, INBOUND[dialect], keys=lambda: self.keys, max_bytes=lambda: self.max_request_bytes, present=present
+            )
+
+        return {"/v1/chat/completions": answering("openai"), "/chat": answering("simple", _chat)}
+
+    def _house(self, config: Config) -> House:
+        routing = config.routing
+        asker = Asker(lambda: self.gateway, routing.router_tier, routing.router_timeout_s, new_id)
+        return House(
+            endpoints=config.endpoints,
+            router=STRATEGIES[routing.strategy](_setting(config), asker),
+            default_importance=routing.default_importance,
+            retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
+            policy=POLICIES[config.selection.policy],
+        )
+
+    def _dry_router(self, config: Config) -> Router:
+        return STRATEGIES[config.routing.strategy](_setting(config), not_asked)
+
+    def _probe_died(self, how: str) -> None:
+        self.metrics.count("octoroute_background_health_task_failures_total", how)
+
+    def _cannot_probe(self, endpoint: Endpoint, error: Exception) -> None:
+        self.metrics.count("octoroute_health_tracking_failures_total", endpoint.id, "probe_failed")
+        log.error("endpoint cannot be probed", endpoint=endpoint.id, error=type(error).__name__)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self.start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def create_app(config: Config) -> App:
+    return App(config)
+
+
+def _setting(config: Config) -> Setting:
+    routing = config.routing
+    return Setting(
+        default_tier=routing.default_tier, router_tier=routing.router_tier, tier_descriptions=routing.tier_descriptions
+    )
+
+
+def _chat(reply: Reply) -> bytes:
+    """What `POST /chat` answers: v1's object."""
+    assert reply.decision is not None
+    return msgspec.json.encode(
+        {
+            "content": (reply.body or b"").decode(),
+            "model_tier": reply.endpoint.tier,
+            "model_name": reply.endpoint.name,
+            "routing_strategy": reply.decision.by,
+        }
+    )

@@ -1,0 +1,36 @@
+"""The dialect of our own questions: the routing model is asked on the same path as everybody's model, and answers in text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from octoroute.conversation import Conversation
+from octoroute.errors import OctorouteError
+from octoroute.events import Event, TextDelta
+from octoroute.types import Endpoint, Request
+
+
+class Routing:
+    name = "routing"
+    keep_alive = b""
+
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+        raise NotImplementedError("nobody sends us this dialect")
+
+    def patched(self, request: Request, model: str) -> bytes:
+        raise NotImplementedError("no endpoint speaks this dialect")
+
+    def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:  # noqa: ARG002 - nothing is its default
+        assert isinstance(request.body, Conversation)
+        return request.body
+
+    def whole(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - the text is all there is
+        return "".join(event.text for event in events if isinstance(event, TextDelta)).encode()
+
+    def encoder(self, request: Request) -> Routing:
+        raise NotImplementedError("routing answers are whole")
+
+    def error(self, error: OctorouteError, request_id: str) -> bytes:  # noqa: ARG002 - they are raised to the router
+        return error.message.encode()
+
+    error_event = error

@@ -1,0 +1,71 @@
+"""Why a request would go where it would go: the decision, and every candidate with the reason it is in or out. Sends nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from octoroute.gateway import Gateway
+from octoroute.routers.base import Router
+from octoroute.types import Decision, Endpoint, Request
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    endpoint: Endpoint
+    chosen: bool
+    reason: str
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    decision: Decision
+    candidates: tuple[Candidate, ...]
+    """Those in the plan first, in the order in which they would be asked."""
+
+
+async def explain(gateway: Gateway, router: Router, request: Request) -> Explanation:
+    """`router` must be one that asks nobody. Raises UnknownModel."""
+    house = msgspec.structs.replace(gateway.house, router=router)
+    decision = await gateway.decide(request, house)
+    planned = gateway.candidates(decision, request.facts, house)
+    chosen = [
+        Candidate(endpoint=endpoint, chosen=True, reason=f"choice {at}: priority {endpoint.priority}, weight {endpoint.weight:g}")
+        for at, endpoint in enumerate(planned.order, 1)
+    ]
+    in_order = {endpoint.id for endpoint in planned.order}
+    others = [
+        Candidate(endpoint=endpoint, chosen=False, reason=planned.left_out.get(endpoint.id) or _elsewhere(decision, endpoint))
+        for endpoint in house.endpoints
+        if endpoint.id not in in_order
+    ]
+    return Explanation(decision=decision, candidates=(*chosen, *others))
+
+
+def _elsewhere(decision: Decision, endpoint: Endpoint) -> str:
+    if decision.only is not None:
+        return "another model was named"
+    return f"its tier is {endpoint.tier}"
+
+
+def tell(explanation: Explanation) -> dict[str, Any]:
+    """As JSON, for `/v1/route` and `octoroute route --json`."""
+    decision = explanation.decision
+    first = next((candidate.endpoint for candidate in explanation.candidates if candidate.chosen), None)
+    return {
+        "tier": decision.tier,
+        "strategy": decision.by,
+        "reason": decision.why,
+        "confidence": decision.confidence,
+        "endpoint": first.id if first else None,
+        "candidates": [
+            {
+                "id": candidate.endpoint.id,
+                "name": candidate.endpoint.name,
+                "model": candidate.endpoint.model,
+                "tier": candidate.endpoint.tier,
+                "chosen": candidate.chosen,
+                "reason": candidate.reason,
+            }
+            for candidate in explanation.candidates
+        ],
+    }

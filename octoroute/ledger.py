@@ -1,0 +1,83 @@
+"""Write down how a request ended, once: metrics and the log line are views of the same Outcome."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from octoroute.metrics import Metrics
+from octoroute.types import Ending, Outcome
+
+log = structlog.stdlib.get_logger("octoroute.request")
+
+ROUTING = "routing"
+"""The dialect of our own questions to the routing model: they are work for an endpoint, but nobody's request."""
+
+
+class Ledger:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def settle(self, outcome: Outcome) -> None:
+        """Never raises: a request is not lost for its bookkeeping."""
+        try:
+            if outcome.dialect == ROUTING:
+                self._metrics.record_attempts(outcome)
+            else:
+                self._metrics.record(outcome)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is on its way already
+            self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
+            log.error("recording failed", request_id=outcome.request_id, error=repr(error))
+        if outcome.dialect == ROUTING:
+            log.debug("routing question", **story(outcome))
+        elif outcome.ending in {Ending.FAILED, Ending.BROKEN}:
+            log.warning("request", **story(outcome))
+        else:
+            log.info("request", **story(outcome))
+
+
+def story(outcome: Outcome) -> dict[str, Any]:
+    """All that is worth knowing of a request, in one flat line; what does not apply is left out."""
+    told: dict[str, Any] = {
+        "request_id": outcome.request_id,
+        "ending": outcome.ending.value,
+        "status": outcome.status,
+        "asked_for": outcome.asked_for,
+        "stream": outcome.stream,
+        "total_ms": _ms(outcome.total_s),
+    }
+    decision = outcome.decision
+    if decision is not None:
+        told["tier"] = decision.tier.value
+        told["strategy"] = decision.by
+        told["why"] = decision.why
+        if decision.took_s:
+            told["routing_ms"] = _ms(decision.took_s)
+    endpoint = outcome.endpoint or (outcome.attempts[-1].endpoint if outcome.attempts else None)
+    if endpoint is not None:
+        told["provider"] = endpoint.provider
+        told["endpoint"] = endpoint.id
+        told["model"] = endpoint.model
+    if outcome.attempts:
+        told["attempts"] = [
+            {"endpoint": attempt.endpoint.id, "ms": _ms(attempt.took_s), "error": attempt.error} for attempt in outcome.attempts
+        ]
+    if outcome.first_event_s is not None:
+        told["first_event_ms"] = _ms(outcome.first_event_s)
+    if outcome.usage is not None:
+        told["input_tokens"] = outcome.usage.input_tokens
+        told["output_tokens"] = outcome.usage.output_tokens
+        if outcome.usage.estimated:
+            told["tokens_estimated"] = True
+    if outcome.cost_usd is not None:
+        told["cost_usd"] = round(outcome.cost_usd, 8)
+    if outcome.error is not None:
+        told["error"] = outcome.error
+    if outcome.key_name is not None:
+        told["key"] = outcome.key_name
+    return told
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)

@@ -1,0 +1,134 @@
+"""Log lines: one a request, coloured on a terminal, JSON otherwise. No prompt and no key is ever put into one above debug.
+
+Configured once per process; everything else asks structlog for a logger. A log that cannot be written is dropped and counted:
+a full disk costs lines, never answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any, BinaryIO, TextIO
+
+import msgspec
+import structlog
+from structlog.dev import Column, KeyValueColumnFormatter, LogLevelColumnFormatter
+
+LEVELS = {"trace": 5, "debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+PALETTE = ("\x1b[92m", "\x1b[94m", "\x1b[95m", "\x1b[96m", "\x1b[93m", "\x1b[91m")
+"""Green, blue, magenta, cyan, yellow, red: the first six providers differ, the rest are stable."""
+_BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_LEVEL_COLOURS = {
+    "critical": "\x1b[91m",
+    "error": "\x1b[91m",
+    "warning": "\x1b[93m",
+    "info": "\x1b[92m",
+    "debug": _DIM,
+}
+
+
+class Lines:
+    """A file that lines are written to, whatever its state; `dropped` counts those it did not take."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.dropped = 0
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except (OSError, ValueError):
+            self.dropped += 1
+            return 0
+
+    def flush(self) -> None:
+        try:
+            self._file.flush()
+        except (OSError, ValueError):
+            self.dropped += 1
+
+
+def configure(*, level: str, style: str, providers: Iterable[str] = (), out: TextIO | None = None, env: Mapping[str, str] | None = None) -> Lines:
+    """`style`: auto, console, or json. `providers` in the order of the configuration, for their colours."""
+    out = out or sys.stdout
+    lines = Lines(out.buffer)
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if style == "console" or (style == "auto" and out.isatty()):
+        render = console(providers, colours=_coloured(out, env or {}))
+        processors += [lambda logger, name, event: render(logger, name, event).encode("utf-8", "replace")]
+    else:
+        processors += [structlog.processors.format_exc_info, _json]
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.BytesLoggerFactory(lines),  # type: ignore[arg-type]
+        cache_logger_on_first_use=False,
+    )
+    _adopt_stdlib(LEVELS[level])
+    return lines
+
+
+def _json(logger: object, name: str, event: MutableMapping[str, Any]) -> bytes:  # noqa: ARG001 - structlog's signature
+    return msgspec.json.encode(event, enc_hook=repr)
+
+
+def console(providers: Iterable[str], *, colours: bool) -> Callable[[Any, str, MutableMapping[str, Any]], str]:
+    known = {name: PALETTE[at] for at, name in enumerate(dict.fromkeys(providers)) if at < len(PALETTE)}
+
+    def provider(key: str, value: object) -> str:  # noqa: ARG001 - a column formatter's signature
+        text = str(value)
+        if not colours:
+            return f"[{text}]"
+        return f"{colour_of(text, known)}[{text}]{_RESET}"
+
+    def plain(key_style: str | None, value_style: str) -> KeyValueColumnFormatter:
+        return KeyValueColumnFormatter(
+            key_style=key_style if colours and key_style is not None else (None if key_style is None else ""),
+            value_style=value_style if colours else "",
+            reset_style=_RESET if colours else "",
+            value_repr=str,
+        )
+
+    renderer = structlog.dev.ConsoleRenderer(
+        columns=[
+            Column("timestamp", plain(None, _DIM)),
+            Column("level", LogLevelColumnFormatter(_LEVEL_COLOURS if colours else None, reset_style=_RESET if colours else "")),
+            Column("event", plain(None, _BOLD)),
+            Column("provider", provider),
+            Column("", plain(_DIM, "")),
+        ],
+        colors=colours,
+    )
+    return renderer
+
+
+def colour_of(provider: str, known: Mapping[str, str]) -> str:
+    """The same provider has the same colour in every process."""
+    return known.get(provider) or PALETTE[zlib.crc32(provider.encode()) % len(PALETTE)]
+
+
+def _coloured(out: TextIO, env: Mapping[str, str]) -> bool:
+    if env.get("NO_COLOR"):
+        return False
+    return bool(env.get("FORCE_COLOR")) or out.isatty()
+
+
+class _Forward(logging.Handler):
+    """What libraries say through the standard library's logging comes out in our format."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.stdlib.get_logger(record.name)
+        method = getattr(log, record.levelname.lower(), log.warning)
+        method(record.getMessage(), exc_info=record.exc_info if record.exc_info else None)
+
+
+def _adopt_stdlib(level: int) -> None:
+    root = logging.getLogger()
+    root.handlers = [_Forward()]
+    root.setLevel(max(level, logging.WARNING))  # libraries' chatter is not our users' business

@@ -1,0 +1,221 @@
+"""Every Prometheus name, its labels, and what it means: one table. Labels come from closed sets or the configuration, never
+from a client.
+
+One private registry per app, so that two fit in a process. Children are looked up once and kept; gauges are read when
+somebody scrapes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+
+from octoroute.health import Circuit, Health
+from octoroute.types import Endpoint, Outcome
+
+MAX_REASONS = 100
+"""Routers name their reasons from closed sets; should one not, its inventions share one label."""
+
+
+class Described(NamedTuple):
+    name: str
+    labels: tuple[str, ...]
+    help: str
+    buckets: tuple[float, ...] | None = None
+
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+
+TABLE: tuple[Described, ...] = (
+    # v1's names and meanings
+    Described("octoroute_requests_total", ("tier", "strategy"), "Requests that were routed, by tier and by who decided."),
+    Described(
+        "octoroute_routing_duration_ms",
+        ("strategy",),
+        "Time to decide the tier, in milliseconds; requests whose client decided are not in it.",
+        (0.1, 0.5, 1, 5, 10, 50, 100, 500, 1000),
+    ),
+    Described("octoroute_model_invocations_total", ("tier",), "Answers delivered completely."),
+    Described("octoroute_mid_stream_failures_total", ("endpoint",), "Answers that broke after they had begun."),
+    Described("octoroute_health_tracking_failures_total", ("endpoint", "error_type"), "Health probes that could not be made."),
+    Described("octoroute_metrics_recording_failures_total", ("operation",), "Outcomes that could not be recorded."),
+    Described("octoroute_background_health_task_failures_total", ("failure_type",), "Restarts of the health probe's loop."),
+    Described("octoroute_clock_errors_total", (), "Wall clock readings before 1970."),
+    # v2's
+    Described("octoroute_outcomes_total", ("endpoint", "outcome"), "Requests by the endpoint that answered (or was asked last) and how they ended."),
+    Described("octoroute_attempts_total", ("endpoint", "error"), "Endpoints asked, by error code; empty: it answered."),
+    Described("octoroute_retries_total", ("endpoint",), "Attempts after the first of a request."),
+    Described("octoroute_fallbacks_total", ("tier",), "Requests answered by another endpoint than the one asked first."),
+    Described("octoroute_request_duration_seconds", ("tier", "stream"), "From the request's arrival to the answer's end.", _SECONDS),
+    Described("octoroute_first_event_seconds", ("tier",), "From the request's arrival to the answer's first event.", _SECONDS),
+    Described("octoroute_tokens_total", ("endpoint", "kind"), "Tokens by kind: input, output, cached, reasoning, estimated."),
+    Described("octoroute_cost_usd_total", ("endpoint",), "Cost by the configured prices."),
+    Described("octoroute_routing_decisions_total", ("strategy", "tier", "reason"), "Tier decisions and their reasons."),
+    Described("octoroute_client_errors_total", ("code",), "Requests refused before any endpoint was asked."),
+)
+
+GAUGES: tuple[Described, ...] = (
+    Described("octoroute_inflight_requests", (), "Requests being answered now."),
+    Described("octoroute_endpoint_inflight", ("endpoint",), "Requests an endpoint is answering now."),
+    Described("octoroute_circuit_state", ("endpoint",), "0 closed, 1 half-open, 2 open."),
+    Described("octoroute_endpoint_failures", ("endpoint",), "Consecutive failures."),
+)
+
+_CIRCUITS = {Circuit.CLOSED: 0, Circuit.HALF_OPEN: 1, Circuit.OPEN: 2}
+
+
+class Metrics:
+    """`endpoints` is asked at each scrape, so that a reload shows."""
+
+    def __init__(self, health: Health, endpoints: Callable[[], Iterable[Endpoint]]) -> None:
+        self._registry = CollectorRegistry()
+        self._families: dict[str, Counter | Histogram] = {row.name: _family(row, self._registry) for row in TABLE}
+        self._counters: dict[tuple[str, ...], Counter] = {}
+        self._histograms: dict[tuple[str, ...], Histogram] = {}
+        self._reasons: set[str] = set()
+        self._registry.register(_Gauges(health, endpoints))
+
+    def count(self, name: str, *labels: str, by: float = 1) -> None:
+        key = (name, *labels)
+        child = self._counters.get(key)
+        if child is None:
+            family = self._families[name]
+            assert isinstance(family, Counter)
+            child = self._counters[key] = family.labels(*labels) if labels else family
+        child.inc(by)
+
+    def observe(self, name: str, value: float, *labels: str) -> None:
+        """Raises ValueError for what is no measurement: NaN, an infinity, a negative."""
+        if not math.isfinite(value) or value < 0:
+            raise ValueError(f"{name}: {value} is not a measurement")
+        key = (name, *labels)
+        child = self._histograms.get(key)
+        if child is None:
+            family = self._families[name]
+            assert isinstance(family, Histogram)
+            child = self._histograms[key] = family.labels(*labels) if labels else family
+        child.observe(value)
+
+    def record(self, outcome: Outcome) -> None:
+        """One request, wholly. Raises ValueError when its times make no sense (a clock that runs backwards)."""
+        self._record_decision(outcome)
+        self.record_attempts(outcome)
+        endpoint = outcome.endpoint or (outcome.attempts[-1].endpoint if outcome.attempts else None)
+        if endpoint is None:
+            if outcome.error:
+                self.count("octoroute_client_errors_total", outcome.error)
+            return
+        self.count("octoroute_outcomes_total", endpoint.id, outcome.ending)
+        self.observe("octoroute_request_duration_seconds", outcome.total_s, endpoint.tier, "true" if outcome.stream else "false")
+        if outcome.first_event_s is not None:
+            self.observe("octoroute_first_event_seconds", outcome.first_event_s, endpoint.tier)
+        if outcome.ending == "answered":
+            self.count("octoroute_model_invocations_total", endpoint.tier)
+        elif outcome.ending == "broken":
+            self.count("octoroute_mid_stream_failures_total", endpoint.id)
+        self._record_usage(outcome, endpoint)
+
+    def _record_decision(self, outcome: Outcome) -> None:
+        decision = outcome.decision
+        if decision is None:
+            return
+        self.count("octoroute_requests_total", decision.tier, decision.by)
+        if decision.by != "client":
+            self.observe("octoroute_routing_duration_ms", decision.took_s * 1000, decision.by)
+        reason = decision.why
+        if reason not in self._reasons:
+            if len(self._reasons) >= MAX_REASONS:
+                reason = "other"
+            else:
+                self._reasons.add(reason)
+        self.count("octoroute_routing_decisions_total", decision.by, decision.tier, reason)
+
+    def record_attempts(self, outcome: Outcome) -> None:
+        attempts = outcome.attempts
+        for attempt in attempts:
+            self.count("octoroute_attempts_total", attempt.endpoint.id, attempt.error or "")
+        if len(attempts) > 1:
+            for attempt in attempts[1:]:
+                self.count("octoroute_retries_total", attempt.endpoint.id)
+            if outcome.endpoint is not None and outcome.endpoint.id != attempts[0].endpoint.id:
+                self.count("octoroute_fallbacks_total", outcome.endpoint.tier)
+
+    def _record_usage(self, outcome: Outcome, endpoint: Endpoint) -> None:
+        usage = outcome.usage
+        if usage is None:
+            return
+        if usage.estimated:
+            self.count("octoroute_tokens_total", endpoint.id, "estimated", by=usage.input_tokens + usage.output_tokens)
+            return
+        self.count("octoroute_tokens_total", endpoint.id, "input", by=usage.input_tokens)
+        self.count("octoroute_tokens_total", endpoint.id, "output", by=usage.output_tokens)
+        if usage.cached_tokens:
+            self.count("octoroute_tokens_total", endpoint.id, "cached", by=usage.cached_tokens)
+        if usage.reasoning_tokens:
+            self.count("octoroute_tokens_total", endpoint.id, "reasoning", by=usage.reasoning_tokens)
+        if outcome.cost_usd:
+            self.count("octoroute_cost_usd_total", endpoint.id, by=outcome.cost_usd)
+
+    def total(self, name: str) -> float:
+        """The sum over a counter's children."""
+        return sum(
+            sample.value for metric in self._families[name].collect() for sample in metric.samples if sample.name == name
+        )
+
+    def exposition(self) -> bytes:
+        """Prometheus' text format. Milliseconds of work: call it off the loop."""
+        return generate_latest(self._registry)
+
+
+def _family(row: Described, registry: CollectorRegistry) -> Counter | Histogram:
+    if row.buckets is not None:
+        return Histogram(row.name, row.help, row.labels, buckets=row.buckets, registry=registry)
+    return Counter(row.name.removesuffix("_total"), row.help, row.labels, registry=registry)
+
+
+class _Gauges:
+    def __init__(self, health: Health, endpoints: Callable[[], Iterable[Endpoint]]) -> None:
+        self._health = health
+        self._endpoints = endpoints
+
+    def collect(self) -> Iterator[Metric]:
+        endpoints = list(self._endpoints())
+        in_flight = {endpoint.id: float(self._health.of(endpoint).in_flight) for endpoint in endpoints}
+        values: Mapping[str, Mapping[str, float]] = {
+            "octoroute_endpoint_inflight": in_flight,
+            "octoroute_circuit_state": {e.id: float(_CIRCUITS[self._health.circuit(e)]) for e in endpoints},
+            "octoroute_endpoint_failures": {e.id: float(self._health.of(e).failures) for e in endpoints},
+        }
+        for row in GAUGES:
+            family = GaugeMetricFamily(row.name, row.help, labels=row.labels)
+            if row.labels:
+                for endpoint_id, value in values[row.name].items():
+                    family.add_metric([endpoint_id], value)
+            else:
+                family.add_metric([], sum(in_flight.values()))
+            yield family
+
+
+class Scraper:
+    """The exposition, made in a thread and kept for a second, however many ask."""
+
+    def __init__(self, metrics: Metrics, clock: Callable[[], float], keep_s: float = 1.0) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._keep_s = keep_s
+        self._text = b""
+        self._made_at = -math.inf
+        self._lock = asyncio.Lock()
+
+    async def text(self) -> bytes:
+        async with self._lock:
+            if self._clock() - self._made_at >= self._keep_s:
+                self._text = await asyncio.to_thread(self._metrics.exposition)
+                self._made_at = self._clock()
+            return self._text
