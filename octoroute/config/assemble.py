@@ -75,8 +75,8 @@ def _check_names(entries: tuple[Entry, ...], reader: Reader) -> None:
             path = child(entry.path, "name")
             reader.problem(
                 path,
-                f"{reader.show(path, name)} is in {other.group} ({other.path}) and in {entry.group}, so asking for it by name would be "
-                f"ambiguous; rename one of them (replicas inside the same tier may share a name)",
+                f"{reader.show(path, name)} is in {other.group} ({other.path}) and in {entry.group}, but a name means one tier; "
+                "rename one of them (replicas in the same tier may share a name)",
             )
 
 

@@ -46,36 +46,40 @@ class Substituted(msgspec.Struct, frozen=True):
 
 
 def substitute(tree: object, env: Mapping[str, str]) -> Substituted:
-    written: dict[str, str] = {}
-    problems: list[tuple[str, str]] = []
+    work = _Substitution(env)
+    return Substituted(work.value(tree, ""), work.written, tuple(work.problems))
 
-    def text(value: str, path: str) -> str:
-        def replacement(match: re.Match[str]) -> str:
-            dollar, name, default, broken = match.groups()
-            if dollar:
-                return "$"
-            if broken or (default is not None and "${" in default):
-                problems.append((path, "holds a ${ that is no variable; write ${NAME}, ${NAME:-default}, or $$ for a dollar sign"))
-                return ""
-            written[path] = value
-            found = env.get(name)
-            if default is not None:
-                return found or default.replace("$$", "$")
-            if found is None:
-                problems.append((path, f"the environment variable {name} is not set; set it, or write ${{{name}:-a default}}"))
-                return ""
-            return found
 
-        return _REFERENCE.sub(replacement, value)
+class _Substitution:
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self.written: dict[str, str] = {}
+        self.problems: list[tuple[str, str]] = []
 
-    def walk(value: object, path: str) -> object:
+    def value(self, value: object, path: str) -> object:
         if isinstance(value, str):
-            return text(value, path)
+            return _REFERENCE.sub(lambda match: self._replacement(match, value, path), value)
         if isinstance(value, dict):
             table = cast("dict[object, object]", value)
-            return {key: walk(item, child(path, str(key))) for key, item in table.items()}
+            return {key: self.value(item, child(path, str(key))) for key, item in table.items()}
         if isinstance(value, list):
-            return [walk(item, child(path, index)) for index, item in enumerate(cast("list[object]", value))]
+            return [self.value(item, child(path, index)) for index, item in enumerate(cast("list[object]", value))]
         return value
 
-    return Substituted(walk(tree, ""), written, tuple(problems))
+    def _replacement(self, match: re.Match[str], text: str, path: str) -> str:
+        dollar, name, default, broken = match.groups()
+        if dollar:
+            return "$"
+        if broken or "${" in (default or ""):
+            self._problem(path, "holds a ${ that is no variable; write ${NAME}, ${NAME:-default}, or $$ for a dollar sign")
+            return ""
+        self.written[path] = text
+        found = self._env.get(name)
+        if default is not None:
+            return found or default.replace("$$", "$")
+        if found is None:
+            self._problem(path, f"the environment variable {name} is not set; set it, or write ${{{name}:-a default}}")
+        return found or ""
+
+    def _problem(self, path: str, text: str) -> None:
+        self.problems.append((path, text))

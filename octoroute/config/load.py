@@ -95,12 +95,8 @@ def _build(tree: object, env: Mapping[str, str], source: str, names: Names) -> C
 def refuse_foreign(tree: Mapping[object, object], source: str) -> None:
     """The seam for other programs' files: a `providers` list is claude-code-proxy's providers.json."""
     if isinstance(tree.get("providers"), list):
-        raise ConfigError(
-            [
-                f"{source}: providers is a list, as in another program's providers.json, and `octoroute import` is not in this "
-                f"version; write the same as [providers.NAME] tables, see `octoroute config`"
-            ]
-        )
+        wrong = "providers is a list, as in other programs' files, and `octoroute import` is not in this version"
+        raise ConfigError([f"{source}: {wrong}; write the same as [providers.NAME] tables, see `octoroute config`"])
 
 
 def _toml(text: str) -> object:

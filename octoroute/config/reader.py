@@ -10,11 +10,11 @@ import json
 import math
 import re
 import sys
-import types
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Literal, TypeVar, cast, get_args, get_origin
 
+from octoroute.config.describe import bare, bounds, choices, like
 from octoroute.config.environment import child
 from octoroute.config.schema import Field, Key, Names, Table, fields
 from octoroute.types import Secret
@@ -46,8 +46,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return by_fold[close[0]] if close else None
 
 
-class Wrong(Exception):  # noqa: N818  never leaves this file
-    pass
+class Wrong(Exception):
+    """Never leaves this file."""
 
 
 class Reader:
@@ -106,31 +106,29 @@ class Reader:
         return f"is not a known key; remove it, or use one of {', '.join(known)}"
 
     def _value(self, hint: object, key: Key, value: object, path: str) -> object:
-        if isinstance(hint, types.UnionType):  # `X | None`, and None was handled
-            hint = next(part for part in get_args(hint) if part is not type(None))
+        hint = bare(hint)  # None was handled
         origin = get_origin(hint)
         if origin is tuple:
             return self._list(get_args(hint)[0], key, value, path)
         if origin is not None and origin is not Literal:
             return self._names_of_the_user(get_args(hint)[1], key, value, path)
-        if isinstance(hint, type) and issubclass(hint, Table):
-            return self.table(hint, value, path)
+        if _is(hint, Table):
+            return self.table(cast("type[Table]", hint), value, path)
         if hint is bool:
             return self._flag(value, path)
         if hint is int or hint is float:
             return self._number(hint, key, value, path)
         text = self._text(key, value, path, secret=hint is Secret)
-        if origin is Literal:
-            return self._choice(cast("Sequence[str]", get_args(hint)), key, text, path)
-        if isinstance(hint, type) and issubclass(hint, StrEnum):
-            return hint(self._choice([member.value for member in hint], key, text, path))
-        if key.names:
-            return self._choice(getattr(self._names, key.names), key, text, path)
+        known = choices(hint, key, self._names)
+        if known:
+            text = self._choice(known, key, text, path)
+        if _is(hint, StrEnum):
+            return cast("type[StrEnum]", hint)(text)
         return Secret(text) if hint is Secret else text
 
     def _list(self, element: object, key: Key, value: object, path: str) -> tuple[object, ...]:
         if not isinstance(value, list):
-            remedy = f"write [[{path}]]" if isinstance(element, type) and issubclass(element, Table) else "put it in [ ]"
+            remedy = f"write [[{path}]]" if _is(element, Table) else "put it in [ ]"
             raise Wrong(f"must be a list, got {kind(value)}; {remedy}")
         read: list[object] = []
         for index, item in enumerate(cast("list[object]", value)):
@@ -164,20 +162,20 @@ class Reader:
             return value.strip().lower() == "true"
         raise Wrong(f"must be true or false, got {self.show(path, value)}; write it without quotes")
 
-    def _number(self, hint: type[int] | type[float], key: Key, value: object, path: str) -> int | float:
+    def _number(self, hint: type[int | float], key: Key, value: object, path: str) -> int | float:
         whole = hint is int
         if path in self._written and isinstance(value, str):
             text = value.strip()
             if (_INTEGER if whole else _NUMBER).fullmatch(text):
                 value = hint(text)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-            remedy = "write it without quotes" if isinstance(value, str) else f"write it like {_like(key, whole=whole)}"
+            remedy = "write it without quotes" if isinstance(value, str) else f"write it like {like(key, whole=whole)}"
             raise Wrong(f"must be {'a whole number' if whole else 'a number'}, got {self.show(path, value)}; {remedy}")
         if isinstance(value, float) and not math.isfinite(value):
-            raise Wrong(f"must be a finite number, got {self.show(path, value)}; write it like {_like(key, whole=whole)}")
+            raise Wrong(f"must be a finite number, got {self.show(path, value)}; write it like {like(key, whole=whole)}")
         if not _inside(key, value):
             number = "a positive number" if key.above == 0 else "a number"
-            raise Wrong(f"must be {bounds(key)}, got {self.show(path, value)}; use {number} such as {_like(key, whole=whole)}")
+            raise Wrong(f"must be {bounds(key)}, got {self.show(path, value)}; use {number} such as {like(key, whole=whole)}")
         return hint(value)
 
     def _text(self, key: Key, value: object, path: str, *, secret: bool) -> str:
@@ -200,6 +198,10 @@ class Reader:
         raise Wrong(f"must be one of {', '.join(known)} (in lower case), got {self.show(path, text)}; {remedy}")
 
 
+def _is(hint: object, base: type) -> bool:
+    return isinstance(hint, type) and issubclass(hint, base)
+
+
 def _holds(outer: str, inner: str) -> bool:
     return inner.startswith(outer) and inner[len(outer) :][:1] in {"", ".", "["}
 
@@ -207,22 +209,3 @@ def _holds(outer: str, inner: str) -> bool:
 def _inside(key: Key, value: float) -> bool:
     below = (key.low is not None and value < key.low) or (key.above is not None and value <= key.above)
     return not below and value <= (sys.float_info.max if key.high is None else key.high)
-
-
-def bounds(key: Key) -> str:
-    """The range in words: "from 1 to 3600", "greater than 0"."""
-    low = f"from {key.low:.15g}" if key.low is not None else f"greater than {key.above:.15g}" if key.above is not None else ""
-    if key.high is None:
-        return low.replace("from", "at least")
-    if not low:
-        return f"at most {key.high:.15g}"
-    return f"{low} to {key.high:.15g}" if key.low is not None else f"{low}, at most {key.high:.15g}"
-
-
-def _like(key: Key, *, whole: bool) -> str:
-    """Some number in the range."""
-    if key.example is not None:
-        return key.example
-    low = key.low if key.low is not None else 0
-    number = max(1.0, low) if key.high is None else min(max(1.0, low), key.high)
-    return str(int(number)) if whole else str(number)

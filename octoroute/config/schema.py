@@ -7,7 +7,7 @@ type, its default the default, and `Key` the rest. Pure.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Literal, get_type_hints
 
 import msgspec
@@ -73,7 +73,7 @@ def fields(table: type[Table]) -> tuple[Field, ...]:
     return tuple(found)
 
 
-class Server(Table):
+class Server(Table, frozen=True, kw_only=True):
     """Where the gateway listens, and the limits of one request."""
 
     host: Annotated[
@@ -86,7 +86,7 @@ class Server(Table):
     stream_idle_timeout_seconds: Annotated[
         float, Key("the longest silence inside an answer that has begun", above=0, high=86400)
     ] = 300.0
-    max_request_bytes: Annotated[int, Key("a larger request is answered 413", low=1024, high=1 << 32)] = 33554432
+    max_request_bytes: Annotated[int, Key("a larger request is answered 413", low=1, high=1 << 32)] = 33554432
     drain_timeout_seconds: Annotated[float, Key("how long answers in flight may take to finish on SIGTERM", low=0, high=86400)] = (
         30.0
     )
@@ -105,7 +105,7 @@ Headers = Annotated[
 ]
 
 
-class ProviderTable(Table):
+class ProviderTable(Table, frozen=True, kw_only=True):
     """Settings that endpoints share: an endpoint with `provider = "NAME"` inherits them, and its own keys win."""
 
     kind: Annotated[str, Key("the API its servers speak; openai is any OpenAI-compatible server", names="kinds")] = "openai"
@@ -120,7 +120,7 @@ class ProviderTable(Table):
     enabled: Annotated[bool, Key("false leaves its endpoints out")] = True
 
 
-class PriceTable(Table):
+class PriceTable(Table, frozen=True, kw_only=True):
     """USD per million tokens."""
 
     input: Annotated[float, Key("fresh input", low=0, high=1e6)] = 0.0
@@ -128,7 +128,7 @@ class PriceTable(Table):
     cached: Annotated[float | None, Key("cached input; as input when not said", low=0, high=1e6, example="0.075")] = None
 
 
-class EndpointTable(Table):
+class EndpointTable(Table, frozen=True, kw_only=True):
     """One model at one address."""
 
     name: Annotated[str, Key("what a client may ask for; replicas share it", check=rules.model_name, required=True)] = ""
@@ -163,7 +163,7 @@ class EndpointTable(Table):
     price: Annotated[PriceTable | None, Key("USD per million tokens", example="{ input = 0.15, output = 0.60 }")] = None
 
 
-class Models(Table):
+class Models(Table, frozen=True, kw_only=True):
     """The endpoints of each tier. A tier without one falls to the next bigger tier, then to the next smaller."""
 
     fast: Annotated[tuple[EndpointTable, ...], Key("small and cheap")] = ()
@@ -172,7 +172,7 @@ class Models(Table):
     embedding: Annotated[tuple[EndpointTable, ...], Key("for /v1/embeddings")] = ()
 
 
-class TierDescriptions(Table):
+class TierDescriptions(Table, frozen=True, kw_only=True):
     """What each tier is for, told to the router model."""
 
     fast: Annotated[str, Key("short text", check=rules.description)] = (
@@ -186,7 +186,7 @@ class TierDescriptions(Table):
     )
 
 
-class RouterTimeouts(Table):
+class RouterTimeouts(Table, frozen=True, kw_only=True):
     """Seconds that the routing question may take, by the tier that answers it."""
 
     fast: Annotated[float, Key("seconds", above=0, high=3600)] = 10.0
@@ -194,7 +194,7 @@ class RouterTimeouts(Table):
     deep: Annotated[float, Key("seconds", above=0, high=3600)] = 10.0
 
 
-class Routing(Table):
+class Routing(Table, frozen=True, kw_only=True):
     """Who decides the tier of a request for `auto`."""
 
     strategy: Annotated[
@@ -221,13 +221,13 @@ class Routing(Table):
         return {Tier.FAST: limits.fast, Tier.BALANCED: limits.balanced, Tier.DEEP: limits.deep}[self.router_tier]
 
 
-class Selection(Table):
+class Selection(Table, frozen=True, kw_only=True):
     """Which endpoint of a tier is asked first."""
 
     policy: Annotated[str, Key("inside one priority", names="policies")] = "weighted"
 
 
-class Retry(Table):
+class Retry(Table, frozen=True, kw_only=True):
     """What happens when an endpoint fails before its answer has begun."""
 
     max_attempts: Annotated[
@@ -239,7 +239,7 @@ class Retry(Table):
     )
 
 
-class Health(Table):
+class Health(Table, frozen=True, kw_only=True):
     """When an endpoint is left alone, and how it comes back."""
 
     interval_seconds: Annotated[
@@ -249,7 +249,7 @@ class Health(Table):
     recovery_seconds: Annotated[float, Key("before an open endpoint gets one trial request", above=0, high=86400)] = 30.0
 
 
-class Timeouts(Table):
+class Timeouts(Table, frozen=True, kw_only=True):
     """request_timeout_seconds by tier."""
 
     fast: Annotated[float | None, Key("seconds", low=1, high=3600, example="15")] = None
@@ -257,7 +257,7 @@ class Timeouts(Table):
     deep: Annotated[float | None, Key("seconds", low=1, high=3600, example="60")] = None
 
 
-class Auth(Table):
+class Auth(Table, frozen=True, kw_only=True):
     """Who may use the gateway."""
 
     keys: Annotated[
@@ -270,7 +270,7 @@ class Auth(Table):
     ] = ()
 
 
-class Observability(Table):
+class Observability(Table, frozen=True, kw_only=True):
     """What is logged, and how."""
 
     log_level: Annotated[Literal["trace", "debug", "info", "warn", "error"], Key("prompts never appear above debug", fold=True)] = (
@@ -279,7 +279,7 @@ class Observability(Table):
     log_format: Annotated[Literal["auto", "console", "json"], Key("auto is console on a terminal, else json")] = "auto"
 
 
-class File(Table):
+class File(Table, frozen=True, kw_only=True):
     """A whole configuration file."""
 
     server: Annotated[Server, Key("")] = Server()

@@ -1,0 +1,42 @@
+"""`octoroute config [-o FILE]`: the template, on standard output or as a new file. Reads no configuration."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from octoroute.errors import OctorouteError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write it to a new file; never overwrites")
+
+
+def run(args: argparse.Namespace) -> int:
+    from octoroute.config.template import template  # noqa: PLC0415  commands import lazily
+
+    output: Path | None = args.output
+    if output is None:
+        print(template(), end="")
+        return 0
+    write_new(output, template())
+    print(f"octoroute: wrote {output}", file=sys.stderr)
+    print(f"octoroute: edit it, then start with `octoroute --config {output}`", file=sys.stderr)
+    return 0
+
+
+def write_new(path: Path, text: str) -> None:
+    """Create a file with this text; raises OctorouteError if anything is there already."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise OctorouteError(f"{path} already exists; remove it, or choose another path with -o") from error
+    except FileNotFoundError as error:
+        raise OctorouteError(f"{path} cannot be written: the directory {path.parent} does not exist; create it first") from error
+    except PermissionError as error:
+        raise OctorouteError(f"{path} cannot be written: no permission; check that {path.parent} is writable") from error
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "it is not a path"
+        raise OctorouteError(f"{path} cannot be written: {reason}; choose another path with -o") from error

@@ -1,0 +1,118 @@
+"""`octoroute init`: asks the usual local ports for models, looks for vendor keys, and writes a configuration that uses them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from octoroute.errors import OctorouteError
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from octoroute.config.starter import Key, Server
+
+PORTS: Mapping[str, int] = {"Ollama": 11434, "LM Studio": 1234, "llama.cpp": 8080, "vLLM": 8000}
+
+PATIENCE_S = 1.5
+MOST_BYTES = 1 << 20
+
+_NOTHING = """\
+octoroute: found nothing that could answer a chat: no model on {ports}, and no vendor key that this version can use.
+octoroute: wrote the template to {output}. What to do next, any one of:
+  - start a model server, e.g. `ollama pull qwen3:8b` with Ollama running, remove {output}, and run `octoroute init` again
+  - export OPENAI_API_KEY, remove {output}, and run `octoroute init` again
+  - write your servers' addresses into {output}, and run `octoroute check`
+  - see octoroute at work without any model: `octoroute demo`"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=Path,
+        default=Path("config.toml"),
+        help="the new file (config.toml); never overwrites",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    from octoroute.config import environment  # noqa: PLC0415  commands import lazily
+
+    output: Path = args.output
+    if output.exists():  # writing is exclusive anyway; this spares the wait
+        raise OctorouteError(f"{output} already exists; remove it, or choose another path with -o")
+    return asyncio.run(start(output, environment.variables(), PORTS))
+
+
+async def start(output: Path, env: Mapping[str, str], ports: Mapping[str, int]) -> int:
+    from octoroute.cli.config import write_new  # noqa: PLC0415  commands import lazily
+    from octoroute.config.schema import Names  # noqa: PLC0415
+    from octoroute.config.starter import keys_in, starter  # noqa: PLC0415
+    from octoroute.config.template import template  # noqa: PLC0415
+
+    servers, keys = await find(ports), keys_in(env)
+    for line in _found(servers, keys):
+        print(f"octoroute: found {line}", file=sys.stderr)
+    text = starter(servers, keys, Names())
+    write_new(output, text or template())
+    if text is None:
+        asked = ", ".join(f"{title} {port}" for title, port in ports.items())
+        print(_NOTHING.format(ports=asked, output=output), file=sys.stderr)
+    else:
+        print(f"octoroute: wrote {output}; now `octoroute check -c {output}`, then `octoroute -c {output}`", file=sys.stderr)
+    return 0
+
+
+def _found(servers: Sequence[Server], keys: Sequence[Key]) -> list[str]:
+    return [
+        *(f"{server.title} at {server.base_url} with {len(server.models)} models" for server in servers),
+        *(f"{key.variable} ({key.vendor.title})" for key in keys),
+    ]
+
+
+async def find(ports: Mapping[str, int]) -> tuple[Server, ...]:
+    """The servers that list their models, all asked at once, in the order of `ports`."""
+    import httpx2  # noqa: PLC0415  a tenth of a second that other commands need not wait
+
+    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
+        found = await asyncio.gather(*(_ask(client, title, port) for title, port in ports.items()))
+    return tuple(server for server in found if server)
+
+
+async def _ask(client: httpx2.AsyncClient, title: str, port: int) -> Server | None:
+    """None: nobody there, or somebody who is no model server."""
+    import httpx2  # noqa: PLC0415
+
+    from octoroute.config.starter import Server  # noqa: PLC0415
+
+    base_url = f"http://127.0.0.1:{port}/v1"
+    body = bytearray()
+    try:
+        async with asyncio.timeout(PATIENCE_S), client.stream("GET", f"{base_url}/models") as answer:
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > MOST_BYTES:
+                    return None
+            models = model_names(bytes(body)) if answer.status_code == 200 else ()
+    except (httpx2.HTTPError, TimeoutError):
+        return None
+    return Server(title=title, base_url=base_url, models=models) if models else None
+
+
+def model_names(body: bytes) -> tuple[str, ...]:
+    """The ids of an OpenAI model list; none if the body is anything else."""
+    import msgspec  # noqa: PLC0415  commands import lazily
+
+    try:
+        listing = msgspec.json.decode(body, type=dict[str, object])
+        rows = msgspec.convert(listing.get("data"), type=list[dict[str, object]])
+    except (msgspec.DecodeError, RecursionError):
+        return ()
+    ids = [row.get("id") for row in rows]
+    return tuple(name for name in ids if isinstance(name, str))

@@ -1,0 +1,78 @@
+"""Says a key in words: its type, its range, its default. Pure; the errors, the template, and the documentation share it."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Literal, cast, get_args, get_origin
+
+from octoroute.config.schema import Field, Key, Names
+from octoroute.types import Secret
+
+_WORDS: Mapping[object, str] = {bool: "true or false", int: "whole number", float: "number", str: "text", Secret: "text"}
+
+
+def bare(hint: object) -> object:
+    """`X` of `X | None`."""
+    if isinstance(hint, types.UnionType):
+        parts: tuple[object, ...] = get_args(hint)
+        return next(part for part in parts if part is not type(None))
+    return hint
+
+
+def choices(hint: object, key: Key, names: Names) -> Sequence[str]:
+    """The texts that are allowed; none: any."""
+    hint = bare(hint)
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return [member.value for member in hint]
+    if key.names:
+        return cast("Sequence[str]", getattr(names, key.names))
+    return ()
+
+
+def bounds(key: Key) -> str:
+    """The range in words: "from 1 to 3600", "greater than 0"; empty where anything goes."""
+    if key.low is not None:
+        return f"at least {key.low:.15g}" if key.high is None else f"from {key.low:.15g} to {key.high:.15g}"
+    parts = [f"greater than {key.above:.15g}"] if key.above is not None else []
+    return ", ".join([*parts, f"at most {key.high:.15g}"] if key.high is not None else parts)
+
+
+def like(key: Key, *, whole: bool) -> str:
+    """Some number in the range."""
+    if key.example is not None:
+        return key.example
+    number = min(max(1.0, key.low or 0.0), 1.0 if key.high is None else key.high)
+    return str(int(number)) if whole else str(number)
+
+
+def kind_of(field: Field) -> str:
+    hint = bare(field.hint)
+    if hint in _WORDS:
+        return _WORDS[hint]
+    if get_origin(hint) is tuple:
+        return "list"
+    return "text" if choices(hint, field.key, Names()) else "table"
+
+
+def allowed(field: Field, names: Names) -> str:
+    hint = bare(field.hint)
+    inner = get_args(hint)[0] if get_origin(hint) is tuple else hint
+    return " | ".join(choices(inner, field.key, names)) or bounds(field.key)
+
+
+def toml(value: object) -> str:
+    """A default as TOML."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:.15g}"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return "{}"
+    return "[" + ", ".join(toml(item) for item in cast("Sequence[object]", value)) + "]"

@@ -1,0 +1,110 @@
+"""The commented configuration to start from, read off the schema; valid as it stands. Pure.
+
+`# text` is a remark; `#key = value` is a key that may be uncommented as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from octoroute.config import schema
+from octoroute.config.describe import allowed, toml
+from octoroute.config.schema import Field, Names, Table, fields
+
+HEADING = """\
+# octoroute configuration
+#
+# Check it with `octoroute check`, start with `octoroute`. Only an endpoint's name and base_url are required; every other key has
+# a default. A value may hold ${NAME} (an environment variable), ${NAME:-default}, and $$ for a dollar sign.
+# `octoroute init` writes a shorter file for the model servers it finds on this machine.
+"""
+
+_TIERS = """\
+
+# Model tiers. A request for "auto" goes to the tier that fits it, and there to the endpoint with the highest priority; equals share
+# by weight. Several [[models.fast]] tables make several endpoints; replicas of one model may share its name.
+"""
+
+_SHOWN: Mapping[str, Mapping[str, str]] = {
+    "models.fast": {
+        "name": '"qwen3-8b"',
+        "base_url": '"http://127.0.0.1:11434/v1"',
+        "model": '"qwen3:8b"',
+        "max_tokens": "4096",
+        "temperature": "0.7",
+        "weight": "1.0",
+        "priority": "1",
+    },
+    "models.balanced": {
+        "name": '"qwen3-30b"',
+        "base_url": '"http://127.0.0.1:1234/v1"',
+        "max_tokens": "8192",
+        "temperature": "0.7",
+        "weight": "1.0",
+        "priority": "1",
+    },
+    "models.deep": {
+        "name": '"gpt-oss-120b"',
+        "base_url": '"http://127.0.0.1:8080/v1"',
+        "max_tokens": "16384",
+        "temperature": "0.7",
+        "weight": "1.0",
+        "priority": "1",
+    },
+    "timeouts": {"fast": "15", "balanced": "30", "deep": "60"},
+}
+"""What the template says where it does not show the default."""
+
+
+def template(names: Names | None = None) -> str:
+    return "".join(_lines(names or Names()))
+
+
+def _lines(names: Names) -> Iterator[str]:
+    yield HEADING
+    yield from _table("server", schema.Server, names)
+    yield from _table("providers.openai", schema.ProviderTable, names, off=True)
+    yield _TIERS
+    yield from _table("models.fast", schema.EndpointTable, names, many=True)
+    yield from _endpoint("models.balanced")
+    yield from _endpoint("models.deep")
+    yield "\n# For /v1/embeddings, with the same keys.\n#[[models.embedding]]\n"
+    yield '#name = "nomic-embed-text"\n#base_url = "http://127.0.0.1:11434/v1"\n'
+    for name, table in (
+        ("routing", schema.Routing),
+        ("routing.tiers", schema.TierDescriptions),
+        ("routing.router_timeouts", schema.RouterTimeouts),
+        ("selection", schema.Selection),
+        ("retry", schema.Retry),
+        ("health", schema.Health),
+        ("timeouts", schema.Timeouts),
+        ("auth", schema.Auth),
+        ("observability", schema.Observability),
+    ):
+        yield from _table(name, table, names)
+
+
+def _table(name: str, table: type[Table], names: Names, *, off: bool = False, many: bool = False) -> Iterator[str]:
+    yield f"\n# {table.__doc__}\n"
+    yield f"{'#' if off else ''}{f'[[{name}]]' if many else f'[{name}]'}\n"
+    for field in fields(table):
+        if not _is_table_of_its_own(field):
+            yield from _key(field, _SHOWN.get(name, {}).get(field.name), names, off=off)
+
+
+def _endpoint(name: str) -> Iterator[str]:
+    yield f"\n[[{name}]]\n"
+    for key, value in _SHOWN[name].items():
+        yield f"{key} = {value}\n"
+
+
+def _key(field: Field, shown: str | None, names: Names, *, off: bool) -> Iterator[str]:
+    among = allowed(field, names)
+    yield f"# {field.key.doc}{f' ({among})' if among else ''}\n"
+    value = shown or field.key.example or toml(field.default)
+    off = off or (shown is None and field.key.example is not None)
+    yield f"{'#' if off else ''}{field.name} = {value}\n"
+
+
+def _is_table_of_its_own(field: Field) -> bool:
+    return isinstance(field.hint, type) and issubclass(field.hint, Table)
