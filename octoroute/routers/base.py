@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
+import msgspec
+
 from octoroute.types import Decision, Facts, Tier
 
 Ask: TypeAlias = Callable[[str, str, Mapping[str, Any]], Awaitable[str]]
@@ -20,9 +22,15 @@ class Router(Protocol):
         ...
 
 
-class Setting(Protocol):
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """What the composition root hands every router's builder."""
 
-    default_tier: Tier
-    router_tier: Tier
-    tier_descriptions: Mapping[Tier, str]
+    default_tier: Tier = Tier.BALANCED
+    """Where requests go that nobody can decide."""
+    router_tier: Tier = Tier.BALANCED
+    """Which tier answers the routing question; `Ask` already asks it."""
+    tier_descriptions: Mapping[Tier, str] = {}
+    """What each tier is good for, in the operator's words; a tier left out gets a general description."""
+
+
+Builder: TypeAlias = Callable[[Setting, Ask], Router]

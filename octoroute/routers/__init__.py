@@ -1,0 +1,25 @@
+"""The routing strategies by the name they have in the configuration. A new one is a file and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from octoroute.routers import hybrid, llm, rule
+from octoroute.routers.base import Ask, Builder, Router, Setting
+from octoroute.types import Decision
+
+__all__ = ["REASONS", "STRATEGIES", "Ask", "Builder", "Router", "Setting", "reason"]
+
+STRATEGIES: Mapping[str, Builder] = {
+    "rule": rule.build,
+    "llm": llm.build,
+    "hybrid": hybrid.build,
+}
+
+REASONS: Mapping[str, str] = {**rule.REASONS, **llm.REASONS}
+"""Every `why` a router may give → its word for metric labels. A router that says something new adds it here."""
+
+
+def reason(decision: Decision) -> str:
+    """A word from a closed set, fit for a metric label."""
+    return REASONS.get(decision.why, "other")
