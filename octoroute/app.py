@@ -25,7 +25,7 @@ from octoroute.metrics import Metrics, Scraper
 from octoroute.prober import Prober
 from octoroute.providers import PROVIDERS
 from octoroute.relay import Reply
-from octoroute.routers import STRATEGIES, Router, Setting
+from octoroute.routers import STRATEGIES, Router, Setting, reason
 from octoroute.selection import POLICIES
 from octoroute.tasks import Owner, supervise
 from octoroute.transports import TRANSPORTS
@@ -59,7 +59,7 @@ class App:
         health = Health(
             failure_threshold=config.health.failure_threshold, recovery_s=config.health.recovery_seconds, clock=clock, wall=wall
         )
-        self.metrics = Metrics(health, lambda: self.gateway.house.endpoints)
+        self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, reason)
         self.scraper = Scraper(self.metrics, clock)
         upstream = Upstream(self._transport, PROVIDERS, OUTBOUND)
         self.gateway = Gateway(

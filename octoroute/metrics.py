@@ -12,16 +12,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
 from octoroute.health import Circuit, Health
-from octoroute.types import Endpoint, Outcome
-
-MAX_REASONS = 100
-"""Routers name their reasons from closed sets; should one not, its inventions share one label."""
-
+from octoroute.types import Decision, Endpoint, Outcome
 
 class Described(NamedTuple):
     name: str
@@ -71,14 +67,15 @@ _CIRCUITS = {Circuit.CLOSED: 0, Circuit.HALF_OPEN: 1, Circuit.OPEN: 2}
 
 
 class Metrics:
-    """`endpoints` is asked at each scrape, so that a reload shows."""
+    """`endpoints` is asked at each scrape, so that a reload shows. `reason` gives a decision's word from a closed set."""
 
-    def __init__(self, health: Health, endpoints: Callable[[], Iterable[Endpoint]]) -> None:
+    def __init__(self, health: Health, endpoints: Callable[[], Iterable[Endpoint]], reason: Callable[[Decision], str]) -> None:
+        self._reason = reason
+        disable_created_metrics()  # a second series for each counter, which nobody reads
         self._registry = CollectorRegistry()
         self._families: dict[str, Counter | Histogram] = {row.name: _family(row, self._registry) for row in TABLE}
         self._counters: dict[tuple[str, ...], Counter] = {}
         self._histograms: dict[tuple[str, ...], Histogram] = {}
-        self._reasons: set[str] = set()
         self._registry.register(_Gauges(health, endpoints))
 
     def count(self, name: str, *labels: str, by: float = 1) -> None:
@@ -128,13 +125,7 @@ class Metrics:
         self.count("octoroute_requests_total", decision.tier, decision.by)
         if decision.by != "client":
             self.observe("octoroute_routing_duration_ms", decision.took_s * 1000, decision.by)
-        reason = decision.why
-        if reason not in self._reasons:
-            if len(self._reasons) >= MAX_REASONS:
-                reason = "other"
-            else:
-                self._reasons.add(reason)
-        self.count("octoroute_routing_decisions_total", decision.by, decision.tier, reason)
+        self.count("octoroute_routing_decisions_total", decision.by, decision.tier, self._reason(decision))
 
     def record_attempts(self, outcome: Outcome) -> None:
         attempts = outcome.attempts

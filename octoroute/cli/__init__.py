@@ -27,8 +27,11 @@ class Command(Protocol):
 
 
 COMMANDS = {
+    "serve": ("octoroute.cli.serve", "start the gateway"),
+    "demo": ("octoroute.cli.demo", "start it with simulated models, and show what it does"),
     "init": ("octoroute.cli.init", "look for model servers and vendor keys, and write a configuration that uses them"),
     "config": ("octoroute.cli.config", "print the commented configuration template"),
+    "route": ("octoroute.cli.route", "explain where a prompt would go, and why"),
     "check": ("octoroute.cli.check", "say everything that is wrong with a configuration"),
 }
 

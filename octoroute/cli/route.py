@@ -1,0 +1,65 @@
+"""`octoroute route "PROMPT"`: which tier and endpoint it would go to, and why. Sends nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from octoroute.explain import Explanation
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("prompt", metavar="PROMPT", help="the user's message; `-` reads it from standard input")
+    parser.add_argument("--model", default="auto", help="what the client asks for (default: auto)")
+    parser.add_argument("--json", action="store_true", help="print what POST /v1/route answers")
+
+
+def run(args: argparse.Namespace) -> int:
+    from octoroute.config import environment, load  # noqa: PLC0415  commands import lazily
+    from octoroute.explain import tell  # noqa: PLC0415
+
+    config = load(args.config, environment.variables(), Path.cwd())
+    explanation = asyncio.run(_explain(config, _prompt(args.prompt), args.model))
+    if args.json:
+        print(json.dumps(tell(explanation), indent=2))
+    else:
+        print("\n".join(lines(explanation)))
+    return 0
+
+
+def _prompt(text: str) -> str:
+    if text != "-":
+        return text
+    import sys  # noqa: PLC0415
+
+    return sys.stdin.read()
+
+
+async def _explain(config: object, prompt: str, model: str) -> Explanation:
+    from octoroute.app import App  # noqa: PLC0415  commands import lazily
+    from octoroute.config.schema import Config  # noqa: PLC0415
+    from octoroute.explain import explain  # noqa: PLC0415
+
+    assert isinstance(config, Config)
+    app = App(config)
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": prompt}]}).encode("utf-8", "replace")
+    try:
+        return await explain(app.gateway, app.dry_router, app.inbound["openai"].read(body, request_id="-", headers={}))
+    finally:
+        await app.stop()
+
+
+def lines(explanation: Explanation) -> Iterator[str]:
+    decision = explanation.decision
+    yield f"tier      {decision.tier}"
+    yield f"decided   {decision.by}: {decision.why}"
+    if decision.confidence is not None:
+        yield f"certainty {decision.confidence:.2f}"
+    for candidate in explanation.candidates:
+        mark = "->" if candidate.chosen else "  "
+        yield f"  {mark} {candidate.endpoint.id}  ({candidate.endpoint.tier}, {candidate.endpoint.model})  {candidate.reason}"

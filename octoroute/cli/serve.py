@@ -1,0 +1,28 @@
+"""`octoroute serve`, and what `octoroute` alone means: start the gateway."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    del parser  # --config is everybody's
+
+
+def run(args: argparse.Namespace) -> int:
+    from octoroute import logs  # noqa: PLC0415  commands import lazily
+    from octoroute.config import environment, load  # noqa: PLC0415
+    from octoroute.server import serve  # noqa: PLC0415
+
+    env, cwd = environment.variables(), Path.cwd()
+    config = load(args.config, env, cwd)
+    logs.configure(
+        level=config.observability.log_level,
+        style=config.observability.log_format,
+        providers=[endpoint.provider for endpoint in config.endpoints],
+        env=env,
+    )
+    source = Path(config.source)
+    serve(config, load=lambda: load(source, env, cwd))
+    return 0

@@ -1,0 +1,168 @@
+"""The process: a socket, uvicorn on uvloop, signals. Imports no room of the house but the app."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import Callable, Generator
+from typing import Any
+
+import structlog
+import uvicorn
+import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from octoroute.api.edge import MAX_HEADER_BYTES
+from octoroute.app import App
+from octoroute.config.schema import Config
+from octoroute.errors import ConfigError, OctorouteError
+from octoroute.tasks import Owner
+
+log = structlog.stdlib.get_logger("octoroute.server")
+
+BACKLOG = 4096
+_MAX_HEAD_BYTES = 2 * MAX_HEADER_BYTES
+_HEAD_TOO_LARGE = (
+    b'{"error":{"message":"the request\'s headers are too large","type":"invalid_request_error","param":null,'
+    b'"code":"headers_too_large"}}'
+)
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's protocol with a limit on what may come before a request's body: it has none of its own."""
+
+    _head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self.scope is None or self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes > _MAX_HEAD_BYTES and not self._in_body():
+            self._refuse_head()
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = 0
+        super().on_headers_complete()
+
+    def _in_body(self) -> bool:
+        return self._head_bytes == 0
+
+    def _refuse_head(self) -> None:
+        if self.transport.is_closing():
+            return
+        self.transport.write(
+            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n"
+            b"content-length: %d\r\n\r\n%b" % (len(_HEAD_TOO_LARGE), _HEAD_TOO_LARGE)
+        )
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, with signals left to us: it raises them again when it is done, and the exit code with them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Raises OctorouteError saying what is in the way."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise OctorouteError(f"cannot listen on {host}:{port}: {reason}; set server.host and server.port") from error
+    listener.setblocking(False)
+    return listener
+
+
+def address(listener: socket.socket) -> str:
+    host, port, *_ = listener.getsockname()
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def serve(config: Config, *, load: Callable[[], Config], ready: Callable[[str], Any] | None = None) -> None:
+    """Until SIGTERM or SIGINT. `load` reads the configuration again for SIGHUP; `ready` is told the URL once it answers."""
+    uvloop.run(run(config, load=load, ready=ready))
+
+
+async def run(config: Config, *, load: Callable[[], Config], ready: Callable[[str], Any] | None = None) -> None:
+    listener = bind(config.server.host, config.server.port)
+    app = App(config)
+    server = Server(
+        uvicorn.Config(
+            app,
+            http=Protocol,
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=max(1, round(config.server.drain_timeout_seconds)),
+        )
+    )
+    owner = Owner()
+    _install_signals(server, app, owner, load)
+    url = address(listener)
+
+    async def announce() -> None:
+        while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
+            await asyncio.sleep(0.005)
+        gc.collect()
+        gc.freeze()  # what start-up made stays; the collector need not look at it again
+        for warning in config.warnings:
+            log.warning(warning)
+        log.info("ready", url=url, config=config.source, endpoints=len(config.endpoints), strategy=config.routing.strategy)
+        if ready is not None:
+            ready(url)
+
+    owner.start("announce", announce())
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        await owner.stop()
+        listener.close()
+    log.info("stopped")
+
+
+def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], Config]) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop(signum: int) -> None:
+        if server.should_exit:
+            server.force_exit = True  # asked twice: at once
+            return
+        log.info("stopping", signal=signal.Signals(signum).name, in_flight=len(server.server_state.tasks))
+        server.should_exit = True
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop, signum)
+    loop.add_signal_handler(signal.SIGHUP, lambda: owner.start("reload", reload(app, load)))
+
+
+async def reload(app: App, load: Callable[[], Config]) -> None:
+    """A configuration that is not valid changes nothing."""
+    try:
+        config = await asyncio.to_thread(load)
+    except ConfigError as error:
+        log.error("the new configuration is not used, the old one stays", problems=list(error.problems))
+        return
+    old = app.config.server
+    app.reload(config)
+    for key in ("host", "port", "workers"):
+        if getattr(old, key) != getattr(config.server, key):
+            log.warning(f"server.{key} changes with the next start only")
+    for warning in config.warnings:
+        log.warning(warning)
+    log.info("configuration reloaded", config=config.source, endpoints=len(config.endpoints))
