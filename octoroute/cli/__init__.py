@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -38,8 +37,8 @@ DEFAULT = "serve"
 
 def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold bytes that no encoding knows
-        sys.stdout.reconfigure(errors="backslashreplace")
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):  # a file's name may hold bytes that no encoding knows
+        reconfigure(errors="backslashreplace")
     try:
         args = _parse(words)
         command = cast("Command", importlib.import_module(COMMANDS[args.command][0]))
