@@ -40,6 +40,8 @@ DEFAULT = "serve"
 
 def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):  # a file's name may hold bytes that no encoding knows
+        reconfigure(errors="backslashreplace")
     try:
         args = _parse(words)
         command = cast("Command", importlib.import_module(COMMANDS[args.command][0]))

@@ -14,6 +14,7 @@ from octoroute.config.schema import Config, EndpointTable, File, Names, PriceTab
 from octoroute.types import Capability, Endpoint, Price, Secret, Tier
 
 EMBEDDING = "embedding"
+DEFAULT_KIND = ProviderTable().kind
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -60,8 +61,18 @@ def _entries(file: File) -> Iterator[Entry]:
             yield Entry(str(group), child(f"models.{group}", index), table)
 
 
+def _provider_name(entry: Entry) -> str:
+    return entry.table.provider or DEFAULT_KIND
+
+
 def _provider(entry: Entry, file: File) -> ProviderTable:
-    return file.providers.get(entry.table.provider) or ProviderTable(kind=entry.table.provider)
+    """What the endpoint inherits.
+
+    One that has an address and names no provider inherits nothing: the key in [providers.openai] is not for every other server.
+    """
+    alone = entry.table.provider is None and entry.table.base_url is not None
+    table = None if alone else file.providers.get(_provider_name(entry))
+    return table or ProviderTable(kind=_provider_name(entry))
 
 
 def _check_names(entries: tuple[Entry, ...], reader: Reader) -> None:
@@ -117,12 +128,12 @@ def _ids(entries: tuple[Entry, ...], file: File, reader: Reader) -> list[str]:
 
 
 def _endpoint(entry: Entry, endpoint_id: str, file: File, names: Names, reader: Reader) -> Endpoint:
-    table, provider = entry.table, _provider(entry, file)
+    table, provider, provider_name = entry.table, _provider(entry, file), _provider_name(entry)
     base_url = table.base_url or provider.base_url
-    shared = child("providers", table.provider)
+    shared = child("providers", provider_name)
     if base_url is None and not reader.wrong(child(entry.path, "base_url")) and not reader.wrong(child(shared, "base_url")):
         reader.problem(child(entry.path, "base_url"), 'is missing; add it, for example base_url = "http://127.0.0.1:11434/v1"')
-    if table.provider not in file.providers and table.provider not in names.kinds and not reader.wrong(shared):
+    if provider_name not in file.providers and provider_name not in names.kinds and not reader.wrong(shared):
         _unknown_provider(entry, file, names, reader)
     limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep, EMBEDDING: None}
     return Endpoint(
@@ -130,7 +141,7 @@ def _endpoint(entry: Entry, endpoint_id: str, file: File, names: Names, reader: 
         name=table.name,
         tier=Tier.FAST if entry.group == EMBEDDING else Tier(entry.group),
         kind=provider.kind,
-        provider=table.provider,
+        provider=provider_name,
         base_url=(base_url or "").removesuffix("/"),
         model=table.model or table.name,
         api_key=_key(table.api_key if table.api_key is not None else provider.api_key),
@@ -154,16 +165,16 @@ def _unknown_provider(entry: Entry, file: File, names: Names, reader: Reader) ->
     if reader.wrong(path):
         return
     known = (*names.kinds, *file.providers)
-    close = nearest(entry.table.provider, known)
+    close = nearest(_provider_name(entry), known)
     remedy = f'did you mean "{close}"?' if close else "add a [providers.NAME] table of that name, or use one of those"
-    reader.problem(path, f"must be one of {', '.join(known)}, got {reader.show(path, entry.table.provider)}; {remedy}")
+    reader.problem(path, f"must be one of {', '.join(known)}, got {reader.show(path, _provider_name(entry))}; {remedy}")
 
 
 def _headers(entry: Entry, provider: ProviderTable, reader: Reader) -> tuple[tuple[str, str], ...]:
     """The provider's, then the endpoint's in their place: HTTP does not tell upper from lower case in names."""
     merged: dict[str, tuple[str, str]] = {}
     for path, headers in (
-        (child(child("providers", entry.table.provider), "headers"), provider.headers),
+        (child(child("providers", _provider_name(entry)), "headers"), provider.headers),
         (child(entry.path, "headers"), entry.table.headers),
     ):
         seen: set[str] = set()
@@ -204,8 +215,7 @@ def _open_door(server: Server, *, locked: bool) -> Iterator[str]:
 
 
 def _likely_kinds(providers: Mapping[str, ProviderTable], names: Names) -> Iterator[str]:
-    default = ProviderTable().kind
     for name, table in providers.items():
-        if name in names.kinds and name != default and table.kind == default:
+        if name in names.kinds and name != DEFAULT_KIND and table.kind == DEFAULT_KIND:
             path = child(child("providers", name), "kind")
-            yield f'{path}: is "{default}" although the provider is called {name}; write kind = "{name}" if it speaks that API'
+            yield f'{path}: is "{DEFAULT_KIND}" although the provider is called {name}; write kind = "{name}" if it speaks that API'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -119,10 +119,21 @@ def _json(text: str) -> object:
 
 
 def _yaml(text: str) -> object:
-    import yaml  # noqa: PLC0415  a tenth of a second that TOML users need not wait
+    import yaml  # noqa: PLC0415  time that TOML users need not wait
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value in seen and key.value != "<<":
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {json.dumps(key.value)} is there twice", key.start_mark
+                    )
+                seen.add(str(key.value))
+            return super().construct_mapping(node, deep)
 
     try:
-        return cast("object", yaml.safe_load(text))
+        return cast("object", yaml.load(text, Loader))  # noqa: S506  a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" (at line {mark.line + 1}, column {mark.column + 1})" if mark else ""

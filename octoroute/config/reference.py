@@ -54,8 +54,9 @@ searched for further references, and it is never printed in an error.
 
 ## Vendors and replicas
 
-Endpoints inherit from the provider they name, and their own keys win. Replicas of one model share its name; health and load are
-kept for each endpoint by its `id`.
+Endpoints inherit from the provider they name, and their own keys win. An endpoint that has a `base_url` and names no provider
+inherits nothing, so that the key in `[providers.openai]` is not sent to every other server. Replicas of one model share its name;
+health and load are kept for each endpoint by its `id`.
 
 ```toml
 [server]

@@ -130,6 +130,8 @@ def endpoint_id(text: str) -> str | None:
 def description(text: str) -> str | None:
     if not text.strip():
         return "must not be blank; say in a few words what the tier is for, or remove it for the default"
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        return "holds half a character, which cannot be sent; write it anew"
     if len(text) > 1000:
         return "is longer than 1000 characters, and is sent with every routing question; shorten it"
     return None

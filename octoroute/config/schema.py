@@ -136,7 +136,9 @@ class EndpointTable(Table, frozen=True, kw_only=True):
         str | None,
         Key("the API's root; required here or in its provider", check=rules.base_url, example='"http://127.0.0.1:11434/v1"'),
     ] = None
-    provider: Annotated[str, Key("a kind, or the NAME of a [providers.NAME] table")] = "openai"
+    provider: Annotated[
+        str | None, Key("a kind, or the NAME of a [providers.NAME] table to inherit from; openai when not said", example='"openai"')
+    ] = None
     model: Annotated[
         str | None, Key("what the upstream is asked for; the name when not said", check=rules.label, example='"qwen3:8b"')
     ] = None

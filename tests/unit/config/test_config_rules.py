@@ -1,0 +1,102 @@
+"""What a text must look like."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoroute.config import rules
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:11434/v1",
+        "https://api.openai.com",
+        "http://[::1]:8080/v1",
+        "http://gpu_box.lan:1/api/v1/",
+        "https://x.azure.com/openai%20x/~a",
+        "HTTP://localhost/",
+        "http://host:80",
+    ],
+)
+def test_addresses(url):
+    assert rules.base_url(url) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:11434/v1",
+        "ftp://h/v1",
+        "http://",
+        "http:///v1",
+        "http://:80/v1",
+        "http://h:0/v1",
+        "http://h:70000/v1",
+        "http://h:x/v1",
+        "http://[::1/v1",
+        "http://[h]/v1",
+        "http://[127.0.0.1]/v1",
+        "http://a b/v1",
+        "http://h/v 1",
+        "http://h/v1\n",
+        " http://h/v1",
+        "http://h/v1?",
+        "http://h/v1#",
+        "http://u@h/v1",
+        "http://:p@h/v1",
+        "http://@h/v1",
+        "http://-h/v1",
+        "http://h..x/v1",
+        "http://<host>/v1",
+        "http://höst/v1",
+        "http://h/v1/{x}",
+        "http://h/%zz",
+        "http://h\\x/v1",
+        "http://h,x/v1",
+    ],
+)
+def test_what_is_no_address(url):
+    wrong, remedy = rules.base_url(url).split("; ")
+    assert wrong
+    assert remedy
+
+
+@given(st.text())
+def test_no_check_repeats_the_text_or_fails(text):
+    marked = f"s3cret{text}"
+    for check in (
+        rules.host,
+        rules.base_url,
+        rules.header_name,
+        rules.header_value,
+        rules.credential,
+        rules.client_key,
+        rules.version,
+        rules.label,
+        rules.model_name,
+        rules.endpoint_id,
+        rules.description,
+    ):
+        wrong = check(marked)
+        assert wrong is None or ("s3cret" not in wrong and "; " in wrong)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_a_header_value_cannot_end_its_line(text):
+    if rules.header_value(text) is None:
+        assert text.isprintable() or "\t" in text
+        assert "\r" not in text
+        assert "\n" not in text
+
+
+@pytest.mark.parametrize("name", ["Host", "CONTENT-LENGTH", "transfer-encoding", "Connection"])
+def test_headers_that_frame_messages_are_not_the_users(name):
+    assert "octoroute itself" in rules.header_name(name)
+
+
+def test_descriptions_can_be_sent():
+    assert rules.description("größer — 大きい\nmodel") is None
+    for text in ("", " \n", "\ud800", "x" * 1001):
+        assert rules.description(text)
