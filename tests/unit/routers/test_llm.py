@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute import errors
-from octoroute.routers import REASONS, STRATEGIES, reason
+from octoroute.routers import REASONS, STRATEGIES, ask_nobody, reason
 from octoroute.routers.base import Setting
-from octoroute.routers.llm import CHOSEN, FAILURES, SCHEMA, UNEXPECTED
+from octoroute.routers.llm import CHOSEN, FAILURES, NOT_ASKED, SCHEMA, UNEXPECTED
 from octoroute.types import Facts, Importance, Task, Tier
 
 OPEN = Facts(text="Why is the sky blue?", tokens=6)
@@ -112,6 +112,12 @@ async def test_hybrid_asks_only_when_rules_are_silent():
     assert (await router.route(OPEN)).by == "llm"
     assert (await router.route(Facts(text="hi", tokens=1, importance=Importance.HIGH))).by == "llm"
     assert len(model.asked) == 2
+
+
+@ASKING
+async def test_explaining_asks_nobody_and_says_so(strategy):
+    decision = await STRATEGIES[strategy](Setting(default_tier=Tier.DEEP), ask_nobody).route(OPEN)
+    assert (decision.tier, decision.by, decision.why) == (Tier.DEEP, "default", NOT_ASKED)
 
 
 async def test_llm_asks_even_when_a_rule_would_do():
