@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from octoroute.routers import hybrid, llm, rule
 from octoroute.routers.base import Ask, Builder, Router, Setting
+from octoroute.routers.llm import ask_nobody
 from octoroute.types import Decision
 
-__all__ = ["REASONS", "STRATEGIES", "Ask", "Builder", "Router", "Setting", "reason"]
+__all__ = ["REASONS", "STRATEGIES", "Ask", "Builder", "Router", "Setting", "ask_nobody", "reason"]
 
 STRATEGIES: Mapping[str, Builder] = {
     "rule": rule.build,

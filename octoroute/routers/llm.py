@@ -22,6 +22,7 @@ SCHEMA: Mapping[str, Any] = {
 }
 
 CHOSEN = "the routing model chose it"
+NOT_ASKED = "the routing model would be asked"
 UNEXPECTED = "internal_error"
 FAILURES: Mapping[str, str] = {
     code: f"the routing model failed: {what}"
@@ -45,7 +46,16 @@ FAILURES: Mapping[str, str] = {
 }
 """The code of what went wrong → `why`. A code not listed counts as unexpected."""
 
-REASONS: Mapping[str, str] = {CHOSEN: "model"} | {why: code for code, why in FAILURES.items()}
+REASONS: Mapping[str, str] = {CHOSEN: "model", NOT_ASKED: "not_asked"} | {why: code for code, why in FAILURES.items()}
+
+
+class NotAsked(Exception):
+    """What an `Ask` raises that only explains: nothing may be sent, so the decision says that the model would be asked."""
+
+
+async def ask_nobody(_system: str, _question: str, _schema: Mapping[str, Any]) -> str:
+    """The `Ask` for explaining a decision without sending anything."""
+    raise NotAsked
 
 
 class ModelRouter:
@@ -60,6 +70,8 @@ class ModelRouter:
         try:
             answer = await self._ask(self._system, question(facts), SCHEMA)
             return Decision(tier=read_answer(answer), by="llm", why=CHOSEN)
+        except NotAsked:
+            return Decision(tier=self._default_tier, by="default", why=NOT_ASKED)
         except (OctorouteError, UnusableAnswer) as error:
             return self._failed(error, error.code)
         except TimeoutError as error:

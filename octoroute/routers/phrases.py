@@ -137,7 +137,12 @@ _DEEP = (
         r"|compare[- ]and[- ]swap"
         r"|\b(?:in|by|for) comparison|comparison (?:operators?|functions?|shop|websites?)",
     ),
-    Clue(Task.DEEP_ANALYSIS, "evaluate evaluating", r"\bevaluat(?:e|ing)\b", r"evaluate\s+[\d(√∫]"),
+    Clue(
+        Task.DEEP_ANALYSIS,
+        "evaluate evaluating",
+        r"\bevaluat(?:e|ing)\b",
+        r"evaluate\s+(?:[\d(√∫]|(?:this|the) (?:expression|integral|limit)\b)",
+    ),
     Clue(Task.DEEP_ANALYSIS, "cons tradeoff tradeoffs offs", r"\bpros (?:and|&|or) cons\b|\btrade-?offs?\b"),
 )
 
@@ -155,7 +160,7 @@ _CODE = (
         r"|phone|building|penal|civil|criminal|tax|labou?r|moral|ethical|morse|secret|access|security|verification|pin|entry|door"
         r"|swift|iban|sort|genetic|colou?r|cheat|honou?r|highway|nuclear|airport|iata|booking|reference|vinci|medical|icd|billing)"
         r"[\s-]codes?\b|\bcodes? (?:of (?:conduct|ethics|hono|practice|silence|hammurabi)|red\b|blue\b|names?\b|words?\b)"
-        r"|\bmedical coding|\bcoding sequences?",
+        r"|\bmedical coding|\benter (?:the|this|my) code\b|\bcoding sequences?",
     ),
     Clue(
         Task.CODE,
@@ -183,7 +188,7 @@ _CODE = (
         Task.CODE,
         "programming programmer programmers",
         r"\bprogramm(?:ing|ers?)\b",
-        r"\b(?:tv|television|radio|cable|holiday|children's|linguistic|fitness|strength) programming",
+        r"\b(?:tv|television|radio|cable|holiday|children's|linguistic|fitness|strength) programm(?:ing|ers?)\b",
     ),
     Clue(
         Task.CODE,
@@ -232,9 +237,9 @@ _LANGUAGE = (
     Clue(
         Task.CODE,
         "python javascript typescript php kotlin haskell sql bash golang matlab powershell perl css html c fastapi django numpy git"
-        " postgresql postgres mysql sqlite graphql webpack npm",
+        " postgresql postgres mysql sqlite graphql webpack npm json yaml xml",
         r"\b(?:python|javascript|typescript|php|kotlin|haskell|sql|bash|golang|matlab|powershell|perl|css|html|fastapi|django|numpy|git"
-        r"|postgres(?:ql)?|mysql|sqlite|graphql|webpack|npm)\b|\bc(?:\+\+|#)",
+        r"|postgres(?:ql)?|mysql|sqlite|graphql|webpack|npm|json|yaml|xml)\b|\bc(?:\+\+|#)",
         r"\b(?:an?|the|ball|burmese|reticulated|pet|monty|rock) pythons?\b"
         r"(?! (?:script|program|list|dict|string|class|module|library|app|loop))"
         r"|\byou git\b",
@@ -243,7 +248,7 @@ _LANGUAGE = (
     Clue(
         Task.CODE,
         "java rust go swift ruby r c scala dart",
-        r"\b(?:write|code|program|parse|sort|reverse|iterate|loop|compile|print|convert|declare|define|handle|call|return|concatenate|serialize"
+        r"\b(?:write|design|code|program|parse|sort|reverse|iterate|loop|compile|print|convert|declare|define|handle|call|return|concatenate|serialize"
         r"|read a file|borrow|allocate)\b[^.?!\n]{0,60}\bin (?:java|rust|go|swift|ruby|r|c|scala|dart)\b",
     ),
 )
