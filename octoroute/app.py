@@ -15,7 +15,7 @@ import structlog
 from octoroute.api.answering import Answering
 from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
 from octoroute.api.views import Limits, Views
-from octoroute.asking import Asker, not_asked
+from octoroute.asking import Asker
 from octoroute.config.schema import Config
 from octoroute.dialects import INBOUND, OUTBOUND
 from octoroute.gateway import Gateway, House, Retry
@@ -25,7 +25,7 @@ from octoroute.metrics import Metrics, Scraper
 from octoroute.prober import Prober
 from octoroute.providers import PROVIDERS
 from octoroute.relay import Reply
-from octoroute.routers import STRATEGIES, Router, Setting, reason
+from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
 from octoroute.selection import POLICIES
 from octoroute.tasks import Owner, supervise
 from octoroute.transports import TRANSPORTS
@@ -130,7 +130,7 @@ class App:
         )
 
     def _dry_router(self, config: Config) -> Router:
-        return STRATEGIES[config.routing.strategy](_setting(config), not_asked)
+        return STRATEGIES[config.routing.strategy](_setting(config), ask_nobody)
 
     def _probe_died(self, how: str) -> None:
         self.metrics.count("octoroute_background_health_task_failures_total", how)
@@ -157,9 +157,7 @@ def create_app(config: Config) -> App:
 
 def _setting(config: Config) -> Setting:
     routing = config.routing
-    return Setting(
-        default_tier=routing.default_tier, router_tier=routing.router_tier, tier_descriptions=routing.tier_descriptions
-    )
+    return Setting(default_tier=routing.default_tier, router_tier=routing.router_tier, tier_descriptions=routing.tier_descriptions)
 
 
 def _chat(reply: Reply) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from octoroute.conversation import AnswerFormat, Conversation, Role, Text, ThinkingWish, Turn
-from octoroute.errors import Declined, OctorouteError, TooSlow
+from octoroute.errors import Declined, TooSlow
 from octoroute.types import Facts, Request, Tier
 
 if TYPE_CHECKING:
@@ -60,12 +60,3 @@ class Asker:
         reply.delivered()
         reply.close()
         return (reply.body or b"").decode("utf-8", "replace")
-
-
-async def not_asked(system: str, question: str, schema: Mapping[str, Any]) -> str:  # noqa: ARG001 - an `Ask`
-    """For dry runs, which send nothing."""
-    raise NotAsked("a dry run asks no model")
-
-
-class NotAsked(OctorouteError):
-    code = "not_asked"

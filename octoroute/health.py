@@ -91,9 +91,7 @@ class Lease:
 
 
 class Health:
-    def __init__(
-        self, *, failure_threshold: int, recovery_s: float, clock: Callable[[], float], wall: Callable[[], float]
-    ) -> None:
+    def __init__(self, *, failure_threshold: int, recovery_s: float, clock: Callable[[], float], wall: Callable[[], float]) -> None:
         self.failure_threshold = failure_threshold
         self.recovery_s = recovery_s
         self._clock = clock

@@ -50,7 +50,9 @@ class Lines:
             self.dropped += 1
 
 
-def configure(*, level: str, style: str, providers: Iterable[str] = (), out: TextIO | None = None, env: Mapping[str, str] | None = None) -> Lines:
+def configure(
+    *, level: str, style: str, providers: Iterable[str] = (), out: TextIO | None = None, env: Mapping[str, str] | None = None
+) -> Lines:
     """`style`: auto, console, or json. `providers` in the order of the configuration, for their colours."""
     out = out or sys.stdout
     lines = Lines(out.buffer)

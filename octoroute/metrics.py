@@ -19,6 +19,7 @@ from prometheus_client.exposition import generate_latest
 from octoroute.health import Circuit, Health
 from octoroute.types import Decision, Endpoint, Outcome
 
+
 class Described(NamedTuple):
     name: str
     labels: tuple[str, ...]
@@ -44,11 +45,17 @@ TABLE: tuple[Described, ...] = (
     Described("octoroute_background_health_task_failures_total", ("failure_type",), "Restarts of the health probe's loop."),
     Described("octoroute_clock_errors_total", (), "Wall clock readings before 1970."),
     # v2's
-    Described("octoroute_outcomes_total", ("endpoint", "outcome"), "Requests by the endpoint that answered (or was asked last) and how they ended."),
+    Described(
+        "octoroute_outcomes_total",
+        ("endpoint", "outcome"),
+        "Requests by the endpoint that answered (or was asked last) and how they ended.",
+    ),
     Described("octoroute_attempts_total", ("endpoint", "error"), "Endpoints asked, by error code; empty: it answered."),
     Described("octoroute_retries_total", ("endpoint",), "Attempts after the first of a request."),
     Described("octoroute_fallbacks_total", ("tier",), "Requests answered by another endpoint than the one asked first."),
-    Described("octoroute_request_duration_seconds", ("tier", "stream"), "From the request's arrival to the answer's end.", _SECONDS),
+    Described(
+        "octoroute_request_duration_seconds", ("tier", "stream"), "From the request's arrival to the answer's end.", _SECONDS
+    ),
     Described("octoroute_first_event_seconds", ("tier",), "From the request's arrival to the answer's first event.", _SECONDS),
     Described("octoroute_tokens_total", ("endpoint", "kind"), "Tokens by kind: input, output, cached, reasoning, estimated."),
     Described("octoroute_cost_usd_total", ("endpoint",), "Cost by the configured prices."),
@@ -155,9 +162,7 @@ class Metrics:
 
     def total(self, name: str) -> float:
         """The sum over a counter's children."""
-        return sum(
-            sample.value for metric in self._families[name].collect() for sample in metric.samples if sample.name == name
-        )
+        return sum(sample.value for metric in self._families[name].collect() for sample in metric.samples if sample.name == name)
 
     def exposition(self) -> bytes:
         """Prometheus' text format. Milliseconds of work: call it off the loop."""

@@ -27,7 +27,9 @@ class Reply:
 
     __slots__ = ("_encoder", "_inbound", "_opened", "_trail", "body", "decision", "endpoint", "headers", "request", "stream")
 
-    def __init__(self, request: Request, inbound: Inbound, opened: Opened, trail: Trail, headers: Mapping[str, str], body: bytes | None) -> None:
+    def __init__(
+        self, request: Request, inbound: Inbound, opened: Opened, trail: Trail, headers: Mapping[str, str], body: bytes | None
+    ) -> None:
         self.request = request
         self.stream = request.stream
         self.headers = headers

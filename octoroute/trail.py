@@ -131,9 +131,7 @@ class Trail:
             return progress.usage
         if not progress.output_chars:
             return None
-        return Usage(
-            input_tokens=self._request.facts.context_tokens, output_tokens=progress.output_chars // 4 or 1, estimated=True
-        )
+        return Usage(input_tokens=self._request.facts.context_tokens, output_tokens=progress.output_chars // 4 or 1, estimated=True)
 
 
 def ending_of(error: OctorouteError) -> Ending:

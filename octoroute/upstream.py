@@ -163,9 +163,7 @@ class _Decoding:
 
 
 class Upstream:
-    def __init__(
-        self, transport: Transport, providers: Mapping[str, Provider], outbound: Mapping[str, Outbound]
-    ) -> None:
+    def __init__(self, transport: Transport, providers: Mapping[str, Provider], outbound: Mapping[str, Outbound]) -> None:
         self._transport = transport
         self._providers = providers
         self._outbound = outbound
@@ -193,7 +191,9 @@ class Upstream:
     async def probe(self, endpoint: Endpoint, timeout_s: float) -> None:
         """Is it alive? Raises UpstreamError when it is not; a server without a list of models (404, 405) is."""
         provider = self.provider(endpoint)
-        call = Call(method="GET", url=provider.probe_url(endpoint), headers=provider.headers(endpoint, {}), connect_timeout_s=timeout_s)
+        call = Call(
+            method="GET", url=provider.probe_url(endpoint), headers=provider.headers(endpoint, {}), connect_timeout_s=timeout_s
+        )
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await self._transport.send(call)
@@ -280,7 +280,11 @@ def _by_status(status: int, headers: Mapping[str, str], body: bytes, dialect: st
         return Broke(f"the upstream failed with status {status}", retry_after_s=retry_after_s)
     if 400 <= status < 500:
         return Declined(
-            f"the upstream refused the request with status {status}", status=status, body=body, headers=_passed_on(headers), dialect=dialect
+            f"the upstream refused the request with status {status}",
+            status=status,
+            body=body,
+            headers=_passed_on(headers),
+            dialect=dialect,
         )
     return Broke(f"the upstream answered with status {status}, which is no answer to a question")
 

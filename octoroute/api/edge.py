@@ -98,7 +98,11 @@ def check_method(scope: Scope, *allowed: str) -> None:
 def check_json(headers: Mapping[str, str]) -> None:
     """`application/json` or `application/*+json`; none at all is taken as JSON."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type and media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
+    if (
+        media_type
+        and media_type != "application/json"
+        and not (media_type.startswith("application/") and media_type.endswith("+json"))
+    ):
         raise WrongMediaType("the body must be JSON; send `content-type: application/json`")
 
 
