@@ -86,7 +86,8 @@ class Gateway:
         trail = Trail(request, self.ledger, self.clock, key_name=key_name)
         house = self.house  # a reload in the middle changes nothing for this request
         try:
-            trail.decision = decision = await self.decide(request, house)
+            decision = await self.decide(request, house)
+            trail.decided(decision)
             planned = self.plan(decision, request.facts, house)
             opened = await self._open_first(request, planned, trail, house)
             headers = {**opened.headers, **self._way(trail)}
@@ -132,7 +133,7 @@ class Gateway:
         raise Exhausted("no endpoint can be asked now; try again later", retry_after_s=self.health.next_chance_s(fit))
 
     def candidates(self, decision: Decision, facts: Facts, house: House) -> Planned:
-        """Never raises. The first tier that can answer: the decided one, and for want of a fit endpoint the next bigger, then smaller.
+        """Never raises. The first tier that can answer: the decided one, for want of a fit endpoint the next bigger, then smaller.
 
         A tier whose endpoints are all out of order is passed over only when the tier was our own choice: who asks for `fast`
         gets fast or the truth.

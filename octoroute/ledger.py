@@ -26,9 +26,9 @@ class Ledger:
                 self._metrics.record_attempts(outcome)
             else:
                 self._metrics.record(outcome)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is on its way already
+        except Exception as error:
             self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
-            log.error("recording failed", request_id=outcome.request_id, error=repr(error))
+            log.exception("recording failed", request_id=outcome.request_id, error=repr(error))
         if outcome.dialect == ROUTING:
             log.debug("routing question", **story(outcome))
         elif outcome.ending in {Ending.FAILED, Ending.BROKEN}:
@@ -52,8 +52,8 @@ def story(outcome: Outcome) -> dict[str, Any]:
         told["tier"] = decision.tier.value
         told["strategy"] = decision.by
         told["why"] = decision.why
-        if decision.took_s:
-            told["routing_ms"] = _ms(decision.took_s)
+        if decision.by != "client":
+            told["routing_ms"] = _ms(outcome.routing_s)
     endpoint = outcome.endpoint or (outcome.attempts[-1].endpoint if outcome.attempts else None)
     if endpoint is not None:
         told["provider"] = endpoint.provider

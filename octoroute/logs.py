@@ -54,16 +54,20 @@ def configure(
     *, level: str, style: str, providers: Iterable[str] = (), out: TextIO | None = None, env: Mapping[str, str] | None = None
 ) -> Lines:
     """`style`: auto, console, or json. `providers` in the order of the configuration, for their colours."""
-    out = out or sys.stdout
-    lines = Lines(out.buffer)
+    stream = out or sys.stdout
+    lines = Lines(stream.buffer)
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    if style == "console" or (style == "auto" and out.isatty()):
-        render = console(providers, colours=_coloured(out, env or {}))
-        processors += [lambda logger, name, event: render(logger, name, event).encode("utf-8", "replace")]
+    if style == "console" or (style == "auto" and stream.isatty()):
+        render = console(providers, colours=_coloured(stream, env or {}))
+
+        def rendered(logger: Any, name: str, event: MutableMapping[str, Any]) -> bytes:
+            return render(logger, name, event).encode("utf-8", "replace")
+
+        processors.append(rendered)
     else:
         processors += [structlog.processors.format_exc_info, _json]
     structlog.configure(
@@ -97,17 +101,21 @@ def console(providers: Iterable[str], *, colours: bool) -> Callable[[Any, str, M
             value_repr=str,
         )
 
-    renderer = structlog.dev.ConsoleRenderer(
+    return structlog.dev.ConsoleRenderer(
         columns=[
             Column("timestamp", plain(None, _DIM)),
-            Column("level", LogLevelColumnFormatter(_LEVEL_COLOURS if colours else None, reset_style=_RESET if colours else "")),
+            Column(
+                "level",
+                LogLevelColumnFormatter(
+                    _LEVEL_COLOURS if colours else dict.fromkeys(_LEVEL_COLOURS, ""), reset_style=_RESET if colours else ""
+                ),
+            ),
             Column("event", plain(None, _BOLD)),
             Column("provider", provider),
             Column("", plain(_DIM, "")),
         ],
         colors=colours,
     )
-    return renderer
 
 
 def colour_of(provider: str, known: Mapping[str, str]) -> str:
@@ -127,7 +135,7 @@ class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.stdlib.get_logger(record.name)
         method = getattr(log, record.levelname.lower(), log.warning)
-        method(record.getMessage(), exc_info=record.exc_info if record.exc_info else None)
+        method(record.getMessage(), exc_info=record.exc_info or None)
 
 
 def _adopt_stdlib(level: int) -> None:

@@ -131,7 +131,7 @@ class Metrics:
             return
         self.count("octoroute_requests_total", decision.tier, decision.by)
         if decision.by != "client":
-            self.observe("octoroute_routing_duration_ms", decision.took_s * 1000, decision.by)
+            self.observe("octoroute_routing_duration_ms", outcome.routing_s * 1000, decision.by)
         self.count("octoroute_routing_decisions_total", decision.by, decision.tier, self._reason(decision))
 
     def record_attempts(self, outcome: Outcome) -> None:

@@ -156,13 +156,13 @@ async def reload(app: App, load: Callable[[], Config]) -> None:
     try:
         config = await asyncio.to_thread(load)
     except ConfigError as error:
-        log.error("the new configuration is not used, the old one stays", problems=list(error.problems))
+        log.exception("the new configuration is not used, the old one stays", problems=list(error.problems))
         return
     old = app.config.server
     app.reload(config)
     for key in ("host", "port", "workers"):
         if getattr(old, key) != getattr(config.server, key):
-            log.warning(f"server.{key} changes with the next start only")
+            log.warning("this key changes with the next start only", key=f"server.{key}")
     for warning in config.warnings:
         log.warning(warning)
     log.info("configuration reloaded", config=config.source, endpoints=len(config.endpoints))

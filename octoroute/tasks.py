@@ -42,7 +42,8 @@ async def supervise(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Run `work` for ever. When it raises or returns, `died("panic")` or `died("unexpected_termination")` is told, and it starts
-    again after 1, 2, 4 … at most 60 seconds; a run longer than that starts the count anew."""
+    again after 1, 2, 4 … at most 60 seconds; a run longer than that starts the count anew.
+    """
     delay_s = 1.0
     while True:
         since = clock()

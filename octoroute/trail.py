@@ -22,18 +22,19 @@ class Ledger(Protocol):
 class Trail:
     __slots__ = (
         "_clock",
+        "_decision",
         "_ended_at",
         "_ending",
         "_error",
         "_first_event_at",
-        "_ledger",
         "_lease",
+        "_ledger",
         "_opened",
         "_request",
+        "_routing_s",
         "_settled",
         "_started_at",
         "attempts",
-        "decision",
         "key_name",
     )
 
@@ -46,12 +47,21 @@ class Trail:
         self._ended_at: float | None = None
         self._ending: Ending | None = None
         self._error: OctorouteError | None = None
+        self._routing_s = 0.0
         self._lease: Lease | None = None
         self._opened: Opened | None = None
         self._settled = False
         self.attempts: list[Attempt] = []
-        self.decision: Decision | None = None
+        self._decision: Decision | None = None
         self.key_name = key_name
+
+    @property
+    def decision(self) -> Decision | None:
+        return self._decision
+
+    def decided(self, decision: Decision) -> None:
+        self._decision = decision
+        self._routing_s = self._clock() - self._started_at
 
     def failed(self, endpoint: Endpoint, since: float, error: UpstreamError) -> None:
         self.attempts.append(Attempt(endpoint=endpoint, took_s=self._clock() - since, error=error.code))
@@ -105,6 +115,7 @@ class Trail:
             ending=self._ending,
             status=200 if first is not None else 499 if self._error is None else self._error.status,
             decision=self.decision,
+            routing_s=self._routing_s,
             attempts=tuple(self.attempts),
             endpoint=endpoint,
             error=self._error.code if self._error else None,

@@ -195,7 +195,6 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     why: str
     confidence: float | None = None
     only: frozenset[str] | None = None
-    took_s: float = 0.0
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,6 +250,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ending: Ending
     status: int
     decision: Decision | None = None
+    routing_s: float = 0.0
     attempts: tuple[Attempt, ...] = ()
     endpoint: Endpoint | None = None
     """Who answered, wholly or in part."""

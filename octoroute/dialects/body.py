@@ -92,7 +92,7 @@ class Body:
         return b"".join(pieces)
 
     def _spans(self) -> dict[str, tuple[int, int, int]] | None:
-        """name → (key starts, value starts, value ends); None when a key stands twice.
+        """Name → (key starts, value starts, value ends); None when a key stands twice.
 
         Only keys are scanned: the decoder has told how long each value is. A key that stands twice has one value
         in `values`, so the walk cannot come out at the closing brace.

@@ -32,7 +32,7 @@ _HINTS = msgspec.json.Decoder(Hints)
 class _Header(NamedTuple):
     name: str
     field: str
-    kind: type[Importance] | type[Task] | type[float]
+    kind: type[Importance | Task | float]
 
 
 _HEADERS = (

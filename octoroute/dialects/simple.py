@@ -17,12 +17,6 @@ from octoroute.types import Endpoint, Importance, Request, Task
 MAX_MESSAGE_CHARS = 100_000
 
 
-class _Question(msgspec.Struct):
-    message: str
-    importance: Importance | None = None
-    task_type: Task | None = None
-
-
 _MESSAGE = msgspec.json.Decoder(str)
 _IMPORTANCE = msgspec.json.Decoder(Importance | None)
 _TASK = msgspec.json.Decoder(Task | None)

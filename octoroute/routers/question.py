@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from octoroute.routers.inference import infer_task
-from octoroute.types import Facts, Tier
+from octoroute.types import Facts, Importance, Tier
 
 DESCRIPTIONS: Mapping[Tier, str] = {
     Tier.FAST: "small and quick: greetings, small talk, simple facts, short edits, translation of a sentence",
@@ -48,7 +48,7 @@ def question(facts: Facts) -> str:
     """Metadata, the conversation, the last message, and after the data the instruction."""
     turns = [f"[{quoted(role[:20])}, {quoted(clip(text, TURN_HEAD, TURN_TAIL))}]" for role, text in facts.earlier[-TURNS:]]
     metadata = (
-        f"Estimated tokens: {facts.tokens}. Messages: {facts.messages}. Importance: {facts.importance.value}."
+        f"Estimated tokens: {facts.tokens}. Messages: {facts.messages}. Importance: {(facts.importance or Importance.NORMAL).value}."
         f" Task: {infer_task(facts).value}. Tools: {_yes(facts.tools)}. Images: {_yes(facts.images)}."
         f" Attachments: {_yes(facts.attachments)}. Structured answer: {_yes(facts.json)}."
     )

@@ -80,7 +80,7 @@ def decide(facts: Facts) -> Decision | None:
     """None: no rule applies."""
     task = infer_task(facts)
     for rule, decision in _DECISIONS:
-        if rule.applies(task, facts.tokens, facts.importance):
+        if rule.applies(task, facts.tokens, facts.importance or Importance.NORMAL):
             return decision
     return None
 
