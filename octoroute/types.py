@@ -118,7 +118,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """0: no limit."""
     max_tokens: int | None = None
     temperature: float | None = None
+    max_output_tokens: int | None = None
+    """The most it can write in one answer; a larger wish is clamped with a warning. None: not known."""
     context_window: int | None = None
+    quirks: tuple[str, ...] = ()
+    """Names of `dialects.openai.quirks` presets; empty: guessed from address and model."""
     capabilities: frozenset[Capability] = frozenset(Capability)
     price: Price | None = None
     connect_timeout_s: float = 10.0
