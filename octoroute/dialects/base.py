@@ -129,8 +129,11 @@ class Inbound(Protocol):
 class Outbound(Protocol):
     name: str
 
-    def write(self, conversation: Conversation, endpoint: Endpoint, *, stream: bool) -> bytes:
-        """The request's body. Raises BadRequest for what this format cannot say (`unsayable` asked beforehand)."""
+    def write(self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None) -> bytes:
+        """The request's body. Raises BadRequest for what this format cannot say (`unsayable` asked beforehand).
+
+        `notes` collects what the endpoint will not see though the client said it: words for a warning header.
+        """
         ...
 
     def unsayable(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
@@ -139,10 +142,12 @@ class Outbound(Protocol):
 
     def tap(self) -> Tap: ...
 
-    def decoder(self) -> Decoder: ...
+    def decoder(self, conversation: Conversation, endpoint: Endpoint) -> Decoder:
+        """For the answer to `conversation`: tool names are told back as the client wrote them, surplus stops enforced."""
+        ...
 
-    def decode_whole(self, body: bytes) -> Sequence[Event]:
-        """Raises Broke when it is no answer."""
+    def decode_whole(self, body: bytes, conversation: Conversation, endpoint: Endpoint) -> Sequence[Event]:
+        """Raises Broke when it is no answer, another UpstreamError when it is an error in an answer's place."""
         ...
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
