@@ -142,12 +142,16 @@ class Outbound(Protocol):
 
     def tap(self) -> Tap: ...
 
-    def decoder(self, conversation: Conversation, endpoint: Endpoint) -> Decoder:
-        """For the answer to `conversation`: tool names are told back as the client wrote them, surplus stops enforced."""
+    def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
+        """For `endpoint`'s answer to what `write` made of `conversation`: tool names are told back as the client wrote them,
+        surplus stops enforced. Without them: for an answer to the client's own bytes.
+        """
         ...
 
-    def decode_whole(self, body: bytes, conversation: Conversation, endpoint: Endpoint) -> Sequence[Event]:
-        """Raises Broke when it is no answer, another UpstreamError when it is an error in an answer's place."""
+    def decode_whole(
+        self, body: bytes, conversation: Conversation | None = None, endpoint: Endpoint | None = None
+    ) -> Sequence[Event]:
+        """As `decoder`. Raises Broke when it is no answer, another UpstreamError when it is an error in an answer's place."""
         ...
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 
@@ -122,19 +123,24 @@ class _Body(_Error):
     error: _Error | str | None = None
 
 
-_BODY = msgspec.json.Decoder(_Body | list[_Body])
+_BODY = msgspec.json.Decoder(_Body)
+_BODIES = msgspec.json.Decoder(list[_Body])
+
+
+def _read_body(body: bytes) -> _Body | None:
+    try:
+        if body.lstrip().startswith(b"["):
+            return next(iter(_BODIES.decode(body)), None)
+        return _BODY.decode(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def read_told(body: bytes) -> Told | None:
     """OpenAI's, Anthropic's, Google's (also in a list), FastAPI's, and Ollama's error bodies; None: it is none of them."""
-    try:
-        decoded = _BODY.decode(body)
-    except (ValueError, RecursionError):
+    decoded = _read_body(body)
+    if decoded is None:
         return None
-    if isinstance(decoded, list):
-        if not decoded:
-            return None
-        decoded = decoded[0]
     error = decoded.error if isinstance(decoded.error, _Error) else decoded
     message = decoded.error if isinstance(decoded.error, str) else error.message or error.detail or ""
     if not isinstance(message, str):
@@ -203,6 +209,34 @@ def declined(failed: Failed, status: int = 400) -> Declined:
     return Declined(failed.message, status=status, body=body, headers={"content-type": "application/json"}, dialect="openai")
 
 
+def upstreams_words(error: OctorouteError) -> str:
+    """The message for a client of another dialect: an upstream that judged the request is quoted, nobody else is."""
+    if isinstance(error, Declined):
+        told = read_told(error.body)
+        if told is not None and told.message:
+            return too_long_message(told.message) if told.context_too_long else told.message
+    return error.message
+
+
+def read_upstream_error(status: int, headers: Mapping[str, str], body: bytes, dialect: str) -> UpstreamError | None:
+    """What a body tells beyond its status: a spent quota, an overload, a retry delay in Google's details; None: nothing."""
+    told = read_told(body)
+    if told is None:
+        return None
+    if status in {400, 413, 422, 500} and told.context_too_long:
+        error = Declined(too_long_message(told.message), status=400, body=body, headers=headers, dialect=dialect)
+        error.code = "context_length_exceeded"
+        return error
+    if status == 429:
+        wait_s = retry_after_s(headers, None, told)
+        if told.kind == "billing_error" or (wait_s is None and _WORDS[1][0].search(told.message)):
+            return Misconfigured("the upstream's quota is spent", detail=told.message)
+        return Throttled("the upstream limits its rate", retry_after_s=wait_s)
+    if status >= 500 and told.kind == "overloaded_error":
+        return Overloaded("the upstream is overloaded", retry_after_s=retry_after_s(headers, None, told), detail=told.message)
+    return None
+
+
 def openai_envelope(error: OctorouteError) -> bytes:
     body = {
         "message": error.message,
@@ -213,10 +247,10 @@ def openai_envelope(error: OctorouteError) -> bytes:
     return msgspec.json.encode({"error": body})
 
 
-def retry_after_s(headers: Mapping[str, str], now_s: float, told: Told | None = None) -> float | None:
+def retry_after_s(headers: Mapping[str, str], now_s: float | None, told: Told | None = None) -> float | None:
     """Seconds to wait, from `retry-after-ms`, `retry-after` (seconds or a date), or Google's RetryInfo; None: it does not say.
 
-    `headers` have lower-case names; `now_s` is seconds since the epoch, for dates.
+    `headers` have lower-case names; `now_s` is seconds since the epoch, for dates; None: now.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -227,7 +261,8 @@ def retry_after_s(headers: Mapping[str, str], now_s: float, told: Told | None = 
         return seconds
     if value:
         try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - now_s)
+            now = datetime.now(UTC).timestamp() if now_s is None else now_s
+            return max(0.0, parsedate_to_datetime(value).timestamp() - now)
         except (ValueError, TypeError, OverflowError):
             pass
     for detail in told.details if told else ():

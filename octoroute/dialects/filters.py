@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from octoroute.dialects.base import Decoder
-from octoroute.events import Event, Finished, FinishReason, TextDelta, ThinkingDelta, UsageReported
+from octoroute.events import Event, Finished, FinishReason, TextDelta, ThinkingDelta, ToolCallDelta, ToolCallStarted, UsageReported
 
 _OPEN, _CLOSE = "<think>", "</think>"
 
@@ -125,3 +125,48 @@ class ThinkTags:
         if self._held:
             out.append((ThinkingDelta if self._state == "thinking" else TextDelta)(self._held))
             self._held = ""
+
+
+class ToolAsText:
+    """The input of one tool, which was forced so that the answer is structured, becomes the answer's text."""
+
+    def __init__(self, inner: Decoder, tool: str) -> None:
+        self._inner = inner
+        self._tool = tool
+        self._answering: set[int] = set()
+        self._called_others = False
+
+    def feed(self, frames: bytes) -> Sequence[Event]:
+        return [shown for event in self._inner.feed(frames) for shown in self._shown(event)]
+
+    def end(self) -> Sequence[Event]:
+        return [shown for event in self._inner.end() for shown in self._shown(event)]
+
+    def _shown(self, event: Event) -> Sequence[Event]:
+        match event:
+            case ToolCallStarted(name=self._tool):
+                self._answering.add(event.index)
+                return ()
+            case ToolCallStarted():
+                self._called_others = True
+                return (event,)
+            case ToolCallDelta(index=index, arguments=arguments) if index in self._answering:
+                return (TextDelta(arguments),)
+            case Finished(reason=FinishReason.TOOL_CALLS) if self._answering and not self._called_others:
+                return (Finished(FinishReason.STOP, None, event.raw),)
+            case _:
+                return (event,)
+
+
+class Arrived:
+    """An answer that is here already, as a decoder for the others to stand around."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events = events
+
+    def feed(self, frames: bytes) -> Sequence[Event]:
+        del frames
+        return ()
+
+    def end(self) -> Sequence[Event]:
+        return self._events

@@ -86,7 +86,7 @@ def surplus_stops(conversation: Conversation, quirks: Quirks) -> tuple[str, ...]
 
 
 def _messages(conversation: Conversation, quirks: Quirks, notes: list[str]) -> list[Fields]:
-    place: history.MidSystem = "keep" if quirks.mid_system in {"keep", "developer"} else quirks.mid_system
+    place: history.MidSystem = "keep" if quirks.mid_system == "developer" else quirks.mid_system
     conversation = history.tidied(conversation, mid_system=place, id_limit=quirks.id_limit)
     system = history.joined_text(conversation.system)
     if conversation.format is not None and quirks.json_answers != "json_schema":

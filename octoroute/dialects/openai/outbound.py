@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from octoroute.conversation import Conversation
 from octoroute.dialects.base import Decoder
-from octoroute.dialects.filters import StopAt, ThinkTags
+from octoroute.dialects.errors import read_upstream_error
+from octoroute.dialects.filters import Arrived, StopAt, ThinkTags
 from octoroute.dialects.ids import client_names
 from octoroute.dialects.openai.answer import read_whole
 from octoroute.dialects.openai.asking import surplus_stops, unsayable, write_question
 from octoroute.dialects.openai.decoder import OpenAIDecoder
 from octoroute.dialects.openai.quirks import quirks_of
+from octoroute.errors import UpstreamError
 from octoroute.events import Event
 from octoroute.types import Endpoint
 
 
 class OpenAIHub:
-    """The translating half of `Outbound`; taps and error bodies are elsewhere."""
+    """All of `Outbound` but the tap."""
 
     name = "openai"
 
@@ -34,32 +36,25 @@ class OpenAIHub:
     def unsayable(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
         return unsayable(conversation, quirks_of(endpoint))
 
-    def decoder(self, conversation: Conversation, endpoint: Endpoint) -> Decoder:
+    def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
         return _filtered(OpenAIDecoder(_names(conversation)), conversation, endpoint)
 
-    def decode_whole(self, body: bytes, conversation: Conversation, endpoint: Endpoint) -> Sequence[Event]:
-        return _filtered(_Read(read_whole(body, _names(conversation))), conversation, endpoint).feed(b"")
+    def decode_whole(
+        self, body: bytes, conversation: Conversation | None = None, endpoint: Endpoint | None = None
+    ) -> Sequence[Event]:
+        return _filtered(Arrived(read_whole(body, _names(conversation))), conversation, endpoint).end()
+
+    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
+        return read_upstream_error(status, headers, body, self.name)
 
 
-class _Read:
-    """An answer that is here already, as a decoder."""
-
-    def __init__(self, events: Sequence[Event]) -> None:
-        self._events = events
-
-    def feed(self, frames: bytes) -> Sequence[Event]:
-        del frames
-        return self._events
-
-    def end(self) -> Sequence[Event]:
-        return ()
+def _names(conversation: Conversation | None) -> Mapping[str, str]:
+    return client_names(tool.name for tool in conversation.tools) if conversation is not None else {}
 
 
-def _names(conversation: Conversation) -> dict[str, str]:
-    return dict(client_names(tool.name for tool in conversation.tools))
-
-
-def _filtered(decoder: Decoder, conversation: Conversation, endpoint: Endpoint) -> Decoder:
+def _filtered(decoder: Decoder, conversation: Conversation | None, endpoint: Endpoint | None) -> Decoder:
+    if conversation is None or endpoint is None:
+        return decoder
     quirks = quirks_of(endpoint)
     if quirks.think_tags:
         decoder = ThinkTags(decoder)
