@@ -150,7 +150,7 @@ def read_told(body: bytes) -> Told | None:
         type=_word(error.type) or _word(error.status),
         code=_word(error.code),
         param=error.param if isinstance(error.param, str) else None,
-        details=cast("tuple[object, ...]", tuple(error.details)) if isinstance(error.details, list) else (),
+        details=tuple(cast("list[object]", error.details)) if isinstance(error.details, list) else (),
     )
 
 

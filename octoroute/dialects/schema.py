@@ -112,11 +112,11 @@ def _nearly_standard(encoded: bytes) -> Schema:
 
 def _standard(schema: object) -> object:
     if isinstance(schema, list):
-        return [_standard(item) for item in _listed(schema)]
+        return [_standard(item) for item in cast("list[object]", schema)]
     if not isinstance(schema, dict):
         return schema
     cleaned: dict[str, Any] = {}
-    for key, value in _mapping(schema).items():  # pyright: ignore[reportUnknownArgumentType]
+    for key, value in cast("dict[str, Any]", schema).items():
         if key in _GEMINI_JSON_DROPPED:
             continue
         if key in _MAPS_OF_SCHEMAS:

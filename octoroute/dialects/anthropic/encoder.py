@@ -39,7 +39,11 @@ from octoroute.types import Usage
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 _NONE, _TEXT, _THINKING, _TOOL = range(4)
 _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
-_DELTA_NAMES = {_TEXT: (b"text_delta", b"text"), _THINKING: (b"thinking_delta", b"thinking"), _TOOL: (b"input_json_delta", b"partial_json")}
+_DELTA_NAMES = {
+    _TEXT: (b"text_delta", b"text"),
+    _THINKING: (b"thinking_delta", b"thinking"),
+    _TOOL: (b"input_json_delta", b"partial_json"),
+}
 _json = msgspec.json.Encoder().encode
 
 
@@ -199,10 +203,6 @@ class AnthropicEncoder:
             "usage": counts.to_anthropic(usage),
         }
         return frame(_json(delta), "message_delta") + frame(b'{"type":"message_stop"}', "message_stop")
-    _TEXT: (b"text_delta", b"text"),
-    _THINKING: (b"thinking_delta", b"thinking"),
-    _TOOL: (b"input_json_delta", b"partial_json"),
-}
 
 
 def stop_reason(event: Finished, *, refused: bool) -> tuple[str, str | None]:

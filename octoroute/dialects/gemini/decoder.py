@@ -116,7 +116,8 @@ class GeminiDecoder:
         """Raises Broke, or what the error in the answer's place amounts to."""
         decoded = read_answer(_WHOLE, body, "answer")
         out: list[Event] = []
-        for response in decoded if isinstance(decoded, list) else [decoded]:
+        responses = [decoded] if isinstance(decoded, _Response) else decoded
+        for response in responses:
             if response.error is not None:
                 raise error_of(failed_event(body))
             self._response(response, out)

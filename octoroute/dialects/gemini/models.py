@@ -7,7 +7,7 @@ import re
 import msgspec
 
 _VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
-_UNKNOWN = (2, 5)
+_UNKNOWN: tuple[int, int] = (2, 5)
 
 
 class Accepts(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +25,7 @@ class Accepts(msgspec.Struct, frozen=True, kw_only=True):
 
 def accepts(model: str) -> Accepts:
     found = _VERSION.search(model)
-    version = (int(found[1]), int(found[2] or 0)) if found else _UNKNOWN
+    version = _UNKNOWN if found is None else (int(found[1]), int(found[2] or 0))
     return Accepts(
         json_schemas=version >= (2, 5),
         json_with_tools=version >= (3, 0),

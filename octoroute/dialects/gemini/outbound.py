@@ -57,8 +57,8 @@ class GeminiOutbound:
         return read_upstream_error(status, headers, body, self.name)
 
     def _plain(self, conversation: Conversation | None) -> GeminiDecoder:
-        names = client_names(tool.name for tool in conversation.tools) if conversation is not None else {}
-        return GeminiDecoder(names, keep=self._signatures.keep)
+        tools = conversation.tools if conversation is not None else ()
+        return GeminiDecoder(client_names(tool.name for tool in tools), keep=self._signatures.keep)
 
 
 def _filtered(decoder: Decoder, conversation: Conversation | None) -> Decoder:

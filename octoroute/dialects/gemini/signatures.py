@@ -1,6 +1,6 @@
 """Thought signatures kept for clients that drop them. The one memory among the dialects: bounded, forgetful, clock injected.
 
-Gemini 3 refuses a history whose calls lack the signatures they came with, and neither Anthropic's nor most OpenAI clients can carry them.
+Gemini 3 refuses a history whose calls lack the signatures they came with; neither Anthropic's nor most OpenAI clients carry them.
 """
 
 from __future__ import annotations
