@@ -21,6 +21,8 @@ class Role(StrEnum):
 
 class Text(msgspec.Struct, frozen=True, tag=True):
     text: str
+    cache: bool = False
+    """The client marked a prompt-cache breakpoint after this text."""
 
 
 class Image(msgspec.Struct, frozen=True, tag=True):
@@ -135,6 +137,8 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     format: AnswerFormat | None = None
     thinking: ThinkingWish | None = None
     user: str | None = None
+    cache_key: str | None = None
+    """Requests with the same key share a prompt prefix."""
     service_tier: str | None = None
     include_usage: bool = True
     """The client wants usage in the stream; inbound encoders look here."""

@@ -206,15 +206,17 @@ class Gateway:
     def _question(self, request: Request, endpoint: Endpoint) -> Question:
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
+        conversation = None
         if outbound.name == request.dialect:
             body = inbound.patched(request, endpoint.model)
         else:
-            body = outbound.write(inbound.conversation(request, endpoint), endpoint, stream=request.stream)
+            conversation = inbound.conversation(request, endpoint)
+            body = outbound.write(conversation, endpoint, stream=request.stream)
         return Question(
             body=body,
             stream=request.stream,
             api=request.api,
-            translate=outbound.name != request.dialect,
+            conversation=conversation,
             client_headers=request.headers,
             timeout_s=request.timeout_s,
         )

@@ -117,7 +117,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """0: no limit."""
     max_tokens: int | None = None
     temperature: float | None = None
+    max_output_tokens: int | None = None
+    """The most it can write in one answer; a larger wish is clamped with a warning. None: not known."""
     context_window: int | None = None
+    quirks: tuple[str, ...] = ()
+    """Names of `dialects.openai.quirks` presets; empty: guessed from address and model."""
     capabilities: frozenset[Capability] = frozenset(Capability)
     price: Price | None = None
     connect_timeout_s: float = 10.0
@@ -183,6 +187,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The client's headers that may matter to an upstream of the same dialect; lower-case names."""
     api: str = "chat"
     """Which upstream interface it wants; the providers know the paths."""
+    wants_usage: bool = False
+    """Usage in the stream, which OpenAI's clients must ask for."""
     timeout_s: float | None = None
     """A shorter limit for one attempt than the endpoint's own; None: the endpoint's."""
 

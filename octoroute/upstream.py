@@ -11,11 +11,12 @@ from typing import Protocol
 
 import msgspec
 
+from octoroute.conversation import Conversation
 from octoroute.dialects.base import Outbound, Progress
-from octoroute.dialects.retry_after import read_retry_after
+from octoroute.dialects.errors import error_of, retry_after_s
 from octoroute.dialects.sse import Cutter
 from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttled, TooSlow, Unreachable, UpstreamError
-from octoroute.events import Event, Failed
+from octoroute.events import Event
 from octoroute.providers.base import Provider
 from octoroute.transports.base import Answer, Call, Transport
 from octoroute.types import Endpoint
@@ -35,8 +36,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     stream: bool
     api: str = "chat"
-    translate: bool = False
-    """The client speaks another dialect: the answer is wanted as events, not as bytes."""
+    conversation: Conversation | None = None
+    """What `body` says, when the client speaks another dialect: the answer is wanted as events, not as bytes."""
     client_headers: Mapping[str, str] = {}
     timeout_s: float | None = None
     """If shorter than the endpoint's."""
@@ -92,7 +93,7 @@ class Opened:
 
     def raise_failure(self) -> None:
         if self.progress.failure is not None:
-            raise _reported(self.progress.failure)
+            raise error_of(self.progress.failure)
 
     def close(self) -> None:
         self._answer.close()
@@ -140,11 +141,13 @@ class _PassThrough:
 class _Decoding:
     """Events, for an encoder of another dialect."""
 
-    __slots__ = ("_decoder", "_outbound", "progress")
+    __slots__ = ("_conversation", "_decoder", "_endpoint", "_outbound", "progress")
 
-    def __init__(self, outbound: Outbound) -> None:
+    def __init__(self, outbound: Outbound, conversation: Conversation | None, endpoint: Endpoint) -> None:
         self._outbound = outbound
-        self._decoder = outbound.decoder()
+        self._conversation = conversation
+        self._endpoint = endpoint
+        self._decoder = outbound.decoder(conversation, endpoint)
         self.progress = Progress()
 
     def feed(self, frames: bytes) -> Part:
@@ -155,7 +158,7 @@ class _Decoding:
         return self._saw([*last, *self._decoder.end()]) or None
 
     def whole(self, body: bytes) -> Part:
-        return self._saw(self._outbound.decode_whole(body))
+        return self._saw(self._outbound.decode_whole(body, self._conversation, self._endpoint))
 
     def _saw(self, events: Sequence[Event]) -> Sequence[Event]:
         self.progress.saw(events)
@@ -224,7 +227,10 @@ class Upstream:
         if answer.status != 200:
             raise await self._refusal(outbound, answer)
         unstreamed = question.stream and _is_json(answer)  # it ignored `stream`: its one piece is made into a stream
-        reader: Reader = _Decoding(outbound) if question.translate or unstreamed else _PassThrough(outbound)
+        if question.conversation is not None or unstreamed:
+            reader: Reader = _Decoding(outbound, question.conversation, endpoint)
+        else:
+            reader = _PassThrough(outbound)
         if question.stream and not unstreamed:
             opened = await self._first_event(endpoint, answer, reader)
         else:
@@ -267,17 +273,17 @@ class Upstream:
 
 
 def _by_status(status: int, headers: Mapping[str, str], body: bytes, dialect: str) -> UpstreamError:
-    retry_after_s = read_retry_after(headers)
+    wait_s = retry_after_s(headers, None)
     if status == 429:
-        return Throttled("the upstream limits its rate", retry_after_s=retry_after_s)
+        return Throttled("the upstream limits its rate", retry_after_s=wait_s)
     if status in {401, 402, 403}:
         return Misconfigured(f"the upstream refuses the gateway's credentials (status {status}); this is not about your key")
     if status in {503, 529}:
-        return Overloaded("the upstream is overloaded", retry_after_s=retry_after_s)
+        return Overloaded("the upstream is overloaded", retry_after_s=wait_s)
     if status == 504:
         return TooSlow("the upstream timed out (status 504)")
     if status in {408, 409, 425} or status >= 500:
-        return Broke(f"the upstream failed with status {status}", retry_after_s=retry_after_s)
+        return Broke(f"the upstream failed with status {status}", retry_after_s=wait_s)
     if 400 <= status < 500:
         return Declined(
             f"the upstream refused the request with status {status}",
@@ -287,20 +293,6 @@ def _by_status(status: int, headers: Mapping[str, str], body: bytes, dialect: st
             dialect=dialect,
         )
     return Broke(f"the upstream answered with status {status}, which is no answer to a question")
-
-
-_REPORTED: Mapping[str, type[UpstreamError]] = {
-    "rate_limit_error": Throttled,
-    "rate_limit_exceeded": Throttled,
-    "overloaded_error": Overloaded,
-    "timeout_error": TooSlow,
-}
-
-
-def _reported(failure: Failed) -> UpstreamError:
-    """An error inside a 200. The upstream's words go to the log, not to the client: they may hold its addresses."""
-    kind = _REPORTED.get(failure.kind) or _REPORTED.get(failure.code or "") or Broke
-    return kind("the upstream reported an error in its answer", detail=failure.message[:500])
 
 
 def _is_json(answer: Answer) -> bool:

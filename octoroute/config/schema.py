@@ -13,15 +13,18 @@ from typing import Annotated, Literal, get_type_hints
 import msgspec
 
 from octoroute.config import rules
+from octoroute.providers import KINDS
+from octoroute.routers import STRATEGIES
+from octoroute.selection import POLICIES
 from octoroute.types import Capability, Endpoint, Importance, Secret, Tier
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
     """What is installed: the names that plug-ins answer to."""
 
-    strategies: tuple[str, ...] = ("rule", "llm", "hybrid")
-    kinds: tuple[str, ...] = ("openai",)
-    policies: tuple[str, ...] = ("weighted",)
+    strategies: tuple[str, ...] = tuple(STRATEGIES)
+    kinds: tuple[str, ...] = KINDS
+    policies: tuple[str, ...] = tuple(POLICIES)
 
 
 class Key(msgspec.Struct, frozen=True):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from octoroute.dialects.base import Inbound, Outbound
+from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.dialects.openai.outbound import OpenAIOutbound
-from octoroute.dialects.openai.request import OpenAIReader
 from octoroute.dialects.routing import Routing
 from octoroute.dialects.simple import Simple
 
-INBOUND: Mapping[str, Inbound] = {dialect.name: dialect for dialect in (OpenAIReader(), Simple(), Routing())}
+INBOUND: Mapping[str, Inbound] = {dialect.name: dialect for dialect in (OpenAIInbound(), Simple(), Routing())}
 OUTBOUND: Mapping[str, Outbound] = {dialect.name: dialect for dialect in (OpenAIOutbound(),)}

@@ -106,7 +106,7 @@ class Inbound(Protocol):
         ...
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
-        """For `endpoint`, whose defaults it may fill in. Raises BadRequest for what the hub's vocabulary cannot say and must not drop."""
+        """For `endpoint`, whose defaults it may fill in. Raises BadRequest for what the hub cannot say and must not drop."""
         ...
 
     def encoder(self, request: Request) -> Encoder: ...
@@ -127,8 +127,11 @@ class Inbound(Protocol):
 class Outbound(Protocol):
     name: str
 
-    def write(self, conversation: Conversation, endpoint: Endpoint, *, stream: bool) -> bytes:
-        """The request's body. Raises BadRequest for what this format cannot say (`unsayable` asked beforehand)."""
+    def write(self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None) -> bytes:
+        """The request's body. Raises BadRequest for what this format cannot say (`unsayable` asked beforehand).
+
+        `notes` collects what the endpoint will not see though the client said it: words for a warning header.
+        """
         ...
 
     def unsayable(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
@@ -137,10 +140,16 @@ class Outbound(Protocol):
 
     def tap(self) -> Tap: ...
 
-    def decoder(self) -> Decoder: ...
+    def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
+        """For `endpoint`'s answer to what `write` made of `conversation`: tool names are told back as the client wrote them,
+        surplus stops enforced. Without them: for an answer to the client's own bytes.
+        """
+        ...
 
-    def decode_whole(self, body: bytes) -> Sequence[Event]:
-        """Raises Broke when it is no answer."""
+    def decode_whole(
+        self, body: bytes, conversation: Conversation | None = None, endpoint: Endpoint | None = None
+    ) -> Sequence[Event]:
+        """As `decoder`. Raises Broke when it is no answer, another UpstreamError when it is an error in an answer's place."""
         ...
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:

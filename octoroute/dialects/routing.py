@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from octoroute.conversation import Conversation
+from octoroute.dialects.base import Encoder
 from octoroute.errors import OctorouteError
 from octoroute.events import Event, TextDelta
 from octoroute.types import Endpoint, Request
@@ -27,10 +28,11 @@ class Routing:
     def whole(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - the text is all there is
         return "".join(event.text for event in events if isinstance(event, TextDelta)).encode()
 
-    def encoder(self, request: Request) -> Routing:
+    def encoder(self, request: Request) -> Encoder:
         raise NotImplementedError("routing answers are whole")
 
     def error(self, error: OctorouteError, request_id: str) -> bytes:  # noqa: ARG002 - they are raised to the router
         return error.message.encode()
 
-    error_event = error
+    def error_event(self, error: OctorouteError, request_id: str) -> bytes:
+        return self.error(error, request_id)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.conversation import Conversation, Role, Text, Turn
+from octoroute.dialects.base import Encoder
 from octoroute.dialects.body import Body
 from octoroute.dialects.facts import FactsBuilder, Hints
 from octoroute.dialects.openai.errors import error_event, write_error
@@ -62,7 +63,7 @@ class Simple:
     def whole(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - the text is all there is
         return "".join(event.text for event in events if isinstance(event, TextDelta | RefusalDelta)).encode()
 
-    def encoder(self, request: Request) -> Simple:
+    def encoder(self, request: Request) -> Encoder:
         raise NotImplementedError("/chat does not stream")
 
     def error(self, error: OctorouteError, request_id: str) -> bytes:

@@ -48,7 +48,8 @@ def question(facts: Facts) -> str:
     """Metadata, the conversation, the last message, and after the data the instruction."""
     turns = [f"[{quoted(role[:20])}, {quoted(clip(text, TURN_HEAD, TURN_TAIL))}]" for role, text in facts.earlier[-TURNS:]]
     metadata = (
-        f"Estimated tokens: {facts.tokens}. Messages: {facts.messages}. Importance: {(facts.importance or Importance.NORMAL).value}."
+        f"Estimated tokens: {facts.tokens}. Messages: {facts.messages}."
+        f" Importance: {(facts.importance or Importance.NORMAL).value}."
         f" Task: {infer_task(facts).value}. Tools: {_yes(facts.tools)}. Images: {_yes(facts.images)}."
         f" Attachments: {_yes(facts.attachments)}. Structured answer: {_yes(facts.json)}."
     )

@@ -1,1 +1,1 @@
-"""OpenAI Chat Completions."""
+"""OpenAI Chat Completions, both ways."""

@@ -1,18 +1,64 @@
-"""How endpoints that speak OpenAI's format are asked and read."""
+"""OpenAI-compatible servers as endpoints of the hub: question, stream, and whole answer composed with their quirks. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from octoroute.conversation import Conversation
+from octoroute.dialects.base import Decoder
+from octoroute.dialects.errors import read_upstream_error
+from octoroute.dialects.filters import Arrived, StopAt, ThinkTags
+from octoroute.dialects.ids import client_names
+from octoroute.dialects.openai.answer import read_whole
+from octoroute.dialects.openai.asking import surplus_stops, unsayable, write_question
+from octoroute.dialects.openai.decoder import OpenAIDecoder
+from octoroute.dialects.openai.quirks import quirks_of
 from octoroute.dialects.openai.tap import OpenAITap
 from octoroute.errors import UpstreamError
+from octoroute.events import Event
+from octoroute.types import Endpoint
 
 
 class OpenAIOutbound:
     name = "openai"
 
+    def write(self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None) -> bytes:
+        return write_question(
+            conversation,
+            model=endpoint.model,
+            quirks=quirks_of(endpoint),
+            stream=stream,
+            max_output_tokens=endpoint.max_output_tokens,
+            notes=notes,
+        )
+
+    def unsayable(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
+        return unsayable(conversation, quirks_of(endpoint))
+
     def tap(self) -> OpenAITap:
         return OpenAITap()
 
+    def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
+        return _filtered(OpenAIDecoder(_names(conversation)), conversation, endpoint)
+
+    def decode_whole(
+        self, body: bytes, conversation: Conversation | None = None, endpoint: Endpoint | None = None
+    ) -> Sequence[Event]:
+        return _filtered(Arrived(read_whole(body, _names(conversation))), conversation, endpoint).end()
+
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
-        return None
+        return read_upstream_error(status, headers, body, self.name)
+
+
+def _names(conversation: Conversation | None) -> Mapping[str, str]:
+    return client_names(tool.name for tool in conversation.tools) if conversation is not None else {}
+
+
+def _filtered(decoder: Decoder, conversation: Conversation | None, endpoint: Endpoint | None) -> Decoder:
+    if conversation is None or endpoint is None:
+        return decoder
+    quirks = quirks_of(endpoint)
+    if quirks.think_tags:
+        decoder = ThinkTags(decoder)
+    stops = surplus_stops(conversation, quirks)
+    return StopAt(decoder, stops) if stops else decoder

@@ -29,6 +29,11 @@ class _Format(msgspec.Struct):
     type: str = "text"
 
 
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+_OPTIONS = msgspec.json.Decoder(_StreamOptions | None)
 _MODEL = msgspec.json.Decoder(str)
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _FORMAT = msgspec.json.Decoder(_Format | None)
@@ -72,7 +77,7 @@ _FILES = frozenset({"file", "input_file", "input_audio"})
 
 
 class OpenAIReader:
-    """The bytes' side of the inbound half; `dialects.openai` adds the translating side."""
+    """The bytes' side of the inbound half; `inbound` adds the translating side."""
 
     name = "openai"
     keep_alive = sse.KEEP_ALIVE
@@ -93,6 +98,7 @@ class OpenAIReader:
             body=parsed,
             facts=_facts(parsed, headers),
             headers=headers,
+            wants_usage=stream and _wants_usage(parsed),
         )
 
     def patched(self, request: Request, model: str) -> bytes:
@@ -113,6 +119,11 @@ def read_model(body: Body) -> str:
     if not model.strip():
         raise BadRequest('model: is empty; send "auto", a tier, or a configured name', param="model")
     return model
+
+
+def _wants_usage(body: Body) -> bool:
+    options = body.decode("stream_options", _OPTIONS)
+    return options is not None and bool(options.include_usage)
 
 
 def _facts(body: Body, headers: Mapping[str, str]) -> Facts:

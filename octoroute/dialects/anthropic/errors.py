@@ -1,0 +1,57 @@
+"""Errors as Anthropic writes them: `{"type": "error", "error": {type, message}, "request_id"}`. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from octoroute.dialects import sse
+from octoroute.dialects.errors import ANTHROPIC_TYPES, OVERLOADED_AT_ANTHROPIC, upstreams_words
+from octoroute.errors import Declined, OctorouteError, Overloaded
+
+_BY_STATUS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+def write_error(error: OctorouteError, request_id: str) -> bytes:
+    if isinstance(error, Declined) and error.dialect == "anthropic" and error.body:
+        return error.body
+    return _envelope(error_type(error), upstreams_words(error), request_id)
+
+
+def error_event(error: OctorouteError, request_id: str) -> bytes:
+    return error_frame(error_type(error), upstreams_words(error), request_id)
+
+
+def error_frame(type: str, message: str, request_id: str | None) -> bytes:
+    return sse.frame(_envelope(type, message, request_id), "error")
+
+
+def error_type(error: OctorouteError) -> str:
+    """By the status where an upstream judged the request, otherwise by our own word for it."""
+    if isinstance(error, Declined):
+        return _BY_STATUS.get(error.status, "invalid_request_error")
+    kind = ANTHROPIC_TYPES.get(error.kind, "api_error")
+    return _BY_STATUS.get(error.status, kind) if kind == "api_error" else kind
+
+
+def error_status(error: OctorouteError) -> int:
+    """Anthropic has a status of its own for an overload."""
+    return OVERLOADED_AT_ANTHROPIC if isinstance(error, Overloaded) or error.code == Overloaded.code else error.status
+
+
+def _envelope(type: str, message: str, request_id: str | None) -> bytes:
+    body: dict[str, Any] = {"type": "error", "error": {"type": type, "message": message}}
+    if request_id is not None:
+        body["request_id"] = request_id
+    return msgspec.json.encode(body)

@@ -1,0 +1,60 @@
+"""Anthropic servers as endpoints of the hub. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from octoroute.conversation import Conversation
+from octoroute.dialects.anthropic.answer import read_whole
+from octoroute.dialects.anthropic.asking import ANSWER_TOOL, unsayable, uses_answer_tool, write_question
+from octoroute.dialects.anthropic.decoder import AnthropicDecoder
+from octoroute.dialects.anthropic.tap import AnthropicTap
+from octoroute.dialects.base import Decoder
+from octoroute.dialects.errors import read_upstream_error
+from octoroute.dialects.filters import Arrived, ToolAsText
+from octoroute.dialects.ids import client_names
+from octoroute.errors import UpstreamError
+from octoroute.events import Event
+from octoroute.types import Endpoint
+
+
+class AnthropicOutbound:
+    name = "anthropic"
+
+    def write(self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None) -> bytes:
+        return write_question(
+            conversation,
+            model=endpoint.model,
+            stream=stream,
+            default_max_tokens=endpoint.max_tokens,
+            max_output_tokens=endpoint.max_output_tokens,
+            notes=notes,
+        )
+
+    def unsayable(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
+        del endpoint  # all of them speak alike
+        return unsayable(conversation)
+
+    def tap(self) -> AnthropicTap:
+        return AnthropicTap()
+
+    def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
+        return _filtered(AnthropicDecoder(_names(conversation)), conversation, endpoint)
+
+    def decode_whole(
+        self, body: bytes, conversation: Conversation | None = None, endpoint: Endpoint | None = None
+    ) -> Sequence[Event]:
+        return _filtered(Arrived(read_whole(body, _names(conversation))), conversation, endpoint).end()
+
+    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
+        return read_upstream_error(status, headers, body, self.name)
+
+
+def _names(conversation: Conversation | None) -> Mapping[str, str]:
+    return client_names(tool.name for tool in conversation.tools) if conversation is not None else {}
+
+
+def _filtered(decoder: Decoder, conversation: Conversation | None, endpoint: Endpoint | None) -> Decoder:
+    if conversation is not None and endpoint is not None and uses_answer_tool(conversation, endpoint.model):
+        return ToolAsText(decoder, ANSWER_TOOL)
+    return decoder

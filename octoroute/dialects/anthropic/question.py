@@ -1,0 +1,241 @@
+"""A client's Messages request → Conversation. Pure; what the hub cannot say is a BadRequest or stands in `ignored`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from octoroute.conversation import (
+    AnswerFormat,
+    Block,
+    Conversation,
+    Document,
+    Image,
+    RedactedThinking,
+    Role,
+    Text,
+    Thinking,
+    ThinkingWish,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    Turn,
+)
+from octoroute.dialects import media
+from octoroute.dialects.anthropic import wire
+from octoroute.dialects.reading import read_request
+from octoroute.dialects.signatures import unmarked
+from octoroute.errors import BadRequest
+
+BILLING_LINE = "x-anthropic-billing-header:"
+"""Claude Code's first system block: its hash changes with every conversation and would ruin prefix caches elsewhere."""
+_MODES = {"auto": "auto", "any": "any", "tool": "tool", "none": "none"}
+_TIERS = {"auto": "auto", "standard_only": "default"}
+_REQUEST = msgspec.json.Decoder(wire.Request)
+_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SAID = frozenset(wire.Request.__struct_encode_fields__) | {"octoroute"}
+
+
+def read_question(body: bytes) -> Conversation:
+    """Raises BadRequest naming the field."""
+    request = read_request(_REQUEST, body)
+    ignored = [key for key, value in read_request(_KEYS, body).items() if key not in _SAID and bytes(value) != b"null"]
+    tools = tuple(_tools(request, ignored))
+    return Conversation(
+        system=tuple(_system(request)),
+        turns=tuple(turn for at, message in enumerate(request.messages) for turn in _turns(message, f"messages[{at}]", ignored)),
+        tools=tools,
+        tool_choice=_tool_choice(request.tool_choice, tools),
+        max_tokens=request.max_tokens,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        top_k=request.top_k,
+        stop=tuple(request.stop_sequences or ()),
+        format=_format(request),
+        thinking=_thinking(request),
+        user=request.metadata.user_id if request.metadata else None,
+        service_tier=_TIERS.get(request.service_tier or ""),
+        ignored=tuple(ignored),
+    )
+
+
+def _system(request: wire.Request) -> Iterator[Text]:
+    if isinstance(request.system, str):
+        yield from [Text(request.system)] if request.system.strip() else []
+        return
+    for at, block in enumerate(request.system or ()):
+        if block.text is None or block.type != "text":
+            raise BadRequest(f"system[{at}]: only text blocks may stand here", param=f"system[{at}]")
+        if block.text.strip() and not (at == 0 and block.text.startswith(BILLING_LINE)):
+            yield Text(block.text, cache=block.cache_control is not None)
+
+
+def _turns(message: wire.Message, where: str, ignored: list[str]) -> Iterator[Turn]:
+    """One turn, or several when system blocks stand among a user's."""
+    try:
+        role = Role(message.role)
+    except ValueError:
+        raise BadRequest(f"{where}.role: '{message.role}' is none of user, assistant, system", param=f"{where}.role") from None
+    if isinstance(message.content, str):
+        yield Turn(role, (Text(message.content),) if message.content else ())
+        return
+    blocks: list[Block] = []
+    for at, block in enumerate(message.content):
+        place = f"{where}.content[{at}]"
+        if block.type == "mid_conv_system":
+            yield Turn(role, tuple(blocks))
+            blocks = []
+            yield Turn(Role.SYSTEM, tuple(Text(text) for text in _texts(block)))
+        elif role is Role.ASSISTANT:
+            blocks += _said(block, place, ignored)
+        else:
+            blocks += _asked(block, place)
+    yield Turn(role, tuple(blocks))
+
+
+def _texts(block: wire.Block) -> list[str]:
+    """All text within a block, however deep."""
+    found = [block.text] if block.text else []
+    if isinstance(block.content, str):
+        found.append(block.content)
+    else:
+        inner = [block.content] if isinstance(block.content, wire.Block) else block.content or []
+        found += [text for part in inner for text in (_texts(part) or [part.title or "", part.url or ""]) if text]
+    return found
+
+
+def _asked(block: wire.Block, where: str) -> list[Block]:
+    match block.type:
+        case "tool_result":
+            return [_result(block, where)]
+        case _:
+            return [*_shown(block, where)]
+
+
+def _shown(block: wire.Block, where: str) -> list[Text | Image | Document]:
+    """What may stand in a user's turn and in a tool's result."""
+    match block.type:
+        case "text" if block.text is not None:
+            return [Text(block.text, cache=block.cache_control is not None)] if block.text else []
+        case "image" if isinstance(block.source, wire.Source):
+            return [_image(block.source, where)]
+        case "document" if isinstance(block.source, wire.Source):
+            return _document(block, block.source, where)
+        case "search_result":
+            source = block.source if isinstance(block.source, str) else ""
+            return [Text("\n".join(filter(None, (block.title, source, *_texts(block)))))]
+        case "tool_reference":
+            return [Text(f"(tool: {block.tool_name or block.name})")]
+        case _:
+            raise BadRequest(f"{where}: a block of type '{block.type}' cannot be sent to this endpoint", param=where)
+
+
+def _image(source: wire.Source, where: str) -> Image:
+    if source.type == "base64" and source.data is not None:
+        return Image(media_type=media.media_type_name(source.media_type or ""), data=source.data)
+    if source.type == "url" and source.url is not None:
+        return media.image_from_url(source.url, f"{where}.source.url")
+    raise BadRequest(f"{where}.source: an image of type '{source.type}' can only be read by Anthropic's own servers", param=where)
+
+
+def _document(block: wire.Block, source: wire.Source, where: str) -> list[Text | Image | Document]:
+    common = {"title": block.title, "context": block.context}
+    match source.type:
+        case "base64" if source.data is not None:
+            return [Document(media_type=source.media_type or media.PDF, data=source.data, **common)]
+        case "text" if source.data is not None:
+            return [Document(media_type="text/plain", text=source.data, **common)]
+        case "url" if source.url is not None:
+            media.check_web_address(source.url, f"{where}.source.url")
+            return [Document(url=source.url, **common)]
+        case "content":
+            if isinstance(source.content, str):
+                return [Document(media_type="text/plain", text=source.content, **common)]
+            inner = enumerate(source.content or ())
+            return [part for at, piece in inner for part in _shown(piece, f"{where}.source.content[{at}]")]
+        case _:
+            raise BadRequest(
+                f"{where}.source: a document of type '{source.type}' can only be read by Anthropic's own servers", param=where
+            )
+
+
+def _result(block: wire.Block, where: str) -> ToolResult:
+    if block.tool_use_id is None:
+        raise BadRequest(f"{where}.tool_use_id: is missing", param=f"{where}.tool_use_id")
+    content = block.content
+    if isinstance(content, str):
+        parts: Sequence[Text | Image | Document] = [Text(content)] if content else []
+    else:
+        inner = [content] if isinstance(content, wire.Block) else content or []
+        parts = [part for at, piece in enumerate(inner) for part in _shown(piece, f"{where}.content[{at}]")]
+    return ToolResult(block.tool_use_id, tuple(parts), bool(block.is_error))
+
+
+def _said(block: wire.Block, where: str, ignored: list[str]) -> list[Block]:
+    match block.type:
+        case "text":
+            return [Text(block.text)] if block.text else []
+        case "thinking":
+            return [_thought(block)]
+        case "redacted_thinking" if block.data is not None:
+            return [RedactedThinking(block.data)]
+        case "tool_use" if block.id is not None and block.name is not None:
+            return [ToolCall(block.id, block.name, wire.input_text(block))]
+        case "server_tool_use" | "mcp_tool_use":
+            return [Text(f"(used {block.name or 'a tool'}: {wire.input_text(block) or '{}'})")]
+        case other if other.endswith("_tool_result"):
+            return [Text(f"(its result: {' · '.join(_texts(block)) or 'not shown'})")]
+        case other:
+            ignored.append(f"{where} ({other})")
+            return []
+
+
+def _thought(block: wire.Block) -> Thinking:
+    signature = block.signature or ""
+    ours = unmarked(signature)
+    if ours is not None:
+        return Thinking(block.thinking or "", signature=ours[1], origin=ours[0])
+    return Thinking(block.thinking or "", signature=signature or None, origin="anthropic")
+
+
+def _tools(request: wire.Request, ignored: list[str]) -> Iterator[Tool]:
+    for at, tool in enumerate(request.tools or ()):
+        if tool.type not in {None, "custom"}:
+            ignored.append(f"tools[{at}] ({tool.type} runs at Anthropic only)")
+        elif not tool.name:
+            raise BadRequest(f"tools[{at}].name: is missing", param=f"tools[{at}].name")
+        else:
+            yield Tool(name=tool.name, description=tool.description, schema=tool.input_schema, strict=tool.strict)
+
+
+def _tool_choice(choice: wire.ToolChoice | None, tools: Sequence[Tool]) -> ToolChoice | None:
+    if choice is None or not tools or (choice.type == "tool" and all(tool.name != choice.name for tool in tools)):
+        return None
+    if choice.type not in _MODES:
+        raise BadRequest(f"tool_choice.type: '{choice.type}' is none of {', '.join(_MODES)}", param="tool_choice.type")
+    return ToolChoice(mode=_MODES[choice.type], name=choice.name, parallel=False if choice.disable_parallel_tool_use else None)
+
+
+def _format(request: wire.Request) -> AnswerFormat | None:
+    wanted = (request.output_config and request.output_config.format) or request.output_format
+    if wanted is None or wanted.type != "json_schema":
+        return None
+    return AnswerFormat(schema=wanted.schema or {}, strict=True)
+
+
+def _thinking(request: wire.Request) -> ThinkingWish | None:
+    config = request.thinking
+    effort = request.output_config.effort if request.output_config else None
+    if config is None:
+        return None if effort is None else ThinkingWish(effort=effort, visible=False)
+    if config.type == "disabled":
+        return ThinkingWish(enabled=False, visible=False)
+    return ThinkingWish(
+        enabled=True if config.type == "enabled" else None,
+        adaptive=config.type == "adaptive",
+        effort=effort,
+        budget_tokens=config.budget_tokens,
+        visible=config.display != "omitted",
+    )

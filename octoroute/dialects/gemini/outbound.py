@@ -1,0 +1,66 @@
+"""Gemini servers as endpoints of the hub. Pure but for the signatures it keeps for clients that drop them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+
+from octoroute.conversation import Conversation
+from octoroute.dialects.base import Decoder, Tap
+from octoroute.dialects.errors import read_upstream_error
+from octoroute.dialects.filters import Arrived, StopAt
+from octoroute.dialects.gemini.asking import surplus_stops, unsayable, write_question
+from octoroute.dialects.gemini.decoder import GeminiDecoder
+from octoroute.dialects.gemini.signatures import Signatures
+from octoroute.dialects.ids import client_names
+from octoroute.errors import UpstreamError
+from octoroute.events import Event
+from octoroute.types import Endpoint
+
+
+class GeminiOutbound:
+    """`clock` counts seconds; it only ages the signatures."""
+
+    name = "gemini"
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._signatures = Signatures(clock)
+
+    def write(self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None) -> bytes:
+        del stream  # the address says it
+        return write_question(
+            self._signatures.restored(conversation),
+            model=endpoint.model,
+            default_max_tokens=endpoint.max_tokens,
+            max_output_tokens=endpoint.max_output_tokens,
+            notes=notes,
+        )
+
+    def unsayable(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
+        del endpoint  # all of them speak alike
+        return unsayable(conversation)
+
+    def tap(self) -> Tap:
+        raise NotImplementedError("no client speaks this dialect, so nothing is passed through")
+
+    def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
+        del endpoint
+        return _filtered(self._plain(conversation), conversation)
+
+    def decode_whole(
+        self, body: bytes, conversation: Conversation | None = None, endpoint: Endpoint | None = None
+    ) -> Sequence[Event]:
+        del endpoint
+        return _filtered(Arrived(self._plain(conversation).whole(body)), conversation).end()
+
+    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
+        return read_upstream_error(status, headers, body, self.name)
+
+    def _plain(self, conversation: Conversation | None) -> GeminiDecoder:
+        tools = conversation.tools if conversation is not None else ()
+        return GeminiDecoder(client_names(tool.name for tool in tools), keep=self._signatures.keep)
+
+
+def _filtered(decoder: Decoder, conversation: Conversation | None) -> Decoder:
+    stops = surplus_stops(conversation) if conversation is not None else ()
+    return StopAt(decoder, stops) if stops else decoder

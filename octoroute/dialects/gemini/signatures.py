@@ -1,0 +1,54 @@
+"""Thought signatures kept for clients that drop them. The one memory among the dialects: bounded, forgetful, clock injected.
+
+Gemini 3 refuses a history whose calls lack the signatures they came with; neither Anthropic's nor most OpenAI clients carry them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec.structs
+
+from octoroute.conversation import Block, Conversation, ToolCall, Turn
+
+KEPT_S = 3600.0
+MAX_KEPT = 20_000
+MAX_LENGTH = 64 * 1024
+LAST_RESORT = "skip_thought_signature_validator"
+"""Google's documented stand-in for a signature that is lost."""
+
+
+class Signatures:
+    """Tool-call id → signature. One per outbound; `clock` counts seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._kept: OrderedDict[str, tuple[float, str]] = OrderedDict()
+
+    def keep(self, call_id: str, signature: str) -> None:
+        if len(signature) > MAX_LENGTH:
+            return
+        now = self._clock()
+        self._kept[call_id] = (now, signature)
+        self._kept.move_to_end(call_id)
+        while self._kept:
+            oldest, (kept_at, _) = next(iter(self._kept.items()))
+            if len(self._kept) <= MAX_KEPT and now - kept_at < KEPT_S:
+                break
+            del self._kept[oldest]
+
+    def find(self, call_id: str) -> str | None:
+        found = self._kept.get(call_id)
+        return found[1] if found is not None and self._clock() - found[0] < KEPT_S else None
+
+    def restored(self, conversation: Conversation) -> Conversation:
+        """With the signatures that the client did not send back, as far as they are known."""
+        turns = tuple(Turn(turn.role, tuple(map(self._signed, turn.content)), turn.name) for turn in conversation.turns)
+        return msgspec.structs.replace(conversation, turns=turns)
+
+    def _signed(self, block: Block) -> Block:
+        if not isinstance(block, ToolCall) or block.signature is not None:
+            return block
+        signature = self.find(block.id)
+        return block if signature is None else ToolCall(block.id, block.name, block.arguments, signature)

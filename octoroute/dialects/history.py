@@ -1,0 +1,152 @@
+"""The order every provider accepts: turns merged, each call answered at once, ids unique. Pure; the same history in, the same out.
+
+Providers differ in what they refuse, not in what they accept: assistant and user in turn, every tool call followed by its
+result before anything else, tool results first in their user turn and in the order of the calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import msgspec
+
+from octoroute.conversation import Block, Conversation, Document, Image, Role, Text, ToolCall, ToolResult, Turn
+from octoroute.dialects.ids import MAX_LENGTH, safe_id
+from octoroute.dialects.media import document_text
+
+ERROR_MARK = "[tool error] "
+"""Before the text of a failed tool's result where the format has no flag; the flag is read back from it."""
+NO_RESULT = "(no result)"
+NO_OUTPUT = "(no output)"
+SYSTEM_MARK = "[system instruction]\n"
+"""Before a later system message where the format allows only one, at the start."""
+
+MidSystem = Literal["keep", "user", "hoist"]
+"""Where a system message after the first user turn goes: its place, a user turn at its place, the system text."""
+
+
+def tidied(conversation: Conversation, *, mid_system: MidSystem = "user", id_limit: int = MAX_LENGTH) -> Conversation:
+    """`conversation` in the accepted order. System turns remain only with mid_system="keep"."""
+    system, turns = conversation.system, conversation.turns
+    if mid_system == "hoist":
+        moved = (block for turn in turns if turn.role is Role.SYSTEM for block in turn.content)
+        system = (*system, *(block for block in moved if isinstance(block, Text)))
+        turns = tuple(turn for turn in turns if turn.role is not Role.SYSTEM)
+    elif mid_system == "user":
+        turns = tuple(_as_user(turn) for turn in turns)
+    paired = _paired(_merged(turns, (Role.ASSISTANT,)), _UniqueIds(id_limit))
+    return msgspec.structs.replace(conversation, system=system, turns=tuple(_merged(paired, (Role.ASSISTANT, Role.USER))))
+
+
+def joined_text(blocks: Iterable[object], separator: str = "\n\n") -> str:
+    return separator.join(block.text for block in blocks if isinstance(block, Text) and block.text.strip())
+
+
+def result_text(result: ToolResult, empty: str = "") -> str:
+    """A tool result as text; its images are the caller's to place."""
+    texts: list[str] = []
+    for part in result.content:
+        match part:
+            case Text(text=text):
+                texts.append(text)
+            case Document():
+                texts.append(document_text(part) or f"(document: {part.title or part.media_type or 'untitled'})")
+            case Image():
+                pass
+    return "\n".join(texts) or empty
+
+
+def _as_user(turn: Turn) -> Turn:
+    if turn.role is not Role.SYSTEM:
+        return turn
+    text = joined_text(turn.content)
+    return Turn(Role.USER, (Text(SYSTEM_MARK + text),) if text else ())
+
+
+def _merged(turns: Iterable[Turn], roles: Sequence[Role]) -> list[Turn]:
+    """Neighbours of one of `roles` made one turn; empty turns left out."""
+    merged: list[Turn] = []
+    for turn in turns:
+        if not turn.content:
+            continue
+        if merged and turn.role in roles and merged[-1].role is turn.role:
+            merged[-1] = Turn(turn.role, (*merged[-1].content, *turn.content))
+        else:
+            merged.append(turn)
+    return merged
+
+
+def _paired(turns: Sequence[Turn], ids: _UniqueIds) -> list[Turn]:
+    """After each assistant turn with calls comes one user turn that holds all their results and nothing else."""
+    paired: list[Turn] = []
+    at = 0
+    while at < len(turns):
+        turn = turns[at]
+        at += 1
+        replies: list[Turn] = []
+        while at < len(turns) and turns[at].role is not Role.ASSISTANT:
+            replies.append(turns[at])
+            at += 1
+        if turn.role is Role.ASSISTANT:
+            paired += _exchange(turn, replies, ids)
+        else:
+            paired += [_orphans_told(turn), *map(_orphans_told, replies)]
+    return paired
+
+
+def _exchange(turn: Turn, replies: Sequence[Turn], ids: _UniqueIds) -> list[Turn]:
+    calls = [block for block in turn.content if isinstance(block, ToolCall)]
+    results: dict[int, ToolResult] = {}
+    rest = [Turn(reply.role, _without_answers(reply.content, calls, results)) for reply in replies]
+    says: list[Block] = []
+    answers: list[Block] = []
+    for block in turn.content:
+        if not isinstance(block, ToolCall):
+            says.append(block)
+            continue
+        new_id = ids.fresh(block.id)
+        says.append(ToolCall(new_id, block.name, block.arguments, block.signature))
+        result = results.get(len(answers))
+        content, is_error = (result.content, result.is_error) if result else ((Text(NO_RESULT),), False)
+        answers.append(ToolResult(new_id, content, is_error, block.name))
+    return [Turn(Role.ASSISTANT, tuple(says)), Turn(Role.USER, tuple(answers)), *rest]
+
+
+def _without_answers(content: Iterable[Block], calls: Sequence[ToolCall], results: dict[int, ToolResult]) -> tuple[Block, ...]:
+    """`content` without the results of `calls`, which are noted in `results` under the call's place; orphans become text."""
+    rest: list[Block] = []
+    for block in content:
+        if not isinstance(block, ToolResult):
+            rest.append(block)
+            continue
+        place = next((at for at, call in enumerate(calls) if call.id == block.call_id and at not in results), None)
+        if place is None:
+            rest += _orphan(block)
+        else:
+            results[place] = block
+    return tuple(rest)
+
+
+def _orphans_told(turn: Turn) -> Turn:
+    return Turn(turn.role, _without_answers(turn.content, (), {}))
+
+
+def _orphan(result: ToolResult) -> list[Block]:
+    """A result whose call is gone, for example cut off by the client: told as text, so that nothing is lost."""
+    told = f"(result of an earlier tool call {result.call_id}) {result_text(result, NO_OUTPUT)}"
+    return [Text(told), *(part for part in result.content if isinstance(part, Image))]
+
+
+class _UniqueIds:
+    """Servers that number calls from 0 in every answer repeat their ids; Anthropic refuses a conversation that does."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._seen: dict[str, int] = {}
+
+    def fresh(self, id: str) -> str:
+        name = safe_id(id or "call", self._limit)
+        times = self._seen.get(name, 0)
+        self._seen[name] = times + 1
+        return name if not times else self.fresh(safe_id(f"{name}.{times + 1}", self._limit))

@@ -1,0 +1,52 @@
+"""Identifiers that every provider accepts: tool-call ids and tool names. Pure and deterministic: a call and its result agree.
+
+One rule for all targets, so that a name can be mapped back without knowing who answered. Limits: tool ids
+`^[a-zA-Z0-9_-]{1,64}$` (Anthropic), tool names `^[a-zA-Z0-9_-]{1,64}$` (OpenAI) that do not start with a digit or dash (Gemini).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+
+MAX_LENGTH = 64
+_HASH_LENGTH = 10
+_SAFE_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_SAFE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
+_UNSAFE_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
+
+NewId = Callable[[str], str]
+"""A prefix → a fresh id that starts with it."""
+
+
+def random_id(prefix: str) -> str:
+    return prefix + secrets.token_hex(12)
+
+
+def safe_id(text: str, limit: int = MAX_LENGTH) -> str:
+    """`text` itself where it is acceptable, otherwise a readable stand-in with a hash of the original."""
+    if len(text) <= limit and _SAFE_ID.fullmatch(text):
+        return text
+    return _stand_in(text, limit)
+
+
+def safe_name(text: str) -> str:
+    if _SAFE_NAME.fullmatch(text):
+        return text
+    name = _stand_in(text, MAX_LENGTH)
+    return name if _SAFE_NAME.fullmatch(name) else "_" + name[1:]
+
+
+def client_names(names: Iterable[str]) -> Mapping[str, str]:
+    """What the upstream calls a tool → what the client calls it; only for those that `safe_name` changed."""
+    return {safe: name for name in names if (safe := safe_name(name)) != name}
+
+
+def _stand_in(text: str, limit: int) -> str:
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    if limit <= _HASH_LENGTH:
+        return digest[:limit]
+    readable = _UNSAFE_CHARACTER.sub("_", text)[: limit - _HASH_LENGTH - 1]
+    return f"{readable}_{digest[:_HASH_LENGTH]}"

@@ -1,0 +1,36 @@
+"""Clients that speak Chat Completions: their own bytes to endpoints that speak it too, the hub to others. Pure but for a clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from octoroute.conversation import Conversation
+from octoroute.dialects.body import Body
+from octoroute.dialects.openai.answer import write_whole
+from octoroute.dialects.openai.encoder import OpenAIEncoder
+from octoroute.dialects.openai.question import read_question
+from octoroute.dialects.openai.request import OpenAIReader
+from octoroute.events import Event
+from octoroute.types import Endpoint, Request
+
+
+class OpenAIInbound(OpenAIReader):
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+
+    def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
+        del endpoint  # the request says all
+        assert isinstance(request.body, Body)
+        return read_question(request.body.raw)
+
+    def encoder(self, request: Request) -> OpenAIEncoder:
+        return OpenAIEncoder(
+            model=request.model,
+            created_s=int(self._wall()),
+            include_usage=request.wants_usage,
+            input_tokens=request.facts.context_tokens,
+        )
+
+    def whole(self, request: Request, events: Sequence[Event]) -> bytes:
+        return write_whole(events, model=request.model, created_s=int(self._wall()), input_tokens=request.facts.context_tokens)

@@ -1,0 +1,59 @@
+"""Typed reading of foreign JSON: whatever is wrong with it becomes BadRequest (a client's) or Broke (an upstream's). Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from octoroute.errors import BadRequest, Broke
+
+T = TypeVar("T")
+
+MAX_DETAIL = 300
+_PLACE = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<path>.*)`)?", re.DOTALL)
+_ESCAPE = re.compile(
+    rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
+
+def read_request(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Raises BadRequest naming the field."""
+    try:
+        return _read(decoder, body)
+    except msgspec.ValidationError as error:
+        found = _PLACE.fullmatch(str(error))
+        what, path = (found["what"], found["path"]) if found else (str(error), None)
+        raise BadRequest(f"{path or 'the body'}: {what}".replace("`", "'"), param=path or None) from None
+    except RecursionError:
+        raise BadRequest("the body is nested too deeply") from None
+    except ValueError as error:
+        raise BadRequest(f"the body is not valid JSON: {error}") from None
+
+
+def read_answer(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:
+    """Raises Broke: the upstream talks nonsense."""
+    try:
+        return _read(decoder, data)
+    except (ValueError, RecursionError) as error:
+        raise Broke(f"the upstream's {what} is not in its own format", detail=str(error)[:MAX_DETAIL]) from None
+
+
+def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError:
+        raise
+    except UnicodeDecodeError:
+        return decoder.decode(data.decode("utf-8", "replace").encode())
+    except msgspec.DecodeError:
+        # Half of a surrogate pair, from a client or server that cuts strings in UTF-16: the rest of the text is good.
+        mended = _ESCAPE.sub(_without_half_pair, data)
+        if mended == data:
+            raise
+        return decoder.decode(mended)
+
+
+def _without_half_pair(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape[2] else escape[0]

@@ -1,0 +1,198 @@
+"""JSON schemas made acceptable to each target. Pure; results are kept by the schema's own bytes and never changed afterwards.
+
+A property may be *named* like a keyword (`type`, `const`): only schemas are rewritten, never names. Schemas come from clients, so
+nothing about their shape is taken for granted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, TypeAlias, cast
+
+import msgspec
+
+Schema: TypeAlias = Mapping[str, Any]
+
+EMPTY: Schema = {"type": "object", "properties": {}}
+_MAX_REFS = 6
+"""How many `$ref`s are followed one inside the other; a recursive schema ends there as any object."""
+_KEPT = 512
+
+_MAPS_OF_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
+_UNIONS = ("anyOf", "oneOf", "allOf")
+_LISTS_OF_SCHEMAS = (*_UNIONS, "prefixItems")
+_SCHEMAS = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties")
+
+_GEMINI_FORMATS = frozenset({"enum", "date-time", "int32", "int64", "float", "double"})
+_GEMINI_PLAIN = (
+    "title", "description", "nullable", "pattern", "minItems", "maxItems", "minimum", "maximum", "minLength", "maxLength",
+    "minProperties", "maxProperties", "propertyOrdering",
+)  # fmt: skip
+"""What the OpenAPI subset of Gemini's `parameters` takes over as it is: https://ai.google.dev/api/caching#Schema."""
+_GEMINI_JSON_DROPPED = ("$schema", "$id", "$comment", "examples", "propertyNames", "patternProperties")
+
+
+def for_openai(schema: Schema | None) -> Schema:
+    """Non-strict: permissive, but the top level must be an object with properties."""
+    if not schema:
+        return EMPTY
+    if schema.get("type") == "object" and "properties" in schema:
+        return schema
+    return {**schema, "type": "object", "properties": schema.get("properties", {})}
+
+
+def for_anthropic(schema: Schema | None) -> Schema:
+    """The top level must be an object and no union: the properties of a union's branches are told beside each other."""
+    if not schema:
+        return EMPTY
+    if schema.get("type") == "object" and not any(key in schema for key in _UNIONS):
+        return schema
+    return _without_union(msgspec.json.encode(schema))
+
+
+def for_gemini(schema: Schema | None) -> Schema | None:
+    """The OpenAPI subset of `parameters`; None: no parameters."""
+    return _openapi_kept(msgspec.json.encode(schema)) if schema else None
+
+
+def for_gemini_json(schema: Schema | None) -> Schema | None:
+    """`parametersJsonSchema`, which is nearly the standard; None: no parameters."""
+    return _nearly_standard(msgspec.json.encode(schema)) if schema else None
+
+
+def is_strict(schema: object) -> bool:
+    """Whether OpenAI's strict mode accepts it: every object closed, every property required."""
+    if isinstance(schema, list):
+        return all(is_strict(item) for item in cast("list[object]", schema))
+    if not isinstance(schema, Mapping):
+        return True
+    described = cast("Schema", schema)
+    if described.get("type") == "object" or "properties" in described:
+        named = set(_mapping(described.get("properties")))
+        if described.get("additionalProperties") is not False or named != set(_strings(described.get("required"))):
+            return False
+    inner = [described.get(key) for key in (*_LISTS_OF_SCHEMAS, *_SCHEMAS)]
+    return all(is_strict(value) for key in _MAPS_OF_SCHEMAS for value in _mapping(described.get(key)).values()) and is_strict(inner)
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _listed(value: object) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def _strings(value: object) -> list[str]:
+    return [item for item in _listed(value) if isinstance(item, str)]
+
+
+@lru_cache(maxsize=_KEPT)
+def _without_union(encoded: bytes) -> Schema:
+    schema = _mapping(msgspec.json.decode(encoded))
+    top = {key: value for key, value in schema.items() if key not in _UNIONS}
+    properties = _mapping(top.get("properties")).copy()
+    required = _strings(top.get("required"))
+    for union in _UNIONS:
+        for branch in map(_mapping, _listed(schema.get(union))):
+            for name, described in _mapping(branch.get("properties")).items():
+                properties.setdefault(name, described)
+            if union == "allOf":
+                required += _strings(branch.get("required"))
+    return {**top, "type": "object", "properties": properties, **({"required": sorted(set(required))} if required else {})}
+
+
+@lru_cache(maxsize=_KEPT)
+def _nearly_standard(encoded: bytes) -> Schema:
+    schema = _mapping(msgspec.json.decode(encoded))
+    cleaned = _mapping(_standard(schema))
+    return {**cleaned, "type": "object"} if not isinstance(cleaned.get("type"), str) else cleaned
+
+
+def _standard(schema: object) -> object:
+    if isinstance(schema, list):
+        return [_standard(item) for item in cast("list[object]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    cleaned: dict[str, Any] = {}
+    for key, value in cast("dict[str, Any]", schema).items():
+        if key in _GEMINI_JSON_DROPPED:
+            continue
+        if key in _MAPS_OF_SCHEMAS:
+            cleaned[key] = {name: _standard(inner) for name, inner in _mapping(value).items()}
+        elif key == "const":
+            cleaned["enum"] = [value]
+        elif key in {"exclusiveMinimum", "exclusiveMaximum"}:
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                cleaned.setdefault("minimum" if key == "exclusiveMinimum" else "maximum", value)
+        else:
+            cleaned[key] = _standard(value) if key in _SCHEMAS or key in _LISTS_OF_SCHEMAS else value
+    return cleaned
+
+
+@lru_cache(maxsize=_KEPT)
+def _openapi_kept(encoded: bytes) -> Schema:
+    schema = _mapping(msgspec.json.decode(encoded))
+    cleaned = _openapi(schema, {**_mapping(schema.get("definitions")), **_mapping(schema.get("$defs"))}, 0)
+    return cleaned if cleaned.get("type") == "object" else {**cleaned, "type": "object"}
+
+
+def _openapi(schema: object, named: Mapping[str, Any], refs: int) -> dict[str, Any]:
+    described = _mapping(schema)
+    reference = described.get("$ref")
+    if isinstance(reference, str):
+        found = named.get(reference.rpartition("/")[2])
+        if found is None or refs >= _MAX_REFS:
+            return {"type": "object"}
+        return _openapi({**_mapping(found), **{key: value for key, value in described.items() if key != "$ref"}}, named, refs + 1)
+    for branch in _listed(described.get("allOf")):
+        described = _both(described, _openapi(branch, named, refs))
+    cleaned = {key: described[key] for key in _GEMINI_PLAIN if key in described}
+    if described.get("format") in _GEMINI_FORMATS:
+        cleaned["format"] = described["format"]
+    _typed(cleaned, described, named, refs)
+    if "properties" in described:
+        cleaned["properties"] = {name: _openapi(inner, named, refs) for name, inner in _mapping(described["properties"]).items()}
+        required = [name for name in _strings(described.get("required")) if name in cleaned["properties"]]
+        if required:
+            cleaned["required"] = required
+    if cleaned.get("type") == "array":
+        items = described.get("items", next(iter(_listed(described.get("prefixItems"))), None))
+        cleaned["items"] = _openapi(items, named, refs) or {"type": "string"}
+    return cleaned
+
+
+def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """`allOf` two: properties and required names of either."""
+    both = {**other, **{key: value for key, value in one.items() if key != "allOf"}}
+    properties = {**_mapping(other.get("properties")), **_mapping(one.get("properties"))}
+    required = _strings(other.get("required")) + _strings(one.get("required"))
+    return {**both, **({"properties": properties} if properties else {}), **({"required": required} if required else {})}
+
+
+def _typed(cleaned: dict[str, Any], described: Mapping[str, Any], named: Mapping[str, Any], refs: int) -> None:
+    """One type, `nullable`, `enum` of strings, or `anyOf`: all that the subset can say of alternatives."""
+    kind = described.get("type")
+    kinds = [kind] if isinstance(kind, str) else _strings(kind)
+    values = _listed(described.get("enum")) or ([described["const"]] if "const" in described else [])
+    branches = [_mapping(branch) for key in ("anyOf", "oneOf") for branch in _listed(described.get(key))]
+    if "null" in kinds or None in values or any(branch.get("type") == "null" for branch in branches):
+        cleaned["nullable"] = True
+    kinds = [kind for kind in kinds if kind != "null"]
+    strings = _strings(values)
+    if strings:
+        cleaned |= {"type": "string", "enum": strings}
+        return
+    alternatives = [_openapi(branch, named, refs) for branch in branches if branch.get("type") != "null"]
+    alternatives += [{"type": kind} for kind in kinds] if len(kinds) > 1 else []
+    if len(alternatives) == 1:
+        cleaned |= {key: value for key, value in alternatives[0].items() if key not in cleaned}
+    elif alternatives:
+        cleaned["anyOf"] = alternatives
+    elif kinds:
+        cleaned["type"] = kinds[0]
+    elif "properties" in described:
+        cleaned["type"] = "object"
+    elif "items" in described or "prefixItems" in described:
+        cleaned["type"] = "array"
