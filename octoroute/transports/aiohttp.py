@@ -11,7 +11,8 @@ from yarl import URL
 from octoroute.errors import Broke, Unreachable, UpstreamError
 from octoroute.transports.base import Call
 from octoroute.transports.content import Body, undo
-from octoroute.transports.failures import CUT, NONSENSE, PINNED, SILENT, broke, unreachable
+from octoroute.transports.failures import CLOSED, CUT, NONSENSE, PINNED, SILENT, broke, unreachable
+from octoroute.transports.request import origin_and_head
 
 _AUTO = ("user-agent", "accept", "content-type")
 """Headers aiohttp would add of its own accord."""
@@ -48,21 +49,23 @@ class AiohttpTransport:
     def __init__(self, *, idle_s: float = 30.0) -> None:
         """`idle_s`: how long an unused connection is kept."""
         self._idle_s = idle_s
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bytes, aiohttp.ClientSession] = {}
         self._closed = False
 
     async def send(self, call: Call) -> _AiohttpAnswer:
+        origin_and_head(call)  # for its refusals, which are stricter than aiohttp's
         headers = call.headers
         if not any(name.lower() == "accept-encoding" for name, _ in headers):
             headers = (*headers, ("accept-encoding", "identity"))
         try:
-            response = await self._running().request(
+            response = await self._session(call.trust.pin_sha256 if call.trust else b"").request(
                 call.method,
                 URL(call.url, encoded=True),
                 headers=headers,
                 data=call.body or None,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, connect=call.connect_timeout_s),
+                ssl=call.trust.context if call.trust else True,
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _translated(error) from error
@@ -72,27 +75,30 @@ class AiohttpTransport:
             response.close()
             raise
 
-    def _running(self) -> aiohttp.ClientSession:
-        """Made on first use: a session belongs to the loop it is made in."""
+    def _session(self, pin: bytes) -> aiohttp.ClientSession:
+        """Made on first use, since it belongs to the loop it is made in; one a pin, since aiohttp takes a pin a connector."""
         if self._closed:
-            raise Unreachable("the transport is closed")
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=self._idle_s),
+            raise Unreachable(CLOSED)
+        session = self._sessions.get(pin)
+        if session is None:
+            session = self._sessions[pin] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0, keepalive_timeout=self._idle_s, ssl=aiohttp.Fingerprint(pin) if pin else True
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=_AUTO,
                 auto_decompress=False,
                 trust_env=False,
                 read_bufsize=64 * 1024,
             )
-        return self._session
+        return session
 
     async def close(self) -> None:
         self._closed = True
-        if self._session is not None:
-            await self._session.close()
-            # aiohttp leaves the last step of closing its sockets to the loop's next turn.
-            await asyncio.sleep(0)
+        for session in self._sessions.values():
+            await session.close()
+        # aiohttp leaves the last step of closing its sockets to the loop's next turn.
+        await asyncio.sleep(0)
 
 
 class _AiohttpAnswer(Body):
