@@ -22,7 +22,9 @@ from octoroute.transports import TRANSPORTS
 from octoroute.transports.base import Call
 
 ANSWER = b'{"id":"chatcmpl-1","object":"chat.completion","choices":[{"message":{"content":"' + b"word " * 160 + b'"}}]}'
-HEAD = b"HTTP/1.1 200 OK\r\ndate: Fri, 20 Nov 2026 12:00:00 GMT\r\nserver: bench\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nserver: bench\r\ncontent-type: application/json\r\nx-request-id: 0123456789\r\ncontent-length: %d\r\n\r\n"
+)
 WHOLE = HEAD % len(ANSWER) + ANSWER
 HEADERS = (("content-type", "application/json"), ("authorization", "Bearer none"), ("accept", "application/json"))
 
@@ -35,7 +37,7 @@ class Server(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002
         self.transport.write(WHOLE)
 
 

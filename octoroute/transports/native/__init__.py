@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from typing import NamedTuple
 
@@ -28,7 +27,7 @@ class _Route(NamedTuple):
 
 class NativeTransport:
     def __init__(self, *, max_per_origin: int = 0, idle_s: float = 30.0) -> None:
-        """`max_per_origin`: connections to one origin; further calls wait in line (0: no cap). `idle_s`: how long unused ones stay."""
+        """`max_per_origin`: connections to one origin, 0: no cap (others wait in line). `idle_s`: how long unused ones stay."""
         self._max = max_per_origin
         self._idle_s = idle_s
         self._pools: dict[Origin, Pool] = {}
@@ -88,8 +87,8 @@ class NativeTransport:
         self._routes.clear()
         for pool in self._pools.values():
             pool.close()
-        while any(pool.busy_or_idle for pool in self._pools.values()):
-            await asyncio.sleep(0)  # noqa: ASYNC110  the loop closes sockets on its very next turns
+        for pool in self._pools.values():
+            await pool.empty.wait()
 
     @property
     def connections(self) -> int:

@@ -207,7 +207,7 @@ class Connection(asyncio.BufferedProtocol):
         exchange.end()
 
     def eof_received(self) -> None:
-        self._over(None)
+        self._over(None, self._used and self._unacknowledged() >= self._sent)
         self._transport.abort()  # a peer that will not speak again is not worth the rest of a request
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -215,7 +215,7 @@ class Connection(asyncio.BufferedProtocol):
         del self._parser  # it holds our methods, and the garbage collector should have nothing to do here
         self._owner.lost(self)
 
-    def _over(self, error: Exception | None) -> None:
+    def _over(self, error: Exception | None, untaken: bool = False) -> None:
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return
@@ -224,20 +224,18 @@ class Connection(asyncio.BufferedProtocol):
         elif exchange.headed or self._unproductive:
             exchange.end(broke(CUT, error))
         else:
-            exchange.untaken = self._used and self._repeatable()
+            exchange.untaken = untaken or (self._used and self._method in REPEATABLE)
             exchange.end(broke(SILENT, error))
 
-    def _repeatable(self) -> bool:
-        """May a request that got no byte of an answer from a used connection be sent again, without a server doing work twice?
-
-        Yes if it is idempotent. For the others only if the peer's kernel has not acknowledged a byte of it: then the peer
-        had closed before anything arrived, nobody read it, and nobody ever will. (TCP acknowledges what it has taken with
-        every segment, the FIN included; a closed socket answers with RST.) Linux tells: the bytes not acknowledged are
-        at least as many as the request has. Anywhere else, under TLS (where the bytes are not ours to count), or in doubt: no.
-        """
-        return self._method in REPEATABLE or self._unacknowledged() >= self._sent
-
     def _unacknowledged(self) -> int:
+        """How many bytes the peer's kernel has not acknowledged, -1 where nobody can tell.
+
+        A request that got no byte of an answer from a used connection may be sent again if no server can have begun work
+        on it. An idempotent one always may. A POST only if the connection ended with a FIN and this is at least
+        the request's length: a FIN acknowledges all that arrived before it, so the peer had closed before the first byte came,
+        nobody read it, and nobody ever will. A RST proves nothing (its acknowledgement is not heeded), TLS adds bytes of its
+        own, and other kernels are not asked: all that is Broke.
+        """
         if sys.platform != "linux" or self._transport.get_extra_info("sslcontext") is not None:
             return -1
         try:

@@ -38,6 +38,8 @@ class Pool:
         self._resolved_at = 0.0
         self._resolving = asyncio.Lock()
         self._closed = False
+        self.empty = asyncio.Event()
+        """Set once the pool is closed and its last connection gone."""
         self.count = 0
         """Connections open and being opened."""
 
@@ -113,6 +115,8 @@ class Pool:
         if connection in self._open:
             self._open.remove(connection)
             self._vacated()
+        if self._closed and not self._open:
+            self.empty.set()
 
     def _vacated(self) -> None:
         if place := self._next_in_line():
@@ -175,7 +179,5 @@ class Pool:
             place.set_exception(Unreachable(CLOSED))
         for connection in self._open:
             connection.fail(Broke(CLOSED))
-
-    @property
-    def busy_or_idle(self) -> int:
-        return len(self._open)
+        if not self._open:
+            self.empty.set()
