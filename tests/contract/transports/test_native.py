@@ -45,13 +45,15 @@ async def slow(peer: Peer) -> None:
         await peer.send(answer(seen.body))
 
 
-async def test_no_more_connections_than_the_cap_and_first_come_first_served():
-    async with native(max_per_origin=2) as transport, serving(slow) as server:
+@pytest.mark.parametrize("cap", [1, 3])
+async def test_no_more_connections_than_the_cap_and_first_come_first_served(cap):
+    async with native(max_per_origin=cap) as transport, serving(slow) as server:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(ask(transport, post(server.url(), b"%d" % i))) for i in range(12)]
         assert [task.result() for task in tasks] == [b"%d" % i for i in range(12)]
-        assert [seen.body for seen in server.requests] == [b"%d" % i for i in range(12)]
-        assert server.accepted == 2
+        for place, seen in enumerate(server.requests):  # those who are served at the same time arrive in any order
+            assert abs(int(seen.body) - place) < cap
+        assert server.accepted == cap
 
 
 async def test_whoever_leaves_the_line_holds_nobody_up():
