@@ -33,7 +33,9 @@ def build(name: str) -> Path:
         return program
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
-        raise BenchError("no C compiler: the load generator and the fake upstream are C. Install gcc (Debian: apt-get install gcc libc6-dev)")
+        raise BenchError(
+            "no C compiler, and the load and the fake upstream are C; install gcc (Debian: apt-get install gcc libc6-dev)"
+        )
     BUILD.mkdir(exist_ok=True)
     made = subprocess.run([compiler, "-O2", "-Wall", "-o", str(program), str(source)], capture_output=True, text=True, check=False)
     if made.returncode:
@@ -55,6 +57,17 @@ class Cores:
         if len(cores) < 2 or shutil.which("taskset") is None:
             return cls()
         return cls(str(cores[0]), str(cores[1]), f"{cores[0]},{cores[2]}" if len(cores) > 2 else None)
+
+    def of(self, workers: int) -> str | None:
+        """Raises BenchError when so many workers cannot have cores of their own."""
+        if workers == 1:
+            return self.proxy
+        if self.pair is None:
+            raise BenchError("two workers need two cores of their own and a third for the load")
+        return self.pair
+
+    def described(self) -> str:
+        return "proxy on one, upstream and load on another" if self.proxy else "not pinned: one core, or no taskset"
 
 
 def pinned(command: list[str], core: str | None) -> list[str]:
@@ -84,7 +97,9 @@ class Running:
     """time.monotonic() before it was forked."""
 
     @classmethod
-    def start(cls, command: list[str], log: Path, *, core: str | None, env: dict[str, str] | None = None, cwd: Path | None = None) -> Running:
+    def start(
+        cls, command: list[str], log: Path, *, core: str | None, env: dict[str, str] | None = None, cwd: Path | None = None
+    ) -> Running:
         started = time.monotonic()
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -156,26 +171,30 @@ class Running:
         return " | ".join(lines[-3:])[-500:]
 
 
-def first_line(command: list[str]) -> str:
+def first_line(command: list[str], env: dict[str, str] | None = None) -> str:
     """What `--version` says; "" when it cannot be asked."""
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        asked = subprocess.run(command, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     lines = (asked.stdout + asked.stderr).strip().splitlines()
     return lines[0].strip() if lines else ""
 
 
+def _value(file: str, name: str) -> str:
+    """Of the first line `name: value` or `name="value"`."""
+    lines = Path(file).read_text().splitlines() if Path(file).exists() else []
+    line = next((line for line in lines if line.startswith(name)), "?")
+    return line.removeprefix(name).strip('\t :="')
+
+
 @functools.cache
 def describe() -> dict[str, str]:
-    cpu = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    release = Path("/etc/os-release")
-    system = next((line.split("=", 1)[1].strip('"') for line in release.read_text().splitlines() if line.startswith("PRETTY_NAME=")), "?") if release.exists() else "?"
     return {
-        "processor": f"{cpu}, {os.cpu_count()} cores",
+        "processor": f"{_value('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores",
         "memory": f"{memory:.0f} GB",
-        "system": f"{system}, Linux {platform.release()}",
+        "system": f"{_value('/etc/os-release', 'PRETTY_NAME')}, Linux {platform.release()}",
         "compiler": first_line(["gcc", "--version"]),
         "date": time.strftime("%Y-%m-%d"),
     }

@@ -1,4 +1,4 @@
-"""The requests that are sent, as bytes on the wire. Their prompt is one the rule table decides, so that no model is asked for the tier."""
+"""The requests, as bytes on the wire. Their prompt is one the rule table decides, so that no model is asked for the tier."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 KEY = "sk-bench-0123456789abcdef0123456789abcdef"
 
-_SYSTEM = "You are a careful senior engineer. Answer briefly, show the corrected code first, and name what was wrong with it in one sentence."
-_QUESTION = "Please debug this Python function. It should return the median of a list of numbers, but the unit test for an even length fails:\n"
+_SYSTEM = "You are a careful senior engineer. Show the corrected code first, and name what was wrong with it in one sentence."
+_QUESTION = "Please debug this Python function. It should return the median of some numbers, but an even number of them fails:\n"
 _CODE = """```python
 def median(numbers):
     ordered = sorted(numbers)
@@ -18,7 +18,7 @@ def median(numbers):
     return (ordered[middle] + ordered[middle + 1]) / 2
 ```
 """
-_PADDING = "The call that fails is median([1, 2, 3, 4]), for which an IndexError or a wrong value is reported, depending on the input. "
+_PADDING = "The call that fails is median([1, 2, 3, 4]), for which an IndexError or a wrong value is reported now and then. "
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Payload:
     body: bytes
 
     def wire(self, port: int, headers: dict[str, str]) -> bytes:
-        lines = [f"POST {self.path} HTTP/1.1", f"host: 127.0.0.1:{port}", "content-type: application/json", f"content-length: {len(self.body)}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        return "\r\n".join([*lines, "", ""]).encode() + self.body
+        fields = {"host": f"127.0.0.1:{port}", "content-type": "application/json", "content-length": len(self.body), **headers}
+        lines = [f"POST {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+        return "\r\n".join(lines).encode() + self.body
 
 
 def _prompt(size: int) -> str:
@@ -51,7 +51,8 @@ def _chat(size: int, *, stream: bool) -> Payload:
 
 
 def _anthropic_stream(size: int) -> Payload:
-    body = {"model": "auto", "max_tokens": 512, "stream": True, "system": _SYSTEM, "messages": [{"role": "user", "content": _prompt(size - 280)}]}
+    messages = [{"role": "user", "content": _prompt(size - 280)}]
+    body = {"model": "auto", "max_tokens": 512, "stream": True, "system": _SYSTEM, "messages": messages}
     return Payload("/v1/messages", json.dumps(body, separators=(",", ":")).encode())
 
 

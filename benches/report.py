@@ -13,6 +13,7 @@ from typing import Any
 from scenarios import SCENARIOS, Row, Scenario
 
 US = "octoroute"
+TIMES, NOTHING = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
 BEGIN, END = "<!-- benches:begin -->", "<!-- benches:end -->"
 Medians = Mapping[str, Mapping[str, Row]]
 """scenario → proxy → figure → median over the rounds."""
@@ -48,7 +49,7 @@ class Goal:
     must: float
     aim: float
     of: Callable[[Medians], float | None]
-    unit: str = "×"
+    unit: str = TIMES
     less: bool = False
     digits: int = 2
 
@@ -101,7 +102,7 @@ GOALS = (
     Goal("requests/s, 32 KB, against sglang-router", 1.0, 1.5, _ratio("unary-32k-c16", "sglang-router")),
     Goal("processor time a request, 1 KB", 65, 43, _figure("unary-1k-c64", "cpu_us_request"), "µs", less=True, digits=1),
     Goal("added latency p50, one connection", 0.25, 0.15, _added_ms("unary-1k-c1", "p50_us"), "ms", less=True, digits=3),
-    Goal("processor time an event against nginx, 10 ms, 64 streams", 2.5, 1.8, _inverse(_ratio("stream-10ms-c64", "nginx")), less=True),
+    Goal("processor time an event against nginx, 10 ms", 2.5, 1.8, _inverse(_ratio("stream-10ms-c64", "nginx")), less=True),
     Goal("events/s against LiteLLM", 20, 30, _ratio("stream-0ms-c16", "litellm"), digits=1),
     Goal("events/s against Portkey", 3, 5, _ratio("stream-0ms-c16", "portkey"), digits=1),
     Goal("added time to first token p50", 1, 0.4, _added_ms("stream-10ms-c1", "ttft_p50_us"), "ms", less=True, digits=3),
@@ -127,7 +128,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 def _number(value: float | None, digits: int | None = None) -> str:
     if value is None:
-        return "–"
+        return NOTHING
     if digits is None:
         digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f"{value:,.{digits}f}"
@@ -147,15 +148,16 @@ def goals_table(m: Medians) -> str:
     rows = []
     for goal in GOALS:
         value, sign = goal.of(m), "≤" if goal.less else "≥"
-        bounds = [f"{sign} {_number(bound, None if bound % 1 else 0)} {goal.unit}" if bound else "held" for bound in (goal.must, goal.aim)]
-        shown = "–" if value is None else f"{_number(value, goal.digits)} {goal.unit}"
+        bounds = [f"{sign} {bound:g} {goal.unit}" if bound else "held" for bound in (goal.must, goal.aim)]
+        shown = NOTHING if value is None else f"{_number(value, goal.digits)} {goal.unit}"
         rows.append([goal.figure, *bounds, shown, "not measured" if value is None else goal.verdict(value)])
     return _table(["figure", "must", "aim", "measured", ""], rows)
 
 
 def scenario_table(scenario: Scenario, proxies: Mapping[str, Row]) -> str:
     event = scenario.per == "event"
-    head = ["", f"{scenario.per}s/s", f"processor µs a{'n event' if event else ' request'}", f"{scenario.per}s/s of one core", f"{US} is"]
+    one = "an event" if event else "a request"
+    head = ["", f"{scenario.per}s/s", f"processor µs {one}", f"{scenario.per}s/s of one core", f"{US} is"]
     head += ["relay p50 ms", "relay p99 ms", "first token p50 ms"] if event else ["p50 ms", "p99 ms"]
     head += ["of the ideal"] if scenario.offered else []
     head += ["memory MB", "upstream released s"] if scenario.memory else []
@@ -164,7 +166,7 @@ def scenario_table(scenario: Scenario, proxies: Mapping[str, Row]) -> str:
         rate = core_rate(row, scenario.per)
         times = ["relay_p50_us", "relay_p99_us", "ttft_p50_us"] if event else ["p50_us", "p99_us"]
         cells = [name, _number(row.get("eps" if event else "rps")), _number(row.get(f"cpu_us_{scenario.per}")), _number(rate)]
-        cells += [f"{_number(ours / rate)}×" if ours and rate and name != US else "–"]
+        cells += [f"{_number(ours / rate)}{TIMES}" if ours and rate and name != US else NOTHING]
         cells += [_number(row[time] / 1000 if time in row else None) for time in times]
         if scenario.offered:
             cells += [_number(row.get("of_ideal"), 2)]
@@ -183,7 +185,11 @@ def markdown(results: Mapping[str, Any]) -> str:
     m = medians(results["rows"])
     parts = ["## Goals\n", goals_table(m)] if US in results["versions"] else []
     if start := m.get("start"):
-        rows = [[name, results["versions"].get(name, ""), _number(row.get("start_s")), _number(row.get("idle_pss_mb"), 0)] for name, row in start.items()]
+        versions = results["versions"]
+        rows = [
+            [name, versions.get(name, ""), _number(row.get("start_s")), _number(row.get("idle_pss_mb"), 0)]
+            for name, row in start.items()
+        ]
         parts += ["## Start and idle memory\n", _table(["", "version", "start to first answer s", "idle memory MB"], rows)]
     for key, scenario in SCENARIOS.items():
         if m.get(key):
@@ -192,30 +198,36 @@ def markdown(results: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
+METHOD = """\
+- Rounds are interleaved, medians are shown. One proxy is loaded at a time, the next when the last uses less than 5 % of a core.
+- Processor time is the kernel's own (`/proc/PID/task/*/schedstat`, the whole process tree), memory is PSS (`smaps_rollup`).
+- Ratios are of requests or events per second on a core that is wholly the proxy's: one second over the processor time of one.
+  They hold on a busy machine, where wall-clock rates and above all p99 carry the neighbours' noise.
+- Every proxy is one process on one core; the fake upstream (`benches/upstream.c`) and the load (`benches/load.c`) share another;
+  loopback, no TLS.
+- Relay latency is measured per event: the upstream writes its clock into each, the load reads it on the same machine.
+""".splitlines()
+
+
 def _method(results: Mapping[str, Any]) -> str:
     method = results["method"]
     lines = [f"- {name}: {value}" for name, value in results["machine"].items() if value]
     lines += [f"- {name} {version}: {results['notes'][name]}" for name, version in results["versions"].items()]
     lines += [f"- skipped: {name}: {reason}" for name, reason in results["skipped"].items()]
-    lines += [
-        f"- {method['rounds']} interleaved rounds of {method['seconds']:g} s (times the scenario's factor), medians; one proxy loaded at a time, "
-        "the next one starts when the last uses less than 5 % of a core.",
-        "- Processor time is the kernel's own (`/proc/PID/task/*/schedstat`, the whole process tree), memory is PSS (`smaps_rollup`). "
-        "Ratios are of requests or events per second on a core that is wholly the proxy's (one second over the processor time of one); "
-        "they hold on a busy machine, where wall-clock rates and above all p99 carry the neighbours' noise.",
-        "- Every proxy is one process on one core; the fake upstream (`benches/upstream.c`) and the load (`benches/load.c`) share another; loopback, no TLS.",
-        "- Relay latency is measured per event: the upstream writes its clock into each, the load reads it on the same machine.",
-    ]
+    lines += [f"- {method['rounds']} rounds of {method['seconds']:g} s (times the scenario's factor)", *METHOD]
     return "\n".join(lines) + "\n"
 
 
 # ---- the chart
 
 
+CHARTED = {"unary-1k-c64": "requests a second and core, 1 KB", "stream-0ms-c16": "events a second and core, streamed"}
+
+
 def chart(results: Mapping[str, Any]) -> str:
-    """Bars of what one core carries, one panel a scenario; widths are to scale, so the small ones are as small as they are."""
+    """Bars of what one core carries, one panel a scenario; to scale, so the small ones are as small as they are."""
     m, panels, y = medians(results["rows"]), [], 46
-    for key, title in (("unary-1k-c64", "requests a second and core, 1 KB"), ("stream-0ms-c16", "events a second and core, streamed")):
+    for key, title in CHARTED.items():
         rates = {name: rate for name, row in m.get(key, {}).items() if (rate := core_rate(row, SCENARIOS[key].per))}
         if not rates:
             continue
@@ -227,8 +239,10 @@ def chart(results: Mapping[str, Any]) -> str:
             panels.append(f'<rect x="130" y="{y - 13}" width="{width:.1f}" height="17" rx="2" fill="{colour}"/>')
             panels.append(f'<text x="{136 + width:.1f}" y="{y}">{rate:,.0f}</text>')
         y += 44
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 660 {y}" width="660" height="{y}" font-family="system-ui, sans-serif" font-size="13" fill="#1f2933">'
-    caption = f'<text x="12" y="20" fill="#616e7c">one core each, {escape(results["machine"]["processor"])}, {escape(results["machine"]["date"])}</text>'
+    box = f'viewBox="0 0 660 {y}" width="660" height="{y}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {box} font-family="system-ui, sans-serif" font-size="13" fill="#1f2933">'
+    where = escape(f"one core each, {results['machine']['processor']}, {results['machine']['date']}")
+    caption = f'<text x="12" y="20" fill="#616e7c">{where}</text>'
     return "\n".join([head, f'<rect width="660" height="{y}" fill="#ffffff"/>', caption, *panels, "</svg>"]) + "\n"
 
 
@@ -241,7 +255,7 @@ def publish(results: Mapping[str, Any], docs: Path) -> list[Path]:
     if BEGIN in old and END in old:
         text = old[: old.index(BEGIN)] + generated + old[old.index(END) + len(END) :]
     else:
-        text = f"# Performance\n\nMade by `python benches/run.py --publish`; `benches/README.md` says how to repeat it.\n\n{generated}\n{old}"
+        text = f"# Performance\n\nMade by `python benches/run.py --publish`; `benches/README.md` says how.\n\n{generated}\n{old}"
     page.write_text(text)
     picture.write_text(chart(results))
     raw.write_text(json.dumps(results, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""Who runs beside octoroute, how it is installed outside the project, and how it is pointed at the fake upstream. One function each.
+"""Who runs beside octoroute: how it is installed outside the project and pointed at the fake upstream. One function each.
 
 Every rival runs as one process on one core with its own defaults, keep-alive to the upstream, and no access log.
 """
@@ -56,10 +56,10 @@ class Setting:
         return f"http://127.0.0.1:{self.upstream}/v1"
 
 
-def _call(command: list[str], *, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
+def _call(command: list[str], *, cwd: Path | None = None) -> str:
     """Its output. Raises Unavailable with its last words."""
     try:
-        done = subprocess.run(command, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=1200, check=False)
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=1200, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Unavailable(f"{command[0]}: {error}") from None
     if done.returncode:
@@ -121,11 +121,14 @@ daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid {run}/nginx.pid;
 events {{ worker_connections 16384; }}
 http {{
   access_log off; keepalive_requests 1000000000; keepalive_timeout 3600s; client_body_buffer_size 1m; client_max_body_size 32m;
-  client_body_temp_path {run}/body; proxy_temp_path {run}/proxy; fastcgi_temp_path {run}/f; uwsgi_temp_path {run}/u; scgi_temp_path {run}/s;
+  client_body_temp_path {run}/body; proxy_temp_path {run}/proxy;
+  fastcgi_temp_path {run}/fastcgi; uwsgi_temp_path {run}/uwsgi; scgi_temp_path {run}/scgi;
   upstream llm {{ server 127.0.0.1:{upstream}; keepalive 4096; keepalive_requests 1000000000; keepalive_timeout 3600s; }}
   server {{
     listen 127.0.0.1:{port} backlog=8192;
-    location / {{ proxy_pass http://llm; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; proxy_read_timeout 3600s; }}
+    location / {{
+      proxy_pass http://llm; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; proxy_read_timeout 3600s;
+    }}
   }}
 }}
 """
@@ -136,7 +139,7 @@ def nginx(setting: Setting) -> Proxy:
     config = setting.run / "nginx.conf"
     user = "user root;" if os.geteuid() == 0 else ""
     config.write_text(_NGINX.format(run=setting.run, upstream=setting.upstream, port=setting.port, user=user))
-    version = first_line(["env", *(f"{k}={v}" for k, v in env.items()), str(program), "-v"]).rpartition("/")[2]
+    version = first_line([str(program), "-v"], env).rpartition("/")[2]
     command = [str(program), "-p", str(setting.run), "-c", str(config), "-e", str(setting.run / "nginx.err")]
     return Proxy("nginx", version, setting.port, command, env=env, note="does not parse; proxy_buffering off")
 
@@ -164,7 +167,7 @@ def haproxy(setting: Setting) -> Proxy:
     program, env = _from_debian(setting, "haproxy", "haproxy")
     config = setting.run / "haproxy.cfg"
     config.write_text(_HAPROXY.format(port=setting.port, upstream=setting.upstream))
-    version = first_line(["env", *(f"{k}={v}" for k, v in env.items()), str(program), "-v"]).removeprefix("HAProxy version ").split(" ")[0]
+    version = first_line([str(program), "-v"], env).removeprefix("HAProxy version ").split(" ")[0]
     return Proxy("haproxy", version, setting.port, [str(program), "-db", "-f", str(config)], env=env, note="does not parse")
 
 
@@ -173,7 +176,8 @@ def litellm(setting: Setting) -> Proxy:
     config = setting.run / "litellm.yaml"
     route = {"model_name": "auto", "litellm_params": {"model": "openai/bench", "api_base": setting.base_url, "api_key": KEY}}
     config.write_text(json.dumps({"model_list": [route], "general_settings": {"master_key": KEY}}))  # JSON is YAML
-    command = [str(python.with_name("litellm")), "--config", str(config), "--host", "127.0.0.1", "--port", str(setting.port), "--num_workers", "1"]
+    command = [str(python.with_name("litellm")), "--config", str(config), "--num_workers", "1"]
+    command += ["--host", "127.0.0.1", "--port", str(setting.port)]
     env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
     return Proxy("litellm", version, setting.port, command, env=env, ready_s=180, note="master key, no database")
 
@@ -188,7 +192,8 @@ def portkey(setting: Setting) -> Proxy:
     home = setting.rivals / "portkey"
     gateway = home / "node_modules/@portkey-ai/gateway"
     # with the server version npm resolves by itself every stream fails ("TypeError: immutable"), so it is overridden
-    wanted = json.dumps({"private": True, "dependencies": _PORTKEY, "overrides": {"@hono/node-server": _PORTKEY["@hono/node-server"]}})
+    pinned = {"@hono/node-server": _PORTKEY["@hono/node-server"]}
+    wanted = json.dumps({"private": True, "dependencies": _PORTKEY, "overrides": pinned})
     manifest = home / "package.json"
     if not (gateway / "build/start-server.js").exists() or manifest.read_text() != wanted:
         _may_install(setting, "portkey")

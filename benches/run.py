@@ -16,7 +16,7 @@ from typing import Any
 import report
 from machine import BUILD, BenchError, Cores, Running, build, describe, free_port, raise_file_limit
 from rivals import RIVALS, Proxy, Setting, Unavailable
-from scenarios import SCENARIOS, STREAM_EVENTS, Row, Scenario, ask, measure, seconds_until
+from scenarios import SCENARIOS, STREAM_EVENTS, Row, Scenario, Tools, ask, measure, seconds_until
 from subject import octoroute, octoroute_two_workers
 
 SUBJECTS = {"octoroute": octoroute, "octoroute-2w": octoroute_two_workers}
@@ -56,7 +56,7 @@ def verify(proxy: Proxy) -> None:
             raise Unavailable(f"{payload}: {status} with {body.count(b'@@') // 2} of {events} events: {body[:200]!r}")
         for name, value in proxy.expects.items():
             if headers.get(name) != value:
-                raise Unavailable(f"{payload}: {name} is {headers.get(name)!r}, not {value!r}: another path than the one to be measured")
+                raise Unavailable(f"{payload}: {name} is {headers.get(name)!r}, not {value!r}: not the path to be measured")
 
 
 @dataclass
@@ -64,10 +64,7 @@ class Bench:
     """One run: the tools, the proxies that are up, and what was measured so far."""
 
     options: argparse.Namespace
-    run: Path
-    cores: Cores
-    load: Path
-    upstream: int
+    tools: Tools
     up: dict[str, Running | None] = field(default_factory=dict)
     proxies: dict[str, Proxy] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -76,16 +73,16 @@ class Bench:
     def start(self, name: str) -> None:
         """Starts it, waits until it answers right and is idle again, and notes what that took."""
         make = RIVALS.get(name) or SUBJECTS[name]
-        folder = self.run / name
+        folder = self.tools.run / name
         folder.mkdir(exist_ok=True)
         try:
-            if name == "octoroute-2w" and self.cores.pair is None:
-                raise Unavailable("two workers need two cores of their own and a third for the load")
             python = self.options.octoroute_python if name in SUBJECTS else sys.executable
-            proxy = make(Setting(self.options.rivals_dir, folder, free_port(), self.upstream, python, not self.options.no_install))
+            proxy = make(
+                Setting(self.options.rivals_dir, folder, free_port(), self.tools.upstream, python, not self.options.no_install)
+            )
             running = None
             if proxy.command:
-                core = self.cores.pair if proxy.workers > 1 else self.cores.proxy
+                core = self.tools.cores.of(proxy.workers)
                 running = Running.start(proxy.command, folder / "log", core=core, env=proxy.env, cwd=folder)
             self.up[name] = running
             took = ready(proxy, running)
@@ -93,7 +90,7 @@ class Bench:
                 running.wait_idle(IDLE_WITHIN_S)
                 self.note("start", name, {"start_s": took, "idle_pss_mb": running.pss_mb()})
             verify(proxy)
-        except (Unavailable, OSError) as error:
+        except (Unavailable, BenchError, OSError) as error:
             self.skipped[name] = str(error)
             self.proxies.pop(name, None)
             say(f"  {name}: skipped: {error}")
@@ -121,9 +118,7 @@ class Bench:
                 if name not in self.proxies:
                     continue
                 running = self.up.get(name)
-                row = measure(
-                    scenario, self.proxies[name], running, load=self.load, upstream=self.upstream, run=self.run, cores=self.cores, seconds=self.options.seconds
-                )  # fmt: skip
+                row = measure(scenario, self.proxies[name], running, self.tools)
                 self.note(scenario.key, name, row)
                 say(f"  {scenario.key} {number + 1}: {name:14} {report.glance(scenario, row)}")
                 if running and not running.wait_idle(IDLE_WITHIN_S):
@@ -139,7 +134,7 @@ def bench(options: argparse.Namespace) -> Iterator[Bench]:
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="octoroute-bench-") as folder:
         fake = Running.start([str(upstream), str(port)], Path(folder) / "upstream.log", core=cores.rest)
-        running = Bench(options, Path(folder), cores, load, port)
+        running = Bench(options, Tools(load=load, upstream=port, run=Path(folder), cores=cores, seconds=options.seconds))
         try:
             time.sleep(0.2)
             yield running
@@ -158,7 +153,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="base length of one measurement (2)")
     parser.add_argument("--octoroute-python", default=sys.executable, help="the interpreter that runs octoroute (this one)")
     parser.add_argument("--no-octoroute", action="store_true", help="the rivals alone")
-    parser.add_argument("--rivals-dir", type=Path, default=Path.home() / ".cache/octoroute-bench", help="where rivals are installed (%(default)s)")
+    rivals = Path.home() / ".cache/octoroute-bench"
+    parser.add_argument("--rivals-dir", type=Path, default=rivals, help="where rivals are installed (%(default)s)")
     parser.add_argument("--no-install", action="store_true", help="run only what is installed already")
     parser.add_argument("--json", type=Path, help="where the raw results go (benches/.build/results.json)")
     parser.add_argument("--publish", action="store_true", help="write docs/performance.md, .svg and .json")
@@ -174,7 +170,7 @@ def arguments() -> argparse.Namespace:
 
 def _names(text: str, known: Iterable[str], parser: argparse.ArgumentParser) -> list[str]:
     found: list[str] = []
-    for part in text.replace("sglang,", "sglang-router,").split(","):
+    for part in text.split(","):
         matching = [name for name in known if name.startswith(part.strip())] if part.strip() else []
         if part.strip() == "none":
             continue
@@ -201,7 +197,7 @@ def perform(options: argparse.Namespace) -> dict[str, Any]:
                 continue
             running.play(SCENARIOS[key])
         return {
-            "machine": describe() | {"cores": "proxy on one, upstream and load on another" if running.cores.proxy else "not pinned: one core, or no taskset"},
+            "machine": describe() | {"cores": running.tools.cores.described()},
             "versions": {name: proxy.version for name, proxy in running.proxies.items()},
             "notes": {name: proxy.note for name, proxy in running.proxies.items()},
             "skipped": running.skipped,

@@ -44,38 +44,83 @@ class Scenario:
     needs_files: int = 256
 
 
-_PACE = {"chunk_delay_ms": 10}
-_SLOW = {"chunk_delay_ms": 1000, "chunks": 1_000_000}
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' if number > 1 else ''}"
 
-SCENARIOS = {
-    s.key: s
-    for s in (
-        Scenario("unary-1k-c1", "1 KB, 1 connection", "1k", 1, short=True),
-        Scenario("unary-1k-c16", "1 KB, 16 connections", "1k", 16),
-        Scenario("unary-1k-c64", "1 KB, 64 connections", "1k", 64, short=True),
-        Scenario("unary-32k-c1", "32 KB, 1 connection", "32k", 1),
-        Scenario("unary-32k-c16", "32 KB, 16 connections", "32k", 16, short=True),
-        Scenario("unary-32k-c64", "32 KB, 64 connections", "32k", 64),
-        Scenario("wait-c500", "upstream takes 200 ms, 500 connections", "1k", 500, {"delay_ms": 200}, seconds=2, warmup_s=1, offered=2500),
-        Scenario("wait-c2000", "upstream takes 200 ms, 2,000 connections", "1k", 2000, {"delay_ms": 200}, seconds=2, warmup_s=2, offered=10_000, needs_files=4500),
-        Scenario("stream-0ms-c16", "streams without pause, 16 connections", "stream", 16, expect=STREAM_EVENTS, per="event", short=True),
-        Scenario("stream-10ms-c1", "an event each 10 ms, 1 stream", "stream", 1, _PACE, expect=STREAM_EVENTS, seconds=2, offered=95, per="event"),
-        Scenario("stream-10ms-c64", "an event each 10 ms, 64 streams", "stream", 64, _PACE, expect=STREAM_EVENTS, seconds=2, offered=6100, per="event", short=True),
-        Scenario(
-            "slow-1000", "1,000 streams, an event a second", "stream", 1000, _SLOW,
-            seconds=4, ramp_s=4, warmup_s=2, offered=1000, per="event", memory=True, rounds=1, needs_files=2500,
-        ),
-        Scenario(
-            "slow-5000", "5,000 streams, an event a second", "stream", 5000, _SLOW,
-            seconds=4, ramp_s=10, warmup_s=3, offered=5000, per="event", memory=True, rounds=1, needs_files=10_500,
-        ),
-        Scenario(
-            "translated-0ms-c16", "Anthropic client, OpenAI server, streams without pause, 16 connections", "translated", 16,
-            expect=STREAM_EVENTS, per="event", only=("octoroute",),
-        ),
-        Scenario("workers-c64", "1 KB, 64 connections, two workers on two cores", "1k", 64, only=("octoroute", "octoroute-2w")),
+
+_UNARY = tuple(
+    Scenario(
+        f"unary-{size}k-c{connections}",
+        f"{size} KB, {_counted(connections, 'connection')}",
+        f"{size}k",
+        connections,
+        short=connections == shown,
     )
-}  # fmt: skip
+    for size, shown in ((1, 64), (32, 16))
+    for connections in (1, 16, 64)
+)
+_WAITING = tuple(
+    Scenario(
+        f"wait-c{connections}",
+        f"upstream takes 200 ms, {connections:,} connections",
+        "1k",
+        connections,
+        {"delay_ms": 200},
+        seconds=2,
+        warmup_s=connections / 1000 + 0.5,
+        offered=connections * 5,
+        needs_files=2 * connections + 500,
+    )
+    for connections in (500, 2000)
+)
+_PACED = tuple(
+    Scenario(
+        f"stream-10ms-c{connections}",
+        f"an event each 10 ms, {_counted(connections, 'stream')}",
+        "stream",
+        connections,
+        {"chunk_delay_ms": 10},
+        expect=STREAM_EVENTS,
+        seconds=2,
+        offered=connections * 50 / 0.52,  # a stream's 53 events take 52 pauses, and the next stream begins at once
+        per="event",
+        short=connections == 64,
+    )
+    for connections in (1, 64)
+)
+_SLOW = tuple(
+    Scenario(
+        f"slow-{streams}",
+        f"{streams:,} streams, an event a second",
+        "stream",
+        streams,
+        {"chunk_delay_ms": 1000, "chunks": 1_000_000},
+        seconds=4,
+        ramp_s=2 + streams / 600,
+        warmup_s=2.5,
+        offered=streams,
+        per="event",
+        memory=True,
+        rounds=1,
+        needs_files=2 * streams + 500,
+    )
+    for streams in (1000, 5000)
+)
+_BURST = Scenario(
+    "stream-0ms-c16", "streams without pause, 16 connections", "stream", 16, expect=STREAM_EVENTS, per="event", short=True
+)
+_TRANSLATED = Scenario(
+    "translated-0ms-c16",
+    "Anthropic client, OpenAI server, streams without pause, 16 connections",
+    "translated",
+    16,
+    expect=STREAM_EVENTS,
+    per="event",
+    only=("octoroute",),
+)
+_WORKERS = Scenario("workers-c64", "1 KB, 64 connections, two workers on two cores", "1k", 64, only=("octoroute", "octoroute-2w"))
+
+SCENARIOS = {s.key: s for s in (*_UNARY, *_WAITING, _BURST, *_PACED, *_SLOW, _TRANSLATED, _WORKERS)}
 
 DEFAULT_KNOBS = {"delay_ms": 0, "chunks": STREAM_EVENTS, "chunk_delay_ms": 0, "chunked": 0}
 
@@ -105,19 +150,36 @@ def request_headers(proxy: Proxy) -> dict[str, str]:
     return {"authorization": f"Bearer {KEY}", **proxy.headers}
 
 
-def measure(scenario: Scenario, proxy: Proxy, running: Running | None, *, load: Path, upstream: int, run: Path, cores: Cores, seconds: float) -> Row:
+@dataclass(frozen=True)
+class Tools:
+    """What every measurement needs: the load's program, the upstream's port, a folder, the cores, and the base length."""
+
+    load: Path
+    upstream: int
+    run: Path
+    cores: Cores
+    seconds: float
+
+
+def measure(scenario: Scenario, proxy: Proxy, running: Running | None, tools: Tools) -> Row:
     """One row: what the load saw and what the proxy cost meanwhile. A row with `error` has no figures."""
-    before = control(upstream, DEFAULT_KNOBS | scenario.knobs)["cur"]
-    request = run / f"{proxy.name}-{scenario.payload}.http"
+    before = control(tools.upstream, DEFAULT_KNOBS | scenario.knobs)["cur"]
+    request = tools.run / f"{proxy.name}-{scenario.payload}.http"
     request.write_bytes(PAYLOADS[scenario.payload].wire(proxy.port, request_headers(proxy)))
-    length = seconds * scenario.seconds
+    length = tools.seconds * scenario.seconds
     arguments = {
-        "port": proxy.port, "request": request, "connections": scenario.connections, "seconds": length,
-        "warmup": scenario.warmup_s, "ramp": scenario.ramp_s, "expect": scenario.expect,
-    }  # fmt: skip
-    command = pinned([str(load), *(f"--{name}={value}" for name, value in arguments.items())], cores.rest)
+        "port": proxy.port,
+        "request": request,
+        "connections": scenario.connections,
+        "seconds": length,
+        "warmup": scenario.warmup_s,
+        "ramp": scenario.ramp_s,
+        "expect": scenario.expect,
+    }
+    command = pinned([str(tools.load), *(f"--{name}={value}" for name, value in arguments.items())], tools.cores.rest)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         row: Row = {}
         if process.stdout.readline():
             cpu, at = (running.cpu_s() if running else 0.0), time.monotonic()
@@ -132,8 +194,8 @@ def measure(scenario: Scenario, proxy: Proxy, running: Running | None, *, load: 
         if process.wait() or "rps" not in row:
             return {"error": process.stderr.read().strip()[-200:] or "the load ended early"}
     if scenario.memory:
-        row["released_s"] = seconds_until(lambda: control(upstream)["cur"] <= before, 10)
-    control(upstream, DEFAULT_KNOBS)
+        row["released_s"] = seconds_until(lambda: control(tools.upstream)["cur"] <= before, 10)
+    control(tools.upstream, DEFAULT_KNOBS)
     return row
 
 

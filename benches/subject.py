@@ -1,4 +1,4 @@
-"""octoroute as it is measured: its default configuration with an auth key, three tiers, `model: "auto"` decided by the hybrid strategy's rules."""
+"""octoroute as it is measured: the default configuration with an auth key and three tiers; `auto` is decided by a rule."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def _version(python: str) -> str:
         check=False,
     )
     if asked.returncode:
-        raise Unavailable(f"{python} cannot import octoroute: {' '.join(asked.stderr.strip().splitlines()[-1:])}; name one that can with --octoroute-python")
+        reason = " ".join(asked.stderr.strip().splitlines()[-1:])
+        raise Unavailable(f"{python} cannot import octoroute: {reason}; name one that can with --octoroute-python")
     return asked.stdout.strip()
 
 
