@@ -255,7 +255,7 @@ def recording() -> Step:
     types, decision = importlib.import_module("octoroute.types"), of("types", "Decision")
     endpoint = _endpoint(1)
     health = of("health", "Health")(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
-    metrics = of("metrics", "Metrics")(health, lambda: [endpoint])
+    metrics = of("metrics", "Metrics")(health, lambda: [endpoint], of("routers", "reason"))
     outcome = types.Outcome(
         request_id="r",
         dialect="openai",

@@ -200,7 +200,7 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 METHOD = """\
 - Rounds are interleaved, medians are shown. One proxy is loaded at a time, the next when the last uses less than 5 % of a core.
-- Processor time is the kernel's own (`/proc/PID/task/*/schedstat`, the whole process tree), memory is PSS (`smaps_rollup`).
+- Processor time is the kernel's own, to the nanosecond, of the whole process tree; memory is its PSS (`smaps_rollup`).
 - Ratios are of requests or events per second on a core that is wholly the proxy's: one second over the processor time of one.
   They hold on a busy machine, where wall-clock rates and above all p99 carry the neighbours' noise.
 - Every proxy is one process on one core; the fake upstream (`benches/upstream.c`) and the load (`benches/load.c`) share another;

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from machine import first_line
+from machine import first_line, free_port
 from payloads import KEY
 
 
@@ -214,7 +214,7 @@ def sglang_router(setting: Setting) -> Proxy:
     python, version = _from_pypi(setting, "sglang-router", "sglang-router==0.3.2", "sglang-router")
     command = [str(python), "-m", "sglang_router.launch_router", "--host", "127.0.0.1", "--port", str(setting.port)]
     command += ["--worker-urls", f"http://127.0.0.1:{setting.upstream}", "--log-level", "warn", "--policy", "round_robin"]
-    command += ["--prometheus-host", "127.0.0.1", "--prometheus-port", str(setting.port + 1), "--max-concurrent-requests", "16384"]
+    command += ["--prometheus-host", "127.0.0.1", "--prometheus-port", str(free_port()), "--max-concurrent-requests", "16384"]
     return Proxy("sglang-router", version, setting.port, command, ready_s=90, note="Rust; parses, does not rewrite the model")
 
 

@@ -67,6 +67,11 @@ class Bench:
     tools: Tools
     up: dict[str, Running | None] = field(default_factory=dict)
     proxies: dict[str, Proxy] = field(default_factory=dict)
+    """Those that are up and answer right."""
+    fresh: set[str] = field(default_factory=set)
+    """Started, and not loaded since."""
+    known: dict[str, Proxy] = field(default_factory=dict)
+    """Those that ever were."""
     skipped: dict[str, str] = field(default_factory=dict)
     rows: dict[str, dict[str, list[Row]]] = field(default_factory=dict)
 
@@ -96,12 +101,17 @@ class Bench:
             say(f"  {name}: skipped: {error}")
             self.stop(name)
             return
-        self.proxies[name] = proxy
+        self.proxies[name] = self.known[name] = proxy
+        self.fresh.add(name)
         say(f"  {name} {proxy.version}: up in {took:.2f} s")
 
     def stop(self, name: str) -> None:
         if running := self.up.pop(name, None):
             running.stop()
+
+    def restart(self, name: str) -> None:
+        self.stop(name)
+        self.start(name)
 
     def note(self, scenario: str, name: str, row: Row) -> None:
         self.rows.setdefault(scenario, {}).setdefault(name, []).append(row)
@@ -112,19 +122,20 @@ class Bench:
         names = [name for name in names if name != "octoroute-2w" or name in scenario.only]
         for number in range(min(self.options.rounds, scenario.rounds or self.options.rounds)):
             for name in names:
-                if scenario.memory and self.up.get(name):
-                    self.stop(name)
-                    self.start(name)
+                if scenario.memory and name not in self.fresh:
+                    self.restart(name)
                 if name not in self.proxies:
                     continue
                 running = self.up.get(name)
                 row = measure(scenario, self.proxies[name], running, self.tools)
                 self.note(scenario.key, name, row)
                 say(f"  {scenario.key} {number + 1}: {name:14} {report.glance(scenario, row)}")
-                if running and not running.wait_idle(IDLE_WITHIN_S):
+                self.fresh.discard(name)
+                if scenario.memory:  # it may hold on to streams whose clients have left
+                    self.restart(name)
+                elif running and not running.wait_idle(IDLE_WITHIN_S):
                     say(f"  {name} is still busy {IDLE_WITHIN_S} s after its load ended; started afresh")
-                    self.stop(name)
-                    self.start(name)
+                    self.restart(name)
 
 
 @contextlib.contextmanager
@@ -198,8 +209,8 @@ def perform(options: argparse.Namespace) -> dict[str, Any]:
             running.play(SCENARIOS[key])
         return {
             "machine": describe() | {"cores": running.tools.cores.described()},
-            "versions": {name: proxy.version for name, proxy in running.proxies.items()},
-            "notes": {name: proxy.note for name, proxy in running.proxies.items()},
+            "versions": {name: proxy.version for name, proxy in running.known.items()},
+            "notes": {name: proxy.note for name, proxy in running.known.items()},
             "skipped": running.skipped,
             "method": {"rounds": options.rounds, "seconds": options.seconds, "took_s": round(time.monotonic() - began)},
             "rows": running.rows,

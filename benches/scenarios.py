@@ -54,9 +54,9 @@ _UNARY = tuple(
         f"{size} KB, {_counted(connections, 'connection')}",
         f"{size}k",
         connections,
-        short=connections == shown,
+        short=connections in shown,
     )
-    for size, shown in ((1, 64), (32, 16))
+    for size, shown in ((1, (1, 64)), (32, (16,)))
     for connections in (1, 16, 64)
 )
 _WAITING = tuple(
