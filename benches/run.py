@@ -182,9 +182,10 @@ def arguments() -> argparse.Namespace:
 def _names(text: str, known: Iterable[str], parser: argparse.ArgumentParser) -> list[str]:
     found: list[str] = []
     for part in text.split(","):
-        matching = [name for name in known if name.startswith(part.strip())] if part.strip() else []
-        if part.strip() == "none":
+        part = part.strip()  # noqa: PLW2901 - the same part, without its blanks
+        if part == "none":
             continue
+        matching = [part] if part in known else [name for name in known if part and name.startswith(part)]
         if not matching:
             parser.error(f"{part!r} is none of {', '.join(known)}")
         found += [name for name in matching if name not in found]

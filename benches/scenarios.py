@@ -194,7 +194,7 @@ def measure(scenario: Scenario, proxy: Proxy, running: Running | None, tools: To
         if process.wait() or "rps" not in row:
             return {"error": process.stderr.read().strip()[-200:] or "the load ended early"}
     if scenario.memory:
-        row["released_s"] = seconds_until(lambda: control(tools.upstream)["cur"] <= before, 10)
+        row["released_s"] = seconds_until(lambda: control(tools.upstream)["cur"] <= before + scenario.connections // 100, 10)
     control(tools.upstream, DEFAULT_KNOBS)
     return row
 
