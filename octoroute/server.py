@@ -106,6 +106,7 @@ async def run(config: Config, *, load: Callable[[], Config], ready: Callable[[st
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,
             date_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=75,
