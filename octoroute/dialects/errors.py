@@ -150,8 +150,12 @@ def read_told(body: bytes) -> Told | None:
         type=_word(error.type) or _word(error.status),
         code=_word(error.code),
         param=error.param if isinstance(error.param, str) else None,
-        details=tuple(cast("list[object]", error.details)) if isinstance(error.details, list) else (),
+        details=_items(error.details),
     )
+
+
+def _items(value: Any) -> tuple[object, ...]:
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else ()
 
 
 def _word(value: object) -> str:
