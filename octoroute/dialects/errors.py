@@ -142,6 +142,7 @@ def read_told(body: bytes) -> Told | None:
     if decoded is None:
         return None
     error = decoded.error if isinstance(decoded.error, _Error) else decoded
+    details: object = error.details
     message = decoded.error if isinstance(decoded.error, str) else error.message or error.detail or ""
     if not isinstance(message, str):
         message = msgspec.json.encode(message).decode()
@@ -150,12 +151,8 @@ def read_told(body: bytes) -> Told | None:
         type=_word(error.type) or _word(error.status),
         code=_word(error.code),
         param=error.param if isinstance(error.param, str) else None,
-        details=_items(error.details),
+        details=tuple(cast("list[object]", details)) if isinstance(details, list) else (),
     )
-
-
-def _items(value: Any) -> tuple[object, ...]:
-    return tuple(cast("list[object]", value)) if isinstance(value, list) else ()
 
 
 def _word(value: object) -> str:
