@@ -51,14 +51,18 @@ def serve(pipe: Pipe) -> None:
         uvloop.run(main())
 
 
-class Bare(asyncio.Protocol):
+class Bare(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self.room = memoryview(bytearray(65536))
         self.waiter: asyncio.Future[bytes] | None = None
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        return self.room
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self.waiter is not None:
-            self.waiter.set_result(data)
+            self.waiter.set_result(bytes(self.room[:nbytes]))
 
     async def ask(self, data: bytes) -> bytes:
         self.waiter = asyncio.get_running_loop().create_future()

@@ -113,6 +113,7 @@ async def run(
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,
             date_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=75,

@@ -138,6 +138,8 @@ class _AiohttpAnswer(Body):
         for name, value in response.headers.items():
             key = name.lower()
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
+        if headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            raise broke(NONSENSE)
         self._inflater = undo(headers)
         self._response = response
         self.status = response.status

@@ -33,6 +33,7 @@ from octoroute.dialects import effort, history, media, schema
 from octoroute.dialects.answers import arguments_object
 from octoroute.dialects.anthropic.models import Accepts, accepts
 from octoroute.dialects.ids import safe_name
+from octoroute.dialects.reading import not_too_deep
 from octoroute.errors import BadRequest
 
 Fields = dict[str, Any]
@@ -47,6 +48,7 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _IMPERSONAL = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
 
 
+@not_too_deep
 def write_question(
     conversation: Conversation,
     *,

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from octoroute.errors import Unreachable
 from octoroute.transports.base import Call
 from octoroute.transports.failures import CLOSED
-from octoroute.transports.native.connection import READ_BYTES, Exchange
+from octoroute.transports.native.connection import READ_BYTES
+from octoroute.transports.native.exchange import Exchange
 from octoroute.transports.native.pool import Pool
 from octoroute.transports.request import Origin, origin_and_head
 

@@ -1,4 +1,4 @@
-"""One connection and the exchange on it: bytes in, an answer out; anything irregular ends the connection, never another answer."""
+"""One connection: bytes in, an answer out; anything irregular ends the connection and never reaches another answer."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import socket
 import struct
 import sys
 import termios
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol, cast
 
 import httptools
 
 from octoroute.errors import Broke
-from octoroute.transports.content import Body, undo
 from octoroute.transports.failures import CUT, NONSENSE, SILENT, broke
+from octoroute.transports.native.exchange import Exchange
 from octoroute.transports.request import REPEATABLE
 
 READ_BYTES = 64 * 1024
@@ -31,78 +31,6 @@ _FIELDS = 128
 class Owner(Protocol):
     def release(self, connection: Connection) -> None: ...
     def lost(self, connection: Connection) -> None: ...
-
-
-class Exchange(Body):
-    """A request under way and its answer, in memory as it comes in. It lets go of its connection when the last byte is here."""
-
-    __slots__ = ("buffer", "connection", "ended", "fault", "headed", "headers", "size", "status", "untaken", "waiter")
-
-    def __init__(self, connection: Connection) -> None:
-        self._inflater = None
-        self.connection: Connection | None = connection
-        self.status = 0
-        self.headers: Mapping[str, str] = {}
-        self.buffer: list[bytes] = []
-        self.size = 0
-        self.waiter: asyncio.Future[None] | None = None
-        self.headed = self.ended = self.untaken = False
-        self.fault: Broke | None = None
-
-    async def head(self) -> bool:
-        """Whether there is an answer; False when the request was not taken and may be sent again."""
-        while not self.headed:
-            if self.untaken:
-                return False
-            if self.fault is not None:
-                raise self.fault
-            await self._news()
-        return True
-
-    def undo_encoding(self) -> None:
-        headers = dict(self.headers)
-        self._inflater = undo(headers)
-        self.headers = headers
-
-    async def _raw(self) -> bytes:
-        while not self.buffer:
-            if self.ended:
-                return b""
-            if self.fault is not None:
-                raise self.fault
-            await self._news()
-        buffer = self.buffer
-        data = buffer[0] if len(buffer) == 1 else b"".join(buffer)
-        buffer.clear()
-        self.size = 0
-        if self.connection is not None:
-            self.connection.resume()
-        return data
-
-    async def _news(self) -> None:
-        self.waiter = asyncio.get_running_loop().create_future()
-        await self.waiter
-
-    def wake(self) -> None:
-        waiter, self.waiter = self.waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    def end(self, fault: Broke | None = None) -> None:
-        """No more will come."""
-        self.connection = None
-        if fault is None:
-            self.ended = True
-        elif not self.ended:
-            self.fault = fault
-        self.wake()
-
-    def close(self) -> None:
-        connection = self.connection
-        self.buffer.clear()
-        if connection is not None:
-            connection.drop()
-            self.end(Broke("the answer was closed by its reader"))
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -269,15 +197,13 @@ class Connection(asyncio.BufferedProtocol):
             raise ValueError("too many headers")
         status = self._parser.get_status_code()
         if status < 200:
-            if status == 101:
-                raise ValueError("an upgrade nobody asked for")
-            self._interim = True
+            self._interim = True  # 101 too: the parser ends itself after it
             return
         coding = fields.get("transfer-encoding")
         if coding is None:
             self._to_eof = "content-length" not in fields and status not in {204, 304}
-        elif coding.lower() != "chunked" or "content-length" in fields:
-            raise ValueError("ambiguous framing")
+        elif coding.lower() != "chunked":  # the parser would read to the connection's end, and call it the body
+            raise ValueError("an unknown transfer-encoding")
         exchange.status = status
         exchange.headers = fields
         exchange.headed = True

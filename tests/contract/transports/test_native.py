@@ -125,6 +125,61 @@ async def test_a_slow_reader_costs_a_bounded_buffer():
         assert await server.deserted()
 
 
+@pytest.mark.parametrize("stray", [b"HTTP/1.1 2", b"x", answer(b"another")])
+async def test_a_connection_with_bytes_after_an_answer_is_not_used_again(stray):
+    async def chatty(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.send(answer(b"mine") + stray)
+
+    async with native() as transport, serving(chatty) as server:
+        for _ in range(3):
+            assert await ask(transport, post(server.url())) == b"mine"
+        assert server.accepted == 3
+
+
+async def test_a_peer_that_neither_reads_nor_answers_is_not_written_to_for_ever():
+    async def deaf(peer: Peer) -> None:
+        await asyncio.sleep(0.05)
+        peer.half_close()
+        await asyncio.sleep(60)
+
+    async with native() as transport, serving(deaf) as server:
+        with pytest.raises(Broke):
+            await ask(transport, post(server.url(), bytes(30_000_000)))
+        await asyncio.sleep(0.02)
+        assert transport.connections == 0
+
+
+async def test_a_connection_handed_to_someone_who_has_just_left_goes_on_to_the_next():
+    async with native(max_per_origin=1) as transport, serving(slow) as server:
+        await ask(transport, post(server.url()))
+        (pool,) = transport._pools.values()
+        connection = pool.take()
+        assert connection is not None
+        leaving, staying = (asyncio.ensure_future(pool.open(1.0)) for _ in range(2))
+        await asyncio.sleep(0)
+        pool.release(connection)
+        leaving.cancel()
+        assert await staying is connection
+        pool.release(connection)
+
+
+async def test_a_place_left_to_someone_who_has_just_left_is_free_again():
+    async with native(max_per_origin=1) as transport, serving(slow) as server:
+        await ask(transport, post(server.url()))
+        (pool,) = transport._pools.values()
+        connection = pool.take()
+        assert connection is not None
+        leaving = asyncio.ensure_future(pool.open(1.0))
+        await asyncio.sleep(0)
+        connection.drop()
+        pool.lost(connection)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        assert transport.connections == 0
+
+
 @contextlib.asynccontextmanager
 async def used_connection():
     """(our connection after one exchange, the server's socket): nothing runs between what a test does to the two."""

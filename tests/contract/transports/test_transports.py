@@ -11,12 +11,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.hostile import Peer, Script, answer, chunked, serving
-
 from octoroute.errors import Broke, Unreachable, UpstreamError
 from octoroute.transports import TRANSPORTS
 from octoroute.transports.base import Call, Transport
 from octoroute.transports.native import NativeTransport
+from tests.support.hostile import Peer, Script, answer, chunked, serving
 
 PATIENCE_S = 5.0
 
@@ -212,6 +211,8 @@ BAD: dict[str, Script] = {
     "two lengths": always(HEAD + b"content-length: 4\r\ncontent-length: 5\r\n\r\nfour!"),
     "length and chunks": always(HEAD + b"content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n4\r\nfour\r\n0\r\n\r\n"),
     "chunks and length": always(HEAD + b"transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n4\r\nfour\r\n0\r\n\r\n"),
+    "an unknown transfer-encoding": always(HEAD + b"transfer-encoding: gzip\r\n\r\nhalf", then="close"),
+    "a coding on top of the chunks": always(HEAD + b"transfer-encoding: chunked, gzip\r\n\r\nhalf", then="close"),
     "an upgrade nobody asked for": always(b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nhello"),
     "interim answers without end": always(*[b"HTTP/1.1 103 Hints\r\nlink: </%d>\r\n\r\n" % i for i in range(5_000)], then="close"),
 }  # fmt: skip
@@ -374,6 +375,18 @@ async def test_an_answer_may_come_before_the_request_is_written(transport):
             assert (await ask(transport, post(server.url(), bytes(30_000_000))))[::2] == (413, b"too large")
         assert server.accepted == 3
         assert await server.deserted()
+
+
+async def test_what_is_left_of_a_request_answered_early_is_not_the_next_one(transport):
+    async def early(peer: Peer) -> None:
+        await peer.reader.readuntil(b"\r\n\r\n")
+        await peer.send(answer(b"too large", "413 Content Too Large"))
+        await asyncio.sleep(0.05)
+
+    async with serving(early) as server:
+        for _ in range(3):
+            assert (await ask(transport, post(server.url(), bytes(30_000_000))))[::2] == (413, b"too large")
+        assert server.accepted == 3
 
 
 async def test_bytes_after_an_answer_are_not_the_next_one(transport):
