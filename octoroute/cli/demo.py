@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
+import sys
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,17 +20,15 @@ def _port(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    try:
-        import sys  # noqa: PLC0415  commands import lazily
+    # Until the gateway takes the signals over there is nothing to tidy up.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
 
-        import uvloop  # noqa: PLC0415
+    import uvloop  # noqa: PLC0415  commands import lazily
 
-        from octoroute.config import environment  # noqa: PLC0415
-        from octoroute.demo.screen import Screen  # noqa: PLC0415
-        from octoroute.demo.show import show  # noqa: PLC0415
+    from octoroute.config import environment  # noqa: PLC0415
+    from octoroute.demo.screen import Screen  # noqa: PLC0415
+    from octoroute.demo.show import show  # noqa: PLC0415
 
-        env = environment.variables()
-        uvloop.run(show(port=args.port, once=args.once, screen=Screen(sys.stdout, env), env=env))
-    except KeyboardInterrupt:  # before the gateway took the signals over
-        return 0
+    env = environment.variables()
+    uvloop.run(show(port=args.port, once=args.once, screen=Screen(sys.stdout, env), env=env))
     return 0

@@ -50,11 +50,14 @@ class Host:
         self._env = env
         self._owner = Owner()
         self._tour: asyncio.Task[None] | None = None
+        self._leaving = False
 
     def welcome(self, url: str) -> None:
-        self._tour = self._owner.start("tour", self._evening(url))
+        if not self._leaving:
+            self._tour = self._owner.start("tour", self._evening(url))
 
     def leave(self) -> None:
+        self._leaving = True
         if self._tour is not None:
             self._tour.cancel()  # no harm when it is over
 
