@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 import msgspec
 import structlog
 
+from octoroute import dialects
 from octoroute.api.answering import Answering
 from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
 from octoroute.api.views import Limits, Views
 from octoroute.asking import Asker
 from octoroute.config.schema import Config
-from octoroute.dialects import INBOUND, OUTBOUND
 from octoroute.gateway import Gateway, House, Retry
 from octoroute.health import Health
 from octoroute.ledger import Ledger
@@ -50,7 +50,7 @@ class App:
     ) -> None:
         self.config = config
         self.wall = wall
-        self.inbound = INBOUND
+        self.inbound = dialects.inbound(wall)
         self.keys = Keys(config.auth.keys)
         self.max_request_bytes = config.server.max_request_bytes
         self._transport = transport or next(iter(TRANSPORTS.values()))()
@@ -61,13 +61,13 @@ class App:
         )
         self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, reason)
         self.scraper = Scraper(self.metrics, clock)
-        upstream = Upstream(self._transport, PROVIDERS, OUTBOUND)
+        upstream = Upstream(self._transport, PROVIDERS, dialects.outbound(clock))
         self.gateway = Gateway(
             house=self._house(config),
             upstream=upstream,
             health=health,
             ledger=Ledger(self.metrics),
-            inbound=INBOUND,
+            inbound=self.inbound,
             clock=clock,
             random=chance,
         )
@@ -81,7 +81,7 @@ class App:
             cannot=self._cannot_probe,
         )
         self._hot = self._routes()
-        self._views = Limits(Views(self).app(), INBOUND["openai"])
+        self._views = Limits(Views(self).app(), self.inbound["openai"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -113,10 +113,18 @@ class App:
     def _routes(self) -> Mapping[str, Answering]:
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
             return Answering(
-                self.gateway, INBOUND[dialect], keys=lambda: self.keys, max_bytes=lambda: self.max_request_bytes, present=present
+                self.gateway,
+                self.inbound[dialect],
+                keys=lambda: self.keys,
+                max_bytes=lambda: self.max_request_bytes,
+                present=present,
             )
 
-        return {"/v1/chat/completions": answering("openai"), "/chat": answering("simple", _chat)}
+        return {
+            "/v1/chat/completions": answering("openai"),
+            "/v1/messages": answering("anthropic"),
+            "/chat": answering("simple", _chat),
+        }
 
     def _house(self, config: Config) -> House:
         routing = config.routing

@@ -32,6 +32,7 @@ log = structlog.stdlib.get_logger("octoroute.api")
 
 
 class ErrorWriter(Protocol):
+    def status(self, error: OctorouteError) -> int: ...
     def error(self, error: OctorouteError, request_id: str) -> bytes: ...
 
 
@@ -171,7 +172,7 @@ async def send_error(send: Send, error: OctorouteError, writer: ErrorWriter, req
     if isinstance(error, Unauthorized):
         headers.append((b"www-authenticate", b"Bearer"))
     headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in error.told.items()]
-    await send_whole(send, error.status, writer.error(error, request_id), headers)
+    await send_whole(send, writer.status(error), writer.error(error, request_id), headers)
 
 
 async def send_whole(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
