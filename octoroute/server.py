@@ -94,7 +94,14 @@ def serve(config: Config, *, load: Callable[[], Config], ready: Callable[[str], 
     uvloop.run(run(config, load=load, ready=ready))
 
 
-async def run(config: Config, *, load: Callable[[], Config], ready: Callable[[str], Any] | None = None) -> None:
+async def run(
+    config: Config,
+    *,
+    load: Callable[[], Config],
+    ready: Callable[[str], Any] | None = None,
+    stopping: Callable[[], object] | None = None,
+) -> None:
+    """`stopping` is told when the first signal to stop arrives, while answers in flight are still being finished."""
     listener = bind(config.server.host, config.server.port)
     app = App(config)
     server = Server(
@@ -114,7 +121,7 @@ async def run(config: Config, *, load: Callable[[], Config], ready: Callable[[st
         )
     )
     owner = Owner()
-    _install_signals(server, app, owner, load)
+    _install_signals(server, app, owner, load, stopping or (lambda: None))
     url = address(listener)
 
     async def announce() -> None:
@@ -137,7 +144,7 @@ async def run(config: Config, *, load: Callable[[], Config], ready: Callable[[st
     log.info("stopped")
 
 
-def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], Config]) -> None:
+def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], Config], stopping: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(signum: int) -> None:
@@ -146,6 +153,7 @@ def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], 
             return
         log.info("stopping", signal=signal.Signals(signum).name, in_flight=len(server.server_state.tasks))
         server.should_exit = True
+        stopping()
 
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop, signum)
