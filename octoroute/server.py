@@ -94,10 +94,9 @@ def serve(config: Config, *, load: Callable[[], Config], ready: Callable[[str], 
     uvloop.run(run(config, load=load, ready=ready))
 
 
-async def run(config: Config, *, load: Callable[[], Config], ready: Callable[[str], Any] | None = None) -> None:
-    listener = bind(config.server.host, config.server.port)
-    app = App(config)
-    server = Server(
+def server_for(app: App) -> Server:
+    """Uvicorn as we run it."""
+    return Server(
         uvicorn.Config(
             app,
             http=Protocol,
@@ -109,9 +108,15 @@ async def run(config: Config, *, load: Callable[[], Config], ready: Callable[[st
             date_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=max(1, round(config.server.drain_timeout_seconds)),
+            timeout_graceful_shutdown=max(1, round(app.config.server.drain_timeout_seconds)),
         )
     )
+
+
+async def run(config: Config, *, load: Callable[[], Config], ready: Callable[[str], Any] | None = None) -> None:
+    listener = bind(config.server.host, config.server.port)
+    app = App(config)
+    server = server_for(app)
     owner = Owner()
     _install_signals(server, app, owner, load)
     url = address(listener)
