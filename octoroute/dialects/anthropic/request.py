@@ -77,7 +77,7 @@ class AnthropicReader:
         return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body)})
 
     def without_thinking(self, request: Request, model: str) -> bytes:
-        """As `patched`, with all thinking taken out and turned off: for a history that was changed, or that another account began."""
+        """As `patched`, with all thinking taken out and turned off: for a history that was changed or begun by another account."""
         assert isinstance(request.body, Body)
         return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body, every=True)})
 
