@@ -60,7 +60,11 @@ def test_p80_p82_signed_thinking_is_sent_back_byte_for_byte():
 
 
 def history(*thoughts, then=()):
-    return [USER, {"role": "assistant", "content": [*thoughts, {"type": "tool_use", "id": "t", "name": "f", "input": {"z": 1}}]}, *then]
+    return [
+        USER,
+        {"role": "assistant", "content": [*thoughts, {"type": "tool_use", "id": "t", "name": "f", "input": {"z": 1}}]},
+        *then,
+    ]
 
 
 OURS = {"type": "thinking", "thinking": "ours", "signature": marked("ours", "openai", None)}
@@ -99,7 +103,10 @@ def test_facts_of_a_request():
         [
             {"role": "user", "content": "first"},
             {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
-            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [image]}, {"type": "text", "text": "look"}]},
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "t", "content": [image]}, {"type": "text", "text": "look"}],
+            },
         ],
         system=[{"type": "text", "text": "sys"}],
         output_config={"format": {"type": "json_schema", "schema": {}}},
@@ -136,7 +143,11 @@ def test_thinking_is_shown_to_who_asked():
     from octoroute.events import Finished, FinishReason, TextDelta, ThinkingDelta
 
     events = [ThinkingDelta("hm"), TextDelta("Hi"), Finished(FinishReason.STOP)]
-    for thinking, shown in (({"type": "enabled", "budget_tokens": 1024}, 2), ({"type": "adaptive", "display": "omitted"}, 1), (None, 1)):
+    for thinking, shown in (
+        ({"type": "enabled", "budget_tokens": 1024}, 2),
+        ({"type": "adaptive", "display": "omitted"}, 1),
+        (None, 1),
+    ):
         request = ask([USER], **({"thinking": thinking} if thinking else {}))
         assert len(json.loads(DIALECT.whole(request, events))["content"]) == shown
         assert len(check(DIALECT.encoder(request).encode(events))["content"]) == shown
@@ -172,7 +183,9 @@ def test_p22_the_tap_sees_an_error_event():
 
 def test_the_tap_reads_whole_answers():
     tap = AnthropicTap()
-    tap.whole(b'{"type":"message","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}}')
+    tap.whole(
+        b'{"type":"message","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}}'
+    )
     assert tap.progress.finished and tap.progress.usage.output_tokens == 2
     for nonsense in (b"<html>", b"{}", b"[]"):
         with pytest.raises(Broke):
@@ -193,7 +206,9 @@ def jpeg(width, height):
     return base64.b64encode(b"\xff\xd8" + exif + b"\xff\xc0" + struct.pack(">HBHH", 17, 8, height, width) + b"x" * 12).decode()
 
 
-@pytest.mark.parametrize(("width", "height", "tokens"), [(200, 200, 54), (1000, 1000, 1334), (1092, 1092, 1590), (4000, 2000, 1600)])
+@pytest.mark.parametrize(
+    ("width", "height", "tokens"), [(200, 200, 54), (1000, 1000, 1334), (1092, 1092, 1590), (4000, 2000, 1600)]
+)
 @pytest.mark.parametrize("file", [png, jpeg])
 def test_p106_images_by_their_size(file, width, height, tokens):
     """Anthropic's own examples."""
@@ -214,7 +229,11 @@ def test_p106_documents_by_their_pages():
 
 def test_p106_everything_is_counted():
     body = {"model": "m", "max_tokens": 1, "messages": [USER]}
-    tool = {"name": "read_file", "description": "Read a file " * 5, "input_schema": {"type": "object", "properties": {"path": {"type": "string"}}}}
+    tool = {
+        "name": "read_file",
+        "description": "Read a file " * 5,
+        "input_schema": {"type": "object", "properties": {"path": {"type": "string"}}},
+    }
     document = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}}
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": png(1000, 1000)}}
     call = {"type": "tool_use", "id": "t", "name": "f", "input": {"path": "/a/long/path/to/a/file"}}
