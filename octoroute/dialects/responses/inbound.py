@@ -72,6 +72,9 @@ class ResponsesInbound:
             input_tokens=request.facts.context_tokens,
         )
 
+    def status(self, error: OctorouteError) -> int:
+        return error.status
+
     def error(self, error: OctorouteError, request_id: str) -> bytes:
         return write_error(error, request_id)
 
