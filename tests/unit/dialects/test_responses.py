@@ -134,7 +134,7 @@ def test_a_stream():
     assert response["output"][4]["call_id"].startswith("call_") and response["output"][4]["arguments"] == "{}"
     assert response["usage"] == {
         "input_tokens": 10,
-        "input_tokens_details": {"cached_tokens": 4},
+        "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 0},
         "output_tokens": 5,
         "output_tokens_details": {"reasoning_tokens": 2},
         "total_tokens": 15,
