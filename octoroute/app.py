@@ -129,6 +129,7 @@ class App:
         return {
             "/v1/chat/completions": answering("openai"),
             "/v1/messages": answering("anthropic"),
+            "/v1/responses": answering("responses"),
             "/chat": answering("simple", _chat),
         }
 

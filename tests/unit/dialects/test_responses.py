@@ -46,7 +46,13 @@ def test_a_question():
     conversation = question(
         [
             {"role": "developer", "content": "also"},
-            {"role": "user", "content": [{"type": "input_text", "text": "look"}, {"type": "input_image", "image_url": "data:image/png;base64,AA"}]},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "input_text", "text": "look"},
+                    {"type": "input_image", "image_url": "data:image/png;base64,AA"},
+                ],
+            },
             {"type": "function_call", "call_id": "c", "name": "f", "arguments": '{"a":1}', "id": "fc_1", "status": "completed"},
             {"type": "function_call", "call_id": "d", "name": "f", "arguments": "{}"},
             {"type": "function_call_output", "call_id": "c", "output": "one"},
