@@ -56,7 +56,7 @@ class App:
         self.keys = Keys(config.auth.keys)
         self.max_request_bytes = config.server.max_request_bytes
         self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
-        self._transport = transport or next(iter(TRANSPORTS.values()))()
+        self._transport = transport or TRANSPORTS[config.server.upstream]()
         self._chance = chance
         self._owner = Owner()
         health = Health(

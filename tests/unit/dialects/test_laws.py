@@ -54,7 +54,7 @@ chunks = st.one_of(
     st.just(chunk(role="assistant", content="")),
     st.builds(lambda text: chunk(refusal=text), texts),
     st.just(usage()),
-    st.builds(lambda word: chunk(word), st.sampled_from(["stop", "length", "tool_calls", "content_filter", "eos"])),
+    st.builds(chunk, st.sampled_from(["stop", "length", "tool_calls", "content_filter", "eos"])),
 )
 streams = st.lists(chunks, max_size=14).map(lambda parts: [*parts, chunk("stop"), usage(), DONE])
 
