@@ -43,7 +43,9 @@ def to_anthropic(*frames):
 
 
 def to_openai(*frames):
-    return openai_message(OpenAIEncoder(model="auto", created_s=1, include_usage=True, new_id=numbered()).encode(events_of(*frames)))
+    return openai_message(
+        OpenAIEncoder(model="auto", created_s=1, include_usage=True, new_id=numbered()).encode(events_of(*frames))
+    )
 
 
 def ask(*messages, model="gemini-2.5-flash", notes=None, **fields):
@@ -96,15 +98,29 @@ def test_p88_three_calls_one_a_chunk():
 
 
 def test_p90_thoughts_are_part_of_the_completion():
-    usage = {"promptTokenCount": 100, "cachedContentTokenCount": 40, "candidatesTokenCount": 20, "thoughtsTokenCount": 300, "toolUsePromptTokenCount": 5}
+    usage = {
+        "promptTokenCount": 100,
+        "cachedContentTokenCount": 40,
+        "candidatesTokenCount": 20,
+        "thoughtsTokenCount": 300,
+        "toolUsePromptTokenCount": 5,
+    }
     counted = to_openai(parts({"text": "x"}, finish="STOP", usageMetadata=usage))["usage"]
     assert (counted["prompt_tokens"], counted["completion_tokens"]) == (105, 320)
-    assert counted["completion_tokens_details"] == {"reasoning_tokens": 300} and counted["prompt_tokens_details"]["cached_tokens"] == 40
+    assert (
+        counted["completion_tokens_details"] == {"reasoning_tokens": 300}
+        and counted["prompt_tokens_details"]["cached_tokens"] == 40
+    )
 
 
 def test_usage_is_cumulative_and_the_last_counts():
     frames = [parts({"text": "x"}, usageMetadata={"promptTokenCount": 3, "candidatesTokenCount": n}) for n in (1, 2)]
-    assert to_openai(*frames, parts(finish="STOP", usageMetadata={"promptTokenCount": 3, "candidatesTokenCount": 9}))["usage"]["completion_tokens"] == 9
+    assert (
+        to_openai(*frames, parts(finish="STOP", usageMetadata={"promptTokenCount": 3, "candidatesTokenCount": 9}))["usage"][
+            "completion_tokens"
+        ]
+        == 9
+    )
 
 
 def test_thoughts_are_thinking():
@@ -113,7 +129,9 @@ def test_thoughts_are_thinking():
 
 
 def test_p85_a_signature_travels_with_openai_clients():
-    raw = OpenAIEncoder(model="m", created_s=1, new_id=numbered()).encode(events_of(parts(call("f", {}, thoughtSignature="SIG"), finish="STOP")))
+    raw = OpenAIEncoder(model="m", created_s=1, new_id=numbered()).encode(
+        events_of(parts(call("f", {}, thoughtSignature="SIG"), finish="STOP"))
+    )
     assert b'"extra_content":{"google":{"thought_signature":"SIG"}}' in raw
     message = called(("c", "f"))
     message["tool_calls"][0]["extra_content"] = {"google": {"thought_signature": "SIG"}}
@@ -141,7 +159,12 @@ def test_p85_a_signature_is_kept_for_clients_that_drop_it():
 
 def test_p85_a_lost_signature_has_a_last_resort():
     notes = []
-    history = (USER, called(("c", "f"), ("d", "g")), {"role": "tool", "tool_call_id": "c", "content": "r"}, {"role": "tool", "tool_call_id": "d", "content": "r"})
+    history = (
+        USER,
+        called(("c", "f"), ("d", "g")),
+        {"role": "tool", "tool_call_id": "c", "content": "r"},
+        {"role": "tool", "tool_call_id": "d", "content": "r"},
+    )
     first, second = ask(*history, model="gemini-3-pro", notes=notes)["contents"][1]["parts"]
     assert first["thoughtSignature"] == "skip_thought_signature_validator" and "thoughtSignature" not in second and notes
     assert "thoughtSignature" not in ask(*history, model="gemini-2.5-pro")["contents"][1]["parts"][0]
@@ -247,7 +270,10 @@ def test_p87_old_models_get_the_subset():
 def test_a_request():
     body = ask(
         {"role": "system", "content": "sys"},
-        {"role": "user", "content": [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}],
+        },
         {"role": "assistant", "content": "ok"},
         {"role": "assistant", "content": "more"},
         {"role": "user", "content": "go"},
@@ -294,7 +320,10 @@ def test_effort(effort, model, config):
 
 
 def test_structured_answers():
-    wanted = {"type": "json_schema", "json_schema": {"name": "o", "schema": {"type": "object", "properties": {"a": {"type": "string"}}}}}
+    wanted = {
+        "type": "json_schema",
+        "json_schema": {"name": "o", "schema": {"type": "object", "properties": {"a": {"type": "string"}}}},
+    }
     config = ask(USER, response_format=wanted)["generationConfig"]
     assert config == {"responseMimeType": "application/json", "responseJsonSchema": wanted["json_schema"]["schema"]}
     tool = {"type": "function", "function": {"name": "f"}}
@@ -305,7 +334,9 @@ def test_structured_answers():
 
 def test_what_google_cannot_fetch():
     def of(url):
-        return read_openai(json.dumps({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]}).encode())
+        return read_openai(
+            json.dumps({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]}).encode()
+        )
 
     assert unsayable(of("https://example.org/x.png"))
     assert unsayable(of("https://generativelanguage.googleapis.com/v1beta/files/x")) is None
@@ -322,16 +353,31 @@ def test_errors():
         outbound.decode_whole(body)
     (failed,) = outbound.decoder().feed(sse({"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}))
     assert failed.kind == "overloaded_error"
-    long = outbound.read_error(400, {}, b'{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."}}')
+    long = outbound.read_error(
+        400,
+        {},
+        b'{"error":{"code":400,"status":"INVALID_ARGUMENT","message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."}}',
+    )
     assert long.code == "context_length_exceeded"
 
 
 def test_whole_answers_and_arrays_of_chunks():
-    whole = {"candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}], "responseId": "r", "modelVersion": "g"}
+    whole = {
+        "candidates": [{"content": {"parts": [{"text": "Hi"}]}, "finishReason": "STOP"}],
+        "responseId": "r",
+        "modelVersion": "g",
+    }
     events = GeminiDecoder().whole(json.dumps(whole).encode())
     assert [type(event).__name__ for event in events] == ["Started", "TextDelta", "Finished"]
-    array = [{"candidates": [{"content": {"parts": [{"text": text}]}}]} for text in "ab"] + [{"candidates": [{"finishReason": "STOP"}]}]
-    assert [type(event).__name__ for event in GeminiDecoder().whole(json.dumps(array).encode())] == ["Started", "TextDelta", "TextDelta", "Finished"]
+    array = [{"candidates": [{"content": {"parts": [{"text": text}]}}]} for text in "ab"] + [
+        {"candidates": [{"finishReason": "STOP"}]}
+    ]
+    assert [type(event).__name__ for event in GeminiDecoder().whole(json.dumps(array).encode())] == [
+        "Started",
+        "TextDelta",
+        "TextDelta",
+        "Finished",
+    ]
     for nonsense in (b"{}", b"[]", b"<html>", b'{"candidates":[]}', b'{"candidates":[{"content":{"parts":[{"text":"cut"}]}}]}'):
         with pytest.raises(Broke):
             GeminiDecoder().whole(nonsense)
@@ -347,7 +393,12 @@ def test_a_stream_that_stops_in_the_middle_has_no_end():
 def test_p66_tool_names_come_back():
     outbound = GeminiOutbound(clock=lambda: 0.0)
     conversation = read_anthropic(json.dumps({"messages": [], "tools": [{"name": "a.b c", "input_schema": {}}]}).encode())
-    sent = json.loads(write_question(read_anthropic(json.dumps({"messages": [{"role": "user", "content": "x"}], "tools": [{"name": "a.b c"}]}).encode()), model="gemini-3"))
+    sent = json.loads(
+        write_question(
+            read_anthropic(json.dumps({"messages": [{"role": "user", "content": "x"}], "tools": [{"name": "a.b c"}]}).encode()),
+            model="gemini-3",
+        )
+    )
     name = sent["tools"][0]["functionDeclarations"][0]["name"]
     events = outbound.decoder(conversation, ENDPOINT).feed(parts(call(name, {})))
     assert events[1].name == "a.b c" != name
