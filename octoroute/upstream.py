@@ -41,6 +41,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     client_headers: Mapping[str, str] = {}
     timeout_s: float | None = None
     """If shorter than the endpoint's."""
+    notes: tuple[str, ...] = ()
+    """What the client said and this endpoint is not told."""
 
 
 class Opened:
