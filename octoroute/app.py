@@ -18,6 +18,7 @@ from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
 from octoroute.api.views import Limits, Views
 from octoroute.asking import Asker
 from octoroute.config.schema import Config
+from octoroute.counting import Calibration, Counting
 from octoroute.gateway import ALIASES, Gateway, House, Retry
 from octoroute.health import Health
 from octoroute.ledger import Ledger
@@ -62,16 +63,19 @@ class App:
         )
         self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, reason)
         self.scraper = Scraper(self.metrics, clock)
+        ledger = Ledger(self.metrics)
         upstream = Upstream(self._transport, PROVIDERS, dialects.outbound(clock))
         self.gateway = Gateway(
             house=self._house(config),
             upstream=upstream,
             health=health,
-            ledger=Ledger(self.metrics),
+            ledger=ledger,
             inbound=self.inbound,
             clock=clock,
             random=chance,
         )
+        self.counting = Counting(self.gateway, Calibration(chance))
+        ledger.learn = self.counting.learn
         self.dry_router = self._dry_router(config)
         self._prober = Prober(
             upstream=upstream,
@@ -125,6 +129,7 @@ class App:
         return {
             "/v1/chat/completions": answering("openai"),
             "/v1/messages": answering("anthropic"),
+            "/v1/responses": answering("responses"),
             "/chat": answering("simple", _chat),
         }
 

@@ -36,6 +36,7 @@ class Reply:
         "headers",
         "request",
         "stream",
+        "translated",
         "warnings",
     )
 
@@ -47,6 +48,7 @@ class Reply:
         self.headers = headers
         self.body = body
         self.endpoint = opened.endpoint
+        self.translated = opened.translated
         self.decision = trail.decision
         self.warnings = trail.warnings
         self._inbound = inbound

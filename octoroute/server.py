@@ -94,17 +94,9 @@ def serve(config: Config, *, load: Callable[[], Config], ready: Callable[[str], 
     uvloop.run(run(config, load=load, ready=ready))
 
 
-async def run(
-    config: Config,
-    *,
-    load: Callable[[], Config],
-    ready: Callable[[str], Any] | None = None,
-    stopping: Callable[[], object] | None = None,
-) -> None:
-    """`stopping` is told when the first signal to stop arrives, while answers in flight are still being finished."""
-    listener = bind(config.server.host, config.server.port)
-    app = App(config)
-    server = Server(
+def server_for(app: App) -> Server:
+    """Uvicorn as we run it."""
+    return Server(
         uvicorn.Config(
             app,
             http=Protocol,
@@ -117,9 +109,22 @@ async def run(
             date_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=max(1, round(config.server.drain_timeout_seconds)),
+            timeout_graceful_shutdown=max(1, round(app.config.server.drain_timeout_seconds)),
         )
     )
+
+
+async def run(
+    config: Config,
+    *,
+    load: Callable[[], Config],
+    ready: Callable[[str], Any] | None = None,
+    stopping: Callable[[], object] | None = None,
+) -> None:
+    """`stopping` is told when the first signal to stop arrives, while answers in flight are still being finished."""
+    listener = bind(config.server.host, config.server.port)
+    app = App(config)
+    server = server_for(app)
     owner = Owner()
     _install_signals(server, app, owner, load, stopping or (lambda: None))
     url = address(listener)
@@ -165,7 +170,9 @@ async def reload(app: App, load: Callable[[], Config]) -> None:
     try:
         config = await asyncio.to_thread(load)
     except ConfigError as error:
-        log.exception("the new configuration is not used, the old one stays", problems=list(error.problems))
+        log.error(  # noqa: TRY400 - what is wrong stands in the problems; where it was noticed is of no interest
+            "the new configuration is not used, the old one stays", problems=list(error.problems)
+        )
         return
     old = app.config.server
     app.reload(config)

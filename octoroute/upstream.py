@@ -26,7 +26,7 @@ MAX_ERROR_BYTES = 1024 * 1024
 MAX_COMMENTS_BYTES = 1024 * 1024
 """How much may come before the first event: keep-alive comments, not a novel."""
 
-PASSED_ON = ("cache-control", "retry-after", "x-request-id", "request-id", "openai-processing-ms")
+PASSED_ON = ("content-type", "cache-control", "retry-after", "x-request-id", "request-id", "openai-processing-ms")
 PASSED_ON_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
@@ -62,6 +62,11 @@ class Opened:
     @property
     def progress(self) -> Progress:
         return self._reader.progress
+
+    @property
+    def translated(self) -> bool:
+        """Its parts are events, not the endpoint's own bytes."""
+        return isinstance(self._reader, _Decoding)
 
     async def read(self) -> Part | None:
         """The next part: the endpoint's own bytes, or their events; None at the answer's proper end.
@@ -203,6 +208,21 @@ class Upstream:
         except TimeoutError:
             raise TooSlow(f"the upstream did not answer within {timeout_s:g} s") from None
 
+    async def ask(self, endpoint: Endpoint, api: str, body: bytes, client_headers: Mapping[str, str]) -> bytes:
+        """A side question (how many tokens?), answered whole. Raises UpstreamError."""
+        question = Question(body=body, stream=False, api=api, client_headers=client_headers)
+        try:
+            async with asyncio.timeout(endpoint.first_event_timeout_s):
+                answer = await self._transport.send(self._call(endpoint, question))
+                try:
+                    if answer.status != 200:
+                        raise await self._refusal(self.outbound(endpoint), answer)
+                    return await answer.body(MAX_ERROR_BYTES)
+                finally:
+                    answer.close()
+        except TimeoutError:
+            raise TooSlow(f"the upstream did not answer within {endpoint.first_event_timeout_s:g} s") from None
+
     async def probe(self, endpoint: Endpoint, timeout_s: float) -> None:
         """Is it alive? Raises UpstreamError when it is not; a server without a list of models (404, 405) is."""
         provider = self.provider(endpoint)
@@ -284,6 +304,10 @@ class Upstream:
         error = outbound.read_error(answer.status, headers, body)
         if error is None:
             error = _by_status(answer.status, headers, body, outbound.name)
+        if isinstance(error, Declined):
+            error.headers = _passed_on(headers)
+            if 400 <= answer.status < 500:
+                error.status = answer.status
         error.detail = error.detail or body[:500].decode("utf-8", "replace")
         return error
 
@@ -305,7 +329,7 @@ def _by_status(status: int, headers: Mapping[str, str], body: bytes, dialect: st
             f"the upstream refused the request with status {status}",
             status=status,
             body=body,
-            headers=_passed_on(headers),
+            headers=headers,
             dialect=dialect,
         )
     return Broke(f"the upstream answered with status {status}, which is no answer to a question")

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from octoroute import __version__
 from octoroute.api.edge import Keys, Receive, Scope, Send, check_json, headers_of, new_id, read_body, request_id, send_error
+from octoroute.counting import Counting
 from octoroute.dialects.base import Inbound
 from octoroute.errors import BadRequest, OctorouteError, UnknownModel, UnknownRoute, WrongMethod
 from octoroute.explain import explain, tell
@@ -22,6 +23,7 @@ from octoroute.health import Circuit
 from octoroute.metrics import Metrics, Scraper
 from octoroute.routers.base import Router
 from octoroute.types import Endpoint
+from octoroute.types import Request as Question
 
 OWN_MODELS = ("auto", "fast", "balanced", "deep")
 
@@ -36,6 +38,7 @@ class Rooms(Protocol):
     keys: Keys
     max_request_bytes: int
     aliases: tuple[str, ...]
+    counting: Counting
     dry_router: Router
     wall: Callable[[], float]
 
@@ -56,6 +59,7 @@ class Views:
                 Route("/v1/models", self.guarded(self.models)),
                 Route("/v1/models/{name:path}", self.guarded(self.model)),
                 Route("/v1/route", self.guarded(self.route), methods=["POST"]),
+                Route("/v1/messages/count_tokens", self.guarded(self.count), methods=["POST"]),
             ],
             exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientDisconnect: self._gone},
         )
@@ -179,11 +183,19 @@ class Views:
         return list(dict.fromkeys([*OWN_MODELS, *(endpoint.name for endpoint in self._rooms.gateway.house.endpoints)]))
 
     async def route(self, request: Request) -> Response:
-        rooms = self._rooms
+        asked = await self._asked(request, "openai")
+        return _json(tell(await explain(self._rooms.gateway, self._rooms.dry_router, asked)), request)
+
+    async def count(self, request: Request) -> Response:
+        counted = await self._rooms.counting.count(await self._asked(request, "anthropic"), self._rooms.dry_router)
+        response = _json({"input_tokens": counted.tokens}, request)
+        response.headers["x-octoroute-token-count"] = counted.how
+        return response
+
+    async def _asked(self, request: Request, dialect: str) -> Question:
         check_json(request.headers)
-        body = await read_body(request.receive, request.headers, rooms.max_request_bytes)
-        asked = rooms.inbound["openai"].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
-        return _json(tell(await explain(rooms.gateway, rooms.dry_router, asked)), request)
+        body = await read_body(request.receive, request.headers, self._rooms.max_request_bytes)
+        return self._rooms.inbound[dialect].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
 
     # what went wrong
 

@@ -19,7 +19,8 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _leave(signum: int, frame: object) -> None:  # noqa: ARG001 - a signal handler's signature
+def _leave(signum: int, frame: object) -> None:
+    del signum, frame
     os._exit(0)
 
 
