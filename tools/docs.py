@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from octoroute import errors
-from octoroute.dialects.openai.errors import error_object
+from octoroute.dialects.errors import ANTHROPIC_TYPES, OPENAI_TYPES
 from octoroute.metrics import GAUGES, TABLE
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 WHEN: Mapping[str, str] = {
-    "invalid_request": "malformed JSON, or a field that is wrong: `param` and the message name it; or nobody configured can do what is asked",
+    "invalid_request": "malformed JSON, or a wrong field, named by `param` and the message; or nobody configured can do it",
     "context_length_exceeded": "the prompt does not fit any endpoint that may answer",
     "invalid_api_key": "the gateway's key is missing or unknown",
     "permission_denied": "the key may not do this",
@@ -32,7 +32,7 @@ WHEN: Mapping[str, str] = {
     "upstream_failed": "a 5xx, an answer that is no answer, or one that stopped before its end",
     "upstream_misconfigured": "the endpoint does not accept the gateway's credentials",
     "upstream_declined": "the endpoint refuses this very request; you get its own status and body",
-    "no_endpoint_available": "everybody who could answer is out of order, resting, or full; `retry-after` when the next chance is known",
+    "no_endpoint_available": "who could answer is out of order, resting, or full; `retry-after` tells the next chance",
     "internal_error": "a defect in octoroute; its log has the request id",
 }
 """By code; codes that no client ever sees are not here."""
@@ -61,28 +61,29 @@ def error_classes() -> Iterator[type[errors.OctorouteError]]:
 
 
 def codes() -> dict[str, tuple[str, str]]:
-    """By code: the status and OpenAI's type, as a client sees them."""
+    """By code: the status as a client sees it, and the family of the error."""
     found: dict[str, tuple[str, str]] = {}
-    for kind in sorted(error_classes(), key=lambda kind: str(kind.status)):
-        if kind.code in _NOT_FOR_CLIENTS or kind is errors.OctorouteError:
-            continue
-        status = _RELAYED if kind is errors.Declined else str(kind.status)
-        found[str(kind.code)] = (status, _type(kind))
-    found["no_endpoint_available"] = ("503", _type(errors.Exhausted))
-    found["internal_error"] = ("500", _type(errors.OctorouteError))
+    for kind in error_classes():
+        if kind.code not in _NOT_FOR_CLIENTS and kind is not errors.OctorouteError:
+            status = _RELAYED if kind is errors.Declined else str(kind.status)
+            found[str(kind.code)] = (status, _family(kind))
+    found["no_endpoint_available"] = ("503", errors.Exhausted.kind)
+    found["internal_error"] = ("500", errors.OctorouteError.kind)
     return found
 
 
-def _type(kind: type[errors.OctorouteError]) -> str:
-    if issubclass(kind, errors.UpstreamError):
-        kind = errors.Exhausted  # who asked sees the last cause's status and code, told as an Exhausted
-    example = kind("")
-    return str(error_object(example)["error"]["type"])
+def _family(kind: type[errors.OctorouteError]) -> str:
+    """Who asked sees the last attempt's status and code, but told as an Exhausted."""
+    relayed = issubclass(kind, errors.UpstreamError) and kind is not errors.Declined
+    return errors.Exhausted.kind if relayed else kind.kind
 
 
 def errors_table() -> str:
-    rows = [f"| {status} | `{code}` | `{kind}` | {WHEN[code]} |" for code, (status, kind) in codes().items()]
-    return "\n".join(["| status | code | type | when |", "|---|---|---|---|", *rows])
+    rows = [
+        f"| {status} | `{code}` | `{OPENAI_TYPES[kind]}` | `{ANTHROPIC_TYPES[kind]}` | {WHEN[code]} |"
+        for code, (status, kind) in sorted(codes().items(), key=lambda row: (not row[1][0].isdigit(), row[1][0]))
+    ]
+    return "\n".join(["| status | code | type for OpenAI | type for Anthropic | when |", "|---|---|---|---|---|", *rows])
 
 
 GENERATED = {"metrics": ("operations.md", metrics_table), "errors": ("api.md", errors_table)}
@@ -91,7 +92,9 @@ GENERATED = {"metrics": ("operations.md", metrics_table), "errors": ("api.md", e
 def with_generated(name: str, page: str) -> str:
     """The page with its part `name` made anew."""
     _, make = GENERATED[name]
-    return re.sub(rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- /{name} -->)", lambda m: f"{m[1]}\n{make()}\n\n{m[2]}", page, flags=re.DOTALL)
+    return re.sub(
+        rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- /{name} -->)", lambda m: f"{m[1]}\n{make()}\n\n{m[2]}", page, flags=re.DOTALL
+    )
 
 
 def main() -> None:
