@@ -24,7 +24,7 @@ from octoroute.ledger import Ledger
 from octoroute.metrics import Metrics, Scraper
 from octoroute.prober import Prober
 from octoroute.providers import PROVIDERS
-from octoroute.relay import Reply
+from octoroute.relay import KEEP_ALIVE_S, Reply
 from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
 from octoroute.selection import POLICIES
 from octoroute.tasks import Owner, supervise
@@ -47,6 +47,7 @@ class App:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
+        keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         self.config = config
         self.wall = wall
@@ -80,7 +81,7 @@ class App:
             random=chance,
             cannot=self._cannot_probe,
         )
-        self._hot = self._routes()
+        self._hot = self._routes(keep_alive_s)
         self._views = Limits(Views(self).app(), INBOUND["openai"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,10 +111,15 @@ class App:
         await self._owner.stop()
         await self._transport.close()
 
-    def _routes(self) -> Mapping[str, Answering]:
+    def _routes(self, keep_alive_s: float) -> Mapping[str, Answering]:
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
             return Answering(
-                self.gateway, INBOUND[dialect], keys=lambda: self.keys, max_bytes=lambda: self.max_request_bytes, present=present
+                self.gateway,
+                INBOUND[dialect],
+                keys=lambda: self.keys,
+                max_bytes=lambda: self.max_request_bytes,
+                present=present,
+                keep_alive_s=keep_alive_s,
             )
 
         return {"/v1/chat/completions": answering("openai"), "/chat": answering("simple", _chat)}
