@@ -14,7 +14,7 @@ import structlog
 
 from octoroute.api.answering import Answering
 from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
-from octoroute.api.views import Limits, Views
+from octoroute.api.views import Door, Views
 from octoroute.asking import Asker
 from octoroute.config.schema import Config
 from octoroute.dialects import INBOUND, OUTBOUND
@@ -82,7 +82,7 @@ class App:
             cannot=self._cannot_probe,
         )
         self._hot = self._routes(keep_alive_s)
-        self._views = Limits(Views(self).app(), INBOUND["openai"])
+        self._views = Door(Views(self).app(), self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

@@ -56,16 +56,17 @@ class Answering:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given_id = ""
         watch: HangUp | None = None
-        started = False
+        started = settled = False
         try:
             headers = headers_of(scope)
             given_id = request_id(headers)
-            check_method(scope, "POST")
             self._keys().check(headers)
+            check_method(scope, "POST")
             check_json(headers)
             body = await read_body(receive, headers, self._max_bytes())
             watch = HangUp(receive)
             request = self._inbound.read(body, request_id=given_id, headers=headers)
+            settled = True
             reply = await self._gateway.answer(request)
             started = True
             try:
@@ -73,7 +74,10 @@ class Answering:
             finally:
                 reply.close()
         except OctorouteError as error:
-            await send_error(send, error, self._inbound, given_id or new_id())
+            given_id = given_id or new_id()
+            if not settled:
+                self._gateway.turned_away(self._inbound.name, given_id, error)
+            await send_error(send, error, self._inbound, given_id)
         except ClientGone:
             pass
         except asyncio.CancelledError:
