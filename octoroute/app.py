@@ -16,7 +16,7 @@ import structlog
 from octoroute import dialects
 from octoroute.api.answering import Answering
 from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
-from octoroute.api.views import Limits, Views
+from octoroute.api.views import Door, Views
 from octoroute.asking import Asker
 from octoroute.config.schema import Config
 from octoroute.counting import Calibration, Counting
@@ -26,7 +26,7 @@ from octoroute.ledger import Ledger
 from octoroute.metrics import Metrics, Scraper
 from octoroute.prober import Prober
 from octoroute.providers import PROVIDERS
-from octoroute.relay import Reply
+from octoroute.relay import KEEP_ALIVE_S, Reply
 from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
 from octoroute.selection import POLICIES
 from octoroute.tasks import Owner, supervise
@@ -49,6 +49,7 @@ class App:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
+        keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         self.config = config
         self.wall = wall
@@ -86,8 +87,8 @@ class App:
             random=chance,
             cannot=self._cannot_probe,
         )
-        self._hot = self._routes()
-        self._views = Limits(Views(self).app(), self.inbound["openai"])
+        self._hot = self._routes(keep_alive_s)
+        self._views = Door(Views(self).app(), self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -125,7 +126,7 @@ class App:
         await self._owner.stop()
         await self._transport.close()
 
-    def _routes(self) -> Mapping[str, Answering]:
+    def _routes(self, keep_alive_s: float) -> Mapping[str, Answering]:
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
             return Answering(
                 self.gateway,
@@ -133,6 +134,7 @@ class App:
                 keys=lambda: self.keys,
                 max_bytes=lambda: self.max_request_bytes,
                 present=present,
+                keep_alive_s=keep_alive_s,
             )
 
         return {
