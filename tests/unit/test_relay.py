@@ -22,10 +22,14 @@ class Parts:
     def __init__(self, *parts: bytes | None, idle_timeout_s: float) -> None:
         self.endpoint = SimpleNamespace(idle_timeout_s=idle_timeout_s)
         self._parts = iter(parts)
+        self._silent = False
 
     async def read(self) -> bytes | None:
+        if self._silent:
+            await asyncio.sleep(60)
         part = next(self._parts, b"")
         if part is None:
+            self._silent = True
             await asyncio.sleep(60)
         return part or None
 
