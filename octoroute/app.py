@@ -5,6 +5,7 @@ The hot routes are plain ASGI endpoints looked up by path; everything else is St
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -55,7 +56,7 @@ class App:
         self.keys = Keys(config.auth.keys)
         self.max_request_bytes = config.server.max_request_bytes
         self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
-        self._transport = transport or next(iter(TRANSPORTS.values()))()
+        self._transport = transport or TRANSPORTS[config.server.upstream]()
         self._chance = chance
         self._owner = Owner()
         health = Health(
@@ -111,6 +112,14 @@ class App:
         self._owner.start(
             "health probe", supervise("health probe", self._prober.run, died=self._probe_died, clock=self.gateway.clock)
         )
+
+        if self.metrics.shared:
+            self._owner.start("gauges", supervise("gauges", self._share_gauges, died=self._probe_died, clock=self.gateway.clock))
+
+    async def _share_gauges(self) -> None:
+        while True:
+            self.metrics.share()
+            await asyncio.sleep(1.0)
 
     async def stop(self) -> None:
         await self._owner.stop()
