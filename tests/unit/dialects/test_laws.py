@@ -33,7 +33,9 @@ from octoroute.events import Finished
 from tests.support.anthropic_stream import check
 from tests.support.chunks import DONE, chunk, numbered, openai_message, sse, tool, tools, usage
 
-MORE = settings(max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "200")), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MORE = settings(
+    max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "200")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8) | st.sampled_from(
     ["", " ", "<think>", "</think>", "STOP"]
@@ -157,8 +159,8 @@ def test_a_stop_sequence_cuts_wherever_the_text_is_cut(parts, stops):
     text = "".join(parts)
     got = said([*(chunk(content=part) for part in parts), chunk("stop"), DONE])
     assert got == said([chunk(content=text), chunk("stop"), DONE])
-    met = min((text.find(stop) for stop in stops if stop in text), default=None)
-    assert got[0] == (text if met is None else text[:met])
+    met = min(((text.find(stop) + len(stop), text.find(stop)) for stop in stops if stop in text), default=None)
+    assert got[0] == (text if met is None else text[: met[1]])
     assert (got[1] == [None]) == (met is None)
 
 
