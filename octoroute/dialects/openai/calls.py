@@ -7,6 +7,7 @@ else waits, so that fragments of two calls that alternate come out whole.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 
 from octoroute.dialects.answers import is_object
@@ -14,8 +15,11 @@ from octoroute.dialects.openai.wire import CallDelta, arguments_text
 from octoroute.events import Event, Failed, TextDelta, ToolCallDelta, ToolCallStarted
 
 
+_TOKEN = re.compile(r'["{}\[\]]|\\.', re.DOTALL)
+
+
 class _Call:
-    __slots__ = ("closed", "id", "name", "ordinal", "parts", "signature")
+    __slots__ = ("_cut", "_depth", "_in_string", "_scanned", "closed", "id", "name", "ordinal", "parts", "signature")
 
     def __init__(self) -> None:
         self.id = ""
@@ -25,9 +29,22 @@ class _Call:
         self.ordinal = -1
         """Its place among the calls of the answer; -1: not yet told."""
         self.closed = False
+        self._scanned = self._depth = 0
+        self._in_string = False
+        self._cut = ""
+        """A backslash whose partner is in the next part."""
 
     def complete(self) -> bool:
-        return any(part.rstrip().endswith("}") for part in self.parts[-2:]) and is_object("".join(self.parts))
+        """Whether the arguments are one JSON object. Each part is looked at once: calls may be long and this asked often."""
+        text = self._cut + "".join(self.parts[self._scanned :])
+        self._scanned = len(self.parts)
+        self._cut = "\\" if (len(text) - len(text.rstrip("\\"))) % 2 else ""
+        for token in _TOKEN.findall(text):
+            if token == '"':
+                self._in_string = not self._in_string
+            elif not self._in_string and len(token) == 1:
+                self._depth += 1 if token in "{[" else -1
+        return not (self._depth or self._in_string) and is_object("".join(self.parts))
 
 
 class CallSorter:
