@@ -14,8 +14,7 @@ from octoroute.dialects.answers import is_object
 from octoroute.dialects.openai.wire import CallDelta, arguments_text
 from octoroute.events import Event, Failed, TextDelta, ToolCallDelta, ToolCallStarted
 
-
-_TOKEN = re.compile(r'["{}\[\]]|\\.', re.DOTALL)
+_MARK = re.compile(r'["{}\[\]]|\\.', re.DOTALL)
 
 
 class _Call:
@@ -39,11 +38,11 @@ class _Call:
         text = self._cut + "".join(self.parts[self._scanned :])
         self._scanned = len(self.parts)
         self._cut = "\\" if (len(text) - len(text.rstrip("\\"))) % 2 else ""
-        for token in _TOKEN.findall(text):
-            if token == '"':
+        for mark in _MARK.findall(text):
+            if mark == '"':
                 self._in_string = not self._in_string
-            elif not self._in_string and len(token) == 1:
-                self._depth += 1 if token in "{[" else -1
+            elif not self._in_string and len(mark) == 1:
+                self._depth += 1 if mark in "{[" else -1
         return not (self._depth or self._in_string) and is_object("".join(self.parts))
 
 
