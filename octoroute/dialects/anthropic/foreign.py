@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from octoroute.dialects.body import Body
 
+from octoroute.dialects.body import Body
 from octoroute.dialects.signatures import MARK
 
 _MARK = MARK.encode()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from octoroute.dialects.body import Body
 
 from octoroute.conversation import Conversation
 from octoroute.dialects.anthropic.answer import write_whole
@@ -13,6 +12,7 @@ from octoroute.dialects.anthropic.encoder import AnthropicEncoder
 from octoroute.dialects.anthropic.question import read_question
 from octoroute.dialects.anthropic.request import AnthropicReader
 from octoroute.dialects.anthropic.wire import ThinkingConfig
+from octoroute.dialects.body import Body
 from octoroute.events import Event
 from octoroute.types import Endpoint, Request
 

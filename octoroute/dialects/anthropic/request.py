@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from octoroute.dialects.body import Body, decode, encode
-from octoroute.dialects.facts import FactsBuilder, read_hints
 
 from octoroute.dialects.anthropic import foreign
 from octoroute.dialects.anthropic.encoder import PING
 from octoroute.dialects.anthropic.errors import error_event, error_status, write_error
+from octoroute.dialects.body import Body, decode, encode
+from octoroute.dialects.facts import FactsBuilder, read_hints
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.types import Facts, Request
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+
+from octoroute.conversation import Conversation
+from octoroute.dialects import sse
 from octoroute.dialects.body import Body, decode
 from octoroute.dialects.facts import FactsBuilder, read_hints
 from octoroute.dialects.openai.errors import write_error
 from octoroute.dialects.openai.request import read_model
-
-from octoroute.conversation import Conversation
-from octoroute.dialects import sse
 from octoroute.dialects.responses import wire
 from octoroute.dialects.responses.answer import ECHOED, write_whole
 from octoroute.dialects.responses.encoder import ResponsesEncoder
