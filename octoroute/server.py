@@ -57,7 +57,8 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, error: ClientError) -> None:
         """For what no application ever sees. An answer that is under way is not written into."""
-        if not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
+        idle = self.cycle is None or self.cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
+        if idle and not self.transport.is_closing():
             body = openai_envelope(error)
             status = STATUS_LINE[error.status]
             self.transport.write(
