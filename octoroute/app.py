@@ -5,6 +5,7 @@ The hot routes are plain ASGI endpoints looked up by path; everything else is St
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -12,13 +13,14 @@ from collections.abc import Callable, Mapping
 import msgspec
 import structlog
 
+from octoroute import dialects
 from octoroute.api.answering import Answering
 from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
 from octoroute.api.views import Door, Views
 from octoroute.asking import Asker
 from octoroute.config.schema import Config
-from octoroute.dialects import INBOUND, OUTBOUND
-from octoroute.gateway import Gateway, House, Retry
+from octoroute.counting import Calibration, Counting
+from octoroute.gateway import ALIASES, Gateway, House, Retry
 from octoroute.health import Health
 from octoroute.ledger import Ledger
 from octoroute.metrics import Metrics, Scraper
@@ -51,10 +53,11 @@ class App:
     ) -> None:
         self.config = config
         self.wall = wall
-        self.inbound = INBOUND
+        self.inbound = dialects.inbound(wall)
         self.keys = Keys(config.auth.keys)
         self.max_request_bytes = config.server.max_request_bytes
-        self._transport = transport or next(iter(TRANSPORTS.values()))()
+        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
+        self._transport = transport or TRANSPORTS[config.server.upstream]()
         self._chance = chance
         self._owner = Owner()
         health = Health(
@@ -62,16 +65,19 @@ class App:
         )
         self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, reason)
         self.scraper = Scraper(self.metrics, clock)
-        upstream = Upstream(self._transport, PROVIDERS, OUTBOUND)
+        ledger = Ledger(self.metrics)
+        upstream = Upstream(self._transport, PROVIDERS, dialects.outbound(clock))
         self.gateway = Gateway(
             house=self._house(config),
             upstream=upstream,
             health=health,
-            ledger=Ledger(self.metrics),
-            inbound=INBOUND,
+            ledger=ledger,
+            inbound=self.inbound,
             clock=clock,
             random=chance,
         )
+        self.counting = Counting(self.gateway, Calibration(chance))
+        ledger.learn = self.counting.learn
         self.dry_router = self._dry_router(config)
         self._prober = Prober(
             upstream=upstream,
@@ -101,11 +107,20 @@ class App:
         self.dry_router = self._dry_router(config)
         self.keys = Keys(config.auth.keys)
         self.max_request_bytes = config.server.max_request_bytes
+        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
 
     async def start(self) -> None:
         self._owner.start(
             "health probe", supervise("health probe", self._prober.run, died=self._probe_died, clock=self.gateway.clock)
         )
+
+        if self.metrics.shared:
+            self._owner.start("gauges", supervise("gauges", self._share_gauges, died=self._probe_died, clock=self.gateway.clock))
+
+    async def _share_gauges(self) -> None:
+        while True:
+            self.metrics.share()
+            await asyncio.sleep(1.0)
 
     async def stop(self) -> None:
         await self._owner.stop()
@@ -115,14 +130,19 @@ class App:
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
             return Answering(
                 self.gateway,
-                INBOUND[dialect],
+                self.inbound[dialect],
                 keys=lambda: self.keys,
                 max_bytes=lambda: self.max_request_bytes,
                 present=present,
                 keep_alive_s=keep_alive_s,
             )
 
-        return {"/v1/chat/completions": answering("openai"), "/chat": answering("simple", _chat)}
+        return {
+            "/v1/chat/completions": answering("openai"),
+            "/v1/messages": answering("anthropic"),
+            "/v1/responses": answering("responses"),
+            "/chat": answering("simple", _chat),
+        }
 
     def _house(self, config: Config) -> House:
         routing = config.routing
@@ -175,5 +195,6 @@ def _chat(reply: Reply) -> bytes:
             "model_tier": reply.endpoint.tier,
             "model_name": reply.endpoint.name,
             "routing_strategy": reply.decision.by,
+            **({"warnings": list(reply.warnings)} if reply.warnings else {}),
         }
     )

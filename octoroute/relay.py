@@ -37,6 +37,7 @@ class Reply:
         "request",
         "stream",
         "translated",
+        "warnings",
     )
 
     def __init__(
@@ -49,6 +50,7 @@ class Reply:
         self.endpoint = opened.endpoint
         self.translated = opened.translated
         self.decision = trail.decision
+        self.warnings = trail.warnings
         self._inbound = inbound
         self._opened = opened
         self._trail = trail

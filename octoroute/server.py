@@ -8,7 +8,6 @@ import gc
 import signal
 import socket
 from collections.abc import Callable, Generator
-from typing import Any
 
 import structlog
 import uvicorn
@@ -20,7 +19,9 @@ from octoroute.app import App
 from octoroute.config.schema import Config
 from octoroute.dialects.errors import openai_envelope
 from octoroute.errors import BadRequest, ClientError, ConfigError, HeadersTooLarge, OctorouteError
+from octoroute.metrics import worker_died
 from octoroute.tasks import Owner
+from octoroute.workers import Workers
 
 log = structlog.stdlib.get_logger("octoroute.server")
 
@@ -96,9 +97,20 @@ def address(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def serve(config: Config, *, load: Callable[[], Config], ready: Callable[[str], Any] | None = None) -> None:
-    """Until SIGTERM or SIGINT. `load` reads the configuration again for SIGHUP; `ready` is told the URL once it answers."""
-    uvloop.run(run(config, load=load, ready=ready))
+def serve(config: Config, *, load: Callable[[], Config]) -> int:
+    """Until SIGTERM or SIGINT; the exit code. `load` reads the configuration again for SIGHUP."""
+    listener = bind(config.server.host, config.server.port)
+    if config.server.workers == 1:
+        uvloop.run(run(config, load=load, listener=listener))
+        return 0
+
+    def work(shared: socket.socket, tell_ready: Callable[[], None]) -> None:
+        uvloop.run(run(config, load=load, listener=shared, ready=lambda _: tell_ready(), announce=False))
+
+    workers = Workers(listener, work, died=worker_died)
+    code = workers.run(config.server.workers, ready=lambda: _announce(config, address(listener)))
+    log.info("stopped")
+    return code
 
 
 def server_for(app: App) -> Server:
@@ -112,6 +124,7 @@ def server_for(app: App) -> Server:
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,
             date_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=75,
@@ -120,35 +133,52 @@ def server_for(app: App) -> Server:
     )
 
 
-async def run(config: Config, *, load: Callable[[], Config], ready: Callable[[str], Any] | None = None) -> None:
-    listener = bind(config.server.host, config.server.port)
+async def run(
+    config: Config,
+    *,
+    load: Callable[[], Config],
+    listener: socket.socket | None = None,
+    ready: Callable[[str], object] | None = None,
+    stopping: Callable[[], object] | None = None,
+    announce: bool = True,
+) -> None:
+    """`ready` is told the URL once it answers, `stopping` when the first signal to stop arrives, while answers in flight are
+    still being finished.
+    """
+    listener = listener or bind(config.server.host, config.server.port)
     app = App(config)
     server = server_for(app)
     owner = Owner()
-    _install_signals(server, app, owner, load)
+    _install_signals(server, app, owner, load, stopping or (lambda: None))
     url = address(listener)
 
-    async def announce() -> None:
+    async def started() -> None:
         while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
             await asyncio.sleep(0.005)
         gc.collect()
         gc.freeze()  # what start-up made stays; the collector need not look at it again
-        for warning in config.warnings:
-            log.warning(warning)
-        log.info("ready", url=url, config=config.source, endpoints=len(config.endpoints), strategy=config.routing.strategy)
+        if announce:
+            _announce(config, url)
         if ready is not None:
             ready(url)
 
-    owner.start("announce", announce())
+    owner.start("started", started())
     try:
         await server.serve(sockets=[listener])
     finally:
         await owner.stop()
         listener.close()
-    log.info("stopped")
+    if announce:
+        log.info("stopped")
 
 
-def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], Config]) -> None:
+def _announce(config: Config, url: str) -> None:
+    for warning in config.warnings:
+        log.warning(warning)
+    log.info("ready", url=url, config=config.source, endpoints=len(config.endpoints), strategy=config.routing.strategy)
+
+
+def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], Config], stopping: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(signum: int) -> None:
@@ -157,6 +187,7 @@ def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], 
             return
         log.info("stopping", signal=signal.Signals(signum).name, in_flight=len(server.server_state.tasks))
         server.should_exit = True
+        stopping()
 
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop, signum)
@@ -168,7 +199,9 @@ async def reload(app: App, load: Callable[[], Config]) -> None:
     try:
         config = await asyncio.to_thread(load)
     except ConfigError as error:
-        log.exception("the new configuration is not used, the old one stays", problems=list(error.problems))
+        log.error(  # noqa: TRY400 - what is wrong stands in the problems; where it was noticed is of no interest
+            "the new configuration is not used, the old one stays", problems=list(error.problems)
+        )
         return
     old = app.config.server
     app.reload(config)

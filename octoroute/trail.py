@@ -19,7 +19,7 @@ ABANDONED = "abandoned"
 
 
 class Ledger(Protocol):
-    def settle(self, outcome: Outcome) -> None: ...
+    def settle(self, outcome: Outcome, request: Request | None) -> None: ...
 
 
 class Trail:
@@ -39,6 +39,7 @@ class Trail:
         "_started_at",
         "attempts",
         "key_name",
+        "warnings",
     )
 
     def __init__(self, request: Request, ledger: Ledger, clock: Callable[[], float], *, key_name: str | None = None) -> None:
@@ -57,6 +58,8 @@ class Trail:
         self.attempts: list[Attempt] = []
         self._decision: Decision | None = None
         self.key_name = key_name
+        self.warnings: tuple[str, ...] = ()
+        """What the client should know of how it was answered."""
 
     @property
     def decision(self) -> Decision | None:
@@ -94,7 +97,7 @@ class Trail:
             self._opened.close()
         if self._lease is not None:
             self._lease.release()
-        self._ledger.settle(self._outcome())
+        self._ledger.settle(self._outcome(), self._request)
 
     def _tell_health(self) -> None:
         if self._lease is None:

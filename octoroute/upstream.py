@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -41,6 +41,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     client_headers: Mapping[str, str] = {}
     timeout_s: float | None = None
     """If shorter than the endpoint's."""
+    notes: tuple[str, ...] = ()
+    """What the client said and this endpoint is not told."""
 
 
 class Opened:
@@ -213,11 +215,21 @@ class _Decoding:
         return events
 
 
+class _Line(NamedTuple):
+    """Where an endpoint's interface is and how it is spoken to: worked out once, for as long as `endpoint` is that object."""
+
+    endpoint: Endpoint
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    passes: tuple[str, ...]
+
+
 class Upstream:
     def __init__(self, transport: Transport, providers: Mapping[str, Provider], outbound: Mapping[str, Outbound]) -> None:
         self._transport = transport
         self._providers = providers
         self._outbound = outbound
+        self._lines: dict[tuple[str, str, bool], _Line] = {}
 
     def provider(self, endpoint: Endpoint) -> Provider:
         return self._providers[endpoint.kind]
@@ -239,12 +251,25 @@ class Upstream:
         except TimeoutError:
             raise TooSlow(f"the upstream did not answer within {timeout_s:g} s") from None
 
+    async def ask(self, endpoint: Endpoint, api: str, body: bytes, client_headers: Mapping[str, str]) -> bytes:
+        """A side question (how many tokens?), answered whole. Raises UpstreamError."""
+        question = Question(body=body, stream=False, api=api, client_headers=client_headers)
+        try:
+            async with asyncio.timeout(endpoint.first_event_timeout_s):
+                answer = await self._transport.send(self._call(endpoint, question))
+                try:
+                    if answer.status != 200:
+                        raise await self._refusal(self.outbound(endpoint), answer)
+                    return await answer.body(MAX_ERROR_BYTES)
+                finally:
+                    answer.close()
+        except TimeoutError:
+            raise TooSlow(f"the upstream did not answer within {endpoint.first_event_timeout_s:g} s") from None
+
     async def probe(self, endpoint: Endpoint, timeout_s: float) -> None:
         """Is it alive? Raises UpstreamError when it is not; a server without a list of models (404, 405) is."""
         provider = self.provider(endpoint)
-        call = Call(
-            method="GET", url=provider.probe_url(endpoint), headers=provider.headers(endpoint, {}), connect_timeout_s=timeout_s
-        )
+        call = Call(method="GET", url=provider.probe_url(endpoint), headers=provider.headers(endpoint), connect_timeout_s=timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await self._transport.send(call)
@@ -258,17 +283,23 @@ class Upstream:
             raise _by_status(answer.status, answer.headers, b"", provider.dialect)
 
     def _call(self, endpoint: Endpoint, question: Question) -> Call:
+        key = (endpoint.id, question.api, question.stream)
+        line = self._lines.get(key)
+        if line is None or line.endpoint is not endpoint:  # after a reload the same id may mean another address
+            line = self._lines[key] = self._line(endpoint, question)
+        headers = line.headers
+        passed = tuple((name, question.client_headers[name]) for name in line.passes if name in question.client_headers)
+        if passed and question.conversation is None:
+            names = {name for name, _ in passed}
+            headers = (*(header for header in headers if header[0] not in names), *passed)
+        return Call(method="POST", url=line.url, headers=headers, body=question.body, connect_timeout_s=endpoint.connect_timeout_s)
+
+    def _line(self, endpoint: Endpoint, question: Question) -> _Line:
         provider = self.provider(endpoint)
         url = provider.url(endpoint, question.api, stream=question.stream)
         if url is None:
             raise Unreachable(f"endpoints of kind {endpoint.kind} have no {question.api} interface")
-        return Call(
-            method="POST",
-            url=url,
-            headers=provider.headers(endpoint, question.client_headers),
-            body=question.body,
-            connect_timeout_s=endpoint.connect_timeout_s,
-        )
+        return _Line(endpoint, url, provider.headers(endpoint), provider.passes)
 
     async def _commit(self, endpoint: Endpoint, question: Question, answer: Answer) -> Opened:
         outbound = self.outbound(endpoint)

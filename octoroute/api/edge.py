@@ -33,6 +33,7 @@ log = structlog.stdlib.get_logger("octoroute.api")
 
 
 class ErrorWriter(Protocol):
+    def status(self, error: OctorouteError) -> int: ...
     def error(self, error: OctorouteError, request_id: str) -> bytes: ...
 
 
@@ -176,7 +177,7 @@ async def send_error(send: Send, error: OctorouteError, writer: ErrorWriter, req
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = "Bearer"
     encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
-    await send_whole(send, error.status, body, encoded)
+    await send_whole(send, writer.status(error), body, encoded)
 
 
 async def send_whole(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

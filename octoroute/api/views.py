@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -26,14 +26,16 @@ from octoroute.api.edge import (
     request_id,
     send_error,
 )
+from octoroute.counting import Counting
 from octoroute.dialects.base import Inbound
-from octoroute.errors import OctorouteError, UnknownModel, UnknownRoute, WrongMethod
+from octoroute.errors import BadRequest, OctorouteError, UnknownModel, UnknownRoute, WrongMethod
 from octoroute.explain import explain, tell
-from octoroute.gateway import Gateway
+from octoroute.gateway import ALIASES, Gateway
 from octoroute.health import Circuit
 from octoroute.metrics import Metrics, Scraper
 from octoroute.routers.base import Router
 from octoroute.types import Endpoint
+from octoroute.types import Request as Question
 
 OWN_MODELS = ("auto", "fast", "balanced", "deep")
 
@@ -47,6 +49,8 @@ class Rooms(Protocol):
     inbound: Mapping[str, Inbound]
     keys: Keys
     max_request_bytes: int
+    aliases: tuple[str, ...]
+    counting: Counting
     dry_router: Router
     wall: Callable[[], float]
 
@@ -67,6 +71,7 @@ class Views:
                 Route("/v1/models", self.models),
                 Route("/v1/models/{name:path}", self.model),
                 Route("/v1/route", self.route, methods=["POST"]),
+                Route("/v1/messages/count_tokens", self.count, methods=["POST"]),
             ],
             exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientGone: self._gone},
         )
@@ -165,23 +170,37 @@ class Views:
         return _json({"models": rows}, request)
 
     async def models(self, request: Request) -> Response:
-        return _json({"object": "list", "data": [_model(name) for name in self._names()]}, request)
+        names = self._names()
+        if "anthropic-version" not in request.headers:
+            return _json({"object": "list", "data": [_model(name) for name in names]}, request)
+        page, more = paged([*self._rooms.aliases, *names], request.query_params)
+        data = [_anthropic_model(name) for name in page]
+        ends = {"first_id": page[0] if page else None, "last_id": page[-1] if page else None}
+        return _json({"data": data, "has_more": more, **ends}, request)
 
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in self._names():
+        if name not in self._names() and name not in ALIASES:
             raise UnknownModel(f"the model {name[:200]!r} does not exist; GET /v1/models lists those that do", param="model")
-        return _json(_model(name), request)
+        return _json(_anthropic_model(name) if "anthropic-version" in request.headers else _model(name), request)
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys([*OWN_MODELS, *(endpoint.name for endpoint in self._rooms.gateway.house.endpoints)]))
 
     async def route(self, request: Request) -> Response:
-        rooms = self._rooms
+        asked = await self._asked(request, "openai")
+        return _json(tell(await explain(self._rooms.gateway, self._rooms.dry_router, asked)), request)
+
+    async def count(self, request: Request) -> Response:
+        counted = await self._rooms.counting.count(await self._asked(request, "anthropic"), self._rooms.dry_router)
+        response = _json({"input_tokens": counted.tokens}, request)
+        response.headers["x-octoroute-token-count"] = counted.how
+        return response
+
+    async def _asked(self, request: Request, dialect: str) -> Question:
         check_json(request.headers)
-        body = await read_body(request.receive, request.headers, rooms.max_request_bytes)
-        asked = rooms.inbound["openai"].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
-        return _json(tell(await explain(rooms.gateway, rooms.dry_router, asked)), request)
+        body = await read_body(request.receive, request.headers, self._rooms.max_request_bytes)
+        return self._rooms.inbound[dialect].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
 
     # what went wrong
 
@@ -197,11 +216,31 @@ class Views:
     async def _error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, OctorouteError)
         self._rooms.metrics.count("octoroute_client_errors_total", error.code)
-        writer = self._rooms.inbound["openai"]
-        return _Error(error, writer, request_id(request.headers))
+        return _Error(error, _writer(self._rooms, request.scope, request.headers), request_id(request.headers))
 
     async def _gone(self, request: Request, error: Exception) -> Response:  # noqa: ARG002 - a handler's signature
         return Response(status_code=499)
+
+
+def paged(names: Sequence[str], query: Mapping[str, str]) -> tuple[list[str], bool]:
+    """Anthropic's `limit`, `after_id`, `before_id`; and whether more follow. Raises BadRequest."""
+    limit_text = query.get("limit", "20")
+    if not (limit_text.isascii() and limit_text.isdigit() and 1 <= int(limit_text) <= 1000):
+        raise BadRequest("limit: must be a whole number from 1 to 1000", param="limit")
+    limit, found = int(limit_text), list(names)
+    after, before = query.get("after_id"), query.get("before_id")
+    if after in found:
+        found = found[found.index(after) + 1 :]
+    if before in found:
+        found = found[: found.index(before)]
+        return found[-limit:], len(found) > limit
+    return found[:limit], len(found) > limit
+
+
+def _writer(rooms: Rooms, scope: Scope, headers: Mapping[str, str]) -> Inbound:
+    """Whose words an error is written in."""
+    speaks_anthropic = "anthropic-version" in headers or scope["path"].startswith("/v1/messages")
+    return rooms.inbound["anthropic" if speaks_anthropic else "openai"]
 
 
 class _Error(Response):
@@ -227,6 +266,10 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "octoroute" if name in OWN_MODELS else "user"}
 
 
+def _anthropic_model(name: str) -> dict[str, Any]:
+    return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
+
+
 def _json(value: object, request: Request, status: int = 200) -> Response:
     return Response(
         msgspec.json.encode(value), status, headers={"x-request-id": request_id(request.headers)}, media_type="application/json"
@@ -242,6 +285,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given_id = ""
+        headers: Mapping[str, str] = {}
         try:
             headers = headers_of(scope)
             given_id = request_id(headers)
@@ -249,6 +293,6 @@ class Door:
                 self._rooms.keys.check(headers)
         except OctorouteError as error:
             self._rooms.metrics.count("octoroute_client_errors_total", error.code)
-            await send_error(send, error, self._rooms.inbound["openai"], given_id or new_id())
+            await send_error(send, error, _writer(self._rooms, scope, headers), given_id or new_id())
             return
         await self._app(scope, receive, send)

@@ -39,6 +39,15 @@ def tidied(conversation: Conversation, *, mid_system: MidSystem = "user", id_lim
     return msgspec.structs.replace(conversation, system=system, turns=tuple(_merged(paired, (Role.ASSISTANT, Role.USER))))
 
 
+def opened(system: Iterable[Text], turns: Iterable[Turn]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+    """System messages before the first turn are part of the system text."""
+    said = list(system)
+    rest = [turn for turn in turns if turn.content]
+    while rest and rest[0].role is Role.SYSTEM:
+        said += (block for block in rest.pop(0).content if isinstance(block, Text))
+    return tuple(said), tuple(rest)
+
+
 def joined_text(blocks: Iterable[object], separator: str = "\n\n") -> str:
     return separator.join(block.text for block in blocks if isinstance(block, Text) and block.text.strip())
 
@@ -65,10 +74,10 @@ def _as_user(turn: Turn) -> Turn:
 
 
 def _merged(turns: Iterable[Turn], roles: Sequence[Role]) -> list[Turn]:
-    """Neighbours of one of `roles` made one turn; empty turns left out."""
+    """Neighbours of one of `roles` made one turn; empty turns and blank system turns left out."""
     merged: list[Turn] = []
     for turn in turns:
-        if not turn.content:
+        if not turn.content or (turn.role is Role.SYSTEM and not joined_text(turn.content)):
             continue
         if merged and turn.role in roles and merged[-1].role is turn.role:
             merged[-1] = Turn(turn.role, (*merged[-1].content, *turn.content))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import msgspec
 
 from octoroute.errors import BadRequest, Broke
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 MAX_DETAIL = 300
 _PLACE = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<path>.*)`)?", re.DOTALL)
@@ -30,6 +33,19 @@ def read_request(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise BadRequest("the body is nested too deeply") from None
     except ValueError as error:
         raise BadRequest(f"the body is not valid JSON: {error}") from None
+
+
+def not_too_deep(translate: Callable[P, T]) -> Callable[P, T]:
+    """Questions may hold schemas as deep as JSON goes; those deeper than our stack are a BadRequest."""
+
+    @wraps(translate)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return translate(*args, **kwargs)
+        except RecursionError:
+            raise BadRequest("the request is nested too deeply") from None
+
+    return guarded
 
 
 def read_answer(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from octoroute.types import Endpoint
@@ -11,16 +10,19 @@ from octoroute.types import Endpoint
 class Provider(Protocol):
     kind: str
     dialect: str
-    """The wire format its servers speak: a key of `dialects.OUTBOUND`."""
+    """The wire format its servers speak: a key of `dialects.outbound`."""
+
+    passes: tuple[str, ...]
+    """Headers of a client of the same dialect that its servers understand; lower-case names."""
 
     def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
         """Where `api` ("chat", "embeddings", "completions", "count_tokens") lives; None: this kind has no such thing."""
         ...
 
-    def headers(self, endpoint: Endpoint, client_headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """Credentials, configured headers, and those of the client's that this kind may see. Not host, not lengths."""
+    def headers(self, endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
+        """Credentials and configured headers. Not host, not lengths."""
         ...
 
     def probe_url(self, endpoint: Endpoint) -> str:
-        """What the health probe GETs with `headers(endpoint, {})`."""
+        """What the health probe GETs with `headers(endpoint)`."""
         ...

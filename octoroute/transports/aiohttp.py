@@ -1,20 +1,30 @@
-"""The transport for odd servers: aiohttp's client with everything clever switched off. It never retries a POST."""
+"""The transport for odd servers: aiohttp's client with everything clever switched off.
+
+Two weaknesses are aiohttp's own: a body without length or chunks that a reset cuts short seems whole, and a POST that meets a
+connection its server has just closed is Broke, though nobody has read it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Mapping
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
 from octoroute.errors import Broke, Unreachable, UpstreamError
 from octoroute.transports.base import Call
 from octoroute.transports.content import Body, undo
-from octoroute.transports.failures import CUT, NONSENSE, PINNED, SILENT, broke, unreachable
+from octoroute.transports.failures import CLOSED, CUT, NONSENSE, PINNED, SILENT, broke, unreachable
+from octoroute.transports.request import origin_and_head
 
 _AUTO = ("user-agent", "accept", "content-type")
 """Headers aiohttp would add of its own accord."""
+
+_LARGE = 1 << 20
+"""aiohttp wants larger bodies as files, and writes those in steps."""
 
 # The first type that fits wins, so subclasses stand before their bases.
 _BROKE: tuple[tuple[type[aiohttp.ClientError], str], ...] = (
@@ -44,65 +54,92 @@ def _translated(error: Exception) -> UpstreamError:
     return broke(CUT, error)
 
 
+class _StrayBytes(Exception):
+    """Something came on an idle connection. Nothing was sent on it."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """aiohttp would take bytes that came between two answers for the second one."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        if conn.protocol is not None and conn.protocol.should_close:
+            raise _StrayBytes
+        return await super().send(conn)
+
+
 class AiohttpTransport:
     def __init__(self, *, idle_s: float = 30.0) -> None:
         """`idle_s`: how long an unused connection is kept."""
         self._idle_s = idle_s
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bytes, aiohttp.ClientSession] = {}
         self._closed = False
 
     async def send(self, call: Call) -> _AiohttpAnswer:
+        origin_and_head(call)  # for its refusals, which are stricter than aiohttp's
         headers = call.headers
         if not any(name.lower() == "accept-encoding" for name, _ in headers):
             headers = (*headers, ("accept-encoding", "identity"))
-        try:
-            response = await self._running().request(
-                call.method,
-                URL(call.url, encoded=True),
-                headers=headers,
-                data=call.body or None,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None, connect=call.connect_timeout_s),
-            )
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _translated(error) from error
+        response = None
+        while response is None:
+            try:
+                response = await self._session(call.trust.pin_sha256 if call.trust else b"").request(
+                    call.method,
+                    URL(call.url, encoded=True),
+                    headers=headers,
+                    data=io.BytesIO(call.body) if len(call.body) > _LARGE else call.body or None,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None, connect=call.connect_timeout_s),
+                    ssl=call.trust.context if call.trust else True,
+                )
+            except _StrayBytes:  # uses up a pooled connection, so this ends
+                continue
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise _translated(error) from error
         try:
             return _AiohttpAnswer(response)
         except Broke:
             response.close()
             raise
 
-    def _running(self) -> aiohttp.ClientSession:
-        """Made on first use: a session belongs to the loop it is made in."""
+    def _session(self, pin: bytes) -> aiohttp.ClientSession:
+        """Made on first use, since it belongs to the loop it is made in; one a pin, since aiohttp takes a pin a connector."""
         if self._closed:
-            raise Unreachable("the transport is closed")
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=self._idle_s),
+            raise Unreachable(CLOSED)
+        session = self._sessions.get(pin)
+        if session is None:
+            session = self._sessions[pin] = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=0, keepalive_timeout=self._idle_s, ssl=aiohttp.Fingerprint(pin) if pin else True
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                request_class=_Request,
                 skip_auto_headers=_AUTO,
                 auto_decompress=False,
                 trust_env=False,
                 read_bufsize=64 * 1024,
             )
-        return self._session
+        return session
 
     async def close(self) -> None:
         self._closed = True
-        if self._session is not None:
-            await self._session.close()
-            # aiohttp leaves the last step of closing its sockets to the loop's next turn.
-            await asyncio.sleep(0)
+        for session in self._sessions.values():
+            await session.close()
+        # aiohttp leaves the last step of closing its sockets to the loop's next turn.
+        await asyncio.sleep(0)
 
 
 class _AiohttpAnswer(Body):
     __slots__ = ("_response", "headers", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
+        if response.status == 101:
+            raise broke(NONSENSE)
         headers: dict[str, str] = {}
         for name, value in response.headers.items():
             key = name.lower()
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
+        if headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            raise broke(NONSENSE)
         self._inflater = undo(headers)
         self._response = response
         self.status = response.status
@@ -111,7 +148,7 @@ class _AiohttpAnswer(Body):
     async def _raw(self) -> bytes:
         try:
             return await self._response.content.readany()
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: the session was closed meanwhile
             raise _translated(error) from error
 
     def close(self) -> None:

@@ -6,20 +6,34 @@ whose bytes were sent), never read the environment, and never log. Cancelling a 
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
 
+class Trust(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """Whom an https endpoint must prove to be. Make one per endpoint and keep it: connections are shared by its identity."""
+
+    context: ssl.SSLContext
+    pin_sha256: bytes = b""
+    """Digest of the server's certificate (DER), beside whatever `context` verifies; b"" pins nothing."""
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP request. `headers` hold neither host, content-length, nor connection: the transport writes those."""
+    """One HTTP request. `headers` hold neither host, content-length, nor connection: the transport writes those.
+
+    A caller in a hurry makes the `headers` tuple once and sends the same object again: it is validated once.
+    """
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     connect_timeout_s: float = 10.0
+    trust: Trust | None = None
+    """None: the system's authorities and the host's name."""
 
 
 class Answer(Protocol):

@@ -31,6 +31,7 @@ _UNREACHABLE: tuple[tuple[type[BaseException], str], ...] = (
 CUT = "the upstream closed the connection before its answer was complete"
 SILENT = "the upstream closed the connection without an answer"
 NONSENSE = "the upstream's answer is not valid HTTP"
+CLOSED = "the transport is closed"
 PINNED = "the upstream's TLS certificate is not the pinned one"
 
 

@@ -25,7 +25,8 @@ from octoroute.conversation import (
 )
 from octoroute.dialects import media
 from octoroute.dialects.anthropic import wire
-from octoroute.dialects.reading import read_request
+from octoroute.dialects.history import opened
+from octoroute.dialects.reading import not_too_deep, read_request
 from octoroute.dialects.signatures import unmarked
 from octoroute.errors import BadRequest
 
@@ -38,14 +39,17 @@ _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SAID = frozenset(wire.Request.__struct_encode_fields__) | {"octoroute"}
 
 
+@not_too_deep
 def read_question(body: bytes) -> Conversation:
     """Raises BadRequest naming the field."""
     request = read_request(_REQUEST, body)
     ignored = [key for key, value in read_request(_KEYS, body).items() if key not in _SAID and bytes(value) != b"null"]
     tools = tuple(_tools(request, ignored))
+    turns = (turn for at, message in enumerate(request.messages) for turn in _turns(message, f"messages[{at}]", ignored))
+    system, turns = opened(_system(request), turns)
     return Conversation(
-        system=tuple(_system(request)),
-        turns=tuple(turn for at, message in enumerate(request.messages) for turn in _turns(message, f"messages[{at}]", ignored)),
+        system=system,
+        turns=turns,
         tools=tools,
         tool_choice=_tool_choice(request.tool_choice, tools),
         max_tokens=request.max_tokens,

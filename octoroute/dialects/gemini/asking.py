@@ -29,6 +29,7 @@ from octoroute.dialects.answers import arguments_object
 from octoroute.dialects.gemini.models import Accepts, accepts
 from octoroute.dialects.gemini.signatures import LAST_RESORT
 from octoroute.dialects.ids import safe_name
+from octoroute.dialects.reading import not_too_deep
 from octoroute.errors import BadRequest
 
 Fields = dict[str, Any]
@@ -50,6 +51,7 @@ _LEVELS = {
 _AUTOMATIC = -1
 
 
+@not_too_deep
 def write_question(
     conversation: Conversation,
     *,
@@ -251,7 +253,7 @@ def _thinking(config: Fields, conversation: Conversation, can: Accepts, model: s
     elif wanted == "none":
         thinking["thinkingBudget"] = can.least_budget
     else:
-        thinking["thinkingBudget"] = effort.budget_of(wish, None) if wanted is not None else _AUTOMATIC
+        thinking["thinkingBudget"] = effort.budget_of(wish) if wanted is not None else _AUTOMATIC
     if effort.wants_thinking(wish) and wish.visible:
         thinking["includeThoughts"] = True
     if thinking:

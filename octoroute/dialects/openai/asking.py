@@ -30,6 +30,7 @@ from octoroute.dialects import effort, history, media, schema
 from octoroute.dialects.answers import arguments_object
 from octoroute.dialects.ids import safe_name
 from octoroute.dialects.openai.quirks import Quirks
+from octoroute.dialects.reading import not_too_deep
 from octoroute.errors import BadRequest
 
 Fields = dict[str, Any]
@@ -37,6 +38,7 @@ JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
 _USER_HASH = 32
 
 
+@not_too_deep
 def write_question(
     conversation: Conversation,
     *,

@@ -29,9 +29,9 @@ from octoroute.conversation import (
     Turn,
 )
 from octoroute.dialects import media
-from octoroute.dialects.history import ERROR_MARK
+from octoroute.dialects.history import ERROR_MARK, opened
 from octoroute.dialects.openai import wire
-from octoroute.dialects.reading import read_request
+from octoroute.dialects.reading import not_too_deep, read_request
 from octoroute.errors import BadRequest
 
 _REQUEST = msgspec.json.Decoder(wire.Request)
@@ -40,6 +40,7 @@ _SAID = frozenset(wire.Request.__struct_encode_fields__) | {"octoroute"}
 _SYSTEM_ROLES = ("system", "developer")
 
 
+@not_too_deep
 def read_question(body: bytes) -> Conversation:
     """Raises BadRequest naming the field."""
     request = read_request(_REQUEST, body)
@@ -75,17 +76,13 @@ def _ignored(body: bytes) -> tuple[str, ...]:
 
 
 def _messages(messages: Sequence[wire.Message]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
-    system: list[Text] = []
     turns: list[Turn] = []
     calls: dict[str, str] = {}  # legacy function name → the id made up for its last call
     for at, message in enumerate(messages):
         where = f"messages[{at}]"
         if message.role in _SYSTEM_ROLES:
             texts = [block for block in _parts(message.content, where) if isinstance(block, Text)]
-            if turns:
-                turns.append(Turn(Role.SYSTEM, tuple(texts)))
-            else:
-                system += texts
+            turns.append(Turn(Role.SYSTEM, tuple(texts)))
         elif message.role == "user":
             turns.append(Turn(Role.USER, tuple(_parts(message.content, where)), message.name))
         elif message.role == "assistant":
@@ -94,7 +91,7 @@ def _messages(messages: Sequence[wire.Message]) -> tuple[tuple[Text, ...], tuple
             turns.append(Turn(Role.USER, (_result(message, where, calls),)))
         else:
             raise BadRequest(f"{where}.role: '{message.role}' is not a role", param=f"{where}.role")
-    return tuple(system), tuple(turns)
+    return opened((), turns)
 
 
 def _parts(content: str | Sequence[wire.Part] | None, where: str) -> Iterator[Text | Image | Document | Audio]:

@@ -105,6 +105,9 @@ class OpenAIReader:
         assert isinstance(request.body, Body)
         return request.body.patched({"model": encode(model), "octoroute": None})
 
+    def status(self, error: OctorouteError) -> int:
+        return error.status
+
     def error(self, error: OctorouteError, request_id: str) -> bytes:
         return write_error(error, request_id)
 

@@ -1,0 +1,341 @@
+"""`python benches/micro.py`: what the gateway's own steps cost, in µs and in turns of a reference loop measured in the same run.
+
+`--gate` fails when a step costs more turns than its limit, or cannot be measured; never by seconds, which are the machine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from payloads import PAYLOADS
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+LIMITS: Mapping[str, float] = {
+    "decide by rule, 1 KB": 54,
+    "decide by rule, 32 KB": 960,
+    "decide by hybrid, a rule applies": 66,
+    "decide by hybrid, the model is asked": 36,
+    "decide by llm": 15,
+    "plan over 3 endpoints": 10,
+    "plan over 1,000 endpoints": 2700,
+    "read and know a 1 KB request": 40,
+    "read and know a 32 KB request": 140,
+    "patch a 1 KB request": 30,
+    "patch a 32 KB request": 36,
+    "cut an event that came in halves": 9,
+    "tap an event": 15,
+    "relay an event": 21,
+    "record a request in the metrics": 57,
+}
+"""Turns of the reference loop, three times what was measured; what is not listed is shown and not gated."""
+
+Step = Callable[[], object]
+EVENTS = 50
+
+
+class Missing(Exception):
+    """Not there yet, or no longer: the step is skipped by name."""
+
+
+def of(module: str, name: str) -> Any:
+    try:
+        return getattr(importlib.import_module(f"octoroute.{module}"), name)
+    except (ImportError, AttributeError) as error:
+        raise Missing(f"octoroute.{module}.{name}: {error}") from None
+
+
+def reference() -> int:
+    """Dictionaries, strings, calls, and integers; 1,000 turns. Do not change it: every limit is in its turns."""
+    total = 0
+    for number in range(1000):
+        row = {"id": number, "text": "octoroute"}
+        total += len(f"{row['text']}-{row['id']}".split("-")) + max(number, total) % 7
+    return total
+
+
+def cost_us(step: Step) -> float:
+    """Processor time of one call, the best of seven; neighbours do not count."""
+    step()
+    calls, used = 1, 0
+    while used < 20_000_000:
+        calls *= 2
+        began = time.process_time_ns()
+        for _ in range(calls):
+            step()
+        used = time.process_time_ns() - began
+    best = used
+    for _ in range(6):
+        began = time.process_time_ns()
+        for _ in range(calls):
+            step()
+        best = min(best, time.process_time_ns() - began)
+    return best / calls / 1000
+
+
+# ---- what is measured
+
+
+def _endpoint(number: int) -> Any:
+    return of("types", "Endpoint")(
+        id=f"endpoint-{number}",
+        name="bench",
+        tier=of("types", "Tier").BALANCED,
+        kind="openai",
+        provider="openai",
+        base_url="http://127.0.0.1:1/v1",
+        model="bench",
+        priority=number % 3,
+        weight=1.0 + number % 5,
+    )
+
+
+def plan_of(count: int) -> Step:
+    plan, endpoints = of("selection", "plan"), [_endpoint(number) for number in range(count)]
+    random = importlib.import_module("random").Random(1).random
+    return lambda: plan(endpoints, lambda _: True, random)
+
+
+def _message(payload: str) -> str:
+    return json.loads(PAYLOADS[payload].body)["messages"][1]["content"]
+
+
+class _Setting:
+    def __init__(self) -> None:
+        tier = of("types", "Tier")
+        self.default_tier = self.router_tier = tier.BALANCED
+        self.tier_descriptions = dict.fromkeys(tier, "a tier of models")
+
+
+def decision_by(strategy: str, payload: str = "1k", text: str | None = None) -> Step:
+    """The routing model answers at once: what is measured is ours."""
+
+    async def ask(*_: object) -> str:
+        return '{"tier": "fast"}'
+
+    text = text or _message(payload)
+    router = of("routers", "STRATEGIES")[strategy](_Setting(), ask)
+    facts = of("types", "Facts")(text=text, tokens=len(text) // 4, messages=2)
+
+    def step() -> None:
+        coroutine: Coroutine[Any, Any, Any] = router.route(facts)
+        try:
+            coroutine.send(None)
+        except StopIteration:
+            return
+        raise Missing(f"the {strategy} router waited for something")
+
+    return step
+
+
+def _inbound(dialect: str) -> Any:
+    return of("dialects", "inbound")(time.time)[dialect]
+
+
+def _outbound(dialect: str) -> Any:
+    return of("dialects", "outbound")(time.monotonic)[dialect]
+
+
+def reading(payload: str, dialect: str = "openai") -> Step:
+    inbound, body = _inbound(dialect), PAYLOADS[payload].body
+    return lambda: inbound.read(body, request_id="r", headers={}).facts
+
+
+def patching(payload: str) -> Step:
+    inbound = _inbound("openai")
+    request = inbound.read(PAYLOADS[payload].body, request_id="r", headers={})
+    return lambda: inbound.patched(request, "the-upstream's-name")
+
+
+def sse_events() -> list[bytes]:
+    """One answer as upstream.c streams it: content chunks of about 300 bytes, finish, usage, [DONE]."""
+    fields = '"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,"model":"bench","system_fingerprint":"fp"'
+    text = "The quick brown fox jumps over the lazy dog while the band plays on and nobody in the house minds the noise at all."
+    content = f'data: {{{fields},"choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}\n\n'
+    finish = f'data: {{{fields},"choices":[{{"index":0,"delta":{{}},"logprobs":null,"finish_reason":"stop"}}]}}\n\n'
+    usage = f'data: {{{fields},"choices":[],"usage":{{"prompt_tokens":210,"completion_tokens":50,"total_tokens":260}}}}\n\n'
+    return [event.encode() for event in [*[content] * EVENTS, finish, usage, "data: [DONE]\n\n"]]
+
+
+def tapping() -> Step:
+    outbound, events = _outbound("openai"), sse_events()
+
+    def step() -> None:
+        tap = outbound.tap()
+        for event in events:
+            tap.feed(event)
+
+    return step
+
+
+def cutting() -> Step:
+    """Every event arrives in two halves: the slow way through the cutter."""
+    cutter_of, halves = of("dialects.sse", "Cutter"), [half for event in sse_events() for half in (event[:99], event[99:])]
+
+    def step() -> None:
+        cutter = cutter_of()
+        for half in halves:
+            cutter.feed(half)
+
+    return step
+
+
+def translating(client: str) -> Step:
+    """An OpenAI stream to events and to the client's dialect."""
+    inbound, outbound, events = _inbound(client), _outbound("openai"), sse_events()
+    request = inbound.read(PAYLOADS["translated"].body, request_id="r", headers={})
+
+    def step() -> None:
+        decoder, encoder = outbound.decoder(), inbound.encoder(request)
+        for event in events:
+            encoder.encode(decoder.feed(event))
+        encoder.encode(decoder.end())
+
+    return step
+
+
+class _Wire:
+    """A transport and a provider in one: the events are there already."""
+
+    kind = dialect = "openai"
+
+    def __init__(self) -> None:
+        self._events = [*sse_events(), b""]
+
+    async def send(self, call: object) -> _Answered:  # noqa: ARG002 - whatever is asked
+        return _Answered(self._events)
+
+    def url(self, endpoint: Any, api: str, *, stream: bool) -> str:  # noqa: ARG002
+        return endpoint.base_url + "/chat/completions"
+
+    def headers(self, endpoint: object, client_headers: object) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+        return (("authorization", "Bearer bench"),)
+
+
+class _Answered:
+    status = 200
+    headers: Mapping[str, str] = {"content-type": "text/event-stream"}
+
+    def __init__(self, events: list[bytes]) -> None:
+        self._events = iter(events)
+
+    async def chunk(self) -> bytes:
+        return next(self._events)
+
+    def close(self) -> None:
+        return
+
+
+def relaying() -> Step:
+    """One attempt opened, committed at its first event, and read to its end, without sockets."""
+    wire, endpoint = _Wire(), _endpoint(1)
+    upstream = of("upstream", "Upstream")(wire, {"openai": wire}, {"openai": _outbound("openai")})
+    question = of("upstream", "Question")(body=b"{}", stream=True)
+    loop = asyncio.new_event_loop()
+
+    async def whole() -> None:
+        opened = await upstream.open(endpoint, question)
+        while await opened.read() is not None:
+            pass
+        opened.close()
+
+    return lambda: loop.run_until_complete(whole())
+
+
+def recording() -> Step:
+    """One answered request into the metrics."""
+    types, decision = importlib.import_module("octoroute.types"), of("types", "Decision")
+    endpoint = _endpoint(1)
+    health = of("health", "Health")(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
+    metrics = of("metrics", "Metrics")(health, lambda: [endpoint], of("routers", "reason"))
+    outcome = types.Outcome(
+        request_id="r",
+        dialect="openai",
+        asked_for="auto",
+        stream=False,
+        ending=types.Ending.ANSWERED,
+        status=200,
+        decision=decision(tier=types.Tier.BALANCED, by="rule", why="code up to 1024 tokens"),
+        attempts=(types.Attempt(endpoint=endpoint, took_s=0.1),),
+        endpoint=endpoint,
+        usage=types.Usage(input_tokens=210, output_tokens=120),
+        first_event_s=0.1,
+        total_s=0.1,
+    )
+    return lambda: metrics.record(outcome)
+
+
+STEPS: Mapping[str, tuple[Callable[[], Step], int]] = {
+    "decide by rule, 1 KB": (lambda: decision_by("rule"), 1),
+    "decide by rule, 32 KB": (lambda: decision_by("rule", "32k"), 1),
+    "decide by hybrid, a rule applies": (lambda: decision_by("hybrid"), 1),
+    "decide by hybrid, the model is asked": (lambda: decision_by("hybrid", text="Who was the first king of Bohemia?"), 1),
+    "decide by llm": (lambda: decision_by("llm"), 1),
+    "decide by learned": (lambda: decision_by("learned"), 1),
+    "plan over 3 endpoints": (lambda: plan_of(3), 1),
+    "plan over 1,000 endpoints": (lambda: plan_of(1000), 1),
+    "read and know a 1 KB request": (lambda: reading("1k"), 1),
+    "read and know a 32 KB request": (lambda: reading("32k"), 1),
+    "patch a 1 KB request": (lambda: patching("1k"), 1),
+    "patch a 32 KB request": (lambda: patching("32k"), 1),
+    "cut an event that came in halves": (cutting, EVENTS + 3),
+    "tap an event": (tapping, EVENTS + 3),
+    "relay an event": (relaying, EVENTS + 3),
+    "translate an event to Anthropic": (lambda: translating("anthropic"), EVENTS + 3),
+    "record a request in the metrics": (recording, 1),
+}
+"""name → (how to prepare it, how many of what it names one call does)."""
+
+
+def measured() -> tuple[dict[str, tuple[float, float]], dict[str, str]]:
+    """name → (µs, turns of the reference loop); and what was skipped, with the reason."""
+    done: dict[str, tuple[float, float]] = {}
+    skipped: dict[str, str] = {}
+    for name, (prepare, count) in STEPS.items():
+        try:
+            step = prepare()
+            turn_us = cost_us(reference) / 1000
+            each_us = cost_us(step) / count
+        except (Missing, KeyError, TypeError, AttributeError) as error:
+            skipped[name] = f"{type(error).__name__}: {error}"
+            continue
+        done[name] = (each_us, each_us / turn_us)
+    return done, skipped
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="benches/micro.py", description=__doc__)
+    parser.add_argument("--gate", action="store_true", help="exit 1 when a step is over its limit or could not be measured")
+    parser.add_argument("--json", type=Path, help="write the figures there too")
+    options = parser.parse_args()
+    done, skipped = measured()
+    print("| step | µs | turns of the reference loop | limit |\n|---|---|---|---|")
+    over: list[str] = []
+    for name, (each_us, turns) in done.items():
+        limit = LIMITS.get(name)
+        if limit is not None and turns > limit:
+            over.append(f"{name}: {turns:.1f} turns of the reference loop, the limit is {limit:g}")
+        print(f"| {name} | {each_us:.2f} | {turns:.1f} | {f'{limit:g}' if limit else 'none'} |")
+    for name, reason in skipped.items():
+        print(f"skipped: {name}: {reason}", file=sys.stderr)
+    if options.json:
+        options.json.write_text(json.dumps({"steps": done, "skipped": skipped}, indent=1))
+    if not options.gate:
+        return 0
+    over += [f"{name}: not measured: {skipped[name]}" for name in LIMITS if name in skipped]
+    over += [f"{name}: has a limit and no step" for name in LIMITS if name not in STEPS]
+    for line in over:
+        print(f"gate: {line}", file=sys.stderr)
+    return 1 if over else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,141 @@
+"""A Messages request as it arrives: checked where the gateway must know, kept as bytes everywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from octoroute.dialects.anthropic import foreign
+from octoroute.dialects.anthropic.encoder import PING
+from octoroute.dialects.anthropic.errors import error_event, error_status, write_error
+from octoroute.dialects.body import Body, decode, encode
+from octoroute.dialects.facts import FactsBuilder, read_hints
+from octoroute.errors import BadRequest, OctorouteError
+from octoroute.types import Facts, Request
+
+
+class _Block(msgspec.Struct):
+    type: str = ""
+    text: str | None = None
+    content: str | list[_Block] | _Block | None = None
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: str | list[_Block]
+
+
+class _Config(msgspec.Struct):
+    format: Any = None
+
+
+_MODEL = msgspec.json.Decoder(str)
+_BOOL = msgspec.json.Decoder(bool | None)
+_WHOLE = msgspec.json.Decoder(int | None)
+_NUMBER = msgspec.json.Decoder(float | None)
+_SYSTEM = msgspec.json.Decoder(str | list[_Block] | None)
+_CONFIG = msgspec.json.Decoder(_Config | None)
+
+_FRACTIONS = ("temperature", "top_p")
+_FILES = frozenset({"document", "container_upload"})
+_TOOL_BLOCKS = frozenset({"tool_use", "tool_result"})
+
+
+class AnthropicReader:
+    """The bytes' side of the inbound half; `inbound` adds the translating side."""
+
+    name = "anthropic"
+    keep_alive = PING
+
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+        parsed = Body.parse(body)
+        model = parsed.decode("model", _MODEL)
+        if model is None or not model.strip():
+            raise BadRequest('model: is missing; send "auto", a tier, or a configured name', param="model")
+        for name in _FRACTIONS:
+            number = parsed.decode(name, _NUMBER)
+            if number is not None and not 0 <= number <= 1:
+                raise BadRequest(f"{name}: must be between 0 and 1", param=name)
+        max_tokens = parsed.decode("max_tokens", _WHOLE)
+        if max_tokens is not None and max_tokens < 0:
+            raise BadRequest("max_tokens: must be at least 0", param="max_tokens")
+        return Request(
+            id=request_id,
+            dialect=self.name,
+            model=model,
+            stream=parsed.decode("stream", _BOOL) or False,
+            body=parsed,
+            facts=_facts(parsed, headers, max_tokens),
+            headers=headers,
+            wants_usage=True,
+        )
+
+    def patched(self, request: Request, model: str) -> bytes:
+        """Also without thinking that other models did in our name: Anthropic would refuse its signature."""
+        assert isinstance(request.body, Body)
+        return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body)})
+
+    def without_thinking(self, request: Request, model: str) -> bytes:
+        """As `patched`, with all thinking taken out and turned off: for a history that was changed, or begun by another account."""
+        assert isinstance(request.body, Body)
+        return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body, every=True)})
+
+    def status(self, error: OctorouteError) -> int:
+        return error_status(error)
+
+    def error(self, error: OctorouteError, request_id: str) -> bytes:
+        return write_error(error, request_id)
+
+    def error_event(self, error: OctorouteError, request_id: str) -> bytes:
+        return error_event(error, request_id)
+
+
+def read_messages(body: Body) -> list[_Message]:
+    """Raises BadRequest naming the path; `messages` may not be empty."""
+    messages = body.values.get("messages")
+    if messages is None:
+        raise BadRequest("messages: must be a list of at least one message", param="messages")
+    decoded = decode(messages, _MESSAGES, "messages")
+    if not decoded:
+        raise BadRequest("messages: must be a list of at least one message", param="messages")
+    return decoded
+
+
+_MESSAGES = msgspec.json.Decoder(list[_Message])
+
+
+def _facts(body: Body, headers: Mapping[str, str], max_tokens: int | None) -> Facts:
+    facts = FactsBuilder()
+    system = body.decode("system", _SYSTEM)
+    if system is not None:
+        facts.message("system", system if isinstance(system, str) else _text_of(system, facts))
+    for message in read_messages(body):
+        content = message.content
+        facts.message(message.role, content if isinstance(content, str) else _text_of(content, facts))
+    if body.is_set("tools"):
+        facts.tools = True
+        facts.extra_chars += len(memoryview(body.values["tools"]))
+    config = body.decode("output_config", _CONFIG)
+    facts.json = body.is_set("output_format") or (config is not None and config.format is not None)
+    return facts.build(read_hints(body, headers), output_tokens=max_tokens or None)
+
+
+def _text_of(blocks: Sequence[_Block], facts: FactsBuilder) -> str:
+    """What a user would call the text; images and files are counted wherever they stand, tool results included."""
+    texts: list[str] = []
+    for block in blocks:
+        if block.text is not None:
+            texts.append(block.text)
+        elif block.type == "image":
+            facts.images += 1
+        elif block.type in _FILES:
+            facts.attachments = True
+        facts.tools = facts.tools or block.type in _TOOL_BLOCKS
+        inner = block.content
+        if isinstance(inner, str):
+            facts.extra_chars += len(inner)
+        elif inner is not None:
+            facts.extra_chars += len(_text_of(inner if isinstance(inner, list) else [inner], facts))
+    return "\n".join(texts)

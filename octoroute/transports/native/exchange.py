@@ -1,0 +1,94 @@
+"""A request under way and its answer: what came in so far, and who waits for more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+from octoroute.errors import Broke
+from octoroute.transports.content import Body, undo
+
+
+class Line(Protocol):
+    """What an exchange needs of its connection."""
+
+    def resume(self) -> None:
+        """There is room for more bytes."""
+        ...
+
+    def drop(self) -> None:
+        """Nobody will read on."""
+        ...
+
+
+class Exchange(Body):
+    """An Answer, from before its head has come. It lets go of its connection when the last byte is here, read or not."""
+
+    __slots__ = ("buffer", "connection", "ended", "fault", "headed", "headers", "size", "status", "untaken", "waiter")
+
+    def __init__(self, connection: Line) -> None:
+        self._inflater = None
+        self.connection: Line | None = connection
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+        self.buffer: list[bytes] = []
+        self.size = 0
+        self.waiter: asyncio.Future[None] | None = None
+        self.headed = self.ended = self.untaken = False
+        self.fault: Broke | None = None
+
+    async def head(self) -> bool:
+        """Whether there is an answer; False when the request was not taken and may be sent again."""
+        while not self.headed:
+            if self.untaken:
+                return False
+            if self.fault is not None:
+                raise self.fault
+            await self._news()
+        return True
+
+    def undo_encoding(self) -> None:
+        headers = dict(self.headers)
+        self._inflater = undo(headers)
+        self.headers = headers
+
+    async def _raw(self) -> bytes:
+        while not self.buffer:
+            if self.ended:
+                return b""
+            if self.fault is not None:
+                raise self.fault
+            await self._news()
+        buffer = self.buffer
+        data = buffer[0] if len(buffer) == 1 else b"".join(buffer)
+        buffer.clear()
+        self.size = 0
+        if self.connection is not None:
+            self.connection.resume()
+        return data
+
+    async def _news(self) -> None:
+        self.waiter = asyncio.get_running_loop().create_future()
+        await self.waiter
+
+    def wake(self) -> None:
+        waiter, self.waiter = self.waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def end(self, fault: Broke | None = None) -> None:
+        """No more will come."""
+        self.connection = None
+        if fault is None:
+            self.ended = True
+        elif not self.ended:
+            self.fault = fault
+        self.wake()
+
+    def close(self) -> None:
+        connection = self.connection
+        self.buffer.clear()
+        if connection is not None:
+            connection.drop()
+            self.end(Broke("the answer was closed by its reader"))
