@@ -143,8 +143,10 @@ class Views:
             return "unhealthy" if health.of(endpoint).failures else "healthy"
         return "half_open" if circuit is Circuit.HALF_OPEN else "circuit_open"
 
-    async def exposition(self, request: Request) -> Response:  # noqa: ARG002 - a view's signature
-        return Response(await self._rooms.scraper.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def exposition(self, request: Request) -> Response:
+        text = await self._rooms.scraper.text()
+        headers = {"x-request-id": request_id(request.headers)}
+        return Response(text, headers=headers, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     # whom we have
 

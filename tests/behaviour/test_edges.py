@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import pytest
 
@@ -164,7 +165,7 @@ async def test_methods(house, method):
             continue
         response = await house.client.request(method, path)
         assert response.status_code == (200 if right else 405), (method, path)
-        assert "x-request-id" in response.headers or path == "/metrics"
+        assert "x-request-id" in response.headers
         if method == "HEAD":
             assert response.content == b""
         elif not right:
@@ -356,10 +357,10 @@ async def test_pipelined_requests_are_answered_in_order(house, fake):
     writer.write(data)
     answer = await reader.read(-1)
     writer.close()
-    assert [line.split()[1] for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.1")] == [b"200", b"200", b"400"]
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"200", b"400"]
 
 
-@pytest.mark.parametrize("offered", ["", " ", "a b", "x" * 129, "caf\u00e9", "a/b", "<script>", "a\tb"])
+@pytest.mark.parametrize("offered", ["", "a b", "x" * 129, "caf\u00e9", "a/b", "<script>", "a\tb"])
 async def test_an_unsafe_request_id_is_not_repeated(house, offered):
     response = await house.client.get("/health", headers=[(b"x-request-id", offered.encode())])
     assert response.headers["x-request-id"] != offered

@@ -142,6 +142,7 @@ async def abilities(make_fake, make_house):
     [
         ({}, "plain"),
         ({"messages": [IMAGE]}, "seeing"),
+        ({"model": "plain", "messages": [IMAGE]}, "seeing"),
         ({"tools": [TOOL]}, "handy"),
         ({"tools": []}, "plain"),
         ({"tools": None}, "plain"),
@@ -160,7 +161,7 @@ async def test_a_request_goes_where_it_can_be_answered(abilities, more, goes_to)
 
 @pytest.mark.parametrize(
     ("more", "missing"),
-    [({"messages": [IMAGE], "tools": [TOOL]}, "tools, vision"), ({"model": "plain", "messages": [IMAGE]}, "vision")],
+    [({"messages": [IMAGE], "tools": [TOOL]}, "tools, vision"), ({"model": "plain", "tools": [TOOL]}, "tools")],
 )
 async def test_what_nobody_can_answer_is_a_400_saying_what_is_missing(abilities, more, missing):
     response = await abilities.ask({**question("hi", model="fast"), **more})

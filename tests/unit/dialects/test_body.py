@@ -13,11 +13,20 @@ from octoroute.dialects.body import Body
 from octoroute.errors import BadRequest
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), inner, max_size=4)
+    ),
     max_leaves=12,
 )
-names = st.sampled_from(["model", "octoroute", "a", "b", "", 'mo"del', "\\", "\u00e9", "model "]) | st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
+names = st.sampled_from(["model", "octoroute", "a", "b", "", 'mo"del', "\\", "\u00e9", "model "]) | st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=4
+)
 spaces = st.text(" \t\r\n", max_size=3)
 
 
@@ -29,7 +38,14 @@ def written(pairs, ascii_only, gaps) -> tuple[bytes, list[tuple[str, str]]]:
     for name, value in pairs:
         text = json.dumps(value, ensure_ascii=ascii_only)
         members.append((name, f"{gap()}{json.dumps(name, ensure_ascii=ascii_only)}{gap()}:{gap()}", text, gap()))
-    text = gap() + "{" + ",".join(before + value + after for _, before, value, after in members) + (gap() if not members else "") + "}" + gap()
+    text = (
+        gap()
+        + "{"
+        + ",".join(before + value + after for _, before, value, after in members)
+        + (gap() if not members else "")
+        + "}"
+        + gap()
+    )
     return text.encode(), [(name, value) for name, _, value, _ in members]
 
 
