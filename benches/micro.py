@@ -137,11 +137,11 @@ def decision_by(strategy: str, payload: str = "1k", text: str | None = None) -> 
 
 
 def _inbound(dialect: str) -> Any:
-    return of("dialects", "INBOUND")[dialect]
+    return of("dialects", "inbound")(time.time)[dialect]
 
 
 def _outbound(dialect: str) -> Any:
-    return of("dialects", "OUTBOUND")[dialect]
+    return of("dialects", "outbound")(time.monotonic)[dialect]
 
 
 def reading(payload: str, dialect: str = "openai") -> Step:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 import msgspec
 import structlog
 
+from octoroute import dialects
 from octoroute.api.answering import Answering
 from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
 from octoroute.api.views import Limits, Views
 from octoroute.asking import Asker
 from octoroute.config.schema import Config
-from octoroute.dialects import INBOUND, OUTBOUND
-from octoroute.gateway import Gateway, House, Retry
+from octoroute.gateway import ALIASES, Gateway, House, Retry
 from octoroute.health import Health
 from octoroute.ledger import Ledger
 from octoroute.metrics import Metrics, Scraper
@@ -50,9 +50,10 @@ class App:
     ) -> None:
         self.config = config
         self.wall = wall
-        self.inbound = INBOUND
+        self.inbound = dialects.inbound(wall)
         self.keys = Keys(config.auth.keys)
         self.max_request_bytes = config.server.max_request_bytes
+        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
         self._transport = transport or next(iter(TRANSPORTS.values()))()
         self._chance = chance
         self._owner = Owner()
@@ -61,13 +62,13 @@ class App:
         )
         self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, reason)
         self.scraper = Scraper(self.metrics, clock)
-        upstream = Upstream(self._transport, PROVIDERS, OUTBOUND)
+        upstream = Upstream(self._transport, PROVIDERS, dialects.outbound(clock))
         self.gateway = Gateway(
             house=self._house(config),
             upstream=upstream,
             health=health,
             ledger=Ledger(self.metrics),
-            inbound=INBOUND,
+            inbound=self.inbound,
             clock=clock,
             random=chance,
         )
@@ -81,7 +82,7 @@ class App:
             cannot=self._cannot_probe,
         )
         self._hot = self._routes()
-        self._views = Limits(Views(self).app(), INBOUND["openai"])
+        self._views = Limits(Views(self).app(), self.inbound["openai"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -100,6 +101,7 @@ class App:
         self.dry_router = self._dry_router(config)
         self.keys = Keys(config.auth.keys)
         self.max_request_bytes = config.server.max_request_bytes
+        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
 
     async def start(self) -> None:
         self._owner.start(
@@ -113,10 +115,18 @@ class App:
     def _routes(self) -> Mapping[str, Answering]:
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
             return Answering(
-                self.gateway, INBOUND[dialect], keys=lambda: self.keys, max_bytes=lambda: self.max_request_bytes, present=present
+                self.gateway,
+                self.inbound[dialect],
+                keys=lambda: self.keys,
+                max_bytes=lambda: self.max_request_bytes,
+                present=present,
             )
 
-        return {"/v1/chat/completions": answering("openai"), "/chat": answering("simple", _chat)}
+        return {
+            "/v1/chat/completions": answering("openai"),
+            "/v1/messages": answering("anthropic"),
+            "/chat": answering("simple", _chat),
+        }
 
     def _house(self, config: Config) -> House:
         routing = config.routing
@@ -169,5 +179,6 @@ def _chat(reply: Reply) -> bytes:
             "model_tier": reply.endpoint.tier,
             "model_name": reply.endpoint.name,
             "routing_strategy": reply.decision.by,
+            **({"warnings": list(reply.warnings)} if reply.warnings else {}),
         }
     )

@@ -27,7 +27,7 @@ async def explain(gateway: Gateway, router: Router, request: Request) -> Explana
     """`router` must be one that asks nobody. Raises UnknownModel."""
     house = msgspec.structs.replace(gateway.house, router=router)
     decision = await gateway.decide(request, house)
-    planned = gateway.candidates(decision, request.facts, house)
+    planned = gateway.candidates(decision, request, house)
     chosen = [
         Candidate(endpoint=endpoint, chosen=True, reason=f"choice {at}: priority {endpoint.priority}, weight {endpoint.weight:g}")
         for at, endpoint in enumerate(planned.order, 1)

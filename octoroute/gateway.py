@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from octoroute.conversation import Conversation
 from octoroute.dialects.base import Inbound
 from octoroute.errors import BadRequest, ContextTooLong, Exhausted, OctorouteError, Throttled, UnknownModel, UpstreamError
 from octoroute.health import Health, Lease
@@ -18,7 +19,7 @@ from octoroute.relay import Reply
 from octoroute.routers.base import Router
 from octoroute.selection import FALLS_TO, Random, fits, plan, unfit, weighted
 from octoroute.trail import Ledger, Trail, ending_of
-from octoroute.types import Decision, Endpoint, Facts, Importance, Request, Tier
+from octoroute.types import Capability, Decision, Endpoint, Facts, Importance, Request, Tier
 from octoroute.upstream import Opened, Question, Upstream
 
 
@@ -54,11 +55,35 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """`order` is whom to ask; `left_out` says of everybody else who was considered, why not."""
+    """`order` is whom to ask, best first; `left_out` says of everybody else who was considered why not."""
 
     order: list[Endpoint]
-    left_out: dict[str, str]
+    fit: list[Endpoint]
+    """Those that could answer it, now or later."""
     considered: list[Endpoint]
+    left_out: dict[str, str]
+
+
+class _Translation:
+    """Whether a request can be said in an endpoint's format; read once for all endpoints that need it."""
+
+    def __init__(self, request: Request, inbound: Inbound, upstream: Upstream) -> None:
+        self._request = request
+        self._inbound = inbound
+        self._upstream = upstream
+        self._read: Conversation | str | None = None
+
+    def unsayable(self, endpoint: Endpoint) -> str | None:
+        """Why this endpoint's format has no words for the request; None when it has, or is the client's own."""
+        outbound = self._upstream.outbound(endpoint)
+        if outbound.name == self._request.dialect:
+            return None
+        if self._read is None:
+            try:
+                self._read = self._inbound.conversation(self._request, endpoint)
+            except BadRequest as error:
+                self._read = error.message
+        return self._read if isinstance(self._read, str) else outbound.unsayable(self._read, endpoint)
 
 
 class Gateway:
@@ -88,9 +113,11 @@ class Gateway:
         try:
             decision = await self.decide(request, house)
             trail.decided(decision)
-            planned = self.plan(decision, request.facts, house)
+            planned = self.plan(decision, request, house)
             opened = await self._open_first(request, planned, trail, house)
             headers = {**opened.headers, **self._way(trail)}
+            if trail.warnings:
+                headers["x-octoroute-warning"] = one_line(trail.warnings)
             return await Reply.begin(request, self.inbound[request.dialect], opened, trail, headers)
         except OctorouteError as error:
             trail.end(ending_of(error), error)
@@ -105,7 +132,7 @@ class Gateway:
         """Raises UnknownModel."""
         house = house or self.house
         model = request.model
-        word = model.lower()
+        word = ALIASES.get(model.lower(), model.lower())
         if word == "auto":
             facts = request.facts
             if facts.importance is None:
@@ -114,52 +141,68 @@ class Gateway:
         tier = _TIERS.get(word)
         if tier is not None:
             return _ASKED[tier]
-        found = house.named(model)
-        if not found:
-            raise UnknownModel(_unknown(model, house), param="model")
-        return Decision(
-            tier=found[0].tier, by="client", why="the client named it", only=frozenset(endpoint.id for endpoint in found)
-        )
+        found = house.named(model) or self._variant(model, house)
+        if found:
+            return Decision(
+                tier=found[0].tier, by="client", why="the client named it", only=frozenset(endpoint.id for endpoint in found)
+            )
+        if request.dialect == "anthropic":
+            tier = next((tier for name, tier in CLASSES if name in word), None)
+            if tier is not None:
+                return _CLASSED[tier]
+        raise UnknownModel(_unknown(model, house), param="model")
 
-    def plan(self, decision: Decision, facts: Facts, house: House | None = None) -> Planned:
+    def _variant(self, model: str, house: House) -> tuple[Endpoint, ...]:
+        """`NAME-openai` and `NAME-anthropic`: those endpoints of a name that speak this dialect, where a name has both."""
+        name, _, dialect = model.rpartition("-")
+        if dialect not in {"openai", "anthropic"}:
+            return ()
+        return tuple(endpoint for endpoint in house.named(name) if self.upstream.outbound(endpoint).name == dialect)
+
+    def plan(self, decision: Decision, request: Request, house: House | None = None) -> Planned:
         """Raises BadRequest when no endpoint could ever answer this, Exhausted when none can now."""
         house = house or self.house
-        planned = self.candidates(decision, facts, house)
+        planned = self.candidates(decision, request, house)
         if planned.order:
             return planned
-        fit = [endpoint for endpoint in planned.considered if unfit(endpoint, facts) is None]
-        if not fit:
-            raise _nobody_could(planned.considered, facts)
-        raise Exhausted("no endpoint can be asked now; try again later", retry_after_s=self.health.next_chance_s(fit))
+        if not planned.fit:
+            raise _nobody_could(planned, request.facts)
+        raise Exhausted("no endpoint can be asked now; try again later", retry_after_s=self.health.next_chance_s(planned.fit))
 
-    def candidates(self, decision: Decision, facts: Facts, house: House) -> Planned:
+    def candidates(self, decision: Decision, request: Request, house: House) -> Planned:
         """Never raises. The first tier that can answer: the decided one, for want of a fit endpoint the next bigger, then smaller.
 
         A tier whose endpoints are all out of order is passed over only when the tier was our own choice: who asks for `fast`
         gets fast or the truth.
         """
-        considered: list[Endpoint] = []
-        left_out: dict[str, str] = {}
-        for pool in self._pools(decision, house):
-            considered += pool
+        planned = Planned(order=[], fit=[], considered=[], left_out={})
+        translation = _Translation(request, self.inbound[request.dialect], self.upstream)
+        for pool in self._pools(decision, request.facts, house):
+            planned.considered.extend(pool)
             fit: list[Endpoint] = []
             for endpoint in pool:
-                reason = unfit(endpoint, facts)
+                reason = unfit(endpoint, request.facts) or translation.unsayable(endpoint)
                 if reason is None:
                     fit.append(endpoint)
                 else:
-                    left_out[endpoint.id] = reason
+                    planned.left_out[endpoint.id] = reason
+            planned.fit.extend(fit)
             order = plan(fit, self.health.available, self.random, house.policy)
             if len(order) < len(fit):
-                left_out |= {e.id: self.health.unavailable_because(e) or "full" for e in fit if e not in order}
+                planned.left_out.update({e.id: self.health.unavailable_because(e) or "full" for e in fit if e not in order})
+            planned.order.extend(order)
             if order or (fit and decision.by == "client"):
-                return Planned(order=order, left_out=left_out, considered=considered)
-        return Planned(order=[], left_out=left_out, considered=considered)
+                break
+        return planned
 
-    def _pools(self, decision: Decision, house: House) -> list[list[Endpoint]]:
-        if decision.only is not None:
-            return [[endpoint for endpoint in house.endpoints if endpoint.id in decision.only]]
-        return [house.tier(tier) for tier in FALLS_TO[decision.tier]]
+    def _pools(self, decision: Decision, facts: Facts, house: House) -> list[list[Endpoint]]:
+        tiers = [house.tier(tier) for tier in FALLS_TO[decision.tier]]
+        if decision.only is None:
+            return tiers
+        named = [endpoint for endpoint in house.endpoints if endpoint.id in decision.only]
+        if facts.images and not any(Capability.VISION in endpoint.capabilities for endpoint in named):
+            return [named, *tiers]  # an image goes where it can be seen, whatever was named
+        return [named]
 
     async def _open_first(self, request: Request, planned: Planned, trail: Trail, house: House) -> Opened:
         """Walk the plan, and walk it again while tries are left, until an answer begins."""
@@ -191,7 +234,8 @@ class Gateway:
         endpoint = lease.endpoint
         since = self.clock()
         try:
-            opened = await self.upstream.open(endpoint, self._question(request, endpoint))
+            question = self._question(request, endpoint)
+            opened = await self.upstream.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
             lease.release()
@@ -201,17 +245,20 @@ class Gateway:
             lease.release()
             raise
         trail.answered(lease, opened, since)
+        trail.warnings = question.notes
         return opened
 
     def _question(self, request: Request, endpoint: Endpoint) -> Question:
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
         conversation = None
+        notes: list[str] = []
         if outbound.name == request.dialect:
             body = inbound.patched(request, endpoint.model)
         else:
             conversation = inbound.conversation(request, endpoint)
-            body = outbound.write(conversation, endpoint, stream=request.stream)
+            notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
+            body = outbound.write(conversation, endpoint, stream=request.stream, notes=notes)
         return Question(
             body=body,
             stream=request.stream,
@@ -219,6 +266,7 @@ class Gateway:
             conversation=conversation,
             client_headers=request.headers,
             timeout_s=request.timeout_s,
+            notes=tuple(notes),
         )
 
     def _way(self, trail: Trail) -> dict[str, str]:
@@ -235,7 +283,21 @@ class Gateway:
         return way
 
 
+MAX_WARNING = 500
+
+
+def one_line(warnings: Sequence[str]) -> str:
+    """Fit for a header: printable ASCII, at most 500 characters (v1's rule)."""
+    text = "".join(" " if char < " " or char == "\x7f" else char if char.isascii() else "?" for char in "; ".join(warnings))
+    return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 3] + "..."
+
+
 _TIERS: Mapping[str, Tier] = {tier.value: tier for tier in Tier}
+ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
+"""The same by names that Claude Code lists: it shows only those that begin with `claude` or `anthropic`."""
+CLASSES = (("opus", Tier.DEEP), ("sonnet", Tier.BALANCED), ("haiku", Tier.FAST))
+"""What Anthropic's clients call their models, and the tier that stands for it; a configured name comes first."""
+_CLASSED = {tier: Decision(tier=tier, by="client", why=f"the client asked for {name}") for name, tier in CLASSES}
 _ASKED = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in Tier}
 
 
@@ -245,14 +307,17 @@ def _unknown(model: str, house: House) -> str:
     return f"the model {model[:200]!r} does not exist; ask for auto, fast, balanced, deep, or one of: {known}"
 
 
-def _nobody_could(considered: Sequence[Endpoint], facts: Facts) -> BadRequest:
+def _nobody_could(planned: Planned, facts: Facts) -> BadRequest:
     """Why none of them will do, in the words of the nearest miss."""
-    able = [endpoint for endpoint in considered if facts.needs <= endpoint.capabilities]
-    if able:
-        windows = [endpoint.context_window or 0 for endpoint in able if not fits(endpoint, facts)]
+    able = [endpoint for endpoint in planned.considered if facts.needs <= endpoint.capabilities]
+    if not able:
+        missing = ", ".join(sorted(facts.needs))
+        return BadRequest(f"no configured endpoint that may answer this request has: {missing}", param="messages")
+    windows = [endpoint.context_window or 0 for endpoint in able if not fits(endpoint, facts)]
+    if len(windows) == len(able):
         return ContextTooLong(facts.context_tokens + (facts.output_tokens or 0), max(windows))
-    missing = ", ".join(sorted(facts.needs))
-    return BadRequest(f"no configured endpoint that may answer this request has: {missing}", param="messages")
+    reason = next(planned.left_out[endpoint.id] for endpoint in able if fits(endpoint, facts))
+    return BadRequest(f"no configured endpoint that may answer this request can be asked it: {reason}")
 
 
 def _exhausted(errors: Sequence[UpstreamError], next_chance_s: float | None) -> Exhausted:

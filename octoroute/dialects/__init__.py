@@ -1,14 +1,26 @@
-"""The wire formats. A new one is a package and its line here: `INBOUND` is what clients speak, `OUTBOUND` what endpoints do."""
+"""The wire formats. A new one is a package and its line here: `inbound` is what clients speak, `outbound` what endpoints do.
+
+Made anew for each application: one of them keeps a little memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from octoroute.dialects.anthropic.inbound import AnthropicInbound
+from octoroute.dialects.anthropic.outbound import AnthropicOutbound
 from octoroute.dialects.base import Inbound, Outbound
+from octoroute.dialects.gemini.outbound import GeminiOutbound
 from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.dialects.openai.outbound import OpenAIOutbound
 from octoroute.dialects.routing import Routing
 from octoroute.dialects.simple import Simple
 
-INBOUND: Mapping[str, Inbound] = {dialect.name: dialect for dialect in (OpenAIInbound(), Simple(), Routing())}
-OUTBOUND: Mapping[str, Outbound] = {dialect.name: dialect for dialect in (OpenAIOutbound(),)}
+
+def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:
+    """`wall`: seconds since the epoch, for answers that carry a date."""
+    return {dialect.name: dialect for dialect in (OpenAIInbound(wall), AnthropicInbound(), Simple(), Routing())}
+
+
+def outbound(clock: Callable[[], float]) -> Mapping[str, Outbound]:
+    return {dialect.name: dialect for dialect in (OpenAIOutbound(), AnthropicOutbound(), GeminiOutbound(clock))}

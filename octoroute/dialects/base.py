@@ -115,6 +115,10 @@ class Inbound(Protocol):
         """A whole answer's body."""
         ...
 
+    def status(self, error: OctorouteError) -> int:
+        """An error's status; nearly always its own."""
+        ...
+
     def error(self, error: OctorouteError, request_id: str) -> bytes:
         """An error's body."""
         ...

@@ -31,6 +31,9 @@ class Routing:
     def encoder(self, request: Request) -> Encoder:
         raise NotImplementedError("routing answers are whole")
 
+    def status(self, error: OctorouteError) -> int:
+        return error.status
+
     def error(self, error: OctorouteError, request_id: str) -> bytes:  # noqa: ARG002 - they are raised to the router
         return error.message.encode()
 

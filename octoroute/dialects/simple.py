@@ -66,6 +66,9 @@ class Simple:
     def encoder(self, request: Request) -> Encoder:
         raise NotImplementedError("/chat does not stream")
 
+    def status(self, error: OctorouteError) -> int:
+        return error.status
+
     def error(self, error: OctorouteError, request_id: str) -> bytes:
         return write_error(error, request_id)
 

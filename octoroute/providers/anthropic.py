@@ -12,7 +12,7 @@ _PATHS = {"chat": "/messages", "count_tokens": "/messages/count_tokens"}
 class Anthropic:
     kind = "anthropic"
     dialect = "anthropic"
-    passes = ("anthropic-version", "anthropic-beta")
+    passes: tuple[str, ...] = ("anthropic-version", "anthropic-beta")
 
     def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
         del stream  # one address for both

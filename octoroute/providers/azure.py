@@ -17,7 +17,7 @@ _PATHS = {"chat": "chat/completions", "completions": "completions", "embeddings"
 class Azure:
     kind = "azure"
     dialect = "openai"
-    passes = ()
+    passes: tuple[str, ...] = ()
 
     def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
         del stream  # one address for both

@@ -10,7 +10,7 @@ from octoroute.types import Endpoint
 class Provider(Protocol):
     kind: str
     dialect: str
-    """The wire format its servers speak: a key of `dialects.OUTBOUND`."""
+    """The wire format its servers speak: a key of `dialects.outbound`."""
 
     passes: tuple[str, ...]
     """Headers of a client of the same dialect that its servers understand; lower-case names."""

@@ -18,7 +18,7 @@ _METHODS = {
 class Gemini:
     kind = "gemini"
     dialect = "gemini"
-    passes = ()
+    passes: tuple[str, ...] = ()
 
     def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
         method = _METHODS.get((api, stream))

@@ -11,7 +11,7 @@ _PATHS = {"chat": "/chat/completions", "completions": "/completions", "embedding
 class OpenAI:
     kind = "openai"
     dialect = "openai"
-    passes = ()
+    passes: tuple[str, ...] = ()
 
     def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
         del stream  # one address for both

@@ -1,7 +1,7 @@
 """Thinking taken out of a Messages body, block by block; everything else keeps its bytes. Pure.
 
-Anthropic verifies the signature of every thinking block it is sent. Those made here (from another provider's reasoning) are refused,
-and so are genuine ones whose beginning was changed or which another account's model made.
+Anthropic verifies the signature of every thinking block it is sent. Those made here (from another provider's reasoning) are
+refused, and so are genuine ones whose beginning was changed or which another account's model made.
 """
 
 from __future__ import annotations

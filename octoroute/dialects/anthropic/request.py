@@ -8,7 +8,7 @@ import msgspec
 
 from octoroute.dialects.anthropic import foreign
 from octoroute.dialects.anthropic.encoder import PING
-from octoroute.dialects.anthropic.errors import error_event, write_error
+from octoroute.dialects.anthropic.errors import error_event, error_status, write_error
 from octoroute.dialects.body import Body, decode, encode
 from octoroute.dialects.facts import FactsBuilder, read_hints
 from octoroute.errors import BadRequest, OctorouteError
@@ -77,9 +77,12 @@ class AnthropicReader:
         return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body)})
 
     def without_thinking(self, request: Request, model: str) -> bytes:
-        """As `patched`, with all thinking taken out and turned off: for a history that was changed, or that another account began."""
+        """As `patched`, with all thinking taken out and turned off: for a history that was changed, or begun by another account."""
         assert isinstance(request.body, Body)
         return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body, every=True)})
+
+    def status(self, error: OctorouteError) -> int:
+        return error_status(error)
 
     def error(self, error: OctorouteError, request_id: str) -> bytes:
         return write_error(error, request_id)

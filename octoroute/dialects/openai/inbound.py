@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from octoroute.conversation import Conversation
@@ -16,7 +15,7 @@ from octoroute.types import Endpoint, Request
 
 
 class OpenAIInbound(OpenAIReader):
-    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
