@@ -20,9 +20,9 @@ from octoroute.config.schema import Key, Names, Table
 from octoroute.config.starter import VENDORS
 from octoroute.types import Secret, Tier
 
-_DURATION = re.compile(
-    r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s?)?(?:(?P<ms>\d+(?:\.\d+)?)ms)?"
-)
+_NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+_PART = re.compile(rf"({_NUMBER})(h|ms|m|s)")
+_DURATION = re.compile(rf"(?:{_NUMBER}(?:h|ms|m|s))+")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
@@ -73,10 +73,12 @@ class Variables(Table, frozen=True, kw_only=True):
 
 def duration_s(text: str) -> float | None:
     """`30s`, `1m30s`, `500ms`, or a bare number of seconds."""
-    match = _DURATION.fullmatch(text.strip())
-    if not match or not text.strip():
+    text = text.strip()
+    if re.fullmatch(_NUMBER, text):
+        return float(text)
+    if not _DURATION.fullmatch(text):
         return None
-    return sum(float(number) * _SECONDS[unit] for unit, number in match.groupdict().items() if number)
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
 def variables_of(vendor: Vendor) -> tuple[str, ...]:

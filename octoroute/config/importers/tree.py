@@ -70,7 +70,10 @@ def models(sources: Sequence[Source]) -> dict[str, list[dict[str, object]]]:
 
 def _once_each(listed: Sequence[Model]) -> list[Model]:
     """A name that is twice in a list stays where it was first."""
-    return list({model.name: model for model in reversed(listed)}.values())[::-1]
+    first: dict[str, Model] = {}
+    for model in listed:
+        first.setdefault(model.name, model)
+    return list(first.values())
 
 
 def _suffix(name: str, tier: Tier, names: dict[str, Tier]) -> str:

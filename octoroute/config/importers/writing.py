@@ -84,13 +84,13 @@ def _variable(name: str) -> str:
 
 
 def _without_nulls(value: object) -> object:
-    """A deep copy; TOML has no null, and to us a null says nothing."""
+    """A deep copy; TOML has no null, and to us a null says nothing. `90.0` becomes `90`."""
     if isinstance(value, Mapping):
         table = cast("Mapping[object, object]", value)
         return {str(name): _without_nulls(item) for name, item in table.items() if item is not None}
     if isinstance(value, list | tuple):
         return [_without_nulls(item) for item in cast("Sequence[object]", value)]
-    return value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _tables(value: object) -> list[tuple[str, dict[str, object]]]:
@@ -107,7 +107,28 @@ def to_toml(concealed: Concealed, remark: str) -> str:
     """`remark`: where it comes from, as one line."""
     needed = sorted(references(dict(concealed.tree)))
     lines = [remark, f"Needs in the environment: {', '.join(needed)}"] if needed else [remark]
-    return "".join(f"# {line}\n" for line in lines) + "\n" + tomli_w.dumps(concealed.tree)
+    rest = {name: part for name, part in concealed.tree.items() if name != "models"}
+    return "".join((*(f"# {line}\n" for line in lines), "\n", tomli_w.dumps(rest), *_endpoints(concealed.tree)))
+
+
+def _endpoints(tree: Mapping[str, object]) -> Iterator[str]:
+    """Always as [[models.TIER]] tables, which people can move and copy; tomli-w would write short ones inline."""
+    groups = dict(_tables(tree)).get("models", {})
+    for group in groups:
+        for endpoint in _list(groups[group]):
+            yield f"\n[[models.{group}]]\n"
+            for key, value in endpoint.items():
+                yield f"{_key(key)} = {_inline(value)}\n"
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(key)} = {_inline(item)}" for key, item in cast("dict[str, object]", value).items()) + " }"
+    return tomli_w.dumps({"x": value}).partition(" = ")[2].rstrip()
+
+
+def _key(name: str) -> str:
+    return tomli_w.dumps({name: 0}).partition(" = ")[0]
 
 
 def to_providers_json(read: Read, provider: str) -> str:
