@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from octoroute import __version__
-from octoroute.api.edge import Keys, Receive, Scope, Send, check_json, headers_of, new_id, read_body, request_id, send_error
+from octoroute.api.edge import (
+    ClientGone,
+    Keys,
+    Receive,
+    Scope,
+    Send,
+    check_json,
+    headers_of,
+    new_id,
+    read_body,
+    request_id,
+    send_error,
+)
+from octoroute.counting import Counting
 from octoroute.dialects.base import Inbound
 from octoroute.errors import BadRequest, OctorouteError, UnknownModel, UnknownRoute, WrongMethod
 from octoroute.explain import explain, tell
@@ -22,6 +35,7 @@ from octoroute.health import Circuit
 from octoroute.metrics import Metrics, Scraper
 from octoroute.routers.base import Router
 from octoroute.types import Endpoint
+from octoroute.types import Request as Question
 
 OWN_MODELS = ("auto", "fast", "balanced", "deep")
 
@@ -36,6 +50,7 @@ class Rooms(Protocol):
     keys: Keys
     max_request_bytes: int
     aliases: tuple[str, ...]
+    counting: Counting
     dry_router: Router
     wall: Callable[[], float]
 
@@ -51,23 +66,17 @@ class Views:
                 Route("/health", self.health),
                 Route("/health/live", self.live),
                 Route("/health/ready", self.ready),
-                Route("/models", self.guarded(self.endpoints)),
-                Route("/metrics", self.guarded(self.exposition)),
-                Route("/v1/models", self.guarded(self.models)),
-                Route("/v1/models/{name:path}", self.guarded(self.model)),
-                Route("/v1/route", self.guarded(self.route), methods=["POST"]),
+                Route("/models", self.endpoints),
+                Route("/metrics", self.exposition),
+                Route("/v1/models", self.models),
+                Route("/v1/models/{name:path}", self.model),
+                Route("/v1/route", self.route, methods=["POST"]),
+                Route("/v1/messages/count_tokens", self.count, methods=["POST"]),
             ],
-            exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientDisconnect: self._gone},
+            exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientGone: self._gone},
         )
         app.router.redirect_slashes = False
         return app
-
-    def guarded(self, view: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        async def checked(request: Request) -> Response:
-            self._rooms.keys.check(request.headers)
-            return await view(request)
-
-        return checked
 
     # who we are and how we are
 
@@ -179,11 +188,19 @@ class Views:
         return list(dict.fromkeys([*OWN_MODELS, *(endpoint.name for endpoint in self._rooms.gateway.house.endpoints)]))
 
     async def route(self, request: Request) -> Response:
-        rooms = self._rooms
+        asked = await self._asked(request, "openai")
+        return _json(tell(await explain(self._rooms.gateway, self._rooms.dry_router, asked)), request)
+
+    async def count(self, request: Request) -> Response:
+        counted = await self._rooms.counting.count(await self._asked(request, "anthropic"), self._rooms.dry_router)
+        response = _json({"input_tokens": counted.tokens}, request)
+        response.headers["x-octoroute-token-count"] = counted.how
+        return response
+
+    async def _asked(self, request: Request, dialect: str) -> Question:
         check_json(request.headers)
-        body = await read_body(request.receive, request.headers, rooms.max_request_bytes)
-        asked = rooms.inbound["openai"].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
-        return _json(tell(await explain(rooms.gateway, rooms.dry_router, asked)), request)
+        body = await read_body(request.receive, request.headers, self._rooms.max_request_bytes)
+        return self._rooms.inbound[dialect].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
 
     # what went wrong
 
@@ -198,6 +215,7 @@ class Views:
 
     async def _error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, OctorouteError)
+        self._rooms.metrics.count("octoroute_client_errors_total", error.code)
         speaks_anthropic = "anthropic-version" in request.headers or request.url.path.startswith("/v1/messages")
         writer = self._rooms.inbound["anthropic" if speaks_anthropic else "openai"]
         return _Error(error, writer, request_id(request.headers))
@@ -254,17 +272,22 @@ def _json(value: object, request: Request, status: int = 200) -> Response:
     )
 
 
-class Limits:
-    """Wraps the views: header sizes are checked before any of them."""
+class Door:
+    """Before the views: how large the headers may be, and who may see anything but health."""
 
-    def __init__(self, app: Starlette, writer: Inbound) -> None:
+    def __init__(self, app: Starlette, rooms: Rooms) -> None:
         self._app = app
-        self._writer = writer
+        self._rooms = rooms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given_id = ""
         try:
-            headers_of(scope)
+            headers = headers_of(scope)
+            given_id = request_id(headers)
+            if scope["path"] != "/health" and not scope["path"].startswith("/health/"):
+                self._rooms.keys.check(headers)
         except OctorouteError as error:
-            await send_error(send, error, self._writer, new_id())
+            self._rooms.metrics.count("octoroute_client_errors_total", error.code)
+            await send_error(send, error, self._rooms.inbound["openai"], given_id or new_id())
             return
         await self._app(scope, receive, send)

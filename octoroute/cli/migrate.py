@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def guess(env: Mapping[str, str]) -> str:
-    """claude-code-proxy's needs OPENAI_API_KEY, and has its clients' key in ANTHROPIC_API_KEY; other vendors' are the dispatcher's."""
+    """claude-code-proxy has its clients' key in ANTHROPIC_API_KEY; every other vendor's variable is the dispatcher's."""
     from octoroute.config.importers import dispatcher, legacy  # noqa: PLC0415  commands import lazily
 
     own = set(legacy.unused(env, frozenset())) - {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"}

@@ -14,11 +14,14 @@ def run(args: argparse.Namespace) -> int:
     from octoroute import logs  # noqa: PLC0415  commands import lazily
     from octoroute.config import environment, load  # noqa: PLC0415
     from octoroute.config.load import ENVIRONMENT  # noqa: PLC0415
-    from octoroute.server import serve  # noqa: PLC0415
 
     cwd = Path.cwd()
     env = environment.variables(cwd)
     config = load(args.config, env, cwd)
+    if config.server.workers > 1:
+        environment.share_metrics()  # before the metrics library is imported: it looks then
+    from octoroute.server import serve  # noqa: PLC0415
+
     logs.configure(
         level=config.observability.log_level,
         style=config.observability.log_format,
@@ -26,5 +29,4 @@ def run(args: argparse.Namespace) -> int:
         env=env,
     )
     source = None if config.source == ENVIRONMENT else Path(config.source)
-    serve(config, load=lambda: load(source, environment.variables(cwd), cwd))
-    return 0
+    return serve(config, load=lambda: load(source, environment.variables(cwd), cwd))
