@@ -20,9 +20,10 @@ _OPENING = """\
 
 octoroute reads one file. Without `--config FILE` it takes the first of these in the current directory:
 {discovered}.
-The suffix tells the format: `.json`, `.yaml` and `.yml`; everything else is TOML. The keys are the same in all of them. A file
-whose `providers` is a list is claude-code-proxy's, and is [read as that](migrating.md). Without a file, `OPENAI_API_KEY` and its like in
-the environment are [the configuration](migrating.md#from-the-environment-of-claude-code-proxy).
+The suffix tells the format: `.json`, `.yaml` and `.yml`; everything else is TOML. The keys are the same in all of them.
+
+A file whose `providers` is a list is claude-code-proxy's, and is [read as that](migrating.md). Without a file, `OPENAI_API_KEY` and
+its like in the environment are [the configuration](migrating.md#from-the-environment-of-claude-code-proxy).
 
 | command | does |
 |---|---|

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from octoroute.config import load
 from octoroute.config.importers import legacy
@@ -200,3 +202,18 @@ def test_beside_a_providers_json_the_process_is_told_where_to_listen(tmp_path):
 def test_variables_mean_nothing_beside_our_own_file(tmp_path):
     (tmp_path / "config.toml").write_text(ENDPOINT)
     assert load(None, {"PORT": "9000", "LOG_LEVEL": "DEBUG"}, tmp_path, NAMES).server.port == 3000
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
+
+
+@given(st.dictionaries(st.sampled_from([*legacy.Variables.__struct_fields__, *legacy.Listening.__struct_fields__]), TEXT))
+def test_whatever_the_environment_holds_is_read_or_refused_in_words(env):
+    marked = {name: f"{value}s3cret{value}" if len(value) > 3 else value for name, value in env.items()}
+    try:
+        config = load(None, {**KEY, **marked}, Path("/nowhere"), NAMES)
+    except ConfigError as error:
+        assert "s3cret" not in "".join(error.problems)
+        assert all(problem.partition(":")[0] in {*marked, "no configuration"} for problem in error.problems), error.problems
+    else:
+        assert len(config.endpoints) == 3

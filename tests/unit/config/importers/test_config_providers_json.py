@@ -330,3 +330,28 @@ def test_every_file_of_the_guides_is_here():
     assert len(list(DATA.glob("*.json"))) == 7
     for path in DATA.glob("*.json"):
         assert load(path, GUIDE_ENV, DATA, NAMES).endpoints
+
+
+KEYS = st.sampled_from(
+    ["name", "api_key", "base_url", "models", "enabled", "priority", "timeout", "custom_headers", "big", "small"]
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.sampled_from(["", "x", "${A}", "${", "$$", "http://h/v1", "${NO}"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=3), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(VALUES, st.dictionaries(KEYS, VALUES, max_size=4))
+def test_a29_whatever_stands_there_is_read_or_refused_in_words(value, changes):
+    for rows in ([value, MINIMAL], [{**MINIMAL, **changes}]):
+        try:
+            config = read(*rows, env={"A": "s3cret"}, fallback_strategy="priority")
+        except ConfigError as error:
+            assert "s3cret" not in "".join(error.problems)
+        else:
+            assert config.endpoints
