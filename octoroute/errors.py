@@ -56,16 +56,24 @@ class ConfigError(OctorouteError):
 
 
 class ClientError(OctorouteError):
-    """The caller's to mend. `param` names the offending field as the caller wrote it."""
+    """The caller's to mend. `param` names the offending field as the caller wrote it, `details` are for its program to read."""
 
     status = 400
     code = "invalid_request"
     kind = "invalid_request_error"
 
-    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(message)
         self.param = param
         self.retry_after_s = retry_after_s
+        self.details = details
 
 
 class BadRequest(ClientError):

@@ -62,6 +62,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """Those that could answer it, now or later."""
     considered: list[Endpoint]
     left_out: dict[str, str]
+    unreadable: BadRequest | None = None
+    """Why nobody who needs a translation can be asked."""
 
 
 class _Translation:
@@ -71,19 +73,23 @@ class _Translation:
         self._request = request
         self._inbound = inbound
         self._upstream = upstream
-        self._read: Conversation | str | None = None
+        self._read: Conversation | None = None
+        self.refused: BadRequest | None = None
+        """The request cannot be said in another format at all."""
 
     def unsayable(self, endpoint: Endpoint) -> str | None:
         """Why this endpoint's format has no words for the request; None when it has, or is the client's own."""
         outbound = self._upstream.outbound(endpoint)
         if outbound.name == self._request.dialect:
             return None
-        if self._read is None:
+        if self._read is None and self.refused is None:
             try:
                 self._read = self._inbound.conversation(self._request, endpoint)
             except BadRequest as error:
-                self._read = error.message
-        return self._read if isinstance(self._read, str) else outbound.unsayable(self._read, endpoint)
+                self.refused = error
+        if self._read is None:
+            return self.refused.message if self.refused else None
+        return outbound.unsayable(self._read, endpoint)
 
 
 class Gateway:
@@ -212,7 +218,7 @@ class Gateway:
             planned.order.extend(order)
             if order or (fit and decision.by == "client"):
                 break
-        return planned
+        return msgspec.structs.replace(planned, unreadable=translation.refused)
 
     def _pools(self, decision: Decision, facts: Facts, house: House) -> list[list[Endpoint]]:
         tiers = [house.tier(tier) for tier in FALLS_TO[decision.tier]]
@@ -337,6 +343,8 @@ def _nobody_could(planned: Planned, facts: Facts) -> BadRequest:
     if len(windows) == len(able):
         return ContextTooLong(facts.context_tokens + (facts.output_tokens or 0), max(windows))
     reason = next(planned.left_out[endpoint.id] for endpoint in able if fits(endpoint, facts))
+    if planned.unreadable is not None and planned.unreadable.message == reason:
+        return planned.unreadable
     return BadRequest(f"no configured endpoint that may answer this request can be asked it: {reason}")
 
 

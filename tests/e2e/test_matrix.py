@@ -6,7 +6,6 @@ The vendors check each request by their own SDK's types and answer it in the sam
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -15,9 +14,8 @@ anthropic = pytest.importorskip("anthropic", reason="the e2e group is not instal
 pytest.importorskip("google.genai", reason="the e2e group is not installed")
 
 from tests.support.fake import stream, whole  # noqa: E402 - only where the SDKs are
-from tests.support.house import House, endpoint  # noqa: E402
 from tests.support.sdks import TALKS, City  # noqa: E402
-from tests.support.vendors import VENDORS, Asked, Call, Image, Says, Server  # noqa: E402
+from tests.support.vendors import VENDORS, Asked, Call, Image, Says  # noqa: E402
 
 PNG = Image("image/png", base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(200))).decode())
 NO = "I cannot help with that."
@@ -28,47 +26,6 @@ SAME = {("chat", "openai"), ("chat", "azure"), ("messages", "anthropic")}
 pairs = pytest.mark.parametrize("kind", VENDORS)
 clients = pytest.mark.parametrize("client", TALKS)
 ways = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-
-
-class Street:
-    """A gateway in front of one vendor's server."""
-
-    def __init__(self, house: House, server: Server, fake) -> None:
-        self.house = house
-        self.server = server
-        self.fake = fake
-        self.talks = []
-
-    def talk(self, client: str, **more):
-        self.talks.append(TALKS[client](self.house.url, **more))
-        return self.talks[-1]
-
-    @property
-    def asked(self) -> Asked:
-        assert not self.server.wrong, self.server.wrong
-        return self.server.asked[-1]
-
-
-@pytest.fixture
-async def street(make_fake, make_house) -> AsyncIterator[Callable[..., Awaitable[Street]]]:
-    opened: list[Street] = []
-
-    async def make(kind: str, says: Says | Callable[[Asked], Says] | None = None) -> Street:
-        vendor, fake = VENDORS[kind], await make_fake()
-        answers = says if callable(says) else lambda _: says
-        server = Server(vendor, answers)
-        fake.always(server)
-        address = f"http://127.0.0.1:{fake.port}{vendor.path}"
-        row = endpoint(address, "the-model", id="a", provider=kind, model=vendor.model, **vendor.settings)
-        opened.append(Street(await make_house([row]), server, fake))
-        return opened[-1]
-
-    yield make
-    for street in opened:
-        await street.house.quiet()
-        for talk in street.talks:
-            await talk.sdk.close()
-        assert not street.server.wrong, street.server.wrong
 
 
 @ways
@@ -194,7 +151,7 @@ def raised(client: str) -> type:
 @pytest.mark.parametrize("status", ERRORS)
 async def test_an_error_before_the_first_event(street, client, kind, streamed, status):
     there = await street(kind)
-    there.fake.always(whole(VENDORS[kind].error(status, "the words of the upstream"), status, {"retry-after": "7"}))
+    there.fake.always(whole(VENDORS[kind]().error(status, "the words of the upstream"), status, {"retry-after": "7"}))
     talk = there.talk(client)
     talk.say("hello there")
     name, seen = ERRORS[status]
@@ -210,7 +167,7 @@ async def test_an_error_before_the_first_event(street, client, kind, streamed, s
 @clients
 async def test_an_error_as_the_first_event_of_a_stream_is_a_status(street, client, kind):
     there = await street(kind)
-    there.fake.always(stream(VENDORS[kind].broken(Says())[-1:]))
+    there.fake.always(stream(VENDORS[kind]().broken(Says())[-1:]))
     talk = there.talk(client)
     talk.say("hello there")
     with pytest.raises(raised(client).InternalServerError) as error:
@@ -222,7 +179,7 @@ async def test_an_error_as_the_first_event_of_a_stream_is_a_status(street, clien
 @clients
 async def test_an_error_after_the_first_event(street, client, kind):
     there = await street(kind)
-    *good, bad = VENDORS[kind].broken(Says("the first half of an answer"))
+    *good, bad = VENDORS[kind]().broken(Says("the first half of an answer"))
     there.fake.always(stream([*good, 0.05, bad]))
     talk = there.talk(client)
     talk.say("hello there")
@@ -236,7 +193,7 @@ async def test_an_error_after_the_first_event(street, client, kind):
 @clients
 async def test_an_answer_cut_in_the_middle_is_an_error_too(street, client, kind):
     there = await street(kind)
-    there.fake.always(stream([*VENDORS[kind].frames(Says("an answer that is cut"))[:3], 0.05], end="cut"))
+    there.fake.always(stream([*VENDORS[kind]().frames(Says("an answer that is cut"))[:3], 0.05], end="cut"))
     talk = there.talk(client)
     talk.say("hello there")
     with pytest.raises(raised(client).APIError):

@@ -57,8 +57,10 @@ _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "refusal"}
 
 
 class ChatTalk:
-    def __init__(self, url: str, *, model: str = "auto", system: str = "", tools: Sequence[str] = (), max_tokens: int = 500) -> None:
-        self.sdk = openai.AsyncOpenAI(base_url=url + "/v1", api_key="k", max_retries=0, http_client=_http())
+    def __init__(
+        self, url: str, *, model: str = "auto", system: str = "", tools: Sequence[str] = (), max_tokens: int = 500
+    ) -> None:
+        self.sdk = openai.AsyncOpenAI(base_url=url + "/v1", api_key="k", max_retries=0, http_client=client_without_tls())
         self.messages: list[Any] = [{"role": "system", "content": system}] if system else []
         self._asked: dict[str, Any] = {"model": model, "max_completion_tokens": max_tokens}
         if tools:
@@ -106,14 +108,18 @@ def _replayed(message: Any) -> dict[str, Any]:
 
 
 class ResponsesTalk:
-    def __init__(self, url: str, *, model: str = "auto", system: str = "", tools: Sequence[str] = (), max_tokens: int = 500) -> None:
-        self.sdk = openai.AsyncOpenAI(base_url=url + "/v1", api_key="k", max_retries=0, http_client=_http())
+    def __init__(
+        self, url: str, *, model: str = "auto", system: str = "", tools: Sequence[str] = (), max_tokens: int = 500
+    ) -> None:
+        self.sdk = openai.AsyncOpenAI(base_url=url + "/v1", api_key="k", max_retries=0, http_client=client_without_tls())
         self.items: list[Any] = []
         self._asked: dict[str, Any] = {"model": model, "max_output_tokens": max_tokens, "store": False}
         if system:
             self._asked["instructions"] = system
         if tools:
-            self._asked["tools"] = [{"type": "function", "name": name, "parameters": TOOLS[name], "strict": False} for name in tools]
+            self._asked["tools"] = [
+                {"type": "function", "name": name, "parameters": TOOLS[name], "strict": False} for name in tools
+            ]
 
     def say(self, text: str, image: Image | None = None) -> None:
         parts: list[Any] = [{"type": "input_text", "text": text}]
@@ -137,7 +143,9 @@ class ResponsesTalk:
             response = await (self.sdk.responses.parse(**asked) if structured else self.sdk.responses.create(**asked))
         self.items += [item.model_dump(exclude_none=True, exclude={"parsed_arguments"}) for item in response.output]
         parts = [part for item in response.output if item.type == "message" for part in item.content]
-        calls = [Call(item.name, json.loads(item.arguments), item.call_id) for item in response.output if item.type == "function_call"]
+        calls = [
+            Call(item.name, json.loads(item.arguments), item.call_id) for item in response.output if item.type == "function_call"
+        ]
         refusal = "".join(part.refusal for part in parts if part.type == "refusal")
         stop = "tools" if calls else "stop"
         if response.status == "incomplete":
@@ -155,8 +163,10 @@ class ResponsesTalk:
 
 
 class MessagesTalk:
-    def __init__(self, url: str, *, model: str = "auto", system: str = "", tools: Sequence[str] = (), max_tokens: int = 500) -> None:
-        self.sdk = anthropic.AsyncAnthropic(base_url=url, api_key="k", max_retries=0, http_client=_http())
+    def __init__(
+        self, url: str, *, model: str = "auto", system: str = "", tools: Sequence[str] = (), max_tokens: int = 500
+    ) -> None:
+        self.sdk = anthropic.AsyncAnthropic(base_url=url, api_key="k", max_retries=0, http_client=client_without_tls())
         self.messages: list[Any] = []
         self._asked: dict[str, Any] = {"model": model, "max_tokens": max_tokens}
         if system:
@@ -200,7 +210,7 @@ def _block(block: Any) -> dict[str, Any]:
     return block.model_dump(exclude_none=True, exclude={"parsed_output"})
 
 
-def _http() -> httpx2.AsyncClient:
+def client_without_tls() -> httpx2.AsyncClient:
     """No TLS, no proxies: a context of either costs more than the test."""
     return httpx2.AsyncClient(trust_env=False, verify=False, timeout=30)
 

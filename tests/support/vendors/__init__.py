@@ -5,6 +5,6 @@ from tests.support.vendors.base import Asked, Call, Image, Result, Says, Server,
 from tests.support.vendors.gemini import Gemini
 from tests.support.vendors.openai import Azure, OpenAI
 
-VENDORS: dict[str, Vendor] = {vendor.kind: vendor for vendor in (OpenAI(), Azure(), Anthropic(), Gemini())}
+VENDORS: dict[str, type[Vendor]] = {vendor.kind: vendor for vendor in (OpenAI, Azure, Anthropic, Gemini)}
 
 __all__ = ["VENDORS", "Asked", "Call", "Image", "Result", "Says", "Server", "Vendor", "spelled"]

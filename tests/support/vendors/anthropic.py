@@ -41,6 +41,11 @@ class Anthropic:
     path = "/v1"
     settings: dict[str, Any] = {"api_key": "vendor-key"}
 
+    def __init__(self) -> None:
+        self._held: dict[str, dict[str, Any]] = {}
+        """Conversations the server keeps, by the id of their last answer."""
+        self._keeping: dict[str, Any] | None = None
+
     def read(self, seen: Seen) -> Asked:
         assert seen.path == "/v1/messages", seen.path
         assert seen.headers.get("x-api-key") == "vendor-key", "no key"
@@ -48,6 +53,7 @@ class Anthropic:
         body = seen.json
         check(problems(body, _wanted(streamed=bool(body.get("stream")), with_betas="anthropic-beta" in seen.headers)))
         assert body["model"] == self.model, f"model is {body['model']}"
+        body = self._resumed(body)
         asked = Asked(model=body["model"], stream=bool(body.get("stream")), max_tokens=body["max_tokens"])
         system = body.get("system", "")
         asked.system = system if isinstance(system, str) else "".join(block["text"] for block in system)
@@ -68,10 +74,30 @@ class Anthropic:
         asked.schema = (body.get("output_config", {}).get("format") or {}).get("schema")
         return asked
 
+    def _resumed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The whole conversation of a request that continues a thread."""
+        thread = body.get("thread")
+        if thread is None:
+            self._keeping = None
+            return body
+        if thread["type"] == "continue":
+            assert not {"system", "tools"} & set(body), "the thread has them"
+            held = self._held[thread["previous_message_id"]]
+            body = {**held, **body, "messages": [*held["messages"], *body["messages"]]}
+        self._keeping = body
+        return body
+
+    def _message(self, says: Says) -> dict[str, Any]:
+        id = f"msg_vendor_{len(self._held)}"
+        if self._keeping is not None:
+            answer = {"role": "assistant", "content": [*_texts(says), *(_use(call) for call in says.calls)]}
+            self._held[id] = {**self._keeping, "messages": [*self._keeping["messages"], answer]}
+        return {"id": id, "type": "message", "role": "assistant", "model": self.model}
+
     def whole(self, says: Says) -> bytes:
         answer = Message.model_validate(
             {
-                **_message(self.model, says),
+                **self._message(says),
                 "content": [*_texts(says), *(_use(call) for call in says.calls)],
                 **_stop(says),
                 "usage": _usage(says, says.output),
@@ -93,11 +119,13 @@ class Anthropic:
         return [*frames, _event("message_stop")]
 
     def _opening(self, says: Says) -> list[bytes]:
-        start = {**_message(self.model, says), "content": [], "stop_reason": None, "stop_sequence": None, "usage": _usage(says, 1)}
+        start = {**self._message(says), "content": [], "stop_reason": None, "stop_sequence": None, "usage": _usage(says, 1)}
         frames = [_event("message_start", message=start), b'event: ping\ndata: {"type": "ping"}\n\n']
         if says.text:
             frames.append(_event("content_block_start", index=0, content_block={"type": "text", "text": ""}))
-            frames += [_event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece}) for piece in pieces(says.text)]
+            frames += [
+                _event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece}) for piece in pieces(says.text)
+            ]
         return frames
 
     def error(self, status: int, message: str) -> bytes:
@@ -105,7 +133,10 @@ class Anthropic:
         return json.dumps({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_vendor"}).encode()
 
     def broken(self, says: Says) -> list[bytes]:
-        return [*self._opening(says), event({"type": "error", "error": {"type": "api_error", "message": "Internal server error"}}, "error")]
+        return [
+            *self._opening(says),
+            event({"type": "error", "error": {"type": "api_error", "message": "Internal server error"}}, "error"),
+        ]
 
 
 def _wanted(*, streamed: bool, with_betas: bool) -> Any:
@@ -129,10 +160,6 @@ def _block(block: dict[str, Any]) -> str | Call | Result | Image:
             return Result(block["tool_use_id"], text, block.get("is_error", False))
         case other:
             raise AssertionError(f"a block of type {other}")
-
-
-def _message(model: str, says: Says) -> dict[str, Any]:
-    return {"id": "msg_vendor", "type": "message", "role": "assistant", "model": model}
 
 
 def _texts(says: Says) -> list[dict[str, Any]]:

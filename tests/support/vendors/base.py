@@ -95,8 +95,8 @@ class Vendor(Protocol):
 class Server:
     """A vendor's server in a fake: `answers` decides what is said; what was asked, and what was wrong with it, is kept."""
 
-    def __init__(self, vendor: Vendor, answers: Callable[[Asked], Says]) -> None:
-        self.vendor = vendor
+    def __init__(self, vendor: type[Vendor], answers: Callable[[Asked], Says]) -> None:
+        self.vendor = vendor()
         self.answers = answers
         self.asked: list[Asked] = []
         self.wrong: list[str] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from typing import Any
 
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -80,7 +79,9 @@ class OpenAI:
         for at, call in enumerate(says.calls):
             whole = _call(call, at)
             arguments = whole["function"]["arguments"]
-            frames.append(_delta(self.model, {"tool_calls": [{"index": at, **whole, "function": {"name": call.name, "arguments": ""}}]}))
+            frames.append(
+                _delta(self.model, {"tool_calls": [{"index": at, **whole, "function": {"name": call.name, "arguments": ""}}]})
+            )
             for piece in (arguments[:5], arguments[5:]):
                 frames.append(_delta(self.model, {"tool_calls": [{"index": at, "function": {"arguments": piece}}]}))
         frames.append(_delta(self.model, {}, _FINISH[says.finish]))
@@ -97,7 +98,10 @@ class OpenAI:
         return json.dumps({"error": {"message": message, "type": kind, "param": None, "code": None}}).encode()
 
     def broken(self, says: Says) -> list[bytes]:
-        return [*self._opening(says), b'data: {"error":{"message":"the server had an error","type":"server_error","code":null}}\n\n']
+        return [
+            *self._opening(says),
+            b'data: {"error":{"message":"the server had an error","type":"server_error","code":null}}\n\n',
+        ]
 
 
 class Azure(OpenAI):
@@ -146,7 +150,11 @@ def _parts(content: str | list[dict[str, Any]] | None) -> list[str | Image]:
 
 def _call(call: Call, at: int) -> dict[str, Any]:
     function = {"name": call.name, "arguments": json.dumps(call.arguments)}
-    return {"id": call.id or f"call_{call.name}_{at}_{abs(hash(function['arguments'])) % 10**6}", "type": "function", "function": function}
+    return {
+        "id": call.id or f"call_{call.name}_{at}_{abs(hash(function['arguments'])) % 10**6}",
+        "type": "function",
+        "function": function,
+    }
 
 
 def _usage(says: Says) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import types
-from functools import lru_cache
+from functools import cache
 from typing import Annotated, Any, Literal, Union
 
 import typing_extensions
@@ -48,7 +48,7 @@ def problems(value: Any, wanted: Any, path: str = "$") -> list[str]:
     return [f"{path}: is {wanted}, which no JSON can be"]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _hints(wanted: Any) -> dict[str, Any]:
     return typing_extensions.get_type_hints(wanted, include_extras=True)
 
@@ -64,4 +64,6 @@ def _object(value: Any, wanted: Any, path: str) -> list[str]:
     hints = _hints(wanted)
     found = [f"{path}.{key}: is not in {wanted.__name__}" for key in value if key not in hints]
     found += [f"{path}.{key}: is missing" for key, hint in hints.items() if _required(hint) and key not in value]
-    return found + [problem for key, item in value.items() if key in hints for problem in problems(item, hints[key], f"{path}.{key}")]
+    return found + [
+        problem for key, item in value.items() if key in hints for problem in problems(item, hints[key], f"{path}.{key}")
+    ]
