@@ -15,6 +15,7 @@
     │   ├── Throttled 429      it wants a rest
     │   ├── Overloaded 502     it is too busy
     │   ├── Broke 502          it failed, or talked nonsense
+    │   ├── Empty 502          it answered, and said nothing at all
     │   ├── Misconfigured 502  it does not accept our credentials
     │   └── Declined 4xx       it judged the request itself; relayed as it is
     ├── Exhausted              nobody could answer; carries the last real cause
@@ -188,6 +189,13 @@ class Broke(UpstreamError):
     """A 5xx, an answer that is no answer, or one that stopped before its end."""
 
     code = "upstream_failed"
+
+
+class Empty(UpstreamError):
+    """An answer without a word, a thought, or a call. Only raised while somebody is left to be asked; such answers may be meant."""
+
+    code = "upstream_empty"
+    blames_endpoint = False
 
 
 class Misconfigured(UpstreamError):

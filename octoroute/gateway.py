@@ -13,14 +13,15 @@ import msgspec
 
 from octoroute.conversation import Conversation
 from octoroute.dialects.base import Inbound
-from octoroute.errors import BadRequest, ContextTooLong, Exhausted, OctorouteError, Throttled, UnknownModel, UpstreamError
+from octoroute.errors import BadRequest, ContextTooLong, Empty, Exhausted, OctorouteError, Throttled, UnknownModel, UpstreamError
+from octoroute.events import Finished, FinishReason, Started
 from octoroute.health import Health, Lease
 from octoroute.relay import Reply
 from octoroute.routers.base import Router
 from octoroute.selection import FALLS_TO, Random, fits, plan, unfit, weighted
 from octoroute.trail import ABANDONED, Ledger, Trail, ending_of
 from octoroute.types import Capability, Decision, Ending, Endpoint, Facts, Importance, Outcome, Request, Tier
-from octoroute.upstream import Opened, Question, Upstream
+from octoroute.upstream import Opened, Question, Upstream, unasked
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +121,14 @@ class Gateway:
             decision = await self.decide(request, house)
             trail.decided(decision)
             planned = self.plan(decision, request, house)
-            opened = await self._open_first(request, planned, trail, house)
+            first = planned.order[0]
+            if request.warms and self.upstream.outbound(first).name != request.dialect:
+                opened = unasked(
+                    first, self.upstream.outbound(first), (Started(), Finished(FinishReason.LENGTH))
+                )  # its kind has no cache to warm
+                trail.unasked(opened)
+            else:
+                opened = await self._open_first(request, planned, trail, house)
             headers = {**opened.headers, **self._way(trail)}
             if trail.warnings:
                 headers["x-octoroute-warning"] = one_line(trail.warnings)
@@ -246,7 +254,9 @@ class Gateway:
                     continue
                 asked = True
                 try:
-                    return await self._attempt(request, lease, trail)
+                    tries_left = len(errors) + 1 < retry.max_attempts if retry.max_attempts else endpoint is not planned.order[-1]
+                    wants_words = tries_left and not any(isinstance(error, Empty) for error in errors)
+                    return await self._attempt(request, lease, trail, wants_words=wants_words)
                 except UpstreamError as error:
                     if not error.retryable:
                         raise
@@ -255,11 +265,11 @@ class Gateway:
             if not asked or retry.max_attempts == 0 or len(errors) >= retry.max_attempts:
                 raise _exhausted(errors, self.health.next_chance_s(planned.order))
 
-    async def _attempt(self, request: Request, lease: Lease, trail: Trail) -> Opened:
+    async def _attempt(self, request: Request, lease: Lease, trail: Trail, *, wants_words: bool) -> Opened:
         endpoint = lease.endpoint
         since = self.clock()
         try:
-            question = self._question(request, endpoint)
+            question = self._question(request, endpoint, moved=self._has_moved(request, endpoint, trail), wants_words=wants_words)
             opened = await self.upstream.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
@@ -274,13 +284,19 @@ class Gateway:
         trail.warnings = question.notes
         return opened
 
-    def _question(self, request: Request, endpoint: Endpoint) -> Question:
+    def _has_moved(self, request: Request, endpoint: Endpoint, trail: Trail) -> bool:
+        """To another account or model than it was first sent to, in the client's own dialect: signed thinking does not travel."""
+        tried = [attempt.endpoint for attempt in trail.attempts]
+        home = next((other for other in tried if self.upstream.outbound(other).name == request.dialect), endpoint)
+        return (home.base_url, home.api_key, home.model) != (endpoint.base_url, endpoint.api_key, endpoint.model)
+
+    def _question(self, request: Request, endpoint: Endpoint, *, moved: bool, wants_words: bool) -> Question:
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
         conversation = None
         notes: list[str] = []
         if outbound.name == request.dialect:
-            body = inbound.patched(request, endpoint.model)
+            body = inbound.patched(request, endpoint.model, moved=moved)
         else:
             conversation = inbound.conversation(request, endpoint)
             notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
@@ -293,6 +309,7 @@ class Gateway:
             client_headers=request.headers,
             timeout_s=request.timeout_s,
             notes=tuple(notes),
+            wants_words=wants_words and request.api == "chat",
         )
 
     def _way(self, trail: Trail) -> dict[str, str]:

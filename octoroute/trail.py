@@ -80,6 +80,11 @@ class Trail:
         self.attempts.append(Attempt(endpoint=lease.endpoint, took_s=self._first_event_at - since))
         lease.began()
 
+    def unasked(self, opened: Opened) -> None:
+        """The answer is made here, and no endpoint knows of it."""
+        self._first_event_at = self._clock()
+        self._opened = opened
+
     def end(self, ending: Ending, error: OctorouteError | None = None) -> None:
         """How it ended; the first word counts."""
         if self._ending is None:

@@ -34,6 +34,11 @@ class Progress:
         self.output_chars = 0
         """Characters of text, thinking, and arguments; from them usage is estimated when nobody counted."""
 
+    @property
+    def has_spoken(self) -> bool:
+        """There is no more to wait for before passing its beginning on."""
+        return self.finished or self.output_chars > 0 or self.failure is not None
+
     def saw(self, events: Iterable[Event]) -> None:
         """Take note of decoded events (the translating relay)."""
         for event in events:
@@ -101,8 +106,11 @@ class Inbound(Protocol):
         """Raises BadRequest naming the field. Reads what the gateway needs, facts included, and nothing more."""
         ...
 
-    def patched(self, request: Request, model: str) -> bytes:
-        """The client's bytes with `model` replaced and our own `octoroute` object removed."""
+    def patched(self, request: Request, model: str, *, moved: bool = False) -> bytes:
+        """The client's bytes with `model` replaced and our own `octoroute` object removed.
+
+        `moved`: for another account or model than the one that knows this conversation; what only that one can read is left out.
+        """
         ...
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:

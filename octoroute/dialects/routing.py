@@ -18,7 +18,7 @@ class Routing:
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
         raise NotImplementedError("nobody sends us this dialect")
 
-    def patched(self, request: Request, model: str) -> bytes:
+    def patched(self, request: Request, model: str, *, moved: bool = False) -> bytes:
         raise NotImplementedError("no endpoint speaks this dialect")
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:  # noqa: ARG002 - nothing is its default

@@ -51,7 +51,7 @@ class Simple:
             headers=headers,
         )
 
-    def patched(self, request: Request, model: str) -> bytes:
+    def patched(self, request: Request, model: str, *, moved: bool = False) -> bytes:
         raise NotImplementedError("no endpoint speaks this dialect")
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:

@@ -69,18 +69,18 @@ class AnthropicReader:
             body=parsed,
             facts=_facts(parsed, headers, max_tokens),
             headers=headers,
+            warms=max_tokens == 0,
             wants_usage=True,
         )
 
-    def patched(self, request: Request, model: str) -> bytes:
-        """Also without thinking that other models did in our name: Anthropic would refuse its signature."""
-        assert isinstance(request.body, Body)
-        return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body)})
+    def patched(self, request: Request, model: str, *, moved: bool = False) -> bytes:
+        """Also without thinking that other models did in our name: Anthropic would refuse its signature.
 
-    def without_thinking(self, request: Request, model: str) -> bytes:
-        """As `patched`, with all thinking taken out and turned off: for a history that was changed, or begun by another account."""
+        `moved`: all thinking is taken out, and turned off where it must be: nobody else can read it. Not against the client's word.
+        """
         assert isinstance(request.body, Body)
-        return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body, every=True)})
+        every = moved and not _insists(request.body)
+        return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body, every=every)})
 
     def status(self, error: OctorouteError) -> int:
         return error_status(error)
@@ -90,6 +90,26 @@ class AnthropicReader:
 
     def error_event(self, error: OctorouteError, request_id: str) -> bytes:
         return error_event(error, request_id)
+
+
+class _Binding(msgspec.Struct):
+    prefix_mismatch_behavior: Any = None
+
+
+class _Thinking(msgspec.Struct):
+    block_binding: _Binding | None = None
+
+
+_THINKING = msgspec.json.Decoder(_Thinking | None)
+
+
+def _insists(body: Body) -> bool:
+    """The client would rather have an error than its thinking dropped."""
+    try:
+        thinking = body.decode("thinking", _THINKING)
+    except BadRequest:
+        return False
+    return bool(thinking and thinking.block_binding and thinking.block_binding.prefix_mismatch_behavior == "error")
 
 
 def read_messages(body: Body) -> list[_Message]:

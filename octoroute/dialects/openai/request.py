@@ -101,7 +101,8 @@ class OpenAIReader:
             wants_usage=stream and _wants_usage(parsed),
         )
 
-    def patched(self, request: Request, model: str) -> bytes:
+    def patched(self, request: Request, model: str, *, moved: bool = False) -> bytes:
+        del moved  # nothing in it is one account's
         assert isinstance(request.body, Body)
         return request.body.patched({"model": encode(model), "octoroute": None})
 

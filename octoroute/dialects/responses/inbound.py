@@ -50,7 +50,7 @@ class ResponsesInbound:
             wants_usage=True,
         )
 
-    def patched(self, request: Request, model: str) -> bytes:
+    def patched(self, request: Request, model: str, *, moved: bool = False) -> bytes:
         raise NotImplementedError("no endpoint is asked in this dialect")
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
