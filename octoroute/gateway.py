@@ -13,7 +13,17 @@ import msgspec
 
 from octoroute.conversation import Conversation
 from octoroute.dialects.base import Inbound
-from octoroute.errors import BadRequest, ContextTooLong, Empty, Exhausted, OctorouteError, Throttled, UnknownModel, UpstreamError
+from octoroute.errors import (
+    BadRequest,
+    ContextTooLong,
+    Empty,
+    Exhausted,
+    Misconfigured,
+    OctorouteError,
+    Throttled,
+    UnknownModel,
+    UpstreamError,
+)
 from octoroute.events import Finished, FinishReason, Started
 from octoroute.health import Health, Lease
 from octoroute.relay import Reply
@@ -186,11 +196,20 @@ class Gateway:
         raise UnknownModel(_unknown(model, house), param="model")
 
     def _variant(self, model: str, house: House) -> tuple[Endpoint, ...]:
-        """`NAME-openai` and `NAME-anthropic`: those endpoints of a name that speak this dialect, where a name has both."""
+        """`NAME-openai` and `NAME-anthropic`: those endpoints of a name that speak this dialect."""
         name, _, dialect = model.rpartition("-")
-        if dialect not in {"openai", "anthropic"}:
+        if dialect not in VARIANTS:
             return ()
         return tuple(endpoint for endpoint in house.named(name) if self.upstream.outbound(endpoint).name == dialect)
+
+    def names(self, house: House | None = None) -> list[str]:
+        """What a client may ask for by name: each configured one, then its variants where it is spoken in both dialects."""
+        house = house or self.house
+        spoken: dict[str, set[str]] = {}
+        for endpoint in house.endpoints:
+            spoken.setdefault(endpoint.name, set()).add(self.upstream.outbound(endpoint).name)
+        variants = [f"{name}-{dialect}" for name, dialects in spoken.items() if dialects >= set(VARIANTS) for dialect in VARIANTS]
+        return list(dict.fromkeys([*spoken, *variants]))
 
     def plan(self, decision: Decision, request: Request, house: House | None = None) -> Planned:
         """Raises BadRequest when no endpoint could ever answer this, Exhausted when none can now."""
@@ -335,6 +354,8 @@ def one_line(warnings: Sequence[str]) -> str:
     return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 3] + "..."
 
 
+VARIANTS = ("openai", "anthropic")
+"""The dialects that a suffix of a name can force."""
 _TIERS: Mapping[str, Tier] = {tier.value: tier for tier in Tier}
 ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
 """The same by names that Claude Code lists: it shows only those that begin with `claude` or `anthropic`."""
@@ -373,9 +394,12 @@ def _exhausted(errors: Sequence[UpstreamError], next_chance_s: float | None) -> 
     causes = [error for error in errors if not isinstance(error, Throttled)]
     if causes:
         last = causes[-1]
-        return Exhausted(
+        exhausted = Exhausted(
             f"{last.message} ({tries})", status=last.status, code=last.code, kind=last.kind, retry_after_s=last.retry_after_s
         )
+        if all(isinstance(error, Misconfigured) for error in errors):
+            exhausted.told["x-should-retry"] = "false"  # SDKs ask three times otherwise, and no wait mends a key
+        return exhausted
     waits = [error.retry_after_s for error in errors if error.retry_after_s is not None]
     return Exhausted(
         f"every upstream limits its rate ({tries})",

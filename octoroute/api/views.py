@@ -187,7 +187,7 @@ class Views:
         return _json(_anthropic_model(name) if "anthropic-version" in request.headers else _model(name), request)
 
     def _names(self) -> list[str]:
-        return list(dict.fromkeys([*OWN_MODELS, *(endpoint.name for endpoint in self._rooms.gateway.house.endpoints)]))
+        return list(dict.fromkeys([*OWN_MODELS, *self._rooms.gateway.names()]))
 
     async def route(self, request: Request) -> Response:
         asked = await self._asked(request, "openai")
