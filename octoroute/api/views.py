@@ -175,8 +175,10 @@ class Views:
         rooms = self._rooms
         check_json(request.headers)
         body = await read_body(request.receive, request.headers, rooms.max_request_bytes)
+        key_name = rooms.keys.check(request.headers)
+        key_name = rooms.keys.check(request.headers)
         asked = rooms.inbound["openai"].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
-        return _json(tell(await explain(rooms.gateway, rooms.dry_router, asked)), request)
+        return _json(tell(await explain(rooms.gateway, rooms.dry_router, asked, key_name)), request)
 
     # what went wrong
 
