@@ -16,11 +16,28 @@ import msgspec
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\{))")
 """`$$`, `${NAME}`, `${NAME:-default}`, and a `${` that is none of them."""
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def variables() -> Mapping[str, str]:
     return os.environ  # noqa: TID251  this is the one place the ban points to
+
+
+def references(tree: object) -> frozenset[str]:
+    """The variables that a parsed file names."""
+    if isinstance(tree, str):
+        return frozenset(name for _, name, _, _ in _REFERENCE.findall(tree) if name)
+    if isinstance(tree, dict):
+        return references(list(cast("dict[object, object]", tree).values()))
+    if isinstance(tree, list):
+        return frozenset[str]().union(*map(references, cast("list[object]", tree)))
+    return frozenset()
+
+
+def is_name(text: str) -> bool:
+    """It can stand in `${…}`."""
+    return _NAME.fullmatch(text) is not None
 
 
 def escape(text: str) -> str:
@@ -43,11 +60,13 @@ class Substituted(msgspec.Struct, frozen=True):
     """By path, the text as the file has it, for every value that a `${…}` had a part in."""
     problems: tuple[tuple[str, str], ...]
     """(path, what is wrong; what to do)"""
+    unset: Mapping[str, str]
+    """By path, the variable that is not set; each is a problem too."""
 
 
 def substitute(tree: object, env: Mapping[str, str]) -> Substituted:
     work = _Substitution(env)
-    return Substituted(work.value(tree, ""), work.written, tuple(work.problems))
+    return Substituted(work.value(tree, ""), work.written, tuple(work.problems), work.unset)
 
 
 class _Substitution:
@@ -55,6 +74,7 @@ class _Substitution:
         self._env = env
         self.written: dict[str, str] = {}
         self.problems: list[tuple[str, str]] = []
+        self.unset: dict[str, str] = {}
 
     def value(self, value: object, path: str) -> object:
         if isinstance(value, str):
@@ -78,6 +98,7 @@ class _Substitution:
         if default is not None:
             return found or default.replace("$$", "$")
         if found is None:
+            self.unset[path] = name
             self._problem(path, f"the environment variable {name} is not set; set it, or write ${{{name}:-a default}}")
         return found or ""
 
