@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from octoroute.config import rules
+from octoroute.config.balancing import check_selection
 from octoroute.config.environment import child
 from octoroute.config.reader import Reader, nearest
 from octoroute.config.schema import Config, EndpointTable, File, Names, PriceTable, ProviderTable, Server
@@ -37,6 +38,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         for entry, endpoint_id, place in zip(entries, ids, places, strict=True)
         if _provider(entry, file).enabled
     ]
+    check_selection(file, built, reader)
     return Config(
         server=file.server,
         endpoints=tuple(endpoint for group, endpoint in built if group != EMBEDDING),
@@ -45,6 +47,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         routing=file.routing,
         selection=file.selection,
         retry=file.retry,
+        queue=file.queue,
         health=file.health,
         auth=file.auth,
         observability=file.observability,

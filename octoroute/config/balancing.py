@@ -1,28 +1,15 @@
-"""What the tables about choosing endpoints cannot know one by one: rules that aim at nothing, limits of several endpoints. Pure."""
+"""What the tables about choosing endpoints cannot know one by one: rules that aim at nothing, an order and a policy. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from octoroute.config.environment import child
 from octoroute.config.reader import Reader, nearest
-from octoroute.config.schema import File, ProviderTable, RuleTable, Selection
-from octoroute.types import Endpoint, ProviderLimits, Tier
+from octoroute.config.schema import File, RuleTable, Selection
+from octoroute.types import Endpoint, Tier
 
 ACTIONS = ("tier", "endpoint", "provider", "reject")
-
-
-def limits(providers: Mapping[str, ProviderTable]) -> dict[str, ProviderLimits]:
-    """Only those that have one."""
-    found = {
-        name: ProviderLimits(
-            requests_per_minute=table.requests_per_minute,
-            tokens_per_minute=table.tokens_per_minute,
-            max_in_flight=table.max_in_flight,
-        )
-        for name, table in providers.items()
-    }
-    return {name: limit for name, limit in found.items() if limit != ProviderLimits()}
 
 
 def check_selection(file: File, built: Sequence[tuple[str, Endpoint]], reader: Reader) -> None:
