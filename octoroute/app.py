@@ -5,6 +5,7 @@ The hot routes are plain ASGI endpoints looked up by path; everything else is St
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -15,9 +16,11 @@ import structlog
 from octoroute import dialects
 from octoroute.api.answering import Answering
 from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
-from octoroute.api.views import Limits, Views
+from octoroute.api.views import Door, Views
 from octoroute.asking import Asker
 from octoroute.config.schema import Config, RuleTable
+from octoroute.counting import Calibration, Counting
+from octoroute.deciding import ALIASES
 from octoroute.dialects.traits import opening_of, user_of
 from octoroute.gateway import Gateway, House, Retry, Waiting
 from octoroute.health import Circuit, Health
@@ -25,7 +28,7 @@ from octoroute.ledger import Ledger
 from octoroute.metrics import Metrics, Scraper
 from octoroute.prober import Prober
 from octoroute.providers import PROVIDERS
-from octoroute.relay import Reply
+from octoroute.relay import KEEP_ALIVE_S, Reply
 from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
 from octoroute.rulebook import Rule
 from octoroute.selection import ORDERS, POLICIES, Policy, Senses
@@ -49,13 +52,15 @@ class App:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
+        keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         self.config = config
         self.wall = wall
         self.inbound = dialects.inbound(wall)
         self.keys = Keys(config.auth.keys)
         self.max_request_bytes = config.server.max_request_bytes
-        self._transport = transport or next(iter(TRANSPORTS.values()))()
+        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
+        self._transport = transport or TRANSPORTS[config.server.upstream]()
         self._chance = chance
         self._clock = clock
         self._owner = Owner()
@@ -67,16 +72,19 @@ class App:
         health.changed = _notice_circuit
         self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, _reason, lambda: self.gateway.queue.depth)
         self.scraper = Scraper(self.metrics, clock)
+        ledger = Ledger(self.metrics)
         upstream = Upstream(self._transport, PROVIDERS, dialects.outbound(clock))
         self.gateway = Gateway(
             house=self._house(config),
             upstream=upstream,
             health=health,
-            ledger=Ledger(self.metrics),
+            ledger=ledger,
             inbound=self.inbound,
             clock=clock,
             random=chance,
         )
+        self.counting = Counting(self.gateway, Calibration(chance))
+        ledger.learn = self.counting.learn
         self.dry_router = self._dry_router(config)
         self._prober = Prober(
             upstream=upstream,
@@ -86,8 +94,8 @@ class App:
             random=chance,
             cannot=self._cannot_probe,
         )
-        self._hot = self._routes()
-        self._views = Limits(Views(self).app(), self.inbound["openai"])
+        self._hot = self._routes(keep_alive_s)
+        self._views = Door(Views(self).app(), self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -107,17 +115,26 @@ class App:
         self.dry_router = self._dry_router(config)
         self.keys = Keys(config.auth.keys)
         self.max_request_bytes = config.server.max_request_bytes
+        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
 
     async def start(self) -> None:
         self._owner.start(
             "health probe", supervise("health probe", self._prober.run, died=self._probe_died, clock=self.gateway.clock)
         )
 
+        if self.metrics.shared:
+            self._owner.start("gauges", supervise("gauges", self._share_gauges, died=self._probe_died, clock=self.gateway.clock))
+
+    async def _share_gauges(self) -> None:
+        while True:
+            self.metrics.share()
+            await asyncio.sleep(1.0)
+
     async def stop(self) -> None:
         await self._owner.stop()
         await self._transport.close()
 
-    def _routes(self) -> Mapping[str, Answering]:
+    def _routes(self, keep_alive_s: float) -> Mapping[str, Answering]:
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
             return Answering(
                 self.gateway,
@@ -125,11 +142,13 @@ class App:
                 keys=lambda: self.keys,
                 max_bytes=lambda: self.max_request_bytes,
                 present=present,
+                keep_alive_s=keep_alive_s,
             )
 
         return {
             "/v1/chat/completions": answering("openai"),
             "/v1/messages": answering("anthropic"),
+            "/v1/responses": answering("responses"),
             "/chat": answering("simple", _chat),
         }
 
@@ -231,5 +250,6 @@ def _chat(reply: Reply) -> bytes:
             "model_tier": reply.endpoint.tier,
             "model_name": reply.endpoint.name,
             "routing_strategy": reply.decision.by,
+            **({"warnings": list(reply.warnings)} if reply.warnings else {}),
         }
     )

@@ -17,6 +17,8 @@ from octoroute.upstream import Upstream
 
 PROVIDER_HEADER = "x-octoroute-provider"
 _TIERS: Mapping[str, Tier] = {tier.value: tier for tier in Tier}
+ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
+"""The same by names that Claude Code lists: it shows only those that begin with `claude` or `anthropic`."""
 CLASSES = (("opus", Tier.DEEP), ("sonnet", Tier.BALANCED), ("haiku", Tier.FAST))
 """What Anthropic's clients call their models, and the tier that stands for it; a configured name comes first."""
 _CLASSED = {tier: Decision(tier=tier, by="client", why=f"the client asked for {name}") for name, tier in CLASSES}
@@ -39,7 +41,7 @@ class Deciding:
     async def _by_rule(self, asked: Asked, house: House) -> Decision | None:
         """The first rule that applies and whose target can be asked now, if it has one."""
         request = asked.request
-        word = request.model.lower()
+        word = _word(request.model)
         free = word == "auto"
         unknown = not free and word not in _TIERS and not self._names(request.model, house)
         for rule in house.rules:
@@ -85,7 +87,7 @@ class Deciding:
         if named:
             only = frozenset(endpoint.id for endpoint in named)
             return msgspec.structs.replace(ruled, only=only, tier=named[0].tier, within=provider)
-        decision = await self._by_word(request.model.lower(), request, house) or await self._routed(request, house)
+        decision = await self._by_word(_word(request.model), request, house) or await self._routed(request, house)
         why = f"{ruled.why}, then: {decision.why}"
         return msgspec.structs.replace(ruled, only=None, tier=decision.tier, within=provider, fixed=False, why=why)
 
@@ -99,7 +101,7 @@ class Deciding:
 
     async def _by_model(self, request: Request, house: House) -> Decision:
         model = request.model
-        decision = await self._by_word(model.lower(), request, house)
+        decision = await self._by_word(_word(model), request, house)
         if decision is not None:
             return decision
         found = house.named(model) or self._variant(model, house)
@@ -130,7 +132,7 @@ class Deciding:
         if not endpoints:
             known = ", ".join(dict.fromkeys(endpoint.provider for endpoint in house.endpoints))
             raise UnknownModel(f"there is no provider {provider[:200]!r}; there are: {known}", param="model")
-        decision = await self._by_word(model.lower(), request, house)
+        decision = await self._by_word(_word(model), request, house)
         if decision is None:
             found = tuple(endpoint for endpoint in endpoints if model in _names_of(endpoint))
             tier = _class(model, request)
@@ -155,6 +157,11 @@ class Deciding:
         if dialect not in {"openai", "anthropic"}:
             return ()
         return tuple(endpoint for endpoint in house.named(name) if self._upstream.outbound(endpoint).name == dialect)
+
+
+def _word(model: str) -> str:
+    word = model.lower()
+    return ALIASES.get(word, word)
 
 
 def _names_of(endpoint: Endpoint) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ from octoroute.planning import Planned, Planning
 from octoroute.queue import Queue
 from octoroute.relay import Reply
 from octoroute.selection import Asked, Random, estimated_tokens, whole
-from octoroute.trail import Ledger, Trail, ending_of
-from octoroute.types import Decision, Endpoint, Request, Usage
+from octoroute.trail import ABANDONED, Ledger, Trail, ending_of
+from octoroute.types import Decision, Ending, Endpoint, Outcome, Request, Usage
 from octoroute.upstream import Opened, Question, Upstream
 
 __all__ = ["Gateway", "House", "Retry", "Waiting"]
@@ -83,15 +83,36 @@ class Gateway:
                 trail.teaches(planned.policy)
             opened = await self._open_first(request, planned, trail, house, lease)
             headers = {**opened.headers, **self._way(trail)}
+            if trail.warnings:
+                headers["x-octoroute-warning"] = one_line(trail.warnings)
             return await Reply.begin(request, self.inbound[request.dialect], opened, trail, headers)
         except OctorouteError as error:
             trail.end(ending_of(error), error)
             trail.settle()
             error.told |= self._way(trail)
             raise
-        except BaseException:
+        except Exception:
+            trail.end(Ending.FAILED, OctorouteError())
             trail.settle()
             raise
+        except BaseException:  # the client has left
+            trail.settle()
+            raise
+
+    def turned_away(self, dialect: str, request_id: str, error: OctorouteError) -> None:
+        """What was no request yet, and is none now."""
+        self.ledger.settle(
+            Outcome(
+                request_id=request_id,
+                dialect=dialect,
+                asked_for="unknown",
+                stream=False,
+                ending=ending_of(error),
+                status=error.status,
+                error=error.code,
+            ),
+            None,
+        )
 
     async def _wait(self, decision: Decision, asked: Asked, house: House, planned: Planned, trail: Trail) -> Granted:
         """For a place, if all that is wrong is that there is none. Raises why nobody can be asked."""
@@ -171,27 +192,32 @@ class Gateway:
         endpoint = lease.endpoint
         since = self.clock()
         try:
-            opened = await self.upstream.open(endpoint, self._question(request, endpoint))
+            question = self._question(request, endpoint)
+            opened = await self.upstream.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
             lease.release(_NOTHING)
-            trail.failed(endpoint, since, error)
+            trail.failed(endpoint, since, error.code)
             raise
-        except BaseException:
+        except BaseException as error:
             lease.release()
+            trail.failed(endpoint, since, OctorouteError.code if isinstance(error, Exception) else ABANDONED)
             raise
         trail.answered(lease, opened, since)
+        trail.warnings = question.notes
         return opened
 
     def _question(self, request: Request, endpoint: Endpoint) -> Question:
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
         conversation = None
+        notes: list[str] = []
         if outbound.name == request.dialect:
             body = inbound.patched(request, endpoint.model)
         else:
             conversation = inbound.conversation(request, endpoint)
-            body = outbound.write(conversation, endpoint, stream=request.stream)
+            notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
+            body = outbound.write(conversation, endpoint, stream=request.stream, notes=notes)
         return Question(
             body=body,
             stream=request.stream,
@@ -199,6 +225,7 @@ class Gateway:
             conversation=conversation,
             client_headers=request.headers,
             timeout_s=request.timeout_s,
+            notes=tuple(notes),
         )
 
     def _way(self, trail: Trail) -> dict[str, str]:
@@ -213,6 +240,15 @@ class Gateway:
             way["x-octoroute-endpoint"] = endpoint.id
             way["x-octoroute-model"] = endpoint.model
         return way
+
+
+MAX_WARNING = 500
+
+
+def one_line(warnings: Sequence[str]) -> str:
+    """Fit for a header: printable ASCII, at most 500 characters (v1's rule)."""
+    text = "".join(" " if char < " " or char == "\x7f" else char if char.isascii() else "?" for char in "; ".join(warnings))
+    return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 3] + "..."
 
 
 def _notice_fallback(request: Request, last: Endpoint, endpoint: Endpoint, error: UpstreamError) -> None:

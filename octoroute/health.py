@@ -196,13 +196,13 @@ class Health:
         return self.circuit(endpoint) is Circuit.OPEN and self.of(endpoint).last_error in _WHOLE
 
     def succeeded(self, endpoint: Endpoint, by: str = "") -> None:
+        """Closes the circuit. A rest goes on: the success may have begun before it, and a probe costs nothing."""
         state = self.of(endpoint)
         was_away = state.opened_at is not None or state.rests_until > 0.0
         if state.opened_at is not None:
             self._tell(Circuit.CLOSED, endpoint, by)
         state.failures = 0
         state.opened_at = None
-        state.rests_until = 0.0
         state.last_error = None
         state.last_seen = self._clock()
         state.succeeded_at = self._wall()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 from octoroute.metrics import Metrics
-from octoroute.types import Ending, Outcome
+from octoroute.types import Ending, Endpoint, Outcome, Request, Usage
 
 log = structlog.stdlib.get_logger("octoroute.request")
 
@@ -18,14 +19,18 @@ ROUTING = "routing"
 class Ledger:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self.learn: Callable[[Request, Endpoint, Usage], None] | None = None
+        """Told what providers reported, for those who estimate."""
 
-    def settle(self, outcome: Outcome) -> None:
+    def settle(self, outcome: Outcome, request: Request | None) -> None:
         """Never raises: a request is not lost for its bookkeeping."""
         try:
             if outcome.dialect == ROUTING:
                 self._metrics.record_attempts(outcome)
             else:
                 self._metrics.record(outcome)
+                if self.learn is not None and request is not None and outcome.usage is not None and outcome.endpoint is not None:
+                    self.learn(request, outcome.endpoint, outcome.usage)
         except Exception as error:
             self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
             log.exception("recording failed", request_id=outcome.request_id, error=repr(error))

@@ -25,7 +25,20 @@ log = structlog.stdlib.get_logger("octoroute.relay")
 class Reply:
     """A 200 on its way. Either `body` is the whole answer, or `pieces()` streams it. `close()` settles; it is never awaited."""
 
-    __slots__ = ("_encoder", "_inbound", "_opened", "_trail", "body", "decision", "endpoint", "headers", "request", "stream")
+    __slots__ = (
+        "_encoder",
+        "_inbound",
+        "_opened",
+        "_trail",
+        "body",
+        "decision",
+        "endpoint",
+        "headers",
+        "request",
+        "stream",
+        "translated",
+        "warnings",
+    )
 
     def __init__(
         self, request: Request, inbound: Inbound, opened: Opened, trail: Trail, headers: Mapping[str, str], body: bytes | None
@@ -35,7 +48,9 @@ class Reply:
         self.headers = headers
         self.body = body
         self.endpoint = opened.endpoint
+        self.translated = opened.translated
         self.decision = trail.decision
+        self.warnings = trail.warnings
         self._inbound = inbound
         self._opened = opened
         self._trail = trail
@@ -50,14 +65,14 @@ class Reply:
             body = part if isinstance(part, bytes) else inbound.whole(request, part or ())
         return cls(request, inbound, opened, trail, headers, body)
 
-    async def pieces(self, clock: Callable[[], float]) -> AsyncIterator[bytes]:
+    async def pieces(self, clock: Callable[[], float], keep_alive_s: float = KEEP_ALIVE_S) -> AsyncIterator[bytes]:
         """The stream. A failure is its last piece, in the client's dialect; nothing is raised but the caller's own cancellation."""
         try:
             idle_timeout_s = self._opened.endpoint.idle_timeout_s
             heard_at = clock()
             while True:
                 try:
-                    async with asyncio.timeout(min(KEEP_ALIVE_S, idle_timeout_s)):
+                    async with asyncio.timeout(min(keep_alive_s, heard_at + idle_timeout_s - clock())):
                         part = await self._opened.read()
                 except TimeoutError:
                     if clock() - heard_at >= idle_timeout_s:

@@ -14,9 +14,14 @@ from octoroute.health import Lease
 from octoroute.types import Attempt, Decision, Ending, Endpoint, Outcome, Request, Tier, Usage
 from octoroute.upstream import Opened
 
+ABANDONED = "abandoned"
+"""In an error's place for the attempt that was under way when the client left."""
+
 
 class Ledger(Protocol):
-    def settle(self, outcome: Outcome) -> None: ...
+    def settle(self, outcome: Outcome, request: Request | None) -> None:
+        """None: there never was one."""
+        ...
 
 
 class Learner(Protocol):
@@ -42,6 +47,7 @@ class Trail:
         "_started_at",
         "attempts",
         "key_name",
+        "warnings",
     )
 
     def __init__(self, request: Request, ledger: Ledger, clock: Callable[[], float], *, key_name: str | None = None) -> None:
@@ -62,6 +68,8 @@ class Trail:
         self.attempts: list[Attempt] = []
         self._decision: Decision | None = None
         self.key_name = key_name
+        self.warnings: tuple[str, ...] = ()
+        """What the client should know of how it was answered."""
 
     @property
     def decision(self) -> Decision | None:
@@ -78,8 +86,8 @@ class Trail:
         """Who made the order of this request, and wants to know what came of it."""
         self._learner = learner
 
-    def failed(self, endpoint: Endpoint, since: float, error: UpstreamError) -> None:
-        self.attempts.append(Attempt(endpoint=endpoint, took_s=self._clock() - since, error=error.code))
+    def failed(self, endpoint: Endpoint, since: float, code: str) -> None:
+        self.attempts.append(Attempt(endpoint=endpoint, took_s=self._clock() - since, error=code))
 
     def answered(self, lease: Lease, opened: Opened, since: float) -> None:
         """The first event is there: from now on this endpoint is the one."""
@@ -108,7 +116,7 @@ class Trail:
         if self._lease is not None:
             self._lease.release(usage)
         outcome = self._outcome(usage)
-        self._ledger.settle(outcome)
+        self._ledger.settle(outcome, self._request)
         if self._learner is not None:
             self._learner.observed(outcome)
 

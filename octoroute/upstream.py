@@ -14,9 +14,9 @@ import msgspec
 from octoroute.conversation import Conversation
 from octoroute.dialects.base import Outbound, Progress
 from octoroute.dialects.errors import error_of, retry_after_s
-from octoroute.dialects.sse import Cutter
+from octoroute.dialects.sse import Cutter, split
 from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttled, TooSlow, Unreachable, UpstreamError
-from octoroute.events import Event
+from octoroute.events import Event, Failed
 from octoroute.providers.base import Provider
 from octoroute.transports.base import Answer, Call, Transport
 from octoroute.types import Endpoint
@@ -26,7 +26,7 @@ MAX_ERROR_BYTES = 1024 * 1024
 MAX_COMMENTS_BYTES = 1024 * 1024
 """How much may come before the first event: keep-alive comments, not a novel."""
 
-PASSED_ON = ("cache-control", "retry-after", "x-request-id", "request-id", "openai-processing-ms")
+PASSED_ON = ("content-type", "cache-control", "retry-after", "x-request-id", "request-id", "openai-processing-ms")
 PASSED_ON_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
@@ -41,12 +41,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     client_headers: Mapping[str, str] = {}
     timeout_s: float | None = None
     """If shorter than the endpoint's."""
+    notes: tuple[str, ...] = ()
+    """What the client said and this endpoint is not told."""
 
 
 class Opened:
     """An answer that has begun. `read()` gives what follows; `close()` it, however it ends."""
 
-    __slots__ = ("_answer", "_cutter", "_first", "_reader", "endpoint", "headers", "stream")
+    __slots__ = ("_answer", "_cutter", "_failure", "_first", "_reader", "endpoint", "headers", "stream")
 
     def __init__(self, endpoint: Endpoint, answer: Answer, reader: Reader, cutter: Cutter | None, first: Part) -> None:
         self.endpoint = endpoint
@@ -56,10 +58,16 @@ class Opened:
         self._reader = reader
         self._cutter = cutter
         self._first: Part | None = first
+        self._failure: UpstreamError | None = None
 
     @property
     def progress(self) -> Progress:
         return self._reader.progress
+
+    @property
+    def translated(self) -> bool:
+        """Its parts are events, not the endpoint's own bytes."""
+        return isinstance(self._reader, _Decoding)
 
     async def read(self) -> Part | None:
         """The next part: the endpoint's own bytes, or their events; None at the answer's proper end.
@@ -69,6 +77,8 @@ class Opened:
         if self._first is not None:
             first, self._first = self._first, None
             return first
+        if self._failure is not None:
+            raise self._failure
         if self._cutter is None:
             return None
         while True:
@@ -77,9 +87,19 @@ class Opened:
                 return self._end()
             frames = self._cutter.feed(data)
             if frames:
-                part = self._reader.feed(frames)
-                self.raise_failure()
-                return part
+                return self._read(frames)
+
+    def _read(self, frames: bytes) -> Part:
+        """What arrived together with a failure, but before it, is delivered before it is raised."""
+        try:
+            part = self._reader.feed(frames)
+            self.raise_failure()
+        except UpstreamError as error:
+            part = self._reader.before_failure(frames)
+            if not part:
+                raise
+            self._failure = error
+        return part
 
     def _end(self) -> Part | None:
         """The connection has ended well; has the answer?"""
@@ -110,6 +130,10 @@ class Reader(Protocol):
 
     def feed(self, frames: bytes) -> Part: ...
 
+    def before_failure(self, frames: bytes) -> Part:
+        """The good part of the frames last fed, among which a failure was."""
+        ...
+
     def end(self, rest: bytes) -> Part | None: ...
 
     def whole(self, body: bytes) -> Part: ...
@@ -118,15 +142,29 @@ class Reader(Protocol):
 class _PassThrough:
     """The endpoint's bytes, read along."""
 
-    __slots__ = ("_tap", "progress")
+    __slots__ = ("_outbound", "_tap", "progress")
 
     def __init__(self, outbound: Outbound) -> None:
+        self._outbound = outbound
         self._tap = outbound.tap()
         self.progress = self._tap.progress
 
     def feed(self, frames: bytes) -> Part:
         self._tap.feed(frames)
         return frames
+
+    def before_failure(self, frames: bytes) -> Part:
+        tap = self._outbound.tap()
+        good = 0
+        for frame in split(frames):
+            try:
+                tap.feed(frame)
+            except Broke:
+                break
+            if tap.progress.failure is not None:
+                break
+            good += len(frame)
+        return frames[:good]
 
     def end(self, rest: bytes) -> Part | None:
         if rest.strip():
@@ -141,17 +179,23 @@ class _PassThrough:
 class _Decoding:
     """Events, for an encoder of another dialect."""
 
-    __slots__ = ("_conversation", "_decoder", "_endpoint", "_outbound", "progress")
+    __slots__ = ("_conversation", "_decoder", "_endpoint", "_last", "_outbound", "progress")
 
     def __init__(self, outbound: Outbound, conversation: Conversation | None, endpoint: Endpoint) -> None:
         self._outbound = outbound
         self._conversation = conversation
         self._endpoint = endpoint
         self._decoder = outbound.decoder(conversation, endpoint)
+        self._last: Sequence[Event] = ()
         self.progress = Progress()
 
     def feed(self, frames: bytes) -> Part:
-        return self._saw(self._decoder.feed(frames))
+        self._last = self._decoder.feed(frames)
+        return self._saw(self._last)
+
+    def before_failure(self, frames: bytes) -> Part:  # noqa: ARG002 - a decoder has a memory and is not asked twice
+        last, self._last = self._last, ()
+        return [event for event in last if not isinstance(event, Failed)]
 
     def end(self, rest: bytes) -> Part | None:
         last = list(self._decoder.feed(rest)) if rest.strip() else []
@@ -200,6 +244,21 @@ class Upstream:
                     raise
         except TimeoutError:
             raise TooSlow(f"the upstream did not answer within {timeout_s:g} s") from None
+
+    async def ask(self, endpoint: Endpoint, api: str, body: bytes, client_headers: Mapping[str, str]) -> bytes:
+        """A side question (how many tokens?), answered whole. Raises UpstreamError."""
+        question = Question(body=body, stream=False, api=api, client_headers=client_headers)
+        try:
+            async with asyncio.timeout(endpoint.first_event_timeout_s):
+                answer = await self._transport.send(self._call(endpoint, question))
+                try:
+                    if answer.status != 200:
+                        raise await self._refusal(self.outbound(endpoint), answer)
+                    return await answer.body(MAX_ERROR_BYTES)
+                finally:
+                    answer.close()
+        except TimeoutError:
+            raise TooSlow(f"the upstream did not answer within {endpoint.first_event_timeout_s:g} s") from None
 
     async def probe(self, endpoint: Endpoint, timeout_s: float) -> None:
         """Is it alive? Raises UpstreamError when it is not; a server without a list of models (404, 405) is."""
@@ -282,6 +341,10 @@ class Upstream:
         error = outbound.read_error(answer.status, headers, body)
         if error is None:
             error = _by_status(answer.status, headers, body, outbound.name)
+        if isinstance(error, Declined):
+            error.headers = _passed_on(headers)
+            if 400 <= answer.status < 500:
+                error.status = answer.status
         error.detail = error.detail or body[:500].decode("utf-8", "replace")
         return error
 
@@ -303,7 +366,7 @@ def _by_status(status: int, headers: Mapping[str, str], body: bytes, dialect: st
             f"the upstream refused the request with status {status}",
             status=status,
             body=body,
-            headers=_passed_on(headers),
+            headers=headers,
             dialect=dialect,
         )
     return Broke(f"the upstream answered with status {status}, which is no answer to a question")

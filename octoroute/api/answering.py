@@ -24,17 +24,14 @@ from octoroute.api.edge import (
     send_whole,
 )
 from octoroute.dialects.base import Inbound
-from octoroute.errors import Declined, OctorouteError
+from octoroute.errors import OctorouteError
 from octoroute.gateway import Gateway
-from octoroute.relay import Reply
+from octoroute.relay import KEEP_ALIVE_S, Reply
 
 log = structlog.stdlib.get_logger("octoroute.api")
 
-_STREAM_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-]
+_WHOLE_DEFAULTS = {"content-type": "application/json"}
+_STREAM_DEFAULTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 class Answering:
@@ -46,6 +43,7 @@ class Answering:
         keys: Callable[[], Keys],
         max_bytes: Callable[[], int],
         present: Callable[[Reply], bytes] | None = None,
+        keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         """`present` makes the body of a whole answer where the route says more than the dialect does."""
         self._gateway = gateway
@@ -53,20 +51,22 @@ class Answering:
         self._keys = keys
         self._max_bytes = max_bytes
         self._present = present
+        self._keep_alive_s = keep_alive_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given_id = ""
         watch: HangUp | None = None
-        started = False
+        started = settled = False
         try:
             headers = headers_of(scope)
             given_id = request_id(headers)
-            check_method(scope, "POST")
             key_name = self._keys().check(headers)
+            check_method(scope, "POST")
             check_json(headers)
             body = await read_body(receive, headers, self._max_bytes())
             watch = HangUp(receive)
             request = self._inbound.read(body, request_id=given_id, headers=headers)
+            settled = True
             reply = await self._gateway.answer(request, key_name=key_name)
             started = True
             try:
@@ -74,7 +74,10 @@ class Answering:
             finally:
                 reply.close()
         except OctorouteError as error:
-            await self._fail(send, error, given_id or new_id())
+            given_id = given_id or new_id()
+            if not settled:
+                self._gateway.turned_away(self._inbound.name, given_id, error)
+            await send_error(send, error, self._inbound, given_id)
         except ClientGone:
             pass
         except asyncio.CancelledError:
@@ -85,37 +88,28 @@ class Answering:
             log.exception("request failed", request_id=given_id)
             if not started:
                 error = OctorouteError("the gateway failed; its log has the details under this request id")
-                await self._fail(send, error, given_id or new_id())
+                await send_error(send, error, self._inbound, given_id or new_id())
         finally:
             if watch is not None:
                 watch.stop()
 
-    async def _fail(self, send: Send, error: OctorouteError, given_id: str) -> None:
-        if isinstance(error, Declined):
-            error.told |= {name: value for name, value in error.headers.items() if name != "x-request-id"}
-        await send_error(send, error, self._inbound, given_id)
-
     async def _send(self, send: Send, reply: Reply) -> None:
-        headers = _encoded(reply.headers, reply.request.id)
         if not reply.stream:
             body = self._present(reply) if self._present else reply.body or b""
-            await send_whole(send, 200, body, [(b"content-type", b"application/json"), *headers])
+            await send_whole(send, 200, body, _headers(reply, _WHOLE_DEFAULTS))
             reply.delivered()
             return
-        await send({"type": "http.response.start", "status": 200, "headers": [*_STREAM_HEADERS, *headers]})
-        async for piece in reply.pieces(self._gateway.clock):
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(reply, _STREAM_DEFAULTS)})
+        async for piece in reply.pieces(self._gateway.clock, self._keep_alive_s):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 
-def _encoded(headers: Mapping[str, str], given_id: str) -> list[tuple[bytes, bytes]]:
-    encoded = [
-        (name.encode("latin-1"), value.encode("latin-1", "replace"))
-        for name, value in headers.items()
-        if name not in {"x-request-id", "cache-control", "retry-after"}
-    ]
-    encoded.append((b"x-request-id", given_id.encode()))
-    return encoded
+def _headers(reply: Reply, defaults: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    headers = {**defaults, **reply.headers, "x-request-id": reply.request.id}
+    if reply.stream or reply.translated:
+        headers["content-type"] = defaults["content-type"]
+    return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
 
 
 def _forgive() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import math
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any, Protocol, TypeAlias
 
 import structlog
 
-from octoroute.errors import HeadersTooLarge, OctorouteError, TooLarge, Unauthorized, WrongMediaType, WrongMethod
+from octoroute.errors import Declined, HeadersTooLarge, OctorouteError, TooLarge, Unauthorized, WrongMediaType, WrongMethod
 from octoroute.types import Secret
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -77,22 +78,20 @@ class Keys:
         """
         if not self._digests:
             return None
-        offered = offered_key(headers)
-        if offered is None:
+        offered = offered_keys(headers)
+        if not offered:
             raise Unauthorized("a key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
-        digest = hashlib.sha256(offered.encode("latin-1", "replace")).digest()
-        found = [hmac.compare_digest(digest, known) for known in self._digests]  # all of them are compared
+        digests = [hashlib.sha256(key.encode("latin-1", "replace")).digest() for key in offered]
+        found = [any([hmac.compare_digest(digest, known) for digest in digests]) for known in self._digests]  # noqa: C419 - all of them
         if True not in found:
             raise Unauthorized("the key is not one of this gateway's")
         return f"key-{found.index(True) + 1}"
 
 
-def offered_key(headers: Mapping[str, str]) -> str | None:
-    key = headers.get("x-api-key")
-    if key:
-        return key
+def offered_keys(headers: Mapping[str, str]) -> list[str]:
+    """Anthropic's clients may send both headers; either will do."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+    return [key for key in (headers.get("x-api-key", ""), token.strip() if scheme.lower() == "bearer" else "") if key]
 
 
 def check_method(scope: Scope, *allowed: str) -> None:
@@ -169,15 +168,21 @@ class HangUp:
 
 
 async def send_error(send: Send, error: OctorouteError, writer: ErrorWriter, request_id: str) -> None:
-    headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
+    body = writer.error(error, request_id)
+    headers = {"content-type": "application/json"}
+    if isinstance(error, Declined):
+        headers |= error.headers
+        if body is not error.body:
+            headers["content-type"] = "application/json"
+    headers |= {**error.told, "x-request-id": request_id}
     if error.retry_after_s is not None:
-        headers.append((b"retry-after", str(max(1, round(error.retry_after_s + 0.499))).encode()))
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, WrongMethod):
-        headers.append((b"allow", error.allow.encode()))
+        headers["allow"] = error.allow
     if isinstance(error, Unauthorized):
-        headers.append((b"www-authenticate", b"Bearer"))
-    headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in error.told.items()]
-    await send_whole(send, writer.status(error), writer.error(error, request_id), headers)
+        headers["www-authenticate"] = "Bearer"
+    encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    await send_whole(send, writer.status(error), body, encoded)
 
 
 async def send_whole(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

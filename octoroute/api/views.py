@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from octoroute import __version__
-from octoroute.api.edge import Keys, Receive, Scope, Send, check_json, headers_of, new_id, read_body, request_id, send_error
+from octoroute.api.edge import (
+    ClientGone,
+    Keys,
+    Receive,
+    Scope,
+    Send,
+    check_json,
+    headers_of,
+    new_id,
+    read_body,
+    request_id,
+    send_error,
+)
+from octoroute.counting import Counting
+from octoroute.deciding import ALIASES
 from octoroute.dialects.base import Inbound
-from octoroute.errors import OctorouteError, UnknownModel, UnknownRoute, WrongMethod
+from octoroute.errors import BadRequest, OctorouteError, UnknownModel, UnknownRoute, WrongMethod
 from octoroute.explain import explain, tell
 from octoroute.gateway import Gateway
 from octoroute.health import Circuit
 from octoroute.metrics import Metrics, Scraper
 from octoroute.routers.base import Router
 from octoroute.types import Endpoint
+from octoroute.types import Request as Question
 
 OWN_MODELS = ("auto", "fast", "balanced", "deep")
 
@@ -35,6 +50,8 @@ class Rooms(Protocol):
     inbound: Mapping[str, Inbound]
     keys: Keys
     max_request_bytes: int
+    aliases: tuple[str, ...]
+    counting: Counting
     dry_router: Router
     wall: Callable[[], float]
 
@@ -50,23 +67,17 @@ class Views:
                 Route("/health", self.health),
                 Route("/health/live", self.live),
                 Route("/health/ready", self.ready),
-                Route("/models", self.guarded(self.endpoints)),
-                Route("/metrics", self.guarded(self.exposition)),
-                Route("/v1/models", self.guarded(self.models)),
-                Route("/v1/models/{name:path}", self.guarded(self.model)),
-                Route("/v1/route", self.guarded(self.route), methods=["POST"]),
+                Route("/models", self.endpoints),
+                Route("/metrics", self.exposition),
+                Route("/v1/models", self.models),
+                Route("/v1/models/{name:path}", self.model),
+                Route("/v1/route", self.route, methods=["POST"]),
+                Route("/v1/messages/count_tokens", self.count, methods=["POST"]),
             ],
-            exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientDisconnect: self._gone},
+            exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientGone: self._gone},
         )
         app.router.redirect_slashes = False
         return app
-
-    def guarded(self, view: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        async def checked(request: Request) -> Response:
-            self._rooms.keys.check(request.headers)
-            return await view(request)
-
-        return checked
 
     # who we are and how we are
 
@@ -160,25 +171,38 @@ class Views:
         return _json({"models": rows}, request)
 
     async def models(self, request: Request) -> Response:
-        return _json({"object": "list", "data": [_model(name) for name in self._names()]}, request)
+        names = self._names()
+        if "anthropic-version" not in request.headers:
+            return _json({"object": "list", "data": [_model(name) for name in names]}, request)
+        page, more = paged([*self._rooms.aliases, *names], request.query_params)
+        data = [_anthropic_model(name) for name in page]
+        ends = {"first_id": page[0] if page else None, "last_id": page[-1] if page else None}
+        return _json({"data": data, "has_more": more, **ends}, request)
 
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in self._names():
+        if name not in self._names() and name not in ALIASES:
             raise UnknownModel(f"the model {name[:200]!r} does not exist; GET /v1/models lists those that do", param="model")
-        return _json(_model(name), request)
+        return _json(_anthropic_model(name) if "anthropic-version" in request.headers else _model(name), request)
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys([*OWN_MODELS, *(endpoint.name for endpoint in self._rooms.gateway.house.endpoints)]))
 
     async def route(self, request: Request) -> Response:
-        rooms = self._rooms
+        asked = await self._asked(request, "openai")
+        key_name = self._rooms.keys.check(request.headers)
+        return _json(tell(await explain(self._rooms.gateway, self._rooms.dry_router, asked, key_name)), request)
+
+    async def count(self, request: Request) -> Response:
+        counted = await self._rooms.counting.count(await self._asked(request, "anthropic"), self._rooms.dry_router)
+        response = _json({"input_tokens": counted.tokens}, request)
+        response.headers["x-octoroute-token-count"] = counted.how
+        return response
+
+    async def _asked(self, request: Request, dialect: str) -> Question:
         check_json(request.headers)
-        body = await read_body(request.receive, request.headers, rooms.max_request_bytes)
-        key_name = rooms.keys.check(request.headers)
-        key_name = rooms.keys.check(request.headers)
-        asked = rooms.inbound["openai"].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
-        return _json(tell(await explain(rooms.gateway, rooms.dry_router, asked, key_name)), request)
+        body = await read_body(request.receive, request.headers, self._rooms.max_request_bytes)
+        return self._rooms.inbound[dialect].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
 
     # what went wrong
 
@@ -193,11 +217,28 @@ class Views:
 
     async def _error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, OctorouteError)
-        writer = self._rooms.inbound["openai"]
+        self._rooms.metrics.count("octoroute_client_errors_total", error.code)
+        speaks_anthropic = "anthropic-version" in request.headers or request.url.path.startswith("/v1/messages")
+        writer = self._rooms.inbound["anthropic" if speaks_anthropic else "openai"]
         return _Error(error, writer, request_id(request.headers))
 
     async def _gone(self, request: Request, error: Exception) -> Response:  # noqa: ARG002 - a handler's signature
         return Response(status_code=499)
+
+
+def paged(names: Sequence[str], query: Mapping[str, str]) -> tuple[list[str], bool]:
+    """Anthropic's `limit`, `after_id`, `before_id`; and whether more follow. Raises BadRequest."""
+    limit_text = query.get("limit", "20")
+    if not (limit_text.isascii() and limit_text.isdigit() and 1 <= int(limit_text) <= 1000):
+        raise BadRequest("limit: must be a whole number from 1 to 1000", param="limit")
+    limit, found = int(limit_text), list(names)
+    after, before = query.get("after_id"), query.get("before_id")
+    if after in found:
+        found = found[found.index(after) + 1 :]
+    if before in found:
+        found = found[: found.index(before)]
+        return found[-limit:], len(found) > limit
+    return found[:limit], len(found) > limit
 
 
 class _Error(Response):
@@ -223,23 +264,32 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "octoroute" if name in OWN_MODELS else "user"}
 
 
+def _anthropic_model(name: str) -> dict[str, Any]:
+    return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
+
+
 def _json(value: object, request: Request, status: int = 200) -> Response:
     return Response(
         msgspec.json.encode(value), status, headers={"x-request-id": request_id(request.headers)}, media_type="application/json"
     )
 
 
-class Limits:
-    """Wraps the views: header sizes are checked before any of them."""
+class Door:
+    """Before the views: how large the headers may be, and who may see anything but health."""
 
-    def __init__(self, app: Starlette, writer: Inbound) -> None:
+    def __init__(self, app: Starlette, rooms: Rooms) -> None:
         self._app = app
-        self._writer = writer
+        self._rooms = rooms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given_id = ""
         try:
-            headers_of(scope)
+            headers = headers_of(scope)
+            given_id = request_id(headers)
+            if scope["path"] != "/health" and not scope["path"].startswith("/health/"):
+                self._rooms.keys.check(headers)
         except OctorouteError as error:
-            await send_error(send, error, self._writer, new_id())
+            self._rooms.metrics.count("octoroute_client_errors_total", error.code)
+            await send_error(send, error, self._rooms.inbound["openai"], given_id or new_id())
             return
         await self._app(scope, receive, send)

@@ -96,6 +96,10 @@ class Server(Table, frozen=True, kw_only=True):
         30.0
     )
     workers: Annotated[int, Key("processes that share the port", low=1, high=256)] = 1
+    upstream: Annotated[
+        Literal["native", "aiohttp"],
+        Key("the HTTP client towards endpoints: our own, or aiohttp's for servers that ours does not get on with"),
+    ] = "native"
 
 
 Headers = Annotated[
@@ -288,6 +292,9 @@ class Routing(Table, frozen=True, kw_only=True):
     default_importance: Annotated[Importance, Key("for requests that do not say theirs")] = Importance.NORMAL
     default_tier: Annotated[Tier, Key("when no rule matches, or the router model failed")] = Tier.BALANCED
     router_tier: Annotated[Tier, Key("which tier answers the routing question")] = Tier.BALANCED
+    claude_aliases: Annotated[
+        bool, Key("list claude-octoroute-auto, -fast, -balanced, -deep to Anthropic clients, so that Claude Code offers them")
+    ] = False
     tiers: Annotated[TierDescriptions, Key("what each tier is for")] = TierDescriptions()
     router_timeouts: Annotated[RouterTimeouts, Key("time limits of the routing question")] = RouterTimeouts()
     allow_provider_prefix: Annotated[

@@ -56,7 +56,7 @@ class Body:
     def is_set(self, name: str) -> bool:
         """Present, and neither null, false, nor empty."""
         value = self.values.get(name)
-        return value is not None and bytes(value) not in _UNSET
+        return value is not None and bytes(value) not in UNSET
 
     def patched(self, changes: Mapping[str, bytes | None]) -> bytes:
         """`raw` with the named top-level values replaced (bytes of JSON) or removed with their keys (None).
@@ -84,9 +84,9 @@ class Body:
             if following is not None:
                 pieces.append(raw[at:key_at])
                 at = following.end()
-            else:  # the last member: the comma to take away stands before it
-                before = raw[at:key_at].rstrip()
-                pieces.append(before[:-1] if before.endswith(b",") else before)
+            else:  # the last member: the comma to take away stands before it, perhaps where another one has been removed
+                before = b"".join((*pieces, raw[at:key_at])).rstrip()
+                pieces = [before[:-1] if before.endswith(b",") else before]
                 at = value_end
         pieces.append(raw[at:])
         return b"".join(pieces)
@@ -105,12 +105,15 @@ class Body:
             if key is None:
                 return None
             value_at = key.end()
-            at = value_at + len(memoryview(value))
+            text = memoryview(value)
+            if not raw.startswith(text, value_at):
+                return None
+            at = value_at + len(text)
             spans[name] = (key.start(1), value_at, at)
         return spans if raw[at:].strip() == b"}" else None
 
 
-_UNSET = (b"null", b"false", b"[]", b"{}", b'""')
+UNSET = (b"null", b"false", b"[]", b"{}", b'""')
 
 
 def decode(value: msgspec.Raw | bytes, decoder: msgspec.json.Decoder[_T], path: str) -> _T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -32,9 +33,13 @@ from octoroute.events import Finished
 from tests.support.anthropic_stream import check
 from tests.support.chunks import DONE, chunk, numbered, openai_message, sse, tool, tools, usage
 
-MORE = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MORE = settings(
+    max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "200")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8) | st.sampled_from(["", " ", "<think>", "</think>", "STOP"])
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8) | st.sampled_from(
+    ["", " ", "<think>", "</think>", "STOP"]
+)
 arguments = st.sampled_from(["", "{}", '{"a":1}', '{"a":', "1}", '"x"', "}", " ", "null", "[", "{"]) | texts
 fragments = st.builds(
     tool,
@@ -52,7 +57,7 @@ chunks = st.one_of(
     st.just(chunk(role="assistant", content="")),
     st.builds(lambda text: chunk(refusal=text), texts),
     st.just(usage()),
-    st.builds(lambda word: chunk(word), st.sampled_from(["stop", "length", "tool_calls", "content_filter", "eos"])),
+    st.builds(chunk, st.sampled_from(["stop", "length", "tool_calls", "content_filter", "eos"])),
 )
 streams = st.lists(chunks, max_size=14).map(lambda parts: [*parts, chunk("stop"), usage(), DONE])
 
@@ -123,7 +128,15 @@ def test_recutting_at_every_position_changes_nothing():
     anthropic = to_client(
         OpenAIDecoder(),
         AnthropicEncoder(model="m", new_id=numbered()),
-        [chunk(reasoning_content="hm"), chunk(content="漢😀"), tools(tool(0, "a", "f", '{"x":"é')), tools(tool(0, args='"}')), chunk("stop"), usage(), DONE],
+        [
+            chunk(reasoning_content="hm"),
+            chunk(content="漢😀"),
+            tools(tool(0, "a", "f", '{"x":"é')),
+            tools(tool(0, args='"}')),
+            chunk("stop"),
+            usage(),
+            DONE,
+        ],
     )[0]
     whole = list(AnthropicDecoder().feed(anthropic))
     for at in range(len(anthropic) + 1):
@@ -139,7 +152,9 @@ def test_a_stop_sequence_cuts_wherever_the_text_is_cut(parts, stops):
     def said(frames):
         decoder = StopAt(OpenAIDecoder(), stops)
         events = [event for frame in frames for event in decoder.feed(frame)]
-        return "".join(getattr(event, "text", "") for event in events), [event.stop_sequence for event in events if isinstance(event, Finished)]
+        return "".join(getattr(event, "text", "") for event in events), [
+            event.stop_sequence for event in events if isinstance(event, Finished)
+        ]
 
     text = "".join(parts)
     got = said([*(chunk(content=part) for part in parts), chunk("stop"), DONE])
@@ -155,9 +170,7 @@ def test_think_tags_are_split_wherever_the_text_is_cut(parts):
     def said(frames):
         decoder = ThinkTags(OpenAIDecoder())
         events = [event for frame in frames for event in decoder.feed(frame)]
-        return [
-            "".join(event.text for event in events if type(event).__name__ == kind) for kind in ("ThinkingDelta", "TextDelta")
-        ]
+        return ["".join(event.text for event in events if type(event).__name__ == kind) for kind in ("ThinkingDelta", "TextDelta")]
 
     assert said([*(chunk(content=part) for part in parts), chunk("stop"), DONE]) == said(
         [chunk(content="".join(parts)), chunk("stop"), DONE]
@@ -174,7 +187,10 @@ blocks = st.one_of(
     st.just({"type": "thinking", "thinking": "hm", "signature": "s"}),
 )
 results = st.builds(
-    lambda id, content, bad: {"type": "tool_result", "tool_use_id": id, "content": content, "is_error": bad}, ids, texts, st.booleans()
+    lambda id, content, bad: {"type": "tool_result", "tool_use_id": id, "content": content, "is_error": bad},
+    ids,
+    texts,
+    st.booleans(),
 )
 user_blocks = st.one_of(
     st.builds(lambda text: {"type": "text", "text": text}, texts),
@@ -218,7 +234,9 @@ def essence(conversation: Conversation):
 @MORE
 @given(messages)
 def test_a_question_survives_the_trip_from_anthropic_to_openai_and_back(turns):
-    first = read_anthropic_question(json.dumps({"messages": turns, "max_tokens": 9, "temperature": 0.5, "stop_sequences": ["x"]}).encode())
+    first = read_anthropic_question(
+        json.dumps({"messages": turns, "max_tokens": 9, "temperature": 0.5, "stop_sequences": ["x"]}).encode()
+    )
     sent = to_openai.write_question(first, model="m", quirks=preset("openai"), stream=False)
     second = read_openai_question(sent)
     assert calls_last(essence(second)) == calls_last(essence(first))
@@ -248,7 +266,9 @@ def calls_last(found):
 @given(messages, st.sampled_from(sorted(PRESETS)))
 def test_every_call_is_answered_at_once_in_every_preset(turns, name):
     body = json.loads(
-        to_openai.write_question(read_anthropic_question(json.dumps({"messages": turns}).encode()), model="m", quirks=preset(name), stream=False)
+        to_openai.write_question(
+            read_anthropic_question(json.dumps({"messages": turns}).encode()), model="m", quirks=preset(name), stream=False
+        )
     )
     waiting = []
     for message in body["messages"]:
@@ -314,7 +334,11 @@ shapes = st.recursive(
 )
 requests = st.one_of(
     shapes,
-    st.builds(lambda content, rest: {**rest, "messages": content}, st.lists(st.fixed_dictionaries({"role": words, "content": shapes}), max_size=3), st.dictionaries(keys, shapes, max_size=4)),
+    st.builds(
+        lambda content, rest: {**rest, "messages": content},
+        st.lists(st.fixed_dictionaries({"role": words, "content": shapes}), max_size=3),
+        st.dictionaries(keys, shapes, max_size=4),
+    ),
 )
 
 
@@ -325,7 +349,7 @@ def test_no_request_raises_anything_but_bad_request(body, anthropic):
     try:
         conversation = read(json.dumps(body).encode())
     except BadRequest as error:
-        assert str(error)
+        must_be_clear(error)
         return
     for name in ("openai", "deepseek", "mistral", "think-tags", "single-system"):
         tolerate(lambda name=name: to_openai.write_question(conversation, model="m", quirks=preset(name), stream=True))
@@ -335,26 +359,37 @@ def test_no_request_raises_anything_but_bad_request(body, anthropic):
         tolerate(lambda model=model: to_gemini.write_question(conversation, model=model))
 
 
+def must_be_clear(error: OctorouteError):
+    assert error.message
+
+
 def tolerate(write):
     try:
         assert isinstance(json.loads(write()), dict)
     except BadRequest as error:
-        assert str(error)
+        must_be_clear(error)
 
 
 @MORE
-@given(st.lists(shapes | st.binary(max_size=20), max_size=4), st.sampled_from(["", "error", "message_start", "content_block_delta"]))
+@given(
+    st.lists(shapes | st.binary(max_size=20), max_size=4), st.sampled_from(["", "error", "message_start", "content_block_delta"])
+)
 def test_no_stream_raises_anything_but_our_own_errors(parts, name):
     for decoder in (OpenAIDecoder(), AnthropicDecoder(), GeminiDecoder(), ThinkTags(StopAt(OpenAIDecoder(), ["x"]))):
         for encoder in (AnthropicEncoder(model="m"), OpenAIEncoder(model="m", created_s=1)):
             try:
                 for part in parts:
                     data = part if isinstance(part, bytes) else json.dumps(part).encode()
-                    frame = (b"event: " + name.encode() + b"\n" if name else b"") + b"data: " + data.replace(b"\n", b"").replace(b"\r", b"") + b"\n\n"
+                    frame = (
+                        (b"event: " + name.encode() + b"\n" if name else b"")
+                        + b"data: "
+                        + data.replace(b"\n", b"").replace(b"\r", b"")
+                        + b"\n\n"
+                    )
                     encoder.encode(decoder.feed(frame))
                 encoder.encode(decoder.end())
             except UpstreamError as error:
-                assert str(error)
+                must_be_clear(error)
 
 
 @MORE
@@ -367,23 +402,29 @@ def test_no_answer_raises_anything_but_our_own_errors(body):
             write_openai(events, model="m", created_s=1)
             write_anthropic(events, model="m")
         except OctorouteError as error:
-            assert str(error)
+            must_be_clear(error)
 
 
-@pytest.mark.parametrize("body", [b'{"messages":[{"role":"user","content":"\\ud83d"}]}', b'{"messages":[{"role":"user","content":"a\xffb"}]}'])
+@pytest.mark.parametrize(
+    "body", [b'{"messages":[{"role":"user","content":"\\ud83d"}]}', b'{"messages":[{"role":"user","content":"a\xffb"}]}']
+)
 def test_half_a_character_is_no_reason_to_refuse(body):
     for read in (read_openai_question, read_anthropic_question):
         to_openai.write_question(read(body), model="m", quirks=preset(), stream=False)
 
 
 @pytest.mark.parametrize("depth", [500, 5_000, 200_000])
-def test_deep_nesting_is_a_bad_request(depth):
+def test_deep_nesting_is_a_bad_request_at_most(depth):
     nested = b"[" * depth + b"]" * depth
+    tools = b'[{"name":"f","function":{"name":"f","parameters":{"enum":%b}},"input_schema":{"items":%b}}]' % (nested, nested)
     for read in (read_openai_question, read_anthropic_question):
-        with pytest.raises(BadRequest):
-            conversation = read(b'{"messages":[{"role":"user","content":"x"}],"tools":[{"name":"f","function":{"name":"f","parameters":{"enum":%b}},"input_schema":{"items":%b}}]}' % (nested, nested))
-            to_openai.write_question(conversation, model="m", quirks=preset(), stream=False)
-            to_gemini.write_question(conversation, model="gemini-3")
-            raise BadRequest("shallow enough")
+        try:
+            conversation = read(b'{"messages":[{"role":"user","content":"x"}],"tools":%b}' % tools)
+        except BadRequest as error:
+            must_be_clear(error)
+            continue
+        tolerate(lambda conversation=conversation: to_openai.write_question(conversation, model="m", quirks=preset(), stream=False))
+        tolerate(lambda conversation=conversation: to_gemini.write_question(conversation, model="gemini-3"))
+        tolerate(lambda conversation=conversation: to_gemini.write_question(conversation, model="gemini-1.5"))
     with pytest.raises(UpstreamError):
         OpenAIDecoder().feed(sse(b'{"choices":%b}' % nested))
