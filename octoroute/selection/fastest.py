@@ -46,14 +46,17 @@ class Pace:
 
     def saw(self, first_s: float, per_token_s: float | None, now: float) -> None:
         quiet_s = now - self.at
-        if quiet_s >= DECAY_S or (quiet_s >= QUIET_S and first_s < self.first_s / 2):
+        if quiet_s >= QUIET_S and first_s < self.first_s / 2:
             self.samples = 0.0
         faded = math.exp(-quiet_s / DECAY_S) if self.samples else 0.0
-        step = max(STEP, 1.0 - faded, 1.0 / (self.samples * faded + 1.0))
+        samples = self.samples * faded
+        if self.samples >= MIN_SAMPLES and not self.known(now):
+            samples = KEPT_SAMPLES  # it is as it was: one look is enough for a while
+        step = max(STEP, 1.0 - faded, 1.0 / (samples + 1.0))
         self.first_s += step * (first_s - self.first_s)
         if per_token_s is not None:
             self.per_token_s += (step if self.per_token_s else 1.0) * (per_token_s - self.per_token_s)
-        self.samples = min(self.samples * faded + 1.0, KEPT_SAMPLES)
+        self.samples = min(samples + 1.0, KEPT_SAMPLES)
         self.at = now
 
     def known(self, now: float) -> bool:
