@@ -238,12 +238,15 @@ class Told:
         self.code = code
         self.body = body
         self.error = error
-        self.outcome = spine.book.of(request_id) if spine.book.outcomes else None
         self._spine = spine
 
     @property
+    def outcome(self) -> Outcome:
+        return self._spine.book.of(self.request_id)
+
+    @property
     def asked(self) -> list[str]:
-        return [attempt.endpoint.id for attempt in self._spine.book.of(self.request_id).attempts]
+        return [attempt.endpoint.id for attempt in self.outcome.attempts]
 
     @property
     def broken(self) -> bool:
