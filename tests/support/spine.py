@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from octoroute import dialects
+from octoroute.dialects.traits import opening_of, user_of
 from octoroute.errors import Broke, OctorouteError, Unreachable
 from octoroute.gateway import Gateway, House, Retry, Waiting
 from octoroute.health import Health
@@ -18,7 +19,6 @@ from octoroute.rulebook import Rule
 from octoroute.selection import ORDERS, POLICIES, Senses
 from octoroute.transports.base import Call
 from octoroute.types import Decision, Endpoint, Facts, Outcome, ProviderLimits, Request, Tier
-from octoroute.dialects.traits import opening_of, user_of
 from octoroute.upstream import Upstream
 from tests.support.fake import DONE, chunk, completion, tokens
 from tests.support.virtual import now
@@ -43,16 +43,16 @@ def make_endpoint(endpoint_id: str, **more: Any) -> Endpoint:
 def providers(layout: Mapping[str, Sequence[str]], **more: Any) -> list[Endpoint]:
     """{"p1": ["a", "b"]} → endpoints of one address each; descending priority in the order given."""
     return [
-        make_endpoint(
-            model, provider=provider, base_url=f"http://{provider}.test/v1", position=at, priority=100 - place, **more
-        )
+        make_endpoint(model, provider=provider, base_url=f"http://{provider}.test/v1", position=at, priority=100 - place, **more)
         for place, (provider, models) in enumerate(layout.items())
         for at, model in enumerate(models)
     ]
 
 
 class FakeAnswer:
-    def __init__(self, transport: FakeTransport, status: int, headers: Mapping[str, str], pieces: Sequence[bytes | Exception]) -> None:
+    def __init__(
+        self, transport: FakeTransport, status: int, headers: Mapping[str, str], pieces: Sequence[bytes | Exception]
+    ) -> None:
         self.status = status
         self.headers = {"content-type": "application/json", **headers}
         self._transport = transport
@@ -232,7 +232,9 @@ class Spine:
 
 
 class Told:
-    def __init__(self, request_id: str, status: int, code: str | None, body: bytes, error: OctorouteError | None, spine: Spine) -> None:
+    def __init__(
+        self, request_id: str, status: int, code: str | None, body: bytes, error: OctorouteError | None, spine: Spine
+    ) -> None:
         self.request_id = request_id
         self.status = status
         self.code = code

@@ -74,7 +74,7 @@ def test_x6_models_do_not_rotate_without_a_failure(stream):
 
 def test_x6_every_model_is_tried_and_not_just_one_more():
     async def story():
-        spine = Spine(providers({"p1": ["a", "b", "c", "d"], "p2": ["z"]}), {m: "500" for m in "abc"}, order="priority")
+        spine = Spine(providers({"p1": ["a", "b", "c", "d"], "p2": ["z"]}), dict.fromkeys("abc", "500"), order="priority")
         assert (await spine.ask()).asked == ["a", "b", "c", "d"]
 
     run(story())
