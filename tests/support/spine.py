@@ -167,7 +167,7 @@ class Spine:
         max_attempts: int = 0,
         rules: Sequence[Rule] = (),
         limits: Mapping[str, ProviderLimits] | None = None,
-        waiting: Waiting = Waiting(),
+        waiting: Waiting | None = None,
         failure_threshold: int = 3,
         recovery_s: float = 30.0,
         seed: int = 1,
@@ -177,7 +177,7 @@ class Spine:
     ) -> None:
         table = behave if isinstance(behave, Mapping) else {}
         self.transport = FakeTransport(behave if callable(behave) else lambda model, _: table.get(model, "ok"), delay_s)
-        self.clock = lambda: now()
+        self.clock = now
         self.random = Random(seed)
         self.health = Health(failure_threshold=failure_threshold, recovery_s=recovery_s, clock=self.clock, wall=lambda: 0.0)
         self.health.limit(limits or {})
@@ -194,7 +194,7 @@ class Spine:
                 policy=self.policy,
                 policies=named,
                 rules=tuple(rules),
-                waiting=waiting,
+                waiting=waiting or Waiting(),
                 **house,
             ),
             upstream=Upstream(self.transport, PROVIDERS, dialects.outbound(self.clock)),

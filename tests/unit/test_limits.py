@@ -115,9 +115,9 @@ def test_b9_no_window_lets_through_more_than_a_full_bucket_and_its_refill(per_mi
     clock = Clock()
     bucket = Bucket(per_minute, clock)
     taken, since = 0.0, clock()
-    for wait_s, amount in steps:
+    for wait_s, wanted in steps:
         clock.pass_(wait_s)
-        amount = min(amount, per_minute)
+        amount = min(wanted, per_minute)
         if bucket.has(amount):
             bucket.take(amount)
             taken += amount
