@@ -81,10 +81,10 @@ class Reply:
                     continue
                 if part is None:
                     break
-                heard_at = clock()
                 data = self._say(part)
                 if data:
                     yield data
+                heard_at = clock()  # only now: a client that reads slowly is not the upstream's silence
             self._trail.end(Ending.ANSWERED)
         except UpstreamError as error:
             self._trail.end(Ending.BROKEN, error)

@@ -70,13 +70,14 @@ def _provider_name(entry: Entry) -> str:
     return entry.table.provider or DEFAULT_KIND
 
 
-def _provider(entry: Entry, file: File) -> ProviderTable:
-    """What the endpoint inherits.
+def _alone(entry: Entry) -> bool:
+    """It has an address and names no provider: it inherits nothing, for the key in [providers.openai] is not for every server."""
+    return entry.table.provider is None and entry.table.base_url is not None
 
-    One that has an address and names no provider inherits nothing: the key in [providers.openai] is not for every other server.
-    """
-    alone = entry.table.provider is None and entry.table.base_url is not None
-    table = None if alone else file.providers.get(_provider_name(entry))
+
+def _provider(entry: Entry, file: File) -> ProviderTable:
+    """What the endpoint inherits."""
+    table = None if _alone(entry) else file.providers.get(_provider_name(entry))
     return table or ProviderTable(kind=_provider_name(entry))
 
 
@@ -133,12 +134,12 @@ def _ids(entries: tuple[Entry, ...], file: File, reader: Reader) -> list[str]:
 
 
 def _places(entries: tuple[Entry, ...]) -> list[int]:
-    """The how-manieth of its provider each is in its group."""
+    """The how-manieth of its provider each is in its group; one that stands alone is the first."""
     seen: dict[tuple[str, str], int] = {}
     places: list[int] = []
     for entry in entries:
         key = entry.group, _provider_name(entry)
-        places.append(seen.get(key, 0))
+        places.append(0 if _alone(entry) else seen.get(key, 0))
         seen[key] = places[-1] + 1
     return places
 

@@ -16,7 +16,7 @@ _WORDS: Mapping[object, str] = {bool: "true or false", int: "whole number", floa
 
 def bare(hint: object) -> object:
     """`X` of `X | None`."""
-    if get_origin(hint) in {types.UnionType, Union}:  # `Literal[…] | None` is the latter
+    if isinstance(hint, types.UnionType) or get_origin(hint) is Union:  # the latter with a Literal in it
         parts: tuple[object, ...] = get_args(hint)
         return next(part for part in parts if part is not type(None))
     return hint

@@ -12,19 +12,50 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import cast
 
 import msgspec
 
+from octoroute.errors import ConfigError
+
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\{))")
 """`$$`, `${NAME}`, `${NAME:-default}`, and a `${` that is none of them."""
 
+_REMARK = re.compile(r"\s#")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def variables() -> Mapping[str, str]:
-    return os.environ  # noqa: TID251  this is the one place the ban points to
+def variables(cwd: Path | None = None) -> Mapping[str, str]:
+    """The process's, and those of `cwd`'s .env file that the process does not have. Raises ConfigError if that cannot be read."""
+    real = os.environ  # noqa: TID251  this is the one place the ban points to
+    path = cwd / ".env" if cwd else None
+    if path is None or not path.is_file():
+        return real
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}; try `chmod u+r {path}`, or remove it"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8"]) from None
+    return {**dotenv(text), **real}
+
+
+def dotenv(text: str) -> Mapping[str, str]:
+    """`NAME=value` lines, as shells and Docker write them; quotes are taken off, ` #` begins a remark, other lines say nothing."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and is_name(name.strip()):
+            found[name.strip()] = _unquoted(value.strip())
+    return found
+
+
+def _unquoted(text: str) -> str:
+    quote = text[:1]
+    end = text.find(quote, 1) if quote in {'"', "'"} else -1
+    return text[1:end] if end > 0 else _REMARK.split(f" {text}", maxsplit=1)[0].strip()
 
 
 def references(tree: object) -> frozenset[str]:

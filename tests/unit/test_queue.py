@@ -240,6 +240,23 @@ def test_b28_a_newcomer_does_not_overtake():
     run(story())
 
 
+def test_b28_who_waits_for_the_clock_comes_before_a_newcomer_even_when_the_loop_is_late():
+    async def story():
+        spine = Spine(
+            [make_endpoint("a", provider="p")],
+            limits={"p": ProviderLimits(requests_per_minute=1)},
+            waiting=Waiting(most=10, max_wait_s=600),
+        )
+        await spine.ask()
+        waiting = asyncio.ensure_future(spine.ask())
+        await settle()
+        asyncio.get_running_loop().now += 61  # busy elsewhere: no timer has fired
+        newcomer = await spine.ask()
+        assert (newcomer.outcome.queued_s, (await waiting).outcome.queued_s) == (pytest.approx(60), 61)
+
+    run(story())
+
+
 def test_b28_a_free_endpoint_is_not_kept_from_those_who_want_it():
     async def story():
         busy, idle = make_endpoint("busy", max_in_flight=1), make_endpoint("idle", max_in_flight=1)

@@ -222,12 +222,19 @@ class Race:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_b26_fastest_prefers_the_faster_and_explores_a_little(seed):
-    race = Race({"a": 1.0, "b": 0.3, "c": 0.9}, seed)
+    race = Race({"a": 1.0, "b": 0.3, "c": 0.9}, seed, every_s=0.01)  # nothing known gets old meanwhile
     race.go(30)
     found = Counter(race.go(1000))
-    assert 0.87 <= found["b"] / 1000 <= 0.98
-    assert found["a"] >= 5
-    assert found["c"] >= 5
+    assert 0.92 <= found["b"] / 1000 <= 0.98
+    assert found["a"] >= 8
+    assert found["c"] >= 8
+
+
+def test_b26_fastest_looks_at_what_it_has_not_seen_for_long():
+    race = Race({"a": 1.0, "b": 0.3, "c": 0.9}, every_s=1.0)
+    race.go(30)
+    found = Counter(race.go(1000))
+    assert 0.87 <= found["b"] / 1000 <= 0.96
 
 
 @pytest.mark.parametrize("seed", range(20))
