@@ -69,7 +69,7 @@ class App:
             failure_threshold=config.health.failure_threshold, recovery_s=config.health.recovery_seconds, clock=clock, wall=wall
         )
         health.limit(config.limits)
-        health.changed = _notice_circuit
+        health.changed = self._notice_circuit
         self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, _reason, lambda: self.gateway.queue.depth)
         self.scraper = Scraper(self.metrics, clock)
         ledger = Ledger(self.metrics)
@@ -192,6 +192,14 @@ class App:
     def _dry_router(self, config: Config) -> Router:
         return STRATEGIES[config.routing.strategy](_setting(config), ask_nobody)
 
+    def _notice_circuit(self, circuit: Circuit, endpoint: Endpoint, request_id: str) -> None:
+        """`request_id` is whose doing it was; "" the probe's."""
+        told = {"endpoint": endpoint.id, "provider": endpoint.provider, "request_id": request_id or None}
+        if circuit is Circuit.OPEN:
+            log.warning(_CIRCUIT_EVENTS[circuit], **told, error=self._health.of(endpoint).last_error)
+        else:
+            log.info(_CIRCUIT_EVENTS[circuit], **told)
+
     def _probe_died(self, how: str) -> None:
         self.metrics.count("octoroute_background_health_task_failures_total", how)
 
@@ -229,11 +237,6 @@ _CIRCUIT_EVENTS = {
     Circuit.HALF_OPEN: "breaker.half_open",
     Circuit.OPEN: "breaker.opened",
 }
-
-
-def _notice_circuit(circuit: Circuit, endpoint: Endpoint, request_id: str) -> None:
-    """`request_id` is whose doing it was; "" the probe's."""
-    log.info(_CIRCUIT_EVENTS[circuit], endpoint=endpoint.id, provider=endpoint.provider, request_id=request_id or None)
 
 
 def _setting(config: Config) -> Setting:

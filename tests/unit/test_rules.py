@@ -258,6 +258,17 @@ def test_b19_goes_to_that_provider_only(model, headers, goes_to):
     run(story())
 
 
+def test_b19_the_prefix_is_kept_in_an_answer_that_is_translated():
+    async def story():
+        spine = Spine(ALL)
+        request = spine.request(model="openai/gpt-4o", dialect="anthropic", max_tokens=9, user=None)
+        told = await spine.ask(request)
+        assert told.asked == ["other"]
+        assert b'"model":"openai/gpt-4o"' in told.body.replace(b" ", b"")
+
+    run(story())
+
+
 def test_b19_a_configured_name_with_a_slash_means_itself():
     named = make_endpoint("x", name="azure/gpt-4o", provider="local")
     assert asked([], model="azure/gpt-4o", endpoints=[*ALL, named])[0] == ["x"]
