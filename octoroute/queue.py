@@ -69,7 +69,7 @@ class Queue(Generic[T]):
         try:
             return await waiter.granted
         except asyncio.CancelledError:
-            if waiter.granted.done() and not waiter.granted.cancelled():
+            if waiter.granted.done() and not waiter.granted.cancelled() and waiter.granted.exception() is None:
                 granted = waiter.granted.result()
                 if granted is not None:
                     self._take_back(granted)
@@ -96,7 +96,12 @@ class Queue(Generic[T]):
 
     def _grant(self, names: tuple[str, ...]) -> bool:
         for waiter in self._in_turn(names):
-            granted = waiter.offer()
+            try:
+                granted = waiter.offer()
+            except Exception as error:  # noqa: BLE001 - it is the waiter's, not of whoever has made room
+                self._leave(waiter)
+                waiter.granted.set_exception(error)
+                return self._grant(names)
             if granted is not None:
                 self._leave(waiter)
                 line = self._lines.pop(waiter.client, None)

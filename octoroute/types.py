@@ -113,7 +113,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """Which provider plug-in speaks to it: openai, azure, anthropic, gemini."""
     provider: str
-    """The `[providers.NAME]` table it belongs to, or its kind when it stands alone."""
+    """The `[providers.NAME]` table it belongs to; its kind when it stands alone, or its address if a table has that name."""
     base_url: str
     model: str
     """What the upstream is asked for."""

@@ -81,6 +81,16 @@ def _provider(entry: Entry, file: File) -> ProviderTable:
     return table or ProviderTable(kind=_provider_name(entry))
 
 
+def _label(entry: Entry, file: File) -> str:
+    """Whose endpoint it is. One that stands alone belongs to its kind, or, when a table of that name has limits and rules of its
+    own, to its address.
+    """
+    name = _provider_name(entry)
+    if not _alone(entry) or name not in file.providers:
+        return name
+    return urlsplit(entry.table.base_url or "").netloc or name
+
+
 def _check_names(entries: tuple[Entry, ...], reader: Reader) -> None:
     first: dict[str, Entry] = {}
     for entry in entries:
@@ -172,7 +182,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: File, names: Nam
         name=table.name,
         tier=Tier.FAST if entry.group == EMBEDDING else Tier(entry.group),
         kind=provider.kind,
-        provider=provider_name,
+        provider=_label(entry, file),
         base_url=(base_url or "").removesuffix("/"),
         model=table.model or table.name,
         api_key=key,

@@ -115,6 +115,25 @@ def test_b28_a_place_that_comes_together_with_a_hang_up_goes_to_the_next():
     run(story())
 
 
+def test_b28_what_goes_wrong_in_an_offer_is_the_waiters_and_the_next_is_served():
+    async def story():
+        places = Places()
+
+        def broken():
+            raise ZeroDivisionError
+
+        bad = asyncio.ensure_future(places.queue.wait("a", frozenset({"place"}), broken, lambda: None, max_wait_s=100))
+        good = asyncio.ensure_future(places.one("a", 2))
+        await settle()
+        places.give_back()
+        await good
+        with pytest.raises(ZeroDivisionError):
+            await bad
+        assert (places.served, places.queue.depth) == ([("a", 2)], 0)
+
+    run(story())
+
+
 def test_b28_the_time_is_up_when_it_is_up():
     async def story():
         places, before = Places(), now()

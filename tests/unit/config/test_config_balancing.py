@@ -86,6 +86,14 @@ def test_b9_b28_limits_and_the_queue():
     assert App(read(BASE)).gateway.house.waiting.most == 0
 
 
+def test_b9_an_endpoint_that_stands_alone_is_under_nobodys_limit():
+    text = BASE.replace("azure", "openai") + '[[routing.rules]]\nname = "r"\nprovider = "openai"\n'
+    house = App(read(text)).gateway.house
+    assert [(endpoint.name, endpoint.provider) for endpoint in house.endpoints] == [("small", "h"), ("gpt-4o", "openai")]
+    assert [endpoint.id for endpoint in house.of_provider("openai")] == ["m-1"]
+    assert App(read('[[models.fast]]\nname = "small"\nbase_url = "http://h/v1"')).gateway.house.endpoints[0].provider == "openai"
+
+
 @pytest.mark.parametrize(
     ("keys", "path", "words"),
     [

@@ -225,7 +225,7 @@ def test_a_providers_key_goes_to_no_server_that_did_not_ask_for_it():
         """
     )
     assert [(endpoint.api_key, endpoint.provider) for endpoint in config.endpoints] == [
-        (None, "openai"),
+        (None, "127.0.0.1:11434"),
         (Secret("sk-1"), "openai"),
         (Secret("sk-1"), "openai"),
     ]
