@@ -136,8 +136,8 @@ class ResponsesTalk:
         if streamed:
             async with self.sdk.responses.stream(**asked) as stream:
                 last: Any = None
-                async for last in stream:
-                    pass
+                async for event in stream:
+                    last = event
                 response: Any = await stream.get_final_response() if last.type == "response.completed" else last.response
         else:
             response = await (self.sdk.responses.parse(**asked) if structured else self.sdk.responses.create(**asked))

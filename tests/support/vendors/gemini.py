@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 from typing import Any
@@ -102,7 +103,7 @@ def _checked(body: dict[str, Any]) -> dict[str, Any]:
 def _check_history(contents: list[types.Content]) -> None:
     """As the server does: roles alternate, every call has its response in the next content, and the first its signature."""
     roles = [content.role for content in contents]
-    assert roles[0] == "user" and all(a != b for a, b in zip(roles, roles[1:], strict=False)), roles
+    assert roles[0] == "user" and all(a != b for a, b in itertools.pairwise(roles)), roles
     waiting: list[tuple[str | None, str | None]] = []
     for content in contents:
         parts = content.parts or []
