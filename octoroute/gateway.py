@@ -15,6 +15,7 @@ from octoroute.conversation import Conversation
 from octoroute.dialects.base import Inbound
 from octoroute.errors import BadRequest, ContextTooLong, Exhausted, OctorouteError, Throttled, UnknownModel, UpstreamError
 from octoroute.health import Health, Lease
+from octoroute.notices import Notices
 from octoroute.relay import Reply
 from octoroute.routers.base import Router
 from octoroute.selection import FALLS_TO, Random, fits, plan, unfit, weighted
@@ -97,6 +98,7 @@ class Gateway:
         inbound: Mapping[str, Inbound],
         clock: Callable[[], float],
         random: Random,
+        notices: Notices | None = None,
     ) -> None:
         self.house = house
         self.upstream = upstream
@@ -105,6 +107,7 @@ class Gateway:
         self.inbound = inbound
         self.clock = clock
         self.random = random
+        self.notices = notices or Notices()
 
     async def answer(self, request: Request, *, key_name: str | None = None) -> Reply:
         """An answer that has begun; close it. Raises OctorouteError, and has then settled already."""
@@ -214,10 +217,11 @@ class Gateway:
                     break
                 if again and self.health.available(endpoint):
                     await asyncio.sleep(retry.wait_s(again, self.random))
-                lease = self.health.admit(endpoint)
+                lease = self.health.admit(endpoint, request.id)
                 if lease is None:
                     continue
                 asked = True
+                self.notices.asked(request.id, trail.attempts, endpoint)
                 try:
                     return await self._attempt(request, lease, trail)
                 except UpstreamError as error:

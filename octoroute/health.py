@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from typing import TypeAlias
 
 from octoroute.errors import Misconfigured, Throttled, UpstreamError
 from octoroute.types import Endpoint
 
+DISABLED = "disabled by an operator"
 MAX_REST_S = 3600.0
 """No upstream may send itself to sleep for longer than this."""
 
@@ -35,6 +37,7 @@ class EndpointHealth:
         "in_flight",
         "last_error",
         "last_seen",
+        "off",
         "opened_at",
         "probing",
         "rests_until",
@@ -46,6 +49,8 @@ class EndpointHealth:
         """In a row."""
         self.opened_at: float | None = None
         self.rests_until = 0.0
+        self.off = False
+        """An operator has switched it off; see `switches`."""
         self.probing = False
         """The one half-open request is under way."""
         self.in_flight = 0
@@ -60,10 +65,11 @@ class EndpointHealth:
 class Lease:
     """The right to ask one endpoint once. Tell it how it went, then `release()` it; both are safe to call again."""
 
-    __slots__ = ("_health", "_is_probe", "_released", "_state", "endpoint")
+    __slots__ = ("_health", "_is_probe", "_released", "_request_id", "_state", "endpoint")
 
-    def __init__(self, health: Health, endpoint: Endpoint, state: EndpointHealth, *, is_probe: bool) -> None:
+    def __init__(self, health: Health, endpoint: Endpoint, state: EndpointHealth, *, is_probe: bool, request_id: str) -> None:
         self.endpoint = endpoint
+        self._request_id = request_id
         self._health = health
         self._state = state
         self._is_probe = is_probe
@@ -73,13 +79,13 @@ class Lease:
         """The first event has arrived: the endpoint is back, but one more failure would open it again."""
         if self._is_probe:
             self._is_probe = self._state.probing = False
-            self._health.begins_again(self._state)
+            self._health.begins_again(self.endpoint, self._request_id)
 
     def succeeded(self) -> None:
-        self._health.succeeded(self.endpoint)
+        self._health.succeeded(self.endpoint, self._request_id)
 
     def failed(self, error: UpstreamError) -> None:
-        self._health.failed(self.endpoint, error)
+        self._health.failed(self.endpoint, error, self._request_id)
 
     def release(self) -> None:
         if self._released:
@@ -90,12 +96,29 @@ class Lease:
             self._state.probing = False
 
 
+Observer: TypeAlias = Callable[[Endpoint, Circuit, str], None]
+"""Told of every change of a circuit: whose, to what, and by which request ("": not by one)."""
+
+
+def _unobserved(endpoint: Endpoint, circuit: Circuit, request_id: str) -> None:
+    pass
+
+
 class Health:
-    def __init__(self, *, failure_threshold: int, recovery_s: float, clock: Callable[[], float], wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        failure_threshold: int,
+        recovery_s: float,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        observe: Observer = _unobserved,
+    ) -> None:
         self.failure_threshold = failure_threshold
         self.recovery_s = recovery_s
         self._clock = clock
         self._wall = wall
+        self._observe = observe
         self._states: dict[str, EndpointHealth] = {}
 
     def keep(self, endpoints: Iterable[Endpoint]) -> None:
@@ -120,8 +143,10 @@ class Health:
         return self.unavailable_because(endpoint) is None
 
     def unavailable_because(self, endpoint: Endpoint) -> str | None:
-        """One of: circuit open, half-open and being probed, resting, full; None: it may be asked."""
+        """One of: disabled, circuit open, half-open and being probed, resting, full; None: it may be asked."""
         state = self.of(endpoint)
+        if state.off:
+            return DISABLED
         if state.opened_at is not None:
             if self._clock() < state.opened_at + self.recovery_s:
                 return "circuit open"
@@ -133,7 +158,7 @@ class Health:
             return "full"
         return None
 
-    def admit(self, endpoint: Endpoint) -> Lease | None:
+    def admit(self, endpoint: Endpoint, request_id: str = "") -> Lease | None:
         """Claim a place (and the probe, when half-open); None when the endpoint is not available any more."""
         if not self.available(endpoint):
             return None
@@ -141,24 +166,44 @@ class Health:
         is_probe = state.opened_at is not None
         if is_probe:
             state.probing = True
+            self._observe(endpoint, Circuit.HALF_OPEN, request_id)
         state.in_flight += 1
-        return Lease(self, endpoint, state, is_probe=is_probe)
+        return Lease(self, endpoint, state, is_probe=is_probe, request_id=request_id)
 
-    def succeeded(self, endpoint: Endpoint) -> None:
+    def insist(self, endpoint: Endpoint, request_id: str = "") -> Lease:
+        """A place whatever the circuit says: for an operator who wants to know."""
         state = self.of(endpoint)
+        state.in_flight += 1
+        return Lease(self, endpoint, state, is_probe=False, request_id=request_id)
+
+    def succeeded(self, endpoint: Endpoint, request_id: str = "") -> None:
+        state = self.of(endpoint)
+        closes = state.opened_at is not None
         state.failures = 0
         state.opened_at = None
         state.rests_until = 0.0
         state.last_error = None
         state.last_seen = self._clock()
         state.succeeded_at = self._wall()
+        if closes:
+            self._observe(endpoint, Circuit.CLOSED, request_id)
 
-    def begins_again(self, state: EndpointHealth) -> None:
+    def begins_again(self, endpoint: Endpoint, request_id: str = "") -> None:
+        state = self.of(endpoint)
         state.opened_at = None
         state.failures = self.failure_threshold - 1
         state.last_seen = self._clock()
+        self._observe(endpoint, Circuit.CLOSED, request_id)
 
-    def failed(self, endpoint: Endpoint, error: UpstreamError) -> None:
+    def forgive(self, endpoint: Endpoint) -> None:
+        """It is another server now, or has another key: what was held against it counts no more."""
+        state = self.of(endpoint)
+        state.failures = 0
+        state.opened_at = None
+        state.rests_until = 0.0
+        state.last_error = None
+
+    def failed(self, endpoint: Endpoint, error: UpstreamError, request_id: str = "") -> None:
         state = self.of(endpoint)
         now = state.last_seen = self._clock()
         if isinstance(error, Throttled):
@@ -173,7 +218,10 @@ class Health:
         half_open = state.opened_at is not None and now >= state.opened_at + self.recovery_s
         opens = state.failures >= self.failure_threshold or isinstance(error, Misconfigured)
         if half_open or (opens and state.opened_at is None):
+            news = state.opened_at is None or state.probing  # not each time a background probe finds it still down
             state.opened_at = now
+            if news:
+                self._observe(endpoint, Circuit.OPEN, request_id)
 
     def next_chance_s(self, endpoints: Iterable[Endpoint]) -> float | None:
         """How long until the first of them may be asked again; None when no clock will tell (all are merely full)."""
@@ -181,6 +229,8 @@ class Health:
         waits: list[float] = []
         for endpoint in endpoints:
             state = self.of(endpoint)
+            if state.off:
+                continue  # no clock knows when it is switched on
             until = max(0.0 if state.opened_at is None else state.opened_at + self.recovery_s, state.rests_until)
             if until > now:
                 waits.append(until - now)

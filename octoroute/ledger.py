@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from octoroute.metrics import Metrics
+from octoroute.statistics import Statistics
 from octoroute.types import Ending, Outcome
 
 log = structlog.stdlib.get_logger("octoroute.request")
@@ -16,16 +17,19 @@ ROUTING = "routing"
 
 
 class Ledger:
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, statistics: Statistics) -> None:
         self._metrics = metrics
+        self._statistics = statistics
 
     def settle(self, outcome: Outcome) -> None:
         """Never raises: a request is not lost for its bookkeeping."""
         try:
             if outcome.dialect == ROUTING:
                 self._metrics.record_attempts(outcome)
+                self._statistics.record_attempts(outcome)
             else:
                 self._metrics.record(outcome)
+                self._statistics.record(outcome)
         except Exception as error:
             self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
             log.exception("recording failed", request_id=outcome.request_id, error=repr(error))

@@ -62,12 +62,12 @@ class Answering:
             headers = headers_of(scope)
             given_id = request_id(headers)
             check_method(scope, "POST")
-            self._keys().check(headers)
+            key_name = self._keys().check(headers)
             check_json(headers)
             body = await read_body(receive, headers, self._max_bytes())
             watch = HangUp(receive)
             request = self._inbound.read(body, request_id=given_id, headers=headers)
-            reply = await self._gateway.answer(request)
+            reply = await self._gateway.answer(request, key_name=key_name)
             started = True
             try:
                 await self._send(send, reply)
