@@ -18,7 +18,7 @@ from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
 from octoroute.api.views import Limits, Views
 from octoroute.asking import Asker
 from octoroute.config.schema import Config
-from octoroute.gateway import Gateway, House, Retry
+from octoroute.gateway import ALIASES, Gateway, House, Retry
 from octoroute.health import Health
 from octoroute.ledger import Ledger
 from octoroute.metrics import Metrics, Scraper
@@ -53,6 +53,7 @@ class App:
         self.inbound = dialects.inbound(wall)
         self.keys = Keys(config.auth.keys)
         self.max_request_bytes = config.server.max_request_bytes
+        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
         self._transport = transport or next(iter(TRANSPORTS.values()))()
         self._chance = chance
         self._owner = Owner()
@@ -100,6 +101,7 @@ class App:
         self.dry_router = self._dry_router(config)
         self.keys = Keys(config.auth.keys)
         self.max_request_bytes = config.server.max_request_bytes
+        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
 
     async def start(self) -> None:
         self._owner.start(
@@ -177,5 +179,6 @@ def _chat(reply: Reply) -> bytes:
             "model_tier": reply.endpoint.tier,
             "model_name": reply.endpoint.name,
             "routing_strategy": reply.decision.by,
+            **({"warnings": list(reply.warnings)} if reply.warnings else {}),
         }
     )

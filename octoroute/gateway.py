@@ -119,6 +119,8 @@ class Gateway:
             planned = self.plan(decision, request, house)
             opened = await self._open_first(request, planned, trail, house)
             headers = {**opened.headers, **self._way(trail)}
+            if trail.warnings:
+                headers["x-octoroute-warning"] = one_line(trail.warnings)
             return await Reply.begin(request, self.inbound[request.dialect], opened, trail, headers)
         except OctorouteError as error:
             trail.end(ending_of(error), error)
@@ -133,7 +135,7 @@ class Gateway:
         """Raises UnknownModel."""
         house = house or self.house
         model = request.model
-        word = model.lower()
+        word = ALIASES.get(model.lower(), model.lower())
         if word == "auto":
             facts = request.facts
             if facts.importance is None:
@@ -223,7 +225,7 @@ class Gateway:
                 asked = True
                 self.notices.asked(request.id, trail.attempts, endpoint)
                 try:
-                    return await self._attempt(request, lease, trail)
+                    return await self.attempt(request, lease, trail)
                 except UpstreamError as error:
                     if not error.retryable:
                         raise
@@ -232,11 +234,13 @@ class Gateway:
             if not asked or retry.max_attempts == 0 or len(errors) >= retry.max_attempts:
                 raise _exhausted(errors, self.health.next_chance_s(planned.order))
 
-    async def _attempt(self, request: Request, lease: Lease, trail: Trail) -> Opened:
+    async def attempt(self, request: Request, lease: Lease, trail: Trail) -> Opened:
+        """Ask one endpoint once. Raises UpstreamError; then health knows, and the lease is released."""
         endpoint = lease.endpoint
         since = self.clock()
         try:
-            opened = await self.upstream.open(endpoint, self._question(request, endpoint))
+            question = self._question(request, endpoint)
+            opened = await self.upstream.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
             lease.release()
@@ -246,17 +250,20 @@ class Gateway:
             lease.release()
             raise
         trail.answered(lease, opened, since)
+        trail.warnings = question.notes
         return opened
 
     def _question(self, request: Request, endpoint: Endpoint) -> Question:
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
         conversation = None
+        notes: list[str] = []
         if outbound.name == request.dialect:
             body = inbound.patched(request, endpoint.model)
         else:
             conversation = inbound.conversation(request, endpoint)
-            body = outbound.write(conversation, endpoint, stream=request.stream)
+            notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
+            body = outbound.write(conversation, endpoint, stream=request.stream, notes=notes)
         return Question(
             body=body,
             stream=request.stream,
@@ -264,6 +271,7 @@ class Gateway:
             conversation=conversation,
             client_headers=request.headers,
             timeout_s=request.timeout_s,
+            notes=tuple(notes),
         )
 
     def _way(self, trail: Trail) -> dict[str, str]:
@@ -280,7 +288,18 @@ class Gateway:
         return way
 
 
+MAX_WARNING = 500
+
+
+def one_line(warnings: Sequence[str]) -> str:
+    """Fit for a header: printable ASCII, at most 500 characters (v1's rule)."""
+    text = "".join(" " if char < " " or char == "\x7f" else char if char.isascii() else "?" for char in "; ".join(warnings))
+    return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 3] + "..."
+
+
 _TIERS: Mapping[str, Tier] = {tier.value: tier for tier in Tier}
+ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
+"""The same by names that Claude Code lists: it shows only those that begin with `claude` or `anthropic`."""
 CLASSES = (("opus", Tier.DEEP), ("sonnet", Tier.BALANCED), ("haiku", Tier.FAST))
 """What Anthropic's clients call their models, and the tier that stands for it; a configured name comes first."""
 _CLASSED = {tier: Decision(tier=tier, by="client", why=f"the client asked for {name}") for name, tier in CLASSES}

@@ -114,7 +114,7 @@ def console(providers: Iterable[str], *, colours: bool) -> Callable[[Any, str, M
             Column("provider", provider),
             Column("", plain(_DIM, "")),
         ],
-        colors=colours,
+        exception_formatter=structlog.dev.plain_traceback,  # the other ones print local variables: prompts and keys
     )
 
 

@@ -25,7 +25,20 @@ log = structlog.stdlib.get_logger("octoroute.relay")
 class Reply:
     """A 200 on its way. Either `body` is the whole answer, or `pieces()` streams it. `close()` settles; it is never awaited."""
 
-    __slots__ = ("_encoder", "_inbound", "_opened", "_trail", "body", "decision", "endpoint", "headers", "request", "stream")
+    __slots__ = (
+        "_encoder",
+        "_inbound",
+        "_opened",
+        "_trail",
+        "body",
+        "decision",
+        "endpoint",
+        "headers",
+        "request",
+        "stream",
+        "translated",
+        "warnings",
+    )
 
     def __init__(
         self, request: Request, inbound: Inbound, opened: Opened, trail: Trail, headers: Mapping[str, str], body: bytes | None
@@ -35,7 +48,9 @@ class Reply:
         self.headers = headers
         self.body = body
         self.endpoint = opened.endpoint
+        self.translated = opened.translated
         self.decision = trail.decision
+        self.warnings = trail.warnings
         self._inbound = inbound
         self._opened = opened
         self._trail = trail

@@ -94,10 +94,9 @@ def serve(config: Config, *, load: Callable[[], Config], ready: Callable[[str], 
     uvloop.run(run(config, load=load, ready=ready))
 
 
-async def run(config: Config, *, load: Callable[[], Config], ready: Callable[[str], Any] | None = None) -> None:
-    listener = bind(config.server.host, config.server.port)
-    app = App(config)
-    server = Server(
+def server_for(app: App) -> Server:
+    """Uvicorn as we run it."""
+    return Server(
         uvicorn.Config(
             app,
             http=Protocol,
@@ -110,11 +109,24 @@ async def run(config: Config, *, load: Callable[[], Config], ready: Callable[[st
             date_header=False,
             backlog=BACKLOG,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=max(1, round(config.server.drain_timeout_seconds)),
+            timeout_graceful_shutdown=max(1, round(app.config.server.drain_timeout_seconds)),
         )
     )
+
+
+async def run(
+    config: Config,
+    *,
+    load: Callable[[], Config],
+    ready: Callable[[str], Any] | None = None,
+    stopping: Callable[[], object] | None = None,
+) -> None:
+    """`stopping` is told when the first signal to stop arrives, while answers in flight are still being finished."""
+    listener = bind(config.server.host, config.server.port)
+    app = App(config)
+    server = server_for(app)
     owner = Owner()
-    _install_signals(server, app, owner, load)
+    _install_signals(server, app, owner, load, stopping or (lambda: None))
     url = address(listener)
 
     async def announce() -> None:
@@ -137,7 +149,7 @@ async def run(config: Config, *, load: Callable[[], Config], ready: Callable[[st
     log.info("stopped")
 
 
-def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], Config]) -> None:
+def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], Config], stopping: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(signum: int) -> None:
@@ -146,6 +158,7 @@ def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], 
             return
         log.info("stopping", signal=signal.Signals(signum).name, in_flight=len(server.server_state.tasks))
         server.should_exit = True
+        stopping()
 
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop, signum)
@@ -157,7 +170,9 @@ async def reload(app: App, load: Callable[[], Config]) -> None:
     try:
         config = await asyncio.to_thread(load)
     except ConfigError as error:
-        log.exception("the new configuration is not used, the old one stays", problems=list(error.problems))
+        log.error(  # noqa: TRY400 - what is wrong stands in the problems; where it was noticed is of no interest
+            "the new configuration is not used, the old one stays", problems=list(error.problems)
+        )
         return
     old = app.config.server
     app.reload(config)

@@ -36,6 +36,7 @@ class Trail:
         "_started_at",
         "attempts",
         "key_name",
+        "warnings",
     )
 
     def __init__(self, request: Request, ledger: Ledger, clock: Callable[[], float], *, key_name: str | None = None) -> None:
@@ -54,6 +55,8 @@ class Trail:
         self.attempts: list[Attempt] = []
         self._decision: Decision | None = None
         self.key_name = key_name
+        self.warnings: tuple[str, ...] = ()
+        """What the client should know of how it was answered."""
 
     @property
     def decision(self) -> Decision | None:

@@ -26,7 +26,7 @@ MAX_ERROR_BYTES = 1024 * 1024
 MAX_COMMENTS_BYTES = 1024 * 1024
 """How much may come before the first event: keep-alive comments, not a novel."""
 
-PASSED_ON = ("cache-control", "retry-after", "x-request-id", "request-id", "openai-processing-ms")
+PASSED_ON = ("content-type", "cache-control", "retry-after", "x-request-id", "request-id", "openai-processing-ms")
 PASSED_ON_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
@@ -41,6 +41,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     client_headers: Mapping[str, str] = {}
     timeout_s: float | None = None
     """If shorter than the endpoint's."""
+    notes: tuple[str, ...] = ()
+    """What the client said and this endpoint is not told."""
 
 
 class Opened:
@@ -60,6 +62,11 @@ class Opened:
     @property
     def progress(self) -> Progress:
         return self._reader.progress
+
+    @property
+    def translated(self) -> bool:
+        """Its parts are events, not the endpoint's own bytes."""
+        return isinstance(self._reader, _Decoding)
 
     async def read(self) -> Part | None:
         """The next part: the endpoint's own bytes, or their events; None at the answer's proper end.
@@ -282,6 +289,10 @@ class Upstream:
         error = outbound.read_error(answer.status, headers, body)
         if error is None:
             error = _by_status(answer.status, headers, body, outbound.name)
+        if isinstance(error, Declined):
+            error.headers = _passed_on(headers)
+            if 400 <= answer.status < 500:
+                error.status = answer.status
         error.detail = error.detail or body[:500].decode("utf-8", "replace")
         return error
 
@@ -303,7 +314,7 @@ def _by_status(status: int, headers: Mapping[str, str], body: bytes, dialect: st
             f"the upstream refused the request with status {status}",
             status=status,
             body=body,
-            headers=_passed_on(headers),
+            headers=headers,
             dialect=dialect,
         )
     return Broke(f"the upstream answered with status {status}, which is no answer to a question")

@@ -24,17 +24,14 @@ from octoroute.api.edge import (
     send_whole,
 )
 from octoroute.dialects.base import Inbound
-from octoroute.errors import Declined, OctorouteError
+from octoroute.errors import OctorouteError
 from octoroute.gateway import Gateway
 from octoroute.relay import Reply
 
 log = structlog.stdlib.get_logger("octoroute.api")
 
-_STREAM_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-]
+_WHOLE_DEFAULTS = {"content-type": "application/json"}
+_STREAM_DEFAULTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 class Answering:
@@ -74,7 +71,7 @@ class Answering:
             finally:
                 reply.close()
         except OctorouteError as error:
-            await self._fail(send, error, given_id or new_id())
+            await send_error(send, error, self._inbound, given_id or new_id())
         except ClientGone:
             pass
         except asyncio.CancelledError:
@@ -85,37 +82,28 @@ class Answering:
             log.exception("request failed", request_id=given_id)
             if not started:
                 error = OctorouteError("the gateway failed; its log has the details under this request id")
-                await self._fail(send, error, given_id or new_id())
+                await send_error(send, error, self._inbound, given_id or new_id())
         finally:
             if watch is not None:
                 watch.stop()
 
-    async def _fail(self, send: Send, error: OctorouteError, given_id: str) -> None:
-        if isinstance(error, Declined):
-            error.told |= {name: value for name, value in error.headers.items() if name != "x-request-id"}
-        await send_error(send, error, self._inbound, given_id)
-
     async def _send(self, send: Send, reply: Reply) -> None:
-        headers = _encoded(reply.headers, reply.request.id)
         if not reply.stream:
             body = self._present(reply) if self._present else reply.body or b""
-            await send_whole(send, 200, body, [(b"content-type", b"application/json"), *headers])
+            await send_whole(send, 200, body, _headers(reply, _WHOLE_DEFAULTS))
             reply.delivered()
             return
-        await send({"type": "http.response.start", "status": 200, "headers": [*_STREAM_HEADERS, *headers]})
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(reply, _STREAM_DEFAULTS)})
         async for piece in reply.pieces(self._gateway.clock):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
 
-def _encoded(headers: Mapping[str, str], given_id: str) -> list[tuple[bytes, bytes]]:
-    encoded = [
-        (name.encode("latin-1"), value.encode("latin-1", "replace"))
-        for name, value in headers.items()
-        if name not in {"x-request-id", "cache-control", "retry-after"}
-    ]
-    encoded.append((b"x-request-id", given_id.encode()))
-    return encoded
+def _headers(reply: Reply, defaults: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    headers = {**defaults, **reply.headers, "x-request-id": reply.request.id}
+    if reply.stream or reply.translated:
+        headers["content-type"] = defaults["content-type"]
+    return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
 
 
 def _forgive() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import math
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
@@ -15,7 +16,16 @@ from typing import Any, Protocol, TypeAlias
 
 import structlog
 
-from octoroute.errors import Forbidden, HeadersTooLarge, OctorouteError, TooLarge, Unauthorized, WrongMediaType, WrongMethod
+from octoroute.errors import (
+    Declined,
+    Forbidden,
+    HeadersTooLarge,
+    OctorouteError,
+    TooLarge,
+    Unauthorized,
+    WrongMediaType,
+    WrongMethod,
+)
 from octoroute.types import Secret
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -196,15 +206,21 @@ class HangUp:
 
 
 async def send_error(send: Send, error: OctorouteError, writer: ErrorWriter, request_id: str) -> None:
-    headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())]
+    body = writer.error(error, request_id)
+    headers = {"content-type": "application/json"}
+    if isinstance(error, Declined):
+        headers |= error.headers
+        if body is not error.body:
+            headers["content-type"] = "application/json"
+    headers |= {**error.told, "x-request-id": request_id}
     if error.retry_after_s is not None:
-        headers.append((b"retry-after", str(max(1, round(error.retry_after_s + 0.499))).encode()))
+        headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, WrongMethod):
-        headers.append((b"allow", error.allow.encode()))
+        headers["allow"] = error.allow
     if isinstance(error, Unauthorized):
-        headers.append((b"www-authenticate", b"Bearer"))
-    headers += [(name.encode(), value.encode("latin-1", "replace")) for name, value in error.told.items()]
-    await send_whole(send, writer.status(error), writer.error(error, request_id), headers)
+        headers["www-authenticate"] = "Bearer"
+    encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    await send_whole(send, writer.status(error), body, encoded)
 
 
 async def send_whole(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -15,9 +15,9 @@ from starlette.routing import Route
 from octoroute import __version__
 from octoroute.api.edge import Keys, Receive, Scope, Send, check_json, headers_of, new_id, read_body, request_id, send_error
 from octoroute.dialects.base import Inbound
-from octoroute.errors import OctorouteError, UnknownModel, UnknownRoute, WrongMethod
+from octoroute.errors import BadRequest, OctorouteError, UnknownModel, UnknownRoute, WrongMethod
 from octoroute.explain import explain, tell
-from octoroute.gateway import Gateway
+from octoroute.gateway import ALIASES, Gateway
 from octoroute.health import Circuit
 from octoroute.metrics import Metrics, Scraper
 from octoroute.routers.base import Router
@@ -35,6 +35,7 @@ class Rooms(Protocol):
     inbound: Mapping[str, Inbound]
     keys: Keys
     max_request_bytes: int
+    aliases: tuple[str, ...]
     dry_router: Router
     wall: Callable[[], float]
 
@@ -160,13 +161,19 @@ class Views:
         return _json({"models": rows}, request)
 
     async def models(self, request: Request) -> Response:
-        return _json({"object": "list", "data": [_model(name) for name in self._names()]}, request)
+        names = self._names()
+        if "anthropic-version" not in request.headers:
+            return _json({"object": "list", "data": [_model(name) for name in names]}, request)
+        page, more = paged([*self._rooms.aliases, *names], request.query_params)
+        data = [_anthropic_model(name) for name in page]
+        ends = {"first_id": page[0] if page else None, "last_id": page[-1] if page else None}
+        return _json({"data": data, "has_more": more, **ends}, request)
 
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in self._names():
+        if name not in self._names() and name not in ALIASES:
             raise UnknownModel(f"the model {name[:200]!r} does not exist; GET /v1/models lists those that do", param="model")
-        return _json(_model(name), request)
+        return _json(_anthropic_model(name) if "anthropic-version" in request.headers else _model(name), request)
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys([*OWN_MODELS, *(endpoint.name for endpoint in self._rooms.gateway.house.endpoints)]))
@@ -191,11 +198,27 @@ class Views:
 
     async def _error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, OctorouteError)
-        writer = self._rooms.inbound["openai"]
+        speaks_anthropic = "anthropic-version" in request.headers or request.url.path.startswith("/v1/messages")
+        writer = self._rooms.inbound["anthropic" if speaks_anthropic else "openai"]
         return _Error(error, writer, request_id(request.headers))
 
     async def _gone(self, request: Request, error: Exception) -> Response:  # noqa: ARG002 - a handler's signature
         return Response(status_code=499)
+
+
+def paged(names: Sequence[str], query: Mapping[str, str]) -> tuple[list[str], bool]:
+    """Anthropic's `limit`, `after_id`, `before_id`; and whether more follow. Raises BadRequest."""
+    limit_text = query.get("limit", "20")
+    if not (limit_text.isascii() and limit_text.isdigit() and 1 <= int(limit_text) <= 1000):
+        raise BadRequest("limit: must be a whole number from 1 to 1000", param="limit")
+    limit, found = int(limit_text), list(names)
+    after, before = query.get("after_id"), query.get("before_id")
+    if after in found:
+        found = found[found.index(after) + 1 :]
+    if before in found:
+        found = found[: found.index(before)]
+        return found[-limit:], len(found) > limit
+    return found[:limit], len(found) > limit
 
 
 class _Error(Response):
@@ -219,6 +242,10 @@ def _status(failures: float) -> str:
 
 def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "octoroute" if name in OWN_MODELS else "user"}
+
+
+def _anthropic_model(name: str) -> dict[str, Any]:
+    return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
 
 
 def _json(value: object, request: Request, status: int = 200) -> Response:

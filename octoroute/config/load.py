@@ -32,7 +32,7 @@ def load(path: Path | None, env: Mapping[str, str], cwd: Path, names: Names | No
 def loads(text: str, path: Path, env: Mapping[str, str], names: Names | None = None) -> Config:
     """As `load`, from a text that stands, or will stand, at `path`; its suffix tells the format."""
     try:
-        return _build(_parse(text, path), env, str(path), names or Names())
+        return _build(parse(text, path), env, str(path), names or Names())
     except ConfigError as error:
         error.add_note(str(path))
         raise
@@ -64,10 +64,11 @@ def _read(path: Path, cwd: Path) -> str:
     return text
 
 
-def _parse(text: str, path: Path) -> object:
-    language, parse = _FORMATS.get(path.suffix.lower(), _FORMATS[".toml"])
+def parse(text: str, path: Path) -> object:
+    """The tree as it stands there, references and all. Raises ConfigError."""
+    language, read = _FORMATS.get(path.suffix.lower(), _FORMATS[".toml"])
     try:
-        return parse(text)
+        return read(text)
     except RecursionError:
         raise ConfigError([f"{path}: is nested too deeply, or within itself; write it flat"]) from None
     except ValueError as error:

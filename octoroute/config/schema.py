@@ -213,6 +213,9 @@ class Routing(Table, frozen=True, kw_only=True):
     default_importance: Annotated[Importance, Key("for requests that do not say theirs")] = Importance.NORMAL
     default_tier: Annotated[Tier, Key("when no rule matches, or the router model failed")] = Tier.BALANCED
     router_tier: Annotated[Tier, Key("which tier answers the routing question")] = Tier.BALANCED
+    claude_aliases: Annotated[
+        bool, Key("list claude-octoroute-auto, -fast, -balanced, -deep to Anthropic clients, so that Claude Code offers them")
+    ] = False
     tiers: Annotated[TierDescriptions, Key("what each tier is for")] = TierDescriptions()
     router_timeouts: Annotated[RouterTimeouts, Key("time limits of the routing question")] = RouterTimeouts()
 

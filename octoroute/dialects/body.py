@@ -56,7 +56,7 @@ class Body:
     def is_set(self, name: str) -> bool:
         """Present, and neither null, false, nor empty."""
         value = self.values.get(name)
-        return value is not None and bytes(value) not in _UNSET
+        return value is not None and bytes(value) not in UNSET
 
     def patched(self, changes: Mapping[str, bytes | None]) -> bytes:
         """`raw` with the named top-level values replaced (bytes of JSON) or removed with their keys (None).
@@ -110,7 +110,7 @@ class Body:
         return spans if raw[at:].strip() == b"}" else None
 
 
-_UNSET = (b"null", b"false", b"[]", b"{}", b'""')
+UNSET = (b"null", b"false", b"[]", b"{}", b'""')
 
 
 def decode(value: msgspec.Raw | bytes, decoder: msgspec.json.Decoder[_T], path: str) -> _T:

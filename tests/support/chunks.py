@@ -62,7 +62,15 @@ def openai_events(raw: bytes) -> list[Any]:
 
 def openai_message(raw: bytes) -> dict[str, Any]:
     """What a client accumulates: content, reasoning, tool calls by index, finish reason, usage, whether it ended properly."""
-    message: dict[str, Any] = {"content": "", "reasoning": "", "tool_calls": [], "finish": None, "usage": None, "done": False, "error": None}
+    message: dict[str, Any] = {
+        "content": "",
+        "reasoning": "",
+        "tool_calls": [],
+        "finish": None,
+        "usage": None,
+        "done": False,
+        "error": None,
+    }
     for event in openai_events(raw):
         if event == "[DONE]":
             message["done"] = True

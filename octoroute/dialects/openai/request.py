@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from octoroute.dialects import sse
-from octoroute.dialects.body import Body, decode, encode
+from octoroute.dialects.body import UNSET, Body, decode, encode
 from octoroute.dialects.facts import FactsBuilder, read_hints
 from octoroute.dialects.openai.errors import error_event, write_error
 from octoroute.errors import BadRequest, OctorouteError
@@ -22,7 +22,7 @@ class _Part(msgspec.Struct):
 class _Message(msgspec.Struct):
     role: str
     content: str | list[_Part] | None = None
-    tool_calls: msgspec.Raw | None = None
+    tool_calls: msgspec.Raw = msgspec.Raw(b"null")  # msgspec takes no union with Raw
 
 
 class _Format(msgspec.Struct):
@@ -135,7 +135,7 @@ def _facts(body: Body, headers: Mapping[str, str]) -> Facts:
         raise BadRequest("messages: must be a list of at least one message", param="messages")
     facts = FactsBuilder()
     for message in messages:
-        if message.role in {"tool", "function"} or message.tool_calls is not None:
+        if message.role in {"tool", "function"} or bytes(message.tool_calls) not in UNSET:
             facts.tools = True
         content = message.content
         if content is None:

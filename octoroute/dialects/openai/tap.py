@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import msgspec
 
 from octoroute.dialects.base import Progress
@@ -13,11 +15,12 @@ from octoroute.errors import Broke
 
 
 class _Message(msgspec.Struct):
-    content: str | list[msgspec.Raw] | None = None
-    reasoning_content: str | None = None
+    content: Any = None
+    reasoning_content: Any = None
 
 
 class _Choice(msgspec.Struct):
+    index: int = 0
     delta: _Message | None = None
     message: _Message | None = None
     finish_reason: str | None = None
@@ -27,19 +30,32 @@ class _Choice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: OpenAIUsage | None = None
-    error: msgspec.Raw | None = None
-    data: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw(b"null")  # msgspec takes no union with Raw
+    data: msgspec.Raw = msgspec.Raw(b"null")
     """Embeddings stand here."""
 
 
+class _Loose(msgspec.Struct):
+    """The same of any shape."""
+
+    choices: Any = None
+    error: msgspec.Raw = msgspec.Raw(b"null")
+
+
+NOT_OURS = "the upstream's answer is not in OpenAI's format"
+
 _CHUNK = msgspec.json.Decoder(_Chunk)
+_LOOSE = msgspec.json.Decoder(_Loose)
 
 
 class OpenAITap:
-    __slots__ = ("progress",)
+    __slots__ = ("_done", "_seen", "progress")
 
     def __init__(self) -> None:
         self.progress = Progress()
+        self._seen: set[int] = set()
+        """Choices that have begun; the stream may end when each of them has its finish reason."""
+        self._done: set[int] = set()
 
     def feed(self, frames: bytes) -> None:
         for name, data in read_frames(frames):
@@ -52,14 +68,14 @@ class OpenAITap:
 
     def whole(self, body: bytes) -> None:
         answer = _read(body)
-        if answer.choices is None and answer.error is None and answer.data is None:
+        if answer.choices is None and bytes(answer.error) == b"null" and bytes(answer.data) == b"null":
             raise Broke("the upstream's answer has no choices")
         self._note(answer, body)
         self.progress.finished = self.progress.failure is None
 
     def _note(self, chunk: _Chunk, data: bytes) -> None:
         progress = self.progress
-        if chunk.error is not None and bytes(chunk.error) != b"null":
+        if bytes(chunk.error) != b"null":
             self._failed(data)
             return
         progress.started = True
@@ -71,12 +87,14 @@ class OpenAITap:
                 content = message.content
                 if isinstance(content, str):
                     progress.output_chars += len(content)
-                if message.reasoning_content:
+                if isinstance(message.reasoning_content, str):
                     progress.output_chars += len(message.reasoning_content)
             elif choice.text:
                 progress.output_chars += len(choice.text)
+            self._seen.add(choice.index)
             if choice.finish_reason:
-                progress.finished = True
+                self._done.add(choice.index)
+                progress.finished = self._done >= self._seen
                 progress.reason = FROM_OPENAI.get(choice.finish_reason)
 
     def _failed(self, data: bytes) -> None:
@@ -87,5 +105,22 @@ class OpenAITap:
 def _read(data: bytes) -> _Chunk:
     try:
         return _CHUNK.decode(data)
+    except msgspec.ValidationError:
+        return _read_loosely(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise Broke("the upstream's answer is not in OpenAI's format") from None
+        raise Broke(NOT_OURS) from None
+
+
+def _read_loosely(data: bytes) -> _Chunk:
+    """An object whose fields have shapes nobody foresaw is passed on all the same, and read as far as that goes."""
+    try:
+        loose = _LOOSE.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise Broke(NOT_OURS) from None
+    found = loose.choices
+    choices = cast("list[Any]", found) if isinstance(found, list) else []
+    return _Chunk(choices=[_Choice(finish_reason=_finish(choice)) for choice in choices], error=loose.error)
+
+
+def _finish(choice: Any) -> str | None:
+    return "stop" if isinstance(choice, dict) and cast("dict[str, Any]", choice).get("finish_reason") else None

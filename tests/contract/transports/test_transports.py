@@ -211,8 +211,8 @@ BAD: dict[str, Script] = {
     "two lengths": always(HEAD + b"content-length: 4\r\ncontent-length: 5\r\n\r\nfour!"),
     "length and chunks": always(HEAD + b"content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n4\r\nfour\r\n0\r\n\r\n"),
     "chunks and length": always(HEAD + b"transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n4\r\nfour\r\n0\r\n\r\n"),
-    "an unknown transfer-encoding": always(HEAD + b"transfer-encoding: gzip\r\n\r\nhalf", then="close"),
-    "a coding on top of the chunks": always(HEAD + b"transfer-encoding: chunked, gzip\r\n\r\nhalf", then="close"),
+    "an unknown transfer-encoding": always(HEAD + b"transfer-encoding: gzip\r\n\r\nhalf"),
+    "a coding on top of the chunks": always(HEAD + b"transfer-encoding: chunked, gzip\r\n\r\nhalf"),
     "an upgrade nobody asked for": always(b"HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nhello"),
     "interim answers without end": always(*[b"HTTP/1.1 103 Hints\r\nlink: </%d>\r\n\r\n" % i for i in range(5_000)], then="close"),
 }  # fmt: skip

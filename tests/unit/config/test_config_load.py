@@ -267,10 +267,10 @@ def test_a_provider_named_like_another_kind_is_a_warning():
 
 
 def test_installed_names_decide_what_is_known():
-    names = Names(strategies=("rule", "learned"), kinds=("openai", "gemini"), policies=("weighted", "sticky"))
-    text = '[routing]\nstrategy = "learned"\n[selection]\npolicy = "sticky"\n' + ENDPOINT + 'provider = "gemini"\n'
+    names = Names(strategies=("rule", "oracle"), kinds=("openai", "telex"), policies=("weighted", "whim"))
+    text = '[routing]\nstrategy = "oracle"\n[selection]\npolicy = "whim"\n' + ENDPOINT + 'provider = "telex"\n'
     config = read(text, names=names)
-    assert (config.routing.strategy, config.selection.policy, config.endpoints[0].kind) == ("learned", "sticky", "gemini")
+    assert (config.routing.strategy, config.selection.policy, config.endpoints[0].kind) == ("oracle", "whim", "telex")
     assert len(problems(text)) == 3
 
 

@@ -34,7 +34,9 @@ from tests.support.chunks import DONE, chunk, numbered, openai_message, sse, too
 
 MORE = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8) | st.sampled_from(["", " ", "<think>", "</think>", "STOP"])
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8) | st.sampled_from(
+    ["", " ", "<think>", "</think>", "STOP"]
+)
 arguments = st.sampled_from(["", "{}", '{"a":1}', '{"a":', "1}", '"x"', "}", " ", "null", "[", "{"]) | texts
 fragments = st.builds(
     tool,
@@ -123,7 +125,15 @@ def test_recutting_at_every_position_changes_nothing():
     anthropic = to_client(
         OpenAIDecoder(),
         AnthropicEncoder(model="m", new_id=numbered()),
-        [chunk(reasoning_content="hm"), chunk(content="漢😀"), tools(tool(0, "a", "f", '{"x":"é')), tools(tool(0, args='"}')), chunk("stop"), usage(), DONE],
+        [
+            chunk(reasoning_content="hm"),
+            chunk(content="漢😀"),
+            tools(tool(0, "a", "f", '{"x":"é')),
+            tools(tool(0, args='"}')),
+            chunk("stop"),
+            usage(),
+            DONE,
+        ],
     )[0]
     whole = list(AnthropicDecoder().feed(anthropic))
     for at in range(len(anthropic) + 1):
@@ -139,7 +149,9 @@ def test_a_stop_sequence_cuts_wherever_the_text_is_cut(parts, stops):
     def said(frames):
         decoder = StopAt(OpenAIDecoder(), stops)
         events = [event for frame in frames for event in decoder.feed(frame)]
-        return "".join(getattr(event, "text", "") for event in events), [event.stop_sequence for event in events if isinstance(event, Finished)]
+        return "".join(getattr(event, "text", "") for event in events), [
+            event.stop_sequence for event in events if isinstance(event, Finished)
+        ]
 
     text = "".join(parts)
     got = said([*(chunk(content=part) for part in parts), chunk("stop"), DONE])
@@ -155,9 +167,7 @@ def test_think_tags_are_split_wherever_the_text_is_cut(parts):
     def said(frames):
         decoder = ThinkTags(OpenAIDecoder())
         events = [event for frame in frames for event in decoder.feed(frame)]
-        return [
-            "".join(event.text for event in events if type(event).__name__ == kind) for kind in ("ThinkingDelta", "TextDelta")
-        ]
+        return ["".join(event.text for event in events if type(event).__name__ == kind) for kind in ("ThinkingDelta", "TextDelta")]
 
     assert said([*(chunk(content=part) for part in parts), chunk("stop"), DONE]) == said(
         [chunk(content="".join(parts)), chunk("stop"), DONE]
@@ -174,7 +184,10 @@ blocks = st.one_of(
     st.just({"type": "thinking", "thinking": "hm", "signature": "s"}),
 )
 results = st.builds(
-    lambda id, content, bad: {"type": "tool_result", "tool_use_id": id, "content": content, "is_error": bad}, ids, texts, st.booleans()
+    lambda id, content, bad: {"type": "tool_result", "tool_use_id": id, "content": content, "is_error": bad},
+    ids,
+    texts,
+    st.booleans(),
 )
 user_blocks = st.one_of(
     st.builds(lambda text: {"type": "text", "text": text}, texts),
@@ -218,7 +231,9 @@ def essence(conversation: Conversation):
 @MORE
 @given(messages)
 def test_a_question_survives_the_trip_from_anthropic_to_openai_and_back(turns):
-    first = read_anthropic_question(json.dumps({"messages": turns, "max_tokens": 9, "temperature": 0.5, "stop_sequences": ["x"]}).encode())
+    first = read_anthropic_question(
+        json.dumps({"messages": turns, "max_tokens": 9, "temperature": 0.5, "stop_sequences": ["x"]}).encode()
+    )
     sent = to_openai.write_question(first, model="m", quirks=preset("openai"), stream=False)
     second = read_openai_question(sent)
     assert calls_last(essence(second)) == calls_last(essence(first))
@@ -248,7 +263,9 @@ def calls_last(found):
 @given(messages, st.sampled_from(sorted(PRESETS)))
 def test_every_call_is_answered_at_once_in_every_preset(turns, name):
     body = json.loads(
-        to_openai.write_question(read_anthropic_question(json.dumps({"messages": turns}).encode()), model="m", quirks=preset(name), stream=False)
+        to_openai.write_question(
+            read_anthropic_question(json.dumps({"messages": turns}).encode()), model="m", quirks=preset(name), stream=False
+        )
     )
     waiting = []
     for message in body["messages"]:
@@ -314,7 +331,11 @@ shapes = st.recursive(
 )
 requests = st.one_of(
     shapes,
-    st.builds(lambda content, rest: {**rest, "messages": content}, st.lists(st.fixed_dictionaries({"role": words, "content": shapes}), max_size=3), st.dictionaries(keys, shapes, max_size=4)),
+    st.builds(
+        lambda content, rest: {**rest, "messages": content},
+        st.lists(st.fixed_dictionaries({"role": words, "content": shapes}), max_size=3),
+        st.dictionaries(keys, shapes, max_size=4),
+    ),
 )
 
 
@@ -343,14 +364,21 @@ def tolerate(write):
 
 
 @MORE
-@given(st.lists(shapes | st.binary(max_size=20), max_size=4), st.sampled_from(["", "error", "message_start", "content_block_delta"]))
+@given(
+    st.lists(shapes | st.binary(max_size=20), max_size=4), st.sampled_from(["", "error", "message_start", "content_block_delta"])
+)
 def test_no_stream_raises_anything_but_our_own_errors(parts, name):
     for decoder in (OpenAIDecoder(), AnthropicDecoder(), GeminiDecoder(), ThinkTags(StopAt(OpenAIDecoder(), ["x"]))):
         for encoder in (AnthropicEncoder(model="m"), OpenAIEncoder(model="m", created_s=1)):
             try:
                 for part in parts:
                     data = part if isinstance(part, bytes) else json.dumps(part).encode()
-                    frame = (b"event: " + name.encode() + b"\n" if name else b"") + b"data: " + data.replace(b"\n", b"").replace(b"\r", b"") + b"\n\n"
+                    frame = (
+                        (b"event: " + name.encode() + b"\n" if name else b"")
+                        + b"data: "
+                        + data.replace(b"\n", b"").replace(b"\r", b"")
+                        + b"\n\n"
+                    )
                     encoder.encode(decoder.feed(frame))
                 encoder.encode(decoder.end())
             except UpstreamError as error:
@@ -370,7 +398,9 @@ def test_no_answer_raises_anything_but_our_own_errors(body):
             assert str(error)
 
 
-@pytest.mark.parametrize("body", [b'{"messages":[{"role":"user","content":"\\ud83d"}]}', b'{"messages":[{"role":"user","content":"a\xffb"}]}'])
+@pytest.mark.parametrize(
+    "body", [b'{"messages":[{"role":"user","content":"\\ud83d"}]}', b'{"messages":[{"role":"user","content":"a\xffb"}]}']
+)
 def test_half_a_character_is_no_reason_to_refuse(body):
     for read in (read_openai_question, read_anthropic_question):
         to_openai.write_question(read(body), model="m", quirks=preset(), stream=False)
@@ -381,7 +411,10 @@ def test_deep_nesting_is_a_bad_request(depth):
     nested = b"[" * depth + b"]" * depth
     for read in (read_openai_question, read_anthropic_question):
         with pytest.raises(BadRequest):
-            conversation = read(b'{"messages":[{"role":"user","content":"x"}],"tools":[{"name":"f","function":{"name":"f","parameters":{"enum":%b}},"input_schema":{"items":%b}}]}' % (nested, nested))
+            conversation = read(
+                b'{"messages":[{"role":"user","content":"x"}],"tools":[{"name":"f","function":{"name":"f","parameters":{"enum":%b}},"input_schema":{"items":%b}}]}'
+                % (nested, nested)
+            )
             to_openai.write_question(conversation, model="m", quirks=preset(), stream=False)
             to_gemini.write_question(conversation, model="gemini-3")
             raise BadRequest("shallow enough")

@@ -55,7 +55,10 @@ def test_p16_no_usage_is_estimated():
 def test_p96_content_in_typed_parts():
     parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "Hi"}]
     content = to_anthropic(answer(content=parts))["content"]
-    assert [(block["type"], block.get("text") or block.get("thinking")) for block in content] == [("thinking", "hm"), ("text", "Hi")]
+    assert [(block["type"], block.get("text") or block.get("thinking")) for block in content] == [
+        ("thinking", "hm"),
+        ("text", "Hi"),
+    ]
 
 
 def test_p97_a_refusal():
@@ -94,7 +97,9 @@ def test_no_empty_text_block():
     assert to_anthropic(answer(content=""))["content"] == []
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"choices":[]}', b'{"choices":null}', b"null", b'{"choices":[{}]}', b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b"{}", b'{"choices":[]}', b'{"choices":null}', b"null", b'{"choices":[{}]}', b"\xff"]
+)
 def test_p103_what_is_no_answer(body):
     with pytest.raises(Broke):
         read_whole(body)
@@ -165,7 +170,10 @@ def test_p102_a_rate_limit_that_says_how_long_is_one():
             "prompt is too long: 130500 tokens > 128000 maximum",
         ),
         ("prompt is too long: 210000 tokens > 200000 maximum", "prompt is too long: 210000 tokens > 200000 maximum"),
-        ("The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", "prompt is too long: 1200000 tokens > 1048576 maximum"),
+        (
+            "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+            "prompt is too long: 1200000 tokens > 1048576 maximum",
+        ),
         ("the request exceeds the available context size", "prompt is too long: the request exceeds the available context size"),
     ],
 )

@@ -67,7 +67,9 @@ def test_p19_usage_has_both_sides():
 
 
 def test_p35_parallel_calls_are_numbered_among_themselves():
-    message = translate(START, text(0, "Let me"), call(1, "a", "f", '{"x":1}'), call(2, "b", "g", '{"y":', "2}"), delta("tool_use"), STOP)
+    message = translate(
+        START, text(0, "Let me"), call(1, "a", "f", '{"x":1}'), call(2, "b", "g", '{"y":', "2}"), delta("tool_use"), STOP
+    )
     assert message["tool_calls"] == [
         {"id": "a", "name": "f", "arguments": '{"x":1}'},
         {"id": "b", "name": "g", "arguments": '{"y":2}'},
@@ -105,7 +107,9 @@ def test_p38_usage_only_for_who_asked():
 
 
 def test_p39_an_error_event():
-    events = openai_events(raw_of(START, text(0, "Hi"), anthropic("error", error={"type": "overloaded_error", "message": "Overloaded"})))
+    events = openai_events(
+        raw_of(START, text(0, "Hi"), anthropic("error", error={"type": "overloaded_error", "message": "Overloaded"}))
+    )
     assert events[-1] == {"error": {"message": "Overloaded", "type": "overloaded_error", "param": None, "code": None}}
     assert "[DONE]" not in events
 
@@ -116,7 +120,11 @@ def test_p40_unknown_events_deltas_and_blocks():
         anthropic("surprise", anything={"a": 1}),
         block(0, {"type": "hologram", "x": 1}, {"type": "light_delta", "x": 1}),
         block(1, {"type": "text", "text": ""}, {"type": "citations_delta", "citation": {}}, {"type": "text_delta", "text": "Hi"}),
-        block(2, {"type": "server_tool_use", "id": "s", "name": "web", "input": {}}, {"type": "input_json_delta", "partial_json": "{}"}),
+        block(
+            2,
+            {"type": "server_tool_use", "id": "s", "name": "web", "input": {}},
+            {"type": "input_json_delta", "partial_json": "{}"},
+        ),
         delta(),
         STOP,
     )
@@ -124,7 +132,10 @@ def test_p40_unknown_events_deltas_and_blocks():
 
 
 def test_p95_cache_counts_are_part_of_the_prompt():
-    start = anthropic("message_start", message={"usage": {"input_tokens": 7, "cache_read_input_tokens": 9000, "cache_creation_input_tokens": 1000}})
+    start = anthropic(
+        "message_start",
+        message={"usage": {"input_tokens": 7, "cache_read_input_tokens": 9000, "cache_creation_input_tokens": 1000}},
+    )
     message = translate(start, text(0, "Hi"), delta(), STOP, include_usage=True)
     assert message["usage"]["prompt_tokens"] == 10007
     assert message["usage"]["prompt_tokens_details"] == {"cached_tokens": 9000, "cache_write_tokens": 1000}
@@ -143,7 +154,12 @@ def test_a_ping_is_a_comment():
 def test_thinking_and_its_signature():
     frames = (
         START,
-        block(0, {"type": "thinking", "thinking": "", "signature": ""}, {"type": "thinking_delta", "thinking": "hm"}, {"type": "signature_delta", "signature": "sig=="}),
+        block(
+            0,
+            {"type": "thinking", "thinking": "", "signature": ""},
+            {"type": "thinking_delta", "thinking": "hm"},
+            {"type": "signature_delta", "signature": "sig=="},
+        ),
         text(1, "Hi"),
         delta(),
         STOP,
@@ -218,4 +234,7 @@ def test_p37_a_whole_answer():
 )
 def test_stop_reasons(word, finish):
     body = WHOLE | {"content": [{"type": "text", "text": "x"}], "stop_reason": word}
-    assert json.loads(write_whole(read_whole(json.dumps(body).encode()), model="m", created_s=1))["choices"][0]["finish_reason"] == finish
+    assert (
+        json.loads(write_whole(read_whole(json.dumps(body).encode()), model="m", created_s=1))["choices"][0]["finish_reason"]
+        == finish
+    )

@@ -24,9 +24,7 @@ def kinds(message) -> list[str]:
 
 
 def test_p01_reasoning_and_text_in_one_chunk():
-    message = translate(
-        chunk(reasoning_content="think"), chunk(reasoning_content=" end", content="Hi"), chunk("stop"), DONE
-    )
+    message = translate(chunk(reasoning_content="think"), chunk(reasoning_content=" end", content="Hi"), chunk("stop"), DONE)
     assert kinds(message) == ["thinking", "text"]
     assert message["content"][0]["thinking"] == "think end"
     assert message["content"][1]["text"] == "Hi"
@@ -97,7 +95,11 @@ def test_p08_calls_without_index():
 
 def test_p09_fragments_alternate():
     message = translate(
-        tools(tool(0, "c0", "f", '{"a":')), tools(tool(1, "c1", "g", '{"b":1}')), tools(tool(0, args="1}")), chunk("tool_calls"), DONE
+        tools(tool(0, "c0", "f", '{"a":')),
+        tools(tool(1, "c1", "g", '{"b":1}')),
+        tools(tool(0, args="1}")),
+        chunk("tool_calls"),
+        DONE,
     )
     assert [(block["name"], block["input"]) for block in message["content"]] == [("f", {"a": 1}), ("g", {"b": 1})]
 
@@ -124,7 +126,11 @@ def test_p09_a_fragment_for_a_complete_call_is_an_error():
 
 def test_p10_id_and_name_repeated():
     message = translate(
-        tools(tool(0, "c1", "read", '{"p":')), tools(tool(0, "c1", "read", '"x"')), tools(tool(0, "c1", "read", "}")), chunk("stop"), DONE
+        tools(tool(0, "c1", "read", '{"p":')),
+        tools(tool(0, "c1", "read", '"x"')),
+        tools(tool(0, "c1", "read", "}")),
+        chunk("stop"),
+        DONE,
     )
     (block,) = message["content"]
     assert (block["name"], block["input"]) == ("read", {"p": "x"})
@@ -222,7 +228,9 @@ def test_p23_an_error_event_cut_in_two(at):
 
 
 def test_p25_an_error_in_mid_stream():
-    message = translate(chunk(content="Hi"), sse({"error": {"message": "busy", "code": 529}}), chunk(content="no more"), complete=False)
+    message = translate(
+        chunk(content="Hi"), sse({"error": {"message": "busy", "code": 529}}), chunk(content="no more"), complete=False
+    )
     assert message["error"]["type"] == "overloaded_error"
     assert message["content"][0]["text"] == "Hi"
 
@@ -241,9 +249,9 @@ def test_p30_no_ping_before_the_start():
 
 @pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85", "\x0c", "\u00e9", "😀", "漢字"])
 def test_p31_p32_odd_characters_stay_whole(odd):
-    raw = sse(
-        b'{"choices":[{"index":0,"delta":{"content":"a%bb"}}]}' % odd.encode().replace(b"\x0c", b"\\f")
-    ) + chunk("stop") + DONE
+    raw = (
+        sse(b'{"choices":[{"index":0,"delta":{"content":"a%bb"}}]}' % odd.encode().replace(b"\x0c", b"\\f")) + chunk("stop") + DONE
+    )
     for at in range(len(raw)):
         cutter, decoder, events = Cutter(), OpenAIDecoder(), []
         for part in (raw[:at], raw[at:]):

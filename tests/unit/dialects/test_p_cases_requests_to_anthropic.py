@@ -64,7 +64,10 @@ def test_p71_empty_text_is_dropped_with_its_cache_mark():
     mark = {"cache_control": {"type": "ephemeral"}}
     body = ask(user([{"type": "text", "text": "", **mark}, {"type": "text", "text": "x", **mark}]), said("  "), user("y"))
     assert body["messages"] == [
-        {"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}, {"type": "text", "text": "y"}]}
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}, {"type": "text", "text": "y"}],
+        }
     ]
 
 
@@ -97,7 +100,10 @@ def test_p73_temperature():
 
 
 def test_p74_no_parallel_calls():
-    assert ask(user("a"), tools=[FUNCTION], parallel_tool_calls=False)["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+    assert ask(user("a"), tools=[FUNCTION], parallel_tool_calls=False)["tool_choice"] == {
+        "type": "auto",
+        "disable_parallel_tool_use": True,
+    }
     assert "tool_choice" not in ask(user("a"), parallel_tool_calls=False)
 
 
@@ -133,7 +139,10 @@ def test_p78_a_developer_message_in_the_middle():
 
 
 def test_p83_thinking_made_elsewhere_is_left_out():
-    blocks = [{"type": "thinking", "thinking": "ours", "signature": ""}, {"type": "thinking", "thinking": "theirs", "signature": "sig=="}]
+    blocks = [
+        {"type": "thinking", "thinking": "ours", "signature": ""},
+        {"type": "thinking", "thinking": "theirs", "signature": "sig=="},
+    ]
     body = ask(user("a"), said("b", thinking_blocks=blocks, reasoning_content="ours"), user("c"))
     assert body["messages"][1]["content"] == [
         {"type": "thinking", "thinking": "theirs", "signature": "sig=="},
@@ -188,7 +197,10 @@ def test_tool_choice_and_allowed_tools():
     assert ask(user("a"), tools=[FUNCTION], tool_choice="required")["tool_choice"] == {"type": "any"}
     named = {"type": "function", "function": {"name": "f"}}
     assert ask(user("a"), tools=[FUNCTION], tool_choice=named)["tool_choice"] == {"type": "tool", "name": "f"}
-    allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "g"}}]}}
+    allowed = {
+        "type": "allowed_tools",
+        "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "g"}}]},
+    }
     body = ask(user("a"), tools=[FUNCTION, other], tool_choice=allowed)
     assert [tool["name"] for tool in body["tools"]] == ["g"] and body["tool_choice"] == {"type": "any"}
     assert body["tools"][0]["input_schema"] == {"type": "object", "properties": {}}
@@ -196,7 +208,9 @@ def test_tool_choice_and_allowed_tools():
 
 def test_a_schema_whose_top_is_a_union():
     union = {"anyOf": [{"type": "object", "properties": {"a": {}}, "required": ["a"]}, {"type": "object", "properties": {"b": {}}}]}
-    schema = ask(user("a"), tools=[{"type": "function", "function": {"name": "f", "parameters": union}}])["tools"][0]["input_schema"]
+    schema = ask(user("a"), tools=[{"type": "function", "function": {"name": "f", "parameters": union}}])["tools"][0][
+        "input_schema"
+    ]
     assert schema == {"type": "object", "properties": {"a": {}, "b": {}}}
 
 
@@ -217,7 +231,10 @@ def test_a_forced_structured_answer_comes_back_as_text():
     endpoint = Endpoint(id="e", name="e", tier=Tier.FAST, kind="anthropic", provider="anthropic", base_url="http://x", model=OLD)
     wanted = {"type": "json_schema", "json_schema": {"name": "out", "schema": {"type": "object", "properties": {}}}}
     conversation = read_question(json.dumps({"messages": [user("a")], "response_format": wanted}).encode())
-    answer = {"content": [{"type": "tool_use", "id": "t", "name": "structured_answer", "input": {"a": 1}}], "stop_reason": "tool_use"}
+    answer = {
+        "content": [{"type": "tool_use", "id": "t", "name": "structured_answer", "input": {"a": 1}}],
+        "stop_reason": "tool_use",
+    }
     events = AnthropicOutbound().decode_whole(json.dumps(answer).encode(), conversation, endpoint)
     assert TextDelta('{"a":1}') in events and not any(isinstance(event, ToolCallStarted) for event in events)
     assert isinstance(events[-1], Finished) and events[-1].reason is FinishReason.STOP
@@ -227,7 +244,9 @@ def test_what_the_format_cannot_say_is_noted():
     notes = []
     ask(user("a"), seed=1, presence_penalty=0.5, notes=notes)
     assert {note.split(":")[0] for note in notes} == {"seed", "presence_penalty"}
-    conversation = read_question(json.dumps({"messages": [user("a")], "logit_bias": {"1": 2}, "store": False, "verbosity": "low"}).encode())
+    conversation = read_question(
+        json.dumps({"messages": [user("a")], "logit_bias": {"1": 2}, "store": False, "verbosity": "low"}).encode()
+    )
     assert set(conversation.ignored) == {"logit_bias", "verbosity"}
 
 

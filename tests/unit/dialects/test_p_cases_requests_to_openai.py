@@ -27,7 +27,12 @@ def result(id="t1", content=..., **more):
 
 def ask(*messages, quirks=None, notes=None, stream=False, limit=None, **fields):
     """Messages are (role, content) pairs; the request that goes out."""
-    body = {"model": "m", "max_tokens": 100, "messages": [{"role": role, "content": content} for role, content in messages], **fields}
+    body = {
+        "model": "m",
+        "max_tokens": 100,
+        "messages": [{"role": role, "content": content} for role, content in messages],
+        **fields,
+    }
     conversation = read_question(json.dumps(body).encode())
     return json.loads(
         write_question(conversation, model="up", quirks=quirks or Quirks(), stream=stream, notes=notes, max_output_tokens=limit)
@@ -89,7 +94,9 @@ def test_p49_an_error_is_visible_to_the_model():
 def test_p50_a_result_without_content(content):
     body = ask(("user", "go"), ("assistant", [use()]), ("user", [result(content=content)]))
     assert body["messages"][2] == {"role": "tool", "tool_call_id": "t1", "content": ""}
-    careful = ask(("user", "go"), ("assistant", [use()]), ("user", [result(content=content)]), quirks=preset("no-empty-tool-content"))
+    careful = ask(
+        ("user", "go"), ("assistant", [use()]), ("user", [result(content=content)]), quirks=preset("no-empty-tool-content")
+    )
     assert careful["messages"][2]["content"] == "(no output)"
 
 
@@ -124,7 +131,13 @@ def test_p54_a_tool_that_runs_at_anthropic():
 
 
 def test_p55_fields_of_tools_that_others_refuse():
-    tool = TOOL | {"defer_loading": True, "input_examples": [{}], "eager_input_streaming": True, "cache_control": {"type": "ephemeral"}, "type": "custom"}
+    tool = TOOL | {
+        "defer_loading": True,
+        "input_examples": [{}],
+        "eager_input_streaming": True,
+        "cache_control": {"type": "ephemeral"},
+        "type": "custom",
+    }
     (sent,) = ask(("user", "go"), tools=[tool])["tools"]
     assert sent == {"type": "function", "function": {"name": "f", "description": "d", "parameters": TOOL["input_schema"]}}
 
@@ -154,7 +167,10 @@ def test_p59_a_system_message_right_after_a_call(names):
 
 def test_p60_the_billing_line_is_left_out():
     def system(hash):
-        return [{"type": "text", "text": f"x-anthropic-billing-header: {hash}"}, {"type": "text", "text": "You are", "cache_control": {}}]
+        return [
+            {"type": "text", "text": f"x-anthropic-billing-header: {hash}"},
+            {"type": "text", "text": "You are", "cache_control": {}},
+        ]
 
     one, two = (ask(("user", "a"), system=system(hash)) for hash in ("1a", "2b"))
     assert one == two and one["messages"][0] == {"role": "system", "content": "You are"}
@@ -162,7 +178,11 @@ def test_p60_the_billing_line_is_left_out():
 
 @pytest.mark.parametrize("model", ["gpt-5", "gpt-5.6-mini", "o3", "o4-mini"])
 def test_p61_reasoning_models(model):
-    quirks = quirks_of(Endpoint(id="e", name="e", tier=Tier.DEEP, kind="openai", provider="openai", base_url="https://api.openai.com/v1", model=model))
+    quirks = quirks_of(
+        Endpoint(
+            id="e", name="e", tier=Tier.DEEP, kind="openai", provider="openai", base_url="https://api.openai.com/v1", model=model
+        )
+    )
     notes = []
     body = ask(("user", "a"), temperature=0.5, top_p=0.9, stop_sequences=["x"], quirks=quirks, notes=notes, system="s")
     assert body["max_completion_tokens"] == 100 and body["messages"][0]["role"] == "developer"
@@ -171,7 +191,11 @@ def test_p61_reasoning_models(model):
 
 
 def test_p61_other_models_of_openai_take_a_temperature():
-    quirks = quirks_of(Endpoint(id="e", name="e", tier=Tier.DEEP, kind="openai", provider="openai", base_url="https://api.openai.com/v1", model="gpt-4o"))
+    quirks = quirks_of(
+        Endpoint(
+            id="e", name="e", tier=Tier.DEEP, kind="openai", provider="openai", base_url="https://api.openai.com/v1", model="gpt-4o"
+        )
+    )
     assert ask(("user", "a"), temperature=0.5, quirks=quirks)["temperature"] == 0.5
 
 
@@ -235,7 +259,11 @@ def test_arguments_keep_the_models_order_and_numbers():
 def test_an_orphan_call_gets_a_result_and_an_orphan_result_becomes_text():
     body = ask(("user", "a"), ("assistant", [use("x")]), ("user", [result("y", "lost")]))
     assert roles(body) == ["user", "assistant", "tool", "user"]
-    assert body["messages"][2]["content"] == "(no result)" and "y" in body["messages"][3]["content"] and "lost" in body["messages"][3]["content"]
+    assert (
+        body["messages"][2]["content"] == "(no result)"
+        and "y" in body["messages"][3]["content"]
+        and "lost" in body["messages"][3]["content"]
+    )
 
 
 def test_ids_that_repeat_are_told_apart():
@@ -289,7 +317,9 @@ def test_a_structured_answer():
     wanted = {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
     body = ask(("user", "a"), **wanted)
     assert body["response_format"] == {"type": "json_schema", "json_schema": {"name": "output", "schema": schema, "strict": True}}
-    loose = ask(("user", "a"), output_config={"format": {"type": "json_schema", "schema": {"type": "object", "properties": {"a": {}}}}})
+    loose = ask(
+        ("user", "a"), output_config={"format": {"type": "json_schema", "schema": {"type": "object", "properties": {"a": {}}}}}
+    )
     assert loose["response_format"]["json_schema"]["strict"] is False
     plain = ask(("user", "a"), quirks=preset("deepseek"), **wanted)
     assert plain["response_format"] == {"type": "json_object"} and '"additionalProperties"' in plain["messages"][0]["content"]
@@ -339,11 +369,19 @@ def test_urls_of_images_pass_and_others_do_not():
 def test_tools_that_ran_at_anthropic_are_told_as_text():
     content = [
         {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "q"}},
-        {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"type": "web_search_result", "title": "T", "url": "http://u"}]},
+        {
+            "type": "web_search_tool_result",
+            "tool_use_id": "s",
+            "content": [{"type": "web_search_result", "title": "T", "url": "http://u"}],
+        },
         {"type": "text", "text": "So"},
     ]
     body = ask(("user", "a"), ("assistant", content), ("user", "b"))
-    assert "tool_calls" not in body["messages"][1] and "web_search" in body["messages"][1]["content"] and "T" in body["messages"][1]["content"]
+    assert (
+        "tool_calls" not in body["messages"][1]
+        and "web_search" in body["messages"][1]["content"]
+        and "T" in body["messages"][1]["content"]
+    )
 
 
 def test_a_prefill_is_passed_with_a_note():
@@ -357,7 +395,9 @@ def test_every_preset_is_valid_and_hosts_are_recognized():
         preset(name)
 
     def of(url, model="m", **more):
-        return quirks_of(Endpoint(id="e", name="e", tier=Tier.FAST, kind="openai", provider="openai", base_url=url, model=model, **more))
+        return quirks_of(
+            Endpoint(id="e", name="e", tier=Tier.FAST, kind="openai", provider="openai", base_url=url, model=model, **more)
+        )
 
     assert of("https://api.deepseek.com/v1").replay_reasoning
     assert of("http://127.0.0.1:11434/v1").top_k

@@ -1,0 +1,47 @@
+# Recipes for people who have `just`; ./run and ./test need nothing but Python.
+
+# list the recipes
+default:
+    @just --list
+
+# octoroute, installed into .venv: `just run serve -c config.toml`
+run *ARGS:
+    ./run {{ARGS}}
+
+# the demo, which keeps serving
+demo:
+    ./run demo
+
+# the demo's tour only
+demo-once:
+    ./run demo --once
+
+# everything; with arguments only these tests
+test *ARGS:
+    ./test {{ARGS}}
+
+# style, types, and layers
+lint:
+    .venv/bin/ruff check
+    .venv/bin/ruff format --check
+    .venv/bin/pyright
+    .venv/bin/lint-imports
+
+# style mended as far as a machine can
+format:
+    .venv/bin/ruff check --fix
+    .venv/bin/ruff format
+
+# the generated pages, and a check that the docs say what the code does
+docs:
+    .venv/bin/python -m octoroute.config.reference > docs/configuration.md
+    .venv/bin/python -m octoroute config > config.toml
+    ./test -q tests/unit/test_docs.py
+
+# the benchmarks; see benches/README.md
+bench *ARGS:
+    .venv/bin/python -m benches.run {{ARGS}}
+
+# the container image
+image:
+    docker build -t octoroute .

@@ -1,0 +1,58 @@
+"""Fixtures everybody may use: fake endpoints, and gateways in front of them. Whatever they start, they stop."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from tests.support.fake import Fake
+from tests.support.house import House, Process, endpoint, settings
+
+
+@pytest.fixture
+async def started() -> AsyncIterator[contextlib.AsyncExitStack]:
+    async with contextlib.AsyncExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def make_fake(started: contextlib.AsyncExitStack) -> Callable[..., Awaitable[Fake]]:
+    async def make(name: str = "fake") -> Fake:
+        fake = await Fake(name).start()
+        started.push_async_callback(fake.kill)
+        return fake
+
+    return make
+
+
+@pytest.fixture
+def make_house(started: contextlib.AsyncExitStack) -> Callable[..., Awaitable[House]]:
+    async def make(*args, parts=None, **tables) -> House:
+        house = await House.open(settings(*args, **tables), **(parts or {}))
+        started.push_async_callback(house.close)
+        return house
+
+    return make
+
+
+@pytest.fixture
+def make_process(started: contextlib.AsyncExitStack, tmp_path) -> Callable[..., Awaitable[Process]]:
+    async def make(*args, ready=True, env=None, **tables) -> Process:
+        process = await Process.start(tmp_path, settings(*args, **tables), ready=ready, env=env)
+        started.push_async_callback(process.stop)
+        return process
+
+    return make
+
+
+@pytest.fixture
+async def fake(make_fake) -> Fake:
+    return await make_fake()
+
+
+@pytest.fixture
+async def house(make_house, fake) -> House:
+    """One fake endpoint, id `a`, name `model-a`, tier fast."""
+    return await make_house([endpoint(fake, id="a")])
