@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 import structlog
@@ -17,16 +17,21 @@ from octoroute.api.answering import Answering
 from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
 from octoroute.api.views import Limits, Views
 from octoroute.asking import Asker
+from octoroute.changes import Changes
+from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
 from octoroute.gateway import ALIASES, Gateway, House, Retry
 from octoroute.health import Health
 from octoroute.ledger import Ledger
 from octoroute.metrics import Metrics, Scraper
+from octoroute.notices import Notices
 from octoroute.prober import Prober
 from octoroute.providers import PROVIDERS
 from octoroute.relay import Reply
 from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
 from octoroute.selection import POLICIES
+from octoroute.statistics import Statistics
+from octoroute.switches import Switches
 from octoroute.tasks import Owner, supervise
 from octoroute.transports import TRANSPORTS
 from octoroute.transports.base import Transport
@@ -47,19 +52,29 @@ class App:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
+        load: Callable[[], Config] | None = None,
+        file: ConfigFile | None = None,
     ) -> None:
+        """`load` reads the configuration again; `file` is where it came from, if it may be rewritten."""
         self.config = config
         self.wall = wall
         self.inbound = dialects.inbound(wall)
-        self.keys = Keys(config.auth.keys)
+        self.keys = Keys(config.auth.keys, config.auth.admin_keys)
         self.max_request_bytes = config.server.max_request_bytes
         self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
         self._transport = transport or next(iter(TRANSPORTS.values()))()
         self._chance = chance
         self._owner = Owner()
+        notices = Notices()
         health = Health(
-            failure_threshold=config.health.failure_threshold, recovery_s=config.health.recovery_seconds, clock=clock, wall=wall
+            failure_threshold=config.health.failure_threshold,
+            recovery_s=config.health.recovery_seconds,
+            clock=clock,
+            wall=wall,
+            observe=notices.circuit,
         )
+        self.statistics = Statistics(wall)
+        self.switches = Switches(health)
         self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, reason)
         self.scraper = Scraper(self.metrics, clock)
         upstream = Upstream(self._transport, PROVIDERS, dialects.outbound(clock))
@@ -67,20 +82,22 @@ class App:
             house=self._house(config),
             upstream=upstream,
             health=health,
-            ledger=Ledger(self.metrics),
+            ledger=Ledger(self.metrics, self.statistics),
             inbound=self.inbound,
             clock=clock,
             random=chance,
+            notices=notices,
         )
         self.dry_router = self._dry_router(config)
         self._prober = Prober(
             upstream=upstream,
             health=health,
-            endpoints=lambda: self.gateway.house.endpoints,
+            endpoints=lambda: filter(self.switches.endpoint_is_on, self.gateway.house.endpoints),
             interval_s=lambda: self.config.health.interval_seconds,
             random=chance,
             cannot=self._cannot_probe,
         )
+        self.changes = Changes(self.reload, lambda: self.config, load=load, file=file)
         self._hot = self._routes()
         self._views = Limits(Views(self).app(), self.inbound["openai"])
 
@@ -93,13 +110,17 @@ class App:
     def reload(self, config: Config) -> None:
         """From the next request on. Requests under way finish as they began; endpoints that stay keep their health."""
         house = self._house(config)
+        moved = _moved(self.gateway.house.endpoints, house.endpoints)
         self.config = config
         self.gateway.house = house
         self.gateway.health.keep(house.endpoints)
+        for endpoint in moved:
+            self.gateway.health.forgive(endpoint)
+        self.switches.apply(house.endpoints)
         self.gateway.health.failure_threshold = config.health.failure_threshold
         self.gateway.health.recovery_s = config.health.recovery_seconds
         self.dry_router = self._dry_router(config)
-        self.keys = Keys(config.auth.keys)
+        self.keys = Keys(config.auth.keys, config.auth.admin_keys)
         self.max_request_bytes = config.server.max_request_bytes
         self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
 
@@ -159,6 +180,16 @@ class App:
                 await self.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _moved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> list[Endpoint]:
+    """Those of the same id that are another server now, or are spoken to with other credentials."""
+
+    def whereabouts(endpoint: Endpoint) -> tuple[object, ...]:
+        return (endpoint.kind, endpoint.base_url, endpoint.model, endpoint.api_key, endpoint.headers, endpoint.api_version)
+
+    old = {endpoint.id: whereabouts(endpoint) for endpoint in before}
+    return [endpoint for endpoint in now if endpoint.id in old and old[endpoint.id] != whereabouts(endpoint)]
 
 
 def create_app(config: Config) -> App:

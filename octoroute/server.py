@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from octoroute.api.edge import MAX_HEADER_BYTES
 from octoroute.app import App
+from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
 from octoroute.errors import ConfigError, OctorouteError
 from octoroute.tasks import Owner
@@ -89,9 +90,18 @@ def address(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def serve(config: Config, *, load: Callable[[], Config], ready: Callable[[str], Any] | None = None) -> None:
-    """Until SIGTERM or SIGINT. `load` reads the configuration again for SIGHUP; `ready` is told the URL once it answers."""
-    uvloop.run(run(config, load=load, ready=ready))
+def serve(
+    config: Config,
+    *,
+    load: Callable[[], Config],
+    file: ConfigFile | None = None,
+    ready: Callable[[str], Any] | None = None,
+) -> None:
+    """Until SIGTERM or SIGINT. `load` reads the configuration again for SIGHUP; `ready` is told the URL once it answers.
+
+    `file` is the configuration's, if operators may rewrite it.
+    """
+    uvloop.run(run(config, load=load, file=file, ready=ready))
 
 
 def server_for(app: App) -> Server:
@@ -118,12 +128,13 @@ async def run(
     config: Config,
     *,
     load: Callable[[], Config],
+    file: ConfigFile | None = None,
     ready: Callable[[str], Any] | None = None,
     stopping: Callable[[], object] | None = None,
 ) -> None:
     """`stopping` is told when the first signal to stop arrives, while answers in flight are still being finished."""
     listener = bind(config.server.host, config.server.port)
-    app = App(config)
+    app = App(config, load=load, file=file)
     server = server_for(app)
     owner = Owner()
     _install_signals(server, app, owner, load, stopping or (lambda: None))
@@ -168,17 +179,8 @@ def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], 
 async def reload(app: App, load: Callable[[], Config]) -> None:
     """A configuration that is not valid changes nothing."""
     try:
-        config = await asyncio.to_thread(load)
+        await app.changes.reload(load)
     except ConfigError as error:
         log.error(  # noqa: TRY400 - what is wrong stands in the problems; where it was noticed is of no interest
             "the new configuration is not used, the old one stays", problems=list(error.problems)
         )
-        return
-    old = app.config.server
-    app.reload(config)
-    for key in ("host", "port", "workers"):
-        if getattr(old, key) != getattr(config.server, key):
-            log.warning("this key changes with the next start only", key=f"server.{key}")
-    for warning in config.warnings:
-        log.warning(warning)
-    log.info("configuration reloaded", config=config.source, endpoints=len(config.endpoints))

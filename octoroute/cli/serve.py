@@ -13,6 +13,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from octoroute import logs  # noqa: PLC0415  commands import lazily
     from octoroute.config import environment, load  # noqa: PLC0415
+    from octoroute.config.file import ConfigFile  # noqa: PLC0415
     from octoroute.server import serve  # noqa: PLC0415
 
     env, cwd = environment.variables(), Path.cwd()
@@ -23,6 +24,6 @@ def run(args: argparse.Namespace) -> int:
         providers=[endpoint.provider for endpoint in config.endpoints],
         env=env,
     )
-    source = Path(config.source)
-    serve(config, load=lambda: load(source, env, cwd))
+    file = ConfigFile(Path(config.source), env, cwd)
+    serve(config, load=file.load, file=file)
     return 0
