@@ -5,6 +5,7 @@ The hot routes are plain ASGI endpoints looked up by path; everything else is St
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from octoroute.asking import Asker
 from octoroute.changes import Changes
 from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
+from octoroute.counting import Calibration, Counting
 from octoroute.gateway import ALIASES, Gateway, House, Retry
 from octoroute.health import Health
 from octoroute.ledger import Ledger
@@ -62,7 +64,7 @@ class App:
         self.keys = Keys(config.auth.keys, config.auth.admin_keys)
         self.max_request_bytes = config.server.max_request_bytes
         self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
-        self._transport = transport or next(iter(TRANSPORTS.values()))()
+        self._transport = transport or TRANSPORTS[config.server.upstream]()
         self._chance = chance
         self._owner = Owner()
         notices = Notices()
@@ -77,17 +79,20 @@ class App:
         self.switches = Switches(health)
         self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, reason)
         self.scraper = Scraper(self.metrics, clock)
+        ledger = Ledger(self.metrics, self.statistics)
         upstream = Upstream(self._transport, PROVIDERS, dialects.outbound(clock))
         self.gateway = Gateway(
             house=self._house(config),
             upstream=upstream,
             health=health,
-            ledger=Ledger(self.metrics, self.statistics),
+            ledger=ledger,
             inbound=self.inbound,
             clock=clock,
             random=chance,
             notices=notices,
         )
+        self.counting = Counting(self.gateway, Calibration(chance))
+        ledger.learn = self.counting.learn
         self.dry_router = self._dry_router(config)
         self._prober = Prober(
             upstream=upstream,
@@ -129,6 +134,14 @@ class App:
             "health probe", supervise("health probe", self._prober.run, died=self._probe_died, clock=self.gateway.clock)
         )
 
+        if self.metrics.shared:
+            self._owner.start("gauges", supervise("gauges", self._share_gauges, died=self._probe_died, clock=self.gateway.clock))
+
+    async def _share_gauges(self) -> None:
+        while True:
+            self.metrics.share()
+            await asyncio.sleep(1.0)
+
     async def stop(self) -> None:
         await self._owner.stop()
         await self._transport.close()
@@ -146,6 +159,7 @@ class App:
         return {
             "/v1/chat/completions": answering("openai"),
             "/v1/messages": answering("anthropic"),
+            "/v1/responses": answering("responses"),
             "/chat": answering("simple", _chat),
         }
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 from octoroute.metrics import Metrics
 from octoroute.statistics import Statistics
-from octoroute.types import Ending, Outcome
+from octoroute.types import Ending, Endpoint, Outcome, Request, Usage
 
 log = structlog.stdlib.get_logger("octoroute.request")
 
@@ -20,8 +21,10 @@ class Ledger:
     def __init__(self, metrics: Metrics, statistics: Statistics) -> None:
         self._metrics = metrics
         self._statistics = statistics
+        self.learn: Callable[[Request, Endpoint, Usage], None] | None = None
+        """Told what providers reported, for those who estimate."""
 
-    def settle(self, outcome: Outcome) -> None:
+    def settle(self, outcome: Outcome, request: Request) -> None:
         """Never raises: a request is not lost for its bookkeeping."""
         try:
             if outcome.dialect == ROUTING:
@@ -30,6 +33,8 @@ class Ledger:
             else:
                 self._metrics.record(outcome)
                 self._statistics.record(outcome)
+                if self.learn is not None and outcome.usage is not None and outcome.endpoint is not None:
+                    self.learn(request, outcome.endpoint, outcome.usage)
         except Exception as error:
             self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
             log.exception("recording failed", request_id=outcome.request_id, error=repr(error))

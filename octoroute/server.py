@@ -8,7 +8,6 @@ import gc
 import signal
 import socket
 from collections.abc import Callable, Generator
-from typing import Any
 
 import structlog
 import uvicorn
@@ -20,7 +19,9 @@ from octoroute.app import App
 from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
 from octoroute.errors import ConfigError, OctorouteError
+from octoroute.metrics import worker_died
 from octoroute.tasks import Owner
+from octoroute.workers import Workers
 
 log = structlog.stdlib.get_logger("octoroute.server")
 
@@ -90,18 +91,20 @@ def address(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def serve(
-    config: Config,
-    *,
-    load: Callable[[], Config],
-    file: ConfigFile | None = None,
-    ready: Callable[[str], Any] | None = None,
-) -> None:
-    """Until SIGTERM or SIGINT. `load` reads the configuration again for SIGHUP; `ready` is told the URL once it answers.
+def serve(config: Config, *, load: Callable[[], Config], file: ConfigFile | None = None) -> int:
+    """Until SIGTERM or SIGINT; the exit code. `load` reads the configuration again for SIGHUP; `file` may be rewritten."""
+    listener = bind(config.server.host, config.server.port)
+    if config.server.workers == 1:
+        uvloop.run(run(config, load=load, file=file, listener=listener))
+        return 0
 
-    `file` is the configuration's, if operators may rewrite it.
-    """
-    uvloop.run(run(config, load=load, file=file, ready=ready))
+    def work(shared: socket.socket, tell_ready: Callable[[], None]) -> None:
+        uvloop.run(run(config, load=load, file=file, listener=shared, ready=lambda _: tell_ready(), announce=False))
+
+    workers = Workers(listener, work, died=worker_died)
+    code = workers.run(config.server.workers, ready=lambda: _announce(config, address(listener)))
+    log.info("stopped")
+    return code
 
 
 def server_for(app: App) -> Server:
@@ -129,35 +132,45 @@ async def run(
     *,
     load: Callable[[], Config],
     file: ConfigFile | None = None,
-    ready: Callable[[str], Any] | None = None,
+    listener: socket.socket | None = None,
+    ready: Callable[[str], object] | None = None,
     stopping: Callable[[], object] | None = None,
+    announce: bool = True,
 ) -> None:
-    """`stopping` is told when the first signal to stop arrives, while answers in flight are still being finished."""
-    listener = bind(config.server.host, config.server.port)
+    """`ready` is told the URL once it answers, `stopping` when the first signal to stop arrives, while answers in flight are
+    still being finished.
+    """
+    listener = listener or bind(config.server.host, config.server.port)
     app = App(config, load=load, file=file)
     server = server_for(app)
     owner = Owner()
     _install_signals(server, app, owner, load, stopping or (lambda: None))
     url = address(listener)
 
-    async def announce() -> None:
+    async def started() -> None:
         while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
             await asyncio.sleep(0.005)
         gc.collect()
         gc.freeze()  # what start-up made stays; the collector need not look at it again
-        for warning in config.warnings:
-            log.warning(warning)
-        log.info("ready", url=url, config=config.source, endpoints=len(config.endpoints), strategy=config.routing.strategy)
+        if announce:
+            _announce(config, url)
         if ready is not None:
             ready(url)
 
-    owner.start("announce", announce())
+    owner.start("started", started())
     try:
         await server.serve(sockets=[listener])
     finally:
         await owner.stop()
         listener.close()
-    log.info("stopped")
+    if announce:
+        log.info("stopped")
+
+
+def _announce(config: Config, url: str) -> None:
+    for warning in config.warnings:
+        log.warning(warning)
+    log.info("ready", url=url, config=config.source, endpoints=len(config.endpoints), strategy=config.routing.strategy)
 
 
 def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], Config], stopping: Callable[[], object]) -> None:

@@ -16,7 +16,7 @@ from octoroute.upstream import Opened
 
 
 class Ledger(Protocol):
-    def settle(self, outcome: Outcome) -> None: ...
+    def settle(self, outcome: Outcome, request: Request) -> None: ...
 
 
 class Trail:
@@ -94,7 +94,7 @@ class Trail:
             self._opened.close()
         if self._lease is not None:
             self._lease.release()
-        self._ledger.settle(self._outcome())
+        self._ledger.settle(self._outcome(), self._request)
 
     def _tell_health(self) -> None:
         if self._lease is None:

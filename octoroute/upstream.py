@@ -208,6 +208,21 @@ class Upstream:
         except TimeoutError:
             raise TooSlow(f"the upstream did not answer within {timeout_s:g} s") from None
 
+    async def ask(self, endpoint: Endpoint, api: str, body: bytes, client_headers: Mapping[str, str]) -> bytes:
+        """A side question (how many tokens?), answered whole. Raises UpstreamError."""
+        question = Question(body=body, stream=False, api=api, client_headers=client_headers)
+        try:
+            async with asyncio.timeout(endpoint.first_event_timeout_s):
+                answer = await self._transport.send(self._call(endpoint, question))
+                try:
+                    if answer.status != 200:
+                        raise await self._refusal(self.outbound(endpoint), answer)
+                    return await answer.body(MAX_ERROR_BYTES)
+                finally:
+                    answer.close()
+        except TimeoutError:
+            raise TooSlow(f"the upstream did not answer within {endpoint.first_event_timeout_s:g} s") from None
+
     async def probe(self, endpoint: Endpoint, timeout_s: float) -> None:
         """Is it alive? Raises UpstreamError when it is not; a server without a list of models (404, 405) is."""
         provider = self.provider(endpoint)

@@ -16,6 +16,7 @@ from octoroute.api import admin
 from octoroute.api.edge import Receive, Scope, Send, check_json, headers_of, new_id, read_body, request_id, send_error
 from octoroute.api.reply import json_reply
 from octoroute.api.status import able, by_provider, of_provider
+from octoroute.counting import Counting
 from octoroute.dialects.base import Inbound
 from octoroute.errors import BadRequest, OctorouteError, UnknownModel, UnknownRoute, WrongMethod
 from octoroute.explain import explain, tell
@@ -23,6 +24,7 @@ from octoroute.gateway import ALIASES
 from octoroute.health import Circuit
 from octoroute.metrics import Metrics, Scraper
 from octoroute.routers.base import Router
+from octoroute.types import Request as Question
 
 OWN_MODELS = ("auto", "fast", "balanced", "deep")
 
@@ -35,6 +37,7 @@ class Rooms(admin.Rooms, Protocol):
     inbound: Mapping[str, Inbound]
     max_request_bytes: int
     aliases: tuple[str, ...]
+    counting: Counting
     dry_router: Router
 
 
@@ -54,6 +57,7 @@ class Views:
                 Route("/v1/models", self.guarded(self.models)),
                 Route("/v1/models/{name:path}", self.guarded(self.model)),
                 Route("/v1/route", self.guarded(self.route), methods=["POST"]),
+                Route("/v1/messages/count_tokens", self.guarded(self.count), methods=["POST"]),
                 *admin.Admin(self._rooms).routes(),
             ],
             exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientDisconnect: self._gone},
@@ -155,11 +159,19 @@ class Views:
         return list(dict.fromkeys([*OWN_MODELS, *(endpoint.name for endpoint in self._rooms.gateway.house.endpoints)]))
 
     async def route(self, request: Request) -> Response:
-        rooms = self._rooms
+        asked = await self._asked(request, "openai")
+        return json_reply(tell(await explain(self._rooms.gateway, self._rooms.dry_router, asked)), request)
+
+    async def count(self, request: Request) -> Response:
+        counted = await self._rooms.counting.count(await self._asked(request, "anthropic"), self._rooms.dry_router)
+        response = json_reply({"input_tokens": counted.tokens}, request)
+        response.headers["x-octoroute-token-count"] = counted.how
+        return response
+
+    async def _asked(self, request: Request, dialect: str) -> Question:
         check_json(request.headers)
-        body = await read_body(request.receive, request.headers, rooms.max_request_bytes)
-        asked = rooms.inbound["openai"].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
-        return json_reply(tell(await explain(rooms.gateway, rooms.dry_router, asked)), request)
+        body = await read_body(request.receive, request.headers, self._rooms.max_request_bytes)
+        return self._rooms.inbound[dialect].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
 
     # what went wrong
 

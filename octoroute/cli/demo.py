@@ -19,9 +19,14 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _leave(signum: int, frame: object) -> None:
+    del signum, frame
+    os._exit(0)
+
+
 def run(args: argparse.Namespace) -> int:
     # Until the gateway takes the signals over there is nothing to tidy up.
-    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, _leave)
 
     import uvloop  # noqa: PLC0415  commands import lazily
 

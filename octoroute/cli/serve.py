@@ -14,10 +14,13 @@ def run(args: argparse.Namespace) -> int:
     from octoroute import logs  # noqa: PLC0415  commands import lazily
     from octoroute.config import environment, load  # noqa: PLC0415
     from octoroute.config.file import ConfigFile  # noqa: PLC0415
-    from octoroute.server import serve  # noqa: PLC0415
 
     env, cwd = environment.variables(), Path.cwd()
     config = load(args.config, env, cwd)
+    if config.server.workers > 1:
+        environment.share_metrics()  # before the metrics library is imported: it looks then
+    from octoroute.server import serve  # noqa: PLC0415
+
     logs.configure(
         level=config.observability.log_level,
         style=config.observability.log_format,
@@ -25,5 +28,4 @@ def run(args: argparse.Namespace) -> int:
         env=env,
     )
     file = ConfigFile(Path(config.source), env, cwd)
-    serve(config, load=file.load, file=file)
-    return 0
+    return serve(config, load=file.load, file=file)

@@ -13,13 +13,16 @@ from octoroute.dialects.base import Inbound, Outbound
 from octoroute.dialects.gemini.outbound import GeminiOutbound
 from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.dialects.openai.outbound import OpenAIOutbound
+from octoroute.dialects.responses.inbound import ResponsesInbound
 from octoroute.dialects.routing import Routing
 from octoroute.dialects.simple import Simple
 
 
 def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:
     """`wall`: seconds since the epoch, for answers that carry a date."""
-    return {dialect.name: dialect for dialect in (OpenAIInbound(wall), AnthropicInbound(), Simple(), Routing())}
+    return {
+        dialect.name: dialect for dialect in (OpenAIInbound(wall), ResponsesInbound(wall), AnthropicInbound(), Simple(), Routing())
+    }
 
 
 def outbound(clock: Callable[[], float]) -> Mapping[str, Outbound]:

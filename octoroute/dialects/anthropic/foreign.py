@@ -33,19 +33,22 @@ def removed(body: Body, *, every: bool = False) -> Mapping[str, bytes | None]:
     if messages is None or not (every or _MARK in bytes(messages)):
         return {}
     try:
-        decoded = _MESSAGES.decode(messages)
+        return _changes(body, _MESSAGES.decode(messages), every=every)
     except (ValueError, RecursionError):
         return {}  # the endpoint will say what is wrong with it
+
+
+def _changes(body: Body, messages: list[dict[str, msgspec.Raw]], *, every: bool) -> Mapping[str, bytes | None]:
     kept: list[bytes] = []
     changed = unanswered = False
-    for message in decoded:
+    for message in messages:
         content, lost, calls = _without(message.get("content"), every=every)
         changed = changed or lost
         if not lost:
             kept.append(msgspec.json.encode(message))
         elif content != b"[]":
             kept.append(msgspec.json.encode({**message, "content": msgspec.Raw(content)}))
-        if message.get("role") == b'"assistant"':
+        if bytes(message.get("role", b"")) == b'"assistant"':
             unanswered = lost and calls
     if not changed:
         return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -18,7 +19,7 @@ from octoroute.types import Facts, Request
 class _Block(msgspec.Struct):
     type: str = ""
     text: str | None = None
-    content: str | list[_Block] | msgspec.Raw | None = None
+    content: str | list[_Block] | _Block | None = None
 
 
 class _Message(msgspec.Struct):
@@ -27,7 +28,7 @@ class _Message(msgspec.Struct):
 
 
 class _Config(msgspec.Struct):
-    format: msgspec.Raw | None = None
+    format: Any = None
 
 
 _MODEL = msgspec.json.Decoder(str)
@@ -135,6 +136,6 @@ def _text_of(blocks: Sequence[_Block], facts: FactsBuilder) -> str:
         inner = block.content
         if isinstance(inner, str):
             facts.extra_chars += len(inner)
-        elif isinstance(inner, list):
-            facts.extra_chars += len(_text_of(inner, facts))
+        elif inner is not None:
+            facts.extra_chars += len(_text_of(inner if isinstance(inner, list) else [inner], facts))
     return "\n".join(texts)

@@ -1,0 +1,126 @@
+"""Clients that speak Responses: always through the hub. Pure but for a clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from octoroute.conversation import Conversation
+from octoroute.dialects import sse
+from octoroute.dialects.body import Body, decode
+from octoroute.dialects.facts import FactsBuilder, read_hints
+from octoroute.dialects.openai.errors import write_error
+from octoroute.dialects.openai.request import read_model
+from octoroute.dialects.responses import wire
+from octoroute.dialects.responses.answer import ECHOED, write_whole
+from octoroute.dialects.responses.encoder import ResponsesEncoder
+from octoroute.dialects.responses.question import read_question, refuse_state
+from octoroute.errors import BadRequest, OctorouteError
+from octoroute.events import Event
+from octoroute.types import Endpoint, Facts, Request
+
+_REQUEST = msgspec.json.Decoder(wire.Request)
+_SUMMED_UP = ("reasoning", "text")
+
+
+class ResponsesInbound:
+    name = "responses"
+    keep_alive = sse.KEEP_ALIVE
+
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+        parsed = Body.parse(body)
+        model = read_model(parsed)
+        request = decode(body, _REQUEST, "")
+        refuse_state(request)
+        if not request.input:
+            raise BadRequest("input: is missing; send a string or a list of items", param="input")
+        return Request(
+            id=request_id,
+            dialect=self.name,
+            model=model,
+            stream=bool(request.stream),
+            body=parsed,
+            facts=_facts(request, parsed, headers),
+            headers=headers,
+            wants_usage=True,
+        )
+
+    def patched(self, request: Request, model: str) -> bytes:
+        raise NotImplementedError("no endpoint is asked in this dialect")
+
+    def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
+        del endpoint  # the request says all
+        assert isinstance(request.body, Body)
+        return read_question(request.body.raw)
+
+    def encoder(self, request: Request) -> ResponsesEncoder:
+        return ResponsesEncoder(
+            model=request.model, created_s=int(self._wall()), echo=_echo(request), input_tokens=request.facts.context_tokens
+        )
+
+    def whole(self, request: Request, events: Sequence[Event]) -> bytes:
+        return write_whole(
+            events,
+            model=request.model,
+            created_s=int(self._wall()),
+            echo=_echo(request),
+            input_tokens=request.facts.context_tokens,
+        )
+
+    def status(self, error: OctorouteError) -> int:
+        return error.status
+
+    def error(self, error: OctorouteError, request_id: str) -> bytes:
+        return write_error(error, request_id)
+
+    def error_event(self, error: OctorouteError, request_id: str) -> bytes:
+        return ResponsesEncoder(model="", created_s=0, echo={}).fail(error, request_id)
+
+
+def _echo(request: Request) -> dict[str, object]:
+    """The request's own values, as bytes; null ones give way to the defaults."""
+    assert isinstance(request.body, Body)
+    values = {name: value for name, value in request.body.values.items() if name in ECHOED and bytes(value) != b"null"}
+    return {name: value for name, value in values.items() if name not in _SUMMED_UP or request.body.is_set(name)}
+
+
+def _facts(request: wire.Request, body: Body, headers: Mapping[str, str]) -> Facts:
+    facts = FactsBuilder()
+    if request.instructions:
+        facts.message("system", request.instructions)
+    if isinstance(request.input, str):
+        facts.message("user", request.input)
+    else:
+        for item in request.input or ():
+            _note(item, facts)
+    if body.is_set("tools"):
+        facts.tools = True
+        facts.extra_chars += len(memoryview(body.values["tools"]))
+    wanted = request.text.format if request.text is not None else None
+    facts.json = wanted is not None and wanted.type != "text"
+    return facts.build(read_hints(body, headers), output_tokens=request.max_output_tokens)
+
+
+def _note(item: wire.Item, facts: FactsBuilder) -> None:
+    texts: list[str] = []
+    for content in (item.content, item.output):
+        if isinstance(content, str):
+            texts.append(content)
+            continue
+        for part in content or ():
+            if part.text is not None:
+                texts.append(part.text)
+            elif part.type == "input_image":
+                facts.images += 1
+            elif part.type == "input_file":
+                facts.attachments = True
+    if item.type == "message":
+        facts.message(item.role or "user", "\n".join(texts))
+    else:
+        facts.tools = facts.tools or item.type.startswith("function_call")
+        facts.extra_chars += sum(map(len, texts)) + len(item.arguments or "")
