@@ -35,6 +35,8 @@ from octoroute.selection import POLICIES
 from octoroute.statistics import Statistics
 from octoroute.switches import Switches
 from octoroute.tasks import Owner, supervise
+from octoroute.traffic.recorder import Recorder
+from octoroute.traffic.tap import Route
 from octoroute.transports import TRANSPORTS
 from octoroute.transports.base import Transport
 from octoroute.types import Endpoint
@@ -67,6 +69,7 @@ class App:
         self._transport = transport or TRANSPORTS[config.server.upstream]()
         self._chance = chance
         self._owner = Owner()
+        self._started = False
         notices = Notices()
         health = Health(
             failure_threshold=config.health.failure_threshold,
@@ -103,7 +106,10 @@ class App:
             cannot=self._cannot_probe,
         )
         self.changes = Changes(self.reload, lambda: self.config, load=load, file=file)
-        self._hot = self._routes()
+        self.recorder = Recorder(clock=clock, wall=wall, dropped=self._lines_dropped)
+        self._ledger = ledger
+        self._plain = self._routes()
+        self._hot: Mapping[str, Route] = self._plain
         self._views = Limits(Views(self).app(), self.inbound["openai"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,8 +134,17 @@ class App:
         self.keys = Keys(config.auth.keys, config.auth.admin_keys)
         self.max_request_bytes = config.server.max_request_bytes
         self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
+        if self._started:
+            self._record(config)
+
+    def _record(self, config: Config) -> None:
+        self.recorder.use(config)
+        self._ledger.watcher = self.recorder.watcher
+        self._hot = self.recorder.around(self._plain)
 
     async def start(self) -> None:
+        self._started = True
+        self._record(self.config)
         self._owner.start(
             "health probe", supervise("health probe", self._prober.run, died=self._probe_died, clock=self.gateway.clock)
         )
@@ -145,6 +160,7 @@ class App:
     async def stop(self) -> None:
         await self._owner.stop()
         await self._transport.close()
+        await self.recorder.stop()
 
     def _routes(self) -> Mapping[str, Answering]:
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
@@ -176,6 +192,9 @@ class App:
 
     def _dry_router(self, config: Config) -> Router:
         return STRATEGIES[config.routing.strategy](_setting(config), ask_nobody)
+
+    def _lines_dropped(self, count: int) -> None:
+        self.metrics.count("octoroute_traffic_log_dropped_total", by=count)
 
     def _probe_died(self, how: str) -> None:
         self.metrics.count("octoroute_background_health_task_failures_total", how)

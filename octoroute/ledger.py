@@ -23,6 +23,8 @@ class Ledger:
         self._statistics = statistics
         self.learn: Callable[[Request, Endpoint, Usage], None] | None = None
         """Told what providers reported, for those who estimate."""
+        self.watcher: Callable[[Outcome], None] | None = None
+        """Told every outcome, in the task of its request."""
 
     def settle(self, outcome: Outcome, request: Request) -> None:
         """Never raises: a request is not lost for its bookkeeping."""
@@ -35,6 +37,8 @@ class Ledger:
                 self._statistics.record(outcome)
                 if self.learn is not None and outcome.usage is not None and outcome.endpoint is not None:
                     self.learn(request, outcome.endpoint, outcome.usage)
+            if self.watcher is not None:
+                self.watcher(outcome)
         except Exception as error:
             self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
             log.exception("recording failed", request_id=outcome.request_id, error=repr(error))
