@@ -16,7 +16,7 @@ import structlog
 from octoroute import dialects
 from octoroute.api.answering import Answering
 from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
-from octoroute.api.views import Limits, Views
+from octoroute.api.views import Door, Views
 from octoroute.asking import Asker
 from octoroute.changes import Changes
 from octoroute.config.file import ConfigFile
@@ -29,7 +29,7 @@ from octoroute.metrics import Metrics, Scraper
 from octoroute.notices import Notices
 from octoroute.prober import Prober
 from octoroute.providers import PROVIDERS
-from octoroute.relay import Reply
+from octoroute.relay import KEEP_ALIVE_S, Reply
 from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
 from octoroute.selection import POLICIES
 from octoroute.statistics import Statistics
@@ -56,6 +56,7 @@ class App:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
+        keep_alive_s: float = KEEP_ALIVE_S,
         load: Callable[[], Config] | None = None,
         file: ConfigFile | None = None,
     ) -> None:
@@ -108,9 +109,9 @@ class App:
         self.changes = Changes(self.reload, lambda: self.config, load=load, file=file)
         self.recorder = Recorder(clock=clock, wall=wall, dropped=self._lines_dropped)
         self._ledger = ledger
-        self._plain = self._routes()
+        self._plain = self._routes(keep_alive_s)
         self._hot: Mapping[str, Route] = self._plain
-        self._views = Limits(Views(self).app(), self.inbound["openai"])
+        self._views = Door(Views(self).app(), self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -162,7 +163,7 @@ class App:
         await self._transport.close()
         await self.recorder.stop()
 
-    def _routes(self) -> Mapping[str, Answering]:
+    def _routes(self, keep_alive_s: float) -> Mapping[str, Answering]:
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
             return Answering(
                 self.gateway,
@@ -170,6 +171,7 @@ class App:
                 keys=lambda: self.keys,
                 max_bytes=lambda: self.max_request_bytes,
                 present=present,
+                keep_alive_s=keep_alive_s,
             )
 
         return {

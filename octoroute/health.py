@@ -177,11 +177,11 @@ class Health:
         return Lease(self, endpoint, state, is_probe=False, request_id=request_id)
 
     def succeeded(self, endpoint: Endpoint, request_id: str = "") -> None:
+        """Closes the circuit. A rest goes on: the success may have begun before it, and a probe costs nothing."""
         state = self.of(endpoint)
         closes = state.opened_at is not None
         state.failures = 0
         state.opened_at = None
-        state.rests_until = 0.0
         state.last_error = None
         state.last_seen = self._clock()
         state.succeeded_at = self._wall()

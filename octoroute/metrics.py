@@ -52,7 +52,11 @@ TABLE: tuple[Described, ...] = (
         ("endpoint", "outcome"),
         "Requests by the endpoint that answered (or was asked last) and how they ended.",
     ),
-    Described("octoroute_attempts_total", ("endpoint", "error"), "Endpoints asked, by error code; empty: it answered."),
+    Described(
+        "octoroute_attempts_total",
+        ("endpoint", "error"),
+        "Endpoints asked, by error code; empty: it answered; abandoned: the client left.",
+    ),
     Described("octoroute_retries_total", ("endpoint",), "Attempts after the first of a request."),
     Described("octoroute_fallbacks_total", ("tier",), "Requests answered by another endpoint than the one asked first."),
     Described(

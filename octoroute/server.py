@@ -12,13 +12,14 @@ from collections.abc import Callable, Generator
 import structlog
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from octoroute.api.edge import MAX_HEADER_BYTES
 from octoroute.app import App
 from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
-from octoroute.errors import ConfigError, OctorouteError
+from octoroute.dialects.errors import openai_envelope
+from octoroute.errors import BadRequest, ClientError, ConfigError, HeadersTooLarge, OctorouteError
 from octoroute.metrics import worker_died
 from octoroute.tasks import Owner
 from octoroute.workers import Workers
@@ -27,38 +28,44 @@ log = structlog.stdlib.get_logger("octoroute.server")
 
 BACKLOG = 4096
 _MAX_HEAD_BYTES = 2 * MAX_HEADER_BYTES
-_HEAD_TOO_LARGE = (
-    b'{"error":{"message":"the request\'s headers are too large","type":"invalid_request_error","param":null,'
-    b'"code":"headers_too_large"}}'
-)
 
 
 class Protocol(HttpToolsProtocol):
     """uvicorn's protocol with a limit on what may come before a request's body: it has none of its own."""
 
+    _in_head = False
     _head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
-        if self.scope is None or self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
-            self._head_bytes += len(data)
+        was_in_head = self._in_head
         super().data_received(data)
-        if self._head_bytes > _MAX_HEAD_BYTES and not self._in_body():
-            self._refuse_head()
+        if was_in_head and self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES:
+                self._refuse(HeadersTooLarge(f"the request's headers are longer than {_MAX_HEAD_BYTES} bytes"))
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._head_bytes = 0
+        self._in_head = False
         super().on_headers_complete()
 
-    def _in_body(self) -> bool:
-        return self._head_bytes == 0
+    def send_400_response(self, msg: str) -> None:
+        del msg
+        self._refuse(BadRequest("the request is not valid HTTP/1.1"))
 
-    def _refuse_head(self) -> None:
-        if self.transport.is_closing():
-            return
-        self.transport.write(
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n"
-            b"content-length: %d\r\n\r\n%b" % (len(_HEAD_TOO_LARGE), _HEAD_TOO_LARGE)
-        )
+    def _refuse(self, error: ClientError) -> None:
+        """For what no application ever sees. An answer that is under way is not written into."""
+        answering = getattr(self, "cycle", None) is not None and not self.cycle.response_complete
+        if not self.transport.is_closing() and not answering:
+            body = openai_envelope(error)
+            status = STATUS_LINE[error.status]
+            self.transport.write(
+                b"%bcontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body)
+            )
         self.transport.close()
 
 

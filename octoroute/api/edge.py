@@ -95,7 +95,7 @@ class Keys:
             return self._name(headers) if self._has_admin else None
         name = self._name(headers)
         if name is None:
-            if offered_key(headers) is None:
+            if not offered_keys(headers):
                 raise Unauthorized("a key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
             raise Unauthorized("the key is not one of this gateway's")
         return name
@@ -112,11 +112,8 @@ class Keys:
         return name
 
     def _name(self, headers: Mapping[str, str]) -> str | None:
-        offered = offered_key(headers)
-        if offered is None:
-            return None
-        digest = _digest(offered)
-        matching = [name for known, name in self._known if hmac.compare_digest(digest, known)]
+        digests = [_digest(key) for key in offered_keys(headers)]
+        matching = [name for known, name in self._known for digest in digests if hmac.compare_digest(digest, known)]
         return matching[0] if matching else None
 
 
@@ -124,12 +121,10 @@ def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode("latin-1", "replace")).digest()
 
 
-def offered_key(headers: Mapping[str, str]) -> str | None:
-    key = headers.get("x-api-key")
-    if key:
-        return key
+def offered_keys(headers: Mapping[str, str]) -> list[str]:
+    """Anthropic's clients may send both headers; either will do."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+    return [key for key in (headers.get("x-api-key", ""), token.strip() if scheme.lower() == "bearer" else "") if key]
 
 
 def check_method(scope: Scope, *allowed: str) -> None:

@@ -33,7 +33,9 @@ from octoroute.events import Finished
 from tests.support.anthropic_stream import check
 from tests.support.chunks import DONE, chunk, numbered, openai_message, sse, tool, tools, usage
 
-MORE = settings(max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "200")), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MORE = settings(
+    max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "200")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8) | st.sampled_from(
     ["", " ", "<think>", "</think>", "STOP"]
