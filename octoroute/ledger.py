@@ -27,7 +27,7 @@ class Ledger:
         """Told every outcome, in the task of its request."""
 
     def settle(self, outcome: Outcome, request: Request | None) -> None:
-        """Never raises: a request is not lost for its bookkeeping."""
+        """Never raises: a request is not lost for its bookkeeping. `request` is None for what never became one."""
         try:
             if outcome.dialect == ROUTING:
                 self._metrics.record_attempts(outcome)
@@ -35,7 +35,7 @@ class Ledger:
             else:
                 self._metrics.record(outcome)
                 self._statistics.record(outcome)
-                if self.learn is not None and request is not None and outcome.usage is not None and outcome.endpoint is not None:
+                if self.learn and request and outcome.usage is not None and outcome.endpoint is not None:
                     self.learn(request, outcome.endpoint, outcome.usage)
             if self.watcher is not None:
                 self.watcher(outcome)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 import structlog
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from octoroute.api.edge import MAX_HEADER_BYTES
 from octoroute.app import App
@@ -27,16 +27,22 @@ from octoroute.workers import Workers
 log = structlog.stdlib.get_logger("octoroute.server")
 
 BACKLOG = 4096
+LINGER_S = 2.0
 _MAX_HEAD_BYTES = 2 * MAX_HEADER_BYTES
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol with a limit on what may come before a request's body: it has none of its own."""
+    """uvicorn's protocol with a limit on what may come before a request's body, of which it has none, and our own words for
+    what no application ever sees.
+    """
 
     _in_head = False
     _head_bytes = 0
+    _refused = False
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         was_in_head = self._in_head
         super().data_received(data)
         if was_in_head and self._in_head:
@@ -58,15 +64,32 @@ class Protocol(HttpToolsProtocol):
         self._refuse(BadRequest("the request is not valid HTTP/1.1"))
 
     def _refuse(self, error: ClientError) -> None:
-        """For what no application ever sees. An answer that is under way is not written into."""
-        answering = getattr(self, "cycle", None) is not None and not self.cycle.response_complete
-        if not self.transport.is_closing() and not answering:
-            body = openai_envelope(error)
-            status = STATUS_LINE[error.status]
-            self.transport.write(
-                b"%bcontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body)
-            )
-        self.transport.close()
+        """The last answer of this connection, unless another one is under way.
+
+        What the client still sends is read and forgotten for a while: closing at once would reset the connection, and the client
+        would lose the answer.
+        """
+        self._refused = True
+        if self.transport.is_closing():
+            return
+        cycle = self._current()
+        if cycle is not None and cycle.response_started:
+            self.transport.close()
+            return
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        body = openai_envelope(error)
+        head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[error.status] + head + body)
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_S, self.transport.close)
+
+    def _current(self) -> RequestResponseCycle | None:
+        """The request whose answer is not complete."""
+        if self.cycle and not self.cycle.response_complete:
+            return self.cycle
+        return None
 
 
 class Server(uvicorn.Server):

@@ -14,8 +14,10 @@ def run(args: argparse.Namespace) -> int:
     from octoroute import logs  # noqa: PLC0415  commands import lazily
     from octoroute.config import environment, load  # noqa: PLC0415
     from octoroute.config.file import ConfigFile  # noqa: PLC0415
+    from octoroute.config.load import ENVIRONMENT  # noqa: PLC0415
 
-    env, cwd = environment.variables(), Path.cwd()
+    cwd = Path.cwd()
+    env = environment.variables(cwd)
     config = load(args.config, env, cwd)
     if config.server.workers > 1:
         environment.share_metrics()  # before the metrics library is imported: it looks then
@@ -27,5 +29,7 @@ def run(args: argparse.Namespace) -> int:
         providers=[endpoint.provider for endpoint in config.endpoints],
         env=env,
     )
-    file = ConfigFile(Path(config.source), env, cwd)
+    if config.source == ENVIRONMENT:
+        return serve(config, load=lambda: load(None, environment.variables(cwd), cwd))
+    file = ConfigFile(Path(config.source), lambda: environment.variables(cwd), cwd)
     return serve(config, load=file.load, file=file)

@@ -17,7 +17,8 @@ from typing import Any, Literal, cast
 
 import msgspec
 
-from octoroute.config.load import load, loads, parse
+from octoroute.config.formats import parse
+from octoroute.config.load import load, loads
 from octoroute.config.masking import MASK, unmasked
 from octoroute.config.schema import Config
 from octoroute.errors import ConfigError, OctorouteError
@@ -30,7 +31,8 @@ class Proposal(msgspec.Struct, frozen=True):
 
 
 class ConfigFile:
-    def __init__(self, path: Path, env: Mapping[str, str], cwd: Path, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, env: Callable[[], Mapping[str, str]], cwd: Path, wall: Callable[[], float] = time.time) -> None:
+        """`env` is read anew each time: its .env file may have changed too."""
         self.path = cwd / path
         self._env = env
         self._cwd = cwd
@@ -38,7 +40,7 @@ class ConfigFile:
 
     def load(self) -> Config:
         """Raises ConfigError."""
-        return load(self.path, self._env, self._cwd)
+        return load(self.path, self._env(), self._cwd)
 
     def propose(self, text: str, language: Literal["toml", "json"]) -> Proposal:
         """Raises ConfigError with every problem; the file is not touched."""
@@ -51,7 +53,7 @@ class ConfigFile:
                 raise ConfigError(problems)
             same_language = False
         wanted = text if same_language else self._written(tree)
-        return Proposal(loads(wanted, self.path, self._env), wanted)
+        return Proposal(loads(wanted, self.path, self._env()), wanted)
 
     def replace(self, proposal: Proposal) -> Path:
         """Put it in the old file's place, and say where the old one is. Raises OctorouteError; then nothing has changed."""

@@ -43,7 +43,7 @@ async def filed(tmp_path, started):
     async def make(tree, env=None, name="config.toml"):
         path = tmp_path / name
         path.write_text(json.dumps(tree) if name.endswith(".json") else tomli_w.dumps(tree), "utf-8")
-        file = ConfigFile(path, env or {}, tmp_path, wall=lambda: 1_700_000_000.0)
+        file = ConfigFile(path, lambda: env or {}, tmp_path, wall=lambda: 1_700_000_000.0)
         house = await House.open(tree, file=file)
         house.app.reload(file.load())
         started.push_async_callback(house.close)
