@@ -59,8 +59,11 @@ class App:
         keep_alive_s: float = KEEP_ALIVE_S,
         load: Callable[[], Config] | None = None,
         file: ConfigFile | None = None,
+        spread: Callable[[], None] | None = None,
     ) -> None:
-        """`load` reads the configuration again; `file` is where it came from, if it may be rewritten."""
+        """`load` reads the configuration again; `file` is where it came from, if it may be rewritten; `spread` tells the other
+        workers of a change.
+        """
         self.config = config
         self.wall = wall
         self.inbound = dialects.inbound(wall)
@@ -106,7 +109,7 @@ class App:
             random=chance,
             cannot=self._cannot_probe,
         )
-        self.changes = Changes(self.reload, lambda: self.config, load=load, file=file)
+        self.changes = Changes(self.reload, lambda: self.config, load=load, file=file, spread=spread)
         self.recorder = Recorder(clock=clock, wall=wall, dropped=self._lines_dropped)
         self._ledger = ledger
         self._plain = self._routes(keep_alive_s)

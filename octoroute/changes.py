@@ -47,21 +47,30 @@ class Changes:
         *,
         load: Callable[[], Config] | None = None,
         file: ConfigFile | None = None,
+        spread: Callable[[], None] | None = None,
     ) -> None:
-        """`swap` makes a configuration the running one, `now` tells which is; `load` reads it again from where it came."""
+        """`swap` makes a configuration the running one, `now` tells which is; `load` reads it again from where it came;
+        `spread` tells the other workers to do so.
+        """
         self._swap = swap
         self._now = now
         self._load = load or (file.load if file else None)
         self._file = file
+        self._spread = spread or (lambda: None)
         self._one = asyncio.Lock()
 
-    async def reload(self, load: Callable[[], Config] | None = None) -> Changed:
-        """Raises ConfigError with every problem; BadRequest when there is nothing to read again."""
-        load = load or self._load
-        if load is None:
-            raise BadRequest(NO_FILE)
+    async def reload(self, load: Callable[[], Config]) -> Changed:
+        """Raises ConfigError with every problem."""
         async with self._one:
             return self._change(await asyncio.to_thread(load))
+
+    async def reload_all(self) -> Changed:
+        """Every worker. Raises ConfigError with every problem, BadRequest when there is nothing to read again."""
+        if self._load is None:
+            raise BadRequest(NO_FILE)
+        changed = await self.reload(self._load)
+        self._spread()
+        return changed
 
     async def replace(self, text: str, language: Literal["toml", "json"]) -> Changed:
         """Check, write, swap. Raises ConfigError, and OctorouteError when the file cannot be written; then nothing has changed."""
@@ -76,6 +85,7 @@ class Changes:
             except Exception:
                 await asyncio.to_thread(file.restore, backup)
                 raise
+        self._spread()
         log.info("configuration written", config=str(file.path), backup=str(backup))
         return msgspec.structs.replace(changed, backup=backup)
 

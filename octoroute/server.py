@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 from collections.abc import Callable, Generator
@@ -15,6 +16,7 @@ import uvloop
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from octoroute.api.edge import MAX_HEADER_BYTES
+from octoroute.api.status import by_provider
 from octoroute.app import App
 from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
@@ -129,7 +131,11 @@ def serve(config: Config, *, load: Callable[[], Config], file: ConfigFile | None
         return 0
 
     def work(shared: socket.socket, tell_ready: Callable[[], None]) -> None:
-        uvloop.run(run(config, load=load, file=file, listener=shared, ready=lambda _: tell_ready(), announce=False))
+        def ready(url: str) -> None:
+            del url
+            tell_ready()
+
+        uvloop.run(run(config, load=load, file=file, listener=shared, ready=ready, announce=False, spread=_tell_parent))
 
     workers = Workers(listener, work, died=worker_died)
     code = workers.run(config.server.workers, ready=lambda: _announce(config, address(listener)))
@@ -166,12 +172,13 @@ async def run(
     ready: Callable[[str], object] | None = None,
     stopping: Callable[[], object] | None = None,
     announce: bool = True,
+    spread: Callable[[], None] | None = None,
 ) -> None:
     """`ready` is told the URL once it answers, `stopping` when the first signal to stop arrives, while answers in flight are
-    still being finished.
+    still being finished, `spread` when an operator has changed the configuration and there are other workers.
     """
     listener = listener or bind(config.server.host, config.server.port)
-    app = App(config, load=load, file=file)
+    app = App(config, load=load, file=file, spread=spread)
     server = server_for(app)
     owner = Owner()
     _install_signals(server, app, owner, load, stopping or (lambda: None))
@@ -198,9 +205,15 @@ async def run(
 
 
 def _announce(config: Config, url: str) -> None:
+    for provider, endpoints in by_provider(config.endpoints).items():
+        log.info("provider", provider=provider, priority=max(e.priority for e in endpoints), endpoints=[e.id for e in endpoints])
     for warning in config.warnings:
         log.warning(warning)
     log.info("ready", url=url, config=config.source, endpoints=len(config.endpoints), strategy=config.routing.strategy)
+
+
+def _tell_parent() -> None:
+    os.kill(os.getppid(), signal.SIGHUP)
 
 
 def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], Config], stopping: Callable[[], object]) -> None:

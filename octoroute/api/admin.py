@@ -5,6 +5,7 @@ A GET never asks an endpoint anything, and no answer holds a secret.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, Protocol
 
@@ -119,6 +120,7 @@ class Admin:
 
     def turn_provider(self, *, on: bool) -> Callable[[Request], Awaitable[Response]]:
         async def turned(request: Request) -> Response:
+            self._check_alone()
             endpoints = self._of_provider(request)
             name = endpoints[0].provider
             self._rooms.switches.turn_provider(name, self._endpoints(), on=on)
@@ -128,16 +130,25 @@ class Admin:
 
     def turn_endpoint(self, *, on: bool) -> Callable[[Request], Awaitable[Response]]:
         async def turned(request: Request) -> Response:
+            self._check_alone()
             endpoint = self._of_endpoint(request)
             self._rooms.switches.turn_endpoint(endpoint.id, self._endpoints(), on=on)
             return json_reply({"endpoint": endpoint.id, **self._endpoint(endpoint)}, request)
 
         return turned
 
+    def _check_alone(self) -> None:
+        if self._rooms.config.server.workers > 1:
+            raise BadRequest(
+                "with server.workers > 1 a switch would reach one worker only; write enabled = false into the [providers] table "
+                "and POST /admin/config/reload"
+            )
+
     # statistics
 
     async def stats(self, request: Request) -> Response:
-        return json_reply({"timestamp": self._rooms.wall(), **self._rooms.statistics.told()}, request)
+        told = self._rooms.statistics.told()
+        return json_reply({"timestamp": self._rooms.wall(), "worker": os.getpid(), **told}, request)
 
     async def reset_stats(self, request: Request) -> Response:
         self._rooms.statistics.reset()
@@ -159,7 +170,7 @@ class Admin:
         return await self._changed(self._rooms.changes.replace(text, _language(request, text)), request)
 
     async def reload(self, request: Request) -> Response:
-        return await self._changed(self._rooms.changes.reload(), request)
+        return await self._changed(self._rooms.changes.reload_all(), request)
 
     async def _changed(self, change: Awaitable[Changed], request: Request) -> Response:
         try:
