@@ -165,7 +165,7 @@ async def test_sighup_swaps_the_configuration_and_requests_under_way_finish_as_t
             "one",
             "from old",
         )
-        assert any("server.port" in line["event"] for line in process.log())
+        assert any(line.get("key") == "server.port" and line["level"] == "warning" for line in process.log())
 
 
 @pytest.mark.parametrize("broken", ["[models", "[server]\nport = 70000\n", "", None], ids=["no TOML", "a bad key", "empty", "gone"])

@@ -21,8 +21,10 @@ from octoroute.types import Secret, Tier
 CLASSES: Mapping[str, Tier] = {"big": Tier.DEEP, "middle": Tier.BALANCED, "small": Tier.FAST}
 """Its words for the tiers: for Claude's opus, sonnet, and haiku."""
 
-_NEEDED_AT_ONCE = re.compile(r"providers\[\d+\]\.(name|priority)")
-"""Keys that decide about more than their own provider: a variable in them must be set."""
+_OF_ONE_PROVIDER = re.compile(
+    r"providers\[\d+\]\.(api_key|base_url|api_version|timeout|max_retries|enabled|custom_headers\..+|models\.\w+\[\d+\])"
+)
+"""Where a variable may be missing. `name` and `priority` decide about more than their own provider."""
 
 
 class Classes(Table, frozen=True, kw_only=True):
@@ -139,8 +141,7 @@ def _tables(tree: Mapping[str, object]) -> list[dict[str, object]]:
 
 def _variables(found: Substituted, *, strict: bool, writing: bool) -> Iterator[tuple[str, str]]:
     for path, text in found.problems:
-        inside = path.startswith("providers[") and not _NEEDED_AT_ONCE.fullmatch(path)
-        forgiven = path in found.unset and inside and (writing or not strict)
+        forgiven = path in found.unset and _OF_ONE_PROVIDER.fullmatch(path) and (writing or not strict)
         if not forgiven:
             yield path, text
 

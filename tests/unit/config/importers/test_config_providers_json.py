@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from octoroute.config import Config, load, loads
@@ -346,6 +346,9 @@ VALUES = st.recursive(
 )
 
 
+@example("${NO}", {"custom_headers": "${NO}"})
+@example(None, {"models": "${NO}"})
+@example({}, {"models": {"big": "${NO}"}})
 @given(VALUES, st.dictionaries(KEYS, VALUES, max_size=4))
 def test_a29_whatever_stands_there_is_read_or_refused_in_words(value, changes):
     for rows in ([value, MINIMAL], [{**MINIMAL, **changes}]):
