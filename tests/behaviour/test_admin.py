@@ -646,3 +646,22 @@ async def test_hanging_endpoint_does_not_hold_the_others_up(make_house, make_fak
     assert (await house.ask(model="fast", headers=CLIENT)).status_code == 200
     answer = await testing
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "upstream_timeout")
+
+
+async def test_b5_with_several_workers_a_change_reaches_all_and_a_switch_is_refused(make_process, make_fake, tmp_path):
+    one, two = await make_fake(), await make_fake()
+    process = await make_process([endpoint(one, id="a")], auth=AUTH, server={"workers": 2})
+    text = (tmp_path / "config.toml").read_text("utf-8")
+    async with client_of(process.url) as client:
+        answer = await client.post("/admin/endpoints/a/disable", headers=ADMIN)
+        assert answer.status_code == 400
+        assert "workers" in answer.json()["error"]["message"]
+        answer = await client.put("/admin/config", content=text.replace(one.url, two.url), headers=ADMIN)
+        assert answer.status_code == 200, answer.text
+    await process.line("configuration reloaded", count=3)  # the one that was told, and both by the signal
+    for _ in range(12):
+        async with client_of(process.url) as client:
+            assert (await client.post("/v1/chat/completions", json=question(), headers=CLIENT)).status_code == 200
+    assert (len(one.requests), len(two.requests)) == (0, 12)
+    process.signal(signal.SIGTERM)
+    assert (await process.ended())[0] == 0
