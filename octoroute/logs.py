@@ -62,7 +62,7 @@ def configure(
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    if for_people(style, stream):
+    if style == "console" or (style == "auto" and stream.isatty()):
         render = console(providers, colours=coloured(stream, env or {}))
 
         def rendered(logger: Any, name: str, event: MutableMapping[str, Any]) -> bytes:
@@ -117,10 +117,6 @@ def console(providers: Iterable[str], *, colours: bool) -> Callable[[Any, str, M
         ],
         exception_formatter=structlog.dev.plain_traceback,  # the other ones print local variables: prompts and keys
     )
-
-
-def for_people(style: str, out: TextIO) -> bool:
-    return style == "console" or (style == "auto" and out.isatty())
 
 
 def colours_of(providers: Iterable[str]) -> Mapping[str, str]:

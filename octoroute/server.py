@@ -12,7 +12,6 @@ from collections.abc import Callable
 import structlog
 import uvloop
 
-from octoroute.api.status import by_provider
 from octoroute.app import App
 from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
@@ -87,11 +86,16 @@ async def run(
 
 
 def _announce(config: Config, url: str) -> None:
-    for provider, endpoints in by_provider(config.endpoints).items():
-        log.info("provider", provider=provider, priority=max(e.priority for e in endpoints), endpoints=[e.id for e in endpoints])
     for warning in config.warnings:
         log.warning(warning)
-    log.info("ready", url=url, config=config.source, endpoints=len(config.endpoints), strategy=config.routing.strategy)
+    log.info(
+        "ready",
+        url=url,
+        config=config.source,
+        providers=list(dict.fromkeys(endpoint.provider for endpoint in config.endpoints)),
+        endpoints=len(config.endpoints),
+        strategy=config.routing.strategy,
+    )
 
 
 def _tell_parent() -> None:

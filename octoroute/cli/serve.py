@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         providers=[endpoint.provider for endpoint in config.endpoints],
         env=env,
     )
-    if logs.for_people(config.observability.log_format, sys.stdout):
+    if sys.stdout.isatty() and config.observability.log_format != "json":
         plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
         print("\n".join(banner(config, Pen(colours=logs.coloured(sys.stdout, env), plain=plain))), flush=True)
     if config.source == ENVIRONMENT:
