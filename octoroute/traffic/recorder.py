@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from octoroute.config.schema import Config
-from octoroute.traffic.redaction import Redaction
+from octoroute.traffic.redaction import SECRET_NAMES, Redaction
 from octoroute.traffic.tap import Route, Tap
 from octoroute.traffic.writer import Settings, TrafficLog
 from octoroute.types import Outcome
@@ -83,4 +83,4 @@ def _secrets(config: Config) -> Iterator[str]:
     for endpoint in (*config.endpoints, *config.embedding):
         if endpoint.api_key is not None:
             yield endpoint.api_key.reveal()
-        yield from (value for _, value in endpoint.headers)
+        yield from (value for name, value in endpoint.headers if SECRET_NAMES.search(name))

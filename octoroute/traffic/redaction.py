@@ -12,10 +12,12 @@ from typing import Any, cast
 import msgspec
 
 MASK = "***"
+SHORTEST_SECRET = 8
+"""A shorter one is a word (`ollama`, `none`), and would take that word out of every prompt."""
 LONGEST_SECRET = 512
 """So much more than what is kept is looked at, so that a cut through a secret does not hide it."""
 
-_SECRET_NAMES = re.compile(
+SECRET_NAMES = re.compile(
     r"authorization|cookie|(^|[-_])(api[-_]?key|secret|password|passwd|credentials?|access[-_]?token|refresh[-_]?token|token)$",
     re.IGNORECASE,
 )
@@ -32,7 +34,7 @@ _NAMED = r'(?<=")(?P<name>authorization|api[-_]?key|x-api-key|secret|password|ac
 class Redaction:
     def __init__(self, secrets: Iterable[str] = (), patterns: Sequence[str] = ()) -> None:
         """`patterns` are regular expressions of the operator's."""
-        known = sorted({re.escape(secret) for secret in secrets if len(secret) >= 4}, key=len, reverse=True)
+        known = sorted({re.escape(secret) for secret in secrets if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True)
         self._shapes = re.compile("|".join([*known, *_SHAPES]))
         self._patterns = [re.compile(pattern) for pattern in patterns]
         self._named = re.compile(_NAMED, re.IGNORECASE)
@@ -51,7 +53,7 @@ class Redaction:
         told: dict[str, str] = {}
         for name, value in headers:
             key = name.decode("latin-1").lower()
-            told[key] = MASK if _SECRET_NAMES.search(key) else self._plain(value.decode("latin-1"))
+            told[key] = MASK if SECRET_NAMES.search(key) else self._plain(value.decode("latin-1"))
         return told
 
     def body(self, data: bytes, limit: int) -> object:
@@ -69,7 +71,7 @@ class Redaction:
         if isinstance(value, Mapping):
             table = cast("Mapping[str, Any]", value)
             return {
-                self._plain(name): MASK if isinstance(item, str) and _SECRET_NAMES.search(name) else self.value(item)
+                self._plain(name): MASK if isinstance(item, str) and SECRET_NAMES.search(name) else self.value(item)
                 for name, item in table.items()
             }
         if isinstance(value, list):

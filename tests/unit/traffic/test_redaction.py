@@ -95,3 +95,7 @@ def test_a_recording_is_one_line_whatever_was_said(question, answer):
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
     assert json.loads(line)["request"]["bytes"] == len(question)
+
+
+def test_a_key_that_is_a_word_does_not_take_the_word_away():
+    assert Redaction(["ollama"]).text("I run ollama at home") == "I run ollama at home"
