@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from octoroute.health import Circuit
+from octoroute.selection import whole
 from octoroute.types import Attempt, Endpoint
 
 _CHANGES = {Circuit.OPEN: "breaker.opened", Circuit.HALF_OPEN: "breaker.half_open", Circuit.CLOSED: "breaker.closed"}
@@ -38,18 +39,18 @@ class Notices:
             provider=endpoint.provider,
             model=endpoint.model,
             endpoint=endpoint.id,
-            before=last.endpoint.id,
+            instead_of=last.endpoint.id,
             error=last.error,
         )
 
-    def circuit(self, endpoint: Endpoint, circuit: Circuit, request_id: str) -> None:
-        """A `health.Observer`."""
+    def circuit(self, circuit: Circuit, endpoint: Endpoint, request_id: str) -> None:
+        """For `Health.changed`; `request_id` is whose doing it was, "" the probe's."""
         tell = self._log.warning if circuit is Circuit.OPEN else self._log.info
         by = {"request_id": request_id} if request_id else {}
         tell(_CHANGES[circuit], provider=endpoint.provider, model=endpoint.model, endpoint=endpoint.id, **by)
 
 
 def _step(before: Endpoint, now: Endpoint) -> str:
-    if before.provider != now.provider:
-        return "route.provider_fallback"
-    return "route.retried" if before.id == now.id else "route.model_fallback"
+    if before.id == now.id:
+        return "route.retried"
+    return "route.model_fallback" if whole(before) == whole(now) else "route.provider_fallback"

@@ -35,7 +35,7 @@ class Switches:
     def apply(self, endpoints: Iterable[Endpoint]) -> None:
         """Also after a reload: a new endpoint of a provider that is off is off."""
         for endpoint in endpoints:
-            self._health.of(endpoint).off = not self.endpoint_is_on(endpoint)
+            self._health.switch(endpoint, on=self.endpoint_is_on(endpoint))
 
 
 def _turn(off: set[str], name: str, *, on: bool) -> None:
