@@ -51,6 +51,9 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         health=file.health,
         auth=file.auth,
         observability=file.observability,
+        logging=file.logging,
+        file=file,
+        written=reader.written,
         source=source,
         warnings=tuple(_warnings(file, names)),
     )

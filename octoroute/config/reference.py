@@ -120,6 +120,9 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[timeouts]", schema.Timeouts),
     ("[auth]", schema.Auth),
     ("[observability]", schema.Observability),
+    ("[logging]", schema.Logging),
+    ("[logging.traffic]", schema.TrafficLog),
+    ("[logging.rotation]", schema.Rotation),
 )
 
 

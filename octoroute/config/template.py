@@ -85,6 +85,8 @@ def _lines(names: Names) -> Iterator[str]:
         ("timeouts", schema.Timeouts),
         ("auth", schema.Auth),
         ("observability", schema.Observability),
+        ("logging.traffic", schema.TrafficLog),
+        ("logging.rotation", schema.Rotation),
     ):
         yield from _table(name, table, names)
 
