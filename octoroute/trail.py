@@ -137,7 +137,7 @@ class Trail:
             asked_for=self._asked_for(),
             stream=self._request.stream,
             ending=self._ending,
-            status=200 if first is not None else 499 if self._error is None else self._error.status,
+            status=self._status(),
             decision=self.decision,
             routing_s=self._routing_s,
             queued_s=self._queued_s,
@@ -150,6 +150,12 @@ class Trail:
             cost_usd=usage.cost(endpoint.price) if usage and endpoint and endpoint.price else None,
             key_name=self.key_name,
         )
+
+    def _status(self) -> int:
+        """What the client got, or would have got had it stayed."""
+        if self._error is not None and self._ending in {Ending.FAILED, Ending.REFUSED}:
+            return self._error.status
+        return 499 if self._first_event_at is None else 200
 
     def _asked_for(self) -> str:
         if self.decision is None:
