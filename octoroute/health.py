@@ -293,5 +293,9 @@ class Health:
         """What the clock alone must bring: recovery, the end of a rest, a provider's next minute."""
         state = self.of(endpoint)
         until = max(0.0 if state.opened_at is None else state.opened_at + self.recovery_s, state.rests_until)
+        now = self._clock()
+        wait_s = until - now
+        if wait_s > 0.0 and now + wait_s < until:
+            wait_s += 1e-6  # rounded down: who waits exactly so long must find it open
         allowance = self._allowances.get(endpoint.provider) if self._allowances else None
-        return max(until - self._clock(), 0.0 if allowance is None else allowance.wait_s(tokens))
+        return max(wait_s, 0.0 if allowance is None else allowance.wait_s(tokens))
