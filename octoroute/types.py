@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 __all__ = [
+    "CHAT_TIERS",
     "Attempt",
     "Capability",
     "Decision",
@@ -31,11 +32,16 @@ __all__ = [
 
 
 class Tier(StrEnum):
-    """How much model a request deserves, cheapest first."""
+    """How much model a request deserves, cheapest first; and the models for embeddings, a tier of their own."""
 
     FAST = "fast"
     BALANCED = "balanced"
     DEEP = "deep"
+    EMBEDDING = "embedding"
+
+
+CHAT_TIERS = (Tier.FAST, Tier.BALANCED, Tier.DEEP)
+"""Those that a router chooses from."""
 
 
 class Importance(StrEnum):

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def summary(config: Config) -> Iterator[str]:
-    from octoroute.types import Tier  # noqa: PLC0415  commands import lazily
+    from octoroute.types import CHAT_TIERS  # noqa: PLC0415  commands import lazily
 
     host, routing = config.server.host, config.routing
     yield f"{config.source} is valid"
@@ -33,7 +33,7 @@ def summary(config: Config) -> Iterator[str]:
     asked = "" if routing.strategy == "rule" else f", the router model is in the {routing.router_tier} tier"
     yield f"  strategy   {routing.strategy}{asked}"
     yield f"  selection  {config.selection.policy}, {config.retry.max_attempts or 'all'} attempts"
-    for tier in Tier:
+    for tier in CHAT_TIERS:
         yield from _group(tier, [endpoint for endpoint in config.endpoints if endpoint.tier is tier])
     if config.embedding:
         yield from _group("embedding", config.embedding)

@@ -13,12 +13,11 @@ from octoroute.config.reader import Reader, nearest
 from octoroute.config.schema import Config, EndpointTable, File, Names, PriceTable, ProviderTable, Server
 from octoroute.types import Capability, Endpoint, Price, Secret, Tier
 
-EMBEDDING = "embedding"
 DEFAULT_KIND = ProviderTable().kind
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One endpoint as the file has it. `group` is a tier's name or "embedding"."""
+    """One endpoint as the file has it. `group` is its tier's name."""
 
     group: str
     path: str
@@ -38,8 +37,8 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
     ]
     return Config(
         server=file.server,
-        endpoints=tuple(endpoint for group, endpoint in built if group != EMBEDDING),
-        embedding=tuple(endpoint for group, endpoint in built if group == EMBEDDING),
+        endpoints=tuple(endpoint for group, endpoint in built if group != Tier.EMBEDDING),
+        embedding=tuple(endpoint for group, endpoint in built if group == Tier.EMBEDDING),
         routing=file.routing,
         selection=file.selection,
         retry=file.retry,
@@ -53,10 +52,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
 
 def _entries(file: File) -> Iterator[Entry]:
     models = file.models
-    for group, tables in (
-        *zip(Tier, (models.fast, models.balanced, models.deep), strict=True),
-        (EMBEDDING, models.embedding),
-    ):
+    for group, tables in zip(Tier, (models.fast, models.balanced, models.deep, models.embedding), strict=True):
         for index, table in enumerate(tables):
             yield Entry(str(group), child(f"models.{group}", index), table)
 
@@ -79,7 +75,7 @@ def _check_names(entries: tuple[Entry, ...], reader: Reader) -> None:
     first: dict[str, Entry] = {}
     for entry in entries:
         name = entry.table.name
-        if entry.group == EMBEDDING or not name:
+        if entry.group == Tier.EMBEDDING or not name:
             continue
         other = first.setdefault(name, entry)
         if other.group != entry.group:
@@ -135,11 +131,11 @@ def _endpoint(entry: Entry, endpoint_id: str, file: File, names: Names, reader: 
         reader.problem(child(entry.path, "base_url"), 'is missing; add it, for example base_url = "http://127.0.0.1:11434/v1"')
     if provider_name not in file.providers and provider_name not in names.kinds and not reader.wrong(shared):
         _unknown_provider(entry, file, names, reader)
-    limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep, EMBEDDING: None}
+    limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep}
     return Endpoint(
         id=endpoint_id,
         name=table.name,
-        tier=Tier.FAST if entry.group == EMBEDDING else Tier(entry.group),
+        tier=Tier(entry.group),
         kind=provider.kind,
         provider=provider_name,
         base_url=(base_url or "").removesuffix("/"),
@@ -155,7 +151,7 @@ def _endpoint(entry: Entry, endpoint_id: str, file: File, names: Names, reader: 
         context_window=table.context_window,
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
         price=_price(table.price),
-        first_event_timeout_s=limits[entry.group] or file.server.request_timeout_seconds,
+        first_event_timeout_s=limits.get(Tier(entry.group)) or file.server.request_timeout_seconds,
         idle_timeout_s=file.server.stream_idle_timeout_seconds,
     )
 
