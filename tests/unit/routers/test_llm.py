@@ -38,7 +38,7 @@ ASKING = pytest.mark.parametrize("strategy", ["llm", "hybrid"])
 
 
 @ASKING
-@pytest.mark.parametrize("tier", Tier)
+@pytest.mark.parametrize("tier", CHAT_TIERS)
 async def test_the_models_choice_counts(strategy, tier):
     model = Model(f'{{"tier": "{tier}"}}')
     decision = await STRATEGIES[strategy](Setting(), model).route(OPEN)
@@ -167,7 +167,7 @@ ANSWERS = st.one_of(
 )
 
 
-@given(st.sampled_from(sorted(STRATEGIES)), FACTS, ANSWERS, st.sampled_from(Tier))
+@given(st.sampled_from(sorted(STRATEGIES)), FACTS, ANSWERS, st.sampled_from(CHAT_TIERS))
 def test_a_decision_always_and_never_an_exception(strategy, facts, answer, default):
     decision = asyncio.run(STRATEGIES[strategy](Setting(default_tier=default), Model(answer)).route(facts))
     assert decision.tier in CHAT_TIERS
