@@ -117,10 +117,12 @@ class App:
         await self._transport.close()
 
     def _routes(self) -> Mapping[str, Answering]:
+        interfaces = dialects.interfaces(self.wall)
+
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
             return Answering(
                 self.gateway,
-                self.inbound[dialect],
+                interfaces.get(dialect) or self.inbound[dialect],
                 keys=lambda: self.keys,
                 max_bytes=lambda: self.max_request_bytes,
                 present=present,
@@ -130,6 +132,8 @@ class App:
             "/v1/chat/completions": answering("openai"),
             "/v1/messages": answering("anthropic"),
             "/v1/responses": answering("responses"),
+            "/v1/completions": answering("completions"),
+            "/v1/embeddings": answering("embeddings"),
             "/chat": answering("simple", _chat),
         }
 
@@ -137,7 +141,7 @@ class App:
         routing = config.routing
         asker = Asker(lambda: self.gateway, routing.router_tier, routing.router_timeout_s, new_id)
         return House(
-            endpoints=config.endpoints,
+            endpoints=(*config.endpoints, *config.embedding),
             router=STRATEGIES[routing.strategy](_setting(config), asker),
             default_importance=routing.default_importance,
             retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),

@@ -35,7 +35,7 @@ async def explain(gateway: Gateway, router: Router, request: Request) -> Explana
     in_order = {endpoint.id for endpoint in planned.order}
     others = [
         Candidate(endpoint=endpoint, chosen=False, reason=planned.left_out.get(endpoint.id) or _elsewhere(decision, endpoint))
-        for endpoint in house.endpoints
+        for endpoint in house.serving(request.api)
         if endpoint.id not in in_order
     ]
     return Explanation(decision=decision, candidates=(*chosen, *others))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
 from octoroute.conversation import Conversation
+from octoroute.dialects import INTERPRETERS
 from octoroute.dialects.base import Inbound
 from octoroute.errors import BadRequest, ContextTooLong, Exhausted, OctorouteError, Throttled, UnknownModel, UpstreamError
 from octoroute.health import Health, Lease
@@ -19,7 +21,7 @@ from octoroute.relay import Reply
 from octoroute.routers.base import Router
 from octoroute.selection import FALLS_TO, Random, fits, plan, unfit, weighted
 from octoroute.trail import Ledger, Trail, ending_of
-from octoroute.types import Capability, Decision, Endpoint, Facts, Importance, Request, Tier
+from octoroute.types import CHAT_TIERS, Capability, Decision, Endpoint, Facts, Importance, Request, Tier
 from octoroute.upstream import Opened, Question, Upstream
 
 
@@ -48,10 +50,15 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     def tier(self, tier: Tier) -> list[Endpoint]:
         return [endpoint for endpoint in self.endpoints if endpoint.tier is tier]
 
-    def named(self, name: str) -> tuple[Endpoint, ...]:
-        """By name, else by id."""
-        found = tuple(endpoint for endpoint in self.endpoints if endpoint.name == name)
-        return found or tuple(endpoint for endpoint in self.endpoints if endpoint.id == name)
+    def named(self, name: str, api: str = "chat") -> tuple[Endpoint, ...]:
+        """By name, else by id, of those that serve `api`."""
+        serving = self.serving(api)
+        found = tuple(endpoint for endpoint in serving if endpoint.name == name)
+        return found or tuple(endpoint for endpoint in serving if endpoint.id == name)
+
+    def serving(self, api: str) -> list[Endpoint]:
+        embeds = api == "embeddings"
+        return [endpoint for endpoint in self.endpoints if (endpoint.tier is Tier.EMBEDDING) is embeds]
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,9 +82,18 @@ class _Translation:
 
     def unsayable(self, endpoint: Endpoint) -> str | None:
         """Why this endpoint's format has no words for the request; None when it has, or is the client's own."""
+        request = self._request
+        if request.api != "chat" and self._upstream.provider(endpoint).url(endpoint, request.api, stream=request.stream) is None:
+            return f"endpoints of kind {endpoint.kind} have no {request.api} interface"
         outbound = self._upstream.outbound(endpoint)
-        if outbound.name == self._request.dialect:
+        if outbound.name == request.dialect:
             return None
+        interpreter = INTERPRETERS.get((request.api, outbound.name))
+        if interpreter is not None:
+            try:
+                return interpreter.unsayable(request)
+            except BadRequest as error:
+                return error.message
         if self._read is None:
             try:
                 self._read = self._inbound.conversation(self._request, endpoint)
@@ -132,6 +148,8 @@ class Gateway:
         """Raises UnknownModel."""
         house = house or self.house
         model = request.model
+        if request.api == "embeddings":
+            return _embedder(model, house)
         word = ALIASES.get(model.lower(), model.lower())
         if word == "auto":
             facts = request.facts
@@ -143,14 +161,12 @@ class Gateway:
             return _ASKED[tier]
         found = house.named(model) or self._variant(model, house)
         if found:
-            return Decision(
-                tier=found[0].tier, by="client", why="the client named it", only=frozenset(endpoint.id for endpoint in found)
-            )
+            return _named(found)
         if request.dialect == "anthropic":
             tier = next((tier for name, tier in CLASSES if name in word), None)
             if tier is not None:
                 return _CLASSED[tier]
-        raise UnknownModel(_unknown(model, house), param="model")
+        raise UnknownModel(_unknown(model, house.serving("chat"), "auto, fast, balanced, deep, or one of: "), param="model")
 
     def _variant(self, model: str, house: House) -> tuple[Endpoint, ...]:
         """`NAME-openai` and `NAME-anthropic`: those endpoints of a name that speak this dialect, where a name has both."""
@@ -251,9 +267,12 @@ class Gateway:
     def _question(self, request: Request, endpoint: Endpoint) -> Question:
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
-        conversation = None
+        conversation = reading = None
         notes: list[str] = []
-        if outbound.name == request.dialect:
+        interpreter = INTERPRETERS.get((request.api, outbound.name))
+        if interpreter is not None:
+            body, reading = interpreter.write(request, endpoint, notes), partial(interpreter.read, request)
+        elif outbound.name == request.dialect:
             body = inbound.patched(request, endpoint.model)
         else:
             conversation = inbound.conversation(request, endpoint)
@@ -264,6 +283,7 @@ class Gateway:
             stream=request.stream,
             api=request.api,
             conversation=conversation,
+            reading=reading,
             client_headers=request.headers,
             timeout_s=request.timeout_s,
             notes=tuple(notes),
@@ -292,23 +312,44 @@ def one_line(warnings: Sequence[str]) -> str:
     return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 3] + "..."
 
 
-_TIERS: Mapping[str, Tier] = {tier.value: tier for tier in Tier}
+_TIERS: Mapping[str, Tier] = {tier.value: tier for tier in CHAT_TIERS}
 ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
 """The same by names that Claude Code lists: it shows only those that begin with `claude` or `anthropic`."""
 CLASSES = (("opus", Tier.DEEP), ("sonnet", Tier.BALANCED), ("haiku", Tier.FAST))
 """What Anthropic's clients call their models, and the tier that stands for it; a configured name comes first."""
 _CLASSED = {tier: Decision(tier=tier, by="client", why=f"the client asked for {name}") for name, tier in CLASSES}
-_ASKED = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in Tier}
+_ASKED = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in CHAT_TIERS}
+_EMBEDDING = Decision(tier=Tier.EMBEDDING, by="default", why="embeddings have a tier of their own")
 
 
-def _unknown(model: str, house: House) -> str:
-    names = list(dict.fromkeys(endpoint.name for endpoint in house.endpoints))
+def _named(endpoints: Sequence[Endpoint]) -> Decision:
+    ids = frozenset(endpoint.id for endpoint in endpoints)
+    return Decision(tier=endpoints[0].tier, by="client", why="the client named it", only=ids)
+
+
+def _embedder(model: str, house: House) -> Decision:
+    """Raises UnknownModel."""
+    found = house.named(model, "embeddings")
+    if found:
+        return _named(found)
+    serving = house.serving("embeddings")
+    if not serving:
+        raise UnknownModel("no embedding model is configured; add [[models.embedding]]", param="model")
+    if model.lower() in {"auto", Tier.EMBEDDING}:
+        return _EMBEDDING
+    raise UnknownModel(_unknown(model, serving, "auto, or one of: "), param="model")
+
+
+def _unknown(model: str, endpoints: Sequence[Endpoint], words: str) -> str:
+    names = list(dict.fromkeys(endpoint.name for endpoint in endpoints))
     known = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
-    return f"the model {model[:200]!r} does not exist; ask for auto, fast, balanced, deep, or one of: {known}"
+    return f"the model {model[:200]!r} does not exist; ask for {words}{known}"
 
 
 def _nobody_could(planned: Planned, facts: Facts) -> BadRequest:
     """Why none of them will do, in the words of the nearest miss."""
+    if not planned.considered:
+        return BadRequest("no model that chats is configured; add [[models.balanced]]", param="model")
     able = [endpoint for endpoint in planned.considered if facts.needs <= endpoint.capabilities]
     if not able:
         missing = ", ".join(sorted(facts.needs))

@@ -19,6 +19,7 @@ FALLS_TO: Mapping[Tier, tuple[Tier, ...]] = {
     Tier.FAST: (Tier.FAST, Tier.BALANCED, Tier.DEEP),
     Tier.BALANCED: (Tier.BALANCED, Tier.DEEP, Tier.FAST),
     Tier.DEEP: (Tier.DEEP, Tier.BALANCED, Tier.FAST),
+    Tier.EMBEDDING: (Tier.EMBEDDING,),
 }
 """A tier that cannot answer falls to the next bigger one, then to the next smaller."""
 

@@ -128,6 +128,22 @@ class Inbound(Protocol):
         ...
 
 
+class Interpreter(Protocol):
+    """An interface other than chat, told to endpoints whose format has another one for it. Whole answers only."""
+
+    def unsayable(self, request: Request) -> str | None:
+        """Why such an endpoint cannot be asked that, or None."""
+        ...
+
+    def write(self, request: Request, endpoint: Endpoint, notes: list[str]) -> bytes:
+        """The endpoint's body; `notes` as in `Outbound.write`. Raises BadRequest."""
+        ...
+
+    def read(self, request: Request, answer: bytes) -> tuple[bytes, Usage | None]:
+        """The endpoint's answer in the client's dialect, and its usage. Raises Broke."""
+        ...
+
+
 class Outbound(Protocol):
     name: str
 

@@ -10,7 +10,7 @@ from octoroute.errors import OctorouteError
 from octoroute.routers.answer import UnusableAnswer, read_answer
 from octoroute.routers.base import Ask, Setting
 from octoroute.routers.question import question, system
-from octoroute.types import CHAT_TIERS, Decision, Facts, Tier
+from octoroute.types import CHAT_TIERS, Decision, Facts
 
 _log = logging.getLogger(__name__)
 

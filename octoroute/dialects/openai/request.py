@@ -80,6 +80,7 @@ class OpenAIReader:
     """The bytes' side of the inbound half; `inbound` adds the translating side."""
 
     name = "openai"
+    api = "chat"
     keep_alive = sse.KEEP_ALIVE
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
@@ -96,10 +97,14 @@ class OpenAIReader:
             model=model,
             stream=stream,
             body=parsed,
-            facts=_facts(parsed, headers),
+            facts=self.facts(parsed, headers),
             headers=headers,
+            api=self.api,
             wants_usage=stream and _wants_usage(parsed),
         )
+
+    def facts(self, body: Body, headers: Mapping[str, str]) -> Facts:
+        return _facts(body, headers)
 
     def patched(self, request: Request, model: str) -> bytes:
         assert isinstance(request.body, Body)
