@@ -5,6 +5,7 @@ The hot routes are plain ASGI endpoints looked up by path; everything else is St
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ import structlog
 from octoroute import dialects
 from octoroute.api.answering import Answering
 from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
-from octoroute.api.views import Limits, Views
+from octoroute.api.views import Door, Views
 from octoroute.asking import Asker
 from octoroute.config.schema import Config
 from octoroute.counting import Calibration, Counting
@@ -25,7 +26,7 @@ from octoroute.ledger import Ledger
 from octoroute.metrics import Metrics, Scraper
 from octoroute.prober import Prober
 from octoroute.providers import PROVIDERS
-from octoroute.relay import Reply
+from octoroute.relay import KEEP_ALIVE_S, Reply
 from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
 from octoroute.selection import POLICIES
 from octoroute.tasks import Owner, supervise
@@ -48,6 +49,7 @@ class App:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
+        keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         self.config = config
         self.wall = wall
@@ -55,7 +57,7 @@ class App:
         self.keys = Keys(config.auth.keys)
         self.max_request_bytes = config.server.max_request_bytes
         self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
-        self._transport = transport or next(iter(TRANSPORTS.values()))()
+        self._transport = transport or TRANSPORTS[config.server.upstream]()
         self._chance = chance
         self._owner = Owner()
         health = Health(
@@ -85,8 +87,8 @@ class App:
             random=chance,
             cannot=self._cannot_probe,
         )
-        self._hot = self._routes()
-        self._views = Limits(Views(self).app(), self.inbound["openai"])
+        self._hot = self._routes(keep_alive_s)
+        self._views = Door(Views(self).app(), self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -112,11 +114,19 @@ class App:
             "health probe", supervise("health probe", self._prober.run, died=self._probe_died, clock=self.gateway.clock)
         )
 
+        if self.metrics.shared:
+            self._owner.start("gauges", supervise("gauges", self._share_gauges, died=self._probe_died, clock=self.gateway.clock))
+
+    async def _share_gauges(self) -> None:
+        while True:
+            self.metrics.share()
+            await asyncio.sleep(1.0)
+
     async def stop(self) -> None:
         await self._owner.stop()
         await self._transport.close()
 
-    def _routes(self) -> Mapping[str, Answering]:
+    def _routes(self, keep_alive_s: float) -> Mapping[str, Answering]:
         interfaces = dialects.interfaces(self.wall)
 
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
@@ -126,6 +136,7 @@ class App:
                 keys=lambda: self.keys,
                 max_bytes=lambda: self.max_request_bytes,
                 present=present,
+                keep_alive_s=keep_alive_s,
             )
 
         return {

@@ -20,8 +20,8 @@ from octoroute.health import Health, Lease
 from octoroute.relay import Reply
 from octoroute.routers.base import Router
 from octoroute.selection import FALLS_TO, Random, fits, plan, unfit, weighted
-from octoroute.trail import Ledger, Trail, ending_of
-from octoroute.types import CHAT_TIERS, Capability, Decision, Endpoint, Facts, Importance, Request, Tier
+from octoroute.trail import ABANDONED, Ledger, Trail, ending_of
+from octoroute.types import CHAT_TIERS, Capability, Decision, Ending, Endpoint, Facts, Importance, Outcome, Request, Tier
 from octoroute.upstream import Opened, Question, Upstream
 
 
@@ -140,9 +140,28 @@ class Gateway:
             trail.settle()
             error.told |= self._way(trail)
             raise
-        except BaseException:
+        except Exception:
+            trail.end(Ending.FAILED, OctorouteError())
             trail.settle()
             raise
+        except BaseException:  # the client has left
+            trail.settle()
+            raise
+
+    def turned_away(self, dialect: str, request_id: str, error: OctorouteError) -> None:
+        """What was no request yet, and is none now."""
+        self.ledger.settle(
+            Outcome(
+                request_id=request_id,
+                dialect=dialect,
+                asked_for="unknown",
+                stream=False,
+                ending=ending_of(error),
+                status=error.status,
+                error=error.code,
+            ),
+            None,
+        )
 
     async def decide(self, request: Request, house: House | None = None) -> Decision:
         """Raises UnknownModel."""
@@ -255,10 +274,11 @@ class Gateway:
         except UpstreamError as error:
             lease.failed(error)
             lease.release()
-            trail.failed(endpoint, since, error)
+            trail.failed(endpoint, since, error.code)
             raise
-        except BaseException:
+        except BaseException as error:
             lease.release()
+            trail.failed(endpoint, since, OctorouteError.code if isinstance(error, Exception) else ABANDONED)
             raise
         trail.answered(lease, opened, since)
         trail.warnings = question.notes

@@ -145,10 +145,10 @@ class Health:
         return Lease(self, endpoint, state, is_probe=is_probe)
 
     def succeeded(self, endpoint: Endpoint) -> None:
+        """Closes the circuit. A rest goes on: the success may have begun before it, and a probe costs nothing."""
         state = self.of(endpoint)
         state.failures = 0
         state.opened_at = None
-        state.rests_until = 0.0
         state.last_error = None
         state.last_seen = self._clock()
         state.succeeded_at = self._wall()

@@ -22,14 +22,14 @@ class Ledger:
         self.learn: Callable[[Request, Endpoint, Usage], None] | None = None
         """Told what providers reported, for those who estimate."""
 
-    def settle(self, outcome: Outcome, request: Request) -> None:
+    def settle(self, outcome: Outcome, request: Request | None) -> None:
         """Never raises: a request is not lost for its bookkeeping."""
         try:
             if outcome.dialect == ROUTING:
                 self._metrics.record_attempts(outcome)
             else:
                 self._metrics.record(outcome)
-                if self.learn is not None and outcome.usage is not None and outcome.endpoint is not None:
+                if self.learn is not None and request is not None and outcome.usage is not None and outcome.endpoint is not None:
                     self.learn(request, outcome.endpoint, outcome.usage)
         except Exception as error:
             self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")

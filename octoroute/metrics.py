@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # pyright: ignore[reportUnknownVariableType]
+from prometheus_client.values import MutexValue, ValueClass
 
 from octoroute.health import Circuit, Health
 from octoroute.types import Decision, Endpoint, Outcome
@@ -50,7 +52,11 @@ TABLE: tuple[Described, ...] = (
         ("endpoint", "outcome"),
         "Requests by the endpoint that answered (or was asked last) and how they ended.",
     ),
-    Described("octoroute_attempts_total", ("endpoint", "error"), "Endpoints asked, by error code; empty: it answered."),
+    Described(
+        "octoroute_attempts_total",
+        ("endpoint", "error"),
+        "Endpoints asked, by error code; empty: it answered; abandoned: the client left.",
+    ),
     Described("octoroute_retries_total", ("endpoint",), "Attempts after the first of a request."),
     Described("octoroute_fallbacks_total", ("tier",), "Requests answered by another endpoint than the one asked first."),
     Described(
@@ -83,7 +89,14 @@ class Metrics:
         self._families: dict[str, Counter | Histogram] = {row.name: _family(row, self._registry) for row in TABLE}
         self._counters: dict[tuple[str, ...], Counter] = {}
         self._histograms: dict[tuple[str, ...], Histogram] = {}
-        self._registry.register(_Gauges(health, endpoints))
+        self._gauges = _Gauges(health, endpoints)
+        self._shared: dict[str, Gauge] = {}
+        if ValueClass is MutexValue:
+            self._registry.register(self._gauges)
+        else:  # several workers
+            for row in GAUGES:
+                mode = "livesum" if "inflight" in row.name else "livemax"
+                self._shared[row.name] = Gauge(row.name, row.help, row.labels, registry=self._registry, multiprocess_mode=mode)
 
     def count(self, name: str, *labels: str, by: float = 1) -> None:
         key = (name, *labels)
@@ -165,8 +178,24 @@ class Metrics:
         return sum(sample.value for metric in self._families[name].collect() for sample in metric.samples if sample.name == name)
 
     def exposition(self) -> bytes:
-        """Prometheus' text format. Milliseconds of work: call it off the loop."""
-        return generate_latest(self._registry)
+        """Prometheus' text format, of all workers. Milliseconds of work: call it off the loop."""
+        if not self._shared:
+            return generate_latest(self._registry)
+        self.share()
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)
+        return generate_latest(registry)
+
+    @property
+    def shared(self) -> bool:
+        """Whether there are other workers, who must be told the gauges now and then."""
+        return bool(self._shared)
+
+    def share(self) -> None:
+        """Tell the other workers the gauges, which are otherwise read when somebody scrapes."""
+        for name, label, value in self._gauges.values():
+            gauge = self._shared[name]
+            (gauge.labels(*label) if label else gauge).set(value)
 
 
 def _family(row: Described, registry: CollectorRegistry) -> Counter | Histogram:
@@ -180,22 +209,26 @@ class _Gauges:
         self._health = health
         self._endpoints = endpoints
 
-    def collect(self) -> Iterator[Metric]:
+    def values(self) -> Iterator[tuple[str, tuple[str, ...], float]]:
+        """(name, labels, value)."""
         endpoints = list(self._endpoints())
-        in_flight = {endpoint.id: float(self._health.of(endpoint).in_flight) for endpoint in endpoints}
-        values: Mapping[str, Mapping[str, float]] = {
-            "octoroute_endpoint_inflight": in_flight,
-            "octoroute_circuit_state": {e.id: float(_CIRCUITS[self._health.circuit(e)]) for e in endpoints},
-            "octoroute_endpoint_failures": {e.id: float(self._health.of(e).failures) for e in endpoints},
-        }
-        for row in GAUGES:
-            family = GaugeMetricFamily(row.name, row.help, labels=row.labels)
-            if row.labels:
-                for endpoint_id, value in values[row.name].items():
-                    family.add_metric([endpoint_id], value)
-            else:
-                family.add_metric([], sum(in_flight.values()))
-            yield family
+        yield "octoroute_inflight_requests", (), float(sum(self._health.of(endpoint).in_flight for endpoint in endpoints))
+        for endpoint in endpoints:
+            state = self._health.of(endpoint)
+            yield "octoroute_endpoint_inflight", (endpoint.id,), float(state.in_flight)
+            yield "octoroute_circuit_state", (endpoint.id,), float(_CIRCUITS[self._health.circuit(endpoint)])
+            yield "octoroute_endpoint_failures", (endpoint.id,), float(state.failures)
+
+    def collect(self) -> Iterator[Metric]:
+        families = {row.name: GaugeMetricFamily(row.name, row.help, labels=row.labels) for row in GAUGES}
+        for name, labels, value in self.values():
+            families[name].add_metric(labels, value)
+        yield from families.values()
+
+
+def worker_died(pid: int) -> None:
+    """Its gauges count no more; its counters do."""
+    mark_process_dead(pid)
 
 
 class Scraper:

@@ -65,14 +65,14 @@ class Reply:
             body = part if isinstance(part, bytes) else inbound.whole(request, part or ())
         return cls(request, inbound, opened, trail, headers, body)
 
-    async def pieces(self, clock: Callable[[], float]) -> AsyncIterator[bytes]:
+    async def pieces(self, clock: Callable[[], float], keep_alive_s: float = KEEP_ALIVE_S) -> AsyncIterator[bytes]:
         """The stream. A failure is its last piece, in the client's dialect; nothing is raised but the caller's own cancellation."""
         try:
             idle_timeout_s = self._opened.endpoint.idle_timeout_s
             heard_at = clock()
             while True:
                 try:
-                    async with asyncio.timeout(min(KEEP_ALIVE_S, idle_timeout_s)):
+                    async with asyncio.timeout(min(keep_alive_s, heard_at + idle_timeout_s - clock())):
                         part = await self._opened.read()
                 except TimeoutError:
                     if clock() - heard_at >= idle_timeout_s:
@@ -81,10 +81,10 @@ class Reply:
                     continue
                 if part is None:
                     break
-                heard_at = clock()
                 data = self._say(part)
                 if data:
                     yield data
+                heard_at = clock()  # only now: a client that reads slowly is not the upstream's silence
             self._trail.end(Ending.ANSWERED)
         except UpstreamError as error:
             self._trail.end(Ending.BROKEN, error)

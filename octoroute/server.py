@@ -8,55 +8,63 @@ import gc
 import signal
 import socket
 from collections.abc import Callable, Generator
-from typing import Any
 
 import structlog
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from octoroute.api.edge import MAX_HEADER_BYTES
 from octoroute.app import App
 from octoroute.config.schema import Config
-from octoroute.errors import ConfigError, OctorouteError
+from octoroute.dialects.errors import openai_envelope
+from octoroute.errors import BadRequest, ClientError, ConfigError, HeadersTooLarge, OctorouteError
+from octoroute.metrics import worker_died
 from octoroute.tasks import Owner
+from octoroute.workers import Workers
 
 log = structlog.stdlib.get_logger("octoroute.server")
 
 BACKLOG = 4096
 _MAX_HEAD_BYTES = 2 * MAX_HEADER_BYTES
-_HEAD_TOO_LARGE = (
-    b'{"error":{"message":"the request\'s headers are too large","type":"invalid_request_error","param":null,'
-    b'"code":"headers_too_large"}}'
-)
 
 
 class Protocol(HttpToolsProtocol):
     """uvicorn's protocol with a limit on what may come before a request's body: it has none of its own."""
 
+    _in_head = False
     _head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
-        if self.scope is None or self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
-            self._head_bytes += len(data)
+        was_in_head = self._in_head
         super().data_received(data)
-        if self._head_bytes > _MAX_HEAD_BYTES and not self._in_body():
-            self._refuse_head()
+        if was_in_head and self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES:
+                self._refuse(HeadersTooLarge(f"the request's headers are longer than {_MAX_HEAD_BYTES} bytes"))
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._head_bytes = 0
+        self._in_head = False
         super().on_headers_complete()
 
-    def _in_body(self) -> bool:
-        return self._head_bytes == 0
+    def send_400_response(self, msg: str) -> None:
+        del msg
+        self._refuse(BadRequest("the request is not valid HTTP/1.1"))
 
-    def _refuse_head(self) -> None:
-        if self.transport.is_closing():
-            return
-        self.transport.write(
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\nconnection: close\r\n"
-            b"content-length: %d\r\n\r\n%b" % (len(_HEAD_TOO_LARGE), _HEAD_TOO_LARGE)
-        )
+    def _refuse(self, error: ClientError) -> None:
+        """For what no application ever sees. An answer that is under way is not written into."""
+        answering = getattr(self, "cycle", None) is not None and not self.cycle.response_complete
+        if not self.transport.is_closing() and not answering:
+            body = openai_envelope(error)
+            status = STATUS_LINE[error.status]
+            self.transport.write(
+                b"%bcontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body)
+            )
         self.transport.close()
 
 
@@ -89,9 +97,20 @@ def address(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def serve(config: Config, *, load: Callable[[], Config], ready: Callable[[str], Any] | None = None) -> None:
-    """Until SIGTERM or SIGINT. `load` reads the configuration again for SIGHUP; `ready` is told the URL once it answers."""
-    uvloop.run(run(config, load=load, ready=ready))
+def serve(config: Config, *, load: Callable[[], Config]) -> int:
+    """Until SIGTERM or SIGINT; the exit code. `load` reads the configuration again for SIGHUP."""
+    listener = bind(config.server.host, config.server.port)
+    if config.server.workers == 1:
+        uvloop.run(run(config, load=load, listener=listener))
+        return 0
+
+    def work(shared: socket.socket, tell_ready: Callable[[], None]) -> None:
+        uvloop.run(run(config, load=load, listener=shared, ready=lambda _: tell_ready(), announce=False))
+
+    workers = Workers(listener, work, died=worker_died)
+    code = workers.run(config.server.workers, ready=lambda: _announce(config, address(listener)))
+    log.info("stopped")
+    return code
 
 
 def server_for(app: App) -> Server:
@@ -118,35 +137,45 @@ async def run(
     config: Config,
     *,
     load: Callable[[], Config],
-    ready: Callable[[str], Any] | None = None,
+    listener: socket.socket | None = None,
+    ready: Callable[[str], object] | None = None,
     stopping: Callable[[], object] | None = None,
+    announce: bool = True,
 ) -> None:
-    """`stopping` is told when the first signal to stop arrives, while answers in flight are still being finished."""
-    listener = bind(config.server.host, config.server.port)
+    """`ready` is told the URL once it answers, `stopping` when the first signal to stop arrives, while answers in flight are
+    still being finished.
+    """
+    listener = listener or bind(config.server.host, config.server.port)
     app = App(config)
     server = server_for(app)
     owner = Owner()
     _install_signals(server, app, owner, load, stopping or (lambda: None))
     url = address(listener)
 
-    async def announce() -> None:
+    async def started() -> None:
         while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
             await asyncio.sleep(0.005)
         gc.collect()
         gc.freeze()  # what start-up made stays; the collector need not look at it again
-        for warning in config.warnings:
-            log.warning(warning)
-        log.info("ready", url=url, config=config.source, endpoints=len(config.endpoints), strategy=config.routing.strategy)
+        if announce:
+            _announce(config, url)
         if ready is not None:
             ready(url)
 
-    owner.start("announce", announce())
+    owner.start("started", started())
     try:
         await server.serve(sockets=[listener])
     finally:
         await owner.stop()
         listener.close()
-    log.info("stopped")
+    if announce:
+        log.info("stopped")
+
+
+def _announce(config: Config, url: str) -> None:
+    for warning in config.warnings:
+        log.warning(warning)
+    log.info("ready", url=url, config=config.source, endpoints=len(config.endpoints), strategy=config.routing.strategy)
 
 
 def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], Config], stopping: Callable[[], object]) -> None:

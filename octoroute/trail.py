@@ -14,9 +14,14 @@ from octoroute.health import Lease
 from octoroute.types import Attempt, Decision, Ending, Endpoint, Outcome, Request, Usage
 from octoroute.upstream import Opened
 
+ABANDONED = "abandoned"
+"""In an error's place for the attempt that was under way when the client left."""
+
 
 class Ledger(Protocol):
-    def settle(self, outcome: Outcome, request: Request) -> None: ...
+    def settle(self, outcome: Outcome, request: Request | None) -> None:
+        """None: there never was one."""
+        ...
 
 
 class Trail:
@@ -66,8 +71,8 @@ class Trail:
         self._decision = decision
         self._routing_s = self._clock() - self._started_at
 
-    def failed(self, endpoint: Endpoint, since: float, error: UpstreamError) -> None:
-        self.attempts.append(Attempt(endpoint=endpoint, took_s=self._clock() - since, error=error.code))
+    def failed(self, endpoint: Endpoint, since: float, code: str) -> None:
+        self.attempts.append(Attempt(endpoint=endpoint, took_s=self._clock() - since, error=code))
 
     def answered(self, lease: Lease, opened: Opened, since: float) -> None:
         """The first event is there: from now on this endpoint is the one."""

@@ -210,7 +210,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint asked once. `error` is the failure's code; None: it answered."""
+    """One endpoint asked once. `error` is the failure's code, `abandoned` when the client left meanwhile; None: it answered."""
 
     endpoint: Endpoint
     took_s: float

@@ -14,9 +14,9 @@ import msgspec
 from octoroute.conversation import Conversation
 from octoroute.dialects.base import Outbound, Progress
 from octoroute.dialects.errors import error_of, retry_after_s
-from octoroute.dialects.sse import Cutter
+from octoroute.dialects.sse import Cutter, split
 from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttled, TooSlow, Unreachable, UpstreamError
-from octoroute.events import Event
+from octoroute.events import Event, Failed
 from octoroute.providers.base import Provider
 from octoroute.transports.base import Answer, Call, Transport
 from octoroute.types import Endpoint, Usage
@@ -50,7 +50,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 class Opened:
     """An answer that has begun. `read()` gives what follows; `close()` it, however it ends."""
 
-    __slots__ = ("_answer", "_cutter", "_first", "_reader", "endpoint", "headers", "stream")
+    __slots__ = ("_answer", "_cutter", "_failure", "_first", "_reader", "endpoint", "headers", "stream")
 
     def __init__(self, endpoint: Endpoint, answer: Answer, reader: Reader, cutter: Cutter | None, first: Part) -> None:
         self.endpoint = endpoint
@@ -60,6 +60,7 @@ class Opened:
         self._reader = reader
         self._cutter = cutter
         self._first: Part | None = first
+        self._failure: UpstreamError | None = None
 
     @property
     def progress(self) -> Progress:
@@ -78,6 +79,8 @@ class Opened:
         if self._first is not None:
             first, self._first = self._first, None
             return first
+        if self._failure is not None:
+            raise self._failure
         if self._cutter is None:
             return None
         while True:
@@ -86,9 +89,19 @@ class Opened:
                 return self._end()
             frames = self._cutter.feed(data)
             if frames:
-                part = self._reader.feed(frames)
-                self.raise_failure()
-                return part
+                return self._read(frames)
+
+    def _read(self, frames: bytes) -> Part:
+        """What arrived together with a failure, but before it, is delivered before it is raised."""
+        try:
+            part = self._reader.feed(frames)
+            self.raise_failure()
+        except UpstreamError as error:
+            part = self._reader.before_failure(frames)
+            if not part:
+                raise
+            self._failure = error
+        return part
 
     def _end(self) -> Part | None:
         """The connection has ended well; has the answer?"""
@@ -119,6 +132,10 @@ class Reader(Protocol):
 
     def feed(self, frames: bytes) -> Part: ...
 
+    def before_failure(self, frames: bytes) -> Part:
+        """The good part of the frames last fed, among which a failure was."""
+        ...
+
     def end(self, rest: bytes) -> Part | None: ...
 
     def whole(self, body: bytes) -> Part: ...
@@ -127,15 +144,29 @@ class Reader(Protocol):
 class _PassThrough:
     """The endpoint's bytes, read along."""
 
-    __slots__ = ("_tap", "progress")
+    __slots__ = ("_outbound", "_tap", "progress")
 
     def __init__(self, outbound: Outbound) -> None:
+        self._outbound = outbound
         self._tap = outbound.tap()
         self.progress = self._tap.progress
 
     def feed(self, frames: bytes) -> Part:
         self._tap.feed(frames)
         return frames
+
+    def before_failure(self, frames: bytes) -> Part:
+        tap = self._outbound.tap()
+        good = 0
+        for frame in split(frames):
+            try:
+                tap.feed(frame)
+            except Broke:
+                break
+            if tap.progress.failure is not None:
+                break
+            good += len(frame)
+        return frames[:good]
 
     def end(self, rest: bytes) -> Part | None:
         if rest.strip():
@@ -150,17 +181,23 @@ class _PassThrough:
 class _Decoding:
     """Events, for an encoder of another dialect."""
 
-    __slots__ = ("_conversation", "_decoder", "_endpoint", "_outbound", "progress")
+    __slots__ = ("_conversation", "_decoder", "_endpoint", "_last", "_outbound", "progress")
 
     def __init__(self, outbound: Outbound, conversation: Conversation | None, endpoint: Endpoint) -> None:
         self._outbound = outbound
         self._conversation = conversation
         self._endpoint = endpoint
         self._decoder = outbound.decoder(conversation, endpoint)
+        self._last: Sequence[Event] = ()
         self.progress = Progress()
 
     def feed(self, frames: bytes) -> Part:
-        return self._saw(self._decoder.feed(frames))
+        self._last = self._decoder.feed(frames)
+        return self._saw(self._last)
+
+    def before_failure(self, frames: bytes) -> Part:  # noqa: ARG002 - a decoder has a memory and is not asked twice
+        last, self._last = self._last, ()
+        return [event for event in last if not isinstance(event, Failed)]
 
     def end(self, rest: bytes) -> Part | None:
         last = list(self._decoder.feed(rest)) if rest.strip() else []

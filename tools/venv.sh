@@ -14,7 +14,7 @@ find_python() {
             return
         fi
     done
-    for candidate in "$HOME"/.pyenv/versions/3.1[1-9]*/bin/python; do
+    for candidate in "${HOME:-/nonexistent}"/.pyenv/versions/3.1[1-9]*/bin/python; do
         if [ -x "$candidate" ]; then
             printf '%s\n' "$candidate"
             return

@@ -26,7 +26,7 @@ from octoroute.api.edge import (
 from octoroute.dialects.base import Inbound
 from octoroute.errors import OctorouteError
 from octoroute.gateway import Gateway
-from octoroute.relay import Reply
+from octoroute.relay import KEEP_ALIVE_S, Reply
 
 log = structlog.stdlib.get_logger("octoroute.api")
 
@@ -43,6 +43,7 @@ class Answering:
         keys: Callable[[], Keys],
         max_bytes: Callable[[], int],
         present: Callable[[Reply], bytes] | None = None,
+        keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         """`present` makes the body of a whole answer where the route says more than the dialect does."""
         self._gateway = gateway
@@ -50,20 +51,22 @@ class Answering:
         self._keys = keys
         self._max_bytes = max_bytes
         self._present = present
+        self._keep_alive_s = keep_alive_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given_id = ""
         watch: HangUp | None = None
-        started = False
+        started = settled = False
         try:
             headers = headers_of(scope)
             given_id = request_id(headers)
-            check_method(scope, "POST")
             self._keys().check(headers)
+            check_method(scope, "POST")
             check_json(headers)
             body = await read_body(receive, headers, self._max_bytes())
             watch = HangUp(receive)
             request = self._inbound.read(body, request_id=given_id, headers=headers)
+            settled = True
             reply = await self._gateway.answer(request)
             started = True
             try:
@@ -71,7 +74,10 @@ class Answering:
             finally:
                 reply.close()
         except OctorouteError as error:
-            await send_error(send, error, self._inbound, given_id or new_id())
+            given_id = given_id or new_id()
+            if not settled:
+                self._gateway.turned_away(self._inbound.name, given_id, error)
+            await send_error(send, error, self._inbound, given_id)
         except ClientGone:
             pass
         except asyncio.CancelledError:
@@ -94,7 +100,7 @@ class Answering:
             reply.delivered()
             return
         await send({"type": "http.response.start", "status": 200, "headers": _headers(reply, _STREAM_DEFAULTS)})
-        async for piece in reply.pieces(self._gateway.clock):
+        async for piece in reply.pieces(self._gateway.clock, self._keep_alive_s):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 

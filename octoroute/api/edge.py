@@ -75,20 +75,18 @@ class Keys:
         """Raises Unauthorized unless one of the keys is offered, as `x-api-key` or as a bearer token."""
         if not self._digests:
             return
-        offered = offered_key(headers)
-        if offered is None:
+        offered = offered_keys(headers)
+        if not offered:
             raise Unauthorized("a key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
-        digest = hashlib.sha256(offered.encode("latin-1", "replace")).digest()
-        if not any([hmac.compare_digest(digest, known) for known in self._digests]):  # noqa: C419 - all of them are compared
+        digests = [hashlib.sha256(key.encode("latin-1", "replace")).digest() for key in offered]
+        if not any([hmac.compare_digest(digest, known) for digest in digests for known in self._digests]):  # noqa: C419 - all of them
             raise Unauthorized("the key is not one of this gateway's")
 
 
-def offered_key(headers: Mapping[str, str]) -> str | None:
-    key = headers.get("x-api-key")
-    if key:
-        return key
+def offered_keys(headers: Mapping[str, str]) -> list[str]:
+    """Anthropic's clients may send both headers; either will do."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+    return [key for key in (headers.get("x-api-key", ""), token.strip() if scheme.lower() == "bearer" else "") if key]
 
 
 def check_method(scope: Scope, *allowed: str) -> None:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from octoroute import __version__
-from octoroute.api.edge import Keys, Receive, Scope, Send, check_json, headers_of, new_id, read_body, request_id, send_error
+from octoroute.api.edge import (
+    ClientGone,
+    Keys,
+    Receive,
+    Scope,
+    Send,
+    check_json,
+    headers_of,
+    new_id,
+    read_body,
+    request_id,
+    send_error,
+)
 from octoroute.counting import Counting
 from octoroute.dialects.base import Inbound
 from octoroute.errors import BadRequest, OctorouteError, UnknownModel, UnknownRoute, WrongMethod
@@ -54,24 +66,17 @@ class Views:
                 Route("/health", self.health),
                 Route("/health/live", self.live),
                 Route("/health/ready", self.ready),
-                Route("/models", self.guarded(self.endpoints)),
-                Route("/metrics", self.guarded(self.exposition)),
-                Route("/v1/models", self.guarded(self.models)),
-                Route("/v1/models/{name:path}", self.guarded(self.model)),
-                Route("/v1/route", self.guarded(self.route), methods=["POST"]),
-                Route("/v1/messages/count_tokens", self.guarded(self.count), methods=["POST"]),
+                Route("/models", self.endpoints),
+                Route("/metrics", self.exposition),
+                Route("/v1/models", self.models),
+                Route("/v1/models/{name:path}", self.model),
+                Route("/v1/route", self.route, methods=["POST"]),
+                Route("/v1/messages/count_tokens", self.count, methods=["POST"]),
             ],
-            exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientDisconnect: self._gone},
+            exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientGone: self._gone},
         )
         app.router.redirect_slashes = False
         return app
-
-    def guarded(self, view: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        async def checked(request: Request) -> Response:
-            self._rooms.keys.check(request.headers)
-            return await view(request)
-
-        return checked
 
     # who we are and how we are
 
@@ -210,6 +215,7 @@ class Views:
 
     async def _error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, OctorouteError)
+        self._rooms.metrics.count("octoroute_client_errors_total", error.code)
         speaks_anthropic = "anthropic-version" in request.headers or request.url.path.startswith("/v1/messages")
         writer = self._rooms.inbound["anthropic" if speaks_anthropic else "openai"]
         return _Error(error, writer, request_id(request.headers))
@@ -266,17 +272,22 @@ def _json(value: object, request: Request, status: int = 200) -> Response:
     )
 
 
-class Limits:
-    """Wraps the views: header sizes are checked before any of them."""
+class Door:
+    """Before the views: how large the headers may be, and who may see anything but health."""
 
-    def __init__(self, app: Starlette, writer: Inbound) -> None:
+    def __init__(self, app: Starlette, rooms: Rooms) -> None:
         self._app = app
-        self._writer = writer
+        self._rooms = rooms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given_id = ""
         try:
-            headers_of(scope)
+            headers = headers_of(scope)
+            given_id = request_id(headers)
+            if scope["path"] != "/health" and not scope["path"].startswith("/health/"):
+                self._rooms.keys.check(headers)
         except OctorouteError as error:
-            await send_error(send, error, self._writer, new_id())
+            self._rooms.metrics.count("octoroute_client_errors_total", error.code)
+            await send_error(send, error, self._rooms.inbound["openai"], given_id or new_id())
             return
         await self._app(scope, receive, send)

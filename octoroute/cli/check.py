@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    del parser  # --config is everybody's
+    parser.add_argument("--live", action="store_true", help="also ask every endpoint one tiny question")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -21,7 +21,18 @@ def run(args: argparse.Namespace) -> int:
 
     config = load(args.config, environment.variables(), Path.cwd())
     print("\n".join(summary(config)))
-    return 0
+    return _live(config) if args.live else 0
+
+
+def _live(config: Config) -> int:
+    """1 when an endpoint does not answer."""
+    import asyncio  # noqa: PLC0415  commands import lazily
+
+    from octoroute.cli.live import ask, report  # noqa: PLC0415
+
+    answers = asyncio.run(ask(config))
+    print("\n".join(report(answers)))
+    return 1 if any(answer.problem for answer in answers) else 0
 
 
 def summary(config: Config) -> Iterator[str]:

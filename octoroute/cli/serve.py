@@ -13,10 +13,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from octoroute import logs  # noqa: PLC0415  commands import lazily
     from octoroute.config import environment, load  # noqa: PLC0415
-    from octoroute.server import serve  # noqa: PLC0415
 
     env, cwd = environment.variables(), Path.cwd()
     config = load(args.config, env, cwd)
+    if config.server.workers > 1:
+        environment.share_metrics()  # before the metrics library is imported: it looks then
+    from octoroute.server import serve  # noqa: PLC0415
+
     logs.configure(
         level=config.observability.log_level,
         style=config.observability.log_format,
@@ -24,5 +27,4 @@ def run(args: argparse.Namespace) -> int:
         env=env,
     )
     source = Path(config.source)
-    serve(config, load=lambda: load(source, env, cwd))
-    return 0
+    return serve(config, load=lambda: load(source, env, cwd))

@@ -6,8 +6,11 @@ cannot become a key, a table, or another reference.
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Mapping
 from typing import cast
 
@@ -21,6 +24,18 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 def variables() -> Mapping[str, str]:
     return os.environ  # noqa: TID251  this is the one place the ban points to
+
+
+def share_metrics() -> None:
+    """The metrics library keeps its counts in files for all processes of a server if it finds this when it is imported."""
+    directory = tempfile.mkdtemp(prefix="octoroute-metrics-")
+    atexit.register(_remove, directory, os.getpid())
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # noqa: TID251  the library reads nothing else
+
+
+def _remove(directory: str, owner: int) -> None:
+    if os.getpid() == owner:  # not in a worker, which leaves by the same door
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def escape(text: str) -> str:

@@ -94,6 +94,10 @@ class Server(Table, frozen=True, kw_only=True):
         30.0
     )
     workers: Annotated[int, Key("processes that share the port", low=1, high=256)] = 1
+    upstream: Annotated[
+        Literal["native", "aiohttp"],
+        Key("the HTTP client towards endpoints: our own, or aiohttp's for servers that ours does not get on with"),
+    ] = "native"
 
 
 Headers = Annotated[

@@ -84,9 +84,9 @@ class Body:
             if following is not None:
                 pieces.append(raw[at:key_at])
                 at = following.end()
-            else:  # the last member: the comma to take away stands before it
-                before = raw[at:key_at].rstrip()
-                pieces.append(before[:-1] if before.endswith(b",") else before)
+            else:  # the last member: the comma to take away stands before it, perhaps where another one has been removed
+                before = b"".join((*pieces, raw[at:key_at])).rstrip()
+                pieces = [before[:-1] if before.endswith(b",") else before]
                 at = value_end
         pieces.append(raw[at:])
         return b"".join(pieces)
@@ -105,7 +105,10 @@ class Body:
             if key is None:
                 return None
             value_at = key.end()
-            at = value_at + len(memoryview(value))
+            text = memoryview(value)
+            if not raw.startswith(text, value_at):
+                return None
+            at = value_at + len(text)
             spans[name] = (key.start(1), value_at, at)
         return spans if raw[at:].strip() == b"}" else None
 

@@ -44,12 +44,18 @@ def nearest(effort: str, offered: Sequence[str]) -> str | None:
     return min((word for word in offered if word != "none"), key=lambda word: abs(EFFORTS.index(word) - place), default=None)
 
 
-def budget_of(wish: ThinkingWish, max_tokens: int | None) -> int:
-    """Thinking tokens, at least Anthropic's minimum and below `max_tokens`."""
-    budget = wish.budget_tokens or _BUDGETS.get(wish.effort or "medium", _BUDGETS["medium"])
-    if max_tokens is not None:
-        budget = min(budget, max_tokens - 1)
-    return max(MIN_BUDGET, budget)
+def budget_of(wish: ThinkingWish) -> int:
+    """Thinking tokens, at least Anthropic's minimum."""
+    return max(MIN_BUDGET, wish.budget_tokens or _BUDGETS.get(wish.effort or "medium", _BUDGETS["medium"]))
+
+
+def budget_within(budget: int, max_tokens: int) -> tuple[int, int]:
+    """(budget, max_tokens) that leave room for an answer: at most four fifths are for thinking.
+
+    Where that is less than the minimum the limit is raised, so that as much is left for the answer as the client allowed.
+    """
+    budget = min(budget, max_tokens * 4 // 5)
+    return (budget, max_tokens) if budget >= MIN_BUDGET else (MIN_BUDGET, max_tokens + MIN_BUDGET)
 
 
 def wants_thinking(wish: ThinkingWish | None) -> bool:

@@ -74,10 +74,10 @@ def _as_user(turn: Turn) -> Turn:
 
 
 def _merged(turns: Iterable[Turn], roles: Sequence[Role]) -> list[Turn]:
-    """Neighbours of one of `roles` made one turn; empty turns left out."""
+    """Neighbours of one of `roles` made one turn; empty turns and blank system turns left out."""
     merged: list[Turn] = []
     for turn in turns:
-        if not turn.content:
+        if not turn.content or (turn.role is Role.SYSTEM and not joined_text(turn.content)):
             continue
         if merged and turn.role in roles and merged[-1].role is turn.role:
             merged[-1] = Turn(turn.role, (*merged[-1].content, *turn.content))

@@ -77,6 +77,16 @@ def read_frames(frames: bytes) -> Iterator[tuple[str, bytes]]:
                 yield name, data
 
 
+def split(frames: bytes) -> Iterator[bytes]:
+    """Each frame with its own end, as it came."""
+    at = 0
+    for match in _FRAME_END.finditer(frames):
+        yield frames[at : match.end()]
+        at = match.end()
+    if at < len(frames):
+        yield frames[at:]
+
+
 def _read_fields(frame: bytes) -> tuple[str, bytes | None]:
     name = ""
     lines: list[bytes] = []

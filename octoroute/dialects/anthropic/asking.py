@@ -43,6 +43,8 @@ ANSWER_TOOL = "structured_answer"
 """Forced on models without `output_config.format`; its input is the answer."""
 JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
 MAX_CACHE_MARKS = 4
+EVERY_THINKER_WRITES = 32_000
+"""Output tokens that every model which can think may be asked for."""
 _CACHE = {"type": "ephemeral"}
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _IMPERSONAL = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
@@ -66,9 +68,6 @@ def write_question(
     can = accepts(model)
     tidy = history.tidied(conversation)
     body: Fields = {"model": model, "max_tokens": conversation.max_tokens or default_max_tokens or can.max_tokens}
-    if max_output_tokens is not None and body["max_tokens"] > max_output_tokens:
-        notes.append(f"max_tokens: {body['max_tokens']} clamped to {max_output_tokens}")
-        body["max_tokens"] = max_output_tokens
     messages = _messages(tidy.turns)
     if not messages:
         raise BadRequest("messages: there is no text in them", param="messages")
@@ -79,6 +78,7 @@ def write_question(
     _tools(body, tidy)
     _format(body, tidy, can)
     _thinking(body, tidy, can, notes)
+    _clamp(body, max_output_tokens, notes)
     _sampling(body, tidy, can, notes)
     _sender(body, tidy)
     _limit_cache_marks(body)
@@ -258,7 +258,7 @@ def _thinking(body: Fields, conversation: Conversation, can: Accepts, notes: lis
         return
     if not effort.wants_thinking(wish):
         return
-    conflict = _conflict(body, can)
+    conflict = _conflict(body, conversation, can)
     if conflict is not None or not can.budget:
         notes.append(f"thinking: left out, {conflict or 'this model cannot'}")
         return
@@ -268,19 +268,30 @@ def _thinking(body: Fields, conversation: Conversation, can: Accepts, notes: lis
         if word is not None:
             body["output_config"] = {**body.get("output_config", {}), "effort": word}
         return
-    budget = effort.budget_of(wish, None)
-    body["max_tokens"] = (
-        max(body["max_tokens"], budget + effort.MIN_BUDGET) if conversation.max_tokens is None else body["max_tokens"]
-    )
-    budget = effort.budget_of(wish, body["max_tokens"])
-    body["max_tokens"] = max(body["max_tokens"], budget + 1)
+    budget = effort.budget_of(wish)
+    if conversation.max_tokens is None:
+        body["max_tokens"] = max(body["max_tokens"], min(budget + can.max_tokens, EVERY_THINKER_WRITES))
+    budget, body["max_tokens"] = effort.budget_within(budget, body["max_tokens"])
     body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
 
-def _conflict(body: Fields, can: Accepts) -> str | None:
+def _clamp(body: Fields, limit: int | None, notes: list[str]) -> None:
+    if limit is None or body["max_tokens"] <= limit:
+        return
+    notes.append(f"max_tokens: {body['max_tokens']} clamped to {limit}")
+    body["max_tokens"] = limit
+    budget = body.get("thinking", {}).get("budget_tokens")
+    if budget is not None and budget >= limit:
+        body["thinking"] = {"type": "disabled"}
+        notes.append("thinking: left out, the answer may not be long enough for it")
+
+
+def _conflict(body: Fields, conversation: Conversation, can: Accepts) -> str | None:
     """What thinking cannot be had together with."""
     if body.get("tool_choice", {}).get("type") in {"any", "tool"}:
         return "a tool is forced"
+    if can.temperature and conversation.temperature is not None and conversation.temperature < 1:
+        return "it needs temperature 1"
     last = body["messages"][-1]
     if last["role"] == "assistant":
         return "the last message is the assistant's"
@@ -305,10 +316,6 @@ def _sampling(body: Fields, conversation: Conversation, can: Accepts, notes: lis
             if value is not None
         ]
         temperature = top_p = None
-    elif thinks and temperature not in {None, 1.0}:
-        notes.append(f"thinking: left out, it needs temperature 1, not {temperature:g}")
-        del body["thinking"]
-        thinks = False
     if temperature is not None and top_p is not None and not can.temperature_with_top_p:
         notes.append("top_p: left out, this model takes temperature or top_p")
         top_p = None

@@ -20,6 +20,9 @@ class _Block(msgspec.Struct):
     type: str = ""
     text: str | None = None
     content: str | list[_Block] | _Block | None = None
+    thinking: str | None = None
+    input: msgspec.Raw = msgspec.Raw(b"")
+    source: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Message(msgspec.Struct):
@@ -131,7 +134,8 @@ def _text_of(blocks: Sequence[_Block], facts: FactsBuilder) -> str:
         elif block.type == "image":
             facts.images += 1
         elif block.type in _FILES:
-            facts.attachments = True
+            facts.file(block.source)
+        facts.extra_chars += len(block.thinking or "") + len(memoryview(block.input))
         facts.tools = facts.tools or block.type in _TOOL_BLOCKS
         inner = block.content
         if isinstance(inner, str):

@@ -253,7 +253,7 @@ def _thinking(config: Fields, conversation: Conversation, can: Accepts, model: s
     elif wanted == "none":
         thinking["thinkingBudget"] = can.least_budget
     else:
-        thinking["thinkingBudget"] = effort.budget_of(wish, None) if wanted is not None else _AUTOMATIC
+        thinking["thinkingBudget"] = effort.budget_of(wish) if wanted is not None else _AUTOMATIC
     if effort.wants_thinking(wish) and wish.visible:
         thinking["includeThoughts"] = True
     if thinking:

@@ -17,6 +17,7 @@ from octoroute.types import Facts, Request
 class _Part(msgspec.Struct):
     type: str = ""
     text: str | None = None
+    file: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Message(msgspec.Struct):
@@ -142,6 +143,7 @@ def _facts(body: Body, headers: Mapping[str, str]) -> Facts:
     for message in messages:
         if message.role in {"tool", "function"} or bytes(message.tool_calls) not in UNSET:
             facts.tools = True
+            facts.extra_chars += len(memoryview(message.tool_calls))
         content = message.content
         if content is None:
             facts.message(message.role, "")
@@ -166,7 +168,7 @@ def _text_of(parts: Sequence[_Part], facts: FactsBuilder) -> str:
         elif part.type in _IMAGES:
             facts.images += 1
         elif part.type in _FILES:
-            facts.attachments = True
+            facts.file(part.file)
     return "\n".join(texts)
 
 

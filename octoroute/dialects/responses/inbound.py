@@ -75,9 +75,6 @@ class ResponsesInbound:
     def status(self, error: OctorouteError) -> int:
         return error.status
 
-    def status(self, error: OctorouteError) -> int:
-        return error.status
-
     def error(self, error: OctorouteError, request_id: str) -> bytes:
         return write_error(error, request_id)
 

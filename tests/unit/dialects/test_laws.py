@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -32,7 +33,9 @@ from octoroute.events import Finished
 from tests.support.anthropic_stream import check
 from tests.support.chunks import DONE, chunk, numbered, openai_message, sse, tool, tools, usage
 
-MORE = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MORE = settings(
+    max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "200")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8) | st.sampled_from(
     ["", " ", "<think>", "</think>", "STOP"]
@@ -54,7 +57,7 @@ chunks = st.one_of(
     st.just(chunk(role="assistant", content="")),
     st.builds(lambda text: chunk(refusal=text), texts),
     st.just(usage()),
-    st.builds(lambda word: chunk(word), st.sampled_from(["stop", "length", "tool_calls", "content_filter", "eos"])),
+    st.builds(chunk, st.sampled_from(["stop", "length", "tool_calls", "content_filter", "eos"])),
 )
 streams = st.lists(chunks, max_size=14).map(lambda parts: [*parts, chunk("stop"), usage(), DONE])
 
@@ -346,7 +349,7 @@ def test_no_request_raises_anything_but_bad_request(body, anthropic):
     try:
         conversation = read(json.dumps(body).encode())
     except BadRequest as error:
-        assert str(error)
+        must_be_clear(error)
         return
     for name in ("openai", "deepseek", "mistral", "think-tags", "single-system"):
         tolerate(lambda name=name: to_openai.write_question(conversation, model="m", quirks=preset(name), stream=True))
@@ -356,11 +359,15 @@ def test_no_request_raises_anything_but_bad_request(body, anthropic):
         tolerate(lambda model=model: to_gemini.write_question(conversation, model=model))
 
 
+def must_be_clear(error: OctorouteError):
+    assert error.message
+
+
 def tolerate(write):
     try:
         assert isinstance(json.loads(write()), dict)
     except BadRequest as error:
-        assert str(error)
+        must_be_clear(error)
 
 
 @MORE
@@ -382,7 +389,7 @@ def test_no_stream_raises_anything_but_our_own_errors(parts, name):
                     encoder.encode(decoder.feed(frame))
                 encoder.encode(decoder.end())
             except UpstreamError as error:
-                assert str(error)
+                must_be_clear(error)
 
 
 @MORE
@@ -395,7 +402,7 @@ def test_no_answer_raises_anything_but_our_own_errors(body):
             write_openai(events, model="m", created_s=1)
             write_anthropic(events, model="m")
         except OctorouteError as error:
-            assert str(error)
+            must_be_clear(error)
 
 
 @pytest.mark.parametrize(
@@ -407,16 +414,17 @@ def test_half_a_character_is_no_reason_to_refuse(body):
 
 
 @pytest.mark.parametrize("depth", [500, 5_000, 200_000])
-def test_deep_nesting_is_a_bad_request(depth):
+def test_deep_nesting_is_a_bad_request_at_most(depth):
     nested = b"[" * depth + b"]" * depth
+    tools = b'[{"name":"f","function":{"name":"f","parameters":{"enum":%b}},"input_schema":{"items":%b}}]' % (nested, nested)
     for read in (read_openai_question, read_anthropic_question):
-        with pytest.raises(BadRequest):
-            conversation = read(
-                b'{"messages":[{"role":"user","content":"x"}],"tools":[{"name":"f","function":{"name":"f","parameters":{"enum":%b}},"input_schema":{"items":%b}}]}'
-                % (nested, nested)
-            )
-            to_openai.write_question(conversation, model="m", quirks=preset(), stream=False)
-            to_gemini.write_question(conversation, model="gemini-3")
-            raise BadRequest("shallow enough")
+        try:
+            conversation = read(b'{"messages":[{"role":"user","content":"x"}],"tools":%b}' % tools)
+        except BadRequest as error:
+            must_be_clear(error)
+            continue
+        tolerate(lambda conversation=conversation: to_openai.write_question(conversation, model="m", quirks=preset(), stream=False))
+        tolerate(lambda conversation=conversation: to_gemini.write_question(conversation, model="gemini-3"))
+        tolerate(lambda conversation=conversation: to_gemini.write_question(conversation, model="gemini-1.5"))
     with pytest.raises(UpstreamError):
         OpenAIDecoder().feed(sse(b'{"choices":%b}' % nested))

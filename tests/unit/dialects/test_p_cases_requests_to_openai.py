@@ -166,13 +166,13 @@ def test_p59_a_system_message_right_after_a_call(names):
 
 
 def test_p60_the_billing_line_is_left_out():
-    def system(hash):
+    def system(digest):
         return [
-            {"type": "text", "text": f"x-anthropic-billing-header: {hash}"},
+            {"type": "text", "text": f"x-anthropic-billing-header: {digest}"},
             {"type": "text", "text": "You are", "cache_control": {}},
         ]
 
-    one, two = (ask(("user", "a"), system=system(hash)) for hash in ("1a", "2b"))
+    one, two = (ask(("user", "a"), system=system(digest)) for digest in ("1a", "2b"))
     assert one == two and one["messages"][0] == {"role": "system", "content": "You are"}
 
 

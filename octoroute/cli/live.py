@@ -1,0 +1,61 @@
+"""`octoroute check --live`: every endpoint is asked one tiny question, all at once, and says whether it can answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from octoroute.app import App
+from octoroute.config import Config
+from octoroute.conversation import Conversation, Role, Text, Turn
+from octoroute.errors import OctorouteError
+from octoroute.types import Endpoint
+from octoroute.upstream import Question
+
+QUESTION = Conversation(turns=(Turn(Role.USER, (Text("Say hello."),)),), max_tokens=16)
+AT_ONCE = 8
+
+
+class Answered(NamedTuple):
+    endpoint: Endpoint
+    took_s: float
+    problem: str | None
+    """What the operator should know; None: it answered."""
+
+
+async def ask(config: Config) -> Sequence[Answered]:
+    """In the order of the configuration."""
+    app = App(config)
+    gate = asyncio.Semaphore(AT_ONCE)
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_ask(app, endpoint, gate)) for endpoint in config.endpoints]
+        return [task.result() for task in tasks]
+    finally:
+        await app.stop()
+
+
+async def _ask(app: App, endpoint: Endpoint, gate: asyncio.Semaphore) -> Answered:
+    upstream = app.gateway.upstream
+    async with gate:
+        since = time.monotonic()
+        try:
+            body = upstream.outbound(endpoint).write(QUESTION, endpoint, stream=False)
+            opened = await upstream.open(endpoint, Question(body=body, stream=False, conversation=QUESTION))
+            opened.close()
+        except OctorouteError as error:
+            return Answered(endpoint, time.monotonic() - since, error.message)
+        return Answered(endpoint, time.monotonic() - since, None)
+
+
+def report(answers: Sequence[Answered]) -> list[str]:
+    lines: list[str] = []
+    for answer in answers:
+        name = f"{answer.endpoint.tier}  {answer.endpoint.id}"
+        if answer.problem is None:
+            lines.append(f"  answers    {name}  in {answer.took_s * 1000:.0f} ms")
+        else:
+            lines.append(f"  FAILS      {name}  {answer.problem} ({answer.endpoint.base_url})")
+    return lines

@@ -1,0 +1,118 @@
+"""Several processes on one port: the parent binds, forks, restarts who dies, and passes signals on. It serves nothing itself.
+
+Circuits, limits, and statistics are each worker's own; metrics are added up when somebody scrapes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+import structlog
+
+log = structlog.stdlib.get_logger("octoroute.workers")
+
+MAX_DELAY_S = 30.0
+_TOO_SOON_S = 5.0
+
+
+class Workers:
+    """`work(listener, tell_ready)` runs in each child until it is told to stop by SIGTERM."""
+
+    def __init__(
+        self, listener: socket.socket, work: Callable[[socket.socket, Callable[[], None]], None], died: Callable[[int], None]
+    ) -> None:
+        self._listener = listener
+        self._work = work
+        self._died = died
+        self._children: dict[int, float] = {}
+        self._stopping = False
+
+    def run(self, count: int, ready: Callable[[], None]) -> int:
+        """Until SIGTERM or SIGINT; the exit code. `ready` is called once every worker answers."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGHUP, self._reload)
+        heard, told = os.pipe()
+        for _ in range(count):
+            self._fork(told)
+        os.close(told)
+        if len(_read_all(heard, count)) == count:
+            ready()
+        os.close(heard)
+        return self._watch()
+
+    def _fork(self, told: int | None = None) -> None:
+        pid = os.fork()
+        if pid:
+            self._children[pid] = time.monotonic()
+            return
+        code = 1
+        try:
+            for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(signum, signal.SIG_DFL)
+            self._work(self._listener, lambda: _tell(told))
+            code = 0
+        except Exception:
+            log.exception("worker failed")
+        finally:
+            os._exit(code)
+
+    def _watch(self) -> int:
+        delay_s = 1.0
+        worst = 0
+        while self._children:
+            try:
+                pid, status = os.wait()
+            except InterruptedError:
+                continue
+            since = self._children.pop(pid, None)
+            if since is None:
+                continue
+            code = os.waitstatus_to_exitcode(status)
+            self._died(pid)
+            if self._stopping:
+                worst = worst or (0 if code in {0, -signal.SIGTERM} else 1)
+                continue
+            delay_s = min(delay_s * 2, MAX_DELAY_S) if time.monotonic() - since < _TOO_SOON_S else 1.0
+            log.error("worker ended, it will be restarted", pid=pid, code=code, in_s=delay_s)
+            time.sleep(delay_s)
+            if not self._stopping:
+                self._fork()
+        return worst
+
+    def _stop(self, signum: int, frame: object) -> None:
+        del frame
+        self._stopping = True
+        self._pass_on(signal.SIGTERM)
+        log.info("stopping", signal=signal.Signals(signum).name, workers=len(self._children))
+
+    def _reload(self, signum: int, frame: object) -> None:
+        del signum, frame
+        self._pass_on(signal.SIGHUP)
+
+    def _pass_on(self, signum: signal.Signals) -> None:
+        for pid in list(self._children):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signum)
+
+
+def _tell(told: int | None) -> None:
+    if told is not None:
+        os.write(told, b"1")
+        os.close(told)
+
+
+def _read_all(heard: int, count: int) -> bytes:
+    """`count` bytes, or fewer when all writers are gone."""
+    read = b""
+    while len(read) < count:
+        data = os.read(heard, count)
+        if not data:
+            break
+        read += data
+    return read

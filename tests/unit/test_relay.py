@@ -1,0 +1,69 @@
+"""The relay's sense of time: silence is the upstream's, slowness the client's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+from octoroute.dialects import inbound
+from octoroute.relay import Reply
+from octoroute.types import Ending, Facts, Request
+
+REQUEST = Request(id="r", dialect="openai", model="m", stream=True, body=None, facts=Facts())
+
+
+class Parts:
+    """An answer that gives its parts at once, or falls silent where there is a None."""
+
+    headers = {}
+    translated = False
+
+    def __init__(self, *parts: bytes | None, idle_timeout_s: float) -> None:
+        self.endpoint = SimpleNamespace(idle_timeout_s=idle_timeout_s)
+        self._parts = iter(parts)
+        self._silent = False
+
+    async def read(self) -> bytes | None:
+        if self._silent:
+            await asyncio.sleep(60)
+        part = next(self._parts, b"")
+        if part is None:
+            self._silent = True
+            await asyncio.sleep(60)
+        return part or None
+
+
+class Ends:
+    decision = None
+    warnings = ()
+
+    def __init__(self) -> None:
+        self.endings: list[Ending] = []
+
+    def end(self, ending: Ending, error: Exception | None = None) -> None:
+        self.endings.append(ending)
+
+
+def reply(parts: Parts, ends: Ends) -> Reply:
+    return Reply(REQUEST, inbound(time.time)["openai"], parts, ends, {}, None)  # type: ignore[arg-type]
+
+
+async def test_a_client_that_reads_slowly_does_not_make_the_upstream_silent():
+    ends = Ends()
+    taken = []
+    async for piece in reply(Parts(b"a", b"b", b"c", idle_timeout_s=0.05), ends).pieces(time.monotonic):
+        taken.append(piece)
+        await asyncio.sleep(0.1)
+    assert taken == [b"a", b"b", b"c"]
+    assert ends.endings == [Ending.ANSWERED]
+
+
+async def test_a_silent_upstream_is_told_as_an_error():
+    ends = Ends()
+    parts = Parts(b"a", None, idle_timeout_s=0.1)
+    taken = [piece async for piece in reply(parts, ends).pieces(time.monotonic, 0.03)]
+    assert taken[0] == b"a"
+    assert b"fell silent" in taken[-1]
+    assert set(taken[1:-1]) == {b": keep-alive\n\n"}
+    assert ends.endings == [Ending.BROKEN]
