@@ -19,6 +19,7 @@ from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
 from octoroute.api.views import Door, Views
 from octoroute.asking import Asker
 from octoroute.config.schema import Config
+from octoroute.context import Context
 from octoroute.counting import Calibration, Counting
 from octoroute.gateway import ALIASES, Gateway, House, Retry
 from octoroute.health import Health
@@ -157,6 +158,7 @@ class App:
             default_importance=routing.default_importance,
             retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
             policy=POLICIES[config.selection.policy],
+            context=Context(**msgspec.structs.asdict(config.context)),
         )
 
     def _dry_router(self, config: Config) -> Router:

@@ -12,9 +12,12 @@ from functools import partial
 
 import msgspec
 
+from octoroute import context
+from octoroute.context import Context, Cut, fitted
 from octoroute.conversation import Conversation
 from octoroute.dialects import INTERPRETERS
 from octoroute.dialects.base import Inbound
+from octoroute.dialects.shortening import without_thinking
 from octoroute.errors import BadRequest, ContextTooLong, Exhausted, OctorouteError, Throttled, UnknownModel, UpstreamError
 from octoroute.health import Health, Lease
 from octoroute.relay import Reply
@@ -46,6 +49,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     default_importance: Importance = Importance.NORMAL
     retry: Retry = Retry()
     policy: Callable[[Sequence[Endpoint], Random], list[Endpoint]] = weighted
+    context: Context = Context()
 
     def tier(self, tier: Tier) -> list[Endpoint]:
         return [endpoint for endpoint in self.endpoints if endpoint.tier is tier]
@@ -69,6 +73,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """Those that could answer it, now or later."""
     considered: list[Endpoint]
     left_out: dict[str, str]
+    cuts: dict[str, Cut]
+    """By endpoint's id: the request made to fit it."""
 
 
 class _Translation:
@@ -134,7 +140,12 @@ class Gateway:
             headers = {**opened.headers, **self._way(trail)}
             if trail.warnings:
                 headers["x-octoroute-warning"] = one_line(trail.warnings)
-            return await Reply.begin(request, self.inbound[request.dialect], opened, trail, headers)
+            endpoint, progress, sent = opened.endpoint, opened.progress, trail.request
+            trail.context = use = house.context.use(sent, endpoint, progress.usage, trail.cut)
+            if use is not None:
+                headers |= context.headers(use, endpoint, house.context)
+            outward = context.outward(house.context, sent, endpoint, progress, trail.cut)
+            return await Reply.begin(sent, self.inbound[request.dialect], opened, trail, headers, outward)
         except OctorouteError as error:
             trail.end(ending_of(error), error)
             trail.settle()
@@ -201,7 +212,7 @@ class Gateway:
         if planned.order:
             return planned
         if not planned.fit:
-            raise _nobody_could(planned, request.facts)
+            raise _nobody_could(planned, house.context.measured(request.facts))
         raise Exhausted("no endpoint can be asked now; try again later", retry_after_s=self.health.next_chance_s(planned.fit))
 
     def candidates(self, decision: Decision, request: Request, house: House) -> Planned:
@@ -210,13 +221,14 @@ class Gateway:
         A tier whose endpoints are all out of order is passed over only when the tier was our own choice: who asks for `fast`
         gets fast or the truth.
         """
-        planned = Planned(order=[], fit=[], considered=[], left_out={})
+        planned = Planned(order=[], fit=[], considered=[], left_out={}, cuts={})
         translation = _Translation(request, self.inbound[request.dialect], self.upstream)
+        facts = house.context.measured(request.facts)
         for pool in self._pools(decision, request.facts, house):
             planned.considered.extend(pool)
             fit: list[Endpoint] = []
             for endpoint in pool:
-                reason = unfit(endpoint, request.facts) or translation.unsayable(endpoint)
+                reason = unfit(endpoint, facts) or translation.unsayable(endpoint)
                 if reason is None:
                     fit.append(endpoint)
                 else:
@@ -228,7 +240,32 @@ class Gateway:
             planned.order.extend(order)
             if order or (fit and decision.by == "client"):
                 break
+        if not planned.fit and house.context.policy == "truncate":
+            self._cut(planned, request, house, translation)
         return planned
+
+    def _cut(self, planned: Planned, request: Request, house: House, translation: _Translation) -> None:
+        """Plan with those for whom the request can be made to fit, the largest window first: there the least is lost."""
+        sizeless = msgspec.structs.replace(request.facts, context_tokens=0, output_tokens=None)
+        inbound = self.inbound[request.dialect]
+        made: dict[tuple[int | None, bool], Cut | None] = {}
+        fit: list[Endpoint] = []
+        for endpoint in dict.fromkeys(planned.considered):
+            if unfit(endpoint, sizeless) is not None or translation.unsayable(endpoint) is not None:
+                continue
+            signed = self.upstream.outbound(endpoint).name == SIGNS
+            shape = (endpoint.context_window, signed)
+            if shape not in made:
+                made[shape] = fitted(request, endpoint, inbound, house.context, signed=signed)
+            cut = made[shape]
+            if cut is not None:
+                planned.cuts[endpoint.id] = cut
+                del planned.left_out[endpoint.id]
+                fit.append(endpoint)
+        planned.fit.extend(fit)
+        order = plan(fit, self.health.available, self.random, house.policy)
+        planned.left_out.update({e.id: self.health.unavailable_because(e) or "full" for e in fit if e not in order})
+        planned.order.extend(sorted(order, key=lambda endpoint: -(endpoint.context_window or 0)))
 
     def _pools(self, decision: Decision, facts: Facts, house: House) -> list[list[Endpoint]]:
         tiers = [house.tier(tier) for tier in FALLS_TO[decision.tier]]
@@ -256,7 +293,7 @@ class Gateway:
                     continue
                 asked = True
                 try:
-                    return await self._attempt(request, lease, trail)
+                    return await self._attempt(request, lease, trail, planned.cuts.get(endpoint.id))
                 except UpstreamError as error:
                     if not error.retryable:
                         raise
@@ -265,11 +302,14 @@ class Gateway:
             if not asked or retry.max_attempts == 0 or len(errors) >= retry.max_attempts:
                 raise _exhausted(errors, self.health.next_chance_s(planned.order))
 
-    async def _attempt(self, request: Request, lease: Lease, trail: Trail) -> Opened:
+    async def _attempt(self, request: Request, lease: Lease, trail: Trail, cut: Cut | None) -> Opened:
         endpoint = lease.endpoint
+        if cut is not None:
+            request = cut.request
+            trail.shortened(cut)
         since = self.clock()
         try:
-            question = self._question(request, endpoint)
+            question = self._question(request, endpoint, cut)
             opened = await self.upstream.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
@@ -284,11 +324,11 @@ class Gateway:
         trail.warnings = question.notes
         return opened
 
-    def _question(self, request: Request, endpoint: Endpoint) -> Question:
+    def _question(self, request: Request, endpoint: Endpoint, cut: Cut | None = None) -> Question:
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
         conversation = reading = None
-        notes: list[str] = []
+        notes = [] if cut is None else cut.notes()
         interpreter = INTERPRETERS.get((request.api, outbound.name))
         if interpreter is not None:
             body, reading = interpreter.write(request, endpoint, notes), partial(interpreter.read, request)
@@ -296,6 +336,8 @@ class Gateway:
             body = inbound.patched(request, endpoint.model)
         else:
             conversation = inbound.conversation(request, endpoint)
+            if cut is not None and cut.messages_removed and outbound.name == SIGNS:
+                conversation = without_thinking(conversation)
             notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
             body = outbound.write(conversation, endpoint, stream=request.stream, notes=notes)
         return Question(
@@ -324,6 +366,8 @@ class Gateway:
 
 
 MAX_WARNING = 500
+SIGNS = "anthropic"
+"""The dialect whose servers verify thinking against all that came before it."""
 
 
 def one_line(warnings: Sequence[str]) -> str:

@@ -211,40 +211,46 @@ class _Decoding:
         return events
 
 
-class _AsStream:
+class _Whole:
+    """For answers that never come in pieces."""
+
+    __slots__ = ("progress",)
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def feed(self, frames: bytes) -> Part:
+        raise NotImplementedError
+
+    def before_failure(self, frames: bytes) -> Part:
+        raise NotImplementedError
+
+    def end(self, rest: bytes) -> Part | None:
+        raise NotImplementedError
+
+
+class _AsStream(_Whole):
     """A whole answer of the client's format to somebody who waits for a stream of pieces that look the same: its only piece."""
 
-    __slots__ = ("_tap", "progress")
+    __slots__ = ("_tap",)
 
     def __init__(self, outbound: Outbound) -> None:
         self._tap = outbound.tap()
-        self.progress = self._tap.progress
-
-    def feed(self, frames: bytes) -> Part:
-        raise NotImplementedError("its answer is whole")
-
-    def end(self, rest: bytes) -> Part | None:
-        raise NotImplementedError("its answer is whole")
+        super().__init__(self._tap.progress)
 
     def whole(self, body: bytes) -> Part:
         self._tap.whole(body)
         return b"data: " + msgspec.json.format(body, indent=-1) + b"\n\ndata: [DONE]\n\n"
 
 
-class _Interpreted:
+class _Interpreted(_Whole):
     """A whole answer in other words."""
 
-    __slots__ = ("_reading", "progress")
+    __slots__ = ("_reading",)
 
     def __init__(self, reading: Callable[[bytes], tuple[bytes, Usage | None]]) -> None:
+        super().__init__(Progress())
         self._reading = reading
-        self.progress = Progress()
-
-    def feed(self, frames: bytes) -> Part:
-        raise NotImplementedError("its answer is whole")
-
-    def end(self, rest: bytes) -> Part | None:
-        raise NotImplementedError("its answer is whole")
 
     def whole(self, body: bytes) -> Part:
         answer, self.progress.usage = self._reading(body)

@@ -29,6 +29,8 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
     entries = tuple(_entries(file))
     _check_names(entries, reader)
     _check_presence(entries, file, reader)
+    if file.context.critical_at < file.context.warn_at and not reader.wrong("context"):
+        reader.problem("context.critical_at", f"must not be below warn_at ({file.context.warn_at:g}); raise it, or lower warn_at")
     ids = _ids(entries, file, reader)
     built = [
         (entry.group, _endpoint(entry, endpoint_id, file, names, reader))
@@ -43,6 +45,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         selection=file.selection,
         retry=file.retry,
         health=file.health,
+        context=file.context,
         auth=file.auth,
         observability=file.observability,
         source=source,
@@ -131,6 +134,8 @@ def _endpoint(entry: Entry, endpoint_id: str, file: File, names: Names, reader: 
         reader.problem(child(entry.path, "base_url"), 'is missing; add it, for example base_url = "http://127.0.0.1:11434/v1"')
     if provider_name not in file.providers and provider_name not in names.kinds and not reader.wrong(shared):
         _unknown_provider(entry, file, names, reader)
+    if table.advertised_window is not None and table.context_window is None:
+        reader.problem(child(entry.path, "advertised_window"), "needs the real one beside it; add context_window")
     limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep}
     return Endpoint(
         id=endpoint_id,
@@ -149,6 +154,7 @@ def _endpoint(entry: Entry, endpoint_id: str, file: File, names: Names, reader: 
         max_tokens=table.max_tokens,
         temperature=table.temperature,
         context_window=table.context_window,
+        advertised_window=table.advertised_window,
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
         price=_price(table.price),
         first_event_timeout_s=limits.get(Tier(entry.group)) or file.server.request_timeout_seconds,

@@ -165,6 +165,15 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     context_window: Annotated[
         int | None, Key("tokens; a longer prompt goes elsewhere", low=1, high=1000000000, example="65536")
     ] = None
+    advertised_window: Annotated[
+        int | None,
+        Key(
+            "the window that clients believe in; token counts they are told are scaled to it; needs context_window",
+            low=1,
+            high=1000000000,
+            example="200000",
+        ),
+    ] = None
     capabilities: Annotated[
         tuple[Capability, ...] | None, Key("what it can do; everything when not said", example='["tools", "vision", "json"]')
     ] = None
@@ -269,6 +278,27 @@ class Timeouts(Table, frozen=True, kw_only=True):
     deep: Annotated[float | None, Key("seconds", low=1, high=3600, example="60")] = None
 
 
+class Context(Table, frozen=True, kw_only=True):
+    """What happens to a prompt that is too long for every endpoint's context_window, and how full windows are reported."""
+
+    policy: Annotated[
+        Literal["reject", "truncate", "off"],
+        Key(
+            "reject: 400 in the words that make agents compact themselves; truncate: the oldest exchanges are left out; off: "
+            "windows are not looked at"
+        ),
+    ] = "reject"
+    reserve_output: Annotated[
+        Literal["requested", "none"], Key("requested: prompt and max_tokens together must fit; none: the prompt alone")
+    ] = "requested"
+    warn_at: Annotated[float, Key("share of the window above which x-octoroute-context says warning", low=0, high=1)] = 0.6
+    critical_at: Annotated[float, Key("share above which it says critical", low=0, high=1)] = 0.8
+    report: Annotated[
+        Literal["headers", "body", "off"],
+        Key("where context_info goes; body adds fields that strict clients may refuse"),
+    ] = "headers"
+
+
 class Auth(Table, frozen=True, kw_only=True):
     """Who may use the gateway."""
 
@@ -302,6 +332,7 @@ class File(Table, frozen=True, kw_only=True):
     retry: Annotated[Retry, Key("")] = Retry()
     health: Annotated[Health, Key("")] = Health()
     timeouts: Annotated[Timeouts, Key("")] = Timeouts()
+    context: Annotated[Context, Key("")] = Context()
     auth: Annotated[Auth, Key("")] = Auth()
     observability: Annotated[Observability, Key("")] = Observability()
 
@@ -316,6 +347,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     selection: Selection = Selection()
     retry: Retry = Retry()
     health: Health = Health()
+    context: Context = Context()
     auth: Auth = Auth()
     observability: Observability = Observability()
     source: str = ""

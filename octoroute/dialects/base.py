@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from octoroute.conversation import Conversation
+from octoroute.dialects.shortening import History
 from octoroute.errors import OctorouteError, UpstreamError
 from octoroute.events import Event, Failed, Finished, FinishReason, Started, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
 from octoroute.types import Endpoint, Request, Usage
@@ -103,6 +104,14 @@ class Inbound(Protocol):
 
     def patched(self, request: Request, model: str) -> bytes:
         """The client's bytes with `model` replaced and our own `octoroute` object removed."""
+        ...
+
+    def history(self, request: Request) -> History | None:
+        """The messages, to be cut when they do not fit; None: there are none to cut."""
+        ...
+
+    def unsigned(self, request: Request) -> Request | None:
+        """Without thinking that its own dialect's servers would verify; None when the client forbids to take it out."""
         ...
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:

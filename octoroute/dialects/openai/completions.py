@@ -9,7 +9,7 @@ import msgspec
 from octoroute.dialects.body import Body
 from octoroute.dialects.facts import FactsBuilder, read_hints
 from octoroute.dialects.openai.inbound import OpenAIInbound
-from octoroute.types import Facts
+from octoroute.types import Facts, Request
 
 _PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
 _WHOLE = msgspec.json.Decoder(int | None)
@@ -17,6 +17,9 @@ _WHOLE = msgspec.json.Decoder(int | None)
 
 class CompletionsInbound(OpenAIInbound):
     api = "completions"
+
+    def history(self, request: Request) -> None:
+        """One prompt, which is all there is."""
 
     def facts(self, body: Body, headers: Mapping[str, str]) -> Facts:
         facts = FactsBuilder()

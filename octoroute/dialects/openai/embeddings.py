@@ -10,7 +10,7 @@ from octoroute.dialects.body import Body
 from octoroute.dialects.facts import estimate_tokens
 from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.errors import BadRequest
-from octoroute.types import Facts
+from octoroute.types import Facts, Request
 
 _INPUT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
 _STREAM = msgspec.json.Decoder(bool | None)
@@ -19,6 +19,9 @@ _NO_INPUT = "input: must be a string, or a list of strings or of token lists, an
 
 class EmbeddingsInbound(OpenAIInbound):
     api = "embeddings"
+
+    def history(self, request: Request) -> None:
+        """Each input is embedded whole."""
 
     def facts(self, body: Body, headers: Mapping[str, str]) -> Facts:
         """`context_tokens` are those of the longest input: each has the model's window to itself."""
