@@ -36,6 +36,7 @@ format:
 docs:
     .venv/bin/python -m octoroute.config.reference > docs/configuration.md
     .venv/bin/python -m octoroute config > config.toml
+    .venv/bin/python tools/docs.py
     ./test -q tests/unit/test_docs.py
 
 # the benchmarks; see benches/README.md

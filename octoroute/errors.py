@@ -34,7 +34,7 @@ from typing import ClassVar
 class OctorouteError(Exception):
     status: ClassVar[int] | int = 500
     code: ClassVar[str] | str = "internal_error"
-    kind: ClassVar[str] = "server_error"
+    kind: ClassVar[str] | str = "server_error"
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
@@ -206,16 +206,21 @@ class Declined(UpstreamError):
 
 
 class Exhausted(OctorouteError):
-    """Nobody answered. Status and code are those of the last real cause; 503 when nobody could even be asked."""
-
-    kind = "api_error"
+    """Nobody answered. Status, code, and kind are those of the last real cause; 503 when nobody could even be asked."""
 
     def __init__(
-        self, message: str, *, status: int = 503, code: str = "no_endpoint_available", retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        status: int = 503,
+        code: str = "no_endpoint_available",
+        kind: str = "api_error",
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.kind = kind
         self.retry_after_s = retry_after_s
 
 

@@ -433,8 +433,14 @@ def _exhausted(errors: Sequence[UpstreamError], next_chance_s: float | None) -> 
     causes = [error for error in errors if not isinstance(error, Throttled)]
     if causes:
         last = causes[-1]
-        return Exhausted(f"{last.message} ({tries})", status=last.status, code=last.code, retry_after_s=last.retry_after_s)
+        return Exhausted(
+            f"{last.message} ({tries})", status=last.status, code=last.code, kind=last.kind, retry_after_s=last.retry_after_s
+        )
     waits = [error.retry_after_s for error in errors if error.retry_after_s is not None]
     return Exhausted(
-        f"every upstream limits its rate ({tries})", status=429, code=errors[-1].code, retry_after_s=min(waits, default=None)
+        f"every upstream limits its rate ({tries})",
+        status=429,
+        code=errors[-1].code,
+        kind=errors[-1].kind,
+        retry_after_s=min(waits, default=None),
     )

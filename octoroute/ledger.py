@@ -23,13 +23,13 @@ class Ledger:
         """Told what providers reported, for those who estimate."""
 
     def settle(self, outcome: Outcome, request: Request | None) -> None:
-        """Never raises: a request is not lost for its bookkeeping."""
+        """Never raises: a request is not lost for its bookkeeping. `request` is None for what never became one."""
         try:
             if outcome.dialect == ROUTING:
                 self._metrics.record_attempts(outcome)
             else:
                 self._metrics.record(outcome)
-                if self.learn is not None and request is not None and outcome.usage is not None and outcome.endpoint is not None:
+                if self.learn and request and outcome.usage is not None and outcome.endpoint is not None:
                     self.learn(request, outcome.endpoint, outcome.usage)
         except Exception as error:
             self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")

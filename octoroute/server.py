@@ -1,100 +1,25 @@
-"""The process: a socket, uvicorn on uvloop, signals. Imports no room of the house but the app."""
+"""The process: its life from the first line of the log to the last, and its signals. Imports no room of the house but the app."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 import structlog
-import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from octoroute.api.edge import MAX_HEADER_BYTES
 from octoroute.app import App
 from octoroute.config.schema import Config
-from octoroute.dialects.errors import openai_envelope
-from octoroute.errors import BadRequest, ClientError, ConfigError, HeadersTooLarge, OctorouteError
+from octoroute.errors import ConfigError
+from octoroute.listening import Server, address, bind, server_for
 from octoroute.metrics import worker_died
 from octoroute.tasks import Owner
 from octoroute.workers import Workers
 
 log = structlog.stdlib.get_logger("octoroute.server")
-
-BACKLOG = 4096
-_MAX_HEAD_BYTES = 2 * MAX_HEADER_BYTES
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's protocol with a limit on what may come before a request's body: it has none of its own."""
-
-    _in_head = False
-    _head_bytes = 0
-
-    def data_received(self, data: bytes) -> None:
-        was_in_head = self._in_head
-        super().data_received(data)
-        if was_in_head and self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MAX_HEAD_BYTES:
-                self._refuse(HeadersTooLarge(f"the request's headers are longer than {_MAX_HEAD_BYTES} bytes"))
-
-    def on_message_begin(self) -> None:
-        self._in_head = True
-        self._head_bytes = 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        super().on_headers_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        del msg
-        self._refuse(BadRequest("the request is not valid HTTP/1.1"))
-
-    def _refuse(self, error: ClientError) -> None:
-        """For what no application ever sees. An answer that is under way is not written into."""
-        answering = getattr(self, "cycle", None) is not None and not self.cycle.response_complete
-        if not self.transport.is_closing() and not answering:
-            body = openai_envelope(error)
-            status = STATUS_LINE[error.status]
-            self.transport.write(
-                b"%bcontent-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body)
-            )
-        self.transport.close()
-
-
-class Server(uvicorn.Server):
-    """uvicorn's, with signals left to us: it raises them again when it is done, and the exit code with them."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """Raises OctorouteError saying what is in the way."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise OctorouteError(f"cannot listen on {host}:{port}: {reason}; set server.host and server.port") from error
-    listener.setblocking(False)
-    return listener
-
-
-def address(listener: socket.socket) -> str:
-    host, port, *_ = listener.getsockname()
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def serve(config: Config, *, load: Callable[[], Config]) -> int:
@@ -111,26 +36,6 @@ def serve(config: Config, *, load: Callable[[], Config]) -> int:
     code = workers.run(config.server.workers, ready=lambda: _announce(config, address(listener)))
     log.info("stopped")
     return code
-
-
-def server_for(app: App) -> Server:
-    """Uvicorn as we run it."""
-    return Server(
-        uvicorn.Config(
-            app,
-            http=Protocol,
-            ws="none",
-            lifespan="on",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            date_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=max(1, round(app.config.server.drain_timeout_seconds)),
-        )
-    )
 
 
 async def run(

@@ -20,9 +20,7 @@ ABANDONED = "abandoned"
 
 
 class Ledger(Protocol):
-    def settle(self, outcome: Outcome, request: Request | None) -> None:
-        """None: there never was one."""
-        ...
+    def settle(self, outcome: Outcome, request: Request | None) -> None: ...
 
 
 class Trail:

@@ -24,6 +24,7 @@ __all__ = [
     "Importance",
     "Outcome",
     "Price",
+    "ProviderLimits",
     "Request",
     "Secret",
     "Task",
@@ -102,6 +103,14 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     cached: float | None = None
 
 
+class ProviderLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What all endpoints of one provider may be asked together; 0: no limit."""
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    max_in_flight: int = 0
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one address. `id` is unique and is not the model's name: replicas share a name, never an id."""
 
@@ -119,6 +128,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     api_version: str | None = None
     priority: int = 1
+    position: int = 0
+    """Its place among its provider's models of the same tier, as the file has them: the first is preferred."""
     weight: float = 1.0
     max_in_flight: int = 0
     """0: no limit."""

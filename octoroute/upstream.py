@@ -84,7 +84,13 @@ class Opened:
         if self._cutter is None:
             return None
         while True:
-            data = await self._answer.chunk()
+            try:
+                data = await self._answer.chunk()
+            except Broke:
+                if not self.progress.finished:
+                    raise
+                self._cutter = None  # all is said; how the connection ended is nobody's concern
+                return None
             if not data:
                 return self._end()
             frames = self._cutter.feed(data)

@@ -143,8 +143,10 @@ class Views:
             return "unhealthy" if health.of(endpoint).failures else "healthy"
         return "half_open" if circuit is Circuit.HALF_OPEN else "circuit_open"
 
-    async def exposition(self, request: Request) -> Response:  # noqa: ARG002 - a view's signature
-        return Response(await self._rooms.scraper.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def exposition(self, request: Request) -> Response:
+        text = await self._rooms.scraper.text()
+        headers = {"x-request-id": request_id(request.headers)}
+        return Response(text, headers=headers, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     # whom we have
 
@@ -216,9 +218,7 @@ class Views:
     async def _error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, OctorouteError)
         self._rooms.metrics.count("octoroute_client_errors_total", error.code)
-        speaks_anthropic = "anthropic-version" in request.headers or request.url.path.startswith("/v1/messages")
-        writer = self._rooms.inbound["anthropic" if speaks_anthropic else "openai"]
-        return _Error(error, writer, request_id(request.headers))
+        return _Error(error, _writer(self._rooms, request.scope, request.headers), request_id(request.headers))
 
     async def _gone(self, request: Request, error: Exception) -> Response:  # noqa: ARG002 - a handler's signature
         return Response(status_code=499)
@@ -237,6 +237,12 @@ def paged(names: Sequence[str], query: Mapping[str, str]) -> tuple[list[str], bo
         found = found[: found.index(before)]
         return found[-limit:], len(found) > limit
     return found[:limit], len(found) > limit
+
+
+def _writer(rooms: Rooms, scope: Scope, headers: Mapping[str, str]) -> Inbound:
+    """Whose words an error is written in."""
+    speaks_anthropic = "anthropic-version" in headers or scope["path"].startswith("/v1/messages")
+    return rooms.inbound["anthropic" if speaks_anthropic else "openai"]
 
 
 class _Error(Response):
@@ -281,6 +287,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given_id = ""
+        headers: Mapping[str, str] = {}
         try:
             headers = headers_of(scope)
             given_id = request_id(headers)
@@ -288,6 +295,6 @@ class Door:
                 self._rooms.keys.check(headers)
         except OctorouteError as error:
             self._rooms.metrics.count("octoroute_client_errors_total", error.code)
-            await send_error(send, error, self._rooms.inbound["openai"], given_id or new_id())
+            await send_error(send, error, _writer(self._rooms, scope, headers), given_id or new_id())
             return
         await self._app(scope, receive, send)

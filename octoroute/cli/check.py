@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from octoroute.config import Config
     from octoroute.types import Endpoint
+
+
+_ORDERS: Mapping[str, str] = {
+    "endpoint": "{0} among equal priorities",
+    "priority": "provider after provider by priority",
+    "round_robin": "providers taking turns",
+    "random": "providers at random",
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from octoroute.config import environment, load  # noqa: PLC0415  commands import lazily
 
-    config = load(args.config, environment.variables(), Path.cwd())
+    config = load(args.config, environment.variables(Path.cwd()), Path.cwd())
     print("\n".join(summary(config)))
     return _live(config) if args.live else 0
 
@@ -43,18 +51,36 @@ def summary(config: Config) -> Iterator[str]:
     yield f"  listens    http://{f'[{host}]' if ':' in host else host}:{config.server.port or '(a free port)'}"
     asked = "" if routing.strategy == "rule" else f", the router model is in the {routing.router_tier} tier"
     yield f"  strategy   {routing.strategy}{asked}"
-    yield f"  selection  {config.selection.policy}, {config.retry.max_attempts or 'all'} attempts"
+    order, attempts = config.selection.order, config.retry.max_attempts or "all"
+    yield f"  selection  {_ORDERS[order].format(config.selection.policy)}, {attempts} attempts"
     for tier in CHAT_TIERS:
-        yield from _group(tier, [endpoint for endpoint in config.endpoints if endpoint.tier is tier])
+        yield from _group(tier, [endpoint for endpoint in config.endpoints if endpoint.tier is tier], order)
     if config.embedding:
-        yield from _group("embedding", config.embedding)
+        yield from _group("embedding", config.embedding, order)
     for warning in config.warnings:
         yield f"  WARNING    {warning}"
 
 
-def _group(name: str, endpoints: Sequence[Endpoint]) -> Iterator[str]:
+def _group(name: str, endpoints: Sequence[Endpoint], order: str) -> Iterator[str]:
+    """In the order in which they are asked, as far as that is not left to chance."""
     if not endpoints:
         yield f"  {name:<10} no endpoint; its requests go to the next bigger tier, then to the next smaller"
-    for index, endpoint in enumerate(sorted(endpoints, key=lambda endpoint: -endpoint.priority)):
+    for index, endpoint in enumerate(in_order(endpoints, order)):
         label = "" if index else name
-        yield f"  {label:<10} {endpoint.id}  priority {endpoint.priority}, weight {endpoint.weight:g}, {endpoint.kind}"
+        yield f"  {label:<10} {endpoint.id}  {_about(endpoint)}, priority {endpoint.priority}, weight {endpoint.weight:g}"
+
+
+def in_order(endpoints: Sequence[Endpoint], order: str) -> list[Endpoint]:
+    """`endpoint` goes by each one's priority; the others keep a provider together, and `priority` goes by its highest."""
+    if order == "endpoint":
+        return sorted(endpoints, key=lambda endpoint: -endpoint.priority)
+    highest: dict[str, int] = {}
+    for endpoint in endpoints:
+        highest[endpoint.provider] = max(endpoint.priority, highest.get(endpoint.provider, 0))
+    places = {name: (-priority if order == "priority" else 0, place) for place, (name, priority) in enumerate(highest.items())}
+    return sorted(endpoints, key=lambda endpoint: (places[endpoint.provider], endpoint.position))
+
+
+def _about(endpoint: Endpoint) -> str:
+    speaks = "" if endpoint.kind == endpoint.provider else f" ({endpoint.kind})"
+    return f"model {endpoint.model}, provider {endpoint.provider}{speaks}"

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     from octoroute.config import environment, load  # noqa: PLC0415  commands import lazily
     from octoroute.explain import tell  # noqa: PLC0415
 
-    config = load(args.config, environment.variables(), Path.cwd())
+    config = load(args.config, environment.variables(Path.cwd()), Path.cwd())
     explanation = asyncio.run(_explain(config, _prompt(args.prompt), args.model))
     if args.json:
         print(json.dumps(tell(explanation), indent=2))

@@ -13,8 +13,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from octoroute import logs  # noqa: PLC0415  commands import lazily
     from octoroute.config import environment, load  # noqa: PLC0415
+    from octoroute.config.load import ENVIRONMENT  # noqa: PLC0415
 
-    env, cwd = environment.variables(), Path.cwd()
+    cwd = Path.cwd()
+    env = environment.variables(cwd)
     config = load(args.config, env, cwd)
     if config.server.workers > 1:
         environment.share_metrics()  # before the metrics library is imported: it looks then
@@ -26,5 +28,5 @@ def run(args: argparse.Namespace) -> int:
         providers=[endpoint.provider for endpoint in config.endpoints],
         env=env,
     )
-    source = Path(config.source)
-    return serve(config, load=lambda: load(source, env, cwd))
+    source = None if config.source == ENVIRONMENT else Path(config.source)
+    return serve(config, load=lambda: load(source, environment.variables(cwd), cwd))

@@ -11,7 +11,7 @@ from octoroute.config import rules
 from octoroute.config.environment import child
 from octoroute.config.reader import Reader, nearest
 from octoroute.config.schema import Config, EndpointTable, File, Names, PriceTable, ProviderTable, Server
-from octoroute.types import Capability, Endpoint, Price, Secret, Tier
+from octoroute.types import Capability, Endpoint, Price, ProviderLimits, Secret, Tier
 
 DEFAULT_KIND = ProviderTable().kind
 
@@ -32,15 +32,17 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
     if file.context.critical_at < file.context.warn_at and not reader.wrong("context"):
         reader.problem("context.critical_at", f"must not be below warn_at ({file.context.warn_at:g}); raise it, or lower warn_at")
     ids = _ids(entries, file, reader)
+    places = _places(entries)
     built = [
-        (entry.group, _endpoint(entry, endpoint_id, file, names, reader))
-        for entry, endpoint_id in zip(entries, ids, strict=True)
+        (entry.group, _endpoint(entry, endpoint_id, place, file, names, reader))
+        for entry, endpoint_id, place in zip(entries, ids, places, strict=True)
         if _provider(entry, file).enabled
     ]
     return Config(
         server=file.server,
         endpoints=tuple(endpoint for group, endpoint in built if group != Tier.EMBEDDING),
         embedding=tuple(endpoint for group, endpoint in built if group == Tier.EMBEDDING),
+        limits=dict(_limits(file.providers)),
         routing=file.routing,
         selection=file.selection,
         retry=file.retry,
@@ -64,13 +66,14 @@ def _provider_name(entry: Entry) -> str:
     return entry.table.provider or DEFAULT_KIND
 
 
-def _provider(entry: Entry, file: File) -> ProviderTable:
-    """What the endpoint inherits.
+def _alone(entry: Entry) -> bool:
+    """It has an address and names no provider: it inherits nothing, for the key in [providers.openai] is not for every server."""
+    return entry.table.provider is None and entry.table.base_url is not None
 
-    One that has an address and names no provider inherits nothing: the key in [providers.openai] is not for every other server.
-    """
-    alone = entry.table.provider is None and entry.table.base_url is not None
-    table = None if alone else file.providers.get(_provider_name(entry))
+
+def _provider(entry: Entry, file: File) -> ProviderTable:
+    """What the endpoint inherits."""
+    table = None if _alone(entry) else file.providers.get(_provider_name(entry))
     return table or ProviderTable(kind=_provider_name(entry))
 
 
@@ -126,7 +129,29 @@ def _ids(entries: tuple[Entry, ...], file: File, reader: Reader) -> list[str]:
     return ids
 
 
-def _endpoint(entry: Entry, endpoint_id: str, file: File, names: Names, reader: Reader) -> Endpoint:
+def _places(entries: tuple[Entry, ...]) -> list[int]:
+    """The how-manieth of its provider each is in its group; one that stands alone is the first."""
+    seen: dict[tuple[str, str], int] = {}
+    places: list[int] = []
+    for entry in entries:
+        key = entry.group, _provider_name(entry)
+        places.append(0 if _alone(entry) else seen.get(key, 0))
+        seen[key] = places[-1] + 1
+    return places
+
+
+def _limits(providers: Mapping[str, ProviderTable]) -> Iterator[tuple[str, ProviderLimits]]:
+    for name, table in providers.items():
+        limits = ProviderLimits(
+            requests_per_minute=table.requests_per_minute,
+            tokens_per_minute=table.tokens_per_minute,
+            max_in_flight=table.max_in_flight,
+        )
+        if table.enabled and limits != ProviderLimits():
+            yield name, limits
+
+
+def _endpoint(entry: Entry, endpoint_id: str, place: int, file: File, names: Names, reader: Reader) -> Endpoint:
     table, provider, provider_name = entry.table, _provider(entry, file), _provider_name(entry)
     base_url = table.base_url or provider.base_url
     shared = child("providers", provider_name)
@@ -136,6 +161,9 @@ def _endpoint(entry: Entry, endpoint_id: str, file: File, names: Names, reader: 
         _unknown_provider(entry, file, names, reader)
     if table.advertised_window is not None and table.context_window is None:
         reader.problem(child(entry.path, "advertised_window"), "needs the real one beside it; add context_window")
+    key, headers = _key(table.api_key if table.api_key is not None else provider.api_key), _headers(entry, provider, reader)
+    if key and not provider.allow_auth_header_override:
+        _check_credentials(entry, provider, reader)
     limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep}
     return Endpoint(
         id=endpoint_id,
@@ -145,19 +173,21 @@ def _endpoint(entry: Entry, endpoint_id: str, file: File, names: Names, reader: 
         provider=provider_name,
         base_url=(base_url or "").removesuffix("/"),
         model=table.model or table.name,
-        api_key=_key(table.api_key if table.api_key is not None else provider.api_key),
-        headers=_headers(entry, provider, reader),
+        api_key=key,
+        headers=headers,
         api_version=table.api_version or provider.api_version,
         priority=table.priority,
+        position=place,
         weight=table.weight,
         max_in_flight=table.max_in_flight,
         max_tokens=table.max_tokens,
+        max_output_tokens=table.max_output_tokens,
         temperature=table.temperature,
         context_window=table.context_window,
         advertised_window=table.advertised_window,
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
         price=_price(table.price),
-        first_event_timeout_s=limits.get(Tier(entry.group)) or file.server.request_timeout_seconds,
+        first_event_timeout_s=provider.timeout_seconds or limits.get(Tier(entry.group)) or file.server.request_timeout_seconds,
         idle_timeout_s=file.server.stream_idle_timeout_seconds,
     )
 
@@ -172,13 +202,25 @@ def _unknown_provider(entry: Entry, file: File, names: Names, reader: Reader) ->
     reader.problem(path, f"must be one of {', '.join(known)}, got {reader.show(path, _provider_name(entry))}; {remedy}")
 
 
+def _header_tables(entry: Entry, provider: ProviderTable) -> tuple[tuple[str, Mapping[str, str]], ...]:
+    return (
+        (child(child("providers", _provider_name(entry)), "headers"), provider.headers),
+        (child(entry.path, "headers"), entry.table.headers),
+    )
+
+
+def _check_credentials(entry: Entry, provider: ProviderTable, reader: Reader) -> None:
+    for path, headers in _header_tables(entry, provider):
+        for name in headers:
+            if rules.is_credential(name, provider.kind):
+                text = "would be sent instead of api_key; remove one, or set allow_auth_header_override = true in the provider"
+                _once(reader, child(path, name), text)
+
+
 def _headers(entry: Entry, provider: ProviderTable, reader: Reader) -> tuple[tuple[str, str], ...]:
     """The provider's, then the endpoint's in their place: HTTP does not tell upper from lower case in names."""
     merged: dict[str, tuple[str, str]] = {}
-    for path, headers in (
-        (child(child("providers", _provider_name(entry)), "headers"), provider.headers),
-        (child(entry.path, "headers"), entry.table.headers),
-    ):
+    for path, headers in _header_tables(entry, provider):
         seen: set[str] = set()
         for name, value in headers.items():
             if name.lower() in seen:

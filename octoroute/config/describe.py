@@ -6,7 +6,7 @@ import json
 import types
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Literal, cast, get_args, get_origin
+from typing import Literal, Union, cast, get_args, get_origin
 
 from octoroute.config.schema import Field, Key, Names
 from octoroute.types import CHAT_TIERS, Secret, Tier
@@ -16,7 +16,7 @@ _WORDS: Mapping[object, str] = {bool: "true or false", int: "whole number", floa
 
 def bare(hint: object) -> object:
     """`X` of `X | None`."""
-    if isinstance(hint, types.UnionType):
+    if isinstance(hint, types.UnionType) or get_origin(hint) is Union:  # the latter with a Literal in it
         parts: tuple[object, ...] = get_args(hint)
         return next(part for part in parts if part is not type(None))
     return hint

@@ -12,18 +12,66 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import cast
 
 import msgspec
 
+from octoroute.errors import ConfigError
+
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\{))")
 """`$$`, `${NAME}`, `${NAME:-default}`, and a `${` that is none of them."""
 
+_REMARK = re.compile(r"\s#")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def variables() -> Mapping[str, str]:
-    return os.environ  # noqa: TID251  this is the one place the ban points to
+def variables(cwd: Path | None = None) -> Mapping[str, str]:
+    """The process's, and those of `cwd`'s .env file that the process does not have. Raises ConfigError if that cannot be read."""
+    real = os.environ  # noqa: TID251  this is the one place the ban points to
+    path = cwd / ".env" if cwd else None
+    if path is None or not path.is_file():
+        return real
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}; try `chmod u+r {path}`, or remove it"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8"]) from None
+    return {**dotenv(text), **real}
+
+
+def dotenv(text: str) -> Mapping[str, str]:
+    """`NAME=value` lines, as shells and Docker write them; quotes are taken off, ` #` begins a remark, other lines say nothing."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if equals and is_name(name.strip()):
+            found[name.strip()] = _unquoted(value.strip())
+    return found
+
+
+def _unquoted(text: str) -> str:
+    quote = text[:1]
+    end = text.find(quote, 1) if quote in {'"', "'"} else -1
+    return text[1:end] if end > 0 else _REMARK.split(f" {text}", maxsplit=1)[0].strip()
+
+
+def references(tree: object) -> frozenset[str]:
+    """The variables that a parsed file names."""
+    if isinstance(tree, str):
+        return frozenset(name for _, name, _, _ in _REFERENCE.findall(tree) if name)
+    if isinstance(tree, dict):
+        return references(list(cast("dict[object, object]", tree).values()))
+    if isinstance(tree, list):
+        return frozenset[str]().union(*map(references, cast("list[object]", tree)))
+    return frozenset()
+
+
+def is_name(text: str) -> bool:
+    """It can stand in `${…}`."""
+    return _NAME.fullmatch(text) is not None
 
 
 def share_metrics() -> None:
@@ -58,11 +106,13 @@ class Substituted(msgspec.Struct, frozen=True):
     """By path, the text as the file has it, for every value that a `${…}` had a part in."""
     problems: tuple[tuple[str, str], ...]
     """(path, what is wrong; what to do)"""
+    unset: Mapping[str, str]
+    """By path, the variable that is not set; each is a problem too."""
 
 
 def substitute(tree: object, env: Mapping[str, str]) -> Substituted:
     work = _Substitution(env)
-    return Substituted(work.value(tree, ""), work.written, tuple(work.problems))
+    return Substituted(work.value(tree, ""), work.written, tuple(work.problems), work.unset)
 
 
 class _Substitution:
@@ -70,6 +120,7 @@ class _Substitution:
         self._env = env
         self.written: dict[str, str] = {}
         self.problems: list[tuple[str, str]] = []
+        self.unset: dict[str, str] = {}
 
     def value(self, value: object, path: str) -> object:
         if isinstance(value, str):
@@ -93,6 +144,7 @@ class _Substitution:
         if default is not None:
             return found or default.replace("$$", "$")
         if found is None:
+            self.unset[path] = name
             self._problem(path, f"the environment variable {name} is not set; set it, or write ${{{name}:-a default}}")
         return found or ""
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
-from collections.abc import Callable, Hashable, Mapping
+import contextlib
+from collections.abc import Container, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import cast
+
+import msgspec
 
 from octoroute.config.assemble import assemble
-from octoroute.config.environment import substitute
+from octoroute.config.environment import child, references, substitute
+from octoroute.config.formats import parse
+from octoroute.config.importers import Imported, legacy
+from octoroute.config.importers.providers_json import convert, is_providers_json
 from octoroute.config.reader import Reader, kind
 from octoroute.config.schema import Config, File, Names
 from octoroute.errors import ConfigError
 
-Parse: TypeAlias = Callable[[str], object]
-"""Raises ValueError with a place (line and column) and no text of the file."""
+ENVIRONMENT = "the environment"
+"""The source of a configuration that no file holds."""
 
 DISCOVERED = ("config.toml", "octoroute.toml", "config/providers.json", "providers.json")
 """What is looked for in the current directory, in this order."""
+
+EXAMPLES = ("config/providers.example.json", "providers.example.json")
+"""What is never loaded."""
 
 START = "write one with `octoroute init` or `octoroute config -o config.toml`, or try `octoroute demo`, which needs none"
 
@@ -26,23 +33,56 @@ START = "write one with `octoroute init` or `octoroute config -o config.toml`, o
 def load(path: Path | None, env: Mapping[str, str], cwd: Path, names: Names | None = None) -> Config:
     """Raises ConfigError; its note is the file's path when the problems are inside a file."""
     found = cwd / path if path else discover(cwd)
-    return loads(_read(found, cwd), found, env, names)
+    if found is not None:
+        return loads(_read(found, cwd), found, env, names)
+    if legacy.is_set(env):
+        return _of_the_environment(env, names or Names())
+    raise ConfigError([_nothing(cwd)])
 
 
 def loads(text: str, path: Path, env: Mapping[str, str], names: Names | None = None) -> Config:
     """As `load`, from a text that stands, or will stand, at `path`; its suffix tells the format."""
+    with _inside(str(path)):
+        return _build(parse(text, path), env, str(path), names or Names())
+
+
+def imported(path: Path, env: Mapping[str, str], cwd: Path, names: Names | None = None) -> Imported:
+    """The tree of a file as our schema has it, references and all, to be written anew. A variable need not be set.
+
+    Raises ConfigError as `load` does.
+    """
+    found = cwd / path
+    names = names or Names()
+    text = _read(found, cwd)
+    with _inside(str(found)):
+        tree = _top(parse(text, found), str(found))
+        given = _translated(tree, env, names, writing=True) if is_providers_json(tree) else Imported(tree=_text_keys(tree))
+        _check(given, env, str(found), names, writing=True)
+        return given
+
+
+def discover(cwd: Path) -> Path | None:
+    return next((cwd / name for name in DISCOVERED if (cwd / name).exists()), None)
+
+
+def _nothing(cwd: Path) -> str:
+    looked = f"no configuration: none of {', '.join(DISCOVERED)} is in {cwd}, and OPENAI_API_KEY is not set"
+    example = next((name for name in EXAMPLES if (cwd / name).exists()), None)
+    if example is None:
+        return f"{looked}; {START}"
+    return (
+        f"{looked}; {example} is an example and is not loaded: copy it with `cp {example} {example.replace('.example', '')}` and "
+        f"put your providers into it, or {START}"
+    )
+
+
+@contextlib.contextmanager
+def _inside(source: str) -> Generator[None]:
     try:
-        return _build(_parse(text, path), env, str(path), names or Names())
+        yield
     except ConfigError as error:
-        error.add_note(str(path))
+        error.add_note(source)
         raise
-
-
-def discover(cwd: Path) -> Path:
-    for name in DISCOVERED:
-        if (cwd / name).exists():
-            return cwd / name
-    raise ConfigError([f"no configuration: none of {', '.join(DISCOVERED)} is in {cwd}; {START}"])
 
 
 def _read(path: Path, cwd: Path) -> str:
@@ -64,87 +104,106 @@ def _read(path: Path, cwd: Path) -> str:
     return text
 
 
-def _parse(text: str, path: Path) -> object:
-    language, parse = _FORMATS.get(path.suffix.lower(), _FORMATS[".toml"])
+def _build(parsed: object, env: Mapping[str, str], source: str, names: Names) -> Config:
+    tree = _top(parsed, source)
+    if not is_providers_json(tree):
+        return _check(Imported(tree=_text_keys(tree), warnings=_beside(tree, env, legacy.MODELS)), env, source, names)
+    given = _translated(tree, env, names)
+    if given.usable:
+        warnings = (*given.warnings, *_beside(tree, env, None))
+        filled = {name: value for name, value in env.items() if value}  # to these files, empty is not set
+        return _check(msgspec.structs.replace(given, warnings=warnings), filled, source, names)
+    reasons = "; ".join(given.left_out) or "all have enabled = false"
+    if legacy.is_set(env):
+        config = _of_the_environment(env, names)
+        used = f"{source}: no provider can be used ({reasons}), so {legacy.REQUIRED} and its like in the environment are"
+        return msgspec.structs.replace(config, source=source, warnings=(used, *config.warnings))
+    raise ConfigError([f"providers: none can be used: {reasons}; set the variables, or enable one"])
+
+
+def _of_the_environment(env: Mapping[str, str], names: Names) -> Config:
+    with _inside(ENVIRONMENT):
+        given = legacy.convert(env, names)
+        raise_for(given.problems, ENVIRONMENT)
+        return _check(given, env, ENVIRONMENT, names)
+
+
+def _translated(tree: Mapping[object, object], env: Mapping[str, str], names: Names, *, writing: bool = False) -> Imported:
+    """With what the process was told beside the file, for a providers.json has no place for it."""
+    beside = legacy.listening(env, names)
     try:
-        return parse(text)
+        given = convert(tree, env, names, writing=writing)
     except RecursionError:
-        raise ConfigError([f"{path}: is nested too deeply, or within itself; write it flat"]) from None
-    except ValueError as error:
-        raise ConfigError([f"{path}: is not valid {language}: {error}; correct that place"]) from error
+        raise ConfigError(["the file is nested too deeply, or within itself; write it flat"]) from None
+    raise_for((*given.problems, *beside.problems), "the file")
+    return msgspec.structs.replace(given, tree={**beside.tree, **given.tree})
 
 
-def _build(tree: object, env: Mapping[str, str], source: str, names: Names) -> Config:
+def _beside(tree: Mapping[object, object], env: Mapping[str, str], telling: Container[str] | None) -> tuple[str, ...]:
+    """A warning, if variables that would be the configuration without this file are set and the file does not use them.
+
+    `telling`: at least one of these must be among them, because a mere OPENAI_API_KEY is on many machines.
+    """
+    if not legacy.is_set(env):
+        return ()
+    unused = legacy.unused(env, references(dict(tree)))
+    if not unused or (telling is not None and not any(name in telling for name in unused)):
+        return ()
+    return (f"{', '.join(unused)}: set in the environment, but the file wins; remove them, or name them in the file as ${{NAME}}",)
+
+
+def _top(tree: object, source: str) -> Mapping[object, object]:
     if not isinstance(tree, dict):
         raise ConfigError([f"{source}: must hold a table at the top, got {kind(tree)}; start from `octoroute config`"])
-    refuse_foreign(cast("Mapping[object, object]", tree), source)
+    return cast("Mapping[object, object]", tree)
+
+
+def _text_keys(tree: Mapping[object, object]) -> dict[str, object]:
+    return {str(name): value for name, value in tree.items()}
+
+
+def _check(given: Imported, env: Mapping[str, str], source: str, names: Names, *, writing: bool = False) -> Config:
     try:
-        substituted = substitute(cast("object", tree), env)
+        substituted = substitute(given.tree, env)
     except RecursionError:
         raise ConfigError([f"{source}: is nested too deeply, or within itself; write it flat"]) from None
     reader = Reader(names, substituted.written)
     unset = {path for path, _ in substituted.problems}
     config = assemble(reader.table(File, substituted.tree, ""), reader, names, source)
+    forgiven = {
+        path
+        for path in substituted.unset
+        if writing or path.startswith(tuple(_disabled(cast("Mapping[str, object]", substituted.tree))))
+    }
     # What else is wrong with a value whose variable is not set is no news.
-    problems = [*substituted.problems, *(found for found in reader.problems if found[0] not in unset)]
+    raise_for(
+        (
+            *(found for found in substituted.problems if found[0] not in forgiven),
+            *(found for found in reader.problems if found[0] not in unset),
+        ),
+        source,
+    )
+    return msgspec.structs.replace(config, warnings=(*given.warnings, *config.warnings))
+
+
+def _disabled(tree: Mapping[str, object]) -> Iterator[str]:
+    """Where nobody looks: the paths of providers that are not used, and of their endpoints, up to the next key."""
+    off = {name for name, provider in _tables(tree.get("providers")) if str(provider.get("enabled")).lower() == "false"}
+    for name in off:
+        yield child("providers", name) + "."
+    models = tree.get("models")
+    for group, endpoints in cast("dict[str, object]", models).items() if isinstance(models, dict) else ():
+        for index, endpoint in _tables(dict(enumerate(cast("list[object]", endpoints))) if isinstance(endpoints, list) else None):
+            if endpoint.get("provider") in off:
+                yield child(child("models", group), index) + "."
+
+
+def _tables(value: object) -> list[tuple[object, dict[object, object]]]:
+    """The tables among a table's values."""
+    items = cast("dict[object, object]", value).items() if isinstance(value, dict) else ()
+    return [(name, cast("dict[object, object]", item)) for name, item in items if isinstance(item, dict)]
+
+
+def raise_for(problems: Sequence[tuple[str, str]], source: str) -> None:
     if problems:
         raise ConfigError([f"{path or source}: {text}" for path, text in problems])
-    return config
-
-
-def refuse_foreign(tree: Mapping[object, object], source: str) -> None:
-    """The seam for other programs' files: a `providers` list is claude-code-proxy's providers.json."""
-    if isinstance(tree.get("providers"), list):
-        wrong = "providers is a list, as in other programs' files, and `octoroute import` is not in this version"
-        raise ConfigError([f"{source}: {wrong}; write the same as [providers.NAME] tables, see `octoroute config`"])
-
-
-def _toml(text: str) -> object:
-    return tomllib.loads(text)
-
-
-def _json(text: str) -> object:
-    def table(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"the key {json.dumps(twice)} is there twice")
-        return found
-
-    try:
-        return json.loads(text, object_pairs_hook=table)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{error.msg} (at line {error.lineno}, column {error.colno})") from None
-
-
-def _yaml(text: str) -> object:
-    import yaml  # noqa: PLC0415  time that TOML users need not wait
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
-            seen: set[str] = set()
-            for key, _ in node.value:
-                if isinstance(key, yaml.ScalarNode) and key.value in seen and key.value != "<<":
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {json.dumps(key.value)} is there twice", key.start_mark
-                    )
-                seen.add(str(key.value))
-            return super().construct_mapping(node, deep)
-
-    try:
-        return cast("object", yaml.load(text, Loader))  # noqa: S506  a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f" (at line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise ValueError(f"{error.problem or 'cannot be parsed'}{place}") from None
-    except yaml.YAMLError:
-        raise ValueError("it holds a character that YAML does not allow") from None
-
-
-_FORMATS: Mapping[str, tuple[str, Parse]] = {
-    ".toml": ("TOML", _toml),
-    ".json": ("JSON", _json),
-    ".yaml": ("YAML", _yaml),
-    ".yml": ("YAML", _yaml),
-}

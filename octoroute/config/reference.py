@@ -22,10 +22,15 @@ octoroute reads one file. Without `--config FILE` it takes the first of these in
 {discovered}.
 The suffix tells the format: `.json`, `.yaml` and `.yml`; everything else is TOML. The keys are the same in all of them.
 
+A file whose `providers` is a list is claude-code-proxy's, and is [read as that](migrating.md). Without a file, `OPENAI_API_KEY` and
+its like in the environment are [the configuration](migrating.md#from-the-environment-of-claude-code-proxy).
+
 | command | does |
 |---|---|
 | `octoroute init` | looks for model servers and vendor keys on this machine and writes a file that uses them |
 | `octoroute config -o config.toml` | writes the template below |
+| `octoroute import FILE` | turns another program's file, or one in JSON or YAML, into TOML |
+| `octoroute migrate --from-env` | turns another program's environment variables into a file |
 | `octoroute check` | says everything that is wrong with the file, with the key and the remedy |
 
 The smallest configuration is one endpoint:
@@ -48,7 +53,8 @@ models:
 ## Environment variables
 
 Inside any text value `${{NAME}}` stands for an environment variable, `${{NAME:-default}}` for a variable that may be missing or
-empty, and `$$` for a dollar sign. A variable that is not set is an error. Where a number or true and false is wanted,
+empty, and `$$` for a dollar sign. A variable that is not set is an error, except in a provider with `enabled = false`. A `.env`
+file in the current directory is read too; variables of the process win over it. Where a number or true and false is wanted,
 `port = "${{PORT}}"` is converted. What a variable holds is only ever that value: it cannot add keys or tables, it is not
 searched for further references, and it is never printed in an error.
 

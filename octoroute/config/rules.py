@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -22,8 +22,17 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9
 _URL_PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
 _VERSION = re.compile(r"[A-Za-z0-9._-]+")
 
-_WRITTEN_BY_THE_TRANSPORT = frozenset({"host", "content-length", "transfer-encoding", "connection"})
-"""They say where one message ends and the next begins: a second one is how requests are smuggled."""
+_WRITTEN_BY_THE_TRANSPORT = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade"}
+    | {"proxy-connection", "proxy-authenticate", "proxy-authorization"}
+)
+"""They say where one message ends and the next begins, or belong to one connection: a second one is how requests are smuggled."""
+
+_CREDENTIALS: Mapping[str, frozenset[str]] = {
+    "azure": frozenset({"api-key", "authorization"}),
+    "anthropic": frozenset({"x-api-key"}),
+    "gemini": frozenset({"x-goog-api-key"}),
+}
 
 
 def host(text: str) -> str | None:
@@ -80,6 +89,11 @@ def header_name(text: str) -> str | None:
     if text.lower() in _WRITTEN_BY_THE_TRANSPORT:
         return "is written by octoroute itself; remove it"
     return None
+
+
+def is_credential(header: str, kind: str) -> bool:
+    """It would be sent in place of the api_key."""
+    return header.lower() in _CREDENTIALS.get(kind, {"authorization"})
 
 
 def header_value(text: str) -> str | None:

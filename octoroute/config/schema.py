@@ -16,7 +16,7 @@ from octoroute.config import rules
 from octoroute.providers import KINDS
 from octoroute.routers import STRATEGIES
 from octoroute.selection import POLICIES
-from octoroute.types import Capability, Endpoint, Importance, Secret, Tier
+from octoroute.types import Capability, Endpoint, Importance, ProviderLimits, Secret, Tier
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +124,16 @@ class ProviderTable(Table, frozen=True, kw_only=True):
     )
     headers: Headers = {}
     api_version: Annotated[str | None, Key("azure only", check=rules.version, example='"2024-10-21"')] = None
-    enabled: Annotated[bool, Key("false leaves its endpoints out")] = True
+    enabled: Annotated[bool, Key("false leaves its endpoints out; variables that only it uses need not be set")] = True
+    timeout_seconds: Annotated[
+        float | None, Key("instead of server.request_timeout_seconds and [timeouts]", low=1, high=3600, example="90")
+    ] = None
+    requests_per_minute: Annotated[int, Key("all its endpoints together; 0 is no limit", low=0, high=1000000000)] = 0
+    tokens_per_minute: Annotated[int, Key("all its endpoints together; 0 is no limit", low=0, high=1000000000000)] = 0
+    max_in_flight: Annotated[int, Key("all its endpoints at the same time; 0 is no limit", low=0, high=1000000)] = 0
+    allow_auth_header_override: Annotated[
+        bool, Key("true lets a credential in headers stand in for api_key; otherwise having both is an error")
+    ] = False
 
 
 class PriceTable(Table, frozen=True, kw_only=True):
@@ -158,6 +167,15 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     max_tokens: Annotated[
         int | None,
         Key("output budget where the wire format requires one, and for /chat", low=1, high=4294967295, example="4096"),
+    ] = None
+    max_output_tokens: Annotated[
+        int | None,
+        Key(
+            "of one answer; a larger wish is lowered in requests that are translated",
+            low=1,
+            high=4294967295,
+            example="8192",
+        ),
     ] = None
     temperature: Annotated[float | None, Key("for /chat only", low=0, high=2, example="0.7")] = None
     weight: Annotated[float, Key("its share among endpoints of the same priority", above=0)] = 1.0
@@ -246,6 +264,13 @@ class Selection(Table, frozen=True, kw_only=True):
     """Which endpoint of a tier is asked first."""
 
     policy: Annotated[str, Key("inside one priority", names="policies")] = "weighted"
+    order: Annotated[
+        Literal["endpoint", "priority", "round_robin", "random"],
+        Key(
+            "endpoint: by the priority of each, then by policy; priority, round_robin, random: one provider after the other, its "
+            "models in file order"
+        ),
+    ] = "endpoint"
 
 
 class Retry(Table, frozen=True, kw_only=True):
@@ -271,7 +296,7 @@ class Health(Table, frozen=True, kw_only=True):
 
 
 class Timeouts(Table, frozen=True, kw_only=True):
-    """request_timeout_seconds by tier."""
+    """request_timeout_seconds by tier. A whole answer must be there in time too, which a slow local model may need minutes for."""
 
     fast: Annotated[float | None, Key("seconds", low=1, high=3600, example="15")] = None
     balanced: Annotated[float | None, Key("seconds", low=1, high=3600, example="30")] = None
@@ -343,6 +368,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     server: Server = Server()
     endpoints: tuple[Endpoint, ...] = ()
     embedding: tuple[Endpoint, ...] = ()
+    limits: Mapping[str, ProviderLimits] = {}
+    """By provider; only those that have a limit."""
     routing: Routing = Routing()
     selection: Selection = Selection()
     retry: Retry = Retry()

@@ -51,7 +51,6 @@ _SHOWN: Mapping[str, Mapping[str, str]] = {
         "weight": "1.0",
         "priority": "1",
     },
-    "timeouts": {"fast": "15", "balanced": "30", "deep": "60"},
 }
 """What the template says where it does not show the default."""
 

@@ -18,7 +18,8 @@ from octoroute.demo.screen import Screen
 from octoroute.demo.script import CAST
 from octoroute.demo.tour import Tour
 from octoroute.errors import OctorouteError
-from octoroute.server import Server, address, bind, run
+from octoroute.listening import Server, address, bind
+from octoroute.server import run
 from octoroute.tasks import Owner
 
 HOST = "127.0.0.1"

@@ -228,6 +228,8 @@ def read_upstream_error(status: int, headers: Mapping[str, str], body: bytes, di
         error = Declined(too_long_message(told.message), status=400, body=body, headers=headers, dialect=dialect)
         error.code = "context_length_exceeded"
         return error
+    if status == 404 and told.code == "DeploymentNotFound":
+        return Misconfigured("the upstream has no such deployment", detail=told.message)
     if status == 429:
         wait_s = retry_after_s(headers, None, told)
         if told.kind == "billing_error" or (wait_s is None and _WORDS[1][0].search(told.message)):

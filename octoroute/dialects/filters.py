@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from octoroute.dialects.base import Decoder
-from octoroute.events import Event, Finished, FinishReason, TextDelta, ThinkingDelta, ToolCallDelta, ToolCallStarted, UsageReported
+from octoroute.events import (
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    UsageReported,
+)
 
 _OPEN, _CLOSE = "<think>", "</think>"
 
@@ -38,16 +48,17 @@ class StopAt:
             elif isinstance(event, TextDelta):
                 self._text(event.text, out)
             else:
-                if not isinstance(event, UsageReported):
+                if isinstance(event, Finished | Failed | ToolCallStarted):
                     self._release(out)
                 out.append(event)
         return out
 
     def _text(self, text: str, out: list[Event]) -> None:
         text = self._held + text
-        met = min(((at, -len(stop), stop) for stop in self._stops if (at := text.find(stop)) >= 0), default=None)
+        found = ((at + len(stop), at, stop) for stop in self._stops if (at := text.find(stop)) >= 0)
+        met = min(found, default=None)  # the one complete first, as if the model had stopped there
         if met is not None:
-            self._held = text[: met[0]]
+            self._held = text[: met[1]]
             self._release(out)
             self._met = True
             out.append(Finished(FinishReason.STOP, met[2], "stop"))
@@ -89,7 +100,7 @@ class ThinkTags:
                 self._held += event.text
                 self._advance(out)
             else:
-                if isinstance(event, Finished) or self._state == "after":
+                if isinstance(event, Finished | Failed | ToolCallStarted):
                     self._release(out)
                 out.append(event)
         return out
@@ -98,9 +109,13 @@ class ThinkTags:
         if self._state == "before":
             text = self._held.lstrip()
             if text.startswith(_OPEN):
-                self._state, self._held = "thinking", text[len(_OPEN) :].lstrip("\n")
+                self._state, self._held = "opened", text[len(_OPEN) :]
             elif not _OPEN.startswith(text):
                 self._state = "after"
+        if self._state == "opened":
+            self._held = self._held.lstrip("\n")
+            if self._held:
+                self._state = "thinking"
         if self._state == "thinking":
             thought, closed, rest = self._held.partition(_CLOSE)
             if not closed:
@@ -123,7 +138,7 @@ class ThinkTags:
 
     def _release(self, out: list[Event]) -> None:
         if self._held:
-            out.append((ThinkingDelta if self._state == "thinking" else TextDelta)(self._held))
+            out.append((ThinkingDelta if self._state in {"opened", "thinking"} else TextDelta)(self._held))
             self._held = ""
 
 

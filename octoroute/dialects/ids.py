@@ -26,7 +26,12 @@ def random_id(prefix: str) -> str:
 
 
 def safe_id(text: str, limit: int = MAX_LENGTH) -> str:
-    """`text` itself where it is acceptable, otherwise a readable stand-in with a hash of the original."""
+    """`text` itself where it is acceptable, otherwise a readable stand-in with a hash of the original.
+
+    A limit too short for both asks for exactly so many letters and digits (Mistral: nine).
+    """
+    if limit <= _HASH_LENGTH:
+        return text if len(text) == limit and text.isascii() and text.isalnum() else _digest(text)[:limit]
     if len(text) <= limit and _SAFE_ID.fullmatch(text):
         return text
     return _stand_in(text, limit)
@@ -45,8 +50,9 @@ def client_names(names: Iterable[str]) -> Mapping[str, str]:
 
 
 def _stand_in(text: str, limit: int) -> str:
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    if limit <= _HASH_LENGTH:
-        return digest[:limit]
     readable = _UNSAFE_CHARACTER.sub("_", text)[: limit - _HASH_LENGTH - 1]
-    return f"{readable}_{digest[:_HASH_LENGTH]}"
+    return f"{readable}_{_digest(text)[:_HASH_LENGTH]}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -258,6 +258,16 @@ async def test_an_answer_cut_in_the_middle_ends_with_an_error_event(house, fake,
     assert (await house.row("a"))["consecutive_failures"] == 1
 
 
+@pytest.mark.parametrize("end", ["cut", "reset"])
+@pytest.mark.parametrize("last", [DONE, STOP, STOP + DONE[:9]], ids=["done", "a finish reason", "half a done"])
+async def test_a_cut_after_everything_is_said_is_no_failure(house, fake, end, last):
+    fake.then(stream([ROLE, ONE, 0.02, last, 0.02], end=end))
+    _, data = await house.streamed()
+    assert data == ROLE + ONE + (STOP if last == STOP + DONE[:9] else last)
+    await house.quiet()
+    assert house.metric("octoroute_outcomes_total", outcome="answered") == 1
+
+
 async def test_one_choice_of_two_unfinished_is_an_unfinished_answer(house, fake):
     both = [chunk({"content": "a"}), event({"choices": [{"index": 1, "delta": {"content": "b"}, "finish_reason": None}]}), STOP]
     fake.then(

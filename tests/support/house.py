@@ -20,7 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from octoroute.app import App
 from octoroute.config import Config, loads
-from octoroute.server import Server, address, bind, reload, server_for
+from octoroute.listening import Server, address, bind, server_for
+from octoroute.server import reload
 from tests.support.fake import Fake
 
 ROOT = Path(__file__).resolve().parents[2]

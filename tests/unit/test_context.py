@@ -261,7 +261,7 @@ def test_c10_in_a_stream_only_the_last_chunk_says_it():
 
 # requests made to fit, as a law
 
-TEXTS = st.text(st.sampled_from("ab \n\"\\é漢"), max_size=60)
+TEXTS = st.text(st.sampled_from('ab \n"\\é漢'), max_size=60)
 STEPS = st.lists(st.tuples(st.sampled_from(["user", "says", "calls", "two calls", "system"]), TEXTS, TEXTS), min_size=1, max_size=14)
 
 
@@ -372,7 +372,7 @@ def test_c9_whatever_is_cut_it_fits_and_nothing_is_torn(dialect, steps, window, 
     assert [item for item in left if is_system(item)] == [item for item in before if is_system(item)]
     assert left[-1] == before[-1]
     first = next(item for item in left if not is_system(item))
-    assert first["role"] == "user" or not cut.messages_removed
+    assert first.get("role") == "user" or not cut.messages_removed
     calls, results = calls_and_results(left)
     assert calls == results
     assert calls_and_results([first])[1] == set() or not cut.messages_removed

@@ -263,7 +263,7 @@ def _thinking(body: Fields, conversation: Conversation, can: Accepts, notes: lis
         notes.append(f"thinking: left out, {conflict or 'this model cannot'}")
         return
     if can.adaptive:
-        body["thinking"] = {"type": "adaptive"}
+        body["thinking"] = {"type": "adaptive", "display": "summarized" if wish.visible else "omitted"}
         word = effort.nearest(wanted, _EFFORTS) if wanted is not None else None
         if word is not None:
             body["output_config"] = {**body.get("output_config", {}), "effort": word}

@@ -66,7 +66,7 @@ class AnthropicEncoder:
         self._usage: Usage | None = None
 
     def encode(self, events: Sequence[Event]) -> bytes:
-        if len(events) == 1 and self._open == _TEXT:
+        if len(events) == 1 and self._open == _TEXT and not self._over:
             event = events[0]
             if isinstance(event, TextDelta):
                 self._chars += len(event.text)

@@ -7,15 +7,18 @@ else waits, so that fragments of two calls that alternate come out whole.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 
 from octoroute.dialects.answers import is_object
 from octoroute.dialects.openai.wire import CallDelta, arguments_text
 from octoroute.events import Event, Failed, TextDelta, ToolCallDelta, ToolCallStarted
 
+_MARK = re.compile(r'["{}\[\]]|\\.', re.DOTALL)
+
 
 class _Call:
-    __slots__ = ("closed", "id", "name", "ordinal", "parts", "signature")
+    __slots__ = ("_cut", "_depth", "_in_string", "_scanned", "closed", "id", "name", "ordinal", "parts", "signature")
 
     def __init__(self) -> None:
         self.id = ""
@@ -25,9 +28,22 @@ class _Call:
         self.ordinal = -1
         """Its place among the calls of the answer; -1: not yet told."""
         self.closed = False
+        self._scanned = self._depth = 0
+        self._in_string = False
+        self._cut = ""
+        """A backslash whose partner is in the next part."""
 
     def complete(self) -> bool:
-        return any(part.rstrip().endswith("}") for part in self.parts[-2:]) and is_object("".join(self.parts))
+        """Whether the arguments are one JSON object. Each part is looked at once: calls may be long and this asked often."""
+        text = self._cut + "".join(self.parts[self._scanned :])
+        self._scanned = len(self.parts)
+        self._cut = "\\" if (len(text) - len(text.rstrip("\\"))) % 2 else ""
+        for mark in _MARK.findall(text):
+            if mark == '"':
+                self._in_string = not self._in_string
+            elif not self._in_string and len(mark) == 1:
+                self._depth += 1 if mark in "{[" else -1
+        return not (self._depth or self._in_string) and is_object("".join(self.parts))
 
 
 class CallSorter:

@@ -120,7 +120,7 @@ class OpenAIDecoder:
 
 def prose(delta: wire.Delta) -> Iterator[Event]:
     """Thinking, text, and refusal of a delta or message, in the order in which they are meant."""
-    thinking = delta.reasoning_content or (delta.reasoning if isinstance(delta.reasoning, str) else "")
+    thinking = wire.text_within(delta.reasoning_content) or wire.text_within(delta.reasoning)
     if not thinking:
         thinking = "".join(detail.text or detail.summary or "" for detail in delta.reasoning_details or ())
     if thinking:
@@ -138,20 +138,10 @@ def prose(delta: wire.Delta) -> Iterator[Event]:
 def _part(part: wire.Part) -> Iterator[Event]:
     """Mistral and others answer with typed parts."""
     if part.type in {"thinking", "reasoning"}:
-        text = _text_within(part.thinking) or part.text
+        text = wire.text_within(part.thinking) or part.text
         if text:
             yield ThinkingDelta(text)
     elif part.refusal:
         yield RefusalDelta(part.refusal)
     elif part.text:
         yield TextDelta(part.text)
-
-
-def _text_within(thinking: object) -> str:
-    if isinstance(thinking, str):
-        return thinking
-    if isinstance(thinking, list):
-        return "".join(_text_within(item) for item in thinking)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(thinking, dict):
-        return _text_within(thinking.get("text"))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-    return ""

@@ -137,10 +137,14 @@ def _assistant(message: wire.Message, where: str, at: int, calls: dict[str, str]
             yield RedactedThinking(block.data)
         elif block.thinking is not None:
             yield Thinking(block.thinking, block.signature or None, "anthropic" if block.signature else None)
-    reasoning = message.reasoning_content or message.reasoning
+    reasoning = wire.text_within(message.reasoning_content) or wire.text_within(message.reasoning)
+    content = message.content
+    if isinstance(content, list):  # some servers' typed parts, sent back
+        reasoning = reasoning or "".join(wire.text_within(part.thinking) for part in content)
+        content = [part for part in content if part.thinking is None]
     if reasoning and not message.thinking_blocks:
         yield Thinking(reasoning)
-    yield from _parts(message.content, where)
+    yield from _parts(content, where)
     if message.refusal:
         yield Text(message.refusal)
     for number, call in enumerate(message.tool_calls or ()):

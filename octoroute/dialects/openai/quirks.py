@@ -71,8 +71,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "sampling": False,
         "stop_limit": 0,
         "reasoning": "effort",
-        "efforts": ("minimal", "low", "medium", "high"),
     },
+    "gpt-5": {"efforts": ("minimal", "low", "medium", "high")},
+    "gpt-5.1": {"efforts": ("none", "low", "medium", "high")},
+    "gpt-5.2": {"efforts": ("none", "low", "medium", "high", "xhigh")},
     "azure": {"mid_system": "keep", "user_field": "user", "pdf": True, "audio": True, "id_limit": 40},
     "azure-reasoning": {"max_tokens_field": "max_completion_tokens"},
     "openrouter": {"mid_system": "keep", "top_k": True, "reasoning": "openrouter", "pdf": True, "user_field": "user"},
@@ -123,6 +125,11 @@ _BY_HOST = (
 )
 _BY_PORT = {11434: "ollama"}
 _OPENAI_REASONING = re.compile(r"(^|/)(o\d|gpt-[5-9])(?!.*chat)", re.IGNORECASE)
+_BY_GENERATION = (
+    (re.compile(r"gpt-5(?![.\d])", re.IGNORECASE), "gpt-5"),
+    (re.compile(r"gpt-5\.1", re.IGNORECASE), "gpt-5.1"),
+    (re.compile(r"gpt-(5\.[2-9]|[6-9])", re.IGNORECASE), "gpt-5.2"),
+)
 _BY_MODEL = (
     (re.compile(r"gpt-oss", re.IGNORECASE), "gpt-oss"),
     (re.compile(r"deepseek-?r1|(^|/)qwq|qwen3|marco-o1", re.IGNORECASE), "think-tags"),
@@ -161,6 +168,7 @@ def _guessed(kind: str, base_url: str, model: str) -> tuple[str, ...]:
     if _VENDORS_OWN.intersection(names):
         if _OPENAI_REASONING.search(model):
             names += ["openai-reasoning", *(["azure-reasoning"] if "azure" in names else [])]
+            names += [name for pattern, name in _BY_GENERATION if pattern.search(model)]
     else:
         names += [name for pattern, name in _BY_MODEL if pattern.search(model)]
     return tuple(names)

@@ -5,7 +5,7 @@ Lenient where servers are known to be careless (null for absent, an object for a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -81,8 +81,8 @@ class Message(msgspec.Struct):
     tool_call_id: str | None = None
     function_call: Function | None = None
     refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
     thinking_blocks: list[ThinkingBlock] | None = None
 
 
@@ -208,7 +208,7 @@ class Delta(msgspec.Struct):
     """A chunk's delta and a whole answer's message are read alike."""
 
     content: str | list[Part] | None = None
-    reasoning_content: str | None = None
+    reasoning_content: Any = None
     reasoning: Any = None
     reasoning_details: list[ReasoningDetail] | None = None
     refusal: str | None = None
@@ -234,6 +234,15 @@ class Answer(msgspec.Struct):
     choices: list[AnswerChoice] | None = None
     usage: OpenAIUsage | None = None
     error: Any = None
+
+
+def text_within(thinking: object) -> str:
+    """Thinking as text, from servers that wrap it in parts."""
+    if isinstance(thinking, str):
+        return thinking
+    if isinstance(thinking, list):
+        return "".join(text_within(item) for item in cast("list[object]", thinking))
+    return text_within(cast("dict[str, object]", thinking).get("text")) if isinstance(thinking, dict) else ""
 
 
 def arguments_text(arguments: Any) -> str:

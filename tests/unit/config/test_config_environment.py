@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.config import Config, loads, rules
+from octoroute.config import Config, environment, loads, rules
 from octoroute.config.describe import toml
 from octoroute.config.environment import child, escape, substitute
 from octoroute.errors import ConfigError
@@ -140,3 +140,51 @@ def test_a_text_as_toml_is_that_text(text):
     import tomllib
 
     assert tomllib.loads(f"x = {toml(text)}") == {"x": text}
+
+
+def test_dotenv_lines():
+    text = """
+# a remark
+export A=1
+B = "two # words"  # a remark
+C='$ingle "quoted"'
+LOG_LEVEL=INFO   # or DEBUG
+URL=http://h/v1#part
+EMPTY=
+REMARK= # nothing
+OPEN="no end
+not a line
+1X=no
+"""
+    assert environment.dotenv(text) == {
+        "A": "1",
+        "B": "two # words",
+        "C": '$ingle "quoted"',
+        "LOG_LEVEL": "INFO",
+        "URL": "http://h/v1#part",
+        "EMPTY": "",
+        "REMARK": "",
+        "OPEN": '"no end',
+    }
+
+
+@given(TEXT)
+def test_any_text_may_be_called_dotenv(text):
+    assert all(environment.is_name(name) for name in environment.dotenv(text))
+
+
+def test_the_process_wins_over_dotenv(tmp_path, monkeypatch):
+    monkeypatch.setenv("OCTOROUTE_TEST_A", "process")
+    assert environment.variables(tmp_path)["OCTOROUTE_TEST_A"] == "process"
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfOCTOROUTE_TEST_A=file\r\nOCTOROUTE_TEST_B=file\r\n")
+    found = environment.variables(tmp_path)
+    assert (found["OCTOROUTE_TEST_A"], found["OCTOROUTE_TEST_B"]) == ("process", "file")
+    assert "OCTOROUTE_TEST_B" not in environment.variables()
+    (tmp_path / ".env").write_bytes(b"A=\xff")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        environment.variables(tmp_path)
+
+
+def test_the_variables_that_a_file_names():
+    tree = {"a": ["${X} ${Y:-z}", {"b": "$${NOT} ${Z}"}], "${KEY}": 3}
+    assert environment.references(tree) == {"X", "Y", "Z"}

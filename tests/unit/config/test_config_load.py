@@ -12,7 +12,7 @@ from octoroute.config.environment import child
 from octoroute.config.load import DISCOVERED
 from octoroute.config.schema import Names
 from octoroute.errors import ConfigError
-from octoroute.types import CHAT_TIERS, Capability, Importance, Price, Secret, Tier
+from octoroute.types import CHAT_TIERS, Capability, Importance, Price, ProviderLimits, Secret, Tier
 
 DATA = Path(__file__).parents[2] / "data"
 CASES = tomllib.loads((DATA / "broken_configurations.toml").read_text("utf-8"))["case"]
@@ -363,3 +363,91 @@ def test_an_unknown_key_anywhere_is_refused(place, key):
     quoted = "".join(f"\\U{ord(char):08x}" for char in key)
     path = PLACES[place].replace("{key}", child("", key))
     assert any(problem.startswith(f"{path}: is not a known key; ") for problem in problems(f'{place}\n"{quoted}" = 1\n'))
+
+
+def test_places_in_a_providers_list():
+    config = read(
+        """
+        [providers.p]
+        base_url = "http://h/v1"
+        [providers.q]
+        base_url = "http://i/v1"
+        [models]
+        fast = [{name = "a", provider = "p"}, {name = "a", provider = "q"}, {name = "b", provider = "p"}]
+        deep = [{name = "c", provider = "p"}, {name = "d", base_url = "http://1/v1"}, {name = "e", base_url = "http://2/v1"}]
+        """
+    )
+    assert [(e.name, e.provider, e.position) for e in config.endpoints] == [
+        ("a", "p", 0),
+        ("a", "q", 0),
+        ("b", "p", 1),
+        ("c", "p", 0),
+        ("d", "openai", 0),
+        ("e", "openai", 0),
+    ]
+
+
+def test_a_providers_limits_and_timeout():
+    config = read(
+        """
+        [timeouts]
+        fast = 5
+        [providers.p]
+        base_url = "http://h/v1"
+        timeout_seconds = 90
+        requests_per_minute = 60
+        tokens_per_minute = 90000
+        max_in_flight = 8
+        [providers.off]
+        requests_per_minute = 1
+        enabled = false
+        [providers.free]
+        base_url = "http://i/v1"
+        [models]
+        fast = [{name = "a", provider = "p", max_output_tokens = 100}, {name = "b", provider = "free"}]
+        """
+    )
+    assert config.limits == {"p": ProviderLimits(requests_per_minute=60, tokens_per_minute=90000, max_in_flight=8)}
+    assert [(e.first_event_timeout_s, e.max_output_tokens, e.max_in_flight) for e in config.endpoints] == [
+        (90, 100, 0),
+        (5, None, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "refused"),
+    [
+        ("openai", "authorization", True),
+        ("openai", "X-Api-Key", False),
+        ("azure", "API-Key", True),
+        ("azure", "Authorization", True),
+        ("anthropic", "x-api-key", True),
+        ("gemini", "X-Goog-Api-Key", True),
+    ],
+)
+def test_a24_a_header_does_not_replace_the_key_by_accident(kind, header, refused):
+    table = f'kind = "{kind}"\nbase_url = "http://h/v1"\nheaders = {{ {header} = "s3cret" }}\n'
+    models = '[models]\nfast = [{name = "a", provider = "p"}, {name = "b", provider = "p"}]'
+    key, flag = 'api_key = "s3cret"\n', "allow_auth_header_override = true\n"
+    if refused:
+        (problem,) = problems(f"[providers.p]\n{table}{key}{models}")
+        assert problem.startswith(f"providers.p.headers.{header}: would be sent instead of api_key")
+    for text in (table, f"{table}{key}{flag}", *(() if refused else (table + key,))):
+        assert read(f"[providers.p]\n{text}{models}").endpoints[0].headers == ((header, "s3cret"),)
+
+
+def test_a_disabled_providers_variables_need_not_be_set():
+    text = (
+        '[providers.p]\nenabled = false\nbase_url = "${NO}"\nheaders = { X = "${NO}" }\n'
+        '[[models.fast]]\nname = "${NO}"\nprovider = "p"\n' + ENDPOINT
+    )
+    assert [e.name for e in read(text).endpoints] == ["m"]
+    assert len(problems(text.replace("false", "true"))) == 3
+    assert len(problems(text + 'api_key = "${NO}"')) == 1
+
+
+def test_selection_order():
+    assert read(ENDPOINT).selection.order == "endpoint"
+    for order in ("endpoint", "priority", "round_robin", "random"):
+        assert read(f'[selection]\norder = "{order}"\n{ENDPOINT}').selection.order == order
+    assert 'did you mean "round_robin"' in problems(f'[selection]\norder = "roundrobin"\n{ENDPOINT}')[0]

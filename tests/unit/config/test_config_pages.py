@@ -35,9 +35,9 @@ def test_the_template_is_valid_as_it_stands():
     assert (config.server.host, config.server.port, config.routing.strategy) == ("127.0.0.1", 3000, "hybrid")
     assert (config.routing.default_importance, config.routing.router_tier) == (Importance.NORMAL, Tier.BALANCED)
     assert [(endpoint.tier, endpoint.max_tokens, endpoint.first_event_timeout_s) for endpoint in config.endpoints] == [
-        (Tier.FAST, 4096, 15),
-        (Tier.BALANCED, 8192, 30),
-        (Tier.DEEP, 16384, 60),
+        (Tier.FAST, 4096, 120),
+        (Tier.BALANCED, 8192, 120),
+        (Tier.DEEP, 16384, 120),
     ]
     assert {(endpoint.temperature, endpoint.weight, endpoint.priority) for endpoint in config.endpoints} == {(0.7, 1.0, 1)}
     assert config.warnings == ()

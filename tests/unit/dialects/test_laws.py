@@ -90,6 +90,32 @@ def test_any_chunks_make_a_stream_that_an_openai_client_accepts(frames):
     assert message["done"] != (message["error"] is not None)
 
 
+values = st.dictionaries(
+    st.text(max_size=3), st.text('\\"{}[]é ', max_size=6) | st.integers() | st.lists(st.booleans(), max_size=2), max_size=3
+)
+
+
+@MORE
+@given(st.lists(values, min_size=1, max_size=4), st.data(), st.booleans())
+def test_calls_come_out_whole_however_their_fragments_alternate(wanted, data, announced):
+    """Each call's own fragments keep their order; between the calls there is none."""
+    queues = []
+    for index, value in enumerate(wanted):
+        text = json.dumps(value, ensure_ascii=False)
+        cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=4)))
+        pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+        queues.append(
+            [tool(index, f"c{index}", "f", "" if announced else pieces.pop(0)), *(tool(index, args=piece) for piece in pieces)]
+        )
+    frames = [tools(queue.pop(0)) for queue in queues] if announced else []
+    while any(queues):
+        frames.append(tools(data.draw(st.sampled_from([queue for queue in queues if queue])).pop(0)))
+    raw, _ = to_client(OpenAIDecoder(), AnthropicEncoder(model="m", new_id=numbered()), [*frames, chunk("tool_calls"), DONE])
+    assert {block["id"]: block["input"] for block in check(raw)["content"]} == {
+        f"c{index}": value for index, value in enumerate(wanted)
+    }
+
+
 @MORE
 @given(streams)
 def test_no_text_is_lost_or_reordered(frames):
@@ -159,8 +185,8 @@ def test_a_stop_sequence_cuts_wherever_the_text_is_cut(parts, stops):
     text = "".join(parts)
     got = said([*(chunk(content=part) for part in parts), chunk("stop"), DONE])
     assert got == said([chunk(content=text), chunk("stop"), DONE])
-    met = min((text.find(stop) for stop in stops if stop in text), default=None)
-    assert got[0] == (text if met is None else text[:met])
+    met = min(((text.find(stop) + len(stop), text.find(stop)) for stop in stops if stop in text), default=None)
+    assert got[0] == (text if met is None else text[: met[1]])
     assert (got[1] == [None]) == (met is None)
 
 

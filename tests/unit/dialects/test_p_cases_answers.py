@@ -61,6 +61,28 @@ def test_p96_content_in_typed_parts():
     ]
 
 
+def test_p96_typed_parts_are_taken_back():
+    from octoroute.conversation import Text, Thinking
+    from octoroute.dialects.openai.question import read_question
+
+    parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "Hi"}]
+    for message in ({"content": parts}, {"content": "Hi", "reasoning": "hm"}, {"content": "Hi", "reasoning_content": "hm"}):
+        body = {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", **message}]}
+        assert read_question(json.dumps(body).encode()).turns[1].content == (Thinking("hm"), Text("Hi"))
+
+
+def test_p41_a_whole_answer_to_a_client_that_streams():
+    from octoroute.dialects.anthropic.encoder import AnthropicEncoder
+    from octoroute.dialects.openai.encoder import OpenAIEncoder
+    from tests.support.anthropic_stream import check
+    from tests.support.chunks import openai_message
+
+    events = read_whole(answer("tool_calls", content="Hi", reasoning_content="hm", tool_calls=[called('{"a":1}')]))
+    message = check(AnthropicEncoder(model="auto", new_id=numbered()).encode(events))
+    assert [block["type"] for block in message["content"]] == ["thinking", "text", "tool_use"]
+    assert openai_message(OpenAIEncoder(model="auto", created_s=1).encode(events))["tool_calls"][0]["arguments"] == '{"a":1}'
+
+
 def test_p97_a_refusal():
     message = to_anthropic(answer(content=None, refusal="I can't"))
     assert (message["content"], message["stop_reason"]) == ([{"type": "text", "text": "I can't"}], "refusal")

@@ -376,3 +376,23 @@ def test_only_the_first_of_several_choices():
 def test_finished_reason_is_settled_by_content():
     (*_, last) = OpenAIDecoder().feed(chunk(content="x") + chunk("eos") + DONE)
     assert last == Finished(FinishReason.STOP, None, "eos")
+
+
+def test_text_that_is_held_back_comes_before_the_tool_call():
+    from octoroute.dialects.filters import StopAt, ThinkTags
+
+    for make in (lambda: ThinkTags(OpenAIDecoder()), lambda: StopAt(OpenAIDecoder(), ["<end>"])):
+        decoder, encoder = make(), AnthropicEncoder(model="auto", new_id=numbered())
+        frames = [chunk(content="<"), tools(tool(0, "c", "f", "{}")), chunk("tool_calls"), usage(), DONE]
+        content = check(b"".join(encoder.encode(decoder.feed(frame)) for frame in frames))["content"]
+        assert [block["type"] for block in content] == ["text", "tool_use"] and content[0]["text"] == "<"
+
+
+def test_nothing_follows_an_error():
+    from octoroute.dialects.openai.encoder import OpenAIEncoder
+    from octoroute.errors import Broke
+    from octoroute.events import TextDelta
+
+    for encoder in (AnthropicEncoder(model="auto"), OpenAIEncoder(model="auto", created_s=1)):
+        encoder.encode([TextDelta("a")])
+        assert encoder.fail(Broke("x"), "r") and not encoder.encode([TextDelta("b")]) and not encoder.fail(Broke("x"), "r")

@@ -158,8 +158,8 @@ def test_p83_thinking_made_elsewhere_is_left_out():
         ("minimal", SONNET, {"type": "disabled"}, None),
         ("low", SONNET, {"type": "enabled", "budget_tokens": 2048}, None),
         ("high", SONNET, {"type": "enabled", "budget_tokens": 24576}, None),
-        ("high", "claude-opus-4-6", {"type": "adaptive"}, {"effort": "high"}),
-        ("max", NEW, {"type": "adaptive"}, {"effort": "max"}),
+        ("high", "claude-opus-4-6", {"type": "adaptive", "display": "summarized"}, {"effort": "high"}),
+        ("max", NEW, {"type": "adaptive", "display": "summarized"}, {"effort": "max"}),
         ("high", OLD, None, None),
     ],
 )

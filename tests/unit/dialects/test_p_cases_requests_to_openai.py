@@ -283,7 +283,7 @@ def test_ids_that_repeat_are_told_apart():
         ({"type": "adaptive"}, {"effort": "low"}, "low"),
         ({"type": "adaptive"}, {"effort": "max"}, "high"),
         ({"type": "adaptive"}, None, None),
-        ({"type": "disabled"}, None, "minimal"),
+        ({"type": "disabled"}, None, None),
         (None, {"effort": "medium"}, "medium"),
     ],
 )
@@ -429,3 +429,25 @@ def test_bad_requests_name_the_field(body, param):
     with pytest.raises(BadRequest) as caught:
         read_question(body)
     assert param is None or (caught.value.param or "").startswith(param)
+
+
+@pytest.mark.parametrize(
+    ("model", "efforts"),
+    [
+        ("o3", ("low", "medium", "high")),
+        ("gpt-5-mini", ("minimal", "low", "medium", "high")),
+        ("gpt-5.1", ("none", "low", "medium", "high")),
+        ("gpt-5.6", ("none", "low", "medium", "high", "xhigh")),
+    ],
+)
+def test_efforts_of_openais_generations(model, efforts):
+    endpoint = Endpoint(
+        id="e", name="e", tier=Tier.DEEP, kind="openai", provider="openai", base_url="https://api.openai.com/v1", model=model
+    )
+    assert quirks_of(endpoint).efforts == efforts
+
+
+def test_mistral_takes_ids_of_nine_letters_and_digits():
+    body = ask(("user", "a"), ("assistant", [use("toolu_1")]), ("user", [result("toolu_1", "r")]), quirks=preset("mistral"))
+    id = body["messages"][1]["tool_calls"][0]["id"]
+    assert len(id) == 9 and id.isalnum() and body["messages"][2]["tool_call_id"] == id

@@ -1,0 +1,177 @@
+"""claude-code-proxy's environment, from before it had providers.json: its variables, and what each becomes. Pure.
+
+Every value is checked under its variable's name. Keys and headers stay references, so that no secret is ever written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from octoroute.config import rules
+from octoroute.config.environment import escape, is_name
+from octoroute.config.importers.tree import Imported, Model, Source, models
+from octoroute.config.reader import Reader
+from octoroute.config.schema import Key, Names, Table
+from octoroute.types import Secret, Tier
+
+REQUIRED = "OPENAI_API_KEY"
+HEADER = "CUSTOM_HEADER_"
+PROVIDER = "legacy"
+MODELS: Mapping[str, Tier] = {"BIG_MODEL": Tier.DEEP, "MIDDLE_MODEL": Tier.BALANCED, "SMALL_MODEL": Tier.FAST}
+
+_LEVELS: Mapping[str, str] = {"warning": "warn", "critical": "error", "fatal": "error"}
+"""Python's names for ours."""
+
+
+class Listening(Table, frozen=True, kw_only=True):
+    """Variables of the process; they counted beside a providers.json too."""
+
+    HOST: Annotated[str | None, Key("listen here", check=rules.host)] = None
+    PORT: Annotated[int | None, Key("listen here", low=0, high=65535)] = None
+    LOG_LEVEL: Annotated[
+        Literal["trace", "debug", "info", "warn", "error"] | None, Key("what follows its first word is a remark", fold=True)
+    ] = None
+    OCTOROUTE_API_KEY: Annotated[Secret | None, Key("clients must present it", check=rules.client_key)] = None
+
+
+class Variables(Table, frozen=True, kw_only=True):
+    """Variables that say which provider and models there are."""
+
+    OPENAI_API_KEY: Annotated[Secret, Key("the provider's key", check=rules.credential, required=True)] = Secret("")
+    OPENAI_BASE_URL: Annotated[str | None, Key("the provider's root", check=rules.base_url)] = None
+    AZURE_API_VERSION: Annotated[str | None, Key("makes it Azure", check=rules.version)] = None
+    BIG_MODEL: Annotated[str, Key("deep", check=rules.label)] = "gpt-4o"
+    MIDDLE_MODEL: Annotated[str | None, Key("balanced; as BIG_MODEL when not said", check=rules.label)] = None
+    SMALL_MODEL: Annotated[str, Key("fast", check=rules.label)] = "gpt-4o-mini"
+    ANTHROPIC_API_KEY: Annotated[Secret | None, Key("clients must present it", check=rules.client_key)] = None
+    MAX_TOKENS_LIMIT: Annotated[int | None, Key("tokens", low=1, high=4294967295)] = None
+    MIN_TOKENS_LIMIT: Annotated[int | None, Key("tokens", low=0, high=4294967295)] = None
+    REQUEST_TIMEOUT: Annotated[float, Key("seconds", low=1, high=3600)] = 90.0
+    MAX_RETRIES: Annotated[int, Key("times", low=0, high=99)] = 2
+
+
+class Read(msgspec.Struct, frozen=True):
+    variables: Variables
+    headers: Mapping[str, str]
+    """By name, the variable that holds the value."""
+    listening: Mapping[str, object]
+    problems: tuple[tuple[str, str], ...]
+
+
+def is_set(env: Mapping[str, str]) -> bool:
+    return bool(env.get(REQUIRED))
+
+
+def unused(env: Mapping[str, str], referenced: frozenset[str]) -> list[str]:
+    """The variables of a legacy environment that a file, which wins over it, does not name."""
+    known = (*Variables.__struct_fields__, *_header_variables(env))
+    return [name for name in known if env.get(name) and name not in referenced]
+
+
+def convert(env: Mapping[str, str], names: Names, *, provider: str = PROVIDER) -> Imported:
+    read = read_variables(env, names)
+    if read.problems:
+        return Imported(problems=read.problems)
+    return Imported(tree=_tree(read, provider), warnings=tuple(_remarks(read)))
+
+
+def read_variables(env: Mapping[str, str], names: Names) -> Read:
+    tree = {name: env[name] for name in Variables.__struct_fields__ if env.get(name)}
+    reader = Reader(names, {name: f"${{{name}}}" for name in tree})
+    variables = reader.table(Variables, tree, "")
+    if variables.AZURE_API_VERSION and "OPENAI_BASE_URL" not in tree:
+        reader.problem("OPENAI_BASE_URL", "is missing; with AZURE_API_VERSION it must be your resource's address")
+    headers = {variable.removeprefix(HEADER).replace("_", "-"): variable for variable in _header_variables(env)}
+    for name, variable in headers.items():
+        wrong = rules.header_name(name) or rules.header_value(env[variable])
+        if wrong:
+            reader.problem(variable, wrong)
+    partial = listening(env, names)
+    return Read(variables, headers, partial.tree, (*reader.problems, *partial.problems))
+
+
+def _header_variables(env: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in env if name.startswith(HEADER) and name != HEADER and is_name(name) and env[name])
+
+
+def listening(env: Mapping[str, str], names: Names) -> Imported:
+    """`server`, `observability`, and `auth`, as far as the environment says something about them."""
+    tree = {name: env[name] for name in Listening.__struct_fields__ if env.get(name)}
+    written = {name: f"${{{name}}}" for name in tree}
+    if words := tree.get("LOG_LEVEL", "").split():
+        tree["LOG_LEVEL"] = _LEVELS.get(words[0].lower(), words[0])
+    reader = Reader(names, written)
+    read = reader.table(Listening, tree, "")
+    server = {"host": read.HOST, "port": read.PORT}
+    parts: dict[str, object] = {
+        "server": {key: value for key, value in server.items() if value is not None},
+        "observability": {"log_level": read.LOG_LEVEL} if read.LOG_LEVEL else {},
+        "auth": {"keys": ["${OCTOROUTE_API_KEY}"]} if read.OCTOROUTE_API_KEY else {},
+    }
+    return Imported(tree={name: part for name, part in parts.items() if part}, problems=tuple(reader.problems))
+
+
+def _remarks(read: Read) -> Iterator[str]:
+    variables = read.variables
+    if variables.ANTHROPIC_API_KEY:
+        yield (
+            "ANTHROPIC_API_KEY: beside OPENAI_API_KEY, without a configuration file, it is the key that clients must present, as "
+            "claude-code-proxy has it, and not a key of Anthropic's; in a file, write ${ANTHROPIC_API_KEY} where you mean it"
+        )
+    if variables.MIN_TOKENS_LIMIT is not None:
+        yield "MIN_TOKENS_LIMIT: not used, because a client that wants a short answer gets one"
+    for name, variable in read.headers.items():
+        if rules.is_credential(name, _kind(variables)):
+            yield f"{variable}: is sent instead of {REQUIRED}"
+
+
+def _kind(variables: Variables) -> str:
+    return "azure" if variables.AZURE_API_VERSION else "openai"
+
+
+def _tree(read: Read, provider: str) -> dict[str, object]:
+    variables = read.variables
+    limit = variables.MAX_TOKENS_LIMIT
+    wanted = {
+        Tier.DEEP: variables.BIG_MODEL,
+        Tier.BALANCED: variables.MIDDLE_MODEL or variables.BIG_MODEL,
+        Tier.FAST: variables.SMALL_MODEL,
+    }
+    source = Source(
+        provider=provider,
+        models={tier: [Model(escape(name), name)] for tier, name in wanted.items()},
+        keys={} if limit is None else {"max_output_tokens": limit},
+    )
+    given = dict(read.listening)
+    server = {"host": "0.0.0.0", "port": 8082}  # noqa: S104  the program's default; the open door is warned of
+    auth = {"keys": ["${ANTHROPIC_API_KEY}"]} if variables.ANTHROPIC_API_KEY else {}
+    return {
+        **given,
+        "server": {**server, **msgspec.convert(given.get("server", {}), dict[str, object])},
+        **({"auth": auth} if auth and "auth" not in given else {}),
+        "providers": {provider: _provider(read)},
+        "models": models([source]),
+        "selection": {"order": "priority"},
+        "retry": {"max_attempts": 1 + variables.MAX_RETRIES},
+        "health": {"interval_seconds": 300.0, "failure_threshold": 5, "recovery_seconds": 60.0},
+    }
+
+
+def _provider(read: Read) -> dict[str, object]:
+    variables = read.variables
+    table: dict[str, object] = {
+        "kind": _kind(variables),
+        "base_url": escape(variables.OPENAI_BASE_URL or "https://api.openai.com/v1"),
+        "api_key": f"${{{REQUIRED}}}",
+        "timeout_seconds": variables.REQUEST_TIMEOUT,
+    }
+    if variables.AZURE_API_VERSION:
+        table["api_version"] = variables.AZURE_API_VERSION
+    if read.headers:
+        table["headers"] = {name: f"${{{variable}}}" for name, variable in read.headers.items()}
+    if any(rules.is_credential(name, _kind(variables)) for name in read.headers):
+        table["allow_auth_header_override"] = True
+    return table

@@ -1,0 +1,93 @@
+"""What every importer gives, and how lists of models by provider become [[models.TIER]] tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+import msgspec
+
+from octoroute.config import rules
+from octoroute.types import Tier
+
+BIGGEST_FIRST = (Tier.DEEP, Tier.BALANCED, Tier.FAST)
+MOST_PRIORITIES = 255
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """`tree` may be used only if there are no problems."""
+
+    tree: Mapping[str, object] = {}
+    problems: tuple[tuple[str, str], ...] = ()
+    """(path in the foreign file or name of a variable, what is wrong; what to do)"""
+    warnings: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Providers that cannot be used, each with the reason."""
+    usable: bool = True
+    """False: every provider was left out."""
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A model's name as written, with `${…}` and `$$`, and what that stands for."""
+
+    written: str
+    name: str
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider and its models by tier, the preferred first. `priority`: higher is asked first."""
+
+    provider: str
+    models: Mapping[Tier, Sequence[Model]]
+    priority: int = 1
+    keys: Mapping[str, object] = {}
+    """For each of its endpoints."""
+
+
+def models(sources: Sequence[Source]) -> dict[str, list[dict[str, object]]]:
+    """The `models` table, in the order of the sources and of their lists.
+
+    A name means one tier. A model that is wanted in several has its own name in the first of deep, balanced, fast, and is
+    `name@tier` in the others.
+    """
+    names: dict[str, Tier] = {}
+    ids: set[str] = set()
+    tables: dict[str, list[dict[str, object]]] = {}
+    for tier in BIGGEST_FIRST:
+        for source in sources:
+            for model in _once_each(source.models.get(tier, ())):
+                suffix = _suffix(model.name, tier, names)
+                table: dict[str, object] = {"name": model.written + suffix, "provider": source.provider}
+                if suffix:
+                    table["model"] = model.written
+                made = _id(source.provider, model.name + suffix)
+                if made not in ids and "$" not in made and rules.endpoint_id(made) is None:
+                    ids.add(made)
+                    table["id"] = made
+                tables.setdefault(str(tier), []).append({**table, "priority": source.priority, **source.keys})
+    return {str(tier): tables[str(tier)] for tier in Tier if str(tier) in tables}
+
+
+def _once_each(listed: Sequence[Model]) -> list[Model]:
+    """A name that is twice in a list stays where it was first."""
+    first: dict[str, Model] = {}
+    for model in listed:
+        first.setdefault(model.name, model)
+    return list(first.values())
+
+
+def _suffix(name: str, tier: Tier, names: dict[str, Tier]) -> str:
+    suffix = ""
+    while names.setdefault(name + suffix, tier) is not tier or (name + suffix).strip().lower() in rules.RESERVED:
+        suffix += f"@{tier}"
+    return suffix
+
+
+def _id(provider: str, name: str) -> str:
+    return f"{quote(provider, safe='@+=,;!()[]*&')}/{quote(name, safe='/:@+=,;!()[]*&$')}"
+
+
+def ranked(priorities: Sequence[int]) -> Sequence[int]:
+    """Smaller-is-first turned into higher-is-first; equals stay equals, and the last is 1."""
+    distinct = sorted(set(priorities), reverse=True)
+    return [distinct.index(priority) + 1 for priority in priorities]

@@ -1,0 +1,167 @@
+"""An imported tree as a file: no secret stands in it, only the names of variables. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
+
+import msgspec
+import tomli_w
+
+from octoroute.config.environment import child, escape, references
+from octoroute.config.importers.legacy import Read
+from octoroute.config.schema import Models
+
+_HARMLESS = re.compile(r"(?i)\s*(?:(?:bearer|basic|token|key)\s+)?\$\{[A-Za-z_][A-Za-z0-9_]*(?::-)?\}\s*")
+"""A reference, alone or behind the word that says what kind of credential follows."""
+_TELLING = re.compile(r"(?i)auth|key|token|secret|cookie|password|credential|signature")
+"""In the name of a header: its value is a secret."""
+
+
+class Concealed(msgspec.Struct, frozen=True):
+    tree: Mapping[str, object]
+    """Without nulls, and with a reference where a secret stood."""
+    variables: Mapping[str, str]
+    """By variable, the key path of the secret that it must be set to."""
+
+
+def conceal(tree: Mapping[str, object]) -> Concealed:
+    """Of a tree in our schema."""
+    work = _Concealment(references(dict(tree)))
+    copy = cast("dict[str, object]", _without_nulls(tree))
+    for name, provider in _tables(copy.get("providers")):
+        work.hide(provider, child("providers", name), _variable(name))
+    groups = dict(_tables({"models": copy.get("models")})).get("models", {})
+    for group in Models.__struct_fields__:
+        for index, endpoint in enumerate(_list(groups.get(group))):
+            path = child(f"models.{group}", index)
+            work.hide(endpoint, path, _variable(str(endpoint.get("id") or endpoint.get("name") or group)))
+    auth = dict(_tables({"auth": copy.get("auth")})).get("auth", {})
+    if isinstance(auth.get("keys"), list):
+        keys = cast("list[object]", auth["keys"])
+        auth["keys"] = [work.text(key, child("auth.keys", index), "OCTOROUTE_API_KEY") for index, key in enumerate(keys)]
+    return Concealed(copy, work.variables)
+
+
+class _Concealment:
+    def __init__(self, taken: frozenset[str]) -> None:
+        self._taken = taken
+        self._made: dict[tuple[str, str], str] = {}
+        self.variables: dict[str, str] = {}
+
+    def hide(self, table: dict[str, object], path: str, stem: str) -> None:
+        if "api_key" in table:
+            table["api_key"] = self.text(table["api_key"], child(path, "api_key"), f"{stem}_API_KEY")
+        for headers in (table.get("headers"),):
+            for name, value in list(cast("dict[str, object]", headers or {}).items()):
+                if _TELLING.search(name):
+                    here = child(child(path, "headers"), name)
+                    cast("dict[str, object]", headers)[name] = self.text(value, here, f"{stem}_HEADER_{_variable(name)}")
+
+    def text(self, value: object, path: str, name: str) -> object:
+        if not isinstance(value, str) or not value.strip() or _HARMLESS.fullmatch(value):
+            return value
+        known = self._made.get((value, name))
+        variable = known or self._free(name)
+        self._made[value, name] = variable
+        self.variables.setdefault(variable, path)
+        return f"${{{variable}}}"
+
+    def _free(self, name: str) -> str:
+        made, number = name, 1
+        while made in self._taken or made in self.variables:
+            number += 1
+            made = f"{name}_{number}"
+        return made
+
+
+def _variable(name: str) -> str:
+    """`us-east` → `US_EAST`."""
+    made = re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_")
+    return made if made[:1].isalpha() else f"PROVIDER_{made}".rstrip("_")
+
+
+def _without_nulls(value: object) -> object:
+    """A deep copy; TOML has no null, and to us a null says nothing. `90.0` becomes `90`."""
+    if isinstance(value, Mapping):
+        table = cast("Mapping[object, object]", value)
+        return {str(name): _without_nulls(item) for name, item in table.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_nulls(item) for item in cast("Sequence[object]", value)]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _tables(value: object) -> list[tuple[str, dict[str, object]]]:
+    named = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    return [(name, cast("dict[str, object]", table)) for name, table in named.items() if isinstance(table, dict)]
+
+
+def _list(value: object) -> list[dict[str, object]]:
+    items = cast("list[object]", value) if isinstance(value, list) else []
+    return [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
+
+
+def to_toml(concealed: Concealed, remark: str) -> str:
+    """`remark`: where it comes from, as one line."""
+    needed = sorted(references(dict(concealed.tree)))
+    lines = [remark, f"Needs in the environment: {', '.join(needed)}"] if needed else [remark]
+    rest = {name: part for name, part in concealed.tree.items() if name != "models"}
+    return "".join((*(f"# {line}\n" for line in lines), "\n", tomli_w.dumps(rest), *_endpoints(concealed.tree)))
+
+
+def _endpoints(tree: Mapping[str, object]) -> Iterator[str]:
+    """Always as [[models.TIER]] tables, which people can move and copy; tomli-w would write short ones inline."""
+    groups = dict(_tables(tree)).get("models", {})
+    for group in groups:
+        for endpoint in _list(groups[group]):
+            yield f"\n[[models.{group}]]\n"
+            for key, value in endpoint.items():
+                yield f"{_key(key)} = {_inline(value)}\n"
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(key)} = {_inline(item)}" for key, item in cast("dict[str, object]", value).items()) + " }"
+    return tomli_w.dumps({"x": value}).partition(" = ")[2].rstrip()
+
+
+def _key(name: str) -> str:
+    return tomli_w.dumps({name: 0}).partition(" = ")[0]
+
+
+def to_providers_json(read: Read, provider: str) -> str:
+    """A legacy environment as claude-code-proxy's own newer file."""
+    variables = read.variables
+    row: dict[str, object] = {
+        "name": provider,
+        "enabled": True,
+        "priority": 1,
+        "api_key": "${OPENAI_API_KEY}",
+        "base_url": escape(variables.OPENAI_BASE_URL or "https://api.openai.com/v1"),
+    }
+    if variables.AZURE_API_VERSION:
+        row["api_version"] = variables.AZURE_API_VERSION
+    if variables.REQUEST_TIMEOUT != type(variables)().REQUEST_TIMEOUT:
+        row["timeout"] = variables.REQUEST_TIMEOUT
+    if read.headers:
+        row["custom_headers"] = {name: f"${{{variable}}}" for name, variable in read.headers.items()}
+    middle = variables.MIDDLE_MODEL or variables.BIG_MODEL
+    row["models"] = {
+        "big": [escape(variables.BIG_MODEL)],
+        "middle": [escape(middle)],
+        "small": [escape(variables.SMALL_MODEL)],
+    }
+    return json.dumps({"providers": [row]}, indent=2, ensure_ascii=False) + "\n"
+
+
+def lost_in_json(read: Read) -> Iterator[str]:
+    """What that file has no place for."""
+    for name in ("MAX_RETRIES", "MAX_TOKENS_LIMIT", "ANTHROPIC_API_KEY"):
+        if getattr(read.variables, name) != getattr(type(read.variables)(), name):
+            yield f"{name}: has no place in a providers.json; `octoroute migrate --from-env` without --format json keeps it"
+    server = cast("Mapping[str, object]", read.listening.get("server", {}))
+    for name, default in (("HOST", "0.0.0.0"), ("PORT", "8082")):  # noqa: S104  what the program listened on
+        if name.lower() not in server:
+            yield f"{name}: {default} is the default only without a configuration file; set {name}={default} to keep it"

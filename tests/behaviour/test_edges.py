@@ -1,0 +1,384 @@
+"""What no client should send: each gets a clear 4xx in the envelope, and the server stands unmoved."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+
+import pytest
+
+from tests.support.house import complete, endpoint, post, question, talk
+
+DEEP = b"[" * 10_000 + b"]" * 10_000
+MESSAGES = b'"messages":[{"role":"user","content":"hi"}]'
+
+
+def told(answer: bytes) -> tuple[int, dict]:
+    """Status and error of a raw answer."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/json" in head, answer[:500]
+    return int(head.split()[1]), json.loads(body)["error"]
+
+
+async def unmoved(house, fake) -> None:
+    before = len(fake.requests)
+    assert (await house.ask()).status_code == 200
+    assert len(fake.requests) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        pytest.param(b"", "empty", id="nothing"),
+        pytest.param(b"garbage", "JSON", id="garbage"),
+        pytest.param(bytes(range(256)) * 4, "UTF-8", id="every byte"),
+        pytest.param(b"{" + MESSAGES + b',"model":"\xff\xfe"}', "UTF-8", id="invalid UTF-8"),
+        pytest.param(b"{" + MESSAGES + b',"model":"auto","unread":"\xed\xa0\x80"}', "UTF-8", id="invalid UTF-8 where nobody looks"),
+        pytest.param(b"{" + MESSAGES + b',"model":"auto","temperature":NaN}', "JSON", id="NaN"),
+        pytest.param(b"{" + MESSAGES + b',"model":"auto","x":-Infinity}', "JSON", id="an infinity"),
+        pytest.param(b"{" + MESSAGES + b',"model":"auto","x":' + DEEP + b"}", "deep", id="10,000 nested arrays"),
+        pytest.param(b'{"model":"auto","messages":' + DEEP + b"}", "deep", id="10,000 nested arrays as messages"),
+        pytest.param(
+            b'{"model":"auto","messages":[{"role":"user","content":' + DEEP + b"}]}", "deep", id="10,000 nested arrays as content"
+        ),
+        pytest.param(b'{"a":' * 10_000, "deep", id="10,000 open objects"),
+        pytest.param(b"[" + MESSAGES + b"]", "JSON", id="a list that is none"),
+        pytest.param(b"[1]", "object", id="a list"),
+        pytest.param(b"null", "object", id="null"),
+        pytest.param(b"{" + MESSAGES + b',"model":"auto"} {}', "JSON", id="two objects"),
+        pytest.param(b"{" + MESSAGES + b',"model":"auto"', "JSON", id="half an object"),
+        pytest.param(b'\xef\xbb\xbf{"model":"auto"}', "JSON", id="a byte order mark"),
+        pytest.param('{"model":"auto"}'.encode("utf-16"), "UTF-8", id="UTF-16"),
+    ],
+)
+async def test_a_body_that_is_no_json_object_is_a_400(house, fake, body, word):
+    for path in ("/v1/chat/completions", "/chat", "/v1/route"):
+        response = await house.ask(body, path)
+        assert response.status_code == 400
+        assert word in response.json()["error"]["message"], response.text
+        assert len(response.content) < 1000
+    assert not fake.requests
+    await unmoved(house, fake)
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"model": None}, "model"),
+        ({"model": 7}, "model"),
+        ({"model": ""}, "model"),
+        ({"model": "  "}, "model"),
+        ({"model": ["auto"]}, "model"),
+        ({"messages": None}, "messages"),
+        ({"messages": []}, "messages"),
+        ({"messages": "hi"}, "messages"),
+        ({"messages": ["hi"]}, "messages[0]"),
+        ({"messages": [{"content": "hi"}]}, "messages[0]"),
+        ({"messages": [{"role": "user", "content": "x"}, {"role": "user", "content": 7}]}, "messages[1].content"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": 7}]}]}, "messages[0].content[0].text"),
+        ({"stream": "yes"}, "stream"),
+        ({"stream": 1}, "stream"),
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": -0.1}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"temperature": True}, "temperature"),
+        ({"top_p": 1.01}, "top_p"),
+        ({"presence_penalty": -2.1}, "presence_penalty"),
+        ({"frequency_penalty": 2.1}, "frequency_penalty"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": 1.5}, "max_tokens"),
+        ({"max_completion_tokens": 0}, "max_completion_tokens"),
+        ({"n": 0}, "n"),
+    ],
+)
+async def test_a_bad_field_is_a_400_that_names_it(house, fake, changes, param):
+    """v1 §10.34, 38: exact bounds, bad types, missing model; bools are no numbers."""
+    response = await house.ask(
+        {key: value for key, value in {**question(), **changes}.items() if changes.get(key, 0) is not None or key not in changes}
+    )
+    assert response.status_code == 400
+    error = response.json()["error"]
+    assert error["param"] == param
+    assert error["type"] == "invalid_request_error"
+    assert param.partition("[")[0] in error["message"]
+    assert not fake.requests
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"temperature": 0}, {"temperature": 2}, {"temperature": None}, {"top_p": 0}, {"top_p": 1}, {"presence_penalty": -2},
+        {"frequency_penalty": 2.0}, {"max_tokens": 1}, {"max_tokens": 100_000}, {"max_tokens": -1}, {"max_tokens": None}, {"stream": None},
+        {"stream": False}, {"n": 1}, {"stop": None}, {"octoroute": {}},
+        {"messages": [{"role": "user", "content": "x"}] * 101},
+        {"messages": [{"role": "user", "content": "x" * 600_000}]},
+        {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": ""}, {"role": "assistant", "content": None}, {"role": "user", "content": "y"}]},
+        {"messages": [{"role": "anything", "content": "x"}]},
+        {"messages": [{"role": "user"}]},
+    ],
+)  # fmt: skip
+async def test_what_is_right_at_the_bounds_passes(house, fake, changes):
+    response = await house.ask({**question(), **changes})
+    assert response.status_code == 200, response.text
+    sent = {**question(), **changes, "model": "model-a"}
+    sent.pop("octoroute", None)
+    assert fake.requests[0].json == sent
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/chat", "/v1/route"])
+@pytest.mark.parametrize(
+    ("media_type", "status"),
+    [
+        ("application/json", 200),
+        ("application/json; charset=utf-8", 200),
+        ("APPLICATION/JSON", 200),
+        ("application/vnd.api+json", 200),
+        (None, 200),
+        ("text/plain", 415),
+        ("text/json", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/jsonp", 415),
+        ("+json", 415),
+    ],
+)
+async def test_media_types(house, fake, path, media_type, status):
+    body = json.dumps({"message": "hi"} if path == "/chat" else question()).encode()
+    headers = {} if media_type is None else {"content-type": media_type}
+    response = await house.client.post(path, content=body, headers=headers)
+    assert response.status_code == status
+    if status == 415:
+        assert response.json()["error"]["code"] == "unsupported_media_type"
+        assert not fake.requests
+
+
+POSTS, GETS = ("/v1/chat/completions", "/chat", "/v1/route"), ("/v1/models", "/v1/models/auto", "/models", "/health", "/health/live", "/health/ready", "/metrics")  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "POST"])
+async def test_methods(house, method):
+    """v1 §10.35, and HEAD wherever GET is."""
+    for path in POSTS + GETS:
+        right = method == "POST" if path in POSTS else method in {"GET", "HEAD"}
+        if right and path in POSTS:
+            continue
+        response = await house.client.request(method, path)
+        assert response.status_code == (200 if right else 405), (method, path)
+        assert "x-request-id" in response.headers
+        if method == "HEAD":
+            assert response.content == b""
+        elif not right:
+            assert response.json()["error"]["code"] == "method_not_allowed"
+        if not right:
+            allowed = {word.strip() for word in response.headers["allow"].split(",")}
+            assert allowed == ({"POST"} if path in POSTS else {"GET", "HEAD"})
+
+
+async def test_head_says_what_get_would(house):
+    for path in GETS:
+        head, get = await house.client.head(path), await house.get(path)
+        assert head.headers["content-type"] == get.headers["content-type"]
+        assert head.content == b""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nope",
+        "/v1",
+        "/v1/",
+        "/v1/chat",
+        "/v1/chat/completions/",
+        "/v1//models",
+        "/health/",
+        "/models/x",
+        "//",
+        "/%00",
+        "/v1/chat/completions%2f",
+    ],
+)
+async def test_unknown_routes(house, path):
+    for method in ("GET", "POST"):
+        answer = await talk(
+            house.url, f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
+        )
+        assert told(answer) == (
+            404,
+            {"message": told(answer)[1]["message"], "type": "invalid_request_error", "param": None, "code": "unknown_route"},
+        )
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "expect", "only announced"])
+async def test_a_body_beyond_the_limit_is_a_413(make_house, fake, framing):
+    house = await make_house([endpoint(fake)], server={"max_request_bytes": 100_000})
+    body = json.dumps(question("x" * 100_000)).encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    match framing:
+        case "length":
+            data = post(body)
+        case "chunked":
+            data = (
+                head
+                + b"transfer-encoding: chunked\r\n\r\n"
+                + b"".join(b"%x\r\n%b\r\n" % (len(body[at : at + 9000]), body[at : at + 9000]) for at in range(0, len(body), 9000))
+                + b"0\r\n\r\n"
+            )
+        case "expect":
+            data = head + b"expect: 100-continue\r\ncontent-length: %d\r\n\r\n" % len(body)
+        case _:
+            data = head + b"content-length: 99999999999999999999999\r\n\r\n"
+    status, error = told(await talk(house.url, data))
+    assert (status, error["code"]) == (413, "request_too_large") if framing != "only announced" else status in {400, 413}
+    exact = json.dumps(question("")).encode()
+    fitting = json.dumps(question("x" * (100_000 - len(exact)))).encode()
+    assert len(fitting) == 100_000
+    assert (await house.ask(fitting)).status_code == 200
+    assert len(fake.requests) == 1
+
+
+async def test_64_mb_get_a_413_that_arrives(house, fake):
+    """The client writes all of it before it reads, as most do: the answer must not be lost in a reset."""
+    host, port = house.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 67108864\r\n\r\n"
+    )
+    for _ in range(64):
+        writer.write(b" " * (1 << 20))
+        await writer.drain()
+    answer = await reader.readuntil(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    body = await reader.readexactly(int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+    assert json.loads(body)["error"]["code"] == "request_too_large"
+    writer.close()
+    await unmoved(house, fake)
+
+
+async def test_a_connection_goes_on_after_a_refused_body(make_house, fake):
+    house = await make_house([endpoint(fake)], server={"max_request_bytes": 1000})
+    host, port = house.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    for body, status in ((json.dumps(question("x" * 300_000)).encode(), b"413"), (json.dumps(question()).encode(), b"200")):
+        writer.write(post(body))
+        answer = b""
+        while not complete(answer):
+            answer += await reader.read(65536)
+        assert answer.startswith(b"HTTP/1.1 " + status), answer[:200]
+    writer.close()
+
+
+@pytest.mark.parametrize("size", [40_000, 70_000, 400_000, 3_000_000])
+@pytest.mark.parametrize("pieces", [1, 50])
+async def test_headers_without_measure_are_a_431(house, fake, size, pieces):
+    for path in ("/v1/chat/completions", "/health", "/nope"):
+        data = f"POST {path} HTTP/1.1\r\nhost: x\r\nx-long: ".encode() + b"x" * size + b"\r\n\r\n"
+        host, port = house.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        step = len(data) // pieces + 1
+        answer = b""
+        try:
+            for at in range(0, len(data), step):
+                writer.write(data[at : at + step])
+                await writer.drain()
+                await asyncio.sleep(0)
+            answer = await reader.read(65536)
+        except ConnectionError:
+            answer = await reader.read(65536)
+        finally:
+            writer.close()
+        status, error = told(answer)
+        assert (status, error["code"]) == (431, "headers_too_large")
+    await unmoved(house, fake)
+
+
+async def test_many_headers_are_a_431_and_some_are_fine(house):
+    few = {f"x-{n}": "v" for n in range(200)}
+    assert (await house.ask(headers=few)).status_code == 200
+    many = {f"x-{n}": "v" * 20 for n in range(3000)}
+    response = await house.ask(headers=many)
+    assert (response.status_code, response.json()["error"]["code"]) == (431, "headers_too_large")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"garbage\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /chat HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n",
+        b"POST /chat HTTP/1.1\r\nhost: x\r\ncontent-length: five\r\n\r\n",
+        b"POST /chat HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n{}",
+        b"POST /chat HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /health HTTP/1.1\r\nbad header\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_a_400_in_the_envelope(house, fake, data):
+    answer = await talk(house.url, data)
+    assert told(answer)[0] == 400
+    assert told(answer)[1]["type"] == "invalid_request_error"
+    await unmoved(house, fake)
+
+
+async def test_heads_that_never_end_and_bodies_that_never_come_stop_nobody(house, fake):
+    host, port = house.url.removeprefix("http://").split(":")
+    starts = [b"POST /v1/chat/completions HT", b"GET /health HTTP/1.1\r\nx: ", post(b"{}" * 50)[:-40], b""]
+    slow = [await asyncio.open_connection(host, int(port)) for _ in range(60)]
+    for number, (_, writer) in enumerate(slow):
+        writer.write(starts[number % 4])
+    answers = await asyncio.gather(*[house.ask() for _ in range(20)])
+    assert {answer.status_code for answer in answers} == {200}
+    for _, writer in slow:
+        writer.close()
+    assert len(fake.requests) == 20
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_nobodys_failure(house, fake):
+    for path in ("/v1/chat/completions", "/v1/route", "/chat"):
+        host, port = house.url.removeprefix("http://").split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(post(b'{"model":' + b" " * 100, path).replace(b"content-length: 109", b"content-length: 5000"))
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        writer.close()
+    await asyncio.sleep(0.05)
+    assert not fake.requests
+    await unmoved(house, fake)
+
+
+async def test_pipelined_requests_are_answered_in_order(house, fake):
+    data = (
+        post(json.dumps(question(model="fast")).encode())
+        + b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
+        + post(b"nonsense", headers="connection: close\r\n")
+    )
+    host, port = house.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(data)
+    answer = await reader.read(-1)
+    writer.close()
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"200", b"400"]
+
+
+@pytest.mark.parametrize("offered", ["", "a b", "x" * 129, "caf\u00e9", "a/b", "<script>", "a\tb"])
+async def test_an_unsafe_request_id_is_not_repeated(house, offered):
+    response = await house.client.get("/health", headers=[(b"x-request-id", offered.encode())])
+    assert response.headers["x-request-id"] != offered
+    assert response.headers["x-request-id"].startswith("req_")
+
+
+async def test_a_safe_request_id_comes_back_everywhere(house, fake):
+    sent = {"x-request-id": "Ab1-._:" + "x" * 121}
+    for response in (
+        await house.ask(headers=sent),
+        await house.ask(b"{", headers=sent),
+        (await house.streamed(headers=sent))[0],
+        await house.client.get("/health", headers=sent),
+        await house.client.get("/nope", headers=sent),
+        await house.client.get("/chat", headers=sent),
+        await house.client.get("/metrics", headers=sent),
+        await house.ask(None, "/v1/route", headers=sent),
+    ):
+        assert response.headers["x-request-id"] == sent["x-request-id"], response.request.url
+    two = {(await house.ask()).headers["x-request-id"] for _ in range(2)}
+    assert len(two) == 2
