@@ -116,6 +116,7 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[retry]", schema.Retry),
     ("[health]", schema.Health),
     ("[timeouts]", schema.Timeouts),
+    ("[context]", schema.Context),
     ("[auth]", schema.Auth),
     ("[observability]", schema.Observability),
 )

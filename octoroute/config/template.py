@@ -77,6 +77,7 @@ def _lines(names: Names) -> Iterator[str]:
         ("retry", schema.Retry),
         ("health", schema.Health),
         ("timeouts", schema.Timeouts),
+        ("context", schema.Context),
         ("auth", schema.Auth),
         ("observability", schema.Observability),
     ):

@@ -346,7 +346,7 @@ PLACES = {
     "": "{key}",
     **{
         f"[{name}]": f"{name}.{{key}}"
-        for name in ("server", "models", "selection", "retry", "health", "timeouts", "auth", "observability")
+        for name in ("server", "models", "selection", "retry", "health", "timeouts", "context", "auth", "observability")
     },
     **{f"[{name}]": f"{name}.{{key}}" for name in ("routing", "routing.tiers", "routing.router_timeouts", "providers.p")},
     **{f"[[models.{name}]]": f"models.{name}[0].{{key}}" for name in ("fast", "balanced", "deep", "embedding")},
