@@ -20,6 +20,7 @@ from octoroute.dialects.base import Inbound
 from octoroute.dialects.shortening import without_thinking
 from octoroute.errors import BadRequest, ContextTooLong, Exhausted, OctorouteError, Throttled, UnknownModel, UpstreamError
 from octoroute.health import Health, Lease
+from octoroute.mending import Mending
 from octoroute.relay import Reply
 from octoroute.routers.base import Router
 from octoroute.selection import FALLS_TO, Random, fits, plan, unfit, weighted
@@ -127,6 +128,7 @@ class Gateway:
         self.inbound = inbound
         self.clock = clock
         self.random = random
+        self.mending = Mending(upstream, clock)
 
     async def answer(self, request: Request, *, key_name: str | None = None) -> Reply:
         """An answer that has begun; close it. Raises OctorouteError, and has then settled already."""
@@ -310,7 +312,7 @@ class Gateway:
         since = self.clock()
         try:
             question = self._question(request, endpoint, cut)
-            opened = await self.upstream.open(endpoint, question)
+            opened, question = await self.mending.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
             lease.release()
