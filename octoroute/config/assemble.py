@@ -186,6 +186,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: File, names: Nam
         context_window=table.context_window,
         advertised_window=table.advertised_window,
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
+        quirks=table.quirks,
         price=_price(table.price),
         first_event_timeout_s=provider.timeout_seconds or limits.get(Tier(entry.group)) or file.server.request_timeout_seconds,
         idle_timeout_s=file.server.stream_idle_timeout_seconds,

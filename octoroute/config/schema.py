@@ -13,6 +13,7 @@ from typing import Annotated, Literal, get_type_hints
 import msgspec
 
 from octoroute.config import rules
+from octoroute.dialects.openai.quirks import PRESETS
 from octoroute.providers import KINDS
 from octoroute.routers import STRATEGIES
 from octoroute.selection import POLICIES
@@ -25,6 +26,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     strategies: tuple[str, ...] = tuple(STRATEGIES)
     kinds: tuple[str, ...] = KINDS
     policies: tuple[str, ...] = tuple(POLICIES)
+    quirks: tuple[str, ...] = tuple(PRESETS)
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -37,7 +39,7 @@ class Key(msgspec.Struct, frozen=True):
     """Greater than this."""
     high: float | None = None
     """Largest allowed."""
-    names: Literal["strategies", "kinds", "policies"] | None = None
+    names: Literal["strategies", "kinds", "policies", "quirks"] | None = None
     check: rules.Check | None = None
     """For each text of the value."""
     check_name: rules.Check | None = None
@@ -195,6 +197,14 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     capabilities: Annotated[
         tuple[Capability, ...] | None, Key("what it can do; everything when not said", example='["tools", "vision", "json"]')
     ] = None
+    quirks: Annotated[
+        tuple[str, ...],
+        Key(
+            "habits of an OpenAI-compatible server, laid over each other; guessed from address and model when not said",
+            names="quirks",
+            example='["vllm"]',
+        ),
+    ] = ()
     max_in_flight: Annotated[int, Key("requests at the same time; 0 is no limit", low=0, high=1000000)] = 0
     price: Annotated[PriceTable | None, Key("USD per million tokens", example="{ input = 0.15, output = 0.60 }")] = None
 
