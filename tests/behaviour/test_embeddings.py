@@ -232,3 +232,17 @@ async def test_an_endpoint_without_embeddings_is_left_out(make_house, fake):
     response = await house.ask({"model": "e", "input": "x"}, PATH)
     assert response.status_code == 400
     assert "endpoints of kind anthropic have no embeddings interface" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("kind", ["openai", "gemini"])
+async def test_openais_sdk_as_it_is(make_house, fake, kind):
+    openai = pytest.importorskip("openai")
+    packed = base64.b64encode(struct.pack("<2f", 0.5, -1.25)).decode()
+    row = {"object": "embedding", "index": 0, "embedding": packed}
+    fake.always(whole({**ANSWER, "data": [row]} if kind == "openai" else {"embeddings": [{"values": [0.5, -1.25]}]}))
+    house = await make_house(**models(endpoint(fake, "e", provider=kind)))
+    async with openai.AsyncOpenAI(base_url=f"{house.url}/v1", api_key="k", _strict_response_validation=True) as client:
+        answer = await client.embeddings.create(model="auto", input="x")
+        assert answer.data[0].embedding == [0.5, -1.25]
+        with pytest.raises(openai.NotFoundError):
+            await client.embeddings.create(model="no-such", input="x")

@@ -21,7 +21,7 @@ class _Block(msgspec.Struct):
     type: str = ""
     text: str | None = None
     content: str | list[_Block] | _Block | None = None
-    thinking: str | None = None
+    thinking: msgspec.Raw = msgspec.Raw(b"")
     input: msgspec.Raw = msgspec.Raw(b"")
     source: msgspec.Raw = msgspec.Raw(b"")
 
@@ -184,7 +184,7 @@ def _text_of(blocks: Sequence[_Block], facts: FactsBuilder) -> str:
             facts.images += 1
         elif block.type in _FILES:
             facts.file(block.source)
-        facts.extra_chars += len(block.thinking or "") + len(memoryview(block.input))
+        facts.extra_chars += len(memoryview(block.thinking)) + len(memoryview(block.input))
         facts.tools = facts.tools or block.type in _TOOL_BLOCKS
         inner = block.content
         if isinstance(inner, str):
