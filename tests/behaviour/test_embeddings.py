@@ -246,3 +246,33 @@ async def test_openais_sdk_as_it_is(make_house, fake, kind):
         assert answer.data[0].embedding == [0.5, -1.25]
         with pytest.raises(openai.NotFoundError):
             await client.embeddings.create(model="no-such", input="x")
+
+
+@pytest.mark.parametrize(
+    ("model", "headers", "goes_to"),
+    [
+        ("auto", {}, {"a", "b"}),
+        ("e", {"x-octoroute-provider": "two"}, {"b"}),
+        ("auto", {"x-octoroute-provider": "two"}, {"b"}),
+        ("two/e", {}, {"b"}),
+        ("two/auto", {}, {"b"}),
+        ("two/other", {}, None),
+        ("e", {"x-octoroute-provider": "three"}, None),
+    ],
+)
+async def test_a_provider_may_be_named(make_house, fake, model, headers, goes_to):
+    fake.always(whole(ANSWER))
+    providers = {name: {"base_url": fake.url} for name in ("one", "two")}
+    rows = [{"name": "e", "id": "a", "provider": "one"}, {"name": "e", "id": "b", "provider": "two"}]
+    house = await make_house(providers=providers, **models(*rows))
+    response = await house.ask({"model": model, "input": "x"}, PATH, headers)
+    assert response.headers.get("x-octoroute-endpoint") in (goes_to or {None})
+    assert response.status_code == (200 if goes_to else 404)
+
+
+async def test_the_operators_rules_may_only_forbid(make_house, fake):
+    fake.always(whole(ANSWER))
+    target = {"name": "fast", "tier": "fast"}
+    for rules, status in (([target], 200), ([{"name": "no", "reject": "not today"}], 403), ([target, {"name": "no", "reject": "x"}], 200)):
+        house = await make_house(**models(endpoint(fake, "e"), fast=[endpoint(fake, "c")]), routing={"rules": rules})
+        assert (await house.ask({"model": "auto", "input": "x"}, PATH)).status_code == status
