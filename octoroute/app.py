@@ -21,6 +21,7 @@ from octoroute.asking import Asker
 from octoroute.changes import Changes
 from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config, RuleTable
+from octoroute.context import Context
 from octoroute.counting import Calibration, Counting
 from octoroute.deciding import ALIASES
 from octoroute.dialects.traits import opening_of, user_of
@@ -171,10 +172,12 @@ class App:
         await self.recorder.stop()
 
     def _routes(self, keep_alive_s: float) -> Mapping[str, Answering]:
+        interfaces = dialects.interfaces(self.wall)
+
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
             return Answering(
                 self.gateway,
-                self.inbound[dialect],
+                interfaces.get(dialect) or self.inbound[dialect],
                 keys=lambda: self.keys,
                 max_bytes=lambda: self.max_request_bytes,
                 present=present,
@@ -185,6 +188,8 @@ class App:
             "/v1/chat/completions": answering("openai"),
             "/v1/messages": answering("anthropic"),
             "/v1/responses": answering("responses"),
+            "/v1/completions": answering("completions"),
+            "/v1/embeddings": answering("embeddings"),
             "/chat": answering("simple", _chat),
         }
 
@@ -192,10 +197,11 @@ class App:
         routing = config.routing
         asker = Asker(lambda: self.gateway, routing.router_tier, routing.router_timeout_s, new_id)
         return House(
-            endpoints=config.endpoints,
+            endpoints=(*config.endpoints, *config.embedding),
             router=STRATEGIES[routing.strategy](_setting(config), asker),
             default_importance=routing.default_importance,
             retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
+            context=Context(**msgspec.structs.asdict(config.context)),
             policy=self._policy(config),
             policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
             max_cost_usd=config.selection.max_cost_usd,

@@ -118,6 +118,7 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[queue]", schema.Queue),
     ("[health]", schema.Health),
     ("[timeouts]", schema.Timeouts),
+    ("[context]", schema.Context),
     ("[auth]", schema.Auth),
     ("[observability]", schema.Observability),
     ("[logging]", schema.Logging),

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, get_type_hints
 import msgspec
 
 from octoroute.config import rules
+from octoroute.dialects.openai.quirks import PRESETS
 from octoroute.providers import KINDS
 from octoroute.routers import STRATEGIES
 from octoroute.rulebook import REQUEST_TYPES
@@ -26,6 +27,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     strategies: tuple[str, ...] = tuple(STRATEGIES)
     kinds: tuple[str, ...] = KINDS
     policies: tuple[str, ...] = tuple(POLICIES)
+    quirks: tuple[str, ...] = tuple(PRESETS)
     request_types: tuple[str, ...] = tuple(REQUEST_TYPES)
 
 
@@ -39,7 +41,7 @@ class Key(msgspec.Struct, frozen=True):
     """Greater than this."""
     high: float | None = None
     """Largest allowed."""
-    names: Literal["strategies", "kinds", "policies", "request_types"] | None = None
+    names: Literal["strategies", "kinds", "policies", "quirks", "request_types"] | None = None
     check: rules.Check | None = None
     """For each text of the value."""
     check_name: rules.Check | None = None
@@ -185,9 +187,26 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     context_window: Annotated[
         int | None, Key("tokens; a longer prompt goes elsewhere", low=1, high=1000000000, example="65536")
     ] = None
+    advertised_window: Annotated[
+        int | None,
+        Key(
+            "the window that clients believe in; token counts they are told are scaled to it; needs context_window",
+            low=1,
+            high=1000000000,
+            example="200000",
+        ),
+    ] = None
     capabilities: Annotated[
         tuple[Capability, ...] | None, Key("what it can do; everything when not said", example='["tools", "vision", "json"]')
     ] = None
+    quirks: Annotated[
+        tuple[str, ...],
+        Key(
+            "habits of an OpenAI-compatible server, laid over each other; guessed from address and model when not said",
+            names="quirks",
+            example='["vllm"]',
+        ),
+    ] = ()
     max_in_flight: Annotated[int, Key("requests at the same time; 0 is no limit", low=0, high=1000000)] = 0
     price: Annotated[PriceTable | None, Key("USD per million tokens", example="{ input = 0.15, output = 0.60 }")] = None
 
@@ -371,6 +390,27 @@ class Timeouts(Table, frozen=True, kw_only=True):
     deep: Annotated[float | None, Key("seconds", low=1, high=3600, example="60")] = None
 
 
+class Context(Table, frozen=True, kw_only=True):
+    """What happens to a prompt that is too long for every endpoint's context_window, and how full windows are reported."""
+
+    policy: Annotated[
+        Literal["reject", "truncate", "off"],
+        Key(
+            "reject: 400 in the words that make agents compact themselves; truncate: the oldest exchanges are left out; off: "
+            "windows are not looked at"
+        ),
+    ] = "reject"
+    reserve_output: Annotated[
+        Literal["requested", "none"], Key("requested: prompt and max_tokens together must fit; none: the prompt alone")
+    ] = "requested"
+    warn_at: Annotated[float, Key("share of the window above which x-octoroute-context says warning", low=0, high=1)] = 0.6
+    critical_at: Annotated[float, Key("share above which it says critical", low=0, high=1)] = 0.8
+    report: Annotated[
+        Literal["headers", "body", "off"],
+        Key("where context_info goes; body adds fields that strict clients may refuse"),
+    ] = "headers"
+
+
 class Auth(Table, frozen=True, kw_only=True):
     """Who may use the gateway."""
 
@@ -450,6 +490,7 @@ class File(Table, frozen=True, kw_only=True):
     queue: Annotated[Queue, Key("")] = Queue()
     health: Annotated[Health, Key("")] = Health()
     timeouts: Annotated[Timeouts, Key("")] = Timeouts()
+    context: Annotated[Context, Key("")] = Context()
     auth: Annotated[Auth, Key("")] = Auth()
     observability: Annotated[Observability, Key("")] = Observability()
     logging: Annotated[Logging, Key("")] = Logging()
@@ -468,6 +509,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     retry: Retry = Retry()
     queue: Queue = Queue()
     health: Health = Health()
+    context: Context = Context()
     auth: Auth = Auth()
     observability: Observability = Observability()
     logging: Logging = Logging()
