@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
-import structlog
 
+from octoroute import context
+from octoroute.context import Cut
 from octoroute.deciding import Deciding
+from octoroute.dialects import INTERPRETERS
 from octoroute.dialects.base import Inbound
+from octoroute.dialects.shortening import without_thinking
 from octoroute.errors import (
     Empty,
     Exhausted,
@@ -28,7 +32,9 @@ from octoroute.errors import (
 from octoroute.events import Finished, FinishReason, Started
 from octoroute.health import CROWDED, Health, Lease
 from octoroute.house import House, Retry, Waiting
-from octoroute.planning import Planned, Planning
+from octoroute.mending import Mending
+from octoroute.notices import Notices
+from octoroute.planning import SIGNS, Planned, Planning
 from octoroute.queue import Queue
 from octoroute.relay import Reply
 from octoroute.selection import Asked, Random, estimated_tokens, whole
@@ -37,9 +43,6 @@ from octoroute.types import Decision, Ending, Endpoint, Outcome, Request, Usage
 from octoroute.upstream import Opened, Question, Upstream, unasked
 
 __all__ = ["Gateway", "House", "Retry", "Waiting"]
-
-
-log = structlog.stdlib.get_logger("octoroute.route")
 
 
 class Granted(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +63,7 @@ class Gateway:
         inbound: Mapping[str, Inbound],
         clock: Callable[[], float],
         random: Random,
+        notices: Notices | None = None,
     ) -> None:
         self.house = house
         self.upstream = upstream
@@ -68,6 +72,8 @@ class Gateway:
         self.inbound = inbound
         self.clock = clock
         self.random = random
+        self.notices = notices or Notices()
+        self.mending = Mending(upstream, clock)
         self.planning = Planning(health, upstream, inbound, random)
         self.deciding = Deciding(self.planning, upstream)
         self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
@@ -96,7 +102,12 @@ class Gateway:
             headers = {**opened.headers, **self._way(trail)}
             if trail.warnings:
                 headers["x-octoroute-warning"] = one_line(trail.warnings)
-            return await Reply.begin(request, self.inbound[request.dialect], opened, trail, headers)
+            endpoint, progress, sent = opened.endpoint, opened.progress, trail.request
+            trail.context = use = house.context.use(sent, endpoint, progress.usage, trail.cut)
+            if use is not None:
+                headers |= context.headers(use, endpoint, house.context)
+            outward = context.outward(house.context, sent, endpoint, progress, trail.cut)
+            return await Reply.begin(sent, self.inbound[request.dialect], opened, trail, headers, outward)
         except OctorouteError as error:
             trail.end(ending_of(error), error)
             trail.settle()
@@ -130,7 +141,7 @@ class Gateway:
         tokens = estimated_tokens(asked.request.facts)
         fit = planned.fit
         if not house.waiting.most or not any(self.health.unavailable_because(e, tokens) in CROWDED for e in fit):
-            raise self.planning.nobody(planned, asked.request)
+            raise self.planning.nobody(planned, asked.request, house)
         if self.queue.depth >= house.waiting.most:
             raise OverLimit(
                 "every endpoint that could answer is busy, and too many requests wait already",
@@ -169,7 +180,6 @@ class Gateway:
         tokens = estimated_tokens(request.facts)
         errors: list[UpstreamError] = []
         avoid: set[object] = set()
-        last: Endpoint | None = None
         again = 0
         while True:
             asked = False
@@ -184,25 +194,32 @@ class Gateway:
                 if lease is None:
                     continue
                 asked = True
-                if last is not None:
-                    _notice_fallback(request, last, endpoint, errors[-1])
+                self.notices.asked(request.id, trail.attempts, endpoint)
                 tries_left = len(errors) + 1 < retry.max_attempts if retry.max_attempts else endpoint is not planned.order[-1]
                 wants_words = tries_left and not any(isinstance(error, Empty) for error in errors)
                 try:
-                    return await self._attempt(request, lease, trail, wants_words=wants_words)
+                    return await self.attempt(request, lease, trail, planned.cuts.get(endpoint.id), wants_words=wants_words)
                 except UpstreamError as error:
                     if not error.retryable:
                         raise
                     errors.append(error)
-                    last = endpoint
                     if planned.policy.by_provider and isinstance(error, Misconfigured | Unreachable):
                         avoid.add(whole(endpoint))
             again += 1
             if not asked or retry.max_attempts == 0 or len(errors) >= retry.max_attempts:
                 raise _exhausted(errors, self.health.next_chance_s(planned.order, tokens))
 
-    async def _attempt(self, request: Request, lease: Lease, trail: Trail, *, wants_words: bool) -> Opened:
+    async def attempt(
+        self, request: Request, lease: Lease, trail: Trail, cut: Cut | None = None, *, wants_words: bool = False
+    ) -> Opened:
+        """Ask one endpoint once. Raises UpstreamError; then health knows, and the lease is released.
+
+        `wants_words`: an answer that says nothing is a failure too.
+        """
         endpoint = lease.endpoint
+        if cut is not None:
+            request = cut.request
+            trail.shortened(cut)
         since = self.clock()
         outbound = self.upstream.outbound(endpoint)
         if request.warms and outbound.name != request.dialect:  # its kind has no cache to warm
@@ -211,8 +228,10 @@ class Gateway:
             trail.unasked(opened)
             return opened
         try:
-            question = self._question(request, endpoint, moved=self._has_moved(request, endpoint, trail), wants_words=wants_words)
-            opened = await self.upstream.open(endpoint, question)
+            if self._has_moved(request, endpoint, trail):
+                request = self.inbound[request.dialect].unsigned(request) or request
+            question = self._question(request, endpoint, cut, wants_words=wants_words)
+            opened, question = await self.mending.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
             lease.release(_NOTHING)
@@ -232,15 +251,20 @@ class Gateway:
         home = next((other for other in tried if self.upstream.outbound(other).name == request.dialect), endpoint)
         return (home.base_url, home.api_key, home.model) != (endpoint.base_url, endpoint.api_key, endpoint.model)
 
-    def _question(self, request: Request, endpoint: Endpoint, *, moved: bool, wants_words: bool) -> Question:
+    def _question(self, request: Request, endpoint: Endpoint, cut: Cut | None, *, wants_words: bool) -> Question:
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
-        conversation = None
-        notes: list[str] = []
-        if outbound.name == request.dialect:
-            body = inbound.patched(request, endpoint.model, moved=moved)
+        conversation = reading = None
+        notes = [] if cut is None else cut.notes()
+        interpreter = INTERPRETERS.get((request.api, outbound.name))
+        if interpreter is not None:
+            body, reading = interpreter.write(request, endpoint, notes), partial(interpreter.read, request)
+        elif outbound.name == request.dialect:
+            body = inbound.patched(request, endpoint.model)
         else:
             conversation = inbound.conversation(request, endpoint)
+            if cut is not None and cut.messages_removed and outbound.name == SIGNS:
+                conversation = without_thinking(conversation)
             notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
             body = outbound.write(conversation, endpoint, stream=request.stream, notes=notes)
         return Question(
@@ -248,6 +272,7 @@ class Gateway:
             stream=request.stream,
             api=request.api,
             conversation=conversation,
+            reading=reading,
             client_headers=request.headers,
             timeout_s=request.timeout_s,
             notes=tuple(notes),
@@ -275,18 +300,6 @@ def one_line(warnings: Sequence[str]) -> str:
     """Fit for a header: printable ASCII, at most 500 characters (v1's rule)."""
     text = "".join(" " if char < " " or char == "\x7f" else char if char.isascii() else "?" for char in "; ".join(warnings))
     return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 3] + "..."
-
-
-def _notice_fallback(request: Request, last: Endpoint, endpoint: Endpoint, error: UpstreamError) -> None:
-    log.info(
-        "route.model_fallback" if whole(last) == whole(endpoint) else "route.provider_fallback",
-        request_id=request.id,
-        provider=endpoint.provider,
-        endpoint=endpoint.id,
-        model=endpoint.model,
-        instead_of=last.id,
-        error=error.code,
-    )
 
 
 _NOTHING = Usage()

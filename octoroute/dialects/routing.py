@@ -18,8 +18,14 @@ class Routing:
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
         raise NotImplementedError("nobody sends us this dialect")
 
-    def patched(self, request: Request, model: str, *, moved: bool = False) -> bytes:
+    def patched(self, request: Request, model: str) -> bytes:
         raise NotImplementedError("no endpoint speaks this dialect")
+
+    def history(self, request: Request) -> None:
+        """Nothing to cut."""
+
+    def unsigned(self, request: Request) -> Request:
+        return request
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:  # noqa: ARG002 - nothing is its default
         assert isinstance(request.body, Conversation)

@@ -1,4 +1,4 @@
-"""The laws of the plan: a permutation of the available, sorted by priority, whose shares follow the weights."""
+"""The laws of the default order: a permutation of the available, sorted by priority, whose shares follow the weights."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.selection import FALLS_TO, fits, plan, unfit, weighted
-from octoroute.types import Capability, Facts, Tier
+from octoroute.selection import FALLS_TO, fits, unfit, weighted
+from octoroute.types import CHAT_TIERS, Capability, Facts, Tier
 from tests.support.parts import endpoint
 
 pools = st.lists(st.tuples(st.integers(0, 3), st.floats(1e-6, 1e6), st.booleans()), max_size=12).map(
@@ -21,9 +21,9 @@ pools = st.lists(st.tuples(st.integers(0, 3), st.floats(1e-6, 1e6), st.booleans(
 
 
 @given(pools, st.integers())
-def test_a_plan_is_a_permutation_of_the_available_sorted_by_priority(pool, seed):
+def test_an_order_is_a_permutation_of_the_available_sorted_by_priority(pool, seed):
     endpoints, up = pool
-    order = plan(endpoints, lambda one: one.id in up, random.Random(seed).random)
+    order = weighted([one for one in endpoints if one.id in up], random.Random(seed).random)
     assert sorted(one.id for one in order) == sorted(up)
     priorities = [one.priority for one in order]
     assert priorities == sorted(priorities, reverse=True)
@@ -32,7 +32,7 @@ def test_a_plan_is_a_permutation_of_the_available_sorted_by_priority(pool, seed)
 @given(pools, st.sampled_from([0.0, 1 - 2**-53]))
 def test_the_ends_of_chance_do_not_break_it(pool, always):
     endpoints, up = pool
-    assert len(plan(endpoints, lambda one: one.id in up, lambda: always)) == len(up)
+    assert len(weighted([one for one in endpoints if one.id in up], lambda: always)) == len(up)
 
 
 def chi_square(seen: Counter, expected: dict[str, float], total: int) -> float:
@@ -85,9 +85,11 @@ def test_a_prompt_fits_when_it_and_its_answer_do(window, prompt, answer):
 
 def test_every_tier_falls_to_every_other_itself_first_bigger_before_smaller():
     size = {Tier.FAST: 0, Tier.BALANCED: 1, Tier.DEEP: 2}
-    for tier, order in FALLS_TO.items():
+    assert FALLS_TO[Tier.EMBEDDING] == (Tier.EMBEDDING,)
+    for tier in CHAT_TIERS:
+        order = FALLS_TO[tier]
         assert order[0] is tier
-        assert set(order) == set(Tier)
+        assert set(order) == set(CHAT_TIERS)
         bigger = [other for other in order[1:] if size[other] > size[tier]]
         assert list(order[1 : 1 + len(bigger)]) == sorted(bigger, key=lambda other: size[other])
         assert [size[other] for other in order[1 + len(bigger) :]] == sorted(
