@@ -13,51 +13,11 @@ pydantic_ai = pytest.importorskip("pydantic_ai", reason="the e2e group is not in
 pytest.importorskip("google.genai", reason="the e2e group is not installed")
 
 from tests.support.sdks import client_without_tls  # noqa: E402 - only where the SDKs are
-from tests.support.vendors import VENDORS, Asked, Call, Says  # noqa: E402
-
-TASK = "Multiply the sum of 2 and 3 by the sum of 10 and 20, write the product down, and tell me where."
-ANSWER = "150 stands on page 7."
+from tests.support.sums import ANSWER, TASK, Desk, model  # noqa: E402
+from tests.support.vendors import VENDORS, Call  # noqa: E402
 
 pairs = pytest.mark.parametrize("kind", VENDORS)
 ways = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-
-
-def model(asked: Asked) -> Says:
-    """Thinks with the results it is given, and with nothing else: a lost or mangled result changes the answer."""
-    results = asked.results()
-    if "add(2,3)" not in results:
-        return Says("First the sums.", [Call("add", {"a": 2, "b": 3}), Call("add", {"a": 10, "b": 20})], "tools")
-    first, second = int(results["add(2,3)"]), int(results["add(10,20)"])
-    product = results.get(f"multiply({first},{second})")
-    if product is None:
-        return Says("", [Call("multiply", {"a": first, "b": second})], "tools")
-    page = results.get(f"write_down({product})")
-    if page is None:
-        return Says("Now I write it down.", [Call("write_down", {"text": product})], "tools")
-    shelf = results.get(f"look_up({page})")
-    if shelf is None:
-        return Says("", [Call("look_up", {"page": page})], "tools")
-    return Says(f"{shelf} stands on {page}.")
-
-
-class Desk:
-    """The tools, and what they remember."""
-
-    def __init__(self) -> None:
-        self.pages: dict[str, str] = {}
-
-    def add(self, a: int, b: int) -> str:
-        return str(a + b)
-
-    def multiply(self, a: int, b: int) -> str:
-        return str(a * b)
-
-    def write_down(self, text: str) -> str:
-        self.pages["page 7"] = text
-        return "page 7"
-
-    def look_up(self, page: str) -> str:
-        return self.pages[page]
 
 
 def done(street) -> None:
@@ -101,7 +61,7 @@ async def test_the_anthropic_tool_runner(street, kind, streamed):
     sdk = anthropic.AsyncAnthropic(base_url=there.house.url, api_key="k", max_retries=0, http_client=client_without_tls())
     there.leaving.append(sdk.close)
     asked: dict[str, Any] = {
-        "model": "claude-haiku-4-5",
+        "model": "haiku",
         "max_tokens": 1000,
         "tools": [add, multiply, write_down, look_up],
         "messages": [{"role": "user", "content": TASK}],
