@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import msgspec
-import structlog
 
 from octoroute import context
 from octoroute.context import Cut
@@ -23,6 +22,7 @@ from octoroute.errors import Exhausted, Forbidden, Misconfigured, OctorouteError
 from octoroute.health import CROWDED, Health, Lease
 from octoroute.house import House, Retry, Waiting
 from octoroute.mending import Mending
+from octoroute.notices import Notices
 from octoroute.planning import SIGNS, Planned, Planning
 from octoroute.queue import Queue
 from octoroute.relay import Reply
@@ -32,9 +32,6 @@ from octoroute.types import Decision, Ending, Endpoint, Outcome, Request, Usage
 from octoroute.upstream import Opened, Question, Upstream
 
 __all__ = ["Gateway", "House", "Retry", "Waiting"]
-
-
-log = structlog.stdlib.get_logger("octoroute.route")
 
 
 class Granted(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +52,7 @@ class Gateway:
         inbound: Mapping[str, Inbound],
         clock: Callable[[], float],
         random: Random,
+        notices: Notices | None = None,
     ) -> None:
         self.house = house
         self.upstream = upstream
@@ -63,6 +61,7 @@ class Gateway:
         self.inbound = inbound
         self.clock = clock
         self.random = random
+        self.notices = notices or Notices()
         self.mending = Mending(upstream, clock)
         self.planning = Planning(health, upstream, inbound, random)
         self.deciding = Deciding(self.planning, upstream)
@@ -170,7 +169,6 @@ class Gateway:
         tokens = estimated_tokens(request.facts)
         errors: list[UpstreamError] = []
         avoid: set[object] = set()
-        last: Endpoint | None = None
         again = 0
         while True:
             asked = False
@@ -185,22 +183,21 @@ class Gateway:
                 if lease is None:
                     continue
                 asked = True
-                if last is not None:
-                    _notice_fallback(request, last, endpoint, errors[-1])
+                self.notices.asked(request.id, trail.attempts, endpoint)
                 try:
-                    return await self._attempt(request, lease, trail, planned.cuts.get(endpoint.id))
+                    return await self.attempt(request, lease, trail, planned.cuts.get(endpoint.id))
                 except UpstreamError as error:
                     if not error.retryable:
                         raise
                     errors.append(error)
-                    last = endpoint
                     if planned.policy.by_provider and isinstance(error, Misconfigured | Unreachable):
                         avoid.add(whole(endpoint))
             again += 1
             if not asked or retry.max_attempts == 0 or len(errors) >= retry.max_attempts:
                 raise _exhausted(errors, self.health.next_chance_s(planned.order, tokens))
 
-    async def _attempt(self, request: Request, lease: Lease, trail: Trail, cut: Cut | None) -> Opened:
+    async def attempt(self, request: Request, lease: Lease, trail: Trail, cut: Cut | None = None) -> Opened:
+        """Ask one endpoint once. Raises UpstreamError; then health knows, and the lease is released."""
         endpoint = lease.endpoint
         if cut is not None:
             request = cut.request
@@ -271,18 +268,6 @@ def one_line(warnings: Sequence[str]) -> str:
     """Fit for a header: printable ASCII, at most 500 characters (v1's rule)."""
     text = "".join(" " if char < " " or char == "\x7f" else char if char.isascii() else "?" for char in "; ".join(warnings))
     return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 3] + "..."
-
-
-def _notice_fallback(request: Request, last: Endpoint, endpoint: Endpoint, error: UpstreamError) -> None:
-    log.info(
-        "route.model_fallback" if whole(last) == whole(endpoint) else "route.provider_fallback",
-        request_id=request.id,
-        provider=endpoint.provider,
-        endpoint=endpoint.id,
-        model=endpoint.model,
-        instead_of=last.id,
-        error=error.code,
-    )
 
 
 _NOTHING = Usage()

@@ -66,6 +66,7 @@ TABLE: tuple[Described, ...] = (
     Described("octoroute_tokens_total", ("endpoint", "kind"), "Tokens by kind: input, output, cached, reasoning, estimated."),
     Described("octoroute_cost_usd_total", ("endpoint",), "Cost by the configured prices."),
     Described("octoroute_routing_decisions_total", ("strategy", "tier", "reason"), "Tier decisions and their reasons."),
+    Described("octoroute_traffic_log_dropped_total", (), "Requests missing in the traffic log: its queue or its disk was full."),
     Described(
         "octoroute_context_levels_total", ("endpoint", "level"), "Answers whose prompt filled the window to a warning level."
     ),

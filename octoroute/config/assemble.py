@@ -53,6 +53,9 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         context=file.context,
         auth=file.auth,
         observability=file.observability,
+        logging=file.logging,
+        file=file,
+        written=reader.written,
         source=source,
         warnings=tuple(_warnings(file, names)),
     )

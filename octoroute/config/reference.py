@@ -121,6 +121,9 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[context]", schema.Context),
     ("[auth]", schema.Auth),
     ("[observability]", schema.Observability),
+    ("[logging]", schema.Logging),
+    ("[logging.traffic]", schema.TrafficLog),
+    ("[logging.rotation]", schema.Rotation),
 )
 
 

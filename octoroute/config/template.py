@@ -86,6 +86,8 @@ def _lines(names: Names) -> Iterator[str]:
         ("context", schema.Context),
         ("auth", schema.Auth),
         ("observability", schema.Observability),
+        ("logging.traffic", schema.TrafficLog),
+        ("logging.rotation", schema.Rotation),
     ):
         yield from _table(name, table, names)
 

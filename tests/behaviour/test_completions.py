@@ -56,7 +56,9 @@ async def test_every_kind_of_prompt(make_house, fake, prompt):
     assert fake.requests[0].json["prompt"] == prompt
 
 
-@pytest.mark.parametrize(("field", "value"), [("prompt", {"a": 1}), ("temperature", 3), ("max_tokens", 0), ("n", 0), ("stream", "yes")])
+@pytest.mark.parametrize(
+    ("field", "value"), [("prompt", {"a": 1}), ("temperature", 3), ("max_tokens", 0), ("n", 0), ("stream", "yes")]
+)
 async def test_a_bad_field_is_named(house, fake, field, value):
     response = await house.ask({"model": "auto", "prompt": "x", field: value}, PATH)
     assert (response.status_code, response.json()["error"]["param"]) == (400, field)

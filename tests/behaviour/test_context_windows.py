@@ -34,7 +34,9 @@ def claude_stream(start, end):
         event({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}, "content_block_start"),
         event({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "hi"}}, "content_block_delta"),
         event({"type": "content_block_stop", "index": 0}, "content_block_stop"),
-        event({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": end}, "message_delta"),
+        event(
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": end}, "message_delta"
+        ),
         event({"type": "message_stop"}, "message_stop"),
     ]
 
@@ -98,9 +100,7 @@ async def test_the_oldest_exchanges_are_left_out(make_house, fake):
     assert response.status_code == 200
     sent = fake.requests[0].json
     assert sent == {**json.loads(body), "model": "m", "messages": [long()["messages"][0], long()["messages"][3]]}
-    assert response.headers["x-octoroute-warning"] == (
-        "context: 2 of 4 messages left out, because 1000 tokens do not fit 500"
-    )
+    assert response.headers["x-octoroute-warning"] == ("context: 2 of 4 messages left out, because 1000 tokens do not fit 500")
     info = json.loads(response.headers["x-octoroute-context-info"])
     assert (info["truncated"], info["original_tokens"], info["messages_removed"]) == (True, 1000, 2)
     assert house.metric("octoroute_context_shortened_total", endpoint="a", what="history") == 1
@@ -135,7 +135,9 @@ async def test_the_largest_window_loses_the_least(make_house, make_fake):
     messages = [{"role": role, "content": "x" * 400} for _ in range(10) for role in ("user", "assistant")]
     messages.append({"role": "user", "content": "last"})
     house = await make_house(
-        [endpoint(small, "s", id="s", context_window=500)], deep=[endpoint(large, "l", id="l", context_window=1500)], context=TRUNCATE
+        [endpoint(small, "s", id="s", context_window=500)],
+        deep=[endpoint(large, "l", id="l", context_window=1500)],
+        context=TRUNCATE,
     )
     response = await house.ask({"model": "fast", "messages": messages})
     assert (response.headers["x-octoroute-endpoint"], response.headers["x-octoroute-attempts"]) == ("s", "2")
@@ -146,7 +148,11 @@ async def test_a_translated_history_is_cut_too(make_house, fake):
     fake.always(whole(claude({"input_tokens": 9, "output_tokens": 1})))
     house = await make_house([endpoint(fake, provider="anthropic", context_window=500)], context=TRUNCATE)
     body = long()
-    body["messages"][2] = {"role": "assistant", "content": "b", "thinking_blocks": [{"type": "thinking", "thinking": "t", "signature": "s"}]}
+    body["messages"][2] = {
+        "role": "assistant",
+        "content": "b",
+        "thinking_blocks": [{"type": "thinking", "thinking": "t", "signature": "s"}],
+    }
     body["messages"].insert(1, {"role": "user", "content": "z" * 4000})
     body["messages"][2]["content"] = "y"
     response = await house.ask(body)
@@ -255,7 +261,9 @@ async def test_c10_in_the_last_chunk(make_house, fake, wants_usage):
 
 async def test_c10_to_anthropics_clients(make_house, make_fake):
     claudes, openais = await make_fake(), await make_fake()
-    claudes.always(stream(claude_stream({"input_tokens": 40_000, "output_tokens": 1}, {"input_tokens": 40_195, "output_tokens": 7})))
+    claudes.always(
+        stream(claude_stream({"input_tokens": 40_000, "output_tokens": 1}, {"input_tokens": 40_195, "output_tokens": 7}))
+    )
     openais.always(stream([chunk({"content": "a"}), chunk({}, "stop"), event({"choices": [], "usage": COUNTED}), DONE]))
     house = await make_house(
         [
@@ -354,7 +362,9 @@ async def test_c13_count_tokens(make_house, make_fake):
     assert (await house.ask(asked, MESSAGES + "/count_tokens")).json() == {"input_tokens": 200_000}
     plain = await make_house([endpoint(openais, "gpt", context_window=65_536)])
     estimated = (await plain.ask(asked, MESSAGES + "/count_tokens", model="gpt")).json()["input_tokens"]
-    assert (await house.ask(asked, MESSAGES + "/count_tokens", model="gpt")).json() == {"input_tokens": estimated * 200_000 // 65_536}
+    assert (await house.ask(asked, MESSAGES + "/count_tokens", model="gpt")).json() == {
+        "input_tokens": estimated * 200_000 // 65_536
+    }
 
 
 async def test_c16_a_wrong_estimate_never_changes_the_answer(make_house, fake):

@@ -144,7 +144,9 @@ async def test_they_are_probed(make_house, fake):
 async def test_azure_is_asked_at_its_deployment(make_house, fake):
     fake.always(whole(ANSWER))
     url = fake.url.removesuffix("/v1")
-    house = await make_house(**models(endpoint(url, "e", provider="azure", model="my-deployment", api_key="k", api_version="2024-10-21")))
+    house = await make_house(
+        **models(endpoint(url, "e", provider="azure", model="my-deployment", api_key="k", api_version="2024-10-21"))
+    )
     body = b'{"model":"e","input":"x","dimensions":8}'
     assert (await house.ask(body, PATH)).status_code == 200
     assert fake.requests[0].path == "/openai/deployments/my-deployment/embeddings?api-version=2024-10-21"
@@ -209,7 +211,9 @@ async def test_what_gemini_cannot_be_asked(gemini, fake, more, says):
     assert not fake.requests
 
 
-@pytest.mark.parametrize("answer", [{}, {"embeddings": []}, {"embeddings": [{"values": [1e300]}]}, b"<html>", {"embeddings": [{"values": ["a"]}]}])
+@pytest.mark.parametrize(
+    "answer", [{}, {"embeddings": []}, {"embeddings": [{"values": [1e300]}]}, b"<html>", {"embeddings": [{"values": ["a"]}]}]
+)
 async def test_geminis_nonsense_is_its_failure(gemini, fake, answer):
     fake.always(whole(answer))
     response = await gemini.ask({"model": "auto", "input": "x", "encoding_format": "base64"}, PATH)
@@ -273,6 +277,10 @@ async def test_a_provider_may_be_named(make_house, fake, model, headers, goes_to
 async def test_the_operators_rules_may_only_forbid(make_house, fake):
     fake.always(whole(ANSWER))
     target = {"name": "fast", "tier": "fast"}
-    for rules, status in (([target], 200), ([{"name": "no", "reject": "not today"}], 403), ([target, {"name": "no", "reject": "x"}], 200)):
+    for rules, status in (
+        ([target], 200),
+        ([{"name": "no", "reject": "not today"}], 403),
+        ([target, {"name": "no", "reject": "x"}], 200),
+    ):
         house = await make_house(**models(endpoint(fake, "e"), fast=[endpoint(fake, "c")]), routing={"rules": rules})
         assert (await house.ask({"model": "auto", "input": "x"}, PATH)).status_code == status

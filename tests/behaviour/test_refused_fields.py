@@ -149,11 +149,15 @@ async def test_what_an_openai_client_says_to_an_openai_server_is_its_own_busines
     assert len(fake.requests) == 2
 
 
-@pytest.mark.parametrize("message", ["tool_choice is not supported", "messages.0.content: is required", "no", "Unknown parameter: 'seed'."])
+@pytest.mark.parametrize(
+    "message", ["tool_choice is not supported", "messages.0.content: is required", "no", "Unknown parameter: 'seed'."]
+)
 async def test_what_is_no_complaint_about_a_missable_field_of_this_request_is_relayed(make_house, fake, message):
     fake.always(error(400, message))
     house = await make_house([endpoint(fake)])
-    response = await house.ask(claude(tools=[{"name": "f", "input_schema": {"type": "object"}}], tool_choice={"type": "any"}), MESSAGES)
+    response = await house.ask(
+        claude(tools=[{"name": "f", "input_schema": {"type": "object"}}], tool_choice={"type": "any"}), MESSAGES
+    )
     assert (response.status_code, response.json()["error"]["message"]) == (400, message)
     assert len(fake.requests) == 1
 

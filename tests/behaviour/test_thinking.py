@@ -148,10 +148,16 @@ async def test_anthropics_other_ways_to_say_it(make_house, fake, more, effort):
 
 @pytest.mark.parametrize(
     "more",
-    [{"reasoning": {"effort": "high"}}, {"thinking": {"type": "enabled", "budget_tokens": 24_576}}, {"enable_thinking": True, "thinking_budget": 24_576}],
+    [
+        {"reasoning": {"effort": "high"}},
+        {"thinking": {"type": "enabled", "budget_tokens": 24_576}},
+        {"enable_thinking": True, "thinking_budget": 24_576},
+    ],
 )
 async def test_openais_other_ways_to_say_it(make_house, fake, more):
-    said, warning = await sent(make_house, fake, {"provider": "anthropic", "model": "claude-sonnet-4-5"}, "openai", {**more, "max_tokens": 32_000}, False)
+    said, warning = await sent(
+        make_house, fake, {"provider": "anthropic", "model": "claude-sonnet-4-5"}, "openai", {**more, "max_tokens": 32_000}, False
+    )
     assert (said["thinking"], warning) == ({"type": "enabled", "budget_tokens": 24_576}, None)
 
 

@@ -20,7 +20,15 @@ VISION, TEXT = 65_536, 128_000
 
 
 def endpoint(window=VISION, **more):
-    known = {"id": "e", "name": "e", "tier": Tier.FAST, "kind": "openai", "provider": "openai", "base_url": "http://h/v1", "model": "m"}
+    known = {
+        "id": "e",
+        "name": "e",
+        "tier": Tier.FAST,
+        "kind": "openai",
+        "provider": "openai",
+        "base_url": "http://h/v1",
+        "model": "m",
+    }
     return Endpoint(**known, context_window=window, **more)
 
 
@@ -164,7 +172,9 @@ def test_c11_extended_usage_has_the_seeds_numbers():
     }
 
 
-@pytest.mark.parametrize(("percent", "level"), [(60.0, None), (60.1, "warning"), (80.0, "warning"), (80.1, "critical"), (181.7, "critical")])
+@pytest.mark.parametrize(
+    ("percent", "level"), [(60.0, None), (60.1, "warning"), (80.0, "warning"), (80.1, "critical"), (181.7, "critical")]
+)
 def test_c12_levels(percent, level):
     assert Context().level(percent) == level
 
@@ -202,7 +212,10 @@ def test_c13_nothing_becomes_nothing():
         (b'data: {"choices":[],"usage":%b}\n\n', ("usage",)),
         (b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","usage":%b}}\n\n', ("message", "usage")),
         (b'event: message_delta\ndata: {"type":"message_delta","delta":{},"usage":%b}\n\n', ("usage",)),
-        (b'event: response.completed\r\ndata: {"type":"response.completed","response":{"usage":%b}}\r\n\r\n', ("response", "usage")),
+        (
+            b'event: response.completed\r\ndata: {"type":"response.completed","response":{"usage":%b}}\r\n\r\n',
+            ("response", "usage"),
+        ),
     ],
 )
 def test_c13_stream_and_whole_agree(frame, path):
@@ -262,7 +275,9 @@ def test_c10_in_a_stream_only_the_last_chunk_says_it():
 # requests made to fit, as a law
 
 TEXTS = st.text(st.sampled_from('ab \n"\\é漢'), max_size=60)
-STEPS = st.lists(st.tuples(st.sampled_from(["user", "says", "calls", "two calls", "system"]), TEXTS, TEXTS), min_size=1, max_size=14)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["user", "says", "calls", "two calls", "system"]), TEXTS, TEXTS), min_size=1, max_size=14
+)
 
 
 def openai_messages(steps):
@@ -278,7 +293,9 @@ def openai_messages(steps):
                 yield {
                     "role": "assistant",
                     "content": None,
-                    "tool_calls": [{"id": id, "type": "function", "function": {"name": "f", "arguments": json.dumps({"a": one})}} for id in ids],
+                    "tool_calls": [
+                        {"id": id, "type": "function", "function": {"name": "f", "arguments": json.dumps({"a": one})}} for id in ids
+                    ],
                 }
                 for id in ids:
                     yield {"role": "tool", "tool_call_id": id, "content": two}
@@ -294,7 +311,10 @@ def anthropic_messages(steps):
                 yield {"role": "system", "content": one}
             case _:
                 ids = [f"c{at}", f"d{at}"][: 2 if kind == "two calls" else 1]
-                yield {"role": "assistant", "content": [{"type": "tool_use", "id": id, "name": "f", "input": {"a": one}} for id in ids]}
+                yield {
+                    "role": "assistant",
+                    "content": [{"type": "tool_use", "id": id, "name": "f", "input": {"a": one}} for id in ids],
+                }
                 results = [{"type": "tool_result", "tool_use_id": id, "content": [{"type": "text", "text": two}]} for id in ids]
                 yield {"role": "user", "content": [*results, *([{"type": "text", "text": one}] if one > two else [])]}
     yield {"role": "user", "content": "the question"}
@@ -393,11 +413,17 @@ SIGNED = {
     "thinking": {"type": "enabled", "budget_tokens": 50},
     "messages": [
         {"role": "user", "content": "a" * 4000},
-        {"role": "assistant", "content": [{"type": "thinking", "thinking": "t", "signature": "sig"}, {"type": "text", "text": "b"}]},
+        {
+            "role": "assistant",
+            "content": [{"type": "thinking", "thinking": "t", "signature": "sig"}, {"type": "text", "text": "b"}],
+        },
         {"role": "user", "content": "c"},
         {
             "role": "assistant",
-            "content": [{"type": "thinking", "thinking": "u", "signature": "sig"}, {"type": "tool_use", "id": "1", "name": "f", "input": {}}],
+            "content": [
+                {"type": "thinking", "thinking": "u", "signature": "sig"},
+                {"type": "tool_use", "id": "1", "name": "f", "input": {}},
+            ],
         },
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "d"}]},
     ],
@@ -448,7 +474,9 @@ def test_what_has_no_history_is_not_cut():
 
 def test_use_counts_what_was_counted():
     request = asked(100)
-    assert Context().use(request, endpoint(1000), None, None) == ContextUse(tokens=100, window=1000, percent=10.0, original_tokens=100)
+    assert Context().use(request, endpoint(1000), None, None) == ContextUse(
+        tokens=100, window=1000, percent=10.0, original_tokens=100
+    )
     assert Context().use(request, endpoint(1000), Usage(input_tokens=700), None).level == "warning"
     assert Context().use(request, endpoint(1000), Usage(input_tokens=700, estimated=True), None).tokens == 100
     assert Context().use(request, endpoint(None), None, None) is None

@@ -34,7 +34,15 @@ class Server:
 
 
 def endpoint(at=0, **more):
-    known = {"id": f"e{at}", "name": "e", "tier": Tier.FAST, "kind": "openai", "provider": "openai", "base_url": "http://h/v1", "model": "m"}
+    known = {
+        "id": f"e{at}",
+        "name": "e",
+        "tier": Tier.FAST,
+        "kind": "openai",
+        "provider": "openai",
+        "base_url": "http://h/v1",
+        "model": "m",
+    }
     return Endpoint(**{**known, **more})
 
 

@@ -81,7 +81,14 @@ def test_a_request_counts_once_everywhere():
     metrics = made()
     failed = Attempt(endpoint=ONES[0], took_s=0.1, error="upstream_failed")
     usage = Usage(input_tokens=1_000_000, output_tokens=500_000, cached_tokens=10, reasoning_tokens=5)
-    metrics.record(outcome(attempts=(failed, Attempt(endpoint=ONES[1], took_s=1)), endpoint=ONES[1], usage=usage, cost_usd=usage.cost(ONES[1].price)))
+    metrics.record(
+        outcome(
+            attempts=(failed, Attempt(endpoint=ONES[1], took_s=1)),
+            endpoint=ONES[1],
+            usage=usage,
+            cost_usd=usage.cost(ONES[1].price),
+        )
+    )
     found = {(name, *sorted(value for _, value in labels)): number for (name, labels), number in read(metrics).items()}
     assert found["octoroute_requests_total", "fast", "rule"] == 1
     assert found["octoroute_attempts_total", "a", "upstream_failed"] == 1

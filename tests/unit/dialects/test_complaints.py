@@ -95,14 +95,18 @@ def test_p57_validation_errors_as_fastapi_writes_them():
 
 
 def test_p93_stream_options():
-    assert about_stream_options(told("Unrecognized request argument supplied: stream_options")) == Remedy("drop", ("stream_options",))
+    assert about_stream_options(told("Unrecognized request argument supplied: stream_options")) == Remedy(
+        "drop", ("stream_options",)
+    )
     assert about_stream_options(told("Unrecognized request argument supplied: temperature")) is None
 
 
 def test_the_rest_keeps_its_bytes():
     body = b'{ "a" : 1.0, "stream_options":{"include_usage":true} , "b":"\\u0041" }'
     assert mended(body, Remedy("drop", ("stream_options",))) == b'{ "a" : 1.0,  "b":"\\u0041" }'
-    assert mended(b'{"max_tokens": 5}', Remedy("rename", ("max_tokens",), "max_completion_tokens")) == b'{"max_completion_tokens":5}'
+    assert (
+        mended(b'{"max_tokens": 5}', Remedy("rename", ("max_tokens",), "max_completion_tokens")) == b'{"max_completion_tokens":5}'
+    )
     assert mended(b'{"x":1, "max_tokens": 5}', Remedy("rename", ("max_tokens",), "y")) == b'{"x":1,"y":5}'
     assert mended(b'{"y":1, "max_tokens": 5}', Remedy("rename", ("max_tokens",), "y")) == b'{"y":1}'
 
@@ -112,7 +116,9 @@ def test_below_the_top_and_never_in_what_is_the_users():
     body = json.dumps({"tools": [{"function": tool}], "messages": [{"content": "strict"}]}).encode()
     left = json.loads(mended(body, Remedy("drop", ("strict",))))
     assert left["tools"] == [{"function": {"name": "f", "parameters": {"strict": {"type": "string"}}}}]
-    body = json.dumps({"tools": [{"name": "a", "defer_loading": True}, {"name": "b"}, {"name": "c", "defer_loading": False}]}).encode()
+    body = json.dumps(
+        {"tools": [{"name": "a", "defer_loading": True}, {"name": "b"}, {"name": "c", "defer_loading": False}]}
+    ).encode()
     left = json.loads(mended(body, Remedy("drop", ("tools", "custom", "defer_loading"))))
     assert left == {"tools": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}
     body = b'{"generationConfig":{"thinkingConfig":{"thinkingLevel":"LOW","includeThoughts":true}}}'
@@ -128,9 +134,17 @@ def test_null_becomes_an_empty_text():
 
 @pytest.mark.parametrize(
     "remedy",
-    [Remedy("drop", ("x",)), Remedy("drop", ("tools", "x")), Remedy("rename", ("x",), "y"), Remedy("blank"), Remedy("beta", to="x")],
+    [
+        Remedy("drop", ("x",)),
+        Remedy("drop", ("tools", "x")),
+        Remedy("rename", ("x",), "y"),
+        Remedy("blank"),
+        Remedy("beta", to="x"),
+    ],
 )
-@pytest.mark.parametrize("body", [b'{"a":1,"messages":[{"content":"x"}],"tools":[1,{"f":2}]}', b"[]", b"", b'{"messages":7,"tools":"x"}'])
+@pytest.mark.parametrize(
+    "body", [b'{"a":1,"messages":[{"content":"x"}],"tools":[1,{"f":2}]}', b"[]", b"", b'{"messages":7,"tools":"x"}']
+)
 def test_nothing_to_mend(remedy, body):
     assert mended(body, remedy) is None
 
