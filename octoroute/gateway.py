@@ -204,7 +204,7 @@ class Gateway:
             trail.shortened(cut)
         since = self.clock()
         try:
-            question = self._question(request, endpoint, cut)
+            question = self.question(request, endpoint, cut)
             opened, question = await self.mending.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
@@ -219,7 +219,8 @@ class Gateway:
         trail.warnings = question.notes
         return opened
 
-    def _question(self, request: Request, endpoint: Endpoint, cut: Cut | None = None) -> Question:
+    def question(self, request: Request, endpoint: Endpoint, cut: Cut | None = None) -> Question:
+        """The request in the endpoint's words. Raises BadRequest for what it has none for."""
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
         conversation = reading = None
