@@ -1,0 +1,179 @@
+"""From a text to numbers with readable names. Pure; case, digits, and spacing change nothing; reads at most `HEAD + TAIL` characters."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from math import log
+
+import msgspec
+
+from octoroute.learned.lexicon import COMMON, GROUPS, PHRASES
+
+__all__ = ["CHOICES", "GENERAL", "HEAD", "NAMES", "TAIL", "WORDING", "Reading", "read"]
+
+HEAD = 9_000
+TAIL = 3_000
+"""A longer text is read at both ends: what is asked stands there, what was pasted stands between."""
+
+_WORD = re.compile(r"[^\W\d_]+|\d[\d.,/]*")
+_OPTION = re.compile(r"^[ \t]*\(?([a-j])[.):][ \t]*(.*)$", re.M)
+_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]", re.M)
+_CODE = re.compile(
+    r"[{};]$|^[ \t]*(?:def|class|import|from|for|while|if|return|func|fn|const|let|var|public|select|#include)\b.*[:;({]$", re.M
+)
+_SYMBOL = re.compile(r"[=+^√∫∑≤≥≠→∞∈∀∃±×÷π∂]|\\[a-z]+|\w\(\w\)|\d ?[*/-] ?\d")
+_PAIR = re.compile(r"^[\w' ]{1,24}(?:,| \|| and) ?[\w' ]{1,24}\.?$|^(?:i|ii|iii|iv)\b[^a-z]*(?:only|and|,)")
+_STATEMENT = re.compile(r"\b(?:statement|scenario|claim|premise|assertion|case) (?:\d|[ivab])\b|\bii\b")
+_FRACTION = re.compile(r"\d+/\d+")
+_DECIMAL = re.compile(r"\d\.\d")
+_FOREIGN = re.compile(r"[^\W\d_\x00-\u024f]+")
+_CATCH_ALL = ("all of", "none of", "both", "neither", "all the above", "a and b")
+_TREND = ("increas", "decreas", "same", "more", "less", "greater", "smaller", "higher", "lower", "unchanged", "remain", "zero", "double", "half")
+_JOINT = frozenset(("because", "since", "if", "unless"))
+_BARE = frozenset("abcdefghij")
+
+GENERAL = (
+    "length", "word length", "uncommon words", "numbers", "distinct numbers", "percentages", "fractions", "decimals",
+    "mathematical notation", "code lines", "code block", "lines", "list items", "questions", "sentences", "sentence length",
+    "final question length", "other script", "fill the blank", "several statements", "negated question", "very short", "quotations",
+    "vocabulary range",
+)  # fmt: skip
+"""Structure of any text."""
+CHOICES = (
+    "combined choices", "numeric choices", "long choices", "catch-all choice", "trend choices", "reasoned choices", "similar choices",
+    "choices echo the question", "varied choices", "question length",
+)  # fmt: skip
+"""Structure of lettered choices; 0 without them."""
+WORDING = tuple(GROUPS)
+NAMES: tuple[str, ...] = GENERAL + CHOICES + WORDING
+"""The order of `Reading.values`."""
+
+
+def _index() -> dict[str, tuple[int, ...]]:
+    found: dict[str, list[int]] = {}
+    for i, words in enumerate(GROUPS.values()):
+        for word in dict.fromkeys(words.split()):
+            found.setdefault(word, []).append(i)
+    return {word: tuple(groups) for word, groups in found.items()}
+
+
+_INDEX = _index()
+_PHRASES = tuple((WORDING.index(group), phrase) for group, phrases in PHRASES.items() if group in GROUPS for phrase in phrases)
+_NEGATED = PHRASES["negated question"]
+_PLAIN = frozenset(COMMON) | _BARE
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What one look at a text found. `values` follow `NAMES`."""
+
+    values: tuple[float, ...]
+    words: tuple[str, ...]
+    """The distinct words, none of them a number, in order of appearance."""
+    choices: float
+    """0..1: how much it looks like a bare question with lettered choices."""
+    story: float
+    """0..1: how much it looks like a short word problem in plain prose."""
+
+
+def read(text: str) -> Reading:
+    low = (text if len(text) <= HEAD + TAIL else text[:HEAD] + "\n" + text[-TAIL:]).lower()
+    tokens = _WORD.findall(low)
+    counts = Counter(tokens)
+    words = tuple(word for word in counts if word.isalpha())
+    groups = _groups(low, words)
+    spread = 0.7 * (len(words) + 8.0) ** 0.5
+    wording = [3.0 * group / (group + spread) if group else 0.0 for group in groups]
+    options = _OPTION.findall(low) if "\n" in low else []
+    texts = [text for _, text in options] if 3 <= len(options) <= 6 else []
+    stem = low[: low.find("\n" + options[0][0])] if texts else low
+    general, shape = _general(low, stem, tokens, counts, words)
+    bare = 1.0 if texts and low.rstrip().endswith("answer:") else 0.0
+    return Reading((*general, *_choices(texts, stem), *wording), words, bare, 0.0 if texts else shape)
+
+
+def _groups(low: str, words: tuple[str, ...]) -> list[float]:
+    """How many distinct words of each group of the lexicon occur; a phrase counts half as much again."""
+    groups = [0.0] * len(WORDING)
+    for word in words:
+        if word in _INDEX:
+            for i in _INDEX[word]:
+                groups[i] += 1.0
+    for i, phrase in _PHRASES:
+        if phrase in low:
+            groups[i] += 1.5
+    return groups
+
+
+def _general(
+    low: str, stem: str, tokens: list[str], counts: Counter[str], words: tuple[str, ...]
+) -> tuple[tuple[float, ...], float]:
+    """The values of `GENERAL`, and `Reading.story` as far as this can tell."""
+    total, distinct = len(tokens), len(words) or 1
+    numbers = len(counts) - len(words)
+    lines, questions, symbols, fenced = low.count("\n"), low.count("?"), len(_SYMBOL.findall(low)), "```" in low
+    sentences = low.count(". ") + questions + low.count(".\n") + 1
+    code = len(_CODE.findall(low)) if fenced or lines > 1 else 0
+    foreign = 0 if low.isascii() else sum(map(len, _FOREIGN.findall(low)))
+    last = stem.rstrip(" ?.\n")
+    last = last[max(last.rfind(". "), last.rfind("? "), last.rfind("\n")) + 1 :]
+    values = (
+        log(1.0 + total / 8.0),
+        sum(map(len, words)) / distinct - 4.5,
+        4.0 * sum([word not in _PLAIN for word in words]) / (distinct + 4.0),
+        log(1.0 + (total - sum([counts[word] for word in words]))),
+        log(1.0 + numbers),
+        log(1.0 + low.count("%") + low.count("percent")),
+        log(1.0 + len(_FRACTION.findall(low))),
+        log(1.0 + len(_DECIMAL.findall(low))),
+        log(1.0 + symbols),
+        log(1.0 + code),
+        1.0 if fenced else 0.0,
+        log(1.0 + lines),
+        log(1.0 + len(_ITEM.findall(low))) if lines else 0.0,
+        log(1.0 + questions),
+        log(sentences),
+        log(1.0 + total / sentences / 8.0),
+        log(1.0 + last.count(" ") / 6.0),
+        min(1.0, 2.0 * foreign / (len(low) + 1.0)),
+        1.0 if "___" in low else 0.0,
+        min(2.0, float(len(_STATEMENT.findall(low)))),
+        1.0 if any([mark in stem for mark in _NEGATED]) else 0.0,
+        max(0.0, 1.0 - total / 10.0),
+        log(1.0 + (low.count('"') + low.count("“")) / 2.0),
+        distinct / (total + 6.0),
+    )
+    plain = numbers >= 2 and not code and 12 <= total <= 250 and ("how " in low or "what " in low)
+    return values, 1.0 / (1.0 + 0.2 * max(0, symbols - 2)) if plain else 0.0
+
+
+def _choices(texts: list[str], stem: str) -> tuple[float, ...]:
+    if not texts:
+        return _NO_CHOICES
+    n = float(len(texts))
+    sets = [set(_WORD.findall(text)) for text in texts]
+    asked = set(_WORD.findall(stem))
+    shared = [len(a & b) / (len(a | b) + 1.0) for i, a in enumerate(sets) for b in sets[:i]]
+    return (
+        sum([1 for text in texts if _PAIR.match(text)]) / n,
+        sum([1 for text in texts if text.lstrip(" $-(.+")[:1].isdigit()]) / n,
+        log(1.0 + sum(map(len, texts)) / n / 10.0),
+        1.0 if any([text.startswith(_CATCH_ALL) for text in texts]) else 0.0,
+        sum([1 for text in texts if any([trend in text for trend in _TREND])]) / n,
+        sum([1 for words in sets if words & _JOINT]) / n,
+        _total(shared) / len(shared),
+        _total([len(words & asked) / (len(words) + 1.0) for words in sets]) / n,
+        len({text.split(" ", 1)[0] for text in texts}) / n,
+        log(1.0 + len(asked) / 8.0),
+    )
+
+
+_NO_CHOICES = (0.0,) * len(CHOICES)
+
+
+def _total(values: list[float]) -> float:
+    """Left to right: `sum` rounds floats differently from Python 3.12 on, and a score must not."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
