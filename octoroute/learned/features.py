@@ -8,7 +8,7 @@ from math import log
 
 import msgspec
 
-from octoroute.learned.lexicon import COMMON, GROUPS, PHRASES
+from octoroute.learned.lexicon import COMMON, GROUPS, OTHER_LANGUAGES, PHRASES
 
 __all__ = ["CHOICES", "GENERAL", "HEAD", "NAMES", "TAIL", "WORDING", "Reading", "read"]
 
@@ -27,7 +27,13 @@ _PAIR = re.compile(r"^[\w' ]{1,24}(?:,| \|| and) ?[\w' ]{1,24}\.?$|^(?:i|ii|iii|
 _STATEMENT = re.compile(r"\b(?:statement|scenario|claim|premise|assertion|case) (?:\d|[ivab])\b|\bii\b")
 _FRACTION = re.compile(r"\d+/\d+")
 _DECIMAL = re.compile(r"\d\.\d")
-_FOREIGN = re.compile(r"[^\W\d_\x00-\u024f]+")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\u0e00-\u0e7f]{1,2}")
+"""Scripts that put no spaces between words: two characters are taken for one."""
+_HOW_MUCH = re.compile(
+    r"\bhow (?:many|much|long|far|old|more|less)\b|\b(?:what|calculate|find|determine)\b[^.?!]{0,60}\b(?:total|average|number|amount|sum"
+    r"|cost|price|salary|age|weight|depth|length|percent|percentage|difference|profit|time|size|score|probability|ratio)\b"
+)
+_INSTRUCTION = re.compile(r"multiple[- ]choice|\boptions?\b|following question|\bletter\b|\bchoose\b|\bselect\b|\bcorrect answer\b|\bplease\b")
 _CATCH_ALL = ("all of", "none of", "both", "neither", "all the above", "a and b")
 _TREND = ("increas", "decreas", "same", "more", "less", "greater", "smaller", "higher", "lower", "unchanged", "remain", "zero", "double", "half")
 _JOINT = frozenset(("because", "since", "if", "unless"))
@@ -36,7 +42,7 @@ _BARE = frozenset("abcdefghij")
 GENERAL = (
     "length", "word length", "uncommon words", "numbers", "distinct numbers", "percentages", "fractions", "decimals",
     "mathematical notation", "code lines", "code block", "lines", "list items", "questions", "sentences", "sentence length",
-    "final question length", "other script", "fill the blank", "several statements", "negated question", "very short", "quotations",
+    "final question length", "other language", "fill the blank", "several statements", "negated question", "very short", "quotations",
     "vocabulary range",
 )  # fmt: skip
 """Structure of any text."""
@@ -50,10 +56,21 @@ NAMES: tuple[str, ...] = GENERAL + CHOICES + WORDING
 """The order of `Reading.values`."""
 
 
+_CODE_LINES, _NOTATION = GENERAL.index("code lines"), GENERAL.index("mathematical notation")
+_MEDICINE, _QUANTITY, _NUMBER_WORDS = WORDING.index("medicine"), WORDING.index("quantity"), WORDING.index("number words")
+_SUBJECTS = tuple(map(WORDING.index, ("law", "fault finding", "design", "reasoning", "physical science", "code", "extraction")))
+"""What a word problem is not about."""
+_EASY = tuple(
+    group in {"greeting", "look-up", "small edit", "writing", "role play", "summary", "small talk", "explanation", "psychology", "humanities"}
+    for group in WORDING
+)
+"""Groups that make a short text easy and tell nothing of a long one: they are measured by their density."""
+
+
 def _index() -> dict[str, tuple[int, ...]]:
     found: dict[str, list[int]] = {}
-    for i, words in enumerate(GROUPS.values()):
-        for word in dict.fromkeys(words.split()):
+    for i, (group, words) in enumerate(GROUPS.items()):
+        for word in dict.fromkeys((words + " " + OTHER_LANGUAGES.get(group, "")).split()):
             found.setdefault(word, []).append(i)
     return {word: tuple(groups) for word, groups in found.items()}
 
@@ -71,25 +88,43 @@ class Reading(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
     """The distinct words, none of them a number, in order of appearance."""
     choices: float
-    """0..1: how much it looks like a bare question with lettered choices."""
+    """1: a bare question with lettered choices."""
+    quiz: float
+    """1: lettered choices with instructions around them."""
     story: float
     """0..1: how much it looks like a short word problem in plain prose."""
 
 
 def read(text: str) -> Reading:
     low = (text if len(text) <= HEAD + TAIL else text[:HEAD] + "\n" + text[-TAIL:]).lower()
+    if not low.isascii():
+        low = _UNSPACED.sub(r"\g<0> ", low)
     tokens = _WORD.findall(low)
     counts = Counter(tokens)
     words = tuple(word for word in counts if word.isalpha())
     groups = _groups(low, words)
     spread = 0.7 * (len(words) + 8.0) ** 0.5
-    wording = [3.0 * group / (group + spread) if group else 0.0 for group in groups]
+    wider = max(spread, 0.25 * (len(words) + 2.0))
+    wording = [3.0 * n / (n + (wider if easy else spread)) if n else 0.0 for n, easy in zip(groups, _EASY, strict=True)]
     options = _OPTION.findall(low) if "\n" in low else []
-    texts = [text for _, text in options] if 3 <= len(options) <= 6 else []
+    texts = [text for _, text in options] if 3 <= len(options) <= 10 else []
     stem = low[: low.find("\n" + options[0][0])] if texts else low
-    general, shape = _general(low, stem, tokens, counts, words)
-    bare = 1.0 if texts and low.rstrip().endswith("answer:") else 0.0
-    return Reading((*general, *_choices(texts, stem), *wording), words, bare, 0.0 if texts else shape)
+    general = _general(low, stem, tokens, counts, words)
+    bare = bool(texts) and len(low) - low.rfind(texts[-1]) - len(texts[-1]) <= 14 and not _INSTRUCTION.search(stem)
+    story = 0.0 if texts or not 12 <= len(tokens) <= 250 else _story(low, len(counts) - len(words), general, groups)
+    return Reading((*general, *_choices(texts, stem), *wording), words, float(bare), float(bool(texts) and not bare), story)
+
+
+def _story(low: str, numbers: int, general: tuple[float, ...], groups: list[float]) -> float:
+    """Evidence adds up, so that one misspelt word does not change what a text is taken for."""
+    if general[_CODE_LINES] or groups[_MEDICINE] > 2.5:
+        return 0.0
+    amounts = min(3.0, numbers + groups[_NUMBER_WORDS]) / 6.0
+    asks = 0.35 if _HOW_MUCH.search(low) else 0.0
+    evidence = amounts + asks + min(1.0, groups[_QUANTITY] / 3.0) * 0.3 + (0.1 if "?" in low else 0.0)
+    elsewhere = max([groups[i] for i in _SUBJECTS]) - groups[_QUANTITY] / 5.0
+    evidence -= 0.15 * max(0.0, elsewhere - 0.5)
+    return min(1.0, max(0.0, (evidence - 0.55) / 0.3)) / (1.0 + 0.2 * max(0.0, general[_NOTATION] - 1.2))
 
 
 def _groups(low: str, words: tuple[str, ...]) -> list[float]:
@@ -105,22 +140,20 @@ def _groups(low: str, words: tuple[str, ...]) -> list[float]:
     return groups
 
 
-def _general(
-    low: str, stem: str, tokens: list[str], counts: Counter[str], words: tuple[str, ...]
-) -> tuple[tuple[float, ...], float]:
-    """The values of `GENERAL`, and `Reading.story` as far as this can tell."""
+def _general(low: str, stem: str, tokens: list[str], counts: Counter[str], words: tuple[str, ...]) -> tuple[float, ...]:
     total, distinct = len(tokens), len(words) or 1
     numbers = len(counts) - len(words)
     lines, questions, symbols, fenced = low.count("\n"), low.count("?"), len(_SYMBOL.findall(low)), "```" in low
     sentences = low.count(". ") + questions + low.count(".\n") + 1
     code = len(_CODE.findall(low)) if fenced or lines > 1 else 0
-    foreign = 0 if low.isascii() else sum(map(len, _FOREIGN.findall(low)))
+    common = sum([word in _PLAIN for word in words])
+    foreign = len(words) >= 4 and common < 0.12 * distinct and code == 0
     last = stem.rstrip(" ?.\n")
     last = last[max(last.rfind(". "), last.rfind("? "), last.rfind("\n")) + 1 :]
-    values = (
+    return (
         log(1.0 + total / 8.0),
-        sum(map(len, words)) / distinct - 4.5,
-        4.0 * sum([word not in _PLAIN for word in words]) / (distinct + 4.0),
+        0.3 if foreign else sum(map(len, words)) / distinct - 4.5,
+        (0.5 if foreign else 1.0) * 4.0 * (len(words) - common) / (distinct + 4.0),
         log(1.0 + (total - sum([counts[word] for word in words]))),
         log(1.0 + numbers),
         log(1.0 + low.count("%") + low.count("percent")),
@@ -135,7 +168,7 @@ def _general(
         log(sentences),
         log(1.0 + total / sentences / 8.0),
         log(1.0 + last.count(" ") / 6.0),
-        min(1.0, 2.0 * foreign / (len(low) + 1.0)),
+        1.0 if foreign else 0.0,
         1.0 if "___" in low else 0.0,
         min(2.0, float(len(_STATEMENT.findall(low)))),
         1.0 if any([mark in stem for mark in _NEGATED]) else 0.0,
@@ -143,8 +176,6 @@ def _general(
         log(1.0 + (low.count('"') + low.count("“")) / 2.0),
         distinct / (total + 6.0),
     )
-    plain = numbers >= 2 and not code and 12 <= total <= 250 and ("how " in low or "what " in low)
-    return values, 1.0 / (1.0 + 0.2 * max(0, symbols - 2)) if plain else 0.0
 
 
 def _choices(texts: list[str], stem: str) -> tuple[float, ...]:

@@ -14,12 +14,12 @@ GROUPS: dict[str, str] = {
         smallest oldest author wrote painted colour color temperature distance called known country continent""",
     "small edit": """rephrase reword shorten rewrite proofread grammar typo typos translate translation capitalize capitalise uppercase
         lowercase rename alphabetize alphabetical sort bold comma commas punctuation spelling correct fix remove delete replace
-        append indent trim convert polish tidy paraphrase bullets bullet heading title lengthen friendlier politer sentence""",
+        append indent trim add insert convert polish tidy paraphrase bullets bullet heading title lengthen friendlier politer sentence""",
     "writing": """poem story haiku song lyrics limerick slogan tagline caption joke jokes blog email letter tweet post speech toast card
         invitation brainstorm ideas suggest recommend recipe itinerary diary advertisement ad headline novel essay draft compose
-        dialogue fairy tale greeting birthday wedding playlist gift gifts names creative captivating engaging travel review opinion
+        dialogue fairy tale greeting birthday wedding playlist gift gifts names creative travel review opinion
         describe paragraph article announcement newsletter persuasive inspiring""",
-    "role play": """pretend imagine roleplay act character persona portray play pirate detective wizard narrator tone style voice""",
+    "role play": """pretend imagine roleplay act character persona portray play pirate detective wizard narrator""",
     "summary": """summarize summarise summary tldr recap gist overview condense highlights outline takeaways main key""",
     "explanation": """explain describe clarify illustrate introduce elaborate teach difference differences compare contrast overview
         understand basics beginner simple terms example examples""",
@@ -78,9 +78,11 @@ GROUPS: dict[str, str] = {
         abdominal chest cardiac heart renal kidney liver hepatic lung pulmonary pressure pulse examination exam laboratory serum
         creatinine hemoglobin leukocyte ct mri xray ultrasound biopsy acute chronic history presents presented medication
         medications tablet drug drugs infection cancer tumor tumour lesion pregnant pregnancy prescribed prognosis contraindicated
+        steroid steroids jaundice breathing airway seizure dialysis nurse thyroid oedema edema sodium potassium platelets toddler infant bleeding
         differential woman man year old emergency department blood rate""",
     "law": """plaintiff defendant court courts statute statutory contract contracts clause clauses liability liable negligence negligent
-        breach damages tort indemnify indemnity indemnification warranty warranties jurisdiction appeal appellate trial jury judge
+        breach breaches damages tort vendor confidentiality entitled rejected excuse excused notice shareholder shareholders articles
+        dismissed tort indemnify indemnity indemnification warranty warranties jurisdiction appeal appellate trial jury judge
         evidence testimony witness witnesses admissible hearsay constitutional constitution amendment due process property deed
         easement mortgage tenant landlord lease title conveyed will estate trust beneficiary crime criminal murder burglary robbery
         arson felony convicted conviction prosecution prosecutor sued suit lawsuit motion judgment enforce enforceable valid void
@@ -104,7 +106,7 @@ GROUPS: dict[str, str] = {
     "number words": """one two three four five six seven eight nine ten eleven twelve twenty thirty half twice double triple third
         thirds quarter quarters dozen""",
     "comparison": """than more less fewer greater smaller larger bigger higher lower same equal as similarly compared""",
-    "order in time": """time times after before then until first second next later finally while during meanwhile earlier begin end""",
+    "order in time": """time times after before then until first second next later finally while during meanwhile earlier""",
     "hypothetical": """would could might should may suppose imagine assume hypothetical hypothetically""",
     "condition": """if unless suppose supposing assume assuming given whenever otherwise provided whether although however despite while
         whereas except until because since then would could might""",
@@ -119,16 +121,48 @@ GROUPS: dict[str, str] = {
 }
 """Group → its words."""
 
-PHRASES: dict[str, tuple[str, ...]] = {
-    "reasoning": ("step by step", "show that", "prove that", "if and only if", "must be true", "does it follow", "follows that"),
-    "fault finding": ("root cause", "why does", "why is", "stack trace", "doesn't work", "does not work", "no longer", "what went wrong"),
-    "look-up": ("what is the", "what's the", "what does", "how do you say", "how many days", "what year", "what day", "what time"),
-    "small talk": ("how are you", "good morning", "good night", "thank you", "nice to meet", "what's up"),
-    "design": ("trade-off", "time complexity", "big-o", "from scratch", "end to end", "end-to-end", "edge cases", "multi-tenant"),
-    "medicine": ("year-old", "years old", "next step in", "most likely diagnosis", "presents with", "presents to"),
-    "analysis": ("second-order", "pros and cons", "to what extent", "what would change", "what would you"),
-    "negated question": (" not ", " except", "least likely", "cannot be", "false?", "incorrect", "isn't", "never true"),
+OTHER_LANGUAGES: dict[str, str] = {
+    "greeting": "hallo danke bonjour salut merci hola gracias olá obrigado ciao grazie привет спасибо",
+    "look-up": "heißt bedeutet hauptstadt capitale cuál quelle dónde où wer qui quién quanto столица сколько где",
+    "small edit": "übersetze übersetzen korrigiere corrige corrija traduce traduire traduis traduci traduza переведи исправь",
+    "writing": "gedicht geschichte poème histoire poema cuento lettera poesia carta brief стихотворение рассказ",
+    "reasoning": """beweise beweis begründe folgt widerspruch gegenbeispiel prouver démontrez démontrer prouvez justifiez contradiction
+        demuestra demuestre demostrar justifica contraejemplo dimostra dimostrare prove demonstre докажите докажи обоснуйте следует""",
+    "fault finding": "fehler ursache absturz erreur panne cause fallo causa errore guasto erro ошибка причина сбой",
+    "design": "entwirf entwerfe konzipiere concevez conception conçois diseña diseñe progetta projete спроектируйте система",
+    "analysis": """analysiere bewerte analysez évaluez conséquences analiza analice evalúa consecuencias analizza valuta analise avalie
+        проанализируйте объясните почему последствия""",
+    "law": "vertrag klausel haftung contrat clause responsabilité contrato cláusula contratto clausola договор арендатор",
+    "medicine": "patientin patienten symptome diagnose symptômes diagnostic paciente síntomas diagnóstico paziente sintomi пациент симптомы",
+    "condition": "wenn falls obwohl si bien aunque salvo se se caso sebbene если хотя",
 }
+"""The same groups in a few words of the languages most asked in."""
+
+PHRASES: dict[str, tuple[str, ...]] = {
+    "greeting": ("你好", "您好", "谢谢", "こんにちは", "ありがとう", "안녕"),
+    "look-up": (
+        "what is the", "what's the", "what does", "how do you say", "how many days", "what year", "what day", "what time", "多少", "哪里",
+        "什么是", "とは",
+    ),
+    "small edit": ("翻译", "翻訳", "번역"),
+    "small talk": ("how are you", "good morning", "good night", "thank you", "nice to meet", "what's up"),
+    "reasoning": (
+        "step by step", "show that", "prove that", "if and only if", "must be true", "does it follow", "follows that", "证明", "證明",
+        "証明", "증명", "反例", "每一步",
+    ),
+    "fault finding": (
+        "root cause", "why does", "why is", "stack trace", "doesn't work", "does not work", "no longer", "what went wrong", "根本原因",
+        "排除", "错误", "エラー", "오류",
+    ),
+    "design": (
+        "trade-off", "time complexity", "big-o", "from scratch", "end to end", "end-to-end", "edge cases", "multi-tenant", "设计", "設計",
+    ),
+    "medicine": ("year-old", "years old", "next step in", "most likely diagnosis", "presents with", "presents to", "患者"),
+    "analysis": (
+        "second-order", "pros and cons", "to what extent", "what would change", "what would you", "分析", "影响", "はなぜ",
+    ),
+    "negated question": (" not ", " except", "least likely", "cannot be", "false?", "incorrect", "isn't", "never true"),
+}  # fmt: skip
 """Group → what is looked for as a whole, in lower case."""
 
 COMMON = """the of and a to in is it you that he was for on are with as his they be at one have this from or had by but not what all were we

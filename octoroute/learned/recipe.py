@@ -1,0 +1,199 @@
+"""How a head is made: which features it may use and in which direction, and the steps from examples to weights. Pure; no randomness."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from math import log
+
+import msgspec
+
+from octoroute.learned.features import CHOICES, NAMES, WORDING, Reading
+from octoroute.learned.linear import constrained_ridge, logistic, mean, sparse_ridge, standardise
+from octoroute.learned.model import Head
+
+__all__ = ["CHOICES_RECIPE", "GENERAL_RECIPE", "OWN_RECIPE", "QUIZ_RECIPE", "STORY_RECIPE", "Example", "Recipe", "fit_head", "names_in"]
+
+_PLACE = {name: i for i, name in enumerate(NAMES)}
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """`target`: what the weights are fitted to. `label`: 0..1, the chance that the cheap model was wrong; what is calibrated."""
+
+    reading: Reading
+    target: float
+    label: float
+    source: str
+    """Targets are centred inside each source, so that no head learns which file a question came from."""
+    weight: float = 1.0
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    signs: Mapping[str, int]
+    """Feature → +1: can only make harder; -1: can only make easier; 0: either."""
+    penalty: float
+    words: bool = False
+    word_penalty: float = 30.0
+    word_share: float = 0.0
+    """Of the deviation of what the words say, in deviations of what the features say."""
+    least: int = 12
+    """Questions a word must occur in: rarer ones would be remembered, not learned."""
+    exponent: float = 0.5
+    idf: bool = True
+    slope: float = 0.0
+    """The smallest slope that calibration may give; keeps the order visible where labels are noisy."""
+
+
+def _signs(harder: str, easier: str = "", either: str = "") -> dict[str, int]:
+    found = {name.strip(): sign for text, sign in ((harder, 1), (easier, -1), (either, 0)) for name in text.split(",") if name.strip()}
+    unknown = found.keys() - set(NAMES)
+    if unknown:
+        raise ValueError(f"no such features: {sorted(unknown)}")
+    return found
+
+
+GENERAL_RECIPE = Recipe(
+    signs=_signs(
+        """length, word length, uncommon words, distinct numbers, fractions, mathematical notation, code lines, code block, sentences,
+        sentence length, final question length, several statements, negated question, list items, lines, reasoning, calculation, design,
+        fault finding, code, mathematics, statistics, economics, physical science, medicine, law, puzzle, quantity, condition,
+        constraint, comparison, hypothetical, number words, analysis, extraction, quotations, order in time""",
+        """very short, greeting, look-up, small edit, writing, role play, summary, explanation, small talk, vocabulary range""",
+        """humanities, psychology, life science, other language""",
+    ),
+    penalty=20.0,
+)
+CHOICES_RECIPE = Recipe(
+    signs=_signs(
+        """length, uncommon words, word length, sentences, sentence length, long choices, several statements, combined choices,
+        quotations, negated question, fill the blank, reasoning, fault finding, puzzle, quantity, condition, constraint, law,
+        mathematics, physical science, economics, statistics, code, analysis, trend choices, reasoned choices, similar choices,
+        hypothetical, choices echo the question, catch-all choice, question length, comparison""",
+        "look-up, vocabulary range, humanities, life science, very short, varied choices",
+        "numeric choices, mathematical notation, numbers, calculation, questions, medicine, psychology",
+    ),
+    penalty=200.0,
+    words=True,
+    word_share=0.3,
+)
+QUIZ_RECIPE = Recipe(
+    signs=_signs(
+        """length, sentence length, long choices, several statements, combined choices, negated question, reasoning, puzzle, quantity,
+        condition, constraint, law, mathematics, mathematical notation, calculation, physical science, economics, statistics, code,
+        analysis, reasoned choices, similar choices, hypothetical, choices echo the question, question length, comparison,
+        distinct numbers, numeric choices, fractions, design, fault finding, number words""",
+        "look-up, vocabulary range, humanities, life science, very short, varied choices, psychology",
+        "medicine",
+    ),
+    penalty=200.0,
+)
+STORY_RECIPE = Recipe(
+    signs=_signs(
+        """length, word length, uncommon words, sentences, sentence length, final question length, number words, comparison,
+        order in time, fractions, quantity, condition, constraint, puzzle, calculation, reasoning, mathematical notation,
+        distinct numbers""",
+        "questions",
+        "decimals, percentages",
+    ),
+    penalty=60.0,
+    words=True,
+    word_penalty=60.0,
+    word_share=1.0,
+    least=8,
+    exponent=0.0,
+    idf=False,
+)
+OWN_RECIPE = Recipe(
+    signs={name: 0 for name in NAMES if name in CHOICES or name in WORDING or name not in {"lines", "list items"}},
+    penalty=300.0,
+    words=True,
+    word_share=0.6,
+    least=5,
+)
+
+_INSIDE = re.compile(r"(?<=[a-z,;] )([A-Za-z][a-z]+)")
+
+
+def names_in(texts: Sequence[str]) -> frozenset[str]:
+    """Words written with a capital inside a sentence more often than not: names, of which nothing should be learned."""
+    seen: Counter[str] = Counter()
+    capital: Counter[str] = Counter()
+    for text in texts:
+        for word in _INSIDE.findall(text):
+            low = word.lower()
+            seen[low] += 1
+            capital[low] += word[0].isupper()
+    return frozenset(word for word, count in capital.items() if 2 * count > seen[word])
+
+
+def fit_head(examples: Sequence[Example], recipe: Recipe, names: frozenset[str] = frozenset()) -> Head:
+    """`names`: words that must get no weight."""
+    targets = _centred(examples)
+    weights = [example.weight for example in examples]
+    places = [_PLACE[name] for name in recipe.signs]
+    columns = standardise([[example.reading.values[place] for place in places] for example in examples], weights)
+    found = constrained_ridge(columns.values, targets, tuple(recipe.signs.values()), recipe.penalty, weights)
+    said = [0.0] * len(examples)
+    for weight, column in zip(found, columns.values, strict=True):
+        if weight:
+            said = [value + weight * x for value, x in zip(said, column, strict=True)]
+    words: dict[str, float] = {}
+    if recipe.words:
+        words, worded = _fit_words(examples, targets, recipe, names)
+        scale = recipe.word_share * (_deviation(said) or _deviation(targets) * 0.2) / (_deviation(worded) or 1.0)
+        words = {word: weight * scale for word, weight in words.items()}
+        said = [value + scale * part for value, part in zip(said, worded, strict=True)]
+    unit = _deviation(said) or 1.0
+    slope, offset = logistic([value / unit for value in said], [example.label for example in examples], weights)
+    slope = max(slope, recipe.slope, 0.05) / unit
+    used = {name: j for j, name in enumerate(recipe.signs) if found[j] and columns.deviations[j]}
+    return Head(
+        bias=round(offset, 4),
+        features={name: _short(slope * found[j] / columns.deviations[j]) for name, j in used.items()},
+        centers={name: _short(columns.means[j]) for name, j in used.items()},
+        words={word: short for word, weight in words.items() if (short := round(slope * weight, 3))},
+        exponent=recipe.exponent,
+    )
+
+
+def _short(value: float) -> float:
+    """Four digits after the point: enough, and the same whatever a machine's `log` rounds to."""
+    return round(value, 4)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    middle = mean(values)
+    return mean([(value - middle) ** 2 for value in values]) ** 0.5
+
+
+def _centred(examples: Sequence[Example]) -> list[float]:
+    sources: dict[str, list[Example]] = {}
+    for example in examples:
+        sources.setdefault(example.source, []).append(example)
+    middles = {source: mean([e.target for e in held], [e.weight for e in held]) for source, held in sources.items()}
+    return [example.target - middles[example.source] for example in examples]
+
+
+def _fit_words(
+    examples: Sequence[Example], targets: list[float], recipe: Recipe, names: frozenset[str]
+) -> tuple[dict[str, float], list[float]]:
+    """(word → weight, what the words say of each example)."""
+    count = Counter(word for example in examples for word in example.reading.words)
+    kept = sorted(word for word, n in count.items() if n >= recipe.least and len(word) > 1 and word not in names and word.isascii())
+    place = {word: i for i, word in enumerate(kept)}
+    rows = [[place[word] for word in example.reading.words if word in place] for example in examples]
+    scales = [1.0 / (len(example.reading.words) + 8.0) ** recipe.exponent for example in examples]
+    factors = [log(len(examples) / count[word]) if recipe.idf else 1.0 for word in kept]
+    weights = sparse_ridge(rows, scales, factors, targets, recipe.word_penalty)
+    weights = [weight * factor for weight, factor in zip(weights, factors, strict=True)]
+    said = []
+    for row, scale in zip(rows, scales, strict=True):
+        total = 0.0
+        for word in row:
+            total += weights[word]
+        said.append(total * scale)
+    return dict(zip(kept, weights, strict=True)), said
+
+
+Fit = Callable[[Sequence[Example]], Head]
