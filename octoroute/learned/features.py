@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Set
 from math import log
 
 import msgspec
@@ -12,29 +13,34 @@ from octoroute.learned.lexicon import COMMON, GROUPS, OTHER_LANGUAGES, PHRASES
 
 __all__ = ["CHOICES", "GENERAL", "HEAD", "NAMES", "TAIL", "WORDING", "Reading", "read"]
 
-HEAD = 9_000
-TAIL = 3_000
+HEAD = 4_000
+TAIL = 1_500
 """A longer text is read at both ends: what is asked stands there, what was pasted stands between."""
 
-_WORD = re.compile(r"[^\W\d_]+|\d[\d.,/]*")
+_APART = str.maketrans({chr(i): " " for i in range(128) if not chr(i).isalnum()})
+_WORD = re.compile(r"[^\W_]+")
 _OPTION = re.compile(r"^[ \t]*\(?([a-j])[.):][ \t]*(.*)$", re.M)
-_ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]", re.M)
+_ITEM = re.compile(r"\n[ \t]*(?:[-*•]|\d+[.)])[ \t]")
 _CODE = re.compile(
     r"[{};]$|^[ \t]*(?:def|class|import|from|for|while|if|return|func|fn|const|let|var|public|select|#include)\b.*[:;({]$", re.M
 )
-_SYMBOL = re.compile(r"[=+^√∫∑≤≥≠→∞∈∀∃±×÷π∂]|\\[a-z]+|\w\(\w\)|\d ?[*/-] ?\d")
+_UNICODE_SYMBOL = re.compile(r"[√∫∑≤≥≠→∞∈∀∃±×÷π∂²³]")
 _PAIR = re.compile(r"^[\w' ]{1,24}(?:,| \|| and) ?[\w' ]{1,24}\.?$|^(?:i|ii|iii|iv)\b[^a-z]*(?:only|and|,)")
 _STATEMENT = re.compile(r"\b(?:statement|scenario|claim|premise|assertion|case) (?:\d|[ivab])\b|\bii\b")
-_FRACTION = re.compile(r"\d+/\d+")
-_DECIMAL = re.compile(r"\d\.\d")
+_STATING = frozenset(("statement", "scenario", "claim", "premise", "assertion", "case", "ii"))
+_NUMBER = re.compile(r"\d[\d.,/]*")
+_OPERATION = re.compile(r"[*/-] ?\d|\(\w\)")
+_COMMAND = re.compile(r"\\[a-z]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\u0e00-\u0e7f]{1,2}")
 """Scripts that put no spaces between words: two characters are taken for one."""
 _HOW_MUCH = re.compile(
     r"\bhow (?:many|much|long|far|old|more|less)\b|\b(?:what|calculate|find|determine)\b[^.?!]{0,60}\b(?:total|average|number|amount|sum"
     r"|cost|price|salary|age|weight|depth|length|percent|percentage|difference|profit|time|size|score|probability|ratio)\b"
 )
+_ASKING = frozenset(("how", "what", "calculate", "find", "determine"))
 _INSTRUCTION = re.compile(r"multiple[- ]choice|\boptions?\b|following question|\bletter\b|\bchoose\b|\bselect\b|\bcorrect answer\b|\bplease\b")
 _CATCH_ALL = ("all of", "none of", "both", "neither", "all the above", "a and b")
+_NEGATIONS = frozenset(("not", "except", "cannot", "incorrect", "never", "isn", "least", "false", "doesn", "aren"))
 _TREND = ("increas", "decreas", "same", "more", "less", "greater", "smaller", "higher", "lower", "unchanged", "remain", "zero", "double", "half")
 _JOINT = frozenset(("because", "since", "if", "unless"))
 _BARE = frozenset("abcdefghij")
@@ -76,8 +82,16 @@ def _index() -> dict[str, tuple[int, ...]]:
 
 
 _INDEX = _index()
-_PHRASES = tuple((WORDING.index(group), phrase) for group, phrases in PHRASES.items() if group in GROUPS for phrase in phrases)
-_NEGATED = PHRASES["negated question"]
+
+
+def _phrases() -> tuple[tuple[int, str, str], ...]:
+    """(group, phrase, the word without which it cannot occur: looking that up is cheaper than looking for the phrase)."""
+    found = [(WORDING.index(group), phrase) for group, phrases in PHRASES.items() for phrase in phrases]
+    return tuple((group, phrase, max(_WORD.findall(phrase), key=len) if phrase.isascii() else "") for group, phrase in found)
+
+
+_PHRASES = _phrases()
+_ASCII_PHRASES = tuple(phrase for phrase in _PHRASES if phrase[2])
 _PLAIN = frozenset(COMMON) | _BARE
 
 
@@ -97,56 +111,66 @@ class Reading(msgspec.Struct, frozen=True):
 
 def read(text: str) -> Reading:
     low = (text if len(text) <= HEAD + TAIL else text[:HEAD] + "\n" + text[-TAIL:]).lower()
-    if not low.isascii():
-        low = _UNSPACED.sub(r"\g<0> ", low)
-    tokens = _WORD.findall(low)
-    counts = Counter(tokens)
-    words = tuple(word for word in counts if word.isalpha())
-    groups = _groups(low, words)
+    counts = Counter(_tokens(low))
+    words = tuple([word for word in counts if word.isalpha()])
+    groups = _groups(low, counts)
     spread = 0.7 * (len(words) + 8.0) ** 0.5
     wider = max(spread, 0.25 * (len(words) + 2.0))
     wording = [3.0 * n / (n + (wider if easy else spread)) if n else 0.0 for n, easy in zip(groups, _EASY, strict=True)]
-    options = _OPTION.findall(low) if "\n" in low else []
-    texts = [text for _, text in options] if 3 <= len(options) <= 10 else []
-    stem = low[: low.find("\n" + options[0][0])] if texts else low
-    general = _general(low, stem, tokens, counts, words)
+    options = list(_OPTION.finditer(low)) if "\nb" in low or "\n(b" in low or "\n " in low else []
+    texts = [option.group(2) for option in options] if 3 <= len(options) <= 10 else []
+    stem = low[: options[0].start()] if texts else low
+    asked = set(_tokens(stem)) if texts else counts.keys()
+    general = _general(low, stem, counts, words, not _NEGATIONS.isdisjoint(asked))
     bare = bool(texts) and len(low) - low.rfind(texts[-1]) - len(texts[-1]) <= 14 and not _INSTRUCTION.search(stem)
-    story = 0.0 if texts or not 12 <= len(tokens) <= 250 else _story(low, len(counts) - len(words), general, groups)
-    return Reading((*general, *_choices(texts, stem), *wording), words, float(bare), float(bool(texts) and not bare), story)
+    story = 0.0 if texts or not 12 <= counts.total() <= 250 else _story(low, counts, general, groups)
+    structure = (*general, *(_choices(texts, asked) if texts else _NO_CHOICES))
+    return Reading((*structure, *wording), words, float(bare), float(bool(texts) and not bare), story)
 
 
-def _story(low: str, numbers: int, general: tuple[float, ...], groups: list[float]) -> float:
+def _tokens(low: str) -> list[str]:
+    if low.isascii():
+        return low.translate(_APART).split()
+    return _WORD.findall(_UNSPACED.sub(r"\g<0> ", low))
+
+
+def _groups(low: str, counts: Counter[str]) -> list[float]:
+    """How many distinct words of each group of the lexicon occur; a phrase counts half as much again."""
+    groups = [0.0] * len(WORDING)
+    for word in _INDEX.keys() & counts.keys():
+        for i in _INDEX[word]:
+            groups[i] += 1.0
+    for i, phrase, word in _ASCII_PHRASES if low.isascii() else _PHRASES:
+        if (not word or word in counts) and phrase in low:
+            groups[i] += 1.5
+    return groups
+
+
+def _story(low: str, counts: Counter[str], general: tuple[float, ...], groups: list[float]) -> float:
     """Evidence adds up, so that one misspelt word does not change what a text is taken for."""
     if general[_CODE_LINES] or groups[_MEDICINE] > 2.5:
         return 0.0
+    numbers = len([1 for token in counts if token[0].isdigit()])
     amounts = min(3.0, numbers + groups[_NUMBER_WORDS]) / 6.0
-    asks = 0.35 if _HOW_MUCH.search(low) else 0.0
+    asks = 0.35 if not _ASKING.isdisjoint(counts) and _HOW_MUCH.search(low) else 0.0
     evidence = amounts + asks + min(1.0, groups[_QUANTITY] / 3.0) * 0.3 + (0.1 if "?" in low else 0.0)
     elsewhere = max([groups[i] for i in _SUBJECTS]) - groups[_QUANTITY] / 5.0
     evidence -= 0.15 * max(0.0, elsewhere - 0.5)
     return min(1.0, max(0.0, (evidence - 0.55) / 0.3)) / (1.0 + 0.2 * max(0.0, general[_NOTATION] - 1.2))
 
 
-def _groups(low: str, words: tuple[str, ...]) -> list[float]:
-    """How many distinct words of each group of the lexicon occur; a phrase counts half as much again."""
-    groups = [0.0] * len(WORDING)
-    for word in words:
-        if word in _INDEX:
-            for i in _INDEX[word]:
-                groups[i] += 1.0
-    for i, phrase in _PHRASES:
-        if phrase in low:
-            groups[i] += 1.5
-    return groups
-
-
-def _general(low: str, stem: str, tokens: list[str], counts: Counter[str], words: tuple[str, ...]) -> tuple[float, ...]:
-    total, distinct = len(tokens), len(words) or 1
-    numbers = len(counts) - len(words)
-    lines, questions, symbols, fenced = low.count("\n"), low.count("?"), len(_SYMBOL.findall(low)), "```" in low
+def _general(low: str, stem: str, counts: Counter[str], words: tuple[str, ...], negated: bool) -> tuple[float, ...]:
+    total, distinct = counts.total(), len(words) or 1
+    figures = [figure.rstrip(".,/") for figure in _NUMBER.findall(low)]
+    lines, questions, fenced = low.count("\n"), low.count("?"), "```" in low
     sentences = low.count(". ") + questions + low.count(".\n") + 1
-    code = len(_CODE.findall(low)) if fenced or lines > 1 else 0
-    common = sum([word in _PLAIN for word in words])
+    symbols = low.count("=") + low.count("+") + low.count("^") + len(_OPERATION.findall(low))
+    if "\\" in low:
+        symbols += len(_COMMAND.findall(low))
+    if not low.isascii():
+        symbols += len(_UNICODE_SYMBOL.findall(low))
+    code = len(_CODE.findall(low)) if fenced or (lines > 1 and (";" in low or "{" in low or "):" in low)) else 0
+    common = len(_PLAIN & counts.keys())
     foreign = len(words) >= 4 and common < 0.12 * distinct and code == 0
     last = stem.rstrip(" ?.\n")
     last = last[max(last.rfind(". "), last.rfind("? "), last.rfind("\n")) + 1 :]
@@ -154,11 +178,11 @@ def _general(low: str, stem: str, tokens: list[str], counts: Counter[str], words
         log(1.0 + total / 8.0),
         0.3 if foreign else sum(map(len, words)) / distinct - 4.5,
         (0.5 if foreign else 1.0) * 4.0 * (len(words) - common) / (distinct + 4.0),
-        log(1.0 + (total - sum([counts[word] for word in words]))),
-        log(1.0 + numbers),
-        log(1.0 + low.count("%") + low.count("percent")),
-        log(1.0 + len(_FRACTION.findall(low))),
-        log(1.0 + len(_DECIMAL.findall(low))),
+        log(1.0 + len(figures)),
+        log(1.0 + len(set(figures))),
+        log(1.0 + low.count("%") + counts["percent"]),
+        log(1.0 + len([1 for figure in figures if "/" in figure])),
+        log(1.0 + len([1 for figure in figures if "." in figure])),
         log(1.0 + symbols),
         log(1.0 + code),
         1.0 if fenced else 0.0,
@@ -170,20 +194,17 @@ def _general(low: str, stem: str, tokens: list[str], counts: Counter[str], words
         log(1.0 + last.count(" ") / 6.0),
         1.0 if foreign else 0.0,
         1.0 if "___" in low else 0.0,
-        min(2.0, float(len(_STATEMENT.findall(low)))),
-        1.0 if any([mark in stem for mark in _NEGATED]) else 0.0,
+        0.0 if _STATING.isdisjoint(counts) else min(2.0, float(len(_STATEMENT.findall(low)))),
+        1.0 if negated else 0.0,
         max(0.0, 1.0 - total / 10.0),
         log(1.0 + (low.count('"') + low.count("“")) / 2.0),
         distinct / (total + 6.0),
     )
 
 
-def _choices(texts: list[str], stem: str) -> tuple[float, ...]:
-    if not texts:
-        return _NO_CHOICES
+def _choices(texts: list[str], asked: Set[str]) -> tuple[float, ...]:
     n = float(len(texts))
-    sets = [set(_WORD.findall(text)) for text in texts]
-    asked = set(_WORD.findall(stem))
+    sets = [set(_tokens(text)) for text in texts]
     shared = [len(a & b) / (len(a | b) + 1.0) for i, a in enumerate(sets) for b in sets[:i]]
     return (
         sum([1 for text in texts if _PAIR.match(text)]) / n,

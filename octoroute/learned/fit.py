@@ -56,7 +56,8 @@ def fit_model(rows: Sequence[Row], prompts: Sequence[Generic], provenance: Prove
 def _general(open_ended: Sequence[tuple[Generic, Reading]]) -> Head:
     """From our own prompts alone: what examination questions say of open requests does not carry over (leave-one-benchmark-out)."""
     examples = [
-        Example(reading=reading, target=prompt.weak_wrong, label=prompt.weak_wrong, source="generic") for prompt, reading in open_ended
+        Example(reading=reading, target=prompt.weak_wrong, label=prompt.weak_wrong, source="generic", block=str(prompt.template))
+        for prompt, reading in open_ended
     ]
     return fit_head(examples, GENERAL_RECIPE)
 
@@ -64,14 +65,14 @@ def _general(open_ended: Sequence[tuple[Generic, Reading]]) -> Head:
 def _quiz(kept: Sequence[tuple[Row, Reading]], open_ended: Sequence[tuple[Generic, Reading]]) -> Head:
     """Where the weak model is wrong, not what this strong one gains: only the former holds for other models and other wording."""
     examples = [
-        Example(reading=reading, target=prompt.weak_wrong, label=prompt.weak_wrong, source="generic", weight=5.0)
+        Example(reading=reading, target=prompt.weak_wrong, label=prompt.weak_wrong, source="generic", weight=5.0, block=str(prompt.template))
         for prompt, reading in open_ended
         if reading.quiz
     ]
     for row, reading in kept:
         if reading.choices:
             wrong = _wrong(row)
-            examples.append(Example(reading=reading, target=wrong, label=wrong, source=row.set))
+            examples.append(Example(reading=reading, target=wrong, label=wrong, source=row.set, block=row.id))
     return fit_head(examples, QUIZ_RECIPE)
 
 
@@ -84,7 +85,7 @@ def _expert(kept: Sequence[tuple[Row, Reading]], names: frozenset[str], recipe: 
     for row, reading in kept:
         share = gate(reading)  # type: ignore[operator]
         if share >= 0.5:
-            examples.append(Example(reading=reading, target=row.gain, label=_wrong(row), source=row.set))
+            examples.append(Example(reading=reading, target=row.gain, label=_wrong(row), source=row.set, block=row.id))
     return fit_head(examples, recipe, names)
 
 

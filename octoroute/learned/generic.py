@@ -19,6 +19,8 @@ class Generic(msgspec.Struct, frozen=True):
     weak_wrong: float
     """The chance, as judged by the authors, that a small model's answer would not do."""
     kind: str
+    template: int
+    """Its line: variants of one template are not independent of each other."""
 
 
 def expand(template: str, variant: int) -> str:
@@ -38,14 +40,15 @@ def generic(variants: int = VARIANTS) -> list[Generic]:
     """Without repetitions, in the order of the file."""
     found: dict[str, Generic] = {}
     chance, kind = 0.0, ""
-    for line in resources.files(__package__).joinpath("generic.txt").read_text(encoding="utf-8").splitlines():
+    text = resources.files(__package__).joinpath("generic.txt").read_text(encoding="utf-8")
+    for number, line in enumerate(text.splitlines()):
         if not line or line.startswith("#"):
             continue
         if line.startswith("@ "):
-            _, number, kind = line.split(" ", 2)
-            chance = float(number)
+            _, told, kind = line.split(" ", 2)
+            chance = float(told)
             continue
         for variant in range(variants):
             prompt = expand(line, variant)
-            found.setdefault(prompt, Generic(prompt, chance, kind))
+            found.setdefault(prompt, Generic(prompt, chance, kind, number))
     return list(found.values())

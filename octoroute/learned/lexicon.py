@@ -161,7 +161,6 @@ PHRASES: dict[str, tuple[str, ...]] = {
     "analysis": (
         "second-order", "pros and cons", "to what extent", "what would change", "what would you", "分析", "影响", "はなぜ",
     ),
-    "negated question": (" not ", " except", "least likely", "cannot be", "false?", "incorrect", "isn't", "never true"),
 }  # fmt: skip
 """Group → what is looked for as a whole, in lower case."""
 
