@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import msgspec
 
 from octoroute import __version__
 from octoroute.errors import ConfigError
+from octoroute.learned.answers import read_answer
+from octoroute.learned.checks import Answer
 from octoroute.learned.data import Row, digest, read_rows
 from octoroute.learned.features import Reading, read
 from octoroute.learned.generic import Generic, generic
 from octoroute.learned.linear import mean
-from octoroute.learned.model import FORMAT, Head, Model, Provenance, Scorer, save
-from octoroute.learned.recipe import CHOICES_RECIPE, GENERAL_RECIPE, QUIZ_RECIPE, STORY_RECIPE, Example, Recipe, fit_head, names_in
+from octoroute.learned.model import FORMAT, AnswerHead, Head, Model, Provenance, Scorer, save
+from octoroute.learned.recipe import CHOICES_RECIPE, GENERAL_RECIPE, QUIZ_RECIPE, STORY_RECIPE, Example, Recipe, fit_answer, fit_head, names_in
 
 __all__ = ["fit_model", "main"]
 
@@ -48,9 +52,8 @@ def fit_model(rows: Sequence[Row], prompts: Sequence[Generic], provenance: Prove
         "choices": _expert(kept, names, CHOICES_RECIPE, lambda reading: reading.choices),
         "story": _expert(kept, names, STORY_RECIPE, lambda reading: reading.story),
     }
-    model = Model(format=FORMAT, provenance=provenance, heads=heads, percentiles=[0.0] * 101)
-    scorer = Scorer(model)
-    return Model(format=FORMAT, provenance=provenance, heads=heads, percentiles=_percentiles(scorer, prompts))
+    model = Model(format=FORMAT, provenance=provenance, heads=heads, percentiles=[0.0] * 101, answer=_answers(kept, names))
+    return msgspec.structs.replace(model, percentiles=_percentiles(Scorer(model), prompts))
 
 
 def _general(open_ended: Sequence[tuple[Generic, Reading]]) -> Head:
@@ -80,10 +83,23 @@ def _wrong(row: Row) -> float:
     return min(1.0, max(0.0, 1.0 - (row.weak or 0.0)))
 
 
-def _expert(kept: Sequence[tuple[Row, Reading]], names: frozenset[str], recipe: Recipe, gate: object) -> Head:
+def _answers(kept: Sequence[tuple[Row, Reading]], names: frozenset[str]) -> AnswerHead | None:
+    """From the word problems that came with the weak model's answers; None below `LEAST_ANSWERS`."""
+    held = [(row, reading) for row, reading in kept if row.weak_answer is not None and reading.story >= 0.5]
+    if len(held) < LEAST_ANSWERS:
+        return None
+    examples = [Example(reading=r, target=row.gain, label=_wrong(row), source=row.set, block=row.id) for row, r in held]
+    answers = [read_answer(row.prompt, Answer(text=row.weak_answer or "")) for row, _ in held]
+    return fit_answer(examples, answers, STORY_RECIPE, names)
+
+
+LEAST_ANSWERS = 100
+
+
+def _expert(kept: Sequence[tuple[Row, Reading]], names: frozenset[str], recipe: Recipe, gate: Callable[[Reading], float]) -> Head:
     examples = []
     for row, reading in kept:
-        share = gate(reading)  # type: ignore[operator]
+        share = gate(reading)
         if share >= 0.5:
             examples.append(Example(reading=reading, target=row.gain, label=_wrong(row), source=row.set, block=row.id))
     return fit_head(examples, recipe, names)

@@ -9,10 +9,12 @@ from pathlib import Path
 import msgspec
 
 from octoroute.errors import ConfigError
+from octoroute.learned.answers import ANSWER_NAMES, read_answer
+from octoroute.learned.checks import Answer, run_checks
 from octoroute.learned.features import NAMES, Reading, read
 from octoroute.learned.linear import sigmoid
 
-__all__ = ["FORMAT", "Head", "Model", "Provenance", "Reason", "Score", "Scorer", "load", "save"]
+__all__ = ["FORMAT", "AnswerHead", "Head", "Model", "Provenance", "Reason", "Score", "Scorer", "load", "save"]
 
 FORMAT = 1
 _PLACE = {name: i for i, name in enumerate(NAMES)}
@@ -47,10 +49,18 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     ceiling: float = 4.0
 
 
-class Shares(msgspec.Struct, frozen=True, kw_only=True):
-    """Difficulty of the generic mix at its 0th, 1st, … 100th percentile."""
+class AnswerHead(msgspec.Struct, frozen=True, kw_only=True):
+    """Log-odds that an answer to a word problem is wrong, from `ANSWER_NAMES` and the prompt's own log-odds."""
 
-    percentiles: list[float]
+    bias: float
+    features: dict[str, float]
+    centers: dict[str, float]
+    prompt: float
+    """Weight of the prompt's log-odds."""
+
+
+FAILED_CHECK = 3.0
+"""Log-odds that one failed check adds where no answers were measured: an answer that does not parse is hardly ever right."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +70,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """`general`, `choices`, `quiz`, `story`; of a trained artefact also `own`."""
     percentiles: list[float]
     """The difficulty at the 0th, 1st, … 100th percentile of the mix that default shares refer to."""
+    answer: AnswerHead | None = None
     own_weight: float = 0.0
     """How much of `own` is blended into what the other heads say."""
 
@@ -105,6 +116,20 @@ class Scorer:
         ranked = sorted(parts.items(), key=lambda part: (-abs(part[1]), part[0]))
         reasons = tuple(Reason(name, round(weight, 3)) for name, weight in ranked[:most] if abs(weight) >= 0.02)
         return Score(sigmoid(self.log_odds(reading)), reasons)
+
+    def answer_difficulty(self, prompt: str, answer: Answer) -> float:
+        """0..1: the chance that this answer of the cheap model would not do; for the cascade."""
+        reading = read(prompt)
+        asked = self.log_odds(reading)
+        checked = asked + FAILED_CHECK * min(2, len(run_checks(answer)))
+        head = self.model.answer
+        if head is None or not reading.story:
+            return sigmoid(checked)
+        measured = head.bias + head.prompt * asked
+        for name, value in zip(ANSWER_NAMES, read_answer(prompt, answer), strict=True):
+            if name in head.features:
+                measured += head.features[name] * (value - head.centers[name])
+        return sigmoid(reading.story * measured + (1.0 - reading.story) * checked)
 
     def _shares(self, reading: Reading) -> list[tuple[str, float]]:
         own = self.model.own_weight if "own" in self._heads else 0.0

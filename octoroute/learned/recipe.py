@@ -10,11 +10,12 @@ from zlib import crc32
 
 import msgspec
 
+from octoroute.learned.answers import ANSWER_NAMES, SIGNS
 from octoroute.learned.features import CHOICES, NAMES, WORDING, Reading
 from octoroute.learned.linear import constrained_ridge, logistic, mean, sparse_ridge, standardise
-from octoroute.learned.model import Head
+from octoroute.learned.model import AnswerHead, Head
 
-__all__ = ["CHOICES_RECIPE", "GENERAL_RECIPE", "OWN_RECIPE", "QUIZ_RECIPE", "STORY_RECIPE", "Example", "Recipe", "fit_head", "names_in"]
+__all__ = ["CHOICES_RECIPE", "GENERAL_RECIPE", "OWN_RECIPE", "QUIZ_RECIPE", "STORY_RECIPE", "Example", "Recipe", "fit_answer", "fit_head", "names_in"]
 
 _PLACE = {name: i for i, name in enumerate(NAMES)}
 
@@ -132,10 +133,61 @@ def names_in(texts: Sequence[str]) -> frozenset[str]:
     return frozenset(word for word, count in capital.items() if 2 * count > seen[word])
 
 
+def fit_answer(
+    examples: Sequence[Example], answers: Sequence[tuple[float, ...]], recipe: Recipe, names: frozenset[str] = frozenset()
+) -> AnswerHead:
+    """What an answer adds to its prompt. The prompts' own part is taken from heads that have not seen them."""
+    folds = _folds(examples)
+    asked, said = [0.0] * len(examples), [0.0] * len(examples)
+    for fold in sorted(set(folds)):
+        seen = [i for i, other in enumerate(folds) if other != fold]
+        part = _fit_raw([examples[i] for i in seen], recipe, names)
+        weights, centers = _fit_answers([examples[i] for i in seen], [answers[i] for i in seen])
+        for i, other in enumerate(folds):
+            if other == fold:
+                asked[i] = part.say(examples[i].reading)
+                said[i] = _weighted(weights, centers, answers[i])
+    unit, prompt_unit = _deviation(said) or 1.0, _deviation(asked) or 1.0
+    joint = [a / unit + PROMPT_SHARE * p / prompt_unit for a, p in zip(said, asked, strict=True)]
+    slope, offset = logistic(joint, [example.label for example in examples])
+    weights, centers = _fit_answers(examples, answers)
+    head_slope, head_offset = logistic(asked, [example.label for example in examples])
+    prompt = slope * PROMPT_SHARE / prompt_unit / (head_slope or 1.0)
+    return AnswerHead(
+        bias=round(offset - prompt * head_offset, 4),
+        features={name: round(slope * w / unit, 4) for name, w in zip(ANSWER_NAMES, weights, strict=True) if w},
+        centers={name: round(c, 4) for name, w, c in zip(ANSWER_NAMES, weights, centers, strict=True) if w},
+        prompt=round(prompt, 4),
+    )
+
+
+PROMPT_SHARE = 0.6
+"""In deviations: how much the prompt's score counts beside the answer's."""
+
+
+def _fit_answers(examples: Sequence[Example], answers: Sequence[tuple[float, ...]]) -> tuple[list[float], list[float]]:
+    """(weights, centers) on raw values; the target is half what the strong model gains, half whether the weak one was wrong."""
+    columns = standardise(answers)
+    targets = _centred([msgspec.structs.replace(e, target=(e.target + e.label) / 2) for e in examples])
+    found = constrained_ridge(columns.values, targets, SIGNS, 40.0)
+    return [w / s if s else 0.0 for w, s in zip(found, columns.deviations, strict=True)], columns.means
+
+
+def _weighted(weights: Sequence[float], centers: Sequence[float], values: Sequence[float]) -> float:
+    total = 0.0
+    for weight, center, value in zip(weights, centers, values, strict=True):
+        total += weight * (value - center)
+    return total
+
+
+def _folds(examples: Sequence[Example]) -> list[int]:
+    return [crc32(example.block.encode()) % FOLDS for example in examples]
+
+
 def fit_head(examples: Sequence[Example], recipe: Recipe, names: frozenset[str] = frozenset()) -> Head:
     """`names`: words that must get no weight. Calibrated on held-out fifths, because weights flatter the questions they were fitted to."""
     raw = _fit_raw(examples, recipe, names)
-    folds = [crc32(example.block.encode()) % FOLDS for example in examples]
+    folds = _folds(examples)
     said = [0.0] * len(examples)
     for fold in sorted(set(folds)):
         part = _fit_raw([example for example, other in zip(examples, folds, strict=True) if other != fold], recipe, names)
