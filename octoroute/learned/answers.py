@@ -21,7 +21,9 @@ _DOUBT = frozenset(
 )
 _SPELT = {
     word: str(number)
-    for number, word in enumerate(("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"))
+    for number, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    )
 } | {"half": "2", "twice": "2", "double": "2", "third": "3", "triple": "3", "quarter": "4", "dozen": "12"}
 
 ANSWER_NAMES = (

@@ -46,15 +46,17 @@ _REFUSAL = re.compile(
     r"^\W*(?:i['’]?m (?:very |really |so )?sorry[,.]? (?:but )?(?:i|as)\b|sorry[,.]? (?:but )?i (?:can|am|will)|i (?:can(?:not|['’]t)|am (?:not able|unable)"
     r"|won['’]t be able) (?:to )?(?:help|assist|provide|answer|do|comply|fulfil|complete|create|write|generate|access|discuss)|as an ai(?: language)? model,? i (?:can|do|am)"
     r"|unfortunately,? i (?:can(?:not|['’]t)|am (?:not able|unable)))",
-    re.I,
+    re.IGNORECASE,
 )
-_FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*```", re.M | re.S)
+_FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
 _OPERAND = r"[(]*-?[$]?\d[\d,]*(?:\.\d+)?%?[)]*"
 _OPERATOR = r"\s*(?:[-+*/×÷]|\\times|\\\*|x(?=\s*[(]*[$]?\d))\s*"
-_STATED = re.compile(rf"({_OPERAND}(?:{_OPERATOR}{_OPERAND}){{1,12}})\s*=\s*(?:[$]?<<[^<>]{{1,80}}>>)?\s*[$]?(-?\d[\d,]*(?:\.\d+)?)")
-_BEFORE = re.compile(r"(?:[-+*/×÷^(.,%\w]|\b[a-z] ?\)?)\s*$", re.I)
+_STATED = re.compile(
+    rf"({_OPERAND}(?:{_OPERATOR}{_OPERAND}){{1,12}})\s*=\s*(?:[$]?<<[^<>]{{1,80}}>>)?\s*[$]?(-?\d[\d,]*(?:\.\d+)?)"
+)
+_BEFORE = re.compile(r"(?:[-+*/×÷^(.,%\w]|\b[a-z] ?\)?)\s*$", re.IGNORECASE)
 """What stands before a calculation that is only the end of a longer one; a whole word may."""
-_AFTER = re.compile(r"\s*(?:[-+*/×÷^%(]|\\|x\s*[$]?\d|[a-z]\b(?!\s+[a-z]{2}))|[.,]?\d", re.I)
+_AFTER = re.compile(r"\s*(?:[-+*/×÷^%(]|\\|x\s*[$]?\d|[a-z]\b(?!\s+[a-z]{2}))|[.,]?\d", re.IGNORECASE)
 _NOTED = re.compile(r"<<([^<>=]{1,80})=(-?[\d.,]+)>>")
 _PLAIN_SUM = re.compile(r"[\d.+\-*/() ]{3,120}")
 
@@ -157,7 +159,7 @@ def _whole_sums(text: str) -> Iterator[tuple[str, str]]:
     """(calculation, result) where both are written out in full; parts of longer formulas are left alone."""
     for found in _STATED.finditer(text):
         before = text[max(0, found.start() - 12) : found.start()]
-        word = re.search(r"[a-z]{2,}[:,]?\s+[$]?$", before, re.I)
+        word = re.search(r"[a-z]{2,}[:,]?\s+[$]?$", before, re.IGNORECASE)
         if (word or not _BEFORE.search(before)) and not _AFTER.match(text, found.end()):
             yield found.group(1), found.group(2)
 

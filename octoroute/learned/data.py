@@ -55,7 +55,9 @@ def read_rows(path: str | Path, *, kind: str = "auto", strong: str | None = None
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise _wrong(path, f"cannot be read ({type(error).__name__}: {getattr(error, 'strerror', None) or 'not UTF-8 text'})") from None
+        raise _wrong(
+            path, f"cannot be read ({type(error).__name__}: {getattr(error, 'strerror', None) or 'not UTF-8 text'})"
+        ) from None
     kind = _guess(path, text) if kind == "auto" else kind
     readers = {"jsonl": _jsonl, "routellm": _routellm, "routerbench": _routerbench, "routerarena": _routerarena}
     if kind not in readers:

@@ -71,7 +71,9 @@ def evaluate(
     samples: dict[str, dict[str, list[float]]] = {}
     for name, held in sets.items():
         progress(f"{name}: {len(held)} questions, {used} resamples")
-        tables[name], samples[name] = _table([rows[i] for i in held], {r: [s[i] for i in held] for r, s in scores.items()}, used, seed)
+        tables[name], samples[name] = _table(
+            [rows[i] for i in held], {r: [s[i] for i in held] for r, s in scores.items()}, used, seed
+        )
     return Report(
         sets=tables,
         macro=_macro(tables, samples) if len(tables) > 1 else {},
@@ -92,7 +94,9 @@ def points_of(rows: Sequence[Row], scores: Sequence[float]) -> list[Point]:
     return curve(scores, strong, weak, costs)
 
 
-def _table(rows: Sequence[Row], scores: Mapping[str, Sequence[float]], times: int, seed: int) -> tuple[Table, dict[str, list[float]]]:
+def _table(
+    rows: Sequence[Row], scores: Mapping[str, Sequence[float]], times: int, seed: int
+) -> tuple[Table, dict[str, list[float]]]:
     gains = [row.gain for row in rows]
     sampled = bootstrap(scores, gains, times=times, seed=seed)
     strong, weak = [row.strong or 0.0 for row in rows], [row.weak or 0.0 for row in rows]

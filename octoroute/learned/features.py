@@ -19,10 +19,11 @@ TAIL = 1_500
 
 _APART = str.maketrans({chr(i): " " for i in range(128) if not chr(i).isalnum()})
 _WORD = re.compile(r"[^\W_]+")
-_OPTION = re.compile(r"^[ \t]*\(?([a-j])[.):][ \t]*(.*)$", re.M)
+_OPTION = re.compile(r"^[ \t]*\(?([a-j])[.):][ \t]*(.*)$", re.MULTILINE)
 _ITEM = re.compile(r"\n[ \t]*(?:[-*•]|\d+[.)])[ \t]")
 _CODE = re.compile(
-    r"[{};]$|^[ \t]*(?:def|class|import|from|for|while|if|return|func|fn|const|let|var|public|select|#include)\b.*[:;({]$", re.M
+    r"[{};]$|^[ \t]*(?:def|class|import|from|for|while|if|return|func|fn|const|let|var|public|select|#include)\b.*[:;({]$",
+    re.MULTILINE,
 )
 _UNICODE_SYMBOL = re.compile(r"[√∫∑≤≥≠→∞∈∀∃±×÷π∂²³]")
 _PAIR = re.compile(r"^[\w' ]{1,24}(?:,| \|| and) ?[\w' ]{1,24}\.?$|^(?:i|ii|iii|iv)\b[^a-z]*(?:only|and|,)")
@@ -38,10 +39,27 @@ _HOW_MUCH = re.compile(
     r"|cost|price|salary|age|weight|depth|length|percent|percentage|difference|profit|time|size|score|probability|ratio)\b"
 )
 _ASKING = frozenset(("how", "what", "calculate", "find", "determine"))
-_INSTRUCTION = re.compile(r"multiple[- ]choice|\boptions?\b|following question|\bletter\b|\bchoose\b|\bselect\b|\bcorrect answer\b|\bplease\b")
+_INSTRUCTION = re.compile(
+    r"multiple[- ]choice|\boptions?\b|following question|\bletter\b|\bchoose\b|\bselect\b|\bcorrect answer\b|\bplease\b"
+)
 _CATCH_ALL = ("all of", "none of", "both", "neither", "all the above", "a and b")
 _NEGATIONS = frozenset(("not", "except", "cannot", "incorrect", "never", "isn", "least", "false", "doesn", "aren"))
-_TREND = ("increas", "decreas", "same", "more", "less", "greater", "smaller", "higher", "lower", "unchanged", "remain", "zero", "double", "half")
+_TREND = (
+    "increas",
+    "decreas",
+    "same",
+    "more",
+    "less",
+    "greater",
+    "smaller",
+    "higher",
+    "lower",
+    "unchanged",
+    "remain",
+    "zero",
+    "double",
+    "half",
+)
 _JOINT = frozenset(("because", "since", "if", "unless"))
 _BARE = frozenset("abcdefghij")
 
@@ -67,7 +85,19 @@ _MEDICINE, _QUANTITY, _NUMBER_WORDS = WORDING.index("medicine"), WORDING.index("
 _SUBJECTS = tuple(map(WORDING.index, ("law", "fault finding", "design", "reasoning", "physical science", "code", "extraction")))
 """What a word problem is not about."""
 _EASY = tuple(
-    group in {"greeting", "look-up", "small edit", "writing", "role play", "summary", "small talk", "explanation", "psychology", "humanities"}
+    group
+    in {
+        "greeting",
+        "look-up",
+        "small edit",
+        "writing",
+        "role play",
+        "summary",
+        "small talk",
+        "explanation",
+        "psychology",
+        "humanities",
+    }
     for group in WORDING
 )
 """Groups that make a short text easy and tell nothing of a long one: they are measured by their density."""

@@ -21,7 +21,18 @@ from octoroute.learned.features import Reading, read
 from octoroute.learned.generic import Generic, generic
 from octoroute.learned.linear import mean
 from octoroute.learned.model import FORMAT, AnswerHead, Head, Model, Provenance, Scorer, save
-from octoroute.learned.recipe import CHOICES_RECIPE, GENERAL_RECIPE, QUIZ_RECIPE, STORY_RECIPE, Example, Recipe, fit_answer, fit_head, names_in
+from octoroute.learned.recipe import (
+    CHOICES_RECIPE,
+    GENERAL_RECIPE,
+    QUIZ_RECIPE,
+    STORY_RECIPE,
+    Example,
+    Recipe,
+    fit_answer,
+    fit_head,
+    names_in,
+)
+from octoroute.learned.tiers import percentiles
 
 __all__ = ["fit_model", "main"]
 
@@ -53,7 +64,8 @@ def fit_model(rows: Sequence[Row], prompts: Sequence[Generic], provenance: Prove
         "story": _expert(kept, names, STORY_RECIPE, lambda reading: reading.story),
     }
     model = Model(format=FORMAT, provenance=provenance, heads=heads, percentiles=[0.0] * 101, answer=_answers(kept, names))
-    return msgspec.structs.replace(model, percentiles=_percentiles(Scorer(model), prompts))
+    scorer = Scorer(model)
+    return msgspec.structs.replace(model, percentiles=percentiles([scorer.difficulty(prompt.prompt) for prompt in prompts]))
 
 
 def _general(open_ended: Sequence[tuple[Generic, Reading]]) -> Head:
@@ -68,7 +80,14 @@ def _general(open_ended: Sequence[tuple[Generic, Reading]]) -> Head:
 def _quiz(kept: Sequence[tuple[Row, Reading]], open_ended: Sequence[tuple[Generic, Reading]]) -> Head:
     """Where the weak model is wrong, not what this strong one gains: only the former holds for other models and other wording."""
     examples = [
-        Example(reading=reading, target=prompt.weak_wrong, label=prompt.weak_wrong, source="generic", weight=5.0, block=str(prompt.template))
+        Example(
+            reading=reading,
+            target=prompt.weak_wrong,
+            label=prompt.weak_wrong,
+            source="generic",
+            weight=5.0,
+            block=str(prompt.template),
+        )
         for prompt, reading in open_ended
         if reading.quiz
     ]
@@ -103,12 +122,6 @@ def _expert(kept: Sequence[tuple[Row, Reading]], names: frozenset[str], recipe: 
         if share >= 0.5:
             examples.append(Example(reading=reading, target=row.gain, label=_wrong(row), source=row.set, block=row.id))
     return fit_head(examples, recipe, names)
-
-
-def _percentiles(scorer: Scorer, prompts: Sequence[Generic]) -> list[float]:
-    scores = sorted(scorer.difficulty(prompt.prompt) for prompt in prompts)
-    last = len(scores) - 1
-    return [round(scores[round(last * i / 100)], 4) for i in range(101)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -84,7 +84,12 @@ def constrained_ridge(
 
 
 def sparse_ridge(
-    rows: Sequence[Sequence[int]], scales: Sequence[float], factors: Sequence[float], targets: Sequence[float], penalty: float, sweeps: int = 25
+    rows: Sequence[Sequence[int]],
+    scales: Sequence[float],
+    factors: Sequence[float],
+    targets: Sequence[float],
+    penalty: float,
+    sweeps: int = 25,
 ) -> list[float]:
     """Least squares over words: row r has the value `scales[r] * factors[w]` at each of its words w. Coordinate descent."""
     where: list[list[int]] = [[] for _ in factors]

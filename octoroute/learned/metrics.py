@@ -101,7 +101,10 @@ def apgr_routellm(scores: Sequence[float], strong: Sequence[float], weak: Sequen
     low = sorted(jittered)
     edges = [_quantile(low, k / 10) for k in range(11)]
     points = sorted(
-        (sum(score >= edge for score in jittered) / n, fsum(s - w for x, s, w in zip(jittered, strong, weak, strict=True) if x >= edge) / gap)
+        (
+            sum(score >= edge for score in jittered) / n,
+            fsum(s - w for x, s, w in zip(jittered, strong, weak, strict=True) if x >= edge) / gap,
+        )
         for edge in edges
     )
     points = [(0.0, 0.0), *points, (1.0, 1.0)]

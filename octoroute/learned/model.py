@@ -14,7 +14,19 @@ from octoroute.learned.checks import Answer, run_checks
 from octoroute.learned.features import NAMES, Reading, read
 from octoroute.learned.linear import sigmoid
 
-__all__ = ["FORMAT", "AnswerHead", "Head", "Model", "Provenance", "Reason", "Score", "Scorer", "load", "save"]
+__all__ = [
+    "FORMAT",
+    "AnswerHead",
+    "Head",
+    "Model",
+    "Provenance",
+    "Reason",
+    "Score",
+    "Scorer",
+    "load",
+    "save",
+    "shipped_path",
+]
 
 FORMAT = 1
 _PLACE = {name: i for i, name in enumerate(NAMES)}
@@ -71,8 +83,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     percentiles: list[float]
     """The difficulty at the 0th, 1st, … 100th percentile of the mix that default shares refer to."""
     answer: AnswerHead | None = None
+    prior_weight: float = 1.0
     own_weight: float = 0.0
-    """How much of `own` is blended into what the other heads say."""
+    """How what the shipped heads say and what `own` says are added up."""
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -133,7 +146,7 @@ class Scorer:
 
     def _shares(self, reading: Reading) -> list[tuple[str, float]]:
         own = self.model.own_weight if "own" in self._heads else 0.0
-        left = 1.0 - own
+        left = self.model.prior_weight
         shares = [("own", own)] if own else []
         rest = 1.0
         for name, share in (("choices", reading.choices), ("quiz", reading.quiz), ("story", reading.story)):
@@ -185,6 +198,10 @@ class _Ready:
 _DECODER = msgspec.json.Decoder(Model)
 
 
+def shipped_path() -> Path:
+    return Path(str(resources.files(__package__).joinpath("shipped.json")))
+
+
 def load(path: str | Path | None = None) -> Scorer:
     """The artefact at `path`, or the shipped one. ConfigError: it is not there, or it is not one."""
     try:
@@ -193,7 +210,9 @@ def load(path: str | Path | None = None) -> Scorer:
     except (OSError, msgspec.MsgspecError) as error:
         raise ConfigError([f"routing.learned.artefact: {path} cannot be read ({error}); make one with `octoroute train`"]) from None
     if model.format != FORMAT:
-        raise ConfigError([f"routing.learned.artefact: {path} has format {model.format}, this version reads {FORMAT}; train it again"])
+        raise ConfigError(
+            [f"routing.learned.artefact: {path} has format {model.format}, this version reads {FORMAT}; train it again"]
+        )
     unknown = {name for head in model.heads.values() for name in head.features} - set(NAMES)
     if unknown or not {"general", "choices", "quiz", "story"} <= model.heads.keys() or len(model.percentiles) != 101:
         raise ConfigError([f"routing.learned.artefact: {path} was made by another version; train it again"])

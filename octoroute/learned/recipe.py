@@ -11,11 +11,24 @@ from zlib import crc32
 import msgspec
 
 from octoroute.learned.answers import ANSWER_NAMES, SIGNS
-from octoroute.learned.features import CHOICES, NAMES, WORDING, Reading
+from octoroute.learned.features import NAMES, Reading
 from octoroute.learned.linear import constrained_ridge, logistic, mean, sparse_ridge, standardise
 from octoroute.learned.model import AnswerHead, Head
 
-__all__ = ["CHOICES_RECIPE", "GENERAL_RECIPE", "OWN_RECIPE", "QUIZ_RECIPE", "STORY_RECIPE", "Example", "Recipe", "fit_answer", "fit_head", "names_in"]
+__all__ = [
+    "CHOICES_RECIPE",
+    "GENERAL_RECIPE",
+    "QUIZ_RECIPE",
+    "STORY_RECIPE",
+    "Example",
+    "Raw",
+    "Recipe",
+    "deviation",
+    "fit_answer",
+    "fit_head",
+    "fit_raw",
+    "names_in",
+]
 
 _PLACE = {name: i for i, name in enumerate(NAMES)}
 
@@ -50,7 +63,9 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _signs(harder: str, easier: str = "", either: str = "") -> dict[str, int]:
-    found = {name.strip(): sign for text, sign in ((harder, 1), (easier, -1), (either, 0)) for name in text.split(",") if name.strip()}
+    found = {
+        name.strip(): sign for text, sign in ((harder, 1), (easier, -1), (either, 0)) for name in text.split(",") if name.strip()
+    }
     unknown = found.keys() - set(NAMES)
     if unknown:
         raise ValueError(f"no such features: {sorted(unknown)}")
@@ -110,14 +125,6 @@ STORY_RECIPE = Recipe(
     exponent=0.0,
     idf=False,
 )
-OWN_RECIPE = Recipe(
-    signs={name: 0 for name in NAMES if name in CHOICES or name in WORDING or name not in {"lines", "list items"}},
-    penalty=300.0,
-    words=True,
-    word_share=0.6,
-    least=5,
-)
-
 _INSIDE = re.compile(r"(?<=[a-z,;] )([A-Za-z][a-z]+)")
 
 
@@ -141,13 +148,13 @@ def fit_answer(
     asked, said = [0.0] * len(examples), [0.0] * len(examples)
     for fold in sorted(set(folds)):
         seen = [i for i, other in enumerate(folds) if other != fold]
-        part = _fit_raw([examples[i] for i in seen], recipe, names)
+        part = fit_raw([examples[i] for i in seen], recipe, names)
         weights, centers = _fit_answers([examples[i] for i in seen], [answers[i] for i in seen])
         for i, other in enumerate(folds):
             if other == fold:
                 asked[i] = part.say(examples[i].reading)
                 said[i] = _weighted(weights, centers, answers[i])
-    unit, prompt_unit = _deviation(said) or 1.0, _deviation(asked) or 1.0
+    unit, prompt_unit = deviation(said) or 1.0, deviation(asked) or 1.0
     joint = [a / unit + PROMPT_SHARE * p / prompt_unit for a, p in zip(said, asked, strict=True)]
     slope, offset = logistic(joint, [example.label for example in examples])
     weights, centers = _fit_answers(examples, answers)
@@ -186,16 +193,16 @@ def _folds(examples: Sequence[Example]) -> list[int]:
 
 def fit_head(examples: Sequence[Example], recipe: Recipe, names: frozenset[str] = frozenset()) -> Head:
     """`names`: words that must get no weight. Calibrated on held-out fifths, because weights flatter the questions they were fitted to."""
-    raw = _fit_raw(examples, recipe, names)
+    raw = fit_raw(examples, recipe, names)
     folds = _folds(examples)
     said = [0.0] * len(examples)
     for fold in sorted(set(folds)):
-        part = _fit_raw([example for example, other in zip(examples, folds, strict=True) if other != fold], recipe, names)
+        part = fit_raw([example for example, other in zip(examples, folds, strict=True) if other != fold], recipe, names)
         for i, other in enumerate(folds):
             if other == fold:
                 said[i] = part.say(examples[i].reading)
     slope, offset = logistic(said, [example.label for example in examples], [example.weight for example in examples])
-    slope = max(slope, recipe.slope / (_deviation(said) or 1.0))
+    slope = max(slope, recipe.slope / (deviation(said) or 1.0))
     return Head(
         bias=round(offset, 4),
         features={name: round(slope * weight, 4) for name, weight in raw.features.items()},
@@ -208,7 +215,7 @@ def fit_head(examples: Sequence[Example], recipe: Recipe, names: frozenset[str] 
 FOLDS = 5
 
 
-class _Raw(msgspec.Struct, frozen=True):
+class Raw(msgspec.Struct, frozen=True):
     """Weights before calibration."""
 
     features: dict[str, float]
@@ -226,7 +233,7 @@ class _Raw(msgspec.Struct, frozen=True):
         return total + worded / (len(reading.words) + 8.0) ** self.exponent
 
 
-def _fit_raw(examples: Sequence[Example], recipe: Recipe, names: frozenset[str]) -> _Raw:
+def fit_raw(examples: Sequence[Example], recipe: Recipe, names: frozenset[str]) -> Raw:
     targets = _centred(examples)
     weights = [example.weight for example in examples]
     places = [_PLACE[name] for name in recipe.signs]
@@ -239,10 +246,10 @@ def _fit_raw(examples: Sequence[Example], recipe: Recipe, names: frozenset[str])
     words: dict[str, float] = {}
     if recipe.words:
         words, worded = _fit_words(examples, targets, recipe, names)
-        scale = recipe.word_share * (_deviation(said) or _deviation(targets) * 0.2) / (_deviation(worded) or 1.0)
+        scale = recipe.word_share * (deviation(said) or deviation(targets) * 0.2) / (deviation(worded) or 1.0)
         words = {word: weight * scale for word, weight in words.items()}
     used = {name: j for j, name in enumerate(recipe.signs) if found[j] and columns.deviations[j]}
-    return _Raw(
+    return Raw(
         {name: found[j] / columns.deviations[j] for name, j in used.items()},
         {name: columns.means[j] for name, j in used.items()},
         words,
@@ -250,7 +257,7 @@ def _fit_raw(examples: Sequence[Example], recipe: Recipe, names: frozenset[str])
     )
 
 
-def _deviation(values: Sequence[float]) -> float:
+def deviation(values: Sequence[float]) -> float:
     middle = mean(values)
     return mean([(value - middle) ** 2 for value in values]) ** 0.5
 
@@ -282,4 +289,3 @@ def _fit_words(
             total += weights[word]
         said.append(total * scale)
     return dict(zip(kept, weights, strict=True)), said
-
