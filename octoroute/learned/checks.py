@@ -52,7 +52,7 @@ _FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*```", re.MULT
 _OPERAND = r"[(]*-?[$]?\d[\d,]*(?:\.\d+)?%?[)]*"
 _OPERATOR = r"\s*(?:[-+*/×÷]|\\times|\\\*|x(?=\s*[(]*[$]?\d))\s*"
 _STATED = re.compile(
-    rf"({_OPERAND}(?:{_OPERATOR}{_OPERAND}){{1,12}})\s*=\s*(?:[$]?<<[^<>]{{1,80}}>>)?\s*[$]?(-?\d[\d,]*(?:\.\d+)?)"
+    rf"({_OPERAND}(?:{_OPERATOR}{_OPERAND}){{1,12}})\s*=\s*[$]?(-?\d[\d,]*(?:\.\d+)?)"
 )
 _BEFORE = re.compile(r"(?:[-+*/×÷^(.,%\w]|\b[a-z] ?\)?)\s*$", re.IGNORECASE)
 """What stands before a calculation that is only the end of a longer one; a whole word may."""
@@ -144,7 +144,7 @@ def _sums(answer: Answer) -> str | None:
 def arithmetic(text: str) -> tuple[int, int]:
     """(calculations stated as `a * b = c` or `<<a*b=c>>`, those that do not compute to what is stated; rounding is allowed)."""
     stated = wrong = 0
-    for left, right in [*_NOTED.findall(text), *_whole_sums(text)]:
+    for left, right in [*_NOTED.findall(text), *_whole_sums(_NOTED.sub("", text))]:
         value, claim = _compute(left), _number(right)
         if value is None or claim is None:
             continue

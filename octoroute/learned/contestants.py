@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from octoroute.errors import ConfigError
 from octoroute.learned.checks import Answer
+from octoroute.learned.conversation import subject
 from octoroute.learned.data import Row
 from octoroute.learned.model import Scorer
 from octoroute.types import Facts, Tier
@@ -25,7 +26,7 @@ _EVERY = 500
 
 
 def _learned(rows: Sequence[Row], scorer: Scorer) -> list[float]:
-    return [scorer.difficulty(row.prompt) for row in rows]
+    return [scorer.difficulty(subject(row.prompt) or row.prompt) for row in rows]
 
 
 def _cascade(rows: Sequence[Row], scorer: Scorer) -> list[float]:

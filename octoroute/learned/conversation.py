@@ -32,8 +32,12 @@ _RESULT = re.compile(
 )
 _POLITE = re.compile(
     r"^\s*(?:(?:hi|hello|hey|hallo|good (?:morning|afternoon|evening)|dear \w+)(?: there| all| everyone)?\s*[,.!:;-]+\s*"
+    r"|i hope (?:you(?:'re| are)|this finds you|all is)[^.!?\n]{0,40}[.!]\s*"
+    r"|(?:please |kindly |can you |could you (?:please )?)?(?:answer|solve|consider|look at|have a look at|take a look at)"
+    r" (?:the following|this|my)(?: question| problem| task)?(?: for me)?\s*[.:]\s*"
     r"|(?:please|kindly|if you (?:don't|do not) mind|when you have (?:a|the) (?:minute|moment|time))\s*[,:]?\s+"
-    r"|(?:could|can|would|will) you (?:please |kindly |perhaps |possibly )?(?:help me(?: out)? (?:with (?:this|the following)|to)?\s*[:,.]?\s*)?"
+    r"|(?:could|can|would|will) you (?:please |kindly |perhaps |possibly )?(?:tell me\s*[:,]?\s*"
+    r"|help me(?: out)?(?: (?:with (?:this|the following)|to))?\s*[:,.?!]*\s*)?"
     r"|i (?:was wondering|wonder) if you could\s+|i(?:'d| would) (?:like|love|appreciate) (?:you|it if you could|your help with)(?: to)?\s+"
     r"|(?:help me (?:with|out with)|a quick question|quick question|one question|thanks in advance)(?: (?:this|the following))?\s*[:,.!-]+\s*)",
     re.IGNORECASE,
@@ -47,6 +51,13 @@ _ONWARDS = re.compile(
     r"继续|是的|可以|はい|続けて|네|계속)\b\W*)+$",
     re.IGNORECASE,
 )
+_CLOSING = re.compile(
+    r"^\W*(?:(?:thanks|thank you|thx|cheers|perfect|great|good|fine|ok|okay|so|that|this|it|works|worked|helps|helped|just|right|exactly|correct|very"
+    r"|much|a lot|all|for|now|your|help|bye|you|is|was|did|the|trick)\b\W*)*"
+    r"\b(?:thanks|thank you|thx|cheers|perfect|great|good|works|worked|helps|helped|much|a lot|bye|help|trick)\W*$",
+    re.IGNORECASE,
+)
+"""Ends a piece of work instead of asking for more of it."""
 _CJK_ONWARDS = frozenset(("好", "好的", "继续", "是的", "可以", "はい", "続けて", "네", "계속", "嗯", "行"))
 _SHORT = 80
 """Characters; nobody approves in more."""
@@ -79,10 +90,17 @@ def plain(text: str) -> str:
     return text
 
 
+def closing(text: str) -> bool:
+    """Whether it ends the work instead: "thanks, that worked!"."""
+    return len(text) <= _SHORT and _CLOSING.match(text) is not None
+
+
 def onwards(text: str) -> bool:
     """Whether it only approves or continues something: "yes, go ahead", "continue", "option b"."""
     text = text.strip()
-    return len(text) <= _SHORT and (text.strip(" .!。！~") in _CJK_ONWARDS or _ONWARDS.match(text) is not None)
+    if len(text) > _SHORT or closing(text):
+        return False
+    return text.strip(" .!。！~") in _CJK_ONWARDS or _ONWARDS.match(text) is not None
 
 
 def subject(text: str, earlier: Sequence[tuple[str, str]] = ()) -> str:
@@ -93,7 +111,8 @@ def subject(text: str, earlier: Sequence[tuple[str, str]] = ()) -> str:
     """
     asked = plain(text)
     if asked and not onwards(asked):
-        return asked if len(asked) >= _FOLLOW_UP or not earlier or not _REFERS.search(asked) else _with_topic(asked, earlier)
+        alone = not earlier or len(asked) >= _FOLLOW_UP or closing(asked) or not _REFERS.search(asked)
+        return asked if alone else _with_topic(asked, earlier)
     request = proposal = ""
     for role, said in reversed(earlier):
         words = plain(said)

@@ -18,6 +18,7 @@ TAIL = 1_500
 """A longer text is read at both ends: what is asked stands there, what was pasted stands between."""
 
 _APART = str.maketrans({chr(i): " " for i in range(128) if not chr(i).isalnum()})
+_SPACES = re.compile(r"[ \t]{2,}")
 _WORD = re.compile(r"[^\W_]+")
 _OPTION = re.compile(r"^[ \t]*\(?([a-j])[.):][ \t]*(.*)$", re.MULTILINE)
 _ITEM = re.compile(r"\n[ \t]*(?:[-*•]|\d+[.)])[ \t]")
@@ -40,7 +41,7 @@ _HOW_MUCH = re.compile(
 )
 _ASKING = frozenset(("how", "what", "calculate", "find", "determine"))
 _INSTRUCTION = re.compile(
-    r"multiple[- ]choice|\boptions?\b|following question|\bletter\b|\bchoose\b|\bselect\b|\bcorrect answer\b|\bplease\b"
+    r"multiple[- ]choice|\boptions?\b|\bletter\b|\bchoose\b|\bselect\b|\bcorrect answer\b"
 )
 _CATCH_ALL = ("all of", "none of", "both", "neither", "all the above", "a and b")
 _NEGATIONS = frozenset(("not", "except", "cannot", "incorrect", "never", "isn", "least", "false", "doesn", "aren"))
@@ -141,6 +142,8 @@ class Reading(msgspec.Struct, frozen=True):
 
 def read(text: str) -> Reading:
     low = (text if len(text) <= HEAD + TAIL else text[:HEAD] + "\n" + text[-TAIL:]).lower()
+    if "  " in low:
+        low = _SPACES.sub(" ", low)
     counts = Counter(_tokens(low))
     words = tuple([word for word in counts if word.isalpha()])
     groups = _groups(low, counts)

@@ -34,7 +34,7 @@ GROUPS: dict[str, str] = {
         migration scale scalable scalability refactor implement implementation build develop framework roadmap pipeline distributed
         concurrency concurrent consistency latency throughput availability redundancy partition schema protocol invariant invariants
         complexity efficient efficiency rollout rollback backwards compatible idempotent replication sharding consensus""",
-    "fault finding": """debug bug bugs fails failing failed failure crash crashes crashing exception traceback deadlock race leak leaking
+    "fault finding": """debug bug bugs fails failing failed failure crash crashes crashing exception traceback deadlock deadlocks race races leak leaks leaking
         intermittent intermittently regression diagnose diagnosis investigate troubleshoot wrong broken hangs hang timeout timeouts
         stuck flaky corrupted corruption spike spikes stalls unexpectedly occasionally sporadic reproduce suddenly cause causes
         symptom postmortem incident outage slower slow drift mismatch inconsistent nan null segfault panic""",
