@@ -57,8 +57,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     words: dict[str, float] = {}
     exponent: float = 0.5
     """What the words say is divided by (distinct words + 8) to this power."""
-    floor: float = -4.0
-    ceiling: float = 4.0
+    bound: float = 6.0
+    """Log-odds that nothing goes beyond: no text is certain. Up to half of it nothing is changed."""
 
 
 class AnswerHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,7 +180,7 @@ class _Ready:
             total += weight * values[place]
         if self._words:
             total += self._wording(reading)
-        return min(self._head.ceiling, max(self._head.floor, total))
+        return _bounded(total, self._head.bound)
 
     def _wording(self, reading: Reading) -> float:
         words = self._words
@@ -193,6 +193,16 @@ class _Ready:
     def parts(self, reading: Reading) -> list[tuple[str, float]]:
         found = [(NAMES[place], weight * (reading.values[place] - center)) for place, weight, center in self._terms]
         return [*found, (_WORDING, self._wording(reading))] if self._words else found
+
+
+def _bounded(value: float, bound: float) -> float:
+    """Strictly rising, so that an order is never lost."""
+    half = bound / 2.0
+    over = abs(value) - half
+    if over <= 0.0:
+        return value
+    far = half + over / (1.0 + over / half)
+    return far if value > 0.0 else -far
 
 
 _DECODER = msgspec.json.Decoder(Model)

@@ -204,7 +204,7 @@ def fit_head(examples: Sequence[Example], recipe: Recipe, names: frozenset[str] 
     slope, offset = logistic(said, [example.label for example in examples], [example.weight for example in examples])
     slope = max(slope, recipe.slope / (deviation(said) or 1.0))
     return Head(
-        bias=round(offset, 4),
+        bias=round(offset - slope * raw.usual, 4),
         features={name: round(slope * weight, 4) for name, weight in raw.features.items()},
         centers={name: round(raw.centers[name], 4) for name in raw.features},
         words={word: short for word, weight in raw.words.items() if (short := round(slope * weight, 3))},
@@ -222,6 +222,8 @@ class Raw(msgspec.Struct, frozen=True):
     centers: dict[str, float]
     words: dict[str, float]
     exponent: float
+    usual: float
+    """What the words say on average."""
 
     def say(self, reading: Reading) -> float:
         total = worded = 0.0
@@ -230,7 +232,7 @@ class Raw(msgspec.Struct, frozen=True):
         for word in reading.words:
             if word in self.words:
                 worded += self.words[word]
-        return total + worded / (len(reading.words) + 8.0) ** self.exponent
+        return total - self.usual + worded / (len(reading.words) + 8.0) ** self.exponent
 
 
 def fit_raw(examples: Sequence[Example], recipe: Recipe, names: frozenset[str]) -> Raw:
@@ -244,16 +246,20 @@ def fit_raw(examples: Sequence[Example], recipe: Recipe, names: frozenset[str]) 
         if weight:
             said = [value + weight * x for value, x in zip(said, column, strict=True)]
     words: dict[str, float] = {}
+    usual = 0.0
     if recipe.words:
         words, worded = _fit_words(examples, targets, recipe, names)
-        scale = recipe.word_share * (deviation(said) or deviation(targets) * 0.2) / (deviation(worded) or 1.0)
+        spread = deviation(worded)
+        scale = recipe.word_share * (deviation(said) or deviation(targets) * 0.2) / spread if spread > 1e-9 else 0.0
         words = {word: weight * scale for word, weight in words.items()}
+        usual = mean(worded) * scale
     used = {name: j for j, name in enumerate(recipe.signs) if found[j] and columns.deviations[j]}
     return Raw(
         {name: found[j] / columns.deviations[j] for name, j in used.items()},
         {name: columns.means[j] for name, j in used.items()},
         words,
         recipe.exponent,
+        usual,
     )
 
 

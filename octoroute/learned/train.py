@@ -158,13 +158,12 @@ def _model(
     own_weight = slope * blend
     scale = SCALE / unit
     head = Head(
-        bias=round(offset / own_weight, 4),
+        bias=round(offset / own_weight - scale * raw.usual, 4),
         features={name: round(scale * weight, 4) for name, weight in raw.features.items()},
         centers={name: round(raw.centers[name], 4) for name in raw.features},
         words={word: short for word, weight in raw.words.items() if (short := round(scale * weight, 3))},
         exponent=raw.exponent,
-        floor=-20.0,
-        ceiling=20.0,
+        bound=40.0,
     )
     model = msgspec.structs.replace(
         prior,
