@@ -1,4 +1,4 @@
-"""The scorer: heads over one reading of a text, joined by its shape into one calibrated difficulty. Pure; standard library and msgspec."""
+"""The scorer: heads over one reading of a text, joined by its shape into one calibrated difficulty. Pure, and loaded once."""
 
 from __future__ import annotations
 
@@ -209,13 +209,15 @@ _DECODER = msgspec.json.Decoder(Model)
 
 
 def shipped_path() -> Path:
-    return Path(str(resources.files(__package__).joinpath("shipped.json")))
+    return Path(str(resources.files("octoroute.learned").joinpath("shipped.json")))
 
 
 def load(path: str | Path | None = None) -> Scorer:
     """The artefact at `path`, or the shipped one. ConfigError: it is not there, or it is not one."""
     try:
-        raw = resources.files(__package__).joinpath("shipped.json").read_bytes() if path is None else Path(path).read_bytes()
+        raw = (
+            resources.files("octoroute.learned").joinpath("shipped.json").read_bytes() if path is None else Path(path).read_bytes()
+        )
         model = _DECODER.decode(raw)
     except (OSError, msgspec.MsgspecError) as error:
         raise ConfigError([f"routing.learned.artefact: {path} cannot be read ({error}); make one with `octoroute train`"]) from None

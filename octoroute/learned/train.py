@@ -1,4 +1,4 @@
-"""Fits a head to a user's own labels and blends it with the shipped ones, if that is demonstrably better. Pure; seconds on one core."""
+"""Fits a head to a user's own labels and blends it with the shipped ones, if that is demonstrably better. Pure."""
 
 from __future__ import annotations
 
@@ -9,21 +9,11 @@ import msgspec
 
 from octoroute.learned.data import Row
 from octoroute.learned.features import Reading, read
+from octoroute.learned.heads import Example, Raw, deviation, fit_raw, names_in
 from octoroute.learned.linear import logistic, mean, sigmoid
 from octoroute.learned.metrics import Interval, apgr, bootstrap, interval
 from octoroute.learned.model import Head, Model, Provenance, Scorer
-from octoroute.learned.recipe import (
-    CHOICES_RECIPE,
-    GENERAL_RECIPE,
-    QUIZ_RECIPE,
-    STORY_RECIPE,
-    Example,
-    Raw,
-    Recipe,
-    deviation,
-    fit_raw,
-    names_in,
-)
+from octoroute.learned.recipe import CHOICES_RECIPE, GENERAL_RECIPE, QUIZ_RECIPE, STORY_RECIPE, Recipe
 from octoroute.learned.tiers import percentiles
 
 __all__ = ["ENOUGH", "LEAST", "SURE", "Training", "train"]

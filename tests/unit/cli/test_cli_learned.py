@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from octoroute.cli import calibrate, eval, train
+from octoroute.cli import calibrate, train
+from octoroute.cli import eval as evaluate
 from octoroute.errors import ConfigError
 from octoroute.learned.model import load, shipped_path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "learned"))
-from learned_rows import choices, stories  # noqa: E402
+from learned_rows import choices, stories
 
 FIELDS = ("id", "set", "group", "prompt", "strong", "weak", "weak_answer")
 
@@ -36,15 +37,26 @@ def data(tmp_path):
 
 
 def test_eval_always_shows_what_to_compare_with(data, capsys):
-    assert run(eval, "--data", data, "--resamples", 100, "--groups") == 0
+    assert run(evaluate, "--data", data, "--resamples", 100, "--groups") == 0
     out, err = capsys.readouterr()
-    for word in ("random", "length", "rule", "learned", "oracle", "made: 250 questions", "tales: 150 questions", "macro mean", "APGR by group", "CPT50"):
+    for word in (
+        "random",
+        "length",
+        "rule",
+        "learned",
+        "oracle",
+        "made: 250 questions",
+        "tales: 150 questions",
+        "macro mean",
+        "APGR by group",
+        "CPT50",
+    ):
         assert word in out
     assert "resamples" in err and "learned: 400 questions" in err
 
 
 def test_eval_as_json(data, capsys):
-    assert run(eval, "--data", data, "--resamples", 100, "--router", "cascade", "--json") == 0
+    assert run(evaluate, "--data", data, "--resamples", 100, "--router", "cascade", "--json") == 0
     report = json.loads(capsys.readouterr().out)
     tales = report["sets"]["tales"]["routers"]
     assert tales["cascade"]["apgr"] > tales["random"]["apgr"] == 0.5
@@ -55,7 +67,7 @@ def test_eval_as_json(data, capsys):
 
 
 def test_eval_draws_and_writes_scores(data, tmp_path, capsys):
-    assert run(eval, "--data", data, "--resamples", 100, "--plot", tmp_path / "c.svg", "--scores", tmp_path / "s.jsonl") == 0
+    assert run(evaluate, "--data", data, "--resamples", 100, "--plot", tmp_path / "c.svg", "--scores", tmp_path / "s.jsonl") == 0
     drawing = (tmp_path / "c.svg").read_text()
     assert drawing.startswith("<svg") and drawing.count("<polyline") == 5 and "learned" in drawing
     scores = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
@@ -65,22 +77,32 @@ def test_eval_draws_and_writes_scores(data, tmp_path, capsys):
 def test_scores_need_no_labels(tmp_path, capsys):
     path = tmp_path / "p.jsonl"
     path.write_text('{"id": "a", "prompt": "hi"}\n{"id": "b", "prompt": "Prove the theorem rigorously."}\n')
-    assert run(eval, "--data", path, "--scores", tmp_path / "s.jsonl") == 0
+    assert run(evaluate, "--data", path, "--scores", tmp_path / "s.jsonl") == 0
     a, b = (json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines())
     assert a["score"] < b["score"]
-    assert run(eval, "--data", path) == 1
+    assert run(evaluate, "--data", path) == 1
     assert "labelled" in capsys.readouterr().err
 
 
 def test_anybodys_router_takes_part(data, tmp_path, capsys, monkeypatch):
-    (tmp_path / "theirs_1.py").write_text("def words(prompt):\n    return len(prompt.split())\n\ndef tiers(prompt):\n    return 'deep'\n\ndef broken(prompt):\n    raise KeyError('x')\n\ndef odd(prompt):\n    return float('nan')\n")
+    (tmp_path / "theirs_1.py").write_text(
+        "def words(prompt):\n    return len(prompt.split())\n\ndef tiers(prompt):\n    return 'deep'\n\ndef broken(prompt):\n    raise KeyError('x')\n\ndef odd(prompt):\n    return float('nan')\n"
+    )
     monkeypatch.chdir(tmp_path)
-    assert run(eval, "--data", data, "--resamples", 100, "--router", "theirs_1:words", "--router", "theirs_1:tiers", "--json") == 0
+    assert (
+        run(evaluate, "--data", data, "--resamples", 100, "--router", "theirs_1:words", "--router", "theirs_1:tiers", "--json") == 0
+    )
     made = json.loads(capsys.readouterr().out)["sets"]["tales"]["routers"]
     assert made["theirs_1:tiers"]["apgr"] == 0.5 and made["theirs_1:words"]["apgr"] > 0.5
-    for name, word in (("theirs_1:broken", "KeyError"), ("theirs_1:odd", "NaN"), ("theirs_1:none", "no function"), ("no_such_1:f", "imported"), ("guess", "no such router")):
+    for name, word in (
+        ("theirs_1:broken", "KeyError"),
+        ("theirs_1:odd", "NaN"),
+        ("theirs_1:none", "no function"),
+        ("no_such_1:f", "imported"),
+        ("guess", "no such router"),
+    ):
         with pytest.raises(ConfigError, match=word):
-            run(eval, "--data", data, "--router", name)
+            run(evaluate, "--data", data, "--router", name)
 
 
 def test_train_writes_what_eval_can_use(tmp_path, capsys):
@@ -90,7 +112,7 @@ def test_train_writes_what_eval_can_use(tmp_path, capsys):
     assert "cross-validated" in text and "artefact" in text
     provenance = load(out).model.provenance
     assert provenance.seed == 0 and "sha256:" in provenance.data[0] and "sha256:" in (provenance.prior or "")
-    assert run(eval, "--data", data, "--artefact", out, "--resamples", 100, "--json") == 0
+    assert run(evaluate, "--data", data, "--artefact", out, "--resamples", 100, "--json") == 0
 
 
 def test_train_refuses_too_few_and_warns_of_few(tmp_path, capsys):
