@@ -69,7 +69,7 @@ def tell(title: str, rows: Sequence[Row], scores: Sequence[float], kept: Callabl
     found, points = interval(sampled["learned"]), points_of(some, values)
     against = interval([a - b for a, b in zip(sampled["learned"], sampled["length"], strict=True)])
     print(
-        f"{title:40} n {len(some):5} APGR {apgr(values, gains):.3f} [{found.low:.3f}, {found.high:.3f}] CPT50 {cpt(points, 0.5):.1%}"
+        f"{title:39} {len(some):5} APGR {apgr(values, gains):.3f} [{found.low:.3f}, {found.high:.3f}] CPT50 {cpt(points, 0.5):.0%}"
         f"  CPT80 {cpt(points, 0.8):.1%}  length {apgr(lengths, gains):.3f}, difference [{against.low:+.3f}, {against.high:+.3f}]"
     )
 
