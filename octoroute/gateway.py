@@ -230,7 +230,7 @@ class Gateway:
         try:
             if self._has_moved(request, endpoint, trail):
                 request = self.inbound[request.dialect].unsigned(request) or request
-            question = self._question(request, endpoint, cut, wants_words=wants_words)
+            question = self.question(request, endpoint, cut, wants_words=wants_words)
             opened, question = await self.mending.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
@@ -251,7 +251,8 @@ class Gateway:
         home = next((other for other in tried if self.upstream.outbound(other).name == request.dialect), endpoint)
         return (home.base_url, home.api_key, home.model) != (endpoint.base_url, endpoint.api_key, endpoint.model)
 
-    def _question(self, request: Request, endpoint: Endpoint, cut: Cut | None, *, wants_words: bool) -> Question:
+    def question(self, request: Request, endpoint: Endpoint, cut: Cut | None = None, *, wants_words: bool = False) -> Question:
+        """The request in the endpoint's words. Raises BadRequest for what it has none for."""
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
         conversation = reading = None

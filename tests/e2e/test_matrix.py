@@ -15,7 +15,7 @@ pytest.importorskip("google.genai", reason="the e2e group is not installed")
 
 from tests.support.fake import stream, whole  # noqa: E402 - only where the SDKs are
 from tests.support.sdks import TALKS, City  # noqa: E402
-from tests.support.vendors import VENDORS, Asked, Call, Image, Says  # noqa: E402
+from tests.support.vendors import VENDORS, Asked, Call, Image, Says, Thought  # noqa: E402
 
 PNG = Image("image/png", base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(200))).decode())
 NO = "I cannot help with that."
@@ -90,6 +90,31 @@ async def test_an_image(street, client, kind, streamed):
     talk.say("what is this?", PNG)
     assert (await talk.answer(streamed=streamed)).text == "a pattern"
     assert there.asked.turns == [("user", "what is this?"), ("user", PNG)]
+
+
+@ways
+@pairs
+@clients
+async def test_thinking_and_its_way_back(street, client, kind, streamed):
+    """It is heard, and when the history is sent again every server gets what it can read: its own words, or none."""
+
+    def model(asked: Asked) -> Says:
+        results = asked.results()
+        if not results:
+            return Says("", [Call("add", {"a": 2, "b": 3})], "tools", thinking="I should add them, and carefully.")
+        return Says(f"It is {results['add(2,3)']}.", thinking="Now I know.")
+
+    there = await street(kind, model)
+    talk = there.talk(client, tools=["add"], max_tokens=5000, thinks=True)
+    talk.say("what is 2 + 3?")
+    heard = await talk.answer(streamed=streamed)
+    assert heard.thought == "I should add them, and carefully."
+    talk.give([(heard.calls[0], "5")])
+    heard = await talk.answer(streamed=streamed)
+    assert (heard.text, heard.thought) == ("It is 5.", "Now I know.")
+    shown = [thought.text for thought in there.asked.said(Thought)]
+    carried = kind == "anthropic" and client != "chat"  # plain chat has no place for a signature
+    assert shown == (["I should add them, and carefully."] if carried else [])
 
 
 @ways

@@ -41,6 +41,7 @@ class Heard:
     """Input with the cached, cached, output."""
     model: str
     parsed: City | None = None
+    thought: str = ""
 
 
 class Talk(Protocol):
@@ -58,11 +59,20 @@ _INCOMPLETE = {"max_output_tokens": "length", "content_filter": "refusal"}
 
 class ChatTalk:
     def __init__(
-        self, url: str, *, model: str = "auto", system: str = "", tools: Sequence[str] = (), max_tokens: int = 500
+        self,
+        url: str,
+        *,
+        model: str = "auto",
+        system: str = "",
+        tools: Sequence[str] = (),
+        max_tokens: int = 500,
+        thinks: bool = False,
     ) -> None:
         self.sdk = openai.AsyncOpenAI(base_url=url + "/v1", api_key="k", max_retries=0, http_client=client_without_tls())
         self.messages: list[Any] = [{"role": "system", "content": system}] if system else []
         self._asked: dict[str, Any] = {"model": model, "max_completion_tokens": max_tokens}
+        if thinks:
+            self._asked["reasoning_effort"] = "medium"
         if tools:
             self._asked["tools"] = [{"type": "function", "function": {"name": name, "parameters": TOOLS[name]}} for name in tools]
 
@@ -98,22 +108,32 @@ class ChatTalk:
             usage=(usage.prompt_tokens, usage.prompt_tokens_details.cached_tokens, usage.completion_tokens),
             model=completion.model,
             parsed=message.parsed if structured else None,
+            thought=getattr(message, "reasoning_content", None) or "",
         )
 
 
 def _replayed(message: Any) -> dict[str, Any]:
     """As a request takes it: the streaming helper leaves its own marks in the calls."""
     calls = {"__all__": {"index": True, "function": {"parsed_arguments"}}}
-    return message.model_dump(exclude_none=True, exclude={"parsed": True, "tool_calls": calls})
+    return message.model_dump(exclude_none=True, exclude={"parsed": True, "reasoning_content": True, "tool_calls": calls})
 
 
 class ResponsesTalk:
     def __init__(
-        self, url: str, *, model: str = "auto", system: str = "", tools: Sequence[str] = (), max_tokens: int = 500
+        self,
+        url: str,
+        *,
+        model: str = "auto",
+        system: str = "",
+        tools: Sequence[str] = (),
+        max_tokens: int = 500,
+        thinks: bool = False,
     ) -> None:
         self.sdk = openai.AsyncOpenAI(base_url=url + "/v1", api_key="k", max_retries=0, http_client=client_without_tls())
         self.items: list[Any] = []
         self._asked: dict[str, Any] = {"model": model, "max_output_tokens": max_tokens, "store": False}
+        if thinks:
+            self._asked |= {"reasoning": {"effort": "medium", "summary": "auto"}, "include": ["reasoning.encrypted_content"]}
         if system:
             self._asked["instructions"] = system
         if tools:
@@ -159,16 +179,26 @@ class ResponsesTalk:
             usage=(usage.input_tokens, usage.input_tokens_details.cached_tokens, usage.output_tokens),
             model=response.model,
             parsed=response.output_parsed if structured else None,
+            thought="".join(part.text for item in response.output if item.type == "reasoning" for part in item.summary),
         )
 
 
 class MessagesTalk:
     def __init__(
-        self, url: str, *, model: str = "auto", system: str = "", tools: Sequence[str] = (), max_tokens: int = 500
+        self,
+        url: str,
+        *,
+        model: str = "auto",
+        system: str = "",
+        tools: Sequence[str] = (),
+        max_tokens: int = 500,
+        thinks: bool = False,
     ) -> None:
         self.sdk = anthropic.AsyncAnthropic(base_url=url, api_key="k", max_retries=0, http_client=client_without_tls())
         self.messages: list[Any] = []
         self._asked: dict[str, Any] = {"model": model, "max_tokens": max_tokens}
+        if thinks:
+            self._asked["thinking"] = {"type": "enabled", "budget_tokens": 2000}
         if system:
             self._asked["system"] = system
         if tools:
@@ -203,6 +233,7 @@ class MessagesTalk:
             usage=(usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0), cached, usage.output_tokens),
             model=message.model,
             parsed=message.parsed_output if structured else None,
+            thought="".join(block.thinking for block in message.content if block.type == "thinking"),
         )
 
 

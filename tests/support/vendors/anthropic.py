@@ -19,7 +19,7 @@ from anthropic.types.beta import message_create_params as beta
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
 
 from tests.support.fake import Seen, event
-from tests.support.vendors.base import Asked, Call, Image, Result, Says, check
+from tests.support.vendors.base import Asked, Call, Image, Result, Says, Thought, check
 from tests.support.vendors.openai import pieces
 from tests.support.vendors.strict import problems
 
@@ -32,7 +32,7 @@ _EVENTS = {
     "message_delta": RawMessageDeltaEvent,
     "message_stop": RawMessageStopEvent,
 }
-_TYPES = {429: "rate_limit_error", 500: "api_error", 529: "overloaded_error"}
+_TYPES = {404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 500: "api_error", 529: "overloaded_error"}
 
 
 class Anthropic:
@@ -67,7 +67,7 @@ class Anthropic:
             results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
             assert sorted(results) == sorted(waiting), f"results {results} of calls {waiting}"
             waiting = [block["id"] for block in blocks if block["type"] == "tool_use"]
-            asked.turns += [(role, _block(block)) for block in blocks]
+            asked.turns += [(role, part) for block in blocks for part in (_block(block), *_shown(block))]
         assert not waiting, f"no results of {waiting}"
         asked.tools = {tool["name"]: tool["input_schema"] for tool in body.get("tools", ())}
         asked.choice = json.dumps(body["tool_choice"]) if "tool_choice" in body else None
@@ -90,7 +90,7 @@ class Anthropic:
     def _message(self, says: Says) -> dict[str, Any]:
         id = f"msg_vendor_{len(self._held)}"
         if self._keeping is not None:
-            answer = {"role": "assistant", "content": [*_texts(says), *(_use(call) for call in says.calls)]}
+            answer = {"role": "assistant", "content": _content(says)}
             self._held[id] = {**self._keeping, "messages": [*self._keeping["messages"], answer]}
         return {"id": id, "type": "message", "role": "assistant", "model": self.model}
 
@@ -98,7 +98,7 @@ class Anthropic:
         answer = Message.model_validate(
             {
                 **self._message(says),
-                "content": [*_texts(says), *(_use(call) for call in says.calls)],
+                "content": _content(says),
                 **_stop(says),
                 "usage": _usage(says, says.output),
             }
@@ -107,9 +107,9 @@ class Anthropic:
 
     def frames(self, says: Says) -> list[bytes]:
         frames = self._opening(says)
-        first = len(_texts(says))
-        if first:
-            frames.append(_event("content_block_stop", index=0))
+        first = len(_content(says)) - len(says.calls)
+        if says.text:
+            frames.append(_event("content_block_stop", index=first - 1))
         for at, call in enumerate(says.calls, first):
             frames.append(_event("content_block_start", index=at, content_block={**_use(call), "input": {}}))
             for piece in ("", *pieces(json.dumps(call.arguments))):
@@ -121,10 +121,19 @@ class Anthropic:
     def _opening(self, says: Says) -> list[bytes]:
         start = {**self._message(says), "content": [], "stop_reason": None, "stop_sequence": None, "usage": _usage(says, 1)}
         frames = [_event("message_start", message=start), b'event: ping\ndata: {"type": "ping"}\n\n']
+        at = 0
+        if says.thinking:
+            block = {"type": "thinking", "thinking": "", "signature": ""}
+            frames.append(_event("content_block_start", index=0, content_block=block))
+            deltas = [{"type": "thinking_delta", "thinking": piece} for piece in pieces(says.thinking)]
+            deltas.append({"type": "signature_delta", "signature": _signed(says.thinking)})
+            frames += [_event("content_block_delta", index=0, delta=delta) for delta in deltas]
+            frames.append(_event("content_block_stop", index=0))
+            at = 1
         if says.text:
-            frames.append(_event("content_block_start", index=0, content_block={"type": "text", "text": ""}))
+            frames.append(_event("content_block_start", index=at, content_block={"type": "text", "text": ""}))
             frames += [
-                _event("content_block_delta", index=0, delta={"type": "text_delta", "text": piece}) for piece in pieces(says.text)
+                _event("content_block_delta", index=at, delta={"type": "text_delta", "text": piece}) for piece in pieces(says.text)
             ]
         return frames
 
@@ -145,25 +154,45 @@ def _wanted(*, streamed: bool, with_betas: bool) -> Any:
     return MessageCreateParamsStreaming if streamed else MessageCreateParamsNonStreaming
 
 
-def _block(block: dict[str, Any]) -> str | Call | Result | Image:
+def _block(block: dict[str, Any]) -> str | Call | Result | Image | Thought:
     match block["type"]:
         case "text":
             assert block["text"].strip(), "text content blocks must be non-empty"
             return block["text"]
+        case "thinking":
+            assert block["signature"] == _signed(block["thinking"]), "Invalid `signature` in `thinking` block"
+            return Thought(block["thinking"])
         case "image":
             return Image(block["source"]["media_type"], block["source"]["data"])
         case "tool_use":
             return Call(block["name"], block["input"], block["id"])
         case "tool_result":
             content = block.get("content", "")
-            text = content if isinstance(content, str) else "".join(part["text"] for part in content)
+            text = content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
             return Result(block["tool_use_id"], text, block.get("is_error", False))
         case other:
             raise AssertionError(f"a block of type {other}")
 
 
-def _texts(says: Says) -> list[dict[str, Any]]:
-    return [{"type": "text", "text": says.text}] if says.text else []
+def _shown(block: dict[str, Any]) -> list[Image]:
+    """The images in a tool's result."""
+    inner = block.get("content", ()) if block["type"] == "tool_result" else ()
+    return [
+        Image(part["source"]["media_type"], part["source"]["data"])
+        for part in inner
+        if isinstance(part, dict) and part["type"] == "image"
+    ]
+
+
+def _content(says: Says) -> list[dict[str, Any]]:
+    thought = [{"type": "thinking", "thinking": says.thinking, "signature": _signed(says.thinking)}] if says.thinking else []
+    text = [{"type": "text", "text": says.text}] if says.text else []
+    return [*thought, *text, *(_use(call) for call in says.calls)]
+
+
+def _signed(thinking: str) -> str:
+    """Proves that these words are this server's own."""
+    return f"EqQB{zlib.crc32(thinking.encode()):x}=="
 
 
 def _use(call: Call) -> dict[str, Any]:

@@ -27,6 +27,11 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Thought:
+    text: str
+
+
+@dataclass(frozen=True)
 class Image:
     media_type: str
     data: str
@@ -39,7 +44,7 @@ class Asked:
     model: str
     stream: bool
     system: str = ""
-    turns: list[tuple[str, str | Call | Result | Image]] = field(default_factory=list)
+    turns: list[tuple[str, str | Call | Result | Image | Thought]] = field(default_factory=list)
     tools: dict[str, dict[str, Any]] = field(default_factory=dict)
     choice: str | None = None
     schema: dict[str, Any] | None = None
@@ -65,6 +70,8 @@ class Says:
     finish: str = "stop"
     """stop, tools, length, or refusal."""
     refusal: str = ""
+    thinking: str = ""
+    """Said before all else."""
     input: int = 100
     cached: int = 40
     """Of the input."""

@@ -12,7 +12,7 @@ from google.genai import types
 from pydantic import TypeAdapter, ValidationError
 
 from tests.support.fake import Seen, event
-from tests.support.vendors.base import Asked, Call, Image, Result, Says
+from tests.support.vendors.base import Asked, Call, Image, Result, Says, Thought
 from tests.support.vendors.openai import pieces
 
 _FINISH = {"stop": "STOP", "tools": "STOP", "length": "MAX_TOKENS", "refusal": "SAFETY"}
@@ -57,7 +57,8 @@ class Gemini:
         return asked
 
     def whole(self, says: Says) -> bytes:
-        parts = [{"text": says.text}] if says.text else []
+        thought = [{"text": says.thinking, "thought": True}] if says.thinking else []
+        parts = [*thought, {"text": says.text}] if says.text else thought
         return self._answer([*parts, *_calls(says)], says, finish=True)
 
     def frames(self, says: Says) -> list[bytes]:
@@ -66,7 +67,11 @@ class Gemini:
         return [*frames, event(self._answer([], says, finish=True))]
 
     def _opening(self, says: Says) -> list[bytes]:
-        return [event(self._answer([{"text": piece}], says, finish=False)) for piece in pieces(says.text)]
+        said = [
+            *({"text": piece, "thought": True} for piece in pieces(says.thinking)),
+            *({"text": piece} for piece in pieces(says.text)),
+        ]
+        return [event(self._answer([part], says, finish=False)) for part in said]
 
     def _answer(self, parts: list[Any], says: Says, *, finish: bool) -> bytes:
         candidate: dict[str, Any] = {"index": 0}
@@ -115,9 +120,9 @@ def _check_history(contents: list[types.Content]) -> None:
     assert not waiting, f"no responses of {waiting}"
 
 
-def _part(part: types.Part) -> str | Call | Result | Image:
+def _part(part: types.Part) -> str | Call | Result | Image | Thought:
     if part.text is not None:
-        return part.text
+        return Thought(part.text) if part.thought else part.text
     if part.inline_data is not None:
         return Image(part.inline_data.mime_type or "", base64.b64encode(part.inline_data.data or b"").decode())
     if part.function_call is not None:

@@ -59,6 +59,8 @@ class OpenAI:
 
     def whole(self, says: Says) -> bytes:
         message: dict[str, Any] = {"role": "assistant", "content": says.text or None, "refusal": says.refusal or None}
+        if says.thinking:
+            message["reasoning_content"] = says.thinking  # as compatible servers say it; OpenAI's own keep theirs
         if says.calls:
             message["tool_calls"] = [_call(call, at) for at, call in enumerate(says.calls)]
         choice = {"index": 0, "message": message, "finish_reason": _FINISH[says.finish], "logprobs": None}
@@ -90,6 +92,7 @@ class OpenAI:
 
     def _opening(self, says: Says) -> list[bytes]:
         frames = [_delta(self.model, {"role": "assistant", "content": None if says.calls else "", "refusal": None})]
+        frames += [_delta(self.model, {"reasoning_content": piece}) for piece in pieces(says.thinking)]
         frames += [_delta(self.model, {"content": piece}) for piece in pieces(says.text)]
         return frames + [_delta(self.model, {"refusal": piece}) for piece in pieces(says.refusal)]
 
