@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
-from octoroute.errors import Misconfigured, Throttled, UpstreamError
+from octoroute.errors import Misconfigured, Throttled, Untrusted, UpstreamError
 from octoroute.types import Endpoint
 
 MAX_REST_S = 3600.0
@@ -171,7 +171,7 @@ class Health:
         state.last_error = error.code
         state.failed_at = self._wall()
         half_open = state.opened_at is not None and now >= state.opened_at + self.recovery_s
-        opens = state.failures >= self.failure_threshold or isinstance(error, Misconfigured)
+        opens = state.failures >= self.failure_threshold or isinstance(error, Misconfigured | Untrusted)
         if half_open or (opens and state.opened_at is None):
             state.opened_at = now
 

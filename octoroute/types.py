@@ -27,6 +27,7 @@ __all__ = [
     "Secret",
     "Task",
     "Tier",
+    "Tls",
     "Usage",
 ]
 
@@ -104,6 +105,21 @@ class ProviderLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: int = 0
 
 
+class Tls(msgspec.Struct, frozen=True, kw_only=True):
+    """How an https endpoint must prove who it is, and how we do. Files are PEM."""
+
+    ca_file: str | None = None
+    """The only authorities to believe; None: the system's."""
+    client_cert: str | None = None
+    """Our certificate and its chain."""
+    client_key: str | None = None
+    """None: it stands in `client_cert`."""
+    pins_sha256: frozenset[bytes] = frozenset()
+    """Digests of the certificates (DER) one of which it must have; none: any that is valid."""
+    version: str = ""
+    """Changes with what is in the files."""
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one address. `id` is unique and is not the model's name: replicas share a name, never an id."""
 
@@ -135,6 +151,14 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Names of `dialects.openai.quirks` presets; empty: guessed from address and model."""
     capabilities: frozenset[Capability] = frozenset(Capability)
     price: Price | None = None
+    tls: Tls | None = None
+    """None: the system's authorities and the host's name."""
+    proxy: Secret | None = None
+    """The URL of an HTTP proxy on the way, which may hold its credentials."""
+    max_connections: int = 0
+    """To its host and port, for all endpoints there that say the same; 0: no limit."""
+    forward_client_key: bool = False
+    """A client's own key is sent instead of `api_key`, where the client sends one."""
     connect_timeout_s: float = 10.0
     first_event_timeout_s: float = 120.0
     idle_timeout_s: float = 300.0

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from octoroute.config import rules
+from octoroute.config import connecting, rules
 from octoroute.config.environment import child
 from octoroute.config.reader import Reader, nearest
 from octoroute.config.schema import Config, EndpointTable, File, Names, PriceTable, ProviderTable, Server
@@ -37,6 +37,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         for entry, endpoint_id, place in zip(entries, ids, places, strict=True)
         if _provider(entry, file).enabled
     ]
+    connecting.check(file, [endpoint for _, endpoint in built], reader)
     return Config(
         server=file.server,
         endpoints=tuple(endpoint for group, endpoint in built if group != EMBEDDING),
@@ -47,6 +48,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         retry=file.retry,
         health=file.health,
         auth=file.auth,
+        cache=file.cache,
         observability=file.observability,
         source=source,
         warnings=tuple(_warnings(file, names)),
@@ -185,6 +187,11 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: File, names: Nam
         context_window=table.context_window,
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
         price=_price(table.price),
+        quirks=table.quirks or provider.quirks,
+        tls=connecting.tls(entry.path, table, shared, provider, reader),
+        proxy=_key(provider.proxy),
+        max_connections=provider.max_connections,
+        forward_client_key=provider.forward_client_key,
         first_event_timeout_s=provider.timeout_seconds or limits[entry.group] or file.server.request_timeout_seconds,
         idle_timeout_s=file.server.stream_idle_timeout_seconds,
     )

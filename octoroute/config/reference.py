@@ -109,6 +109,7 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[models]", schema.Models),
     ("[[models.fast]], [[models.balanced]], [[models.deep]], [[models.embedding]]", schema.EndpointTable),
     ("price", schema.PriceTable),
+    ("tls", schema.TlsTable),
     ("[routing]", schema.Routing),
     ("[routing.tiers]", schema.TierDescriptions),
     ("[routing.router_timeouts]", schema.RouterTimeouts),
@@ -117,6 +118,7 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[health]", schema.Health),
     ("[timeouts]", schema.Timeouts),
     ("[auth]", schema.Auth),
+    ("[cache]", schema.Cache),
     ("[observability]", schema.Observability),
 )
 

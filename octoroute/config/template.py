@@ -63,6 +63,7 @@ def _lines(names: Names) -> Iterator[str]:
     yield HEADING
     yield from _table("server", schema.Server, names)
     yield from _table("providers.openai", schema.ProviderTable, names, off=True)
+    yield from _table("providers.openai.tls", schema.TlsTable, names, off=True)
     yield _TIERS
     yield from _table("models.fast", schema.EndpointTable, names, many=True)
     yield from _endpoint("models.balanced")
@@ -78,6 +79,7 @@ def _lines(names: Names) -> Iterator[str]:
         ("health", schema.Health),
         ("timeouts", schema.Timeouts),
         ("auth", schema.Auth),
+        ("cache", schema.Cache),
         ("observability", schema.Observability),
     ):
         yield from _table(name, table, names)

@@ -346,16 +346,18 @@ PLACES = {
     "": "{key}",
     **{
         f"[{name}]": f"{name}.{{key}}"
-        for name in ("server", "models", "selection", "retry", "health", "timeouts", "auth", "observability")
+        for name in ("server", "models", "selection", "retry", "health", "timeouts", "auth", "cache", "observability")
     },
     **{f"[{name}]": f"{name}.{{key}}" for name in ("routing", "routing.tiers", "routing.router_timeouts", "providers.p")},
     **{f"[[models.{name}]]": f"models.{name}[0].{{key}}" for name in ("fast", "balanced", "deep", "embedding")},
     "[[models.deep]]\n[models.deep.price]": "models.deep[0].price.{key}",
+    "[providers.p.tls]": "providers.p.tls.{key}",
+    "[[models.deep]]\n[models.deep.tls]": "models.deep[0].tls.{key}",
 }
 
 
 def test_every_table_is_among_the_places():
-    assert len(PLACES) == len(TABLES) - 1 + 3  # all but the base class; an endpoint's table has four places
+    assert len(PLACES) == len(TABLES) - 1 + 4  # all but the base class; an endpoint's table has four places, and tls two
 
 
 @given(place=st.sampled_from(sorted(PLACES)), key=st.text(min_size=1).filter(lambda key: key not in KNOWN))
