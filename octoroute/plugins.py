@@ -1,4 +1,4 @@
-"""Vendors that other packages bring: entry points of the group `octoroute.providers`, beside the built-in ones, never instead of them.
+"""Vendors that other packages bring: entry points of the group `octoroute.providers`, beside the built-in ones, never instead.
 
 A plug-in is code of somebody else: it is loaded when an endpoint is of its kind, and a crash in it is that endpoint's failure,
 so the next one is asked.
@@ -147,10 +147,10 @@ class _Guard:
         except OctorouteError:
             raise
         except Exception as error:
+            log.exception("a plug-in failed", kind=self._kind, package=self._package)
             raise self.broke(type(error).__name__) from error
 
     def broke(self, what: str) -> Broke:
-        log.error("a plug-in failed", kind=self._kind, package=self._package, error=what, exc_info=True)
         return Broke(f"the plug-in {self._kind} failed", detail=f"{self._package}: {what}")
 
 

@@ -58,6 +58,8 @@ def lines(explanation: Explanation) -> Iterator[str]:
     decision = explanation.decision
     yield f"tier      {decision.tier}"
     yield f"decided   {decision.by}: {decision.why}"
+    if decision.reject is not None:
+        yield f"rejected  {decision.reject}"
     if decision.confidence is not None:
         yield f"certainty {decision.confidence:.2f}"
     for candidate in explanation.candidates:

@@ -56,7 +56,12 @@ def test_b37_the_endpoints_own_tls_stands_in_the_place_of_the_providers(authorit
     theirs, own = (endpoint.tls for endpoint in config.endpoints)
     assert theirs is not None
     assert own is not None
-    assert (theirs.ca_file, theirs.client_cert, theirs.client_key, theirs.pins_sha256) == (str(ca), str(cert), str(key), frozenset())
+    assert (theirs.ca_file, theirs.client_cert, theirs.client_key, theirs.pins_sha256) == (
+        str(ca),
+        str(cert),
+        str(key),
+        frozenset(),
+    )
     assert (own.ca_file, own.client_cert, own.pins_sha256) == (None, None, frozenset({digest}))
 
 
@@ -127,7 +132,9 @@ def test_a_proxy_needs_the_other_transport():
     assert "pass" not in repr(endpoint)
 
 
-@pytest.mark.parametrize("url", ["10.0.0.9:3128", "https://10.0.0.9", "http://", "http://h/path", "http://h:0", "http://h?q", "socks5://h:1"])
+@pytest.mark.parametrize(
+    "url", ["10.0.0.9:3128", "https://10.0.0.9", "http://", "http://h/path", "http://h:0", "http://h?q", "socks5://h:1"]
+)
 def test_what_is_no_proxy(url):
     (problem,) = problems(f'[server]\nupstream = "aiohttp"\n[providers.p]\nproxy = "{url}"\n{MINE}')
     assert problem == "providers.p.proxy: is not the URL of an HTTP proxy; write it like http://10.0.0.1:3128"
