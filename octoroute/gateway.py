@@ -14,6 +14,7 @@ import structlog
 
 from octoroute.deciding import Deciding
 from octoroute.dialects.base import Inbound
+from octoroute.dialects.hints import hint_of
 from octoroute.errors import Exhausted, Forbidden, Misconfigured, OctorouteError, OverLimit, Throttled, Unreachable, UpstreamError
 from octoroute.health import CROWDED, Health, Lease
 from octoroute.house import House, Retry, Waiting
@@ -90,6 +91,8 @@ class Gateway:
             trail.end(ending_of(error), error)
             trail.settle()
             error.told |= self._way(trail)
+            if trail.hint is not None:
+                error.told["x-octoroute-hint"] = trail.hint
             raise
         except Exception:
             trail.end(Ending.FAILED, OctorouteError())
@@ -198,6 +201,9 @@ class Gateway:
             lease.failed(error)
             lease.release(_NOTHING)
             trail.failed(endpoint, since, error.code)
+            trail.hint = hint_of(error)
+            if trail.hint is not None:
+                log.warning("upstream.refused", request_id=request.id, endpoint=endpoint.id, error=error.code, hint=trail.hint)
             raise
         except BaseException as error:
             lease.release()

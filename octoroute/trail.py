@@ -44,6 +44,7 @@ class Trail:
         "_settled",
         "_started_at",
         "attempts",
+        "hint",
         "key_name",
         "warnings",
     )
@@ -68,6 +69,8 @@ class Trail:
         self.key_name = key_name
         self.warnings: tuple[str, ...] = ()
         """What the client should know of how it was answered."""
+        self.hint: str | None = None
+        """What an operator can do about the last attempt's failure."""
 
     @property
     def decision(self) -> Decision | None:
