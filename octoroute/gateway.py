@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 import structlog
 
+from octoroute.cache import Cache
 from octoroute.deciding import Deciding
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.hints import hint_of
@@ -24,7 +25,7 @@ from octoroute.relay import Reply
 from octoroute.selection import Asked, Random, estimated_tokens, whole
 from octoroute.trail import ABANDONED, Ledger, Trail, ending_of
 from octoroute.types import Decision, Ending, Endpoint, Outcome, Request, Usage
-from octoroute.upstream import Opened, Question, Upstream
+from octoroute.upstream import Begun, Opened, Question, Upstream
 
 __all__ = ["Gateway", "House", "Retry", "Waiting"]
 
@@ -58,6 +59,7 @@ class Gateway:
         self.inbound = inbound
         self.clock = clock
         self.random = random
+        self.cache: Cache | None = None
         self.planning = Planning(health, upstream, inbound, random)
         self.deciding = Deciding(self.planning, upstream)
         self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
@@ -73,20 +75,9 @@ class Gateway:
             trail.decided(decision)
             if decision.reject is not None:
                 raise Forbidden(decision.reject)  # noqa: TRY301 - settled below, as every refusal
-            if self.queue.depth:
-                self.queue.catch_up()
-            planned, lease = self.planning.candidates(decision, asked, house), None
-            if not planned.order:
-                granted = await self._wait(decision, asked, house, planned, trail)
-                planned, lease = granted.planned, granted.lease
-            if planned.policy.learns:
-                planned.policy.took(planned.order[0])
-                trail.teaches(planned.policy)
-            opened = await self._open_first(request, planned, trail, house, lease)
-            headers = {**opened.headers, **self._way(trail)}
-            if trail.warnings:
-                headers["x-octoroute-warning"] = one_line(trail.warnings)
-            return await Reply.begin(request, self.inbound[request.dialect], opened, trail, headers)
+            if self.cache is not None:
+                return await self._answer_by(self.cache, asked, decision, house, trail)
+            return await self._reply(request, await self._open(asked, decision, house, trail), trail)
         except OctorouteError as error:
             trail.end(ending_of(error), error)
             trail.settle()
@@ -101,6 +92,40 @@ class Gateway:
         except BaseException:  # the client has left
             trail.settle()
             raise
+
+    async def _open(self, asked: Asked, decision: Decision, house: House, trail: Trail) -> Opened:
+        """Plan, wait for a place if there must be one, and ask until an answer begins."""
+        if self.queue.depth:
+            self.queue.catch_up()
+        planned, lease = self.planning.candidates(decision, asked, house), None
+        if not planned.order:
+            granted = await self._wait(decision, asked, house, planned, trail)
+            planned, lease = granted.planned, granted.lease
+        if planned.policy.learns:
+            planned.policy.took(planned.order[0])
+            trail.teaches(planned.policy)
+        return await self._open_first(asked.request, planned, trail, house, lease)
+
+    async def _reply(self, request: Request, opened: Begun, trail: Trail, told: Mapping[str, str] | None = None) -> Reply:
+        headers = {**opened.headers, **self._way(trail), **(told or {})}
+        if trail.warnings:
+            headers["x-octoroute-warning"] = one_line(trail.warnings)
+        return await Reply.begin(request, self.inbound[request.dialect], opened, trail, headers)
+
+    async def _answer_by(self, cache: Cache, asked: Asked, decision: Decision, house: House, trail: Trail) -> Reply:
+        """From the cache, or into it."""
+        request = asked.request
+        ticket = cache.ticket(request, decision)
+        recalled = cache.look(ticket, request)
+        if recalled is not None:
+            trail.recalled(recalled.notes)
+            who = recalled.endpoint
+            way = {"x-octoroute-cache": "hit", "x-octoroute-endpoint": who.id, "x-octoroute-model": who.model}
+            return await self._reply(request, recalled, trail, way)
+        trail.cache = "bypass" if ticket.key is None else "miss"
+        opened = await self._open(asked, decision, house, trail)
+        keeping = cache.keeping(ticket, opened, self.upstream.outbound(opened.endpoint), request, trail.warnings)
+        return await self._reply(request, keeping, trail, {"x-octoroute-cache": trail.cache})
 
     def turned_away(self, dialect: str, request_id: str, error: OctorouteError) -> None:
         """What was no request yet, and is none now."""

@@ -68,6 +68,8 @@ def story(outcome: Outcome) -> dict[str, Any]:
         told["rule"] = decision.rule
     if outcome.queued_s is not None:
         told["queue_ms"] = _ms(outcome.queued_s)
+    if outcome.cache is not None:
+        told["cache"] = outcome.cache
     if outcome.attempts:
         told["attempts"] = [
             {"endpoint": attempt.endpoint.id, "ms": _ms(attempt.took_s), "error": attempt.error} for attempt in outcome.attempts

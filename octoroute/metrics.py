@@ -67,6 +67,7 @@ TABLE: tuple[Described, ...] = (
     Described("octoroute_cost_usd_total", ("endpoint",), "Cost by the configured prices."),
     Described("octoroute_routing_decisions_total", ("strategy", "tier", "reason"), "Tier decisions and their reasons."),
     Described("octoroute_queue_wait_seconds", ("ending",), "Time in the queue, of requests that had to wait.", _SECONDS),
+    Described("octoroute_cache_total", ("result",), "Requests by what the response cache did: hit, miss, bypass."),
     Described("octoroute_client_errors_total", ("code",), "Requests refused before any endpoint was asked."),
 )
 
@@ -134,6 +135,8 @@ class Metrics:
         self._record_decision(outcome)
         if outcome.queued_s is not None:
             self.observe("octoroute_queue_wait_seconds", outcome.queued_s, outcome.ending)
+        if outcome.cache is not None:
+            self.count("octoroute_cache_total", outcome.cache)
         self.record_attempts(outcome)
         endpoint = outcome.endpoint or (outcome.attempts[-1].endpoint if outcome.attempts else None)
         if endpoint is None:

@@ -15,7 +15,7 @@ from octoroute.dialects.base import Encoder, Inbound
 from octoroute.errors import OctorouteError, TooSlow, UpstreamError
 from octoroute.trail import Trail
 from octoroute.types import Ending, Request
-from octoroute.upstream import Opened, Part
+from octoroute.upstream import Begun, Part
 
 KEEP_ALIVE_S = 15.0
 
@@ -41,7 +41,7 @@ class Reply:
     )
 
     def __init__(
-        self, request: Request, inbound: Inbound, opened: Opened, trail: Trail, headers: Mapping[str, str], body: bytes | None
+        self, request: Request, inbound: Inbound, opened: Begun, trail: Trail, headers: Mapping[str, str], body: bytes | None
     ) -> None:
         self.request = request
         self.stream = request.stream
@@ -57,7 +57,7 @@ class Reply:
         self._encoder: Encoder | None = None
 
     @classmethod
-    async def begin(cls, request: Request, inbound: Inbound, opened: Opened, trail: Trail, headers: Mapping[str, str]) -> Reply:
+    async def begin(cls, request: Request, inbound: Inbound, opened: Begun, trail: Trail, headers: Mapping[str, str]) -> Reply:
         """Raises UpstreamError when a whole answer cannot be said in the client's dialect after all."""
         body = None
         if not request.stream:

@@ -7,7 +7,7 @@ the ledger. It does not await, so no cancellation can come between; the second c
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from octoroute.errors import Exhausted, OctorouteError, UpstreamError
 from octoroute.health import Lease
@@ -44,6 +44,7 @@ class Trail:
         "_settled",
         "_started_at",
         "attempts",
+        "cache",
         "hint",
         "key_name",
         "warnings",
@@ -69,6 +70,8 @@ class Trail:
         self.key_name = key_name
         self.warnings: tuple[str, ...] = ()
         """What the client should know of how it was answered."""
+        self.cache: Literal["hit", "miss", "bypass"] | None = None
+        """What the response cache did; None: there is none."""
         self.hint: str | None = None
         """What an operator can do about the last attempt's failure."""
 
@@ -97,6 +100,12 @@ class Trail:
         self._opened = opened
         self.attempts.append(Attempt(endpoint=lease.endpoint, took_s=self._first_event_at - since))
         lease.began()
+
+    def recalled(self, notes: tuple[str, ...]) -> None:
+        """Nobody needs to be asked: the answer is there."""
+        self._first_event_at = self._clock()
+        self.cache = "hit"
+        self.warnings = notes
 
     def end(self, ending: Ending, error: OctorouteError | None = None) -> None:
         """How it ended; the first word counts."""
@@ -144,6 +153,7 @@ class Trail:
             decision=self.decision,
             routing_s=self._routing_s,
             queued_s=self._queued_s,
+            cache=self.cache,
             attempts=tuple(self.attempts),
             endpoint=endpoint,
             error=self._error.code if self._error else None,

@@ -304,6 +304,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     routing_s: float = 0.0
     queued_s: float | None = None
     """How long it waited for a place; None: it did not have to."""
+    cache: Literal["hit", "miss", "bypass"] | None = None
+    """What the response cache did; None: there is none."""
     attempts: tuple[Attempt, ...] = ()
     endpoint: Endpoint | None = None
     """Who answered, wholly or in part."""

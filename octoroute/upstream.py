@@ -53,7 +53,7 @@ class Opened:
 
     def __init__(self, endpoint: Endpoint, answer: Answer, reader: Reader, cutter: Cutter | None, first: Part) -> None:
         self.endpoint = endpoint
-        self.headers = _passed_on(answer.headers)
+        self.headers: Mapping[str, str] = _passed_on(answer.headers)
         self.stream = cutter is not None
         self._answer = answer
         self._reader = reader
@@ -128,6 +128,24 @@ class Opened:
 
 Part = bytes | Sequence[Event]
 """A piece of an answer: wire bytes to pass on, or events to encode."""
+
+
+class Begun(Protocol):
+    """What an `Opened` is to those who read it."""
+
+    endpoint: Endpoint
+    headers: Mapping[str, str]
+    stream: bool
+
+    @property
+    def progress(self) -> Progress: ...
+
+    @property
+    def translated(self) -> bool: ...
+
+    async def read(self) -> Part | None: ...
+
+    def close(self) -> None: ...
 
 
 class Reader(Protocol):
