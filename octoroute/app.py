@@ -1,44 +1,29 @@
-"""The composition root: everything is built here, once, from a configuration. Nothing imports this but the command line.
+"""The HTTP service: a client of the building, and the composition of everything HTTP. Nothing imports this but the command line.
 
 The hot routes are plain ASGI endpoints looked up by path; everything else is Starlette's.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
 
 import msgspec
-import structlog
 
-from octoroute import dialects
 from octoroute.api.answering import Answering
-from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
+from octoroute.api.edge import Keys, Receive, Scope, Send
 from octoroute.api.views import Door, Views
-from octoroute.asking import Asker
-from octoroute.config.schema import Config, RuleTable
-from octoroute.counting import Calibration, Counting
+from octoroute.building import Building
+from octoroute.changes import Changes
+from octoroute.config.file import ConfigFile
+from octoroute.config.schema import Config
 from octoroute.deciding import ALIASES
-from octoroute.dialects.traits import opening_of, user_of
-from octoroute.gateway import Gateway, House, Retry, Waiting
-from octoroute.health import Circuit, Health
-from octoroute.ledger import Ledger
-from octoroute.metrics import Metrics, Scraper
-from octoroute.plugins import Vendors
-from octoroute.prober import Prober
 from octoroute.relay import KEEP_ALIVE_S, Reply
-from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
-from octoroute.rulebook import Rule
-from octoroute.selection import ORDERS, POLICIES, Policy, Senses
-from octoroute.tasks import Owner, supervise
-from octoroute.transports import TRANSPORTS
+from octoroute.routers import Router
+from octoroute.traffic.recorder import Recorder
+from octoroute.traffic.tap import Route
 from octoroute.transports.base import Transport
-from octoroute.types import Decision, Endpoint
-from octoroute.upstream import Upstream
-
-log = structlog.stdlib.get_logger("octoroute.app")
 
 
 class App:
@@ -53,50 +38,37 @@ class App:
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         keep_alive_s: float = KEEP_ALIVE_S,
+        load: Callable[[], Config] | None = None,
+        file: ConfigFile | None = None,
+        spread: Callable[[], None] | None = None,
     ) -> None:
-        self.config = config
+        """`load` reads the configuration again; `file` is where it came from, if it may be rewritten; `spread` tells the other
+        workers of a change.
+        """
+        self.building = building = Building(config, transport=transport, clock=clock, wall=wall, chance=chance)
+        self.gateway = building.gateway
+        self.inbound = building.inbound
+        self.metrics = building.metrics
+        self.scraper = building.scraper
+        self.statistics = building.statistics
+        self.switches = building.switches
+        self.counting = building.counting
         self.wall = wall
-        self.inbound = dialects.inbound(wall)
-        self.keys = Keys(config.auth.keys)
-        self.max_request_bytes = config.server.max_request_bytes
-        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
-        self._transport = transport or TRANSPORTS[config.server.upstream]()
-        self._chance = chance
-        self._clock = clock
-        self._owner = Owner()
-        self._policies: dict[tuple[str, ...], Policy] = {}
-        self._health = health = Health(
-            failure_threshold=config.health.failure_threshold, recovery_s=config.health.recovery_seconds, clock=clock, wall=wall
-        )
-        health.limit(config.limits)
-        health.changed = self._notice_circuit
-        self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, _reason, lambda: self.gateway.queue.depth)
-        self.scraper = Scraper(self.metrics, clock)
-        ledger = Ledger(self.metrics)
-        vendors = Vendors(dialects.outbound(clock))
-        upstream = Upstream(self._transport, vendors, vendors.outbound)
-        self.gateway = Gateway(
-            house=self._house(config),
-            upstream=upstream,
-            health=health,
-            ledger=ledger,
-            inbound=self.inbound,
-            clock=clock,
-            random=chance,
-        )
-        self.counting = Counting(self.gateway, Calibration(chance))
-        ledger.learn = self.counting.learn
-        self.dry_router = self._dry_router(config)
-        self._prober = Prober(
-            upstream=upstream,
-            health=health,
-            endpoints=lambda: self.gateway.house.endpoints,
-            interval_s=lambda: self.config.health.interval_seconds,
-            random=chance,
-            cannot=self._cannot_probe,
-        )
-        self._hot = self._routes(keep_alive_s)
+        self._started = False
+        self._admit(config)
+        self.changes = Changes(self.reload, lambda: self.config, load=load, file=file, spread=spread)
+        self.recorder = Recorder(clock=clock, wall=wall, dropped=self._lines_dropped)
+        self._plain = self._routes(keep_alive_s)
+        self._hot: Mapping[str, Route] = self._plain
         self._views = Door(Views(self).app(), self)
+
+    @property
+    def config(self) -> Config:
+        return self.building.config
+
+    @property
+    def dry_router(self) -> Router:
+        return self.building.dry_router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -105,35 +77,31 @@ class App:
             await self._live(receive, send)
 
     def reload(self, config: Config) -> None:
-        """From the next request on. Requests under way finish as they began; endpoints that stay keep their health."""
-        house = self._house(config)
-        self.config = config
-        self.gateway.house = house
-        self.gateway.health.keep(house.endpoints)
-        self.gateway.health.limit(config.limits)
-        self.gateway.health.failure_threshold = config.health.failure_threshold
-        self.gateway.health.recovery_s = config.health.recovery_seconds
-        self.dry_router = self._dry_router(config)
-        self.keys = Keys(config.auth.keys)
+        """From the next request on."""
+        self.building.reload(config)
+        self._admit(config)
+        if self._started:
+            self._record(config)
+
+    def _admit(self, config: Config) -> None:
+        """Who may come in, and with how much."""
+        self.keys = Keys(config.auth.keys, config.auth.admin_keys)
         self.max_request_bytes = config.server.max_request_bytes
         self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
 
+    def _record(self, config: Config) -> None:
+        self.recorder.use(config)
+        self.building.ledger.watcher = self.recorder.watcher
+        self._hot = self.recorder.around(self._plain)
+
     async def start(self) -> None:
-        self._owner.start(
-            "health probe", supervise("health probe", self._prober.run, died=self._probe_died, clock=self.gateway.clock)
-        )
-
-        if self.metrics.shared:
-            self._owner.start("gauges", supervise("gauges", self._share_gauges, died=self._probe_died, clock=self.gateway.clock))
-
-    async def _share_gauges(self) -> None:
-        while True:
-            self.metrics.share()
-            await asyncio.sleep(1.0)
+        self._started = True
+        self._record(self.config)
+        await self.building.start()
 
     async def stop(self) -> None:
-        await self._owner.stop()
-        await self._transport.close()
+        await self.building.stop()
+        await self.recorder.stop()
 
     def _routes(self, keep_alive_s: float) -> Mapping[str, Answering]:
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
@@ -153,60 +121,8 @@ class App:
             "/chat": answering("simple", _chat),
         }
 
-    def _house(self, config: Config) -> House:
-        routing = config.routing
-        asker = Asker(lambda: self.gateway, routing.router_tier, routing.router_timeout_s, new_id)
-        return House(
-            endpoints=config.endpoints,
-            router=STRATEGIES[routing.strategy](_setting(config), asker),
-            default_importance=routing.default_importance,
-            retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
-            policy=self._policy(config),
-            policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
-            max_cost_usd=config.selection.max_cost_usd,
-            rules=tuple(_rule(table) for table in routing.rules if table.enabled),
-            allow_provider_prefix=routing.allow_provider_prefix,
-            waiting=Waiting(most=config.queue.max_waiting, max_wait_s=config.queue.max_wait_seconds),
-        )
-
-    def _policy(self, config: Config, name: str | None = None) -> Policy:
-        """The one of that name, else the configured one; what it has learnt survives a reload."""
-        selection = config.selection
-        by_order = name is None and selection.order != "endpoint"
-        key = ("order", selection.order) if by_order else ("policy", name or selection.policy, selection.sticky_by)
-        policy = self._policies.get(key)
-        if policy is None:
-            senses = Senses(
-                clock=self._clock,
-                in_flight=self._in_flight,
-                user_of=user_of,
-                opening_of=opening_of,
-                sticky_by=selection.sticky_by,
-            )
-            build = ORDERS[selection.order] if by_order else POLICIES[name or selection.policy]
-            policy = self._policies[key] = build(senses)
-        return policy
-
-    def _in_flight(self, endpoint: Endpoint) -> int:
-        return self._health.of(endpoint).in_flight
-
-    def _dry_router(self, config: Config) -> Router:
-        return STRATEGIES[config.routing.strategy](_setting(config), ask_nobody)
-
-    def _notice_circuit(self, circuit: Circuit, endpoint: Endpoint, request_id: str) -> None:
-        """`request_id` is whose doing it was; "" the probe's."""
-        told = {"endpoint": endpoint.id, "provider": endpoint.provider, "request_id": request_id or None}
-        if circuit is Circuit.OPEN:
-            log.warning(_CIRCUIT_EVENTS[circuit], **told, error=self._health.of(endpoint).last_error)
-        else:
-            log.info(_CIRCUIT_EVENTS[circuit], **told)
-
-    def _probe_died(self, how: str) -> None:
-        self.metrics.count("octoroute_background_health_task_failures_total", how)
-
-    def _cannot_probe(self, endpoint: Endpoint, error: Exception) -> None:
-        self.metrics.count("octoroute_health_tracking_failures_total", endpoint.id, "probe_failed")
-        log.error("endpoint cannot be probed", endpoint=endpoint.id, error=type(error).__name__)
+    def _lines_dropped(self, count: int) -> None:
+        self.metrics.count("octoroute_traffic_log_dropped_total", by=count)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -222,27 +138,6 @@ class App:
 
 def create_app(config: Config) -> App:
     return App(config)
-
-
-def _rule(table: RuleTable) -> Rule:
-    return Rule(**{name: getattr(table, name) for name in Rule.__struct_fields__})
-
-
-def _reason(decision: Decision) -> str:
-    """For metric labels: from closed sets, the routers' reasons and the names of the operator's rules."""
-    return decision.rule or reason(decision)
-
-
-_CIRCUIT_EVENTS = {
-    Circuit.CLOSED: "breaker.closed",
-    Circuit.HALF_OPEN: "breaker.half_open",
-    Circuit.OPEN: "breaker.opened",
-}
-
-
-def _setting(config: Config) -> Setting:
-    routing = config.routing
-    return Setting(default_tier=routing.default_tier, router_tier=routing.router_tier, tier_descriptions=routing.tier_descriptions)
 
 
 def _chat(reply: Reply) -> bytes:

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
-import structlog
 
 from octoroute.cache import Cache
 from octoroute.deciding import Deciding
@@ -19,6 +18,7 @@ from octoroute.dialects.hints import hint_of
 from octoroute.errors import Exhausted, Forbidden, Misconfigured, OctorouteError, OverLimit, Throttled, Unreachable, UpstreamError
 from octoroute.health import CROWDED, Health, Lease
 from octoroute.house import House, Retry, Waiting
+from octoroute.notices import Notices
 from octoroute.planning import Planned, Planning
 from octoroute.queue import Queue
 from octoroute.relay import Reply
@@ -28,9 +28,6 @@ from octoroute.types import Decision, Ending, Endpoint, Outcome, Request, Usage
 from octoroute.upstream import Begun, Opened, Question, Upstream
 
 __all__ = ["Gateway", "House", "Retry", "Waiting"]
-
-
-log = structlog.stdlib.get_logger("octoroute.route")
 
 
 class Granted(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +48,7 @@ class Gateway:
         inbound: Mapping[str, Inbound],
         clock: Callable[[], float],
         random: Random,
+        notices: Notices | None = None,
     ) -> None:
         self.house = house
         self.upstream = upstream
@@ -60,6 +58,7 @@ class Gateway:
         self.clock = clock
         self.random = random
         self.cache: Cache | None = None
+        self.notices = notices or Notices()
         self.planning = Planning(health, upstream, inbound, random)
         self.deciding = Deciding(self.planning, upstream)
         self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
@@ -186,7 +185,6 @@ class Gateway:
         tokens = estimated_tokens(request.facts)
         errors: list[UpstreamError] = []
         avoid: set[object] = set()
-        last: Endpoint | None = None
         again = 0
         while True:
             asked = False
@@ -201,22 +199,21 @@ class Gateway:
                 if lease is None:
                     continue
                 asked = True
-                if last is not None:
-                    _notice_fallback(request, last, endpoint, errors[-1])
+                self.notices.asked(request.id, trail.attempts, endpoint)
                 try:
-                    return await self._attempt(request, lease, trail)
+                    return await self.attempt(request, lease, trail)
                 except UpstreamError as error:
                     if not error.retryable:
                         raise
                     errors.append(error)
-                    last = endpoint
                     if planned.policy.by_provider and isinstance(error, Misconfigured | Unreachable):
                         avoid.add(whole(endpoint))
             again += 1
             if not asked or retry.max_attempts == 0 or len(errors) >= retry.max_attempts:
                 raise _exhausted(errors, self.health.next_chance_s(planned.order, tokens))
 
-    async def _attempt(self, request: Request, lease: Lease, trail: Trail) -> Opened:
+    async def attempt(self, request: Request, lease: Lease, trail: Trail) -> Opened:
+        """Ask one endpoint once. Raises UpstreamError; then health knows, and the lease is released."""
         endpoint = lease.endpoint
         since = self.clock()
         try:
@@ -228,7 +225,7 @@ class Gateway:
             trail.failed(endpoint, since, error.code)
             trail.hint = hint_of(error)
             if trail.hint is not None:
-                log.warning("upstream.refused", request_id=request.id, endpoint=endpoint.id, error=error.code, hint=trail.hint)
+                self.notices.refused(request.id, endpoint, error.code, trail.hint)
             raise
         except BaseException as error:
             lease.release()
@@ -280,18 +277,6 @@ def one_line(warnings: Sequence[str]) -> str:
     """Fit for a header: printable ASCII, at most 500 characters (v1's rule)."""
     text = "".join(" " if char < " " or char == "\x7f" else char if char.isascii() else "?" for char in "; ".join(warnings))
     return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 3] + "..."
-
-
-def _notice_fallback(request: Request, last: Endpoint, endpoint: Endpoint, error: UpstreamError) -> None:
-    log.info(
-        "route.model_fallback" if whole(last) == whole(endpoint) else "route.provider_fallback",
-        request_id=request.id,
-        provider=endpoint.provider,
-        endpoint=endpoint.id,
-        model=endpoint.model,
-        instead_of=last.id,
-        error=error.code,
-    )
 
 
 _NOTHING = Usage()

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from octoroute.metrics import Metrics
+from octoroute.statistics import Statistics
 from octoroute.types import Ending, Endpoint, Outcome, Request, Usage
 
 log = structlog.stdlib.get_logger("octoroute.request")
@@ -17,20 +18,27 @@ ROUTING = "routing"
 
 
 class Ledger:
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, statistics: Statistics) -> None:
         self._metrics = metrics
+        self._statistics = statistics
         self.learn: Callable[[Request, Endpoint, Usage], None] | None = None
         """Told what providers reported, for those who estimate."""
+        self.watcher: Callable[[Outcome], None] | None = None
+        """Told every outcome, in the task of its request."""
 
     def settle(self, outcome: Outcome, request: Request | None) -> None:
         """Never raises: a request is not lost for its bookkeeping. `request` is None for what never became one."""
         try:
             if outcome.dialect == ROUTING:
                 self._metrics.record_attempts(outcome)
+                self._statistics.record_attempts(outcome)
             else:
                 self._metrics.record(outcome)
+                self._statistics.record(outcome)
                 if self.learn and request and outcome.usage is not None and outcome.endpoint is not None:
                     self.learn(request, outcome.endpoint, outcome.usage)
+            if self.watcher is not None:
+                self.watcher(outcome)
         except Exception as error:
             self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
             log.exception("recording failed", request_id=outcome.request_id, error=repr(error))

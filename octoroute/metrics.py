@@ -66,6 +66,7 @@ TABLE: tuple[Described, ...] = (
     Described("octoroute_tokens_total", ("endpoint", "kind"), "Tokens by kind: input, output, cached, reasoning, estimated."),
     Described("octoroute_cost_usd_total", ("endpoint",), "Cost by the configured prices."),
     Described("octoroute_routing_decisions_total", ("strategy", "tier", "reason"), "Tier decisions and their reasons."),
+    Described("octoroute_traffic_log_dropped_total", (), "Requests missing in the traffic log: its queue or its disk was full."),
     Described("octoroute_queue_wait_seconds", ("ending",), "Time in the queue, of requests that had to wait.", _SECONDS),
     Described("octoroute_cache_total", ("result",), "Requests by what the response cache did: hit, miss, bypass."),
     Described("octoroute_client_errors_total", ("code",), "Requests refused before any endpoint was asked."),

@@ -33,6 +33,7 @@ class Reply:
         "body",
         "decision",
         "endpoint",
+        "failure",
         "headers",
         "request",
         "stream",
@@ -55,6 +56,8 @@ class Reply:
         self._opened = opened
         self._trail = trail
         self._encoder: Encoder | None = None
+        self.failure: OctorouteError | None = None
+        """What the last piece of a stream that broke tells the client."""
 
     @classmethod
     async def begin(cls, request: Request, inbound: Inbound, opened: Begun, trail: Trail, headers: Mapping[str, str]) -> Reply:
@@ -114,6 +117,7 @@ class Reply:
         return self._encoder.encode(part)
 
     def _failure(self, error: OctorouteError) -> bytes:
+        self.failure = error
         if self._encoder is not None:
             return self._encoder.fail(error, self.request.id)
         return self._inbound.error_event(error, self.request.id)

@@ -6,6 +6,7 @@ Frozen and keyword-only; units stand in the names. Nothing here imports from the
 from __future__ import annotations
 
 import hmac
+import secrets
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
@@ -118,6 +119,11 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
     """Digests of the certificates (DER) one of which it must have; none: any that is valid."""
     version: str = ""
     """Changes with what is in the files."""
+
+
+def new_id() -> str:
+    """For a request that brought none."""
+    return "req_" + secrets.token_hex(12)
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

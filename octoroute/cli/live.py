@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from octoroute.app import App
+from octoroute.building import Building
 from octoroute.config import Config
 from octoroute.conversation import Conversation, Role, Text, Turn
 from octoroute.errors import OctorouteError
@@ -27,18 +27,18 @@ class Answered(NamedTuple):
 
 async def ask(config: Config) -> Sequence[Answered]:
     """In the order of the configuration."""
-    app = App(config)
+    building = Building(config)
     gate = asyncio.Semaphore(AT_ONCE)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_ask(app, endpoint, gate)) for endpoint in config.endpoints]
+            tasks = [group.create_task(_ask(building, endpoint, gate)) for endpoint in config.endpoints]
         return [task.result() for task in tasks]
     finally:
-        await app.stop()
+        await building.stop()
 
 
-async def _ask(app: App, endpoint: Endpoint, gate: asyncio.Semaphore) -> Answered:
-    upstream = app.gateway.upstream
+async def _ask(building: Building, endpoint: Endpoint, gate: asyncio.Semaphore) -> Answered:
+    upstream = building.gateway.upstream
     async with gate:
         since = time.monotonic()
         try:

@@ -53,6 +53,9 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         auth=file.auth,
         cache=file.cache,
         observability=file.observability,
+        logging=file.logging,
+        file=file,
+        written=reader.written,
         source=source,
         warnings=tuple(_warnings(file, names)),
     )

@@ -122,6 +122,9 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[auth]", schema.Auth),
     ("[cache]", schema.Cache),
     ("[observability]", schema.Observability),
+    ("[logging]", schema.Logging),
+    ("[logging.traffic]", schema.TrafficLog),
+    ("[logging.rotation]", schema.Rotation),
 )
 
 

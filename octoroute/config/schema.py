@@ -426,6 +426,14 @@ class Auth(Table, frozen=True, kw_only=True):
             example='["${OCTOROUTE_API_KEY}"]',
         ),
     ] = ()
+    admin_keys: Annotated[
+        tuple[Secret, ...],
+        Key(
+            "for the /admin routes, which are off without one; they are good for every other route too",
+            check=rules.client_key,
+            example='["${OCTOROUTE_ADMIN_KEY}"]',
+        ),
+    ] = ()
 
 
 class Cache(Table, frozen=True, kw_only=True):
@@ -451,6 +459,43 @@ class Observability(Table, frozen=True, kw_only=True):
     log_format: Annotated[Literal["auto", "console", "json"], Key("auto is console on a terminal, else json")] = "auto"
 
 
+class TrafficLog(Table, frozen=True, kw_only=True):
+    """Every request with its answer, a line of JSON each, in files of their own; keys are left out, prompts are not."""
+
+    enabled: Annotated[bool, Key("true writes them")] = False
+    directory: Annotated[str, Key("made if it is not there", check=rules.label)] = "logs"
+    name: Annotated[str, Key("the file is called NAME.ndjson", check=rules.file_stem)] = "traffic"
+    max_body_bytes: Annotated[
+        int, Key("of each request and each answer; what is longer is cut, 0 leaves bodies out", low=0, high=1 << 30)
+    ] = 1048576
+    queue_bytes: Annotated[
+        int, Key("what may wait for a slow disk; more is dropped and counted, and no answer waits", low=65536, high=1 << 32)
+    ] = 67108864
+    redact: Annotated[
+        tuple[str, ...],
+        Key("regular expressions; what they match is written as ***", check=rules.pattern, example="['[0-9]{16}']"),
+    ] = ()
+
+
+class Rotation(Table, frozen=True, kw_only=True):
+    """When a log file is put aside as NAME.YYYYMMDD_HHMMSS.ndjson, and how long it is kept."""
+
+    enabled: Annotated[bool, Key("false lets the file grow")] = True
+    max_size_mb: Annotated[float, Key("a line that would make it larger goes to a new file", above=0, high=1048576)] = 50.0
+    compression: Annotated[bool, Key("gzip what was put aside")] = True
+    compress_immediately: Annotated[bool, Key("false: at the next cleanup")] = True
+    max_backups: Annotated[int, Key("files put aside that are kept; 0 keeps all", low=0, high=1000000)] = 10
+    max_age_days: Annotated[float, Key("older ones are removed; 0 keeps all", low=0, high=36500)] = 30.0
+    cleanup_interval_hours: Annotated[float, Key("between two cleanups", above=0, high=8760)] = 24.0
+
+
+class Logging(Table, frozen=True, kw_only=True):
+    """Logs in files. The log on standard output is [observability]'s."""
+
+    traffic: Annotated[TrafficLog, Key("requests and answers")] = TrafficLog()
+    rotation: Annotated[Rotation, Key("of the files")] = Rotation()
+
+
 class File(Table, frozen=True, kw_only=True):
     """A whole configuration file."""
 
@@ -466,6 +511,7 @@ class File(Table, frozen=True, kw_only=True):
     auth: Annotated[Auth, Key("")] = Auth()
     cache: Annotated[Cache, Key("")] = Cache()
     observability: Annotated[Observability, Key("")] = Observability()
+    logging: Annotated[Logging, Key("")] = Logging()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -484,5 +530,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     auth: Auth = Auth()
     cache: Cache = Cache()
     observability: Observability = Observability()
+    logging: Logging = Logging()
     source: str = ""
     warnings: tuple[str, ...] = ()
+    file: File = File()
+    """The same as the file has it, defaults filled in."""
+    written: Mapping[str, str] = {}
+    """By path, the text in the file for each value that the environment had a part in."""

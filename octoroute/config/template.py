@@ -87,6 +87,8 @@ def _lines(names: Names) -> Iterator[str]:
         ("auth", schema.Auth),
         ("cache", schema.Cache),
         ("observability", schema.Observability),
+        ("logging.traffic", schema.TrafficLog),
+        ("logging.rotation", schema.Rotation),
     ):
         yield from _table(name, table, names)
 

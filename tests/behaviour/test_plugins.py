@@ -286,7 +286,7 @@ async def test_b25_when_it_is_the_only_one_the_client_is_told_in_the_usual_way(i
 
 async def test_b25_a_probe_that_crashes_ends_nothing(installed, make_house, fake):
     house = await make_house([endpoint(fake, id="a", provider="crashing"), endpoint(fake, id="b")])
-    await house.app._prober.round()
+    await house.app.building.prober.round()
     assert (await house.row("a"))["consecutive_failures"] == 1
     assert (await house.row("b"))["consecutive_failures"] == 0
 

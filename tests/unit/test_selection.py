@@ -1,4 +1,4 @@
-"""The laws of the plan: a permutation of the available, sorted by priority, whose shares follow the weights."""
+"""The laws of the default order: a permutation of the available, sorted by priority, whose shares follow the weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.selection import FALLS_TO, fits, plan, unfit, weighted
+from octoroute.selection import FALLS_TO, fits, unfit, weighted
 from octoroute.types import Capability, Facts, Tier
 from tests.support.parts import endpoint
 
@@ -21,9 +21,9 @@ pools = st.lists(st.tuples(st.integers(0, 3), st.floats(1e-6, 1e6), st.booleans(
 
 
 @given(pools, st.integers())
-def test_a_plan_is_a_permutation_of_the_available_sorted_by_priority(pool, seed):
+def test_an_order_is_a_permutation_of_the_available_sorted_by_priority(pool, seed):
     endpoints, up = pool
-    order = plan(endpoints, lambda one: one.id in up, random.Random(seed).random)
+    order = weighted([one for one in endpoints if one.id in up], random.Random(seed).random)
     assert sorted(one.id for one in order) == sorted(up)
     priorities = [one.priority for one in order]
     assert priorities == sorted(priorities, reverse=True)
@@ -32,7 +32,7 @@ def test_a_plan_is_a_permutation_of_the_available_sorted_by_priority(pool, seed)
 @given(pools, st.sampled_from([0.0, 1 - 2**-53]))
 def test_the_ends_of_chance_do_not_break_it(pool, always):
     endpoints, up = pool
-    assert len(plan(endpoints, lambda one: one.id in up, lambda: always)) == len(up)
+    assert len(weighted([one for one in endpoints if one.id in up], lambda: always)) == len(up)
 
 
 def chi_square(seen: Counter, expected: dict[str, float], total: int) -> float:

@@ -346,8 +346,12 @@ PLACES = {
     "": "{key}",
     **{
         f"[{name}]": f"{name}.{{key}}"
-        for name in ("server", "models", "selection", "retry", "queue", "health", "timeouts", "auth", "cache", "observability")
+        for name in (
+            *("server", "models", "selection", "retry", "queue", "health", "timeouts", "auth", "cache"),
+            *("observability", "logging"),
+        )
     },
+    **{f"[{name}]": f"{name}.{{key}}" for name in ("logging.traffic", "logging.rotation")},
     **{f"[{name}]": f"{name}.{{key}}" for name in ("routing", "routing.tiers", "routing.router_timeouts", "providers.p")},
     **{f"[[models.{name}]]": f"models.{name}[0].{{key}}" for name in ("fast", "balanced", "deep", "embedding")},
     "[[routing.rules]]": "routing.rules[0].{key}",

@@ -63,7 +63,15 @@ def test_every_commented_key_of_the_template_may_be_uncommented():
 def test_every_key_is_in_the_template_and_on_the_page(table):
     page = PAGE.read_text("utf-8")
     for field in schema.fields(table):
-        if table is not schema.Models and field.name not in {"tiers", "router_timeouts", "cached", "rules", "tls"}:
+        if table is not schema.Models and field.name not in {
+            "tiers",
+            "router_timeouts",
+            "cached",
+            "rules",
+            "tls",
+            "traffic",
+            "rotation",
+        }:
             assert re.search(rf"(?m)(^#?|[{{,] ){field.name} = ", template()), field.name
         assert f"| `{field.name}` |" in page
 
