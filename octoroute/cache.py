@@ -41,7 +41,6 @@ class Ticket(msgspec.Struct, frozen=True):
     key: bytes | None
     """None: nothing."""
     look: bool = False
-    decision: Decision | None = None
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -96,7 +95,7 @@ class Cache:
             key = self._key(request, decision)
         except (ValueError, TypeError, RecursionError):
             return Ticket(None)
-        return Ticket(key, "no-cache" not in control, decision)
+        return Ticket(key, "no-cache" not in control)
 
     def look(self, ticket: Ticket, request: Request) -> Recalled | None:
         if ticket.key is None or not ticket.look:
@@ -115,11 +114,8 @@ class Cache:
 
     def keeping(self, ticket: Ticket, opened: Begun, outbound: Outbound, request: Request, notes: tuple[str, ...]) -> Begun:
         """`opened`, remembered if it comes to a good end."""
-        decision = ticket.decision
-        if ticket.key is None or decision is None:
+        if ticket.key is None:
             return opened
-        if decision.only is None and opened.endpoint.tier is not decision.tier:
-            return opened  # a substitute; the next one who asks should get what was decided
         return Keeping(opened, _Memo(self, ticket.key, outbound, request, notes, self._clock))
 
     def put(self, key: bytes, kept: Kept) -> None:

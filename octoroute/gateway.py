@@ -123,8 +123,10 @@ class Gateway:
             return await self._reply(request, recalled, trail, way)
         trail.cache = "bypass" if ticket.key is None else "miss"
         opened = await self._open(asked, decision, house, trail)
-        keeping = cache.keeping(ticket, opened, self.upstream.outbound(opened.endpoint), request, trail.warnings)
-        return await self._reply(request, keeping, trail, {"x-octoroute-cache": trail.cache})
+        answer: Begun = opened
+        if not _is_substitute(opened.endpoint, decision, house):
+            answer = cache.keeping(ticket, opened, self.upstream.outbound(opened.endpoint), request, trail.warnings)
+        return await self._reply(request, answer, trail, {"x-octoroute-cache": trail.cache})
 
     def turned_away(self, dialect: str, request_id: str, error: OctorouteError) -> None:
         """What was no request yet, and is none now."""
@@ -268,6 +270,11 @@ class Gateway:
             way["x-octoroute-endpoint"] = endpoint.id
             way["x-octoroute-model"] = endpoint.model
         return way
+
+
+def _is_substitute(endpoint: Endpoint, decision: Decision, house: House) -> bool:
+    """Of another tier than the decided one, which has endpoints, too: the next one who asks should get one of those."""
+    return decision.only is None and endpoint.tier is not decision.tier and bool(house.tier(decision.tier))
 
 
 MAX_WARNING = 500
