@@ -107,7 +107,7 @@ class App:
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
             return Answering(
                 self.gateway,
-                self.inbound[dialect],
+                self.building.interfaces[dialect],
                 keys=lambda: self.keys,
                 max_bytes=lambda: self.max_request_bytes,
                 present=present,
@@ -118,6 +118,8 @@ class App:
             "/v1/chat/completions": answering("openai"),
             "/v1/messages": answering("anthropic"),
             "/v1/responses": answering("responses"),
+            "/v1/completions": answering("completions"),
+            "/v1/embeddings": answering("embeddings"),
             "/chat": answering("simple", _chat),
         }
 

@@ -10,12 +10,14 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+import msgspec
 import structlog
 
 from octoroute import dialects
 from octoroute.asking import Asker
 from octoroute.cache import Cache
 from octoroute.config.schema import Config, RuleTable
+from octoroute.context import Context
 from octoroute.counting import Calibration, Counting
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.traits import opening_of, user_of
@@ -53,6 +55,8 @@ class Building:
         self.config = config
         self.wall = wall
         self.inbound: Mapping[str, Inbound] = dialects.inbound(wall)
+        self.interfaces: Mapping[str, Inbound] = {**self.inbound, **dialects.interfaces(wall)}
+        """Every interface that can be asked, by its name."""
         self._transport = transport or TRANSPORTS[config.server.upstream]()
         self._clock = clock
         self._owner = Owner()
@@ -132,23 +136,25 @@ class Building:
         cache = config.cache
         if not cache.enabled:
             return None
+        kinds = {endpoint.kind for endpoint in (*config.endpoints, *config.embedding)}
         return Cache(
             ttl_s=cache.ttl_seconds,
             max_bytes=cache.max_bytes,
             max_entries=cache.max_entries,
             shared=cache.scope == "everyone",
             clock=self._clock,
-            passes=frozenset(name for endpoint in config.endpoints for name in self._vendors[endpoint.kind].passes),
+            passes=frozenset(name for kind in kinds for name in self._vendors[kind].passes),
         )
 
     def _house(self, config: Config) -> House:
         routing = config.routing
         asker = Asker(lambda: self.gateway, routing.router_tier, routing.router_timeout_s, new_id)
         return House(
-            endpoints=config.endpoints,
+            endpoints=(*config.endpoints, *config.embedding),
             router=STRATEGIES[routing.strategy](_setting(config), asker),
             default_importance=routing.default_importance,
             retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
+            context=Context(**msgspec.structs.asdict(config.context)),
             policy=self._policy(config),
             policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
             max_cost_usd=config.selection.max_cost_usd,

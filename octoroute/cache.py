@@ -18,7 +18,7 @@ from octoroute.dialects.base import Outbound, Progress
 from octoroute.dialects.body import Body
 from octoroute.errors import Broke, OctorouteError
 from octoroute.events import Event, FinishReason
-from octoroute.types import Decision, Endpoint, Request
+from octoroute.types import Decision, Endpoint, Request, Usage
 from octoroute.upstream import Begun, Part
 
 MAX_ENTRY_BYTES = 1 << 20
@@ -53,6 +53,7 @@ class Kept(msgspec.Struct, frozen=True):
     events: bytes | None
     """JSON."""
     notes: tuple[str, ...]
+    usage: Usage | None
 
     @property
     def size(self) -> int:
@@ -215,7 +216,7 @@ class _Memo:
                 events = msgspec.json.encode(self._events())
             except (Broke, ValueError, TypeError):
                 return
-        made = Kept(opened.endpoint, self._outbound, self._clock(), whole, events, self._notes)
+        made = Kept(opened.endpoint, self._outbound, self._clock(), whole, events, self._notes, opened.progress.usage)
         self._cache.put(self._key, made)
 
     def _events(self) -> Sequence[Event]:
@@ -273,6 +274,7 @@ class Recalled:
         self.stream = request.stream
         self.progress = Progress()
         self.progress.started = self.progress.finished = True
+        self.progress.usage = kept.usage
         self._part: Part | None = kept.whole if kept.whole is not None and not request.stream else _events_of(kept)
         self.translated = not isinstance(self._part, bytes)
 

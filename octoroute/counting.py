@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from octoroute.context import scaled
 from octoroute.dialects.anthropic.count import estimate_tokens
 from octoroute.errors import BadRequest, Misconfigured, UpstreamError
 from octoroute.gateway import Gateway
@@ -70,17 +71,18 @@ class Counting:
         if endpoint is not None and endpoint in planned.order:
             tokens = await self._asked(request, endpoint)
             if tokens is not None:
-                return Counted(tokens, "upstream")
-        return Counted(self._estimated(request, endpoint), "estimate")
+                return Counted(scaled(tokens, endpoint), "upstream")
+        tokens = self._estimated(request, endpoint)
+        return Counted(tokens if endpoint is None else scaled(tokens, endpoint), "estimate")
 
     async def _asked(self, request: Request, endpoint: Endpoint) -> int | None:
         """None: it cannot count, or not now. Raises Misconfigured, because an estimate would hide it."""
         upstream = self._gateway.upstream
         outbound = upstream.outbound(endpoint)
         inbound = self._gateway.inbound[request.dialect]
+        if not upstream.serves(endpoint, "count_tokens", stream=False):
+            return None
         try:
-            if upstream.provider(endpoint).url(endpoint, "count_tokens", stream=False) is None:
-                return None
             if outbound.name == request.dialect:
                 body = inbound.patched(request, endpoint.model)
             else:

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
+from octoroute import context
 from octoroute.cache import Cache
+from octoroute.context import Cut
 from octoroute.deciding import Deciding
+from octoroute.dialects import INTERPRETERS
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.hints import hint_of
+from octoroute.dialects.shortening import without_thinking
 from octoroute.errors import Exhausted, Forbidden, Misconfigured, OctorouteError, OverLimit, Throttled, Unreachable, UpstreamError
 from octoroute.health import CROWDED, Health, Lease
 from octoroute.house import House, Retry, Waiting
+from octoroute.mending import Mending
 from octoroute.notices import Notices
-from octoroute.planning import Planned, Planning
+from octoroute.planning import SIGNS, Planned, Planning
 from octoroute.queue import Queue
 from octoroute.relay import Reply
 from octoroute.selection import Asked, Random, estimated_tokens, whole
@@ -59,6 +65,7 @@ class Gateway:
         self.random = random
         self.cache: Cache | None = None
         self.notices = notices or Notices()
+        self.mending = Mending(upstream, clock)
         self.planning = Planning(health, upstream, inbound, random)
         self.deciding = Deciding(self.planning, upstream)
         self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
@@ -76,7 +83,7 @@ class Gateway:
                 raise Forbidden(decision.reject)  # noqa: TRY301 - settled below, as every refusal
             if self.cache is not None:
                 return await self._answer_by(self.cache, asked, decision, house, trail)
-            return await self._reply(request, await self._open(asked, decision, house, trail), trail)
+            return await self._reply(await self._open(asked, decision, house, trail), house, trail)
         except OctorouteError as error:
             trail.end(ending_of(error), error)
             trail.settle()
@@ -105,11 +112,16 @@ class Gateway:
             trail.teaches(planned.policy)
         return await self._open_first(asked.request, planned, trail, house, lease)
 
-    async def _reply(self, request: Request, opened: Begun, trail: Trail, told: Mapping[str, str] | None = None) -> Reply:
+    async def _reply(self, opened: Begun, house: House, trail: Trail, told: Mapping[str, str] | None = None) -> Reply:
         headers = {**opened.headers, **self._way(trail), **(told or {})}
         if trail.warnings:
             headers["x-octoroute-warning"] = one_line(trail.warnings)
-        return await Reply.begin(request, self.inbound[request.dialect], opened, trail, headers)
+        endpoint, progress, sent = opened.endpoint, opened.progress, trail.request
+        trail.context = use = house.context.use(sent, endpoint, progress.usage, trail.cut)
+        if use is not None:
+            headers |= context.headers(use, endpoint, house.context)
+        outward = context.outward(house.context, sent, endpoint, progress, trail.cut)
+        return await Reply.begin(sent, self.inbound[sent.dialect], opened, trail, headers, outward)
 
     async def _answer_by(self, cache: Cache, asked: Asked, decision: Decision, house: House, trail: Trail) -> Reply:
         """From the cache, or into it."""
@@ -120,13 +132,13 @@ class Gateway:
             trail.recalled(recalled.notes)
             who = recalled.endpoint
             way = {"x-octoroute-cache": "hit", "x-octoroute-endpoint": who.id, "x-octoroute-model": who.model}
-            return await self._reply(request, recalled, trail, way)
+            return await self._reply(recalled, house, trail, way)
         trail.cache = "bypass" if ticket.key is None else "miss"
         opened = await self._open(asked, decision, house, trail)
         answer: Begun = opened
-        if not _is_substitute(opened.endpoint, decision, house):
+        if trail.cut is None and not _is_substitute(opened.endpoint, decision, house):
             answer = cache.keeping(ticket, opened, self.upstream.outbound(opened.endpoint), request, trail.warnings)
-        return await self._reply(request, answer, trail, {"x-octoroute-cache": trail.cache})
+        return await self._reply(answer, house, trail, {"x-octoroute-cache": trail.cache})
 
     def turned_away(self, dialect: str, request_id: str, error: OctorouteError) -> None:
         """What was no request yet, and is none now."""
@@ -148,7 +160,7 @@ class Gateway:
         tokens = estimated_tokens(asked.request.facts)
         fit = planned.fit
         if not house.waiting.most or not any(self.health.unavailable_because(e, tokens) in CROWDED for e in fit):
-            raise self.planning.nobody(planned, asked.request)
+            raise self.planning.nobody(planned, asked.request, house)
         if self.queue.depth >= house.waiting.most:
             raise OverLimit(
                 "every endpoint that could answer is busy, and too many requests wait already",
@@ -203,7 +215,7 @@ class Gateway:
                 asked = True
                 self.notices.asked(request.id, trail.attempts, endpoint)
                 try:
-                    return await self.attempt(request, lease, trail)
+                    return await self.attempt(request, lease, trail, planned.cuts.get(endpoint.id))
                 except UpstreamError as error:
                     if not error.retryable:
                         raise
@@ -214,13 +226,16 @@ class Gateway:
             if not asked or retry.max_attempts == 0 or len(errors) >= retry.max_attempts:
                 raise _exhausted(errors, self.health.next_chance_s(planned.order, tokens))
 
-    async def attempt(self, request: Request, lease: Lease, trail: Trail) -> Opened:
+    async def attempt(self, request: Request, lease: Lease, trail: Trail, cut: Cut | None = None) -> Opened:
         """Ask one endpoint once. Raises UpstreamError; then health knows, and the lease is released."""
         endpoint = lease.endpoint
+        if cut is not None:
+            request = cut.request
+            trail.shortened(cut)
         since = self.clock()
         try:
-            question = self._question(request, endpoint)
-            opened = await self.upstream.open(endpoint, question)
+            question = self.question(request, endpoint, cut)
+            opened, question = await self.mending.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
             lease.release(_NOTHING)
@@ -237,15 +252,21 @@ class Gateway:
         trail.warnings = question.notes
         return opened
 
-    def _question(self, request: Request, endpoint: Endpoint) -> Question:
+    def question(self, request: Request, endpoint: Endpoint, cut: Cut | None = None) -> Question:
+        """The request in the endpoint's words. Raises BadRequest for what it has none for."""
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
-        conversation = None
-        notes: list[str] = []
-        if outbound.name == request.dialect:
+        conversation = reading = None
+        notes = [] if cut is None else cut.notes()
+        interpreter = INTERPRETERS.get((request.api, outbound.name))
+        if interpreter is not None:
+            body, reading = interpreter.write(request, endpoint, notes), partial(interpreter.read, request)
+        elif outbound.name == request.dialect:
             body = inbound.patched(request, endpoint.model)
         else:
             conversation = inbound.conversation(request, endpoint)
+            if cut is not None and cut.messages_removed and outbound.name == SIGNS:
+                conversation = without_thinking(conversation)
             notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
             body = outbound.write(conversation, endpoint, stream=request.stream, notes=notes)
         return Question(
@@ -253,6 +274,7 @@ class Gateway:
             stream=request.stream,
             api=request.api,
             conversation=conversation,
+            reading=reading,
             client_headers=request.headers,
             timeout_s=request.timeout_s,
             notes=tuple(notes),

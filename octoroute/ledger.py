@@ -9,7 +9,7 @@ import structlog
 
 from octoroute.metrics import Metrics
 from octoroute.statistics import Statistics
-from octoroute.types import Ending, Endpoint, Outcome, Request, Usage
+from octoroute.types import ContextUse, Ending, Endpoint, Outcome, Request, Usage
 
 log = structlog.stdlib.get_logger("octoroute.request")
 
@@ -89,12 +89,25 @@ def story(outcome: Outcome) -> dict[str, Any]:
         told["output_tokens"] = outcome.usage.output_tokens
         if outcome.usage.estimated:
             told["tokens_estimated"] = True
+    if outcome.context is not None:
+        told |= _context(outcome.context)
     if outcome.cost_usd is not None:
         told["cost_usd"] = round(outcome.cost_usd, 8)
     if outcome.error is not None:
         told["error"] = outcome.error
     if outcome.key_name is not None:
         told["key"] = outcome.key_name
+    return told
+
+
+def _context(use: ContextUse) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    if use.level is not None:
+        told |= {"context": use.level, "context_percent": use.percent}
+    if use.lowered_to is not None:
+        told["max_tokens_lowered_to"] = use.lowered_to
+    if use.messages_removed:
+        told |= {"messages_removed": use.messages_removed, "original_tokens": use.original_tokens}
     return told
 
 

@@ -27,7 +27,7 @@ from octoroute.errors import BadRequest, OctorouteError
 from octoroute.relay import Reply
 from octoroute.types import Tier, new_id
 
-Dialect: TypeAlias = Literal["openai", "anthropic", "responses"]
+Dialect: TypeAlias = Literal["openai", "anthropic", "responses", "completions", "embeddings"]
 Question: TypeAlias = Mapping[str, Any] | bytes
 """What the dialect's HTTP interface takes as a body: as a dictionary, or as JSON."""
 
@@ -168,7 +168,7 @@ class Gateway:
         request_id = given.get("x-request-id") or new_id()
         gateway = self._building.gateway
         try:
-            request = self._building.inbound[dialect].read(_body(question, stream=stream), request_id=request_id, headers=given)
+            request = self._building.interfaces[dialect].read(_body(question, stream=stream), request_id=request_id, headers=given)
         except OctorouteError as error:
             gateway.turned_away(dialect, request_id, error)
             raise
@@ -186,6 +186,8 @@ def _body(question: Question, *, stream: bool) -> bytes:
     """Raises BadRequest, as for what comes by HTTP."""
     fields: dict[str, Any] = dict(Body.parse(question).values) if isinstance(question, bytes) else dict(question)
     try:
-        return msgspec.json.encode({**fields, "stream": stream})
+        if stream or "stream" in fields:
+            fields["stream"] = stream
+        return msgspec.json.encode(fields)
     except (TypeError, ValueError, RecursionError) as error:
         raise BadRequest(f"the question cannot be written as JSON: {error}") from error

@@ -53,9 +53,18 @@ class Lines:
 
 
 def configure(
-    *, level: str, style: str, providers: Iterable[str] = (), out: TextIO | None = None, env: Mapping[str, str] | None = None
+    *,
+    level: str,
+    style: str,
+    providers: Iterable[str] = (),
+    out: TextIO | None = None,
+    env: Mapping[str, str] | None = None,
+    once: bool = False,
 ) -> Lines:
-    """`style`: auto, console, or json. `providers` in the order of the configuration, for their colours."""
+    """`style`: auto, console, or json. `providers` in the order of the configuration, for their colours.
+
+    `once`: this process will not be configured again, so that loggers may be kept ready.
+    """
     stream = out or sys.stdout
     lines = Lines(stream.buffer)
     processors: list[Any] = [
@@ -76,7 +85,7 @@ def configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.BytesLoggerFactory(lines),  # type: ignore[arg-type]
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=once,
     )
     _adopt_stdlib(LEVELS[level])
     return lines

@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.values import MutexValue, ValueClass
 
 from octoroute.health import Circuit, Health
-from octoroute.types import Decision, Endpoint, Outcome
+from octoroute.types import ContextUse, Decision, Endpoint, Outcome
 
 
 class Described(NamedTuple):
@@ -67,6 +67,18 @@ TABLE: tuple[Described, ...] = (
     Described("octoroute_cost_usd_total", ("endpoint",), "Cost by the configured prices."),
     Described("octoroute_routing_decisions_total", ("strategy", "tier", "reason"), "Tier decisions and their reasons."),
     Described("octoroute_traffic_log_dropped_total", (), "Requests missing in the traffic log: its queue or its disk was full."),
+    Described(
+        "octoroute_context_levels_total", ("endpoint", "level"), "Answers whose prompt filled the window to a warning level."
+    ),
+    Described(
+        "octoroute_context_shortened_total", ("endpoint", "what"), "Requests made to fit a window: max_tokens lowered, history cut."
+    ),
+    Described(
+        "octoroute_prompt_estimate_ratio",
+        ("endpoint",),
+        "Estimated over counted prompt tokens.",
+        (0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 4),
+    ),
     Described("octoroute_queue_wait_seconds", ("ending",), "Time in the queue, of requests that had to wait.", _SECONDS),
     Described("octoroute_cache_total", ("result",), "Requests by what the response cache did: hit, miss, bypass."),
     Described("octoroute_client_errors_total", ("code",), "Requests refused before any endpoint was asked."),
@@ -174,12 +186,17 @@ class Metrics:
                 self.count("octoroute_fallbacks_total", outcome.endpoint.tier)
 
     def _record_usage(self, outcome: Outcome, endpoint: Endpoint) -> None:
+        context = outcome.context
+        if context is not None:
+            self._record_context(context, endpoint)
         usage = outcome.usage
         if usage is None:
             return
         if usage.estimated:
             self.count("octoroute_tokens_total", endpoint.id, "estimated", by=usage.input_tokens + usage.output_tokens)
             return
+        if usage.input_tokens and outcome.prompt_estimate:
+            self.observe("octoroute_prompt_estimate_ratio", outcome.prompt_estimate / usage.input_tokens, endpoint.id)
         self.count("octoroute_tokens_total", endpoint.id, "input", by=usage.input_tokens)
         self.count("octoroute_tokens_total", endpoint.id, "output", by=usage.output_tokens)
         if usage.cached_tokens:
@@ -188,6 +205,14 @@ class Metrics:
             self.count("octoroute_tokens_total", endpoint.id, "reasoning", by=usage.reasoning_tokens)
         if outcome.cost_usd:
             self.count("octoroute_cost_usd_total", endpoint.id, by=outcome.cost_usd)
+
+    def _record_context(self, context: ContextUse, endpoint: Endpoint) -> None:
+        if context.level is not None:
+            self.count("octoroute_context_levels_total", endpoint.id, context.level)
+        if context.lowered_to is not None:
+            self.count("octoroute_context_shortened_total", endpoint.id, "max_tokens")
+        if context.messages_removed:
+            self.count("octoroute_context_shortened_total", endpoint.id, "history")
 
     def total(self, name: str) -> float:
         """The sum over a counter's children."""

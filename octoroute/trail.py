@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, Protocol
 
+from octoroute.context import Cut
 from octoroute.errors import Exhausted, OctorouteError, UpstreamError
 from octoroute.health import Lease
-from octoroute.types import Attempt, Decision, Ending, Endpoint, Outcome, Request, Tier, Usage
+from octoroute.types import CHAT_TIERS, Attempt, ContextUse, Decision, Ending, Endpoint, Outcome, Request, Usage
 from octoroute.upstream import Opened
 
 ABANDONED = "abandoned"
@@ -45,6 +46,8 @@ class Trail:
         "_started_at",
         "attempts",
         "cache",
+        "context",
+        "cut",
         "hint",
         "key_name",
         "warnings",
@@ -74,6 +77,17 @@ class Trail:
         """What the response cache did; None: there is none."""
         self.hint: str | None = None
         """What an operator can do about the last attempt's failure."""
+        self.cut: Cut | None = None
+        self.context: ContextUse | None = None
+
+    def shortened(self, cut: Cut) -> None:
+        """From now on the request is what was left of it."""
+        self.cut = cut
+        self._request = cut.request
+
+    @property
+    def request(self) -> Request:
+        return self._request
 
     @property
     def decision(self) -> Decision | None:
@@ -162,6 +176,8 @@ class Trail:
             total_s=ended_at - self._started_at,
             cost_usd=usage.cost(endpoint.price) if usage and endpoint and endpoint.price else None,
             key_name=self.key_name,
+            context=self.context,
+            prompt_estimate=self._request.facts.context_tokens,
         )
 
     def _status(self) -> int:
@@ -175,7 +191,7 @@ class Trail:
             return "unknown"
         if self.decision.rule is not None and self.decision.fixed:
             word = self._request.model.lower()
-            return word if word == "auto" or word in set(Tier) else "named"
+            return word if word == "auto" or word in CHAT_TIERS else "named"
         if self.decision.by == "client":
             return "named" if self.decision.only else self.decision.tier
         return "auto"

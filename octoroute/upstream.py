@@ -6,7 +6,7 @@ An `Opened` exists if and only if an answer has begun. A whole answer is a strea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -20,7 +20,7 @@ from octoroute.events import Event, Failed
 from octoroute.providers.base import Provider
 from octoroute.transports.base import Answer, Call, Transport, Trust
 from octoroute.transports.trust import trust as make_trust
-from octoroute.types import Endpoint, Secret, Tls
+from octoroute.types import Endpoint, Secret, Tls, Usage
 
 MAX_WHOLE_BYTES = 256 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
@@ -40,6 +40,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     conversation: Conversation | None = None
     """What `body` says, when the client speaks another dialect: the answer is wanted as events, not as bytes."""
     client_headers: Mapping[str, str] = {}
+    reading: Callable[[bytes], tuple[bytes, Usage | None]] | None = None
+    """How a whole answer becomes the client's, where `body` is of another interface than chat."""
     timeout_s: float | None = None
     """If shorter than the endpoint's."""
     notes: tuple[str, ...] = ()
@@ -67,8 +69,8 @@ class Opened:
 
     @property
     def translated(self) -> bool:
-        """Its parts are events, not the endpoint's own bytes."""
-        return isinstance(self._reader, _Decoding)
+        """Its parts are not the endpoint's own bytes."""
+        return not isinstance(self._reader, _PassThrough)
 
     async def read(self) -> Part | None:
         """The next part: the endpoint's own bytes, or their events; None at the answer's proper end.
@@ -234,6 +236,53 @@ class _Decoding:
         return events
 
 
+class _Whole:
+    """For answers that never come in pieces."""
+
+    __slots__ = ("progress",)
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def feed(self, frames: bytes) -> Part:
+        raise NotImplementedError
+
+    def before_failure(self, frames: bytes) -> Part:
+        raise NotImplementedError
+
+    def end(self, rest: bytes) -> Part | None:
+        raise NotImplementedError
+
+
+class _AsStream(_Whole):
+    """A whole answer of the client's format to somebody who waits for a stream of pieces that look the same: its only piece."""
+
+    __slots__ = ("_tap",)
+
+    def __init__(self, outbound: Outbound) -> None:
+        self._tap = outbound.tap()
+        super().__init__(self._tap.progress)
+
+    def whole(self, body: bytes) -> Part:
+        self._tap.whole(body)
+        return b"data: " + msgspec.json.format(body, indent=-1) + b"\n\ndata: [DONE]\n\n"
+
+
+class _Interpreted(_Whole):
+    """A whole answer in other words."""
+
+    __slots__ = ("_reading",)
+
+    def __init__(self, reading: Callable[[bytes], tuple[bytes, Usage | None]]) -> None:
+        super().__init__(Progress())
+        self._reading = reading
+
+    def whole(self, body: bytes) -> Part:
+        answer, self.progress.usage = self._reading(body)
+        self.progress.started = self.progress.finished = True
+        return answer
+
+
 class _Line(NamedTuple):
     """Where an endpoint's interface is and how it is spoken to: worked out once, for as long as `endpoint` is that object."""
 
@@ -255,6 +304,13 @@ class Upstream:
 
     def provider(self, endpoint: Endpoint) -> Provider:
         return self._providers[endpoint.kind]
+
+    def serves(self, endpoint: Endpoint, api: str, *, stream: bool) -> bool:
+        """Whether its kind has such an interface; a plug-in that cannot even say has not."""
+        try:
+            return self.provider(endpoint).url(endpoint, api, stream=stream) is not None
+        except UpstreamError:
+            return False
 
     def outbound(self, endpoint: Endpoint) -> Outbound:
         return self._outbound[self.provider(endpoint).dialect]
@@ -362,10 +418,7 @@ class Upstream:
             forwarded = endpoint.forward_client_key and _clients_key(question) is not None
             raise await self._refusal(outbound, answer, about_the_client=forwarded)
         unstreamed = question.stream and _is_json(answer)  # it ignored `stream`: its one piece is made into a stream
-        if question.conversation is not None or unstreamed:
-            reader: Reader = _Decoding(outbound, question.conversation, endpoint)
-        else:
-            reader = _PassThrough(outbound)
+        reader = _reader(outbound, question, endpoint, unstreamed=unstreamed)
         if question.stream and not unstreamed:
             opened = await self._first_event(endpoint, answer, reader)
         else:
@@ -421,6 +474,16 @@ def _clients_key(question: Question) -> Secret | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     key = (token.strip() if scheme.lower() == "bearer" else "") or headers.get("x-api-key", "")
     return Secret(key) if key else None
+
+
+def _reader(outbound: Outbound, question: Question, endpoint: Endpoint, *, unstreamed: bool) -> Reader:
+    if question.reading is not None:
+        return _Interpreted(question.reading)
+    if unstreamed and question.api != "chat":
+        return _AsStream(outbound)
+    if question.conversation is not None or unstreamed:
+        return _Decoding(outbound, question.conversation, endpoint)
+    return _PassThrough(outbound)
 
 
 def _by_status(status: int, headers: Mapping[str, str], body: bytes, dialect: str) -> UpstreamError:

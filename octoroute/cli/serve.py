@@ -30,6 +30,7 @@ def run(args: argparse.Namespace) -> int:
         style=config.observability.log_format,
         providers=[endpoint.provider for endpoint in config.endpoints],
         env=env,
+        once=True,
     )
     if sys.stdout.isatty() and config.observability.log_format != "json":
         plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"

@@ -119,6 +119,7 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[queue]", schema.Queue),
     ("[health]", schema.Health),
     ("[timeouts]", schema.Timeouts),
+    ("[context]", schema.Context),
     ("[auth]", schema.Auth),
     ("[cache]", schema.Cache),
     ("[observability]", schema.Observability),

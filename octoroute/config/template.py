@@ -84,6 +84,7 @@ def _lines(names: Names) -> Iterator[str]:
         ("queue", schema.Queue),
         ("health", schema.Health),
         ("timeouts", schema.Timeouts),
+        ("context", schema.Context),
         ("auth", schema.Auth),
         ("cache", schema.Cache),
         ("observability", schema.Observability),

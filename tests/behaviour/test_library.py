@@ -56,6 +56,8 @@ async def test_bytes_are_as_good_and_unknown_fields_survive(gateway, fake):
     await gateway.ask(json.dumps(question(stream=True, made_up={"deep": [1.50, None]})).encode())
     assert fake.requests[0].json["made_up"] == {"deep": [1.5, None]}
     assert fake.requests[0].json["stream"] is False
+    await gateway.ask(question())
+    assert "stream" not in fake.requests[1].json
 
 
 async def test_any_dialect(gateway):

@@ -11,7 +11,7 @@ import pytest
 
 from octoroute.health import Health
 from octoroute.metrics import GAUGES, TABLE, Metrics, Scraper
-from octoroute.types import Attempt, Decision, Ending, Outcome, Price, Tier, Usage
+from octoroute.types import CHAT_TIERS, Attempt, Decision, Ending, Outcome, Price, Tier, Usage
 from tests.support.house import samples
 from tests.support.parts import endpoint
 
@@ -112,7 +112,7 @@ def test_a_thousand_random_records_make_a_bounded_number_of_series():
             outcome(
                 request_id=str(chance.random()),
                 ending=chance.choice(list(Ending)),
-                decision=Decision(tier=chance.choice(list(Tier)), by=chance.choice(["rule", "llm"]), why=str(chance.random())),
+                decision=Decision(tier=chance.choice(CHAT_TIERS), by=chance.choice(["rule", "llm"]), why=str(chance.random())),
                 endpoint=one,
                 attempts=(Attempt(endpoint=one, took_s=0.1),),
                 error=chance.choice([None, "upstream_failed"]),

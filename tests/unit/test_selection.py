@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.selection import FALLS_TO, fits, unfit, weighted
-from octoroute.types import Capability, Facts, Tier
+from octoroute.types import CHAT_TIERS, Capability, Facts, Tier
 from tests.support.parts import endpoint
 
 pools = st.lists(st.tuples(st.integers(0, 3), st.floats(1e-6, 1e6), st.booleans()), max_size=12).map(
@@ -85,9 +85,11 @@ def test_a_prompt_fits_when_it_and_its_answer_do(window, prompt, answer):
 
 def test_every_tier_falls_to_every_other_itself_first_bigger_before_smaller():
     size = {Tier.FAST: 0, Tier.BALANCED: 1, Tier.DEEP: 2}
-    for tier, order in FALLS_TO.items():
+    assert FALLS_TO[Tier.EMBEDDING] == (Tier.EMBEDDING,)
+    for tier in CHAT_TIERS:
+        order = FALLS_TO[tier]
         assert order[0] is tier
-        assert set(order) == set(Tier)
+        assert set(order) == set(CHAT_TIERS)
         bigger = [other for other in order[1:] if size[other] > size[tier]]
         assert list(order[1 : 1 + len(bigger)]) == sorted(bigger, key=lambda other: size[other])
         assert [size[other] for other in order[1 + len(bigger) :]] == sorted(

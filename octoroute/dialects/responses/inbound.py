@@ -17,11 +17,13 @@ from octoroute.dialects.responses import wire
 from octoroute.dialects.responses.answer import ECHOED, write_whole
 from octoroute.dialects.responses.encoder import ResponsesEncoder
 from octoroute.dialects.responses.question import read_question, refuse_state
+from octoroute.dialects.shortening import History, Kind, Message
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.events import Event
 from octoroute.types import Endpoint, Facts, Request
 
 _REQUEST = msgspec.json.Decoder(wire.Request)
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _SUMMED_UP = ("reasoning", "text")
 
 
@@ -52,6 +54,18 @@ class ResponsesInbound:
 
     def patched(self, request: Request, model: str) -> bytes:
         raise NotImplementedError("no endpoint is asked in this dialect")
+
+    def history(self, request: Request) -> History | None:
+        body = request.body
+        assert isinstance(body, Body)
+        items = decode(body.raw, _REQUEST, "").input
+        if not items or isinstance(items, str):
+            return None
+        raws = decode(body.values["input"], _RAWS, "input")
+        return History("input", raws, [_measured(item) for item in items], ("max_output_tokens",))
+
+    def unsigned(self, request: Request) -> Request:
+        return request
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
         del endpoint  # the request says all
@@ -104,6 +118,15 @@ def _facts(request: wire.Request, body: Body, headers: Mapping[str, str]) -> Fac
     wanted = request.text.format if request.text is not None else None
     facts.json = wanted is not None and wanted.type != "text"
     return facts.build(read_hints(body, headers), output_tokens=request.max_output_tokens)
+
+
+def _measured(item: wire.Item) -> Message:
+    facts = FactsBuilder()
+    _note(item, facts)
+    if item.type == "message":
+        kind: Kind = "assistant" if item.role == "assistant" else "system" if item.role in {"system", "developer"} else "user"
+        return Message(kind, facts.chars)
+    return Message("results" if item.type.endswith("_output") else "assistant", facts.chars)
 
 
 def _note(item: wire.Item, facts: FactsBuilder) -> None:
