@@ -1,0 +1,136 @@
+"""Which text to judge a conversation by: the work that is asked for, without what a harness wraps around it. Pure; bounded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+__all__ = ["plain", "subject"]
+
+_LONGEST = 60_000
+_TAGS = "|".join(
+    (
+        "system-reminder", "system_reminder", "environment_details", "environment_context", "env", "context", "command-name",
+        "command-message", "command-args", "local-command-stdout", "local-command-stderr", "bash-stdout", "bash-stderr", "user_info",
+        "user-memory-input", "user_instructions", "project_instructions", "project_layout", "open_files", "attached_files",
+        "additional_data", "current_file", "editor_state", "ide_selection", "ide_opened_file", "workspace_info", "git_status",
+        "tool_result", "tool_output", "function_results", "tools", "functions", "tool_schemas", "claude_md", "agents_md", "rules",
+        "custom_instructions", "notice", "slash_command",
+    )
+)  # fmt: skip
+_WRAPPED = re.compile(rf"<({_TAGS})(?:\s[^<>]*)?>.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
+_ASKED = re.compile(
+    r"<(task|user_query|user_message|query|question|request|feedback|answer)>\s*(.*?)\s*</\1>", re.DOTALL | re.IGNORECASE
+)
+_SCHEMA = re.compile(
+    r'\{\s*"(?:type|name)"\s*:\s*"(?:function|object)".{0,20000}?"(?:parameters|properties|input_schema)"\s*:.*', re.DOTALL
+)
+_RESULT = re.compile(
+    r"^\s*(?:\[[\w.-]+(?: for '[^']*')?\] result:|(?:tool|command|function) (?:result|output|ran)\b|exit code:? -?\d+|result of calling|"
+    r"the (?:file|command) .{0,200} (?:has been|was) (?:updated|created|executed|saved)|\[tool[ _]result|<result>|<output>|stdout:)",
+    re.IGNORECASE,
+)
+_POLITE = re.compile(
+    r"^\s*(?:(?:hi|hello|hey|hallo|good (?:morning|afternoon|evening)|dear \w+)(?: there| all| everyone)?\s*[,.!:;-]+\s*"
+    r"|i hope (?:you(?:'re| are)|this finds you|all is)[^.!?\n]{0,40}[.!]\s*"
+    r"|(?:please |kindly |can you |could you (?:please )?)?(?:answer|solve|consider|look at|have a look at|take a look at)"
+    r" (?:the following|this|my)(?: question| problem| task)?(?: for me)?\s*[.:]\s*"
+    r"|(?:please|kindly|if you (?:don't|do not) mind|when you have (?:a|the) (?:minute|moment|time))\s*[,:]?\s+"
+    r"|(?:could|can|would|will) you (?:please |kindly |perhaps |possibly )?(?:tell me\s*[:,]?\s*"
+    r"|help me(?: out)?(?: (?:with (?:this|the following)|to))?\s*[:,.?!]*\s*)?"
+    r"|i (?:was wondering|wonder) if you could\s+|i(?:'d| would) (?:like|love|appreciate) (?:you|it if you could|your help with)(?: to)?\s+"
+    r"|(?:help me (?:with|out with)|a quick question|quick question|one question|thanks in advance)(?: (?:this|the following))?\s*[:,.!-]+\s*)",
+    re.IGNORECASE,
+)
+_ONWARDS = re.compile(
+    r"^\W*(?:(?:yes|yep|yeah|yup|sure|ok|okay|k|right|correct|exactly|perfect|great|good|fine|absolutely|of course|agreed|please|go|do|"
+    r"continue|proceed|carry on|keep going|resume|next|start|begin|go ahead|go on|do it|do that|do so|make it so|sounds good|looks good|lgtm|"
+    r"that works|works for me|ship it|approved|confirm|confirmed|both|all of them|the first|the first one|the second|the second one|the last one|"
+    r"option [a-d\d]|try again|again|retry|and|then|now|with|that|it|this|them|the|plan|change|changes|step|one|thanks|thank you|so|just|let's|"
+    r"lets|you|can|as|proposed|suggested|planned|discussed|y|ja|weiter|oui|continue[rz]?|vas-y|sí|si|sigue|continúa|adelante|да|продолжай|好|好的|"
+    r"继续|是的|可以|はい|続けて|네|계속)\b\W*)+$",
+    re.IGNORECASE,
+)
+_CLOSING = re.compile(
+    r"^\W*(?:(?:thanks|thank you|thx|cheers|perfect|great|good|fine|ok|okay|so|that|this|it|works|worked|helps|helped|just|right|exactly|correct|very"
+    r"|much|a lot|all|for|now|your|help|bye|you|is|was|did|the|trick)\b\W*)*"
+    r"\b(?:thanks|thank you|thx|cheers|perfect|great|good|works|worked|helps|helped|much|a lot|bye|help|trick)\W*$",
+    re.IGNORECASE,
+)
+"""Ends a piece of work instead of asking for more of it."""
+_CJK_ONWARDS = frozenset(("好", "好的", "继续", "是的", "可以", "はい", "続けて", "네", "계속", "嗯", "行"))
+_SHORT = 80
+"""Characters; nobody approves in more."""
+_REFERS = re.compile(
+    r"\b(?:it|that|this|these|those|them|above|same|instead|again|previous|earlier|still|also|too|why|there)\b|^(?:and|but|so|or|what about|how about)\b",
+    re.IGNORECASE,
+)
+_FOLLOW_UP = 200
+"""Characters below which a message that refers back is judged together with what it refers to."""
+
+
+def plain(text: str) -> str:
+    """Without what a harness, not the user, has written; "" when nothing else is there. Courtesies at the start are dropped too."""
+    text = text if len(text) <= _LONGEST else text[: _LONGEST // 2] + "\n" + text[-_LONGEST // 2 :]
+    if "<" in text:
+        asked = [found.group(2) for found in _ASKED.finditer(text)]
+        text = _WRAPPED.sub(" ", text)
+        if asked:
+            text = "\n".join(asked)
+    if '"parameters"' in text or '"input_schema"' in text or '"properties"' in text:
+        text = _SCHEMA.sub(" ", text)
+    if _RESULT.match(text):
+        return ""
+    text = text.strip()
+    for _ in range(3):
+        rest = _POLITE.sub("", text, count=1)
+        if rest == text or len(rest) < 12:
+            break
+        text = rest
+    return text
+
+
+def closing(text: str) -> bool:
+    """Whether it ends the work instead: "thanks, that worked!"."""
+    return len(text) <= _SHORT and _CLOSING.match(text) is not None
+
+
+def onwards(text: str) -> bool:
+    """Whether it only approves or continues something: "yes, go ahead", "continue", "option b"."""
+    text = text.strip()
+    if len(text) > _SHORT or closing(text):
+        return False
+    return text.strip(" .!。！~") in _CJK_ONWARDS or _ONWARDS.match(text) is not None
+
+
+def subject(text: str, earlier: Sequence[tuple[str, str]] = ()) -> str:
+    """What the model is to work on, given the last user message and the (role, text) pairs before it, oldest first.
+
+    An approval stands for the work it approves: the user's last real request, and what the assistant proposed. A message
+    without words of the user's own (a tool's result) stands for the request that it serves.
+    """
+    asked = plain(text)
+    if asked and not onwards(asked):
+        alone = not earlier or len(asked) >= _FOLLOW_UP or closing(asked) or not _REFERS.search(asked)
+        return asked if alone else _with_topic(asked, earlier)
+    request = proposal = ""
+    for role, said in reversed(earlier):
+        words = plain(said)
+        if role == "assistant":
+            proposal = proposal or words[-1_000:]
+        elif role == "user" and words and not onwards(words):
+            request = words
+            break
+    if asked and proposal:
+        return f"{request}\n{proposal}" if request else proposal
+    return request or proposal or asked
+
+
+def _with_topic(asked: str, earlier: Sequence[tuple[str, str]]) -> str:
+    """A short question that refers back, after the request it refers to."""
+    for role, said in reversed(earlier):
+        if role == "user":
+            words = plain(said)
+            if words and not onwards(words):
+                return f"{words[-1_500:]}\n{asked}"
+    return asked
