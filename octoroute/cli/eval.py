@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -88,9 +88,9 @@ def _json(report: Report) -> str:
     return json.dumps(_known(msgspec.to_builtins(report)), indent=2)
 
 
-def _known(value: object) -> object:
+def _known(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _known(inner) for key, inner in value.items()}
+        return {key: _known(inner) for key, inner in cast("dict[str, Any]", value).items()}
     if isinstance(value, float):
         return round(value, 6) if value == value else None  # noqa: PLR0124 - leaves out NaN
     return value
@@ -117,7 +117,7 @@ def _tables(report: Report, *, groups: bool) -> Iterator[str]:
         for name, cells in report.groups.items():
             yield "  " + name[-44:].ljust(44) + "".join(f"{cells[router]:.3f}".rjust(13) for router in routers)
     yield ""
-    yield f"CPT in % of strong calls, lower is better. {report.times} resamples, seed {report.seed}. APGR*: as RouteLLM's code counts."
+    yield f"CPT in % of strong calls, lower is better. APGR*: RouteLLM's own count. {report.times} resamples, seed {report.seed}."
 
 
 def _lines(cells: dict[str, Cell]) -> Iterator[str]:
@@ -127,7 +127,7 @@ def _lines(cells: dict[str, Cell]) -> Iterator[str]:
             router[-22:],
             _figure(cell.apgr),
             f"[{_figure(cell.interval.low)}, {_figure(cell.interval.high)}]",
-            "–"
+            "-"
             if router == "length"
             else f"[{_figure(cell.better_than_length.low, '+.3f')}, {_figure(cell.better_than_length.high, '+.3f')}]",
             *(_figure(100.0 * value, ".1f") for value in (cell.cpt20, cell.cpt50, cell.cpt80)),
@@ -138,4 +138,4 @@ def _lines(cells: dict[str, Cell]) -> Iterator[str]:
 
 
 def _figure(value: float, form: str = ".3f") -> str:
-    return format(value, form) if value == value else "–"  # noqa: PLR0124 - NaN
+    return format(value, form) if value == value else "-"  # noqa: PLR0124 - NaN

@@ -66,9 +66,7 @@ def _train(args: argparse.Namespace, output: Path) -> int:
     rows = [row for row in rows if row.labelled]
     if len(rows) < LEAST:
         raise ConfigError(
-            [
-                f"--data: {len(rows)} labelled questions; below {LEAST} local labels make routing worse, so the shipped artefact stays"
-            ]
+            [f"--data: {len(rows)} labelled questions; below {LEAST} training makes routing worse; the shipped artefact stays"]
         )
     if not sum(row.gain for row in rows) > 0:
         raise ConfigError(
@@ -100,6 +98,5 @@ def _tell(training: Training) -> None:
     print(f"labels            {training.labels}, mostly {training.recipe}")
     print(f"before            APGR {training.prior_apgr:.3f}")
     print(f"trained           APGR {training.apgr:.3f} (cross-validated), own labels weigh {training.blend:.0%}")
-    print(
-        f"difference        {training.apgr - training.prior_apgr:+.3f} [{low:+.3f}, {high:+.3f}]; better in {training.sure:.0%} of resamples"
-    )
+    difference = training.apgr - training.prior_apgr
+    print(f"difference        {difference:+.3f} [{low:+.3f}, {high:+.3f}]; better in {training.sure:.0%} of resamples")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from math import log
 
-from octoroute.learned.checks import Answer, arithmetic, run_checks
+from octoroute.learned.arithmetic import arithmetic
+from octoroute.learned.checks import Answer, run_checks
 from octoroute.learned.features import HEAD
 
 __all__ = ["ANSWER_NAMES", "SIGNS", "read_answer"]
@@ -16,8 +17,9 @@ _RESULT = re.compile(r"=\s*\$?\s*(-?\d[\d,]*(?:\.\d+)?)")
 _WORDS = re.compile(r"[a-z']+")
 _LET = re.compile(r"\blet(?:'s)? (?:denote|call|us|\w =|\w be)|\b[a-z] ?= |\d[a-z]\b|\bequation\b|\bvariable\b")
 _DOUBT = frozenset(
-    """however but assume assuming assumption approximately about closest inconsistent inconsistency impossible unclear maybe perhaps likely
-    probably seems unfortunately mistake error actually wait correct correction instead cannot unknown sorry apologize note negative""".split()  # noqa: SIM905 - reads better as text
+    """however but assume assuming assumption approximately about closest inconsistent inconsistency impossible
+    unclear maybe perhaps likely probably seems unfortunately mistake error actually wait correct correction
+    instead cannot unknown sorry apologize note negative""".split()  # noqa: SIM905 - reads better as text
 )
 _SPELT = {
     word: str(number)

@@ -115,11 +115,7 @@ def _called(name: str, function: Callable[[str], object], row: Row) -> float:
 def _foreign(name: str) -> Callable[[str], object]:
     module_name, colon, function_name = name.partition(":")
     if not colon or not module_name or not function_name:
-        raise ConfigError(
-            [
-                f"--router {name}: no such router; one of {', '.join(NAMES)}, or MODULE:FUNCTION, which takes a prompt and gives a number"
-            ]
-        )
+        raise ConfigError([f"--router {name}: no such router; one of {', '.join(NAMES)}, or MODULE:FUNCTION from prompt to number"])
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:

@@ -1,5 +1,7 @@
 """Which text to judge a conversation by: the work that is asked for, without what a harness wraps around it. Pure; bounded."""
 
+# ruff: noqa: RUF001 - other scripts are what it is about
+
 from __future__ import annotations
 
 import re
@@ -8,13 +10,14 @@ from collections.abc import Sequence
 __all__ = ["plain", "subject"]
 
 _LONGEST = 60_000
-_TAGS = "|".join(
+_TAGS = "|".join(  # noqa: FLY002 - a list of tags reads better than one long string
     (
         "system-reminder", "system_reminder", "environment_details", "environment_context", "env", "context", "command-name",
-        "command-message", "command-args", "local-command-stdout", "local-command-stderr", "bash-stdout", "bash-stderr", "user_info",
-        "user-memory-input", "user_instructions", "project_instructions", "project_layout", "open_files", "attached_files",
-        "additional_data", "current_file", "editor_state", "ide_selection", "ide_opened_file", "workspace_info", "git_status",
-        "tool_result", "tool_output", "function_results", "tools", "functions", "tool_schemas", "claude_md", "agents_md", "rules",
+        "command-message", "command-args", "local-command-stdout", "local-command-stderr", "bash-stdout", "bash-stderr",
+        "user_info", "user-memory-input", "user_instructions", "project_instructions", "project_layout", "open_files",
+        "attached_files", "additional_data", "current_file", "editor_state", "ide_selection", "ide_opened_file", "workspace_info",
+        "git_status", "tool_result", "tool_output", "function_results", "tools",
+        "functions", "tool_schemas", "claude_md", "agents_md", "rules",
         "custom_instructions", "notice", "slash_command",
     )
 )  # fmt: skip
@@ -26,8 +29,10 @@ _SCHEMA = re.compile(
     r'\{\s*"(?:type|name)"\s*:\s*"(?:function|object)".{0,20000}?"(?:parameters|properties|input_schema)"\s*:.*', re.DOTALL
 )
 _RESULT = re.compile(
-    r"^\s*(?:\[[\w.-]+(?: for '[^']*')?\] result:|(?:tool|command|function) (?:result|output|ran)\b|exit code:? -?\d+|result of calling|"
-    r"the (?:file|command) .{0,200} (?:has been|was) (?:updated|created|executed|saved)|\[tool[ _]result|<result>|<output>|stdout:)",
+    r"^\s*(?:\[[\w.-]+(?: for '[^']*')?\] result:|(?:tool|command|function) (?:result|output|ran)\b|exit code:? -?\d+"
+    r"|result of calling|"
+    r"the (?:file|command) .{0,200} (?:has been|was) (?:updated|created|executed|saved)|\[tool[ _]result|<result>"
+    r"|<output>|stdout:)",
     re.IGNORECASE,
 )
 _POLITE = re.compile(
@@ -38,21 +43,29 @@ _POLITE = re.compile(
     r"|(?:please|kindly|if you (?:don't|do not) mind|when you have (?:a|the) (?:minute|moment|time))\s*[,:]?\s+"
     r"|(?:could|can|would|will) you (?:please |kindly |perhaps |possibly )?(?:tell me\s*[:,]?\s*"
     r"|help me(?: out)?(?: (?:with (?:this|the following)|to))?\s*[:,.?!]*\s*)?"
-    r"|i (?:was wondering|wonder) if you could\s+|i(?:'d| would) (?:like|love|appreciate) (?:you|it if you could|your help with)(?: to)?\s+"
-    r"|(?:help me (?:with|out with)|a quick question|quick question|one question|thanks in advance)(?: (?:this|the following))?\s*[:,.!-]+\s*)",
+    r"|i (?:was wondering|wonder) if you could\s+|i(?:'d| would) (?:like|love|appreciate) (?:you|it if you could"
+    r"|your help with)(?: to)?\s+"
+    r"|(?:help me (?:with|out with)|a quick question|quick question|one question|thanks in advance)(?: (?:this"
+    r"|the following))?\s*[:,.!-]+\s*)",
     re.IGNORECASE,
 )
 _ONWARDS = re.compile(
-    r"^\W*(?:(?:yes|yep|yeah|yup|sure|ok|okay|k|right|correct|exactly|perfect|great|good|fine|absolutely|of course|agreed|please|go|do|"
-    r"continue|proceed|carry on|keep going|resume|next|start|begin|go ahead|go on|do it|do that|do so|make it so|sounds good|looks good|lgtm|"
-    r"that works|works for me|ship it|approved|confirm|confirmed|both|all of them|the first|the first one|the second|the second one|the last one|"
-    r"option [a-d\d]|try again|again|retry|and|then|now|with|that|it|this|them|the|plan|change|changes|step|one|thanks|thank you|so|just|let's|"
-    r"lets|you|can|as|proposed|suggested|planned|discussed|y|ja|weiter|oui|continue[rz]?|vas-y|sí|si|sigue|continúa|adelante|да|продолжай|好|好的|"
+    r"^\W*(?:(?:yes|yep|yeah|yup|sure|ok|okay|k|right|correct|exactly|perfect|great|good|fine|absolutely|of course"
+    r"|agreed|please|go|do|"
+    r"continue|proceed|carry on|keep going|resume|next|start|begin|go ahead|go on|do it|do that|do so|make it so"
+    r"|sounds good|looks good|lgtm|"
+    r"that works|works for me|ship it|approved|confirm|confirmed|both|all of them|the first|the first one|the second"
+    r"|the second one|the last one|"
+    r"option [a-d\d]|try again|again|retry|and|then|now|with|that|it|this|them|the|plan|change|changes|step|one"
+    r"|thanks|thank you|so|just|let's|"
+    r"lets|you|can|as|proposed|suggested|planned|discussed|y|ja|weiter|oui|continue[rz]?|vas-y|sí|si|sigue|continúa"
+    r"|adelante|да|продолжай|好|好的|"
     r"继续|是的|可以|はい|続けて|네|계속)\b\W*)+$",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(
-    r"^\W*(?:(?:thanks|thank you|thx|cheers|perfect|great|good|fine|ok|okay|so|that|this|it|works|worked|helps|helped|just|right|exactly|correct|very"
+    r"^\W*(?:(?:thanks|thank you|thx|cheers|perfect|great|good|fine|ok|okay|so|that|this|it|works|worked|helps|helped"
+    r"|just|right|exactly|correct|very"
     r"|much|a lot|all|for|now|your|help|bye|you|is|was|did|the|trick)\b\W*)*"
     r"\b(?:thanks|thank you|thx|cheers|perfect|great|good|works|worked|helps|helped|much|a lot|bye|help|trick)\W*$",
     re.IGNORECASE,
@@ -62,7 +75,8 @@ _CJK_ONWARDS = frozenset(("好", "好的", "继续", "是的", "可以", "はい
 _SHORT = 80
 """Characters; nobody approves in more."""
 _REFERS = re.compile(
-    r"\b(?:it|that|this|these|those|them|above|same|instead|again|previous|earlier|still|also|too|why|there)\b|^(?:and|but|so|or|what about|how about)\b",
+    r"\b(?:it|that|this|these|those|them|above|same|instead|again|previous|earlier|still|also|too|why|there)\b"
+    r"|^(?:and|but|so|or|what about|how about)\b",
     re.IGNORECASE,
 )
 _FOLLOW_UP = 200

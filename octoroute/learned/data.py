@@ -1,4 +1,4 @@
-"""Labelled prompts in files: our own JSON Lines, and what RouteLLM, RouterBench, and RouterArena write. Reads files, nothing else."""
+"""Labelled prompts in files: our own JSON Lines, and what RouteLLM, RouterBench, and RouterArena write. Reads files only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -198,7 +198,7 @@ def _routerbench(path: Path, text: str, strong: str | None, weak: str | None) ->
 
 
 def _routerarena(path: Path, text: str, strong: str | None, weak: str | None) -> Iterator[Row]:
-    """A list, or lines, of `{"global index", prompt, prediction, generated_result, cost, accuracy}`; one entry per model and question."""
+    """A list, or lines, of `{"global index", prompt, prediction, cost, accuracy}`; one entry per model and question."""
     if text.lstrip().startswith("["):
         try:
             entries: list[Any] = json.loads(text)
@@ -210,6 +210,7 @@ def _routerarena(path: Path, text: str, strong: str | None, weak: str | None) ->
     for line, entry in enumerate(entries, 1):
         if not isinstance(entry, dict):
             raise _wrong(path, f"entry {line}: must be an object")
+        entry = cast("dict[str, Any]", entry)
         key = str(entry.get("global index", entry.get("global_index", line)))
         place = asked.setdefault(key, {"prompt": entry.get("prompt", entry.get("question")), "models": {}})
         place["models"][str(entry.get("prediction", entry.get("llm_selected", "")))] = entry
@@ -221,7 +222,8 @@ def _routerarena(path: Path, text: str, strong: str | None, weak: str | None) ->
     for line, (key, place) in enumerate(asked.items(), 1):
         if not isinstance(place["prompt"], str):
             raise _wrong(path, f"entry {line}: needs a `prompt`")
-        best, cheap = (place["models"].get(name) or {} for name in (strong, weak))
+        models_of: dict[str, dict[str, Any]] = place["models"]
+        best, cheap = models_of.get(strong or "", {}), models_of.get(weak or "", {})
         yield Row(
             id=key,
             prompt=place["prompt"],

@@ -1,4 +1,4 @@
-"""Compares routers on labelled rows: one table row per set, the macro mean over sets, and every group. Pure but for the routers it calls."""
+"""Compares routers on labelled rows: a table per set, the macro mean over the sets, and every group. Pure."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def evaluate(
     *,
     seed: int = 0,
     times: int = 1000,
-    progress: Callable[[str], None] = lambda text: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """`rows` are labelled; `scores` are per router, in their order."""
     sets: dict[str, list[int]] = {}

@@ -1,10 +1,12 @@
-"""From a text to numbers with readable names. Pure; case, digits, and spacing change nothing; reads at most `HEAD + TAIL` characters."""
+"""From a text to numbers with readable names. Pure and bounded; case, digits, and spacing change nothing."""
+
+# ruff: noqa: RUF001 - signs are what it is about
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from math import log
 
 import msgspec
@@ -36,13 +38,12 @@ _COMMAND = re.compile(r"\\[a-z]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\u0e00-\u0e7f]{1,2}")
 """Scripts that put no spaces between words: two characters are taken for one."""
 _HOW_MUCH = re.compile(
-    r"\bhow (?:many|much|long|far|old|more|less)\b|\b(?:what|calculate|find|determine)\b[^.?!]{0,60}\b(?:total|average|number|amount|sum"
+    r"\bhow (?:many|much|long|far|old|more|less)\b|\b(?:what|calculate|find|determine)\b[^.?!]{0,60}\b(?:total"
+    r"|average|number|amount|sum"
     r"|cost|price|salary|age|weight|depth|length|percent|percentage|difference|profit|time|size|score|probability|ratio)\b"
 )
 _ASKING = frozenset(("how", "what", "calculate", "find", "determine"))
-_INSTRUCTION = re.compile(
-    r"multiple[- ]choice|\boptions?\b|\bletter\b|\bchoose\b|\bselect\b|\bcorrect answer\b"
-)
+_INSTRUCTION = re.compile(r"multiple[- ]choice|\boptions?\b|\bletter\b|\bchoose\b|\bselect\b|\bcorrect answer\b")
 _CATCH_ALL = ("all of", "none of", "both", "neither", "all the above", "a and b")
 _NEGATIONS = frozenset(("not", "except", "cannot", "incorrect", "never", "isn", "least", "false", "doesn", "aren"))
 _TREND = (
@@ -67,13 +68,13 @@ _BARE = frozenset("abcdefghij")
 GENERAL = (
     "length", "word length", "uncommon words", "numbers", "distinct numbers", "percentages", "fractions", "decimals",
     "mathematical notation", "code lines", "code block", "lines", "list items", "questions", "sentences", "sentence length",
-    "final question length", "other language", "fill the blank", "several statements", "negated question", "very short", "quotations",
-    "vocabulary range",
+    "final question length", "other language", "fill the blank", "several statements", "negated question", "very short",
+    "quotations", "vocabulary range",
 )  # fmt: skip
 """Structure of any text."""
 CHOICES = (
-    "combined choices", "numeric choices", "long choices", "catch-all choice", "trend choices", "reasoned choices", "similar choices",
-    "choices echo the question", "varied choices", "question length",
+    "combined choices", "numeric choices", "long choices", "catch-all choice", "trend choices", "reasoned choices",
+    "similar choices", "choices echo the question", "varied choices", "question length",
 )  # fmt: skip
 """Structure of lettered choices; 0 without them."""
 WORDING = tuple(GROUPS)
@@ -235,7 +236,7 @@ def _general(low: str, stem: str, counts: Counter[str], words: tuple[str, ...], 
     )
 
 
-def _choices(texts: list[str], asked: Set[str]) -> tuple[float, ...]:
+def _choices(texts: list[str], asked: AbstractSet[str]) -> tuple[float, ...]:
     n = float(len(texts))
     sets = [set(_tokens(text)) for text in texts]
     shared = [len(a & b) / (len(a | b) + 1.0) for i, a in enumerate(sets) for b in sets[:i]]
@@ -243,8 +244,8 @@ def _choices(texts: list[str], asked: Set[str]) -> tuple[float, ...]:
         sum([1 for text in texts if _PAIR.match(text)]) / n,
         sum([1 for text in texts if text.lstrip(" $-(.+")[:1].isdigit()]) / n,
         log(1.0 + sum(map(len, texts)) / n / 10.0),
-        1.0 if any([text.startswith(_CATCH_ALL) for text in texts]) else 0.0,
-        sum([1 for text in texts if any([trend in text for trend in _TREND])]) / n,
+        1.0 if any(text.startswith(_CATCH_ALL) for text in texts) else 0.0,
+        sum([1 for text in texts if any(trend in text for trend in _TREND)]) / n,
         sum([1 for words in sets if words & _JOINT]) / n,
         _total(shared) / len(shared),
         _total([len(words & asked) / (len(words) + 1.0) for words in sets]) / n,

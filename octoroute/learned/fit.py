@@ -19,19 +19,10 @@ from octoroute.learned.checks import Answer
 from octoroute.learned.data import Row, digest, read_rows
 from octoroute.learned.features import Reading, read
 from octoroute.learned.generic import Generic, generic
+from octoroute.learned.heads import Example, fit_answer, fit_head, names_in
 from octoroute.learned.linear import mean
 from octoroute.learned.model import FORMAT, AnswerHead, Head, Model, Provenance, Scorer, save
-from octoroute.learned.recipe import (
-    CHOICES_RECIPE,
-    GENERAL_RECIPE,
-    QUIZ_RECIPE,
-    STORY_RECIPE,
-    Example,
-    Recipe,
-    fit_answer,
-    fit_head,
-    names_in,
-)
+from octoroute.learned.recipe import CHOICES_RECIPE, GENERAL_RECIPE, QUIZ_RECIPE, STORY_RECIPE, Recipe
 from octoroute.learned.tiers import percentiles
 
 __all__ = ["fit_model", "main"]
@@ -39,7 +30,7 @@ __all__ = ["fit_model", "main"]
 SEED = 0
 """Nothing in the fit is drawn at random; the number is recorded so that it can never be in doubt."""
 _BROKEN = (30, 0.15)
-"""A group of at least this many questions, on which the strong model is right less often than this, was mis-scored: even guessing does better."""
+"""A group of so many questions on which the strong model is right less often than this was mis-scored: guessing does better."""
 
 
 def broken_groups(rows: Sequence[Row]) -> set[tuple[str, str]]:
@@ -52,7 +43,10 @@ def broken_groups(rows: Sequence[Row]) -> set[tuple[str, str]]:
 
 
 def fit_model(rows: Sequence[Row], prompts: Sequence[Generic], provenance: Provenance) -> Model:
-    """Each head learns from the rows that its gate lets through: `choices` and `story` what the strong model gains, `general` where the weak one is wrong."""
+    """Each head learns from what its gate lets through.
+
+    `choices` and `story` learn what the strong model gains, `quiz` and `general` where the weak one is wrong.
+    """
     broken = broken_groups(rows)
     kept = [(row, read(row.prompt)) for row in rows if row.labelled and (row.set, row.group) not in broken]
     open_ended = [(prompt, read(prompt.prompt)) for prompt in prompts]
@@ -116,7 +110,7 @@ LEAST_ANSWERS = 100
 
 
 def _expert(kept: Sequence[tuple[Row, Reading]], names: frozenset[str], recipe: Recipe, gate: Callable[[Reading], float]) -> Head:
-    examples = []
+    examples: list[Example] = []
     for row, reading in kept:
         share = gate(reading)
         if share >= 0.5:

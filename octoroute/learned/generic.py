@@ -40,7 +40,7 @@ def generic(variants: int = VARIANTS) -> list[Generic]:
     """Without repetitions, in the order of the file."""
     found: dict[str, Generic] = {}
     chance, kind = 0.0, ""
-    text = resources.files(__package__).joinpath("generic.txt").read_text(encoding="utf-8")
+    text = resources.files("octoroute.learned").joinpath("generic.txt").read_text(encoding="utf-8")
     for number, line in enumerate(text.splitlines()):
         if not line or line.startswith("#"):
             continue

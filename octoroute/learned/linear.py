@@ -35,7 +35,9 @@ class Columns(msgspec.Struct, frozen=True):
 
 
 def standardise(rows: Rows, weights: Sequence[float] | None = None) -> Columns:
-    columns, means, deviations = [], [], []
+    columns: list[list[float]] = []
+    means: list[float] = []
+    deviations: list[float] = []
     for column in zip(*rows, strict=True):
         middle = mean(column, weights)
         spread = mean([(value - middle) ** 2 for value in column], weights) ** 0.5
@@ -122,7 +124,7 @@ def _total(values: Sequence[float], places: Sequence[int]) -> float:
 
 
 def logistic(scores: Sequence[float], labels: Sequence[float], weights: Sequence[float] | None = None) -> tuple[float, float]:
-    """Platt's slope and offset by Newton steps: `sigmoid(slope * score + offset)` is the chance of the label. Labels may be fractions."""
+    """Platt's slope and offset, by Newton steps: `sigmoid(slope * score + offset)` is the chance of the label, 0..1."""
     rate = min(0.99, max(0.01, mean(labels, weights)))
     slope, offset = 0.0, log(rate / (1.0 - rate))
     for _ in range(30):

@@ -1,4 +1,4 @@
-"""How good a router is: the curve of quality over the share of strong calls, and what is read off it. Pure; ties are broken at random, on average.
+"""How good a router is: the curve of quality over the share of strong calls, and what is read off it. Pure; ties are averaged.
 
 APGR and CPT: RouteLLM (arXiv 2406.18665, section 3). AIQ: RouterBench (arXiv 2403.12031).
 """
@@ -6,6 +6,7 @@ APGR and CPT: RouteLLM (arXiv 2406.18665, section 3). AIQ: RouterBench (arXiv 24
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from math import fsum
 from random import Random
 
@@ -69,8 +70,7 @@ def curve(
         tied = order[at:end]
         gain = fsum(strong[i] - weak[i] for i in tied) / len(tied) / n
         dearer = fsum(costs[i][0] - costs[i][1] for i in tied) / len(tied) / n if costs else 0.0
-        for k in range(1, len(tied) + 1):
-            points.append(Point((at + k) / n, quality + gain * k, cost + dearer * k))
+        points += [Point((at + k) / n, quality + gain * k, cost + dearer * k) for k in range(1, len(tied) + 1)]
         quality, cost, at = quality + gain * len(tied), cost + dearer * len(tied), end
     return points
 
@@ -108,7 +108,7 @@ def apgr_routellm(scores: Sequence[float], strong: Sequence[float], weak: Sequen
         for edge in edges
     )
     points = [(0.0, 0.0), *points, (1.0, 1.0)]
-    return fsum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in zip(points, points[1:], strict=False))
+    return fsum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(points))
 
 
 def _quantile(ordered: Sequence[float], q: float) -> float:
@@ -130,7 +130,7 @@ def aiq(points: Sequence[Point]) -> float:
         while len(hull) > 1 and _above(hull[-2], hull[-1], point):
             hull.pop()
         hull.append(point)
-    area = fsum((b.cost - a.cost) * (a.quality + b.quality) / 2 for a, b in zip(hull, hull[1:], strict=False))
+    area = fsum((b.cost - a.cost) * (a.quality + b.quality) / 2 for a, b in pairwise(hull))
     return area / (high - low)
 
 

@@ -1,4 +1,4 @@
-"""The scorer: heads over one reading of a text, joined by its shape into one calibrated difficulty. Pure; standard library and msgspec."""
+"""The scorer: heads over one reading of a text, joined by its shape into one calibrated difficulty. Pure, and loaded once."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     words: dict[str, float] = {}
     exponent: float = 0.5
     """What the words say is divided by (distinct words + 8) to this power."""
-    floor: float = -4.0
-    ceiling: float = 4.0
+    bound: float = 6.0
+    """Log-odds that nothing goes beyond: no text is certain. Up to half of it nothing is changed."""
 
 
 class AnswerHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,7 +180,7 @@ class _Ready:
             total += weight * values[place]
         if self._words:
             total += self._wording(reading)
-        return min(self._head.ceiling, max(self._head.floor, total))
+        return _bounded(total, self._head.bound)
 
     def _wording(self, reading: Reading) -> float:
         words = self._words
@@ -195,17 +195,29 @@ class _Ready:
         return [*found, (_WORDING, self._wording(reading))] if self._words else found
 
 
+def _bounded(value: float, bound: float) -> float:
+    """Strictly rising, so that an order is never lost."""
+    half = bound / 2.0
+    over = abs(value) - half
+    if over <= 0.0:
+        return value
+    far = half + over / (1.0 + over / half)
+    return far if value > 0.0 else -far
+
+
 _DECODER = msgspec.json.Decoder(Model)
 
 
 def shipped_path() -> Path:
-    return Path(str(resources.files(__package__).joinpath("shipped.json")))
+    return Path(str(resources.files("octoroute.learned").joinpath("shipped.json")))
 
 
 def load(path: str | Path | None = None) -> Scorer:
     """The artefact at `path`, or the shipped one. ConfigError: it is not there, or it is not one."""
     try:
-        raw = resources.files(__package__).joinpath("shipped.json").read_bytes() if path is None else Path(path).read_bytes()
+        raw = (
+            resources.files("octoroute.learned").joinpath("shipped.json").read_bytes() if path is None else Path(path).read_bytes()
+        )
         model = _DECODER.decode(raw)
     except (OSError, msgspec.MsgspecError) as error:
         raise ConfigError([f"routing.learned.artefact: {path} cannot be read ({error}); make one with `octoroute train`"]) from None

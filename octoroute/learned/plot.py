@@ -57,7 +57,7 @@ def _axes(low: float, high: float) -> list[str]:
         parts.append(f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{20 * k} %</text>')
         parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>')
     parts.append(
-        f'<text x="{_LEFT + _WIDTH / 2}" y="{bottom + 42}" text-anchor="middle">share of requests that go to the strong model</text>'
+        f'<text x="{_LEFT + _WIDTH / 2}" y="{bottom + 42}" text-anchor="middle">share of requests sent to the strong model</text>'
     )
     parts.append(
         f'<text x="18" y="{_TOP + _HEIGHT / 2}" transform="rotate(-90 18 {_TOP + _HEIGHT / 2})" text-anchor="middle">quality</text>'

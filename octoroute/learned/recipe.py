@@ -1,49 +1,14 @@
-"""How a head is made: which features it may use and in which direction, and the steps from examples to weights. Pure; no randomness."""
+"""Which features a head may use, and in which direction each may point. Pure data; chosen by meaning."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from math import log
-from zlib import crc32
+from collections.abc import Mapping
 
 import msgspec
 
-from octoroute.learned.answers import ANSWER_NAMES, SIGNS
-from octoroute.learned.features import NAMES, Reading
-from octoroute.learned.linear import constrained_ridge, logistic, mean, sparse_ridge, standardise
-from octoroute.learned.model import AnswerHead, Head
+from octoroute.learned.features import NAMES
 
-__all__ = [
-    "CHOICES_RECIPE",
-    "GENERAL_RECIPE",
-    "QUIZ_RECIPE",
-    "STORY_RECIPE",
-    "Example",
-    "Raw",
-    "Recipe",
-    "deviation",
-    "fit_answer",
-    "fit_head",
-    "fit_raw",
-    "names_in",
-]
-
-_PLACE = {name: i for i, name in enumerate(NAMES)}
-
-
-class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """`target`: what the weights are fitted to. `label`: 0..1, the chance that the cheap model was wrong; what is calibrated."""
-
-    reading: Reading
-    target: float
-    label: float
-    source: str
-    """Targets are centred inside each source, so that no head learns which file a question came from."""
-    weight: float = 1.0
-    block: str = ""
-    """Examples of one block are kept together when the probability is fitted on questions the weights have not seen."""
+__all__ = ["CHOICES_RECIPE", "GENERAL_RECIPE", "QUIZ_RECIPE", "STORY_RECIPE", "Recipe"]
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +29,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 def _signs(harder: str, easier: str = "", either: str = "") -> dict[str, int]:
     found = {
-        name.strip(): sign for text, sign in ((harder, 1), (easier, -1), (either, 0)) for name in text.split(",") if name.strip()
+        " ".join(name.split()): sign
+        for text, sign in ((harder, 1), (easier, -1), (either, 0))
+        for name in text.split(",")
+        if name.strip()
     }
     unknown = found.keys() - set(NAMES)
     if unknown:
@@ -74,21 +42,23 @@ def _signs(harder: str, easier: str = "", either: str = "") -> dict[str, int]:
 
 GENERAL_RECIPE = Recipe(
     signs=_signs(
-        """length, word length, uncommon words, distinct numbers, fractions, mathematical notation, code lines, code block, sentences,
-        sentence length, final question length, several statements, negated question, list items, lines, reasoning, calculation, design,
-        fault finding, code, mathematics, statistics, economics, physical science, medicine, law, puzzle, quantity, condition,
-        constraint, comparison, hypothetical, number words, analysis, extraction, quotations, order in time""",
-        """very short, greeting, look-up, small edit, writing, role play, summary, explanation, small talk, vocabulary range""",
+        """length, word length, uncommon words, distinct numbers, fractions, mathematical notation, code lines, code block,
+        sentences, sentence length, final question length, several statements, negated question, list items, lines,
+        reasoning, calculation, design, fault finding, code, mathematics, statistics, economics, physical science,
+        medicine, law, puzzle, quantity, condition, constraint, comparison, hypothetical, number words, analysis,
+        extraction, quotations, order in time""",
+        """very short, greeting, look-up, small edit, writing, role play, summary, explanation, small talk, vocabulary
+        range""",
         """humanities, psychology, life science, other language""",
     ),
     penalty=100.0,
 )
 CHOICES_RECIPE = Recipe(
     signs=_signs(
-        """length, uncommon words, word length, sentences, sentence length, long choices, several statements, combined choices,
-        quotations, negated question, fill the blank, reasoning, fault finding, puzzle, quantity, condition, constraint, law,
-        mathematics, physical science, economics, statistics, code, analysis, trend choices, reasoned choices, similar choices,
-        hypothetical, choices echo the question, catch-all choice, question length, comparison""",
+        """length, uncommon words, word length, sentences, sentence length, long choices, several statements, combined
+        choices, quotations, negated question, fill the blank, reasoning, fault finding, puzzle, quantity, condition,
+        constraint, law, mathematics, physical science, economics, statistics, code, analysis, trend choices, reasoned
+        choices, similar choices, hypothetical, choices echo the question, catch-all choice, question length, comparison""",
         "look-up, vocabulary range, humanities, life science, very short, varied choices",
         "numeric choices, mathematical notation, numbers, calculation, questions, medicine, psychology",
     ),
@@ -99,10 +69,11 @@ CHOICES_RECIPE = Recipe(
 )
 QUIZ_RECIPE = Recipe(
     signs=_signs(
-        """length, sentence length, long choices, several statements, combined choices, negated question, reasoning, puzzle, quantity,
-        condition, constraint, law, mathematics, mathematical notation, calculation, physical science, economics, statistics, code,
-        analysis, reasoned choices, similar choices, hypothetical, choices echo the question, question length, comparison,
-        distinct numbers, numeric choices, fractions, design, fault finding, number words""",
+        """length, sentence length, long choices, several statements, combined choices, negated question, reasoning,
+        puzzle, quantity, condition, constraint, law, mathematics, mathematical notation, calculation, physical science,
+        economics, statistics, code, analysis, reasoned choices, similar choices, hypothetical, choices echo the
+        question, question length, comparison, distinct numbers, numeric choices, fractions, design, fault finding,
+        number words""",
         "look-up, vocabulary range, humanities, life science, very short, varied choices, psychology",
         "medicine",
     ),
@@ -110,9 +81,9 @@ QUIZ_RECIPE = Recipe(
 )
 STORY_RECIPE = Recipe(
     signs=_signs(
-        """length, word length, uncommon words, sentences, sentence length, final question length, number words, comparison,
-        order in time, fractions, quantity, condition, constraint, puzzle, calculation, reasoning, mathematical notation,
-        distinct numbers""",
+        """length, word length, uncommon words, sentences, sentence length, final question length, number words,
+        comparison, order in time, fractions, quantity, condition, constraint, puzzle, calculation, reasoning,
+        mathematical notation, distinct numbers""",
         "questions",
         "decimals, percentages",
     ),
@@ -125,167 +96,3 @@ STORY_RECIPE = Recipe(
     exponent=0.0,
     idf=False,
 )
-_INSIDE = re.compile(r"(?<=[a-z,;] )([A-Za-z][a-z]+)")
-
-
-def names_in(texts: Sequence[str]) -> frozenset[str]:
-    """Words written with a capital inside a sentence more often than not: names, of which nothing should be learned."""
-    seen: Counter[str] = Counter()
-    capital: Counter[str] = Counter()
-    for text in texts:
-        for word in _INSIDE.findall(text):
-            low = word.lower()
-            seen[low] += 1
-            capital[low] += word[0].isupper()
-    return frozenset(word for word, count in capital.items() if 2 * count > seen[word])
-
-
-def fit_answer(
-    examples: Sequence[Example], answers: Sequence[tuple[float, ...]], recipe: Recipe, names: frozenset[str] = frozenset()
-) -> AnswerHead:
-    """What an answer adds to its prompt. The prompts' own part is taken from heads that have not seen them."""
-    folds = _folds(examples)
-    asked, said = [0.0] * len(examples), [0.0] * len(examples)
-    for fold in sorted(set(folds)):
-        seen = [i for i, other in enumerate(folds) if other != fold]
-        part = fit_raw([examples[i] for i in seen], recipe, names)
-        weights, centers = _fit_answers([examples[i] for i in seen], [answers[i] for i in seen])
-        for i, other in enumerate(folds):
-            if other == fold:
-                asked[i] = part.say(examples[i].reading)
-                said[i] = _weighted(weights, centers, answers[i])
-    unit, prompt_unit = deviation(said) or 1.0, deviation(asked) or 1.0
-    joint = [a / unit + PROMPT_SHARE * p / prompt_unit for a, p in zip(said, asked, strict=True)]
-    slope, offset = logistic(joint, [example.label for example in examples])
-    weights, centers = _fit_answers(examples, answers)
-    head_slope, head_offset = logistic(asked, [example.label for example in examples])
-    prompt = slope * PROMPT_SHARE / prompt_unit / (head_slope or 1.0)
-    return AnswerHead(
-        bias=round(offset - prompt * head_offset, 4),
-        features={name: round(slope * w / unit, 4) for name, w in zip(ANSWER_NAMES, weights, strict=True) if w},
-        centers={name: round(c, 4) for name, w, c in zip(ANSWER_NAMES, weights, centers, strict=True) if w},
-        prompt=round(prompt, 4),
-    )
-
-
-PROMPT_SHARE = 0.6
-"""In deviations: how much the prompt's score counts beside the answer's."""
-
-
-def _fit_answers(examples: Sequence[Example], answers: Sequence[tuple[float, ...]]) -> tuple[list[float], list[float]]:
-    """(weights, centers) on raw values; the target is half what the strong model gains, half whether the weak one was wrong."""
-    columns = standardise(answers)
-    targets = _centred([msgspec.structs.replace(e, target=(e.target + e.label) / 2) for e in examples])
-    found = constrained_ridge(columns.values, targets, SIGNS, 40.0)
-    return [w / s if s else 0.0 for w, s in zip(found, columns.deviations, strict=True)], columns.means
-
-
-def _weighted(weights: Sequence[float], centers: Sequence[float], values: Sequence[float]) -> float:
-    total = 0.0
-    for weight, center, value in zip(weights, centers, values, strict=True):
-        total += weight * (value - center)
-    return total
-
-
-def _folds(examples: Sequence[Example]) -> list[int]:
-    return [crc32(example.block.encode()) % FOLDS for example in examples]
-
-
-def fit_head(examples: Sequence[Example], recipe: Recipe, names: frozenset[str] = frozenset()) -> Head:
-    """`names`: words that must get no weight. Calibrated on held-out fifths, because weights flatter the questions they were fitted to."""
-    raw = fit_raw(examples, recipe, names)
-    folds = _folds(examples)
-    said = [0.0] * len(examples)
-    for fold in sorted(set(folds)):
-        part = fit_raw([example for example, other in zip(examples, folds, strict=True) if other != fold], recipe, names)
-        for i, other in enumerate(folds):
-            if other == fold:
-                said[i] = part.say(examples[i].reading)
-    slope, offset = logistic(said, [example.label for example in examples], [example.weight for example in examples])
-    slope = max(slope, recipe.slope / (deviation(said) or 1.0))
-    return Head(
-        bias=round(offset, 4),
-        features={name: round(slope * weight, 4) for name, weight in raw.features.items()},
-        centers={name: round(raw.centers[name], 4) for name in raw.features},
-        words={word: short for word, weight in raw.words.items() if (short := round(slope * weight, 3))},
-        exponent=recipe.exponent,
-    )
-
-
-FOLDS = 5
-
-
-class Raw(msgspec.Struct, frozen=True):
-    """Weights before calibration."""
-
-    features: dict[str, float]
-    centers: dict[str, float]
-    words: dict[str, float]
-    exponent: float
-
-    def say(self, reading: Reading) -> float:
-        total = worded = 0.0
-        for name, weight in self.features.items():
-            total += weight * (reading.values[_PLACE[name]] - self.centers[name])
-        for word in reading.words:
-            if word in self.words:
-                worded += self.words[word]
-        return total + worded / (len(reading.words) + 8.0) ** self.exponent
-
-
-def fit_raw(examples: Sequence[Example], recipe: Recipe, names: frozenset[str]) -> Raw:
-    targets = _centred(examples)
-    weights = [example.weight for example in examples]
-    places = [_PLACE[name] for name in recipe.signs]
-    columns = standardise([[example.reading.values[place] for place in places] for example in examples], weights)
-    found = constrained_ridge(columns.values, targets, tuple(recipe.signs.values()), recipe.penalty, weights)
-    said = [0.0] * len(examples)
-    for weight, column in zip(found, columns.values, strict=True):
-        if weight:
-            said = [value + weight * x for value, x in zip(said, column, strict=True)]
-    words: dict[str, float] = {}
-    if recipe.words:
-        words, worded = _fit_words(examples, targets, recipe, names)
-        scale = recipe.word_share * (deviation(said) or deviation(targets) * 0.2) / (deviation(worded) or 1.0)
-        words = {word: weight * scale for word, weight in words.items()}
-    used = {name: j for j, name in enumerate(recipe.signs) if found[j] and columns.deviations[j]}
-    return Raw(
-        {name: found[j] / columns.deviations[j] for name, j in used.items()},
-        {name: columns.means[j] for name, j in used.items()},
-        words,
-        recipe.exponent,
-    )
-
-
-def deviation(values: Sequence[float]) -> float:
-    middle = mean(values)
-    return mean([(value - middle) ** 2 for value in values]) ** 0.5
-
-
-def _centred(examples: Sequence[Example]) -> list[float]:
-    sources: dict[str, list[Example]] = {}
-    for example in examples:
-        sources.setdefault(example.source, []).append(example)
-    middles = {source: mean([e.target for e in held], [e.weight for e in held]) for source, held in sources.items()}
-    return [example.target - middles[example.source] for example in examples]
-
-
-def _fit_words(
-    examples: Sequence[Example], targets: list[float], recipe: Recipe, names: frozenset[str]
-) -> tuple[dict[str, float], list[float]]:
-    """(word → weight, what the words say of each example)."""
-    count = Counter(word for example in examples for word in example.reading.words)
-    kept = sorted(word for word, n in count.items() if n >= recipe.least and len(word) > 1 and word not in names and word.isascii())
-    place = {word: i for i, word in enumerate(kept)}
-    rows = [[place[word] for word in example.reading.words if word in place] for example in examples]
-    scales = [1.0 / (len(example.reading.words) + 8.0) ** recipe.exponent for example in examples]
-    factors = [log(len(examples) / count[word]) if recipe.idf else 1.0 for word in kept]
-    weights = sparse_ridge(rows, scales, factors, targets, recipe.word_penalty)
-    weights = [weight * factor for weight, factor in zip(weights, factors, strict=True)]
-    said = []
-    for row, scale in zip(rows, scales, strict=True):
-        total = 0.0
-        for word in row:
-            total += weights[word]
-        said.append(total * scale)
-    return dict(zip(kept, weights, strict=True)), said

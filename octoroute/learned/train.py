@@ -1,4 +1,4 @@
-"""Fits a head to a user's own labels and blends it with the shipped ones, if that is demonstrably better. Pure; seconds on one core."""
+"""Fits a head to a user's own labels and blends it with the shipped ones, if that is demonstrably better. Pure."""
 
 from __future__ import annotations
 
@@ -9,21 +9,11 @@ import msgspec
 
 from octoroute.learned.data import Row
 from octoroute.learned.features import Reading, read
+from octoroute.learned.heads import Example, Raw, deviation, fit_raw, names_in
 from octoroute.learned.linear import logistic, mean, sigmoid
 from octoroute.learned.metrics import Interval, apgr, bootstrap, interval
 from octoroute.learned.model import Head, Model, Provenance, Scorer
-from octoroute.learned.recipe import (
-    CHOICES_RECIPE,
-    GENERAL_RECIPE,
-    QUIZ_RECIPE,
-    STORY_RECIPE,
-    Example,
-    Raw,
-    Recipe,
-    deviation,
-    fit_raw,
-    names_in,
-)
+from octoroute.learned.recipe import CHOICES_RECIPE, GENERAL_RECIPE, QUIZ_RECIPE, STORY_RECIPE, Recipe
 from octoroute.learned.tiers import percentiles
 
 __all__ = ["ENOUGH", "LEAST", "SURE", "Training", "train"]
@@ -158,13 +148,12 @@ def _model(
     own_weight = slope * blend
     scale = SCALE / unit
     head = Head(
-        bias=round(offset / own_weight, 4),
+        bias=round(offset / own_weight - scale * raw.usual, 4),
         features={name: round(scale * weight, 4) for name, weight in raw.features.items()},
         centers={name: round(raw.centers[name], 4) for name in raw.features},
         words={word: short for word, weight in raw.words.items() if (short := round(scale * weight, 3))},
         exponent=raw.exponent,
-        floor=-20.0,
-        ceiling=20.0,
+        bound=40.0,
     )
     model = msgspec.structs.replace(
         prior,

@@ -1,4 +1,4 @@
-"""Decides by how hard the work looks: what the client insists on first, then a learned score. Pure; asks nobody, knows no endpoint."""
+"""Decides by how hard the work looks: what the client insists on first, then a learned score. Pure; asks nobody."""
 
 from __future__ import annotations
 

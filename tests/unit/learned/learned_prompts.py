@@ -1,5 +1,7 @@
 """Prompts that say what the router is for: forty that need thought without saying so, forty that do not. None of them was trained on."""
 
+# ruff: noqa: RUF001 - other scripts are what it is about
+
 HARD = [
     # proofs and mathematics
     "For which positive integers n can the numbers 1 to 2n be paired so that every pair adds up to a perfect square?",
@@ -92,7 +94,15 @@ EASY = [
     "Give me a rhyme for 'moon'",
 ]
 
-OTHER_LANGUAGES_EASY = ["Hola, ¿qué tal?", "Merci, à demain !", "早上好", "おはようございます", "Доброе утро!", "Wie heißt die Hauptstadt von Norwegen?", "안녕하세요"]
+OTHER_LANGUAGES_EASY = [
+    "Hola, ¿qué tal?",
+    "Merci, à demain !",
+    "早上好",
+    "おはようございます",
+    "Доброе утро!",
+    "Wie heißt die Hauptstadt von Norwegen?",
+    "안녕하세요",
+]
 OTHER_LANGUAGES_HARD = [
     "Beweise, dass es zwischen zwei rationalen Zahlen stets eine irrationale gibt, und erkläre, warum das Argument für ganze Zahlen scheitert.",
     "Un patient de 58 ans présente une douleur thoracique irradiant dans le dos, une tension différente aux deux bras et un souffle diastolique. Quel diagnostic faut-il craindre et que faites-vous, dans quel ordre ?",

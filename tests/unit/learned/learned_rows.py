@@ -10,8 +10,8 @@ from octoroute.learned.data import Row
 def choices(n, seed=0, *, learnable=True):
     """Bare questions with choices. `learnable`: the weak model fails where the topic is obscure."""
     rng = Random(seed)
-    hard = "sediment isthmus cloister lichen turbine estuary".split()
-    easy = "apple garden kitchen window summer bicycle".split()
+    hard = ["sediment", "isthmus", "cloister", "lichen", "turbine", "estuary"]
+    easy = ["apple", "garden", "kitchen", "window", "summer", "bicycle"]
     rows = []
     for i in range(n):
         obscure = rng.random() < 0.5
@@ -29,7 +29,9 @@ def stories(n, seed=0):
     rows = []
     for i in range(n):
         steps = rng.randint(1, 6)
-        said = " ".join(f"On day {k} she buys {rng.randint(2, 9)} pens for {rng.randint(2, 9)} dollars each." for k in range(1, steps + 1))
+        said = " ".join(
+            f"On day {k} she buys {rng.randint(2, 9)} pens for {rng.randint(2, 9)} dollars each." for k in range(1, steps + 1)
+        )
         wrong = rng.random() < 0.1 + 0.12 * steps
         a, b = rng.randint(2, 9), rng.randint(2, 9)
         answer = f"She pays {a} * {b} = {a * b + (1 if wrong and rng.random() < 0.6 else 0)} dollars.\n#### {a * b}"

@@ -52,7 +52,9 @@ def test_shares():
     assert shares_at([0.1, 0.5, 0.9, 0.95], Thresholds(balanced=0.4, deep=0.9)) == {"fast": 0.25, "balanced": 0.25, "deep": 0.5}
 
 
-@pytest.mark.parametrize(("text", "word"), [("nonsense", "line 1"), ('{"score": 2}', "between"), ('{"score": 0.5}', "1 requests"), ('{"x": 1}', "score")])
+@pytest.mark.parametrize(
+    ("text", "word"), [("nonsense", "line 1"), ('{"score": 2}', "between"), ('{"score": 0.5}', "1 requests"), ('{"x": 1}', "score")]
+)
 def test_a_bad_log_is_named(tmp_path, text, word):
     path = tmp_path / "log.jsonl"
     path.write_text(text, encoding="utf-8")

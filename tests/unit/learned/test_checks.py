@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.learned.checks import Answer, arithmetic, check, fits, run_checks
+from octoroute.learned.arithmetic import arithmetic
+from octoroute.learned.checks import Answer, check, run_checks
+from octoroute.learned.schema import fits
 
 PERSON = {
     "type": "object",
@@ -32,13 +34,20 @@ def test_empty(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["I'm sorry, but I can't help with that.", "I cannot assist with this request.", "As an AI language model, I do not have", "Unfortunately, I am unable to"],
+    [
+        "I'm sorry, but I can't help with that.",
+        "I cannot assist with this request.",
+        "As an AI language model, I do not have",
+        "Unfortunately, I am unable to",
+    ],
 )
 def test_refusals(text):
     assert found(text=text) == "refusal"
 
 
-@pytest.mark.parametrize("text", ["I'm sorry to hear that. Here is a plan.", "I can help you with that.", "Sorry, my last answer was wrong: it is 4."])
+@pytest.mark.parametrize(
+    "text", ["I'm sorry to hear that. Here is a plan.", "I can help you with that.", "Sorry, my last answer was wrong: it is 4."]
+)
 def test_politeness_is_no_refusal(text):
     assert found(text=text) is None
 
@@ -48,12 +57,18 @@ def test_finish_reasons():
     assert found(finish_reason="refusal") == "refusal"
 
 
-@pytest.mark.parametrize("text", ["no json", '{"name": "Ada"}', '{"name": "", "age": 1}', '{"name": "A", "age": 1.5}', '{"name": "A", "age": 1, "x": 0}', "[]"])
+@pytest.mark.parametrize(
+    "text",
+    ["no json", '{"name": "Ada"}', '{"name": "", "age": 1}', '{"name": "A", "age": 1.5}', '{"name": "A", "age": 1, "x": 0}', "[]"],
+)
 def test_json_that_does_not_fit(text):
     assert found(text=text, json_wanted=True, schema=PERSON) == "json"
 
 
-@pytest.mark.parametrize(("name", "arguments", "good"), [("f", '{"name": "A", "age": 3}', True), ("f", "{", False), ("f", "[]", False), ("f", "{}", False), ("g", "{}", False)])
+@pytest.mark.parametrize(
+    ("name", "arguments", "good"),
+    [("f", '{"name": "A", "age": 3}', True), ("f", "{", False), ("f", "[]", False), ("f", "{}", False), ("g", "{}", False)],
+)
 def test_tool_arguments(name, arguments, good):
     assert found(text="", tool_calls=[(name, arguments)], tools={"f": PERSON}) == (None if good else "tool_arguments")
 
@@ -123,7 +138,11 @@ def test_an_unsure_answer():
         (5, {"allOf": [{"minimum": 1}, {"exclusiveMaximum": 5}]}, False),
         ("abc", {"pattern": "^a.c$", "maxLength": 3}, True),
         ("abc", {"pattern": "("}, True),
-        ({"a": {"a": {}}}, {"$defs": {"t": {"properties": {"a": {"$ref": "#/$defs/t"}}, "type": "object"}}, "$ref": "#/$defs/t"}, True),
+        (
+            {"a": {"a": {}}},
+            {"$defs": {"t": {"properties": {"a": {"$ref": "#/$defs/t"}}, "type": "object"}}, "$ref": "#/$defs/t"},
+            True,
+        ),
         ({"a": 1}, {"$defs": {"t": {"properties": {"a": {"$ref": "#/$defs/t"}}, "type": "object"}}, "$ref": "#/$defs/t"}, False),
         ({"x": 1}, {"additionalProperties": {"type": "string"}}, False),
         ("anything", {"$ref": "https://elsewhere"}, True),
@@ -137,7 +156,10 @@ def test_schemas(value, schema, good):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "items", "required", "enum", "a"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "items", "required", "enum", "a"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

@@ -11,7 +11,22 @@ REQUEST = "Write a parser for the log format and handle broken lines."
 
 @pytest.mark.parametrize(
     "text",
-    ["yes", "Yes, go ahead.", "ok do it", "continue", "Proceed!", "sounds good, go on", "option b", "y", "lgtm, ship it", "好的", "继续", "да", "oui", "try again"],
+    [
+        "yes",
+        "Yes, go ahead.",
+        "ok do it",
+        "continue",
+        "Proceed!",
+        "sounds good, go on",
+        "option b",
+        "y",
+        "lgtm, ship it",
+        "好的",
+        "继续",
+        "да",
+        "oui",
+        "try again",
+    ],
 )
 def test_an_approval(text):
     assert onwards(text)
@@ -19,7 +34,19 @@ def test_an_approval(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "hi", "thanks!", "thank you", "ok, thanks", "that works, thanks", "perfect", "yes, but make it thread-safe", "continue the story", "why?", "no"],
+    [
+        "",
+        "hi",
+        "thanks!",
+        "thank you",
+        "ok, thanks",
+        "that works, thanks",
+        "perfect",
+        "yes, but make it thread-safe",
+        "continue the story",
+        "why?",
+        "no",
+    ],
 )
 def test_not_an_approval(text):
     assert not onwards(text)
@@ -31,7 +58,14 @@ def test_an_approval_stands_for_the_request_and_what_was_proposed():
 
 
 def test_approvals_and_tool_results_in_between_are_passed_over():
-    earlier = [("user", REQUEST), ("assistant", "Step 1?"), ("user", "ok"), ("assistant", "Step 2?"), ("user", "[Bash] Result:\nok"), ("assistant", "")]
+    earlier = [
+        ("user", REQUEST),
+        ("assistant", "Step 1?"),
+        ("user", "ok"),
+        ("assistant", "Step 2?"),
+        ("user", "[Bash] Result:\nok"),
+        ("assistant", ""),
+    ]
     assert subject("continue", earlier).startswith(REQUEST)
 
 
@@ -71,7 +105,14 @@ def test_html_that_a_user_pasted_stays():
 
 @pytest.mark.parametrize(
     "prefix",
-    ["Hi! ", "Hello there, ", "Please ", "Could you please help me with this? ", "Please answer the following question: ", "Good morning. Can you "],
+    [
+        "Hi! ",
+        "Hello there, ",
+        "Please ",
+        "Could you please help me with this? ",
+        "Please answer the following question: ",
+        "Good morning. Can you ",
+    ],
 )
 def test_courtesies_are_dropped(prefix):
     assert plain(prefix + "sort these names by age and city") == "sort these names by age and city"
@@ -81,7 +122,9 @@ def test_a_greeting_alone_is_kept():
     assert plain("Hi there!") == "Hi there!"
 
 
-@given(st.text(max_size=300), st.lists(st.tuples(st.sampled_from(["user", "assistant", "tool"]), st.text(max_size=100)), max_size=6))
+@given(
+    st.text(max_size=300), st.lists(st.tuples(st.sampled_from(["user", "assistant", "tool"]), st.text(max_size=100)), max_size=6)
+)
 def test_any_conversation_has_a_subject(text, earlier):
     assert isinstance(subject(text, earlier), str)
 

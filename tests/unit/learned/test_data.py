@@ -15,7 +15,17 @@ def write(path, text):
 
 def test_our_own_lines_with_and_without_labels(tmp_path):
     lines = [
-        {"id": "a", "set": "s", "group": "g", "prompt": "x\u2028y", "strong": 1.0, "weak": 0, "cost_weak": 0.1, "weak_answer": "z", "more": 1},
+        {
+            "id": "a",
+            "set": "s",
+            "group": "g",
+            "prompt": "x\u2028y",
+            "strong": 1.0,
+            "weak": 0,
+            "cost_weak": 0.1,
+            "weak_answer": "z",
+            "more": 1,
+        },
         {"prompt": "no labels"},
         {"prompt": "booleans", "strong": True, "weak": "false"},
     ]
@@ -30,7 +40,13 @@ def test_our_own_lines_with_and_without_labels(tmp_path):
 
 @pytest.mark.parametrize(
     ("line", "word"),
-    [("{", "line 1: not JSON"), ("[]", "format|object|questions"), ('{"x": 1}', "prompt"), ('{"prompt": "x", "strong": "much"}', "strong"), ("", "no questions")],
+    [
+        ("{", "line 1: not JSON"),
+        ("[]", "format|object|questions"),
+        ('{"x": 1}', "prompt"),
+        ('{"prompt": "x", "strong": "much"}', "strong"),
+        ("", "no questions"),
+    ],
 )
 def test_a_bad_line_is_named(tmp_path, line, word):
     with pytest.raises(ConfigError, match=word):

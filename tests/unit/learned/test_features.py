@@ -36,7 +36,10 @@ def test_case_and_doubled_spaces_change_nothing(text):
 
 
 def test_digits_are_not_remembered():
-    one, other = read("A train of 12 cars runs 340 miles. How many miles?"), read("A train of 98 cars runs 125 miles. How many miles?")
+    one, other = (
+        read("A train of 12 cars runs 340 miles. How many miles?"),
+        read("A train of 98 cars runs 125 miles. How many miles?"),
+    )
     assert one == other
 
 
@@ -72,7 +75,9 @@ def test_words_of_scripts_without_spaces_are_counted():
 def test_bare_choices_are_told_from_choices_with_instructions():
     assert (read(QUIZ).choices, read(QUIZ).quiz) == (1.0, 0.0)
     assert read(QUIZ + "\nAnswer:").choices == 1.0
-    wrapped = read("Answer the multiple-choice question with one letter.\n\n" + QUIZ + "\n\nGive only the letter of your choice in a box.")
+    wrapped = read(
+        "Answer the multiple-choice question with one letter.\n\n" + QUIZ + "\n\nGive only the letter of your choice in a box."
+    )
     assert (wrapped.choices, wrapped.quiz) == (0.0, 1.0)
     assert read("A. one\nB. two").choices == 0.0
 
@@ -94,6 +99,8 @@ def test_a_word_problem_is_recognised(text):
     assert read(text).story == 1.0
 
 
-@pytest.mark.parametrize("text", ["How many planets are there?", "hi", QUIZ, "```\ndef f(x):\n    return x + 1\n```\nHow many calls are made?"])
+@pytest.mark.parametrize(
+    "text", ["How many planets are there?", "hi", QUIZ, "```\ndef f(x):\n    return x + 1\n```\nHow many calls are made?"]
+)
 def test_what_is_no_word_problem(text):
     assert read(text).story == 0.0

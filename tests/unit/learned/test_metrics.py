@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from math import isclose, isnan
 from random import Random
 
@@ -14,7 +15,7 @@ QUESTIONS = st.lists(st.tuples(st.integers(0, 5), st.booleans(), st.booleans()),
 
 def area(points):
     weak, strong = points[0].quality, points[-1].quality
-    total = sum((b.share - a.share) * (a.quality + b.quality) / 2 for a, b in zip(points, points[1:], strict=False))
+    total = sum((b.share - a.share) * (a.quality + b.quality) / 2 for a, b in pairwise(points))
     return (total - weak) / (strong - weak)
 
 
@@ -35,7 +36,7 @@ def test_ties_are_a_coin(questions):
     gains = [float(s) - float(w) for _, s, w in questions]
     if sum(gains) > 0:
         assert isclose(apgr([0.0] * len(gains), gains), 0.5)
-        points = curve([1.0] * len(gains), [g for g in gains], [0.0] * len(gains))
+        points = curve([1.0] * len(gains), list(gains), [0.0] * len(gains))
         assert isclose(cpt(points, 0.3), 0.3, abs_tol=1e-9)
 
 

@@ -82,7 +82,7 @@ def test_an_unknown_feature_is_refused(tmp_path):
 
 
 def test_a_missing_artefact_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="nowhere.json"):
+    with pytest.raises(ConfigError, match=r"nowhere\.json"):
         load(tmp_path / "nowhere.json")
 
 

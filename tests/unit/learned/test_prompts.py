@@ -58,7 +58,10 @@ TRANSCRIPTS_HARD = [
     ("", [("user", WORK), ("assistant", ""), ("tool", "ok")]),
     (REMINDER, [("user", WORK), ("assistant", "Reading the file.")]),
     ("<environment_details>\n# Open tabs\nsrc/lease.py\n</environment_details>", [("user", f"<task>\n{WORK}\n</task>")]),
-    ("ok do it", [("user", WORK), ("assistant", "Plan: one, two, three."), ("user", "looks good"), ("assistant", "Shall I start?")]),
+    (
+        "ok do it",
+        [("user", WORK), ("assistant", "Plan: one, two, three."), ("user", "looks good"), ("assistant", "Shall I start?")],
+    ),
 ]
 TRANSCRIPTS_EASY = [
     (REMINDER + "hi", []),
@@ -81,6 +84,8 @@ def test_harness_text_makes_nothing_hard(text, earlier):
     assert tier(text, earlier) is Tier.FAST
 
 
-@pytest.mark.parametrize("text", ["", " ", "\x00", "?" * 5000, "😀" * 300, "a" * 100_000, "\ud800", "1 " * 40_000, "\n" * 9000, "```" * 999])
+@pytest.mark.parametrize(
+    "text", ["", " ", "\x00", "?" * 5000, "😀" * 300, "a" * 100_000, "\ud800", "1 " * 40_000, "\n" * 9000, "```" * 999]
+)
 def test_any_text_gets_a_chance(text):
     assert 0.0 < SCORER.difficulty(text) < 1.0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,7 +41,7 @@ def test_the_knob_goes_from_cheap_to_good():
     order = list(Tier)
     assert set(ranks[0]) == {Tier.FAST} and set(ranks[-1]) == {Tier.DEEP}
     assert at_quality(0.5, USUAL, EVEN) == USUAL
-    for lower, higher in zip(ranks, ranks[1:], strict=False):
+    for lower, higher in pairwise(ranks):
         assert all(order.index(a) <= order.index(b) for a, b in zip(lower, higher, strict=True))
 
 

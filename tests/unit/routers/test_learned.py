@@ -11,7 +11,10 @@ from octoroute.routers.llm import ask_nobody
 from octoroute.types import Facts, Importance, Task, Tier
 
 ROUTER = build(Setting(), ask_nobody)
-EASY, HARD = "What is the capital of Peru?", "Prove that every bounded monotone sequence converges, and justify each step rigorously."
+EASY, HARD = (
+    "What is the capital of Peru?",
+    "Prove that every bounded monotone sequence converges, and justify each step rigorously.",
+)
 
 
 async def tier(**facts):
