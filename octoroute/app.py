@@ -183,7 +183,13 @@ def create_app(config: Config) -> App:
 
 def _setting(config: Config) -> Setting:
     routing = config.routing
-    return Setting(default_tier=routing.default_tier, router_tier=routing.router_tier, tier_descriptions=routing.tier_descriptions)
+    return Setting(
+        default_tier=routing.default_tier,
+        router_tier=routing.router_tier,
+        tier_descriptions=routing.tier_descriptions,
+        learned=routing.learned_options,
+        cascade=routing.cascade_options,
+    )
 
 
 def _chat(reply: Reply) -> bytes:

@@ -56,6 +56,8 @@ def tell(explanation: Explanation) -> dict[str, Any]:
         "strategy": decision.by,
         "reason": decision.why,
         "confidence": decision.confidence,
+        **({"then": decision.then} if decision.then is not None else {}),
+        "features": [{"name": name, "weight": weight} for name, weight in decision.features],
         "endpoint": first.id if first else None,
         "candidates": [
             {

@@ -57,6 +57,12 @@ def story(outcome: Outcome) -> dict[str, Any]:
         told["tier"] = decision.tier.value
         told["strategy"] = decision.by
         told["why"] = decision.why
+        if decision.confidence is not None:
+            told["score"] = decision.confidence
+            told["features"] = dict(decision.features)
+            told["features_hash"] = decision.features_hash
+        if decision.propensity is not None:
+            told["propensity"] = round(decision.propensity, 4)
         if decision.by != "client":
             told["routing_ms"] = _ms(outcome.routing_s)
     endpoint = outcome.endpoint or (outcome.attempts[-1].endpoint if outcome.attempts else None)

@@ -208,10 +208,19 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Which tier answers, who said so, and why. `only`: the client named an endpoint, nothing else will do."""
 
     tier: Tier
-    by: Literal["rule", "llm", "learned", "client", "default", "cascade"]
+    by: Literal["rule", "llm", "learned", "client", "default"]
     why: str
     confidence: float | None = None
+    """Of a learned score: the chance that the cheap model's answer would not do."""
     only: frozenset[str] | None = None
+    features: tuple[tuple[str, float], ...] = ()
+    """What moved a learned score, largest first: names and log-odds, positive is harder. Never a word of the prompt."""
+    features_hash: str | None = None
+    """Tells repetitions apart without keeping what was asked."""
+    then: Tier | None = None
+    """A cascade: this tier is asked when the answer of `tier` does not pass the checks."""
+    propensity: float | None = None
+    """The chance with which such a request gets this tier; None: nobody draws lots about it."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,6 +229,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: Endpoint
     took_s: float
     error: str | None = None
+    rejected: str | None = None
+    """It answered, but a cascade asked a bigger tier instead: which check the answer did not pass."""
+    usage: Usage | None = None
+    """Of an answer that was begun."""
+
+    @property
+    def cost_usd(self) -> float | None:
+        price = self.endpoint.price
+        return self.usage.cost(price) if self.usage is not None and price is not None else None
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,4 +294,5 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     first_event_s: float | None = None
     total_s: float = 0.0
     cost_usd: float | None = None
+    """Of all attempts."""
     key_name: str | None = None

@@ -17,6 +17,7 @@ from octoroute.config.importers.providers_json import convert, is_providers_json
 from octoroute.config.reader import Reader, kind
 from octoroute.config.schema import Config, File, Names
 from octoroute.errors import ConfigError
+from octoroute.learned.model import load as load_artefact
 
 ENVIRONMENT = "the environment"
 """The source of a configuration that no file holds."""
@@ -183,6 +184,8 @@ def _check(given: Imported, env: Mapping[str, str], source: str, names: Names, *
         ),
         source,
     )
+    if config.routing.learned.artefact is not None and not writing:
+        load_artefact(config.routing.learned.artefact)  # here rather than when it is needed: `check` and a reload say what is wrong
     return msgspec.structs.replace(config, warnings=(*given.warnings, *config.warnings))
 
 

@@ -26,6 +26,7 @@ _TIERS = """\
 """
 
 _SHOWN: Mapping[str, Mapping[str, str]] = {
+    "routing": {"strategy": '"learned"'},
     "models.fast": {
         "name": '"qwen3-8b"',
         "base_url": '"http://127.0.0.1:11434/v1"',
@@ -73,6 +74,10 @@ def _lines(names: Names) -> Iterator[str]:
         ("routing", schema.Routing),
         ("routing.tiers", schema.TierDescriptions),
         ("routing.router_timeouts", schema.RouterTimeouts),
+        ("routing.learned", schema.Learned),
+        ("routing.cascade", schema.Cascade),
+        ("routing.sticky", schema.Sticky),
+        ("routing.shadow", schema.Shadow),
         ("selection", schema.Selection),
         ("retry", schema.Retry),
         ("health", schema.Health),

@@ -11,7 +11,7 @@ from octoroute.dialects.anthropic import foreign
 from octoroute.dialects.anthropic.encoder import PING
 from octoroute.dialects.anthropic.errors import error_event, error_status, write_error
 from octoroute.dialects.body import Body, decode, encode
-from octoroute.dialects.facts import FactsBuilder, read_hints
+from octoroute.dialects.facts import FactsBuilder, auto_at, read_hints
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.types import Facts, Request
 
@@ -54,6 +54,7 @@ class AnthropicReader:
         model = parsed.decode("model", _MODEL)
         if model is None or not model.strip():
             raise BadRequest('model: is missing; send "auto", a tier, or a configured name', param="model")
+        model, quality = auto_at(model)
         for name in _FRACTIONS:
             number = parsed.decode(name, _NUMBER)
             if number is not None and not 0 <= number <= 1:
@@ -67,7 +68,7 @@ class AnthropicReader:
             model=model,
             stream=parsed.decode("stream", _BOOL) or False,
             body=parsed,
-            facts=_facts(parsed, headers, max_tokens),
+            facts=_facts(parsed, headers, max_tokens, quality),
             headers=headers,
             wants_usage=True,
         )
@@ -106,7 +107,7 @@ def read_messages(body: Body) -> list[_Message]:
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 
 
-def _facts(body: Body, headers: Mapping[str, str], max_tokens: int | None) -> Facts:
+def _facts(body: Body, headers: Mapping[str, str], max_tokens: int | None, quality: float | None) -> Facts:
     facts = FactsBuilder()
     system = body.decode("system", _SYSTEM)
     if system is not None:
@@ -119,7 +120,7 @@ def _facts(body: Body, headers: Mapping[str, str], max_tokens: int | None) -> Fa
         facts.extra_chars += len(memoryview(body.values["tools"]))
     config = body.decode("output_config", _CONFIG)
     facts.json = body.is_set("output_format") or (config is not None and config.format is not None)
-    return facts.build(read_hints(body, headers), output_tokens=max_tokens or None)
+    return facts.build(read_hints(body, headers, quality), output_tokens=max_tokens or None)
 
 
 def _text_of(blocks: Sequence[_Block], facts: FactsBuilder) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from octoroute.dialects import sse
 from octoroute.dialects.body import UNSET, Body, decode, encode
-from octoroute.dialects.facts import FactsBuilder, read_hints
+from octoroute.dialects.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.openai.errors import error_event, write_error
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.types import Facts, Request
@@ -84,7 +84,7 @@ class OpenAIReader:
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
         parsed = Body.parse(body)
-        model = read_model(parsed)
+        model, quality = auto_at(read_model(parsed))
         stream = parsed.decode("stream", _BOOL) or False
         for name, value in parsed.values.items():
             check = _CHECKS.get(name)
@@ -96,7 +96,7 @@ class OpenAIReader:
             model=model,
             stream=stream,
             body=parsed,
-            facts=_facts(parsed, headers),
+            facts=_facts(parsed, headers, quality),
             headers=headers,
             wants_usage=stream and _wants_usage(parsed),
         )
@@ -129,7 +129,7 @@ def _wants_usage(body: Body) -> bool:
     return options is not None and bool(options.include_usage)
 
 
-def _facts(body: Body, headers: Mapping[str, str]) -> Facts:
+def _facts(body: Body, headers: Mapping[str, str], quality: float | None) -> Facts:
     messages = body.decode("messages", _MESSAGES)
     if not messages:
         raise BadRequest("messages: must be a list of at least one message", param="messages")
@@ -150,7 +150,7 @@ def _facts(body: Body, headers: Mapping[str, str]) -> Facts:
             facts.extra_chars += len(memoryview(body.values[name]))
     answer_format = body.decode("response_format", _FORMAT)
     facts.json = answer_format is not None and answer_format.type != "text"
-    return facts.build(read_hints(body, headers), output_tokens=_output_tokens(body))
+    return facts.build(read_hints(body, headers, quality), output_tokens=_output_tokens(body))
 
 
 def _text_of(parts: Sequence[_Part], facts: FactsBuilder) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from octoroute.conversation import Conversation
 from octoroute.dialects import sse
 from octoroute.dialects.body import Body, decode
-from octoroute.dialects.facts import FactsBuilder, read_hints
+from octoroute.dialects.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.openai.errors import write_error
 from octoroute.dialects.openai.request import read_model
 from octoroute.dialects.responses import wire
@@ -34,7 +34,7 @@ class ResponsesInbound:
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
         parsed = Body.parse(body)
-        model = read_model(parsed)
+        model, quality = auto_at(read_model(parsed))
         request = decode(body, _REQUEST, "")
         refuse_state(request)
         if not request.input:
@@ -45,7 +45,7 @@ class ResponsesInbound:
             model=model,
             stream=bool(request.stream),
             body=parsed,
-            facts=_facts(request, parsed, headers),
+            facts=_facts(request, parsed, headers, quality),
             headers=headers,
             wants_usage=True,
         )
@@ -89,7 +89,7 @@ def _echo(request: Request) -> dict[str, object]:
     return {name: value for name, value in values.items() if name not in _SUMMED_UP or request.body.is_set(name)}
 
 
-def _facts(request: wire.Request, body: Body, headers: Mapping[str, str]) -> Facts:
+def _facts(request: wire.Request, body: Body, headers: Mapping[str, str], quality: float | None) -> Facts:
     facts = FactsBuilder()
     if request.instructions:
         facts.message("system", request.instructions)
@@ -103,7 +103,7 @@ def _facts(request: wire.Request, body: Body, headers: Mapping[str, str]) -> Fac
         facts.extra_chars += len(memoryview(body.values["tools"]))
     wanted = request.text.format if request.text is not None else None
     facts.json = wanted is not None and wanted.type != "text"
-    return facts.build(read_hints(body, headers), output_tokens=request.max_output_tokens)
+    return facts.build(read_hints(body, headers, quality), output_tokens=request.max_output_tokens)
 
 
 def _note(item: wire.Item, facts: FactsBuilder) -> None:
