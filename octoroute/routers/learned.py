@@ -21,10 +21,10 @@ CALLED_DEEP = "the learned score; the client calls it deep analysis"
 LONG = "the learned score; the context is long"
 ATTACHED = "the learned score; there are attachments"
 REASONS: Mapping[str, str] = {
-    IMPORTANT: "high_importance",
+    IMPORTANT: "important",
     NOTHING_TO_JUDGE: "no_text",
     SCORED: "score",
-    CALLED_DEEP: "deep_analysis",
+    CALLED_DEEP: "called_deep",
     LONG: "long_context",
     ATTACHED: "attachments",
 }
