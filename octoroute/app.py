@@ -18,21 +18,24 @@ from octoroute.api.answering import Answering
 from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
 from octoroute.api.views import Door, Views
 from octoroute.asking import Asker
-from octoroute.config.schema import Config
+from octoroute.config.schema import Config, RuleTable
 from octoroute.counting import Calibration, Counting
-from octoroute.gateway import ALIASES, Gateway, House, Retry
-from octoroute.health import Health
+from octoroute.deciding import ALIASES
+from octoroute.dialects.traits import opening_of, user_of
+from octoroute.gateway import Gateway, House, Retry, Waiting
+from octoroute.health import Circuit, Health
 from octoroute.ledger import Ledger
 from octoroute.metrics import Metrics, Scraper
 from octoroute.prober import Prober
 from octoroute.providers import PROVIDERS
 from octoroute.relay import KEEP_ALIVE_S, Reply
 from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
-from octoroute.selection import POLICIES
+from octoroute.rulebook import Rule
+from octoroute.selection import ORDERS, POLICIES, Policy, Senses
 from octoroute.tasks import Owner, supervise
 from octoroute.transports import TRANSPORTS
 from octoroute.transports.base import Transport
-from octoroute.types import Endpoint
+from octoroute.types import Decision, Endpoint
 from octoroute.upstream import Upstream
 
 log = structlog.stdlib.get_logger("octoroute.app")
@@ -59,11 +62,15 @@ class App:
         self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
         self._transport = transport or TRANSPORTS[config.server.upstream]()
         self._chance = chance
+        self._clock = clock
         self._owner = Owner()
-        health = Health(
+        self._policies: dict[tuple[str, ...], Policy] = {}
+        self._health = health = Health(
             failure_threshold=config.health.failure_threshold, recovery_s=config.health.recovery_seconds, clock=clock, wall=wall
         )
-        self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, reason)
+        health.limit(config.limits)
+        health.changed = self._notice_circuit
+        self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, _reason, lambda: self.gateway.queue.depth)
         self.scraper = Scraper(self.metrics, clock)
         ledger = Ledger(self.metrics)
         upstream = Upstream(self._transport, PROVIDERS, dialects.outbound(clock))
@@ -102,6 +109,7 @@ class App:
         self.config = config
         self.gateway.house = house
         self.gateway.health.keep(house.endpoints)
+        self.gateway.health.limit(config.limits)
         self.gateway.health.failure_threshold = config.health.failure_threshold
         self.gateway.health.recovery_s = config.health.recovery_seconds
         self.dry_router = self._dry_router(config)
@@ -152,11 +160,45 @@ class App:
             router=STRATEGIES[routing.strategy](_setting(config), asker),
             default_importance=routing.default_importance,
             retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
-            policy=POLICIES[config.selection.policy],
+            policy=self._policy(config),
+            policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
+            max_cost_usd=config.selection.max_cost_usd,
+            rules=tuple(_rule(table) for table in routing.rules if table.enabled),
+            allow_provider_prefix=routing.allow_provider_prefix,
+            waiting=Waiting(most=config.queue.max_waiting, max_wait_s=config.queue.max_wait_seconds),
         )
+
+    def _policy(self, config: Config, name: str | None = None) -> Policy:
+        """The one of that name, else the configured one; what it has learnt survives a reload."""
+        selection = config.selection
+        by_order = name is None and selection.order != "endpoint"
+        key = ("order", selection.order) if by_order else ("policy", name or selection.policy, selection.sticky_by)
+        policy = self._policies.get(key)
+        if policy is None:
+            senses = Senses(
+                clock=self._clock,
+                in_flight=self._in_flight,
+                user_of=user_of,
+                opening_of=opening_of,
+                sticky_by=selection.sticky_by,
+            )
+            build = ORDERS[selection.order] if by_order else POLICIES[name or selection.policy]
+            policy = self._policies[key] = build(senses)
+        return policy
+
+    def _in_flight(self, endpoint: Endpoint) -> int:
+        return self._health.of(endpoint).in_flight
 
     def _dry_router(self, config: Config) -> Router:
         return STRATEGIES[config.routing.strategy](_setting(config), ask_nobody)
+
+    def _notice_circuit(self, circuit: Circuit, endpoint: Endpoint, request_id: str) -> None:
+        """`request_id` is whose doing it was; "" the probe's."""
+        told = {"endpoint": endpoint.id, "provider": endpoint.provider, "request_id": request_id or None}
+        if circuit is Circuit.OPEN:
+            log.warning(_CIRCUIT_EVENTS[circuit], **told, error=self._health.of(endpoint).last_error)
+        else:
+            log.info(_CIRCUIT_EVENTS[circuit], **told)
 
     def _probe_died(self, how: str) -> None:
         self.metrics.count("octoroute_background_health_task_failures_total", how)
@@ -179,6 +221,22 @@ class App:
 
 def create_app(config: Config) -> App:
     return App(config)
+
+
+def _rule(table: RuleTable) -> Rule:
+    return Rule(**{name: getattr(table, name) for name in Rule.__struct_fields__})
+
+
+def _reason(decision: Decision) -> str:
+    """For metric labels: from closed sets, the routers' reasons and the names of the operator's rules."""
+    return decision.rule or reason(decision)
+
+
+_CIRCUIT_EVENTS = {
+    Circuit.CLOSED: "breaker.closed",
+    Circuit.HALF_OPEN: "breaker.half_open",
+    Circuit.OPEN: "breaker.opened",
+}
 
 
 def _setting(config: Config) -> Setting:

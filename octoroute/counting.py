@@ -16,6 +16,7 @@ from octoroute.dialects.anthropic.count import estimate_tokens
 from octoroute.errors import BadRequest, Misconfigured, UpstreamError
 from octoroute.gateway import Gateway
 from octoroute.routers.base import Router
+from octoroute.selection import Asked
 from octoroute.types import Endpoint, Request, Usage
 
 LEARN_FIRST = 20
@@ -63,7 +64,8 @@ class Counting:
         """`router` must be one that asks nobody. Raises UnknownModel, BadRequest, and Misconfigured."""
         gateway = self._gateway
         house = msgspec.structs.replace(gateway.house, router=router)
-        planned = gateway.candidates(await gateway.decide(request, house), request, house)
+        asked = Asked(request)
+        planned = gateway.planning.candidates(await gateway.deciding.decide(asked, house), asked, house)
         endpoint = next(iter([*planned.order, *planned.fit, *planned.considered]), None)
         if endpoint is not None and endpoint in planned.order:
             tokens = await self._asked(request, endpoint)

@@ -5,6 +5,7 @@
     ├── ClientError            the caller
     │   ├── BadRequest 400     ContextTooLong 400
     │   ├── Unauthorized 401   Forbidden 403
+    │   ├── TooExpensive 402
     │   ├── UnknownModel 404   UnknownRoute 404
     │   ├── WrongMethod 405    TooLarge 413
     │   ├── WrongMediaType 415 HeadersTooLarge 431
@@ -91,6 +92,14 @@ class Forbidden(ClientError):
     status = 403
     code = "permission_denied"
     kind = "permission_error"
+
+
+class TooExpensive(ClientError):
+    """Everybody who could answer would probably cost more than `selection.max_cost_usd`."""
+
+    status = 402
+    code = "cost_limit_exceeded"
+    kind = "billing_error"
 
 
 class UnknownModel(ClientError):

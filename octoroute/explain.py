@@ -8,6 +8,7 @@ import msgspec
 
 from octoroute.gateway import Gateway
 from octoroute.routers.base import Router
+from octoroute.selection import Asked
 from octoroute.types import Decision, Endpoint, Request
 
 
@@ -23,11 +24,15 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Those in the plan first, in the order in which they would be asked."""
 
 
-async def explain(gateway: Gateway, router: Router, request: Request) -> Explanation:
+async def explain(gateway: Gateway, router: Router, request: Request, key_name: str | None = None) -> Explanation:
     """`router` must be one that asks nobody. Raises UnknownModel."""
     house = msgspec.structs.replace(gateway.house, router=router)
-    decision = await gateway.decide(request, house)
-    planned = gateway.candidates(decision, request, house)
+    asked = Asked(request, key_name)
+    decision = await gateway.deciding.decide(asked, house)
+    if decision.reject is not None:
+        rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in house.endpoints]
+        return Explanation(decision=decision, candidates=tuple(rejected))
+    planned = gateway.planning.candidates(decision, asked, house)
     chosen = [
         Candidate(endpoint=endpoint, chosen=True, reason=f"choice {at}: priority {endpoint.priority}, weight {endpoint.weight:g}")
         for at, endpoint in enumerate(planned.order, 1)
@@ -43,7 +48,9 @@ async def explain(gateway: Gateway, router: Router, request: Request) -> Explana
 
 def _elsewhere(decision: Decision, endpoint: Endpoint) -> str:
     if decision.only is not None:
-        return "another model was named"
+        return f"{decision.why} goes elsewhere" if decision.fixed else "another model was named"
+    if decision.within is not None and endpoint.provider != decision.within:
+        return f"its provider is {endpoint.provider}"
     return f"its tier is {endpoint.tier}"
 
 
@@ -55,6 +62,8 @@ def tell(explanation: Explanation) -> dict[str, Any]:
         "tier": decision.tier,
         "strategy": decision.by,
         "reason": decision.why,
+        "rule": decision.rule,
+        "rejected": decision.reject,
         "confidence": decision.confidence,
         **({"then": decision.then} if decision.then is not None else {}),
         "features": [{"name": name, "weight": weight} for name, weight in decision.features],

@@ -10,80 +10,32 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+import structlog
 
-from octoroute.conversation import Conversation
+from octoroute.deciding import Deciding
 from octoroute.dialects.base import Inbound
-from octoroute.errors import BadRequest, ContextTooLong, Exhausted, OctorouteError, Throttled, UnknownModel, UpstreamError
-from octoroute.health import Health, Lease
+from octoroute.errors import Exhausted, Forbidden, Misconfigured, OctorouteError, OverLimit, Throttled, Unreachable, UpstreamError
+from octoroute.health import CROWDED, Health, Lease
+from octoroute.house import House, Retry, Waiting
+from octoroute.planning import Planned, Planning
+from octoroute.queue import Queue
 from octoroute.relay import Reply
-from octoroute.routers.base import Router
-from octoroute.selection import FALLS_TO, Random, fits, plan, unfit, weighted
+from octoroute.selection import Asked, Random, estimated_tokens, whole
 from octoroute.trail import ABANDONED, Ledger, Trail, ending_of
-from octoroute.types import Capability, Decision, Ending, Endpoint, Facts, Importance, Outcome, Request, Tier
+from octoroute.types import Decision, Ending, Endpoint, Outcome, Request, Usage
 from octoroute.upstream import Opened, Question, Upstream
 
-
-class Retry(msgspec.Struct, frozen=True, kw_only=True):
-    max_attempts: int = 3
-    """0: every candidate exactly once."""
-    backoff: str = "exponential"
-    base_s: float = 0.1
-    cap_s: float = 30.0
-
-    def wait_s(self, again: int, random: Random) -> float:
-        """Before asking the same endpoint for the `again`-th time again; half of it is jitter."""
-        factor = {"exponential": 2 ** min(again - 1, 30), "linear": again, "fixed": 1}[self.backoff]
-        return min(self.base_s * factor, self.cap_s) * (0.5 + 0.5 * random())
+__all__ = ["Gateway", "House", "Retry", "Waiting"]
 
 
-class House(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a configuration decides about requests; replaced as a whole by a reload."""
-
-    endpoints: tuple[Endpoint, ...]
-    router: Router
-    default_importance: Importance = Importance.NORMAL
-    retry: Retry = Retry()
-    policy: Callable[[Sequence[Endpoint], Random], list[Endpoint]] = weighted
-
-    def tier(self, tier: Tier) -> list[Endpoint]:
-        return [endpoint for endpoint in self.endpoints if endpoint.tier is tier]
-
-    def named(self, name: str) -> tuple[Endpoint, ...]:
-        """By name, else by id."""
-        found = tuple(endpoint for endpoint in self.endpoints if endpoint.name == name)
-        return found or tuple(endpoint for endpoint in self.endpoints if endpoint.id == name)
+log = structlog.stdlib.get_logger("octoroute.route")
 
 
-class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """`order` is whom to ask, best first; `left_out` says of everybody else who was considered why not."""
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request that has waited gets: a plan, and the place with the first of it."""
 
-    order: list[Endpoint]
-    fit: list[Endpoint]
-    """Those that could answer it, now or later."""
-    considered: list[Endpoint]
-    left_out: dict[str, str]
-
-
-class _Translation:
-    """Whether a request can be said in an endpoint's format; read once for all endpoints that need it."""
-
-    def __init__(self, request: Request, inbound: Inbound, upstream: Upstream) -> None:
-        self._request = request
-        self._inbound = inbound
-        self._upstream = upstream
-        self._read: Conversation | str | None = None
-
-    def unsayable(self, endpoint: Endpoint) -> str | None:
-        """Why this endpoint's format has no words for the request; None when it has, or is the client's own."""
-        outbound = self._upstream.outbound(endpoint)
-        if outbound.name == self._request.dialect:
-            return None
-        if self._read is None:
-            try:
-                self._read = self._inbound.conversation(self._request, endpoint)
-            except BadRequest as error:
-                self._read = error.message
-        return self._read if isinstance(self._read, str) else outbound.unsayable(self._read, endpoint)
+    planned: Planned
+    lease: Lease
 
 
 class Gateway:
@@ -105,16 +57,31 @@ class Gateway:
         self.inbound = inbound
         self.clock = clock
         self.random = random
+        self.planning = Planning(health, upstream, inbound, random)
+        self.deciding = Deciding(self.planning, upstream)
+        self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
+        health.freed = lambda endpoint: self.queue.freed(endpoint.id, endpoint.provider)
 
     async def answer(self, request: Request, *, key_name: str | None = None) -> Reply:
         """An answer that has begun; close it. Raises OctorouteError, and has then settled already."""
         trail = Trail(request, self.ledger, self.clock, key_name=key_name)
         house = self.house  # a reload in the middle changes nothing for this request
+        asked = Asked(request, key_name)
         try:
-            decision = await self.decide(request, house)
+            decision = await self.deciding.decide(asked, house)
             trail.decided(decision)
-            planned = self.plan(decision, request, house)
-            opened = await self._open_first(request, planned, trail, house)
+            if decision.reject is not None:
+                raise Forbidden(decision.reject)  # noqa: TRY301 - settled below, as every refusal
+            if self.queue.depth:
+                self.queue.catch_up()
+            planned, lease = self.planning.candidates(decision, asked, house), None
+            if not planned.order:
+                granted = await self._wait(decision, asked, house, planned, trail)
+                planned, lease = granted.planned, granted.lease
+            if planned.policy.learns:
+                planned.policy.took(planned.order[0])
+                trail.teaches(planned.policy)
+            opened = await self._open_first(request, planned, trail, house, lease)
             headers = {**opened.headers, **self._way(trail)}
             if trail.warnings:
                 headers["x-octoroute-warning"] = one_line(trail.warnings)
@@ -147,107 +114,79 @@ class Gateway:
             None,
         )
 
-    async def decide(self, request: Request, house: House | None = None) -> Decision:
-        """Raises UnknownModel."""
-        house = house or self.house
-        model = request.model
-        word = ALIASES.get(model.lower(), model.lower())
-        if word == "auto":
-            facts = request.facts
-            if facts.importance is None:
-                facts = msgspec.structs.replace(facts, importance=house.default_importance)
-            return await house.router.route(facts)
-        tier = _TIERS.get(word)
-        if tier is not None:
-            return _ASKED[tier]
-        found = house.named(model) or self._variant(model, house)
-        if found:
-            return Decision(
-                tier=found[0].tier, by="client", why="the client named it", only=frozenset(endpoint.id for endpoint in found)
+    async def _wait(self, decision: Decision, asked: Asked, house: House, planned: Planned, trail: Trail) -> Granted:
+        """For a place, if all that is wrong is that there is none. Raises why nobody can be asked."""
+        tokens = estimated_tokens(asked.request.facts)
+        fit = planned.fit
+        if not house.waiting.most or not any(self.health.unavailable_because(e, tokens) in CROWDED for e in fit):
+            raise self.planning.nobody(planned, asked.request)
+        if self.queue.depth >= house.waiting.most:
+            raise OverLimit(
+                "every endpoint that could answer is busy, and too many requests wait already",
+                retry_after_s=self.health.next_chance_s(fit, tokens),
             )
-        if request.dialect == "anthropic":
-            tier = next((tier for name, tier in CLASSES if name in word), None)
-            if tier is not None:
-                return _CLASSED[tier]
-        raise UnknownModel(_unknown(model, house), param="model")
 
-    def _variant(self, model: str, house: House) -> tuple[Endpoint, ...]:
-        """`NAME-openai` and `NAME-anthropic`: those endpoints of a name that speak this dialect, where a name has both."""
-        name, _, dialect = model.rpartition("-")
-        if dialect not in {"openai", "anthropic"}:
-            return ()
-        return tuple(endpoint for endpoint in house.named(name) if self.upstream.outbound(endpoint).name == dialect)
+        def offer() -> Granted | None:
+            found = self.planning.candidates(decision, asked, house)
+            for at, endpoint in enumerate(found.order):
+                lease = self.health.admit(endpoint, tokens, asked.request.id)
+                if lease is not None:
+                    del found.order[:at]
+                    return Granted(planned=found, lease=lease)
+            return None
 
-    def plan(self, decision: Decision, request: Request, house: House | None = None) -> Planned:
-        """Raises BadRequest when no endpoint could ever answer this, Exhausted when none can now."""
-        house = house or self.house
-        planned = self.candidates(decision, request, house)
-        if planned.order:
-            return planned
-        if not planned.fit:
-            raise _nobody_could(planned, request.facts)
-        raise Exhausted("no endpoint can be asked now; try again later", retry_after_s=self.health.next_chance_s(planned.fit))
+        wants = frozenset(name for endpoint in fit for name in (endpoint.id, endpoint.provider))
+        since = self.clock()
+        try:
+            granted = await self.queue.wait(
+                asked.key_name or "", wants, offer, lambda: self.health.due_s(fit, tokens), max_wait_s=house.waiting.max_wait_s
+            )
+        finally:
+            trail.queued(self.clock() - since)
+        if granted is None:
+            raise OverLimit(
+                f"every endpoint that could answer is busy; waited {house.waiting.max_wait_s:g} s for a place",
+                retry_after_s=self.health.next_chance_s(fit, tokens),
+            )
+        return granted
 
-    def candidates(self, decision: Decision, request: Request, house: House) -> Planned:
-        """Never raises. The first tier that can answer: the decided one, for want of a fit endpoint the next bigger, then smaller.
-
-        A tier whose endpoints are all out of order is passed over only when the tier was our own choice: who asks for `fast`
-        gets fast or the truth.
-        """
-        planned = Planned(order=[], fit=[], considered=[], left_out={})
-        translation = _Translation(request, self.inbound[request.dialect], self.upstream)
-        for pool in self._pools(decision, request.facts, house):
-            planned.considered.extend(pool)
-            fit: list[Endpoint] = []
-            for endpoint in pool:
-                reason = unfit(endpoint, request.facts) or translation.unsayable(endpoint)
-                if reason is None:
-                    fit.append(endpoint)
-                else:
-                    planned.left_out[endpoint.id] = reason
-            planned.fit.extend(fit)
-            order = plan(fit, self.health.available, self.random, house.policy)
-            if len(order) < len(fit):
-                planned.left_out.update({e.id: self.health.unavailable_because(e) or "full" for e in fit if e not in order})
-            planned.order.extend(order)
-            if order or (fit and decision.by == "client"):
-                break
-        return planned
-
-    def _pools(self, decision: Decision, facts: Facts, house: House) -> list[list[Endpoint]]:
-        tiers = [house.tier(tier) for tier in FALLS_TO[decision.tier]]
-        if decision.only is None:
-            return tiers
-        named = [endpoint for endpoint in house.endpoints if endpoint.id in decision.only]
-        if facts.images and not any(Capability.VISION in endpoint.capabilities for endpoint in named):
-            return [named, *tiers]  # an image goes where it can be seen, whatever was named
-        return [named]
-
-    async def _open_first(self, request: Request, planned: Planned, trail: Trail, house: House) -> Opened:
-        """Walk the plan, and walk it again while tries are left, until an answer begins."""
+    async def _open_first(
+        self, request: Request, planned: Planned, trail: Trail, house: House, granted: Lease | None = None
+    ) -> Opened:
+        """Walk the plan, and walk it again while tries are left, until an answer begins. `granted` is for the first of it."""
         retry = house.retry
+        tokens = estimated_tokens(request.facts)
         errors: list[UpstreamError] = []
+        avoid: set[object] = set()
+        last: Endpoint | None = None
         again = 0
         while True:
             asked = False
             for endpoint in planned.order:
                 if retry.max_attempts and len(errors) >= retry.max_attempts:
                     break
-                if again and self.health.available(endpoint):
+                if avoid and whole(endpoint) in avoid:
+                    continue
+                if again and self.health.available(endpoint, tokens):
                     await asyncio.sleep(retry.wait_s(again, self.random))
-                lease = self.health.admit(endpoint)
+                lease, granted = granted or self.health.admit(endpoint, tokens, request.id), None
                 if lease is None:
                     continue
                 asked = True
+                if last is not None:
+                    _notice_fallback(request, last, endpoint, errors[-1])
                 try:
                     return await self._attempt(request, lease, trail)
                 except UpstreamError as error:
                     if not error.retryable:
                         raise
                     errors.append(error)
+                    last = endpoint
+                    if planned.policy.by_provider and isinstance(error, Misconfigured | Unreachable):
+                        avoid.add(whole(endpoint))
             again += 1
             if not asked or retry.max_attempts == 0 or len(errors) >= retry.max_attempts:
-                raise _exhausted(errors, self.health.next_chance_s(planned.order))
+                raise _exhausted(errors, self.health.next_chance_s(planned.order, tokens))
 
     async def _attempt(self, request: Request, lease: Lease, trail: Trail) -> Opened:
         endpoint = lease.endpoint
@@ -257,7 +196,7 @@ class Gateway:
             opened = await self.upstream.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
-            lease.release()
+            lease.release(_NOTHING)
             trail.failed(endpoint, since, error.code)
             raise
         except BaseException as error:
@@ -312,32 +251,20 @@ def one_line(warnings: Sequence[str]) -> str:
     return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 3] + "..."
 
 
-_TIERS: Mapping[str, Tier] = {tier.value: tier for tier in Tier}
-ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
-"""The same by names that Claude Code lists: it shows only those that begin with `claude` or `anthropic`."""
-CLASSES = (("opus", Tier.DEEP), ("sonnet", Tier.BALANCED), ("haiku", Tier.FAST))
-"""What Anthropic's clients call their models, and the tier that stands for it; a configured name comes first."""
-_CLASSED = {tier: Decision(tier=tier, by="client", why=f"the client asked for {name}") for name, tier in CLASSES}
-_ASKED = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in Tier}
+def _notice_fallback(request: Request, last: Endpoint, endpoint: Endpoint, error: UpstreamError) -> None:
+    log.info(
+        "route.model_fallback" if whole(last) == whole(endpoint) else "route.provider_fallback",
+        request_id=request.id,
+        provider=endpoint.provider,
+        endpoint=endpoint.id,
+        model=endpoint.model,
+        instead_of=last.id,
+        error=error.code,
+    )
 
 
-def _unknown(model: str, house: House) -> str:
-    names = list(dict.fromkeys(endpoint.name for endpoint in house.endpoints))
-    known = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
-    return f"the model {model[:200]!r} does not exist; ask for auto, fast, balanced, deep, or one of: {known}"
-
-
-def _nobody_could(planned: Planned, facts: Facts) -> BadRequest:
-    """Why none of them will do, in the words of the nearest miss."""
-    able = [endpoint for endpoint in planned.considered if facts.needs <= endpoint.capabilities]
-    if not able:
-        missing = ", ".join(sorted(facts.needs))
-        return BadRequest(f"no configured endpoint that may answer this request has: {missing}", param="messages")
-    windows = [endpoint.context_window or 0 for endpoint in able if not fits(endpoint, facts)]
-    if len(windows) == len(able):
-        return ContextTooLong(facts.context_tokens + (facts.output_tokens or 0), max(windows))
-    reason = next(planned.left_out[endpoint.id] for endpoint in able if fits(endpoint, facts))
-    return BadRequest(f"no configured endpoint that may answer this request can be asked it: {reason}")
+_NOTHING = Usage()
+"""What an attempt that failed has used, as far as anybody counts."""
 
 
 def _exhausted(errors: Sequence[UpstreamError], next_chance_s: float | None) -> Exhausted:

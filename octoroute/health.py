@@ -10,14 +10,24 @@ endpoint rests without being blamed. All is evaluated when asked, so sixty secon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
-from octoroute.errors import Misconfigured, Throttled, UpstreamError
-from octoroute.types import Endpoint
+from octoroute import limits
+from octoroute.errors import Misconfigured, Throttled, Unreachable, UpstreamError
+from octoroute.limits import Allowance
+from octoroute.types import Endpoint, ProviderLimits, Usage
 
 MAX_REST_S = 3600.0
 """No upstream may send itself to sleep for longer than this."""
+
+
+FULL = "full"
+CROWDED = limits.REASONS | {FULL}
+"""Why an endpoint cannot be asked now although nothing is wrong with it: a place will become free."""
+
+_WHOLE = frozenset({Misconfigured.code, Unreachable.code})
+"""What is wrong with an address or its credentials, and not with one model."""
 
 
 class Circuit(StrEnum):
@@ -60,10 +70,23 @@ class EndpointHealth:
 class Lease:
     """The right to ask one endpoint once. Tell it how it went, then `release()` it; both are safe to call again."""
 
-    __slots__ = ("_health", "_is_probe", "_released", "_state", "endpoint")
+    __slots__ = ("_allowance", "_by", "_health", "_is_probe", "_released", "_state", "_tokens", "endpoint")
 
-    def __init__(self, health: Health, endpoint: Endpoint, state: EndpointHealth, *, is_probe: bool) -> None:
+    def __init__(
+        self,
+        health: Health,
+        endpoint: Endpoint,
+        state: EndpointHealth,
+        *,
+        is_probe: bool,
+        by: str = "",
+        allowance: Allowance | None = None,
+        tokens: int = 0,
+    ) -> None:
         self.endpoint = endpoint
+        self._by = by
+        self._allowance = allowance
+        self._tokens = tokens
         self._health = health
         self._state = state
         self._is_probe = is_probe
@@ -73,21 +96,26 @@ class Lease:
         """The first event has arrived: the endpoint is back, but one more failure would open it again."""
         if self._is_probe:
             self._is_probe = self._state.probing = False
-            self._health.begins_again(self._state)
+            self._health.begins_again(self.endpoint, self._state, self._by)
 
     def succeeded(self) -> None:
-        self._health.succeeded(self.endpoint)
+        self._health.succeeded(self.endpoint, self._by)
 
     def failed(self, error: UpstreamError) -> None:
-        self._health.failed(self.endpoint, error)
+        self._health.failed(self.endpoint, error, self._by)
 
-    def release(self) -> None:
+    def release(self, usage: Usage | None = None) -> None:
+        """`usage` is what it came to; without it the estimate stands."""
         if self._released:
             return
         self._released = True
         self._state.in_flight -= 1
         if self._is_probe:
             self._state.probing = False
+        if self._allowance is not None:
+            self._allowance.settle(self._tokens, usage)
+        if self._health.freed is not None:
+            self._health.freed(self.endpoint)
 
 
 class Health:
@@ -97,6 +125,14 @@ class Health:
         self._clock = clock
         self._wall = wall
         self._states: dict[str, EndpointHealth] = {}
+        self._allowances: dict[str, Allowance] = {}
+        self.freed: Callable[[Endpoint], None] | None = None
+        """Told of every place that becomes free, and of every endpoint that is back."""
+        self.changed: Callable[[Circuit, Endpoint, str], None] | None = None
+        """Told of every change of a circuit: what it is now, whose, and by which request's id ("": the probe's)."""
+
+    def limit(self, limits_by_provider: Mapping[str, ProviderLimits]) -> None:
+        self._allowances = limits.renewed(self._allowances, limits_by_provider, self._clock)
 
     def keep(self, endpoints: Iterable[Endpoint]) -> None:
         """Forget whoever is not among these (after a reload); the others keep their history."""
@@ -116,11 +152,14 @@ class Health:
             return Circuit.CLOSED
         return Circuit.HALF_OPEN if self._clock() >= opened_at + self.recovery_s else Circuit.OPEN
 
-    def available(self, endpoint: Endpoint) -> bool:
-        return self.unavailable_because(endpoint) is None
+    def available(self, endpoint: Endpoint, tokens: int = 0) -> bool:
+        return self.unavailable_because(endpoint, tokens) is None
 
-    def unavailable_because(self, endpoint: Endpoint) -> str | None:
-        """One of: circuit open, half-open and being probed, resting, full; None: it may be asked."""
+    def unavailable_because(self, endpoint: Endpoint, tokens: int = 0) -> str | None:
+        """One of: circuit open, half-open and being probed, resting, one of `CROWDED`; None: it may be asked.
+
+        `tokens` is what the request will probably use.
+        """
         state = self.of(endpoint)
         if state.opened_at is not None:
             if self._clock() < state.opened_at + self.recovery_s:
@@ -130,35 +169,56 @@ class Health:
         if state.rests_until and self._clock() < state.rests_until:
             return "resting"
         if endpoint.max_in_flight and state.in_flight >= endpoint.max_in_flight:
-            return "full"
+            return FULL
+        if self._allowances:
+            allowance = self._allowances.get(endpoint.provider)
+            if allowance is not None:
+                return allowance.exceeded(tokens)
         return None
 
-    def admit(self, endpoint: Endpoint) -> Lease | None:
-        """Claim a place (and the probe, when half-open); None when the endpoint is not available any more."""
-        if not self.available(endpoint):
+    def admit(self, endpoint: Endpoint, tokens: int = 0, by: str = "") -> Lease | None:
+        """Claim a place (and the probe, when half-open) for the request `by`; None when the endpoint is not available any more."""
+        if not self.available(endpoint, tokens):
             return None
         state = self.of(endpoint)
         is_probe = state.opened_at is not None
         if is_probe:
             state.probing = True
+            self._tell(Circuit.HALF_OPEN, endpoint, by)
         state.in_flight += 1
-        return Lease(self, endpoint, state, is_probe=is_probe)
+        allowance = self._allowances.get(endpoint.provider) if self._allowances else None
+        if allowance is not None:
+            allowance.take(tokens)
+        return Lease(self, endpoint, state, is_probe=is_probe, by=by, allowance=allowance, tokens=tokens)
 
-    def succeeded(self, endpoint: Endpoint) -> None:
+    def down_as_a_whole(self, endpoint: Endpoint) -> bool:
+        """Its circuit is open for what is wrong with its address or credentials: another model there will fare no better."""
+        return self.circuit(endpoint) is Circuit.OPEN and self.of(endpoint).last_error in _WHOLE
+
+    def succeeded(self, endpoint: Endpoint, by: str = "") -> None:
         """Closes the circuit. A rest goes on: the success may have begun before it, and a probe costs nothing."""
         state = self.of(endpoint)
+        was_away = state.opened_at is not None or state.rests_until > 0.0
+        if state.opened_at is not None:
+            self._tell(Circuit.CLOSED, endpoint, by)
         state.failures = 0
         state.opened_at = None
         state.last_error = None
         state.last_seen = self._clock()
         state.succeeded_at = self._wall()
+        if was_away and self.freed is not None:
+            self.freed(endpoint)
 
-    def begins_again(self, state: EndpointHealth) -> None:
+    def begins_again(self, endpoint: Endpoint, state: EndpointHealth, by: str = "") -> None:
+        if state.opened_at is not None:
+            self._tell(Circuit.CLOSED, endpoint, by)
         state.opened_at = None
         state.failures = self.failure_threshold - 1
         state.last_seen = self._clock()
+        if self.freed is not None:
+            self.freed(endpoint)
 
-    def failed(self, endpoint: Endpoint, error: UpstreamError) -> None:
+    def failed(self, endpoint: Endpoint, error: UpstreamError, by: str = "") -> None:
         state = self.of(endpoint)
         now = state.last_seen = self._clock()
         if isinstance(error, Throttled):
@@ -174,16 +234,31 @@ class Health:
         opens = state.failures >= self.failure_threshold or isinstance(error, Misconfigured)
         if half_open or (opens and state.opened_at is None):
             state.opened_at = now
+            self._tell(Circuit.OPEN, endpoint, by)
 
-    def next_chance_s(self, endpoints: Iterable[Endpoint]) -> float | None:
-        """How long until the first of them may be asked again; None when no clock will tell (all are merely full)."""
-        now = self._clock()
+    def _tell(self, circuit: Circuit, endpoint: Endpoint, by: str) -> None:
+        if self.changed is not None:
+            self.changed(circuit, endpoint, by)
+
+    def next_chance_s(self, endpoints: Iterable[Endpoint], tokens: int = 0) -> float | None:
+        """How long until the first of them may be asked again; None when nothing keeps them from being asked."""
         waits: list[float] = []
         for endpoint in endpoints:
-            state = self.of(endpoint)
-            until = max(0.0 if state.opened_at is None else state.opened_at + self.recovery_s, state.rests_until)
-            if until > now:
-                waits.append(until - now)
-            elif self.unavailable_because(endpoint) is not None:
+            wait_s = self._wait_s(endpoint, tokens)
+            if wait_s > 0.0:
+                waits.append(wait_s)
+            elif self.unavailable_because(endpoint, tokens) is not None:
                 waits.append(1.0)  # full, or being probed: it will pass, nobody knows when
-        return min(waits) if waits else None
+        return min(waits, default=None)
+
+    def due_s(self, endpoints: Iterable[Endpoint], tokens: int = 0) -> float | None:
+        """How long until the clock alone lets one of them be asked again; None: for none of them it will."""
+        waits = (self._wait_s(endpoint, tokens) for endpoint in endpoints)
+        return min((wait_s for wait_s in waits if wait_s > 0.0), default=None)
+
+    def _wait_s(self, endpoint: Endpoint, tokens: int) -> float:
+        """What the clock alone must bring: recovery, the end of a rest, a provider's next minute."""
+        state = self.of(endpoint)
+        until = max(0.0 if state.opened_at is None else state.opened_at + self.recovery_s, state.rests_until)
+        allowance = self._allowances.get(endpoint.provider) if self._allowances else None
+        return max(until - self._clock(), 0.0 if allowance is None else allowance.wait_s(tokens))

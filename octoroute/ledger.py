@@ -70,6 +70,10 @@ def story(outcome: Outcome) -> dict[str, Any]:
         told["provider"] = endpoint.provider
         told["endpoint"] = endpoint.id
         told["model"] = endpoint.model
+    if decision is not None and decision.rule is not None:
+        told["rule"] = decision.rule
+    if outcome.queued_s is not None:
+        told["queue_ms"] = _ms(outcome.queued_s)
     if outcome.attempts:
         told["attempts"] = [
             {"endpoint": attempt.endpoint.id, "ms": _ms(attempt.took_s), "error": attempt.error} for attempt in outcome.attempts

@@ -6,6 +6,7 @@ a full disk costs lines, never answers.
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import zlib
@@ -16,7 +17,7 @@ import msgspec
 import structlog
 from structlog.dev import Column, KeyValueColumnFormatter, LogLevelColumnFormatter
 
-LEVELS = {"trace": 5, "debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+LEVELS = {"trace": logging.NOTSET, "debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 PALETTE = ("\x1b[92m", "\x1b[94m", "\x1b[95m", "\x1b[96m", "\x1b[93m", "\x1b[91m")
 """Green, blue, magenta, cyan, yellow, red: the first six providers differ, the rest are stable."""
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -81,7 +82,10 @@ def configure(
 
 
 def _json(logger: object, name: str, event: MutableMapping[str, Any]) -> bytes:  # noqa: ARG001 - structlog's signature
-    return msgspec.json.encode(event, enc_hook=repr)
+    try:
+        return msgspec.json.encode(event, enc_hook=repr)
+    except UnicodeEncodeError:  # half a surrogate pair, as in a file name that is no text
+        return json.dumps(event, default=repr).encode()
 
 
 def console(providers: Iterable[str], *, colours: bool) -> Callable[[Any, str, MutableMapping[str, Any]], str]:

@@ -66,36 +66,46 @@ TABLE: tuple[Described, ...] = (
     Described("octoroute_tokens_total", ("endpoint", "kind"), "Tokens by kind: input, output, cached, reasoning, estimated."),
     Described("octoroute_cost_usd_total", ("endpoint",), "Cost by the configured prices."),
     Described("octoroute_routing_decisions_total", ("strategy", "tier", "reason"), "Tier decisions and their reasons."),
+    Described("octoroute_queue_wait_seconds", ("ending",), "Time in the queue, of requests that had to wait.", _SECONDS),
     Described("octoroute_client_errors_total", ("code",), "Requests refused before any endpoint was asked."),
 )
 
 GAUGES: tuple[Described, ...] = (
     Described("octoroute_inflight_requests", (), "Requests being answered now."),
+    Described("octoroute_queue_depth", (), "Requests waiting for a place now."),
     Described("octoroute_endpoint_inflight", ("endpoint",), "Requests an endpoint is answering now."),
     Described("octoroute_circuit_state", ("endpoint",), "0 closed, 1 half-open, 2 open."),
     Described("octoroute_endpoint_failures", ("endpoint",), "Consecutive failures."),
 )
 
+_SUMMED = frozenset({"octoroute_inflight_requests", "octoroute_endpoint_inflight", "octoroute_queue_depth"})
+"""Over workers; of the others the worst counts."""
 _CIRCUITS = {Circuit.CLOSED: 0, Circuit.HALF_OPEN: 1, Circuit.OPEN: 2}
 
 
 class Metrics:
     """`endpoints` is asked at each scrape, so that a reload shows. `reason` gives a decision's word from a closed set."""
 
-    def __init__(self, health: Health, endpoints: Callable[[], Iterable[Endpoint]], reason: Callable[[Decision], str]) -> None:
+    def __init__(
+        self,
+        health: Health,
+        endpoints: Callable[[], Iterable[Endpoint]],
+        reason: Callable[[Decision], str],
+        queue_depth: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._reason = reason
         disable_created_metrics()  # a second series for each counter, which nobody reads
         self._registry = CollectorRegistry()
         self._families: dict[str, Counter | Histogram] = {row.name: _family(row, self._registry) for row in TABLE}
         self._counters: dict[tuple[str, ...], Counter] = {}
         self._histograms: dict[tuple[str, ...], Histogram] = {}
-        self._gauges = _Gauges(health, endpoints)
+        self._gauges = _Gauges(health, endpoints, queue_depth)
         self._shared: dict[str, Gauge] = {}
         if ValueClass is MutexValue:
             self._registry.register(self._gauges)
         else:  # several workers
             for row in GAUGES:
-                mode = "livesum" if "inflight" in row.name else "livemax"
+                mode = "livesum" if row.name in _SUMMED else "livemax"
                 self._shared[row.name] = Gauge(row.name, row.help, row.labels, registry=self._registry, multiprocess_mode=mode)
 
     def count(self, name: str, *labels: str, by: float = 1) -> None:
@@ -122,6 +132,8 @@ class Metrics:
     def record(self, outcome: Outcome) -> None:
         """One request, wholly. Raises ValueError when its times make no sense (a clock that runs backwards)."""
         self._record_decision(outcome)
+        if outcome.queued_s is not None:
+            self.observe("octoroute_queue_wait_seconds", outcome.queued_s, outcome.ending)
         self.record_attempts(outcome)
         endpoint = outcome.endpoint or (outcome.attempts[-1].endpoint if outcome.attempts else None)
         if endpoint is None:
@@ -205,14 +217,16 @@ def _family(row: Described, registry: CollectorRegistry) -> Counter | Histogram:
 
 
 class _Gauges:
-    def __init__(self, health: Health, endpoints: Callable[[], Iterable[Endpoint]]) -> None:
+    def __init__(self, health: Health, endpoints: Callable[[], Iterable[Endpoint]], queue_depth: Callable[[], int]) -> None:
         self._health = health
+        self._queue_depth = queue_depth
         self._endpoints = endpoints
 
     def values(self) -> Iterator[tuple[str, tuple[str, ...], float]]:
         """(name, labels, value)."""
         endpoints = list(self._endpoints())
         yield "octoroute_inflight_requests", (), float(sum(self._health.of(endpoint).in_flight for endpoint in endpoints))
+        yield "octoroute_queue_depth", (), float(self._queue_depth())
         for endpoint in endpoints:
             state = self._health.of(endpoint)
             yield "octoroute_endpoint_inflight", (endpoint.id,), float(state.in_flight)

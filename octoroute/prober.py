@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import structlog
 
 from octoroute.errors import UpstreamError
-from octoroute.health import Circuit, Health
+from octoroute.health import Health
 from octoroute.selection import Random
 from octoroute.types import Endpoint
 from octoroute.upstream import Upstream
@@ -54,16 +54,11 @@ class Prober:
                 group.create_task(self.probe(endpoint))
 
     async def probe(self, endpoint: Endpoint) -> None:
-        before = self._health.circuit(endpoint)
         try:
             await self._upstream.probe(endpoint, TIMEOUT_S)
         except UpstreamError as error:
             self._health.failed(endpoint, error)
-            if self._health.circuit(endpoint) is Circuit.OPEN and before is Circuit.CLOSED:
-                log.warning("endpoint is out of order", endpoint=endpoint.id, provider=endpoint.provider, error=error.code)
         except Exception as error:  # noqa: BLE001 - one probe's trouble must not end the others
             self._cannot(endpoint, error)
         else:
             self._health.succeeded(endpoint)
-            if before is not Circuit.CLOSED:
-                log.info("endpoint is back", endpoint=endpoint.id, provider=endpoint.provider)

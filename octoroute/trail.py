@@ -11,7 +11,7 @@ from typing import Protocol
 
 from octoroute.errors import Exhausted, OctorouteError, UpstreamError
 from octoroute.health import Lease
-from octoroute.types import Attempt, Decision, Ending, Endpoint, Outcome, Request, Usage
+from octoroute.types import Attempt, Decision, Ending, Endpoint, Outcome, Request, Tier, Usage
 from octoroute.upstream import Opened
 
 ABANDONED = "abandoned"
@@ -22,6 +22,10 @@ class Ledger(Protocol):
     def settle(self, outcome: Outcome, request: Request | None) -> None: ...
 
 
+class Learner(Protocol):
+    def observed(self, outcome: Outcome) -> None: ...
+
+
 class Trail:
     __slots__ = (
         "_clock",
@@ -30,9 +34,11 @@ class Trail:
         "_ending",
         "_error",
         "_first_event_at",
+        "_learner",
         "_lease",
         "_ledger",
         "_opened",
+        "_queued_s",
         "_request",
         "_routing_s",
         "_settled",
@@ -54,6 +60,8 @@ class Trail:
         self._routing_s = 0.0
         self._lease: Lease | None = None
         self._opened: Opened | None = None
+        self._queued_s: float | None = None
+        self._learner: Learner | None = None
         self._settled = False
         self.attempts: list[Attempt] = []
         self._decision: Decision | None = None
@@ -68,6 +76,13 @@ class Trail:
     def decided(self, decision: Decision) -> None:
         self._decision = decision
         self._routing_s = self._clock() - self._started_at
+
+    def queued(self, wait_s: float) -> None:
+        self._queued_s = wait_s
+
+    def teaches(self, learner: Learner) -> None:
+        """Who made the order of this request, and wants to know what came of it."""
+        self._learner = learner
 
     def failed(self, endpoint: Endpoint, since: float, code: str) -> None:
         self.attempts.append(Attempt(endpoint=endpoint, took_s=self._clock() - since, error=code))
@@ -95,9 +110,13 @@ class Trail:
         self._tell_health()
         if self._opened is not None:
             self._opened.close()
+        usage = self._usage()
         if self._lease is not None:
-            self._lease.release()
-        self._ledger.settle(self._outcome(), self._request)
+            self._lease.release(usage)
+        outcome = self._outcome(usage)
+        self._ledger.settle(outcome, self._request)
+        if self._learner is not None:
+            self._learner.observed(outcome)
 
     def _tell_health(self) -> None:
         if self._lease is None:
@@ -107,11 +126,10 @@ class Trail:
         elif self._ending is Ending.BROKEN and isinstance(self._error, UpstreamError):
             self._lease.failed(self._error)
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self, usage: Usage | None) -> Outcome:
         assert self._ending is not None
         ended_at = self._ended_at or self._clock()
         endpoint = self._lease.endpoint if self._lease else None
-        usage = self._usage()
         first = self._first_event_at
         return Outcome(
             request_id=self._request.id,
@@ -119,9 +137,10 @@ class Trail:
             asked_for=self._asked_for(),
             stream=self._request.stream,
             ending=self._ending,
-            status=200 if first is not None else 499 if self._error is None else self._error.status,
+            status=self._status(),
             decision=self.decision,
             routing_s=self._routing_s,
+            queued_s=self._queued_s,
             attempts=tuple(self.attempts),
             endpoint=endpoint,
             error=self._error.code if self._error else None,
@@ -132,9 +151,18 @@ class Trail:
             key_name=self.key_name,
         )
 
+    def _status(self) -> int:
+        """What the client got, or would have got had it stayed."""
+        if self._error is not None and self._ending in {Ending.FAILED, Ending.REFUSED}:
+            return self._error.status
+        return 499 if self._first_event_at is None else 200
+
     def _asked_for(self) -> str:
         if self.decision is None:
             return "unknown"
+        if self.decision.rule is not None and self.decision.fixed:
+            word = self._request.model.lower()
+            return word if word == "auto" or word in set(Tier) else "named"
         if self.decision.by == "client":
             return "named" if self.decision.only else self.decision.tier
         return "auto"

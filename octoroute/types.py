@@ -113,7 +113,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """Which provider plug-in speaks to it: openai, azure, anthropic, gemini."""
     provider: str
-    """The `[providers.NAME]` table it belongs to, or its kind when it stands alone."""
+    """The `[providers.NAME]` table it belongs to; its kind when it stands alone, or its address if a table has that name."""
     base_url: str
     model: str
     """What the upstream is asked for."""
@@ -205,7 +205,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """Which tier answers, who said so, and why. `only`: the client named an endpoint, nothing else will do."""
+    """Which tier answers, who said so, and why. `only`: endpoints were named by id, nothing else will do."""
 
     tier: Tier
     by: Literal["rule", "llm", "learned", "client", "default"]
@@ -213,6 +213,16 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float | None = None
     """Of a learned score: the chance that the cheap model's answer would not do."""
     only: frozenset[str] | None = None
+    within: str | None = None
+    """Only this provider's endpoints, in whichever tier."""
+    rule: str | None = None
+    """The name of the `[[routing.rules]]` entry that had a say."""
+    fixed: bool = False
+    """The rule's own choice: another tier will not do while this one is merely out of order."""
+    policy: str | None = None
+    """Another policy than `selection.policy`."""
+    reject: str | None = None
+    """Nobody is to be asked; this is what the client is told."""
     features: tuple[tuple[str, float], ...] = ()
     """What moved a learned score, largest first: names and log-odds, positive is harder. Never a word of the prompt."""
     features_hash: str | None = None
@@ -286,6 +296,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     decision: Decision | None = None
     routing_s: float = 0.0
+    queued_s: float | None = None
+    """How long it waited for a place; None: it did not have to."""
     attempts: tuple[Attempt, ...] = ()
     endpoint: Endpoint | None = None
     """Who answered, wholly or in part."""

@@ -17,6 +17,7 @@ WHEN: Mapping[str, str] = {
     "context_length_exceeded": "the prompt does not fit any endpoint that may answer",
     "invalid_api_key": "the gateway's key is missing or unknown",
     "permission_denied": "the key may not do this",
+    "cost_limit_exceeded": "every endpoint that may answer would probably cost more than `selection.max_cost_usd`",
     "model_not_found": "no tier, name, or id is called so",
     "unknown_route": "there is no such path",
     "method_not_allowed": "the path is there, the method is not; see `allow`",

@@ -60,14 +60,14 @@ class Answering:
         try:
             headers = headers_of(scope)
             given_id = request_id(headers)
-            self._keys().check(headers)
+            key_name = self._keys().check(headers)
             check_method(scope, "POST")
             check_json(headers)
             body = await read_body(receive, headers, self._max_bytes())
             watch = HangUp(receive)
             request = self._inbound.read(body, request_id=given_id, headers=headers)
             settled = True
-            reply = await self._gateway.answer(request)
+            reply = await self._gateway.answer(request, key_name=key_name)
             started = True
             try:
                 await self._send(send, reply)

@@ -71,16 +71,21 @@ class Keys:
     def __init__(self, keys: Sequence[Secret]) -> None:
         self._digests = [hashlib.sha256(key.reveal().encode()).digest() for key in keys]
 
-    def check(self, headers: Mapping[str, str]) -> None:
-        """Raises Unauthorized unless one of the keys is offered, as `x-api-key` or as a bearer token."""
+    def check(self, headers: Mapping[str, str]) -> str | None:
+        """The offered key's name: key-1 for the first, and so on; None when no keys are configured. `x-api-key` or a bearer token.
+
+        Raises Unauthorized unless one of the keys is offered.
+        """
         if not self._digests:
-            return
+            return None
         offered = offered_keys(headers)
         if not offered:
             raise Unauthorized("a key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
         digests = [hashlib.sha256(key.encode("latin-1", "replace")).digest() for key in offered]
-        if not any([hmac.compare_digest(digest, known) for digest in digests for known in self._digests]):  # noqa: C419 - all of them
+        found = [any([hmac.compare_digest(digest, known) for digest in digests]) for known in self._digests]  # noqa: C419 - all of them
+        if True not in found:
             raise Unauthorized("the key is not one of this gateway's")
+        return f"key-{found.index(True) + 1}"
 
 
 def offered_keys(headers: Mapping[str, str]) -> list[str]:

@@ -27,10 +27,11 @@ from octoroute.api.edge import (
     send_error,
 )
 from octoroute.counting import Counting
+from octoroute.deciding import ALIASES
 from octoroute.dialects.base import Inbound
 from octoroute.errors import BadRequest, OctorouteError, UnknownModel, UnknownRoute, WrongMethod
 from octoroute.explain import explain, tell
-from octoroute.gateway import ALIASES, Gateway
+from octoroute.gateway import Gateway
 from octoroute.health import Circuit
 from octoroute.metrics import Metrics, Scraper
 from octoroute.routers.base import Router
@@ -191,7 +192,8 @@ class Views:
 
     async def route(self, request: Request) -> Response:
         asked = await self._asked(request, "openai")
-        return _json(tell(await explain(self._rooms.gateway, self._rooms.dry_router, asked)), request)
+        key_name = self._rooms.keys.check(request.headers)
+        return _json(tell(await explain(self._rooms.gateway, self._rooms.dry_router, asked, key_name)), request)
 
     async def count(self, request: Request) -> Response:
         counted = await self._rooms.counting.count(await self._asked(request, "anthropic"), self._rooms.dry_router)

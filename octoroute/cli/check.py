@@ -74,11 +74,12 @@ def in_order(endpoints: Sequence[Endpoint], order: str) -> list[Endpoint]:
     """`endpoint` goes by each one's priority; the others keep a provider together, and `priority` goes by its highest."""
     if order == "endpoint":
         return sorted(endpoints, key=lambda endpoint: -endpoint.priority)
-    highest: dict[str, int] = {}
-    for endpoint in endpoints:
-        highest[endpoint.provider] = max(endpoint.priority, highest.get(endpoint.provider, 0))
-    places = {name: (-priority if order == "priority" else 0, place) for place, (name, priority) in enumerate(highest.items())}
-    return sorted(endpoints, key=lambda endpoint: (places[endpoint.provider], endpoint.position))
+    from octoroute.selection.providers_first import grouped  # noqa: PLC0415  commands import lazily
+
+    groups = grouped(endpoints)
+    if order == "priority":
+        groups.sort(key=lambda models: -max(endpoint.priority for endpoint in models))
+    return [endpoint for models in groups for endpoint in models]
 
 
 def _about(endpoint: Endpoint) -> str:

@@ -58,6 +58,8 @@ def lines(explanation: Explanation) -> Iterator[str]:
     decision = explanation.decision
     yield f"tier      {decision.tier}"
     yield f"decided   {decision.by}: {decision.why}"
+    if decision.reject is not None:
+        yield f"rejected  {decision.reject}"
     if decision.confidence is not None:
         yield f"score     {decision.confidence:.2f}, the chance that the cheap model's answer would not do"
     for name, weight in decision.features:

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from octoroute.config import rules
+from octoroute.config.balancing import check_selection
 from octoroute.config.environment import child
 from octoroute.config.reader import Reader, nearest
 from octoroute.config.schema import Config, EndpointTable, File, Names, PriceTable, ProviderTable, Routing, Server
@@ -40,6 +41,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         for entry, endpoint_id, place in zip(entries, ids, places, strict=True)
         if _provider(entry, file).enabled
     ]
+    check_selection(file, built, reader)
     return Config(
         server=file.server,
         endpoints=tuple(endpoint for group, endpoint in built if group != EMBEDDING),
@@ -48,6 +50,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         routing=file.routing,
         selection=file.selection,
         retry=file.retry,
+        queue=file.queue,
         health=file.health,
         auth=file.auth,
         observability=file.observability,
@@ -79,6 +82,16 @@ def _provider(entry: Entry, file: File) -> ProviderTable:
     """What the endpoint inherits."""
     table = None if _alone(entry) else file.providers.get(_provider_name(entry))
     return table or ProviderTable(kind=_provider_name(entry))
+
+
+def _label(entry: Entry, file: File) -> str:
+    """Whose endpoint it is. One that stands alone belongs to its kind, or, when a table of that name has limits and rules of its
+    own, to its address.
+    """
+    name = _provider_name(entry)
+    if not _alone(entry) or name not in file.providers:
+        return name
+    return urlsplit(entry.table.base_url or "").netloc or name
 
 
 def _check_names(entries: tuple[Entry, ...], reader: Reader) -> None:
@@ -187,7 +200,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: File, names: Nam
         name=table.name,
         tier=Tier.FAST if entry.group == EMBEDDING else Tier(entry.group),
         kind=provider.kind,
-        provider=provider_name,
+        provider=_label(entry, file),
         base_url=(base_url or "").removesuffix("/"),
         model=table.model or table.name,
         api_key=key,

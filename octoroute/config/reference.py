@@ -118,8 +118,10 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[routing.cascade]", schema.Cascade),
     ("[routing.sticky]", schema.Sticky),
     ("[routing.shadow]", schema.Shadow),
+    ("[[routing.rules]]", schema.RuleTable),
     ("[selection]", schema.Selection),
     ("[retry]", schema.Retry),
+    ("[queue]", schema.Queue),
     ("[health]", schema.Health),
     ("[timeouts]", schema.Timeouts),
     ("[auth]", schema.Auth),
@@ -135,7 +137,8 @@ def _parts(discovered: tuple[str, ...], reserved: tuple[str, ...], names: Names)
     yield _OPENING.format(discovered=_quoted(discovered), reserved=_quoted(reserved))
     yield "\n## Every key\n"
     for title, table in _TABLES:
-        yield f"\n### `{title}`\n\n{table.__doc__}\n\n| key | type | default | allowed | meaning |\n|---|---|---|---|---|\n"
+        doc = " ".join((table.__doc__ or "").split())
+        yield f"\n### `{title}`\n\n{doc}\n\n| key | type | default | allowed | meaning |\n|---|---|---|---|---|\n"
         for field in fields(table):
             yield _row(field, names)
     yield "\n## The template\n\nWhat `octoroute config` prints:\n\n```toml\n" + template(names) + "```\n"

@@ -141,6 +141,13 @@ def endpoint_id(text: str) -> str | None:
     return model_name(text)
 
 
+def message(text: str) -> str | None:
+    """Goes out to clients."""
+    if not text.strip():
+        return "must not be blank; say to the client why"
+    return "is longer than 1000 characters; shorten it" if len(text) > 1000 else None
+
+
 def description(text: str) -> str | None:
     if not text.strip():
         return "must not be blank; say in a few words what the tier is for, or remove it for the default"

@@ -16,6 +16,7 @@ from octoroute.config import rules
 from octoroute.learned.tiers import Options
 from octoroute.providers import KINDS
 from octoroute.routers import STRATEGIES, CascadeOptions
+from octoroute.rulebook import REQUEST_TYPES
 from octoroute.selection import POLICIES
 from octoroute.types import Capability, Endpoint, Importance, ProviderLimits, Secret, Tier
 
@@ -26,6 +27,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     strategies: tuple[str, ...] = tuple(STRATEGIES)
     kinds: tuple[str, ...] = KINDS
     policies: tuple[str, ...] = tuple(POLICIES)
+    request_types: tuple[str, ...] = tuple(REQUEST_TYPES)
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -38,7 +40,7 @@ class Key(msgspec.Struct, frozen=True):
     """Greater than this."""
     high: float | None = None
     """Largest allowed."""
-    names: Literal["strategies", "kinds", "policies"] | None = None
+    names: Literal["strategies", "kinds", "policies", "request_types"] | None = None
     check: rules.Check | None = None
     """For each text of the value."""
     check_name: rules.Check | None = None
@@ -222,6 +224,59 @@ class RouterTimeouts(Table, frozen=True, kw_only=True):
     deep: Annotated[float, Key("seconds", above=0, high=3600)] = 10.0
 
 
+class RuleTable(Table, frozen=True, kw_only=True):
+    """A rule applies when all of its conditions do; a condition left out always does, and a glob knows `*`, `?`, and `[abc]`.
+    It has one action: tier, endpoint, provider, or reject; or none of them, and a policy.
+    """
+
+    name: Annotated[str, Key("unique; decisions, logs, and metrics say it", check=rules.label, required=True)] = ""
+    enabled: Annotated[bool, Key("false passes over it")] = True
+    override: Annotated[
+        bool,
+        Key(
+            "true: also for requests that name a tier or a configured model; else for auto, and if `model` is set for unknown names"
+        ),
+    ] = False
+    fall_through: Annotated[
+        bool, Key("when its target cannot be asked now the next rule has its turn; false makes the client wait or fail")
+    ] = True
+    model: Annotated[
+        str | None, Key("condition: what the client asked for; a glob in any case", check=rules.label, example='"gpt-4*"')
+    ] = None
+    user: Annotated[
+        str | None,
+        Key("condition: user, safety_identifier, or metadata.user_id; a glob", check=rules.label, example='"team-a-*"'),
+    ] = None
+    key: Annotated[
+        str | None,
+        Key("condition: the client's key; the first of auth.keys is key-1; a glob", check=rules.label, example='"key-1"'),
+    ] = None
+    request_type: Annotated[str | None, Key("condition: what kind of request it is", names="request_types", example='"vision"')] = (
+        None
+    )
+    min_tokens: Annotated[int | None, Key("condition: the estimated prompt is at least so long", low=0, example="8000")] = None
+    max_tokens: Annotated[int | None, Key("condition: the estimated prompt is at most so long", low=0, example="60000")] = None
+    max_output: Annotated[
+        int | None, Key("condition: the client limits the answer, to at most so many tokens", low=1, example="4096")
+    ] = None
+    headers: Annotated[
+        Mapping[str, str],
+        Key("condition: request headers, each a glob", check_name=rules.header_name, secret=True, example='{ X-Team = "a*" }'),
+    ] = {}
+    stream: Annotated[bool | None, Key("condition: streamed, or whole", example="true")] = None
+    dialect: Annotated[
+        Literal["openai", "anthropic", "responses", "simple"] | None,
+        Key("condition: the API the client speaks; simple is /chat", example='"openai"'),
+    ] = None
+    tier: Annotated[Tier | None, Key("action: to this tier", example='"deep"')] = None
+    endpoint: Annotated[
+        str | None, Key("action: to the endpoints of this name, or the one with this id", check=rules.label, example='"qwen3-8b"')
+    ] = None
+    provider: Annotated[
+        str | None, Key("action: to this provider, in whichever tier the request belongs", check=rules.label, example='"openai"')
+    ] = None
+    reject: Annotated[str | None, Key("action: 403 with this message", check=rules.message, example='"not here"')] = None
+    policy: Annotated[str | None, Key("instead of selection.policy and order", names="policies", example='"sticky"')] = None
 class Shares(Table, frozen=True, kw_only=True):
     """Of the traffic for `auto`, per tier; they add up to 1."""
 
@@ -317,6 +372,12 @@ class Routing(Table, frozen=True, kw_only=True):
     ] = False
     tiers: Annotated[TierDescriptions, Key("what each tier is for")] = TierDescriptions()
     router_timeouts: Annotated[RouterTimeouts, Key("time limits of the routing question")] = RouterTimeouts()
+    allow_provider_prefix: Annotated[
+        bool, Key("clients may choose the provider, as `PROVIDER/MODEL` or with the header x-octoroute-provider")
+    ] = True
+    rules: Annotated[
+        tuple[RuleTable, ...], Key("[[routing.rules]]: before anything else decides, in order; the first that applies wins")
+    ] = ()
     learned: Annotated[Learned, Key("the learned score")] = Learned()
     cascade: Annotated[Cascade, Key("the checks of a cheap answer")] = Cascade()
     sticky: Annotated[Sticky, Key("conversations keep their tier")] = Sticky()
@@ -365,6 +426,13 @@ class Selection(Table, frozen=True, kw_only=True):
             "models in file order"
         ),
     ] = "endpoint"
+    sticky_by: Annotated[
+        Literal["conversation", "user", "key"],
+        Key("what policy sticky keeps at one endpoint; a request without user or key goes by its conversation"),
+    ] = "conversation"
+    max_cost_usd: Annotated[
+        float | None, Key("endpoints that would probably cost more than this for one request are left out", above=0, example="0.50")
+    ] = None
 
 
 class Retry(Table, frozen=True, kw_only=True):
@@ -377,6 +445,13 @@ class Retry(Table, frozen=True, kw_only=True):
     backoff: Annotated[Literal["exponential", "linear", "fixed"], Key("the pause before the same endpoint is asked again")] = (
         "exponential"
     )
+
+
+class Queue(Table, frozen=True, kw_only=True):
+    """Where requests wait when everything that could answer them is full: first come first served, clients in turn."""
+
+    max_waiting: Annotated[int, Key("requests that may wait; 0 turns the queue off", low=0, high=1000000)] = 0
+    max_wait_seconds: Annotated[float, Key("after that 429 with retry-after", above=0, high=3600)] = 30.0
 
 
 class Health(Table, frozen=True, kw_only=True):
@@ -428,6 +503,7 @@ class File(Table, frozen=True, kw_only=True):
     routing: Annotated[Routing, Key("")] = Routing()
     selection: Annotated[Selection, Key("")] = Selection()
     retry: Annotated[Retry, Key("")] = Retry()
+    queue: Annotated[Queue, Key("")] = Queue()
     health: Annotated[Health, Key("")] = Health()
     timeouts: Annotated[Timeouts, Key("")] = Timeouts()
     auth: Annotated[Auth, Key("")] = Auth()
@@ -445,6 +521,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     routing: Routing = Routing()
     selection: Selection = Selection()
     retry: Retry = Retry()
+    queue: Queue = Queue()
     health: Health = Health()
     auth: Auth = Auth()
     observability: Observability = Observability()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import get_args, get_origin
 
 from octoroute.config import schema
 from octoroute.config.describe import allowed, toml
@@ -78,8 +79,13 @@ def _lines(names: Names) -> Iterator[str]:
         ("routing.cascade", schema.Cascade),
         ("routing.sticky", schema.Sticky),
         ("routing.shadow", schema.Shadow),
+    ):
+        yield from _table(name, table, names)
+    yield from _rule(names)
+    for name, table in (
         ("selection", schema.Selection),
         ("retry", schema.Retry),
+        ("queue", schema.Queue),
         ("health", schema.Health),
         ("timeouts", schema.Timeouts),
         ("auth", schema.Auth),
@@ -94,6 +100,18 @@ def _table(name: str, table: type[Table], names: Names, *, off: bool = False, ma
     for field in fields(table):
         if not _is_table_of_its_own(field):
             yield from _key(field, _SHOWN.get(name, {}).get(field.name), names, off=off)
+
+
+def _rule(names: Names) -> Iterator[str]:
+    """One action only, so that it may be uncommented as it stands."""
+    yield f"\n# {' '.join((schema.RuleTable.__doc__ or '').split())}\n#[[routing.rules]]\n"
+    others: list[str] = []
+    for field in fields(schema.RuleTable):
+        if field.name in {"endpoint", "provider", "reject"}:
+            others.append(f"{field.name} = {field.key.example}")
+        else:
+            yield from _key(field, '"long papers"' if field.name == "name" else None, names, off=True)
+    yield f"# Or, in the place of tier, one of {{ {', '.join(others)} }}\n"
 
 
 def _endpoint(name: str) -> Iterator[str]:
@@ -111,4 +129,5 @@ def _key(field: Field, shown: str | None, names: Names, *, off: bool) -> Iterato
 
 
 def _is_table_of_its_own(field: Field) -> bool:
-    return isinstance(field.hint, type) and issubclass(field.hint, Table)
+    hint = get_args(field.hint)[0] if get_origin(field.hint) is tuple else field.hint
+    return isinstance(hint, type) and issubclass(hint, Table)

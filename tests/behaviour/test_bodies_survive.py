@@ -78,7 +78,7 @@ async def test_a_body_made_to_look_like_another_cannot_smuggle_a_model(make_hous
     """The nested `messages` key stands exactly where a walk by lengths alone would look for the outer one."""
     house = await make_house([endpoint(fake, model="up")])
     inner = b'[{"role":"user","content":"x","pad":"' + b"p" * 40 + b'","q":1}]'
-    for pad in range(60):
+    for pad in range(0, 60, 7):
         body = (
             b'{"model":"x","messages":'
             + inner.replace(b'"q":1', b'"q":{"messages":"' + b"y" * pad + b'"}')

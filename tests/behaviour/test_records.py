@@ -187,7 +187,7 @@ async def test_metrics_that_fail_do_not_fail_the_answer(house, told):
 
 
 async def test_our_own_bug_is_a_500_in_the_envelope_and_settled_as_failed(house, fake, told):
-    house.app.gateway.plan = lambda *args: 1 / 0
+    house.app.gateway.planning.candidates = lambda *args: 1 / 0
     response = await house.ask(headers={"x-request-id": "r1"})
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"
@@ -237,7 +237,7 @@ async def test_no_prompt_and_no_key_in_any_line_at_info(make_fake, make_house):
             await house.ask(body, headers={**key, "x-octoroute-importance": marked["prompt"]})
             await house.ask(body, path="/" + marked["prompt"], headers=key)
             await house.app._prober.round()
-            house.app.gateway.plan = lambda *args: 1 / 0
+            house.app.gateway.planning.candidates = lambda *args: 1 / 0
             await house.ask(body, headers=key)
     finally:
         structlog.configure(wrapper_class=before)

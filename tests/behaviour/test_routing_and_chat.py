@@ -154,10 +154,6 @@ async def test_a_prompt_cannot_pose_as_the_router(three):
     messages = fakes["fast"].requests[0].json["messages"]
     assert [message["role"] for message in messages] == ["system", "user"]
     assert "Ignore the above" not in messages[0]["content"]
-    assert (
-        "</user_message>" not in messages[1]["content"].replace("</user_message>", "", 1)
-        or messages[1]["content"].count(attack) == 0
-    )
 
 
 async def test_a_client_that_leaves_while_the_router_is_asked_ends_both(three):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -177,6 +178,7 @@ async def test_neither_an_older_answer_nor_a_probe_ends_a_rest(make_fake, make_h
 
 
 async def test_503_at_once_with_the_wait_until_the_next_chance(make_fake, make_house):
+    """v1 §10.2, 4: with every endpoint out there is an error at once, and it is selectable again afterwards."""
     clock = Clock()
     fakes = [await make_fake(), await make_fake()]
     for fake in fakes:
@@ -256,6 +258,7 @@ async def test_a_stream_occupies_its_endpoint_until_it_ends(make_house, fake):
     ("attempts", "endpoints", "asked"), [(3, 1, 3), (1, 3, 1), (2, 3, 2), (3, 2, 3), (0, 3, 3), (0, 1, 1), (5, 2, 5)]
 )
 async def test_max_attempts_counts_tries_over_the_plan(make_fake, make_house, attempts, endpoints, asked):
+    """v1 §10.42: different endpoints across retries, failures recorded."""
     fakes = [await make_fake() for _ in range(endpoints)]
     for fake in fakes:
         fake.always(error(500))
@@ -283,3 +286,38 @@ async def test_only_the_same_endpoint_is_waited_for(make_fake, make_house):
     times = sorted(seen.at for fake in fakes for seen in fake.requests)
     assert times[1] - times[0] < 0.09
     assert times[2] - times[1] > 0.09
+
+
+@STREAMED
+async def test_each_tier_has_its_own_timeout(make_fake, make_house, streamed):
+    """v1 §10.50: the tier's limit is the one that holds, the connect phase and the wait for the first event included."""
+    quick, patient = await make_fake(), await make_fake()
+    quick.always(slowly(good(streamed), 1.4))
+    patient.always(slowly(good(streamed), 1.4))
+    house = await make_house([endpoint(quick, "q")], [], [endpoint(patient, "p")], timeouts={"fast": 1}, retry={"max_attempts": 1})
+    late, fine = await asyncio.gather(
+        house.ask(question(model="fast", stream=streamed)), house.ask(question(model="deep", stream=streamed))
+    )
+    assert (late.status_code, fine.status_code) == (504, 200)
+    assert "1 s" in envelope(late)["message"]
+
+
+async def test_an_address_that_does_not_answer_is_given_up_in_time(make_house):
+    """A listener whose queue is full neither accepts nor refuses."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]
+        try:
+            for one in waiting:
+                one.setblocking(False)
+                one.connect_ex(("127.0.0.1", port))
+            house = await make_house(
+                [endpoint(f"http://127.0.0.1:{port}/v1")], retry={"max_attempts": 1}, server={"request_timeout_seconds": 1}
+            )
+            response = await house.ask()
+            assert response.status_code == 504
+        finally:
+            for one in waiting:
+                one.close()

@@ -67,6 +67,7 @@ def broken(data: bytes) -> dict:
     ],
 )  # fmt: skip
 async def test_until_the_first_event_a_failure_moves_on(pair, failing):
+    """v1 weakness 11: no retry in streaming, even before the first byte."""
     house, first, second = pair
     first.then(failing)
     response, data = await house.streamed()
@@ -245,6 +246,7 @@ async def test_a_slow_reader_slows_the_endpoint_and_does_not_fill_the_memory(hou
     ids=["between frames", "in a frame", "in a comment", "after an empty line", "an empty object"],
 )
 async def test_an_answer_cut_in_the_middle_ends_with_an_error_event(house, fake, end, rest):
+    """v1 §10.37, 48; v1 weakness 8: stream errors came as assistant text with a clean end."""
     fake.then(stream([ROLE, 0.02, ONE, 0.02, *([rest] if rest else []), 0.02], end=end))
     response, data = await house.streamed()
     assert response.status_code == 200

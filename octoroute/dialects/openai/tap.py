@@ -58,6 +58,22 @@ class OpenAITap:
         self._done: set[int] = set()
 
     def feed(self, frames: bytes) -> None:
+        if b"\r" in frames:
+            self._feed(frames)
+            return
+        for frame in frames.split(b"\n\n"):
+            if frame.startswith(b"data: {"):  # what nearly every frame is
+                data = frame[6:]
+                try:
+                    chunk = _CHUNK.decode(data)
+                except (msgspec.DecodeError, RecursionError):
+                    self._feed(frame)
+                else:
+                    self._note(chunk, data)
+            elif frame:
+                self._feed(frame)
+
+    def _feed(self, frames: bytes) -> None:
         for name, data in read_frames(frames):
             if data == b"[DONE]":
                 self.progress.started = self.progress.finished = True

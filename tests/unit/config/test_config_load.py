@@ -225,7 +225,7 @@ def test_a_providers_key_goes_to_no_server_that_did_not_ask_for_it():
         """
     )
     assert [(endpoint.api_key, endpoint.provider) for endpoint in config.endpoints] == [
-        (None, "openai"),
+        (None, "127.0.0.1:11434"),
         (Secret("sk-1"), "openai"),
         (Secret("sk-1"), "openai"),
     ]
@@ -346,7 +346,7 @@ PLACES = {
     "": "{key}",
     **{
         f"[{name}]": f"{name}.{{key}}"
-        for name in ("server", "models", "selection", "retry", "health", "timeouts", "auth", "observability")
+        for name in ("server", "models", "selection", "retry", "queue", "health", "timeouts", "auth", "observability")
     },
     **{f"[{name}]": f"{name}.{{key}}" for name in ("routing", "routing.tiers", "routing.router_timeouts", "providers.p")},
     **{f"[[models.{name}]]": f"models.{name}[0].{{key}}" for name in ("fast", "balanced", "deep", "embedding")},
@@ -354,6 +354,7 @@ PLACES = {
         f"[routing.{name}]": f"routing.{name}.{{key}}"
         for name in ("learned", "learned.shares", "learned.thresholds", "cascade", "sticky", "shadow")
     },
+    "[[routing.rules]]": "routing.rules[0].{key}",
     "[[models.deep]]\n[models.deep.price]": "models.deep[0].price.{key}",
 }
 

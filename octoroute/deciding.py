@@ -1,0 +1,187 @@
+"""Which tier, or which endpoints: the operator's rules first, then the client's word, then the router."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from octoroute.dialects.routing import Routing
+from octoroute.errors import Forbidden, UnknownModel
+from octoroute.house import House
+from octoroute.planning import Planning
+from octoroute.rulebook import Rule
+from octoroute.selection import Asked
+from octoroute.types import Decision, Endpoint, Request, Tier
+from octoroute.upstream import Upstream
+
+PROVIDER_HEADER = "x-octoroute-provider"
+_TIERS: Mapping[str, Tier] = {tier.value: tier for tier in Tier}
+ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
+"""The same by names that Claude Code lists: it shows only those that begin with `claude` or `anthropic`."""
+CLASSES = (("opus", Tier.DEEP), ("sonnet", Tier.BALANCED), ("haiku", Tier.FAST))
+"""What Anthropic's clients call their models, and the tier that stands for it; a configured name comes first."""
+_CLASSED = {tier: Decision(tier=tier, by="client", why=f"the client asked for {name}") for name, tier in CLASSES}
+_ASKED = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in Tier}
+
+
+class Deciding:
+    def __init__(self, planning: Planning, upstream: Upstream) -> None:
+        self._planning = planning
+        self._upstream = upstream
+
+    async def decide(self, asked: Asked, house: House) -> Decision:
+        """The operator's rules, then the client's word, then the router. Raises UnknownModel, and Forbidden for a provider."""
+        if house.rules and asked.request.dialect != Routing.name:  # our own questions are no client's
+            decision = await self._by_rule(asked, house)
+            if decision is not None:
+                return decision
+        return await self._by_client(asked.request, house)
+
+    async def _by_rule(self, asked: Asked, house: House) -> Decision | None:
+        """The first rule that applies and whose target can be asked now, if it has one."""
+        request = asked.request
+        word = _word(request.model)
+        free = word == "auto"
+        unknown = not free and word not in _TIERS and not self._names(request.model, house)
+        for rule in house.rules:
+            concerned = free or rule.override or (unknown and rule.model is not None)
+            if not concerned or not rule.applies(asked):
+                continue
+            why = f"the rule {rule.name!r}"
+            tier = _TIERS.get(word, Tier.BALANCED)
+            if rule.reject is not None:
+                return Decision(tier=tier, by="rule", why=why, rule=rule.name, fixed=True, reject=rule.reject)
+            if not rule.aims:
+                decision = await self._by_client(request, house)
+                return msgspec.structs.replace(decision, rule=rule.name, policy=rule.policy)
+            target = self._target(rule, house)
+            if not target:
+                continue
+            ruled = Decision(
+                tier=rule.tier or target[0].tier,
+                by="rule",
+                why=why,
+                rule=rule.name,
+                fixed=True,
+                policy=rule.policy,
+                only=frozenset(endpoint.id for endpoint in target),
+            )
+            if rule.fall_through and not self._planning.candidates(ruled, asked, house).order:
+                continue
+            if rule.tier is not None:
+                return msgspec.structs.replace(ruled, only=None)
+            if rule.provider is not None:
+                return await self._inside(ruled, rule.provider, request, house)
+            return ruled
+        return None
+
+    def _target(self, rule: Rule, house: House) -> Sequence[Endpoint]:
+        if rule.tier is not None:
+            return house.tier(rule.tier)
+        return house.of_provider(rule.provider) if rule.provider is not None else house.named(rule.endpoint or "")
+
+    async def _inside(self, ruled: Decision, provider: str, request: Request, house: House) -> Decision:
+        """Which of the provider's endpoints: what the client named if the provider has it, otherwise a tier's, decided as ever."""
+        named = [endpoint for endpoint in house.of_provider(provider) if request.model in _names_of(endpoint)]
+        if named:
+            only = frozenset(endpoint.id for endpoint in named)
+            return msgspec.structs.replace(ruled, only=only, tier=named[0].tier, within=provider)
+        decision = await self._by_word(_word(request.model), request, house) or await self._routed(request, house)
+        why = f"{ruled.why}, then: {decision.why}"
+        return msgspec.structs.replace(ruled, only=None, tier=decision.tier, within=provider, fixed=False, why=why)
+
+    async def _by_client(self, request: Request, house: House) -> Decision:
+        provider = request.headers.get(PROVIDER_HEADER)
+        if provider is None:
+            return await self._by_model(request, house)
+        if not house.allow_provider_prefix:
+            raise Forbidden(f"{PROVIDER_HEADER}: clients may not choose the provider here; leave the header out")
+        return await self._of_provider(provider, request.model, request, house)
+
+    async def _by_model(self, request: Request, house: House) -> Decision:
+        model = request.model
+        decision = await self._by_word(_word(model), request, house)
+        if decision is not None:
+            return decision
+        found = house.named(model) or self._variant(model, house)
+        if found:
+            return _named(found)
+        provider, slash, rest = model.partition("/")
+        if slash and house.allow_provider_prefix and house.of_provider(provider):
+            return await self._of_provider(provider, rest, request, house)
+        tier = _class(model, request)
+        if tier is not None:
+            return _CLASSED[tier]
+        raise UnknownModel(_unknown(model, house), param="model")
+
+    async def _by_word(self, word: str, request: Request, house: House) -> Decision | None:
+        if word == "auto":
+            return await self._routed(request, house)
+        tier = _TIERS.get(word)
+        return None if tier is None else _ASKED[tier]
+
+    async def _routed(self, request: Request, house: House) -> Decision:
+        facts = request.facts
+        if facts.importance is None:
+            facts = msgspec.structs.replace(facts, importance=house.default_importance)
+        return await house.router.route(facts)
+
+    async def _of_provider(self, provider: str, model: str, request: Request, house: House) -> Decision:
+        endpoints = house.of_provider(provider)
+        if not endpoints:
+            known = ", ".join(dict.fromkeys(endpoint.provider for endpoint in house.endpoints))
+            raise UnknownModel(f"there is no provider {provider[:200]!r}; there are: {known}", param="model")
+        decision = await self._by_word(_word(model), request, house)
+        if decision is None:
+            found = tuple(endpoint for endpoint in endpoints if model in _names_of(endpoint))
+            tier = _class(model, request)
+            if found:
+                decision = _named(found)
+            elif tier is not None:
+                decision = _CLASSED[tier]
+            else:
+                known = ", ".join(dict.fromkeys(endpoint.name for endpoint in endpoints))
+                raise UnknownModel(f"the provider {provider} has no model {model[:200]!r}; it has: {known}", param="model")
+        return msgspec.structs.replace(decision, within=provider)
+
+    def _names(self, model: str, house: House) -> bool:
+        """The configuration knows this name."""
+        provider, slash, _ = model.partition("/")
+        prefixed = slash and house.allow_provider_prefix and house.of_provider(provider)
+        return bool(prefixed or house.named(model) or self._variant(model, house))
+
+    def _variant(self, model: str, house: House) -> tuple[Endpoint, ...]:
+        """`NAME-openai` and `NAME-anthropic`: those endpoints of a name that speak this dialect, where a name has both."""
+        name, _, dialect = model.rpartition("-")
+        if dialect not in {"openai", "anthropic"}:
+            return ()
+        return tuple(endpoint for endpoint in house.named(name) if self._upstream.outbound(endpoint).name == dialect)
+
+
+def _word(model: str) -> str:
+    word = model.lower()
+    return ALIASES.get(word, word)
+
+
+def _names_of(endpoint: Endpoint) -> tuple[str, ...]:
+    """Inside its provider an endpoint also goes by what the upstream calls it."""
+    return (endpoint.name, endpoint.model, endpoint.id)
+
+
+def _named(found: Sequence[Endpoint]) -> Decision:
+    only = frozenset(endpoint.id for endpoint in found)
+    return Decision(tier=found[0].tier, by="client", why="the client named it", only=only)
+
+
+def _class(model: str, request: Request) -> Tier | None:
+    if request.dialect != "anthropic":
+        return None
+    word = model.lower()
+    return next((tier for name, tier in CLASSES if name in word), None)
+
+
+def _unknown(model: str, house: House) -> str:
+    names = list(dict.fromkeys(endpoint.name for endpoint in house.endpoints))
+    known = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
+    return f"the model {model[:200]!r} does not exist; ask for auto, fast, balanced, deep, or one of: {known}"

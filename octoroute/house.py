@@ -1,0 +1,59 @@
+"""Everything a configuration decides about requests. Frozen; a reload replaces it as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from octoroute.routers.base import Router
+from octoroute.rulebook import Rule
+from octoroute.selection import Policy, Random, Weighted
+from octoroute.types import Endpoint, Importance, Tier
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    max_attempts: int = 3
+    """0: every candidate exactly once."""
+    backoff: str = "exponential"
+    base_s: float = 0.1
+    cap_s: float = 30.0
+
+    def wait_s(self, again: int, random: Random) -> float:
+        """Before asking the same endpoint for the `again`-th time again; half of it is jitter."""
+        factor = {"exponential": 2 ** min(again - 1, 30), "linear": again, "fixed": 1}[self.backoff]
+        return min(self.base_s * factor, self.cap_s) * (0.5 + 0.5 * random())
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """How many may wait for a place, and how long."""
+
+    most: int = 0
+    max_wait_s: float = 30.0
+
+
+class House(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a configuration decides about requests; replaced as a whole by a reload."""
+
+    endpoints: tuple[Endpoint, ...]
+    router: Router
+    default_importance: Importance = Importance.NORMAL
+    retry: Retry = Retry()
+    policy: Policy = Weighted()
+    policies: Mapping[str, Policy] = {}
+    """Those that rules may ask for."""
+    max_cost_usd: float | None = None
+    rules: tuple[Rule, ...] = ()
+    allow_provider_prefix: bool = True
+    waiting: Waiting = Waiting()
+
+    def tier(self, tier: Tier) -> list[Endpoint]:
+        return [endpoint for endpoint in self.endpoints if endpoint.tier is tier]
+
+    def named(self, name: str) -> tuple[Endpoint, ...]:
+        """By name, else by id."""
+        found = tuple(endpoint for endpoint in self.endpoints if endpoint.name == name)
+        return found or tuple(endpoint for endpoint in self.endpoints if endpoint.id == name)
+
+    def of_provider(self, name: str) -> tuple[Endpoint, ...]:
+        return tuple(endpoint for endpoint in self.endpoints if endpoint.provider == name)

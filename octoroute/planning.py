@@ -1,0 +1,136 @@
+"""Whom to ask, best first, and why not the others. Health, capabilities, context, and cost are looked at before any policy is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from octoroute.conversation import Conversation
+from octoroute.dialects.base import Inbound
+from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, TooExpensive
+from octoroute.health import CROWDED, FULL, Health
+from octoroute.house import House
+from octoroute.selection import FALLS_TO, Asked, Policy, Random, estimated_tokens, fits, unfit, whole
+from octoroute.selection.fitness import TOO_DEAR
+from octoroute.types import Capability, Decision, Endpoint, Facts, Request
+from octoroute.upstream import Upstream
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """`order` is whom to ask, best first; `left_out` says of everybody else who was considered why not."""
+
+    order: list[Endpoint]
+    fit: list[Endpoint]
+    """Those that could answer it, now or later."""
+    considered: list[Endpoint]
+    left_out: dict[str, str]
+    policy: Policy
+
+
+class _Translation:
+    """Whether a request can be said in an endpoint's format; read once for all endpoints that need it."""
+
+    def __init__(self, request: Request, inbound: Inbound, upstream: Upstream) -> None:
+        self._request = request
+        self._inbound = inbound
+        self._upstream = upstream
+        self._read: Conversation | str | None = None
+
+    def unsayable(self, endpoint: Endpoint) -> str | None:
+        """Why this endpoint's format has no words for the request; None when it has, or is the client's own."""
+        outbound = self._upstream.outbound(endpoint)
+        if outbound.name == self._request.dialect:
+            return None
+        if self._read is None:
+            try:
+                self._read = self._inbound.conversation(self._request, endpoint)
+            except BadRequest as error:
+                self._read = error.message
+        return self._read if isinstance(self._read, str) else outbound.unsayable(self._read, endpoint)
+
+
+class Planning:
+    def __init__(self, health: Health, upstream: Upstream, inbound: Mapping[str, Inbound], random: Random) -> None:
+        self._health = health
+        self._upstream = upstream
+        self._inbound = inbound
+        self._random = random
+
+    def candidates(self, decision: Decision, asked: Asked, house: House) -> Planned:
+        """Never raises. The first tier that can answer: the decided one, for want of a fit endpoint the next bigger, then smaller.
+
+        A tier whose endpoints are all out of order is passed over only when the tier was our own choice: who asks for `fast`
+        gets fast or the truth.
+        """
+        request = asked.request
+        facts = request.facts
+        tokens = estimated_tokens(facts)
+        policy = house.policy if decision.policy is None else house.policies[decision.policy]
+        planned = Planned(order=[], fit=[], considered=[], left_out={}, policy=policy)
+        translation = _Translation(request, self._inbound[request.dialect], self._upstream)
+        for pool in self._pools(decision, facts, house):
+            planned.considered.extend(pool)
+            fit: list[Endpoint] = []
+            for endpoint in pool:
+                reason = unfit(endpoint, facts, house.max_cost_usd) or translation.unsayable(endpoint)
+                if reason is None:
+                    fit.append(endpoint)
+                else:
+                    planned.left_out[endpoint.id] = reason
+            planned.fit.extend(fit)
+            available = [endpoint for endpoint in fit if self._health.available(endpoint, tokens)]
+            if policy.by_provider:
+                available = self._without_downed(fit, available, planned)
+            order = policy.order(available, asked, self._random)
+            if len(order) < len(fit):
+                for endpoint in fit:
+                    if endpoint not in order:
+                        planned.left_out.setdefault(endpoint.id, self._health.unavailable_because(endpoint, tokens) or FULL)
+            planned.order.extend(order)
+            if order or (fit and (decision.by == "client" or decision.fixed)):
+                break
+        return planned
+
+    def _without_downed(self, fit: Sequence[Endpoint], available: Sequence[Endpoint], planned: Planned) -> list[Endpoint]:
+        downed = {whole(endpoint) for endpoint in fit if self._health.down_as_a_whole(endpoint)}
+        for endpoint in available:
+            if whole(endpoint) in downed:
+                planned.left_out[endpoint.id] = "its provider is out of order"
+        return [endpoint for endpoint in available if whole(endpoint) not in downed]
+
+    def _pools(self, decision: Decision, facts: Facts, house: House) -> list[list[Endpoint]]:
+        tiers = [house.tier(tier) for tier in FALLS_TO[decision.tier]]
+        if decision.within is not None:
+            tiers = [[endpoint for endpoint in pool if endpoint.provider == decision.within] for pool in tiers]
+        if decision.only is None:
+            return tiers
+        named = [endpoint for endpoint in house.endpoints if endpoint.id in decision.only]
+        if facts.images and not decision.fixed and not any(Capability.VISION in endpoint.capabilities for endpoint in named):
+            return [named, *tiers]  # an image goes where it can be seen, whatever was named
+        return [named]
+
+    def nobody(self, planned: Planned, request: Request) -> OctorouteError:
+        """Why nobody can be asked: a fault of the request, a limit of ours, or an endpoint's trouble."""
+        if not planned.fit:
+            return _nobody_could(planned, request.facts)
+        tokens = estimated_tokens(request.facts)
+        retry_after_s = self._health.next_chance_s(planned.fit, tokens)
+        if any(self._health.unavailable_because(endpoint, tokens) in CROWDED - {FULL} for endpoint in planned.fit):
+            return OverLimit("every provider that could answer is at its limit; try again later", retry_after_s=retry_after_s)
+        return Exhausted("no endpoint can be asked now; try again later", retry_after_s=retry_after_s)
+
+
+def _nobody_could(planned: Planned, facts: Facts) -> ClientError:
+    """Why none of them will do, in the words of the nearest miss."""
+    able = [endpoint for endpoint in planned.considered if facts.needs <= endpoint.capabilities]
+    if not able:
+        missing = ", ".join(sorted(facts.needs))
+        return BadRequest(f"no configured endpoint that may answer this request has: {missing}", param="messages")
+    windows = [endpoint.context_window or 0 for endpoint in able if not fits(endpoint, facts)]
+    if len(windows) == len(able):
+        return ContextTooLong(facts.context_tokens + (facts.output_tokens or 0), max(windows))
+    reason = next(planned.left_out[endpoint.id] for endpoint in able if fits(endpoint, facts))
+    if reason.startswith(TOO_DEAR):
+        return TooExpensive(f"every endpoint that may answer this request {reason}; send less, or set a smaller max_tokens")
+    return BadRequest(f"no configured endpoint that may answer this request can be asked it: {reason}")

@@ -1,0 +1,100 @@
+"""Every policy and every order that is registered keeps the Protocol's promises. A new one is tested by being registered."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoroute.dialects import inbound
+from octoroute.dialects.traits import opening_of, user_of
+from octoroute.selection import ORDERS, POLICIES, Asked, Senses
+from octoroute.selection.providers_first import whole
+from octoroute.types import Attempt, Ending, Outcome, Price, Tier
+from tests.support.house import Clock
+from tests.support.spine import make_endpoint
+
+KINDS = {**{f"policy {name}": builder for name, builder in POLICIES.items()}, **{f"order {name}": b for name, b in ORDERS.items()}}
+OPENAI = inbound(lambda: 0.0)["openai"]
+ASKED = Asked(
+    OPENAI.read(
+        json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hello"}]}).encode(), request_id="r", headers={}
+    )
+)
+
+endpoints = st.lists(
+    st.tuples(st.integers(1, 3), st.sampled_from([0.1, 1.0, 7.0]), st.sampled_from(["p", "q", "r"]), st.booleans()), max_size=7
+).map(
+    lambda rows: [
+        make_endpoint(
+            f"e{at}",
+            priority=priority,
+            weight=weight,
+            provider=provider,
+            base_url=f"http://{provider}/v1",
+            position=at,
+            price=Price(input=at + 1.0) if priced else None,
+        )
+        for at, (priority, weight, provider, priced) in enumerate(rows)
+    ]
+)
+
+
+def build(kind):
+    return KINDS[kind](Senses(Clock(), lambda endpoint: len(endpoint.id), user_of, opening_of))
+
+
+def story(first, error=None, stream=False):
+    attempts = (Attempt(endpoint=first, took_s=0.5, error=error),)
+    return Outcome(
+        request_id="r", dialect="openai", asked_for="auto", stream=stream, ending=Ending.ANSWERED, status=200, attempts=attempts
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(available=endpoints, rounds=st.integers(1, 4), data=st.data())
+def test_an_order_is_a_permutation_by_priority_or_by_provider(kind, available, rounds, data):
+    policy = build(kind)
+    for _ in range(rounds):
+        before = list(available)
+        order = policy.order(available, ASKED, lambda: data.draw(st.floats(0, 1, exclude_max=True)))
+        assert available == before, "what it was given is not its own"
+        assert sorted(order, key=lambda e: e.id) == sorted(available, key=lambda e: e.id)
+        if policy.by_provider:
+            seen = [whole(endpoint) for endpoint in order]
+            assert len(set(seen)) == sum(one != two for one, two in zip([None, *seen], seen, strict=False)), "one after the other"
+        else:
+            assert [endpoint.priority for endpoint in order] == sorted((e.priority for e in available), reverse=True)
+        if order and policy.learns:
+            policy.took(order[0])
+            policy.observed(story(order[0], data.draw(st.sampled_from([None, "upstream_timeout", "abandoned"]))))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_asking_changes_nothing(kind):
+    """`octoroute route` and /v1/route ask without sending."""
+    policy = build(kind)
+    available = [make_endpoint(name, provider=name) for name in "abc"]
+    orders = [policy.order(available, ASKED, lambda: 0.5) for _ in range(5)]
+    assert all(order == orders[0] for order in orders)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nobody_and_one(kind):
+    policy = build(kind)
+    alone = make_endpoint("a")
+    assert policy.order([], ASKED, lambda: 0.5) == []
+    assert policy.order([alone], ASKED, lambda: 0.5) == [alone]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stories_of_anybody_are_heard_without_harm(kind):
+    policy = build(kind)
+    stranger = make_endpoint("stranger", tier=Tier.DEEP)
+    for stream in (False, True):
+        policy.observed(story(stranger, stream=stream))
+        policy.observed(
+            Outcome(request_id="r", dialect="openai", asked_for="auto", stream=stream, ending=Ending.ABANDONED, status=499)
+        )

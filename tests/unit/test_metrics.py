@@ -1,0 +1,151 @@
+"""One table of names; nothing in it can be made to grow or to crash by a client or a clock."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import threading
+
+import pytest
+
+from octoroute.health import Health
+from octoroute.metrics import GAUGES, TABLE, Metrics, Scraper
+from octoroute.types import Attempt, Decision, Ending, Outcome, Price, Tier, Usage
+from tests.support.house import samples
+from tests.support.parts import endpoint
+
+ONES = (endpoint("a"), endpoint("b", tier=Tier.DEEP, price=Price(input=1, output=2)))
+
+
+def made() -> Metrics:
+    health = Health(failure_threshold=1, recovery_s=1, clock=lambda: 0.0, wall=lambda: 0.0)
+    return Metrics(health, lambda: ONES, lambda decision: "because")
+
+
+def read(metrics: Metrics):
+    return samples(metrics.exposition().decode())
+
+
+def outcome(**more) -> Outcome:
+    basis = {
+        "request_id": "r",
+        "dialect": "openai",
+        "asked_for": "auto",
+        "stream": False,
+        "ending": Ending.ANSWERED,
+        "status": 200,
+        "decision": Decision(tier=Tier.FAST, by="rule", why="x"),
+        "attempts": (Attempt(endpoint=ONES[0], took_s=0.1),),
+        "endpoint": ONES[0],
+        "first_event_s": 0.1,
+        "total_s": 0.2,
+    }
+    return Outcome(**{**basis, **more})
+
+
+def test_names_and_labels_are_well_formed_and_described():
+    names = [row.name for row in (*TABLE, *GAUGES)]
+    assert len(names) == len(set(names))
+    for row in (*TABLE, *GAUGES):
+        assert row.name.startswith("octoroute_")
+        assert not row.help[0].islower()
+        assert row.help.endswith(".")
+    text = made().exposition().decode()
+    for row in TABLE:
+        assert f"# TYPE {row.name.removesuffix('_total') if row.buckets else row.name} " in text
+
+
+def test_two_apps_fit_in_one_process():
+    one, two = made(), made()
+    one.record(outcome())
+    assert one.total("octoroute_requests_total") == 1
+    assert two.total("octoroute_requests_total") == 0
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.001])
+def test_what_is_no_measurement_is_refused(value):
+    """v1's extras: histogram NaN, Inf, and negatives."""
+    with pytest.raises(ValueError, match="not a measurement"):
+        made().observe("octoroute_first_event_seconds", value, "fast")
+
+
+@pytest.mark.parametrize("value", [0.0, 5e-324, 1e300])
+def test_extreme_measurements_are_measurements(value):
+    metrics = made()
+    metrics.observe("octoroute_first_event_seconds", value, "fast")
+    assert read(metrics)["octoroute_first_event_seconds_count", frozenset({("tier", "fast")})] == 1
+
+
+def test_a_request_counts_once_everywhere():
+    metrics = made()
+    failed = Attempt(endpoint=ONES[0], took_s=0.1, error="upstream_failed")
+    usage = Usage(input_tokens=1_000_000, output_tokens=500_000, cached_tokens=10, reasoning_tokens=5)
+    metrics.record(outcome(attempts=(failed, Attempt(endpoint=ONES[1], took_s=1)), endpoint=ONES[1], usage=usage, cost_usd=usage.cost(ONES[1].price)))
+    found = {(name, *sorted(value for _, value in labels)): number for (name, labels), number in read(metrics).items()}
+    assert found["octoroute_requests_total", "fast", "rule"] == 1
+    assert found["octoroute_attempts_total", "a", "upstream_failed"] == 1
+    assert found["octoroute_attempts_total", "", "b"] == 1
+    assert found["octoroute_retries_total", "b"] == 1
+    assert found["octoroute_fallbacks_total", "deep"] == 1
+    assert found["octoroute_outcomes_total", "answered", "b"] == 1
+    assert found["octoroute_model_invocations_total", "deep"] == 1
+    assert found["octoroute_tokens_total", "b", "input"] == 1_000_000
+    assert found["octoroute_tokens_total", "b", "output"] == 500_000
+    assert found["octoroute_cost_usd_total", "b"] == pytest.approx(2.0)
+    assert found["octoroute_routing_decisions_total", "because", "fast", "rule"] == 1
+
+
+def test_a_thousand_random_records_make_a_bounded_number_of_series():
+    """v1 §10.30."""
+    metrics, chance = made(), random.Random(1)
+    for _ in range(1000):
+        one = chance.choice(ONES)
+        metrics.record(
+            outcome(
+                request_id=str(chance.random()),
+                ending=chance.choice(list(Ending)),
+                decision=Decision(tier=chance.choice(list(Tier)), by=chance.choice(["rule", "llm"]), why=str(chance.random())),
+                endpoint=one,
+                attempts=(Attempt(endpoint=one, took_s=0.1),),
+                error=chance.choice([None, "upstream_failed"]),
+            )
+        )
+    series = [name for name, _ in read(metrics) if name == "octoroute_requests_total"]
+    assert len(series) == 6
+    assert metrics.total("octoroute_requests_total") == 1000
+
+
+def test_many_threads_lose_no_count():
+    """v1's extras: a metric stress of 1000 tasks."""
+    metrics = made()
+
+    def work():
+        for _ in range(250):
+            metrics.record(outcome())
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert metrics.total("octoroute_requests_total") == 1000
+
+
+async def test_however_many_scrape_it_is_made_once_a_second():
+    now, made_times = [0.0], 0
+
+    class Slow:
+        def exposition(self) -> bytes:
+            nonlocal made_times
+            made_times += 1
+            return b"%d" % made_times
+
+        shared = False
+
+    scraper = Scraper(Slow(), lambda: now[0])
+    assert await asyncio.gather(*[scraper.text() for _ in range(20)]) == [b"1"] * 20
+    now[0] = 0.9
+    assert await scraper.text() == b"1"
+    now[0] = 1.0
+    assert await scraper.text() == b"2"
