@@ -18,6 +18,7 @@ from octoroute.api.answering import Answering
 from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
 from octoroute.api.views import Door, Views
 from octoroute.asking import Asker
+from octoroute.cascading import Cascade
 from octoroute.config.schema import Config, RuleTable
 from octoroute.counting import Calibration, Counting
 from octoroute.deciding import ALIASES
@@ -30,6 +31,7 @@ from octoroute.prober import Prober
 from octoroute.providers import PROVIDERS
 from octoroute.relay import KEEP_ALIVE_S, Reply
 from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
+from octoroute.routers.cascade import CascadeRouter
 from octoroute.rulebook import Rule
 from octoroute.selection import ORDERS, POLICIES, Policy, Senses
 from octoroute.tasks import Owner, supervise
@@ -155,9 +157,11 @@ class App:
     def _house(self, config: Config) -> House:
         routing = config.routing
         asker = Asker(lambda: self.gateway, routing.router_tier, routing.router_timeout_s, new_id)
+        router = STRATEGIES[routing.strategy](_setting(config), asker)
         return House(
             endpoints=config.endpoints,
-            router=STRATEGIES[routing.strategy](_setting(config), asker),
+            router=router,
+            cascade=Cascade(routing.cascade_options, router.scorer) if isinstance(router, CascadeRouter) else None,
             default_importance=routing.default_importance,
             retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
             policy=self._policy(config),

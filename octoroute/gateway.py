@@ -74,14 +74,17 @@ class Gateway:
                 raise Forbidden(decision.reject)  # noqa: TRY301 - settled below, as every refusal
             if self.queue.depth:
                 self.queue.catch_up()
-            planned, lease = self.planning.candidates(decision, asked, house), None
-            if not planned.order:
-                granted = await self._wait(decision, asked, house, planned, trail)
-                planned, lease = granted.planned, granted.lease
-            if planned.policy.learns:
-                planned.policy.took(planned.order[0])
-                trail.teaches(planned.policy)
-            opened = await self._open_first(request, planned, trail, house, lease)
+            if decision.then is None or house.cascade is None:
+                opened = await self._ask(decision, asked, house, trail)
+            else:
+                opened = await house.cascade.answer(
+                    request,
+                    decision,
+                    lambda tier, once: self._ask(tier, asked, house, trail, once=once),
+                    trail,
+                    self.inbound[request.dialect],
+                    self.upstream.outbound,
+                )
             headers = {**opened.headers, **self._way(trail)}
             if trail.warnings:
                 headers["x-octoroute-warning"] = one_line(trail.warnings)
@@ -98,6 +101,20 @@ class Gateway:
         except BaseException:  # the client has left
             trail.settle()
             raise
+
+    async def _ask(self, decision: Decision, asked: Asked, house: House, trail: Trail, *, once: bool = False) -> Opened:
+        """Plan, and try in order. `once`: no candidate twice."""
+        planned, lease = self.planning.candidates(decision, asked, house), None
+        if not planned.order:
+            granted = await self._wait(decision, asked, house, planned, trail)
+            planned, lease = granted.planned, granted.lease
+        if planned.policy.learns:
+            planned.policy.took(planned.order[0])
+            trail.teaches(planned.policy)
+        if once:
+            most = min(house.retry.max_attempts or len(planned.order), len(planned.order))
+            house = msgspec.structs.replace(house, retry=msgspec.structs.replace(house.retry, max_attempts=most))
+        return await self._open_first(asked.request, planned, trail, house, lease)
 
     def turned_away(self, dialect: str, request_id: str, error: OctorouteError) -> None:
         """What was no request yet, and is none now."""
@@ -234,8 +251,8 @@ class Gateway:
         if trail.decision is not None:
             way["x-octoroute-strategy"] = trail.decision.by
             way["x-octoroute-tier"] = trail.decision.tier
-        if trail.attempts:
-            endpoint = trail.attempts[-1].endpoint
+        endpoint = trail.endpoint
+        if endpoint is not None:
             way["x-octoroute-tier"] = endpoint.tier
             way["x-octoroute-endpoint"] = endpoint.id
             way["x-octoroute-model"] = endpoint.model

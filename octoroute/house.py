@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from octoroute.cascading import Cascade
 from octoroute.routers.base import Router
 from octoroute.rulebook import Rule
 from octoroute.selection import Policy, Random, Weighted
@@ -46,6 +47,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     allow_provider_prefix: bool = True
     waiting: Waiting = Waiting()
+    cascade: Cascade | None = None
 
     def tier(self, tier: Tier) -> list[Endpoint]:
         return [endpoint for endpoint in self.endpoints if endpoint.tier is tier]

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from octoroute.metrics import Metrics
-from octoroute.types import Ending, Endpoint, Outcome, Request, Usage
+from octoroute.types import Attempt, Decision, Ending, Endpoint, Outcome, Request, Usage
 
 log = structlog.stdlib.get_logger("octoroute.request")
 
@@ -52,32 +52,25 @@ def story(outcome: Outcome) -> dict[str, Any]:
         "stream": outcome.stream,
         "total_ms": _ms(outcome.total_s),
     }
-    decision = outcome.decision
-    if decision is not None:
-        told["tier"] = decision.tier.value
-        told["strategy"] = decision.by
-        told["why"] = decision.why
-        if decision.confidence is not None:
-            told["score"] = decision.confidence
-            told["features"] = dict(decision.features)
-            told["features_hash"] = decision.features_hash
-        if decision.propensity is not None:
-            told["propensity"] = round(decision.propensity, 4)
-        if decision.by != "client":
+    if outcome.decision is not None:
+        told |= _decided(outcome.decision)
+        if outcome.decision.by != "client":
             told["routing_ms"] = _ms(outcome.routing_s)
     endpoint = outcome.endpoint or (outcome.attempts[-1].endpoint if outcome.attempts else None)
     if endpoint is not None:
         told["provider"] = endpoint.provider
         told["endpoint"] = endpoint.id
         told["model"] = endpoint.model
-    if decision is not None and decision.rule is not None:
-        told["rule"] = decision.rule
+    if outcome.decision is not None and outcome.decision.rule is not None:
+        told["rule"] = outcome.decision.rule
     if outcome.queued_s is not None:
         told["queue_ms"] = _ms(outcome.queued_s)
     if outcome.attempts:
-        told["attempts"] = [
-            {"endpoint": attempt.endpoint.id, "ms": _ms(attempt.took_s), "error": attempt.error} for attempt in outcome.attempts
-        ]
+        several = len(outcome.attempts) > 1
+        told["attempts"] = [_attempted(attempt, priced=several) for attempt in outcome.attempts]
+    if outcome.cascade is not None:
+        told["cascade"] = outcome.cascade
+        told["check"] = outcome.check
     if outcome.first_event_s is not None:
         told["first_event_ms"] = _ms(outcome.first_event_s)
     if outcome.usage is not None:
@@ -91,6 +84,26 @@ def story(outcome: Outcome) -> dict[str, Any]:
         told["error"] = outcome.error
     if outcome.key_name is not None:
         told["key"] = outcome.key_name
+    return told
+
+
+def _decided(decision: Decision) -> dict[str, Any]:
+    told: dict[str, Any] = {"tier": decision.tier.value, "strategy": decision.by, "why": decision.why}
+    if decision.confidence is not None:
+        told["score"] = decision.confidence
+        told["features"] = dict(decision.features)
+        told["features_hash"] = decision.features_hash
+    if decision.propensity is not None:
+        told["propensity"] = round(decision.propensity, 4)
+    return told
+
+
+def _attempted(attempt: Attempt, *, priced: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {"endpoint": attempt.endpoint.id, "ms": _ms(attempt.took_s), "error": attempt.error}
+    if attempt.rejected is not None:
+        told["rejected"] = attempt.rejected
+    if priced and attempt.cost_usd is not None:
+        told["cost_usd"] = round(attempt.cost_usd, 8)
     return told
 
 

@@ -307,4 +307,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     total_s: float = 0.0
     cost_usd: float | None = None
     """Of all attempts."""
+    cascade: str | None = None
+    """What became of the cheap try: kept, escalated, fell_back (its answer was delivered all the same), unavailable."""
+    check: str | None = None
+    """What the cheap answer did not pass: the name of a check, or `score`."""
     key_name: str | None = None

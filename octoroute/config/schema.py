@@ -277,6 +277,8 @@ class RuleTable(Table, frozen=True, kw_only=True):
     ] = None
     reject: Annotated[str | None, Key("action: 403 with this message", check=rules.message, example='"not here"')] = None
     policy: Annotated[str | None, Key("instead of selection.policy and order", names="policies", example='"sticky"')] = None
+
+
 class Shares(Table, frozen=True, kw_only=True):
     """Of the traffic for `auto`, per tier; they add up to 1."""
 
@@ -312,11 +314,20 @@ class Learned(Table, frozen=True, kw_only=True):
     ] = None
     quality: Annotated[
         float | None,
-        Key("instead of shares: 0 is as cheap as possible, 1 as good as possible, 0.5 the default shares", low=0, high=1, example="0.5"),
+        Key(
+            "instead of shares: 0 is as cheap as possible, 1 as good as possible, 0.5 the default shares",
+            low=0,
+            high=1,
+            example="0.5",
+        ),
     ] = None
     explore: Annotated[
         float,
-        Key("the share of requests that goes to a tier drawn by lot, so that `octoroute replay` can compare policies", low=0, high=0.5),
+        Key(
+            "the share of requests that goes to a tier drawn by lot, so that `octoroute replay` can compare policies",
+            low=0,
+            high=0.5,
+        ),
     ] = 0.0
 
 
@@ -336,7 +347,9 @@ class Sticky(Table, frozen=True, kw_only=True):
 
     enabled: Annotated[bool, Key("true or false")] = True
     ttl_seconds: Annotated[float, Key("how long a conversation is remembered after its last answer", above=0, high=604800)] = 3600.0
-    max_conversations: Annotated[int, Key("the most that are remembered; the oldest are forgotten first", low=1, high=10000000)] = 10000
+    max_conversations: Annotated[int, Key("the most that are remembered; the oldest are forgotten first", low=1, high=10000000)] = (
+        10000
+    )
     climb_after_failures: Annotated[
         int, Key("failed tool results in a row after which a bigger tier is asked; 0 never", low=0, high=100)
     ] = 3
@@ -348,7 +361,9 @@ class Shadow(Table, frozen=True, kw_only=True):
     share: Annotated[float, Key("of the requests for `auto`; 0 turns it off", low=0, high=1)] = 0.0
     max_per_minute: Annotated[int, Key("requests that are looked at", low=1, high=100000)] = 6
     max_cost_per_day_usd: Annotated[float, Key("by the configured prices, judge included", low=0, high=1e6)] = 1.0
-    judge_tier: Annotated[Tier | None, Key("compares two answers in both orders where nothing simpler decides", example='"deep"')] = None
+    judge_tier: Annotated[
+        Tier | None, Key("compares two answers in both orders where nothing simpler decides", example='"deep"')
+    ] = None
     path: Annotated[str, Key("a file of one JSON object a line, which is appended to", check=rules.label)] = "shadow.ndjson"
 
 

@@ -34,7 +34,9 @@ async def test_features_are_named_and_no_word_of_the_prompt_is():
     decision = await ROUTER.route(Facts(text=HARD + " hunter2"))
     assert (decision.by, decision.why) == ("learned", "the learned score")
     assert dict(decision.features)["reasoning"] > 0
-    assert [abs(weight) for _, weight in decision.features] == sorted((abs(weight) for _, weight in decision.features), reverse=True)
+    assert [abs(weight) for _, weight in decision.features] == sorted(
+        (abs(weight) for _, weight in decision.features), reverse=True
+    )
     assert "hunter2" not in repr(decision) and "monotone" not in repr(decision)
     assert decision.confidence is not None and 0 < decision.confidence < 1
     again = await ROUTER.route(Facts(text=EASY))
