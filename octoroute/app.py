@@ -34,10 +34,13 @@ from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
 from octoroute.routers.cascade import CascadeRouter
 from octoroute.rulebook import Rule
 from octoroute.selection import ORDERS, POLICIES, Policy, Senses
+from octoroute.steering import REASONS as STEERING_REASONS
+from octoroute.steering import Steering
+from octoroute.stickiness import Conversations
 from octoroute.tasks import Owner, supervise
 from octoroute.transports import TRANSPORTS
 from octoroute.transports.base import Transport
-from octoroute.types import Decision, Endpoint
+from octoroute.types import Decision, Endpoint, Outcome, Request
 from octoroute.upstream import Upstream
 
 log = structlog.stdlib.get_logger("octoroute.app")
@@ -66,6 +69,7 @@ class App:
         self._chance = chance
         self._clock = clock
         self._owner = Owner()
+        self._conversations = Conversations(clock)
         self._policies: dict[tuple[str, ...], Policy] = {}
         self._health = health = Health(
             failure_threshold=config.health.failure_threshold, recovery_s=config.health.recovery_seconds, clock=clock, wall=wall
@@ -87,6 +91,7 @@ class App:
         )
         self.counting = Counting(self.gateway, Calibration(chance))
         ledger.learn = self.counting.learn
+        ledger.remember = self._remember
         self.dry_router = self._dry_router(config)
         self._prober = Prober(
             upstream=upstream,
@@ -161,6 +166,7 @@ class App:
         return House(
             endpoints=config.endpoints,
             router=router,
+            steering=self._steering(config),
             cascade=Cascade(routing.cascade_options, router.scorer) if isinstance(router, CascadeRouter) else None,
             default_importance=routing.default_importance,
             retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
@@ -171,6 +177,20 @@ class App:
             allow_provider_prefix=routing.allow_provider_prefix,
             waiting=Waiting(most=config.queue.max_waiting, max_wait_s=config.queue.max_wait_seconds),
         )
+
+    def _steering(self, config: Config) -> Steering:
+        return Steering(
+            sticky=config.routing.sticky_options,
+            explore=config.routing.learned.explore,
+            endpoints=config.endpoints,
+            conversations=self._conversations,
+            random=self._chance,
+        )
+
+    def _remember(self, outcome: Outcome, request: Request | None) -> None:
+        steering = self.gateway.house.steering
+        if steering is not None:
+            steering.observed(outcome, request)
 
     def _policy(self, config: Config, name: str | None = None) -> Policy:
         """The one of that name, else the configured one; what it has learnt survives a reload."""
@@ -233,7 +253,7 @@ def _rule(table: RuleTable) -> Rule:
 
 def _reason(decision: Decision) -> str:
     """For metric labels: from closed sets, the routers' reasons and the names of the operator's rules."""
-    return decision.rule or reason(decision)
+    return decision.rule or STEERING_REASONS.get(decision.why) or reason(decision)
 
 
 _CIRCUIT_EVENTS = {

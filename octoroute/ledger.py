@@ -21,6 +21,8 @@ class Ledger:
         self._metrics = metrics
         self.learn: Callable[[Request, Endpoint, Usage], None] | None = None
         """Told what providers reported, for those who estimate."""
+        self.remember: Callable[[Outcome, Request | None], None] | None = None
+        """Told how each request of a client's ended."""
 
     def settle(self, outcome: Outcome, request: Request | None) -> None:
         """Never raises: a request is not lost for its bookkeeping. `request` is None for what never became one."""
@@ -31,6 +33,8 @@ class Ledger:
                 self._metrics.record(outcome)
                 if self.learn and request and outcome.usage is not None and outcome.endpoint is not None:
                     self.learn(request, outcome.endpoint, outcome.usage)
+                if self.remember:
+                    self.remember(outcome, request)
         except Exception as error:
             self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
             log.exception("recording failed", request_id=outcome.request_id, error=repr(error))

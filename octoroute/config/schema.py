@@ -18,6 +18,7 @@ from octoroute.providers import KINDS
 from octoroute.routers import STRATEGIES, CascadeOptions
 from octoroute.rulebook import REQUEST_TYPES
 from octoroute.selection import POLICIES
+from octoroute.stickiness import StickyOptions
 from octoroute.types import Capability, Endpoint, Importance, ProviderLimits, Secret, Tier
 
 
@@ -418,6 +419,16 @@ class Routing(Table, frozen=True, kw_only=True):
             escalate_above=table.escalate_above,
             hold_s=table.hold_seconds,
             hold_characters=table.hold_characters,
+        )
+
+    @property
+    def sticky_options(self) -> StickyOptions:
+        table = self.sticky
+        return StickyOptions(
+            enabled=table.enabled,
+            ttl_s=table.ttl_seconds,
+            most=table.max_conversations,
+            climb_after_failures=table.climb_after_failures,
         )
 
     @property

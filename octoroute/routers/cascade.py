@@ -1,4 +1,4 @@
-"""Decides whether the cheap tier may try first: not where the client insists, nor where the work already looks too hard for it. Pure."""
+"""Decides whether the cheap tier may try first: not where the client insists, nor where the work looks too hard for it. Pure."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ SKIPPED = "cascade: too hard for the cheap tier"
 REASONS: Mapping[str, str] = {TRIED: "cascade", SKIPPED: "cascade_skipped"}
 
 _ORDER = tuple(Tier)
+_FREE = frozenset({learned.SCORED, learned.AT_QUALITY})
 _NEVER = 1.01
 
 
@@ -36,7 +37,7 @@ class CascadeRouter:
     async def route(self, facts: Facts) -> Decision:
         options = self._options
         decision = self._learned.decide(facts, facts.quality)
-        if decision.by != "learned" or decision.why != learned.SCORED or decision.confidence is None:
+        if decision.by != "learned" or decision.why not in _FREE or decision.confidence is None:
             return decision  # the client insists, or there is nothing to judge
         if decision.confidence >= moved(options.skip_above, facts.quality):
             tier = decision.tier if _ORDER.index(decision.tier) > _ORDER.index(options.tier) else options.escalate_to

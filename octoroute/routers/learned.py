@@ -17,6 +17,7 @@ __all__ = ["IMPORTANT", "NOTHING_TO_JUDGE", "REASONS", "LearnedRouter", "Options
 IMPORTANT = "high importance"
 NOTHING_TO_JUDGE = "no text to judge"
 SCORED = "the learned score"
+AT_QUALITY = "the learned score, at the quality that the client asked for"
 CALLED_DEEP = "the learned score; the client calls it deep analysis"
 LONG = "the learned score; the context is long"
 ATTACHED = "the learned score; there are attachments"
@@ -24,6 +25,7 @@ REASONS: Mapping[str, str] = {
     IMPORTANT: "important",
     NOTHING_TO_JUDGE: "no_text",
     SCORED: "score",
+    AT_QUALITY: "asked_quality",
     CALLED_DEEP: "called_deep",
     LONG: "long_context",
     ATTACHED: "attachments",
@@ -85,7 +87,7 @@ class LearnedRouter:
                 return Tier.BALANCED, LONG
             if facts.attachments:
                 return Tier.BALANCED, ATTACHED
-        return tier, SCORED
+        return tier, SCORED if quality is None else AT_QUALITY
 
 
 def build(setting: Setting, ask: Ask) -> LearnedRouter:
