@@ -25,6 +25,8 @@ from octoroute.deciding import ALIASES
 from octoroute.dialects.traits import opening_of, user_of
 from octoroute.gateway import Gateway, House, Retry, Waiting
 from octoroute.health import Circuit, Health
+from octoroute.learned.model import Scorer
+from octoroute.learned.model import load as load_artefact
 from octoroute.ledger import Ledger
 from octoroute.metrics import Metrics, Scraper
 from octoroute.prober import Prober
@@ -34,6 +36,9 @@ from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
 from octoroute.routers.cascade import CascadeRouter
 from octoroute.rulebook import Rule
 from octoroute.selection import ORDERS, POLICIES, Policy, Senses
+from octoroute.shadow import Shadow, ShadowOptions
+from octoroute.shadow.asking import Asker as ShadowAsker
+from octoroute.shadow.watching import append
 from octoroute.steering import REASONS as STEERING_REASONS
 from octoroute.steering import Steering
 from octoroute.stickiness import Conversations
@@ -92,6 +97,8 @@ class App:
         self.counting = Counting(self.gateway, Calibration(chance))
         ledger.learn = self.counting.learn
         ledger.remember = self._remember
+        self._shadow = self._shadowing(clock, wall)
+        self.gateway.watch = self._shadow.watch
         self.dry_router = self._dry_router(config)
         self._prober = Prober(
             upstream=upstream,
@@ -129,6 +136,7 @@ class App:
             "health probe", supervise("health probe", self._prober.run, died=self._probe_died, clock=self.gateway.clock)
         )
 
+        self._owner.start("shadow", supervise("shadow", self._shadow.run, died=self._probe_died, clock=self.gateway.clock))
         if self.metrics.shared:
             self._owner.start("gauges", supervise("gauges", self._share_gauges, died=self._probe_died, clock=self.gateway.clock))
 
@@ -185,6 +193,31 @@ class App:
             endpoints=config.endpoints,
             conversations=self._conversations,
             random=self._chance,
+        )
+
+    def _shadowing(self, clock: Callable[[], float], wall: Callable[[], float]) -> Shadow:
+        def options() -> ShadowOptions:
+            table = self.config.routing.shadow
+            return ShadowOptions(
+                share=table.share,
+                max_per_minute=table.max_per_minute,
+                max_cost_per_day_usd=table.max_cost_per_day_usd,
+                judge_tier=table.judge_tier,
+                path=table.path,
+            )
+
+        def scorer() -> Scorer:
+            return load_artefact(self.config.routing.learned.artefact)
+
+        return Shadow(
+            options,
+            ShadowAsker(lambda: self.gateway, scorer, clock, new_id),
+            clock=clock,
+            wall=wall,
+            random=self._chance,
+            write=append,
+            count=lambda result: self.metrics.count("octoroute_shadow_total", result),
+            spent=lambda usd: self.metrics.count("octoroute_shadow_cost_usd_total", by=usd),
         )
 
     def _remember(self, outcome: Outcome, request: Request | None) -> None:

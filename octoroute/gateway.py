@@ -60,6 +60,8 @@ class Gateway:
         self.planning = Planning(health, upstream, inbound, random)
         self.deciding = Deciding(self.planning, upstream)
         self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
+        self.watch: Callable[[Request, Decision, Opened, Trail], None] | None = None
+        """Shown every answer as it begins."""
         health.freed = lambda endpoint: self.queue.freed(endpoint.id, endpoint.provider)
 
     async def answer(self, request: Request, *, key_name: str | None = None) -> Reply:
@@ -85,6 +87,8 @@ class Gateway:
                     self.inbound[request.dialect],
                     self.upstream.outbound,
                 )
+            if self.watch is not None:
+                self.watch(request, decision, opened, trail)
             headers = {**opened.headers, **self._way(trail)}
             if trail.warnings:
                 headers["x-octoroute-warning"] = one_line(trail.warnings)

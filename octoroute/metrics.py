@@ -72,6 +72,10 @@ TABLE: tuple[Described, ...] = (
         ("result", "check"),
         "Cheap tries by what became of them: kept, escalated, fell_back, unavailable; and the check that was not passed.",
     ),
+    Described(
+        "octoroute_shadow_total", ("result",), "Requests looked at by the shadow: labelled, undecided, incomplete, failed, dropped."
+    ),
+    Described("octoroute_shadow_cost_usd_total", (), "What the shadow's own questions cost, judge included."),
     Described("octoroute_client_errors_total", ("code",), "Requests refused before any endpoint was asked."),
 )
 

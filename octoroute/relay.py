@@ -14,7 +14,7 @@ import structlog
 from octoroute.dialects.base import Encoder, Inbound
 from octoroute.errors import OctorouteError, TooSlow, UpstreamError
 from octoroute.trail import Trail
-from octoroute.types import Ending, Request
+from octoroute.types import Ending, Request, Usage
 from octoroute.upstream import Opened, Part
 
 KEEP_ALIVE_S = 15.0
@@ -96,6 +96,11 @@ class Reply:
             error = OctorouteError("the gateway failed while relaying the answer")
             self._trail.end(Ending.BROKEN, error)
             yield self._failure(error)
+
+    @property
+    def usage(self) -> Usage | None:
+        """As the provider has counted so far."""
+        return self._opened.progress.usage
 
     def delivered(self) -> None:
         """The whole answer has been handed to the client."""

@@ -60,6 +60,7 @@ class Trail:
         "_started_at",
         "attempts",
         "key_name",
+        "listener",
         "warnings",
     )
 
@@ -77,6 +78,8 @@ class Trail:
         self._opened: Opened | None = None
         self._queued_s: float | None = None
         self._learner: Learner | None = None
+        self.listener: Callable[[Outcome], None] | None = None
+        """Told how it ended, last of all."""
         self._answered_at: int | None = None
         self._aside: _Aside | None = None
         self._cascade: str | None = None
@@ -203,6 +206,8 @@ class Trail:
         self._ledger.settle(outcome, self._request)
         if self._learner is not None:
             self._learner.observed(outcome)
+        if self.listener is not None:
+            self.listener(outcome)
 
     def _tell_health(self) -> None:
         if self._lease is None:

@@ -1,4 +1,4 @@
-"""`octoroute replay`: what another configuration would have done on logged decisions, with intervals; or why the log cannot tell."""
+"""`octoroute replay`: what another configuration would have done on logged decisions, or why the log cannot tell."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def _policy(path: Path) -> Policy:
 
     config = load(path, environment.variables(Path.cwd()), Path.cwd())
     if config.routing.strategy != "learned":
-        raise ConfigError([f"--policy {path}: routing.strategy is {config.routing.strategy}; only learned can be replayed from scores"])
+        raise ConfigError(
+            [f"--policy {path}: routing.strategy is {config.routing.strategy}; only learned can be replayed from scores"]
+        )
     options = config.routing.learned_options
     thresholds = thresholds_of(options, load_artefact(options.artefact).model.percentiles)
     tiers = tuple(tier for tier in Tier if any(endpoint.tier is tier for endpoint in config.endpoints))

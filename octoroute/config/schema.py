@@ -374,8 +374,8 @@ class Routing(Table, frozen=True, kw_only=True):
     strategy: Annotated[
         str,
         Key(
-            "learned: by how hard the work looks; cascade: a cheap answer is checked first; rule: by fixed rules; llm: a model is asked; "
-            "hybrid: rules first, the model for what they leave open",
+            "learned: by how hard the work looks; cascade: a cheap answer is checked first; rule: by fixed rules; "
+            "llm: a model is asked; hybrid: rules first, the model for what they leave open",
             names="strategies",
             retired={"tool": "is not implemented"},
         ),

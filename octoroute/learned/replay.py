@@ -1,4 +1,4 @@
-"""What another policy would have done on logged decisions: estimates with honest intervals, or a refusal where the log cannot tell. Pure.
+"""What another policy would have done on logged decisions: estimates with intervals, or a refusal where the log cannot tell. Pure.
 
 Inverse propensity scoring, its self-normalised form, and the doubly robust estimate (Dudík, Langford, Li, arXiv 1103.4601); the
 outcome model is a table of means by tier and score, fitted on the other half of the log.
@@ -119,12 +119,8 @@ def read_decisions(path: str | Path) -> list[Line]:
 
 def _checked(read: _Raw, score: float, tier: Tier, where: str) -> Line:
     if read.propensity is None:
-        raise ConfigError(
-            [
-                f"{where}: has no propensity, so nobody can tell how this decision would have gone otherwise; use a log of strategy "
-                "learned with routing.learned.explore above 0"
-            ]
-        )
+        problem = "has no propensity, so nobody can tell how this decision would have gone otherwise"
+        raise ConfigError([f"{where}: {problem}; use a log of strategy learned with routing.learned.explore above 0"])
     if not 0.0 < read.propensity <= 1.0:
         raise ConfigError([f"{where}: propensity must be above 0 and at most 1, not {read.propensity:g}"])
     if read.reward is not None and not 0.0 <= read.reward <= 1.0:
@@ -135,7 +131,10 @@ def _checked(read: _Raw, score: float, tier: Tier, where: str) -> Line:
 def compare(lines: Sequence[Line], policy: Policy, seed: int = 0) -> list[Report]:
     """One report for each outcome that the log has. ConfigError: the log cannot tell."""
     _check_support(lines, policy)
-    outcomes: Mapping[str, Callable[[Line], float | None]] = {"quality": lambda line: line.reward, "cost_usd": lambda line: line.cost_usd}
+    outcomes: Mapping[str, Callable[[Line], float | None]] = {
+        "quality": lambda line: line.reward,
+        "cost_usd": lambda line: line.cost_usd,
+    }
     reports: list[Report] = []
     for name, outcome in outcomes.items():
         told = [(line, value) for line in lines if (value := outcome(line)) is not None]
@@ -150,12 +149,10 @@ def _check_support(lines: Sequence[Line], policy: Policy) -> None:
     """Where today's policy is certain and the other one is not of its mind, nothing was ever seen."""
     blind = sum(line.free and line.propensity >= _CERTAIN and policy.chance(line.score, line.tier) < _CERTAIN for line in lines)
     if blind:
-        raise ConfigError(
-            [
-                f"{blind} of {len(lines)} decisions were certain, and the policies differ there, so the log does not know what the "
-                "other tier would have answered; log with routing.learned.explore above 0 (0.02 is a start)"
-            ]
+        problem = (
+            f"{blind} of {len(lines)} decisions were certain, and the policies differ there: what another tier would have answered"
         )
+        raise ConfigError([f"{problem} was never seen; log with routing.learned.explore above 0 (0.02 is a start)"])
 
 
 def weights_of(lines: Sequence[Line], policy: Policy) -> list[float]:

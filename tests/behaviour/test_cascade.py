@@ -380,11 +380,10 @@ def message_stream(text):
 
 
 def gemini(text):
-    part = {
+    return {
         "candidates": [{"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP"}],
         "usageMetadata": {"promptTokenCount": 7},
     }
-    return part
 
 
 def speaking(kind, text, *, streamed):

@@ -104,7 +104,9 @@ def test_what_the_client_or_a_rule_decides_is_left_alone():
 def test_a_new_conversation_is_decided_anew():
     house = Steered()
     first = INBOUND["openai"].read(
-        json.dumps({"model": "auto", "messages": [{"role": "user", "content": "first question"}]}).encode(), request_id="r", headers={}
+        json.dumps({"model": "auto", "messages": [{"role": "user", "content": "first question"}]}).encode(),
+        request_id="r",
+        headers={},
     )
     house.answered(first, DEEP)
     assert house.steer(first, decided(FAST)).tier is FAST
@@ -216,12 +218,16 @@ def test_an_explanation_draws_no_lots():
 
 
 def test_prices_of_ones_own_come_before_nominal_ones():
-    priced = [make_endpoint(tier.value, tier=tier, price=Price(input=n, output=2 * n, cached=n / 10)) for n, tier in enumerate(Tier, 1)]
+    priced = [
+        make_endpoint(tier.value, tier=tier, price=Price(input=n, output=2 * n, cached=n / 10)) for n, tier in enumerate(Tier, 1)
+    ]
     assert rates_of(priced)[DEEP] == (3, 0.3, 6)
     assert rates_of([*priced[:2], make_endpoint("deep", tier=DEEP)]) is NOMINAL
     assert rates_of([make_endpoint("a", price=Price(input=2.0))])[BALANCED].cached == 2.0
 
 
 def test_without_a_cache_there_is_nothing_to_keep():
-    rates = rates_of([make_endpoint(tier.value, tier=tier, price=Price(input=n, output=n)) for n, tier in zip((1, 4, 9), Tier, strict=True)])
+    rates = rates_of(
+        [make_endpoint(tier.value, tier=tier, price=Price(input=n, output=n)) for n, tier in zip((1, 4, 9), Tier, strict=True)]
+    )
     assert pays(DEEP, FAST, Remembered(DEEP, 100_000, 300, 0.0), 100_100, 0.2, rates)

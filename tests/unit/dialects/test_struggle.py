@@ -22,7 +22,10 @@ def openai(*results):
     messages = [{"role": "user", "content": "fix it"}]
     for result in results:
         call = {"id": "c", "type": "function", "function": {"name": "run", "arguments": "{}"}}
-        messages += [{"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c", "content": result}]
+        messages += [
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": result},
+        ]
     return read("openai", messages=messages)
 
 
@@ -49,7 +52,13 @@ def responses(*results):
     return read("responses", input=items)
 
 
-FAILURES = ("Error: no such file", "exit code: 1\nboom", "Traceback (most recent call last):\n  x", "FAILED tests/test_a.py", "[tool error] no")
+FAILURES = (
+    "Error: no such file",
+    "exit code: 1\nboom",
+    "Traceback (most recent call last):\n  x",
+    "FAILED tests/test_a.py",
+    "[tool error] no",
+)
 FINE = ("ok", "exit code: 0", "3 passed", "the errors are all mended", "def error(): pass", "")
 
 
@@ -79,7 +88,11 @@ def test_only_since_the_last_success_and_the_users_last_word():
     assert failures_in_a_row(INBOUND["openai"].read(json.dumps(asked).encode(), request_id="r", headers={})) == 0
 
 
-@given(messages=st.lists(st.dictionaries(st.sampled_from(["role", "content", "type", "output"]), st.none() | st.text() | st.integers())))
+@given(
+    messages=st.lists(
+        st.dictionaries(st.sampled_from(["role", "content", "type", "output"]), st.none() | st.text() | st.integers())
+    )
+)
 def test_it_never_raises(messages):
     request = openai()
     body = type(request.body).parse(json.dumps({"model": "auto", "messages": messages}).encode())
@@ -101,7 +114,10 @@ def test_the_same_question_again():
     assert not asks_again(facts("yes", ("user", "yes"), ANSWERED))
 
 
-@pytest.mark.parametrize("text", ["It still doesn't work.", "that's wrong, the total is 12", "same error as before", "This did not work either, try again"])
+@pytest.mark.parametrize(
+    "text",
+    ["It still doesn't work.", "that's wrong, the total is 12", "same error as before", "This did not work either, try again"],
+)
 def test_a_complaint(text):
     assert asks_again(facts(text, ASKED, ANSWERED))
     assert not asks_again(facts(text))
