@@ -99,9 +99,9 @@ def _endpoint(number: int) -> Any:
 
 
 def plan_of(count: int) -> Step:
-    plan, endpoints = of("selection", "plan"), [_endpoint(number) for number in range(count)]
+    weighted, endpoints = of("selection", "weighted"), [_endpoint(number) for number in range(count)]
     random = importlib.import_module("random").Random(1).random
-    return lambda: plan(endpoints, lambda _: True, random)
+    return lambda: weighted(endpoints, random)
 
 
 def _message(payload: str) -> str:

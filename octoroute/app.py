@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 import structlog
@@ -19,16 +19,20 @@ from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
 from octoroute.api.views import Door, Views
 from octoroute.asking import Asker
 from octoroute.cascading import Cascade
+from octoroute.changes import Changes
+from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config, RuleTable
+from octoroute.context import Context
 from octoroute.counting import Calibration, Counting
 from octoroute.deciding import ALIASES
 from octoroute.dialects.traits import opening_of, user_of
 from octoroute.gateway import Gateway, House, Retry, Waiting
-from octoroute.health import Circuit, Health
+from octoroute.health import Health
 from octoroute.learned.model import Scorer
 from octoroute.learned.model import load as load_artefact
 from octoroute.ledger import Ledger
 from octoroute.metrics import Metrics, Scraper
+from octoroute.notices import Notices
 from octoroute.prober import Prober
 from octoroute.providers import PROVIDERS
 from octoroute.relay import KEEP_ALIVE_S, Reply
@@ -39,10 +43,14 @@ from octoroute.selection import ORDERS, POLICIES, Policy, Senses
 from octoroute.shadow import Shadow, ShadowOptions
 from octoroute.shadow.asking import Asker as ShadowAsker
 from octoroute.shadow.watching import append
+from octoroute.statistics import Statistics
 from octoroute.steering import REASONS as STEERING_REASONS
 from octoroute.steering import Steering
 from octoroute.stickiness import Conversations
+from octoroute.switches import Switches
 from octoroute.tasks import Owner, supervise
+from octoroute.traffic.recorder import Recorder
+from octoroute.traffic.tap import Route
 from octoroute.transports import TRANSPORTS
 from octoroute.transports.base import Transport
 from octoroute.types import Decision, Endpoint, Outcome, Request
@@ -63,11 +71,17 @@ class App:
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         keep_alive_s: float = KEEP_ALIVE_S,
+        load: Callable[[], Config] | None = None,
+        file: ConfigFile | None = None,
+        spread: Callable[[], None] | None = None,
     ) -> None:
+        """`load` reads the configuration again; `file` is where it came from, if it may be rewritten; `spread` tells the other
+        workers of a change.
+        """
         self.config = config
         self.wall = wall
         self.inbound = dialects.inbound(wall)
-        self.keys = Keys(config.auth.keys)
+        self.keys = Keys(config.auth.keys, config.auth.admin_keys)
         self.max_request_bytes = config.server.max_request_bytes
         self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
         self._transport = transport or TRANSPORTS[config.server.upstream]()
@@ -75,15 +89,19 @@ class App:
         self._clock = clock
         self._owner = Owner()
         self._conversations = Conversations(clock)
+        self._started = False
         self._policies: dict[tuple[str, ...], Policy] = {}
+        notices = Notices()
         self._health = health = Health(
             failure_threshold=config.health.failure_threshold, recovery_s=config.health.recovery_seconds, clock=clock, wall=wall
         )
         health.limit(config.limits)
-        health.changed = self._notice_circuit
+        health.changed = notices.circuit
+        self.statistics = Statistics(wall)
+        self.switches = Switches(health)
         self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, _reason, lambda: self.gateway.queue.depth)
         self.scraper = Scraper(self.metrics, clock)
-        ledger = Ledger(self.metrics)
+        ledger = Ledger(self.metrics, self.statistics)
         upstream = Upstream(self._transport, PROVIDERS, dialects.outbound(clock))
         self.gateway = Gateway(
             house=self._house(config),
@@ -93,6 +111,7 @@ class App:
             inbound=self.inbound,
             clock=clock,
             random=chance,
+            notices=notices,
         )
         self.counting = Counting(self.gateway, Calibration(chance))
         ledger.learn = self.counting.learn
@@ -103,12 +122,16 @@ class App:
         self._prober = Prober(
             upstream=upstream,
             health=health,
-            endpoints=lambda: self.gateway.house.endpoints,
+            endpoints=lambda: filter(self.switches.endpoint_is_on, self.gateway.house.endpoints),
             interval_s=lambda: self.config.health.interval_seconds,
             random=chance,
             cannot=self._cannot_probe,
         )
-        self._hot = self._routes(keep_alive_s)
+        self.changes = Changes(self.reload, lambda: self.config, load=load, file=file, spread=spread)
+        self.recorder = Recorder(clock=clock, wall=wall, dropped=self._lines_dropped)
+        self._ledger = ledger
+        self._plain = self._routes(keep_alive_s)
+        self._hot: Mapping[str, Route] = self._plain
         self._views = Door(Views(self).app(), self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,18 +143,31 @@ class App:
     def reload(self, config: Config) -> None:
         """From the next request on. Requests under way finish as they began; endpoints that stay keep their health."""
         house = self._house(config)
+        moved = _moved(self.gateway.house.endpoints, house.endpoints)
         self.config = config
         self.gateway.house = house
         self.gateway.health.keep(house.endpoints)
+        for endpoint in moved:
+            self.gateway.health.forgive(endpoint)
+        self.switches.apply(house.endpoints)
         self.gateway.health.limit(config.limits)
         self.gateway.health.failure_threshold = config.health.failure_threshold
         self.gateway.health.recovery_s = config.health.recovery_seconds
         self.dry_router = self._dry_router(config)
-        self.keys = Keys(config.auth.keys)
+        self.keys = Keys(config.auth.keys, config.auth.admin_keys)
         self.max_request_bytes = config.server.max_request_bytes
         self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
+        if self._started:
+            self._record(config)
+
+    def _record(self, config: Config) -> None:
+        self.recorder.use(config)
+        self._ledger.watcher = self.recorder.watcher
+        self._hot = self.recorder.around(self._plain)
 
     async def start(self) -> None:
+        self._started = True
+        self._record(self.config)
         self._owner.start(
             "health probe", supervise("health probe", self._prober.run, died=self._probe_died, clock=self.gateway.clock)
         )
@@ -148,12 +184,15 @@ class App:
     async def stop(self) -> None:
         await self._owner.stop()
         await self._transport.close()
+        await self.recorder.stop()
 
     def _routes(self, keep_alive_s: float) -> Mapping[str, Answering]:
+        interfaces = dialects.interfaces(self.wall)
+
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
             return Answering(
                 self.gateway,
-                self.inbound[dialect],
+                interfaces.get(dialect) or self.inbound[dialect],
                 keys=lambda: self.keys,
                 max_bytes=lambda: self.max_request_bytes,
                 present=present,
@@ -164,6 +203,8 @@ class App:
             "/v1/chat/completions": answering("openai"),
             "/v1/messages": answering("anthropic"),
             "/v1/responses": answering("responses"),
+            "/v1/completions": answering("completions"),
+            "/v1/embeddings": answering("embeddings"),
             "/chat": answering("simple", _chat),
         }
 
@@ -172,12 +213,13 @@ class App:
         asker = Asker(lambda: self.gateway, routing.router_tier, routing.router_timeout_s, new_id)
         router = STRATEGIES[routing.strategy](_setting(config), asker)
         return House(
-            endpoints=config.endpoints,
+            endpoints=(*config.endpoints, *config.embedding),
             router=router,
             steering=self._steering(config),
             cascade=Cascade(routing.cascade_options, router.scorer) if isinstance(router, CascadeRouter) else None,
             default_importance=routing.default_importance,
             retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
+            context=Context(**msgspec.structs.asdict(config.context)),
             policy=self._policy(config),
             policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
             max_cost_usd=config.selection.max_cost_usd,
@@ -249,13 +291,8 @@ class App:
     def _dry_router(self, config: Config) -> Router:
         return STRATEGIES[config.routing.strategy](_setting(config), ask_nobody)
 
-    def _notice_circuit(self, circuit: Circuit, endpoint: Endpoint, request_id: str) -> None:
-        """`request_id` is whose doing it was; "" the probe's."""
-        told = {"endpoint": endpoint.id, "provider": endpoint.provider, "request_id": request_id or None}
-        if circuit is Circuit.OPEN:
-            log.warning(_CIRCUIT_EVENTS[circuit], **told, error=self._health.of(endpoint).last_error)
-        else:
-            log.info(_CIRCUIT_EVENTS[circuit], **told)
+    def _lines_dropped(self, count: int) -> None:
+        self.metrics.count("octoroute_traffic_log_dropped_total", by=count)
 
     def _probe_died(self, how: str) -> None:
         self.metrics.count("octoroute_background_health_task_failures_total", how)
@@ -276,6 +313,16 @@ class App:
                 return
 
 
+def _moved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> list[Endpoint]:
+    """Those of the same id that are another server now, or are spoken to with other credentials."""
+
+    def whereabouts(endpoint: Endpoint) -> tuple[object, ...]:
+        return (endpoint.kind, endpoint.base_url, endpoint.model, endpoint.api_key, endpoint.headers, endpoint.api_version)
+
+    old = {endpoint.id: whereabouts(endpoint) for endpoint in before}
+    return [endpoint for endpoint in now if endpoint.id in old and old[endpoint.id] != whereabouts(endpoint)]
+
+
 def create_app(config: Config) -> App:
     return App(config)
 
@@ -287,13 +334,6 @@ def _rule(table: RuleTable) -> Rule:
 def _reason(decision: Decision) -> str:
     """For metric labels: from closed sets, the routers' reasons and the names of the operator's rules."""
     return decision.rule or STEERING_REASONS.get(decision.why) or reason(decision)
-
-
-_CIRCUIT_EVENTS = {
-    Circuit.CLOSED: "breaker.closed",
-    Circuit.HALF_OPEN: "breaker.half_open",
-    Circuit.OPEN: "breaker.opened",
-}
 
 
 def _setting(config: Config) -> Setting:

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from octoroute.context import scaled
 from octoroute.dialects.anthropic.count import estimate_tokens
 from octoroute.errors import BadRequest, Misconfigured, UpstreamError
 from octoroute.gateway import Gateway
@@ -70,8 +71,9 @@ class Counting:
         if endpoint is not None and endpoint in planned.order:
             tokens = await self._asked(request, endpoint)
             if tokens is not None:
-                return Counted(tokens, "upstream")
-        return Counted(self._estimated(request, endpoint), "estimate")
+                return Counted(scaled(tokens, endpoint), "upstream")
+        tokens = self._estimated(request, endpoint)
+        return Counted(tokens if endpoint is None else scaled(tokens, endpoint), "estimate")
 
     async def _asked(self, request: Request, endpoint: Endpoint) -> int | None:
         """None: it cannot count, or not now. Raises Misconfigured, because an estimate would hide it."""

@@ -8,21 +8,22 @@ import msgspec
 
 from octoroute.dialects.routing import Routing
 from octoroute.errors import Forbidden, UnknownModel
-from octoroute.house import House
+from octoroute.house import EMBEDDINGS, House
 from octoroute.planning import Planning
 from octoroute.rulebook import Rule
 from octoroute.selection import Asked
-from octoroute.types import Decision, Endpoint, Request, Tier
+from octoroute.types import CHAT_TIERS, Decision, Endpoint, Request, Tier
 from octoroute.upstream import Upstream
 
 PROVIDER_HEADER = "x-octoroute-provider"
-_TIERS: Mapping[str, Tier] = {tier.value: tier for tier in Tier}
+_TIERS: Mapping[str, Tier] = {tier.value: tier for tier in CHAT_TIERS}
 ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
 """The same by names that Claude Code lists: it shows only those that begin with `claude` or `anthropic`."""
 CLASSES = (("opus", Tier.DEEP), ("sonnet", Tier.BALANCED), ("haiku", Tier.FAST))
 """What Anthropic's clients call their models, and the tier that stands for it; a configured name comes first."""
 _CLASSED = {tier: Decision(tier=tier, by="client", why=f"the client asked for {name}") for name, tier in CLASSES}
-_ASKED = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in Tier}
+_ASKED = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in CHAT_TIERS}
+_EMBEDDING = Decision(tier=Tier.EMBEDDING, by="default", why="embeddings have a tier of their own")
 
 
 class Deciding:
@@ -32,11 +33,39 @@ class Deciding:
 
     async def decide(self, asked: Asked, house: House) -> Decision:
         """The operator's rules, then the client's word, then the router. Raises UnknownModel, and Forbidden for a provider."""
+        if asked.request.api == EMBEDDINGS:
+            return self._forbidden(asked, house) or self._embedder(asked.request, house)
         if house.rules and asked.request.dialect != Routing.name:  # our own questions are no client's
             decision = await self._by_rule(asked, house)
             if decision is not None:
                 return decision
         return await self._by_client(asked.request, house)
+
+    def _forbidden(self, asked: Asked, house: House) -> Decision | None:
+        """The rules choose among models that chat; of embeddings they can only say that there shall be none."""
+        free = _word(asked.request.model) == "auto"
+        rule = next((rule for rule in house.rules if (free or rule.override) and rule.applies(asked)), None)
+        if rule is None or rule.reject is None:
+            return None
+        why = f"the rule {rule.name!r}"
+        return Decision(tier=Tier.EMBEDDING, by="rule", why=why, rule=rule.name, fixed=True, reject=rule.reject)
+
+    def _embedder(self, request: Request, house: House) -> Decision:
+        """Raises UnknownModel, and Forbidden for a provider."""
+        model, provider = request.model, _provider_of(request, house)
+        if not house.serving(EMBEDDINGS):
+            raise UnknownModel("no embedding model is configured; add [[models.embedding]]", param="model")
+        found = house.named(model, EMBEDDINGS)
+        prefix, slash, rest = model.partition("/")
+        if provider is None and not found and slash and house.allow_provider_prefix and house.of_provider(prefix, EMBEDDINGS):
+            provider, model = prefix, rest
+        if provider is not None:
+            found = tuple(endpoint for endpoint in house.of_provider(provider, EMBEDDINGS) if model in _names_of(endpoint))
+        if found:
+            return msgspec.structs.replace(_named(found), within=provider)
+        if _word(model) not in {"auto", Tier.EMBEDDING}:
+            raise UnknownModel(_unknown(model, house.serving(EMBEDDINGS), "auto, or one of: "), param="model")
+        return msgspec.structs.replace(_EMBEDDING, within=provider)
 
     async def _by_rule(self, asked: Asked, house: House) -> Decision | None:
         """The first rule that applies and whose target can be asked now, if it has one."""
@@ -92,11 +121,9 @@ class Deciding:
         return msgspec.structs.replace(ruled, only=None, tier=decision.tier, within=provider, fixed=False, why=why)
 
     async def _by_client(self, request: Request, house: House) -> Decision:
-        provider = request.headers.get(PROVIDER_HEADER)
+        provider = _provider_of(request, house)
         if provider is None:
             return await self._by_model(request, house)
-        if not house.allow_provider_prefix:
-            raise Forbidden(f"{PROVIDER_HEADER}: clients may not choose the provider here; leave the header out")
         return await self._of_provider(provider, request.model, request, house)
 
     async def _by_model(self, request: Request, house: House) -> Decision:
@@ -113,7 +140,7 @@ class Deciding:
         tier = _class(model, request)
         if tier is not None:
             return _CLASSED[tier]
-        raise UnknownModel(_unknown(model, house), param="model")
+        raise UnknownModel(_unknown(model, house.serving("chat"), "auto, fast, balanced, deep, or one of: "), param="model")
 
     async def _by_word(self, word: str, request: Request, house: House) -> Decision | None:
         if word == "auto":
@@ -131,7 +158,7 @@ class Deciding:
     async def _of_provider(self, provider: str, model: str, request: Request, house: House) -> Decision:
         endpoints = house.of_provider(provider)
         if not endpoints:
-            known = ", ".join(dict.fromkeys(endpoint.provider for endpoint in house.endpoints))
+            known = ", ".join(dict.fromkeys(endpoint.provider for endpoint in house.serving("chat")))
             raise UnknownModel(f"there is no provider {provider[:200]!r}; there are: {known}", param="model")
         decision = await self._by_word(_word(model), request, house)
         if decision is None:
@@ -160,6 +187,14 @@ class Deciding:
         return tuple(endpoint for endpoint in house.named(name) if self._upstream.outbound(endpoint).name == dialect)
 
 
+def _provider_of(request: Request, house: House) -> str | None:
+    """As the client's header has it. Raises Forbidden where the client may not choose."""
+    provider = request.headers.get(PROVIDER_HEADER)
+    if provider is not None and not house.allow_provider_prefix:
+        raise Forbidden(f"{PROVIDER_HEADER}: clients may not choose the provider here; leave the header out")
+    return provider
+
+
 def _word(model: str) -> str:
     word = model.lower()
     return ALIASES.get(word, word)
@@ -182,7 +217,7 @@ def _class(model: str, request: Request) -> Tier | None:
     return next((tier for name, tier in CLASSES if name in word), None)
 
 
-def _unknown(model: str, house: House) -> str:
-    names = list(dict.fromkeys(endpoint.name for endpoint in house.endpoints))
+def _unknown(model: str, endpoints: Sequence[Endpoint], words: str) -> str:
+    names = list(dict.fromkeys(endpoint.name for endpoint in endpoints))
     known = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
-    return f"the model {model[:200]!r} does not exist; ask for auto, fast, balanced, deep, or one of: {known}"
+    return f"the model {model[:200]!r} does not exist; ask for {words}{known}"

@@ -30,7 +30,8 @@ async def explain(gateway: Gateway, router: Router, request: Request, key_name: 
     asked = Asked(request, key_name)
     decision = await gateway.deciding.decide(asked, house)
     if decision.reject is not None:
-        rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in house.endpoints]
+        considered = house.serving(request.api)
+        rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in considered]
         return Explanation(decision=decision, candidates=tuple(rejected))
     planned = gateway.planning.candidates(decision, asked, house)
     chosen = [
@@ -40,7 +41,7 @@ async def explain(gateway: Gateway, router: Router, request: Request, key_name: 
     in_order = {endpoint.id for endpoint in planned.order}
     others = [
         Candidate(endpoint=endpoint, chosen=False, reason=planned.left_out.get(endpoint.id) or _elsewhere(decision, endpoint))
-        for endpoint in house.endpoints
+        for endpoint in house.serving(request.api)
         if endpoint.id not in in_order
     ]
     return Explanation(decision=decision, candidates=(*chosen, *others))

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
-import structlog
 
+from octoroute import context
+from octoroute.context import Cut
 from octoroute.deciding import Deciding
+from octoroute.dialects import INTERPRETERS
 from octoroute.dialects.base import Inbound
+from octoroute.dialects.shortening import without_thinking
 from octoroute.errors import Exhausted, Forbidden, Misconfigured, OctorouteError, OverLimit, Throttled, Unreachable, UpstreamError
 from octoroute.health import CROWDED, Health, Lease
 from octoroute.house import House, Retry, Waiting
-from octoroute.planning import Planned, Planning
+from octoroute.mending import Mending
+from octoroute.notices import Notices
+from octoroute.planning import SIGNS, Planned, Planning
 from octoroute.queue import Queue
 from octoroute.relay import Reply
 from octoroute.selection import Asked, Random, estimated_tokens, whole
@@ -26,9 +32,6 @@ from octoroute.types import Decision, Ending, Endpoint, Outcome, Request, Usage
 from octoroute.upstream import Opened, Question, Upstream
 
 __all__ = ["Gateway", "House", "Retry", "Waiting"]
-
-
-log = structlog.stdlib.get_logger("octoroute.route")
 
 
 class Granted(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +52,7 @@ class Gateway:
         inbound: Mapping[str, Inbound],
         clock: Callable[[], float],
         random: Random,
+        notices: Notices | None = None,
     ) -> None:
         self.house = house
         self.upstream = upstream
@@ -57,6 +61,8 @@ class Gateway:
         self.inbound = inbound
         self.clock = clock
         self.random = random
+        self.notices = notices or Notices()
+        self.mending = Mending(upstream, clock)
         self.planning = Planning(health, upstream, inbound, random)
         self.deciding = Deciding(self.planning, upstream)
         self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
@@ -76,7 +82,7 @@ class Gateway:
                 raise Forbidden(decision.reject)  # noqa: TRY301 - settled below, as every refusal
             if self.queue.depth:
                 self.queue.catch_up()
-            if decision.then is None or house.cascade is None:
+            if decision.then is None or house.cascade is None or request.api != "chat":
                 opened = await self._ask(decision, asked, house, trail)
             else:
                 opened = await house.cascade.answer(
@@ -92,7 +98,12 @@ class Gateway:
             headers = {**opened.headers, **self._way(trail)}
             if trail.warnings:
                 headers["x-octoroute-warning"] = one_line(trail.warnings)
-            return await Reply.begin(request, self.inbound[request.dialect], opened, trail, headers)
+            endpoint, progress, sent = opened.endpoint, opened.progress, trail.request
+            trail.context = use = house.context.use(sent, endpoint, progress.usage, trail.cut)
+            if use is not None:
+                headers |= context.headers(use, endpoint, house.context)
+            outward = context.outward(house.context, sent, endpoint, progress, trail.cut)
+            return await Reply.begin(sent, self.inbound[request.dialect], opened, trail, headers, outward)
         except OctorouteError as error:
             trail.end(ending_of(error), error)
             trail.settle()
@@ -140,7 +151,7 @@ class Gateway:
         tokens = estimated_tokens(asked.request.facts)
         fit = planned.fit
         if not house.waiting.most or not any(self.health.unavailable_because(e, tokens) in CROWDED for e in fit):
-            raise self.planning.nobody(planned, asked.request)
+            raise self.planning.nobody(planned, asked.request, house)
         if self.queue.depth >= house.waiting.most:
             raise OverLimit(
                 "every endpoint that could answer is busy, and too many requests wait already",
@@ -179,7 +190,6 @@ class Gateway:
         tokens = estimated_tokens(request.facts)
         errors: list[UpstreamError] = []
         avoid: set[object] = set()
-        last: Endpoint | None = None
         again = 0
         while True:
             asked = False
@@ -194,27 +204,29 @@ class Gateway:
                 if lease is None:
                     continue
                 asked = True
-                if last is not None:
-                    _notice_fallback(request, last, endpoint, errors[-1])
+                self.notices.asked(request.id, trail.attempts, endpoint)
                 try:
-                    return await self._attempt(request, lease, trail)
+                    return await self.attempt(request, lease, trail, planned.cuts.get(endpoint.id))
                 except UpstreamError as error:
                     if not error.retryable:
                         raise
                     errors.append(error)
-                    last = endpoint
                     if planned.policy.by_provider and isinstance(error, Misconfigured | Unreachable):
                         avoid.add(whole(endpoint))
             again += 1
             if not asked or retry.max_attempts == 0 or len(errors) >= retry.max_attempts:
                 raise _exhausted(errors, self.health.next_chance_s(planned.order, tokens))
 
-    async def _attempt(self, request: Request, lease: Lease, trail: Trail) -> Opened:
+    async def attempt(self, request: Request, lease: Lease, trail: Trail, cut: Cut | None = None) -> Opened:
+        """Ask one endpoint once. Raises UpstreamError; then health knows, and the lease is released."""
         endpoint = lease.endpoint
+        if cut is not None:
+            request = cut.request
+            trail.shortened(cut)
         since = self.clock()
         try:
-            question = self._question(request, endpoint)
-            opened = await self.upstream.open(endpoint, question)
+            question = self.question(request, endpoint, cut)
+            opened, question = await self.mending.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
             lease.release(_NOTHING)
@@ -228,15 +240,21 @@ class Gateway:
         trail.warnings = question.notes
         return opened
 
-    def _question(self, request: Request, endpoint: Endpoint) -> Question:
+    def question(self, request: Request, endpoint: Endpoint, cut: Cut | None = None) -> Question:
+        """The request in the endpoint's words. Raises BadRequest for what it has none for."""
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
-        conversation = None
-        notes: list[str] = []
-        if outbound.name == request.dialect:
+        conversation = reading = None
+        notes = [] if cut is None else cut.notes()
+        interpreter = INTERPRETERS.get((request.api, outbound.name))
+        if interpreter is not None:
+            body, reading = interpreter.write(request, endpoint, notes), partial(interpreter.read, request)
+        elif outbound.name == request.dialect:
             body = inbound.patched(request, endpoint.model)
         else:
             conversation = inbound.conversation(request, endpoint)
+            if cut is not None and cut.messages_removed and outbound.name == SIGNS:
+                conversation = without_thinking(conversation)
             notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
             body = outbound.write(conversation, endpoint, stream=request.stream, notes=notes)
         return Question(
@@ -244,6 +262,7 @@ class Gateway:
             stream=request.stream,
             api=request.api,
             conversation=conversation,
+            reading=reading,
             client_headers=request.headers,
             timeout_s=request.timeout_s,
             notes=tuple(notes),
@@ -270,18 +289,6 @@ def one_line(warnings: Sequence[str]) -> str:
     """Fit for a header: printable ASCII, at most 500 characters (v1's rule)."""
     text = "".join(" " if char < " " or char == "\x7f" else char if char.isascii() else "?" for char in "; ".join(warnings))
     return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 3] + "..."
-
-
-def _notice_fallback(request: Request, last: Endpoint, endpoint: Endpoint, error: UpstreamError) -> None:
-    log.info(
-        "route.model_fallback" if whole(last) == whole(endpoint) else "route.provider_fallback",
-        request_id=request.id,
-        provider=endpoint.provider,
-        endpoint=endpoint.id,
-        model=endpoint.model,
-        instead_of=last.id,
-        error=error.code,
-    )
 
 
 _NOTHING = Usage()

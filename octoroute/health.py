@@ -22,6 +22,7 @@ MAX_REST_S = 3600.0
 """No upstream may send itself to sleep for longer than this."""
 
 
+DISABLED = "disabled by an operator"
 FULL = "full"
 CROWDED = limits.REASONS | {FULL}
 """Why an endpoint cannot be asked now although nothing is wrong with it: a place will become free."""
@@ -45,6 +46,7 @@ class EndpointHealth:
         "in_flight",
         "last_error",
         "last_seen",
+        "off",
         "opened_at",
         "probing",
         "rests_until",
@@ -56,6 +58,8 @@ class EndpointHealth:
         """In a row."""
         self.opened_at: float | None = None
         self.rests_until = 0.0
+        self.off = False
+        """An operator has switched it off; see `switches`."""
         self.probing = False
         """The one half-open request is under way."""
         self.in_flight = 0
@@ -156,11 +160,13 @@ class Health:
         return self.unavailable_because(endpoint, tokens) is None
 
     def unavailable_because(self, endpoint: Endpoint, tokens: int = 0) -> str | None:
-        """One of: circuit open, half-open and being probed, resting, one of `CROWDED`; None: it may be asked.
+        """One of: disabled, circuit open, half-open and being probed, resting, one of `CROWDED`; None: it may be asked.
 
         `tokens` is what the request will probably use.
         """
         state = self.of(endpoint)
+        if state.off:
+            return DISABLED
         if state.opened_at is not None:
             if self._clock() < state.opened_at + self.recovery_s:
                 return "circuit open"
@@ -190,6 +196,29 @@ class Health:
         if allowance is not None:
             allowance.take(tokens)
         return Lease(self, endpoint, state, is_probe=is_probe, by=by, allowance=allowance, tokens=tokens)
+
+    def insist(self, endpoint: Endpoint, by: str = "") -> Lease:
+        """A place whatever its circuit and its limits say: for an operator who wants to know."""
+        state = self.of(endpoint)
+        state.in_flight += 1
+        return Lease(self, endpoint, state, is_probe=False, by=by)
+
+    def switch(self, endpoint: Endpoint, *, on: bool) -> None:
+        state = self.of(endpoint)
+        is_back = state.off and on
+        state.off = not on
+        if is_back and self.freed is not None:
+            self.freed(endpoint)
+
+    def forgive(self, endpoint: Endpoint) -> None:
+        """It is another server now, or has another key: what was held against it counts no more."""
+        state = self.of(endpoint)
+        state.failures = 0
+        state.opened_at = None
+        state.rests_until = 0.0
+        state.last_error = None
+        if self.freed is not None:
+            self.freed(endpoint)
 
     def down_as_a_whole(self, endpoint: Endpoint) -> bool:
         """Its circuit is open for what is wrong with its address or credentials: another model there will fare no better."""
@@ -233,8 +262,10 @@ class Health:
         half_open = state.opened_at is not None and now >= state.opened_at + self.recovery_s
         opens = state.failures >= self.failure_threshold or isinstance(error, Misconfigured)
         if half_open or (opens and state.opened_at is None):
+            news = state.opened_at is None or state.probing  # not each time a background probe finds it still down
             state.opened_at = now
-            self._tell(Circuit.OPEN, endpoint, by)
+            if news:
+                self._tell(Circuit.OPEN, endpoint, by)
 
     def _tell(self, circuit: Circuit, endpoint: Endpoint, by: str) -> None:
         if self.changed is not None:
@@ -244,6 +275,8 @@ class Health:
         """How long until the first of them may be asked again; None when nothing keeps them from being asked."""
         waits: list[float] = []
         for endpoint in endpoints:
+            if self.of(endpoint).off:
+                continue  # no clock knows when it is switched on
             wait_s = self._wait_s(endpoint, tokens)
             if wait_s > 0.0:
                 waits.append(wait_s)
@@ -253,12 +286,16 @@ class Health:
 
     def due_s(self, endpoints: Iterable[Endpoint], tokens: int = 0) -> float | None:
         """How long until the clock alone lets one of them be asked again; None: for none of them it will."""
-        waits = (self._wait_s(endpoint, tokens) for endpoint in endpoints)
+        waits = (self._wait_s(endpoint, tokens) for endpoint in endpoints if not self.of(endpoint).off)
         return min((wait_s for wait_s in waits if wait_s > 0.0), default=None)
 
     def _wait_s(self, endpoint: Endpoint, tokens: int) -> float:
         """What the clock alone must bring: recovery, the end of a rest, a provider's next minute."""
         state = self.of(endpoint)
         until = max(0.0 if state.opened_at is None else state.opened_at + self.recovery_s, state.rests_until)
+        now = self._clock()
+        wait_s = until - now
+        if wait_s > 0.0 and now + wait_s < until:
+            wait_s += 1e-6  # rounded down: who waits exactly so long must find it open
         allowance = self._allowances.get(endpoint.provider) if self._allowances else None
-        return max(until - self._clock(), 0.0 if allowance is None else allowance.wait_s(tokens))
+        return max(wait_s, 0.0 if allowance is None else allowance.wait_s(tokens))

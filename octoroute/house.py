@@ -7,11 +7,14 @@ from collections.abc import Mapping
 import msgspec
 
 from octoroute.cascading import Cascade
+from octoroute.context import Context
 from octoroute.routers.base import Router
 from octoroute.rulebook import Rule
 from octoroute.selection import Policy, Random, Weighted
 from octoroute.steering import Steering
 from octoroute.types import Endpoint, Importance, Tier
+
+EMBEDDINGS = "embeddings"
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +51,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     allow_provider_prefix: bool = True
     waiting: Waiting = Waiting()
+    context: Context = Context()
     cascade: Cascade | None = None
     steering: Steering | None = None
     dry: bool = False
@@ -60,10 +64,16 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     def tier(self, tier: Tier) -> list[Endpoint]:
         return [endpoint for endpoint in self.endpoints if endpoint.tier is tier]
 
-    def named(self, name: str) -> tuple[Endpoint, ...]:
-        """By name, else by id."""
-        found = tuple(endpoint for endpoint in self.endpoints if endpoint.name == name)
-        return found or tuple(endpoint for endpoint in self.endpoints if endpoint.id == name)
+    def serving(self, api: str) -> list[Endpoint]:
+        """Embeddings and everything else never share an endpoint."""
+        embeds = api == EMBEDDINGS
+        return [endpoint for endpoint in self.endpoints if (endpoint.tier is Tier.EMBEDDING) is embeds]
 
-    def of_provider(self, name: str) -> tuple[Endpoint, ...]:
-        return tuple(endpoint for endpoint in self.endpoints if endpoint.provider == name)
+    def named(self, name: str, api: str = "chat") -> tuple[Endpoint, ...]:
+        """By name, else by id, of those that serve `api`."""
+        serving = self.serving(api)
+        found = tuple(endpoint for endpoint in serving if endpoint.name == name)
+        return found or tuple(endpoint for endpoint in serving if endpoint.id == name)
+
+    def of_provider(self, name: str, api: str = "chat") -> tuple[Endpoint, ...]:
+        return tuple(endpoint for endpoint in self.serving(api) if endpoint.provider == name)

@@ -8,7 +8,8 @@ from typing import Any
 import structlog
 
 from octoroute.metrics import Metrics
-from octoroute.types import Attempt, Decision, Ending, Endpoint, Outcome, Request, Usage
+from octoroute.statistics import Statistics
+from octoroute.types import Attempt, ContextUse, Decision, Ending, Endpoint, Outcome, Request, Usage
 
 log = structlog.stdlib.get_logger("octoroute.request")
 
@@ -17,24 +18,31 @@ ROUTING = "routing"
 
 
 class Ledger:
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, statistics: Statistics) -> None:
         self._metrics = metrics
+        self._statistics = statistics
         self.learn: Callable[[Request, Endpoint, Usage], None] | None = None
         """Told what providers reported, for those who estimate."""
         self.remember: Callable[[Outcome, Request | None], None] | None = None
         """Told how each request of a client's ended."""
+        self.watcher: Callable[[Outcome], None] | None = None
+        """Told every outcome, in the task of its request."""
 
     def settle(self, outcome: Outcome, request: Request | None) -> None:
         """Never raises: a request is not lost for its bookkeeping. `request` is None for what never became one."""
         try:
             if outcome.dialect == ROUTING:
                 self._metrics.record_attempts(outcome)
+                self._statistics.record_attempts(outcome)
             else:
                 self._metrics.record(outcome)
+                self._statistics.record(outcome)
                 if self.learn and request and outcome.usage is not None and outcome.endpoint is not None:
                     self.learn(request, outcome.endpoint, outcome.usage)
                 if self.remember:
                     self.remember(outcome, request)
+            if self.watcher is not None:
+                self.watcher(outcome)
         except Exception as error:
             self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
             log.exception("recording failed", request_id=outcome.request_id, error=repr(error))
@@ -82,6 +90,8 @@ def story(outcome: Outcome) -> dict[str, Any]:
         told["output_tokens"] = outcome.usage.output_tokens
         if outcome.usage.estimated:
             told["tokens_estimated"] = True
+    if outcome.context is not None:
+        told |= _context(outcome.context)
     if outcome.cost_usd is not None:
         told["cost_usd"] = round(outcome.cost_usd, 8)
     if outcome.error is not None:
@@ -108,6 +118,17 @@ def _attempted(attempt: Attempt, *, priced: bool) -> dict[str, Any]:
         told["rejected"] = attempt.rejected
     if priced and attempt.cost_usd is not None:
         told["cost_usd"] = round(attempt.cost_usd, 8)
+    return told
+
+
+def _context(use: ContextUse) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    if use.level is not None:
+        told |= {"context": use.level, "context_percent": use.percent}
+    if use.lowered_to is not None:
+        told["max_tokens_lowered_to"] = use.lowered_to
+    if use.messages_removed:
+        told |= {"messages_removed": use.messages_removed, "original_tokens": use.original_tokens}
     return told
 
 

@@ -20,7 +20,8 @@ from structlog.dev import Column, KeyValueColumnFormatter, LogLevelColumnFormatt
 LEVELS = {"trace": logging.NOTSET, "debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 PALETTE = ("\x1b[92m", "\x1b[94m", "\x1b[95m", "\x1b[96m", "\x1b[93m", "\x1b[91m")
 """Green, blue, magenta, cyan, yellow, red: the first six providers differ, the rest are stable."""
-_BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+RESET = "\x1b[0m"
+_BOLD, _DIM = "\x1b[1m", "\x1b[2m"
 _LEVEL_COLOURS = {
     "critical": "\x1b[91m",
     "error": "\x1b[91m",
@@ -52,9 +53,18 @@ class Lines:
 
 
 def configure(
-    *, level: str, style: str, providers: Iterable[str] = (), out: TextIO | None = None, env: Mapping[str, str] | None = None
+    *,
+    level: str,
+    style: str,
+    providers: Iterable[str] = (),
+    out: TextIO | None = None,
+    env: Mapping[str, str] | None = None,
+    once: bool = False,
 ) -> Lines:
-    """`style`: auto, console, or json. `providers` in the order of the configuration, for their colours."""
+    """`style`: auto, console, or json. `providers` in the order of the configuration, for their colours.
+
+    `once`: this process will not be configured again, so that loggers may be kept ready.
+    """
     stream = out or sys.stdout
     lines = Lines(stream.buffer)
     processors: list[Any] = [
@@ -63,7 +73,7 @@ def configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if style == "console" or (style == "auto" and stream.isatty()):
-        render = console(providers, colours=_coloured(stream, env or {}))
+        render = console(providers, colours=coloured(stream, env or {}))
 
         def rendered(logger: Any, name: str, event: MutableMapping[str, Any]) -> bytes:
             return render(logger, name, event).encode("utf-8", "replace")
@@ -75,7 +85,7 @@ def configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.BytesLoggerFactory(lines),  # type: ignore[arg-type]
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=once,
     )
     _adopt_stdlib(LEVELS[level])
     return lines
@@ -89,19 +99,19 @@ def _json(logger: object, name: str, event: MutableMapping[str, Any]) -> bytes: 
 
 
 def console(providers: Iterable[str], *, colours: bool) -> Callable[[Any, str, MutableMapping[str, Any]], str]:
-    known = {name: PALETTE[at] for at, name in enumerate(dict.fromkeys(providers)) if at < len(PALETTE)}
+    known = colours_of(providers)
 
     def provider(key: str, value: object) -> str:  # noqa: ARG001 - a column formatter's signature
         text = str(value)
         if not colours:
             return f"[{text}]"
-        return f"{colour_of(text, known)}[{text}]{_RESET}"
+        return f"{colour_of(text, known)}[{text}]{RESET}"
 
     def plain(key_style: str | None, value_style: str) -> KeyValueColumnFormatter:
         return KeyValueColumnFormatter(
             key_style=key_style if colours and key_style is not None else (None if key_style is None else ""),
             value_style=value_style if colours else "",
-            reset_style=_RESET if colours else "",
+            reset_style=RESET if colours else "",
             value_repr=str,
         )
 
@@ -111,7 +121,7 @@ def console(providers: Iterable[str], *, colours: bool) -> Callable[[Any, str, M
             Column(
                 "level",
                 LogLevelColumnFormatter(
-                    _LEVEL_COLOURS if colours else dict.fromkeys(_LEVEL_COLOURS, ""), reset_style=_RESET if colours else ""
+                    _LEVEL_COLOURS if colours else dict.fromkeys(_LEVEL_COLOURS, ""), reset_style=RESET if colours else ""
                 ),
             ),
             Column("event", plain(None, _BOLD)),
@@ -122,12 +132,17 @@ def console(providers: Iterable[str], *, colours: bool) -> Callable[[Any, str, M
     )
 
 
+def colours_of(providers: Iterable[str]) -> Mapping[str, str]:
+    """Of the first six, in the order of the configuration."""
+    return {name: PALETTE[at] for at, name in enumerate(dict.fromkeys(providers)) if at < len(PALETTE)}
+
+
 def colour_of(provider: str, known: Mapping[str, str]) -> str:
     """The same provider has the same colour in every process."""
     return known.get(provider) or PALETTE[zlib.crc32(provider.encode()) % len(PALETTE)]
 
 
-def _coloured(out: TextIO, env: Mapping[str, str]) -> bool:
+def coloured(out: TextIO, env: Mapping[str, str]) -> bool:
     if env.get("NO_COLOR"):
         return False
     return bool(env.get("FORCE_COLOR")) or out.isatty()

@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.values import MutexValue, ValueClass
 
 from octoroute.health import Circuit, Health
-from octoroute.types import Decision, Endpoint, Outcome, Usage
+from octoroute.types import ContextUse, Decision, Endpoint, Outcome, Usage
 
 
 class Described(NamedTuple):
@@ -66,6 +66,19 @@ TABLE: tuple[Described, ...] = (
     Described("octoroute_tokens_total", ("endpoint", "kind"), "Tokens by kind: input, output, cached, reasoning, estimated."),
     Described("octoroute_cost_usd_total", ("endpoint",), "Cost by the configured prices."),
     Described("octoroute_routing_decisions_total", ("strategy", "tier", "reason"), "Tier decisions and their reasons."),
+    Described("octoroute_traffic_log_dropped_total", (), "Requests missing in the traffic log: its queue or its disk was full."),
+    Described(
+        "octoroute_context_levels_total", ("endpoint", "level"), "Answers whose prompt filled the window to a warning level."
+    ),
+    Described(
+        "octoroute_context_shortened_total", ("endpoint", "what"), "Requests made to fit a window: max_tokens lowered, history cut."
+    ),
+    Described(
+        "octoroute_prompt_estimate_ratio",
+        ("endpoint",),
+        "Estimated over counted prompt tokens.",
+        (0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 4),
+    ),
     Described("octoroute_queue_wait_seconds", ("ending",), "Time in the queue, of requests that had to wait.", _SECONDS),
     Described(
         "octoroute_cascade_total",
@@ -157,8 +170,13 @@ class Metrics:
             self.count("octoroute_model_invocations_total", endpoint.tier)
         elif outcome.ending == "broken":
             self.count("octoroute_mid_stream_failures_total", endpoint.id)
+        if outcome.context is not None:
+            self._record_context(outcome.context, endpoint)
         if outcome.usage is not None:
             self._record_usage(outcome.usage, endpoint)
+            counted = 0 if outcome.usage.estimated else outcome.usage.input_tokens
+            if counted and outcome.prompt_estimate:
+                self.observe("octoroute_prompt_estimate_ratio", outcome.prompt_estimate / counted, endpoint.id)
         if outcome.cascade is not None:
             self.count("octoroute_cascade_total", outcome.cascade, outcome.check or "")
 
@@ -196,6 +214,14 @@ class Metrics:
             self.count("octoroute_tokens_total", endpoint.id, "cached", by=usage.cached_tokens)
         if usage.reasoning_tokens:
             self.count("octoroute_tokens_total", endpoint.id, "reasoning", by=usage.reasoning_tokens)
+
+    def _record_context(self, context: ContextUse, endpoint: Endpoint) -> None:
+        if context.level is not None:
+            self.count("octoroute_context_levels_total", endpoint.id, context.level)
+        if context.lowered_to is not None:
+            self.count("octoroute_context_shortened_total", endpoint.id, "max_tokens")
+        if context.messages_removed:
+            self.count("octoroute_context_shortened_total", endpoint.id, "history")
 
     def total(self, name: str) -> float:
         """The sum over a counter's children."""

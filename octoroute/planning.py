@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from octoroute.context import Cut, fitted
 from octoroute.conversation import Conversation
+from octoroute.dialects import INTERPRETERS
 from octoroute.dialects.base import Inbound
 from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, TooExpensive
 from octoroute.health import CROWDED, FULL, Health
@@ -15,6 +17,9 @@ from octoroute.selection import FALLS_TO, Asked, Policy, Random, estimated_token
 from octoroute.selection.fitness import TOO_DEAR
 from octoroute.types import Capability, Decision, Endpoint, Facts, Request
 from octoroute.upstream import Upstream
+
+SIGNS = "anthropic"
+"""The dialect whose servers verify thinking against all that came before it."""
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +31,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     considered: list[Endpoint]
     left_out: dict[str, str]
     policy: Policy
+    cuts: dict[str, Cut]
+    """By endpoint's id: the request made to fit it."""
 
 
 class _Translation:
@@ -39,9 +46,18 @@ class _Translation:
 
     def unsayable(self, endpoint: Endpoint) -> str | None:
         """Why this endpoint's format has no words for the request; None when it has, or is the client's own."""
+        request = self._request
+        if request.api != "chat" and self._upstream.provider(endpoint).url(endpoint, request.api, stream=request.stream) is None:
+            return f"endpoints of kind {endpoint.kind} have no {request.api} interface"
         outbound = self._upstream.outbound(endpoint)
-        if outbound.name == self._request.dialect:
+        if outbound.name == request.dialect:
             return None
+        interpreter = INTERPRETERS.get((request.api, outbound.name))
+        if interpreter is not None:
+            try:
+                return interpreter.unsayable(request)
+            except BadRequest as error:
+                return error.message
         if self._read is None:
             try:
                 self._read = self._inbound.conversation(self._request, endpoint)
@@ -67,13 +83,14 @@ class Planning:
         facts = request.facts
         tokens = estimated_tokens(facts)
         policy = house.policy if decision.policy is None else house.policies[decision.policy]
-        planned = Planned(order=[], fit=[], considered=[], left_out={}, policy=policy)
+        planned = Planned(order=[], fit=[], considered=[], left_out={}, policy=policy, cuts={})
         translation = _Translation(request, self._inbound[request.dialect], self._upstream)
+        sized = house.context.measured(facts)
         for pool in self._pools(decision, facts, house):
             planned.considered.extend(pool)
             fit: list[Endpoint] = []
             for endpoint in pool:
-                reason = unfit(endpoint, facts, house.max_cost_usd) or translation.unsayable(endpoint)
+                reason = unfit(endpoint, facts, house.max_cost_usd, sized=sized) or translation.unsayable(endpoint)
                 if reason is None:
                     fit.append(endpoint)
                 else:
@@ -90,7 +107,35 @@ class Planning:
             planned.order.extend(order)
             if order or (fit and (decision.by == "client" or decision.fixed)):
                 break
+        if not planned.fit and house.context.policy == "truncate":
+            self._cut(planned, asked, house, translation)
         return planned
+
+    def _cut(self, planned: Planned, asked: Asked, house: House, translation: _Translation) -> None:
+        """Plan with those for whom the request can be made to fit, the largest window first: there the least is lost."""
+        request = asked.request
+        sizeless = msgspec.structs.replace(request.facts, context_tokens=0, output_tokens=None)
+        made: dict[tuple[int | None, bool], Cut | None] = {}
+        for endpoint in dict.fromkeys(planned.considered):
+            if unfit(endpoint, sizeless) is not None or translation.unsayable(endpoint) is not None:
+                continue
+            signed = self._upstream.outbound(endpoint).name == SIGNS
+            shape = (endpoint.context_window, signed)
+            if shape not in made:
+                made[shape] = fitted(request, endpoint, self._inbound[request.dialect], house.context, signed=signed)
+            cut = made[shape]
+            if cut is None or unfit(endpoint, cut.request.facts, house.max_cost_usd, sized=sizeless) is not None:
+                continue
+            planned.cuts[endpoint.id] = cut
+            del planned.left_out[endpoint.id]
+            planned.fit.append(endpoint)
+        tokens = estimated_tokens(request.facts)
+        available = [endpoint for endpoint in planned.fit if self._health.available(endpoint, tokens)]
+        order = planned.policy.order(available, asked, self._random)
+        planned.order.extend(sorted(order, key=lambda endpoint: -(endpoint.context_window or 0)))
+        for endpoint in planned.fit:
+            if endpoint not in order:
+                planned.left_out[endpoint.id] = self._health.unavailable_because(endpoint, tokens) or FULL
 
     def _without_downed(self, fit: Sequence[Endpoint], available: Sequence[Endpoint], planned: Planned) -> list[Endpoint]:
         downed = {whole(endpoint) for endpoint in fit if self._health.down_as_a_whole(endpoint)}
@@ -110,10 +155,10 @@ class Planning:
             return [named, *tiers]  # an image goes where it can be seen, whatever was named
         return [named]
 
-    def nobody(self, planned: Planned, request: Request) -> OctorouteError:
+    def nobody(self, planned: Planned, request: Request, house: House) -> OctorouteError:
         """Why nobody can be asked: a fault of the request, a limit of ours, or an endpoint's trouble."""
         if not planned.fit:
-            return _nobody_could(planned, request.facts)
+            return _nobody_could(planned, house.context.measured(request.facts))
         tokens = estimated_tokens(request.facts)
         retry_after_s = self._health.next_chance_s(planned.fit, tokens)
         if any(self._health.unavailable_because(endpoint, tokens) in CROWDED - {FULL} for endpoint in planned.fit):
@@ -123,6 +168,8 @@ class Planning:
 
 def _nobody_could(planned: Planned, facts: Facts) -> ClientError:
     """Why none of them will do, in the words of the nearest miss."""
+    if not planned.considered:
+        return BadRequest("no model that chats is configured; add [[models.balanced]]", param="model")
     able = [endpoint for endpoint in planned.considered if facts.needs <= endpoint.capabilities]
     if not able:
         missing = ", ".join(sorted(facts.needs))

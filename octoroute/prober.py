@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-import structlog
-
 from octoroute.errors import UpstreamError
 from octoroute.health import Health
 from octoroute.selection import Random
@@ -14,8 +12,6 @@ from octoroute.types import Endpoint
 from octoroute.upstream import Upstream
 
 TIMEOUT_S = 5.0
-
-log = structlog.stdlib.get_logger("octoroute.health")
 
 
 class Prober:

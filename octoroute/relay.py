@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import structlog
 
 from octoroute.dialects.base import Encoder, Inbound
+from octoroute.dialects.outward import Outward
 from octoroute.errors import OctorouteError, TooSlow, UpstreamError
 from octoroute.trail import Trail
 from octoroute.types import Ending, Request, Usage
@@ -29,6 +30,7 @@ class Reply:
         "_encoder",
         "_inbound",
         "_opened",
+        "_outward",
         "_trail",
         "body",
         "decision",
@@ -41,7 +43,14 @@ class Reply:
     )
 
     def __init__(
-        self, request: Request, inbound: Inbound, opened: Opened, trail: Trail, headers: Mapping[str, str], body: bytes | None
+        self,
+        request: Request,
+        inbound: Inbound,
+        opened: Opened,
+        trail: Trail,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        outward: Outward | None = None,
     ) -> None:
         self.request = request
         self.stream = request.stream
@@ -54,16 +63,27 @@ class Reply:
         self._inbound = inbound
         self._opened = opened
         self._trail = trail
+        self._outward = outward
         self._encoder: Encoder | None = None
 
     @classmethod
-    async def begin(cls, request: Request, inbound: Inbound, opened: Opened, trail: Trail, headers: Mapping[str, str]) -> Reply:
+    async def begin(
+        cls,
+        request: Request,
+        inbound: Inbound,
+        opened: Opened,
+        trail: Trail,
+        headers: Mapping[str, str],
+        outward: Outward | None = None,
+    ) -> Reply:
         """Raises UpstreamError when a whole answer cannot be said in the client's dialect after all."""
         body = None
         if not request.stream:
             part = await opened.read()
             body = part if isinstance(part, bytes) else inbound.whole(request, part or ())
-        return cls(request, inbound, opened, trail, headers, body)
+            if outward is not None:
+                body = outward.whole(body)
+        return cls(request, inbound, opened, trail, headers, body, outward)
 
     async def pieces(self, clock: Callable[[], float], keep_alive_s: float = KEEP_ALIVE_S) -> AsyncIterator[bytes]:
         """The stream. A failure is its last piece, in the client's dialect; nothing is raised but the caller's own cancellation."""
@@ -113,10 +133,12 @@ class Reply:
 
     def _say(self, part: Part) -> bytes:
         if isinstance(part, bytes):
-            return part
-        if self._encoder is None:
-            self._encoder = self._inbound.encoder(self.request)
-        return self._encoder.encode(part)
+            data = part
+        else:
+            if self._encoder is None:
+                self._encoder = self._inbound.encoder(self.request)
+            data = self._encoder.encode(part)
+        return data if self._outward is None else self._outward.frames(data)
 
     def _failure(self, error: OctorouteError) -> bytes:
         if self._encoder is not None:

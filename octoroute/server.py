@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import structlog
 import uvloop
 
 from octoroute.app import App
+from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
 from octoroute.errors import ConfigError
 from octoroute.listening import Server, address, bind, server_for
@@ -22,15 +24,19 @@ from octoroute.workers import Workers
 log = structlog.stdlib.get_logger("octoroute.server")
 
 
-def serve(config: Config, *, load: Callable[[], Config]) -> int:
-    """Until SIGTERM or SIGINT; the exit code. `load` reads the configuration again for SIGHUP."""
+def serve(config: Config, *, load: Callable[[], Config], file: ConfigFile | None = None) -> int:
+    """Until SIGTERM or SIGINT; the exit code. `load` reads the configuration again for SIGHUP; `file` may be rewritten."""
     listener = bind(config.server.host, config.server.port)
     if config.server.workers == 1:
-        uvloop.run(run(config, load=load, listener=listener))
+        uvloop.run(run(config, load=load, file=file, listener=listener))
         return 0
 
     def work(shared: socket.socket, tell_ready: Callable[[], None]) -> None:
-        uvloop.run(run(config, load=load, listener=shared, ready=lambda _: tell_ready(), announce=False))
+        def ready(url: str) -> None:
+            del url
+            tell_ready()
+
+        uvloop.run(run(config, load=load, file=file, listener=shared, ready=ready, announce=False, spread=_tell_parent))
 
     workers = Workers(listener, work, died=worker_died)
     code = workers.run(config.server.workers, ready=lambda: _announce(config, address(listener)))
@@ -42,16 +48,18 @@ async def run(
     config: Config,
     *,
     load: Callable[[], Config],
+    file: ConfigFile | None = None,
     listener: socket.socket | None = None,
     ready: Callable[[str], object] | None = None,
     stopping: Callable[[], object] | None = None,
     announce: bool = True,
+    spread: Callable[[], None] | None = None,
 ) -> None:
     """`ready` is told the URL once it answers, `stopping` when the first signal to stop arrives, while answers in flight are
-    still being finished.
+    still being finished, `spread` when an operator has changed the configuration and there are other workers.
     """
     listener = listener or bind(config.server.host, config.server.port)
-    app = App(config)
+    app = App(config, load=load, file=file, spread=spread)
     server = server_for(app)
     owner = Owner()
     _install_signals(server, app, owner, load, stopping or (lambda: None))
@@ -80,7 +88,18 @@ async def run(
 def _announce(config: Config, url: str) -> None:
     for warning in config.warnings:
         log.warning(warning)
-    log.info("ready", url=url, config=config.source, endpoints=len(config.endpoints), strategy=config.routing.strategy)
+    log.info(
+        "ready",
+        url=url,
+        config=config.source,
+        providers=list(dict.fromkeys(endpoint.provider for endpoint in config.endpoints)),
+        endpoints=len(config.endpoints),
+        strategy=config.routing.strategy,
+    )
+
+
+def _tell_parent() -> None:
+    os.kill(os.getppid(), signal.SIGHUP)
 
 
 def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], Config], stopping: Callable[[], object]) -> None:
@@ -102,17 +121,8 @@ def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], 
 async def reload(app: App, load: Callable[[], Config]) -> None:
     """A configuration that is not valid changes nothing."""
     try:
-        config = await asyncio.to_thread(load)
+        await app.changes.reload(load)
     except ConfigError as error:
         log.error(  # noqa: TRY400 - what is wrong stands in the problems; where it was noticed is of no interest
             "the new configuration is not used, the old one stays", problems=list(error.problems)
         )
-        return
-    old = app.config.server
-    app.reload(config)
-    for key in ("host", "port", "workers"):
-        if getattr(old, key) != getattr(config.server, key):
-            log.warning("this key changes with the next start only", key=f"server.{key}")
-    for warning in config.warnings:
-        log.warning(warning)
-    log.info("configuration reloaded", config=config.source, endpoints=len(config.endpoints))

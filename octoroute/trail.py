@@ -11,9 +11,10 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from octoroute.context import Cut
 from octoroute.errors import Exhausted, OctorouteError, UpstreamError
 from octoroute.health import Lease
-from octoroute.types import Attempt, Decision, Ending, Endpoint, Outcome, Request, Tier, Usage
+from octoroute.types import CHAT_TIERS, Attempt, ContextUse, Decision, Ending, Endpoint, Outcome, Request, Usage
 from octoroute.upstream import Opened
 
 ABANDONED = "abandoned"
@@ -35,12 +36,14 @@ class _Aside(NamedTuple):
     opened: Opened
     attempt: int
     warnings: tuple[str, ...]
+    cut: Cut | None
 
 
 class Trail:
     __slots__ = (
         "_answered_at",
         "_aside",
+        "_asked",
         "_cascade",
         "_check",
         "_clock",
@@ -59,13 +62,15 @@ class Trail:
         "_settled",
         "_started_at",
         "attempts",
+        "context",
+        "cut",
         "key_name",
         "listener",
         "warnings",
     )
 
     def __init__(self, request: Request, ledger: Ledger, clock: Callable[[], float], *, key_name: str | None = None) -> None:
-        self._request = request
+        self._asked = self._request = request
         self._ledger = ledger
         self._clock = clock
         self._started_at = clock()
@@ -90,6 +95,17 @@ class Trail:
         self.key_name = key_name
         self.warnings: tuple[str, ...] = ()
         """What the client should know of how it was answered."""
+        self.cut: Cut | None = None
+        self.context: ContextUse | None = None
+
+    def shortened(self, cut: Cut) -> None:
+        """From now on the request is what was left of it."""
+        self.cut = cut
+        self._request = cut.request
+
+    @property
+    def request(self) -> Request:
+        return self._request
 
     @property
     def decision(self) -> Decision | None:
@@ -141,17 +157,19 @@ class Trail:
     def set_aside(self, check: str, *, ended: bool) -> None:
         """It does not pass `check`, and a better one is looked for. `ended`: it has been read to its end."""
         lease, opened, at = self._leave()
-        self._aside = _Aside(lease, opened, at, self.warnings)
+        self._aside = _Aside(lease, opened, at, self.warnings, self.cut)
         self._check = check
         self.attempts[at] = msgspec.structs.replace(self.attempts[at], rejected=check)
         self.warnings = ()
+        self.cut, self._request = None, self._asked
         if ended:
             self._finish_aside()
 
     def take_back(self) -> None:
         """Nobody gave a better one."""
         assert self._aside is not None
-        (self._lease, self._opened, at, self.warnings), self._aside = self._aside, None
+        (self._lease, self._opened, at, self.warnings, self.cut), self._aside = self._aside, None
+        self._request = self._asked if self.cut is None else self.cut.request
         self.attempts[at] = msgspec.structs.replace(self.attempts[at], rejected=None)
         self._answered_at = at
         self._first_event_at = self._clock()
@@ -173,7 +191,7 @@ class Trail:
     def _finish_aside(self) -> None:
         """Whatever the checks think of its answer, the endpoint did its work."""
         assert self._aside is not None
-        lease, opened, at, _ = self._aside
+        lease, opened, at, _, _ = self._aside
         usage = self._usage_of(opened)
         self.attempts[at] = msgspec.structs.replace(self.attempts[at], usage=usage)
         lease.succeeded()
@@ -242,6 +260,8 @@ class Trail:
             cascade=self._cascade,
             check=self._check,
             key_name=self.key_name,
+            context=self.context,
+            prompt_estimate=self._request.facts.context_tokens,
         )
 
     def _status(self) -> int:
@@ -255,7 +275,7 @@ class Trail:
             return "unknown"
         if self.decision.rule is not None and self.decision.fixed:
             word = self._request.model.lower()
-            return word if word == "auto" or word in set(Tier) else "named"
+            return word if word == "auto" or word in CHAT_TIERS else "named"
         if self.decision.by == "client":
             return "named" if self.decision.only else self.decision.tier
         return "auto"

@@ -13,8 +13,10 @@ from typing import Literal
 import msgspec
 
 __all__ = [
+    "CHAT_TIERS",
     "Attempt",
     "Capability",
+    "ContextUse",
     "Decision",
     "Ending",
     "Endpoint",
@@ -32,11 +34,16 @@ __all__ = [
 
 
 class Tier(StrEnum):
-    """How much model a request deserves, cheapest first."""
+    """How much model a request deserves, cheapest first; and the models for embeddings, a tier of their own."""
 
     FAST = "fast"
     BALANCED = "balanced"
     DEEP = "deep"
+    EMBEDDING = "embedding"
+
+
+CHAT_TIERS = (Tier.FAST, Tier.BALANCED, Tier.DEEP)
+"""Those that a router chooses from."""
 
 
 class Importance(StrEnum):
@@ -131,6 +138,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     """The most it can write in one answer; a larger wish is clamped with a warning. None: not known."""
     context_window: int | None = None
+    advertised_window: int | None = None
+    """The window its clients believe in: token counts that they are told are scaled to it. None: the real one."""
     quirks: tuple[str, ...] = ()
     """Names of `dialects.openai.quirks` presets; empty: guessed from address and model."""
     capabilities: frozenset[Capability] = frozenset(Capability)
@@ -284,6 +293,21 @@ class Ending(StrEnum):
     """The client hung up."""
 
 
+class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
+    """How full an endpoint's context window was. `tokens` of the prompt as it was sent: counted, or estimated."""
+
+    tokens: int
+    window: int
+    percent: float
+    """One decimal."""
+    level: Literal["warning", "critical"] | None = None
+    original_tokens: int = 0
+    """Before anything was left out; estimated."""
+    messages_removed: int = 0
+    lowered_to: int | None = None
+    """The answer's limit, where it had to be smaller than asked."""
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The whole story of one request. Metrics, the log line, and the stores are views of it."""
 
@@ -312,3 +336,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     check: str | None = None
     """What the cheap answer did not pass: the name of a check, or `score`."""
     key_name: str | None = None
+    context: ContextUse | None = None
+    prompt_estimate: int = 0
+    """Tokens of the prompt that was sent, before anybody counted them."""

@@ -20,7 +20,7 @@ from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttl
 from octoroute.events import Event, Failed
 from octoroute.providers.base import Provider
 from octoroute.transports.base import Answer, Call, Transport
-from octoroute.types import Endpoint
+from octoroute.types import Endpoint, Usage
 
 MAX_WHOLE_BYTES = 256 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
@@ -40,6 +40,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     conversation: Conversation | None = None
     """What `body` says, when the client speaks another dialect: the answer is wanted as events, not as bytes."""
     client_headers: Mapping[str, str] = {}
+    reading: Callable[[bytes], tuple[bytes, Usage | None]] | None = None
+    """How a whole answer becomes the client's, where `body` is of another interface than chat."""
     timeout_s: float | None = None
     """If shorter than the endpoint's."""
     notes: tuple[str, ...] = ()
@@ -69,8 +71,8 @@ class Opened:
 
     @property
     def translated(self) -> bool:
-        """Its parts are events, not the endpoint's own bytes."""
-        return isinstance(self._reader, _Decoding)
+        """Its parts are not the endpoint's own bytes."""
+        return not isinstance(self._reader, _PassThrough)
 
     async def read(self) -> Part | None:
         """The next part: the endpoint's own bytes, or their events; None at the answer's proper end.
@@ -225,6 +227,53 @@ class _Decoding:
         return events
 
 
+class _Whole:
+    """For answers that never come in pieces."""
+
+    __slots__ = ("progress",)
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def feed(self, frames: bytes) -> Part:
+        raise NotImplementedError
+
+    def before_failure(self, frames: bytes) -> Part:
+        raise NotImplementedError
+
+    def end(self, rest: bytes) -> Part | None:
+        raise NotImplementedError
+
+
+class _AsStream(_Whole):
+    """A whole answer of the client's format to somebody who waits for a stream of pieces that look the same: its only piece."""
+
+    __slots__ = ("_tap",)
+
+    def __init__(self, outbound: Outbound) -> None:
+        self._tap = outbound.tap()
+        super().__init__(self._tap.progress)
+
+    def whole(self, body: bytes) -> Part:
+        self._tap.whole(body)
+        return b"data: " + msgspec.json.format(body, indent=-1) + b"\n\ndata: [DONE]\n\n"
+
+
+class _Interpreted(_Whole):
+    """A whole answer in other words."""
+
+    __slots__ = ("_reading",)
+
+    def __init__(self, reading: Callable[[bytes], tuple[bytes, Usage | None]]) -> None:
+        super().__init__(Progress())
+        self._reading = reading
+
+    def whole(self, body: bytes) -> Part:
+        answer, self.progress.usage = self._reading(body)
+        self.progress.started = self.progress.finished = True
+        return answer
+
+
 class _Line(NamedTuple):
     """Where an endpoint's interface is and how it is spoken to: worked out once, for as long as `endpoint` is that object."""
 
@@ -316,10 +365,7 @@ class Upstream:
         if answer.status != 200:
             raise await self._refusal(outbound, answer)
         unstreamed = question.stream and _is_json(answer)  # it ignored `stream`: its one piece is made into a stream
-        if question.conversation is not None or unstreamed:
-            reader: Reader = _Decoding(outbound, question.conversation, endpoint)
-        else:
-            reader = _PassThrough(outbound)
+        reader = _reader(outbound, question, endpoint, unstreamed=unstreamed)
         if question.stream and not unstreamed:
             opened = await self._first_event(endpoint, answer, reader)
         else:
@@ -363,6 +409,16 @@ class Upstream:
                 error.status = answer.status
         error.detail = error.detail or body[:500].decode("utf-8", "replace")
         return error
+
+
+def _reader(outbound: Outbound, question: Question, endpoint: Endpoint, *, unstreamed: bool) -> Reader:
+    if question.reading is not None:
+        return _Interpreted(question.reading)
+    if unstreamed and question.api != "chat":
+        return _AsStream(outbound)
+    if question.conversation is not None or unstreamed:
+        return _Decoding(outbound, question.conversation, endpoint)
+    return _PassThrough(outbound)
 
 
 def _by_status(status: int, headers: Mapping[str, str], body: bytes, dialect: str) -> UpstreamError:

@@ -16,7 +16,16 @@ from typing import Any, Protocol, TypeAlias
 
 import structlog
 
-from octoroute.errors import Declined, HeadersTooLarge, OctorouteError, TooLarge, Unauthorized, WrongMediaType, WrongMethod
+from octoroute.errors import (
+    Declined,
+    Forbidden,
+    HeadersTooLarge,
+    OctorouteError,
+    TooLarge,
+    Unauthorized,
+    WrongMediaType,
+    WrongMethod,
+)
 from octoroute.types import Secret
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -66,26 +75,50 @@ def new_id() -> str:
 
 
 class Keys:
-    """The keys of `[auth]`. Digests are compared, all of them, so that time tells nothing about a key."""
+    """The keys of `[auth]`. Digests are compared, all of them, so that time tells nothing about a key.
 
-    def __init__(self, keys: Sequence[Secret]) -> None:
-        self._digests = [hashlib.sha256(key.reveal().encode()).digest() for key in keys]
+    In logs and statistics a key is called by its place in the configuration: `key-1`, `admin-1`.
+    """
+
+    def __init__(self, keys: Sequence[Secret], admin_keys: Sequence[Secret] = ()) -> None:
+        self._open = not keys
+        self._has_admin = bool(admin_keys)
+        self._known = [(_digest(key.reveal()), f"admin-{at}") for at, key in enumerate(admin_keys, 1)]
+        self._known += [(_digest(key.reveal()), f"key-{at}") for at, key in enumerate(keys, 1)]
 
     def check(self, headers: Mapping[str, str]) -> str | None:
-        """The offered key's name: key-1 for the first, and so on; None when no keys are configured. `x-api-key` or a bearer token.
+        """The name of the key that is offered, as `x-api-key` or as a bearer token; None where none is needed.
 
-        Raises Unauthorized unless one of the keys is offered.
+        Raises Unauthorized.
         """
-        if not self._digests:
-            return None
-        offered = offered_keys(headers)
-        if not offered:
-            raise Unauthorized("a key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
-        digests = [hashlib.sha256(key.encode("latin-1", "replace")).digest() for key in offered]
-        found = [any([hmac.compare_digest(digest, known) for digest in digests]) for known in self._digests]  # noqa: C419 - all of them
-        if True not in found:
+        if self._open:
+            return self._name(headers) if self._has_admin else None
+        name = self._name(headers)
+        if name is None:
+            if not offered_keys(headers):
+                raise Unauthorized("a key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
             raise Unauthorized("the key is not one of this gateway's")
-        return f"key-{found.index(True) + 1}"
+        return name
+
+    def check_admin(self, headers: Mapping[str, str]) -> str:
+        """The admin key's name. Raises Forbidden and Unauthorized."""
+        if not self._has_admin:
+            raise Forbidden('the admin routes are off; set [auth] admin_keys = ["${OCTOROUTE_ADMIN_KEY}"] to use them')
+        name = self._name(headers)
+        if name is None:
+            raise Unauthorized("an admin key is needed here; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
+        if not name.startswith("admin-"):
+            raise Forbidden("this key is a client's; the admin routes need one of [auth] admin_keys")
+        return name
+
+    def _name(self, headers: Mapping[str, str]) -> str | None:
+        digests = [_digest(key) for key in offered_keys(headers)]
+        matching = [name for known, name in self._known for digest in digests if hmac.compare_digest(digest, known)]
+        return matching[0] if matching else None
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("latin-1", "replace")).digest()
 
 
 def offered_keys(headers: Mapping[str, str]) -> list[str]:

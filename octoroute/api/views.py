@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,9 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from octoroute import __version__
+from octoroute.api import admin
 from octoroute.api.edge import (
     ClientGone,
-    Keys,
     Receive,
     Scope,
     Send,
@@ -26,34 +25,31 @@ from octoroute.api.edge import (
     request_id,
     send_error,
 )
+from octoroute.api.reply import json_reply
+from octoroute.api.status import able, by_provider, of_provider
 from octoroute.counting import Counting
 from octoroute.deciding import ALIASES
 from octoroute.dialects.base import Inbound
 from octoroute.errors import BadRequest, OctorouteError, UnknownModel, UnknownRoute, WrongMethod
 from octoroute.explain import explain, tell
-from octoroute.gateway import Gateway
 from octoroute.health import Circuit
 from octoroute.metrics import Metrics, Scraper
 from octoroute.routers.base import Router
-from octoroute.types import Endpoint
 from octoroute.types import Request as Question
 
 OWN_MODELS = ("auto", "fast", "balanced", "deep")
 
 
-class Rooms(Protocol):
+class Rooms(admin.Rooms, Protocol):
     """What the views look at: the application."""
 
-    gateway: Gateway
     metrics: Metrics
     scraper: Scraper
     inbound: Mapping[str, Inbound]
-    keys: Keys
     max_request_bytes: int
     aliases: tuple[str, ...]
     counting: Counting
     dry_router: Router
-    wall: Callable[[], float]
 
 
 class Views:
@@ -73,6 +69,7 @@ class Views:
                 Route("/v1/models/{name:path}", self.model),
                 Route("/v1/route", self.route, methods=["POST"]),
                 Route("/v1/messages/count_tokens", self.count, methods=["POST"]),
+                *admin.Admin(self._rooms).routes(),
             ],
             exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientGone: self._gone},
         )
@@ -82,18 +79,17 @@ class Views:
     # who we are and how we are
 
     async def index(self, request: Request) -> Response:
-        return _json({"name": "octoroute", "version": __version__}, request)
+        return json_reply({"name": "octoroute", "version": __version__}, request)
 
     async def live(self, request: Request) -> Response:
-        return _json({"status": "OK"}, request)
+        return json_reply({"status": "OK"}, request)
 
     async def ready(self, request: Request) -> Response:
         able = self._able()
-        return _json({"status": "ready" if able else "unavailable"}, request, status=200 if able else 503)
+        return json_reply({"status": "ready" if able else "unavailable"}, request, status=200 if able else 503)
 
     def _able(self) -> bool:
-        health = self._rooms.gateway.health
-        return any(health.circuit(endpoint) is not Circuit.OPEN for endpoint in self._rooms.gateway.house.endpoints)
+        return able(self._rooms.gateway.house.endpoints, self._rooms.gateway.health)
 
     async def health(self, request: Request) -> Response:
         metrics = self._rooms.metrics
@@ -109,7 +105,7 @@ class Views:
         }
         if self._known(request):
             body["providers"] = self._providers()
-        return _json(body, request)
+        return json_reply(body, request)
 
     def _known(self, request: Request) -> bool:
         try:
@@ -119,30 +115,8 @@ class Views:
         return True
 
     def _providers(self) -> dict[str, dict[str, Any]]:
-        """Each provider as its best endpoint has it."""
-        found: dict[str, list[Endpoint]] = {}
-        for endpoint in self._rooms.gateway.house.endpoints:
-            found.setdefault(endpoint.provider, []).append(endpoint)
-        health = self._rooms.gateway.health
-        told: dict[str, dict[str, Any]] = {}
-        for name, endpoints in found.items():
-            best = min(endpoints, key=lambda endpoint: _WORST.index(self._word(endpoint)))
-            states = [health.of(endpoint) for endpoint in endpoints]
-            told[name] = {
-                "status": self._word(best),
-                "priority": max(endpoint.priority for endpoint in endpoints),
-                "failure_count": max(state.failures for state in states),
-                "last_success": max((state.succeeded_at for state in states if state.succeeded_at), default=None),
-                "last_failure": max((state.failed_at for state in states if state.failed_at), default=None),
-            }
-        return told
-
-    def _word(self, endpoint: Endpoint) -> str:
-        health = self._rooms.gateway.health
-        circuit = health.circuit(endpoint)
-        if circuit is Circuit.CLOSED:
-            return "unhealthy" if health.of(endpoint).failures else "healthy"
-        return "half_open" if circuit is Circuit.HALF_OPEN else "circuit_open"
+        gateway = self._rooms.gateway
+        return {name: of_provider(endpoints, gateway.health) for name, endpoints in by_provider(gateway.house.endpoints).items()}
 
     async def exposition(self, request: Request) -> Response:
         text = await self._rooms.scraper.text()
@@ -170,22 +144,22 @@ class Views:
                     "in_flight": state.in_flight,
                 }
             )
-        return _json({"models": rows}, request)
+        return json_reply({"models": rows}, request)
 
     async def models(self, request: Request) -> Response:
         names = self._names()
         if "anthropic-version" not in request.headers:
-            return _json({"object": "list", "data": [_model(name) for name in names]}, request)
+            return json_reply({"object": "list", "data": [_model(name) for name in names]}, request)
         page, more = paged([*self._rooms.aliases, *names], request.query_params)
         data = [_anthropic_model(name) for name in page]
         ends = {"first_id": page[0] if page else None, "last_id": page[-1] if page else None}
-        return _json({"data": data, "has_more": more, **ends}, request)
+        return json_reply({"data": data, "has_more": more, **ends}, request)
 
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name not in self._names() and name not in ALIASES:
             raise UnknownModel(f"the model {name[:200]!r} does not exist; GET /v1/models lists those that do", param="model")
-        return _json(_anthropic_model(name) if "anthropic-version" in request.headers else _model(name), request)
+        return json_reply(_anthropic_model(name) if "anthropic-version" in request.headers else _model(name), request)
 
     def _names(self) -> list[str]:
         return list(dict.fromkeys([*OWN_MODELS, *(endpoint.name for endpoint in self._rooms.gateway.house.endpoints)]))
@@ -193,11 +167,11 @@ class Views:
     async def route(self, request: Request) -> Response:
         asked = await self._asked(request, "openai")
         key_name = self._rooms.keys.check(request.headers)
-        return _json(tell(await explain(self._rooms.gateway, self._rooms.dry_router, asked, key_name)), request)
+        return json_reply(tell(await explain(self._rooms.gateway, self._rooms.dry_router, asked, key_name)), request)
 
     async def count(self, request: Request) -> Response:
         counted = await self._rooms.counting.count(await self._asked(request, "anthropic"), self._rooms.dry_router)
-        response = _json({"input_tokens": counted.tokens}, request)
+        response = json_reply({"input_tokens": counted.tokens}, request)
         response.headers["x-octoroute-token-count"] = counted.how
         return response
 
@@ -259,9 +233,6 @@ class _Error(Response):
         await send_error(send, error, writer, given_id)
 
 
-_WORST = ("healthy", "unhealthy", "half_open", "circuit_open")
-
-
 def _status(failures: float) -> str:
     return "degraded" if failures else "operational"
 
@@ -272,12 +243,6 @@ def _model(name: str) -> dict[str, Any]:
 
 def _anthropic_model(name: str) -> dict[str, Any]:
     return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
-
-
-def _json(value: object, request: Request, status: int = 200) -> Response:
-    return Response(
-        msgspec.json.encode(value), status, headers={"x-request-id": request_id(request.headers)}, media_type="application/json"
-    )
 
 
 class Door:

@@ -32,6 +32,7 @@ COMMANDS = {
     "init": ("octoroute.cli.init", "look for model servers and vendor keys, and write a configuration that uses them"),
     "config": ("octoroute.cli.config", "print the commented configuration template"),
     "route": ("octoroute.cli.route", "explain where a prompt would go, and why"),
+    "logs": ("octoroute.cli.logs", "count, clean up, or print the traffic log"),
     "import": ("octoroute.cli.importing", "turn another program's configuration, or YAML or JSON, into TOML"),
     "migrate": ("octoroute.cli.migrate", "turn another program's environment variables into a configuration file"),
     "check": ("octoroute.cli.check", "say everything that is wrong with a configuration"),

@@ -44,7 +44,7 @@ def _live(config: Config) -> int:
 
 
 def summary(config: Config) -> Iterator[str]:
-    from octoroute.types import Tier  # noqa: PLC0415  commands import lazily
+    from octoroute.types import CHAT_TIERS  # noqa: PLC0415  commands import lazily
 
     host, routing = config.server.host, config.routing
     yield f"{config.source} is valid"
@@ -53,7 +53,7 @@ def summary(config: Config) -> Iterator[str]:
     yield f"  strategy   {routing.strategy}{asked}"
     order, attempts = config.selection.order, config.retry.max_attempts or "all"
     yield f"  selection  {_ORDERS[order].format(config.selection.policy)}, {attempts} attempts"
-    for tier in Tier:
+    for tier in CHAT_TIERS:
         yield from _group(tier, [endpoint for endpoint in config.endpoints if endpoint.tier is tier], order)
     if config.embedding:
         yield from _group("embedding", config.embedding, order)

@@ -1,4 +1,4 @@
-"""`octoroute config [-o FILE]`: the template, on standard output or as a new file. Reads no configuration."""
+"""`octoroute config [--env] [-o FILE]`: the template, on standard output or as a new file. Reads no configuration."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from octoroute.errors import OctorouteError
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write it to a new file; never overwrites")
+    parser.add_argument("--env", action="store_true", help="the template of a .env file instead")
 
 
 def run(args: argparse.Namespace) -> int:
-    from octoroute.config.template import template  # noqa: PLC0415  commands import lazily
+    from octoroute.config.dotenv import dotenv_template  # noqa: PLC0415  commands import lazily
+    from octoroute.config.template import template  # noqa: PLC0415
 
+    text = dotenv_template() if args.env else template()
     output: Path | None = args.output
     if output is None:
-        print(template(), end="")
+        print(text, end="")
         return 0
-    write_new(output, template())
+    write_new(output, text)
     print(f"octoroute: wrote {output}", file=sys.stderr)
+    if args.env:
+        return 0
     print(f"octoroute: edit it, then start with `octoroute --config {output}`", file=sys.stderr)
     return 0
 

@@ -7,14 +7,16 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from octoroute import dialects
 from octoroute.app import App
 from octoroute.config import Config
 from octoroute.conversation import Conversation, Role, Text, Turn
 from octoroute.errors import OctorouteError
-from octoroute.types import Endpoint
+from octoroute.types import Endpoint, Tier
 from octoroute.upstream import Question
 
 QUESTION = Conversation(turns=(Turn(Role.USER, (Text("Say hello."),)),), max_tokens=16)
+TO_EMBED = b'{"model": "auto", "input": "hello"}'
 AT_ONCE = 8
 
 
@@ -31,7 +33,7 @@ async def ask(config: Config) -> Sequence[Answered]:
     gate = asyncio.Semaphore(AT_ONCE)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_ask(app, endpoint, gate)) for endpoint in config.endpoints]
+            tasks = [group.create_task(_ask(app, endpoint, gate)) for endpoint in app.gateway.house.endpoints]
         return [task.result() for task in tasks]
     finally:
         await app.stop()
@@ -42,12 +44,19 @@ async def _ask(app: App, endpoint: Endpoint, gate: asyncio.Semaphore) -> Answere
     async with gate:
         since = time.monotonic()
         try:
-            body = upstream.outbound(endpoint).write(QUESTION, endpoint, stream=False)
-            opened = await upstream.open(endpoint, Question(body=body, stream=False, conversation=QUESTION))
+            opened = await upstream.open(endpoint, _question(app, endpoint))
             opened.close()
         except OctorouteError as error:
             return Answered(endpoint, time.monotonic() - since, error.message)
         return Answered(endpoint, time.monotonic() - since, None)
+
+
+def _question(app: App, endpoint: Endpoint) -> Question:
+    if endpoint.tier is Tier.EMBEDDING:
+        asked = dialects.interfaces(app.wall)["embeddings"].read(TO_EMBED, request_id="check", headers={})
+        return app.gateway.question(asked, endpoint)
+    body = app.gateway.upstream.outbound(endpoint).write(QUESTION, endpoint, stream=False)
+    return Question(body=body, stream=False, conversation=QUESTION)
 
 
 def report(answers: Sequence[Answered]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 
@@ -12,7 +13,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from octoroute import logs  # noqa: PLC0415  commands import lazily
+    from octoroute.banner import Pen, banner  # noqa: PLC0415
     from octoroute.config import environment, load  # noqa: PLC0415
+    from octoroute.config.file import ConfigFile  # noqa: PLC0415
     from octoroute.config.load import ENVIRONMENT  # noqa: PLC0415
 
     cwd = Path.cwd()
@@ -27,6 +30,12 @@ def run(args: argparse.Namespace) -> int:
         style=config.observability.log_format,
         providers=[endpoint.provider for endpoint in config.endpoints],
         env=env,
+        once=True,
     )
-    source = None if config.source == ENVIRONMENT else Path(config.source)
-    return serve(config, load=lambda: load(source, environment.variables(cwd), cwd))
+    if sys.stdout.isatty() and config.observability.log_format != "json":
+        plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+        print("\n".join(banner(config, Pen(colours=logs.coloured(sys.stdout, env), plain=plain))), flush=True)
+    if config.source == ENVIRONMENT:
+        return serve(config, load=lambda: load(None, environment.variables(cwd), cwd))
+    file = ConfigFile(Path(config.source), lambda: environment.variables(cwd), cwd)
+    return serve(config, load=file.load, file=file)

@@ -16,12 +16,11 @@ from octoroute.errors import ConfigError
 from octoroute.learned.tiers import thresholds_of
 from octoroute.types import Capability, Endpoint, Price, ProviderLimits, Secret, Tier
 
-EMBEDDING = "embedding"
 DEFAULT_KIND = ProviderTable().kind
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One endpoint as the file has it. `group` is a tier's name or "embedding"."""
+    """One endpoint as the file has it. `group` is its tier's name."""
 
     group: str
     path: str
@@ -34,6 +33,8 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
     _check_names(entries, reader)
     _check_presence(entries, file, reader)
     _check_routing(file.routing, reader)
+    if file.context.critical_at < file.context.warn_at and not reader.wrong("context"):
+        reader.problem("context.critical_at", f"must not be below warn_at ({file.context.warn_at:g}); raise it, or lower warn_at")
     ids = _ids(entries, file, reader)
     places = _places(entries)
     built = [
@@ -44,16 +45,20 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
     check_selection(file, built, reader)
     return Config(
         server=file.server,
-        endpoints=tuple(endpoint for group, endpoint in built if group != EMBEDDING),
-        embedding=tuple(endpoint for group, endpoint in built if group == EMBEDDING),
+        endpoints=tuple(endpoint for group, endpoint in built if group != Tier.EMBEDDING),
+        embedding=tuple(endpoint for group, endpoint in built if group == Tier.EMBEDDING),
         limits=dict(_limits(file.providers)),
         routing=file.routing,
         selection=file.selection,
         retry=file.retry,
         queue=file.queue,
         health=file.health,
+        context=file.context,
         auth=file.auth,
         observability=file.observability,
+        logging=file.logging,
+        file=file,
+        written=reader.written,
         source=source,
         warnings=tuple(_warnings(file, names)),
     )
@@ -61,10 +66,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
 
 def _entries(file: File) -> Iterator[Entry]:
     models = file.models
-    for group, tables in (
-        *zip(Tier, (models.fast, models.balanced, models.deep), strict=True),
-        (EMBEDDING, models.embedding),
-    ):
+    for group, tables in zip(Tier, (models.fast, models.balanced, models.deep, models.embedding), strict=True):
         for index, table in enumerate(tables):
             yield Entry(str(group), child(f"models.{group}", index), table)
 
@@ -98,7 +100,7 @@ def _check_names(entries: tuple[Entry, ...], reader: Reader) -> None:
     first: dict[str, Entry] = {}
     for entry in entries:
         name = entry.table.name
-        if entry.group == EMBEDDING or not name:
+        if entry.group == Tier.EMBEDDING or not name:
             continue
         other = first.setdefault(name, entry)
         if other.group != entry.group:
@@ -191,14 +193,16 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: File, names: Nam
         reader.problem(child(entry.path, "base_url"), 'is missing; add it, for example base_url = "http://127.0.0.1:11434/v1"')
     if provider_name not in file.providers and provider_name not in names.kinds and not reader.wrong(shared):
         _unknown_provider(entry, file, names, reader)
+    if table.advertised_window is not None and table.context_window is None:
+        reader.problem(child(entry.path, "advertised_window"), "needs the real one beside it; add context_window")
     key, headers = _key(table.api_key if table.api_key is not None else provider.api_key), _headers(entry, provider, reader)
     if key and not provider.allow_auth_header_override:
         _check_credentials(entry, provider, reader)
-    limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep, EMBEDDING: None}
+    limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep}
     return Endpoint(
         id=endpoint_id,
         name=table.name,
-        tier=Tier.FAST if entry.group == EMBEDDING else Tier(entry.group),
+        tier=Tier(entry.group),
         kind=provider.kind,
         provider=_label(entry, file),
         base_url=(base_url or "").removesuffix("/"),
@@ -214,9 +218,11 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: File, names: Nam
         max_output_tokens=table.max_output_tokens,
         temperature=table.temperature,
         context_window=table.context_window,
+        advertised_window=table.advertised_window,
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
+        quirks=table.quirks,
         price=_price(table.price),
-        first_event_timeout_s=provider.timeout_seconds or limits[entry.group] or file.server.request_timeout_seconds,
+        first_event_timeout_s=provider.timeout_seconds or limits.get(Tier(entry.group)) or file.server.request_timeout_seconds,
         idle_timeout_s=file.server.stream_idle_timeout_seconds,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from octoroute.config.environment import child
 from octoroute.config.reader import Reader, nearest
 from octoroute.config.schema import File, RuleTable, Selection
-from octoroute.types import Endpoint, Tier
+from octoroute.types import CHAT_TIERS, Endpoint
 
 ACTIONS = ("tier", "endpoint", "provider", "reject")
 
@@ -20,7 +20,7 @@ def check_selection(file: File, built: Sequence[tuple[str, Endpoint]], reader: R
             f'"{selection.policy}" has no say when selection.order is "{selection.order}", which orders all endpoints itself; '
             "remove one of them",
         )
-    endpoints = [endpoint for group, endpoint in built if group in set(Tier)]
+    endpoints = [endpoint for group, endpoint in built if group in CHAT_TIERS]
     taken: dict[str, int] = {}
     for index, rule in enumerate(file.routing.rules):
         path = child("routing.rules", index)

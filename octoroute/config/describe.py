@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal, Union, cast, get_args, get_origin
 
 from octoroute.config.schema import Field, Key, Names
-from octoroute.types import Secret
+from octoroute.types import CHAT_TIERS, Secret, Tier
 
 _WORDS: Mapping[object, str] = {bool: "true or false", int: "whole number", float: "number", str: "text", Secret: "text"}
 
@@ -27,6 +27,8 @@ def choices(hint: object, key: Key, names: Names) -> Sequence[str]:
     hint = bare(hint)
     if get_origin(hint) is Literal:
         return get_args(hint)
+    if hint is Tier:
+        return CHAT_TIERS  # what a router may be told to choose
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return [member.value for member in hint]
     if key.names:

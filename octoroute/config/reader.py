@@ -53,7 +53,7 @@ class Wrong(Exception):
 class Reader:
     def __init__(self, names: Names, written: Mapping[str, str]) -> None:
         self._names = names
-        self._written = written
+        self.written = written
         self.problems: list[tuple[str, str]] = []
 
     def problem(self, path: str, text: str) -> None:
@@ -65,8 +65,8 @@ class Reader:
 
     def show(self, path: str, value: object) -> str:
         """A value for the eyes of the operator; one that the environment had a part in as the file has it."""
-        if path in self._written:
-            return f"the value of {json.dumps(self._written[path], ensure_ascii=False)}"
+        if path in self.written:
+            return f"the value of {json.dumps(self.written[path], ensure_ascii=False)}"
         if isinstance(value, str):
             return json.dumps(value if len(value) <= 80 else value[:77] + "...", ensure_ascii=False)
         if isinstance(value, bool):
@@ -158,13 +158,13 @@ class Reader:
     def _flag(self, value: object, path: str) -> bool:
         if isinstance(value, bool):
             return value
-        if path in self._written and isinstance(value, str) and value.strip().lower() in {"true", "false"}:
+        if path in self.written and isinstance(value, str) and value.strip().lower() in {"true", "false"}:
             return value.strip().lower() == "true"
         raise Wrong(f"must be true or false, got {self.show(path, value)}; write it without quotes")
 
     def _number(self, hint: type[int | float], key: Key, value: object, path: str) -> int | float:
         whole = hint is int
-        if path in self._written and isinstance(value, str):
+        if path in self.written and isinstance(value, str):
             text = value.strip()
             if (_INTEGER if whole else _NUMBER).fullmatch(text):
                 value = hint(text)
@@ -191,7 +191,7 @@ class Reader:
         word = text.lower() if key.fold else text
         if word in known:
             return word
-        if path not in self._written and word in key.retired:
+        if path not in self.written and word in key.retired:
             raise Wrong(f"{self.show(path, text)} {key.retired[word]}; use one of {', '.join(known)}")
         close = nearest(text, known)
         remedy = f'did you mean "{close}"?' if close else "use one of those, in lower case"

@@ -124,8 +124,12 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[queue]", schema.Queue),
     ("[health]", schema.Health),
     ("[timeouts]", schema.Timeouts),
+    ("[context]", schema.Context),
     ("[auth]", schema.Auth),
     ("[observability]", schema.Observability),
+    ("[logging]", schema.Logging),
+    ("[logging.traffic]", schema.TrafficLog),
+    ("[logging.rotation]", schema.Rotation),
 )
 
 

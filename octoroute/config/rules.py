@@ -156,3 +156,15 @@ def description(text: str) -> str | None:
     if len(text) > 1000:
         return "is longer than 1000 characters, and is sent with every routing question; shorten it"
     return None
+
+
+def file_stem(text: str) -> str | None:
+    return None if _VERSION.fullmatch(text) and text[0] not in ".-" else "is not a file name; use letters, digits, - and _"
+
+
+def pattern(text: str) -> str | None:
+    try:
+        found = re.compile(text)
+    except re.error as error:
+        return f"is not a regular expression: {error.msg}; correct it, and write it in 'single quotes'"
+    return "matches nothing at all, that is, everywhere; say what to redact" if found.match("") else None

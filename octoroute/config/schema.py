@@ -13,6 +13,7 @@ from typing import Annotated, Literal, get_type_hints
 import msgspec
 
 from octoroute.config import rules
+from octoroute.dialects.openai.quirks import PRESETS
 from octoroute.learned.tiers import Options
 from octoroute.providers import KINDS
 from octoroute.routers import STRATEGIES, CascadeOptions
@@ -28,6 +29,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     strategies: tuple[str, ...] = tuple(STRATEGIES)
     kinds: tuple[str, ...] = KINDS
     policies: tuple[str, ...] = tuple(POLICIES)
+    quirks: tuple[str, ...] = tuple(PRESETS)
     request_types: tuple[str, ...] = tuple(REQUEST_TYPES)
 
 
@@ -41,7 +43,7 @@ class Key(msgspec.Struct, frozen=True):
     """Greater than this."""
     high: float | None = None
     """Largest allowed."""
-    names: Literal["strategies", "kinds", "policies", "request_types"] | None = None
+    names: Literal["strategies", "kinds", "policies", "quirks", "request_types"] | None = None
     check: rules.Check | None = None
     """For each text of the value."""
     check_name: rules.Check | None = None
@@ -187,9 +189,26 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     context_window: Annotated[
         int | None, Key("tokens; a longer prompt goes elsewhere", low=1, high=1000000000, example="65536")
     ] = None
+    advertised_window: Annotated[
+        int | None,
+        Key(
+            "the window that clients believe in; token counts they are told are scaled to it; needs context_window",
+            low=1,
+            high=1000000000,
+            example="200000",
+        ),
+    ] = None
     capabilities: Annotated[
         tuple[Capability, ...] | None, Key("what it can do; everything when not said", example='["tools", "vision", "json"]')
     ] = None
+    quirks: Annotated[
+        tuple[str, ...],
+        Key(
+            "habits of an OpenAI-compatible server, laid over each other; guessed from address and model when not said",
+            names="quirks",
+            example='["vllm"]',
+        ),
+    ] = ()
     max_in_flight: Annotated[int, Key("requests at the same time; 0 is no limit", low=0, high=1000000)] = 0
     price: Annotated[PriceTable | None, Key("USD per million tokens", example="{ input = 0.15, output = 0.60 }")] = None
 
@@ -498,6 +517,27 @@ class Timeouts(Table, frozen=True, kw_only=True):
     deep: Annotated[float | None, Key("seconds", low=1, high=3600, example="60")] = None
 
 
+class Context(Table, frozen=True, kw_only=True):
+    """What happens to a prompt that is too long for every endpoint's context_window, and how full windows are reported."""
+
+    policy: Annotated[
+        Literal["reject", "truncate", "off"],
+        Key(
+            "reject: 400 in the words that make agents compact themselves; truncate: the oldest exchanges are left out; off: "
+            "windows are not looked at"
+        ),
+    ] = "reject"
+    reserve_output: Annotated[
+        Literal["requested", "none"], Key("requested: prompt and max_tokens together must fit; none: the prompt alone")
+    ] = "requested"
+    warn_at: Annotated[float, Key("share of the window above which x-octoroute-context says warning", low=0, high=1)] = 0.6
+    critical_at: Annotated[float, Key("share above which it says critical", low=0, high=1)] = 0.8
+    report: Annotated[
+        Literal["headers", "body", "off"],
+        Key("where context_info goes; body adds fields that strict clients may refuse"),
+    ] = "headers"
+
+
 class Auth(Table, frozen=True, kw_only=True):
     """Who may use the gateway."""
 
@@ -509,6 +549,14 @@ class Auth(Table, frozen=True, kw_only=True):
             example='["${OCTOROUTE_API_KEY}"]',
         ),
     ] = ()
+    admin_keys: Annotated[
+        tuple[Secret, ...],
+        Key(
+            "for the /admin routes, which are off without one; they are good for every other route too",
+            check=rules.client_key,
+            example='["${OCTOROUTE_ADMIN_KEY}"]',
+        ),
+    ] = ()
 
 
 class Observability(Table, frozen=True, kw_only=True):
@@ -518,6 +566,43 @@ class Observability(Table, frozen=True, kw_only=True):
         "info"
     )
     log_format: Annotated[Literal["auto", "console", "json"], Key("auto is console on a terminal, else json")] = "auto"
+
+
+class TrafficLog(Table, frozen=True, kw_only=True):
+    """Every request with its answer, a line of JSON each, in files of their own; keys are left out, prompts are not."""
+
+    enabled: Annotated[bool, Key("true writes them")] = False
+    directory: Annotated[str, Key("made if it is not there", check=rules.label)] = "logs"
+    name: Annotated[str, Key("the file is called NAME.ndjson", check=rules.file_stem)] = "traffic"
+    max_body_bytes: Annotated[
+        int, Key("of each request and each answer; what is longer is cut, 0 leaves bodies out", low=0, high=1 << 30)
+    ] = 1048576
+    queue_bytes: Annotated[
+        int, Key("what may wait for a slow disk; more is dropped and counted, and no answer waits", low=65536, high=1 << 32)
+    ] = 67108864
+    redact: Annotated[
+        tuple[str, ...],
+        Key("regular expressions; what they match is written as ***", check=rules.pattern, example="['[0-9]{16}']"),
+    ] = ()
+
+
+class Rotation(Table, frozen=True, kw_only=True):
+    """When a log file is put aside as NAME.YYYYMMDD_HHMMSS.ndjson, and how long it is kept."""
+
+    enabled: Annotated[bool, Key("false lets the file grow")] = True
+    max_size_mb: Annotated[float, Key("a line that would make it larger goes to a new file", above=0, high=1048576)] = 50.0
+    compression: Annotated[bool, Key("gzip what was put aside")] = True
+    compress_immediately: Annotated[bool, Key("false: at the next cleanup")] = True
+    max_backups: Annotated[int, Key("files put aside that are kept; 0 keeps all", low=0, high=1000000)] = 10
+    max_age_days: Annotated[float, Key("older ones are removed; 0 keeps all", low=0, high=36500)] = 30.0
+    cleanup_interval_hours: Annotated[float, Key("between two cleanups", above=0, high=8760)] = 24.0
+
+
+class Logging(Table, frozen=True, kw_only=True):
+    """Logs in files. The log on standard output is [observability]'s."""
+
+    traffic: Annotated[TrafficLog, Key("requests and answers")] = TrafficLog()
+    rotation: Annotated[Rotation, Key("of the files")] = Rotation()
 
 
 class File(Table, frozen=True, kw_only=True):
@@ -532,8 +617,10 @@ class File(Table, frozen=True, kw_only=True):
     queue: Annotated[Queue, Key("")] = Queue()
     health: Annotated[Health, Key("")] = Health()
     timeouts: Annotated[Timeouts, Key("")] = Timeouts()
+    context: Annotated[Context, Key("")] = Context()
     auth: Annotated[Auth, Key("")] = Auth()
     observability: Annotated[Observability, Key("")] = Observability()
+    logging: Annotated[Logging, Key("")] = Logging()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -549,7 +636,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     retry: Retry = Retry()
     queue: Queue = Queue()
     health: Health = Health()
+    context: Context = Context()
     auth: Auth = Auth()
     observability: Observability = Observability()
+    logging: Logging = Logging()
     source: str = ""
     warnings: tuple[str, ...] = ()
+    file: File = File()
+    """The same as the file has it, defaults filled in."""
+    written: Mapping[str, str] = {}
+    """By path, the text in the file for each value that the environment had a part in."""

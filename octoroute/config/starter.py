@@ -14,9 +14,8 @@ from octoroute.config import rules
 from octoroute.config.describe import toml
 from octoroute.config.environment import escape
 from octoroute.config.schema import Names
-from octoroute.types import Tier
+from octoroute.types import CHAT_TIERS, Tier
 
-EMBEDDING = "embedding"
 MOST_MODELS = 200
 """Of one server."""
 
@@ -107,7 +106,7 @@ def billions(model: str) -> float | None:
 def group(model: str) -> str:
     """Below 14 billion parameters fast, from 50 on deep, between them or unsaid balanced; embedding models apart."""
     if _EMBEDDERS.search(model.lower()):
-        return EMBEDDING
+        return str(Tier.EMBEDDING)
     size = billions(model)
     if size is None:
         return str(Tier.BALANCED)
@@ -124,7 +123,7 @@ def starter(servers: Sequence[Server], keys: Sequence[Key], names: Names) -> str
     local = list(_local(servers))
     taken = {line.name for line in local}  # a name means one tier, and a local proxy may list a vendor's models
     lines = [*local, *(line for line in _vendors(usable_keys) if line.name not in taken)]
-    if not any(line.group != EMBEDDING for line in lines):
+    if not any(line.group != Tier.EMBEDDING for line in lines):
         return None
     return "".join(_text(servers, keys, lines, names))
 
@@ -137,7 +136,7 @@ def _local(servers: Sequence[Server]) -> Iterator[Line]:
 
 def _vendors(keys: Sequence[Key]) -> Iterator[Line]:
     for key in keys:
-        for tier, model in zip(Tier, key.vendor.models, strict=False):
+        for tier, model in zip(CHAT_TIERS, key.vendor.models, strict=False):
             yield Line(str(tier), model, {"provider": toml(key.vendor.kind)}, -1)
 
 
@@ -154,7 +153,7 @@ def _text(servers: Sequence[Server], keys: Sequence[Key], lines: Sequence[Line],
     )
     for key in keys:
         yield from _provider(key, names)
-    for name in (*Tier, EMBEDDING):
+    for name in Tier:
         yield from _tables(str(name), [line for line in lines if line.group == name])
 
 

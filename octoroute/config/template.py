@@ -88,8 +88,11 @@ def _lines(names: Names) -> Iterator[str]:
         ("queue", schema.Queue),
         ("health", schema.Health),
         ("timeouts", schema.Timeouts),
+        ("context", schema.Context),
         ("auth", schema.Auth),
         ("observability", schema.Observability),
+        ("logging.traffic", schema.TrafficLog),
+        ("logging.rotation", schema.Rotation),
     ):
         yield from _table(name, table, names)
 

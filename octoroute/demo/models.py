@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from octoroute.demo.script import AFTER_A_TOOL, ANSWERS, ANY_ANSWER, MARK, Character
-from octoroute.types import Tier
+from octoroute.types import CHAT_TIERS, Tier
 
 _WORD = re.compile(r"\s*\S+")
 _HARD = re.compile(r"\b(?:prove|proof|why|design|derive|optimal|architecture|strategy|reason)\b", re.IGNORECASE)
@@ -232,7 +232,7 @@ def _schema(wanted: ResponseFormat | None) -> Mapping[str, Any] | None:
 
 def _wants_tier(schema: Mapping[str, Any]) -> bool:
     properties: dict[str, dict[str, Any]] = schema.get("properties", {})
-    return set(properties.get("tier", {}).get("enum", ())) == set(Tier)
+    return set(properties.get("tier", {}).get("enum", ())) == set(CHAT_TIERS)
 
 
 def _words(text: str) -> list[str]:

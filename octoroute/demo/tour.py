@@ -18,7 +18,7 @@ from octoroute.demo.models import ModelServer
 from octoroute.demo.screen import Screen
 from octoroute.demo.script import TOUR, Stop
 from octoroute.errors import OctorouteError
-from octoroute.types import Tier
+from octoroute.types import CHAT_TIERS, Tier
 
 _TYPING_S = 0.25
 """A prompt takes this long to appear on a terminal; nobody waits where nobody looks."""
@@ -116,7 +116,7 @@ class Tour:
 
     def _sum_up(self) -> None:
         screen = self._screen
-        counts = ", ".join(f"{screen.paint(tier, tier)} {self._tiers.count(tier)}" for tier in Tier)
+        counts = ", ".join(f"{screen.paint(tier, tier)} {self._tiers.count(tier)}" for tier in CHAT_TIERS)
         seen = f"{self._failed} failure behind the scenes, none in front"
         screen.line()
         screen.line(f"  {screen.paint('✓', 'good')} {len(self._tiers)} prompts to one address: {counts}; {seen}.")

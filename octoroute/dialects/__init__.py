@@ -9,8 +9,11 @@ from collections.abc import Callable, Mapping
 
 from octoroute.dialects.anthropic.inbound import AnthropicInbound
 from octoroute.dialects.anthropic.outbound import AnthropicOutbound
-from octoroute.dialects.base import Inbound, Outbound
+from octoroute.dialects.base import Inbound, Interpreter, Outbound
+from octoroute.dialects.gemini.embeddings import GeminiEmbeddings
 from octoroute.dialects.gemini.outbound import GeminiOutbound
+from octoroute.dialects.openai.completions import CompletionsInbound
+from octoroute.dialects.openai.embeddings import EmbeddingsInbound
 from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.dialects.openai.outbound import OpenAIOutbound
 from octoroute.dialects.responses.inbound import ResponsesInbound
@@ -27,3 +30,12 @@ def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:
 
 def outbound(clock: Callable[[], float]) -> Mapping[str, Outbound]:
     return {dialect.name: dialect for dialect in (OpenAIOutbound(), AnthropicOutbound(), GeminiOutbound(clock))}
+
+
+def interfaces(wall: Callable[[], float]) -> Mapping[str, Inbound]:
+    """What else clients ask for in OpenAI's format, by `Request.api`."""
+    return {dialect.api: dialect for dialect in (CompletionsInbound(wall), EmbeddingsInbound(wall))}
+
+
+INTERPRETERS: Mapping[tuple[str, str], Interpreter] = {("embeddings", "gemini"): GeminiEmbeddings()}
+"""By `Request.api` and the endpoint's dialect. Where there is none, such a request stays with endpoints of its own dialect."""

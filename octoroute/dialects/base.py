@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from octoroute.conversation import Conversation
+from octoroute.dialects.shortening import History
 from octoroute.errors import OctorouteError, UpstreamError
 from octoroute.events import Event, Failed, Finished, FinishReason, Started, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
 from octoroute.types import Endpoint, Request, Usage
@@ -105,6 +106,14 @@ class Inbound(Protocol):
         """The client's bytes with `model` replaced and our own `octoroute` object removed."""
         ...
 
+    def history(self, request: Request) -> History | None:
+        """The messages, to be cut when they do not fit; None: there are none to cut."""
+        ...
+
+    def unsigned(self, request: Request) -> Request | None:
+        """Without thinking that its own dialect's servers would verify; None when the client forbids to take it out."""
+        ...
+
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
         """For `endpoint`, whose defaults it may fill in. Raises BadRequest for what the hub cannot say and must not drop."""
         ...
@@ -125,6 +134,22 @@ class Inbound(Protocol):
 
     def error_event(self, error: OctorouteError, request_id: str) -> bytes:
         """An error inside a stream whose bytes were passed through."""
+        ...
+
+
+class Interpreter(Protocol):
+    """An interface other than chat, told to endpoints whose format has another one for it. Whole answers only."""
+
+    def unsayable(self, request: Request) -> str | None:
+        """Why such an endpoint cannot be asked that, or None."""
+        ...
+
+    def write(self, request: Request, endpoint: Endpoint, notes: list[str]) -> bytes:
+        """The endpoint's body; `notes` as in `Outbound.write`. Raises BadRequest."""
+        ...
+
+    def read(self, request: Request, answer: bytes) -> tuple[bytes, Usage | None]:
+        """The endpoint's answer in the client's dialect, and its usage. Raises Broke."""
         ...
 
 

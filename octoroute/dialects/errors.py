@@ -189,7 +189,7 @@ def error_of(failed: Failed) -> UpstreamError:
             return TooSlow("the upstream timed out", detail=failed.message)
         case "authentication_error" | "permission_error" | "billing_error":
             return Misconfigured("the upstream does not accept the gateway's credentials", detail=failed.message)
-        case "invalid_request_error" | "not_found_error" | "request_too_large":
+        case _ if failed.code == "context_length_exceeded":
             return declined(failed)
         case _:
             return Broke("the upstream answered with an error", detail=failed.message)
@@ -224,7 +224,7 @@ def read_upstream_error(status: int, headers: Mapping[str, str], body: bytes, di
     told = read_told(body)
     if told is None:
         return None
-    if status in {400, 413, 422, 500} and told.context_too_long:
+    if status in {400, 413, 422} and told.context_too_long:
         error = Declined(too_long_message(told.message), status=400, body=body, headers=headers, dialect=dialect)
         error.code = "context_length_exceeded"
         return error

@@ -17,6 +17,11 @@ EARLIER_CHARS = 2000
 IMAGE_TOKENS = 1000
 """Towards the context window; about what the vendors charge for an ordinary picture."""
 
+BASE64_A_CHAR = 10
+"""2,000 tokens a page of 60,000 bytes."""
+_PLAIN = b'"text/plain"'
+_BESIDE = 200
+
 
 class Hints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The client's `octoroute` object, or the headers that say the same. None: not said."""
@@ -27,6 +32,7 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 _HINTS = msgspec.json.Decoder(Hints)
+_MODEL = msgspec.json.Decoder(str)
 
 
 class _Header(NamedTuple):
@@ -59,12 +65,13 @@ def auto_at(model: str) -> tuple[str, float | None]:
 _AUTO = frozenset({"auto", "claude-octoroute-auto"})
 
 
-def read_hints(body: Body, headers: Mapping[str, str], quality: float | None = None) -> Hints:
-    """`quality` of the model's name, the body's object, then the headers, which win. BadRequest naming what is not understood."""
+def read_hints(body: Body, headers: Mapping[str, str]) -> Hints:
+    """`auto:QUALITY`, the body's object, then the headers, which win. BadRequest naming what is not understood."""
     raw = body.values.get("octoroute")
     hints = Hints() if raw is None else decode(raw, _HINTS, "octoroute")
-    if hints.quality is None and quality is not None:
-        hints = msgspec.structs.replace(hints, quality=quality)
+    model = body.values.get("model")
+    if model is not None and hints.quality is None and b":" in bytes(model):
+        hints = msgspec.structs.replace(hints, quality=auto_at(decode(model, _MODEL, "model"))[1])
     for header in _HEADERS:
         text = headers.get(header.name)
         if text is not None:
@@ -97,6 +104,18 @@ class FactsBuilder:
     def message(self, role: str, text: str) -> None:
         self._messages.append((role, text))
 
+    @property
+    def chars(self) -> int:
+        """Four a token, of everything that must fit a context window."""
+        return sum(_chars(text) for _, text in self._messages) + self.extra_chars + 4 * self.images * IMAGE_TOKENS
+
+    def file(self, source: msgspec.Raw) -> None:
+        """As it stands in the body: text counts as text, base64 by the pages that a PDF of such a size has."""
+        self.attachments = True
+        view = memoryview(source)
+        beside = bytes(view[:_BESIDE]) + bytes(view[-_BESIDE:])  # the media type stands before or after the data
+        self.extra_chars += len(view) if _PLAIN in beside else len(view) // BASE64_A_CHAR
+
     def build(self, hints: Hints, *, output_tokens: int | None) -> Facts:
         messages = self._messages
         last = next((at for at in range(len(messages) - 1, -1, -1) if messages[at][0] == "user"), None)
@@ -122,9 +141,10 @@ class FactsBuilder:
 
 def estimate_tokens(messages: list[tuple[str, str]]) -> int:
     """A quarter of the characters, as v1 counted; scripts of one word a character (CJK) count a token a character."""
-    chars = 0
-    for _, text in messages:
-        chars += len(text)
-        if not text.isascii():
-            chars += 3 * ((len(text.encode("utf-8", "surrogatepass")) - len(text)) // 2)
-    return chars // 4
+    return sum(_chars(text) for _, text in messages) // 4
+
+
+def _chars(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    return len(text) + 3 * ((len(text.encode("utf-8", "surrogatepass")) - len(text)) // 2)

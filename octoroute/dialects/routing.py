@@ -21,6 +21,12 @@ class Routing:
     def patched(self, request: Request, model: str) -> bytes:
         raise NotImplementedError("no endpoint speaks this dialect")
 
+    def history(self, request: Request) -> None:
+        """Nothing to cut."""
+
+    def unsigned(self, request: Request) -> Request:
+        return request
+
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:  # noqa: ARG002 - nothing is its default
         assert isinstance(request.body, Conversation)
         return request.body

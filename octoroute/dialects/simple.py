@@ -54,6 +54,12 @@ class Simple:
     def patched(self, request: Request, model: str) -> bytes:
         raise NotImplementedError("no endpoint speaks this dialect")
 
+    def history(self, request: Request) -> None:
+        """Nothing to cut."""
+
+    def unsigned(self, request: Request) -> Request:
+        return request
+
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
         assert isinstance(request.body, str)
         return Conversation(

@@ -15,8 +15,8 @@ from octoroute.learned.lexicon import COMMON, GROUPS, OTHER_LANGUAGES, PHRASES
 
 __all__ = ["CHOICES", "GENERAL", "HEAD", "NAMES", "TAIL", "WORDING", "Reading", "read"]
 
-HEAD = 4_000
-TAIL = 1_500
+HEAD = 3_600
+TAIL = 1_400
 """A longer text is read at both ends: what is asked stands there, what was pasted stands between."""
 
 _APART = str.maketrans({chr(i): " " for i in range(128) if not chr(i).isalnum()})
@@ -28,6 +28,8 @@ _CODE = re.compile(
     r"[{};]$|^[ \t]*(?:def|class|import|from|for|while|if|return|func|fn|const|let|var|public|select|#include)\b.*[:;({]$",
     re.MULTILINE,
 )
+_CODE_ENDS = (";\n", "{\n", "}\n", ":\n ", ";}", "\n}")
+"""Without one of these at the end of a line nothing is taken for code."""
 _UNICODE_SYMBOL = re.compile(r"[√∫∑≤≥≠→∞∈∀∃±×÷π∂²³]")
 _PAIR = re.compile(r"^[\w' ]{1,24}(?:,| \|| and) ?[\w' ]{1,24}\.?$|^(?:i|ii|iii|iv)\b[^a-z]*(?:only|and|,)")
 _STATEMENT = re.compile(r"\b(?:statement|scenario|claim|premise|assertion|case) (?:\d|[ivab])\b|\bii\b")
@@ -43,7 +45,7 @@ _HOW_MUCH = re.compile(
     r"|cost|price|salary|age|weight|depth|length|percent|percentage|difference|profit|time|size|score|probability|ratio)\b"
 )
 _ASKING = frozenset(("how", "what", "calculate", "find", "determine"))
-_INSTRUCTION = re.compile(r"multiple[- ]choice|\boptions?\b|\bletter\b|\bchoose\b|\bselect\b|\bcorrect answer\b")
+_INSTRUCTIONS = frozenset(("option", "options", "letter", "choose", "select"))
 _CATCH_ALL = ("all of", "none of", "both", "neither", "all the above", "a and b")
 _NEGATIONS = frozenset(("not", "except", "cannot", "incorrect", "never", "isn", "least", "false", "doesn", "aren"))
 _TREND = (
@@ -156,10 +158,15 @@ def read(text: str) -> Reading:
     stem = low[: options[0].start()] if texts else low
     asked = set(_tokens(stem)) if texts else counts.keys()
     general = _general(low, stem, counts, words, not _NEGATIONS.isdisjoint(asked))
-    bare = bool(texts) and len(low) - low.rfind(texts[-1]) - len(texts[-1]) <= 14 and not _INSTRUCTION.search(stem)
+    bare = bool(texts) and len(low) - low.rfind(texts[-1]) - len(texts[-1]) <= 14 and not _instructs(stem, asked)
     story = 0.0 if texts or not 12 <= counts.total() <= 250 else _story(low, counts, general, groups)
     structure = (*general, *(_choices(texts, asked) if texts else _NO_CHOICES))
     return Reading((*structure, *wording), words, float(bare), float(bool(texts) and not bare), story)
+
+
+def _instructs(stem: str, asked: AbstractSet[str]) -> bool:
+    """Whether somebody explains how to answer: a bare question with choices does not."""
+    return not _INSTRUCTIONS.isdisjoint(asked) or "multiple-choice" in stem or "multiple choice" in stem or "correct answer" in stem
 
 
 def _tokens(low: str) -> list[str]:
@@ -203,7 +210,7 @@ def _general(low: str, stem: str, counts: Counter[str], words: tuple[str, ...], 
         symbols += len(_COMMAND.findall(low))
     if not low.isascii():
         symbols += len(_UNICODE_SYMBOL.findall(low))
-    code = len(_CODE.findall(low)) if fenced or (lines > 1 and (";" in low or "{" in low or "):" in low)) else 0
+    code = len(_CODE.findall(low)) if fenced or (lines > 1 and any(mark in low for mark in _CODE_ENDS)) else 0
     common = len(_PLAIN & counts.keys())
     foreign = len(words) >= 4 and common < 0.12 * distinct and code == 0
     last = stem.rstrip(" ?.\n")

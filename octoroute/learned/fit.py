@@ -16,6 +16,7 @@ from octoroute import __version__
 from octoroute.errors import ConfigError
 from octoroute.learned.answers import read_answer
 from octoroute.learned.checks import Answer
+from octoroute.learned.conversation import subject
 from octoroute.learned.data import Row, digest, read_rows
 from octoroute.learned.features import Reading, read
 from octoroute.learned.generic import Generic, generic
@@ -48,7 +49,7 @@ def fit_model(rows: Sequence[Row], prompts: Sequence[Generic], provenance: Prove
     `choices` and `story` learn what the strong model gains, `quiz` and `general` where the weak one is wrong.
     """
     broken = broken_groups(rows)
-    kept = [(row, read(row.prompt)) for row in rows if row.labelled and (row.set, row.group) not in broken]
+    kept = [(row, read(subject(row.prompt) or row.prompt)) for row in rows if row.labelled and (row.set, row.group) not in broken]
     open_ended = [(prompt, read(prompt.prompt)) for prompt in prompts]
     names = names_in([row.prompt for row, _ in kept])
     heads = {

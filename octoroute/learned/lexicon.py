@@ -88,18 +88,17 @@ GROUPS: dict[str, str] = {
         platelets toddler infant bleeding differential woman man year old emergency department blood rate""",
     "law": """plaintiff defendant court courts statute statutory contract contracts clause clauses liability liable negligence
         negligent breach breaches damages tort vendor confidentiality entitled rejected excuse excused notice shareholder
-        shareholders articles dismissed tort indemnify indemnity indemnification warranty warranties jurisdiction appeal
-        appellate trial jury judge evidence testimony witness witnesses admissible hearsay constitutional constitution amendment
-        due process property deed easement mortgage tenant landlord lease title conveyed will estate trust beneficiary crime
+        shareholders articles dismissed indemnify indemnity indemnification warranty warranties jurisdiction appeal appellate
+        trial jury judge evidence testimony witness witnesses admissible hearsay constitutional constitution amendment due
+        process property deed easement mortgage tenant landlord lease title conveyed will estate trust beneficiary crime
         criminal murder burglary robbery arson felony convicted conviction prosecution prosecutor sued suit lawsuit motion
         judgment enforce enforceable valid void offer acceptance consideration seller buyer party parties agreement obligations
-        terminate termination notice remedy injunction arbitration counsel attorney lawyer legal law laws counterparty licensee
+        terminate termination remedy injunction arbitration counsel attorney lawyer legal law laws counterparty licensee
         licensor covenant governing""",
     "humanities": """moral morally ethics ethical philosophy philosopher virtue duty rights justice utilitarian utilitarianism
         consequentialism deontological kant autonomy religion religious church god belief beliefs culture cultural society
         social political politics government president congress senate policy war treaty empire revolution colonial king emperor
-        century history historical movement rights freedom liberal conservative democracy party power nation national foreign
-        security""",
+        century history historical movement freedom liberal conservative democracy party power nation national foreign security""",
     "psychology": """behavior behaviour cognitive memory learning conditioning reinforcement attitude attitudes personality
         motivation emotion emotional anxiety depression perception attention development developmental child children adolescent
         adolescents aging older adults self stress therapy therapist stereotype identity intelligence language attachment""",
@@ -170,6 +169,8 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "trade-off", "time complexity", "big-o", "from scratch", "end to end", "end-to-end", "edge cases", "multi-tenant",
         "设计", "設計",
     ),
+    "role play": ("you are a", "i want you to", "in character", "your own voice", "act as"),
+    "puzzle": ("comes next", "who is the", "how do you find out", "does it follow"),
     "medicine": ("year-old", "years old", "next step in", "most likely diagnosis", "presents with", "presents to", "患者"),
     "analysis": (
         "second-order", "pros and cons", "to what extent", "what would change", "what would you", "分析", "影响", "はなぜ",

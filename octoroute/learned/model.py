@@ -120,6 +120,10 @@ class Scorer:
             total += share * self._heads[name].log_odds(reading)
         return total
 
+    def head_log_odds(self, name: str, reading: Reading) -> float:
+        """What one head says, whatever the text looks like."""
+        return self._heads[name].log_odds(reading)
+
     def explain(self, text: str, most: int = 6) -> Score:
         return self.explain_reading(read(text), most)
 

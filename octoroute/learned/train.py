@@ -7,6 +7,7 @@ from zlib import crc32
 
 import msgspec
 
+from octoroute.learned.conversation import subject
 from octoroute.learned.data import Row
 from octoroute.learned.features import Reading, read
 from octoroute.learned.heads import Example, Raw, deviation, fit_raw, names_in
@@ -48,7 +49,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
 
 def train(rows: Sequence[Row], prior: Scorer, provenance: Provenance, *, seed: int = 0, force: bool = False) -> Training:
     """`rows` are labelled and at least `LEAST`. `force`: keep the result whatever the comparison says."""
-    readings = [read(row.prompt) for row in rows]
+    readings = [read(subject(row.prompt) or row.prompt) for row in rows]
     name, recipe = _recipe(readings)
     names = names_in([row.prompt for row in rows])
     gains = [row.gain for row in rows]

@@ -6,7 +6,7 @@ The errors' texts hold a piece of the model's answer, which may repeat the promp
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -60,7 +60,7 @@ class SizeExceeded(UnusableAnswer):
 
 
 class _Choice(msgspec.Struct, forbid_unknown_fields=True):
-    tier: Tier
+    tier: Literal["fast", "balanced", "deep"]
 
 
 _decode = msgspec.json.Decoder(_Choice).decode
@@ -86,7 +86,7 @@ def without_thinking(answer: str) -> str:
 def _structured(answer: str) -> Tier | None:
     fenced = _FENCED.match(answer)
     try:
-        return _decode(fenced[1] if fenced else answer).tier
+        return Tier(_decode(fenced[1] if fenced else answer).tier)
     except (msgspec.MsgspecError, UnicodeError):
         return None
 

@@ -10,13 +10,13 @@ from octoroute.errors import OctorouteError
 from octoroute.routers.answer import UnusableAnswer, read_answer
 from octoroute.routers.base import Ask, Setting
 from octoroute.routers.question import question, system
-from octoroute.types import Decision, Facts, Tier
+from octoroute.types import CHAT_TIERS, Decision, Facts
 
 _log = logging.getLogger(__name__)
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
-    "properties": {"tier": {"type": "string", "enum": [tier.value for tier in Tier]}},
+    "properties": {"tier": {"type": "string", "enum": [tier.value for tier in CHAT_TIERS]}},
     "required": ["tier"],
     "additionalProperties": False,
 }

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from octoroute.routers.inference import infer_task
-from octoroute.types import Facts, Importance, Tier
+from octoroute.types import CHAT_TIERS, Facts, Importance, Tier
 
 DESCRIPTIONS: Mapping[Tier, str] = {
     Tier.FAST: "small and quick: greetings, small talk, simple facts, short edits, translation of a sentence",
@@ -23,7 +23,7 @@ MESSAGE_HEAD, MESSAGE_TAIL = 1200, 600
 TURNS = 6
 TURN_HEAD, TURN_TAIL = 140, 60
 
-_ANSWERS = " or ".join(f'{{"tier": "{tier.value}"}}' for tier in Tier)
+_ANSWERS = " or ".join(f'{{"tier": "{tier.value}"}}' for tier in CHAT_TIERS)
 _ZWJ = "\u200d"
 _MAX_CLUSTER = 16  # code points; the longest family emoji have 11
 
@@ -32,7 +32,7 @@ _ESCAPES = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<\x7f\x85\u20
 
 
 def system(descriptions: Mapping[Tier, str]) -> str:
-    lines = [f"- {tier.name}: {' '.join(descriptions.get(tier, DESCRIPTIONS[tier]).split())}" for tier in Tier]
+    lines = [f"- {tier.name}: {' '.join(descriptions.get(tier, DESCRIPTIONS[tier]).split())}" for tier in CHAT_TIERS]
     return "\n".join(
         (
             "You choose which language model answers a request. You never answer the request itself. The choices:",

@@ -1,11 +1,8 @@
-"""Who is asked, in which order. Health is asked through a function, chance through an injected source.
-
-`plan` is a permutation of the available endpoints. A new policy is a file and a line here.
-"""
+"""Who is asked, in which order: a permutation of those who may be asked now. A new policy is a file and a line here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 
 from octoroute.selection import cheapest, fastest, least_busy, providers_first, sticky, turns
 from octoroute.selection import weighted as by_weight
@@ -13,7 +10,6 @@ from octoroute.selection.base import Asked, Builder, Policy, Random, Senses
 from octoroute.selection.fitness import FALLS_TO, cost_usd, estimated_tokens, fits, unfit
 from octoroute.selection.providers_first import whole
 from octoroute.selection.weighted import Weighted, weighted
-from octoroute.types import Endpoint
 
 __all__ = [
     "FALLS_TO",
@@ -28,7 +24,6 @@ __all__ = [
     "cost_usd",
     "estimated_tokens",
     "fits",
-    "plan",
     "unfit",
     "weighted",
     "whole",
@@ -51,13 +46,3 @@ ORDERS: Mapping[str, Builder] = {
     "random": providers_first.build_random,
 }
 """How providers follow one another, by the name `selection.order` knows; its "endpoint" leaves the word to the policy."""
-
-
-def plan(
-    endpoints: Iterable[Endpoint],
-    available: Callable[[Endpoint], bool],
-    random: Random,
-    order: Callable[[Sequence[Endpoint], Random], list[Endpoint]] = weighted,
-) -> list[Endpoint]:
-    """The endpoints that may be asked now, best first."""
-    return order([endpoint for endpoint in endpoints if available(endpoint)], random)

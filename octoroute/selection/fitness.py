@@ -10,6 +10,7 @@ FALLS_TO: Mapping[Tier, tuple[Tier, ...]] = {
     Tier.FAST: (Tier.FAST, Tier.BALANCED, Tier.DEEP),
     Tier.BALANCED: (Tier.BALANCED, Tier.DEEP, Tier.FAST),
     Tier.DEEP: (Tier.DEEP, Tier.BALANCED, Tier.FAST),
+    Tier.EMBEDDING: (Tier.EMBEDDING,),
 }
 """A tier that cannot answer falls to the next bigger one, then to the next smaller."""
 
@@ -20,13 +21,17 @@ ASSUMED_OUTPUT_TOKENS = 500
 TOO_DEAR = "would cost about"
 
 
-def unfit(endpoint: Endpoint, facts: Facts, max_cost_usd: float | None = None) -> str | None:
-    """Why this endpoint can never answer such a request, or None. Without a price there is no cost to hold against it."""
+def unfit(endpoint: Endpoint, facts: Facts, max_cost_usd: float | None = None, *, sized: Facts | None = None) -> str | None:
+    """Why this endpoint can never answer such a request, or None. Without a price there is no cost to hold against it.
+
+    `sized`: the facts as far as they must fit its window; None: as they are.
+    """
     if not facts.needs <= endpoint.capabilities:
         missing = ", ".join(sorted(facts.needs - endpoint.capabilities))
         return f"has no {missing}"
-    if not fits(endpoint, facts):
-        return f"{facts.context_tokens + (facts.output_tokens or 0)} tokens do not fit {endpoint.context_window}"
+    sized = sized or facts
+    if not fits(endpoint, sized):
+        return f"{sized.context_tokens + (sized.output_tokens or 0)} tokens do not fit {endpoint.context_window}"
     if max_cost_usd is not None:
         cost = cost_usd(endpoint, facts)
         if cost is not None and cost > max_cost_usd:

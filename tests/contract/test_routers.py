@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from octoroute.routers import STRATEGIES, Setting, reason
-from octoroute.types import Facts, Tier
+from octoroute.types import CHAT_TIERS, Facts
 
 BIG = "Compare the code in this poem, (). " * 30_000
 
@@ -32,7 +32,7 @@ def strategy(request):
 
 
 def check(decision):
-    assert decision.tier in Tier
+    assert decision.tier in CHAT_TIERS
     assert decision.why
     assert len(decision.why) < 120
     assert reason(decision) != "other"
@@ -68,7 +68,7 @@ async def test_the_same_facts_get_the_same_decision(strategy, text):
     assert [await again.route(facts) for _ in range(3)] == [first] * 3
 
 
-@pytest.mark.parametrize("tier", Tier)
+@pytest.mark.parametrize("tier", CHAT_TIERS)
 async def test_the_default_tier_is_the_configured_one(strategy, tier):
     decision = await strategy(Setting(default_tier=tier), Model("")).route(Facts(text="Why is the sky blue?"))
     assert decision.by != "default" or decision.tier is tier

@@ -89,15 +89,31 @@ async def take(gateway: Gateway, stream: bool, stop_after: int | None) -> str:
 
 pauses = st.integers(0, 3)
 errors = st.sampled_from([Unreachable("x"), TooSlow("x"), Throttled("x", retry_after_s=1), Broke("x")])
-steps = st.lists(pauses | st.sampled_from([b": c\n\n", ONE, ONE[:8], ONE[8:], STOP, DONE, ERROR, b"data: {\n\n", "for ever"]) | errors, max_size=7)
+steps = st.lists(
+    pauses | st.sampled_from([b": c\n\n", ONE, ONE[:8], ONE[8:], STOP, DONE, ERROR, b"data: {\n\n", "for ever"]) | errors,
+    max_size=7,
+)
 heads = st.builds(Script, turns=pauses, head=errors)
 streams = st.builds(Script, turns=pauses, steps=steps)
 refusals = st.builds(Script, turns=pauses, status=st.sampled_from([400, 401, 429, 500, 503, 301]), steps=st.just([b"{}"]))
-wholes = st.builds(Script, turns=pauses, content_type=st.just("application/json"), steps=st.sampled_from([[str(completion()).replace("'", '"').replace("None", "null").encode()], [b"{}"], [b"nonsense"], [Broke("x")]]))
+wholes = st.builds(
+    Script,
+    turns=pauses,
+    content_type=st.just("application/json"),
+    steps=st.sampled_from(
+        [[str(completion()).replace("'", '"').replace("None", "null").encode()], [b"{}"], [b"nonsense"], [Broke("x")]]
+    ),
+)
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(heads | streams | refusals | wholes, min_size=1, max_size=4), st.booleans(), st.none() | st.integers(0, 40), st.none() | st.integers(0, 3), st.integers(1, 3))
+@given(
+    st.lists(heads | streams | refusals | wholes, min_size=1, max_size=4),
+    st.booleans(),
+    st.none() | st.integers(0, 40),
+    st.none() | st.integers(0, 3),
+    st.integers(1, 3),
+)
 def test_settled_once_closed_and_released_under_any_interleaving(scripts, stream, leave_at, stop_after, endpoints):
     async def run():
         gateway, transport, book, health, ones = made(scripts, endpoints=endpoints)
@@ -121,7 +137,11 @@ def test_settled_once_closed_and_released_under_any_interleaving(scripts, stream
     assert not any(health.of(one).probing for one in ones)
     for outcome in book.outcomes:
         assert len(outcome.attempts) == len(transport.calls)
-        expected = {"whole": {Ending.ANSWERED}, "streamed": {Ending.ANSWERED, Ending.BROKEN}, "error": {Ending.FAILED, Ending.REFUSED}}
+        expected = {
+            "whole": {Ending.ANSWERED},
+            "streamed": {Ending.ANSWERED, Ending.BROKEN},
+            "error": {Ending.FAILED, Ending.REFUSED},
+        }
         assert outcome.ending in expected.get(result, {Ending.ABANDONED, Ending.BROKEN, Ending.ANSWERED, Ending.FAILED})
         assert (outcome.endpoint is not None) == (bool(outcome.attempts) and outcome.attempts[-1].error is None)
         assert outcome.total_s >= 0
@@ -165,7 +185,9 @@ async def test_a_client_that_leaves_before_the_first_event_has_its_attempt_told(
     assert [attempt.error for attempt in outcome.attempts] == ["abandoned"]
 
 
-@pytest.mark.parametrize(("backoff", "waits"), [("exponential", [0.1, 0.2, 0.4, 0.8]), ("linear", [0.1, 0.2, 0.3, 0.4]), ("fixed", [0.1] * 4)])
+@pytest.mark.parametrize(
+    ("backoff", "waits"), [("exponential", [0.1, 0.2, 0.4, 0.8]), ("linear", [0.1, 0.2, 0.3, 0.4]), ("fixed", [0.1] * 4)]
+)
 def test_the_back_off_grows_as_configured_and_half_of_it_is_chance(backoff, waits):
     """v1 §10.20: 100, 200, 400 ms."""
     retry = Retry(backoff=backoff)

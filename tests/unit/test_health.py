@@ -40,7 +40,12 @@ class Model:
 
     def may_ask(self, now: float) -> bool:
         circuit = self.circuit(now)
-        return circuit is not Circuit.OPEN and not (circuit is Circuit.HALF_OPEN and self.trial is not None) and now >= self.rests_until and self.in_flight < LIMIT
+        return (
+            circuit is not Circuit.OPEN
+            and not (circuit is Circuit.HALF_OPEN and self.trial is not None)
+            and now >= self.rests_until
+            and self.in_flight < LIMIT
+        )
 
     def succeeded(self) -> None:
         self.failures, self.opened_at = 0, None

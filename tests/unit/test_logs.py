@@ -73,7 +73,10 @@ def test_the_first_six_providers_have_six_colours_and_the_rest_keep_theirs():
 def test_a_colour_is_the_same_in_every_process():
     code = "from octoroute.logs import colour_of; print([colour_of(f'provider-{n}', {}) for n in range(20)])"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    told = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env={**env, "PYTHONHASHSEED": seed}).stdout for seed in ("1", "2")}
+    told = {
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env={**env, "PYTHONHASHSEED": seed}).stdout
+        for seed in ("1", "2")
+    }
     assert len(told) == 1
     assert len(set(eval(told.pop()))) > 2
 
@@ -107,7 +110,10 @@ def test_levels(write, level, shown):
 
 
 @pytest.mark.parametrize("style", ["json", "console"])
-@pytest.mark.parametrize("value", ["lone \ud800 surrogate", "line\nend", "\x1b[31mred", "\x00", b"\xff", object(), {1, 2}, float("nan"), 10**30, {"a": [None]}])
+@pytest.mark.parametrize(
+    "value",
+    ["lone \ud800 surrogate", "line\nend", "\x1b[31mred", "\x00", b"\xff", object(), {1, 2}, float("nan"), 10**30, {"a": [None]}],
+)
 def test_nothing_that_is_logged_breaks_the_log(write, style, value):
     text = write(style=style, say=lambda log: log.info("odd", value=value))
     assert "odd" in text

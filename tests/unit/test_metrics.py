@@ -11,7 +11,7 @@ import pytest
 
 from octoroute.health import Health
 from octoroute.metrics import GAUGES, TABLE, Metrics, Scraper
-from octoroute.types import Attempt, Decision, Ending, Outcome, Price, Tier, Usage
+from octoroute.types import CHAT_TIERS, Attempt, Decision, Ending, Outcome, Price, Tier, Usage
 from tests.support.house import samples
 from tests.support.parts import endpoint
 
@@ -81,7 +81,14 @@ def test_a_request_counts_once_everywhere():
     metrics = made()
     failed = Attempt(endpoint=ONES[0], took_s=0.1, error="upstream_failed")
     usage = Usage(input_tokens=1_000_000, output_tokens=500_000, cached_tokens=10, reasoning_tokens=5)
-    metrics.record(outcome(attempts=(failed, Attempt(endpoint=ONES[1], took_s=1)), endpoint=ONES[1], usage=usage, cost_usd=usage.cost(ONES[1].price)))
+    metrics.record(
+        outcome(
+            attempts=(failed, Attempt(endpoint=ONES[1], took_s=1)),
+            endpoint=ONES[1],
+            usage=usage,
+            cost_usd=usage.cost(ONES[1].price),
+        )
+    )
     found = {(name, *sorted(value for _, value in labels)): number for (name, labels), number in read(metrics).items()}
     assert found["octoroute_requests_total", "fast", "rule"] == 1
     assert found["octoroute_attempts_total", "a", "upstream_failed"] == 1
@@ -105,7 +112,7 @@ def test_a_thousand_random_records_make_a_bounded_number_of_series():
             outcome(
                 request_id=str(chance.random()),
                 ending=chance.choice(list(Ending)),
-                decision=Decision(tier=chance.choice(list(Tier)), by=chance.choice(["rule", "llm"]), why=str(chance.random())),
+                decision=Decision(tier=chance.choice(CHAT_TIERS), by=chance.choice(["rule", "llm"]), why=str(chance.random())),
                 endpoint=one,
                 attempts=(Attempt(endpoint=one, took_s=0.1),),
                 error=chance.choice([None, "upstream_failed"]),

@@ -12,6 +12,7 @@ from octoroute.dialects.anthropic.encoder import PING
 from octoroute.dialects.anthropic.errors import error_event, error_status, write_error
 from octoroute.dialects.body import Body, decode, encode
 from octoroute.dialects.facts import FactsBuilder, auto_at, read_hints
+from octoroute.dialects.shortening import History, Message
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.types import Facts, Request
 
@@ -20,11 +21,23 @@ class _Block(msgspec.Struct):
     type: str = ""
     text: str | None = None
     content: str | list[_Block] | _Block | None = None
+    thinking: msgspec.Raw = msgspec.Raw(b"")
+    input: msgspec.Raw = msgspec.Raw(b"")
+    source: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Message(msgspec.Struct):
     role: str
     content: str | list[_Block]
+
+
+class _Binding(msgspec.Struct):
+    prefix_mismatch_behavior: str | None = None
+
+
+class _Thinking(msgspec.Struct):
+    budget_tokens: int | None = None
+    block_binding: _Binding | None = None
 
 
 class _Config(msgspec.Struct):
@@ -36,6 +49,8 @@ _BOOL = msgspec.json.Decoder(bool | None)
 _WHOLE = msgspec.json.Decoder(int | None)
 _NUMBER = msgspec.json.Decoder(float | None)
 _SYSTEM = msgspec.json.Decoder(str | list[_Block] | None)
+_THINKING = msgspec.json.Decoder(_Thinking | None)
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _CONFIG = msgspec.json.Decoder(_Config | None)
 
 _FRACTIONS = ("temperature", "top_p")
@@ -54,7 +69,7 @@ class AnthropicReader:
         model = parsed.decode("model", _MODEL)
         if model is None or not model.strip():
             raise BadRequest('model: is missing; send "auto", a tier, or a configured name', param="model")
-        model, quality = auto_at(model)
+        model, _ = auto_at(model)
         for name in _FRACTIONS:
             number = parsed.decode(name, _NUMBER)
             if number is not None and not 0 <= number <= 1:
@@ -68,7 +83,7 @@ class AnthropicReader:
             model=model,
             stream=parsed.decode("stream", _BOOL) or False,
             body=parsed,
-            facts=_facts(parsed, headers, max_tokens, quality),
+            facts=_facts(parsed, headers, max_tokens),
             headers=headers,
             wants_usage=True,
         )
@@ -82,6 +97,33 @@ class AnthropicReader:
         """As `patched`, with all thinking taken out and turned off: for a history that was changed, or begun by another account."""
         assert isinstance(request.body, Body)
         return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body, every=True)})
+
+    def history(self, request: Request) -> History:
+        body = request.body
+        assert isinstance(body, Body)
+        config = body.decode("thinking", _THINKING)
+        budget = config.budget_tokens if config is not None else None
+        return History(
+            "messages",
+            decode(body.values["messages"], _RAWS, "messages"),
+            [_measured(message) for message in read_messages(body)],
+            least_output=(budget or 0) + 1,
+        )
+
+    def unsigned(self, request: Request) -> Request | None:
+        """As `without_thinking`; untouched where the client has told Anthropic to drop what no longer fits."""
+        body = request.body
+        assert isinstance(body, Body)
+        config = body.decode("thinking", _THINKING)
+        mismatch = (
+            config.block_binding.prefix_mismatch_behavior if config is not None and config.block_binding is not None else None
+        )
+        changes = foreign.removed(body, every=True)
+        if mismatch == "drop_block" or not changes:
+            return request
+        if mismatch is not None:
+            return None
+        return self.read(body.patched(changes), request_id=request.id, headers=request.headers)
 
     def status(self, error: OctorouteError) -> int:
         return error_status(error)
@@ -107,7 +149,7 @@ def read_messages(body: Body) -> list[_Message]:
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 
 
-def _facts(body: Body, headers: Mapping[str, str], max_tokens: int | None, quality: float | None) -> Facts:
+def _facts(body: Body, headers: Mapping[str, str], max_tokens: int | None) -> Facts:
     facts = FactsBuilder()
     system = body.decode("system", _SYSTEM)
     if system is not None:
@@ -120,7 +162,17 @@ def _facts(body: Body, headers: Mapping[str, str], max_tokens: int | None, quali
         facts.extra_chars += len(memoryview(body.values["tools"]))
     config = body.decode("output_config", _CONFIG)
     facts.json = body.is_set("output_format") or (config is not None and config.format is not None)
-    return facts.build(read_hints(body, headers, quality), output_tokens=max_tokens or None)
+    return facts.build(read_hints(body, headers), output_tokens=max_tokens or None)
+
+
+def _measured(message: _Message) -> Message:
+    facts = FactsBuilder()
+    content = message.content
+    text = content if isinstance(content, str) else _text_of(content, facts)
+    facts.message(message.role, text)
+    if message.role == "user" and not isinstance(content, str) and any(block.type == "tool_result" for block in content):
+        return Message("results", facts.chars, says=bool(text.strip()))
+    return Message("system" if message.role == "system" else "assistant" if message.role == "assistant" else "user", facts.chars)
 
 
 def _text_of(blocks: Sequence[_Block], facts: FactsBuilder) -> str:
@@ -132,7 +184,8 @@ def _text_of(blocks: Sequence[_Block], facts: FactsBuilder) -> str:
         elif block.type == "image":
             facts.images += 1
         elif block.type in _FILES:
-            facts.attachments = True
+            facts.file(block.source)
+        facts.extra_chars += len(memoryview(block.thinking)) + len(memoryview(block.input))
         facts.tools = facts.tools or block.type in _TOOL_BLOCKS
         inner = block.content
         if isinstance(inner, str):

@@ -246,6 +246,8 @@ def _thinking(config: Fields, conversation: Conversation, can: Accepts, model: s
         return
     wanted = effort.effort_of(wish)
     thinking: Fields = {}
+    if wanted == "none" and (can.levels or can.least_budget):
+        notes.append("thinking: this model cannot be kept from a little of it")
     if can.levels:
         level = _LEVELS.get(wanted or "")
         if level is not None:

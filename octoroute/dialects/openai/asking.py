@@ -36,6 +36,8 @@ from octoroute.errors import BadRequest
 Fields = dict[str, Any]
 JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
 _USER_HASH = 32
+_SWITCHES = frozenset({"thinking_type", "enable_thinking", "chat_template"})
+"""Styles of thinking that have no degrees."""
 
 
 @not_too_deep
@@ -315,6 +317,9 @@ def _thinking(body: Fields, conversation: Conversation, quirks: Quirks, notes: l
             body["reasoning"] = {"enabled": enabled} if wanted in {None, "none"} else limit
         case "unsaid":
             notes.append("thinking: this endpoint cannot be told how much to think")
+    told = quirks.reasoning == "enable_thinking" and wish.budget_tokens is not None
+    if quirks.reasoning in _SWITCHES and enabled and wanted is not None and not told:
+        notes.append("thinking: how much is not told, this endpoint only knows on and off")
 
 
 def _sender(body: Fields, conversation: Conversation, quirks: Quirks) -> None:

@@ -10,6 +10,7 @@ from octoroute.dialects import sse
 from octoroute.dialects.body import UNSET, Body, decode, encode
 from octoroute.dialects.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.openai.errors import error_event, write_error
+from octoroute.dialects.shortening import History, Kind, Message
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.types import Facts, Request
 
@@ -17,6 +18,7 @@ from octoroute.types import Facts, Request
 class _Part(msgspec.Struct):
     type: str = ""
     text: str | None = None
+    file: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Message(msgspec.Struct):
@@ -36,6 +38,7 @@ class _StreamOptions(msgspec.Struct):
 _OPTIONS = msgspec.json.Decoder(_StreamOptions | None)
 _MODEL = msgspec.json.Decoder(str)
 _MESSAGES = msgspec.json.Decoder(list[_Message])
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _FORMAT = msgspec.json.Decoder(_Format | None)
 _BOOL = msgspec.json.Decoder(bool | None)
 
@@ -72,6 +75,15 @@ _CHECKS: Mapping[str, Callable[[str, msgspec.Raw], None]] = {
 }
 """Fields whose limits the format itself sets. Everything else is between the client and the model."""
 
+BUDGETS = ("max_completion_tokens", "max_tokens")
+"""The first that is there counts."""
+_KINDS: Mapping[str, Kind] = {
+    "system": "system",
+    "developer": "system",
+    "assistant": "assistant",
+    "tool": "results",
+    "function": "results",
+}
 _IMAGES = frozenset({"image_url", "input_image", "image"})
 _FILES = frozenset({"file", "input_file", "input_audio"})
 
@@ -80,11 +92,12 @@ class OpenAIReader:
     """The bytes' side of the inbound half; `inbound` adds the translating side."""
 
     name = "openai"
+    api = "chat"
     keep_alive = sse.KEEP_ALIVE
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
         parsed = Body.parse(body)
-        model, quality = auto_at(read_model(parsed))
+        model, _ = auto_at(read_model(parsed))
         stream = parsed.decode("stream", _BOOL) or False
         for name, value in parsed.values.items():
             check = _CHECKS.get(name)
@@ -96,14 +109,29 @@ class OpenAIReader:
             model=model,
             stream=stream,
             body=parsed,
-            facts=_facts(parsed, headers, quality),
+            facts=self.facts(parsed, headers),
             headers=headers,
+            api=self.api,
             wants_usage=stream and _wants_usage(parsed),
         )
+
+    def facts(self, body: Body, headers: Mapping[str, str]) -> Facts:
+        return _facts(body, headers)
 
     def patched(self, request: Request, model: str) -> bytes:
         assert isinstance(request.body, Body)
         return request.body.patched({"model": encode(model), "octoroute": None})
+
+    def history(self, request: Request) -> History | None:
+        body = request.body
+        assert isinstance(body, Body)
+        raws, messages = body.decode("messages", _RAWS), body.decode("messages", _MESSAGES)
+        if not raws or not messages:
+            return None
+        return History("messages", raws, [_measured(message) for message in messages], BUDGETS)
+
+    def unsigned(self, request: Request) -> Request:
+        return request
 
     def status(self, error: OctorouteError) -> int:
         return error.status
@@ -129,28 +157,39 @@ def _wants_usage(body: Body) -> bool:
     return options is not None and bool(options.include_usage)
 
 
-def _facts(body: Body, headers: Mapping[str, str], quality: float | None) -> Facts:
+def _facts(body: Body, headers: Mapping[str, str]) -> Facts:
     messages = body.decode("messages", _MESSAGES)
     if not messages:
         raise BadRequest("messages: must be a list of at least one message", param="messages")
     facts = FactsBuilder()
     for message in messages:
-        if message.role in {"tool", "function"} or bytes(message.tool_calls) not in UNSET:
-            facts.tools = True
-        content = message.content
-        if content is None:
-            facts.message(message.role, "")
-        elif isinstance(content, str):
-            facts.message(message.role, content)
-        else:
-            facts.message(message.role, _text_of(content, facts))
+        _note(message, facts)
     for name in ("tools", "functions"):
         if body.is_set(name):
             facts.tools = True
             facts.extra_chars += len(memoryview(body.values[name]))
     answer_format = body.decode("response_format", _FORMAT)
     facts.json = answer_format is not None and answer_format.type != "text"
-    return facts.build(read_hints(body, headers, quality), output_tokens=_output_tokens(body))
+    return facts.build(read_hints(body, headers), output_tokens=_output_tokens(body))
+
+
+def _note(message: _Message, facts: FactsBuilder) -> None:
+    if message.role in {"tool", "function"} or bytes(message.tool_calls) not in UNSET:
+        facts.tools = True
+        facts.extra_chars += len(memoryview(message.tool_calls))
+    content = message.content
+    if content is None:
+        facts.message(message.role, "")
+    elif isinstance(content, str):
+        facts.message(message.role, content)
+    else:
+        facts.message(message.role, _text_of(content, facts))
+
+
+def _measured(message: _Message) -> Message:
+    facts = FactsBuilder()
+    _note(message, facts)
+    return Message(_KINDS.get(message.role, "user"), facts.chars)
 
 
 def _text_of(parts: Sequence[_Part], facts: FactsBuilder) -> str:
@@ -161,12 +200,12 @@ def _text_of(parts: Sequence[_Part], facts: FactsBuilder) -> str:
         elif part.type in _IMAGES:
             facts.images += 1
         elif part.type in _FILES:
-            facts.attachments = True
+            facts.file(part.file)
     return "\n".join(texts)
 
 
 def _output_tokens(body: Body) -> int | None:
-    for name in ("max_completion_tokens", "max_tokens"):
+    for name in BUDGETS:
         number = body.decode(name, _Whole)
         if number is not None:
             return number if number > 0 else None

@@ -13,6 +13,8 @@ from octoroute.dialects.stop_reasons import FROM_OPENAI
 from octoroute.dialects.usage import OpenAIUsage
 from octoroute.errors import Broke
 
+_NOTHING = msgspec.Raw(b"null")
+
 
 class _Message(msgspec.Struct):
     content: Any = None
@@ -30,8 +32,8 @@ class _Choice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: OpenAIUsage | None = None
-    error: msgspec.Raw = msgspec.Raw(b"null")  # msgspec takes no union with Raw
-    data: msgspec.Raw = msgspec.Raw(b"null")
+    error: msgspec.Raw = _NOTHING  # msgspec takes no union with Raw
+    data: msgspec.Raw = _NOTHING
     """Embeddings stand here."""
 
 
@@ -68,10 +70,23 @@ class OpenAITap:
                     chunk = _CHUNK.decode(data)
                 except (msgspec.DecodeError, RecursionError):
                     self._feed(frame)
-                else:
+                    continue
+                if not self._goes_on(chunk):
                     self._note(chunk, data)
             elif frame:
                 self._feed(frame)
+
+    def _goes_on(self, chunk: _Chunk) -> bool:
+        """The next words of the only choice and nothing else, as most frames are: counted without further ado."""
+        choices = chunk.choices
+        if not choices or len(choices) > 1 or chunk.usage is not None or chunk.error is not _NOTHING:
+            return False
+        choice = choices[0]
+        delta = choice.delta
+        if delta is None or choice.finish_reason is not None or choice.index not in self._seen or type(delta.content) is not str:
+            return False
+        self.progress.output_chars += len(delta.content)
+        return True
 
     def _feed(self, frames: bytes) -> None:
         for name, data in read_frames(frames):

@@ -17,11 +17,13 @@ from octoroute.dialects.responses import wire
 from octoroute.dialects.responses.answer import ECHOED, write_whole
 from octoroute.dialects.responses.encoder import ResponsesEncoder
 from octoroute.dialects.responses.question import read_question, refuse_state
+from octoroute.dialects.shortening import History, Kind, Message
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.events import Event
 from octoroute.types import Endpoint, Facts, Request
 
 _REQUEST = msgspec.json.Decoder(wire.Request)
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _SUMMED_UP = ("reasoning", "text")
 
 
@@ -34,7 +36,7 @@ class ResponsesInbound:
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
         parsed = Body.parse(body)
-        model, quality = auto_at(read_model(parsed))
+        model, _ = auto_at(read_model(parsed))
         request = decode(body, _REQUEST, "")
         refuse_state(request)
         if not request.input:
@@ -45,13 +47,25 @@ class ResponsesInbound:
             model=model,
             stream=bool(request.stream),
             body=parsed,
-            facts=_facts(request, parsed, headers, quality),
+            facts=_facts(request, parsed, headers),
             headers=headers,
             wants_usage=True,
         )
 
     def patched(self, request: Request, model: str) -> bytes:
         raise NotImplementedError("no endpoint is asked in this dialect")
+
+    def history(self, request: Request) -> History | None:
+        body = request.body
+        assert isinstance(body, Body)
+        items = decode(body.raw, _REQUEST, "").input
+        if not items or isinstance(items, str):
+            return None
+        raws = decode(body.values["input"], _RAWS, "input")
+        return History("input", raws, [_measured(item) for item in items], ("max_output_tokens",))
+
+    def unsigned(self, request: Request) -> Request:
+        return request
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
         del endpoint  # the request says all
@@ -89,7 +103,7 @@ def _echo(request: Request) -> dict[str, object]:
     return {name: value for name, value in values.items() if name not in _SUMMED_UP or request.body.is_set(name)}
 
 
-def _facts(request: wire.Request, body: Body, headers: Mapping[str, str], quality: float | None) -> Facts:
+def _facts(request: wire.Request, body: Body, headers: Mapping[str, str]) -> Facts:
     facts = FactsBuilder()
     if request.instructions:
         facts.message("system", request.instructions)
@@ -103,7 +117,16 @@ def _facts(request: wire.Request, body: Body, headers: Mapping[str, str], qualit
         facts.extra_chars += len(memoryview(body.values["tools"]))
     wanted = request.text.format if request.text is not None else None
     facts.json = wanted is not None and wanted.type != "text"
-    return facts.build(read_hints(body, headers, quality), output_tokens=request.max_output_tokens)
+    return facts.build(read_hints(body, headers), output_tokens=request.max_output_tokens)
+
+
+def _measured(item: wire.Item) -> Message:
+    facts = FactsBuilder()
+    _note(item, facts)
+    if item.type == "message":
+        kind: Kind = "assistant" if item.role == "assistant" else "system" if item.role in {"system", "developer"} else "user"
+        return Message(kind, facts.chars)
+    return Message("results" if item.type.endswith("_output") else "assistant", facts.chars)
 
 
 def _note(item: wire.Item, facts: FactsBuilder) -> None:

@@ -12,7 +12,7 @@ from octoroute.config.environment import child
 from octoroute.config.load import DISCOVERED
 from octoroute.config.schema import Names
 from octoroute.errors import ConfigError
-from octoroute.types import Capability, Importance, Price, ProviderLimits, Secret, Tier
+from octoroute.types import CHAT_TIERS, Capability, Importance, Price, ProviderLimits, Secret, Tier
 
 DATA = Path(__file__).parents[2] / "data"
 CASES = tomllib.loads((DATA / "broken_configurations.toml").read_text("utf-8"))["case"]
@@ -89,7 +89,7 @@ def test_every_default_is_the_contracts():
     assert (server.max_request_bytes, server.drain_timeout_seconds, server.workers) == (33554432, 30, 1)
     assert (routing.strategy, routing.default_importance, routing.default_tier) == ("hybrid", Importance.NORMAL, Tier.BALANCED)
     assert (routing.router_tier, routing.router_timeout_s) == (Tier.BALANCED, 10)
-    assert set(routing.tier_descriptions) == set(Tier)
+    assert set(routing.tier_descriptions) == set(CHAT_TIERS)
     assert (config.selection.policy, config.retry.max_attempts, config.retry.backoff) == ("weighted", 3, "exponential")
     assert (config.health.interval_seconds, config.health.failure_threshold, config.health.recovery_seconds) == (30, 3, 30)
     assert (config.auth.keys, config.observability.log_level, config.observability.log_format) == ((), "info", "auto")
@@ -157,7 +157,7 @@ def test_endpoints_stand_in_tier_order_and_replicas_get_ids_of_their_own():
         + endpoint("fast", 1, 'id = "fast-m@h:1-2"')
     )
     assert [endpoint.id for endpoint in config.endpoints] == ["fast-m@h:1", "fast-m@h:1-3", "fast-m@h:1-2", "deep-m@h:1"]
-    assert [(endpoint.id, endpoint.tier) for endpoint in config.embedding] == [("embedding-m@h:1", Tier.FAST)]
+    assert [(endpoint.id, endpoint.tier) for endpoint in config.embedding] == [("embedding-m@h:1", Tier.EMBEDDING)]
 
 
 def test_an_id_made_from_any_name_fits_into_a_header():
@@ -346,8 +346,21 @@ PLACES = {
     "": "{key}",
     **{
         f"[{name}]": f"{name}.{{key}}"
-        for name in ("server", "models", "selection", "retry", "queue", "health", "timeouts", "auth", "observability")
+        for name in (
+            "server",
+            "models",
+            "selection",
+            "retry",
+            "queue",
+            "health",
+            "timeouts",
+            "context",
+            "auth",
+            "observability",
+            "logging",
+        )
     },
+    **{f"[{name}]": f"{name}.{{key}}" for name in ("logging.traffic", "logging.rotation")},
     **{f"[{name}]": f"{name}.{{key}}" for name in ("routing", "routing.tiers", "routing.router_timeouts", "providers.p")},
     **{f"[[models.{name}]]": f"models.{name}[0].{{key}}" for name in ("fast", "balanced", "deep", "embedding")},
     **{

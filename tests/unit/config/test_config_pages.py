@@ -23,7 +23,7 @@ TABLES = [
 ]
 
 
-OF_THEIR_OWN = {"rules", "tiers", "router_timeouts", "learned", "cascade", "sticky", "shadow"}
+OF_THEIR_OWN = {"rules", "traffic", "rotation", "tiers", "router_timeouts", "learned", "cascade", "sticky", "shadow"}
 
 
 class AnyVariable(dict[str, str]):

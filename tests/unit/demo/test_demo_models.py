@@ -10,7 +10,7 @@ from octoroute.demo.models import Asked, ModelServer, example, say, tier_for
 from octoroute.demo.script import ANSWERS, CAST, MARK, TOUR, Character
 from octoroute.routers.llm import SCHEMA
 from octoroute.routers.question import question
-from octoroute.types import Facts, Tier
+from octoroute.types import CHAT_TIERS, Facts, Tier
 
 AT_ONCE = Character(tier=Tier.FAST, models=("sim-small",), first_word_s=0, words_per_s=1e9)
 TOOLS = [
@@ -144,6 +144,6 @@ def test_asked_as_the_routing_model_it_names_a_tier(text, tier):
 
 
 def test_the_cast_has_a_server_for_each_tier_and_the_tour_an_answer_for_each_prompt():
-    assert [character.tier for character in CAST] == list(Tier)
+    assert [character.tier for character in CAST] == list(CHAT_TIERS)
     assert all(ANSWERS[stop.prompt] for stop in TOUR)
     assert len({stop.prompt for stop in TOUR}) == len(TOUR)

@@ -133,7 +133,8 @@ def test_p103_what_is_no_answer(body):
         ({"message": "slow down", "type": "rate_limit_error"}, Throttled),
         ({"message": "busy", "code": 503}, Overloaded),
         ({"message": "key", "code": "invalid_api_key"}, Misconfigured),
-        ({"message": "no", "type": "invalid_request_error"}, Declined),
+        ({"message": "no", "type": "invalid_request_error"}, Broke),  # an error in an answer's place is a failed attempt
+        ({"message": "maximum context length is 8 tokens", "code": "context_length_exceeded"}, Declined),
         ("plain words", Broke),
     ],
 )

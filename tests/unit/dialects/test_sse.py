@@ -12,7 +12,9 @@ from octoroute.errors import Broke
 fields = st.sampled_from(["data: ", "data:", ": ", ":", "event: ", "id: ", "retry: ", "data", "odd: "])
 texts = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=8)
 ends = st.sampled_from([b"\n", b"\r\n", b"\r"])
-frames = st.lists(st.lists(st.builds(lambda field, text: (field + text).encode(), fields, texts), min_size=1, max_size=3), max_size=6)
+frames = st.lists(
+    st.lists(st.builds(lambda field, text: (field + text).encode(), fields, texts), min_size=1, max_size=3), max_size=6
+)
 
 
 @st.composite
@@ -80,7 +82,10 @@ def test_split_parts_a_stream_without_losing_a_byte(stream):
     assert [event for part in parts for event in sse.read_frames(part)] == events([data])
 
 
-@given(st.binary(min_size=0, max_size=40).filter(lambda data: b"\n" not in data and b"\r" not in data), st.none() | st.sampled_from(["error", "message_stop"]))
+@given(
+    st.binary(min_size=0, max_size=40).filter(lambda data: b"\n" not in data and b"\r" not in data),
+    st.none() | st.sampled_from(["error", "message_stop"]),
+)
 def test_a_frame_we_write_reads_as_what_we_wrote(data, name):
     assert events([sse.frame(data, name)]) == [(name or "", data)]
 

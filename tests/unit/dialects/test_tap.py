@@ -12,8 +12,19 @@ from octoroute.dialects.openai.tap import OpenAITap
 from octoroute.errors import Broke
 
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["index", "delta", "content", "finish_reason", "message", "usage", "prompt_tokens", "x"]), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["index", "delta", "content", "finish_reason", "message", "usage", "prompt_tokens", "x"]),
+            inner,
+            max_size=3,
+        )
+    ),
     max_leaves=8,
 )
 

@@ -21,12 +21,12 @@ from octoroute.routers.answer import (
     read_answer,
     without_thinking,
 )
-from octoroute.types import Tier
+from octoroute.types import CHAT_TIERS, Tier
 
 REFERENCE = re.compile(r"(?<![A-Za-z0-9_])(FAST|BALANCED|DEEP)(?![A-Za-z0-9_])", re.ASCII)
 
 
-@pytest.mark.parametrize("tier", Tier)
+@pytest.mark.parametrize("tier", CHAT_TIERS)
 @pytest.mark.parametrize(
     "shape",
     [

@@ -13,7 +13,7 @@ from octoroute import errors
 from octoroute.routers import REASONS, STRATEGIES, ask_nobody, reason
 from octoroute.routers.base import Setting
 from octoroute.routers.llm import CHOSEN, FAILURES, NOT_ASKED, SCHEMA, UNEXPECTED
-from octoroute.types import Facts, Importance, Task, Tier
+from octoroute.types import CHAT_TIERS, Facts, Importance, Task, Tier
 
 OPEN = Facts(text="Why is the sky blue?", tokens=6)
 """No rule decides it."""
@@ -38,7 +38,7 @@ ASKING = pytest.mark.parametrize("strategy", ["llm", "hybrid"])
 
 
 @ASKING
-@pytest.mark.parametrize("tier", Tier)
+@pytest.mark.parametrize("tier", CHAT_TIERS)
 async def test_the_models_choice_counts(strategy, tier):
     model = Model(f'{{"tier": "{tier}"}}')
     decision = await STRATEGIES[strategy](Setting(), model).route(OPEN)
@@ -85,7 +85,7 @@ FAILED = [
 @ASKING
 @pytest.mark.parametrize(("answer", "code"), FAILED)
 async def test_whatever_goes_wrong_the_default_tier_answers(strategy, answer, code):
-    for tier in Tier:
+    for tier in CHAT_TIERS:
         decision = await STRATEGIES[strategy](Setting(default_tier=tier), Model(answer)).route(OPEN)
         assert (decision.tier, decision.by) == (tier, "default")
         assert decision.why == FAILURES[code]
@@ -129,11 +129,11 @@ async def test_llm_asks_even_when_a_rule_would_do():
 async def test_concurrent_questions_do_not_mix():
     async def echo(_system, question, _schema):
         await asyncio.sleep(0)
-        return next(tier for tier in Tier if f"pick-{tier}" in question)
+        return next(tier for tier in CHAT_TIERS if f"pick-{tier}" in question)
 
     for strategy in ("llm", "hybrid"):
         router = STRATEGIES[strategy](Setting(), echo)
-        wanted = [tier for _ in range(40) for tier in Tier]
+        wanted = [tier for _ in range(40) for tier in CHAT_TIERS]
         decisions = await asyncio.gather(*(router.route(Facts(text=f"pick-{tier}")) for tier in wanted))
         assert [decision.tier for decision in decisions] == wanted
 
@@ -167,9 +167,9 @@ ANSWERS = st.one_of(
 )
 
 
-@given(st.sampled_from(sorted(STRATEGIES)), FACTS, ANSWERS, st.sampled_from(Tier))
+@given(st.sampled_from(sorted(STRATEGIES)), FACTS, ANSWERS, st.sampled_from(CHAT_TIERS))
 def test_a_decision_always_and_never_an_exception(strategy, facts, answer, default):
     decision = asyncio.run(STRATEGIES[strategy](Setting(default_tier=default), Model(answer)).route(facts))
-    assert decision.tier in Tier
+    assert decision.tier in CHAT_TIERS
     assert decision.why in REASONS
     assert decision.by != "default" or decision.tier is default

@@ -20,7 +20,7 @@ from octoroute.routers.question import (
     quoted,
     system,
 )
-from octoroute.types import Facts, Importance, Task, Tier
+from octoroute.types import CHAT_TIERS, Facts, Importance, Task, Tier
 
 BENIGN = Facts(text="Why is the sky blue?", tokens=7, messages=1)
 SKELETON = [line for number, line in enumerate(question(BENIGN).split("\n")) if number != 4]
@@ -45,7 +45,7 @@ def test_it_holds_text_numbers_names_and_the_instruction_last():
     for fact in ("1234", "Messages: 3", "Importance: high", "Task: code", "Tools: yes", "Images: yes", "Attachments: no"):
         assert fact in asked
     assert asked.index("1234") < asked.index("Why is the sky blue?") < asked.index("Respond with ONLY")
-    assert all(tier.name in asked and f'"{tier.value}"' in asked for tier in Tier)
+    assert all(tier.name in asked and f'"{tier.value}"' in asked for tier in CHAT_TIERS)
 
 
 def test_the_task_is_inferred_when_it_was_not_said():

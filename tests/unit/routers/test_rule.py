@@ -9,11 +9,11 @@ import pytest
 from octoroute.routers import REASONS, reason
 from octoroute.routers.base import Setting
 from octoroute.routers.rule import NO_RULE, RULES, RuleRouter, build, decide
-from octoroute.types import Facts, Importance, Task, Tier
+from octoroute.types import CHAT_TIERS, Facts, Importance, Task
 
 LOW, NORMAL, HIGH = Importance
 CHAT, CODE, CREATIVE, ANALYSIS, SUMMARY, QUESTION = Task
-FAST, BALANCED, DEEP = Tier
+FAST, BALANCED, DEEP = CHAT_TIERS
 HUGE = 10**9
 
 
@@ -74,7 +74,7 @@ def test_the_task_is_inferred_when_the_client_did_not_say():
     assert decide(Facts(text="Which postal code has Delhi ", tokens=8)) is None
 
 
-@pytest.mark.parametrize("tier", Tier)
+@pytest.mark.parametrize("tier", CHAT_TIERS)
 async def test_what_no_rule_decides_goes_to_the_default_tier(tier):
     decision = await RuleRouter(Setting(default_tier=tier)).route(Facts(text="Why is the sky blue?"))
     assert (decision.tier, decision.by, decision.why) == (tier, "default", NO_RULE)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from octoroute.config import Config, load, loads
 from octoroute.config.schema import Names
 from octoroute.errors import ConfigError
-from octoroute.types import Secret, Tier
+from octoroute.types import CHAT_TIERS, Secret, Tier
 
 DATA = Path(__file__).parents[3] / "data" / "providers_json"
 NAMES = Names(kinds=("openai", "azure", "anthropic", "gemini"))
@@ -311,7 +311,7 @@ def test_the_guides_high_availability():
 )
 def test_the_guides_cost_and_geography(file, providers):
     config = load(DATA / file, GUIDE_ENV, DATA, NAMES)
-    for tier in Tier:
+    for tier in CHAT_TIERS:
         assert [name for name, _ in asked(config, tier)] == providers
 
 

@@ -1,0 +1,106 @@
+"""How the configuration changes while the gateway runs: one change at a time, and only to one that is valid.
+
+What is wrong with a new one is raised, and the old one stays. Requests under way finish as they began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import structlog
+
+from octoroute.config.file import ConfigFile
+from octoroute.config.schema import Config
+from octoroute.errors import BadRequest
+
+log = structlog.stdlib.get_logger("octoroute.config")
+
+AT_START = (
+    "server.host",
+    "server.port",
+    "server.workers",
+    "server.drain_timeout_seconds",
+    "observability.log_level",
+    "observability.log_format",
+)
+"""Keys that are read when the process starts, and not again."""
+
+NO_FILE = "this gateway was not started from a configuration file; start it with `octoroute --config FILE`"
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    config: Config
+    waiting: tuple[str, ...]
+    """Keys that have changed, and count from the next start on."""
+    backup: Path | None = None
+
+
+class Changes:
+    def __init__(
+        self,
+        swap: Callable[[Config], None],
+        now: Callable[[], Config],
+        *,
+        load: Callable[[], Config] | None = None,
+        file: ConfigFile | None = None,
+        spread: Callable[[], None] | None = None,
+    ) -> None:
+        """`swap` makes a configuration the running one, `now` tells which is; `load` reads it again from where it came;
+        `spread` tells the other workers to do so.
+        """
+        self._swap = swap
+        self._now = now
+        self._load = load or (file.load if file else None)
+        self._file = file
+        self._spread = spread or (lambda: None)
+        self._one = asyncio.Lock()
+
+    async def reload(self, load: Callable[[], Config]) -> Changed:
+        """Raises ConfigError with every problem."""
+        async with self._one:
+            return self._change(await asyncio.to_thread(load))
+
+    async def reload_all(self) -> Changed:
+        """Every worker. Raises ConfigError with every problem, BadRequest when there is nothing to read again."""
+        if self._load is None:
+            raise BadRequest(NO_FILE)
+        changed = await self.reload(self._load)
+        self._spread()
+        return changed
+
+    async def replace(self, text: str, language: Literal["toml", "json"]) -> Changed:
+        """Check, write, swap. Raises ConfigError, and OctorouteError when the file cannot be written; then nothing has changed."""
+        file = self._file
+        if file is None:
+            raise BadRequest(NO_FILE)
+        async with self._one:
+            proposal = await asyncio.to_thread(file.propose, text, language)
+            backup = await asyncio.to_thread(file.replace, proposal)
+            try:
+                changed = self._change(proposal.config)
+            except Exception:
+                await asyncio.to_thread(file.restore, backup)
+                raise
+        self._spread()
+        log.info("configuration written", config=str(file.path), backup=str(backup))
+        return msgspec.structs.replace(changed, backup=backup)
+
+    def _change(self, config: Config) -> Changed:
+        old = self._now()
+        self._swap(config)
+        waiting = tuple(key for key in AT_START if _at(old, key) != _at(config, key))
+        for key in waiting:
+            log.warning("this key changes with the next start only", key=key)
+        for warning in config.warnings:
+            log.warning(warning)
+        log.info("configuration reloaded", config=config.source, endpoints=len(config.endpoints))
+        return Changed(config=config, waiting=waiting)
+
+
+def _at(config: Config, key: str) -> object:
+    table, name = key.split(".")
+    return getattr(getattr(config, table), name)

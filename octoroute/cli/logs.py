@@ -1,0 +1,112 @@
+"""`octoroute logs stats|cleanup|cat`: what is in the traffic log's files, and which of them may go."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from octoroute.config.schema import Logging
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=("stats", "cleanup", "cat"), help="count them; remove and pack old files; print lines")
+    parser.add_argument("--directory", metavar="DIR", type=Path, help="instead of the configuration's")
+    parser.add_argument("--name", metavar="NAME", help="instead of the configuration's")
+    parser.add_argument("--request-id", metavar="ID", help="cat: only this request")
+    parser.add_argument("--endpoint", metavar="ID", help="cat: only what this endpoint answered")
+    parser.add_argument(
+        "--ending", choices=("answered", "refused", "failed", "broken", "abandoned"), help="cat: only what ended like this"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    logging = _settings(args)
+    directory = args.directory or Path(logging.traffic.directory)
+    name = args.name or logging.traffic.name
+    if args.what == "cat":
+        _cat(directory, name, args)
+    else:
+        print("\n".join(_stats(directory, name) if args.what == "stats" else _cleanup(directory, name, logging)))
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> Logging:
+    from octoroute.config import environment, load  # noqa: PLC0415  commands import lazily
+    from octoroute.config.schema import Logging  # noqa: PLC0415
+
+    if args.directory is not None and args.config is None:
+        return Logging()
+    return load(args.config, environment.variables(), Path.cwd()).logging
+
+
+def _cat(directory: Path, name: str, args: argparse.Namespace) -> None:
+    from octoroute.traffic.reading import Filter, lines, read, writers  # noqa: PLC0415  commands import lazily
+
+    wanted = Filter(request_id=args.request_id, endpoint=args.endpoint, ending=args.ending)
+    for writer in writers(directory, name):
+        for line in lines(directory, writer):
+            told = read(line)
+            if told is not None and wanted.takes(told):
+                sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+def _stats(directory: Path, name: str) -> Iterator[str]:
+    from octoroute.traffic.files import SUFFIX, put_aside  # noqa: PLC0415  commands import lazily
+    from octoroute.traffic.reading import lines, read, writers  # noqa: PLC0415
+
+    endings: Counter[str] = Counter()
+    endpoints: Counter[str] = Counter()
+    times: list[str] = []
+    unreadable = files = size = 0
+    for writer in writers(directory, name):
+        paths = [aside.path for aside in put_aside(directory, writer)]
+        live = directory / f"{writer}{SUFFIX}"
+        paths += [live] if live.exists() else []
+        files += len(paths)
+        size += sum(path.stat().st_size for path in paths)
+        for line in lines(directory, writer):
+            told = read(line)
+            if told is None:
+                unreadable += 1
+                continue
+            endings[str(told.get("ending"))] += 1
+            endpoints[str(told.get("endpoint", "none"))] += 1
+            time_ = str(told.get("time", ""))
+            times = [min([*times, time_]), max([*times, time_])]
+    yield f"{directory / name}: {files} files, {size} bytes, {endings.total()} requests"
+    if times:
+        yield f"  from {times[0]} to {times[1]}"
+    yield from (f"  ended {ending:<12} {count}" for ending, count in endings.most_common())
+    yield from (f"  by {endpoint:<24} {count}" for endpoint, count in endpoints.most_common())
+    if unreadable:
+        yield f"  {unreadable} lines cannot be read"
+
+
+def _cleanup(directory: Path, name: str, logging: Logging) -> Iterator[str]:
+    from octoroute.traffic.files import sweep  # noqa: PLC0415  commands import lazily
+    from octoroute.traffic.reading import writers  # noqa: PLC0415
+
+    rotation = logging.rotation
+    removed = packed = 0
+    for writer in writers(directory, name):
+        swept = sweep(
+            directory,
+            writer,
+            keep=rotation.max_backups,
+            max_age_s=rotation.max_age_days * 86400,
+            compress=rotation.compression,
+            now=time.time(),
+        )
+        yield from (f"removed {path}" for path in swept.removed)
+        yield from (f"packed  {path} ({ratio:.1f} times smaller)" for path, ratio in swept.packed)
+        yield from (f"trouble {trouble}" for trouble in swept.troubles)
+        removed += len(swept.removed)
+        packed += len(swept.packed)
+    yield f"{directory / name}: {removed} removed, {packed} packed"

@@ -1,0 +1,123 @@
+"""The file that the running configuration came from: read again, checked against a proposal, replaced as a whole.
+
+A proposal is complete, not a patch. What stands there before is kept beside it; a crash leaves the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import msgspec
+
+from octoroute.config.formats import parse
+from octoroute.config.load import load, loads
+from octoroute.config.masking import MASK, unmasked
+from octoroute.config.schema import Config
+from octoroute.errors import ConfigError, OctorouteError
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    config: Config
+    text: str
+    """For the file, in its own format."""
+
+
+class ConfigFile:
+    def __init__(self, path: Path, env: Callable[[], Mapping[str, str]], cwd: Path, wall: Callable[[], float] = time.time) -> None:
+        """`env` is read anew each time: its .env file may have changed too."""
+        self.path = cwd / path
+        self._env = env
+        self._cwd = cwd
+        self._wall = wall
+
+    def load(self) -> Config:
+        """Raises ConfigError."""
+        return load(self.path, self._env(), self._cwd)
+
+    def propose(self, text: str, language: Literal["toml", "json"]) -> Proposal:
+        """Raises ConfigError with every problem; the file is not touched."""
+        tree = parse(text, Path(f"the request.{language}"))
+        same_language = self.path.suffix.lower() == f".{language}"
+        if MASK in text:
+            problems: list[str] = []
+            tree = unmasked(tree, self._tree(), problems)
+            if problems:
+                raise ConfigError(problems)
+            same_language = False
+        wanted = text if same_language else self._written(tree)
+        return Proposal(loads(wanted, self.path, self._env()), wanted)
+
+    def replace(self, proposal: Proposal) -> Path:
+        """Put it in the old file's place, and say where the old one is. Raises OctorouteError; then nothing has changed."""
+        real = self.path.resolve()  # a link stays a link
+        temporary = ""
+        try:
+            backup = self._backup(real)
+            handle, temporary = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(proposal.text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            shutil.copymode(real, temporary)
+            Path(temporary).replace(real)
+        except OSError as error:
+            if temporary:
+                with contextlib.suppress(OSError):
+                    Path(temporary).unlink(missing_ok=True)
+            reason = error.strerror or "unknown reason"
+            raise OctorouteError(f"the configuration file cannot be written: {reason}; nothing was changed") from error
+        return backup
+
+    def restore(self, backup: Path) -> None:
+        """Undo `replace`."""
+        backup.replace(self.path.resolve())
+
+    def _backup(self, real: Path) -> Path:
+        stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime(self._wall()))
+        number = 1
+        while (backup := real.with_name(f"{real.name}.{stamp}{f'-{number}' if number > 1 else ''}.bak")).exists():
+            number += 1
+        shutil.copy2(real, backup)
+        return backup
+
+    def _tree(self) -> object:
+        try:
+            return parse(self.path.read_text("utf-8-sig"), self.path)
+        except (OSError, ValueError, ConfigError):
+            return None
+
+    def _written(self, tree: object) -> str:
+        """In the file's own format; comments are lost. Raises ConfigError for what is no table."""
+        if not isinstance(tree, dict):
+            raise ConfigError(["the configuration must be a table; send the whole of it, as GET /admin/config shows it"])
+        table = cast("dict[str, Any]", tree)
+        suffix = self.path.suffix.lower()
+        if suffix == ".json":
+            return json.dumps(table, indent=2, ensure_ascii=False, default=str) + "\n"
+        if suffix in {".yaml", ".yml"}:
+            import yaml  # noqa: PLC0415  time that TOML users need not wait
+
+            return yaml.safe_dump(table, sort_keys=False, allow_unicode=True)
+        import tomli_w  # noqa: PLC0415  for the few who write
+
+        try:
+            return tomli_w.dumps(_without_nulls(table))
+        except (TypeError, ValueError) as error:
+            raise ConfigError([f"the configuration cannot be written as TOML: {error}; send it as TOML yourself"]) from error
+
+
+def _without_nulls(value: Any) -> Any:
+    """TOML has none; a key that is null is a key that is not there."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in cast("dict[str, Any]", value).items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in cast("list[Any]", value)]
+    return value

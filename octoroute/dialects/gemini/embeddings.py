@@ -1,0 +1,99 @@
+"""Embeddings asked of Gemini for clients of OpenAI's format. Pure.
+
+https://ai.google.dev/api/embeddings: `batchEmbedContents`, one request an input, vectors in the same order and no token counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+from collections.abc import Sequence
+
+import msgspec
+
+from octoroute.dialects.body import Body
+from octoroute.dialects.openai.embeddings import read_input
+from octoroute.dialects.reading import read_answer
+from octoroute.errors import BadRequest, Broke
+from octoroute.types import Endpoint, Request, Usage
+
+MAX_INPUTS = 100
+"""In one batch."""
+_SAID = frozenset({"model", "input", "dimensions", "encoding_format", "octoroute"})
+_WHOLE = msgspec.json.Decoder(int | None)
+_TEXT = msgspec.json.Decoder(str | None)
+
+
+class _Embedding(msgspec.Struct):
+    values: list[float]
+
+
+class _Answer(msgspec.Struct):
+    embeddings: list[_Embedding] | None = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+class GeminiEmbeddings:
+    def unsayable(self, request: Request) -> str | None:
+        assert isinstance(request.body, Body)
+        inputs = read_input(request.body)
+        if any(not isinstance(item, str) for item in inputs):
+            return "this endpoint cannot embed token lists; send text"
+        if len(inputs) > MAX_INPUTS:
+            return f"this endpoint embeds at most {MAX_INPUTS} inputs at once, not {len(inputs)}"
+        _encoding(request.body)
+        return None
+
+    def write(self, request: Request, endpoint: Endpoint, notes: list[str]) -> bytes:
+        body = request.body
+        assert isinstance(body, Body)
+        dimensions = body.decode("dimensions", _WHOLE)
+        if dimensions is not None and dimensions < 1:
+            raise BadRequest("dimensions: must be at least 1", param="dimensions")
+        notes += [f"{name} is not passed on to this endpoint" for name in body.values if name not in _SAID]
+        common: dict[str, object] = {"model": f"models/{endpoint.model.removeprefix('models/')}"}
+        if dimensions is not None:
+            common["outputDimensionality"] = dimensions
+        texts = [item for item in read_input(body) if isinstance(item, str)]
+        return msgspec.json.encode({"requests": [{**common, "content": {"parts": [{"text": text}]}} for text in texts]})
+
+    def read(self, request: Request, answer: bytes) -> tuple[bytes, Usage]:
+        """(OpenAI's answer, what it cost). Raises Broke."""
+        body = request.body
+        assert isinstance(body, Body)
+        found = read_answer(_ANSWER, answer, "answer").embeddings
+        if found is None or len(found) != len(read_input(body)):
+            raise Broke("the upstream's answer does not hold an embedding for each input")
+        shortened = body.is_set("dimensions")
+        as_text = _encoding(body) == "base64"
+        rows: list[dict[str, object]] = []
+        for index, embedding in enumerate(found):
+            values = _unit(embedding.values) if shortened else embedding.values
+            rows.append({"object": "embedding", "index": index, "embedding": _base64(values) if as_text else values})
+        tokens = max(1, request.facts.tokens)
+        told = {"object": "list", "data": rows, "model": request.model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
+        return msgspec.json.encode(told), Usage(input_tokens=tokens, estimated=True)
+
+
+def _encoding(body: Body) -> str:
+    encoding = body.decode("encoding_format", _TEXT) or "float"
+    if encoding not in {"float", "base64"}:
+        raise BadRequest("encoding_format: must be float or base64", param="encoding_format")
+    return encoding
+
+
+def _unit(values: Sequence[float]) -> list[float]:
+    """Gemini's shortened vectors are not of length 1; OpenAI's are, and clients compare them by their dot product."""
+    length = math.sqrt(math.fsum(value * value for value in values))
+    return [value / length for value in values] if length else list(values)
+
+
+def _base64(values: Sequence[float]) -> str:
+    """Little-endian 32-bit floats, which OpenAI's SDKs ask for."""
+    try:
+        return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
+    except OverflowError:
+        raise Broke("the upstream's embedding holds numbers that do not fit 32 bits") from None

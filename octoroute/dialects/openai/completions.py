@@ -1,0 +1,37 @@
+"""Clients that speak the legacy Completions: their own bytes to endpoints that have it, and to nobody else. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from octoroute.dialects.body import Body
+from octoroute.dialects.facts import FactsBuilder, read_hints
+from octoroute.dialects.openai.inbound import OpenAIInbound
+from octoroute.types import Facts, Request
+
+_PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
+_WHOLE = msgspec.json.Decoder(int | None)
+
+
+class CompletionsInbound(OpenAIInbound):
+    api = "completions"
+
+    def history(self, request: Request) -> None:
+        """One prompt, which is all there is."""
+
+    def facts(self, body: Body, headers: Mapping[str, str]) -> Facts:
+        facts = FactsBuilder()
+        prompt = body.decode("prompt", _PROMPT)
+        texts: list[str] = []
+        tokens = 0
+        for item in [prompt] if isinstance(prompt, str) else prompt or ():
+            if isinstance(item, str):
+                texts.append(item)
+            else:
+                tokens += 1 if isinstance(item, int) else len(item)
+        facts.message("user", "\n".join(texts))
+        facts.extra_chars = 4 * tokens
+        budget = body.decode("max_tokens", _WHOLE)
+        return facts.build(read_hints(body, headers), output_tokens=budget if budget and budget > 0 else None)

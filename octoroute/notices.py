@@ -1,0 +1,56 @@
+"""Live notices of the way a request takes: whom it is given to, when it moves on, and which circuits open and close.
+
+The first choice of a request is told at debug only, and costs a call to nothing when that is off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from octoroute.health import Circuit
+from octoroute.selection import whole
+from octoroute.types import Attempt, Endpoint
+
+_CHANGES = {Circuit.OPEN: "breaker.opened", Circuit.HALF_OPEN: "breaker.half_open", Circuit.CLOSED: "breaker.closed"}
+
+
+class Notices:
+    def __init__(self) -> None:
+        self._log = structlog.stdlib.get_logger("octoroute.route").bind()  # now, and not anew for each line
+
+    def asked(self, request_id: str, before: Sequence[Attempt], endpoint: Endpoint) -> None:
+        """`endpoint` is about to be asked; `before`: who failed already."""
+        if not before:
+            self._log.debug(
+                "route.selected",
+                request_id=request_id,
+                provider=endpoint.provider,
+                model=endpoint.model,
+                endpoint=endpoint.id,
+                tier=endpoint.tier.value,
+            )
+            return
+        last = before[-1]
+        self._log.info(
+            _step(last.endpoint, endpoint),
+            request_id=request_id,
+            provider=endpoint.provider,
+            model=endpoint.model,
+            endpoint=endpoint.id,
+            instead_of=last.endpoint.id,
+            error=last.error,
+        )
+
+    def circuit(self, circuit: Circuit, endpoint: Endpoint, request_id: str) -> None:
+        """For `Health.changed`; `request_id` is whose doing it was, "" the probe's."""
+        tell = self._log.warning if circuit is Circuit.OPEN else self._log.info
+        by = {"request_id": request_id} if request_id else {}
+        tell(_CHANGES[circuit], provider=endpoint.provider, model=endpoint.model, endpoint=endpoint.id, **by)
+
+
+def _step(before: Endpoint, now: Endpoint) -> str:
+    if before.id == now.id:
+        return "route.retried"
+    return "route.model_fallback" if whole(before) == whole(now) else "route.provider_fallback"

@@ -1,0 +1,167 @@
+"""How much to think means the same wherever it can be said; where it cannot, the answer carries a warning. Streamed and whole."""
+
+import json
+
+import pytest
+
+from tests.support.fake import DONE, chunk, completion, event, stream, whole
+from tests.support.house import endpoint
+
+CLAUDE = {
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "hi"}],
+    "stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1},
+}  # fmt: skip
+GEMINI = {"candidates": [{"content": {"parts": [{"text": "hi"}], "role": "model"}, "finishReason": "STOP", "index": 0}]}
+
+
+def by_kind(exchange):
+    """A server of the kind that it is asked as."""
+    path, asked = exchange.seen.path, exchange.seen.json
+    if path.endswith("/messages"):
+        steps = [
+            event({"type": "message_start", "message": {**CLAUDE, "content": []}}, "message_start"),
+            event({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}}, "message_delta"),
+            event({"type": "message_stop"}, "message_stop"),
+        ]
+        return (stream(steps) if asked.get("stream") else whole(CLAUDE))(exchange)
+    if "Content" in path:
+        return (stream([event(GEMINI)]) if "stream" in path else whole(GEMINI))(exchange)
+    return (stream([chunk({"content": "hi"}), chunk({}, "stop"), DONE]) if asked.get("stream") else whole(completion()))(exchange)
+
+
+TEXT = [{"role": "user", "content": "x"}]
+ASKED = {
+    "openai": ("/v1/chat/completions", {"messages": TEXT}),
+    "anthropic": ("/v1/messages", {"messages": TEXT, "max_tokens": 32_000}),
+    "responses": ("/v1/responses", {"input": "x"}),
+}
+HIGH = {
+    "openai": {"reasoning_effort": "high"},
+    "anthropic": {"thinking": {"type": "enabled", "budget_tokens": 24_576}},
+    "responses": {"reasoning": {"effort": "high"}},
+}
+OFF = {
+    "openai": {"reasoning_effort": "none"},
+    "anthropic": {"thinking": {"type": "disabled"}},
+    "responses": {"reasoning": {"effort": "none"}},
+}
+NOT_TOLD = "thinking: this endpoint cannot be told how much to think"
+SWITCH = "thinking: how much is not told, this endpoint only knows on and off"
+
+SERVERS = {
+    # name: (settings, where it stands, high, off)
+    "plain": ({}, None, (None, NOT_TOLD), (None, NOT_TOLD)),
+    "gpt-oss": ({"model": "gpt-oss-20b"}, "reasoning_effort", ("high", None), (None, "thinking: effort none becomes unsaid")),
+    "glm": ({"quirks": ["glm"]}, "thinking", ({"type": "enabled"}, SWITCH), ({"type": "disabled"}, None)),
+    "vllm": ({"quirks": ["vllm"]}, "chat_template_kwargs", ({"enable_thinking": True}, SWITCH), ({"enable_thinking": False}, None)),
+    "claude-4.5": (
+        {"provider": "anthropic", "model": "claude-sonnet-4-5"},
+        "thinking",
+        ({"type": "enabled", "budget_tokens": 24_576}, None),
+        ({"type": "disabled"}, None),
+    ),
+    "claude-3.5": (
+        {"provider": "anthropic", "model": "claude-3-5-haiku"},
+        "thinking",
+        (None, "thinking: left out, this model cannot"),
+        ({"type": "disabled"}, None),
+    ),
+    "gemini-2.5": (
+        {"provider": "gemini", "model": "gemini-2.5-flash"},
+        "thinkingConfig",
+        ({"thinkingBudget": 24_576, "includeThoughts": True}, None),
+        ({"thinkingBudget": 0}, None),
+    ),
+    "gemini-3": (
+        {"provider": "gemini", "model": "gemini-3-flash"},
+        "thinkingConfig",
+        ({"thinkingLevel": "HIGH", "includeThoughts": True}, None),
+        ({"thinkingLevel": "MINIMAL"}, "thinking: this model cannot be kept from a little of it"),
+    ),
+    "gemini-2.0": (
+        {"provider": "gemini", "model": "gemini-2.0-flash"},
+        "thinkingConfig",
+        (None, "thinking: this model cannot"),
+        (None, "thinking: this model cannot"),
+    ),
+}
+
+
+async def sent(make_house, fake, settings, client, more, streamed):
+    fake.always(by_kind)
+    house = await make_house([endpoint(fake, **settings)])
+    path, body = ASKED[client]
+    response = await house.ask({"model": "auto", **body, **more, **({"stream": True} if streamed else {})}, path)
+    assert response.status_code == 200, response.text
+    said = fake.requests[0].json
+    return {**said, **said.get("generationConfig", {})}, response.headers.get("x-octoroute-warning")
+
+
+def translated(client, settings):
+    return not (client == "openai" and "provider" not in settings) and client != settings.get("provider")
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(
+    ("server", "client"), [(server, client) for server in SERVERS for client in ASKED if translated(client, SERVERS[server][0])]
+)
+@pytest.mark.parametrize(("wish", "place"), [(HIGH, 2), (OFF, 3)], ids=["high", "off"])
+async def test_it_means_the_same_or_there_is_a_warning(make_house, fake, server, client, streamed, wish, place):
+    settings, field, *_ = SERVERS[server]
+    said, warning = await sent(make_house, fake, settings, client, wish[client], streamed)
+    value, note = SERVERS[server][place]
+    assert (said.get(field) if field else None) == value
+    assert (warning or "").partition(";")[0] == (note or "")
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(
+    ("client", "settings"), [("openai", {}), ("openai", {"model": "gpt-oss-20b"}), ("anthropic", {"provider": "anthropic"})]
+)
+async def test_the_clients_own_words_go_to_its_own_kind_of_server(make_house, fake, client, settings, streamed):
+    for name, value in HIGH[client].items():
+        said, warning = await sent(make_house, fake, settings, client, HIGH[client], streamed)
+        assert (said[name], warning) == (value, None)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("client", ASKED)
+async def test_who_says_nothing_of_thinking_is_told_nothing(make_house, fake, server, client):
+    said, warning = await sent(make_house, fake, SERVERS[server][0], client, {}, False)
+    assert warning is None
+    assert not {"thinking", "reasoning_effort", "thinkingConfig", "chat_template_kwargs"} & set(said)
+
+
+@pytest.mark.parametrize(
+    ("more", "effort"),
+    [
+        ({"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}, "low"),
+        ({"output_config": {"effort": "medium"}}, "medium"),
+        ({"output_config": {"effort": "max"}}, "high"),
+    ],
+)
+async def test_anthropics_other_ways_to_say_it(make_house, fake, more, effort):
+    said, warning = await sent(make_house, fake, {"model": "gpt-oss-20b"}, "anthropic", more, False)
+    assert said["reasoning_effort"] == effort
+    assert warning == (None if effort != "high" else "thinking: effort max becomes high")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"reasoning": {"effort": "high"}},
+        {"thinking": {"type": "enabled", "budget_tokens": 24_576}},
+        {"enable_thinking": True, "thinking_budget": 24_576},
+    ],
+)
+async def test_openais_other_ways_to_say_it(make_house, fake, more):
+    said, warning = await sent(
+        make_house, fake, {"provider": "anthropic", "model": "claude-sonnet-4-5"}, "openai", {**more, "max_tokens": 32_000}, False
+    )
+    assert (said["thinking"], warning) == ({"type": "enabled", "budget_tokens": 24_576}, None)
+
+
+async def test_what_the_hub_cannot_say_is_named(make_house, fake):
+    said, warning = await sent(make_house, fake, {}, "anthropic", {"context_management": {"edits": []}}, True)
+    assert "context_management" not in json.dumps(said)
+    assert warning == "context_management is not passed on to this endpoint"
