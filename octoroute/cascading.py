@@ -21,7 +21,7 @@ from octoroute.routers.base import CascadeOptions
 from octoroute.routers.cascade import moved
 from octoroute.trail import Trail
 from octoroute.transcript import Transcript
-from octoroute.types import Decision, Endpoint, Request, Tier
+from octoroute.types import CHAT_TIERS, Decision, Endpoint, Request
 from octoroute.upstream import Opened, Part
 
 SCORE = "score"
@@ -32,7 +32,7 @@ OF_A_BEGINNING = frozenset({"refusal", "arithmetic"})
 LONG = 20_000
 """Characters from which the checks leave the loop: they parse code and JSON."""
 
-_ORDER = tuple(Tier)
+_ORDER = CHAT_TIERS
 
 Ask = Callable[[Decision, bool], Awaitable[Opened]]
 """Plan and try in order, for an answer that has begun. The flag: every candidate once, no second walk."""

@@ -14,7 +14,7 @@ from octoroute.dialects.struggle import asks_again, failures_in_a_row
 from octoroute.dialects.traits import opening_of, user_of
 from octoroute.routers.learned import SCORED
 from octoroute.stickiness import Conversations, Rates, StickyOptions, pays, rates_of
-from octoroute.types import Decision, Ending, Endpoint, Outcome, Request, Tier
+from octoroute.types import CHAT_TIERS, Decision, Ending, Endpoint, Outcome, Request, Tier
 
 __all__ = ["EXPLORED", "KEPT", "REASONS", "STUCK", "Steering", "StickyOptions"]
 
@@ -24,7 +24,7 @@ EXPLORED = "drawn by lot, to learn from it"
 REASONS: Mapping[str, str] = {KEPT: "sticky", STUCK: "stuck", EXPLORED: "explored"}
 
 _STEERED = frozenset({"learned", "llm"})
-_ORDER = tuple(Tier)
+_ORDER = CHAT_TIERS
 _SESSION_HEADER = "x-claude-code-session-id"
 
 
@@ -42,7 +42,7 @@ class Steering:
     ) -> None:
         self._sticky = sticky
         self._explore = explore
-        self._tiers = [tier for tier in Tier if any(endpoint.tier is tier for endpoint in endpoints)]
+        self._tiers = [tier for tier in CHAT_TIERS if any(endpoint.tier is tier for endpoint in endpoints)]
         self._rates: Mapping[Tier, Rates] = rates_of(endpoints)
         self._conversations = conversations
         self._random = random

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from octoroute.types import Endpoint, Tier
+from octoroute.types import CHAT_TIERS, Endpoint, Tier
 
-_ORDER = tuple(Tier)
+_ORDER = CHAT_TIERS
 USUAL_OUTPUT = 300
 """Tokens of an answer, when nothing is known."""
 

@@ -41,7 +41,7 @@ def _policy(path: Path) -> Policy:
     from octoroute.learned.model import load as load_artefact  # noqa: PLC0415
     from octoroute.learned.replay import Policy  # noqa: PLC0415
     from octoroute.learned.tiers import thresholds_of  # noqa: PLC0415
-    from octoroute.types import Tier  # noqa: PLC0415
+    from octoroute.types import CHAT_TIERS  # noqa: PLC0415
 
     config = load(path, environment.variables(Path.cwd()), Path.cwd())
     if config.routing.strategy != "learned":
@@ -50,7 +50,7 @@ def _policy(path: Path) -> Policy:
         )
     options = config.routing.learned_options
     thresholds = thresholds_of(options, load_artefact(options.artefact).model.percentiles)
-    tiers = tuple(tier for tier in Tier if any(endpoint.tier is tier for endpoint in config.endpoints))
+    tiers = tuple(tier for tier in CHAT_TIERS if any(endpoint.tier is tier for endpoint in config.endpoints))
     return Policy(thresholds, config.routing.learned.explore, tiers)
 
 

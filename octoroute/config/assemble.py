@@ -14,7 +14,7 @@ from octoroute.config.reader import Reader, nearest
 from octoroute.config.schema import Config, EndpointTable, File, Names, PriceTable, ProviderTable, Routing, Server
 from octoroute.errors import ConfigError
 from octoroute.learned.tiers import thresholds_of
-from octoroute.types import Capability, Endpoint, Price, ProviderLimits, Secret, Tier
+from octoroute.types import CHAT_TIERS, Capability, Endpoint, Price, ProviderLimits, Secret, Tier
 
 DEFAULT_KIND = ProviderTable().kind
 
@@ -128,7 +128,7 @@ def _check_routing(routing: Routing, reader: Reader) -> None:
         except ConfigError as error:
             for path, _, text in (problem.partition(": ") for problem in error.problems):
                 reader.problem(path, text)
-    order = list(Tier)
+    order = CHAT_TIERS
     if order.index(routing.cascade.escalate_to) <= order.index(routing.cascade.tier):
         reader.problem(
             "routing.cascade.escalate_to",

@@ -57,6 +57,10 @@ _SHOWN: Mapping[str, Mapping[str, str]] = {
 """What the template says where it does not show the default."""
 
 
+_INSTEAD = frozenset({("routing.learned", "artefact"), ("routing.learned", "thresholds"), ("routing.learned", "quality")})
+"""Keys that cannot stand beside the others, or name a file that is yet to be made: shown as a remark."""
+
+
 def template(names: Names | None = None) -> str:
     return "".join(_lines(names or Names()))
 
@@ -101,7 +105,9 @@ def _table(name: str, table: type[Table], names: Names, *, off: bool = False, ma
     yield f"\n# {table.__doc__}\n"
     yield f"{'#' if off else ''}{f'[[{name}]]' if many else f'[{name}]'}\n"
     for field in fields(table):
-        if not _is_table_of_its_own(field):
+        if (name, field.name) in _INSTEAD:
+            yield f"# {field.key.doc}:\n#   {field.name} = {field.key.example}\n"
+        elif not _is_table_of_its_own(field):
             yield from _key(field, _SHOWN.get(name, {}).get(field.name), names, off=off)
 
 

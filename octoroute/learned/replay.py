@@ -14,7 +14,7 @@ import msgspec
 
 from octoroute.errors import ConfigError
 from octoroute.learned.tiers import Thresholds
-from octoroute.types import Tier
+from octoroute.types import CHAT_TIERS, Tier
 
 __all__ = ["FREE", "Estimate", "Line", "Policy", "Report", "compare", "read_decisions"]
 
@@ -22,7 +22,7 @@ LEAST = 100
 """Decisions; fewer say nothing."""
 BINS = 5
 RESAMPLES = 500
-_TIERS = tuple(Tier)
+_TIERS = CHAT_TIERS
 _CERTAIN = 1.0 - 1e-9
 
 FREE = frozenset({"the learned score", "drawn by lot, to learn from it"})

@@ -10,7 +10,7 @@ from octoroute.learned.model import Scorer
 from octoroute.routers import learned
 from octoroute.routers.base import Ask, CascadeOptions, Setting
 from octoroute.routers.learned import LearnedRouter
-from octoroute.types import Decision, Facts, Tier
+from octoroute.types import CHAT_TIERS, Decision, Facts
 
 __all__ = ["REASONS", "SKIPPED", "TRIED", "CascadeRouter", "build", "moved"]
 
@@ -18,7 +18,7 @@ TRIED = "cascade: the cheap tier is asked first"
 SKIPPED = "cascade: too hard for the cheap tier"
 REASONS: Mapping[str, str] = {TRIED: "cascade", SKIPPED: "cascade_skipped"}
 
-_ORDER = tuple(Tier)
+_ORDER = CHAT_TIERS
 _FREE = frozenset({learned.SCORED, learned.AT_QUALITY})
 _NEVER = 1.01
 

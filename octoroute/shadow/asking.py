@@ -19,13 +19,13 @@ from octoroute.learned.model import Scorer
 from octoroute.shadow.judge import ask_for, judged, read_choice
 from octoroute.shadow.verdict import Verdict, verdict
 from octoroute.transcript import Transcript
-from octoroute.types import Decision, Facts, Outcome, Request, Tier
+from octoroute.types import CHAT_TIERS, Decision, Facts, Outcome, Request, Tier
 from octoroute.upstream import Part
 
 if TYPE_CHECKING:
     from octoroute.gateway import Gateway
 
-_ORDER = tuple(Tier)
+_ORDER = CHAT_TIERS
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -80,7 +80,7 @@ class Asker:
         if job.outcome.cost_usd is not None:
             seen.costs[job.tier] = job.outcome.cost_usd
         house = self._gateway().house
-        for tier in (tier for tier in Tier if tier is not job.tier and house.tier(tier)):
+        for tier in (tier for tier in CHAT_TIERS if tier is not job.tier and house.tier(tier)):
             since = self._clock()
             asked = await self._ask(conversation, tier, left_usd, pay)
             if asked is not None:

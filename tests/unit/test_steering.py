@@ -11,13 +11,13 @@ from octoroute import dialects
 from octoroute.routers.learned import SCORED
 from octoroute.steering import EXPLORED, KEPT, STUCK, Steering
 from octoroute.stickiness import NOMINAL, Conversations, Remembered, StickyOptions, pays, rates_of
-from octoroute.types import Attempt, Decision, Ending, Outcome, Price, Tier, Usage
+from octoroute.types import CHAT_TIERS, Attempt, Decision, Ending, Outcome, Price, Usage
 from tests.support.house import Clock
 from tests.support.spine import make_endpoint
 
 INBOUND = dialects.inbound(time.time)
-ENDPOINTS = [make_endpoint(tier.value, tier=tier) for tier in Tier]
-FAST, BALANCED, DEEP = Tier
+ENDPOINTS = [make_endpoint(tier.value, tier=tier) for tier in CHAT_TIERS]
+FAST, BALANCED, DEEP = CHAT_TIERS
 
 
 def decided(tier, score=0.2, **more):
@@ -219,7 +219,7 @@ def test_an_explanation_draws_no_lots():
 
 def test_prices_of_ones_own_come_before_nominal_ones():
     priced = [
-        make_endpoint(tier.value, tier=tier, price=Price(input=n, output=2 * n, cached=n / 10)) for n, tier in enumerate(Tier, 1)
+        make_endpoint(tier.value, tier=tier, price=Price(input=n, output=2 * n, cached=n / 10)) for n, tier in enumerate(CHAT_TIERS, 1)
     ]
     assert rates_of(priced)[DEEP] == (3, 0.3, 6)
     assert rates_of([*priced[:2], make_endpoint("deep", tier=DEEP)]) is NOMINAL
@@ -228,6 +228,6 @@ def test_prices_of_ones_own_come_before_nominal_ones():
 
 def test_without_a_cache_there_is_nothing_to_keep():
     rates = rates_of(
-        [make_endpoint(tier.value, tier=tier, price=Price(input=n, output=n)) for n, tier in zip((1, 4, 9), Tier, strict=True)]
+        [make_endpoint(tier.value, tier=tier, price=Price(input=n, output=n)) for n, tier in zip((1, 4, 9), CHAT_TIERS, strict=True)]
     )
     assert pays(DEEP, FAST, Remembered(DEEP, 100_000, 300, 0.0), 100_100, 0.2, rates)

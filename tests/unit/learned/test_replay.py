@@ -11,12 +11,12 @@ from octoroute.learned.replay import FREE, Line, Policy, compare, read_decisions
 from octoroute.learned.tiers import Thresholds
 from octoroute.routers.learned import SCORED
 from octoroute.steering import EXPLORED
-from octoroute.types import Tier
+from octoroute.types import CHAT_TIERS
 
-FAST, BALANCED, DEEP = Tier
+FAST, BALANCED, DEEP = CHAT_TIERS
 COST = {FAST: 0.1, BALANCED: 0.5, DEEP: 2.0}
-TODAY = Policy(Thresholds(balanced=0.3, deep=0.7), 0.3, tuple(Tier))
-OTHER = Policy(Thresholds(balanced=0.5, deep=0.9), 0.0, tuple(Tier))
+TODAY = Policy(Thresholds(balanced=0.3, deep=0.7), 0.3, CHAT_TIERS)
+OTHER = Policy(Thresholds(balanced=0.5, deep=0.9), 0.0, CHAT_TIERS)
 
 
 def quality(score, tier):
@@ -28,8 +28,8 @@ def logged(n, random, policy=TODAY, **more):
     lines = []
     for _ in range(n):
         score = random.random()
-        chances = [policy.chance(score, tier) for tier in Tier]
-        tier = random.choices(list(Tier), chances)[0]
+        chances = [policy.chance(score, tier) for tier in CHAT_TIERS]
+        tier = random.choices(list(CHAT_TIERS), chances)[0]
         reward = float(random.random() < quality(score, tier))
         lines.append(Line(score, tier, policy.chance(score, tier), reward=reward, cost_usd=COST[tier] / 1000, **more))
     return lines
@@ -37,12 +37,12 @@ def logged(n, random, policy=TODAY, **more):
 
 def truth(policy, outcome):
     steps = [(at + 0.5) / 2000 for at in range(2000)]
-    return sum(policy.chance(s, tier) * outcome(s, tier) for s in steps for tier in Tier) / 2000
+    return sum(policy.chance(s, tier) * outcome(s, tier) for s in steps for tier in CHAT_TIERS) / 2000
 
 
 def test_chances_add_up_to_one():
     for score in (0.0, 0.29, 0.3, 0.7, 1.0):
-        assert sum(TODAY.chance(score, tier) for tier in Tier) == pytest.approx(1.0)
+        assert sum(TODAY.chance(score, tier) for tier in CHAT_TIERS) == pytest.approx(1.0)
     assert Policy(Thresholds(balanced=0.3, deep=0.7), 0.0, (FAST, BALANCED)).chance(0.9, BALANCED) == 1.0
 
 
@@ -94,7 +94,7 @@ def test_free_are_those_that_the_router_decides_by_score_alone():
 
 
 def test_where_the_log_was_certain_and_the_policies_differ_it_refuses():
-    certain = Policy(Thresholds(balanced=0.3, deep=0.7), 0.0, tuple(Tier))
+    certain = Policy(Thresholds(balanced=0.3, deep=0.7), 0.0, CHAT_TIERS)
     lines = logged(200, Random(1), certain)
     with pytest.raises(ConfigError, match="explore above 0"):
         compare(lines, OTHER)
