@@ -16,6 +16,7 @@ import structlog
 from octoroute import dialects
 from octoroute.asking import Asker
 from octoroute.cache import Cache
+from octoroute.cascading import Cascade
 from octoroute.config.schema import Config, RuleTable
 from octoroute.context import Context
 from octoroute.counting import Calibration, Counting
@@ -23,20 +24,29 @@ from octoroute.dialects.base import Inbound
 from octoroute.dialects.traits import opening_of, user_of
 from octoroute.gateway import Gateway, House, Retry, Waiting
 from octoroute.health import Health
+from octoroute.learned.model import Scorer
+from octoroute.learned.model import load as load_artefact
 from octoroute.ledger import Ledger
 from octoroute.metrics import Metrics, Scraper
 from octoroute.notices import Notices
 from octoroute.plugins import Vendors
 from octoroute.prober import Prober
 from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
+from octoroute.routers.cascade import CascadeRouter
 from octoroute.rulebook import Rule
 from octoroute.selection import ORDERS, POLICIES, Policy, Senses
+from octoroute.shadow import Shadow, ShadowOptions
+from octoroute.shadow.asking import Asker as ShadowAsker
+from octoroute.shadow.watching import append
 from octoroute.statistics import Statistics
+from octoroute.steering import REASONS as STEERING_REASONS
+from octoroute.steering import Steering
+from octoroute.stickiness import Conversations
 from octoroute.switches import Switches
 from octoroute.tasks import Owner, supervise
 from octoroute.transports import TRANSPORTS
 from octoroute.transports.base import Transport
-from octoroute.types import Decision, Endpoint, new_id
+from octoroute.types import Decision, Endpoint, Outcome, Request, new_id
 from octoroute.upstream import Upstream
 
 log = structlog.stdlib.get_logger("octoroute.building")
@@ -59,6 +69,8 @@ class Building:
         """Every interface that can be asked, by its name."""
         self._transport = transport or TRANSPORTS[config.server.upstream]()
         self._clock = clock
+        self._chance = chance
+        self._conversations = Conversations(clock)
         self._owner = Owner()
         self._policies: dict[tuple[str, ...], Policy] = {}
         notices = Notices()
@@ -87,6 +99,9 @@ class Building:
         self.gateway.cache = self._cache(config)
         self.counting = Counting(self.gateway, Calibration(chance))
         self.ledger.learn = self.counting.learn
+        self.ledger.remember = self._remember
+        self._shadow = self._shadowing(clock, wall)
+        self.gateway.watch = self._shadow.watch
         self.dry_router = self._dry_router(config)
         self.prober = Prober(
             upstream=upstream,
@@ -118,6 +133,7 @@ class Building:
         self._owner.start(
             "health probe", supervise("health probe", self.prober.run, died=self._probe_died, clock=self.gateway.clock)
         )
+        self._owner.start("shadow", supervise("shadow", self._shadow.run, died=self._probe_died, clock=self.gateway.clock))
         if self.metrics.shared:
             self._owner.start("gauges", supervise("gauges", self._share_gauges, died=self._probe_died, clock=self.gateway.clock))
 
@@ -149,9 +165,12 @@ class Building:
     def _house(self, config: Config) -> House:
         routing = config.routing
         asker = Asker(lambda: self.gateway, routing.router_tier, routing.router_timeout_s, new_id)
+        router = STRATEGIES[routing.strategy](_setting(config), asker)
         return House(
             endpoints=(*config.endpoints, *config.embedding),
-            router=STRATEGIES[routing.strategy](_setting(config), asker),
+            router=router,
+            steering=self._steering(config),
+            cascade=Cascade(routing.cascade_options, router.scorer) if isinstance(router, CascadeRouter) else None,
             default_importance=routing.default_importance,
             retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
             context=Context(**msgspec.structs.asdict(config.context)),
@@ -162,6 +181,45 @@ class Building:
             allow_provider_prefix=routing.allow_provider_prefix,
             waiting=Waiting(most=config.queue.max_waiting, max_wait_s=config.queue.max_wait_seconds),
         )
+
+    def _steering(self, config: Config) -> Steering:
+        return Steering(
+            sticky=config.routing.sticky_options,
+            explore=config.routing.learned.explore,
+            endpoints=config.endpoints,
+            conversations=self._conversations,
+            random=self._chance,
+        )
+
+    def _shadowing(self, clock: Callable[[], float], wall: Callable[[], float]) -> Shadow:
+        def options() -> ShadowOptions:
+            table = self.config.routing.shadow
+            return ShadowOptions(
+                share=table.share,
+                max_per_minute=table.max_per_minute,
+                max_cost_per_day_usd=table.max_cost_per_day_usd,
+                judge_tier=table.judge_tier,
+                path=table.path,
+            )
+
+        def scorer() -> Scorer:
+            return load_artefact(self.config.routing.learned.artefact)
+
+        return Shadow(
+            options,
+            ShadowAsker(lambda: self.gateway, scorer, clock, new_id),
+            clock=clock,
+            wall=wall,
+            random=self._chance,
+            write=append,
+            count=lambda result: self.metrics.count("octoroute_shadow_total", result),
+            spent=lambda usd: self.metrics.count("octoroute_shadow_cost_usd_total", by=usd),
+        )
+
+    def _remember(self, outcome: Outcome, request: Request | None) -> None:
+        steering = self.gateway.house.steering
+        if steering is not None:
+            steering.observed(outcome, request)
 
     def _policy(self, config: Config, name: str | None = None) -> Policy:
         """The one of that name, else the configured one; what it has learnt survives a reload."""
@@ -212,9 +270,15 @@ def _rule(table: RuleTable) -> Rule:
 
 def _reason(decision: Decision) -> str:
     """For metric labels: from closed sets, the routers' reasons and the names of the operator's rules."""
-    return decision.rule or reason(decision)
+    return decision.rule or STEERING_REASONS.get(decision.why) or reason(decision)
 
 
 def _setting(config: Config) -> Setting:
     routing = config.routing
-    return Setting(default_tier=routing.default_tier, router_tier=routing.router_tier, tier_descriptions=routing.tier_descriptions)
+    return Setting(
+        default_tier=routing.default_tier,
+        router_tier=routing.router_tier,
+        tier_descriptions=routing.tier_descriptions,
+        learned=routing.learned_options,
+        cascade=routing.cascade_options,
+    )

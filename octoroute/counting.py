@@ -64,7 +64,7 @@ class Counting:
     async def count(self, request: Request, router: Router) -> Counted:
         """`router` must be one that asks nobody. Raises UnknownModel, BadRequest, and Misconfigured."""
         gateway = self._gateway
-        house = msgspec.structs.replace(gateway.house, router=router)
+        house = gateway.house.explaining(router)
         asked = Asked(request)
         planned = gateway.planning.candidates(await gateway.deciding.decide(asked, house), asked, house)
         endpoint = next(iter([*planned.order, *planned.fit, *planned.considered]), None)

@@ -69,6 +69,8 @@ class Gateway:
         self.planning = Planning(health, upstream, inbound, random)
         self.deciding = Deciding(self.planning, upstream)
         self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
+        self.watch: Callable[[Request, Decision, Opened, Trail], None] | None = None
+        """Shown every answer as it begins."""
         health.freed = lambda endpoint: self.queue.freed(endpoint.id, endpoint.provider)
 
     async def answer(self, request: Request, *, key_name: str | None = None) -> Reply:
@@ -100,9 +102,27 @@ class Gateway:
             raise
 
     async def _open(self, asked: Asked, decision: Decision, house: House, trail: Trail) -> Opened:
-        """Plan, wait for a place if there must be one, and ask until an answer begins."""
+        """Ask until an answer begins: the decided tier, or a cheaper one first whose answer is checked."""
         if self.queue.depth:
             self.queue.catch_up()
+        request = asked.request
+        if decision.then is None or house.cascade is None or request.api != "chat":
+            opened = await self._ask(decision, asked, house, trail)
+        else:
+            opened = await house.cascade.answer(
+                request,
+                decision,
+                lambda tier, once: self._ask(tier, asked, house, trail, once=once),
+                trail,
+                self.inbound[request.dialect],
+                self.upstream.outbound,
+            )
+        if self.watch is not None:
+            self.watch(request, decision, opened, trail)
+        return opened
+
+    async def _ask(self, decision: Decision, asked: Asked, house: House, trail: Trail, *, once: bool = False) -> Opened:
+        """Plan, wait for a place if there must be one, and try in order. `once`: no candidate twice."""
         planned, lease = self.planning.candidates(decision, asked, house), None
         if not planned.order:
             granted = await self._wait(decision, asked, house, planned, trail)
@@ -110,6 +130,9 @@ class Gateway:
         if planned.policy.learns:
             planned.policy.took(planned.order[0])
             trail.teaches(planned.policy)
+        if once:
+            most = min(house.retry.max_attempts or len(planned.order), len(planned.order))
+            house = msgspec.structs.replace(house, retry=msgspec.structs.replace(house.retry, max_attempts=most))
         return await self._open_first(asked.request, planned, trail, house, lease)
 
     async def _reply(self, opened: Begun, house: House, trail: Trail, told: Mapping[str, str] | None = None) -> Reply:
@@ -286,8 +309,8 @@ class Gateway:
         if trail.decision is not None:
             way["x-octoroute-strategy"] = trail.decision.by
             way["x-octoroute-tier"] = trail.decision.tier
-        if trail.attempts:
-            endpoint = trail.attempts[-1].endpoint
+        endpoint = trail.endpoint
+        if endpoint is not None:
             way["x-octoroute-tier"] = endpoint.tier
             way["x-octoroute-endpoint"] = endpoint.id
             way["x-octoroute-model"] = endpoint.model

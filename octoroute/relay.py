@@ -15,7 +15,7 @@ from octoroute.dialects.base import Encoder, Inbound
 from octoroute.dialects.outward import Outward
 from octoroute.errors import OctorouteError, TooSlow, UpstreamError
 from octoroute.trail import Trail
-from octoroute.types import Ending, Request
+from octoroute.types import Ending, Request, Usage
 from octoroute.upstream import Begun, Part
 
 KEEP_ALIVE_S = 15.0
@@ -119,6 +119,11 @@ class Reply:
             error = OctorouteError("the gateway failed while relaying the answer")
             self._trail.end(Ending.BROKEN, error)
             yield self._failure(error)
+
+    @property
+    def usage(self) -> Usage | None:
+        """As the provider has counted so far."""
+        return self._opened.progress.usage
 
     def delivered(self) -> None:
         """The whole answer has been handed to the client."""

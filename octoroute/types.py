@@ -247,9 +247,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Which tier answers, who said so, and why. `only`: endpoints were named by id, nothing else will do."""
 
     tier: Tier
-    by: Literal["rule", "llm", "learned", "client", "default", "cascade"]
+    by: Literal["rule", "llm", "learned", "client", "default"]
     why: str
     confidence: float | None = None
+    """Of a learned score: the chance that the cheap model's answer would not do."""
     only: frozenset[str] | None = None
     within: str | None = None
     """Only this provider's endpoints, in whichever tier."""
@@ -261,6 +262,14 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Another policy than `selection.policy`."""
     reject: str | None = None
     """Nobody is to be asked; this is what the client is told."""
+    features: tuple[tuple[str, float], ...] = ()
+    """What moved a learned score, largest first: names and log-odds, positive is harder. Never a word of the prompt."""
+    features_hash: str | None = None
+    """Tells repetitions apart without keeping what was asked."""
+    then: Tier | None = None
+    """A cascade: this tier is asked when the answer of `tier` does not pass the checks."""
+    propensity: float | None = None
+    """The chance with which such a request gets this tier; None: nobody draws lots about it."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -269,6 +278,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: Endpoint
     took_s: float
     error: str | None = None
+    rejected: str | None = None
+    """It answered, but a cascade asked a bigger tier instead: which check the answer did not pass."""
+    usage: Usage | None = None
+    """Of an answer that was begun."""
+
+    @property
+    def cost_usd(self) -> float | None:
+        price = self.endpoint.price
+        return self.usage.cost(price) if self.usage is not None and price is not None else None
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -344,6 +362,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     first_event_s: float | None = None
     total_s: float = 0.0
     cost_usd: float | None = None
+    """Of all attempts."""
+    cascade: str | None = None
+    """What became of the cheap try: kept, escalated, fell_back (its answer was delivered all the same), unavailable."""
+    check: str | None = None
+    """What the cheap answer did not pass: the name of a check, or `score`."""
     key_name: str | None = None
     context: ContextUse | None = None
     prompt_estimate: int = 0

@@ -6,7 +6,8 @@ An `Opened` exists if and only if an answer has begun. A whole answer is a strea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -51,7 +52,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 class Opened:
     """An answer that has begun. `read()` gives what follows; `close()` it, however it ends."""
 
-    __slots__ = ("_answer", "_cutter", "_failure", "_first", "_reader", "endpoint", "headers", "stream")
+    __slots__ = ("_ahead", "_answer", "_cutter", "_failure", "_reader", "endpoint", "headers", "recorder", "stream")
 
     def __init__(self, endpoint: Endpoint, answer: Answer, reader: Reader, cutter: Cutter | None, first: Part) -> None:
         self.endpoint = endpoint
@@ -60,7 +61,9 @@ class Opened:
         self._answer = answer
         self._reader = reader
         self._cutter = cutter
-        self._first: Part | None = first
+        self._ahead: deque[Part] = deque((first,))
+        self.recorder: Callable[[Part], None] | None = None
+        """Told of each part as it is read."""
         self._failure: UpstreamError | None = None
 
     @property
@@ -77,9 +80,16 @@ class Opened:
 
         Raises Broke when it ends without its finish; what the upstream reports as an error is raised as that error.
         """
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
+        part = self._ahead.popleft() if self._ahead else await self._next()
+        if part is not None and self.recorder is not None:
+            self.recorder(part)
+        return part
+
+    def put_back(self, parts: Iterable[Part]) -> None:
+        """They are read again, before anything else."""
+        self._ahead.extendleft(reversed(list(parts)))
+
+    async def _next(self) -> Part | None:
         if self._failure is not None:
             raise self._failure
         if self._cutter is None:

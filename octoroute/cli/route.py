@@ -63,7 +63,11 @@ def lines(explanation: Explanation) -> Iterator[str]:
     if decision.reject is not None:
         yield f"rejected  {decision.reject}"
     if decision.confidence is not None:
-        yield f"certainty {decision.confidence:.2f}"
+        yield f"score     {decision.confidence:.2f}, the chance that the cheap model's answer would not do"
+    for name, weight in decision.features:
+        yield f"          {weight:+.2f} {name}"
+    if decision.then is not None:
+        yield f"then      {decision.then}, if the answer does not pass the checks"
     for candidate in explanation.candidates:
         mark = "->" if candidate.chosen else "  "
         yield f"  {mark} {candidate.endpoint.id}  ({candidate.endpoint.tier}, {candidate.endpoint.model})  {candidate.reason}"

@@ -18,6 +18,7 @@ from octoroute.config.importers.providers_json import convert, is_providers_json
 from octoroute.config.reader import Reader, kind
 from octoroute.config.schema import Config, File, Names
 from octoroute.errors import ConfigError
+from octoroute.learned.model import load as load_artefact
 from octoroute.providers import KINDS
 
 ENVIRONMENT = "the environment"
@@ -185,6 +186,8 @@ def _check(given: Imported, env: Mapping[str, str], source: str, names: Names, *
         ),
         source,
     )
+    if config.routing.learned.artefact is not None and not writing:
+        load_artefact(config.routing.learned.artefact)  # here rather than when it is needed: `check` and a reload say what is wrong
     _load_plugins(config)
     return msgspec.structs.replace(config, warnings=(*given.warnings, *plugins.overlooked(), *config.warnings))
 

@@ -364,6 +364,10 @@ PLACES = {
     **{f"[{name}]": f"{name}.{{key}}" for name in ("logging.traffic", "logging.rotation")},
     **{f"[{name}]": f"{name}.{{key}}" for name in ("routing", "routing.tiers", "routing.router_timeouts", "providers.p")},
     **{f"[[models.{name}]]": f"models.{name}[0].{{key}}" for name in ("fast", "balanced", "deep", "embedding")},
+    **{
+        f"[routing.{name}]": f"routing.{name}.{{key}}"
+        for name in ("learned", "learned.shares", "learned.thresholds", "cascade", "sticky", "shadow")
+    },
     "[[routing.rules]]": "routing.rules[0].{key}",
     "[[models.deep]]\n[models.deep.price]": "models.deep[0].price.{key}",
     "[providers.p.tls]": "providers.p.tls.{key}",
