@@ -78,10 +78,10 @@ class Counting:
     async def _asked(self, request: Request, endpoint: Endpoint) -> int | None:
         """None: it cannot count, or not now. Raises Misconfigured, because an estimate would hide it."""
         upstream = self._gateway.upstream
-        if upstream.provider(endpoint).url(endpoint, "count_tokens", stream=False) is None:
-            return None
         outbound = upstream.outbound(endpoint)
         inbound = self._gateway.inbound[request.dialect]
+        if not upstream.serves(endpoint, "count_tokens", stream=False):
+            return None
         try:
             if outbound.name == request.dialect:
                 body = inbound.patched(request, endpoint.model)

@@ -73,10 +73,10 @@ def story(outcome: Outcome) -> dict[str, Any]:
         told["provider"] = endpoint.provider
         told["endpoint"] = endpoint.id
         told["model"] = endpoint.model
-    if outcome.decision is not None and outcome.decision.rule is not None:
-        told["rule"] = outcome.decision.rule
     if outcome.queued_s is not None:
         told["queue_ms"] = _ms(outcome.queued_s)
+    if outcome.cache is not None:
+        told["cache"] = outcome.cache
     if outcome.attempts:
         several = len(outcome.attempts) > 1
         told["attempts"] = [_attempted(attempt, priced=several) for attempt in outcome.attempts]
@@ -86,10 +86,7 @@ def story(outcome: Outcome) -> dict[str, Any]:
     if outcome.first_event_s is not None:
         told["first_event_ms"] = _ms(outcome.first_event_s)
     if outcome.usage is not None:
-        told["input_tokens"] = outcome.usage.input_tokens
-        told["output_tokens"] = outcome.usage.output_tokens
-        if outcome.usage.estimated:
-            told["tokens_estimated"] = True
+        told |= _used(outcome.usage)
     if outcome.context is not None:
         told |= _context(outcome.context)
     if outcome.cost_usd is not None:
@@ -103,6 +100,8 @@ def story(outcome: Outcome) -> dict[str, Any]:
 
 def _decided(decision: Decision) -> dict[str, Any]:
     told: dict[str, Any] = {"tier": decision.tier.value, "strategy": decision.by, "why": decision.why}
+    if decision.rule is not None:
+        told["rule"] = decision.rule
     if decision.confidence is not None:
         told["score"] = decision.confidence
         told["features"] = dict(decision.features)
@@ -118,6 +117,13 @@ def _attempted(attempt: Attempt, *, priced: bool) -> dict[str, Any]:
         told["rejected"] = attempt.rejected
     if priced and attempt.cost_usd is not None:
         told["cost_usd"] = round(attempt.cost_usd, 8)
+    return told
+
+
+def _used(usage: Usage) -> dict[str, Any]:
+    told: dict[str, Any] = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    if usage.estimated:
+        told["tokens_estimated"] = True
     return told
 
 

@@ -89,6 +89,7 @@ TABLE: tuple[Described, ...] = (
         "octoroute_shadow_total", ("result",), "Requests looked at by the shadow: labelled, undecided, incomplete, failed, dropped."
     ),
     Described("octoroute_shadow_cost_usd_total", (), "What the shadow's own questions cost, judge included."),
+    Described("octoroute_cache_total", ("result",), "Requests by what the response cache did: hit, miss, bypass."),
     Described("octoroute_client_errors_total", ("code",), "Requests refused before any endpoint was asked."),
 )
 
@@ -156,6 +157,8 @@ class Metrics:
         self._record_decision(outcome)
         if outcome.queued_s is not None:
             self.observe("octoroute_queue_wait_seconds", outcome.queued_s, outcome.ending)
+        if outcome.cache is not None:
+            self.count("octoroute_cache_total", outcome.cache)
         self.record_attempts(outcome)
         endpoint = outcome.endpoint or (outcome.attempts[-1].endpoint if outcome.attempts else None)
         if endpoint is None:

@@ -16,7 +16,7 @@ from octoroute.dialects.outward import Outward
 from octoroute.errors import OctorouteError, TooSlow, UpstreamError
 from octoroute.trail import Trail
 from octoroute.types import Ending, Request, Usage
-from octoroute.upstream import Opened, Part
+from octoroute.upstream import Begun, Part
 
 KEEP_ALIVE_S = 15.0
 
@@ -35,6 +35,7 @@ class Reply:
         "body",
         "decision",
         "endpoint",
+        "failure",
         "headers",
         "request",
         "stream",
@@ -46,7 +47,7 @@ class Reply:
         self,
         request: Request,
         inbound: Inbound,
-        opened: Opened,
+        opened: Begun,
         trail: Trail,
         headers: Mapping[str, str],
         body: bytes | None,
@@ -65,13 +66,15 @@ class Reply:
         self._trail = trail
         self._outward = outward
         self._encoder: Encoder | None = None
+        self.failure: OctorouteError | None = None
+        """What the last piece of a stream that broke tells the client."""
 
     @classmethod
     async def begin(
         cls,
         request: Request,
         inbound: Inbound,
-        opened: Opened,
+        opened: Begun,
         trail: Trail,
         headers: Mapping[str, str],
         outward: Outward | None = None,
@@ -141,6 +144,7 @@ class Reply:
         return data if self._outward is None else self._outward.frames(data)
 
     def _failure(self, error: OctorouteError) -> bytes:
+        self.failure = error
         if self._encoder is not None:
             return self._encoder.fail(error, self.request.id)
         return self._inbound.error_event(error, self.request.id)

@@ -7,7 +7,7 @@ the ledger. It does not await, so no cancellation can come between; the second c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -62,8 +62,10 @@ class Trail:
         "_settled",
         "_started_at",
         "attempts",
+        "cache",
         "context",
         "cut",
+        "hint",
         "key_name",
         "listener",
         "warnings",
@@ -95,6 +97,10 @@ class Trail:
         self.key_name = key_name
         self.warnings: tuple[str, ...] = ()
         """What the client should know of how it was answered."""
+        self.cache: Literal["hit", "miss", "bypass"] | None = None
+        """What the response cache did; None: there is none."""
+        self.hint: str | None = None
+        """What an operator can do about the last attempt's failure."""
         self.cut: Cut | None = None
         self.context: ContextUse | None = None
 
@@ -198,6 +204,12 @@ class Trail:
         opened.close()
         lease.release(usage)
 
+    def recalled(self, notes: tuple[str, ...]) -> None:
+        """Nobody needs to be asked: the answer is there."""
+        self._first_event_at = self._clock()
+        self.cache = "hit"
+        self.warnings = notes
+
     def end(self, ending: Ending, error: OctorouteError | None = None) -> None:
         """How it ended; the first word counts."""
         if self._ending is None:
@@ -250,6 +262,7 @@ class Trail:
             decision=self.decision,
             routing_s=self._routing_s,
             queued_s=self._queued_s,
+            cache=self.cache,
             attempts=tuple(self.attempts),
             endpoint=endpoint,
             error=self._error.code if self._error else None,

@@ -16,11 +16,12 @@ from octoroute.conversation import Conversation
 from octoroute.dialects.base import Outbound, Progress
 from octoroute.dialects.errors import error_of, retry_after_s
 from octoroute.dialects.sse import Cutter, split
-from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttled, TooSlow, Unreachable, UpstreamError
+from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttled, TooSlow, Unreachable, Untrusted, UpstreamError
 from octoroute.events import Event, Failed
 from octoroute.providers.base import Provider
-from octoroute.transports.base import Answer, Call, Transport
-from octoroute.types import Endpoint, Usage
+from octoroute.transports.base import Answer, Call, Transport, Trust
+from octoroute.transports.trust import trust as make_trust
+from octoroute.types import Endpoint, Secret, Tls, Usage
 
 MAX_WHOLE_BYTES = 256 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
@@ -55,7 +56,7 @@ class Opened:
 
     def __init__(self, endpoint: Endpoint, answer: Answer, reader: Reader, cutter: Cutter | None, first: Part) -> None:
         self.endpoint = endpoint
-        self.headers = _passed_on(answer.headers)
+        self.headers: Mapping[str, str] = _passed_on(answer.headers)
         self.stream = cutter is not None
         self._answer = answer
         self._reader = reader
@@ -139,6 +140,24 @@ class Opened:
 
 Part = bytes | Sequence[Event]
 """A piece of an answer: wire bytes to pass on, or events to encode."""
+
+
+class Begun(Protocol):
+    """What an `Opened` is to those who read it."""
+
+    endpoint: Endpoint
+    headers: Mapping[str, str]
+    stream: bool
+
+    @property
+    def progress(self) -> Progress: ...
+
+    @property
+    def translated(self) -> bool: ...
+
+    async def read(self) -> Part | None: ...
+
+    def close(self) -> None: ...
 
 
 class Reader(Protocol):
@@ -281,6 +300,8 @@ class _Line(NamedTuple):
     url: str
     headers: tuple[tuple[str, str], ...]
     passes: tuple[str, ...]
+    trust: Trust | None
+    proxy: str | None
 
 
 class Upstream:
@@ -289,9 +310,17 @@ class Upstream:
         self._providers = providers
         self._outbound = outbound
         self._lines: dict[tuple[str, str, bool], _Line] = {}
+        self._trusts: dict[Tls, Trust] = {}
 
     def provider(self, endpoint: Endpoint) -> Provider:
         return self._providers[endpoint.kind]
+
+    def serves(self, endpoint: Endpoint, api: str, *, stream: bool) -> bool:
+        """Whether its kind has such an interface; a plug-in that cannot even say has not."""
+        try:
+            return self.provider(endpoint).url(endpoint, api, stream=stream) is not None
+        except UpstreamError:
+            return False
 
     def outbound(self, endpoint: Endpoint) -> Outbound:
         return self._outbound[self.provider(endpoint).dialect]
@@ -318,7 +347,8 @@ class Upstream:
                 answer = await self._transport.send(self._call(endpoint, question))
                 try:
                     if answer.status != 200:
-                        raise await self._refusal(self.outbound(endpoint), answer)
+                        forwarded = endpoint.forward_client_key and _clients_key(question) is not None
+                        raise await self._refusal(self.outbound(endpoint), answer, about_the_client=forwarded)
                     return await answer.body(MAX_ERROR_BYTES)
                 finally:
                     answer.close()
@@ -328,7 +358,14 @@ class Upstream:
     async def probe(self, endpoint: Endpoint, timeout_s: float) -> None:
         """Is it alive? Raises UpstreamError when it is not; a server without a list of models (404, 405) is."""
         provider = self.provider(endpoint)
-        call = Call(method="GET", url=provider.probe_url(endpoint), headers=provider.headers(endpoint), connect_timeout_s=timeout_s)
+        call = Call(
+            method="GET",
+            url=provider.probe_url(endpoint),
+            headers=provider.headers(endpoint),
+            connect_timeout_s=timeout_s,
+            trust=self._trust(endpoint),
+            proxy=endpoint.proxy.reveal() if endpoint.proxy else None,
+        )
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await self._transport.send(call)
@@ -338,7 +375,8 @@ class Upstream:
                     answer.close()
         except TimeoutError:
             raise TooSlow(f"the probe was not answered within {timeout_s:g} s") from None
-        if not (200 <= answer.status < 300 or answer.status in {404, 405, 429}):
+        alive = {401, 403, 404, 405, 429} if endpoint.forward_client_key and endpoint.api_key is None else {404, 405, 429}
+        if not (200 <= answer.status < 300 or answer.status in alive):
             raise _by_status(answer.status, answer.headers, b"", provider.dialect)
 
     def _call(self, endpoint: Endpoint, question: Question) -> Call:
@@ -347,23 +385,48 @@ class Upstream:
         if line is None or line.endpoint is not endpoint:  # after a reload the same id may mean another address
             line = self._lines[key] = self._line(endpoint, question)
         headers = line.headers
+        if endpoint.forward_client_key and (key_of_client := _clients_key(question)):
+            headers = self.provider(endpoint).headers(msgspec.structs.replace(endpoint, api_key=key_of_client))
         passed = tuple((name, question.client_headers[name]) for name in line.passes if name in question.client_headers)
         if passed and question.conversation is None:
             names = {name for name, _ in passed}
             headers = (*(header for header in headers if header[0] not in names), *passed)
-        return Call(method="POST", url=line.url, headers=headers, body=question.body, connect_timeout_s=endpoint.connect_timeout_s)
+        return Call(
+            method="POST",
+            url=line.url,
+            headers=headers,
+            body=question.body,
+            connect_timeout_s=endpoint.connect_timeout_s,
+            trust=line.trust,
+            proxy=line.proxy,
+            max_connections=endpoint.max_connections,
+        )
 
     def _line(self, endpoint: Endpoint, question: Question) -> _Line:
         provider = self.provider(endpoint)
         url = provider.url(endpoint, question.api, stream=question.stream)
         if url is None:
             raise Unreachable(f"endpoints of kind {endpoint.kind} have no {question.api} interface")
-        return _Line(endpoint, url, provider.headers(endpoint), provider.passes)
+        proxy = endpoint.proxy.reveal() if endpoint.proxy else None
+        return _Line(endpoint, url, provider.headers(endpoint), provider.passes, self._trust(endpoint), proxy)
+
+    def _trust(self, endpoint: Endpoint) -> Trust | None:
+        """The same object for the same settings: connections are shared by its identity. Raises Untrusted."""
+        if endpoint.tls is None:
+            return None
+        found = self._trusts.get(endpoint.tls)
+        if found is None:
+            try:
+                found = self._trusts[endpoint.tls] = make_trust(endpoint.tls)
+            except OSError as error:
+                raise Untrusted("the gateway's certificate files for this endpoint cannot be read", detail=str(error)) from error
+        return found
 
     async def _commit(self, endpoint: Endpoint, question: Question, answer: Answer) -> Opened:
         outbound = self.outbound(endpoint)
         if answer.status != 200:
-            raise await self._refusal(outbound, answer)
+            forwarded = endpoint.forward_client_key and _clients_key(question) is not None
+            raise await self._refusal(outbound, answer, about_the_client=forwarded)
         unstreamed = question.stream and _is_json(answer)  # it ignored `stream`: its one piece is made into a stream
         reader = _reader(outbound, question, endpoint, unstreamed=unstreamed)
         if question.stream and not unstreamed:
@@ -393,15 +456,20 @@ class Upstream:
                 held.append(reader.feed(frames))
         return Opened(endpoint, answer, reader, cutter, _join(held))
 
-    async def _refusal(self, outbound: Outbound, answer: Answer) -> UpstreamError:
-        """What a status other than 200 means; the contract's table."""
+    async def _refusal(self, outbound: Outbound, answer: Answer, *, about_the_client: bool = False) -> UpstreamError:
+        """What a status other than 200 means; the contract's table. `about_the_client`: the key was the client's own, so that
+        what is wrong with it, or its quota, is nobody else's concern.
+        """
         try:
             body = await answer.body(MAX_ERROR_BYTES)
         except Broke:
             body = b""
         headers = answer.headers
         error = outbound.read_error(answer.status, headers, body)
-        if error is None:
+        if about_the_client and answer.status in {401, 402, 403, 429}:
+            text = "the upstream does not accept your key, or it is over its limit"
+            error = Declined(text, status=answer.status, body=body, headers=headers, dialect=outbound.name)
+        elif error is None:
             error = _by_status(answer.status, headers, body, outbound.name)
         if isinstance(error, Declined):
             error.headers = _passed_on(headers)
@@ -409,6 +477,13 @@ class Upstream:
                 error.status = answer.status
         error.detail = error.detail or body[:500].decode("utf-8", "replace")
         return error
+
+
+def _clients_key(question: Question) -> Secret | None:
+    headers = question.client_headers
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    key = (token.strip() if scheme.lower() == "bearer" else "") or headers.get("x-api-key", "")
+    return Secret(key) if key else None
 
 
 def _reader(outbound: Outbound, question: Question, endpoint: Endpoint, *, unstreamed: bool) -> Reader:

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from octoroute.config import rules
+from octoroute.config import connecting, rules
 from octoroute.config.balancing import check_selection
 from octoroute.config.environment import child
 from octoroute.config.reader import Reader, nearest
@@ -42,6 +42,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         for entry, endpoint_id, place in zip(entries, ids, places, strict=True)
         if _provider(entry, file).enabled
     ]
+    connecting.check(file, [endpoint for _, endpoint in built], reader)
     check_selection(file, built, reader)
     return Config(
         server=file.server,
@@ -55,6 +56,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         health=file.health,
         context=file.context,
         auth=file.auth,
+        cache=file.cache,
         observability=file.observability,
         logging=file.logging,
         file=file,
@@ -220,8 +222,12 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: File, names: Nam
         context_window=table.context_window,
         advertised_window=table.advertised_window,
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
-        quirks=table.quirks,
+        quirks=table.quirks or provider.quirks,
         price=_price(table.price),
+        tls=connecting.tls(entry.path, table, shared, provider, reader),
+        proxy=_key(provider.proxy),
+        max_connections=provider.max_connections,
+        forward_client_key=provider.forward_client_key,
         first_event_timeout_s=provider.timeout_seconds or limits.get(Tier(entry.group)) or file.server.request_timeout_seconds,
         idle_timeout_s=file.server.stream_idle_timeout_seconds,
     )

@@ -12,10 +12,10 @@ from typing import Annotated, Literal, get_type_hints
 
 import msgspec
 
+from octoroute import plugins
 from octoroute.config import rules
 from octoroute.dialects.openai.quirks import PRESETS
 from octoroute.learned.tiers import Options
-from octoroute.providers import KINDS
 from octoroute.routers import STRATEGIES, CascadeOptions
 from octoroute.rulebook import REQUEST_TYPES
 from octoroute.selection import POLICIES
@@ -27,7 +27,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     """What is installed: the names that plug-ins answer to."""
 
     strategies: tuple[str, ...] = tuple(STRATEGIES)
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[str, ...] = msgspec.field(default_factory=plugins.kinds)
     policies: tuple[str, ...] = tuple(POLICIES)
     quirks: tuple[str, ...] = tuple(PRESETS)
     request_types: tuple[str, ...] = tuple(REQUEST_TYPES)
@@ -43,7 +43,7 @@ class Key(msgspec.Struct, frozen=True):
     """Greater than this."""
     high: float | None = None
     """Largest allowed."""
-    names: Literal["strategies", "kinds", "policies", "quirks", "request_types"] | None = None
+    names: Literal["strategies", "kinds", "policies", "request_types", "quirks"] | None = None
     check: rules.Check | None = None
     """For each text of the value."""
     check_name: rules.Check | None = None
@@ -118,6 +118,34 @@ Headers = Annotated[
 ]
 
 
+class TlsTable(Table, frozen=True, kw_only=True):
+    """Whom an https endpoint must prove to be, and who we are. Files are PEM; their paths are taken from the current directory."""
+
+    ca_file: Annotated[
+        str | None, Key("the only authorities to believe; the system's when not said", check=rules.path, example='""')
+    ] = None
+    client_cert: Annotated[str | None, Key("our own certificate, for servers that ask for one", check=rules.path, example='""')] = (
+        None
+    )
+    client_key: Annotated[
+        str | None, Key("its key, without a passphrase; in the file of client_cert when not said", check=rules.path, example='""')
+    ] = None
+    pin_sha256: Annotated[
+        tuple[str, ...],
+        Key("SHA-256 of the server's certificate (DER) in hex; one of these it must be, besides being valid", check=rules.pin),
+    ] = ()
+
+
+Quirks = Annotated[
+    tuple[str, ...],
+    Key(
+        "habits of an OpenAI-compatible server, laid over each other; guessed from address and model when not said",
+        names="quirks",
+        example='["vllm"]',
+    ),
+]
+
+
 class ProviderTable(Table, frozen=True, kw_only=True):
     """Settings that endpoints share: an endpoint with `provider = "NAME"` inherits them, and its own keys win."""
 
@@ -137,9 +165,25 @@ class ProviderTable(Table, frozen=True, kw_only=True):
     requests_per_minute: Annotated[int, Key("all its endpoints together; 0 is no limit", low=0, high=1000000000)] = 0
     tokens_per_minute: Annotated[int, Key("all its endpoints together; 0 is no limit", low=0, high=1000000000000)] = 0
     max_in_flight: Annotated[int, Key("all its endpoints at the same time; 0 is no limit", low=0, high=1000000)] = 0
+    max_connections: Annotated[
+        int, Key("open at the same time to one host; further requests wait; 0 is no limit", low=0, high=100000)
+    ] = 0
     allow_auth_header_override: Annotated[
         bool, Key("true lets a credential in headers stand in for api_key; otherwise having both is an error")
     ] = False
+    forward_client_key: Annotated[
+        bool, Key("true sends a client's own key instead of api_key, which is for clients without one; for one vendor only")
+    ] = False
+    proxy: Annotated[
+        Secret | None,
+        Key(
+            'URL of an HTTP proxy on the way, such as http://10.0.0.1:3128; needs server.upstream = "aiohttp"',
+            check=rules.proxy,
+            example='""',
+        ),
+    ] = None
+    quirks: Quirks = ()
+    tls: Annotated[TlsTable, Key("whom its endpoints must prove to be; see tls")] = TlsTable()
 
 
 class PriceTable(Table, frozen=True, kw_only=True):
@@ -201,16 +245,10 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     capabilities: Annotated[
         tuple[Capability, ...] | None, Key("what it can do; everything when not said", example='["tools", "vision", "json"]')
     ] = None
-    quirks: Annotated[
-        tuple[str, ...],
-        Key(
-            "habits of an OpenAI-compatible server, laid over each other; guessed from address and model when not said",
-            names="quirks",
-            example='["vllm"]',
-        ),
-    ] = ()
     max_in_flight: Annotated[int, Key("requests at the same time; 0 is no limit", low=0, high=1000000)] = 0
     price: Annotated[PriceTable | None, Key("USD per million tokens", example="{ input = 0.15, output = 0.60 }")] = None
+    quirks: Quirks = ()
+    tls: Annotated[TlsTable, Key("whom it must prove to be, instead of the provider's; see tls")] = TlsTable()
 
 
 class Models(Table, frozen=True, kw_only=True):
@@ -559,6 +597,20 @@ class Auth(Table, frozen=True, kw_only=True):
     ] = ()
 
 
+class Cache(Table, frozen=True, kw_only=True):
+    """Answers kept in memory, for the same question asked again. Off, it costs nothing."""
+
+    enabled: Annotated[bool, Key("keep whole answers to questions with temperature 0, or with `x-octoroute-cache: use`")] = False
+    ttl_seconds: Annotated[float, Key("how long an answer is kept", above=0, high=31536000)] = 300.0
+    max_bytes: Annotated[int, Key("of all answers of a process; those not asked for the longest go first", low=1, high=1 << 40)] = (
+        67108864
+    )
+    max_entries: Annotated[int, Key("answers in a process", low=1, high=100000000)] = 10000
+    scope: Annotated[
+        Literal["key", "everyone"], Key("who shares an answer: those with the same key, or everybody who asks the same")
+    ] = "key"
+
+
 class Observability(Table, frozen=True, kw_only=True):
     """What is logged, and how."""
 
@@ -619,6 +671,7 @@ class File(Table, frozen=True, kw_only=True):
     timeouts: Annotated[Timeouts, Key("")] = Timeouts()
     context: Annotated[Context, Key("")] = Context()
     auth: Annotated[Auth, Key("")] = Auth()
+    cache: Annotated[Cache, Key("")] = Cache()
     observability: Annotated[Observability, Key("")] = Observability()
     logging: Annotated[Logging, Key("")] = Logging()
 
@@ -638,6 +691,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     health: Health = Health()
     context: Context = Context()
     auth: Auth = Auth()
+    cache: Cache = Cache()
     observability: Observability = Observability()
     logging: Logging = Logging()
     source: str = ""

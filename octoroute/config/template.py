@@ -69,6 +69,7 @@ def _lines(names: Names) -> Iterator[str]:
     yield HEADING
     yield from _table("server", schema.Server, names)
     yield from _table("providers.openai", schema.ProviderTable, names, off=True)
+    yield from _table("providers.openai.tls", schema.TlsTable, names, off=True)
     yield _TIERS
     yield from _table("models.fast", schema.EndpointTable, names, many=True)
     yield from _endpoint("models.balanced")
@@ -94,6 +95,7 @@ def _lines(names: Names) -> Iterator[str]:
         ("timeouts", schema.Timeouts),
         ("context", schema.Context),
         ("auth", schema.Auth),
+        ("cache", schema.Cache),
         ("observability", schema.Observability),
         ("logging.traffic", schema.TrafficLog),
         ("logging.rotation", schema.Rotation),

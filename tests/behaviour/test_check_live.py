@@ -10,7 +10,12 @@ async def test_embedding_models_are_asked_to_embed(make_fake):
     embeds.always(whole({"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [1.0]}]}))
     gemini.always(whole({"embeddings": [{"values": [1.0]}]}))
     broken.always(error(401))
-    rows = [endpoint(embeds, "e"), endpoint(gemini, "g", provider="gemini"), endpoint(broken, "b"), endpoint(broken, "n", provider="anthropic")]
+    rows = [
+        endpoint(embeds, "e"),
+        endpoint(gemini, "g", provider="gemini"),
+        endpoint(broken, "b"),
+        endpoint(broken, "n", provider="anthropic"),
+    ]
     answers = await ask(configured(settings(models={"fast": [endpoint(chat)], "embedding": rows})))
     assert [(answer.endpoint.name, answer.problem is None) for answer in answers] == [
         ("model-a", True), ("e", True), ("g", True), ("b", False), ("n", False),

@@ -219,7 +219,8 @@ def test_an_explanation_draws_no_lots():
 
 def test_prices_of_ones_own_come_before_nominal_ones():
     priced = [
-        make_endpoint(tier.value, tier=tier, price=Price(input=n, output=2 * n, cached=n / 10)) for n, tier in enumerate(CHAT_TIERS, 1)
+        make_endpoint(tier.value, tier=tier, price=Price(input=n, output=2 * n, cached=n / 10))
+        for n, tier in enumerate(CHAT_TIERS, 1)
     ]
     assert rates_of(priced)[DEEP] == (3, 0.3, 6)
     assert rates_of([*priced[:2], make_endpoint("deep", tier=DEEP)]) is NOMINAL
@@ -228,6 +229,9 @@ def test_prices_of_ones_own_come_before_nominal_ones():
 
 def test_without_a_cache_there_is_nothing_to_keep():
     rates = rates_of(
-        [make_endpoint(tier.value, tier=tier, price=Price(input=n, output=n)) for n, tier in zip((1, 4, 9), CHAT_TIERS, strict=True)]
+        [
+            make_endpoint(tier.value, tier=tier, price=Price(input=n, output=n))
+            for n, tier in zip((1, 4, 9), CHAT_TIERS, strict=True)
+        ]
     )
     assert pays(DEEP, FAST, Remembered(DEEP, 100_000, 300, 0.0), 100_100, 0.2, rates)
