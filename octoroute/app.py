@@ -1,52 +1,29 @@
-"""The composition root: everything is built here, once, from a configuration. Nothing imports this but the command line.
+"""The HTTP service: a client of the building, and the composition of everything HTTP. Nothing imports this but the command line.
 
 The hot routes are plain ASGI endpoints looked up by path; everything else is Starlette's.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
-import structlog
 
-from octoroute import dialects
 from octoroute.api.answering import Answering
-from octoroute.api.edge import Keys, Receive, Scope, Send, new_id
+from octoroute.api.edge import Keys, Receive, Scope, Send
 from octoroute.api.views import Door, Views
-from octoroute.asking import Asker
+from octoroute.building import Building
 from octoroute.changes import Changes
 from octoroute.config.file import ConfigFile
-from octoroute.config.schema import Config, RuleTable
-from octoroute.context import Context
-from octoroute.counting import Calibration, Counting
+from octoroute.config.schema import Config
 from octoroute.deciding import ALIASES
-from octoroute.dialects.traits import opening_of, user_of
-from octoroute.gateway import Gateway, House, Retry, Waiting
-from octoroute.health import Health
-from octoroute.ledger import Ledger
-from octoroute.metrics import Metrics, Scraper
-from octoroute.notices import Notices
-from octoroute.prober import Prober
-from octoroute.providers import PROVIDERS
 from octoroute.relay import KEEP_ALIVE_S, Reply
-from octoroute.routers import STRATEGIES, Router, Setting, ask_nobody, reason
-from octoroute.rulebook import Rule
-from octoroute.selection import ORDERS, POLICIES, Policy, Senses
-from octoroute.statistics import Statistics
-from octoroute.switches import Switches
-from octoroute.tasks import Owner, supervise
+from octoroute.routers import Router
 from octoroute.traffic.recorder import Recorder
 from octoroute.traffic.tap import Route
-from octoroute.transports import TRANSPORTS
 from octoroute.transports.base import Transport
-from octoroute.types import Decision, Endpoint
-from octoroute.upstream import Upstream
-
-log = structlog.stdlib.get_logger("octoroute.app")
 
 
 class App:
@@ -68,57 +45,30 @@ class App:
         """`load` reads the configuration again; `file` is where it came from, if it may be rewritten; `spread` tells the other
         workers of a change.
         """
-        self.config = config
+        self.building = building = Building(config, transport=transport, clock=clock, wall=wall, chance=chance)
+        self.gateway = building.gateway
+        self.inbound = building.inbound
+        self.metrics = building.metrics
+        self.scraper = building.scraper
+        self.statistics = building.statistics
+        self.switches = building.switches
+        self.counting = building.counting
         self.wall = wall
-        self.inbound = dialects.inbound(wall)
-        self.keys = Keys(config.auth.keys, config.auth.admin_keys)
-        self.max_request_bytes = config.server.max_request_bytes
-        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
-        self._transport = transport or TRANSPORTS[config.server.upstream]()
-        self._chance = chance
-        self._clock = clock
-        self._owner = Owner()
         self._started = False
-        self._policies: dict[tuple[str, ...], Policy] = {}
-        notices = Notices()
-        self._health = health = Health(
-            failure_threshold=config.health.failure_threshold, recovery_s=config.health.recovery_seconds, clock=clock, wall=wall
-        )
-        health.limit(config.limits)
-        health.changed = notices.circuit
-        self.statistics = Statistics(wall)
-        self.switches = Switches(health)
-        self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, _reason, lambda: self.gateway.queue.depth)
-        self.scraper = Scraper(self.metrics, clock)
-        ledger = Ledger(self.metrics, self.statistics)
-        upstream = Upstream(self._transport, PROVIDERS, dialects.outbound(clock))
-        self.gateway = Gateway(
-            house=self._house(config),
-            upstream=upstream,
-            health=health,
-            ledger=ledger,
-            inbound=self.inbound,
-            clock=clock,
-            random=chance,
-            notices=notices,
-        )
-        self.counting = Counting(self.gateway, Calibration(chance))
-        ledger.learn = self.counting.learn
-        self.dry_router = self._dry_router(config)
-        self._prober = Prober(
-            upstream=upstream,
-            health=health,
-            endpoints=lambda: filter(self.switches.endpoint_is_on, self.gateway.house.endpoints),
-            interval_s=lambda: self.config.health.interval_seconds,
-            random=chance,
-            cannot=self._cannot_probe,
-        )
+        self._admit(config)
         self.changes = Changes(self.reload, lambda: self.config, load=load, file=file, spread=spread)
         self.recorder = Recorder(clock=clock, wall=wall, dropped=self._lines_dropped)
-        self._ledger = ledger
         self._plain = self._routes(keep_alive_s)
         self._hot: Mapping[str, Route] = self._plain
         self._views = Door(Views(self).app(), self)
+
+    @property
+    def config(self) -> Config:
+        return self.building.config
+
+    @property
+    def dry_router(self) -> Router:
+        return self.building.dry_router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -127,57 +77,37 @@ class App:
             await self._live(receive, send)
 
     def reload(self, config: Config) -> None:
-        """From the next request on. Requests under way finish as they began; endpoints that stay keep their health."""
-        house = self._house(config)
-        moved = _moved(self.gateway.house.endpoints, house.endpoints)
-        self.config = config
-        self.gateway.house = house
-        self.gateway.health.keep(house.endpoints)
-        for endpoint in moved:
-            self.gateway.health.forgive(endpoint)
-        self.switches.apply(house.endpoints)
-        self.gateway.health.limit(config.limits)
-        self.gateway.health.failure_threshold = config.health.failure_threshold
-        self.gateway.health.recovery_s = config.health.recovery_seconds
-        self.dry_router = self._dry_router(config)
-        self.keys = Keys(config.auth.keys, config.auth.admin_keys)
-        self.max_request_bytes = config.server.max_request_bytes
-        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
+        """From the next request on."""
+        self.building.reload(config)
+        self._admit(config)
         if self._started:
             self._record(config)
 
+    def _admit(self, config: Config) -> None:
+        """Who may come in, and with how much."""
+        self.keys = Keys(config.auth.keys, config.auth.admin_keys)
+        self.max_request_bytes = config.server.max_request_bytes
+        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
+
     def _record(self, config: Config) -> None:
         self.recorder.use(config)
-        self._ledger.watcher = self.recorder.watcher
+        self.building.ledger.watcher = self.recorder.watcher
         self._hot = self.recorder.around(self._plain)
 
     async def start(self) -> None:
         self._started = True
         self._record(self.config)
-        self._owner.start(
-            "health probe", supervise("health probe", self._prober.run, died=self._probe_died, clock=self.gateway.clock)
-        )
-
-        if self.metrics.shared:
-            self._owner.start("gauges", supervise("gauges", self._share_gauges, died=self._probe_died, clock=self.gateway.clock))
-
-    async def _share_gauges(self) -> None:
-        while True:
-            self.metrics.share()
-            await asyncio.sleep(1.0)
+        await self.building.start()
 
     async def stop(self) -> None:
-        await self._owner.stop()
-        await self._transport.close()
+        await self.building.stop()
         await self.recorder.stop()
 
     def _routes(self, keep_alive_s: float) -> Mapping[str, Answering]:
-        interfaces = dialects.interfaces(self.wall)
-
         def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
             return Answering(
                 self.gateway,
-                interfaces.get(dialect) or self.inbound[dialect],
+                self.building.interfaces[dialect],
                 keys=lambda: self.keys,
                 max_bytes=lambda: self.max_request_bytes,
                 present=present,
@@ -193,56 +123,8 @@ class App:
             "/chat": answering("simple", _chat),
         }
 
-    def _house(self, config: Config) -> House:
-        routing = config.routing
-        asker = Asker(lambda: self.gateway, routing.router_tier, routing.router_timeout_s, new_id)
-        return House(
-            endpoints=(*config.endpoints, *config.embedding),
-            router=STRATEGIES[routing.strategy](_setting(config), asker),
-            default_importance=routing.default_importance,
-            retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
-            context=Context(**msgspec.structs.asdict(config.context)),
-            policy=self._policy(config),
-            policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
-            max_cost_usd=config.selection.max_cost_usd,
-            rules=tuple(_rule(table) for table in routing.rules if table.enabled),
-            allow_provider_prefix=routing.allow_provider_prefix,
-            waiting=Waiting(most=config.queue.max_waiting, max_wait_s=config.queue.max_wait_seconds),
-        )
-
-    def _policy(self, config: Config, name: str | None = None) -> Policy:
-        """The one of that name, else the configured one; what it has learnt survives a reload."""
-        selection = config.selection
-        by_order = name is None and selection.order != "endpoint"
-        key = ("order", selection.order) if by_order else ("policy", name or selection.policy, selection.sticky_by)
-        policy = self._policies.get(key)
-        if policy is None:
-            senses = Senses(
-                clock=self._clock,
-                in_flight=self._in_flight,
-                user_of=user_of,
-                opening_of=opening_of,
-                sticky_by=selection.sticky_by,
-            )
-            build = ORDERS[selection.order] if by_order else POLICIES[name or selection.policy]
-            policy = self._policies[key] = build(senses)
-        return policy
-
-    def _in_flight(self, endpoint: Endpoint) -> int:
-        return self._health.of(endpoint).in_flight
-
-    def _dry_router(self, config: Config) -> Router:
-        return STRATEGIES[config.routing.strategy](_setting(config), ask_nobody)
-
     def _lines_dropped(self, count: int) -> None:
         self.metrics.count("octoroute_traffic_log_dropped_total", by=count)
-
-    def _probe_died(self, how: str) -> None:
-        self.metrics.count("octoroute_background_health_task_failures_total", how)
-
-    def _cannot_probe(self, endpoint: Endpoint, error: Exception) -> None:
-        self.metrics.count("octoroute_health_tracking_failures_total", endpoint.id, "probe_failed")
-        log.error("endpoint cannot be probed", endpoint=endpoint.id, error=type(error).__name__)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -256,32 +138,8 @@ class App:
                 return
 
 
-def _moved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> list[Endpoint]:
-    """Those of the same id that are another server now, or are spoken to with other credentials."""
-
-    def whereabouts(endpoint: Endpoint) -> tuple[object, ...]:
-        return (endpoint.kind, endpoint.base_url, endpoint.model, endpoint.api_key, endpoint.headers, endpoint.api_version)
-
-    old = {endpoint.id: whereabouts(endpoint) for endpoint in before}
-    return [endpoint for endpoint in now if endpoint.id in old and old[endpoint.id] != whereabouts(endpoint)]
-
-
 def create_app(config: Config) -> App:
     return App(config)
-
-
-def _rule(table: RuleTable) -> Rule:
-    return Rule(**{name: getattr(table, name) for name in Rule.__struct_fields__})
-
-
-def _reason(decision: Decision) -> str:
-    """For metric labels: from closed sets, the routers' reasons and the names of the operator's rules."""
-    return decision.rule or reason(decision)
-
-
-def _setting(config: Config) -> Setting:
-    routing = config.routing
-    return Setting(default_tier=routing.default_tier, router_tier=routing.router_tier, tier_descriptions=routing.tier_descriptions)
 
 
 def _chat(reply: Reply) -> bytes:

@@ -64,7 +64,7 @@ class Counting:
     async def count(self, request: Request, router: Router) -> Counted:
         """`router` must be one that asks nobody. Raises UnknownModel, BadRequest, and Misconfigured."""
         gateway = self._gateway
-        house = msgspec.structs.replace(gateway.house, router=router)
+        house = gateway.house.explaining(router)
         asked = Asked(request)
         planned = gateway.planning.candidates(await gateway.deciding.decide(asked, house), asked, house)
         endpoint = next(iter([*planned.order, *planned.fit, *planned.considered]), None)
@@ -78,10 +78,10 @@ class Counting:
     async def _asked(self, request: Request, endpoint: Endpoint) -> int | None:
         """None: it cannot count, or not now. Raises Misconfigured, because an estimate would hide it."""
         upstream = self._gateway.upstream
-        if upstream.provider(endpoint).url(endpoint, "count_tokens", stream=False) is None:
-            return None
         outbound = upstream.outbound(endpoint)
         inbound = self._gateway.inbound[request.dialect]
+        if not upstream.serves(endpoint, "count_tokens", stream=False):
+            return None
         try:
             if outbound.name == request.dialect:
                 body = inbound.patched(request, endpoint.model)

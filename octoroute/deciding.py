@@ -154,7 +154,8 @@ class Deciding:
         facts = request.facts
         if facts.importance is None:
             facts = msgspec.structs.replace(facts, importance=house.default_importance)
-        return await house.router.route(facts)
+        decision = await house.router.route(facts)
+        return decision if house.steering is None else house.steering.steer(request, decision, dry=house.dry)
 
     async def _of_provider(self, provider: str, model: str, request: Request, house: House) -> Decision:
         endpoints = house.of_provider(provider)

@@ -12,6 +12,7 @@
     │   └── OverLimit 429
     ├── UpstreamError          an endpoint
     │   ├── Unreachable 502    no connection
+    │   │   └── Untrusted      it is not who it should be
     │   ├── TooSlow 504        no answer in time
     │   ├── Throttled 429      it wants a rest
     │   ├── Overloaded 502     it is too busy
@@ -172,6 +173,12 @@ class UpstreamError(OctorouteError):
 
 class Unreachable(UpstreamError):
     code = "upstream_unreachable"
+
+
+class Untrusted(Unreachable):
+    """Its TLS certificate is not one that the configuration believes. Nothing was sent; the endpoint opens at once."""
+
+    code = "upstream_untrusted"
 
 
 class TooSlow(UpstreamError):

@@ -26,7 +26,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 async def explain(gateway: Gateway, router: Router, request: Request, key_name: str | None = None) -> Explanation:
     """`router` must be one that asks nobody. Raises UnknownModel."""
-    house = msgspec.structs.replace(gateway.house, router=router)
+    house = gateway.house.explaining(router)
     asked = Asked(request, key_name)
     decision = await gateway.deciding.decide(asked, house)
     if decision.reject is not None:
@@ -66,6 +66,8 @@ def tell(explanation: Explanation) -> dict[str, Any]:
         "rule": decision.rule,
         "rejected": decision.reject,
         "confidence": decision.confidence,
+        **({"then": decision.then} if decision.then is not None else {}),
+        "features": [{"name": name, "weight": weight} for name, weight in decision.features],
         "endpoint": first.id if first else None,
         "candidates": [
             {

@@ -13,10 +13,12 @@ from functools import partial
 import msgspec
 
 from octoroute import context
+from octoroute.cache import Cache
 from octoroute.context import Cut
 from octoroute.deciding import Deciding
 from octoroute.dialects import INTERPRETERS
 from octoroute.dialects.base import Inbound
+from octoroute.dialects.hints import hint_of
 from octoroute.dialects.shortening import without_thinking
 from octoroute.errors import (
     Empty,
@@ -40,7 +42,7 @@ from octoroute.relay import Reply
 from octoroute.selection import Asked, Random, estimated_tokens, whole
 from octoroute.trail import ABANDONED, Ledger, Trail, ending_of
 from octoroute.types import Decision, Ending, Endpoint, Outcome, Request, Usage
-from octoroute.upstream import Opened, Question, Upstream, unasked
+from octoroute.upstream import Begun, Opened, Question, Upstream, unasked
 
 __all__ = ["Gateway", "House", "Retry", "Waiting"]
 
@@ -72,11 +74,14 @@ class Gateway:
         self.inbound = inbound
         self.clock = clock
         self.random = random
+        self.cache: Cache | None = None
         self.notices = notices or Notices()
         self.mending = Mending(upstream, clock)
         self.planning = Planning(health, upstream, inbound, random)
         self.deciding = Deciding(self.planning, upstream)
         self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
+        self.watch: Callable[[Request, Decision, Opened, Trail], None] | None = None
+        """Shown every answer as it begins."""
         health.freed = lambda endpoint: self.queue.freed(endpoint.id, endpoint.provider)
 
     async def answer(self, request: Request, *, key_name: str | None = None) -> Reply:
@@ -89,29 +94,15 @@ class Gateway:
             trail.decided(decision)
             if decision.reject is not None:
                 raise Forbidden(decision.reject)  # noqa: TRY301 - settled below, as every refusal
-            if self.queue.depth:
-                self.queue.catch_up()
-            planned, lease = self.planning.candidates(decision, asked, house), None
-            if not planned.order:
-                granted = await self._wait(decision, asked, house, planned, trail)
-                planned, lease = granted.planned, granted.lease
-            if planned.policy.learns:
-                planned.policy.took(planned.order[0])
-                trail.teaches(planned.policy)
-            opened = await self._open_first(request, planned, trail, house, lease)
-            headers = {**opened.headers, **self._way(trail)}
-            if trail.warnings:
-                headers["x-octoroute-warning"] = one_line(trail.warnings)
-            endpoint, progress, sent = opened.endpoint, opened.progress, trail.request
-            trail.context = use = house.context.use(sent, endpoint, progress.usage, trail.cut)
-            if use is not None:
-                headers |= context.headers(use, endpoint, house.context)
-            outward = context.outward(house.context, sent, endpoint, progress, trail.cut)
-            return await Reply.begin(sent, self.inbound[request.dialect], opened, trail, headers, outward)
+            if self.cache is not None:
+                return await self._answer_by(self.cache, asked, decision, house, trail)
+            return await self._reply(await self._open(asked, decision, house, trail), house, trail)
         except OctorouteError as error:
             trail.end(ending_of(error), error)
             trail.settle()
             error.told |= self._way(trail)
+            if trail.hint is not None:
+                error.told["x-octoroute-hint"] = trail.hint
             raise
         except Exception:
             trail.end(Ending.FAILED, OctorouteError())
@@ -120,6 +111,68 @@ class Gateway:
         except BaseException:  # the client has left
             trail.settle()
             raise
+
+    async def _open(self, asked: Asked, decision: Decision, house: House, trail: Trail) -> Opened:
+        """Ask until an answer begins: the decided tier, or a cheaper one first whose answer is checked."""
+        if self.queue.depth:
+            self.queue.catch_up()
+        request = asked.request
+        if decision.then is None or house.cascade is None or request.api != "chat":
+            opened = await self._ask(decision, asked, house, trail)
+        else:
+            opened = await house.cascade.answer(
+                request,
+                decision,
+                lambda tier, once: self._ask(tier, asked, house, trail, once=once),
+                trail,
+                self.inbound[request.dialect],
+                self.upstream.outbound,
+            )
+        if self.watch is not None:
+            self.watch(request, decision, opened, trail)
+        return opened
+
+    async def _ask(self, decision: Decision, asked: Asked, house: House, trail: Trail, *, once: bool = False) -> Opened:
+        """Plan, wait for a place if there must be one, and try in order. `once`: no candidate twice."""
+        planned, lease = self.planning.candidates(decision, asked, house), None
+        if not planned.order:
+            granted = await self._wait(decision, asked, house, planned, trail)
+            planned, lease = granted.planned, granted.lease
+        if planned.policy.learns:
+            planned.policy.took(planned.order[0])
+            trail.teaches(planned.policy)
+        if once:
+            most = min(house.retry.max_attempts or len(planned.order), len(planned.order))
+            house = msgspec.structs.replace(house, retry=msgspec.structs.replace(house.retry, max_attempts=most))
+        return await self._open_first(asked.request, planned, trail, house, lease)
+
+    async def _reply(self, opened: Begun, house: House, trail: Trail, told: Mapping[str, str] | None = None) -> Reply:
+        headers = {**opened.headers, **self._way(trail), **(told or {})}
+        if trail.warnings:
+            headers["x-octoroute-warning"] = one_line(trail.warnings)
+        endpoint, progress, sent = opened.endpoint, opened.progress, trail.request
+        trail.context = use = house.context.use(sent, endpoint, progress.usage, trail.cut)
+        if use is not None:
+            headers |= context.headers(use, endpoint, house.context)
+        outward = context.outward(house.context, sent, endpoint, progress, trail.cut)
+        return await Reply.begin(sent, self.inbound[sent.dialect], opened, trail, headers, outward)
+
+    async def _answer_by(self, cache: Cache, asked: Asked, decision: Decision, house: House, trail: Trail) -> Reply:
+        """From the cache, or into it."""
+        request = asked.request
+        ticket = cache.ticket(request, decision)
+        recalled = cache.look(ticket, request)
+        if recalled is not None:
+            trail.recalled(recalled.notes)
+            who = recalled.endpoint
+            way = {"x-octoroute-cache": "hit", "x-octoroute-endpoint": who.id, "x-octoroute-model": who.model}
+            return await self._reply(recalled, house, trail, way)
+        trail.cache = "bypass" if ticket.key is None else "miss"
+        opened = await self._open(asked, decision, house, trail)
+        answer: Begun = opened
+        if trail.cut is None and not _is_substitute(opened.endpoint, decision, house):
+            answer = cache.keeping(ticket, opened, self.upstream.outbound(opened.endpoint), request, trail.warnings)
+        return await self._reply(answer, house, trail, {"x-octoroute-cache": trail.cache})
 
     def turned_away(self, dialect: str, request_id: str, error: OctorouteError) -> None:
         """What was no request yet, and is none now."""
@@ -236,6 +289,9 @@ class Gateway:
             lease.failed(error)
             lease.release(_NOTHING)
             trail.failed(endpoint, since, error.code)
+            trail.hint = hint_of(error)
+            if trail.hint is not None:
+                self.notices.refused(request.id, endpoint, error.code, trail.hint)
             raise
         except BaseException as error:
             lease.release()
@@ -286,12 +342,17 @@ class Gateway:
         if trail.decision is not None:
             way["x-octoroute-strategy"] = trail.decision.by
             way["x-octoroute-tier"] = trail.decision.tier
-        if trail.attempts:
-            endpoint = trail.attempts[-1].endpoint
+        endpoint = trail.endpoint
+        if endpoint is not None:
             way["x-octoroute-tier"] = endpoint.tier
             way["x-octoroute-endpoint"] = endpoint.id
             way["x-octoroute-model"] = endpoint.model
         return way
+
+
+def _is_substitute(endpoint: Endpoint, decision: Decision, house: House) -> bool:
+    """Of another tier than the decided one, which has endpoints, too: the next one who asks should get one of those."""
+    return decision.only is None and endpoint.tier is not decision.tier and bool(house.tier(decision.tier))
 
 
 MAX_WARNING = 500

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
 from octoroute import limits
-from octoroute.errors import Misconfigured, Throttled, Unreachable, UpstreamError
+from octoroute.errors import Misconfigured, Throttled, Unreachable, Untrusted, UpstreamError
 from octoroute.limits import Allowance
 from octoroute.types import Endpoint, ProviderLimits, Usage
 
@@ -260,7 +260,7 @@ class Health:
         state.last_error = error.code
         state.failed_at = self._wall()
         half_open = state.opened_at is not None and now >= state.opened_at + self.recovery_s
-        opens = state.failures >= self.failure_threshold or isinstance(error, Misconfigured)
+        opens = state.failures >= self.failure_threshold or isinstance(error, Misconfigured | Untrusted)
         if half_open or (opens and state.opened_at is None):
             news = state.opened_at is None or state.probing  # not each time a background probe finds it still down
             state.opened_at = now

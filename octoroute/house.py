@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from octoroute.cascading import Cascade
 from octoroute.context import Context
 from octoroute.routers.base import Router
 from octoroute.rulebook import Rule
 from octoroute.selection import Policy, Random, Weighted
+from octoroute.steering import Steering
 from octoroute.types import Endpoint, Importance, Tier
 
 EMBEDDINGS = "embeddings"
@@ -50,6 +52,14 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     allow_provider_prefix: bool = True
     waiting: Waiting = Waiting()
     context: Context = Context()
+    cascade: Cascade | None = None
+    steering: Steering | None = None
+    dry: bool = False
+    """Only to explain: nobody is asked, and no lots are drawn."""
+
+    def explaining(self, router: Router) -> House:
+        """`router` must be one that asks nobody."""
+        return msgspec.structs.replace(self, router=router, dry=True)
 
     def tier(self, tier: Tier) -> list[Endpoint]:
         return [endpoint for endpoint in self.endpoints if endpoint.tier is tier]

@@ -9,7 +9,7 @@ import structlog
 
 from octoroute.metrics import Metrics
 from octoroute.statistics import Statistics
-from octoroute.types import ContextUse, Ending, Endpoint, Outcome, Request, Usage
+from octoroute.types import Attempt, ContextUse, Decision, Ending, Endpoint, Outcome, Request, Usage
 
 log = structlog.stdlib.get_logger("octoroute.request")
 
@@ -23,6 +23,8 @@ class Ledger:
         self._statistics = statistics
         self.learn: Callable[[Request, Endpoint, Usage], None] | None = None
         """Told what providers reported, for those who estimate."""
+        self.remember: Callable[[Outcome, Request | None], None] | None = None
+        """Told how each request of a client's ended."""
         self.watcher: Callable[[Outcome], None] | None = None
         """Told every outcome, in the task of its request."""
 
@@ -37,6 +39,8 @@ class Ledger:
                 self._statistics.record(outcome)
                 if self.learn and request and outcome.usage is not None and outcome.endpoint is not None:
                     self.learn(request, outcome.endpoint, outcome.usage)
+                if self.remember:
+                    self.remember(outcome, request)
             if self.watcher is not None:
                 self.watcher(outcome)
         except Exception as error:
@@ -60,33 +64,29 @@ def story(outcome: Outcome) -> dict[str, Any]:
         "stream": outcome.stream,
         "total_ms": _ms(outcome.total_s),
     }
-    decision = outcome.decision
-    if decision is not None:
-        told["tier"] = decision.tier.value
-        told["strategy"] = decision.by
-        told["why"] = decision.why
-        if decision.by != "client":
+    if outcome.decision is not None:
+        told |= _decided(outcome.decision)
+        if outcome.decision.by != "client":
             told["routing_ms"] = _ms(outcome.routing_s)
     endpoint = outcome.endpoint or (outcome.attempts[-1].endpoint if outcome.attempts else None)
     if endpoint is not None:
         told["provider"] = endpoint.provider
         told["endpoint"] = endpoint.id
         told["model"] = endpoint.model
-    if decision is not None and decision.rule is not None:
-        told["rule"] = decision.rule
     if outcome.queued_s is not None:
         told["queue_ms"] = _ms(outcome.queued_s)
+    if outcome.cache is not None:
+        told["cache"] = outcome.cache
     if outcome.attempts:
-        told["attempts"] = [
-            {"endpoint": attempt.endpoint.id, "ms": _ms(attempt.took_s), "error": attempt.error} for attempt in outcome.attempts
-        ]
+        several = len(outcome.attempts) > 1
+        told["attempts"] = [_attempted(attempt, priced=several) for attempt in outcome.attempts]
+    if outcome.cascade is not None:
+        told["cascade"] = outcome.cascade
+        told["check"] = outcome.check
     if outcome.first_event_s is not None:
         told["first_event_ms"] = _ms(outcome.first_event_s)
     if outcome.usage is not None:
-        told["input_tokens"] = outcome.usage.input_tokens
-        told["output_tokens"] = outcome.usage.output_tokens
-        if outcome.usage.estimated:
-            told["tokens_estimated"] = True
+        told |= _used(outcome.usage)
     if outcome.context is not None:
         told |= _context(outcome.context)
     if outcome.cost_usd is not None:
@@ -95,6 +95,35 @@ def story(outcome: Outcome) -> dict[str, Any]:
         told["error"] = outcome.error
     if outcome.key_name is not None:
         told["key"] = outcome.key_name
+    return told
+
+
+def _decided(decision: Decision) -> dict[str, Any]:
+    told: dict[str, Any] = {"tier": decision.tier.value, "strategy": decision.by, "why": decision.why}
+    if decision.rule is not None:
+        told["rule"] = decision.rule
+    if decision.confidence is not None:
+        told["score"] = decision.confidence
+        told["features"] = dict(decision.features)
+        told["features_hash"] = decision.features_hash
+    if decision.propensity is not None:
+        told["propensity"] = round(decision.propensity, 4)
+    return told
+
+
+def _attempted(attempt: Attempt, *, priced: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {"endpoint": attempt.endpoint.id, "ms": _ms(attempt.took_s), "error": attempt.error}
+    if attempt.rejected is not None:
+        told["rejected"] = attempt.rejected
+    if priced and attempt.cost_usd is not None:
+        told["cost_usd"] = round(attempt.cost_usd, 8)
+    return told
+
+
+def _used(usage: Usage) -> dict[str, Any]:
+    told: dict[str, Any] = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    if usage.estimated:
+        told["tokens_estimated"] = True
     return told
 
 

@@ -91,6 +91,25 @@ def configure(
     return lines
 
 
+def as_a_guest() -> None:
+    """In somebody else's program: unless that has configured structlog, our lines go to the standard library's `logging`, under
+    `octoroute`, and nowhere if that has no handlers.
+    """
+    if structlog.is_configured():
+        return
+    logging.getLogger("octoroute").addHandler(logging.NullHandler())
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"], drop_missing=True),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
 def _json(logger: object, name: str, event: MutableMapping[str, Any]) -> bytes:  # noqa: ARG001 - structlog's signature
     try:
         return msgspec.json.encode(event, enc_hook=repr)

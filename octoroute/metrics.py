@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.values import MutexValue, ValueClass
 
 from octoroute.health import Circuit, Health
-from octoroute.types import ContextUse, Decision, Endpoint, Outcome
+from octoroute.types import ContextUse, Decision, Endpoint, Outcome, Usage
 
 
 class Described(NamedTuple):
@@ -80,6 +80,16 @@ TABLE: tuple[Described, ...] = (
         (0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 4),
     ),
     Described("octoroute_queue_wait_seconds", ("ending",), "Time in the queue, of requests that had to wait.", _SECONDS),
+    Described(
+        "octoroute_cascade_total",
+        ("result", "check"),
+        "Cheap tries by what became of them: kept, escalated, fell_back, unavailable; and the check that was not passed.",
+    ),
+    Described(
+        "octoroute_shadow_total", ("result",), "Requests looked at by the shadow: labelled, undecided, incomplete, failed, dropped."
+    ),
+    Described("octoroute_shadow_cost_usd_total", (), "What the shadow's own questions cost, judge included."),
+    Described("octoroute_cache_total", ("result",), "Requests by what the response cache did: hit, miss, bypass."),
     Described("octoroute_client_errors_total", ("code",), "Requests refused before any endpoint was asked."),
 )
 
@@ -147,6 +157,8 @@ class Metrics:
         self._record_decision(outcome)
         if outcome.queued_s is not None:
             self.observe("octoroute_queue_wait_seconds", outcome.queued_s, outcome.ending)
+        if outcome.cache is not None:
+            self.count("octoroute_cache_total", outcome.cache)
         self.record_attempts(outcome)
         endpoint = outcome.endpoint or (outcome.attempts[-1].endpoint if outcome.attempts else None)
         if endpoint is None:
@@ -161,7 +173,15 @@ class Metrics:
             self.count("octoroute_model_invocations_total", endpoint.tier)
         elif outcome.ending == "broken":
             self.count("octoroute_mid_stream_failures_total", endpoint.id)
-        self._record_usage(outcome, endpoint)
+        if outcome.context is not None:
+            self._record_context(outcome.context, endpoint)
+        if outcome.usage is not None:
+            self._record_usage(outcome.usage, endpoint)
+            counted = 0 if outcome.usage.estimated else outcome.usage.input_tokens
+            if counted and outcome.prompt_estimate:
+                self.observe("octoroute_prompt_estimate_ratio", outcome.prompt_estimate / counted, endpoint.id)
+        if outcome.cascade is not None:
+            self.count("octoroute_cascade_total", outcome.cascade, outcome.check or "")
 
     def _record_decision(self, outcome: Outcome) -> None:
         decision = outcome.decision
@@ -176,32 +196,27 @@ class Metrics:
         attempts = outcome.attempts
         for attempt in attempts:
             self.count("octoroute_attempts_total", attempt.endpoint.id, attempt.error or "")
-        if len(attempts) > 1:
+            if attempt.usage is not None and (attempt.rejected or attempt.error):
+                self._record_usage(attempt.usage, attempt.endpoint)
+        if len(attempts) > 1 and outcome.cascade not in {"escalated", "fell_back"}:  # a second opinion is no retry
             for attempt in attempts[1:]:
                 self.count("octoroute_retries_total", attempt.endpoint.id)
             if outcome.endpoint is not None and outcome.endpoint.id != attempts[0].endpoint.id:
                 self.count("octoroute_fallbacks_total", outcome.endpoint.tier)
 
-    def _record_usage(self, outcome: Outcome, endpoint: Endpoint) -> None:
-        context = outcome.context
-        if context is not None:
-            self._record_context(context, endpoint)
-        usage = outcome.usage
-        if usage is None:
-            return
+    def _record_usage(self, usage: Usage, endpoint: Endpoint) -> None:
+        cost = 0.0 if endpoint.price is None else usage.cost(endpoint.price)
+        if cost:
+            self.count("octoroute_cost_usd_total", endpoint.id, by=cost)
         if usage.estimated:
             self.count("octoroute_tokens_total", endpoint.id, "estimated", by=usage.input_tokens + usage.output_tokens)
             return
-        if usage.input_tokens and outcome.prompt_estimate:
-            self.observe("octoroute_prompt_estimate_ratio", outcome.prompt_estimate / usage.input_tokens, endpoint.id)
         self.count("octoroute_tokens_total", endpoint.id, "input", by=usage.input_tokens)
         self.count("octoroute_tokens_total", endpoint.id, "output", by=usage.output_tokens)
         if usage.cached_tokens:
             self.count("octoroute_tokens_total", endpoint.id, "cached", by=usage.cached_tokens)
         if usage.reasoning_tokens:
             self.count("octoroute_tokens_total", endpoint.id, "reasoning", by=usage.reasoning_tokens)
-        if outcome.cost_usd:
-            self.count("octoroute_cost_usd_total", endpoint.id, by=outcome.cost_usd)
 
     def _record_context(self, context: ContextUse, endpoint: Endpoint) -> None:
         if context.level is not None:

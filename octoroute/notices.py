@@ -43,6 +43,12 @@ class Notices:
             error=last.error,
         )
 
+    def refused(self, request_id: str, endpoint: Endpoint, error: str, hint: str) -> None:
+        """An endpoint said no, and there is something an operator can do about it."""
+        self._log.warning(
+            "upstream.refused", request_id=request_id, provider=endpoint.provider, endpoint=endpoint.id, error=error, hint=hint
+        )
+
     def circuit(self, circuit: Circuit, endpoint: Endpoint, request_id: str) -> None:
         """For `Health.changed`; `request_id` is whose doing it was, "" the probe's."""
         tell = self._log.warning if circuit is Circuit.OPEN else self._log.info

@@ -51,7 +51,7 @@ class _Translation:
     def unsayable(self, endpoint: Endpoint) -> str | None:
         """Why this endpoint's format has no words for the request; None when it has, or is the client's own."""
         request = self._request
-        if request.api != "chat" and self._upstream.provider(endpoint).url(endpoint, request.api, stream=request.stream) is None:
+        if request.api != "chat" and not self._upstream.serves(endpoint, request.api, stream=request.stream):
             return f"endpoints of kind {endpoint.kind} have no {request.api} interface"
         outbound = self._upstream.outbound(endpoint)
         if outbound.name == request.dialect:

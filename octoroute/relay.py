@@ -16,8 +16,8 @@ from octoroute.dialects.outward import Outward
 from octoroute.dialects.sse import KEEP_ALIVE
 from octoroute.errors import OctorouteError, TooSlow, UpstreamError
 from octoroute.trail import Trail
-from octoroute.types import Ending, Request
-from octoroute.upstream import Opened, Part
+from octoroute.types import Ending, Request, Usage
+from octoroute.upstream import Begun, Part
 
 KEEP_ALIVE_S = 15.0
 
@@ -37,6 +37,7 @@ class Reply:
         "body",
         "decision",
         "endpoint",
+        "failure",
         "headers",
         "request",
         "stream",
@@ -48,7 +49,7 @@ class Reply:
         self,
         request: Request,
         inbound: Inbound,
-        opened: Opened,
+        opened: Begun,
         trail: Trail,
         headers: Mapping[str, str],
         body: bytes | None,
@@ -67,13 +68,15 @@ class Reply:
         self._trail = trail
         self._outward = outward
         self._encoder: Encoder | None = None
+        self.failure: OctorouteError | None = None
+        """What the last piece of a stream that broke tells the client."""
 
     @classmethod
     async def begin(
         cls,
         request: Request,
         inbound: Inbound,
-        opened: Opened,
+        opened: Begun,
         trail: Trail,
         headers: Mapping[str, str],
         outward: Outward | None = None,
@@ -124,6 +127,11 @@ class Reply:
             self._trail.end(Ending.BROKEN, error)
             yield self._failure(error)
 
+    @property
+    def usage(self) -> Usage | None:
+        """As the provider has counted so far."""
+        return self._opened.progress.usage
+
     def delivered(self) -> None:
         """The whole answer has been handed to the client."""
         self._trail.end(Ending.ANSWERED)
@@ -143,6 +151,7 @@ class Reply:
         return data if self._outward is None else self._outward.frames(data)
 
     def _failure(self, error: OctorouteError) -> bytes:
+        self.failure = error
         if self._encoder is not None:
             return self._encoder.fail(error, self.request.id)
         return self._inbound.error_event(error, self.request.id)

@@ -6,8 +6,10 @@ the ledger. It does not await, so no cancellation can come between; the second c
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
 
 from octoroute.context import Cut
 from octoroute.errors import Exhausted, OctorouteError, UpstreamError
@@ -27,8 +29,23 @@ class Learner(Protocol):
     def observed(self, outcome: Outcome) -> None: ...
 
 
+class _Aside(NamedTuple):
+    """An answer that has begun and is kept for the case that nobody gives a better one."""
+
+    lease: Lease
+    opened: Opened
+    attempt: int
+    warnings: tuple[str, ...]
+    cut: Cut | None
+
+
 class Trail:
     __slots__ = (
+        "_answered_at",
+        "_aside",
+        "_asked",
+        "_cascade",
+        "_check",
         "_clock",
         "_decision",
         "_ended_at",
@@ -45,14 +62,17 @@ class Trail:
         "_settled",
         "_started_at",
         "attempts",
+        "cache",
         "context",
         "cut",
+        "hint",
         "key_name",
+        "listener",
         "warnings",
     )
 
     def __init__(self, request: Request, ledger: Ledger, clock: Callable[[], float], *, key_name: str | None = None) -> None:
-        self._request = request
+        self._asked = self._request = request
         self._ledger = ledger
         self._clock = clock
         self._started_at = clock()
@@ -65,12 +85,22 @@ class Trail:
         self._opened: Opened | None = None
         self._queued_s: float | None = None
         self._learner: Learner | None = None
+        self.listener: Callable[[Outcome], None] | None = None
+        """Told how it ended, last of all."""
+        self._answered_at: int | None = None
+        self._aside: _Aside | None = None
+        self._cascade: str | None = None
+        self._check: str | None = None
         self._settled = False
         self.attempts: list[Attempt] = []
         self._decision: Decision | None = None
         self.key_name = key_name
         self.warnings: tuple[str, ...] = ()
         """What the client should know of how it was answered."""
+        self.cache: Literal["hit", "miss", "bypass"] | None = None
+        """What the response cache did; None: there is none."""
+        self.hint: str | None = None
+        """What an operator can do about the last attempt's failure."""
         self.cut: Cut | None = None
         self.context: ContextUse | None = None
 
@@ -106,8 +136,79 @@ class Trail:
         self._first_event_at = self._clock()
         self._lease = lease
         self._opened = opened
+        self._answered_at = len(self.attempts)
         self.attempts.append(Attempt(endpoint=lease.endpoint, took_s=self._first_event_at - since))
         lease.began()
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Who answers; else who was asked last."""
+        if self._lease is not None:
+            return self._lease.endpoint
+        return self.attempts[-1].endpoint if self.attempts else None
+
+    @property
+    def holds(self) -> Opened | None:
+        """The answer that has begun."""
+        return self._opened
+
+    def lost(self, error: UpstreamError) -> None:
+        """The answer that had begun broke before the client saw anything of it."""
+        lease, opened, at = self._leave()
+        self.attempts[at] = msgspec.structs.replace(self.attempts[at], error=error.code, usage=self._usage_of(opened))
+        lease.failed(error)
+        opened.close()
+        lease.release(self.attempts[at].usage)
+
+    def set_aside(self, check: str, *, ended: bool) -> None:
+        """It does not pass `check`, and a better one is looked for. `ended`: it has been read to its end."""
+        lease, opened, at = self._leave()
+        self._aside = _Aside(lease, opened, at, self.warnings, self.cut)
+        self._check = check
+        self.attempts[at] = msgspec.structs.replace(self.attempts[at], rejected=check)
+        self.warnings = ()
+        self.cut, self._request = None, self._asked
+        if ended:
+            self._finish_aside()
+
+    def take_back(self) -> None:
+        """Nobody gave a better one."""
+        assert self._aside is not None
+        (self._lease, self._opened, at, self.warnings, self.cut), self._aside = self._aside, None
+        self._request = self._asked if self.cut is None else self.cut.request
+        self.attempts[at] = msgspec.structs.replace(self.attempts[at], rejected=None)
+        self._answered_at = at
+        self._first_event_at = self._clock()
+
+    def cascaded(self, result: str) -> None:
+        """The client sees nothing of an answer before this."""
+        self._cascade = result
+        if result == "kept":
+            self._first_event_at = self._clock()
+
+    def _leave(self) -> tuple[Lease, Opened, int]:
+        assert self._lease is not None
+        assert self._opened is not None
+        assert self._answered_at is not None
+        left = self._lease, self._opened, self._answered_at
+        self._lease = self._opened = self._answered_at = self._first_event_at = None
+        return left
+
+    def _finish_aside(self) -> None:
+        """Whatever the checks think of its answer, the endpoint did its work."""
+        assert self._aside is not None
+        lease, opened, at, _, _ = self._aside
+        usage = self._usage_of(opened)
+        self.attempts[at] = msgspec.structs.replace(self.attempts[at], usage=usage)
+        lease.succeeded()
+        opened.close()
+        lease.release(usage)
+
+    def recalled(self, notes: tuple[str, ...]) -> None:
+        """Nobody needs to be asked: the answer is there."""
+        self._first_event_at = self._clock()
+        self.cache = "hit"
+        self.warnings = notes
 
     def unasked(self, opened: Opened) -> None:
         """The answer is made here, and no endpoint knows of it."""
@@ -129,13 +230,19 @@ class Trail:
         self._tell_health()
         if self._opened is not None:
             self._opened.close()
-        usage = self._usage()
+        if self._aside is not None:
+            self._finish_aside()
+        usage = None if self._opened is None else self._usage_of(self._opened)
         if self._lease is not None:
             self._lease.release(usage)
+        if self._answered_at is not None and usage is not None:
+            self.attempts[self._answered_at] = msgspec.structs.replace(self.attempts[self._answered_at], usage=usage)
         outcome = self._outcome(usage)
         self._ledger.settle(outcome, self._request)
         if self._learner is not None:
             self._learner.observed(outcome)
+        if self.listener is not None:
+            self.listener(outcome)
 
     def _tell_health(self) -> None:
         if self._lease is None:
@@ -160,13 +267,16 @@ class Trail:
             decision=self.decision,
             routing_s=self._routing_s,
             queued_s=self._queued_s,
+            cache=self.cache,
             attempts=tuple(self.attempts),
             endpoint=endpoint,
             error=self._error.code if self._error else None,
             usage=usage,
             first_event_s=None if first is None else first - self._started_at,
             total_s=ended_at - self._started_at,
-            cost_usd=usage.cost(endpoint.price) if usage and endpoint and endpoint.price else None,
+            cost_usd=_total([attempt.cost_usd for attempt in self.attempts]),
+            cascade=self._cascade,
+            check=self._check,
             key_name=self.key_name,
             context=self.context,
             prompt_estimate=self._request.facts.context_tokens,
@@ -188,16 +298,20 @@ class Trail:
             return "named" if self.decision.only else self.decision.tier
         return "auto"
 
-    def _usage(self) -> Usage | None:
+    def _usage_of(self, opened: Opened) -> Usage | None:
         """As the provider counted; estimated, and saying so, when it did not."""
-        if self._opened is None:
-            return None
-        progress = self._opened.progress
+        progress = opened.progress
         if progress.usage is not None:
             return progress.usage
         if not progress.output_chars:
             return None
         return Usage(input_tokens=self._request.facts.context_tokens, output_tokens=progress.output_chars // 4 or 1, estimated=True)
+
+
+def _total(costs: Sequence[float | None]) -> float | None:
+    """None: nothing is known of any."""
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None
 
 
 def ending_of(error: OctorouteError) -> Ending:

@@ -6,6 +6,7 @@ Frozen and keyword-only; units stand in the names. Nothing here imports from the
 from __future__ import annotations
 
 import hmac
+import secrets
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
@@ -29,6 +30,7 @@ __all__ = [
     "Secret",
     "Task",
     "Tier",
+    "Tls",
     "Usage",
 ]
 
@@ -111,6 +113,26 @@ class ProviderLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: int = 0
 
 
+class Tls(msgspec.Struct, frozen=True, kw_only=True):
+    """How an https endpoint must prove who it is, and how we do. Files are PEM."""
+
+    ca_file: str | None = None
+    """The only authorities to believe; None: the system's."""
+    client_cert: str | None = None
+    """Our certificate and its chain."""
+    client_key: str | None = None
+    """None: it stands in `client_cert`."""
+    pins_sha256: frozenset[bytes] = frozenset()
+    """Digests of the certificates (DER) one of which it must have; none: any that is valid."""
+    version: str = ""
+    """Changes with what is in the files."""
+
+
+def new_id() -> str:
+    """For a request that brought none."""
+    return "req_" + secrets.token_hex(12)
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one address. `id` is unique and is not the model's name: replicas share a name, never an id."""
 
@@ -144,6 +166,14 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Names of `dialects.openai.quirks` presets; empty: guessed from address and model."""
     capabilities: frozenset[Capability] = frozenset(Capability)
     price: Price | None = None
+    tls: Tls | None = None
+    """None: the system's authorities and the host's name."""
+    proxy: Secret | None = None
+    """The URL of an HTTP proxy on the way, which may hold its credentials."""
+    max_connections: int = 0
+    """To its host and port, for all endpoints there that say the same; 0: no limit."""
+    forward_client_key: bool = False
+    """A client's own key is sent instead of `api_key`, where the client sends one."""
     connect_timeout_s: float = 10.0
     first_event_timeout_s: float = 120.0
     idle_timeout_s: float = 300.0
@@ -219,9 +249,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Which tier answers, who said so, and why. `only`: endpoints were named by id, nothing else will do."""
 
     tier: Tier
-    by: Literal["rule", "llm", "learned", "client", "default", "cascade"]
+    by: Literal["rule", "llm", "learned", "client", "default"]
     why: str
     confidence: float | None = None
+    """Of a learned score: the chance that the cheap model's answer would not do."""
     only: frozenset[str] | None = None
     within: str | None = None
     """Only this provider's endpoints, in whichever tier."""
@@ -233,6 +264,14 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """Another policy than `selection.policy`."""
     reject: str | None = None
     """Nobody is to be asked; this is what the client is told."""
+    features: tuple[tuple[str, float], ...] = ()
+    """What moved a learned score, largest first: names and log-odds, positive is harder. Never a word of the prompt."""
+    features_hash: str | None = None
+    """Tells repetitions apart without keeping what was asked."""
+    then: Tier | None = None
+    """A cascade: this tier is asked when the answer of `tier` does not pass the checks."""
+    propensity: float | None = None
+    """The chance with which such a request gets this tier; None: nobody draws lots about it."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,6 +280,15 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: Endpoint
     took_s: float
     error: str | None = None
+    rejected: str | None = None
+    """It answered, but a cascade asked a bigger tier instead: which check the answer did not pass."""
+    usage: Usage | None = None
+    """Of an answer that was begun."""
+
+    @property
+    def cost_usd(self) -> float | None:
+        price = self.endpoint.price
+        return self.usage.cost(price) if self.usage is not None and price is not None else None
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -306,6 +354,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     routing_s: float = 0.0
     queued_s: float | None = None
     """How long it waited for a place; None: it did not have to."""
+    cache: Literal["hit", "miss", "bypass"] | None = None
+    """What the response cache did; None: there is none."""
     attempts: tuple[Attempt, ...] = ()
     endpoint: Endpoint | None = None
     """Who answered, wholly or in part."""
@@ -314,6 +364,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     first_event_s: float | None = None
     total_s: float = 0.0
     cost_usd: float | None = None
+    """Of all attempts."""
+    cascade: str | None = None
+    """What became of the cheap try: kept, escalated, fell_back (its answer was delivered all the same), unavailable."""
+    check: str | None = None
+    """What the cheap answer did not pass: the name of a check, or `score`."""
     key_name: str | None = None
     context: ContextUse | None = None
     prompt_estimate: int = 0

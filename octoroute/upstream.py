@@ -6,7 +6,8 @@ An `Opened` exists if and only if an answer has begun. A whole answer is a strea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -15,7 +16,18 @@ from octoroute.conversation import Conversation
 from octoroute.dialects.base import Outbound, Progress
 from octoroute.dialects.errors import error_of, retry_after_s
 from octoroute.dialects.sse import Cutter, split
-from octoroute.errors import Broke, Declined, Empty, Misconfigured, Overloaded, Throttled, TooSlow, Unreachable, UpstreamError
+from octoroute.errors import (
+    Broke,
+    Declined,
+    Empty,
+    Misconfigured,
+    Overloaded,
+    Throttled,
+    TooSlow,
+    Unreachable,
+    Untrusted,
+    UpstreamError,
+)
 from octoroute.events import (
     Event,
     Failed,
@@ -27,8 +39,9 @@ from octoroute.events import (
     ToolCallStarted,
 )
 from octoroute.providers.base import Provider
-from octoroute.transports.base import Answer, Call, Transport
-from octoroute.types import Endpoint, Usage
+from octoroute.transports.base import Answer, Call, Transport, Trust
+from octoroute.transports.trust import trust as make_trust
+from octoroute.types import Endpoint, Secret, Tls, Usage
 
 MAX_WHOLE_BYTES = 256 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
@@ -65,16 +78,18 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 class Opened:
     """An answer that has begun. `read()` gives what follows; `close()` it, however it ends."""
 
-    __slots__ = ("_answer", "_cutter", "_failure", "_first", "_reader", "endpoint", "headers", "stream")
+    __slots__ = ("_ahead", "_answer", "_cutter", "_failure", "_reader", "endpoint", "headers", "recorder", "stream")
 
     def __init__(self, endpoint: Endpoint, answer: Answer, reader: Reader, cutter: Cutter | None, first: Part) -> None:
         self.endpoint = endpoint
-        self.headers = _passed_on(answer.headers)
+        self.headers: Mapping[str, str] = _passed_on(answer.headers)
         self.stream = cutter is not None
         self._answer = answer
         self._reader = reader
         self._cutter = cutter
-        self._first: Part | None = first
+        self._ahead: deque[Part] = deque((first,))
+        self.recorder: Callable[[Part], None] | None = None
+        """Told of each part as it is read."""
         self._failure: UpstreamError | None = None
 
     @property
@@ -91,9 +106,16 @@ class Opened:
 
         Raises Broke when it ends without its finish; what the upstream reports as an error is raised as that error.
         """
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
+        part = self._ahead.popleft() if self._ahead else await self._next()
+        if part is not None and self.recorder is not None:
+            self.recorder(part)
+        return part
+
+    def put_back(self, parts: Iterable[Part]) -> None:
+        """They are read again, before anything else."""
+        self._ahead.extendleft(reversed(list(parts)))
+
+    async def _next(self) -> Part | None:
         if self._failure is not None:
             raise self._failure
         if self._cutter is None:
@@ -151,9 +173,9 @@ class Opened:
             return False
 
     def _events(self, outbound: Outbound, *, framed: bool) -> Sequence[Event]:
-        first = self._first
+        first = self._ahead[0]
         if not isinstance(first, bytes):
-            return first or ()
+            return first
         if not framed:
             return outbound.decode_whole(first)
         decoder = outbound.decoder()
@@ -166,6 +188,24 @@ class Opened:
 _WORDS = (TextDelta, ThinkingDelta, RedactedThinking, RefusalDelta, ToolCallStarted)
 Part = bytes | Sequence[Event]
 """A piece of an answer: wire bytes to pass on, or events to encode."""
+
+
+class Begun(Protocol):
+    """What an `Opened` is to those who read it."""
+
+    endpoint: Endpoint
+    headers: Mapping[str, str]
+    stream: bool
+
+    @property
+    def progress(self) -> Progress: ...
+
+    @property
+    def translated(self) -> bool: ...
+
+    async def read(self) -> Part | None: ...
+
+    def close(self) -> None: ...
 
 
 class Reader(Protocol):
@@ -308,6 +348,8 @@ class _Line(NamedTuple):
     url: str
     headers: tuple[tuple[str, str], ...]
     passes: tuple[str, ...]
+    trust: Trust | None
+    proxy: str | None
 
 
 class _Silence:
@@ -339,9 +381,17 @@ class Upstream:
         self._providers = providers
         self._outbound = outbound
         self._lines: dict[tuple[str, str, bool], _Line] = {}
+        self._trusts: dict[Tls, Trust] = {}
 
     def provider(self, endpoint: Endpoint) -> Provider:
         return self._providers[endpoint.kind]
+
+    def serves(self, endpoint: Endpoint, api: str, *, stream: bool) -> bool:
+        """Whether its kind has such an interface; a plug-in that cannot even say has not."""
+        try:
+            return self.provider(endpoint).url(endpoint, api, stream=stream) is not None
+        except UpstreamError:
+            return False
 
     def outbound(self, endpoint: Endpoint) -> Outbound:
         return self._outbound[self.provider(endpoint).dialect]
@@ -368,7 +418,8 @@ class Upstream:
                 answer = await self._transport.send(self._call(endpoint, question))
                 try:
                     if answer.status != 200:
-                        raise await self._refusal(self.outbound(endpoint), answer)
+                        forwarded = endpoint.forward_client_key and _clients_key(question) is not None
+                        raise await self._refusal(self.outbound(endpoint), answer, about_the_client=forwarded)
                     return await answer.body(MAX_ERROR_BYTES)
                 finally:
                     answer.close()
@@ -378,7 +429,14 @@ class Upstream:
     async def probe(self, endpoint: Endpoint, timeout_s: float) -> None:
         """Is it alive? Raises UpstreamError when it is not; a server without a list of models (404, 405) is."""
         provider = self.provider(endpoint)
-        call = Call(method="GET", url=provider.probe_url(endpoint), headers=provider.headers(endpoint), connect_timeout_s=timeout_s)
+        call = Call(
+            method="GET",
+            url=provider.probe_url(endpoint),
+            headers=provider.headers(endpoint),
+            connect_timeout_s=timeout_s,
+            trust=self._trust(endpoint),
+            proxy=endpoint.proxy.reveal() if endpoint.proxy else None,
+        )
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await self._transport.send(call)
@@ -388,7 +446,8 @@ class Upstream:
                     answer.close()
         except TimeoutError:
             raise TooSlow(f"the probe was not answered within {timeout_s:g} s") from None
-        if not (200 <= answer.status < 300 or answer.status in {404, 405, 429}):
+        alive = {401, 403, 404, 405, 429} if endpoint.forward_client_key and endpoint.api_key is None else {404, 405, 429}
+        if not (200 <= answer.status < 300 or answer.status in alive):
             raise _by_status(answer.status, answer.headers, b"", provider.dialect)
 
     def _call(self, endpoint: Endpoint, question: Question) -> Call:
@@ -397,23 +456,48 @@ class Upstream:
         if line is None or line.endpoint is not endpoint:  # after a reload the same id may mean another address
             line = self._lines[key] = self._line(endpoint, question)
         headers = line.headers
+        if endpoint.forward_client_key and (key_of_client := _clients_key(question)):
+            headers = self.provider(endpoint).headers(msgspec.structs.replace(endpoint, api_key=key_of_client))
         passed = tuple((name, question.client_headers[name]) for name in line.passes if name in question.client_headers)
         if passed and question.conversation is None:
             names = {name for name, _ in passed}
             headers = (*(header for header in headers if header[0] not in names), *passed)
-        return Call(method="POST", url=line.url, headers=headers, body=question.body, connect_timeout_s=endpoint.connect_timeout_s)
+        return Call(
+            method="POST",
+            url=line.url,
+            headers=headers,
+            body=question.body,
+            connect_timeout_s=endpoint.connect_timeout_s,
+            trust=line.trust,
+            proxy=line.proxy,
+            max_connections=endpoint.max_connections,
+        )
 
     def _line(self, endpoint: Endpoint, question: Question) -> _Line:
         provider = self.provider(endpoint)
         url = provider.url(endpoint, question.api, stream=question.stream)
         if url is None:
             raise Unreachable(f"endpoints of kind {endpoint.kind} have no {question.api} interface")
-        return _Line(endpoint, url, provider.headers(endpoint), provider.passes)
+        proxy = endpoint.proxy.reveal() if endpoint.proxy else None
+        return _Line(endpoint, url, provider.headers(endpoint), provider.passes, self._trust(endpoint), proxy)
+
+    def _trust(self, endpoint: Endpoint) -> Trust | None:
+        """The same object for the same settings: connections are shared by its identity. Raises Untrusted."""
+        if endpoint.tls is None:
+            return None
+        found = self._trusts.get(endpoint.tls)
+        if found is None:
+            try:
+                found = self._trusts[endpoint.tls] = make_trust(endpoint.tls)
+            except OSError as error:
+                raise Untrusted("the gateway's certificate files for this endpoint cannot be read", detail=str(error)) from error
+        return found
 
     async def _commit(self, endpoint: Endpoint, question: Question, answer: Answer) -> Opened:
         outbound = self.outbound(endpoint)
         if answer.status != 200:
-            raise await self._refusal(outbound, answer)
+            forwarded = endpoint.forward_client_key and _clients_key(question) is not None
+            raise await self._refusal(outbound, answer, about_the_client=forwarded)
         unstreamed = question.stream and _is_json(answer)  # it ignored `stream`: its one piece is made into a stream
         reader = _reader(outbound, question, endpoint, unstreamed=unstreamed)
         if question.stream and not unstreamed:
@@ -441,15 +525,20 @@ class Upstream:
                 pass  # it has begun, and takes its time
         return Opened(endpoint, answer, reader, opening.cutter, opening.part)
 
-    async def _refusal(self, outbound: Outbound, answer: Answer) -> UpstreamError:
-        """What a status other than 200 means; the contract's table."""
+    async def _refusal(self, outbound: Outbound, answer: Answer, *, about_the_client: bool = False) -> UpstreamError:
+        """What a status other than 200 means; the contract's table. `about_the_client`: the key was the client's own, so that
+        what is wrong with it, or its quota, is nobody else's concern.
+        """
         try:
             body = await answer.body(MAX_ERROR_BYTES)
         except Broke:
             body = b""
         headers = answer.headers
         error = outbound.read_error(answer.status, headers, body)
-        if error is None:
+        if about_the_client and answer.status in {401, 402, 403, 429}:
+            text = "the upstream does not accept your key, or it is over its limit"
+            error = Declined(text, status=answer.status, body=body, headers=headers, dialect=outbound.name)
+        elif error is None:
             error = _by_status(answer.status, headers, body, outbound.name)
         if isinstance(error, Declined):
             error.headers = _passed_on(headers)
@@ -457,6 +546,13 @@ class Upstream:
                 error.status = answer.status
         error.detail = error.detail or body[:500].decode("utf-8", "replace")
         return error
+
+
+def _clients_key(question: Question) -> Secret | None:
+    headers = question.client_headers
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    key = (token.strip() if scheme.lower() == "bearer" else "") or headers.get("x-api-key", "")
+    return Secret(key) if key else None
 
 
 class _Opening:

@@ -27,6 +27,7 @@ WHEN: Mapping[str, str] = {
     "rate_limit_exceeded": "a limit of the gateway's",
     "upstream_error": "an endpoint failed in a way that has no word of its own",
     "upstream_unreachable": "no connection",
+    "upstream_untrusted": "the endpoint's TLS certificate is not one that the configuration believes",
     "upstream_timeout": "no answer in time",
     "upstream_rate_limited": "every attempt was answered 429; `retry-after` is the shortest of theirs",
     "upstream_overloaded": "the endpoint is too busy (503, 529)",

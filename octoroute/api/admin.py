@@ -33,11 +33,13 @@ MAX_CONFIG_BYTES = 4 * 1024 * 1024
 class Rooms(Protocol):
     gateway: Gateway
     keys: Keys
-    config: Config
     statistics: Statistics
     switches: Switches
     changes: Changes
     wall: Callable[[], float]
+
+    @property
+    def config(self) -> Config: ...
 
 
 class Admin:

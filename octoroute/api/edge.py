@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import math
 import re
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -26,7 +25,7 @@ from octoroute.errors import (
     WrongMediaType,
     WrongMethod,
 )
-from octoroute.types import Secret
+from octoroute.types import Secret, new_id
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -70,10 +69,6 @@ def request_id(headers: Mapping[str, str]) -> str:
     if offered is not None and _SAFE_ID.fullmatch(offered):
         return offered
     return new_id()
-
-
-def new_id() -> str:
-    return "req_" + secrets.token_hex(12)
 
 
 def id_headers(dialect: str, request_id: str, given: Mapping[str, str]) -> dict[str, str]:

@@ -49,7 +49,9 @@ class Rooms(admin.Rooms, Protocol):
     max_request_bytes: int
     aliases: tuple[str, ...]
     counting: Counting
-    dry_router: Router
+
+    @property
+    def dry_router(self) -> Router: ...
 
 
 class Views:

@@ -36,6 +36,10 @@ COMMANDS = {
     "import": ("octoroute.cli.importing", "turn another program's configuration, or YAML or JSON, into TOML"),
     "migrate": ("octoroute.cli.migrate", "turn another program's environment variables into a configuration file"),
     "check": ("octoroute.cli.check", "say everything that is wrong with a configuration"),
+    "eval": ("octoroute.cli.eval", "measure how well a router finds the hard questions"),
+    "train": ("octoroute.cli.train", "fit the learned router to your own labels"),
+    "calibrate": ("octoroute.cli.calibrate", "thresholds from your own traffic"),
+    "replay": ("octoroute.cli.replay", "compare another policy with today's on logged decisions"),
 }
 
 DEFAULT = "serve"

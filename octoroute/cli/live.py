@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from octoroute import dialects
-from octoroute.app import App
+from octoroute.building import Building
 from octoroute.config import Config
 from octoroute.conversation import Conversation, Role, Text, Turn
 from octoroute.errors import OctorouteError
@@ -29,33 +29,33 @@ class Answered(NamedTuple):
 
 async def ask(config: Config) -> Sequence[Answered]:
     """In the order of the configuration."""
-    app = App(config)
+    building = Building(config)
     gate = asyncio.Semaphore(AT_ONCE)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_ask(app, endpoint, gate)) for endpoint in app.gateway.house.endpoints]
+            tasks = [group.create_task(_ask(building, endpoint, gate)) for endpoint in building.gateway.house.endpoints]
         return [task.result() for task in tasks]
     finally:
-        await app.stop()
+        await building.stop()
 
 
-async def _ask(app: App, endpoint: Endpoint, gate: asyncio.Semaphore) -> Answered:
-    upstream = app.gateway.upstream
+async def _ask(building: Building, endpoint: Endpoint, gate: asyncio.Semaphore) -> Answered:
+    upstream = building.gateway.upstream
     async with gate:
         since = time.monotonic()
         try:
-            opened = await upstream.open(endpoint, _question(app, endpoint))
+            opened = await upstream.open(endpoint, _question(building, endpoint))
             opened.close()
         except OctorouteError as error:
             return Answered(endpoint, time.monotonic() - since, error.message)
         return Answered(endpoint, time.monotonic() - since, None)
 
 
-def _question(app: App, endpoint: Endpoint) -> Question:
+def _question(building: Building, endpoint: Endpoint) -> Question:
     if endpoint.tier is Tier.EMBEDDING:
-        asked = dialects.interfaces(app.wall)["embeddings"].read(TO_EMBED, request_id="check", headers={})
-        return app.gateway.question(asked, endpoint)
-    body = app.gateway.upstream.outbound(endpoint).write(QUESTION, endpoint, stream=False)
+        asked = dialects.interfaces(building.wall)["embeddings"].read(TO_EMBED, request_id="check", headers={})
+        return building.gateway.question(asked, endpoint)
+    body = building.gateway.upstream.outbound(endpoint).write(QUESTION, endpoint, stream=False)
     return Question(body=body, stream=False, conversation=QUESTION)
 
 

@@ -41,17 +41,19 @@ def _prompt(text: str) -> str:
 
 
 async def _explain(config: object, prompt: str, model: str) -> Explanation:
-    from octoroute.app import App  # noqa: PLC0415  commands import lazily
+    from octoroute.building import Building  # noqa: PLC0415  commands import lazily
     from octoroute.config.schema import Config  # noqa: PLC0415
     from octoroute.explain import explain  # noqa: PLC0415
 
     assert isinstance(config, Config)
-    app = App(config)
+    building = Building(config)
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": prompt}]}).encode("utf-8", "replace")
     try:
-        return await explain(app.gateway, app.dry_router, app.inbound["openai"].read(body, request_id="-", headers={}))
+        return await explain(
+            building.gateway, building.dry_router, building.inbound["openai"].read(body, request_id="-", headers={})
+        )
     finally:
-        await app.stop()
+        await building.stop()
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
@@ -61,7 +63,11 @@ def lines(explanation: Explanation) -> Iterator[str]:
     if decision.reject is not None:
         yield f"rejected  {decision.reject}"
     if decision.confidence is not None:
-        yield f"certainty {decision.confidence:.2f}"
+        yield f"score     {decision.confidence:.2f}, the chance that the cheap model's answer would not do"
+    for name, weight in decision.features:
+        yield f"          {weight:+.2f} {name}"
+    if decision.then is not None:
+        yield f"then      {decision.then}, if the answer does not pass the checks"
     for candidate in explanation.candidates:
         mark = "->" if candidate.chosen else "  "
         yield f"  {mark} {candidate.endpoint.id}  ({candidate.endpoint.tier}, {candidate.endpoint.model})  {candidate.reason}"

@@ -7,12 +7,14 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from octoroute.config import rules
+from octoroute.config import connecting, rules
 from octoroute.config.balancing import check_selection
 from octoroute.config.environment import child
 from octoroute.config.reader import Reader, nearest
-from octoroute.config.schema import Config, EndpointTable, File, Names, PriceTable, ProviderTable, Server
-from octoroute.types import Capability, Endpoint, Price, ProviderLimits, Secret, Tier
+from octoroute.config.schema import Config, EndpointTable, File, Names, PriceTable, ProviderTable, Routing, Server
+from octoroute.errors import ConfigError
+from octoroute.learned.tiers import thresholds_of
+from octoroute.types import CHAT_TIERS, Capability, Endpoint, Price, ProviderLimits, Secret, Tier
 
 DEFAULT_KIND = ProviderTable().kind
 
@@ -30,6 +32,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
     entries = tuple(_entries(file))
     _check_names(entries, reader)
     _check_presence(entries, file, reader)
+    _check_routing(file.routing, reader)
     if file.context.critical_at < file.context.warn_at and not reader.wrong("context"):
         reader.problem("context.critical_at", f"must not be below warn_at ({file.context.warn_at:g}); raise it, or lower warn_at")
     ids = _ids(entries, file, reader)
@@ -39,6 +42,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         for entry, endpoint_id, place in zip(entries, ids, places, strict=True)
         if _provider(entry, file).enabled
     ]
+    connecting.check(file, [endpoint for _, endpoint in built], reader)
     check_selection(file, built, reader)
     return Config(
         server=file.server,
@@ -52,6 +56,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         health=file.health,
         context=file.context,
         auth=file.auth,
+        cache=file.cache,
         observability=file.observability,
         logging=file.logging,
         file=file,
@@ -116,6 +121,21 @@ def _check_presence(entries: tuple[Entry, ...], file: File, reader: Reader) -> N
         )
     elif entries and not any(_provider(entry, file).enabled for entry in entries):
         reader.problem("models", "every endpoint belongs to a provider with enabled = false; enable one of them")
+
+
+def _check_routing(routing: Routing, reader: Reader) -> None:
+    if not reader.wrong("routing.learned"):
+        try:
+            thresholds_of(routing.learned_options, [at / 100 for at in range(101)])
+        except ConfigError as error:
+            for path, _, text in (problem.partition(": ") for problem in error.problems):
+                reader.problem(path, text)
+    order = CHAT_TIERS
+    if order.index(routing.cascade.escalate_to) <= order.index(routing.cascade.tier):
+        reader.problem(
+            "routing.cascade.escalate_to",
+            f"{routing.cascade.escalate_to} is not bigger than the tier asked first, {routing.cascade.tier}; name a bigger one",
+        )
 
 
 def _ids(entries: tuple[Entry, ...], file: File, reader: Reader) -> list[str]:
@@ -202,8 +222,12 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: File, names: Nam
         context_window=table.context_window,
         advertised_window=table.advertised_window,
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
-        quirks=table.quirks,
+        quirks=table.quirks or provider.quirks,
         price=_price(table.price),
+        tls=connecting.tls(entry.path, table, shared, provider, reader),
+        proxy=_key(provider.proxy),
+        max_connections=provider.max_connections,
+        forward_client_key=provider.forward_client_key,
         first_event_timeout_s=provider.timeout_seconds or limits.get(Tier(entry.group)) or file.server.request_timeout_seconds,
         idle_timeout_s=file.server.stream_idle_timeout_seconds,
     )

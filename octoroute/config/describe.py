@@ -11,6 +11,7 @@ from typing import Literal, Union, cast, get_args, get_origin
 from octoroute.config.schema import Field, Key, Names
 from octoroute.types import CHAT_TIERS, Secret, Tier
 
+_NO_NAMES = Names(kinds=())
 _WORDS: Mapping[object, str] = {bool: "true or false", int: "whole number", float: "number", str: "text", Secret: "text"}
 
 
@@ -58,7 +59,7 @@ def kind_of(field: Field) -> str:
         return _WORDS[hint]
     if get_origin(hint) is tuple:
         return "list"
-    return "text" if choices(hint, field.key, Names()) else "table"
+    return "text" if field.key.names or choices(hint, field.key, _NO_NAMES) else "table"
 
 
 def allowed(field: Field, names: Names) -> str:

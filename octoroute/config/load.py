@@ -9,6 +9,7 @@ from typing import cast
 
 import msgspec
 
+from octoroute import plugins
 from octoroute.config.assemble import assemble
 from octoroute.config.environment import child, references, substitute
 from octoroute.config.formats import parse
@@ -17,6 +18,8 @@ from octoroute.config.importers.providers_json import convert, is_providers_json
 from octoroute.config.reader import Reader, kind
 from octoroute.config.schema import Config, File, Names
 from octoroute.errors import ConfigError
+from octoroute.learned.model import load as load_artefact
+from octoroute.providers import KINDS
 
 ENVIRONMENT = "the environment"
 """The source of a configuration that no file holds."""
@@ -183,7 +186,18 @@ def _check(given: Imported, env: Mapping[str, str], source: str, names: Names, *
         ),
         source,
     )
-    return msgspec.structs.replace(config, warnings=(*given.warnings, *config.warnings))
+    if config.routing.learned.artefact is not None and not writing:
+        load_artefact(config.routing.learned.artefact)  # here rather than when it is needed: `check` and a reload say what is wrong
+    _load_plugins(config)
+    return msgspec.structs.replace(config, warnings=(*given.warnings, *plugins.overlooked(), *config.warnings))
+
+
+def _load_plugins(config: Config) -> None:
+    """Those that are used. Raises ConfigError for one that cannot be."""
+    used = {endpoint.kind for endpoint in (*config.endpoints, *config.embedding)} - set(KINDS)
+    installed = {plugin.kind for plugin in plugins.found()} if used else set[str]()
+    for kind_ in sorted(used & installed):
+        plugins.load(kind_)
 
 
 def _disabled(tree: Mapping[str, object]) -> Iterator[str]:

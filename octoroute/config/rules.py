@@ -20,6 +20,7 @@ _FIELD_VALUE = re.compile(r"[\x20-\x7e\t]*")
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
 _URL_PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 _VERSION = re.compile(r"[A-Za-z0-9._-]+")
 
 _WRITTEN_BY_THE_TRANSPORT = frozenset(
@@ -81,6 +82,39 @@ def _is_host(name: str, *, bracketed: bool) -> bool:
         except ValueError:
             return False
     return _HOST_NAME.fullmatch(name) is not None
+
+
+def proxy(text: str) -> str | None:
+    """A blank one means: none."""
+    if not text:
+        return None
+    try:
+        url = urlsplit(text)
+        right = (
+            url.scheme == "http" and url.hostname and url.port != 0 and url.path in {"", "/"} and not (url.query or url.fragment)
+        )
+    except ValueError:
+        right = False
+    if not right or not _VISIBLE.fullmatch(text):
+        return "is not the URL of an HTTP proxy; write it like http://10.0.0.1:3128"
+    return None
+
+
+def path(text: str) -> str | None:
+    """A blank one means: none."""
+    return None if text.isprintable() else "is not a path; write it like /etc/ssl/certs/our-ca.pem"
+
+
+def pin(text: str) -> str | None:
+    if pin_of(text) is None:
+        return "is not a SHA-256 in hex; take it from `openssl x509 -in cert.pem -noout -fingerprint -sha256`"
+    return None
+
+
+def pin_of(text: str) -> bytes | None:
+    """The 32 bytes of a digest in hex, with or without colons; None: it is none."""
+    digits = text.strip().replace(":", "")
+    return bytes.fromhex(digits) if _SHA256.fullmatch(digits) else None
 
 
 def header_name(text: str) -> str | None:

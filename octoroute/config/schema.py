@@ -12,12 +12,14 @@ from typing import Annotated, Literal, get_type_hints
 
 import msgspec
 
+from octoroute import plugins
 from octoroute.config import rules
 from octoroute.dialects.openai.quirks import PRESETS
-from octoroute.providers import KINDS
-from octoroute.routers import STRATEGIES
+from octoroute.learned.tiers import Options
+from octoroute.routers import STRATEGIES, CascadeOptions
 from octoroute.rulebook import REQUEST_TYPES
 from octoroute.selection import POLICIES
+from octoroute.stickiness import StickyOptions
 from octoroute.types import Capability, Endpoint, Importance, ProviderLimits, Secret, Tier
 
 
@@ -25,7 +27,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     """What is installed: the names that plug-ins answer to."""
 
     strategies: tuple[str, ...] = tuple(STRATEGIES)
-    kinds: tuple[str, ...] = KINDS
+    kinds: tuple[str, ...] = msgspec.field(default_factory=plugins.kinds)
     policies: tuple[str, ...] = tuple(POLICIES)
     quirks: tuple[str, ...] = tuple(PRESETS)
     request_types: tuple[str, ...] = tuple(REQUEST_TYPES)
@@ -41,7 +43,7 @@ class Key(msgspec.Struct, frozen=True):
     """Greater than this."""
     high: float | None = None
     """Largest allowed."""
-    names: Literal["strategies", "kinds", "policies", "quirks", "request_types"] | None = None
+    names: Literal["strategies", "kinds", "policies", "request_types", "quirks"] | None = None
     check: rules.Check | None = None
     """For each text of the value."""
     check_name: rules.Check | None = None
@@ -116,6 +118,34 @@ Headers = Annotated[
 ]
 
 
+class TlsTable(Table, frozen=True, kw_only=True):
+    """Whom an https endpoint must prove to be, and who we are. Files are PEM; their paths are taken from the current directory."""
+
+    ca_file: Annotated[
+        str | None, Key("the only authorities to believe; the system's when not said", check=rules.path, example='""')
+    ] = None
+    client_cert: Annotated[str | None, Key("our own certificate, for servers that ask for one", check=rules.path, example='""')] = (
+        None
+    )
+    client_key: Annotated[
+        str | None, Key("its key, without a passphrase; in the file of client_cert when not said", check=rules.path, example='""')
+    ] = None
+    pin_sha256: Annotated[
+        tuple[str, ...],
+        Key("SHA-256 of the server's certificate (DER) in hex; one of these it must be, besides being valid", check=rules.pin),
+    ] = ()
+
+
+Quirks = Annotated[
+    tuple[str, ...],
+    Key(
+        "habits of an OpenAI-compatible server, laid over each other; guessed from address and model when not said",
+        names="quirks",
+        example='["vllm"]',
+    ),
+]
+
+
 class ProviderTable(Table, frozen=True, kw_only=True):
     """Settings that endpoints share: an endpoint with `provider = "NAME"` inherits them, and its own keys win."""
 
@@ -135,9 +165,25 @@ class ProviderTable(Table, frozen=True, kw_only=True):
     requests_per_minute: Annotated[int, Key("all its endpoints together; 0 is no limit", low=0, high=1000000000)] = 0
     tokens_per_minute: Annotated[int, Key("all its endpoints together; 0 is no limit", low=0, high=1000000000000)] = 0
     max_in_flight: Annotated[int, Key("all its endpoints at the same time; 0 is no limit", low=0, high=1000000)] = 0
+    max_connections: Annotated[
+        int, Key("open at the same time to one host; further requests wait; 0 is no limit", low=0, high=100000)
+    ] = 0
     allow_auth_header_override: Annotated[
         bool, Key("true lets a credential in headers stand in for api_key; otherwise having both is an error")
     ] = False
+    forward_client_key: Annotated[
+        bool, Key("true sends a client's own key instead of api_key, which is for clients without one; for one vendor only")
+    ] = False
+    proxy: Annotated[
+        Secret | None,
+        Key(
+            'URL of an HTTP proxy on the way, such as http://10.0.0.1:3128; needs server.upstream = "aiohttp"',
+            check=rules.proxy,
+            example='""',
+        ),
+    ] = None
+    quirks: Quirks = ()
+    tls: Annotated[TlsTable, Key("whom its endpoints must prove to be; see tls")] = TlsTable()
 
 
 class PriceTable(Table, frozen=True, kw_only=True):
@@ -199,16 +245,10 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     capabilities: Annotated[
         tuple[Capability, ...] | None, Key("what it can do; everything when not said", example='["tools", "vision", "json"]')
     ] = None
-    quirks: Annotated[
-        tuple[str, ...],
-        Key(
-            "habits of an OpenAI-compatible server, laid over each other; guessed from address and model when not said",
-            names="quirks",
-            example='["vllm"]',
-        ),
-    ] = ()
     max_in_flight: Annotated[int, Key("requests at the same time; 0 is no limit", low=0, high=1000000)] = 0
     price: Annotated[PriceTable | None, Key("USD per million tokens", example="{ input = 0.15, output = 0.60 }")] = None
+    quirks: Quirks = ()
+    tls: Annotated[TlsTable, Key("whom it must prove to be, instead of the provider's; see tls")] = TlsTable()
 
 
 class Models(Table, frozen=True, kw_only=True):
@@ -297,13 +337,102 @@ class RuleTable(Table, frozen=True, kw_only=True):
     policy: Annotated[str | None, Key("instead of selection.policy and order", names="policies", example='"sticky"')] = None
 
 
+class Shares(Table, frozen=True, kw_only=True):
+    """Of the traffic for `auto`, per tier; they add up to 1."""
+
+    fast: Annotated[float, Key("share", low=0, high=1)] = 0.0
+    balanced: Annotated[float, Key("share", low=0, high=1)] = 0.0
+    deep: Annotated[float, Key("share", low=0, high=1)] = 0.0
+
+
+class LearnedThresholds(Table, frozen=True, kw_only=True):
+    """The difficulty from which a request goes to a tier; below `balanced` it goes to fast."""
+
+    balanced: Annotated[float, Key("difficulty", low=0, high=1, required=True)] = 0.0
+    deep: Annotated[float, Key("difficulty", low=0, high=1, required=True)] = 1.0
+
+
+class Learned(Table, frozen=True, kw_only=True):
+    """For the strategies learned and cascade: from a difficulty to a tier. Give at most one of shares, thresholds, and quality."""
+
+    artefact: Annotated[
+        str | None,
+        Key("a file that `octoroute train` has written; the shipped one when not said", check=rules.label, example='"router.json"'),
+    ] = None
+    shares: Annotated[
+        Shares | None,
+        Key(
+            "how much of everyday traffic each tier gets; fast 0.5, balanced 0.35, deep 0.15 when nothing is said",
+            example="{ fast = 0.5, balanced = 0.35, deep = 0.15 }",
+        ),
+    ] = None
+    thresholds: Annotated[
+        LearnedThresholds | None,
+        Key("instead of shares, as `octoroute calibrate` prints them", example="{ balanced = 0.31, deep = 0.66 }"),
+    ] = None
+    quality: Annotated[
+        float | None,
+        Key(
+            "instead of shares: 0 is as cheap as possible, 1 as good as possible, 0.5 the default shares",
+            low=0,
+            high=1,
+            example="0.5",
+        ),
+    ] = None
+    explore: Annotated[
+        float,
+        Key(
+            "the share of requests that goes to a tier drawn by lot, so that `octoroute replay` can compare policies",
+            low=0,
+            high=0.5,
+        ),
+    ] = 0.0
+
+
+class Cascade(Table, frozen=True, kw_only=True):
+    """For the strategy cascade: a cheap answer is checked before it is passed on, and a bigger tier asked when it will not do."""
+
+    tier: Annotated[Tier, Key("asked first")] = Tier.FAST
+    escalate_to: Annotated[Tier, Key("asked when the first answer does not pass; must be a bigger tier")] = Tier.DEEP
+    skip_above: Annotated[float, Key("the question's difficulty from which the first try is left out", low=0, high=1)] = 0.5
+    escalate_above: Annotated[float, Key("the answer's difficulty from which the bigger tier is asked", low=0, high=1)] = 0.5
+    hold_seconds: Annotated[float, Key("how long a streamed answer is held back to be checked", low=0, high=600)] = 10.0
+    hold_characters: Annotated[int, Key("how much of a streamed answer is held back to be checked", low=0, high=1000000)] = 20000
+
+
+class Sticky(Table, frozen=True, kw_only=True):
+    """A conversation keeps its tier while a change would cost more than it gains. Not for decisions by rule, or by the client."""
+
+    enabled: Annotated[bool, Key("true or false")] = True
+    ttl_seconds: Annotated[float, Key("how long a conversation is remembered after its last answer", above=0, high=604800)] = 3600.0
+    max_conversations: Annotated[int, Key("the most that are remembered; the oldest are forgotten first", low=1, high=10000000)] = (
+        10000
+    )
+    climb_after_failures: Annotated[
+        int, Key("failed tool results in a row after which a bigger tier is asked; 0 never", low=0, high=100)
+    ] = 3
+
+
+class Shadow(Table, frozen=True, kw_only=True):
+    """Asks the other tiers the same question after the client has its answer, and keeps who was right: never text."""
+
+    share: Annotated[float, Key("of the requests for `auto`; 0 turns it off", low=0, high=1)] = 0.0
+    max_per_minute: Annotated[int, Key("requests that are looked at", low=1, high=100000)] = 6
+    max_cost_per_day_usd: Annotated[float, Key("by the configured prices, judge included", low=0, high=1e6)] = 1.0
+    judge_tier: Annotated[
+        Tier | None, Key("compares two answers in both orders where nothing simpler decides", example='"deep"')
+    ] = None
+    path: Annotated[str, Key("a file of one JSON object a line, which is appended to", check=rules.label)] = "shadow.ndjson"
+
+
 class Routing(Table, frozen=True, kw_only=True):
     """Who decides the tier of a request for `auto`."""
 
     strategy: Annotated[
         str,
         Key(
-            "rule: by fixed rules, at once; llm: a model is asked; hybrid: rules first, the model for what they leave open",
+            "learned: by how hard the work looks; cascade: a cheap answer is checked first; rule: by fixed rules; "
+            "llm: a model is asked; hybrid: rules first, the model for what they leave open",
             names="strategies",
             retired={"tool": "is not implemented"},
         ),
@@ -322,6 +451,42 @@ class Routing(Table, frozen=True, kw_only=True):
     rules: Annotated[
         tuple[RuleTable, ...], Key("[[routing.rules]]: before anything else decides, in order; the first that applies wins")
     ] = ()
+    learned: Annotated[Learned, Key("the learned score")] = Learned()
+    cascade: Annotated[Cascade, Key("the checks of a cheap answer")] = Cascade()
+    sticky: Annotated[Sticky, Key("conversations keep their tier")] = Sticky()
+    shadow: Annotated[Shadow, Key("labels from one's own traffic")] = Shadow()
+
+    @property
+    def learned_options(self) -> Options:
+        table = self.learned
+        return Options(
+            artefact=table.artefact,
+            shares=None if table.shares is None else msgspec.structs.asdict(table.shares),
+            thresholds=None if table.thresholds is None else msgspec.structs.asdict(table.thresholds),
+            quality=table.quality,
+        )
+
+    @property
+    def cascade_options(self) -> CascadeOptions:
+        table = self.cascade
+        return CascadeOptions(
+            tier=table.tier,
+            escalate_to=table.escalate_to,
+            skip_above=table.skip_above,
+            escalate_above=table.escalate_above,
+            hold_s=table.hold_seconds,
+            hold_characters=table.hold_characters,
+        )
+
+    @property
+    def sticky_options(self) -> StickyOptions:
+        table = self.sticky
+        return StickyOptions(
+            enabled=table.enabled,
+            ttl_s=table.ttl_seconds,
+            most=table.max_conversations,
+            climb_after_failures=table.climb_after_failures,
+        )
 
     @property
     def tier_descriptions(self) -> Mapping[Tier, str]:
@@ -432,6 +597,20 @@ class Auth(Table, frozen=True, kw_only=True):
     ] = ()
 
 
+class Cache(Table, frozen=True, kw_only=True):
+    """Answers kept in memory, for the same question asked again. Off, it costs nothing."""
+
+    enabled: Annotated[bool, Key("keep whole answers to questions with temperature 0, or with `x-octoroute-cache: use`")] = False
+    ttl_seconds: Annotated[float, Key("how long an answer is kept", above=0, high=31536000)] = 300.0
+    max_bytes: Annotated[int, Key("of all answers of a process; those not asked for the longest go first", low=1, high=1 << 40)] = (
+        67108864
+    )
+    max_entries: Annotated[int, Key("answers in a process", low=1, high=100000000)] = 10000
+    scope: Annotated[
+        Literal["key", "everyone"], Key("who shares an answer: those with the same key, or everybody who asks the same")
+    ] = "key"
+
+
 class Observability(Table, frozen=True, kw_only=True):
     """What is logged, and how."""
 
@@ -492,6 +671,7 @@ class File(Table, frozen=True, kw_only=True):
     timeouts: Annotated[Timeouts, Key("")] = Timeouts()
     context: Annotated[Context, Key("")] = Context()
     auth: Annotated[Auth, Key("")] = Auth()
+    cache: Annotated[Cache, Key("")] = Cache()
     observability: Annotated[Observability, Key("")] = Observability()
     logging: Annotated[Logging, Key("")] = Logging()
 
@@ -511,6 +691,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     health: Health = Health()
     context: Context = Context()
     auth: Auth = Auth()
+    cache: Cache = Cache()
     observability: Observability = Observability()
     logging: Logging = Logging()
     source: str = ""

@@ -149,7 +149,7 @@ def _text(servers: Sequence[Server], keys: Sequence[Key], lines: Sequence[Line],
         "#\n"
         "# Tiers were guessed from the parameter counts in the names: below 14B fast, from 50B on deep, the rest balanced.\n"
         "# Move a table to another tier by renaming it. In a tier the highest priority is asked first; the others take over.\n"
-        '\n[server]\nhost = "127.0.0.1"\nport = 3000\n\n[routing]\nstrategy = "hybrid"\n'
+        '\n[server]\nhost = "127.0.0.1"\nport = 3000\n\n[routing]\nstrategy = "learned"\n'
     )
     for key in keys:
         yield from _provider(key, names)

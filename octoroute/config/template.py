@@ -27,6 +27,7 @@ _TIERS = """\
 """
 
 _SHOWN: Mapping[str, Mapping[str, str]] = {
+    "routing": {"strategy": '"learned"'},
     "models.fast": {
         "name": '"qwen3-8b"',
         "base_url": '"http://127.0.0.1:11434/v1"',
@@ -56,6 +57,10 @@ _SHOWN: Mapping[str, Mapping[str, str]] = {
 """What the template says where it does not show the default."""
 
 
+_INSTEAD = frozenset({("routing.learned", "artefact"), ("routing.learned", "thresholds"), ("routing.learned", "quality")})
+"""Keys that cannot stand beside the others, or name a file that is yet to be made: shown as a remark."""
+
+
 def template(names: Names | None = None) -> str:
     return "".join(_lines(names or Names()))
 
@@ -64,6 +69,7 @@ def _lines(names: Names) -> Iterator[str]:
     yield HEADING
     yield from _table("server", schema.Server, names)
     yield from _table("providers.openai", schema.ProviderTable, names, off=True)
+    yield from _table("providers.openai.tls", schema.TlsTable, names, off=True)
     yield _TIERS
     yield from _table("models.fast", schema.EndpointTable, names, many=True)
     yield from _endpoint("models.balanced")
@@ -74,6 +80,10 @@ def _lines(names: Names) -> Iterator[str]:
         ("routing", schema.Routing),
         ("routing.tiers", schema.TierDescriptions),
         ("routing.router_timeouts", schema.RouterTimeouts),
+        ("routing.learned", schema.Learned),
+        ("routing.cascade", schema.Cascade),
+        ("routing.sticky", schema.Sticky),
+        ("routing.shadow", schema.Shadow),
     ):
         yield from _table(name, table, names)
     yield from _rule(names)
@@ -85,6 +95,7 @@ def _lines(names: Names) -> Iterator[str]:
         ("timeouts", schema.Timeouts),
         ("context", schema.Context),
         ("auth", schema.Auth),
+        ("cache", schema.Cache),
         ("observability", schema.Observability),
         ("logging.traffic", schema.TrafficLog),
         ("logging.rotation", schema.Rotation),
@@ -96,7 +107,9 @@ def _table(name: str, table: type[Table], names: Names, *, off: bool = False, ma
     yield f"\n# {table.__doc__}\n"
     yield f"{'#' if off else ''}{f'[[{name}]]' if many else f'[{name}]'}\n"
     for field in fields(table):
-        if not _is_table_of_its_own(field):
+        if (name, field.name) in _INSTEAD:
+            yield f"# {field.key.doc}:\n#   {field.name} = {field.key.example}\n"
+        elif not _is_table_of_its_own(field):
             yield from _key(field, _SHOWN.get(name, {}).get(field.name), names, off=off)
 
 

@@ -32,6 +32,7 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 _HINTS = msgspec.json.Decoder(Hints)
+_MODEL = msgspec.json.Decoder(str)
 
 
 class _Header(NamedTuple):
@@ -47,10 +48,30 @@ _HEADERS = (
 )
 
 
+def auto_at(model: str) -> tuple[str, float | None]:
+    """`auto:0.3` is `auto` with a quality; everything else is a model's name. BadRequest for a quality that is none."""
+    word, colon, text = model.partition(":")
+    if not colon or word.rpartition("/")[2].lower() not in _AUTO:
+        return model, None
+    try:
+        quality = float(text)
+    except ValueError:
+        return model, None
+    if not 0 <= quality <= 1:
+        raise BadRequest("model: auto:QUALITY takes a number between 0 (cheapest) and 1 (best)", param="model")
+    return word, quality
+
+
+_AUTO = frozenset({"auto", "claude-octoroute-auto"})
+
+
 def read_hints(body: Body, headers: Mapping[str, str]) -> Hints:
-    """The body's object, then the headers, which win. BadRequest naming what is not understood."""
+    """`auto:QUALITY`, the body's object, then the headers, which win. BadRequest naming what is not understood."""
     raw = body.values.get("octoroute")
     hints = Hints() if raw is None else decode(raw, _HINTS, "octoroute")
+    model = body.values.get("model")
+    if model is not None and hints.quality is None and b":" in bytes(model):
+        hints = msgspec.structs.replace(hints, quality=auto_at(decode(model, _MODEL, "model"))[1])
     for header in _HEADERS:
         text = headers.get(header.name)
         if text is not None:

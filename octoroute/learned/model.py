@@ -125,7 +125,9 @@ class Scorer:
         return self._heads[name].log_odds(reading)
 
     def explain(self, text: str, most: int = 6) -> Score:
-        reading = read(text)
+        return self.explain_reading(read(text), most)
+
+    def explain_reading(self, reading: Reading, most: int = 6) -> Score:
         parts: dict[str, float] = {}
         for head, share in self._shares(reading):
             for name, weight in self._heads[head].parts(reading):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.errors import ConfigError
-from octoroute.types import Tier
+from octoroute.types import CHAT_TIERS, Tier
 
 __all__ = [
     "DEFAULT_SHARES",
@@ -82,7 +82,7 @@ def _given(thresholds: Mapping[str, float]) -> Thresholds:
 
 
 def _checked(shares: Mapping[str, float]) -> Mapping[str, float]:
-    names = [tier.value for tier in Tier]
+    names = [tier.value for tier in CHAT_TIERS]
     problems = [f"routing.learned.shares.{name}: no such tier; {', '.join(names)}" for name in shares if name not in names]
     problems += [
         f"routing.learned.shares.{name}: must be between 0 and 1, not {share:g}"

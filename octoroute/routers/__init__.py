@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from octoroute.routers import hybrid, llm, rule
-from octoroute.routers.base import Ask, Builder, Router, Setting
+from octoroute.routers import cascade, hybrid, learned, llm, rule
+from octoroute.routers.base import Ask, Builder, CascadeOptions, Router, Setting
 from octoroute.routers.llm import ask_nobody
 from octoroute.types import Decision
 
-__all__ = ["REASONS", "STRATEGIES", "Ask", "Builder", "Router", "Setting", "ask_nobody", "reason"]
+__all__ = ["REASONS", "STRATEGIES", "Ask", "Builder", "CascadeOptions", "Router", "Setting", "ask_nobody", "reason"]
 
 STRATEGIES: Mapping[str, Builder] = {
     "rule": rule.build,
     "llm": llm.build,
     "hybrid": hybrid.build,
+    "learned": learned.build,
+    "cascade": cascade.build,
 }
 
-REASONS: Mapping[str, str] = {**rule.REASONS, **llm.REASONS}
+REASONS: Mapping[str, str] = {**rule.REASONS, **llm.REASONS, **learned.REASONS, **cascade.REASONS}
 """Every `why` a router may give → its word for metric labels. A router that says something new adds it here."""
 
 

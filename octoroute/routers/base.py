@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
+from octoroute.learned.tiers import Options
 from octoroute.types import Decision, Facts, Tier
 
 Ask: TypeAlias = Callable[[str, str, Mapping[str, Any]], Awaitable[str]]
@@ -22,6 +23,21 @@ class Router(Protocol):
         ...
 
 
+class CascadeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """When a cheap answer will do, and how long it may be held back to find out."""
+
+    tier: Tier = Tier.FAST
+    """Asked first."""
+    escalate_to: Tier = Tier.DEEP
+    skip_above: float = 0.5
+    """The question's difficulty from which the cheap try is left out."""
+    escalate_above: float = 0.5
+    """The answer's difficulty from which the bigger tier is asked."""
+    hold_s: float = 10.0
+    """From the first event of a streamed answer."""
+    hold_characters: int = 20_000
+
+
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """What the composition root hands every router's builder."""
 
@@ -31,6 +47,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """Which tier answers the routing question; `Ask` already asks it."""
     tier_descriptions: Mapping[Tier, str] = {}
     """What each tier is good for, in the operator's words; a tier left out gets a general description."""
+    learned: Options = Options()
+    cascade: CascadeOptions = CascadeOptions()
 
 
 Builder: TypeAlias = Callable[[Setting, Ask], Router]

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from octoroute.learned.calibration import features_hash
 from octoroute.learned.conversation import subject
-from octoroute.learned.model import Score, Scorer, load
+from octoroute.learned.features import read
+from octoroute.learned.model import Scorer, load
 from octoroute.learned.tiers import Options, Thresholds, at_quality, thresholds_of
 from octoroute.routers.base import Ask, Setting
 from octoroute.types import Decision, Facts, Importance, Task, Tier
 
-__all__ = ["IMPORTANT", "NOTHING_TO_JUDGE", "LearnedRouter", "Options", "build", "build_with"]
+__all__ = ["IMPORTANT", "NOTHING_TO_JUDGE", "REASONS", "LearnedRouter", "Options", "build", "build_with"]
 
 IMPORTANT = "high importance"
 NOTHING_TO_JUDGE = "no text to judge"
+SCORED = "the learned score"
+AT_QUALITY = "the learned score, at the quality that the client asked for"
+CALLED_DEEP = "the learned score; the client calls it deep analysis"
+LONG = "the learned score; the context is long"
+ATTACHED = "the learned score; there are attachments"
+REASONS: Mapping[str, str] = {
+    IMPORTANT: "important",
+    NOTHING_TO_JUDGE: "no_text",
+    SCORED: "score",
+    AT_QUALITY: "asked_quality",
+    CALLED_DEEP: "called_deep",
+    LONG: "long_context",
+    ATTACHED: "attachments",
+}
+
 LONG_CONTEXT = 30_000
 """Tokens from which the cheapest models lose the thread."""
 
@@ -36,40 +55,44 @@ class LearnedRouter:
         text = subject(facts.text, facts.earlier)
         if not text:
             return Decision(tier=self._default_tier, by="default", why=NOTHING_TO_JUDGE)
-        score = self.scorer.explain(text)
-        tier, limits = self._tier(score.difficulty, facts, quality)
-        return Decision(tier=tier, by="learned", why=_why(score, limits), confidence=round(score.difficulty, 4))
+        reading = read(text)
+        score = self.scorer.explain_reading(reading)
+        tier, why = self._tier(score.difficulty, facts, quality)
+        return Decision(
+            tier=tier,
+            by="learned",
+            why=why,
+            confidence=round(score.difficulty, 4),
+            features=tuple((reason.name, reason.weight) for reason in score.reasons),
+            features_hash=features_hash(reading),
+        )
 
     def difficulty(self, facts: Facts) -> float:
         """The chance that the cheap model's answer would not do."""
         return self.scorer.difficulty(subject(facts.text, facts.earlier))
 
-    def _tier(self, difficulty: float, facts: Facts, quality: float | None) -> tuple[Tier, tuple[str, ...]]:
-        """The tier, and which hard constraints changed it."""
+    def tier_at(self, difficulty: float, quality: float | None = None) -> Tier:
         thresholds = self._thresholds
         if quality is not None:
             thresholds = at_quality(quality, thresholds, self.scorer.model.percentiles)
-        tier = thresholds.tier(difficulty)
+        return thresholds.tier(difficulty)
+
+    def _tier(self, difficulty: float, facts: Facts, quality: float | None) -> tuple[Tier, str]:
+        """The tier, and why: a hard constraint may have changed it."""
+        tier = self.tier_at(difficulty, quality)
         if facts.task is Task.DEEP_ANALYSIS and tier is not Tier.DEEP:
-            return Tier.DEEP, ("the client calls it deep analysis",)
+            return Tier.DEEP, CALLED_DEEP
         if tier is Tier.FAST and facts.importance is not Importance.LOW:
             if facts.tokens > LONG_CONTEXT:
-                return Tier.BALANCED, ("long context",)
+                return Tier.BALANCED, LONG
             if facts.attachments:
-                return Tier.BALANCED, ("attachments",)
-        return tier, ()
-
-
-def _why(score: Score, limits: tuple[str, ...]) -> str:
-    """Names of features, never words of the prompt."""
-    reasons = ", ".join(f"{reason.name} {reason.weight:+.2f}" for reason in score.reasons[:4])
-    return f"difficulty {score.difficulty:.2f}" + (f" ({reasons})" if reasons else "") + "".join(f"; {limit}" for limit in limits)
+                return Tier.BALANCED, ATTACHED
+        return tier, SCORED if quality is None else AT_QUALITY
 
 
 def build(setting: Setting, ask: Ask) -> LearnedRouter:
-    """With the shipped artefact and default shares."""
     del ask  # it asks nobody
-    return build_with(setting, Options())
+    return build_with(setting, setting.learned)
 
 
 def build_with(setting: Setting, options: Options) -> LearnedRouter:

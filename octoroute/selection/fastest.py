@@ -117,6 +117,8 @@ class Fastest:
 
 def _per_token_s(outcome: Outcome) -> float | None:
     """Of a stream that was read to its end and had something to say."""
+    if outcome.cascade is not None:
+        return None  # some of it was held back: the clock tells nothing of the endpoint
     if not outcome.stream or outcome.ending is not Ending.ANSWERED or outcome.usage is None or outcome.first_event_s is None:
         return None
     if outcome.usage.output_tokens < 2:

@@ -14,10 +14,10 @@ import aiohttp
 from aiohttp.connector import Connection
 from yarl import URL
 
-from octoroute.errors import Broke, Unreachable, UpstreamError
+from octoroute.errors import Broke, Unreachable, Untrusted, UpstreamError
 from octoroute.transports.base import Call
 from octoroute.transports.content import Body, undo
-from octoroute.transports.failures import CLOSED, CUT, NONSENSE, PINNED, SILENT, broke, unreachable
+from octoroute.transports.failures import CLOSED, CUT, NONSENSE, PINNED, PROXY, SILENT, broke, unreachable
 from octoroute.transports.request import origin_and_head
 
 _AUTO = ("user-agent", "accept", "content-type")
@@ -38,10 +38,12 @@ def _translated(error: Exception) -> UpstreamError:
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return unreachable(error.certificate_error)
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
+            return Unreachable(PROXY, detail=str(error)[:500])
         case aiohttp.ClientConnectorError():
             return unreachable(error.os_error)
         case aiohttp.ServerFingerprintMismatch():
-            return Unreachable(PINNED)
+            return Untrusted(PINNED)
         case aiohttp.ConnectionTimeoutError():
             return unreachable(TimeoutError())
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
@@ -67,11 +69,31 @@ class _Request(aiohttp.ClientRequest):
         return await super().send(conn)
 
 
+class _Pins(aiohttp.Fingerprint):
+    """aiohttp knows one pin; any of these will do."""
+
+    def __init__(self, pins: frozenset[bytes]) -> None:
+        super().__init__(min(pins))
+        self._pins = [aiohttp.Fingerprint(pin) for pin in pins]
+
+    def check(self, transport: asyncio.Transport) -> None:
+        failed: aiohttp.ServerFingerprintMismatch | None = None
+        for pin in self._pins:
+            try:
+                pin.check(transport)
+            except aiohttp.ServerFingerprintMismatch as mismatch:
+                failed = mismatch
+            else:
+                return
+        if failed is not None:
+            raise failed
+
+
 class AiohttpTransport:
     def __init__(self, *, idle_s: float = 30.0) -> None:
         """`idle_s`: how long an unused connection is kept."""
         self._idle_s = idle_s
-        self._sessions: dict[bytes, aiohttp.ClientSession] = {}
+        self._sessions: dict[tuple[frozenset[bytes], int], aiohttp.ClientSession] = {}
         self._closed = False
 
     async def send(self, call: Call) -> _AiohttpAnswer:
@@ -82,7 +104,7 @@ class AiohttpTransport:
         response = None
         while response is None:
             try:
-                response = await self._session(call.trust.pin_sha256 if call.trust else b"").request(
+                response = await self._session(call.trust.pins_sha256 if call.trust else frozenset(), call.max_connections).request(
                     call.method,
                     URL(call.url, encoded=True),
                     headers=headers,
@@ -90,6 +112,7 @@ class AiohttpTransport:
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None, connect=call.connect_timeout_s),
                     ssl=call.trust.context if call.trust else True,
+                    proxy=call.proxy,
                 )
             except _StrayBytes:  # uses up a pooled connection, so this ends
                 continue
@@ -101,15 +124,15 @@ class AiohttpTransport:
             response.close()
             raise
 
-    def _session(self, pin: bytes) -> aiohttp.ClientSession:
-        """Made on first use, since it belongs to the loop it is made in; one a pin, since aiohttp takes a pin a connector."""
+    def _session(self, pins: frozenset[bytes], most: int) -> aiohttp.ClientSession:
+        """Made on first use, since it belongs to the loop it is made in; aiohttp takes pins and limits by connector."""
         if self._closed:
             raise Unreachable(CLOSED)
-        session = self._sessions.get(pin)
+        session = self._sessions.get((pins, most))
         if session is None:
-            session = self._sessions[pin] = aiohttp.ClientSession(
+            session = self._sessions[pins, most] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=0, keepalive_timeout=self._idle_s, ssl=aiohttp.Fingerprint(pin) if pin else True
+                    limit=0, limit_per_host=most, keepalive_timeout=self._idle_s, ssl=_Pins(pins) if pins else True
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 request_class=_Request,

@@ -17,8 +17,8 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Whom an https endpoint must prove to be. Make one per endpoint and keep it: connections are shared by its identity."""
 
     context: ssl.SSLContext
-    pin_sha256: bytes = b""
-    """Digest of the server's certificate (DER), beside whatever `context` verifies; b"" pins nothing."""
+    pins_sha256: frozenset[bytes] = frozenset()
+    """Digests of certificates (DER), one of which must be the server's, beside whatever `context` verifies; none: no pin."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_s: float = 10.0
     trust: Trust | None = None
     """None: the system's authorities and the host's name."""
+    proxy: str | None = None
+    """URL of an HTTP proxy to go through; not every transport can."""
+    max_connections: int = 0
+    """How many may be open to this origin for calls that say the same; further ones wait in line. 0: no limit."""
 
 
 class Answer(Protocol):

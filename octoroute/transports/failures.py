@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 
-from octoroute.errors import Broke, Unreachable
+from octoroute.errors import Broke, Unreachable, Untrusted
 
 _CERTIFICATE: dict[int, str] = {
     9: "is not valid yet",
@@ -32,6 +32,8 @@ CUT = "the upstream closed the connection before its answer was complete"
 SILENT = "the upstream closed the connection without an answer"
 NONSENSE = "the upstream's answer is not valid HTTP"
 CLOSED = "the transport is closed"
+NO_PROXY = "this transport knows no proxies"
+PROXY = "the proxy on the way to the upstream could not be connected to, or refused"
 PINNED = "the upstream's TLS certificate is not the pinned one"
 
 
@@ -40,7 +42,7 @@ def unreachable(error: BaseException) -> Unreachable:
     detail = str(error)[:500]
     if isinstance(error, ssl.SSLCertVerificationError):
         fault = _CERTIFICATE.get(error.verify_code, "could not be verified")
-        return Unreachable(f"the upstream's TLS certificate {fault}", detail=detail)
+        return Untrusted(f"the upstream's TLS certificate {fault}", detail=detail)
     for kind, message in _UNREACHABLE:
         if isinstance(error, kind):
             return Unreachable(message, detail=detail)

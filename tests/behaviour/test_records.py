@@ -236,7 +236,7 @@ async def test_no_prompt_and_no_key_in_any_line_at_info(make_fake, make_house):
             await house.ask({**body, "temperature": marked["prompt"]}, headers=key)
             await house.ask(body, headers={**key, "x-octoroute-importance": marked["prompt"]})
             await house.ask(body, path="/" + marked["prompt"], headers=key)
-            await house.app._prober.round()
+            await house.app.building.prober.round()
             house.app.gateway.planning.candidates = lambda *args: 1 / 0
             await house.ask(body, headers=key)
     finally:

@@ -54,6 +54,8 @@ class _Concealment:
     def hide(self, table: dict[str, object], path: str, stem: str) -> None:
         if "api_key" in table:
             table["api_key"] = self.text(table["api_key"], child(path, "api_key"), f"{stem}_API_KEY")
+        if "@" in str(table.get("proxy", "")):
+            table["proxy"] = self.text(table["proxy"], child(path, "proxy"), f"{stem}_PROXY")
         for headers in (table.get("headers"),):
             for name, value in list(cast("dict[str, object]", headers or {}).items()):
                 if _TELLING.search(name):

@@ -11,7 +11,7 @@ from octoroute.dialects.anthropic import foreign
 from octoroute.dialects.anthropic.encoder import PING
 from octoroute.dialects.anthropic.errors import error_event, error_status, write_error
 from octoroute.dialects.body import Body, decode, encode
-from octoroute.dialects.facts import FactsBuilder, read_hints
+from octoroute.dialects.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.shortening import History, Message
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.types import Facts, Request
@@ -69,6 +69,7 @@ class AnthropicReader:
         model = parsed.decode("model", _MODEL)
         if model is None or not model.strip():
             raise BadRequest('model: is missing; send "auto", a tier, or a configured name', param="model")
+        model, _ = auto_at(model)
         for name in _FRACTIONS:
             number = parsed.decode(name, _NUMBER)
             if number is not None and not 0 <= number <= 1:

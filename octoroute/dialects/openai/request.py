@@ -8,7 +8,7 @@ import msgspec
 
 from octoroute.dialects import sse
 from octoroute.dialects.body import UNSET, Body, decode, encode
-from octoroute.dialects.facts import FactsBuilder, read_hints
+from octoroute.dialects.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.openai.errors import error_event, write_error
 from octoroute.dialects.shortening import History, Kind, Message
 from octoroute.errors import BadRequest, OctorouteError
@@ -97,7 +97,7 @@ class OpenAIReader:
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
         parsed = Body.parse(body)
-        model = read_model(parsed)
+        model, _ = auto_at(read_model(parsed))
         stream = parsed.decode("stream", _BOOL) or False
         for name, value in parsed.values.items():
             check = _CHECKS.get(name)

@@ -10,7 +10,7 @@ import msgspec
 from octoroute.conversation import Conversation
 from octoroute.dialects import sse
 from octoroute.dialects.body import Body, decode
-from octoroute.dialects.facts import FactsBuilder, read_hints
+from octoroute.dialects.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.openai.errors import write_error
 from octoroute.dialects.openai.request import read_model
 from octoroute.dialects.responses import wire
@@ -36,7 +36,7 @@ class ResponsesInbound:
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
         parsed = Body.parse(body)
-        model = read_model(parsed)
+        model, _ = auto_at(read_model(parsed))
         request = decode(body, _REQUEST, "")
         refuse_state(request)
         if not request.input:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from octoroute.errors import Unreachable
 from octoroute.transports.base import Call
-from octoroute.transports.failures import CLOSED
+from octoroute.transports.failures import CLOSED, NO_PROXY
 from octoroute.transports.native.connection import READ_BYTES
 from octoroute.transports.native.exchange import Exchange
 from octoroute.transports.native.pool import Pool
@@ -31,7 +31,7 @@ class NativeTransport:
         """`max_per_origin`: connections to one origin, 0: no cap (others wait in line). `idle_s`: how long unused ones stay."""
         self._max = max_per_origin
         self._idle_s = idle_s
-        self._pools: dict[Origin, Pool] = {}
+        self._pools: dict[tuple[Origin, int], Pool] = {}
         self._routes: dict[tuple[int, int, str, str], _Route] = {}
         self._room = memoryview(bytearray(READ_BYTES))
         self._tls: ssl.SSLContext | None = None
@@ -63,10 +63,13 @@ class NativeTransport:
     def _route(self, call: Call) -> _Route:
         if self._closed:
             raise Unreachable(CLOSED)
+        if call.proxy is not None:
+            raise Unreachable(NO_PROXY)
         origin, head = origin_and_head(call)
-        pool = self._pools.get(origin)
+        most = call.max_connections or self._max
+        pool = self._pools.get((origin, most))
         if pool is None:
-            pool = self._pools[origin] = Pool(origin, self._context(origin), self._room, self._max, self._idle_s)
+            pool = self._pools[origin, most] = Pool(origin, self._context(origin), self._room, most, self._idle_s)
         route = _Route(call.headers, pool, head)
         if len(self._routes) >= _ROUTES:
             self._routes.clear()

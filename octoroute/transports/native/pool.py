@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohappyeyeballs
 
-from octoroute.errors import Broke, Unreachable
+from octoroute.errors import Broke, Unreachable, Untrusted
 from octoroute.transports.failures import CLOSED, PINNED, unreachable
 from octoroute.transports.native.connection import Connection
 from octoroute.transports.request import Origin
@@ -149,10 +149,10 @@ class Pool:
         transport, connection = await loop.create_connection(
             lambda: Connection(self, sock, self._room), sock=sock, ssl=self._context, server_hostname=host
         )
-        pin = self._origin.trust.pin_sha256 if self._origin.trust else b""
-        if pin and hashlib.sha256(transport.get_extra_info("ssl_object").getpeercert(True)).digest() != pin:
+        pins = self._origin.trust.pins_sha256 if self._origin.trust else ()
+        if pins and hashlib.sha256(transport.get_extra_info("ssl_object").getpeercert(True)).digest() not in pins:
             transport.abort()
-            raise Unreachable(PINNED)
+            raise Untrusted(PINNED)
         if self._closed:
             transport.abort()
             raise Unreachable(CLOSED)

@@ -76,9 +76,9 @@ async def test_a_certificate_for_another_host_is_unreachable_and_says_so(transpo
 async def test_a_pinned_certificate_is_the_only_one(transport, authority, right):
     pin = hashlib.sha256(authority.der("IP:127.0.0.1")).digest()
     async with serving(fine, tls=right) as server:
-        assert await ask(transport, server.url(), Trust(context=authority.trusting(), pin_sha256=pin))
+        assert await ask(transport, server.url(), Trust(context=authority.trusting(), pins_sha256=frozenset({pin, bytes(32)})))
         with pytest.raises(Unreachable, match="not the pinned one"):
-            await ask(transport, server.url(), Trust(context=authority.trusting(), pin_sha256=bytes(32)))
+            await ask(transport, server.url(), Trust(context=authority.trusting(), pins_sha256=frozenset({bytes(32)})))
         assert len(server.requests) == 1
 
 

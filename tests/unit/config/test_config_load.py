@@ -356,6 +356,7 @@ PLACES = {
             "timeouts",
             "context",
             "auth",
+            "cache",
             "observability",
             "logging",
         )
@@ -363,13 +364,19 @@ PLACES = {
     **{f"[{name}]": f"{name}.{{key}}" for name in ("logging.traffic", "logging.rotation")},
     **{f"[{name}]": f"{name}.{{key}}" for name in ("routing", "routing.tiers", "routing.router_timeouts", "providers.p")},
     **{f"[[models.{name}]]": f"models.{name}[0].{{key}}" for name in ("fast", "balanced", "deep", "embedding")},
+    **{
+        f"[routing.{name}]": f"routing.{name}.{{key}}"
+        for name in ("learned", "learned.shares", "learned.thresholds", "cascade", "sticky", "shadow")
+    },
     "[[routing.rules]]": "routing.rules[0].{key}",
     "[[models.deep]]\n[models.deep.price]": "models.deep[0].price.{key}",
+    "[providers.p.tls]": "providers.p.tls.{key}",
+    "[[models.deep]]\n[models.deep.tls]": "models.deep[0].tls.{key}",
 }
 
 
 def test_every_table_is_among_the_places():
-    assert len(PLACES) == len(TABLES) - 1 + 3  # all but the base class; an endpoint's table has four places
+    assert len(PLACES) == len(TABLES) - 1 + 4  # all but the base class; an endpoint's table has four places, and tls two
 
 
 @given(place=st.sampled_from(sorted(PLACES)), key=st.text(min_size=1).filter(lambda key: key not in KNOWN))

@@ -30,12 +30,17 @@ async def test_the_same_facts_give_the_same_decision():
     assert await ROUTER.route(Facts(text=HARD)) == await ROUTER.route(Facts(text=HARD))
 
 
-async def test_why_names_features_and_no_word_of_the_prompt():
+async def test_features_are_named_and_no_word_of_the_prompt_is():
     decision = await ROUTER.route(Facts(text=HARD + " hunter2"))
-    assert decision.by == "learned"
-    assert "reasoning +" in decision.why and decision.why.startswith("difficulty 0.")
-    assert "hunter2" not in decision.why and "monotone" not in decision.why
+    assert (decision.by, decision.why) == ("learned", "the learned score")
+    assert dict(decision.features)["reasoning"] > 0
+    assert [abs(weight) for _, weight in decision.features] == sorted(
+        (abs(weight) for _, weight in decision.features), reverse=True
+    )
+    assert "hunter2" not in repr(decision) and "monotone" not in repr(decision)
     assert decision.confidence is not None and 0 < decision.confidence < 1
+    again = await ROUTER.route(Facts(text=EASY))
+    assert decision.features_hash != again.features_hash and len(decision.features_hash or "") == 16
 
 
 async def test_high_importance_comes_first():

@@ -1,0 +1,78 @@
+"""`octoroute replay`: what another configuration would have done on logged decisions, or why the log cannot tell."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from octoroute.errors import ConfigError
+
+if TYPE_CHECKING:
+    from octoroute.learned.replay import Estimate, Policy, Report
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--policy", required=True, type=Path, metavar="FILE", help="the other configuration, of strategy learned")
+    parser.add_argument("--log", required=True, type=Path, metavar="FILE", help="the gateway's JSON log, or the shadow's file")
+    parser.add_argument("--seed", type=int, default=0, help="of the resamples (default: 0)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    from octoroute.learned.replay import compare, read_decisions  # noqa: PLC0415  commands import lazily
+
+    policy = _policy(args.policy)
+    lines = read_decisions(args.log)
+    reports = compare(lines, policy, args.seed)
+    if args.json:
+        import msgspec  # noqa: PLC0415
+
+        print(json.dumps({"decisions": len(lines), "outcomes": msgspec.to_builtins(reports)}, indent=2))
+    else:
+        print("\n".join(_table(len(lines), sum(line.free for line in lines), reports)))
+    return 0
+
+
+def _policy(path: Path) -> Policy:
+    from octoroute.config import environment, load  # noqa: PLC0415  commands import lazily
+    from octoroute.learned.model import load as load_artefact  # noqa: PLC0415
+    from octoroute.learned.replay import Policy  # noqa: PLC0415
+    from octoroute.learned.tiers import thresholds_of  # noqa: PLC0415
+    from octoroute.types import CHAT_TIERS  # noqa: PLC0415
+
+    config = load(path, environment.variables(Path.cwd()), Path.cwd())
+    if config.routing.strategy != "learned":
+        raise ConfigError(
+            [f"--policy {path}: routing.strategy is {config.routing.strategy}; only learned can be replayed from scores"]
+        )
+    options = config.routing.learned_options
+    thresholds = thresholds_of(options, load_artefact(options.artefact).model.percentiles)
+    tiers = tuple(tier for tier in CHAT_TIERS if any(endpoint.tier is tier for endpoint in config.endpoints))
+    return Policy(thresholds, config.routing.learned.explore, tiers)
+
+
+def _table(decisions: int, free: int, reports: Sequence[Report]) -> Iterator[str]:
+    yield f"{decisions} decisions, {free} of them by the score; the rest is the same under both policies."
+    yield "The policy must use the artefact that scored the log."
+    for report in reports:
+        yield ""
+        yield f"{report.outcome}: {report.decisions} decisions, worth {report.effective:.0f} under the new policy"
+        rows = (
+            ("today", report.today),
+            ("new, inverse propensity", report.ips),
+            ("new, self-normalised", report.snips),
+            ("new, doubly robust", report.doubly_robust),
+            ("new less today", report.difference),
+        )
+        yield from (f"  {name:<24} {_shown(estimate)}" for name, estimate in rows)
+        if report.effective < 100 or report.effective < 0.1 * report.decisions:
+            yield "  WARNING: too few of these decisions are ones that the new policy would make; explore more, or longer"
+        elif report.difference.low <= 0.0 <= report.difference.high:
+            yield "  No difference can be told."
+
+
+def _shown(estimate: Estimate) -> str:
+    return f"{estimate.value:10.5f}  [{estimate.low:.5f}, {estimate.high:.5f}]"

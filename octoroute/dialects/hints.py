@@ -1,0 +1,54 @@
+"""What an operator can do about an upstream's refusal: guidance from a closed set, recognised by what upstreams say. Pure.
+
+The hint stands beside the upstream's own words, never in their place, and holds nothing of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from octoroute.errors import Declined, Misconfigured, Throttled, UpstreamError
+
+REGION = "the vendor does not serve this country or region: use another provider, or a region of the vendor's that it does serve"
+BILLING = "the vendor's account cannot pay: check billing, credit, and spending limits in the vendor's console"
+MODEL = "the vendor has no such model for this key: check the endpoint's model, and that the account may use it"
+KEY = "the vendor does not accept the key: check api_key, and that it belongs to this base_url and project"
+LIMIT = "the vendor limits the rate: wait, ask for a higher limit, or add another endpoint"
+
+_REGION = r"""unsupported_country_region_territory
+    | (country | region | territory | location) [^.]{0,40} not\ (supported | available | allowed)
+    | not\ (supported | available)\ in\ your\ (country | region | location)"""
+_BILLING = r"""insufficient_(quota | user_quota | balance) | exceeded\ your\ current\ quota | billing | credit\ balance
+    | spend(ing)?\ limit | payment | account_deactivated | arrears"""
+_MODEL = r"""model_not_found | model [^.]{0,80} (does\ not\ exist | not\ found | not\ exist) | DeploymentNotFound
+    | no\ such\ model | unknown\ model | not\ found,?\ try\ pulling\ it"""
+_KEY = (
+    r"""invalid_api_key | incorrect\ api\ key | invalid\ (x-)?api[-\ ]key | api\ key\ not\ valid | unauthorized | authentication"""
+)
+_LIMIT = r"""rate.?limit | too\ many\ requests | resource_exhausted | quota"""
+_SAYS: Sequence[tuple[re.Pattern[str], str]] = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.VERBOSE), hint)
+    for pattern, hint in ((_REGION, REGION), (_BILLING, BILLING), (_MODEL, MODEL), (_KEY, KEY), (_LIMIT, LIMIT))
+)
+_SPEAKS_OF: Sequence[tuple[type[UpstreamError], str]] = ((Misconfigured, KEY), (Throttled, LIMIT))
+"""Where the words tell nothing, the kind of the error does."""
+
+
+def hint_of(error: UpstreamError) -> str | None:
+    """None: there is nothing to say that the error does not."""
+    words = error.detail
+    if isinstance(error, Declined):
+        if error.status not in {401, 402, 403, 404, 429} and not _is_about_a_model(error):
+            return None  # it is about the question
+        words = f"{words} {error.body[:2000].decode('utf-8', 'replace')}"
+    elif not isinstance(error, Misconfigured | Throttled):
+        return None
+    for pattern, hint in _SAYS:
+        if pattern.search(words):
+            return hint
+    return next((hint for kind, hint in _SPEAKS_OF if isinstance(error, kind)), None)
+
+
+def _is_about_a_model(error: Declined) -> bool:
+    return error.status == 400 and (b"model_not_found" in error.body or b"unsupported_country" in error.body)

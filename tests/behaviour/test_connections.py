@@ -1,0 +1,328 @@
+"""How endpoints are reached: TLS (B37), proxies, connection limits (C22), clients' own keys (C7), hints (A25), odd answers (C20)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+
+import pytest
+
+from octoroute.transports import TRANSPORTS
+from tests.support.certificates import Authority
+from tests.support.fake import by_wish, completion, error, slowly, whole
+from tests.support.hostile import Peer, answer, serving
+from tests.support.house import endpoint, frames, question, settings
+
+OK = answer(
+    b'{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"finish_reason":"stop",'
+    b'"message":{"role":"assistant","content":"over tls"}}]}',
+    "200 OK",
+    "content-type: application/json",
+)
+BOTH = pytest.mark.parametrize("upstream", list(TRANSPORTS))
+
+
+async def answering(peer: Peer) -> None:
+    while True:
+        await peer.request()
+        await peer.send(OK)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def right(authority):
+    return authority.server("IP:127.0.0.1")
+
+
+@BOTH
+async def test_b37_a_private_authority_is_believed_when_it_is_configured(make_house, authority, right, upstream):
+    async with serving(answering, tls=right) as server:
+        house = await make_house(
+            [
+                endpoint(server.url("/v1"), "theirs", id="mistrusted"),
+                endpoint(server.url("/v1"), "ours", id="trusted", tls={"ca_file": str(authority.file)}),
+            ],
+            server={"upstream": upstream},
+        )
+        for _ in range(3):
+            assert (await house.ask(model="ours")).json()["choices"][0]["message"]["content"] == "over tls"
+        assert server.accepted == 1
+        refused = await house.ask(model="theirs")
+        assert refused.status_code == 502
+        assert refused.json()["error"]["code"] == "upstream_untrusted"
+        assert "certificate comes from an authority that is not trusted" in refused.json()["error"]["message"]
+        assert (await house.row("mistrusted"))["circuit"] == "open"  # at once: it is our configuration, and waiting mends nothing
+        assert house.metric("octoroute_attempts_total", endpoint="mistrusted", error="upstream_untrusted") == 1
+
+
+@BOTH
+async def test_b37_a_wrong_pin_is_never_sent_a_question(make_house, fake, authority, right, upstream):
+    pin = hashlib.sha256(authority.der("IP:127.0.0.1")).hexdigest()
+    async with serving(answering, tls=right) as server:
+        tls = {"ca_file": str(authority.file)}
+        house = await make_house(
+            [
+                endpoint(server.url("/v1"), "pinned", tls={**tls, "pin_sha256": ["00" * 32, pin.upper()]}),
+                endpoint(server.url("/v1"), "wrong", id="wrong", priority=2, tls={**tls, "pin_sha256": ["00" * 32]}),
+                endpoint(fake, "wrong", id="fallback"),
+            ],
+            server={"upstream": upstream},
+        )
+        assert (await house.ask(model="pinned")).status_code == 200
+        assert len(server.requests) == 1
+        moved_on = await house.ask(model="wrong")
+        assert (moved_on.status_code, moved_on.headers["x-octoroute-endpoint"]) == (200, "fallback")
+        assert len(server.requests) == 1
+        assert (await house.row("wrong"))["circuit"] == "open"
+
+
+@BOTH
+async def test_b37_a_server_that_asks_for_our_certificate_gets_it(make_house, authority, upstream):
+    import ssl
+
+    strict = authority.server("IP:127.0.0.1", "DNS:strict")
+    strict.verify_mode = ssl.CERT_REQUIRED
+    strict.load_verify_locations(authority.file)
+    authority.server("DNS:client")
+    folder = authority.folder
+    ours = {"client_cert": str(folder / "DNS-client.pem"), "client_key": str(folder / "DNS-client.key")}
+    async with serving(answering, tls=strict) as server:
+        house = await make_house(
+            [
+                endpoint(server.url("/v1"), "known", provider="strict"),
+                endpoint(server.url("/v1"), "unknown", tls={"ca_file": str(authority.file)}),
+            ],
+            providers={"strict": {"tls": {"ca_file": str(authority.file), **ours}}},
+            server={"upstream": upstream},
+            retry={"max_attempts": 1},
+        )
+        assert (await house.ask(model="known")).status_code == 200
+        assert (await house.ask(model="unknown")).status_code == 502
+        assert len(server.requests) == 1
+
+
+async def test_b37_the_probe_is_held_to_it_too(make_house, authority, right):
+    async with serving(answering, tls=right) as server:
+        house = await make_house(
+            [
+                endpoint(server.url("/v1"), id="good", tls={"ca_file": str(authority.file)}),
+                endpoint(server.url("/v1"), id="bad", tls={"ca_file": str(authority.file), "pin_sha256": ["00" * 32]}),
+            ]
+        )
+        await house.app.building.prober.round()
+        assert (await house.row("good"))["circuit"] == "closed"
+        assert (await house.row("bad"))["circuit"] == "open"
+
+
+async def test_b37_a_certificate_that_is_renewed_on_disk_is_used_after_a_reload(make_house, authority, right, tmp_path):
+    file = tmp_path / "ca.pem"
+    (tmp_path / "other").mkdir()
+    file.write_bytes(Authority(tmp_path / "other").file.read_bytes())
+    async with serving(answering, tls=right) as server:
+        rows = [endpoint(server.url("/v1"), id="a", tls={"ca_file": str(file)})]
+        house = await make_house(rows)
+        assert (await house.ask()).status_code == 503 or (await house.row("a"))["circuit"] == "open"
+        file.write_bytes(authority.file.read_bytes())
+        await house.reload(settings(rows))
+        await house.app.building.prober.round()
+        assert (await house.ask()).status_code == 200
+
+
+async def test_a_proxy_carries_plain_and_encrypted_requests(make_house, authority, right):
+    tunnelled: list[str] = []
+
+    async def proxy(peer: Peer) -> None:
+        seen = await peer.request()
+        tunnelled.append(f"{seen.line} {seen.header('proxy-authorization')}")
+        if not seen.line.startswith("CONNECT"):
+            await peer.send(OK)
+            return
+        host, port = seen.line.split()[1].split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        await peer.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+        async def pump(source, sink):
+            while data := await source.read(65536):
+                sink.write(data)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(pump(reader, peer.writer))
+                group.create_task(pump(peer.reader, writer))
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await asyncio.shield(writer.wait_closed())
+
+    async with serving(answering, tls=right) as vendor, serving(proxy) as way:
+        url = f"http://me:pw@127.0.0.1:{way.port}"
+        house = await make_house(
+            [
+                endpoint("http://vendor.invalid/v1", "plain", provider="p"),
+                endpoint(vendor.url("/v1"), "secret", provider="p", tls={"ca_file": str(authority.file)}),
+                endpoint("http://vendor.invalid/v1", "dead", provider="q"),
+            ],
+            providers={"p": {"proxy": url}, "q": {"proxy": "http://127.0.0.1:9"}},
+            server={"upstream": "aiohttp"},
+            retry={"max_attempts": 1},
+        )
+        assert (await house.ask(model="plain")).status_code == 200
+        assert (await house.ask(model="secret")).status_code == 200
+        assert tunnelled == [
+            "POST http://vendor.invalid/v1/chat/completions HTTP/1.1 Basic bWU6cHc=",
+            f"CONNECT 127.0.0.1:{vendor.port} HTTP/1.1 Basic bWU6cHc=",
+        ]
+        dead = await house.ask(model="dead")
+        assert dead.status_code == 502
+        assert "the proxy on the way to the upstream could not be connected to" in dead.json()["error"]["message"]
+
+
+@BOTH
+async def test_c22_a_connection_limit_is_honoured_and_nobody_is_lost(make_house, fake, upstream):
+    fake.always(slowly(whole(completion()), 0.05))
+    house = await make_house([endpoint(fake, provider="p")], providers={"p": {"max_connections": 3}}, server={"upstream": upstream})
+    answers = await asyncio.gather(*(house.ask() for _ in range(12)))
+    assert {answered.status_code for answered in answers} == {200}
+    assert fake.most_in_flight == 3
+    assert fake.connections <= 3
+
+
+# clients' own keys
+
+
+@pytest.fixture
+async def vendors(make_fake):
+    return await make_fake("forwarding"), await make_fake("other")
+
+
+async def forwarding(make_house, vendors, *, own: str | None = "own-key", **tables):
+    mine, other = vendors
+    provider = {"forward_client_key": True, **({"api_key": own} if own else {})}
+    return await make_house(
+        [
+            endpoint(mine, id="mine", provider="p", priority=2),
+            endpoint(other, id="other", api_key="other-key", priority=1),
+        ],
+        providers={"p": provider},
+        **tables,
+    )
+
+
+async def test_c7_the_clients_key_goes_to_the_vendor_that_takes_it_and_to_no_other(make_house, vendors):
+    mine, other = vendors
+    house = await forwarding(make_house, vendors)
+    mine.then(error(500), by_wish)
+    answered = await house.ask(headers={"authorization": "Bearer sk-client", "x-api-key": "sk-client-2"})
+    assert answered.headers["x-octoroute-endpoint"] == "other"
+    assert mine.requests[0].headers["authorization"] == "Bearer sk-client"
+    assert other.requests[0].headers["authorization"] == "Bearer other-key"
+    assert all("sk-client" not in value for value in other.requests[0].headers.values())
+    await house.ask()
+    assert mine.requests[1].headers["authorization"] == "Bearer own-key"
+    assert len(mine.requests) == 2
+
+
+async def test_c7_the_default_is_that_no_clients_key_leaves_the_house(make_house, fake):
+    house = await make_house([endpoint(fake, api_key="own-key")])
+    await house.ask(headers={"authorization": "Bearer sk-client", "x-api-key": "sk-client"})
+    assert fake.requests[0].headers["authorization"] == "Bearer own-key"
+    assert "x-api-key" not in fake.requests[0].headers
+
+
+@pytest.mark.parametrize("status", [401, 403, 429])
+async def test_c7_a_clients_key_that_is_refused_is_this_clients_concern(make_house, vendors, status):
+    mine, _ = vendors
+    house = await forwarding(make_house, vendors)
+    mine.always(error(status, "your key is bad", headers={"retry-after": "60"}))
+    refused = await house.ask(headers={"x-api-key": "sk-client"})
+    assert (refused.status_code, refused.json()["error"]["message"]) == (status, "your key is bad")
+    assert (await house.row("mine"))["circuit"] == "closed"
+    mine.always(by_wish)
+    assert (await house.ask()).headers["x-octoroute-endpoint"] == "mine"
+
+
+async def test_c7_a_probe_without_a_key_of_our_own_says_nothing_about_clients(make_house, vendors):
+    mine, _ = vendors
+    house = await forwarding(make_house, vendors, own=None)
+    mine.models = error(401)
+    await house.app.building.prober.round()
+    assert (await house.row("mine"))["circuit"] == "closed"
+    mine.models = error(500)
+    await house.app.building.prober.round()
+    assert (await house.row("mine"))["consecutive_failures"] == 1
+
+
+# what to do about a refusal
+
+REFUSALS = [
+    (401, "Incorrect API key provided", "invalid_api_key", "check api_key", 502),
+    (403, "Country, region, or territory not supported", "unsupported_country_region_territory", "country or region", 502),
+    (429, "Rate limit reached", "rate_limit_exceeded", "limits the rate", 429),
+    (404, "The model `x` does not exist", "model_not_found", "no such model", 404),
+    (429, "You exceeded your current quota, check billing", "insufficient_quota", "cannot pay", 502),
+]
+
+
+@pytest.mark.parametrize(("status", "message", "code", "hint", "seen"), REFUSALS)
+async def test_a25_a_refusal_comes_with_what_to_do(make_house, fake, status, message, code, hint, seen):
+    house = await make_house([endpoint(fake)], retry={"max_attempts": 1})
+    fake.always(error(status, message, code=code))
+    refused = await house.ask()
+    assert refused.status_code == seen
+    assert hint in refused.headers["x-octoroute-hint"]
+    if status == 404:
+        assert refused.json()["error"] == {"message": message, "type": "some_error", "param": None, "code": code}
+
+
+async def test_a25_the_log_has_it_even_if_another_endpoint_answers(make_process, make_fake):
+    import httpx2
+
+    bad, good = await make_fake("bad"), await make_fake("good")
+    bad.always(error(401, "Incorrect API key provided: sk-abc", code="invalid_api_key"))
+    process = await make_process([endpoint(bad, id="bad", priority=2), endpoint(good, id="good")])
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        answered = await client.post(f"{process.url}/v1/chat/completions", json=question())
+    assert answered.status_code == 200
+    assert "x-octoroute-hint" not in answered.headers
+    line = await process.line("upstream.refused", endpoint="bad")
+    assert (line["error"], "check api_key" in line["hint"], line["level"]) == ("upstream_misconfigured", True, "warning")
+    assert b"sk-abc" not in b"".join(process.lines)
+
+
+# odd answers
+
+
+async def test_c20_json_instead_of_a_stream_is_made_into_one_and_paid_once(make_house, fake):
+    house = await make_house([endpoint(fake)])
+    fake.always(whole(completion("one two three")))
+    response, data = await house.streamed()
+    assert response.headers["content-type"].startswith("text/event-stream")
+    *events, last = frames(data)
+    assert last == "[DONE]"
+    assert "".join(event["choices"][0]["delta"].get("content") or "" for event in events if event["choices"]) == "one two three"
+    assert [event["choices"][0]["finish_reason"] for event in events if event["choices"]][-1] == "stop"
+    assert len(fake.requests) == 1
+
+
+async def test_c17_a_configured_quirk_decides_how_thinking_is_asked_for(make_house, fake):
+    house = await make_house(
+        [endpoint(fake, id="glm", name="zai", quirks=["glm"]), endpoint(fake, name="plain", quirks=["ollama"])]
+    )
+    asked = {
+        "max_tokens": 4000,
+        "messages": [{"role": "user", "content": "hi"}],
+        "thinking": {"type": "enabled", "budget_tokens": 2000},
+    }
+    for model in ("zai", "plain"):
+        assert (await house.ask({**asked, "model": model}, "/v1/messages")).status_code == 200
+    asked["thinking"] = {"type": "disabled"}
+    assert (await house.ask({**asked, "model": "zai"}, "/v1/messages")).status_code == 200
+    zai, plain, off = (seen.json for seen in fake.requests)
+    assert zai["thinking"] == {"type": "enabled"}
+    assert "thinking" not in plain
+    assert off["thinking"] == {"type": "disabled"}
