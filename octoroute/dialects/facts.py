@@ -51,7 +51,7 @@ _HEADERS = (
 def auto_at(model: str) -> tuple[str, float | None]:
     """`auto:0.3` is `auto` with a quality; everything else is a model's name. BadRequest for a quality that is none."""
     word, colon, text = model.partition(":")
-    if not colon or word.lower() not in _AUTO:
+    if not colon or word.rpartition("/")[2].lower() not in _AUTO:
         return model, None
     try:
         quality = float(text)

@@ -23,6 +23,14 @@ class Line(msgspec.Struct, frozen=True):
     features_hash: str = ""
 
 
+class _Logged(msgspec.Struct, frozen=True):
+    """A line of the gateway's own log, or of a file of scores; `event` tells the former."""
+
+    score: float | None = None
+    features_hash: str = ""
+    event: str | None = None
+
+
 def features_hash(reading: Reading) -> str:
     """Tells repetitions apart without keeping what was asked: a digest of rounded features, not of the text."""
     rounded = ",".join(f"{value:.2f}" for value in reading.values)
@@ -43,7 +51,7 @@ def read_log(path: str | Path) -> list[Line]:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read ({type(error).__name__})"]) from None
-    decoder = msgspec.json.Decoder(Line)
+    decoder = msgspec.json.Decoder(_Logged)
     lines: list[Line] = []
     for number, raw in enumerate(text.splitlines(), 1):
         if not raw.strip():
@@ -52,9 +60,12 @@ def read_log(path: str | Path) -> list[Line]:
             line = decoder.decode(raw)
         except msgspec.MsgspecError as error:
             raise ConfigError([f'{path}: line {number}: must be {{"score": 0..1, "features_hash": "…"}} ({error})']) from None
-        if not 0.0 <= line.score <= 1.0:
-            raise ConfigError([f"{path}: line {number}: score must be between 0 and 1, not {line.score:g}"])
-        lines.append(line)
+        if line.score is None and line.event is not None:
+            continue  # the gateway's log tells of other things as well
+        if line.score is None or not 0.0 <= line.score <= 1.0:
+            shown = "nothing" if line.score is None else f"{line.score:g}"
+            raise ConfigError([f"{path}: line {number}: score must be between 0 and 1, not {shown}"])
+        lines.append(Line(line.score, line.features_hash))
     if len(lines) < LEAST:
         raise ConfigError([f"{path}: {len(lines)} requests; shares of fewer than {LEAST} mean nothing"])
     return lines
