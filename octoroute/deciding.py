@@ -16,6 +16,8 @@ from octoroute.types import CHAT_TIERS, Decision, Endpoint, Request, Tier
 from octoroute.upstream import Upstream
 
 PROVIDER_HEADER = "x-octoroute-provider"
+VARIANTS = ("openai", "anthropic")
+"""The dialects that a suffix of a name can force."""
 _TIERS: Mapping[str, Tier] = {tier.value: tier for tier in CHAT_TIERS}
 ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
 """The same by names that Claude Code lists: it shows only those that begin with `claude` or `anthropic`."""
@@ -179,10 +181,18 @@ class Deciding:
         prefixed = slash and house.allow_provider_prefix and house.of_provider(provider)
         return bool(prefixed or house.named(model) or self._variant(model, house))
 
+    def names(self, house: House) -> list[str]:
+        """What a client may ask for by name: each configured one, then its variants where it is spoken in both dialects."""
+        spoken: dict[str, set[str]] = {}
+        for endpoint in house.endpoints:
+            spoken.setdefault(endpoint.name, set()).add(self._upstream.outbound(endpoint).name)
+        variants = [f"{name}-{dialect}" for name, dialects in spoken.items() if dialects >= set(VARIANTS) for dialect in VARIANTS]
+        return list(dict.fromkeys([*spoken, *variants]))
+
     def _variant(self, model: str, house: House) -> tuple[Endpoint, ...]:
-        """`NAME-openai` and `NAME-anthropic`: those endpoints of a name that speak this dialect, where a name has both."""
+        """`NAME-openai` and `NAME-anthropic`: those endpoints of a name that speak this dialect."""
         name, _, dialect = model.rpartition("-")
-        if dialect not in {"openai", "anthropic"}:
+        if dialect not in VARIANTS:
             return ()
         return tuple(endpoint for endpoint in house.named(name) if self._upstream.outbound(endpoint).name == dialect)
 

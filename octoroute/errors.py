@@ -17,6 +17,7 @@
     │   ├── Throttled 429      it wants a rest
     │   ├── Overloaded 502     it is too busy
     │   ├── Broke 502          it failed, or talked nonsense
+    │   ├── Empty 502          it answered, and said nothing at all
     │   ├── Misconfigured 502  it does not accept our credentials
     │   └── Declined 4xx       it judged the request itself; relayed as it is
     ├── Exhausted              nobody could answer; carries the last real cause
@@ -58,16 +59,24 @@ class ConfigError(OctorouteError):
 
 
 class ClientError(OctorouteError):
-    """The caller's to mend. `param` names the offending field as the caller wrote it."""
+    """The caller's to mend. `param` names the offending field as the caller wrote it, `details` are for its program to read."""
 
     status = 400
     code = "invalid_request"
     kind = "invalid_request_error"
 
-    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: float | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(message)
         self.param = param
         self.retry_after_s = retry_after_s
+        self.details = details
 
 
 class BadRequest(ClientError):
@@ -196,6 +205,13 @@ class Broke(UpstreamError):
     """A 5xx, an answer that is no answer, or one that stopped before its end."""
 
     code = "upstream_failed"
+
+
+class Empty(UpstreamError):
+    """An answer without a word, a thought, or a call. Only raised while somebody is left to be asked; such answers may be meant."""
+
+    code = "upstream_empty"
+    blames_endpoint = False
 
 
 class Misconfigured(UpstreamError):

@@ -20,7 +20,18 @@ from octoroute.dialects import INTERPRETERS
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.hints import hint_of
 from octoroute.dialects.shortening import without_thinking
-from octoroute.errors import Exhausted, Forbidden, Misconfigured, OctorouteError, OverLimit, Throttled, Unreachable, UpstreamError
+from octoroute.errors import (
+    Empty,
+    Exhausted,
+    Forbidden,
+    Misconfigured,
+    OctorouteError,
+    OverLimit,
+    Throttled,
+    Unreachable,
+    UpstreamError,
+)
+from octoroute.events import Finished, FinishReason, Started
 from octoroute.health import CROWDED, Health, Lease
 from octoroute.house import House, Retry, Waiting
 from octoroute.mending import Mending
@@ -31,7 +42,7 @@ from octoroute.relay import Reply
 from octoroute.selection import Asked, Random, estimated_tokens, whole
 from octoroute.trail import ABANDONED, Ledger, Trail, ending_of
 from octoroute.types import Decision, Ending, Endpoint, Outcome, Request, Usage
-from octoroute.upstream import Begun, Opened, Question, Upstream
+from octoroute.upstream import Begun, Opened, Question, Upstream, unasked
 
 __all__ = ["Gateway", "House", "Retry", "Waiting"]
 
@@ -242,8 +253,10 @@ class Gateway:
                     continue
                 asked = True
                 self.notices.asked(request.id, trail.attempts, endpoint)
+                tries_left = len(errors) + 1 < retry.max_attempts if retry.max_attempts else endpoint is not planned.order[-1]
+                wants_words = tries_left and not any(isinstance(error, Empty) for error in errors)
                 try:
-                    return await self.attempt(request, lease, trail, planned.cuts.get(endpoint.id))
+                    return await self.attempt(request, lease, trail, planned.cuts.get(endpoint.id), wants_words=wants_words)
                 except UpstreamError as error:
                     if not error.retryable:
                         raise
@@ -254,15 +267,28 @@ class Gateway:
             if not asked or retry.max_attempts == 0 or len(errors) >= retry.max_attempts:
                 raise _exhausted(errors, self.health.next_chance_s(planned.order, tokens))
 
-    async def attempt(self, request: Request, lease: Lease, trail: Trail, cut: Cut | None = None) -> Opened:
-        """Ask one endpoint once. Raises UpstreamError; then health knows, and the lease is released."""
+    async def attempt(
+        self, request: Request, lease: Lease, trail: Trail, cut: Cut | None = None, *, wants_words: bool = False
+    ) -> Opened:
+        """Ask one endpoint once. Raises UpstreamError; then health knows, and the lease is released.
+
+        `wants_words`: an answer that says nothing is a failure too.
+        """
         endpoint = lease.endpoint
         if cut is not None:
             request = cut.request
             trail.shortened(cut)
         since = self.clock()
+        outbound = self.upstream.outbound(endpoint)
+        if request.warms and outbound.name != request.dialect:  # its kind has no cache to warm
+            lease.release(_NOTHING)
+            opened = unasked(endpoint, outbound, (Started(), Finished(FinishReason.LENGTH)))
+            trail.unasked(opened)
+            return opened
         try:
-            question = self.question(request, endpoint, cut)
+            if self._has_moved(request, endpoint, trail):
+                request = self.inbound[request.dialect].unsigned(request) or request
+            question = self.question(request, endpoint, cut, wants_words=wants_words)
             opened, question = await self.mending.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
@@ -280,7 +306,13 @@ class Gateway:
         trail.warnings = question.notes
         return opened
 
-    def question(self, request: Request, endpoint: Endpoint, cut: Cut | None = None) -> Question:
+    def _has_moved(self, request: Request, endpoint: Endpoint, trail: Trail) -> bool:
+        """To another account or model than it was first sent to, in the client's own dialect: signed thinking does not travel."""
+        tried = [attempt.endpoint for attempt in trail.attempts]
+        home = next((other for other in tried if self.upstream.outbound(other).name == request.dialect), endpoint)
+        return (home.base_url, home.api_key, home.model) != (endpoint.base_url, endpoint.api_key, endpoint.model)
+
+    def question(self, request: Request, endpoint: Endpoint, cut: Cut | None = None, *, wants_words: bool = False) -> Question:
         """The request in the endpoint's words. Raises BadRequest for what it has none for."""
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
@@ -306,6 +338,7 @@ class Gateway:
             client_headers=request.headers,
             timeout_s=request.timeout_s,
             notes=tuple(notes),
+            wants_words=wants_words and request.api == "chat",
         )
 
     def _way(self, trail: Trail) -> dict[str, str]:
@@ -348,9 +381,12 @@ def _exhausted(errors: Sequence[UpstreamError], next_chance_s: float | None) -> 
     causes = [error for error in errors if not isinstance(error, Throttled)]
     if causes:
         last = causes[-1]
-        return Exhausted(
+        exhausted = Exhausted(
             f"{last.message} ({tries})", status=last.status, code=last.code, kind=last.kind, retry_after_s=last.retry_after_s
         )
+        if all(isinstance(error, Misconfigured) for error in errors):
+            exhausted.told["x-should-retry"] = "false"  # SDKs ask three times otherwise, and no wait mends a key
+        return exhausted
     waits = [error.retry_after_s for error in errors if error.retry_after_s is not None]
     return Exhausted(
         f"every upstream limits its rate ({tries})",

@@ -33,6 +33,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     cuts: dict[str, Cut]
     """By endpoint's id: the request made to fit it."""
+    unreadable: BadRequest | None = None
+    """Why nobody who needs a translation can be asked."""
 
 
 class _Translation:
@@ -42,7 +44,9 @@ class _Translation:
         self._request = request
         self._inbound = inbound
         self._upstream = upstream
-        self._read: Conversation | str | None = None
+        self._read: Conversation | None = None
+        self.refused: BadRequest | None = None
+        """The request cannot be said in another format at all."""
 
     def unsayable(self, endpoint: Endpoint) -> str | None:
         """Why this endpoint's format has no words for the request; None when it has, or is the client's own."""
@@ -58,12 +62,14 @@ class _Translation:
                 return interpreter.unsayable(request)
             except BadRequest as error:
                 return error.message
-        if self._read is None:
+        if self._read is None and self.refused is None:
             try:
                 self._read = self._inbound.conversation(self._request, endpoint)
             except BadRequest as error:
-                self._read = error.message
-        return self._read if isinstance(self._read, str) else outbound.unsayable(self._read, endpoint)
+                self.refused = error
+        if self._read is None:
+            return self.refused.message if self.refused else None
+        return outbound.unsayable(self._read, endpoint)
 
 
 class Planning:
@@ -109,7 +115,7 @@ class Planning:
                 break
         if not planned.fit and house.context.policy == "truncate":
             self._cut(planned, asked, house, translation)
-        return planned
+        return planned if translation.refused is None else msgspec.structs.replace(planned, unreadable=translation.refused)
 
     def _cut(self, planned: Planned, asked: Asked, house: House, translation: _Translation) -> None:
         """Plan with those for whom the request can be made to fit, the largest window first: there the least is lost."""
@@ -180,4 +186,6 @@ def _nobody_could(planned: Planned, facts: Facts) -> ClientError:
     reason = next(planned.left_out[endpoint.id] for endpoint in able if fits(endpoint, facts))
     if reason.startswith(TOO_DEAR):
         return TooExpensive(f"every endpoint that may answer this request {reason}; send less, or set a smaller max_tokens")
+    if planned.unreadable is not None and planned.unreadable.message == reason:
+        return planned.unreadable
     return BadRequest(f"no configured endpoint that may answer this request can be asked it: {reason}")

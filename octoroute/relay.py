@@ -13,12 +13,14 @@ import structlog
 
 from octoroute.dialects.base import Encoder, Inbound
 from octoroute.dialects.outward import Outward
+from octoroute.dialects.sse import KEEP_ALIVE
 from octoroute.errors import OctorouteError, TooSlow, UpstreamError
 from octoroute.trail import Trail
 from octoroute.types import Ending, Request, Usage
 from octoroute.upstream import Begun, Part
 
 KEEP_ALIVE_S = 15.0
+
 
 log = structlog.stdlib.get_logger("octoroute.relay")
 
@@ -92,22 +94,27 @@ class Reply:
         """The stream. A failure is its last piece, in the client's dialect; nothing is raised but the caller's own cancellation."""
         try:
             idle_timeout_s = self._opened.endpoint.idle_timeout_s
-            heard_at = clock()
+            heard_at = said_at = clock()
+            keep_alive = KEEP_ALIVE  # before the answer's own first event nothing else may stand
             while True:
                 try:
-                    async with asyncio.timeout(min(keep_alive_s, heard_at + idle_timeout_s - clock())):
+                    async with asyncio.timeout(min(said_at + keep_alive_s, heard_at + idle_timeout_s) - clock()):
                         part = await self._opened.read()
                 except TimeoutError:
                     if clock() - heard_at >= idle_timeout_s:
                         raise TooSlow(f"the upstream fell silent for {idle_timeout_s:g} s") from None
-                    yield self._inbound.keep_alive
+                    yield keep_alive
+                    said_at = clock()
                     continue
                 if part is None:
                     break
                 data = self._say(part)
                 if data:
                     yield data
+                    keep_alive = self._inbound.keep_alive
                 heard_at = clock()  # only now: a client that reads slowly is not the upstream's silence
+                if data:
+                    said_at = heard_at
             self._trail.end(Ending.ANSWERED)
         except UpstreamError as error:
             self._trail.end(Ending.BROKEN, error)

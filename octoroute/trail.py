@@ -215,6 +215,11 @@ class Trail:
         self.cache = "hit"
         self.warnings = notes
 
+    def unasked(self, opened: Opened) -> None:
+        """The answer is made here, and no endpoint knows of it."""
+        self._first_event_at = self._clock()
+        self._opened = opened
+
     def end(self, ending: Ending, error: OctorouteError | None = None) -> None:
         """How it ended; the first word counts."""
         if self._ending is None:

@@ -237,6 +237,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The client's headers that may matter to an upstream of the same dialect; lower-case names."""
     api: str = "chat"
     """Which upstream interface it wants; the providers know the paths."""
+    warms: bool = False
+    """No answer is wanted, only that a prompt cache has seen the prompt."""
     wants_usage: bool = False
     """Usage in the stream, which OpenAI's clients must ask for."""
     timeout_s: float | None = None

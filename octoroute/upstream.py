@@ -16,8 +16,28 @@ from octoroute.conversation import Conversation
 from octoroute.dialects.base import Outbound, Progress
 from octoroute.dialects.errors import error_of, retry_after_s
 from octoroute.dialects.sse import Cutter, split
-from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttled, TooSlow, Unreachable, Untrusted, UpstreamError
-from octoroute.events import Event, Failed
+from octoroute.errors import (
+    Broke,
+    Declined,
+    Empty,
+    Misconfigured,
+    Overloaded,
+    Throttled,
+    TooSlow,
+    Unreachable,
+    Untrusted,
+    UpstreamError,
+)
+from octoroute.events import (
+    Event,
+    Failed,
+    FinishReason,
+    RedactedThinking,
+    RefusalDelta,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallStarted,
+)
 from octoroute.providers.base import Provider
 from octoroute.transports.base import Answer, Call, Transport, Trust
 from octoroute.transports.trust import trust as make_trust
@@ -27,6 +47,10 @@ MAX_WHOLE_BYTES = 256 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
 MAX_COMMENTS_BYTES = 1024 * 1024
 """How much may come before the first event: keep-alive comments, not a novel."""
+MOMENT_S = 0.05
+"""How long an answer that has begun may take to its first word before its beginning is passed on without it."""
+WORDLESS_TOKENS = 4
+"""What an end of turn may cost; more was spent on something we do not see."""
 
 PASSED_ON = ("content-type", "cache-control", "retry-after", "x-request-id", "request-id", "openai-processing-ms")
 PASSED_ON_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
@@ -47,6 +71,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """If shorter than the endpoint's."""
     notes: tuple[str, ...] = ()
     """What the client said and this endpoint is not told."""
+    wants_words: bool = False
+    """An answer that says nothing is raised as Empty."""
 
 
 class Opened:
@@ -134,10 +160,32 @@ class Opened:
         if self.progress.failure is not None:
             raise error_of(self.progress.failure)
 
+    def says_nothing(self, outbound: Outbound, *, framed: bool) -> bool:
+        """An answer that is over and was none. One that was cut short, refused, or paid for in tokens is not meant."""
+        progress = self.progress
+        if not progress.finished or progress.output_chars or progress.reason not in {None, FinishReason.STOP}:
+            return False
+        if progress.usage is not None and progress.usage.output_tokens > WORDLESS_TOKENS:
+            return False
+        try:
+            return not any(isinstance(event, _WORDS) for event in self._events(outbound, framed=framed))
+        except UpstreamError:
+            return False
+
+    def _events(self, outbound: Outbound, *, framed: bool) -> Sequence[Event]:
+        first = self._ahead[0]
+        if not isinstance(first, bytes):
+            return first
+        if not framed:
+            return outbound.decode_whole(first)
+        decoder = outbound.decoder()
+        return [*decoder.feed(first), *decoder.end()]
+
     def close(self) -> None:
         self._answer.close()
 
 
+_WORDS = (TextDelta, ThinkingDelta, RedactedThinking, RefusalDelta, ToolCallStarted)
 Part = bytes | Sequence[Event]
 """A piece of an answer: wire bytes to pass on, or events to encode."""
 
@@ -304,6 +352,29 @@ class _Line(NamedTuple):
     proxy: str | None
 
 
+class _Silence:
+    """In the place of an endpoint's answer, where nobody was asked."""
+
+    status = 200
+    headers: Mapping[str, str] = {}
+
+    async def chunk(self) -> bytes:
+        return b""
+
+    async def body(self, limit: int) -> bytes:  # noqa: ARG002 - there is none
+        return b""
+
+    def close(self) -> None:
+        pass
+
+
+def unasked(endpoint: Endpoint, outbound: Outbound, events: Sequence[Event]) -> Opened:
+    """The answer that `endpoint` would give, made without it."""
+    reader = _Decoding(outbound, None, endpoint)
+    reader.progress.saw(events)
+    return Opened(endpoint, _Silence(), reader, None, events)
+
+
 class Upstream:
     def __init__(self, transport: Transport, providers: Mapping[str, Provider], outbound: Mapping[str, Outbound]) -> None:
         self._transport = transport
@@ -430,31 +501,29 @@ class Upstream:
         unstreamed = question.stream and _is_json(answer)  # it ignored `stream`: its one piece is made into a stream
         reader = _reader(outbound, question, endpoint, unstreamed=unstreamed)
         if question.stream and not unstreamed:
-            opened = await self._first_event(endpoint, answer, reader)
+            opened = await self._first_event(endpoint, question, answer, reader)
         else:
             body = await answer.body(MAX_WHOLE_BYTES)
             opened = Opened(endpoint, answer, reader, None, reader.whole(body))
         opened.raise_failure()
+        if question.wants_words and opened.says_nothing(outbound, framed=question.stream and not unstreamed):
+            raise Empty("the upstream's answer was empty")
         return opened
 
-    async def _first_event(self, endpoint: Endpoint, answer: Answer, reader: Reader) -> Opened:
-        cutter = Cutter()
-        held: list[Part] = []
-        size = 0
+    async def _first_event(self, endpoint: Endpoint, question: Question, answer: Answer, reader: Reader) -> Opened:
+        opening = _Opening(answer, reader)
         while not reader.progress.started:
-            data = await answer.chunk()
-            if not data:
-                last = reader.end(cutter.rest)
-                if not reader.progress.finished and reader.progress.failure is None:
-                    raise Broke("the upstream's answer ended before it began")
-                return Opened(endpoint, answer, reader, None, _join([*held, last] if last else held))
-            size += len(data)
-            if size > MAX_COMMENTS_BYTES and not reader.progress.started and len(cutter.rest) < size // 2:
-                raise Broke("the upstream sent comments without end and no answer")
-            frames = cutter.feed(data)
-            if frames:
-                held.append(reader.feed(frames))
-        return Opened(endpoint, answer, reader, cutter, _join(held))
+            if not await opening.more():
+                return Opened(endpoint, answer, reader, None, opening.part)
+        if question.wants_words:
+            try:
+                async with asyncio.timeout(MOMENT_S):
+                    while not reader.progress.has_spoken:
+                        if not await opening.more():
+                            return Opened(endpoint, answer, reader, None, opening.part)
+            except TimeoutError:
+                pass  # it has begun, and takes its time
+        return Opened(endpoint, answer, reader, opening.cutter, opening.part)
 
     async def _refusal(self, outbound: Outbound, answer: Answer, *, about_the_client: bool = False) -> UpstreamError:
         """What a status other than 200 means; the contract's table. `about_the_client`: the key was the client's own, so that
@@ -484,6 +553,42 @@ def _clients_key(question: Question) -> Secret | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     key = (token.strip() if scheme.lower() == "bearer" else "") or headers.get("x-api-key", "")
     return Secret(key) if key else None
+
+
+class _Opening:
+    """The beginning of a stream, held back until it is known to be one."""
+
+    __slots__ = ("_answer", "_held", "_reader", "_size", "cutter")
+
+    def __init__(self, answer: Answer, reader: Reader) -> None:
+        self._answer = answer
+        self._reader = reader
+        self._held: list[Part] = []
+        self._size = 0
+        self.cutter = Cutter()
+
+    @property
+    def part(self) -> Part:
+        return _join(self._held)
+
+    async def more(self) -> bool:
+        """False when that was all. Raises Broke when it is no answer."""
+        progress = self._reader.progress
+        data = await self._answer.chunk()
+        if not data:
+            last = self._reader.end(self.cutter.rest)
+            if not progress.finished and progress.failure is None:
+                raise Broke("the upstream's answer ended before it began")
+            if last:
+                self._held.append(last)
+            return False
+        self._size += len(data)
+        if self._size > MAX_COMMENTS_BYTES and not progress.started and len(self.cutter.rest) < self._size // 2:
+            raise Broke("the upstream sent comments without end and no answer")
+        frames = self.cutter.feed(data)
+        if frames:
+            self._held.append(self._reader.feed(frames))
+        return True
 
 
 def _reader(outbound: Outbound, question: Question, endpoint: Endpoint, *, unstreamed: bool) -> Reader:

@@ -32,6 +32,7 @@ WHEN: Mapping[str, str] = {
     "upstream_rate_limited": "every attempt was answered 429; `retry-after` is the shortest of theirs",
     "upstream_overloaded": "the endpoint is too busy (503, 529)",
     "upstream_failed": "a 5xx, an answer that is no answer, or one that stopped before its end",
+    "upstream_empty": "an answer without a word in it, and nobody who could be asked again had a better one",
     "upstream_misconfigured": "the endpoint does not accept the gateway's credentials",
     "upstream_declined": "the endpoint refuses this very request; you get its own status and body",
     "no_endpoint_available": "who could answer is out of order, resting, or full; `retry-after` tells the next chance",

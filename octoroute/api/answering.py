@@ -17,6 +17,7 @@ from octoroute.api.edge import (
     check_json,
     check_method,
     headers_of,
+    id_headers,
     new_id,
     read_body,
     request_id,
@@ -106,7 +107,7 @@ class Answering:
 
 
 def _headers(reply: Reply, defaults: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    headers = {**defaults, **reply.headers, "x-request-id": reply.request.id}
+    headers = {**defaults, **reply.headers, **id_headers(reply.request.dialect, reply.request.id, reply.headers)}
     if reply.stream or reply.translated:
         headers["content-type"] = defaults["content-type"]
     return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]

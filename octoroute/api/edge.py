@@ -41,6 +41,8 @@ log = structlog.stdlib.get_logger("octoroute.api")
 
 
 class ErrorWriter(Protocol):
+    name: str
+
     def status(self, error: OctorouteError) -> int: ...
     def error(self, error: OctorouteError, request_id: str) -> bytes: ...
 
@@ -67,6 +69,13 @@ def request_id(headers: Mapping[str, str]) -> str:
     if offered is not None and _SAFE_ID.fullmatch(offered):
         return offered
     return new_id()
+
+
+def id_headers(dialect: str, request_id: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Ours for everybody; Anthropic's clients look for one of another name, and the upstream's own may stand there."""
+    if dialect == "anthropic" and "request-id" not in given:
+        return {"x-request-id": request_id, "request-id": request_id}
+    return {"x-request-id": request_id}
 
 
 class Keys:
@@ -202,7 +211,7 @@ async def send_error(send: Send, error: OctorouteError, writer: ErrorWriter, req
         headers |= error.headers
         if body is not error.body:
             headers["content-type"] = "application/json"
-    headers |= {**error.told, "x-request-id": request_id}
+    headers |= {**error.told, **id_headers(writer.name, request_id, headers)}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, WrongMethod):

@@ -164,7 +164,7 @@ class Views:
         return json_reply(_anthropic_model(name) if "anthropic-version" in request.headers else _model(name), request)
 
     def _names(self) -> list[str]:
-        return list(dict.fromkeys([*OWN_MODELS, *(endpoint.name for endpoint in self._rooms.gateway.house.endpoints)]))
+        return list(dict.fromkeys([*OWN_MODELS, *self._rooms.gateway.deciding.names(self._rooms.gateway.house)]))
 
     async def route(self, request: Request) -> Response:
         asked = await self._asked(request, "openai")

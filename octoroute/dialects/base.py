@@ -35,6 +35,11 @@ class Progress:
         self.output_chars = 0
         """Characters of text, thinking, and arguments; from them usage is estimated when nobody counted."""
 
+    @property
+    def has_spoken(self) -> bool:
+        """There is no more to wait for before passing its beginning on."""
+        return self.finished or self.output_chars > 0 or self.failure is not None
+
     def saw(self, events: Iterable[Event]) -> None:
         """Take note of decoded events (the translating relay)."""
         for event in events:

@@ -72,9 +72,9 @@ class House:
         self._server = server
 
     @classmethod
-    async def open(cls, tree: Mapping[str, Any], **parts: Any) -> House:
+    async def open(cls, tree: Mapping[str, Any] | Config, **parts: Any) -> House:
         """`parts`: what App takes besides its configuration. uvicorn is started in steps: its own loop ticks every 100 ms."""
-        app = App(configured(tree), **parts)
+        app = App(tree if isinstance(tree, Config) else configured(tree), **parts)
         listener = bind("127.0.0.1", 0)
         url = address(listener)
         server = server_for(app)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from octoroute.dialects import sse
 from octoroute.dialects.errors import ANTHROPIC_TYPES, OVERLOADED_AT_ANTHROPIC, upstreams_words
-from octoroute.errors import Declined, OctorouteError, Overloaded
+from octoroute.errors import ClientError, Declined, OctorouteError, Overloaded
 
 _BY_STATUS = {
     400: "invalid_request_error",
@@ -26,7 +27,8 @@ _BY_STATUS = {
 def write_error(error: OctorouteError, request_id: str) -> bytes:
     if isinstance(error, Declined) and error.dialect == "anthropic" and error.body:
         return error.body
-    return _envelope(error_type(error), upstreams_words(error), request_id)
+    details = error.details if isinstance(error, ClientError) else None
+    return _envelope(error_type(error), upstreams_words(error), request_id, details)
 
 
 def error_event(error: OctorouteError, request_id: str) -> bytes:
@@ -50,8 +52,11 @@ def error_status(error: OctorouteError) -> int:
     return OVERLOADED_AT_ANTHROPIC if isinstance(error, Overloaded) or error.code == Overloaded.code else error.status
 
 
-def _envelope(type: str, message: str, request_id: str | None) -> bytes:
-    body: dict[str, Any] = {"type": "error", "error": {"type": type, "message": message}}
+def _envelope(type: str, message: str, request_id: str | None, details: Mapping[str, object] | None = None) -> bytes:
+    error: dict[str, Any] = {"type": type, "message": message}
+    if details:
+        error["details"] = details
+    body: dict[str, Any] = {"type": "error", "error": error}
     if request_id is not None:
         body["request_id"] = request_id
     return msgspec.json.encode(body)

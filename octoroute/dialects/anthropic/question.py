@@ -44,6 +44,7 @@ def read_question(body: bytes) -> Conversation:
     """Raises BadRequest naming the field."""
     request = read_request(_REQUEST, body)
     ignored = [key for key, value in read_request(_KEYS, body).items() if key not in _SAID and bytes(value) != b"null"]
+    _refuse_state(ignored)
     tools = tuple(_tools(request, ignored))
     turns = (turn for at, message in enumerate(request.messages) for turn in _turns(message, f"messages[{at}]", ignored))
     system, turns = opened(_system(request), turns)
@@ -63,6 +64,18 @@ def read_question(body: bytes) -> Conversation:
         service_tier=_TIERS.get(request.service_tier or ""),
         ignored=tuple(ignored),
     )
+
+
+def _refuse_state(fields: Sequence[str]) -> None:
+    """Nothing is stored here: half a conversation must not pass for a whole one. The SDK reads `details` and sends it all."""
+    if "thread" in fields:
+        raise BadRequest(
+            "thread: the conversation is held by no server here; send all of its messages",
+            param="thread",
+            details={"error_code": "thread_unsupported_request", "unsupported": ["thread"]},
+        )
+    if "compaction" in fields:
+        raise BadRequest("compaction: only Anthropic's own servers do that; ask for a summary in words", param="compaction")
 
 
 def _system(request: wire.Request) -> Iterator[Text]:

@@ -85,6 +85,7 @@ class AnthropicReader:
             body=parsed,
             facts=_facts(parsed, headers, max_tokens),
             headers=headers,
+            warms=max_tokens == 0,
             wants_usage=True,
         )
 
@@ -92,11 +93,6 @@ class AnthropicReader:
         """Also without thinking that other models did in our name: Anthropic would refuse its signature."""
         assert isinstance(request.body, Body)
         return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body)})
-
-    def without_thinking(self, request: Request, model: str) -> bytes:
-        """As `patched`, with all thinking taken out and turned off: for a history that was changed, or begun by another account."""
-        assert isinstance(request.body, Body)
-        return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body, every=True)})
 
     def history(self, request: Request) -> History:
         body = request.body
@@ -111,7 +107,7 @@ class AnthropicReader:
         )
 
     def unsigned(self, request: Request) -> Request | None:
-        """As `without_thinking`; untouched where the client has told Anthropic to drop what no longer fits."""
+        """Untouched where the client has told Anthropic to drop what no longer fits."""
         body = request.body
         assert isinstance(body, Body)
         config = body.decode("thinking", _THINKING)

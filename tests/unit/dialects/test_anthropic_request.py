@@ -88,7 +88,9 @@ def test_p83_thinking_is_turned_off_where_a_block_would_be_missed():
 
 def test_p81_p84_a_history_of_another_account_goes_without_thinking():
     request = ask(history(THEIRS, then=[RESULT]), thinking={"type": "adaptive"})
-    sent = json.loads(DIALECT.without_thinking(request, "m"))
+    elsewhere = DIALECT.unsigned(request)
+    assert elsewhere is not None
+    sent = json.loads(DIALECT.patched(elsewhere, "m"))
     assert [block["type"] for block in sent["messages"][1]["content"]] == ["tool_use"] and sent["thinking"] == {"type": "disabled"}
 
 

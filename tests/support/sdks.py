@@ -1,0 +1,253 @@
+"""A conversation held through each official SDK, with one set of words for all three: say, give results, hear.
+
+Streamed answers are taken from the SDK's own accumulating helpers, so that what they believe is what is asserted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import anthropic
+import httpx2
+import openai
+from pydantic import BaseModel
+
+from tests.support.vendors import Call, Image
+
+TOOLS: dict[str, dict[str, Any]] = {
+    "add": {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a", "b"]},
+    "weather": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+class City(BaseModel):
+    """What structured output is asked for."""
+
+    name: str
+    inhabitants: int
+
+
+@dataclass
+class Heard:
+    text: str
+    calls: list[Call]
+    stop: str
+    """stop, tools, length, or refusal."""
+    refusal: str
+    usage: tuple[int, int, int]
+    """Input with the cached, cached, output."""
+    model: str
+    parsed: City | None = None
+    thought: str = ""
+
+
+class Talk(Protocol):
+    """One conversation. `answer` keeps what was heard in the history, as the SDK gave it."""
+
+    def say(self, text: str, image: Image | None = None) -> None: ...
+    def give(self, results: Sequence[tuple[Call, str]]) -> None: ...
+    async def answer(self, *, streamed: bool, structured: bool = False) -> Heard: ...
+
+
+_FINISH = {"stop": "stop", "tool_calls": "tools", "length": "length", "content_filter": "refusal"}
+_STOPS = {"end_turn": "stop", "tool_use": "tools", "max_tokens": "length", "refusal": "refusal"}
+_INCOMPLETE = {"max_output_tokens": "length", "content_filter": "refusal"}
+
+
+class ChatTalk:
+    def __init__(
+        self,
+        url: str,
+        *,
+        model: str = "auto",
+        system: str = "",
+        tools: Sequence[str] = (),
+        max_tokens: int = 500,
+        thinks: bool = False,
+    ) -> None:
+        self.sdk = openai.AsyncOpenAI(base_url=url + "/v1", api_key="k", max_retries=0, http_client=client_without_tls())
+        self.messages: list[Any] = [{"role": "system", "content": system}] if system else []
+        self._asked: dict[str, Any] = {"model": model, "max_completion_tokens": max_tokens}
+        if thinks:
+            self._asked["reasoning_effort"] = "medium"
+        if tools:
+            self._asked["tools"] = [{"type": "function", "function": {"name": name, "parameters": TOOLS[name]}} for name in tools]
+
+    def say(self, text: str, image: Image | None = None) -> None:
+        parts: list[Any] = [{"type": "text", "text": text}]
+        if image is not None:
+            parts.append({"type": "image_url", "image_url": {"url": f"data:{image.media_type};base64,{image.data}"}})
+        self.messages.append({"role": "user", "content": parts if image else text})
+
+    def give(self, results: Sequence[tuple[Call, str]]) -> None:
+        self.messages += [{"role": "tool", "tool_call_id": call.id, "content": text} for call, text in results]
+
+    async def answer(self, *, streamed: bool, structured: bool = False) -> Heard:
+        asked = {**self._asked, "messages": self.messages, **({"response_format": City} if structured else {})}
+        completions = self.sdk.chat.completions
+        if streamed:
+            async with completions.stream(**asked, stream_options={"include_usage": True}) as stream:
+                try:
+                    completion: Any = await stream.get_final_completion()
+                except (openai.LengthFinishReasonError, openai.ContentFilterFinishReasonError):
+                    completion = stream.current_completion_snapshot  # the helper's way of saying so
+        else:
+            completion = await (completions.parse(**asked) if structured else completions.create(**asked))
+        (choice,) = completion.choices
+        message, usage = choice.message, completion.usage
+        self.messages.append(_replayed(message))
+        calls = [Call(call.function.name, json.loads(call.function.arguments), call.id) for call in message.tool_calls or ()]
+        return Heard(
+            text=message.content or "",
+            calls=calls,
+            stop="refusal" if message.refusal else _FINISH[choice.finish_reason],
+            refusal=message.refusal or "",
+            usage=(usage.prompt_tokens, usage.prompt_tokens_details.cached_tokens, usage.completion_tokens),
+            model=completion.model,
+            parsed=message.parsed if structured else None,
+            thought=getattr(message, "reasoning_content", None) or "",
+        )
+
+
+def _replayed(message: Any) -> dict[str, Any]:
+    """As a request takes it: the streaming helper leaves its own marks in the calls."""
+    calls = {"__all__": {"index": True, "function": {"parsed_arguments"}}}
+    return message.model_dump(exclude_none=True, exclude={"parsed": True, "reasoning_content": True, "tool_calls": calls})
+
+
+class ResponsesTalk:
+    def __init__(
+        self,
+        url: str,
+        *,
+        model: str = "auto",
+        system: str = "",
+        tools: Sequence[str] = (),
+        max_tokens: int = 500,
+        thinks: bool = False,
+    ) -> None:
+        self.sdk = openai.AsyncOpenAI(base_url=url + "/v1", api_key="k", max_retries=0, http_client=client_without_tls())
+        self.items: list[Any] = []
+        self._asked: dict[str, Any] = {"model": model, "max_output_tokens": max_tokens, "store": False}
+        if thinks:
+            self._asked |= {"reasoning": {"effort": "medium", "summary": "auto"}, "include": ["reasoning.encrypted_content"]}
+        if system:
+            self._asked["instructions"] = system
+        if tools:
+            self._asked["tools"] = [
+                {"type": "function", "name": name, "parameters": TOOLS[name], "strict": False} for name in tools
+            ]
+
+    def say(self, text: str, image: Image | None = None) -> None:
+        parts: list[Any] = [{"type": "input_text", "text": text}]
+        if image is not None:
+            url = f"data:{image.media_type};base64,{image.data}"
+            parts.append({"type": "input_image", "detail": "auto", "image_url": url})
+        self.items.append({"role": "user", "content": parts if image else text})
+
+    def give(self, results: Sequence[tuple[Call, str]]) -> None:
+        self.items += [{"type": "function_call_output", "call_id": call.id, "output": text} for call, text in results]
+
+    async def answer(self, *, streamed: bool, structured: bool = False) -> Heard:
+        asked = {**self._asked, "input": self.items, **({"text_format": City} if structured else {})}
+        if streamed:
+            async with self.sdk.responses.stream(**asked) as stream:
+                last: Any = None
+                async for event in stream:
+                    last = event
+                response: Any = await stream.get_final_response() if last.type == "response.completed" else last.response
+        else:
+            response = await (self.sdk.responses.parse(**asked) if structured else self.sdk.responses.create(**asked))
+        self.items += [item.model_dump(exclude_none=True, exclude={"parsed_arguments"}) for item in response.output]
+        parts = [part for item in response.output if item.type == "message" for part in item.content]
+        calls = [
+            Call(item.name, json.loads(item.arguments), item.call_id) for item in response.output if item.type == "function_call"
+        ]
+        refusal = "".join(part.refusal for part in parts if part.type == "refusal")
+        stop = "tools" if calls else "stop"
+        if response.status == "incomplete":
+            stop = _INCOMPLETE[response.incomplete_details.reason]
+        usage = response.usage
+        return Heard(
+            text="".join(part.text for part in parts if part.type == "output_text"),
+            calls=calls,
+            stop="refusal" if refusal else stop,
+            refusal=refusal,
+            usage=(usage.input_tokens, usage.input_tokens_details.cached_tokens, usage.output_tokens),
+            model=response.model,
+            parsed=response.output_parsed if structured else None,
+            thought="".join(part.text for item in response.output if item.type == "reasoning" for part in item.summary),
+        )
+
+
+class MessagesTalk:
+    def __init__(
+        self,
+        url: str,
+        *,
+        model: str = "auto",
+        system: str = "",
+        tools: Sequence[str] = (),
+        max_tokens: int = 500,
+        thinks: bool = False,
+    ) -> None:
+        self.sdk = anthropic.AsyncAnthropic(base_url=url, api_key="k", max_retries=0, http_client=client_without_tls())
+        self.messages: list[Any] = []
+        self._asked: dict[str, Any] = {"model": model, "max_tokens": max_tokens}
+        if thinks:
+            self._asked["thinking"] = {"type": "enabled", "budget_tokens": 2000}
+        if system:
+            self._asked["system"] = system
+        if tools:
+            self._asked["tools"] = [{"name": name, "input_schema": TOOLS[name]} for name in tools]
+
+    def say(self, text: str, image: Image | None = None) -> None:
+        parts: list[Any] = [{"type": "text", "text": text}]
+        if image is not None:
+            source = {"type": "base64", "media_type": image.media_type, "data": image.data}
+            parts.append({"type": "image", "source": source})
+        self.messages.append({"role": "user", "content": parts if image else text})
+
+    def give(self, results: Sequence[tuple[Call, str]]) -> None:
+        blocks = [{"type": "tool_result", "tool_use_id": call.id, "content": text} for call, text in results]
+        self.messages.append({"role": "user", "content": blocks})
+
+    async def answer(self, *, streamed: bool, structured: bool = False) -> Heard:
+        asked = {**self._asked, "messages": self.messages, **({"output_format": City} if structured else {})}
+        if streamed:
+            async with self.sdk.messages.stream(**asked) as stream:
+                message: Any = await stream.get_final_message()
+        else:
+            message = await (self.sdk.messages.parse(**asked) if structured else self.sdk.messages.create(**asked))
+        self.messages.append({"role": "assistant", "content": [_block(block) for block in message.content]})
+        usage = message.usage
+        cached = usage.cache_read_input_tokens or 0
+        return Heard(
+            text="".join(block.text for block in message.content if block.type == "text"),
+            calls=[Call(block.name, block.input, block.id) for block in message.content if block.type == "tool_use"],
+            stop=_STOPS[message.stop_reason],
+            refusal=message.stop_details.explanation if message.stop_details else "",
+            usage=(usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0), cached, usage.output_tokens),
+            model=message.model,
+            parsed=message.parsed_output if structured else None,
+            thought="".join(block.thinking for block in message.content if block.type == "thinking"),
+        )
+
+
+def _block(block: Any) -> dict[str, Any]:
+    return block.model_dump(exclude_none=True, exclude={"parsed_output"})
+
+
+def client_without_tls() -> httpx2.AsyncClient:
+    """No TLS, no proxies: a context of either costs more than the test."""
+    return httpx2.AsyncClient(trust_env=False, verify=False, timeout=30)
+
+
+TALKS: dict[str, type[ChatTalk | ResponsesTalk | MessagesTalk]] = {
+    "chat": ChatTalk,
+    "responses": ResponsesTalk,
+    "messages": MessagesTalk,
+}
