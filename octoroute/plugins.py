@@ -6,7 +6,9 @@ so the next one is asked.
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -33,10 +35,18 @@ class Found(NamedTuple):
     load: Callable[[], object]
 
 
-def found() -> list[Found]:
+def found() -> tuple[Found, ...]:
     """All that are installed, whether they can be used or not. Nothing is imported."""
+    return _found(tuple(sys.path))
+
+
+@functools.lru_cache(maxsize=4)
+def _found(path: tuple[str, ...]) -> tuple[Found, ...]:
+    """Looked for once: what is installed into a running process is not there for it."""
+    del path  # where `entry_points` looks
     points = importlib.metadata.entry_points(group=GROUP)
-    return [Found(point.name, _package(point), point.load) for point in sorted(points, key=lambda point: (point.name, point.value))]
+    ordered = sorted(points, key=lambda point: (point.name, point.value))
+    return tuple(Found(point.name, _package(point), point.load) for point in ordered)
 
 
 def _package(point: importlib.metadata.EntryPoint) -> str:

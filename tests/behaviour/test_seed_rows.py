@@ -305,3 +305,27 @@ async def test_b17_a_thousand_streams_at_once_cost_bounded_memory_and_leave_noth
     assert all(answer.endswith(b"data: [DONE]\n\n") for answer in answers)
     assert (during - before) / 1000 < 200_000  # bytes a stream, both ends of it and the fake
     assert house.metric("octoroute_inflight_requests") == 0
+
+
+VENDORS = [
+    ("openai", "", "/v1/chat/completions", "authorization", "Bearer k-1"),
+    ("azure", "2024-10-21", "/v1/openai/deployments/m%2F1/chat/completions?api-version=2024-10-21", "api-key", "k-1"),
+    ("anthropic", "", "/v1/messages", "x-api-key", "k-1"),
+    ("gemini", "", "/v1/models/m%2F1:generateContent", "x-goog-api-key", "k-1"),
+]
+GEMINI = {"candidates": [{"content": {"role": "model", "parts": [{"text": "hello"}]}, "finishReason": "STOP"}]}
+
+
+@pytest.mark.parametrize(("kind", "version", "path", "header", "value"), VENDORS, ids=[row[0] for row in VENDORS])
+async def test_b1_each_vendor_at_its_address_with_its_header_and_no_key_in_it(make_house, fake, kind, version, path, header, value):
+    fake.always(whole({"anthropic": ANTHROPIC, "gemini": GEMINI}.get(kind, completion("hello"))))
+    more = {"api_version": version} if version else {}
+    house = await make_house([endpoint(fake, provider=kind, model="m/1", api_key="k-1", **more)])
+    answer = await house.ask()
+    assert answer.json()["choices"][0]["message"]["content"] == "hello"
+    (seen,) = fake.requests
+    assert (seen.path, seen.headers[header]) == (path, value)
+    assert "k-1" not in seen.path
+    await house.app.building.prober.round()
+    assert fake.probes[0].headers[header] == value
+    assert "k-1" not in fake.probes[0].path
