@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from octoroute.errors import Throttled
 from octoroute.health import Circuit
 from octoroute.selection import whole
 from octoroute.types import Attempt, Endpoint
@@ -45,9 +46,8 @@ class Notices:
 
     def refused(self, request_id: str, endpoint: Endpoint, error: str, hint: str) -> None:
         """An endpoint said no, and there is something an operator can do about it."""
-        self._log.warning(
-            "upstream.refused", request_id=request_id, provider=endpoint.provider, endpoint=endpoint.id, error=error, hint=hint
-        )
+        tell = self._log.info if error == Throttled.code else self._log.warning  # being limited is everyday life
+        tell("upstream.refused", request_id=request_id, provider=endpoint.provider, endpoint=endpoint.id, error=error, hint=hint)
 
     def circuit(self, circuit: Circuit, endpoint: Endpoint, request_id: str) -> None:
         """For `Health.changed`; `request_id` is whose doing it was, "" the probe's."""
