@@ -165,8 +165,8 @@ class Gateway:
         if recalled is not None:
             trail.recalled(recalled.notes)
             who = recalled.endpoint
-            way = {"x-octoroute-cache": "hit", "x-octoroute-endpoint": who.id, "x-octoroute-model": who.model}
-            return await self._reply(recalled, house, trail, way)
+            way = {"x-octoroute-tier": who.tier, "x-octoroute-endpoint": who.id, "x-octoroute-model": who.model}
+            return await self._reply(recalled, house, trail, {"x-octoroute-cache": "hit", **way})
         trail.cache = "bypass" if ticket.key is None else "miss"
         opened = await self._open(asked, decision, house, trail)
         answer: Begun = opened
@@ -352,7 +352,7 @@ class Gateway:
 
 def _is_substitute(endpoint: Endpoint, decision: Decision, house: House) -> bool:
     """Of another tier than the decided one, which has endpoints, too: the next one who asks should get one of those."""
-    return decision.only is None and endpoint.tier is not decision.tier and bool(house.tier(decision.tier))
+    return decision.only is None and endpoint.tier not in {decision.tier, decision.then} and bool(house.tier(decision.tier))
 
 
 MAX_WARNING = 500
