@@ -165,13 +165,8 @@ class Gateway:
         if recalled is not None:
             trail.recalled(recalled.notes)
             who = recalled.endpoint
-            way = {
-                "x-octoroute-cache": "hit",
-                "x-octoroute-tier": who.tier,
-                "x-octoroute-endpoint": who.id,
-                "x-octoroute-model": who.model,
-            }
-            return await self._reply(recalled, house, trail, way)
+            way = {"x-octoroute-tier": who.tier, "x-octoroute-endpoint": who.id, "x-octoroute-model": who.model}
+            return await self._reply(recalled, house, trail, {"x-octoroute-cache": "hit", **way})
         trail.cache = "bypass" if ticket.key is None else "miss"
         opened = await self._open(asked, decision, house, trail)
         answer: Begun = opened

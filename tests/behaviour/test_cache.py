@@ -318,3 +318,16 @@ async def test_b22_in_process(fake, started):
     assert [(await gateway.ask(ZERO)).headers["x-octoroute-cache"] for _ in range(2)] == ["miss", "hit"]
     assert len([item async for item in gateway.stream(ZERO)]) > 1
     assert len(fake.requests) == 1
+
+
+async def test_b22_an_answer_that_a_cascade_went_up_for_is_kept(make_house, make_fake):
+    small, big = await make_fake("small"), await make_fake("big")
+    small.always(whole(completion("")))
+    big.always(whole(completion("The answer is 42, because six times seven is forty-two.")))
+    house = await make_house([endpoint(small, "s")], deep=[endpoint(big, "d")], cache=ON, routing={"strategy": "cascade"})
+    easy = question("What is the capital of Peru?", temperature=0)
+    first, second = await house.ask(easy), await house.ask(easy)
+    assert (first.status_code, told(first), told(second)) == (200, "miss", "hit")
+    assert first.headers["x-octoroute-tier"] == second.headers["x-octoroute-tier"] == "deep"
+    assert first.content == second.content
+    assert (len(small.requests), len(big.requests)) == (1, 1)
