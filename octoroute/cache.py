@@ -18,8 +18,9 @@ from octoroute.dialects.base import Outbound, Progress
 from octoroute.dialects.body import Body
 from octoroute.errors import Broke, OctorouteError
 from octoroute.events import Event, FinishReason
+from octoroute.opened import Begun
+from octoroute.reading import Part
 from octoroute.types import Decision, Endpoint, Request, Usage
-from octoroute.upstream import Begun, Part
 
 MAX_ENTRY_BYTES = 1 << 20
 """A longer answer is not kept."""

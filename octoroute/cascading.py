@@ -17,12 +17,13 @@ from octoroute.errors import BadRequest, Exhausted, OctorouteError, UpstreamErro
 from octoroute.learned.checks import Answer, check
 from octoroute.learned.conversation import subject
 from octoroute.learned.model import Scorer
+from octoroute.opened import Opened
+from octoroute.reading import Part
 from octoroute.routers.base import CascadeOptions
 from octoroute.routers.cascade import moved
 from octoroute.trail import Trail
 from octoroute.transcript import Transcript
 from octoroute.types import CHAT_TIERS, Decision, Endpoint, Request
-from octoroute.upstream import Opened, Part
 
 SCORE = "score"
 UNREADABLE = "tool_arguments"

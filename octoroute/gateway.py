@@ -36,13 +36,14 @@ from octoroute.health import CROWDED, Health, Lease
 from octoroute.house import House, Retry, Waiting
 from octoroute.mending import Mending
 from octoroute.notices import Notices
+from octoroute.opened import Begun, Opened, unasked
 from octoroute.planning import SIGNS, Planned, Planning
 from octoroute.queue import Queue
 from octoroute.relay import Reply
 from octoroute.selection import Asked, Random, estimated_tokens, whole
 from octoroute.trail import ABANDONED, Ledger, Trail, ending_of
 from octoroute.types import Decision, Ending, Endpoint, Outcome, Request, Usage
-from octoroute.upstream import Begun, Opened, Question, Upstream, unasked
+from octoroute.upstream import Question, Upstream
 
 __all__ = ["Gateway", "House", "Retry", "Waiting"]
 

@@ -17,8 +17,9 @@ from octoroute.dialects import complaints
 from octoroute.dialects.complaints import Remedy
 from octoroute.dialects.errors import Told, read_told
 from octoroute.errors import Declined
+from octoroute.opened import Opened
 from octoroute.types import Endpoint
-from octoroute.upstream import Opened, Question
+from octoroute.upstream import Question
 
 REMEMBER_S = 3600.0
 MAX_REMEDIES = 16

@@ -15,9 +15,10 @@ from octoroute.dialects.base import Encoder, Inbound
 from octoroute.dialects.outward import Outward
 from octoroute.dialects.sse import KEEP_ALIVE
 from octoroute.errors import OctorouteError, TooSlow, UpstreamError
+from octoroute.opened import Begun
+from octoroute.reading import Part
 from octoroute.trail import Trail
 from octoroute.types import Ending, Request, Usage
-from octoroute.upstream import Begun, Part
 
 KEEP_ALIVE_S = 15.0
 

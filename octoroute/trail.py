@@ -14,8 +14,8 @@ import msgspec
 from octoroute.context import Cut
 from octoroute.errors import Exhausted, OctorouteError, UpstreamError
 from octoroute.health import Lease
+from octoroute.opened import Opened
 from octoroute.types import CHAT_TIERS, Attempt, ContextUse, Decision, Ending, Endpoint, Outcome, Request, Usage
-from octoroute.upstream import Opened
 
 ABANDONED = "abandoned"
 """In an error's place for the attempt that was under way when the client left."""

@@ -10,7 +10,7 @@ from octoroute.dialects.openai.margins import margins
 from octoroute.errors import UpstreamError
 from octoroute.events import Event, Finished, FinishReason, RefusalDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from octoroute.learned.checks import Answer
-from octoroute.upstream import Part
+from octoroute.reading import Part
 
 
 class Transcript:

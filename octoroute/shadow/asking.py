@@ -16,11 +16,11 @@ from octoroute.learned.checks import Answer
 from octoroute.learned.conversation import subject
 from octoroute.learned.features import read
 from octoroute.learned.model import Scorer
+from octoroute.reading import Part
 from octoroute.shadow.judge import ask_for, judged, read_choice
 from octoroute.shadow.verdict import Verdict, verdict
 from octoroute.transcript import Transcript
 from octoroute.types import CHAT_TIERS, Decision, Facts, Outcome, Request, Tier
-from octoroute.upstream import Part
 
 if TYPE_CHECKING:
     from octoroute.gateway import Gateway

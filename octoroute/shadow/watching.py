@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 import structlog
 
+from octoroute.opened import Opened
+from octoroute.reading import Part
 from octoroute.shadow.asking import Asker, Job, Seen
 from octoroute.trail import Trail
 from octoroute.types import Decision, Ending, Outcome, Request, Tier
-from octoroute.upstream import Opened, Part
 
 log = structlog.stdlib.get_logger("octoroute.shadow")
 

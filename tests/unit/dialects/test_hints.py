@@ -6,7 +6,7 @@ import pytest
 
 from octoroute.dialects.hints import BILLING, KEY, LIMIT, MODEL, REGION, hint_of
 from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttled, UpstreamError
-from octoroute.upstream import _by_status
+from octoroute.refusal import by_status
 
 CASES = [
     (
@@ -38,7 +38,7 @@ CASES = [
 @pytest.mark.parametrize(("status", "body", "hint"), CASES)
 def test_a25_each_refusal_has_its_hint(status, body, hint):
     data = json.dumps(body).encode()
-    error = _by_status(status, {}, data, "openai")
+    error = by_status(status, {}, data, "openai")
     error.detail = data[:500].decode()
     assert hint_of(error) == hint
 
