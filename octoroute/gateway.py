@@ -165,12 +165,17 @@ class Gateway:
         if recalled is not None:
             trail.recalled(recalled.notes)
             who = recalled.endpoint
-            way = {"x-octoroute-tier": who.tier, "x-octoroute-endpoint": who.id, "x-octoroute-model": who.model}
-            return await self._reply(recalled, house, trail, {"x-octoroute-cache": "hit", **way})
+            way = {
+                "x-octoroute-cache": "hit",
+                "x-octoroute-tier": who.tier,
+                "x-octoroute-endpoint": who.id,
+                "x-octoroute-model": who.model,
+            }
+            return await self._reply(recalled, house, trail, way)
         trail.cache = "bypass" if ticket.key is None else "miss"
         opened = await self._open(asked, decision, house, trail)
         answer: Begun = opened
-        if trail.cut is None and not _is_substitute(opened.endpoint, decision, house):
+        if trail.cut is None and not trail.fell_back and not _is_substitute(opened.endpoint, decision, house):
             answer = cache.keeping(ticket, opened, self.upstream.outbound(opened.endpoint), request, trail.warnings)
         return await self._reply(answer, house, trail, {"x-octoroute-cache": trail.cache})
 

@@ -35,13 +35,13 @@ class Notices:
             return
         last = before[-1]
         self._log.info(
-            _step(last.endpoint, endpoint),
+            "route.escalated" if last.rejected is not None else _step(last.endpoint, endpoint),
             request_id=request_id,
             provider=endpoint.provider,
             model=endpoint.model,
             endpoint=endpoint.id,
             instead_of=last.endpoint.id,
-            error=last.error,
+            error=last.error or last.rejected,
         )
 
     def refused(self, request_id: str, endpoint: Endpoint, error: str, hint: str) -> None:

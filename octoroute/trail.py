@@ -186,6 +186,11 @@ class Trail:
         if result == "kept":
             self._first_event_at = self._clock()
 
+    @property
+    def fell_back(self) -> bool:
+        """The answer is one that did not pass, for want of a better one."""
+        return self._cascade == "fell_back"
+
     def _leave(self) -> tuple[Lease, Opened, int]:
         assert self._lease is not None
         assert self._opened is not None

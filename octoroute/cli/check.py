@@ -49,7 +49,7 @@ def summary(config: Config) -> Iterator[str]:
     host, routing = config.server.host, config.routing
     yield f"{config.source} is valid"
     yield f"  listens    http://{f'[{host}]' if ':' in host else host}:{config.server.port or '(a free port)'}"
-    asked = "" if routing.strategy == "rule" else f", the router model is in the {routing.router_tier} tier"
+    asked = "" if routing.strategy in {"rule", "learned", "cascade"} else f", the router model is in the {routing.router_tier} tier"
     yield f"  strategy   {routing.strategy}{asked}"
     order, attempts = config.selection.order, config.retry.max_attempts or "all"
     yield f"  selection  {_ORDERS[order].format(config.selection.policy)}, {attempts} attempts"

@@ -333,6 +333,16 @@ async def test_a_client_that_hangs_up_meanwhile_leaves_nothing_behind(fakes, ope
         assert (await house.row(endpoint_id))["consecutive_failures"] == 0
 
 
+async def test_what_the_cache_keeps_of_a_cascade(fakes, opens):
+    fakes[0].always(said(""))
+    fakes[1].then(error(500)).always(said("Lima."))
+    house = await opens(fakes, retry={"max_attempts": 1}, cache={"enabled": True})
+    asked = question(EASY, temperature=0)
+    answers = [await house.ask(asked) for _ in range(3)]
+    assert [answer.headers["x-octoroute-tier"] for answer in answers] == ["fast", "deep", "deep"]
+    assert [answer.headers["x-octoroute-cache"] for answer in answers] == ["miss", "miss", "hit"]
+
+
 async def test_named_tiers_are_taken_at_their_word(fakes, opens):
     fakes[0].always(said(""))
     house = await opens(fakes)

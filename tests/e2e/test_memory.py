@@ -14,6 +14,8 @@ from tests.support.messages import PATH, asks
 
 STREAMS = 64
 EVENT_BYTES = 2_000_000
+COPIES = 5
+"""Of one event, for each stream: as it came, read, written, and in the buffers of two sockets. Not of all seven."""
 LETTERS = "#$%&~^|"
 """One event each; none of them stands anywhere else in a stream."""
 
@@ -79,5 +81,4 @@ async def test_64_translated_streams_of_2_mb_events_and_slow_readers(make_fake, 
         assert counted == dict.fromkeys(LETTERS, EVENT_BYTES)
     for writer in writers:
         writer.close()
-    assert held < STREAMS * EVENT_BYTES * 4
-    assert most < STREAMS * EVENT_BYTES * 5 < STREAMS * EVENT_BYTES * len(LETTERS), f"held {held}, at most {most}"
+    assert held <= most < COPIES * STREAMS * EVENT_BYTES, f"held {held}, at most {most}"

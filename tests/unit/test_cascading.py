@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,6 +106,17 @@ def test_the_cost_is_that_of_both():
         assert first.cost_usd == second.cost_usd == pytest.approx(13e-6)
         assert outcome.cost_usd == pytest.approx(26e-6)
         assert outcome.usage == second.usage
+
+    run(scenario())
+
+
+def test_an_escalation_is_no_fallback():
+    async def scenario():
+        with structlog.testing.capture_logs() as events:
+            made = spine("ok", "ok", escalate=True)
+            await made.ask()
+        told = [event for event in events if event["event"].startswith("route.") and event["event"] != "route.selected"]
+        assert [(event["event"], event["endpoint"], event["error"]) for event in told] == [("route.escalated", "big", "score")]
 
     run(scenario())
 

@@ -68,7 +68,7 @@ class OpenAITap:
                 data = frame[6:]
                 try:
                     chunk = _CHUNK.decode(data)
-                except (msgspec.DecodeError, RecursionError):
+                except (ValueError, RecursionError):  # not JSON, not UTF-8, not foreseen: read with care
                     self._feed(frame)
                     continue
                 if not self._goes_on(chunk):

@@ -115,3 +115,9 @@ def test_a_whole_answer_is_begun_and_ended(body):
 def test_what_is_no_answer_is_not_taken_for_one(body):
     with pytest.raises(Broke):
         OpenAITap().whole(body)
+
+
+def test_a_frame_that_is_not_utf_8_is_the_upstreams_fault():
+    """Found by fuzzing: the quick look at a frame let a UnicodeDecodeError out."""
+    with pytest.raises(Broke):
+        OpenAITap().feed(b'data: {"choices":[{"index":0,"delta":{"content":"\xff"}}]}\n\n')
