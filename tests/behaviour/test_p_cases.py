@@ -398,7 +398,7 @@ async def test_p105_and_left_to_itself_where_waiting_may_help(make_house, fake):
     assert "x-should-retry" not in (await house.ask()).headers
 
 
-IN_A_MINUTE = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+IN_AN_HOUR = format_datetime(datetime.now(UTC) + timedelta(seconds=3600), usegmt=True)  # a test session is shorter
 DELAY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"}
 RETRY_INFO = {"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED", "details": [DELAY]}}
 
@@ -410,7 +410,7 @@ RETRY_INFO = {"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXH
         ("openai", error(429, headers={"retry-after": "7"}), 7, 7),
         ("anthropic", error(429, headers={"retry-after": "7"}), 7, 7),
         ("openai", error(429, headers={"retry-after": "0.3", "retry-after-ms": "1500"}), 2, 2),
-        ("openai", error(429, headers={"retry-after": IN_A_MINUTE}), 1, 60),
+        ("openai", error(429, headers={"retry-after": IN_AN_HOUR}), 1, 3600),
         ("gemini", whole(RETRY_INFO, 429), 34, 34),
     ],
     ids=["seconds", "anthropic", "milliseconds", "date", "RetryInfo"],
