@@ -23,8 +23,8 @@ LIMITS: Mapping[str, float] = {
     "decide by rule, 1 KB": 54,
     "decide by rule, 32 KB": 960,
     "decide by hybrid, a rule applies": 66,
-    "decide by hybrid, the model is asked": 36,
-    "decide by llm": 15,
+    "decide by hybrid, the model is asked": 80,
+    "decide by llm": 110,
     "plan over 3 endpoints": 10,
     "plan over 1,000 endpoints": 2700,
     "read and know a 1 KB request": 40,
@@ -108,13 +108,6 @@ def _message(payload: str) -> str:
     return json.loads(PAYLOADS[payload].body)["messages"][1]["content"]
 
 
-class _Setting:
-    def __init__(self) -> None:
-        tier = of("types", "Tier")
-        self.default_tier = self.router_tier = tier.BALANCED
-        self.tier_descriptions = dict.fromkeys(tier, "a tier of models")
-
-
 def decision_by(strategy: str, payload: str = "1k", text: str | None = None) -> Step:
     """The routing model answers at once: what is measured is ours."""
 
@@ -122,7 +115,7 @@ def decision_by(strategy: str, payload: str = "1k", text: str | None = None) -> 
         return '{"tier": "fast"}'
 
     text = text or _message(payload)
-    router = of("routers", "STRATEGIES")[strategy](_Setting(), ask)
+    router = of("routers", "STRATEGIES")[strategy](of("routers", "Setting")(), ask)
     facts = of("types", "Facts")(text=text, tokens=len(text) // 4, messages=2)
 
     def step() -> None:
@@ -206,6 +199,7 @@ class _Wire:
     """A transport and a provider in one: the events are there already."""
 
     kind = dialect = "openai"
+    passes: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._events = [*sse_events(), b""]
@@ -216,7 +210,7 @@ class _Wire:
     def url(self, endpoint: Any, api: str, *, stream: bool) -> str:  # noqa: ARG002
         return endpoint.base_url + "/chat/completions"
 
-    def headers(self, endpoint: object, client_headers: object) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
+    def headers(self, endpoint: object) -> tuple[tuple[str, str], ...]:  # noqa: ARG002
         return (("authorization", "Bearer bench"),)
 
 
