@@ -133,6 +133,13 @@ def gather(events: Iterable[Event]) -> Gathered:  # noqa: C901 - one case an eve
             settle()
             blocks.append(Said(refusal=refusal))
 
+    def thinking() -> Thought:
+        last = blocks[-1] if blocks else None
+        if not isinstance(last, Thought) or last.signature is not None or last.redacted is not None:
+            settle()
+            blocks.append(last := Thought())
+        return last
+
     for event in events:
         match event:
             case TextDelta(text=text):
@@ -142,17 +149,11 @@ def gather(events: Iterable[Event]) -> Gathered:  # noqa: C901 - one case an eve
                 said(refusal=True)
                 pieces.append(text)
             case ThinkingDelta(text=text):
-                last = blocks[-1] if blocks else None
-                if not isinstance(last, Thought) or last.signature is not None or last.redacted is not None:
-                    settle()
-                    blocks.append(Thought())
+                thinking()
                 pieces.append(text)
             case ThinkingSigned(signature=signature, origin=origin):
-                last = blocks[-1] if blocks else None
-                if not isinstance(last, Thought) or last.signature is not None or last.redacted is not None:
-                    settle()
-                    blocks.append(last := Thought())
-                last.signature, last.origin = signature, origin
+                thought = thinking()
+                thought.signature, thought.origin = signature, origin
             case RedactedThinking(data=data):
                 settle()
                 blocks.append(Thought(data))

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+
+from octoroute.conversation import Conversation
 
 MAX_LENGTH = 64
 _HASH_LENGTH = 10
@@ -44,9 +46,10 @@ def safe_name(text: str) -> str:
     return name if _SAFE_NAME.fullmatch(name) else "_" + name[1:]
 
 
-def client_names(names: Iterable[str]) -> Mapping[str, str]:
+def client_names(conversation: Conversation | None) -> Mapping[str, str]:
     """What the upstream calls a tool → what the client calls it; only for those that `safe_name` changed."""
-    return {safe: name for name in names if (safe := safe_name(name)) != name}
+    tools = conversation.tools if conversation is not None else ()
+    return {safe: tool.name for tool in tools if (safe := safe_name(tool.name)) != tool.name}
 
 
 def _stand_in(text: str, limit: int) -> str:

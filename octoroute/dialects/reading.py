@@ -15,6 +15,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 MAX_DETAIL = 300
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _PLACE = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<path>.*)`)?", re.DOTALL)
 _ESCAPE = re.compile(
     rb"\\(?:u([dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|u([dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -33,6 +34,12 @@ def read_request(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise BadRequest("the body is nested too deeply") from None
     except ValueError as error:
         raise BadRequest(f"the body is not valid JSON: {error}") from None
+
+
+def unread_fields(body: bytes, read: frozenset[str], *, unset: frozenset[bytes]) -> tuple[str, ...]:
+    """What a request says beside the fields that are `read`; those whose JSON is in `unset` say nothing. Raises BadRequest."""
+    fields = read_request(_FIELDS, body)
+    return tuple(key for key, value in fields.items() if key not in read and bytes(value) not in unset)
 
 
 def not_too_deep(translate: Callable[P, T]) -> Callable[P, T]:

@@ -26,7 +26,7 @@ from octoroute.conversation import (
 from octoroute.dialects import media
 from octoroute.dialects.anthropic import wire
 from octoroute.dialects.history import opened
-from octoroute.dialects.reading import not_too_deep, read_request
+from octoroute.dialects.reading import not_too_deep, read_request, unread_fields
 from octoroute.dialects.signatures import unmarked
 from octoroute.errors import BadRequest
 
@@ -35,15 +35,15 @@ BILLING_LINE = "x-anthropic-billing-header:"
 _MODES = {"auto": "auto", "any": "any", "tool": "tool", "none": "none"}
 _TIERS = {"auto": "auto", "standard_only": "default"}
 _REQUEST = msgspec.json.Decoder(wire.Request)
-_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_SAID = frozenset(wire.Request.__struct_encode_fields__) | {"octoroute"}
+_READ = frozenset(wire.Request.__struct_encode_fields__) | {"octoroute"}
+_UNSET = frozenset({b"null"})
 
 
 @not_too_deep
 def read_question(body: bytes) -> Conversation:
     """Raises BadRequest naming the field."""
     request = read_request(_REQUEST, body)
-    ignored = [key for key, value in read_request(_KEYS, body).items() if key not in _SAID and bytes(value) != b"null"]
+    ignored = list(unread_fields(body, _READ, unset=_UNSET))
     _refuse_state(ignored)
     tools = tuple(_tools(request, ignored))
     turns = (turn for at, message in enumerate(request.messages) for turn in _turns(message, f"messages[{at}]", ignored))

@@ -57,8 +57,7 @@ class GeminiOutbound:
         return read_upstream_error(status, headers, body, self.name)
 
     def _plain(self, conversation: Conversation | None) -> GeminiDecoder:
-        tools = conversation.tools if conversation is not None else ()
-        return GeminiDecoder(client_names(tool.name for tool in tools), keep=self._signatures.keep)
+        return GeminiDecoder(client_names(conversation), keep=self._signatures.keep)
 
 
 def _filtered(decoder: Decoder, conversation: Conversation | None) -> Decoder:

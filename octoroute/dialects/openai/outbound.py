@@ -39,19 +39,15 @@ class OpenAIOutbound:
         return OpenAITap()
 
     def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
-        return _filtered(OpenAIDecoder(_names(conversation)), conversation, endpoint)
+        return _filtered(OpenAIDecoder(client_names(conversation)), conversation, endpoint)
 
     def decode_whole(
         self, body: bytes, conversation: Conversation | None = None, endpoint: Endpoint | None = None
     ) -> Sequence[Event]:
-        return _filtered(Arrived(read_whole(body, _names(conversation))), conversation, endpoint).end()
+        return _filtered(Arrived(read_whole(body, client_names(conversation))), conversation, endpoint).end()
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
         return read_upstream_error(status, headers, body, self.name)
-
-
-def _names(conversation: Conversation | None) -> Mapping[str, str]:
-    return client_names(tool.name for tool in conversation.tools) if conversation is not None else {}
 
 
 def _filtered(decoder: Decoder, conversation: Conversation | None, endpoint: Endpoint | None) -> Decoder:

@@ -31,12 +31,12 @@ from octoroute.conversation import (
 from octoroute.dialects import media
 from octoroute.dialects.history import ERROR_MARK, opened
 from octoroute.dialects.openai import wire
-from octoroute.dialects.reading import not_too_deep, read_request
+from octoroute.dialects.reading import not_too_deep, read_request, unread_fields
 from octoroute.errors import BadRequest
 
 _REQUEST = msgspec.json.Decoder(wire.Request)
-_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_SAID = frozenset(wire.Request.__struct_encode_fields__) | {"octoroute"}
+_READ = frozenset(wire.Request.__struct_encode_fields__) | {"octoroute"}
+_UNSET = frozenset({b"null", b"false"})
 _SYSTEM_ROLES = ("system", "developer")
 
 
@@ -66,13 +66,8 @@ def read_question(body: bytes) -> Conversation:
         cache_key=request.prompt_cache_key,
         service_tier=request.service_tier,
         include_usage=bool(request.stream_options and request.stream_options.include_usage),
-        ignored=_ignored(body),
+        ignored=unread_fields(body, _READ, unset=_UNSET),
     )
-
-
-def _ignored(body: bytes) -> tuple[str, ...]:
-    fields = read_request(_KEYS, body)
-    return tuple(key for key, value in fields.items() if key not in _SAID and bytes(value) not in {b"null", b"false"})
 
 
 def _messages(messages: Sequence[wire.Message]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:

@@ -25,14 +25,14 @@ from octoroute.conversation import (
 )
 from octoroute.dialects import media
 from octoroute.dialects.history import opened
-from octoroute.dialects.reading import not_too_deep, read_request
+from octoroute.dialects.reading import not_too_deep, read_request, unread_fields
 from octoroute.dialects.responses import wire
 from octoroute.dialects.signatures import unmarked
 from octoroute.errors import BadRequest
 
 _REQUEST = msgspec.json.Decoder(wire.Request)
-_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_SAID = frozenset(wire.Request.__struct_encode_fields__) | {"octoroute"}
+_READ = frozenset(wire.Request.__struct_encode_fields__) | {"octoroute"}
+_UNSET = frozenset({b"null", b"false"})
 _MODES = {"auto": "auto", "required": "any", "none": "none"}
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
 REDACTED = "redacted"
@@ -44,7 +44,6 @@ def read_question(body: bytes) -> Conversation:
     """Raises BadRequest naming the field."""
     request = read_request(_REQUEST, body)
     refuse_state(request)
-    fields = read_request(_KEYS, body)
     system, turns = opened([Text(request.instructions)] if request.instructions else [], _turns(request.input))
     return Conversation(
         system=system,
@@ -59,7 +58,7 @@ def read_question(body: bytes) -> Conversation:
         user=request.safety_identifier or request.user,
         cache_key=request.prompt_cache_key,
         service_tier=request.service_tier,
-        ignored=tuple(key for key, value in fields.items() if key not in _SAID and bytes(value) not in {b"null", b"false"}),
+        ignored=unread_fields(body, _READ, unset=_UNSET),
     )
 
 

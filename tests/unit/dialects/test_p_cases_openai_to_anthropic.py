@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from octoroute.conversation import Conversation, Tool
 from octoroute.dialects.anthropic.encoder import AnthropicEncoder
 from octoroute.dialects.openai.decoder import OpenAIDecoder
 from octoroute.dialects.sse import Cutter
@@ -289,7 +290,8 @@ def test_p66_tool_names_come_back_as_the_client_wrote_them():
     from octoroute.dialects.ids import client_names, safe_name
 
     name = "mcp__" + "x" * 85 + ".read"
-    message = translate(tools(tool(0, "c1", safe_name(name), "{}")), chunk("stop"), DONE, names=client_names([name]))
+    names = client_names(Conversation(turns=(), tools=(Tool(name=name),)))
+    message = translate(tools(tool(0, "c1", safe_name(name), "{}")), chunk("stop"), DONE, names=names)
     assert message["content"][0]["name"] == name
 
 
