@@ -32,18 +32,6 @@ make_venv() {
     fi
 }
 
-# run_tests PYTHON PYTEST-ARGUMENTS...: and what failed once more, alone: hundreds of tests ask real sockets how long something
-# took, and a machine that others use answers wrongly now and then. What fails twice has failed; both runs are shown.
-run_tests() {
-    with=$1
-    shift
-    code=0
-    "$with" -m pytest -n "${TEST_PROCESSES:-auto}" --dist loadfile "$@" || code=$?
-    [ "$code" -eq 1 ] || return "$code"
-    printf '\n== once more, alone: what failed\n'
-    "$with" -m pytest --last-failed --last-failed-no-failures none "$@"
-}
-
 # install_once VENV WHAT PIP-ARGUMENTS...: pip install, unless that has been done since pyproject.toml last changed.
 install_once() {
     venv=$1 stamp=$1/.installed-$2
