@@ -7,8 +7,9 @@ machine. Nothing is promised to the client before an answer has begun.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -133,19 +134,31 @@ class Gateway:
             self.watch(request, decision, opened, trail)
         return opened
 
-    async def _ask(self, decision: Decision, asked: Asked, house: House, trail: Trail, *, once: bool = False) -> Opened:
+    def _ask(
+        self, decision: Decision, asked: Asked, house: House, trail: Trail, *, once: bool = False
+    ) -> Coroutine[Any, Any, Opened]:
         """Plan, wait for a place if there must be one, and try in order. `once`: no candidate twice."""
-        planned, lease = self.planning.candidates(decision, asked, house), None
-        if not planned.order:
-            granted = await self._wait(decision, asked, house, planned, trail)
-            planned, lease = granted.planned, granted.lease
+        planned = self.planning.candidates(decision, asked, house)
+        if planned.order:
+            return self._try(planned, asked, house, trail, once=once)
+        return self._try_after_waiting(decision, planned, asked, house, trail, once=once)
+
+    async def _try_after_waiting(
+        self, decision: Decision, planned: Planned, asked: Asked, house: House, trail: Trail, *, once: bool
+    ) -> Opened:
+        granted = await self._wait(decision, asked, house, planned, trail)
+        return await self._try(granted.planned, asked, house, trail, granted.lease, once=once)
+
+    def _try(
+        self, planned: Planned, asked: Asked, house: House, trail: Trail, lease: Lease | None = None, *, once: bool
+    ) -> Coroutine[Any, Any, Opened]:
         if planned.policy.learns:
             planned.policy.took(planned.order[0])
             trail.teaches(planned.policy)
+        most = house.retry.max_attempts
         if once:
-            most = min(house.retry.max_attempts or len(planned.order), len(planned.order))
-            house = msgspec.structs.replace(house, retry=msgspec.structs.replace(house.retry, max_attempts=most))
-        return await self._open_first(asked.request, planned, trail, house, lease)
+            most = min(most or len(planned.order), len(planned.order))
+        return self._open_first(asked.request, planned, trail, house.retry, most, lease)
 
     async def _reply(self, opened: Begun, house: House, trail: Trail, told: Mapping[str, str] | None = None) -> Reply:
         headers = {**opened.headers, **self._way(trail), **(told or {})}
@@ -156,7 +169,8 @@ class Gateway:
         if use is not None:
             headers |= context.headers(use, endpoint, house.context)
         outward = context.outward(house.context, sent, endpoint, progress, trail.cut)
-        return await Reply.begin(sent, self.inbound[sent.dialect], opened, trail, headers, outward)
+        inbound, patience = self.inbound[sent.dialect], self.upstream.patience
+        return await Reply.begin(sent, inbound, opened, trail, headers, outward=outward, patience=patience)
 
     async def _answer_by(self, cache: Cache, asked: Asked, decision: Decision, house: House, trail: Trail) -> Reply:
         """From the cache, or into it."""
@@ -227,10 +241,12 @@ class Gateway:
         return granted
 
     async def _open_first(
-        self, request: Request, planned: Planned, trail: Trail, house: House, granted: Lease | None = None
+        self, request: Request, planned: Planned, trail: Trail, retry: Retry, most: int, granted: Lease | None = None
     ) -> Opened:
-        """Walk the plan, and walk it again while tries are left, until an answer begins. `granted` is for the first of it."""
-        retry = house.retry
+        """Walk the plan, and walk it again while tries are left, until an answer begins. `most` tries, 0: each candidate once.
+
+        `granted` is for the first of it.
+        """
         tokens = estimated_tokens(request.facts)
         errors: list[UpstreamError] = []
         avoid: set[object] = set()
@@ -238,7 +254,7 @@ class Gateway:
         while True:
             asked = False
             for endpoint in planned.order:
-                if retry.max_attempts and len(errors) >= retry.max_attempts:
+                if most and len(errors) >= most:
                     break
                 if avoid and whole(endpoint) in avoid:
                     continue
@@ -249,7 +265,7 @@ class Gateway:
                     continue
                 asked = True
                 self.notices.asked(request.id, trail.attempts, endpoint)
-                tries_left = len(errors) + 1 < retry.max_attempts if retry.max_attempts else endpoint is not planned.order[-1]
+                tries_left = len(errors) + 1 < most if most else endpoint is not planned.order[-1]
                 wants_words = tries_left and not any(isinstance(error, Empty) for error in errors)
                 try:
                     return await self.attempt(request, lease, trail, planned.cuts.get(endpoint.id), wants_words=wants_words)
@@ -260,7 +276,7 @@ class Gateway:
                     if planned.policy.by_provider and isinstance(error, Misconfigured | Unreachable):
                         avoid.add(whole(endpoint))
             again += 1
-            if not asked or retry.max_attempts == 0 or len(errors) >= retry.max_attempts:
+            if not asked or most == 0 or len(errors) >= most:
                 raise _exhausted(errors, self.health.next_chance_s(planned.order, tokens))
 
     async def attempt(
@@ -282,10 +298,13 @@ class Gateway:
             trail.unasked(opened)
             return opened
         try:
-            if self._has_moved(request, endpoint, trail):
+            if trail.attempts and self._has_moved(request, endpoint, trail):
                 request = self.inbound[request.dialect].unsigned(request) or request
             question = self.question(request, endpoint, cut, wants_words=wants_words)
-            opened, question = await self.mending.open(endpoint, question)
+            if self.mending.concerns(endpoint, question):
+                opened, question = await self.mending.open(endpoint, question)
+            else:
+                opened = await self.upstream.open(endpoint, question)
         except UpstreamError as error:
             lease.failed(error)
             lease.release(_NOTHING)

@@ -74,7 +74,7 @@ class Stream:
         reply = await gateway.begin(question, dialect, headers, stream=True)
         self.headers = reply.headers
         try:
-            async for piece in reply.pieces(gateway.clock):
+            async for piece in reply.pieces():
                 if reply.failure is not None:
                     raise reply.failure
                 for _, data in read_frames(piece):

@@ -51,6 +51,10 @@ class Mending:
         self._clock = clock
         self._learned: dict[_Scope, dict[Remedy, float]] = {}
 
+    def concerns(self, endpoint: Endpoint, question: Question) -> bool:
+        """Whether there is anything to mend here, if this endpoint complains."""
+        return _reader(endpoint, question) is not None
+
     async def open(self, endpoint: Endpoint, question: Question) -> tuple[Opened, Question]:
         """As `Upstream.open`, and the question as it was accepted. Raises UpstreamError."""
         reads = _reader(endpoint, question)

@@ -72,33 +72,32 @@ class Opened:
 
         Raises Broke when it ends without its finish; what the upstream reports as an error is raised as that error.
         """
-        part = self._ahead.popleft() if self._ahead else await self._next()
-        if part is not None and self.recorder is not None:
+        part: Part | None
+        if self._ahead:
+            part = self._ahead.popleft()
+        elif self._failure is not None:
+            raise self._failure
+        else:
+            part = None
+            while part is None and self._cutter is not None:
+                try:
+                    data = await self._answer.chunk()
+                except Broke:
+                    if not self.progress.finished:
+                        raise
+                    self._cutter = None  # all is said; how the connection ended is nobody's concern
+                    break
+                if not data:
+                    part = self._end()
+                elif frames := self._cutter.feed(data):
+                    part = self._read(frames)
+        if self.recorder is not None and part is not None:
             self.recorder(part)
         return part
 
     def put_back(self, parts: Iterable[Part]) -> None:
         """They are read again, before anything else."""
         self._ahead.extendleft(reversed(list(parts)))
-
-    async def _next(self) -> Part | None:
-        if self._failure is not None:
-            raise self._failure
-        if self._cutter is None:
-            return None
-        while True:
-            try:
-                data = await self._answer.chunk()
-            except Broke:
-                if not self.progress.finished:
-                    raise
-                self._cutter = None  # all is said; how the connection ended is nobody's concern
-                return None
-            if not data:
-                return self._end()
-            frames = self._cutter.feed(data)
-            if frames:
-                return self._read(frames)
 
     def _read(self, frames: bytes) -> Part:
         """What arrived together with a failure, but before it, is delivered before it is raised."""

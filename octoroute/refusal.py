@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from octoroute.dialects.errors import retry_after_s
 from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttled, TooSlow, UpstreamError
@@ -34,5 +35,10 @@ def by_status(status: int, headers: Mapping[str, str], body: bytes, dialect: str
     return Broke(f"the upstream answered with status {status}, which is no answer to a question")
 
 
+@lru_cache(1024)
+def _is_passed_on(name: str) -> bool:
+    return name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
+
+
 def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)}
+    return {name: value for name, value in headers.items() if _is_passed_on(name)}

@@ -7,7 +7,8 @@ abandoned by the client.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import math
+from collections.abc import AsyncIterator, Mapping
 
 import structlog
 
@@ -16,6 +17,7 @@ from octoroute.dialects.outward import Outward
 from octoroute.dialects.sse import KEEP_ALIVE
 from octoroute.errors import OctorouteError, TooSlow, UpstreamError
 from octoroute.opened import Begun
+from octoroute.patience import Patience
 from octoroute.reading import Part
 from octoroute.trail import Trail
 from octoroute.types import Ending, Request, Usage
@@ -34,6 +36,7 @@ class Reply:
         "_inbound",
         "_opened",
         "_outward",
+        "_patience",
         "_trail",
         "body",
         "decision",
@@ -54,7 +57,9 @@ class Reply:
         trail: Trail,
         headers: Mapping[str, str],
         body: bytes | None,
+        *,
         outward: Outward | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self.request = request
         self.stream = request.stream
@@ -68,6 +73,7 @@ class Reply:
         self._opened = opened
         self._trail = trail
         self._outward = outward
+        self._patience = patience or Patience()
         self._encoder: Encoder | None = None
         self.failure: OctorouteError | None = None
         """What the last piece of a stream that broke tells the client."""
@@ -80,7 +86,9 @@ class Reply:
         opened: Begun,
         trail: Trail,
         headers: Mapping[str, str],
+        *,
         outward: Outward | None = None,
+        patience: Patience | None = None,
     ) -> Reply:
         """Raises UpstreamError when a whole answer cannot be said in the client's dialect after all."""
         body = None
@@ -89,33 +97,39 @@ class Reply:
             body = part if isinstance(part, bytes) else inbound.whole(request, part or ())
             if outward is not None:
                 body = outward.whole(body)
-        return cls(request, inbound, opened, trail, headers, body, outward)
+        return cls(request, inbound, opened, trail, headers, body, outward=outward, patience=patience)
 
-    async def pieces(self, clock: Callable[[], float], keep_alive_s: float = KEEP_ALIVE_S) -> AsyncIterator[bytes]:
+    async def pieces(self, keep_alive_s: float = KEEP_ALIVE_S) -> AsyncIterator[bytes]:
         """The stream. A failure is its last piece, in the client's dialect; nothing is raised but the caller's own cancellation."""
+        read, idle_timeout_s = self._opened.read, self._opened.endpoint.idle_timeout_s
+        now = asyncio.get_running_loop().time
         try:
-            idle_timeout_s = self._opened.endpoint.idle_timeout_s
-            heard_at = said_at = clock()
-            keep_alive = KEEP_ALIVE  # before the answer's own first event nothing else may stand
-            while True:
-                try:
-                    async with asyncio.timeout(min(said_at + keep_alive_s, heard_at + idle_timeout_s) - clock()):
-                        part = await self._opened.read()
-                except TimeoutError:
-                    if clock() - heard_at >= idle_timeout_s:
-                        raise TooSlow(f"the upstream fell silent for {idle_timeout_s:g} s") from None
-                    yield keep_alive
-                    said_at = clock()
-                    continue
-                if part is None:
-                    break
-                data = self._say(part)
-                if data:
-                    yield data
-                    keep_alive = self._inbound.keep_alive
-                heard_at = clock()  # only now: a client that reads slowly is not the upstream's silence
-                if data:
-                    said_at = heard_at
+            with self._patience.limit(math.inf) as limit:
+                heard_at = said_at = now()
+                keep_alive = KEEP_ALIVE  # before the answer's own first event nothing else may stand
+                while True:
+                    limit.move(min(said_at + keep_alive_s, heard_at + idle_timeout_s))
+                    try:
+                        part = await read()
+                    except asyncio.CancelledError:
+                        if not limit.was_it():
+                            raise
+                        if now() - heard_at >= idle_timeout_s:
+                            raise TooSlow(f"the upstream fell silent for {idle_timeout_s:g} s") from None
+                        limit.until = math.inf
+                        yield keep_alive
+                        said_at = now()
+                        continue
+                    limit.until = math.inf  # from here it is the client who takes time
+                    if part is None:
+                        break
+                    data = self._say(part)
+                    if data:
+                        yield data
+                        keep_alive = self._inbound.keep_alive
+                    heard_at = now()  # only now: a client that reads slowly is not the upstream's silence
+                    if data:
+                        said_at = heard_at
             self._trail.end(Ending.ANSWERED)
         except UpstreamError as error:
             self._trail.end(Ending.BROKEN, error)

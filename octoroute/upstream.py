@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from octoroute.conversation import Conversation
 from octoroute.dialects.base import Outbound
 from octoroute.errors import Broke, Declined, Empty, TooSlow, Unreachable, Untrusted, UpstreamError
 from octoroute.opened import Opened, Opening
+from octoroute.patience import Patience
 from octoroute.providers.base import Provider
 from octoroute.reading import AsStream, Decoding, Interpreted, PassThrough, Reader
 from octoroute.refusal import by_status, passed_on
@@ -57,6 +57,7 @@ class _Line(NamedTuple):
 
 class Upstream:
     def __init__(self, transport: Transport, providers: Mapping[str, Provider], outbound: Mapping[str, Outbound]) -> None:
+        self.patience = Patience()
         self._transport = transport
         self._providers = providers
         self._outbound = outbound
@@ -80,7 +81,7 @@ class Upstream:
         """Ask, and wait for the first event. Raises UpstreamError; then nothing is left open."""
         timeout_s = min(endpoint.first_event_timeout_s, question.timeout_s or endpoint.first_event_timeout_s)
         try:
-            async with asyncio.timeout(timeout_s):
+            with self.patience.limit(timeout_s):
                 answer = await self._transport.send(self._call(endpoint, question))
                 try:
                     return await self._commit(endpoint, question, answer)
@@ -94,7 +95,7 @@ class Upstream:
         """A side question (how many tokens?), answered whole. Raises UpstreamError."""
         question = Question(body=body, stream=False, api=api, client_headers=client_headers)
         try:
-            async with asyncio.timeout(endpoint.first_event_timeout_s):
+            with self.patience.limit(endpoint.first_event_timeout_s):
                 answer = await self._transport.send(self._call(endpoint, question))
                 try:
                     if answer.status != 200:
@@ -118,7 +119,7 @@ class Upstream:
             proxy=endpoint.proxy.reveal() if endpoint.proxy else None,
         )
         try:
-            async with asyncio.timeout(timeout_s):
+            with self.patience.limit(timeout_s):
                 answer = await self._transport.send(call)
                 try:
                     await answer.body(MAX_WHOLE_BYTES)
@@ -138,10 +139,11 @@ class Upstream:
         headers = line.headers
         if endpoint.forward_client_key and (key_of_client := _clients_key(question)):
             headers = self.provider(endpoint).headers(msgspec.structs.replace(endpoint, api_key=key_of_client))
-        passed = tuple((name, question.client_headers[name]) for name in line.passes if name in question.client_headers)
-        if passed and question.conversation is None:
+        if line.passes and question.conversation is None:
+            passed = tuple((name, question.client_headers[name]) for name in line.passes if name in question.client_headers)
             names = {name for name, _ in passed}
-            headers = (*(header for header in headers if header[0] not in names), *passed)
+            if passed:
+                headers = (*(header for header in headers if header[0] not in names), *passed)
         return Call(
             method="POST",
             url=line.url,
@@ -180,13 +182,14 @@ class Upstream:
             raise await self._refusal(outbound, answer, about_the_client=forwarded)
         unstreamed = question.stream and _is_json(answer)  # it ignored `stream`: its one piece is made into a stream
         reader = _reader(outbound, question, endpoint, unstreamed=unstreamed)
-        if question.stream and not unstreamed:
+        framed = question.stream and not unstreamed
+        if framed:
             opened = await self._first_event(endpoint, question, answer, reader)
         else:
             body = await answer.body(MAX_WHOLE_BYTES)
             opened = Opened(endpoint, answer, reader, None, reader.whole(body))
         opened.raise_failure()
-        if question.wants_words and opened.says_nothing(outbound, framed=question.stream and not unstreamed):
+        if question.wants_words and opened.says_nothing(outbound, framed=framed):
             raise Empty("the upstream's answer was empty")
         return opened
 
@@ -197,7 +200,7 @@ class Upstream:
                 return Opened(endpoint, answer, reader, None, opening.part)
         if question.wants_words:
             try:
-                async with asyncio.timeout(MOMENT_S):
+                with self.patience.limit(MOMENT_S):
                     while not reader.progress.has_spoken:
                         if not await opening.more():
                             return Opened(endpoint, answer, reader, None, opening.part)

@@ -101,7 +101,7 @@ class Answering:
             reply.delivered()
             return
         await send({"type": "http.response.start", "status": 200, "headers": _headers(reply, _STREAM_DEFAULTS)})
-        async for piece in reply.pieces(self._gateway.clock, self._keep_alive_s):
+        async for piece in reply.pieces(self._keep_alive_s):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 

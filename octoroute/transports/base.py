@@ -7,8 +7,8 @@ whose bytes were sent), never read the environment, and never log. Cancelling a 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Coroutine, Mapping
+from typing import Any, Protocol
 
 import msgspec
 
@@ -47,7 +47,7 @@ class Answer(Protocol):
     headers: Mapping[str, str]
     """Lower-case names; a repeated header's values joined by ", ". Content-encoding is already undone."""
 
-    async def chunk(self) -> bytes:
+    def chunk(self) -> Coroutine[Any, Any, bytes]:
         """The next bytes as they arrive; b"" at the answer's own end. Raises Broke when the connection ends before that.
 
         Back-pressure is the caller's pace: nothing is read ahead beyond a bounded buffer.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from octoroute.errors import Broke
 
@@ -84,10 +85,11 @@ class Body:
     async def _raw(self) -> bytes:
         raise NotImplementedError
 
-    async def chunk(self) -> bytes:
-        inflater = self._inflater
-        if inflater is None:
-            return await self._raw()
+    def chunk(self) -> Coroutine[Any, Any, bytes]:
+        # One of two coroutines, not one around them: every piece of every stream passes here, and hardly any is compressed.
+        return self._raw() if self._inflater is None else self._inflated(self._inflater)
+
+    async def _inflated(self, inflater: Inflater) -> bytes:
         while True:
             if inflater.pending:
                 plain = inflater.feed(b"")

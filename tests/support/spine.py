@@ -225,7 +225,7 @@ class Spine:
             if not request.stream:
                 reply.delivered()
                 return Told(request.id, 200, None, reply.body or b"", None, self)
-            text = b"".join([piece async for piece in reply.pieces(self.clock)])
+            text = b"".join([piece async for piece in reply.pieces()])
             return Told(request.id, 200, None, text, None, self)
         finally:
             reply.close()

@@ -77,7 +77,7 @@ async def take(gateway: Gateway, stream: bool, stop_after: int | None) -> str:
             reply.delivered()
             return "whole"
         taken = 0
-        async for _ in reply.pieces(gateway.clock):
+        async for _ in reply.pieces():
             taken += 1
             if stop_after is not None and taken > stop_after:
                 return "left"
@@ -150,7 +150,7 @@ def test_settled_once_closed_and_released_under_any_interleaving(scripts, stream
 async def test_settling_twice_is_settling_once():
     gateway, transport, book, *_ = made([Script(steps=[ONE, STOP, DONE])])
     reply = await gateway.answer(asked())
-    assert b"".join([piece async for piece in reply.pieces(gateway.clock)]) == ONE + STOP + DONE
+    assert b"".join([piece async for piece in reply.pieces()]) == ONE + STOP + DONE
     reply.close()
     reply.close()
     reply._trail.settle()

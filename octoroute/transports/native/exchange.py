@@ -45,7 +45,8 @@ class Exchange(Body):
                 return False
             if self.fault is not None:
                 raise self.fault
-            await self._news()
+            self.waiter = waiter = asyncio.get_running_loop().create_future()
+            await waiter
         return True
 
     def undo_encoding(self) -> None:
@@ -53,24 +54,28 @@ class Exchange(Body):
         self._inflater = undo(headers)
         self.headers = headers
 
+    async def body(self, limit: int) -> bytes:
+        if self.ended and self._inflater is None and self.size <= limit:  # it came whole, as most do
+            data = b"".join(self.buffer)
+            self.buffer.clear()
+            return data
+        return await super().body(limit)
+
     async def _raw(self) -> bytes:
-        while not self.buffer:
+        buffer = self.buffer
+        while not buffer:
             if self.ended:
                 return b""
             if self.fault is not None:
                 raise self.fault
-            await self._news()
-        buffer = self.buffer
+            self.waiter = waiter = asyncio.get_running_loop().create_future()
+            await waiter
         data = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         buffer.clear()
         self.size = 0
         if self.connection is not None:
             self.connection.resume()
         return data
-
-    async def _news(self) -> None:
-        self.waiter = asyncio.get_running_loop().create_future()
-        await self.waiter
 
     def wake(self) -> None:
         waiter, self.waiter = self.waiter, None

@@ -1,0 +1,101 @@
+"""Time limits that cost nothing until they pass: one timer for all waits of a loop, not one for each.
+
+What `asyncio.timeout` does, at a tenth of its price, which every request and every event of a stream would pay: a limit is a
+number in a set, and the timer is set for the earliest of them. Most are taken out of the set, or moved, long before it fires.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from types import TracebackType
+from typing import Self
+
+_GRAIN_S = 0.02
+"""The timer fires at most this often, however many limits pass one after the other; so late one may strike."""
+
+
+class Limit:
+    """Cancels the task that entered it once `until` (the loop's time) has passed, and leaves as TimeoutError."""
+
+    __slots__ = ("_cancelling", "_patience", "_struck", "_task", "until")
+
+    def __init__(self, patience: Patience, seconds: float) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._patience = patience
+        self._struck = False
+        self._cancelling = task.cancelling()
+        self.until = patience.loop(task).time() + seconds
+
+    def __enter__(self) -> Self:
+        self._patience.watch(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._patience.forget(self)
+        if self._struck and isinstance(error, asyncio.CancelledError) and self.was_it():
+            raise TimeoutError from error
+
+    def move(self, until: float) -> None:
+        """From now on it is `until`."""
+        self.until = until
+        self._patience.watch(self)
+
+    def strike(self) -> None:
+        self._struck = True
+        self._task.cancel()
+
+    def was_it(self) -> bool:
+        """Whether the cancellation that has just been caught was this limit's alone; then it is over, and may strike again."""
+        if not self._struck:
+            return False
+        self._struck = False
+        return self._task.uncancel() <= self._cancelling
+
+
+class Patience:
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._limits: set[Limit] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._fires_at = math.inf
+
+    def limit(self, seconds: float) -> Limit:
+        """For the current task: `with patience.limit(1.5): await …` raises TimeoutError."""
+        return Limit(self, seconds)
+
+    def loop(self, task: asyncio.Task[object]) -> asyncio.AbstractEventLoop:
+        loop = task.get_loop()
+        if loop is not self._loop:  # the last one is closed, and its timer with it
+            self._loop, self._timer, self._fires_at = loop, None, math.inf
+            self._limits.clear()
+        return loop
+
+    def watch(self, limit: Limit) -> None:
+        self._limits.add(limit)
+        if limit.until < self._fires_at:
+            self._set_timer(limit.until)
+
+    def forget(self, limit: Limit) -> None:
+        self._limits.discard(limit)
+
+    def _set_timer(self, at: float) -> None:
+        assert self._loop is not None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._fires_at = at
+        self._timer = self._loop.call_at(at, self._fire)
+
+    def _fire(self) -> None:
+        assert self._loop is not None
+        now = self._loop.time()
+        self._timer, self._fires_at = None, math.inf
+        passed = [limit for limit in self._limits if limit.until <= now]
+        for limit in passed:
+            self._limits.discard(limit)
+            limit.strike()
+        next_at = min((limit.until for limit in self._limits), default=math.inf)
+        if next_at < math.inf:
+            self._set_timer(max(next_at, now + _GRAIN_S))
