@@ -291,8 +291,7 @@ class Gateway:
             request = cut.request
             trail.shortened(cut)
         since = self.clock()
-        outbound = self.upstream.outbound(endpoint)
-        if request.warms and outbound.name != request.dialect:  # its kind has no cache to warm
+        if request.warms and (outbound := self.upstream.outbound(endpoint)).name != request.dialect:  # it has no cache to warm
             lease.release(_NOTHING)
             opened = unasked(endpoint, outbound, (Started(), Finished(FinishReason.LENGTH)))
             trail.unasked(opened)

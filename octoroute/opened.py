@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -44,7 +43,7 @@ class Begun(Protocol):
 class Opened:
     """An answer that has begun. `read()` gives what follows; `close()` it, however it ends."""
 
-    __slots__ = ("_ahead", "_answer", "_cutter", "_failure", "_reader", "endpoint", "headers", "recorder", "stream")
+    __slots__ = ("_ahead", "_answer", "_cutter", "_failure", "_reader", "endpoint", "headers", "progress", "recorder", "stream")
 
     def __init__(self, endpoint: Endpoint, answer: Answer, reader: Reader, cutter: Cutter | None, first: Part) -> None:
         self.endpoint = endpoint
@@ -53,14 +52,11 @@ class Opened:
         self._answer = answer
         self._reader = reader
         self._cutter = cutter
-        self._ahead: deque[Part] = deque((first,))
+        self._ahead: list[Part] = [first]
+        self.progress: Progress = reader.progress
         self.recorder: Callable[[Part], None] | None = None
         """Told of each part as it is read."""
         self._failure: UpstreamError | None = None
-
-    @property
-    def progress(self) -> Progress:
-        return self._reader.progress
 
     @property
     def translated(self) -> bool:
@@ -74,7 +70,7 @@ class Opened:
         """
         part: Part | None
         if self._ahead:
-            part = self._ahead.popleft()
+            part = self._ahead.pop(0)
         elif self._failure is not None:
             raise self._failure
         else:
@@ -97,7 +93,7 @@ class Opened:
 
     def put_back(self, parts: Iterable[Part]) -> None:
         """They are read again, before anything else."""
-        self._ahead.extendleft(reversed(list(parts)))
+        self._ahead[:0] = parts
 
     def _read(self, frames: bytes) -> Part:
         """What arrived together with a failure, but before it, is delivered before it is raised."""

@@ -53,6 +53,7 @@ class _Line(NamedTuple):
     passes: tuple[str, ...]
     trust: Trust | None
     proxy: str | None
+    outbound: Outbound
 
 
 class Upstream:
@@ -80,11 +81,12 @@ class Upstream:
     async def open(self, endpoint: Endpoint, question: Question) -> Opened:
         """Ask, and wait for the first event. Raises UpstreamError; then nothing is left open."""
         timeout_s = min(endpoint.first_event_timeout_s, question.timeout_s or endpoint.first_event_timeout_s)
+        line = self._line(endpoint, question)
         try:
             with self.patience.limit(timeout_s):
-                answer = await self._transport.send(self._call(endpoint, question))
+                answer = await self._transport.send(self._call(line, question))
                 try:
-                    return await self._commit(endpoint, question, answer)
+                    return await self._commit(line, question, answer)
                 except BaseException:
                     answer.close()
                     raise
@@ -94,13 +96,13 @@ class Upstream:
     async def ask(self, endpoint: Endpoint, api: str, body: bytes, client_headers: Mapping[str, str]) -> bytes:
         """A side question (how many tokens?), answered whole. Raises UpstreamError."""
         question = Question(body=body, stream=False, api=api, client_headers=client_headers)
+        line = self._line(endpoint, question)
         try:
             with self.patience.limit(endpoint.first_event_timeout_s):
-                answer = await self._transport.send(self._call(endpoint, question))
+                answer = await self._transport.send(self._call(line, question))
                 try:
                     if answer.status != 200:
-                        forwarded = endpoint.forward_client_key and _clients_key(question) is not None
-                        raise await self._refusal(self.outbound(endpoint), answer, about_the_client=forwarded)
+                        raise await self._refusal(line, question, answer)
                     return await answer.body(MAX_ERROR_BYTES)
                 finally:
                     answer.close()
@@ -131,12 +133,8 @@ class Upstream:
         if not (200 <= answer.status < 300 or answer.status in alive):
             raise by_status(answer.status, answer.headers, b"", provider.dialect)
 
-    def _call(self, endpoint: Endpoint, question: Question) -> Call:
-        key = (endpoint.id, question.api, question.stream)
-        line = self._lines.get(key)
-        if line is None or line.endpoint is not endpoint:  # after a reload the same id may mean another address
-            line = self._lines[key] = self._line(endpoint, question)
-        headers = line.headers
+    def _call(self, line: _Line, question: Question) -> Call:
+        endpoint, headers = line.endpoint, line.headers
         if endpoint.forward_client_key and (key_of_client := _clients_key(question)):
             headers = self.provider(endpoint).headers(msgspec.structs.replace(endpoint, api_key=key_of_client))
         if line.passes and question.conversation is None:
@@ -156,12 +154,19 @@ class Upstream:
         )
 
     def _line(self, endpoint: Endpoint, question: Question) -> _Line:
-        provider = self.provider(endpoint)
-        url = provider.url(endpoint, question.api, stream=question.stream)
-        if url is None:
-            raise Unreachable(f"endpoints of kind {endpoint.kind} have no {question.api} interface")
-        proxy = endpoint.proxy.reveal() if endpoint.proxy else None
-        return _Line(endpoint, url, provider.headers(endpoint), provider.passes, self._trust(endpoint), proxy)
+        """Raises Unreachable where the endpoint's kind has no such interface, and Untrusted."""
+        key = (endpoint.id, question.api, question.stream)
+        line = self._lines.get(key)
+        if line is None or line.endpoint is not endpoint:  # after a reload the same id may mean another address
+            provider = self.provider(endpoint)
+            url = provider.url(endpoint, question.api, stream=question.stream)
+            if url is None:
+                raise Unreachable(f"endpoints of kind {endpoint.kind} have no {question.api} interface")
+            proxy = endpoint.proxy.reveal() if endpoint.proxy else None
+            headers, trust = provider.headers(endpoint), self._trust(endpoint)
+            line = _Line(endpoint, url, headers, provider.passes, trust, proxy, self.outbound(endpoint))
+            self._lines[key] = line
+        return line
 
     def _trust(self, endpoint: Endpoint) -> Trust | None:
         """The same object for the same settings: connections are shared by its identity. Raises Untrusted."""
@@ -175,11 +180,10 @@ class Upstream:
                 raise Untrusted("the gateway's certificate files for this endpoint cannot be read", detail=str(error)) from error
         return found
 
-    async def _commit(self, endpoint: Endpoint, question: Question, answer: Answer) -> Opened:
-        outbound = self.outbound(endpoint)
+    async def _commit(self, line: _Line, question: Question, answer: Answer) -> Opened:
+        endpoint, outbound = line.endpoint, line.outbound
         if answer.status != 200:
-            forwarded = endpoint.forward_client_key and _clients_key(question) is not None
-            raise await self._refusal(outbound, answer, about_the_client=forwarded)
+            raise await self._refusal(line, question, answer)
         unstreamed = question.stream and _is_json(answer)  # it ignored `stream`: its one piece is made into a stream
         reader = _reader(outbound, question, endpoint, unstreamed=unstreamed)
         framed = question.stream and not unstreamed
@@ -208,17 +212,19 @@ class Upstream:
                 pass  # it has begun, and takes its time
         return Opened(endpoint, answer, reader, opening.cutter, opening.part)
 
-    async def _refusal(self, outbound: Outbound, answer: Answer, *, about_the_client: bool = False) -> UpstreamError:
-        """What a status other than 200 means; the contract's table. `about_the_client`: the key was the client's own, so that
-        what is wrong with it, or its quota, is nobody else's concern.
+    async def _refusal(self, line: _Line, question: Question, answer: Answer) -> UpstreamError:
+        """What a status other than 200 means; the contract's table. What is wrong with a client's own key, or its quota, is
+        nobody else's concern.
         """
+        outbound = line.outbound
         try:
             body = await answer.body(MAX_ERROR_BYTES)
         except Broke:
             body = b""
         headers = answer.headers
         error = outbound.read_error(answer.status, headers, body)
-        if about_the_client and answer.status in {401, 402, 403, 429}:
+        is_about_the_client = line.endpoint.forward_client_key and _clients_key(question) is not None
+        if is_about_the_client and answer.status in {401, 402, 403, 429}:
             text = "the upstream does not accept your key, or it is over its limit"
             error = Declined(text, status=answer.status, body=body, headers=headers, dialect=outbound.name)
         elif error is None:
