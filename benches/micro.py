@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import importlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -216,13 +217,34 @@ class _Wire:
 
 class _Answered:
     status = 200
-    headers: Mapping[str, str] = {"content-type": "text/event-stream"}
 
     def __init__(self, events: list[bytes]) -> None:
         self._events = iter(events)
+        self.headers = {"content-type": "text/event-stream"}
 
     async def chunk(self) -> bytes:
         return next(self._events)
+
+    def close(self) -> None:
+        return
+
+
+class _Whole:
+    status = 200
+    headers: Mapping[str, str] = {"content-type": "application/json"}
+    _choice: Mapping[str, Any] = {
+        "index": 0,
+        "message": {"role": "assistant", "content": "brown fox " * 60},
+        "finish_reason": "stop",
+    }
+    _usage: Mapping[str, int] = {"prompt_tokens": 210, "completion_tokens": 120, "total_tokens": 330}
+    answer = json.dumps({"id": "c", "object": "chat.completion", "created": 1, "choices": [_choice], "usage": _usage}).encode()
+
+    async def send(self, call: object) -> _Whole:  # noqa: ARG002 - whatever is asked
+        return self
+
+    async def body(self, limit: int) -> bytes:  # noqa: ARG002
+        return self.answer
 
     def close(self) -> None:
         return
@@ -240,6 +262,36 @@ def relaying() -> Step:
         while await opened.read() is not None:
             pass
         opened.close()
+
+    return lambda: loop.run_until_complete(whole())
+
+
+_HOUSE = """
+[[models.fast]]
+name = "f"
+base_url = "http://127.0.0.1:1/v1"
+[[models.balanced]]
+name = "b"
+base_url = "http://127.0.0.1:1/v1"
+[[models.deep]]
+name = "d"
+base_url = "http://127.0.0.1:1/v1"
+"""
+
+
+def answering(payload: str) -> Step:
+    """The whole spine, from a body to its answer: read, decided, planned, asked, relayed, settled, logged. No sockets."""
+    of("logs", "configure")(level="info", style="json", out=Path(os.devnull).open("w"), once=True)  # noqa: SIM115 - for as long as the process lives
+    config = of("config", "loads")(_HOUSE, Path("bench.toml"), {})
+    building = of("building", "Building")(config, transport=_Whole())
+    inbound, gateway, body = building.interfaces["openai"], building.gateway, PAYLOADS[payload].body
+    loop = asyncio.new_event_loop()
+
+    async def whole() -> None:
+        request = inbound.read(body, request_id="r", headers={})
+        reply = await gateway.answer(request, key_name="key-1")
+        reply.delivered()
+        reply.close()
 
     return lambda: loop.run_until_complete(whole())
 
@@ -285,6 +337,8 @@ STEPS: Mapping[str, tuple[Callable[[], Step], int]] = {
     "relay an event": (relaying, EVENTS + 3),
     "translate an event to Anthropic": (lambda: translating("anthropic"), EVENTS + 3),
     "record a request in the metrics": (recording, 1),
+    "answer a 1 KB request": (lambda: answering("1k"), 1),
+    "answer a 32 KB request": (lambda: answering("32k"), 1),
 }
 """name → (how to prepare it, how many of what it names one call does)."""
 

@@ -10,6 +10,7 @@ import struct
 import sys
 import termios
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Protocol, cast
 
 import httptools
@@ -26,6 +27,12 @@ _HEAD_BYTES = 64 * 1024
 """The most bytes that may come without a byte of body: heads, interim answers, chunk extensions, trailers."""
 _FIELD_BYTES = 32 * 1024
 _FIELDS = 128
+
+
+@lru_cache(256)
+def _lower(name: bytes) -> str:
+    """Servers send the same few names for ever."""
+    return name.decode("latin-1").lower()
 
 
 class Owner(Protocol):
@@ -179,7 +186,7 @@ class Connection(asyncio.BufferedProtocol):
             self._dirty = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        key = name.decode("latin-1").lower()
+        key = _lower(name)
         fields = self._fields
         if key in fields:
             fields[key] += ", " + value.decode("latin-1")

@@ -102,7 +102,7 @@ class Pool:
 
     def release(self, connection: Connection) -> None:
         """An answer has ended well, and its connection may serve another."""
-        if place := self._next_in_line():
+        if self._line and (place := self._next_in_line()):
             place.set_result(connection)
             return
         loop = asyncio.get_running_loop()
