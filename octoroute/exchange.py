@@ -138,7 +138,8 @@ class Exchange:
         """There is nobody any more who could read an answer."""
         self.disconnected = True
         self._head = b""
-        self._tell()
+        if self._news is not None:
+            self._news.set()
         if self._watched and not self.complete and self.task is not None:
             self.gone = True
             self.task.cancel()
@@ -157,13 +158,11 @@ class Exchange:
         self._held += len(data)
         if self._held > HELD_BYTES:
             self._connection.pause_reading()
-        self._tell()
+        if self._news is not None:
+            self._news.set()
 
     def heard_all(self) -> None:
         self.more_body = False
-        self._tell()
-
-    def _tell(self) -> None:
         if self._news is not None:
             self._news.set()
 
@@ -301,7 +300,8 @@ class Exchange:
 
     def _completed(self) -> None:
         self.complete = True
-        self._tell()
+        if self._news is not None:
+            self._news.set()
         if not self.keep_alive:
             self._transport.close()
         self._connection.answered(self)

@@ -14,7 +14,6 @@ from octoroute.api.edge import (
     check_method,
     check_size,
     headers_of,
-    id_headers,
     new_id,
     read_body,
     request_id,
@@ -111,9 +110,13 @@ class Answering:
 
 def _headers(reply: Reply) -> dict[str, str]:
     defaults = _STREAM_DEFAULTS if reply.stream else _WHOLE_DEFAULTS
-    headers = {**defaults, **reply.headers, **id_headers(reply.request.dialect, reply.request.id, reply.headers)}
+    request = reply.request
+    headers = {**defaults, **reply.headers}
     if reply.stream or reply.translated:
         headers["content-type"] = defaults["content-type"]
+    if request.dialect == "anthropic":
+        headers.setdefault("request-id", request.id)
+    headers["x-request-id"] = request.id
     return headers
 
 

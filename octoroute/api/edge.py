@@ -29,6 +29,8 @@ from octoroute.errors import (
 from octoroute.types import Secret, new_id
 
 MAX_HEADER_BYTES = 32 * 1024
+MOST_REMEMBERED = 1024
+"""Ways to offer a right key; a client may invent as many as it likes."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -43,12 +45,14 @@ class ErrorWriter(Protocol):
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Lower-case names; of a repeated header the last counts. Raises HeadersTooLarge."""
+    """Lower-case names; of a repeated header the last counts. No server lets a line end stand in one. Raises HeadersTooLarge."""
     fields: list[tuple[bytes, bytes]] = scope["headers"]
-    size = sum(map(len, chain.from_iterable(fields))) + 4 * len(fields)
+    text = b"\n".join(chain.from_iterable(fields)).decode("latin-1")  # all at once: a dozen calls fewer
+    size = len(text) + 2 * len(fields)
     if size > MAX_HEADER_BYTES:
         raise HeadersTooLarge(f"the request's headers are {size} bytes long; at most {MAX_HEADER_BYTES} are taken")
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in fields}
+    words = iter(text.split("\n"))
+    return dict(zip(words, words, strict=True)) if fields else {}
 
 
 def request_id(headers: Mapping[str, str]) -> str:
@@ -67,7 +71,8 @@ def id_headers(dialect: str, request_id: str, given: Mapping[str, str]) -> dict[
 
 
 class Keys:
-    """The keys of `[auth]`. Digests are compared, all of them, so that time tells nothing about a key.
+    """The keys of `[auth]`. Digests are compared, all of them, so that time tells nothing about a key; what was right once is
+    known again by the headers it came in.
 
     In logs and statistics a key is called by its place in the configuration: `key-1`, `admin-1`.
     """
@@ -77,6 +82,7 @@ class Keys:
         self._has_admin = bool(admin_keys)
         self._known = [(_digest(key.reveal()), f"admin-{at}") for at, key in enumerate(admin_keys, 1)]
         self._known += [(_digest(key.reveal()), f"key-{at}") for at, key in enumerate(keys, 1)]
+        self._right: dict[tuple[str | None, str | None], str] = {}
 
     def check(self, headers: Mapping[str, str]) -> str | None:
         """The name of the key that is offered, as `x-api-key` or as a bearer token; None where none is needed.
@@ -104,9 +110,18 @@ class Keys:
         return name
 
     def _name(self, headers: Mapping[str, str]) -> str | None:
-        digests = [_digest(key) for key in offered_keys(headers)]
-        matching = [name for known, name in self._known for digest in digests if hmac.compare_digest(digest, known)]
-        return matching[0] if matching else None
+        offered = headers.get("authorization"), headers.get("x-api-key")
+        name = self._right.get(offered)
+        if name is None:
+            digests = [_digest(key) for key in offered_keys(headers)]
+            name = next(
+                iter([name for known, name in self._known for digest in digests if hmac.compare_digest(digest, known)]), None
+            )
+            if name is not None:
+                if len(self._right) >= MOST_REMEMBERED:
+                    self._right.clear()
+                self._right[offered] = name
+        return name
 
 
 def _digest(key: str) -> bytes:
@@ -127,7 +142,10 @@ def check_method(scope: Scope, *allowed: str) -> None:
 
 def check_json(headers: Mapping[str, str]) -> None:
     """`application/json` or `application/*+json`; none at all is taken as JSON."""
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    given = headers.get("content-type", "")
+    if given == "application/json":
+        return
+    media_type = given.partition(";")[0].strip().lower()
     if (
         media_type
         and media_type != "application/json"
