@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from octoroute.api.answering import Answering
-from octoroute.api.edge import Keys, Receive, Scope, Send
+from octoroute.api.client import Receive, Scope, Send
+from octoroute.api.edge import Keys
 from octoroute.api.views import Door, Views
 from octoroute.building import Building
 from octoroute.changes import Changes

@@ -7,8 +7,9 @@
     │   ├── Unauthorized 401   Forbidden 403
     │   ├── TooExpensive 402
     │   ├── UnknownModel 404   UnknownRoute 404
-    │   ├── WrongMethod 405    TooLarge 413
-    │   ├── WrongMediaType 415 HeadersTooLarge 431
+    │   ├── WrongMethod 405    TooLate 408
+    │   ├── TooLarge 413       HeadersTooLarge 431
+    │   ├── WrongMediaType 415
     │   └── OverLimit 429
     ├── UpstreamError          an endpoint
     │   ├── Unreachable 502    no connection
@@ -131,6 +132,13 @@ class WrongMethod(ClientError):
     def __init__(self, message: str, *, allow: str) -> None:
         super().__init__(message)
         self.allow = allow
+
+
+class TooLate(ClientError):
+    """The request did not come to its end."""
+
+    status = 408
+    code = "request_timeout"
 
 
 class TooLarge(ClientError):

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import structlog
 
+from octoroute.api.client import Client, ClientGone, Receive, Scope, Send, client_of
 from octoroute.api.edge import (
-    ClientGone,
-    HangUp,
     Keys,
-    Receive,
-    Scope,
-    Send,
     check_json,
     check_method,
+    check_size,
     headers_of,
-    id_headers,
     new_id,
     read_body,
     request_id,
     send_error,
-    send_whole,
 )
 from octoroute.dialects.base import Inbound
 from octoroute.errors import OctorouteError
@@ -56,22 +51,27 @@ class Answering:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given_id = ""
-        watch: HangUp | None = None
         started = settled = False
+        client = client_of(scope, receive, send)
         try:
             headers = headers_of(scope)
             given_id = request_id(headers)
             key_name = self._keys().check(headers)
             check_method(scope, "POST")
             check_json(headers)
-            body = await read_body(receive, headers, self._max_bytes())
-            watch = HangUp(receive)
+            most = self._max_bytes()
+            body = client.question()
+            if body is None:
+                body = await read_body(receive, headers, most)
+            else:
+                check_size(len(body), most)
+            client.watch()
             request = self._inbound.read(body, request_id=given_id, headers=headers)
             settled = True
             reply = await self._gateway.answer(request, key_name=key_name)
             started = True
             try:
-                await self._send(send, reply)
+                await self._deliver(client, reply)
             finally:
                 reply.close()
         except OctorouteError as error:
@@ -82,7 +82,7 @@ class Answering:
         except ClientGone:
             pass
         except asyncio.CancelledError:
-            if watch is None or not watch.gone:
+            if not client.gone:
                 raise
             _forgive()
         except Exception:
@@ -91,26 +91,33 @@ class Answering:
                 error = OctorouteError("the gateway failed; its log has the details under this request id")
                 await send_error(send, error, self._inbound, given_id or new_id())
         finally:
-            if watch is not None:
-                watch.stop()
+            client.unwatch()
 
-    async def _send(self, send: Send, reply: Reply) -> None:
+    async def _deliver(self, client: Client, reply: Reply) -> None:
+        headers = _headers(reply)
         if not reply.stream:
-            body = self._present(reply) if self._present else reply.body or b""
-            await send_whole(send, 200, body, _headers(reply, _WHOLE_DEFAULTS))
+            if client.answer(headers, self._present(reply) if self._present else reply.body or b""):
+                await client.drain()
             reply.delivered()
             return
-        await send({"type": "http.response.start", "status": 200, "headers": _headers(reply, _STREAM_DEFAULTS)})
+        client.begin(headers)
         async for piece in reply.pieces(self._keep_alive_s):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+            if client.say(piece):
+                await client.drain()
+        if client.end():
+            await client.drain()
 
 
-def _headers(reply: Reply, defaults: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    headers = {**defaults, **reply.headers, **id_headers(reply.request.dialect, reply.request.id, reply.headers)}
+def _headers(reply: Reply) -> dict[str, str]:
+    defaults = _STREAM_DEFAULTS if reply.stream else _WHOLE_DEFAULTS
+    request = reply.request
+    headers = {**defaults, **reply.headers}
     if reply.stream or reply.translated:
         headers["content-type"] = defaults["content-type"]
-    return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    if request.dialect == "anthropic":
+        headers.setdefault("request-id", request.id)
+    headers["x-request-id"] = request.id
+    return headers
 
 
 def _forgive() -> None:
