@@ -6,13 +6,12 @@ each combination and they are added up when somebody looks, so that recording st
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from math import ceil, log
+from typing import Any
 
 from octoroute.types import Ending, Outcome, Usage
-
-K = TypeVar("K", bound=tuple[str, ...])
 
 PERCENTILE_ERROR = 0.01
 """A percentile is off by at most this share of itself."""
@@ -21,8 +20,9 @@ NO_KEY = "none"
 NO_TIER = "none"
 
 _GROWTH = (1 + PERCENTILE_ERROR) / (1 - PERCENTILE_ERROR)
-_PER_LOG = 1 / math.log(_GROWTH)
+_PER_LOG = 1 / log(_GROWTH)
 _SMALLEST_S = 1e-6
+_FIRST = ceil(log(_SMALLEST_S) * _PER_LOG)
 
 
 class Durations:
@@ -34,19 +34,18 @@ class Durations:
     __slots__ = ("_buckets", "count", "sum_s")
 
     def __init__(self) -> None:
-        self._buckets: dict[int, int] = {}
+        self._buckets: defaultdict[int, int] = defaultdict(int)
         self.count = 0
         self.sum_s = 0.0
 
     def add(self, seconds: float) -> None:
-        at = math.ceil(math.log(max(seconds, _SMALLEST_S)) * _PER_LOG)
-        self._buckets[at] = self._buckets.get(at, 0) + 1
+        self._buckets[ceil(log(seconds) * _PER_LOG) if seconds > _SMALLEST_S else _FIRST] += 1
         self.count += 1
         self.sum_s += seconds
 
     def merge(self, other: Durations) -> None:
         for at, count in other._buckets.items():
-            self._buckets[at] = self._buckets.get(at, 0) + count
+            self._buckets[at] += count
         self.count += other.count
         self.sum_s += other.sum_s
 
@@ -56,7 +55,7 @@ class Durations:
 
     def percentile_s(self, share: float) -> float | None:
         """The smallest value that `share` of all do not exceed; None when there are none."""
-        rank = max(1, math.ceil(share * self.count))
+        rank = max(1, ceil(share * self.count))
         seen = 0
         for at in sorted(self._buckets):
             seen += self._buckets[at]
@@ -115,7 +114,7 @@ class Tally:
             self.broken += 1
         else:
             self.abandoned += 1
-        self.last_at = max(self.last_at, at)
+        self.last_at = at
 
     def spent(self, usage: Usage, cost_usd: float) -> None:
         self.cost_usd += cost_usd
@@ -146,16 +145,16 @@ class Statistics:
 
     def reset(self) -> None:
         self.since = self._wall()
-        self._requests: dict[tuple[str, str], Tally] = {}
+        self._requests: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
         """By (tier, key)."""
-        self._asked: dict[tuple[str, str, str], Tally] = {}
+        self._asked: defaultdict[tuple[str, str, str], Tally] = defaultdict(Tally)
         """By (endpoint's id, name, provider)."""
 
     def record(self, outcome: Outcome) -> None:
         now = self._wall()
         endpoint = outcome.endpoint
-        tier = endpoint.tier.value if endpoint else outcome.decision.tier.value if outcome.decision else NO_TIER
-        request = _tally(self._requests, (tier, outcome.key_name or NO_KEY))
+        tier = endpoint.tier if endpoint else outcome.decision.tier if outcome.decision else NO_TIER
+        request = self._requests[tier, outcome.key_name or NO_KEY]
         request.ended(outcome.ending, outcome.total_s, now)
         if outcome.usage is not None:
             request.spent(outcome.usage, outcome.cost_usd or 0.0)
@@ -166,7 +165,7 @@ class Statistics:
         at = self._wall() if now is None else now
         for attempt in outcome.attempts:
             asked = attempt.endpoint
-            tally = _tally(self._asked, (asked.id, asked.name, asked.provider))
+            tally = self._asked[asked.id, asked.name, asked.provider]
             if attempt.error is not None:
                 tally.ended(Ending.REFUSED if attempt.error == "upstream_declined" else Ending.FAILED, attempt.took_s, at)
                 continue
@@ -201,13 +200,6 @@ class Statistics:
         }
 
 
-def _tally(tallies: dict[K, Tally], key: K) -> Tally:
-    found = tallies.get(key)
-    if found is None:
-        found = tallies[key] = Tally()
-    return found
-
-
 def _total(tallies: Iterable[Tally]) -> Tally:
     total = Tally()
     for tally in tallies:
@@ -224,7 +216,7 @@ def _grouped(named: Iterable[tuple[str, Tally]]) -> dict[str, Tally]:
 
 def _rows(groups: Mapping[str, Tally]) -> dict[str, dict[str, Any]]:
     return {
-        name: {
+        str(name): {
             "requests": tally.count,
             "successes": tally.answered,
             "failures": tally.failed + tally.broken,
