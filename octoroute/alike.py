@@ -1,10 +1,10 @@
-"""Requests that count alike, added up in plain numbers until somebody reads the metrics. Pure; adding cannot fail half-way."""
+"""Requests that count alike, added up in plain numbers until somebody reads the metrics. Pure."""
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections.abc import Sequence
+from math import inf
 
 from octoroute.types import Endpoint, Outcome, Usage
 
@@ -12,7 +12,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 ROUTING_MS = (0.1, 0.5, 1, 5, 10, 50, 100, 500, 1000)
 RATIOS = (0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 4)
 """Upper bounds of buckets."""
-_ABSURD = 10**15
+_ABSURD = 2**50
 """So many tokens nobody has used; a float is still exact there."""
 
 
@@ -39,6 +39,7 @@ class Alike:
     """How many requests there were like `example`, and the sums of the numbers in which they differ."""
 
     __slots__ = (
+        "at_once",
         "cached_tokens",
         "cost_usd",
         "count",
@@ -56,6 +57,9 @@ class Alike:
     def __init__(self, example: Outcome, endpoint: Endpoint | None) -> None:
         self.example = example
         self.endpoint = endpoint
+        """Who answered, or was asked last."""
+        self.at_once = len(example.attempts) == 1 and not example.attempts[0].error and not example.attempts[0].rejected
+        """The first who was asked answered, as it nearly always is."""
         self.count = self.input_tokens = self.output_tokens = self.cached_tokens = self.reasoning_tokens = 0
         self.cost_usd = 0.0
         self.routing_ms = Spread(ROUTING_MS)
@@ -65,23 +69,30 @@ class Alike:
         """Estimated over counted prompt tokens."""
 
     def add(self, outcome: Outcome, endpoint: Endpoint | None) -> None:
-        """One that is `sensible`, and whose `key` is the same."""
+        """One of the same `key`. Raises ValueError when its times or tokens are no measurements, and adds nothing then."""
+        total_s, first_event_s, routing_s, usage = outcome.total_s, outcome.first_event_s, outcome.routing_s, outcome.usage
+        if not (0 <= total_s < inf and 0 <= routing_s < inf and (first_event_s is None or 0 <= first_event_s < inf)):
+            raise ValueError(f"{outcome.request_id}: its times are no measurements")
+        if usage is not None and endpoint is not None:
+            self._add_usage(usage, endpoint, outcome.prompt_estimate)
         self.count += 1
-        self.routing_ms.add(outcome.routing_s * 1000)
-        self.total_s.add(outcome.total_s)
-        if outcome.first_event_s is not None:
-            self.first_event_s.add(outcome.first_event_s)
-        usage = outcome.usage
-        if usage is None or endpoint is None:
-            return
-        self.input_tokens += usage.input_tokens
-        self.output_tokens += usage.output_tokens
-        self.cached_tokens += usage.cached_tokens
-        self.reasoning_tokens += usage.reasoning_tokens
+        self.routing_ms.add(routing_s * 1000)
+        self.total_s.add(total_s)
+        if first_event_s is not None:
+            self.first_event_s.add(first_event_s)
+
+    def _add_usage(self, usage: Usage, endpoint: Endpoint, estimate: int) -> None:
+        read, written, cached, reasoning = usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens
+        if not 0 <= read | written | cached | reasoning < _ABSURD:  # negative if one of them is
+            raise ValueError(f"{endpoint.id}: its tokens are no measurements")
+        self.input_tokens += read
+        self.output_tokens += written
+        self.cached_tokens += cached
+        self.reasoning_tokens += reasoning
         if endpoint.price is not None:
             self.cost_usd += usage.cost(endpoint.price)
-        if usage.input_tokens and outcome.prompt_estimate and not usage.estimated:
-            self.ratio.add(outcome.prompt_estimate / usage.input_tokens)
+        if read and estimate and not usage.estimated:
+            self.ratio.add(estimate / read)
 
     @property
     def usage(self) -> Usage | None:
@@ -98,39 +109,13 @@ class Alike:
 
 
 def key(outcome: Outcome, endpoint: Endpoint | None) -> tuple[object, ...]:
-    """The same for requests that have the same labels everywhere. `endpoint` answered, or was asked last."""
-    decision, usage = outcome.decision, outcome.usage
+    """The same for requests that have the same labels everywhere."""
+    decision, usage, attempts = outcome.decision, outcome.usage, outcome.attempts
     return (
         None if decision is None else (decision.tier, decision.by, decision.why, decision.rule),
         None if endpoint is None else (endpoint.id, endpoint.tier),
         outcome.ending,
         outcome.stream,
         None if usage is None else usage.estimated,
-        at_once(outcome),
-    )
-
-
-def at_once(outcome: Outcome) -> bool:
-    """Whether the first who was asked answered, as it nearly always is."""
-    attempts = outcome.attempts
-    return len(attempts) == 1 and attempts[0].error is None and attempts[0].rejected is None
-
-
-def sensible(outcome: Outcome) -> bool:
-    """Whether its numbers can be measurements; a clock that runs backwards makes some that cannot."""
-    first_event_s, usage = outcome.first_event_s, outcome.usage
-    return (
-        0 <= outcome.total_s < math.inf
-        and 0 <= outcome.routing_s < math.inf
-        and (first_event_s is None or 0 <= first_event_s < math.inf)
-        and (usage is None or _countable(usage))
-    )
-
-
-def _countable(usage: Usage) -> bool:
-    return (
-        0 <= usage.input_tokens < _ABSURD
-        and 0 <= usage.output_tokens < _ABSURD
-        and 0 <= usage.cached_tokens < _ABSURD
-        and 0 <= usage.reasoning_tokens < _ABSURD
+        len(attempts) == 1 and (attempts[0].error or attempts[0].rejected),
     )

@@ -81,9 +81,8 @@ class Lease:
         health: Health,
         endpoint: Endpoint,
         state: EndpointHealth,
-        *,
         is_probe: bool,
-        by: str = "",
+        by: str,
         allowance: Allowance | None = None,
         tokens: int = 0,
     ) -> None:
@@ -184,7 +183,7 @@ class Health:
 
     def admit(self, endpoint: Endpoint, tokens: int = 0, by: str = "") -> Lease | None:
         """Claim a place (and the probe, when half-open) for the request `by`; None when the endpoint is not available any more."""
-        if not self.available(endpoint, tokens):
+        if self.unavailable_because(endpoint, tokens) is not None:
             return None
         state = self.of(endpoint)
         is_probe = state.opened_at is not None
@@ -195,13 +194,13 @@ class Health:
         allowance = self._allowances.get(endpoint.provider) if self._allowances else None
         if allowance is not None:
             allowance.take(tokens)
-        return Lease(self, endpoint, state, is_probe=is_probe, by=by, allowance=allowance, tokens=tokens)
+        return Lease(self, endpoint, state, is_probe, by, allowance, tokens)
 
     def insist(self, endpoint: Endpoint, by: str = "") -> Lease:
         """A place whatever its circuit and its limits say: for an operator who wants to know."""
         state = self.of(endpoint)
         state.in_flight += 1
-        return Lease(self, endpoint, state, is_probe=False, by=by)
+        return Lease(self, endpoint, state, False, by)
 
     def switch(self, endpoint: Endpoint, *, on: bool) -> None:
         state = self.of(endpoint)

@@ -6,11 +6,16 @@ a full disk costs lines, never answers.
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import json
 import logging
 import sys
+import threading
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, TextIO
 
 import msgspec
@@ -21,6 +26,11 @@ LEVELS = {"trace": logging.NOTSET, "debug": logging.DEBUG, "info": logging.INFO,
 PALETTE = ("\x1b[92m", "\x1b[94m", "\x1b[95m", "\x1b[96m", "\x1b[93m", "\x1b[91m")
 """Green, blue, magenta, cyan, yellow, red: the first six providers differ, the rest are stable."""
 RESET = "\x1b[0m"
+MOMENT_S = 0.1
+"""How long a request's line may wait for others,"""
+MOST_WAITING = 128
+"""and for how many."""
+_ENCODER = msgspec.json.Encoder(enc_hook=repr)
 _BOLD, _DIM = "\x1b[1m", "\x1b[2m"
 _LEVEL_COLOURS = {
     "critical": "\x1b[91m",
@@ -32,24 +42,79 @@ _LEVEL_COLOURS = {
 
 
 class Lines:
-    """A file that lines are written to, whatever its state; `dropped` counts those it did not take."""
+    """A file that lines are written to, whatever its state; `dropped` counts those it did not take.
 
-    def __init__(self, file: BinaryIO) -> None:
+    What is `put` there waits a moment for others if it is `patient`, so that many are written at once. What is written and
+    flushed, as structlog does it, goes at once, after what waits. Any thread may do either.
+    """
+
+    def __init__(self, file: BinaryIO, *, patient: bool = False) -> None:
         self._file = file
+        self._most = MOST_WAITING if patient else 0
+        self._waiting: deque[bytes] = deque()
+        self._is_due = False
+        self._lock = threading.Lock()
         self.dropped = 0
 
-    def write(self, data: bytes) -> int:
-        try:
-            return self._file.write(data)
-        except (OSError, ValueError):
-            self.dropped += 1
-            return 0
+    def put(self, line: bytes) -> None:
+        self._waiting.append(line)
+        if len(self._waiting) >= self._most:
+            self.flush()
+        elif not self._is_due:
+            self._soon()
+
+    def write(self, line: bytes) -> int:
+        self._waiting.append(line)
+        return len(line)
 
     def flush(self) -> None:
+        with self._lock:
+            take = self._waiting.popleft
+            lines = [take() for _ in range(len(self._waiting))]
+            try:
+                self._file.write(b"".join(lines))
+                self._file.flush()
+            except (OSError, ValueError):
+                self.dropped += len(lines)
+
+    def _soon(self) -> None:
         try:
-            self._file.flush()
-        except (OSError, ValueError):
-            self.dropped += 1
+            asyncio.get_running_loop().call_later(MOMENT_S, self._due)
+        except RuntimeError:  # there is no loop
+            self.flush()
+        else:
+            self._is_due = True
+
+    def _due(self) -> None:
+        self._is_due = False
+        self.flush()
+
+
+class Direct(structlog.BytesLoggerFactory):
+    """The same lines without structlog, for those that every request writes. Only where nothing will be configured again."""
+
+    def __init__(self, lines: Lines, level: int) -> None:
+        super().__init__(lines)  # type: ignore[arg-type]
+        self._admitted = {name.lower() for name, value in logging.getLevelNamesMapping().items() if value >= level}
+        self._lines = lines
+
+    def admits(self, level: str) -> bool:
+        return level in self._admitted
+
+    def write(self, level: str, event: str, told: dict[str, Any]) -> None:
+        """`told` becomes the line. One that is not good news is written at once."""
+        told["event"] = event
+        told["level"] = level
+        told["timestamp"] = datetime.now(UTC)
+        self._lines.put(_encoded(told) + b"\n")
+        if level != "info":
+            self._lines.flush()
+
+
+def direct() -> Direct | None:
+    """None: lines are structlog's business."""
+    factory = structlog.get_config()["logger_factory"]
+    return factory if isinstance(factory, Direct) else None
 
 
 def configure(
@@ -66,7 +131,8 @@ def configure(
     `once`: this process will not be configured again, so that loggers may be kept ready.
     """
     stream = out or sys.stdout
-    lines = Lines(stream.buffer)
+    lines = Lines(stream.buffer, patient=once and not stream.isatty())
+    factory = structlog.BytesLoggerFactory(lines)  # type: ignore[arg-type]
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -81,10 +147,13 @@ def configure(
         processors.append(rendered)
     else:
         processors += [structlog.processors.format_exc_info, _json]
+        if once:
+            factory = Direct(lines, LEVELS[level])
+            atexit.register(lines.flush)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.BytesLoggerFactory(lines),  # type: ignore[arg-type]
+        logger_factory=factory,
         cache_logger_on_first_use=once,
     )
     _adopt_stdlib(LEVELS[level])
@@ -111,8 +180,12 @@ def as_a_guest() -> None:
 
 
 def _json(logger: object, name: str, event: MutableMapping[str, Any]) -> bytes:  # noqa: ARG001 - structlog's signature
+    return _encoded(event)
+
+
+def _encoded(event: MutableMapping[str, Any]) -> bytes:
     try:
-        return msgspec.json.encode(event, enc_hook=repr)
+        return _ENCODER.encode(event)
     except UnicodeEncodeError:  # half a surrogate pair, as in a file name that is no text
         return json.dumps(event, default=repr).encode()
 

@@ -19,7 +19,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # pyright: ignore[reportUnknownVariableType]
 from prometheus_client.values import MutexValue, ValueClass
 
-from octoroute.alike import RATIOS, ROUTING_MS, SECONDS, Alike, Spread, at_once, key, sensible
+from octoroute.alike import RATIOS, ROUTING_MS, SECONDS, Alike, Spread, key
 from octoroute.health import Circuit, Health
 from octoroute.types import ContextUse, Decision, Ending, Endpoint, Outcome, Usage
 
@@ -160,8 +160,6 @@ class Metrics:
 
     def record(self, outcome: Outcome) -> None:
         """One request, wholly. Raises ValueError when its numbers make no sense, and counts nothing of it then."""
-        if not sensible(outcome):
-            raise ValueError(f"{outcome.request_id}: its times or its tokens are no measurements")
         attempts = outcome.attempts
         endpoint = outcome.endpoint or (attempts[-1].endpoint if attempts else None)
         like = key(outcome, endpoint)
@@ -172,7 +170,7 @@ class Metrics:
             alike.add(outcome, endpoint)
         if len(self._waiting) > MOST_WAITING:
             self.fold()
-        if not at_once(outcome):
+        if not alike.at_once:
             self.record_attempts(outcome)
         if outcome.queued_s is not None:
             self.observe("octoroute_queue_wait_seconds", outcome.queued_s, outcome.ending)
@@ -203,7 +201,8 @@ class Metrics:
         with self._lock:
             waiting, self._waiting = self._waiting, {}
         for alike in waiting.values():
-            self._write(alike)
+            if alike.count:
+                self._write(alike)
 
     def _write(self, alike: Alike) -> None:
         example, endpoint, count = alike.example, alike.endpoint, alike.count
@@ -215,7 +214,7 @@ class Metrics:
                 self._histogram("octoroute_routing_duration_ms", decision.by).take(alike.routing_ms)
         if endpoint is None:
             return
-        if at_once(example):
+        if alike.at_once:
             self.count("octoroute_attempts_total", endpoint.id, "", by=count)
         self.count("octoroute_outcomes_total", endpoint.id, example.ending, by=count)
         if example.ending is Ending.ANSWERED:
