@@ -58,7 +58,7 @@ class Ledger:
     def _tell(self, level: str, event: str, outcome: Outcome) -> None:
         if self._direct is None:
             getattr(log, level)(event, **story(outcome))
-        elif self._direct.admits(level):
+        elif level in self._direct.levels:
             self._direct.write(level, event, story(outcome))
 
 

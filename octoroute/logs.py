@@ -95,11 +95,9 @@ class Direct(structlog.BytesLoggerFactory):
 
     def __init__(self, lines: Lines, level: int) -> None:
         super().__init__(lines)  # type: ignore[arg-type]
-        self._admitted = {name.lower() for name, value in logging.getLevelNamesMapping().items() if value >= level}
+        self.levels = {name.lower() for name, value in logging.getLevelNamesMapping().items() if value >= level}
+        """Which are to be written."""
         self._lines = lines
-
-    def admits(self, level: str) -> bool:
-        return level in self._admitted
 
     def write(self, level: str, event: str, told: dict[str, Any]) -> None:
         """`told` becomes the line. One that is not good news is written at once."""

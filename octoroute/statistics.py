@@ -103,7 +103,8 @@ class Tally:
     def count(self) -> int:
         return self.answered + self.refused + self.failed + self.broken + self.abandoned
 
-    def ended(self, ending: Ending, took_s: float, at: float) -> None:
+    def ended(self, ending: Ending, took_s: float, at: float, usage: Usage | None = None, cost_usd: float | None = None) -> None:
+        self.last_at = at
         if ending is _ANSWERED:
             self.answered += 1
             self.times.add(took_s)
@@ -115,10 +116,9 @@ class Tally:
             self.broken += 1
         else:
             self.abandoned += 1
-        self.last_at = at
-
-    def spent(self, usage: Usage, cost_usd: float) -> None:
-        self.cost_usd += cost_usd
+        if usage is None:
+            return
+        self.cost_usd += cost_usd or 0.0
         if usage.estimated:
             self.estimated_tokens += usage.input_tokens + usage.output_tokens
             return
@@ -155,10 +155,9 @@ class Statistics:
         now = self._wall()
         endpoint = outcome.endpoint
         tier = endpoint.tier if endpoint else outcome.decision.tier if outcome.decision else NO_TIER
-        request = self._requests[tier, outcome.key_name or NO_KEY]
-        request.ended(outcome.ending, outcome.total_s, now)
-        if outcome.usage is not None:
-            request.spent(outcome.usage, outcome.cost_usd or 0.0)
+        self._requests[tier, outcome.key_name or NO_KEY].ended(
+            outcome.ending, outcome.total_s, now, outcome.usage, outcome.cost_usd
+        )
         self.record_attempts(outcome, now)
 
     def record_attempts(self, outcome: Outcome, now: float | None = None) -> None:
@@ -170,10 +169,8 @@ class Statistics:
             if attempt.error is not None:
                 tally.ended(Ending.REFUSED if attempt.error == "upstream_declined" else Ending.FAILED, attempt.took_s, at)
                 continue
-            rest_s = outcome.total_s - (outcome.total_s if outcome.first_event_s is None else outcome.first_event_s)
-            tally.ended(outcome.ending, attempt.took_s + rest_s, at)
-            if outcome.usage is not None:
-                tally.spent(outcome.usage, outcome.cost_usd or 0.0)
+            rest_s = 0.0 if outcome.first_event_s is None else outcome.total_s - outcome.first_event_s
+            tally.ended(outcome.ending, attempt.took_s + rest_s, at, outcome.usage, outcome.cost_usd)
 
     def told(self) -> dict[str, Any]:
         """As JSON. Latencies in seconds, costs in USD, times in seconds since the epoch."""
