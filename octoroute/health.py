@@ -226,15 +226,16 @@ class Health:
     def succeeded(self, endpoint: Endpoint, by: str = "") -> None:
         """Closes the circuit. A rest goes on: the success may have begun before it, and a probe costs nothing."""
         state = self.of(endpoint)
-        was_away = state.opened_at is not None or state.rests_until > 0.0
-        if state.opened_at is not None:
-            self._tell(Circuit.CLOSED, endpoint, by)
         state.failures = 0
-        state.opened_at = None
         state.last_error = None
         state.last_seen = self._clock()
         state.succeeded_at = self._wall()
-        if was_away and self.freed is not None:
+        if state.opened_at is None and not state.rests_until:
+            return
+        if state.opened_at is not None:
+            self._tell(Circuit.CLOSED, endpoint, by)
+        state.opened_at = None
+        if self.freed is not None:
             self.freed(endpoint)
 
     def begins_again(self, endpoint: Endpoint, state: EndpointHealth, by: str = "") -> None:

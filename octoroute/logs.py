@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import json
 import logging
+import math
 import sys
 import threading
 import zlib
@@ -30,6 +31,8 @@ MOMENT_S = 0.1
 """How long a request's line may wait for others,"""
 MOST_WAITING = 128
 """and for how many."""
+WHOLE_BYTES = 4096
+"""A pipe takes so much at once or not at all, so that lines of several processes do not mix. Source: POSIX, PIPE_BUF on Linux."""
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
 _BOLD, _DIM = "\x1b[1m", "\x1b[2m"
 _LEVEL_COLOURS = {
@@ -45,12 +48,14 @@ class Lines:
     """A file that lines are written to, whatever its state; `dropped` counts those it did not take.
 
     What is `put` there waits a moment for others if it is `patient`, so that many are written at once. What is written and
-    flushed, as structlog does it, goes at once, after what waits. Any thread may do either.
+    flushed, as structlog does it, goes at once, after what waits. `shared`: other processes write there, too. Any thread may do
+    any of it.
     """
 
-    def __init__(self, file: BinaryIO, *, patient: bool = False) -> None:
+    def __init__(self, file: BinaryIO, *, patient: bool = False, shared: bool = False) -> None:
         self._file = file
         self._most = MOST_WAITING if patient else 0
+        self._most_bytes = WHOLE_BYTES if shared else math.inf
         self._waiting: deque[bytes] = deque()
         self._is_due = False
         self._lock = threading.Lock()
@@ -61,7 +66,7 @@ class Lines:
         if len(self._waiting) >= self._most:
             self.flush()
         elif not self._is_due:
-            self._soon()
+            self._flush_soon()
 
     def write(self, line: bytes) -> int:
         self._waiting.append(line)
@@ -69,25 +74,44 @@ class Lines:
 
     def flush(self) -> None:
         with self._lock:
-            take = self._waiting.popleft
-            lines = [take() for _ in range(len(self._waiting))]
-            try:
-                self._file.write(b"".join(lines))
-                self._file.flush()
-            except (OSError, ValueError):
-                self.dropped += len(lines)
+            while self._waiting:
+                lines = self._next()
+                try:
+                    _write_all(self._file, b"".join(lines))
+                    self._file.flush()
+                except (OSError, ValueError):
+                    self.dropped += len(lines)
 
-    def _soon(self) -> None:
+    def _next(self) -> list[bytes]:
+        """As many as may be written together."""
+        take = self._waiting.popleft
+        lines = [take()]
+        room = self._most_bytes - len(lines[0])
+        while self._waiting and (room := room - len(self._waiting[0])) >= 0:
+            lines.append(take())
+        return lines
+
+    def _flush_soon(self) -> None:
         try:
-            asyncio.get_running_loop().call_later(MOMENT_S, self._due)
+            asyncio.get_running_loop().call_later(MOMENT_S, self._flush_now)
         except RuntimeError:  # there is no loop
             self.flush()
         else:
             self._is_due = True
 
-    def _due(self) -> None:
+    def _flush_now(self) -> None:
         self._is_due = False
         self.flush()
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    """A file without a buffer (`PYTHONUNBUFFERED`) may take a part of it, or nothing."""
+    left = memoryview(data)
+    while left:
+        taken = file.write(left)
+        if not taken:
+            raise BlockingIOError
+        left = left[taken:]
 
 
 class Direct(structlog.BytesLoggerFactory):
@@ -108,6 +132,9 @@ class Direct(structlog.BytesLoggerFactory):
         if level != "info":
             self._lines.flush()
 
+    def flush(self) -> None:
+        self._lines.flush()
+
 
 def direct() -> Direct | None:
     """None: lines are structlog's business."""
@@ -123,13 +150,15 @@ def configure(
     out: TextIO | None = None,
     env: Mapping[str, str] | None = None,
     once: bool = False,
+    shared: bool = False,
 ) -> Lines:
     """`style`: auto, console, or json. `providers` in the order of the configuration, for their colours.
 
-    `once`: this process will not be configured again, so that loggers may be kept ready.
+    `once`: this process will not be configured again, so that loggers may be kept ready. `shared`: it will fork, and all of them
+    write.
     """
     stream = out or sys.stdout
-    lines = Lines(stream.buffer, patient=once and not stream.isatty())
+    lines = Lines(stream.buffer, patient=once and not stream.isatty(), shared=shared)
     factory = structlog.BytesLoggerFactory(lines)  # type: ignore[arg-type]
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,

@@ -258,8 +258,8 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Prometheus' text format, of all workers. Milliseconds of work: call it off the loop."""
-        self.fold()
         if not self._shared:
+            self.fold()
             return generate_latest(self._registry)
         self.share()
         registry = CollectorRegistry()
@@ -268,11 +268,12 @@ class Metrics:
 
     @property
     def shared(self) -> bool:
-        """Whether there are other workers, who must be told the gauges now and then."""
+        """Whether there are other workers, who must be told now and then."""
         return bool(self._shared)
 
     def share(self) -> None:
-        """Tell the other workers the gauges, which are otherwise read when somebody scrapes."""
+        """Tell the other workers what is otherwise worked out when somebody scrapes."""
+        self.fold()
         for name, label, value in self._gauges.values():
             gauge = self._shared[name]
             (gauge.labels(*label) if label else gauge).set(value)

@@ -263,7 +263,7 @@ class Trail:
     def _outcome(self, usage: Usage | None) -> Outcome:
         """In two steps: CPython passes more than fifteen named arguments in a dictionary, which costs four times as much."""
         assert self._ending is not None
-        ended_at = self._ended_at or self._clock()
+        assert self._ended_at is not None
         request, lease, first, attempts = self._request, self._lease, self._first_event_at, tuple(self.attempts)
         outcome = Outcome(
             request_id=request.id,
@@ -278,14 +278,15 @@ class Trail:
             endpoint=None if lease is None else lease.endpoint,
             usage=usage,
             first_event_s=None if first is None else first - self._started_at,
-            total_s=ended_at - self._started_at,
+            total_s=self._ended_at - self._started_at,
             key_name=self.key_name,
             prompt_estimate=request.facts.context_tokens,
         )
-        rest = self._queued_s, self.cache, self._error, self._cascade, self._check, self.context, _cost_usd(attempts)
-        return outcome if rest == _NOTHING_MORE else self._completed(outcome)
+        more = self._queued_s, self.cache, self._error, self._cascade, self._check, self.context, _cost_usd(attempts)
+        return outcome if more == _NOTHING_MORE else self._completed(outcome)
 
     def _completed(self, outcome: Outcome) -> Outcome:
+        """With what most outcomes do not have."""
         return msgspec.structs.replace(
             outcome,
             queued_s=self._queued_s,
@@ -331,9 +332,9 @@ def _cost_usd(attempts: Sequence[Attempt]) -> float | None:
     """None: nothing is known of any."""
     total = None
     for attempt in attempts:
-        cost_usd = attempt.cost_usd
-        if cost_usd is not None:
-            total = cost_usd if total is None else total + cost_usd
+        price, usage = attempt.endpoint.price, attempt.usage
+        if price is not None and usage is not None:
+            total = usage.cost(price) + (total or 0.0)
     return total
 
 
