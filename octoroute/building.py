@@ -51,6 +51,9 @@ from octoroute.upstream import Upstream
 
 log = structlog.stdlib.get_logger("octoroute.building")
 
+SHARING_S = 0.5
+"""How late the other workers may know what a worker counts: less than a scrape is kept."""
+
 
 class Building:
     def __init__(
@@ -135,16 +138,17 @@ class Building:
         )
         self._owner.start("shadow", supervise("shadow", self._shadow.run, died=self._probe_died, clock=self.gateway.clock))
         if self.metrics.shared:
-            self._owner.start("gauges", supervise("gauges", self._share_gauges, died=self._probe_died, clock=self.gateway.clock))
+            self._owner.start("metrics", supervise("metrics", self._share_metrics, died=self._probe_died, clock=self.gateway.clock))
 
-    async def _share_gauges(self) -> None:
+    async def _share_metrics(self) -> None:
         while True:
             self.metrics.share()
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(SHARING_S)
 
     async def stop(self) -> None:
         """Ends the background work, and every connection to an endpoint."""
         await self._owner.stop()
+        self.metrics.fold()
         await self._transport.close()
 
     def _cache(self, config: Config) -> Cache | None:

@@ -81,9 +81,8 @@ class Lease:
         health: Health,
         endpoint: Endpoint,
         state: EndpointHealth,
-        *,
         is_probe: bool,
-        by: str = "",
+        by: str,
         allowance: Allowance | None = None,
         tokens: int = 0,
     ) -> None:
@@ -184,7 +183,7 @@ class Health:
 
     def admit(self, endpoint: Endpoint, tokens: int = 0, by: str = "") -> Lease | None:
         """Claim a place (and the probe, when half-open) for the request `by`; None when the endpoint is not available any more."""
-        if not self.available(endpoint, tokens):
+        if self.unavailable_because(endpoint, tokens) is not None:
             return None
         state = self.of(endpoint)
         is_probe = state.opened_at is not None
@@ -195,13 +194,13 @@ class Health:
         allowance = self._allowances.get(endpoint.provider) if self._allowances else None
         if allowance is not None:
             allowance.take(tokens)
-        return Lease(self, endpoint, state, is_probe=is_probe, by=by, allowance=allowance, tokens=tokens)
+        return Lease(self, endpoint, state, is_probe, by, allowance, tokens)
 
     def insist(self, endpoint: Endpoint, by: str = "") -> Lease:
         """A place whatever its circuit and its limits say: for an operator who wants to know."""
         state = self.of(endpoint)
         state.in_flight += 1
-        return Lease(self, endpoint, state, is_probe=False, by=by)
+        return Lease(self, endpoint, state, False, by)
 
     def switch(self, endpoint: Endpoint, *, on: bool) -> None:
         state = self.of(endpoint)
@@ -227,15 +226,16 @@ class Health:
     def succeeded(self, endpoint: Endpoint, by: str = "") -> None:
         """Closes the circuit. A rest goes on: the success may have begun before it, and a probe costs nothing."""
         state = self.of(endpoint)
-        was_away = state.opened_at is not None or state.rests_until > 0.0
-        if state.opened_at is not None:
-            self._tell(Circuit.CLOSED, endpoint, by)
         state.failures = 0
-        state.opened_at = None
         state.last_error = None
         state.last_seen = self._clock()
         state.succeeded_at = self._wall()
-        if was_away and self.freed is not None:
+        if state.opened_at is None and not state.rests_until:
+            return
+        if state.opened_at is not None:
+            self._tell(Circuit.CLOSED, endpoint, by)
+        state.opened_at = None
+        if self.freed is not None:
             self.freed(endpoint)
 
     def begins_again(self, endpoint: Endpoint, state: EndpointHealth, by: str = "") -> None:

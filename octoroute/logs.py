@@ -6,11 +6,17 @@ a full disk costs lines, never answers.
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import json
 import logging
+import math
 import sys
+import threading
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, BinaryIO, TextIO
 
 import msgspec
@@ -21,6 +27,13 @@ LEVELS = {"trace": logging.NOTSET, "debug": logging.DEBUG, "info": logging.INFO,
 PALETTE = ("\x1b[92m", "\x1b[94m", "\x1b[95m", "\x1b[96m", "\x1b[93m", "\x1b[91m")
 """Green, blue, magenta, cyan, yellow, red: the first six providers differ, the rest are stable."""
 RESET = "\x1b[0m"
+MOMENT_S = 0.1
+"""How long a request's line may wait for others,"""
+MOST_WAITING = 128
+"""and for how many."""
+WHOLE_BYTES = 4096
+"""A pipe takes so much at once or not at all, so that lines of several processes do not mix. Source: POSIX, PIPE_BUF on Linux."""
+_ENCODER = msgspec.json.Encoder(enc_hook=repr)
 _BOLD, _DIM = "\x1b[1m", "\x1b[2m"
 _LEVEL_COLOURS = {
     "critical": "\x1b[91m",
@@ -32,24 +45,101 @@ _LEVEL_COLOURS = {
 
 
 class Lines:
-    """A file that lines are written to, whatever its state; `dropped` counts those it did not take."""
+    """A file that lines are written to, whatever its state; `dropped` counts those it did not take.
 
-    def __init__(self, file: BinaryIO) -> None:
+    What is `put` there waits a moment for others if it is `patient`, so that many are written at once. What is written and
+    flushed, as structlog does it, goes at once, after what waits. `shared`: other processes write there, too. Any thread may do
+    any of it.
+    """
+
+    def __init__(self, file: BinaryIO, *, patient: bool = False, shared: bool = False) -> None:
         self._file = file
+        self._most = MOST_WAITING if patient else 0
+        self._most_bytes = WHOLE_BYTES if shared else math.inf
+        self._waiting: deque[bytes] = deque()
+        self._is_due = False
+        self._lock = threading.Lock()
         self.dropped = 0
 
-    def write(self, data: bytes) -> int:
-        try:
-            return self._file.write(data)
-        except (OSError, ValueError):
-            self.dropped += 1
-            return 0
+    def put(self, line: bytes) -> None:
+        self._waiting.append(line)
+        if len(self._waiting) >= self._most:
+            self.flush()
+        elif not self._is_due:
+            self._flush_soon()
+
+    def write(self, line: bytes) -> int:
+        self._waiting.append(line)
+        return len(line)
 
     def flush(self) -> None:
+        with self._lock:
+            while self._waiting:
+                lines = self._next()
+                try:
+                    _write_all(self._file, b"".join(lines))
+                    self._file.flush()
+                except (OSError, ValueError):
+                    self.dropped += len(lines)
+
+    def _next(self) -> list[bytes]:
+        """As many as may be written together."""
+        take = self._waiting.popleft
+        lines = [take()]
+        room = self._most_bytes - len(lines[0])
+        while self._waiting and (room := room - len(self._waiting[0])) >= 0:
+            lines.append(take())
+        return lines
+
+    def _flush_soon(self) -> None:
         try:
-            self._file.flush()
-        except (OSError, ValueError):
-            self.dropped += 1
+            asyncio.get_running_loop().call_later(MOMENT_S, self._flush_now)
+        except RuntimeError:  # there is no loop
+            self.flush()
+        else:
+            self._is_due = True
+
+    def _flush_now(self) -> None:
+        self._is_due = False
+        self.flush()
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    """A file without a buffer (`PYTHONUNBUFFERED`) may take a part of it, or nothing."""
+    left = memoryview(data)
+    while left:
+        taken = file.write(left)
+        if not taken:
+            raise BlockingIOError
+        left = left[taken:]
+
+
+class Direct(structlog.BytesLoggerFactory):
+    """The same lines without structlog, for those that every request writes. Only where nothing will be configured again."""
+
+    def __init__(self, lines: Lines, level: int) -> None:
+        super().__init__(lines)  # type: ignore[arg-type]
+        self.levels = {name.lower() for name, value in logging.getLevelNamesMapping().items() if value >= level}
+        """Which are to be written."""
+        self._lines = lines
+
+    def write(self, level: str, event: str, told: dict[str, Any]) -> None:
+        """`told` becomes the line. One that is not good news is written at once."""
+        told["event"] = event
+        told["level"] = level
+        told["timestamp"] = datetime.now(UTC)
+        self._lines.put(_encoded(told) + b"\n")
+        if level != "info":
+            self._lines.flush()
+
+    def flush(self) -> None:
+        self._lines.flush()
+
+
+def direct() -> Direct | None:
+    """None: lines are structlog's business."""
+    factory = structlog.get_config()["logger_factory"]
+    return factory if isinstance(factory, Direct) else None
 
 
 def configure(
@@ -60,13 +150,16 @@ def configure(
     out: TextIO | None = None,
     env: Mapping[str, str] | None = None,
     once: bool = False,
+    shared: bool = False,
 ) -> Lines:
     """`style`: auto, console, or json. `providers` in the order of the configuration, for their colours.
 
-    `once`: this process will not be configured again, so that loggers may be kept ready.
+    `once`: this process will not be configured again, so that loggers may be kept ready. `shared`: it will fork, and all of them
+    write.
     """
     stream = out or sys.stdout
-    lines = Lines(stream.buffer)
+    lines = Lines(stream.buffer, patient=once and not stream.isatty(), shared=shared)
+    factory = structlog.BytesLoggerFactory(lines)  # type: ignore[arg-type]
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -81,10 +174,13 @@ def configure(
         processors.append(rendered)
     else:
         processors += [structlog.processors.format_exc_info, _json]
+        if once:
+            factory = Direct(lines, LEVELS[level])
+            atexit.register(lines.flush)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.BytesLoggerFactory(lines),  # type: ignore[arg-type]
+        logger_factory=factory,
         cache_logger_on_first_use=once,
     )
     _adopt_stdlib(LEVELS[level])
@@ -111,8 +207,12 @@ def as_a_guest() -> None:
 
 
 def _json(logger: object, name: str, event: MutableMapping[str, Any]) -> bytes:  # noqa: ARG001 - structlog's signature
+    return _encoded(event)
+
+
+def _encoded(event: MutableMapping[str, Any]) -> bytes:
     try:
-        return msgspec.json.encode(event, enc_hook=repr)
+        return _ENCODER.encode(event)
     except UnicodeEncodeError:  # half a surrogate pair, as in a file name that is no text
         return json.dumps(event, default=repr).encode()
 

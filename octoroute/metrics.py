@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -18,8 +19,9 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # pyright: ignore[reportUnknownVariableType]
 from prometheus_client.values import MutexValue, ValueClass
 
+from octoroute.alike import RATIOS, ROUTING_MS, SECONDS, Alike, Spread, key
 from octoroute.health import Circuit, Health
-from octoroute.types import ContextUse, Decision, Endpoint, Outcome, Usage
+from octoroute.types import ContextUse, Decision, Ending, Endpoint, Outcome, Usage
 
 
 class Described(NamedTuple):
@@ -29,7 +31,8 @@ class Described(NamedTuple):
     buckets: tuple[float, ...] | None = None
 
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+MOST_WAITING = 1000
+"""Kinds of requests that are added up apart before they are written together."""
 
 TABLE: tuple[Described, ...] = (
     # v1's names and meanings
@@ -38,7 +41,7 @@ TABLE: tuple[Described, ...] = (
         "octoroute_routing_duration_ms",
         ("strategy",),
         "Time to decide the tier, in milliseconds; requests whose client decided are not in it.",
-        (0.1, 0.5, 1, 5, 10, 50, 100, 500, 1000),
+        ROUTING_MS,
     ),
     Described("octoroute_model_invocations_total", ("tier",), "Answers delivered completely."),
     Described("octoroute_mid_stream_failures_total", ("endpoint",), "Answers that broke after they had begun."),
@@ -59,10 +62,8 @@ TABLE: tuple[Described, ...] = (
     ),
     Described("octoroute_retries_total", ("endpoint",), "Attempts after the first of a request."),
     Described("octoroute_fallbacks_total", ("tier",), "Requests answered by another endpoint than the one asked first."),
-    Described(
-        "octoroute_request_duration_seconds", ("tier", "stream"), "From the request's arrival to the answer's end.", _SECONDS
-    ),
-    Described("octoroute_first_event_seconds", ("tier",), "From the request's arrival to the answer's first event.", _SECONDS),
+    Described("octoroute_request_duration_seconds", ("tier", "stream"), "From the request's arrival to the answer's end.", SECONDS),
+    Described("octoroute_first_event_seconds", ("tier",), "From the request's arrival to the answer's first event.", SECONDS),
     Described("octoroute_tokens_total", ("endpoint", "kind"), "Tokens by kind: input, output, cached, reasoning, estimated."),
     Described("octoroute_cost_usd_total", ("endpoint",), "Cost by the configured prices."),
     Described("octoroute_routing_decisions_total", ("strategy", "tier", "reason"), "Tier decisions and their reasons."),
@@ -77,9 +78,9 @@ TABLE: tuple[Described, ...] = (
         "octoroute_prompt_estimate_ratio",
         ("endpoint",),
         "Estimated over counted prompt tokens.",
-        (0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 4),
+        RATIOS,
     ),
-    Described("octoroute_queue_wait_seconds", ("ending",), "Time in the queue, of requests that had to wait.", _SECONDS),
+    Described("octoroute_queue_wait_seconds", ("ending",), "Time in the queue, of requests that had to wait.", SECONDS),
     Described(
         "octoroute_cascade_total",
         ("result", "check"),
@@ -119,9 +120,11 @@ class Metrics:
         self._reason = reason
         disable_created_metrics()  # a second series for each counter, which nobody reads
         self._registry = CollectorRegistry()
-        self._families: dict[str, Counter | Histogram] = {row.name: _family(row, self._registry) for row in TABLE}
+        self._families: dict[str, Counter | _Histogram] = {row.name: _family(row, self._registry) for row in TABLE}
         self._counters: dict[tuple[str, ...], Counter] = {}
-        self._histograms: dict[tuple[str, ...], Histogram] = {}
+        self._histograms: dict[tuple[str, ...], _Histogram] = {}
+        self._waiting: dict[tuple[object, ...], Alike] = {}
+        self._lock = threading.Lock()
         self._gauges = _Gauges(health, endpoints, queue_depth)
         self._shared: dict[str, Gauge] = {}
         if ValueClass is MutexValue:
@@ -132,82 +135,104 @@ class Metrics:
                 self._shared[row.name] = Gauge(row.name, row.help, row.labels, registry=self._registry, multiprocess_mode=mode)
 
     def count(self, name: str, *labels: str, by: float = 1) -> None:
-        key = (name, *labels)
-        child = self._counters.get(key)
+        named = (name, *labels)
+        child = self._counters.get(named)
         if child is None:
             family = self._families[name]
             assert isinstance(family, Counter)
-            child = self._counters[key] = family.labels(*labels) if labels else family
+            child = self._counters[named] = family.labels(*labels) if labels else family
         child.inc(by)
 
     def observe(self, name: str, value: float, *labels: str) -> None:
         """Raises ValueError for what is no measurement: NaN, an infinity, a negative."""
         if not math.isfinite(value) or value < 0:
             raise ValueError(f"{name}: {value} is not a measurement")
-        key = (name, *labels)
-        child = self._histograms.get(key)
+        self._histogram(name, *labels).observe(value)
+
+    def _histogram(self, name: str, *labels: str) -> _Histogram:
+        named = (name, *labels)
+        child = self._histograms.get(named)
         if child is None:
             family = self._families[name]
-            assert isinstance(family, Histogram)
-            child = self._histograms[key] = family.labels(*labels) if labels else family
-        child.observe(value)
+            assert isinstance(family, _Histogram)
+            child = self._histograms[named] = family.labels(*labels) if labels else family
+        return child
 
     def record(self, outcome: Outcome) -> None:
-        """One request, wholly. Raises ValueError when its times make no sense (a clock that runs backwards)."""
-        self._record_decision(outcome)
+        """One request, wholly. Raises ValueError when its numbers make no sense, and counts nothing of it then."""
+        attempts = outcome.attempts
+        endpoint = outcome.endpoint or (attempts[-1].endpoint if attempts else None)
+        like = key(outcome, endpoint)
+        with self._lock:
+            alike = self._waiting.get(like)
+            if alike is None:
+                alike = self._waiting[like] = Alike(outcome, endpoint)
+            alike.add(outcome, endpoint)
+        if len(self._waiting) > MOST_WAITING:
+            self.fold()
+        if not alike.at_once:
+            self.record_attempts(outcome)
         if outcome.queued_s is not None:
             self.observe("octoroute_queue_wait_seconds", outcome.queued_s, outcome.ending)
         if outcome.cache is not None:
             self.count("octoroute_cache_total", outcome.cache)
-        self.record_attempts(outcome)
-        endpoint = outcome.endpoint or (outcome.attempts[-1].endpoint if outcome.attempts else None)
-        if endpoint is None:
-            if outcome.error:
-                self.count("octoroute_client_errors_total", outcome.error)
-            return
-        self.count("octoroute_outcomes_total", endpoint.id, outcome.ending)
-        self.observe("octoroute_request_duration_seconds", outcome.total_s, endpoint.tier, "true" if outcome.stream else "false")
-        if outcome.first_event_s is not None:
-            self.observe("octoroute_first_event_seconds", outcome.first_event_s, endpoint.tier)
-        if outcome.ending == "answered":
-            self.count("octoroute_model_invocations_total", endpoint.tier)
-        elif outcome.ending == "broken":
-            self.count("octoroute_mid_stream_failures_total", endpoint.id)
-        if outcome.context is not None:
-            self._record_context(outcome.context, endpoint)
-        if outcome.usage is not None:
-            self._record_usage(outcome.usage, endpoint)
-            counted = 0 if outcome.usage.estimated else outcome.usage.input_tokens
-            if counted and outcome.prompt_estimate:
-                self.observe("octoroute_prompt_estimate_ratio", outcome.prompt_estimate / counted, endpoint.id)
         if outcome.cascade is not None:
             self.count("octoroute_cascade_total", outcome.cascade, outcome.check or "")
-
-    def _record_decision(self, outcome: Outcome) -> None:
-        decision = outcome.decision
-        if decision is None:
-            return
-        self.count("octoroute_requests_total", decision.tier, decision.by)
-        if decision.by != "client":
-            self.observe("octoroute_routing_duration_ms", outcome.routing_s * 1000, decision.by)
-        self.count("octoroute_routing_decisions_total", decision.by, decision.tier, self._reason(decision))
+        if outcome.context is not None and endpoint is not None:
+            self._record_context(outcome.context, endpoint)
+        if outcome.error and endpoint is None:
+            self.count("octoroute_client_errors_total", outcome.error)
 
     def record_attempts(self, outcome: Outcome) -> None:
         attempts = outcome.attempts
         for attempt in attempts:
             self.count("octoroute_attempts_total", attempt.endpoint.id, attempt.error or "")
-            if attempt.usage is not None and (attempt.rejected or attempt.error):
-                self._record_usage(attempt.usage, attempt.endpoint)
+            usage, price = attempt.usage, attempt.endpoint.price
+            if usage is not None and (attempt.rejected or attempt.error):
+                self._record_usage(usage, attempt.endpoint, 0.0 if price is None else usage.cost(price))
         if len(attempts) > 1 and outcome.cascade not in {"escalated", "fell_back"}:  # a second opinion is no retry
             for attempt in attempts[1:]:
                 self.count("octoroute_retries_total", attempt.endpoint.id)
             if outcome.endpoint is not None and outcome.endpoint.id != attempts[0].endpoint.id:
                 self.count("octoroute_fallbacks_total", outcome.endpoint.tier)
 
-    def _record_usage(self, usage: Usage, endpoint: Endpoint) -> None:
-        cost = 0.0 if endpoint.price is None else usage.cost(endpoint.price)
-        if cost:
-            self.count("octoroute_cost_usd_total", endpoint.id, by=cost)
+    def fold(self) -> None:
+        """What was added up so far goes into the registry, where a scrape finds it."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for alike in waiting.values():
+            if alike.count:
+                self._write(alike)
+
+    def _write(self, alike: Alike) -> None:
+        example, endpoint, count = alike.example, alike.endpoint, alike.count
+        decision = example.decision
+        if decision is not None:
+            self.count("octoroute_requests_total", decision.tier, decision.by, by=count)
+            self.count("octoroute_routing_decisions_total", decision.by, decision.tier, self._reason(decision), by=count)
+            if decision.by != "client":
+                self._histogram("octoroute_routing_duration_ms", decision.by).take(alike.routing_ms)
+        if endpoint is None:
+            return
+        if alike.at_once:
+            self.count("octoroute_attempts_total", endpoint.id, "", by=count)
+        self.count("octoroute_outcomes_total", endpoint.id, example.ending, by=count)
+        if example.ending is Ending.ANSWERED:
+            self.count("octoroute_model_invocations_total", endpoint.tier, by=count)
+        elif example.ending is Ending.BROKEN:
+            self.count("octoroute_mid_stream_failures_total", endpoint.id, by=count)
+        streamed = "true" if example.stream else "false"
+        self._histogram("octoroute_request_duration_seconds", endpoint.tier, streamed).take(alike.total_s)
+        if alike.first_event_s:
+            self._histogram("octoroute_first_event_seconds", endpoint.tier).take(alike.first_event_s)
+        if alike.usage is not None:
+            self._record_usage(alike.usage, endpoint, alike.cost_usd)
+        if alike.ratio:
+            self._histogram("octoroute_prompt_estimate_ratio", endpoint.id).take(alike.ratio)
+
+    def _record_usage(self, usage: Usage, endpoint: Endpoint, cost_usd: float) -> None:
+        if cost_usd:
+            self.count("octoroute_cost_usd_total", endpoint.id, by=cost_usd)
         if usage.estimated:
             self.count("octoroute_tokens_total", endpoint.id, "estimated", by=usage.input_tokens + usage.output_tokens)
             return
@@ -228,11 +253,13 @@ class Metrics:
 
     def total(self, name: str) -> float:
         """The sum over a counter's children."""
+        self.fold()
         return sum(sample.value for metric in self._families[name].collect() for sample in metric.samples if sample.name == name)
 
     def exposition(self) -> bytes:
         """Prometheus' text format, of all workers. Milliseconds of work: call it off the loop."""
         if not self._shared:
+            self.fold()
             return generate_latest(self._registry)
         self.share()
         registry = CollectorRegistry()
@@ -241,19 +268,32 @@ class Metrics:
 
     @property
     def shared(self) -> bool:
-        """Whether there are other workers, who must be told the gauges now and then."""
+        """Whether there are other workers, who must be told now and then."""
         return bool(self._shared)
 
     def share(self) -> None:
-        """Tell the other workers the gauges, which are otherwise read when somebody scrapes."""
+        """Tell the other workers what is otherwise worked out when somebody scrapes."""
+        self.fold()
         for name, label, value in self._gauges.values():
             gauge = self._shared[name]
             (gauge.labels(*label) if label else gauge).set(value)
 
 
-def _family(row: Described, registry: CollectorRegistry) -> Counter | Histogram:
+class _Histogram(Histogram):
+    _sum: Any  # the library leaves both untyped
+    _buckets: list[Any]
+
+    def take(self, spread: Spread) -> None:
+        """What was measured and sorted elsewhere."""
+        self._sum.inc(spread.sum)
+        for bucket, count in zip(self._buckets, spread.counts, strict=True):
+            if count:
+                bucket.inc(count)
+
+
+def _family(row: Described, registry: CollectorRegistry) -> Counter | _Histogram:
     if row.buckets is not None:
-        return Histogram(row.name, row.help, row.labels, buckets=row.buckets, registry=registry)
+        return _Histogram(row.name, row.help, row.labels, buckets=row.buckets, registry=registry)
     return Counter(row.name.removesuffix("_total"), row.help, row.labels, registry=registry)
 
 

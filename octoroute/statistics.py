@@ -6,13 +6,12 @@ each combination and they are added up when somebody looks, so that recording st
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from math import ceil, log
+from typing import Any
 
 from octoroute.types import Ending, Outcome, Usage
-
-K = TypeVar("K", bound=tuple[str, ...])
 
 PERCENTILE_ERROR = 0.01
 """A percentile is off by at most this share of itself."""
@@ -21,8 +20,10 @@ NO_KEY = "none"
 NO_TIER = "none"
 
 _GROWTH = (1 + PERCENTILE_ERROR) / (1 - PERCENTILE_ERROR)
-_PER_LOG = 1 / math.log(_GROWTH)
+_PER_LOG = 1 / log(_GROWTH)
 _SMALLEST_S = 1e-6
+_FIRST = ceil(log(_SMALLEST_S) * _PER_LOG)
+_ANSWERED = Ending.ANSWERED  # looked up once: before Python 3.12 that costs as much as a call
 
 
 class Durations:
@@ -34,19 +35,18 @@ class Durations:
     __slots__ = ("_buckets", "count", "sum_s")
 
     def __init__(self) -> None:
-        self._buckets: dict[int, int] = {}
+        self._buckets: defaultdict[int, int] = defaultdict(int)
         self.count = 0
         self.sum_s = 0.0
 
     def add(self, seconds: float) -> None:
-        at = math.ceil(math.log(max(seconds, _SMALLEST_S)) * _PER_LOG)
-        self._buckets[at] = self._buckets.get(at, 0) + 1
+        self._buckets[ceil(log(seconds) * _PER_LOG) if seconds > _SMALLEST_S else _FIRST] += 1
         self.count += 1
         self.sum_s += seconds
 
     def merge(self, other: Durations) -> None:
         for at, count in other._buckets.items():
-            self._buckets[at] = self._buckets.get(at, 0) + count
+            self._buckets[at] += count
         self.count += other.count
         self.sum_s += other.sum_s
 
@@ -56,7 +56,7 @@ class Durations:
 
     def percentile_s(self, share: float) -> float | None:
         """The smallest value that `share` of all do not exceed; None when there are none."""
-        rank = max(1, math.ceil(share * self.count))
+        rank = max(1, ceil(share * self.count))
         seen = 0
         for at in sorted(self._buckets):
             seen += self._buckets[at]
@@ -103,8 +103,9 @@ class Tally:
     def count(self) -> int:
         return self.answered + self.refused + self.failed + self.broken + self.abandoned
 
-    def ended(self, ending: Ending, took_s: float, at: float) -> None:
-        if ending is Ending.ANSWERED:
+    def ended(self, ending: Ending, took_s: float, at: float, usage: Usage | None = None, cost_usd: float | None = None) -> None:
+        self.last_at = at
+        if ending is _ANSWERED:
             self.answered += 1
             self.times.add(took_s)
         elif ending is Ending.REFUSED:
@@ -115,10 +116,9 @@ class Tally:
             self.broken += 1
         else:
             self.abandoned += 1
-        self.last_at = max(self.last_at, at)
-
-    def spent(self, usage: Usage, cost_usd: float) -> None:
-        self.cost_usd += cost_usd
+        if usage is None:
+            return
+        self.cost_usd += cost_usd or 0.0
         if usage.estimated:
             self.estimated_tokens += usage.input_tokens + usage.output_tokens
             return
@@ -146,19 +146,18 @@ class Statistics:
 
     def reset(self) -> None:
         self.since = self._wall()
-        self._requests: dict[tuple[str, str], Tally] = {}
+        self._requests: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
         """By (tier, key)."""
-        self._asked: dict[tuple[str, str, str], Tally] = {}
+        self._asked: defaultdict[tuple[str, str, str], Tally] = defaultdict(Tally)
         """By (endpoint's id, name, provider)."""
 
     def record(self, outcome: Outcome) -> None:
         now = self._wall()
         endpoint = outcome.endpoint
-        tier = endpoint.tier.value if endpoint else outcome.decision.tier.value if outcome.decision else NO_TIER
-        request = _tally(self._requests, (tier, outcome.key_name or NO_KEY))
-        request.ended(outcome.ending, outcome.total_s, now)
-        if outcome.usage is not None:
-            request.spent(outcome.usage, outcome.cost_usd or 0.0)
+        tier = endpoint.tier if endpoint else outcome.decision.tier if outcome.decision else NO_TIER
+        self._requests[tier, outcome.key_name or NO_KEY].ended(
+            outcome.ending, outcome.total_s, now, outcome.usage, outcome.cost_usd
+        )
         self.record_attempts(outcome, now)
 
     def record_attempts(self, outcome: Outcome, now: float | None = None) -> None:
@@ -166,14 +165,12 @@ class Statistics:
         at = self._wall() if now is None else now
         for attempt in outcome.attempts:
             asked = attempt.endpoint
-            tally = _tally(self._asked, (asked.id, asked.name, asked.provider))
+            tally = self._asked[asked.id, asked.name, asked.provider]
             if attempt.error is not None:
                 tally.ended(Ending.REFUSED if attempt.error == "upstream_declined" else Ending.FAILED, attempt.took_s, at)
                 continue
-            rest_s = outcome.total_s - (outcome.total_s if outcome.first_event_s is None else outcome.first_event_s)
-            tally.ended(outcome.ending, attempt.took_s + rest_s, at)
-            if outcome.usage is not None:
-                tally.spent(outcome.usage, outcome.cost_usd or 0.0)
+            rest_s = 0.0 if outcome.first_event_s is None else outcome.total_s - outcome.first_event_s
+            tally.ended(outcome.ending, attempt.took_s + rest_s, at, outcome.usage, outcome.cost_usd)
 
     def told(self) -> dict[str, Any]:
         """As JSON. Latencies in seconds, costs in USD, times in seconds since the epoch."""
@@ -201,13 +198,6 @@ class Statistics:
         }
 
 
-def _tally(tallies: dict[K, Tally], key: K) -> Tally:
-    found = tallies.get(key)
-    if found is None:
-        found = tallies[key] = Tally()
-    return found
-
-
 def _total(tallies: Iterable[Tally]) -> Tally:
     total = Tally()
     for tally in tallies:
@@ -224,7 +214,7 @@ def _grouped(named: Iterable[tuple[str, Tally]]) -> dict[str, Tally]:
 
 def _rows(groups: Mapping[str, Tally]) -> dict[str, dict[str, Any]]:
     return {
-        name: {
+        str(name): {
             "requests": tally.count,
             "successes": tally.answered,
             "failures": tally.failed + tally.broken,

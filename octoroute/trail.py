@@ -20,6 +20,8 @@ from octoroute.types import CHAT_TIERS, Attempt, ContextUse, Decision, Ending, E
 ABANDONED = "abandoned"
 """In an error's place for the attempt that was under way when the client left."""
 
+_ANSWERED = Ending.ANSWERED  # looked up once: before Python 3.12 that costs as much as a call
+
 
 class Ledger(Protocol):
     def settle(self, outcome: Outcome, request: Request | None) -> None: ...
@@ -232,14 +234,17 @@ class Trail:
             return
         self._settled = True
         self.end(Ending.ABANDONED)
-        self._tell_health()
-        if self._opened is not None:
-            self._opened.close()
+        usage, lease, opened = None, self._lease, self._opened
+        if lease is not None:
+            self._tell_health(lease)
+        if opened is not None:
+            opened.close()
         if self._aside is not None:
             self._finish_aside()
-        usage = None if self._opened is None else self._usage_of(self._opened)
-        if self._lease is not None:
-            self._lease.release(usage)
+        if opened is not None:
+            usage = self._usage_of(opened)
+        if lease is not None:
+            lease.release(usage)
         if self._answered_at is not None and usage is not None:
             self.attempts[self._answered_at] = msgspec.structs.replace(self.attempts[self._answered_at], usage=usage)
         outcome = self._outcome(usage)
@@ -249,42 +254,48 @@ class Trail:
         if self.listener is not None:
             self.listener(outcome)
 
-    def _tell_health(self) -> None:
-        if self._lease is None:
-            return
-        if self._ending is Ending.ANSWERED:
-            self._lease.succeeded()
+    def _tell_health(self, lease: Lease) -> None:
+        if self._ending is _ANSWERED:
+            lease.succeeded()
         elif self._ending is Ending.BROKEN and isinstance(self._error, UpstreamError):
-            self._lease.failed(self._error)
+            lease.failed(self._error)
 
     def _outcome(self, usage: Usage | None) -> Outcome:
+        """In two steps: CPython passes more than fifteen named arguments in a dictionary, which costs four times as much."""
         assert self._ending is not None
-        ended_at = self._ended_at or self._clock()
-        endpoint = self._lease.endpoint if self._lease else None
-        first = self._first_event_at
-        return Outcome(
-            request_id=self._request.id,
-            dialect=self._request.dialect,
+        assert self._ended_at is not None
+        request, lease, first, attempts = self._request, self._lease, self._first_event_at, tuple(self.attempts)
+        outcome = Outcome(
+            request_id=request.id,
+            dialect=request.dialect,
             asked_for=self._asked_for(),
-            stream=self._request.stream,
+            stream=request.stream,
             ending=self._ending,
             status=self._status(),
-            decision=self.decision,
+            decision=self._decision,
             routing_s=self._routing_s,
-            queued_s=self._queued_s,
-            cache=self.cache,
-            attempts=tuple(self.attempts),
-            endpoint=endpoint,
-            error=self._error.code if self._error else None,
+            attempts=attempts,
+            endpoint=None if lease is None else lease.endpoint,
             usage=usage,
             first_event_s=None if first is None else first - self._started_at,
-            total_s=ended_at - self._started_at,
-            cost_usd=_total([attempt.cost_usd for attempt in self.attempts]),
+            total_s=self._ended_at - self._started_at,
+            key_name=self.key_name,
+            prompt_estimate=request.facts.context_tokens,
+        )
+        more = self._queued_s, self.cache, self._error, self._cascade, self._check, self.context, _cost_usd(attempts)
+        return outcome if more == _NOTHING_MORE else self._completed(outcome)
+
+    def _completed(self, outcome: Outcome) -> Outcome:
+        """With what most outcomes do not have."""
+        return msgspec.structs.replace(
+            outcome,
+            queued_s=self._queued_s,
+            cache=self.cache,
+            error=self._error.code if self._error else None,
+            cost_usd=_cost_usd(outcome.attempts),
             cascade=self._cascade,
             check=self._check,
-            key_name=self.key_name,
             context=self.context,
-            prompt_estimate=self._request.facts.context_tokens,
         )
 
     def _status(self) -> int:
@@ -294,13 +305,14 @@ class Trail:
         return 499 if self._first_event_at is None else 200
 
     def _asked_for(self) -> str:
-        if self.decision is None:
+        decision = self._decision
+        if decision is None:
             return "unknown"
-        if self.decision.rule is not None and self.decision.fixed:
+        if decision.rule is not None and decision.fixed:
             word = self._request.model.lower()
             return word if word == "auto" or word in CHAT_TIERS else "named"
-        if self.decision.by == "client":
-            return "named" if self.decision.only else self.decision.tier
+        if decision.by == "client":
+            return "named" if decision.only else decision.tier
         return "auto"
 
     def _usage_of(self, opened: Opened) -> Usage | None:
@@ -313,10 +325,17 @@ class Trail:
         return Usage(input_tokens=self._request.facts.context_tokens, output_tokens=progress.output_chars // 4 or 1, estimated=True)
 
 
-def _total(costs: Sequence[float | None]) -> float | None:
+_NOTHING_MORE = (None,) * 7
+
+
+def _cost_usd(attempts: Sequence[Attempt]) -> float | None:
     """None: nothing is known of any."""
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if known else None
+    total = None
+    for attempt in attempts:
+        price, usage = attempt.endpoint.price, attempt.usage
+        if price is not None and usage is not None:
+            total = usage.cost(price) + (total or 0.0)
+    return total
 
 
 def ending_of(error: OctorouteError) -> Ending:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 import structlog
 
+from octoroute.logs import direct
+
 log = structlog.stdlib.get_logger("octoroute.workers")
 
 MAX_DELAY_S = 30.0
@@ -60,6 +62,8 @@ class Workers:
         except Exception:
             log.exception("worker failed")
         finally:
+            if lines := direct():
+                lines.flush()
             os._exit(code)
 
     def _watch(self) -> int:

@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
         providers=[endpoint.provider for endpoint in config.endpoints],
         env=env,
         once=True,
+        shared=config.server.workers > 1,
     )
     if sys.stdout.isatty() and config.observability.log_format != "json":
         plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"

@@ -1,0 +1,121 @@
+"""Requests that count alike, added up in plain numbers until somebody reads the metrics. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from math import inf
+
+from octoroute.types import Endpoint, Outcome, Usage
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+ROUTING_MS = (0.1, 0.5, 1, 5, 10, 50, 100, 500, 1000)
+RATIOS = (0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 4)
+"""Upper bounds of buckets."""
+_ABSURD = 2**50
+"""So many tokens nobody has used; a float is still exact there."""
+
+
+class Spread:
+    """Measurements by the buckets they fall into, the last of which has no bound, and their sum."""
+
+    __slots__ = ("_bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def __bool__(self) -> bool:
+        """Whether anything was measured."""
+        return any(self.counts)
+
+    def add(self, value: float) -> None:
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+
+class Alike:
+    """How many requests there were like `example`, and the sums of the numbers in which they differ."""
+
+    __slots__ = (
+        "at_once",
+        "cached_tokens",
+        "cost_usd",
+        "count",
+        "endpoint",
+        "example",
+        "first_event_s",
+        "input_tokens",
+        "output_tokens",
+        "ratio",
+        "reasoning_tokens",
+        "routing_ms",
+        "total_s",
+    )
+
+    def __init__(self, example: Outcome, endpoint: Endpoint | None) -> None:
+        self.example = example
+        self.endpoint = endpoint
+        """Who answered, or was asked last."""
+        self.at_once = len(example.attempts) == 1 and not example.attempts[0].error and not example.attempts[0].rejected
+        """The first who was asked answered, as it nearly always is."""
+        self.count = self.input_tokens = self.output_tokens = self.cached_tokens = self.reasoning_tokens = 0
+        self.cost_usd = 0.0
+        self.routing_ms = Spread(ROUTING_MS)
+        self.total_s = Spread(SECONDS)
+        self.first_event_s = Spread(SECONDS)
+        self.ratio = Spread(RATIOS)
+        """Estimated over counted prompt tokens."""
+
+    def add(self, outcome: Outcome, endpoint: Endpoint | None) -> None:
+        """One of the same `key`. Raises ValueError when its times or tokens are no measurements, and adds nothing then."""
+        total_s, first_event_s, routing_s, usage = outcome.total_s, outcome.first_event_s, outcome.routing_s, outcome.usage
+        if not (0 <= total_s < inf and 0 <= routing_s < inf and (first_event_s is None or 0 <= first_event_s < inf)):
+            raise ValueError(f"{outcome.request_id}: its times are no measurements")
+        if usage is not None and endpoint is not None:
+            self._add_usage(usage, endpoint, outcome.prompt_estimate)
+        self.count += 1
+        self.routing_ms.add(routing_s * 1000)
+        self.total_s.add(total_s)
+        if first_event_s is not None:
+            self.first_event_s.add(first_event_s)
+
+    def _add_usage(self, usage: Usage, endpoint: Endpoint, estimate: int) -> None:
+        read, written, cached, reasoning = usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens
+        if not 0 <= read | written | cached | reasoning < _ABSURD:  # negative if one of them is
+            raise ValueError(f"{endpoint.id}: its tokens are no measurements")
+        self.input_tokens += read
+        self.output_tokens += written
+        self.cached_tokens += cached
+        self.reasoning_tokens += reasoning
+        if endpoint.price is not None:
+            self.cost_usd += usage.cost(endpoint.price)
+        if read and estimate and not usage.estimated:
+            self.ratio.add(estimate / read)
+
+    @property
+    def usage(self) -> Usage | None:
+        """Of all of them."""
+        if self.example.usage is None:
+            return None
+        return Usage(
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cached_tokens=self.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens,
+            estimated=self.example.usage.estimated,
+        )
+
+
+def key(outcome: Outcome, endpoint: Endpoint | None) -> tuple[object, ...]:
+    """The same for requests that have the same labels everywhere."""
+    decision, usage, attempts = outcome.decision, outcome.usage, outcome.attempts
+    return (
+        None if decision is None else (decision.tier, decision.by, decision.why, decision.rule),
+        None if endpoint is None else (endpoint.id, endpoint.tier),
+        outcome.ending,
+        outcome.stream,
+        None if usage is None else usage.estimated,
+        len(attempts) == 1 and (attempts[0].error or attempts[0].rejected),
+    )
