@@ -38,8 +38,9 @@ def head_of(status: int, fields: Iterable[tuple[str, str]]) -> bytes:
     text = "".join(lines)
     if not text.isprintable() and _UNSAFE.search(text):
         raise ValueError("a header holds a control character")
+    lines.append("")
     line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
-    return line + "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
+    return line + "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n"
 
 
 class Connection(Protocol):

@@ -21,6 +21,7 @@ WHEN: Mapping[str, str] = {
     "model_not_found": "no tier, name, or id is called so",
     "unknown_route": "there is no such path",
     "method_not_allowed": "the path is there, the method is not; see `allow`",
+    "request_timeout": "the request did not come to its end: 30 seconds for the headers, 60 without a byte of the body",
     "request_too_large": "larger than `server.max_request_bytes`",
     "unsupported_media_type": "the content type is not JSON",
     "headers_too_large": "more than 32 KiB of headers",
