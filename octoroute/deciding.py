@@ -124,15 +124,15 @@ class Deciding:
 
     async def _by_client(self, request: Request, house: House) -> Decision:
         provider = _provider_of(request, house)
-        if provider is None:
-            return await self._by_model(request, house)
-        return await self._of_provider(provider, request.model, request, house)
+        if provider is not None:
+            return await self._of_provider(provider, request.model, request, house)
+        word = _word(request.model)
+        if word == "auto":
+            return await self._routed(request, house)
+        return _ASKED[_TIERS[word]] if word in _TIERS else await self._by_name(request, house)
 
-    async def _by_model(self, request: Request, house: House) -> Decision:
+    async def _by_name(self, request: Request, house: House) -> Decision:
         model = request.model
-        decision = await self._by_word(_word(model), request, house)
-        if decision is not None:
-            return decision
         found = house.named(model) or self._variant(model, house)
         if found:
             return _named(found)
