@@ -160,8 +160,12 @@ class Gateway:
             most = min(most or len(planned.order), len(planned.order))
         return self._open_first(asked.request, planned, trail, house.retry, most, lease)
 
-    async def _reply(self, opened: Begun, house: House, trail: Trail, told: Mapping[str, str] | None = None) -> Reply:
-        headers = {**opened.headers, **self._way(trail), **(told or {})}
+    def _reply(
+        self, opened: Begun, house: House, trail: Trail, told: Mapping[str, str] | None = None
+    ) -> Coroutine[Any, Any, Reply]:
+        headers = {**opened.headers, **self._way(trail)}
+        if told is not None:
+            headers |= told
         if trail.warnings:
             headers["x-octoroute-warning"] = one_line(trail.warnings)
         endpoint, progress, sent = opened.endpoint, opened.progress, trail.request
@@ -170,7 +174,7 @@ class Gateway:
             headers |= context.headers(use, endpoint, house.context)
         outward = context.outward(house.context, sent, endpoint, progress, trail.cut)
         inbound, patience = self.inbound[sent.dialect], self.upstream.patience
-        return await Reply.begin(sent, inbound, opened, trail, headers, outward=outward, patience=patience)
+        return Reply.begin(sent, inbound, opened, trail, headers, outward=outward, patience=patience)
 
     async def _answer_by(self, cache: Cache, asked: Asked, decision: Decision, house: House, trail: Trail) -> Reply:
         """From the cache, or into it."""
@@ -358,11 +362,11 @@ class Gateway:
 
     def _way(self, trail: Trail) -> dict[str, str]:
         """Which way the request went, as headers; of the last endpoint that was asked."""
+        endpoint, decision = trail.endpoint, trail.decision
         way = {"x-octoroute-attempts": str(len(trail.attempts))}
-        if trail.decision is not None:
-            way["x-octoroute-strategy"] = trail.decision.by
-            way["x-octoroute-tier"] = trail.decision.tier
-        endpoint = trail.endpoint
+        if decision is not None:
+            way["x-octoroute-strategy"] = decision.by
+            way["x-octoroute-tier"] = decision.tier
         if endpoint is not None:
             way["x-octoroute-tier"] = endpoint.tier
             way["x-octoroute-endpoint"] = endpoint.id

@@ -5,7 +5,9 @@ The first choice of a request is told at debug only, and costs a call to nothing
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 
@@ -19,19 +21,23 @@ _CHANGES = {Circuit.OPEN: "breaker.opened", Circuit.HALF_OPEN: "breaker.half_ope
 
 class Notices:
     def __init__(self) -> None:
-        self._log = structlog.stdlib.get_logger("octoroute.route").bind()  # now, and not anew for each line
+        self._log: Any = structlog.stdlib.get_logger("octoroute.route").bind()  # now, and not anew for each line
+        # structlog's own loggers, the standard library's, and anybody else's
+        tells: Any = getattr(self._log, "is_enabled_for", None) or getattr(self._log, "isEnabledFor", None)
+        self._tells_of_first: bool = tells is None or tells(logging.DEBUG)
 
     def asked(self, request_id: str, before: Sequence[Attempt], endpoint: Endpoint) -> None:
         """`endpoint` is about to be asked; `before`: who failed already."""
         if not before:
-            self._log.debug(
-                "route.selected",
-                request_id=request_id,
-                provider=endpoint.provider,
-                model=endpoint.model,
-                endpoint=endpoint.id,
-                tier=endpoint.tier.value,
-            )
+            if self._tells_of_first:
+                self._log.debug(
+                    "route.selected",
+                    request_id=request_id,
+                    provider=endpoint.provider,
+                    model=endpoint.model,
+                    endpoint=endpoint.id,
+                    tier=endpoint.tier.value,
+                )
             return
         last = before[-1]
         self._log.info(

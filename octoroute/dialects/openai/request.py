@@ -10,7 +10,7 @@ from octoroute.dialects import sse
 from octoroute.dialects.body import Body, decode, encode
 from octoroute.dialects.facts import FactsBuilder, all_hints, auto_at, read_hints
 from octoroute.dialects.openai.errors import error_event, write_error
-from octoroute.dialects.openai.gist import ABSENT, Format, Gist, Message, StreamOptions, note, note_tools, read_gist
+from octoroute.dialects.openai.gist import ABSENT, Format, Message, StreamOptions, note, note_tools, read_gist
 from octoroute.dialects.shortening import History, Kind
 from octoroute.dialects.shortening import Message as Measured
 from octoroute.errors import BadRequest, OctorouteError
