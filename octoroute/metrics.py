@@ -31,7 +31,7 @@ class Described(NamedTuple):
     buckets: tuple[float, ...] | None = None
 
 
-MOST_WAITING = 1000
+MOST_WAITING = 200
 """Kinds of requests that are added up apart before they are written together."""
 
 TABLE: tuple[Described, ...] = (
