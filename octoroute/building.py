@@ -85,8 +85,9 @@ class Building:
         self.statistics = Statistics(wall)
         self.switches = Switches(health)
         self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, _reason, lambda: self.gateway.queue.depth)
-        self.scraper = Scraper(self.metrics, clock)
         self.ledger = Ledger(self.metrics, self.statistics)
+        self.statistics.catch_up = self.ledger.catch_up
+        self.scraper = Scraper(self.metrics, clock, catch_up=self.ledger.catch_up)
         self._vendors = Vendors(dialects.outbound(clock))
         upstream = Upstream(self._transport, self._vendors, self._vendors.outbound)
         self.gateway = Gateway(
@@ -148,6 +149,7 @@ class Building:
     async def stop(self) -> None:
         """Ends the background work, and every connection to an endpoint."""
         await self._owner.stop()
+        self.ledger.catch_up()
         self.metrics.fold()
         await self._transport.close()
 

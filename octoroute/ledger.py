@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,9 @@ log = structlog.stdlib.get_logger("octoroute.request")
 
 _FAILURES = frozenset({Ending.FAILED, Ending.BROKEN})
 
+LATE_S = 0.01
+MOST_LATE = 64
+"""How long, and how many, outcomes may wait to be written down."""
 ROUTING = "routing"
 """The dialect of our own questions to the routing model: they are work for an endpoint, but nobody's request."""
 
@@ -25,6 +29,7 @@ class Ledger:
         self._metrics = metrics
         self._statistics = statistics
         self._direct = direct()
+        self._late: list[Outcome] = []
         self.learn: Callable[[Request, Endpoint, Usage], None] | None = None
         """Told what providers reported, for those who estimate."""
         self.remember: Callable[[Outcome, Request | None], None] | None = None
@@ -33,27 +38,50 @@ class Ledger:
         """Told every outcome, in the task of its request."""
 
     def settle(self, outcome: Outcome, request: Request | None) -> None:
-        """Never raises: a request is not lost for its bookkeeping. `request` is None for what never became one."""
+        """Never raises: a request is not lost for its bookkeeping. `request` is None for what never became one.
+
+        Good news of a busy moment is written down together: the same work many times over costs a third of what it costs in
+        between everything else. What went wrong is written at once.
+        """
+        late = self._late
+        late.append(outcome)
+        if outcome.ending in _FAILURES or self._direct is None or len(late) >= MOST_LATE:
+            self.catch_up()
+        elif len(late) == 1:
+            asyncio.get_running_loop().call_later(LATE_S, self.catch_up)
+        if outcome.dialect == ROUTING:
+            return
         try:
-            if outcome.dialect == ROUTING:
-                self._metrics.record_attempts(outcome)
-                self._statistics.record_attempts(outcome)
-            else:
-                self._metrics.record(outcome)
-                self._statistics.record(outcome)
-                if self.learn and request and outcome.usage is not None and outcome.endpoint is not None:
-                    self.learn(request, outcome.endpoint, outcome.usage)
-                if self.remember:
-                    self.remember(outcome, request)
+            if self.learn and request and outcome.usage is not None and outcome.endpoint is not None:
+                self.learn(request, outcome.endpoint, outcome.usage)
+            if self.remember:
+                self.remember(outcome, request)
             if self.watcher is not None:
                 self.watcher(outcome)
         except Exception as error:
-            self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
-            log.exception("recording failed", request_id=outcome.request_id, error=repr(error))
-        if outcome.dialect == ROUTING:
-            self._tell("debug", "routing question", outcome)
-        else:
-            self._tell("warning" if outcome.ending in _FAILURES else "info", "request", outcome)
+            self._cannot(outcome, error)
+
+    def catch_up(self) -> None:
+        """Everything that was settled is written down after this."""
+        late, self._late = self._late, []
+        for outcome in late:
+            try:
+                if outcome.dialect == ROUTING:
+                    self._metrics.record_attempts(outcome)
+                    self._statistics.record_attempts(outcome)
+                else:
+                    self._metrics.record(outcome)
+                    self._statistics.record(outcome)
+            except Exception as error:
+                self._cannot(outcome, error)
+            if outcome.dialect == ROUTING:
+                self._tell("debug", "routing question", outcome)
+            else:
+                self._tell("warning" if outcome.ending in _FAILURES else "info", "request", outcome)
+
+    def _cannot(self, outcome: Outcome, error: Exception) -> None:
+        self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
+        log.error("recording failed", request_id=outcome.request_id, error=repr(error), exc_info=error)
 
     def _tell(self, level: str, event: str, outcome: Outcome) -> None:
         if self._direct is None:

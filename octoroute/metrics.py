@@ -331,8 +331,12 @@ def worker_died(pid: int) -> None:
 class Scraper:
     """The exposition, made in a thread and kept for a second, however many ask."""
 
-    def __init__(self, metrics: Metrics, clock: Callable[[], float], keep_s: float = 1.0) -> None:
+    def __init__(
+        self, metrics: Metrics, clock: Callable[[], float], keep_s: float = 1.0, *, catch_up: Callable[[], None] = lambda: None
+    ) -> None:
+        """`catch_up` is called first, in the loop: what has happened must be counted."""
         self._metrics = metrics
+        self._catch_up = catch_up
         self._clock = clock
         self._keep_s = keep_s
         self._text = b""
@@ -342,6 +346,7 @@ class Scraper:
     async def text(self) -> bytes:
         async with self._lock:
             if self._clock() - self._made_at >= self._keep_s:
+                self._catch_up()
                 self._text = await asyncio.to_thread(self._metrics.exposition)
                 self._made_at = self._clock()
             return self._text

@@ -142,9 +142,12 @@ class Statistics:
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
+        self.catch_up: Callable[[], object] = lambda: None
+        """Called before anybody reads: what has happened must be counted."""
         self.reset()
 
     def reset(self) -> None:
+        self.catch_up()
         self.since = self._wall()
         self._requests: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
         """By (tier, key)."""
@@ -174,6 +177,7 @@ class Statistics:
 
     def told(self) -> dict[str, Any]:
         """As JSON. Latencies in seconds, costs in USD, times in seconds since the epoch."""
+        self.catch_up()
         every = _total(self._requests.values())
         providers = _grouped((key[2], tally) for key, tally in self._asked.items())
         return {
