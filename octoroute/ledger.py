@@ -58,7 +58,7 @@ class Ledger:
                 self.remember(outcome, request)
             if self.watcher is not None:
                 self.watcher(outcome)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is told
             self._cannot(outcome, error)
 
     def catch_up(self) -> None:
@@ -72,7 +72,7 @@ class Ledger:
                 else:
                     self._metrics.record(outcome)
                     self._statistics.record(outcome)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it is told
                 self._cannot(outcome, error)
             if outcome.dialect == ROUTING:
                 self._tell("debug", "routing question", outcome)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import hypothesis
 import pytest
 
 from tests.support.fake import Fake
 from tests.support.house import House, Process, endpoint, settings
+
+# Both are about seconds, which belong to the machine and its neighbours.
+hypothesis.settings.register_profile("octoroute", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("octoroute")
 
 
 @pytest.fixture

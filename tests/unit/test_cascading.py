@@ -52,7 +52,7 @@ def quiet(made):
     return all(made.health.of(endpoint).in_flight == 0 for endpoint in made.gateway.house.endpoints) and made.transport.open == 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     small=st.sampled_from(BEHAVIOURS),
     big=st.sampled_from(BEHAVIOURS),

@@ -106,7 +106,7 @@ wholes = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.lists(heads | streams | refusals | wholes, min_size=1, max_size=4),
     st.booleans(),

@@ -172,7 +172,7 @@ class Circuits(RuleBasedStateMachine):
 
 
 TestCircuits = Circuits.TestCase
-TestCircuits.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestCircuits.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 def house(now: Now, threshold: int = THRESHOLD) -> Health:

@@ -188,7 +188,7 @@ def test_of_a_request_that_makes_no_sense_nothing_is_counted(numbers):
     assert metrics.total("octoroute_requests_total") == 1
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(OUTCOMES, max_size=8))
 def test_whenever_it_is_read_it_says_the_same(outcomes):
     often, once = made(), made()

@@ -6,7 +6,7 @@ import json
 import os
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoroute.conversation import Conversation, Role, Text, ToolCall, ToolResult
@@ -33,9 +33,7 @@ from octoroute.events import Finished
 from tests.support.anthropic_stream import check
 from tests.support.chunks import DONE, chunk, numbered, openai_message, sse, tool, tools, usage
 
-MORE = settings(
-    max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "200")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+MORE = settings(max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "200")))
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8) | st.sampled_from(
     ["", " ", "<think>", "</think>", "STOP"]
@@ -136,7 +134,7 @@ def merged(events):
     return [repr(event) for event in events]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(streams, st.booleans())
 def test_recutting_the_bytes_changes_nothing(frames, crlf):
     raw = b"".join(frames)

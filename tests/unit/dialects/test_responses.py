@@ -203,7 +203,7 @@ def test_an_error_in_mid_stream():
     assert alone[0]["code"] == "upstream_overloaded"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(streams)
 def test_any_chunks_make_a_stream_that_a_strict_client_accepts(frames):
     decoder, made = OpenAIDecoder(), encoder()
@@ -212,7 +212,7 @@ def test_any_chunks_make_a_stream_that_a_strict_client_accepts(frames):
         check(raw)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(shapes)
 def test_no_request_raises_anything_but_bad_request(body):
     for fields in (body, {"input": body}, {"input": [body]}):

@@ -125,7 +125,7 @@ def mangled(draw: st.DrawFn) -> bytes:
     return bytes(message)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.one_of(messages(), mangled()), st.lists(st.integers(0, 1000), max_size=12), st.sampled_from(["POST", "HEAD"]))
 @example(b"HTTP/1.1 200 OK\r\nempty:\r\nx: 1\r\ncontent-length: 0\r\n\r\n", [17, 22, 23, 24], "POST")
 def test_every_way_to_cut_it_reads_the_same(message: bytes, places: list[int], method: str):
@@ -134,7 +134,7 @@ def test_every_way_to_cut_it_reads_the_same(message: bytes, places: list[int], m
     assert asyncio.run(answered([message[i : i + 1] for i in range(len(message))], method)) == whole
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(messages())
 def test_a_regular_message_is_whole(message: bytes):
     status, headers, _, whole = asyncio.run(answered([message], "POST"))
@@ -148,7 +148,7 @@ def test_an_empty_header_does_not_swallow_the_next():
     assert asyncio.run(answered([message], "POST")) == (200, {"empty": "", "x": "1", "content-length": "2"}, b"ab", True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=2000), st.lists(st.integers(0, 3000), max_size=10), st.sampled_from([31, 15, -15]))
 def test_compression_is_undone_however_it_is_cut(plain: bytes, places: list[int], wbits: int):
     squeezer = zlib.compressobj(wbits=wbits)
