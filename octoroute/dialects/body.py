@@ -6,7 +6,7 @@ What is not looked at is not decoded, and what is not changed goes out byte for 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,20 +19,15 @@ _KEY = re.compile(rb'[ \t\n\r,]*("(?:[^"\\]|\\.)*")[ \t\n\r]*:[ \t\n\r]*')
 _COMMA = re.compile(rb"[ \t\n\r]*,")
 
 
-class Body:
+class Body(msgspec.Struct, frozen=True, eq=False):
     """`raw` is never changed; `patched` makes new bytes."""
 
-    __slots__ = ("raw", "values")
-
-    def __init__(self, raw: bytes, values: dict[str, msgspec.Raw]) -> None:
-        self.raw = raw
-        self.values = values
+    raw: bytes
+    values: dict[str, msgspec.Raw]
 
     @classmethod
     def parse(cls, raw: bytes) -> Body:
         """Raises BadRequest for anything but one JSON object in UTF-8."""
-        if not raw.strip():
-            raise BadRequest("the request body is empty; send a JSON object")
         try:
             if not raw.isascii():
                 raw.decode()  # the decoder below does not look inside the strings it skips
@@ -42,6 +37,8 @@ class Body:
         except msgspec.ValidationError as error:
             raise BadRequest(f"the request body must be a JSON object: {error}") from None
         except msgspec.DecodeError as error:
+            if not raw.strip():
+                raise BadRequest("the request body is empty; send a JSON object") from None
             raise BadRequest(f"the request body is not valid JSON: {error}") from None
         except RecursionError:
             raise BadRequest("the request body is nested too deeply") from None
@@ -63,7 +60,24 @@ class Body:
 
         Names that are not there are left out. Where a key stands twice the last one counts, and only that one goes out.
         """
-        spans = self._spans()
+        return self._rewritten(changes) or self._spliced(changes)
+
+    def _rewritten(self, changes: Mapping[str, bytes | None]) -> bytes | None:
+        """Written anew, which is the least work; None when that would change more than it should."""
+        if msgspec.json.encode(self.values) != self.raw:
+            return None
+        values = {**self.values}
+        for name, new in changes.items():
+            if name in values:
+                if new is None:
+                    del values[name]
+                else:
+                    values[name] = msgspec.Raw(new)
+        return msgspec.json.encode(values)
+
+    def _spliced(self, changes: Mapping[str, bytes | None]) -> bytes:
+        """With what is new put in its place, and the rest as it stands."""
+        spans = self._spans(changes)
         if spans is None:
             kept = {name: changes.get(name, value) for name, value in self.values.items()}
             return msgspec.json.encode(
@@ -73,8 +87,6 @@ class Body:
         pieces: list[bytes] = []
         at = 0
         for name, (key_at, value_at, value_end) in spans.items():
-            if name not in changes:
-                continue
             new = changes[name]
             if new is not None:
                 pieces += (raw[at:value_at], new)
@@ -91,8 +103,8 @@ class Body:
         pieces.append(raw[at:])
         return b"".join(pieces)
 
-    def _spans(self) -> dict[str, tuple[int, int, int]] | None:
-        """Name → (key starts, value starts, value ends); None when a key stands twice.
+    def _spans(self, names: Container[str]) -> dict[str, tuple[int, int, int]] | None:
+        """Of `names`: name → (key starts, value starts, value ends); None when a key stands twice.
 
         Only keys are scanned: the decoder has told how long each value is. A key that stands twice has one value
         in `values`, so the walk cannot come out at the closing brace.
@@ -109,7 +121,8 @@ class Body:
             if not raw.startswith(text, value_at):
                 return None
             at = value_at + len(text)
-            spans[name] = (key.start(1), value_at, at)
+            if name in names:
+                spans[name] = (key.start(1), value_at, at)
         return spans if raw[at:].strip() == b"}" else None
 
 
