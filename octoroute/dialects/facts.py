@@ -31,6 +31,7 @@ class Hints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     quality: float | None = None
 
 
+NO_HINTS = Hints()
 _HINTS = msgspec.json.Decoder(Hints)
 _MODEL = msgspec.json.Decoder(str)
 
@@ -46,12 +47,15 @@ _HEADERS = (
     _Header("x-octoroute-task-type", "task_type", Task),
     _Header("x-octoroute-quality", "quality", float),
 )
+_HEADER_NAMES = frozenset(header.name for header in _HEADERS)
 
 
 def auto_at(model: str) -> tuple[str, float | None]:
     """`auto:0.3` is `auto` with a quality; everything else is a model's name. BadRequest for a quality that is none."""
-    word, colon, text = model.partition(":")
-    if not colon or word.rpartition("/")[2].lower() not in _AUTO:
+    if ":" not in model:
+        return model, None
+    word, _, text = model.partition(":")
+    if word.rpartition("/")[2].lower() not in _AUTO:
         return model, None
     try:
         quality = float(text)
@@ -68,14 +72,23 @@ _AUTO = frozenset({"auto", "claude-octoroute-auto"})
 def read_hints(body: Body, headers: Mapping[str, str]) -> Hints:
     """`auto:QUALITY`, the body's object, then the headers, which win. BadRequest naming what is not understood."""
     raw = body.values.get("octoroute")
-    hints = Hints() if raw is None else decode(raw, _HINTS, "octoroute")
+    hints = NO_HINTS if raw is None else decode(raw, _HINTS, "octoroute")
     model = body.values.get("model")
+    quality = None
     if model is not None and hints.quality is None and b":" in bytes(model):
-        hints = msgspec.structs.replace(hints, quality=auto_at(decode(model, _MODEL, "model"))[1])
-    for header in _HEADERS:
-        text = headers.get(header.name)
-        if text is not None:
-            hints = msgspec.structs.replace(hints, **{header.field: _read_header(header, text)})
+        quality = auto_at(decode(model, _MODEL, "model"))[1]
+    return all_hints(hints, quality, headers)
+
+
+def all_hints(hints: Hints, quality: float | None, headers: Mapping[str, str]) -> Hints:
+    """The body's, with `auto:QUALITY` where that says nothing else, and the headers. Raises BadRequest."""
+    if quality is not None and hints.quality is None:
+        hints = msgspec.structs.replace(hints, quality=quality)
+    if not headers.keys().isdisjoint(_HEADER_NAMES):
+        for header in _HEADERS:
+            text = headers.get(header.name)
+            if text is not None:
+                hints = msgspec.structs.replace(hints, **{header.field: _read_header(header, text)})
     if hints.quality is not None and not 0 <= hints.quality <= 1:
         raise BadRequest("quality: must be between 0 and 1", param="octoroute.quality")
     return hints
@@ -92,6 +105,8 @@ def _read_header(header: _Header, text: str) -> Importance | Task | float:
 class FactsBuilder:
     """Fill the attributes, call `message` for each message in order, then `build`."""
 
+    __slots__ = ("attachments", "extra_chars", "images", "json", "messages", "text_chars", "tools")
+
     def __init__(self) -> None:
         self.tools = False
         self.images = 0
@@ -99,15 +114,19 @@ class FactsBuilder:
         self.attachments = False
         self.extra_chars = 0
         """Characters of tool schemas and the like: no part of the question, but of the context."""
-        self._messages: list[tuple[str, str]] = []
+        self.messages: list[tuple[str, str]] = []
+        """(role, text) of each, in order."""
+        self.text_chars = 0
+        """As `chars_of` counts them."""
 
     def message(self, role: str, text: str) -> None:
-        self._messages.append((role, text))
+        self.messages.append((role, text))
+        self.text_chars += chars_of(text)
 
     @property
     def chars(self) -> int:
         """Four a token, of everything that must fit a context window."""
-        return sum(_chars(text) for _, text in self._messages) + self.extra_chars + 4 * self.images * IMAGE_TOKENS
+        return self.text_chars + self.extra_chars + 4 * self.images * IMAGE_TOKENS
 
     def file(self, source: msgspec.Raw) -> None:
         """As it stands in the body: text counts as text, base64 by the pages that a PDF of such a size has."""
@@ -117,14 +136,17 @@ class FactsBuilder:
         self.extra_chars += len(view) if _PLAIN in beside else len(view) // BASE64_A_CHAR
 
     def build(self, hints: Hints, *, output_tokens: int | None) -> Facts:
-        messages = self._messages
-        last = next((at for at in range(len(messages) - 1, -1, -1) if messages[at][0] == "user"), None)
-        tokens = estimate_tokens(messages)
+        messages = self.messages
+        last = len(messages) - 1
+        while last >= 0 and messages[last][0] != "user":
+            last -= 1
+        earlier: list[tuple[str, str]] = []
+        for role, text in messages[last - EARLIER_MESSAGES if last > EARLIER_MESSAGES else 0 : last] if last > 0 else ():
+            earlier.append((role, text[:EARLIER_CHARS]))
+        tokens = self.text_chars // 4
         return Facts(
-            text="" if last is None else messages[last][1],
-            earlier=tuple(
-                (role, text[:EARLIER_CHARS]) for role, text in messages[max(0, (last or 0) - EARLIER_MESSAGES) : last or 0]
-            ),
+            text=messages[last][1] if last >= 0 else "",
+            earlier=tuple(earlier),
             tokens=tokens,
             context_tokens=tokens + self.extra_chars // 4 + self.images * IMAGE_TOKENS,
             output_tokens=output_tokens,
@@ -139,12 +161,12 @@ class FactsBuilder:
         )
 
 
-def estimate_tokens(messages: list[tuple[str, str]]) -> int:
+def estimate_tokens(text: str) -> int:
     """A quarter of the characters, as v1 counted; scripts of one word a character (CJK) count a token a character."""
-    return sum(_chars(text) for _, text in messages) // 4
+    return chars_of(text) // 4
 
 
-def _chars(text: str) -> int:
+def chars_of(text: str) -> int:
     if text.isascii():
         return len(text)
     return len(text) + 3 * ((len(text.encode("utf-8", "surrogatepass")) - len(text)) // 2)

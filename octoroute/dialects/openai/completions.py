@@ -21,6 +21,9 @@ class CompletionsInbound(OpenAIInbound):
     def history(self, request: Request) -> None:
         """One prompt, which is all there is."""
 
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+        return self.read_by_field(Body.parse(body), request_id=request_id, headers=headers)
+
     def facts(self, body: Body, headers: Mapping[str, str]) -> Facts:
         facts = FactsBuilder()
         prompt = body.decode("prompt", _PROMPT)

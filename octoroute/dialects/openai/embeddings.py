@@ -23,12 +23,15 @@ class EmbeddingsInbound(OpenAIInbound):
     def history(self, request: Request) -> None:
         """Each input is embedded whole."""
 
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+        return self.read_by_field(Body.parse(body), request_id=request_id, headers=headers)
+
     def facts(self, body: Body, headers: Mapping[str, str]) -> Facts:
         """`context_tokens` are those of the longest input: each has the model's window to itself."""
         del headers  # nobody decides how much model an embedding deserves
         if body.decode("stream", _STREAM):
             raise BadRequest("stream: embeddings are not streamed", param="stream")
-        sizes = [estimate_tokens([("", item)]) if isinstance(item, str) else len(item) for item in read_input(body)]
+        sizes = [estimate_tokens(item) if isinstance(item, str) else len(item) for item in read_input(body)]
         return Facts(tokens=sum(sizes), context_tokens=max(sizes), messages=len(sizes))
 
 

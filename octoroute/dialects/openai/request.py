@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from octoroute.dialects import sse
-from octoroute.dialects.body import UNSET, Body, decode, encode
-from octoroute.dialects.facts import FactsBuilder, auto_at, read_hints
+from octoroute.dialects.body import Body, decode, encode
+from octoroute.dialects.facts import FactsBuilder, all_hints, auto_at, read_hints
 from octoroute.dialects.openai.errors import error_event, write_error
-from octoroute.dialects.shortening import History, Kind, Message
+from octoroute.dialects.openai.gist import ABSENT, Format, Message, StreamOptions, note, note_tools, read_gist
+from octoroute.dialects.shortening import History, Kind
+from octoroute.dialects.shortening import Message as Measured
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.types import Facts, Request
 
-
-class _Part(msgspec.Struct):
-    type: str = ""
-    text: str | None = None
-    file: msgspec.Raw = msgspec.Raw(b"")
-
-
-class _Message(msgspec.Struct):
-    role: str
-    content: str | list[_Part] | None = None
-    tool_calls: msgspec.Raw = msgspec.Raw(b"null")  # msgspec takes no union with Raw
-
-
-class _Format(msgspec.Struct):
-    type: str = "text"
-
-
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
-
-
-_OPTIONS = msgspec.json.Decoder(_StreamOptions | None)
+_OPTIONS = msgspec.json.Decoder(StreamOptions | None)
 _MODEL = msgspec.json.Decoder(str)
-_MESSAGES = msgspec.json.Decoder(list[_Message])
+_MESSAGES = msgspec.json.Decoder(list[Message])
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
-_FORMAT = msgspec.json.Decoder(_Format | None)
+_FORMAT = msgspec.json.Decoder(Format | None)
 _BOOL = msgspec.json.Decoder(bool | None)
 
 _Number = msgspec.json.Decoder(float | None)
@@ -84,8 +65,6 @@ _KINDS: Mapping[str, Kind] = {
     "tool": "results",
     "function": "results",
 }
-_IMAGES = frozenset({"image_url", "input_image", "image"})
-_FILES = frozenset({"file", "input_file", "input_audio"})
 
 
 class OpenAIReader:
@@ -97,6 +76,25 @@ class OpenAIReader:
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
         parsed = Body.parse(body)
+        gist = read_gist(body)
+        if gist is None:
+            return self.read_by_field(parsed, request_id=request_id, headers=headers)
+        model, quality = auto_at(gist.model)
+        stream = gist.stream or False
+        return Request(
+            id=request_id,
+            dialect=self.name,
+            model=model,
+            stream=stream,
+            body=parsed,
+            facts=gist.facts(all_hints(gist.octoroute, quality, headers)),
+            headers=headers,
+            api=self.api,
+            wants_usage=stream and gist.wants_usage,
+        )
+
+    def read_by_field(self, parsed: Body, *, request_id: str, headers: Mapping[str, str]) -> Request:
+        """Raises BadRequest naming the first field that does not fit."""
         model, _ = auto_at(read_model(parsed))
         stream = parsed.decode("stream", _BOOL) or False
         for name, value in parsed.values.items():
@@ -162,46 +160,18 @@ def _facts(body: Body, headers: Mapping[str, str]) -> Facts:
     if not messages:
         raise BadRequest("messages: must be a list of at least one message", param="messages")
     facts = FactsBuilder()
-    for message in messages:
-        _note(message, facts)
+    note(messages, facts)
     for name in ("tools", "functions"):
-        if body.is_set(name):
-            facts.tools = True
-            facts.extra_chars += len(memoryview(body.values[name]))
+        note_tools(body.values.get(name, ABSENT), facts)
     answer_format = body.decode("response_format", _FORMAT)
     facts.json = answer_format is not None and answer_format.type != "text"
     return facts.build(read_hints(body, headers), output_tokens=_output_tokens(body))
 
 
-def _note(message: _Message, facts: FactsBuilder) -> None:
-    if message.role in {"tool", "function"} or bytes(message.tool_calls) not in UNSET:
-        facts.tools = True
-        facts.extra_chars += len(memoryview(message.tool_calls))
-    content = message.content
-    if content is None:
-        facts.message(message.role, "")
-    elif isinstance(content, str):
-        facts.message(message.role, content)
-    else:
-        facts.message(message.role, _text_of(content, facts))
-
-
-def _measured(message: _Message) -> Message:
+def _measured(message: Message) -> Measured:
     facts = FactsBuilder()
-    _note(message, facts)
-    return Message(_KINDS.get(message.role, "user"), facts.chars)
-
-
-def _text_of(parts: Sequence[_Part], facts: FactsBuilder) -> str:
-    texts: list[str] = []
-    for part in parts:
-        if part.text is not None:
-            texts.append(part.text)
-        elif part.type in _IMAGES:
-            facts.images += 1
-        elif part.type in _FILES:
-            facts.file(part.file)
-    return "\n".join(texts)
+    note([message], facts)
+    return Measured(_KINDS.get(message.role, "user"), facts.chars)
 
 
 def _output_tokens(body: Body) -> int | None:
