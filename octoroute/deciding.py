@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 import msgspec
 
@@ -122,11 +122,11 @@ class Deciding:
         why = f"{ruled.why}, then: {decision.why}"
         return msgspec.structs.replace(ruled, only=None, tier=decision.tier, within=provider, fixed=False, why=why)
 
-    async def _by_client(self, request: Request, house: House) -> Decision:
+    def _by_client(self, request: Request, house: House) -> Awaitable[Decision]:
         provider = _provider_of(request, house)
-        if provider is None:
-            return await self._by_model(request, house)
-        return await self._of_provider(provider, request.model, request, house)
+        if provider is not None:
+            return self._of_provider(provider, request.model, request, house)
+        return self._routed(request, house) if _word(request.model) == "auto" else self._by_model(request, house)
 
     async def _by_model(self, request: Request, house: House) -> Decision:
         model = request.model

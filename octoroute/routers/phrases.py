@@ -41,11 +41,14 @@ class Phrasebook:
         self._vocabulary = frozenset(self._first)
 
     def task(self, text: str, words: Sequence[str]) -> Task | None:
-        """`text` in lower case, `words` its words."""
+        """`words` are the text's, in lower case."""
         hits = self._vocabulary.intersection(words)
+        if not hits:
+            return None
+        lower = text.lower()
         for number in sorted({number for word in hits for number in self._first[word]}):
             task, pattern = self._clues[number]
-            if pattern is None or any(match[1] is not None for match in pattern.finditer(text)):
+            if pattern is None or any(match[1] is not None for match in pattern.finditer(lower)):
                 return task
         return None
 

@@ -26,9 +26,6 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     at_least: int = 0
     below: float = float("inf")
 
-    def applies(self, task: Task, tokens: int, importance: Importance) -> bool:
-        return task in self.tasks and self.at_least <= tokens < self.below and importance in self.importance
-
 
 RULES = (
     Rule(
@@ -74,13 +71,23 @@ REASONS: Mapping[str, str] = {rule.why: rule.word for rule in RULES} | {NO_RULE:
 
 # Made once: a decision by rule costs no allocation.
 _DECISIONS = tuple((rule, Decision(tier=rule.tier, by="rule", why=rule.why)) for rule in RULES)
+_ROWS = {
+    (task, importance): tuple(
+        (rule.at_least, rule.below, decision)
+        for rule, decision in _DECISIONS
+        if task in rule.tasks and (importance or Importance.NORMAL) in rule.importance
+    )
+    for task in Task
+    for importance in (None, *Importance)
+}
+"""The table as it is looked up: what is left to compare is the size. An importance that nobody has said is a normal one."""
 
 
 def decide(facts: Facts) -> Decision | None:
     """None: no rule applies."""
-    task = infer_task(facts)
-    for rule, decision in _DECISIONS:
-        if rule.applies(task, facts.tokens, facts.importance or Importance.NORMAL):
+    tokens = facts.tokens
+    for at_least, below, decision in _ROWS[infer_task(facts), facts.importance]:
+        if at_least <= tokens < below:
             return decision
     return None
 
