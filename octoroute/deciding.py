@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 import msgspec
 
@@ -122,17 +122,17 @@ class Deciding:
         why = f"{ruled.why}, then: {decision.why}"
         return msgspec.structs.replace(ruled, only=None, tier=decision.tier, within=provider, fixed=False, why=why)
 
-    async def _by_client(self, request: Request, house: House) -> Decision:
+    def _by_client(self, request: Request, house: House) -> Awaitable[Decision]:
         provider = _provider_of(request, house)
         if provider is not None:
-            return await self._of_provider(provider, request.model, request, house)
-        word = _word(request.model)
-        if word == "auto":
-            return await self._routed(request, house)
-        return _ASKED[_TIERS[word]] if word in _TIERS else await self._by_name(request, house)
+            return self._of_provider(provider, request.model, request, house)
+        return self._routed(request, house) if _word(request.model) == "auto" else self._by_model(request, house)
 
-    async def _by_name(self, request: Request, house: House) -> Decision:
+    async def _by_model(self, request: Request, house: House) -> Decision:
         model = request.model
+        decision = await self._by_word(_word(model), request, house)
+        if decision is not None:
+            return decision
         found = house.named(model) or self._variant(model, house)
         if found:
             return _named(found)

@@ -14,7 +14,7 @@ from octoroute.routers.base import Router
 from octoroute.rulebook import Rule
 from octoroute.selection import Policy, Random, Weighted
 from octoroute.steering import Steering
-from octoroute.types import Capability, Endpoint, Importance, Tier
+from octoroute.types import Endpoint, Importance, Tier
 
 EMBEDDINGS = "embeddings"
 
@@ -79,8 +79,8 @@ class House(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {tier: tuple(endpoint for endpoint in self.endpoints if endpoint.tier is tier) for tier in Tier}
 
     @cached_property
-    def fits(self) -> dict[tuple[Tier, str, frozenset[Capability]], Fit | None]:
-        """By tier, dialect, and needs; `planning` fills it. None: it takes a look at each endpoint."""
+    def fits(self) -> dict[tuple[Tier, str, bool, bool, bool], Fit | None]:
+        """By tier, dialect, and whether tools, images, and JSON are needed; `planning` fills it. None: each must be looked at."""
         return {}
 
     @cached_property

@@ -88,7 +88,7 @@ class Planning:
         A tier whose endpoints are all out of order is passed over only when the tier was our own choice: who asks for `fast`
         gets fast or the truth.
         """
-        return self._all_of_a_tier(decision, asked, house) or self._one_by_one(decision, asked, house)
+        return self._all_of_a_tier(decision, asked, house) or self.one_by_one(decision, asked, house)
 
     def _all_of_a_tier(self, decision: Decision, asked: Asked, house: House) -> Planned | None:
         """As nearly always: everybody in the tier can answer the request, and can be asked. None: somebody cannot."""
@@ -96,7 +96,7 @@ class Planning:
         if decision.only is not None or decision.within is not None or house.max_cost_usd is not None or request.api != "chat":
             return None
         facts = request.facts
-        fit = self._fit(decision.tier, request.dialect, facts.needs, house)
+        fit = self._fit(decision.tier, request.dialect, facts, house)
         if fit is None or (fit.window is not None and size(house.context.measured(facts)) > fit.window):
             return None
         tokens = estimated_tokens(facts)
@@ -108,17 +108,17 @@ class Planning:
             return None
         return Planned(order=order, fit=[*fit.endpoints], considered=[*fit.endpoints], left_out={}, policy=policy, cuts={})
 
-    def _fit(self, tier: Tier, dialect: str, needs: frozenset[Capability], house: House) -> Fit | None:
-        key = (tier, dialect, needs)
+    def _fit(self, tier: Tier, dialect: str, facts: Facts, house: House) -> Fit | None:
+        key = (tier, dialect, facts.tools, facts.images, facts.json)
         fit = house.fits.get(key, _UNSEEN)
         if fit is _UNSEEN:
-            pool = house.tier(tier)
+            pool, needs = house.tier(tier), facts.needs
             sure = all(needs <= endpoint.capabilities and self._upstream.outbound(endpoint).name == dialect for endpoint in pool)
             windows = [endpoint.context_window for endpoint in pool if endpoint.context_window is not None]
             fit = house.fits[key] = Fit(pool, min(windows, default=None)) if pool and sure else None
         return fit
 
-    def _one_by_one(self, decision: Decision, asked: Asked, house: House) -> Planned:
+    def one_by_one(self, decision: Decision, asked: Asked, house: House) -> Planned:
         request = asked.request
         facts = request.facts
         tokens = estimated_tokens(facts)

@@ -64,17 +64,20 @@ def _last_frame_end(buffer: bytearray, start: int) -> int:
 
 def read_frames(frames: bytes) -> Iterator[tuple[str, bytes]]:
     """(event name, data) of each frame that has data; comments, ids, and retry fields are not events."""
-    if b"\r" in frames:
-        frames = frames.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if frames.startswith(_BOM):
-        frames = frames[3:]
-    for frame in frames.split(b"\n\n"):
-        if frame.startswith(b"data:") and b"\n" not in frame:
-            yield "", frame[6:] if frame.startswith(b"data: ") else frame[5:]
-        elif frame:
-            name, data = _read_fields(frame)
+    name = ""
+    data: bytes | None = None
+    for line in frames.removeprefix(_BOM).splitlines():
+        if not line:
             if data is not None:
                 yield name, data
+            name, data = "", None
+        elif line.startswith(b"data:") or line == b"data":
+            value = line[6:] if line.startswith(b"data: ") else line[5:]
+            data = value if data is None else data + b"\n" + value
+        elif line.startswith(b"event:") or line == b"event":
+            name = line[6:].removeprefix(b" ").decode("utf-8", "replace")
+    if data is not None:
+        yield name, data
 
 
 def split(frames: bytes) -> Iterator[bytes]:
@@ -85,19 +88,6 @@ def split(frames: bytes) -> Iterator[bytes]:
         at = match.end()
     if at < len(frames):
         yield frames[at:]
-
-
-def _read_fields(frame: bytes) -> tuple[str, bytes | None]:
-    name = ""
-    lines: list[bytes] = []
-    for line in frame.split(b"\n"):
-        field, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
-        if field == b"data":
-            lines.append(value)
-        elif field == b"event":
-            name = value.decode("utf-8", "replace")
-    return name, b"\n".join(lines) if lines else None
 
 
 def frame(data: bytes, event: str | None = None) -> bytes:

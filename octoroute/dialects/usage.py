@@ -17,7 +17,9 @@ Count = int | float | None
 
 
 def count(value: Count) -> int:
-    return max(0, int(value)) if value else 0
+    if not value:
+        return 0
+    return value if type(value) is int and value > 0 else max(0, int(value))
 
 
 def estimated(input_tokens: int, output_chars: int) -> Usage:

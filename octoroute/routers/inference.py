@@ -67,15 +67,15 @@ def _asked_for(text: str, *, attachments: bool = False) -> Task | None:
         return Task.CASUAL_CHAT
     text = _edges(text)
     if "`" in text or "~" in text:
-        instruction = _without_prose(text)
+        instruction = without_prose(text)
         if instruction is None:
             return Task.CODE
         text = instruction
     book = WITH_ATTACHMENT if attachments else PHRASES
-    return book.task(text, _words(text)) or (Task.CODE if _calls(text) else None)
+    return book.task(text, words_of(text)) or (Task.CODE if _calls(text) else None)
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     """In lower case."""
     if text.isascii():
         return text.encode().translate(_LETTERS).decode().split()
@@ -91,7 +91,7 @@ def _edges(text: str) -> str:
     return "\n".join(head + tail)
 
 
-def _without_prose(text: str) -> str | None:
+def without_prose(text: str) -> str | None:
     """The text around its fences when what they hold is no code, all of it without a fence; None when one of them holds code."""
     if "~" in text and "~~~" in text:  # one character is found many times faster than three
         parts = _FENCE(text)
@@ -99,7 +99,7 @@ def _without_prose(text: str) -> str | None:
         return None
     else:
         parts = text.split("```")
-    if any(map(_is_code, parts[1::2])):
+    if any(map(is_code, parts[1::2])):
         return None
     # An even number of parts: the last fence was never closed, so what follows it may be the instruction.
     unclosed = parts[-1:] if len(parts) % 2 == 0 else []
@@ -116,7 +116,7 @@ def _begins_with_code(text: str) -> bool:
     return "`" not in label and (word := label.strip().lower()) not in _PROSE_LABELS and word != ""
 
 
-def _is_code(block: str) -> bool:
+def is_code(block: str) -> bool:
     label, _, content = block.partition("\n")
     label = label.strip().lower()
     return label not in _PROSE_LABELS and (label != "" or _CODE_MARKS(content) is not None)

@@ -75,18 +75,18 @@ _ROWS = {
     (task, importance): tuple(
         (rule.at_least, rule.below, decision)
         for rule, decision in _DECISIONS
-        if task in rule.tasks and importance in rule.importance
+        if task in rule.tasks and (importance or Importance.NORMAL) in rule.importance
     )
     for task in Task
-    for importance in Importance
+    for importance in (None, *Importance)
 }
-"""The table as it is looked up: what is left to compare is the size."""
+"""The table as it is looked up: what is left to compare is the size. An importance that nobody has said is a normal one."""
 
 
 def decide(facts: Facts) -> Decision | None:
     """None: no rule applies."""
     tokens = facts.tokens
-    for at_least, below, decision in _ROWS[infer_task(facts), facts.importance or Importance.NORMAL]:
+    for at_least, below, decision in _ROWS[infer_task(facts), facts.importance]:
         if at_least <= tokens < below:
             return decision
     return None

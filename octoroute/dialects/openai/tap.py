@@ -60,21 +60,27 @@ class OpenAITap:
         self._done: set[int] = set()
 
     def feed(self, frames: bytes) -> None:
-        if b"\r" in frames:
+        if frames.find(b"\r") >= 0:
             self._feed(frames)
+        elif frames.find(b"\n") == len(frames) - 2 and frames.endswith(b"\n\n"):  # one event, as nearly always
+            self._event(frames)
+        else:
+            for frame in frames.split(b"\n\n"):
+                if frame:
+                    self._event(frame)
+
+    def _event(self, frame: bytes) -> None:
+        if not frame.startswith(b"data: {"):
+            self._feed(frame)
             return
-        for frame in frames.split(b"\n\n"):
-            if frame.startswith(b"data: {"):  # what nearly every frame is
-                data = frame[6:]
-                try:
-                    chunk = _CHUNK.decode(data)
-                except (ValueError, RecursionError):  # not JSON, not UTF-8, not foreseen: read with care
-                    self._feed(frame)
-                    continue
-                if not self._goes_on(chunk):
-                    self._note(chunk, data)
-            elif frame:
-                self._feed(frame)
+        data = frame[6:]
+        try:
+            chunk = _CHUNK.decode(data)
+        except (ValueError, RecursionError):  # not JSON, not UTF-8, not foreseen: read with care
+            self._feed(frame)
+            return
+        if not self._goes_on(chunk):
+            self._note(chunk, data.rstrip(b"\n"))
 
     def _goes_on(self, chunk: _Chunk) -> bool:
         """The next words of the only choice and nothing else, as most frames are: counted without further ado."""
@@ -99,14 +105,14 @@ class OpenAITap:
 
     def whole(self, body: bytes) -> None:
         answer = _read(body)
-        if answer.choices is None and bytes(answer.error) == b"null" and bytes(answer.data) == b"null":
+        if answer.choices is None and _is_null(answer.error) and _is_null(answer.data):
             raise Broke("the upstream's answer has no choices")
         self._note(answer, body)
         self.progress.finished = self.progress.failure is None
 
     def _note(self, chunk: _Chunk, data: bytes) -> None:
         progress = self.progress
-        if bytes(chunk.error) != b"null":
+        if not _is_null(chunk.error):
             self._failed(data)
             return
         progress.started = True
@@ -131,6 +137,10 @@ class OpenAITap:
     def _failed(self, data: bytes) -> None:
         self.progress.started = True
         self.progress.failure = failed_event(data)
+
+
+def _is_null(value: msgspec.Raw) -> bool:
+    return value is _NOTHING or bytes(value) == b"null"
 
 
 def _read(data: bytes) -> _Chunk:

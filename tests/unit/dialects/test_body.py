@@ -84,6 +84,13 @@ def test_of_keys_that_stand_twice_the_last_counts_whatever_the_bytes(pairs, asci
     assert json.loads(patched) == expected
 
 
+@pytest.mark.parametrize("key", ["\\u001F", "\\u001f", "\\u000a", "\\/", "\\u00E9", "m\\u006fdel2", "\x7f"])
+def test_a_key_stays_as_it_was_spelt(key):
+    raw = f'{{"{key}":1,"model":"x","z":2}}'.encode()
+    assert Body.parse(raw).patched({"model": b'"up"', "octoroute": None}) == raw.replace(b'"x"', b'"up"')
+    assert Body.parse(raw).patched({"z": None}) == raw.replace(b',"z":2', b"")
+
+
 def test_no_arrangement_of_lengths_passes_for_another_body():
     """The first value plus the length of the last lands on a key inside the second, from where the lengths add up to the end."""
     chance = random.Random(5)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.routers.inference import EDGE_CHARS, infer_task
+from octoroute.routers.inference import EDGE_CHARS, infer_task, is_code, without_prose, words_of
 from octoroute.types import Facts, Task
 
 CODE = [
@@ -326,3 +327,23 @@ VOCABULARY = [
 @given(st.lists(st.sampled_from(VOCABULARY), max_size=30).map(" ".join))
 def test_space_around_a_message_changes_nothing(text):
     assert infer_task(Facts(text=text)) is infer_task(Facts(text=f"  {text}\n"))
+
+
+@given(st.text(st.characters(max_codepoint=0x17F), max_size=80))
+def test_words_are_what_a_pattern_finds(text):
+    assert words_of(text) == re.findall(r"\w+", text.lower())
+
+
+fences = st.lists(
+    st.sampled_from(["```", "``", "`", "~~~", "\n", "\n~~~", "python", "text", " ", "x = 1", "hello", "Summarize this"]),
+    max_size=14,
+).map("".join)
+
+
+@given(fences)
+def test_only_fences_around_prose_leave_something_to_read(text):
+    """By the definition: parted at every fence, each second part stands inside one."""
+    parts = re.split(r"```|^ {0,3}~~~", text, flags=re.MULTILINE)
+    code = any(map(is_code, parts[1::2]))
+    outside = "\n".join(parts[::2] + (parts[-1:] if len(parts) % 2 == 0 else []))
+    assert without_prose(text) == (None if code else outside)
