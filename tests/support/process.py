@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,13 @@ KEPT_S = 1.0
 
 
 class Gateway:
-    def __init__(self, process: asyncio.subprocess.Process, out: Path, err: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, out: Path, err: Path, key: str) -> None:
+        """`key`: one of its own, "" where it has none."""
         self._process = process
+        self._key = key
         self._out = out
         self._err = err
+        self._scraped_at = 0.0
         self.pid = process.pid
         self.url = ""
 
@@ -58,7 +62,7 @@ class Gateway:
                 stdout=stdout,
                 stderr=stderr,
             )
-        found = cls(process, out, err)
+        found = cls(process, out, err, next(iter(tree.get("auth", {}).get("keys", ())), ""))
         if ready:
             found.url = (await found.line("ready"))["url"]
         return found
@@ -86,12 +90,14 @@ class Gateway:
 
     async def get(self, path: str) -> httpx2.Response:
         async with httpx2.AsyncClient(base_url=self.url, timeout=30, trust_env=False) as client:
-            return await client.get(path)
+            return await client.get(path, headers={"x-api-key": self._key} if self._key else {})
 
     async def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        """As they are now: the exposition that was kept is waited out."""
-        await asyncio.sleep(KEPT_S + 0.05)
-        return samples((await self.get("/metrics")).text)
+        """As they are now: the exposition that was kept for the last look is waited out. Nobody else should look."""
+        await asyncio.sleep(max(0.0, self._scraped_at + KEPT_S + 0.05 - time.monotonic()))
+        text = (await self.get("/metrics")).text
+        self._scraped_at = time.monotonic()
+        return samples(text)
 
     @property
     def descriptors(self) -> int:
