@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ from tests.support.fake import DONE, Exchange, Fake, chunk, completion, error, e
 
 KERNEL_BYTES = 64 * 1024
 """What the kernel may keep of an answer that nobody takes. Left to itself it keeps megabytes: nothing would be held back."""
+SEGMENT = 1460
+"""What a real network's packets carry. Loopback's are of 64 KB, for which a window that was full never opens wide enough: the
+sender hears of it when it asks, and it asks once in minutes.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,12 @@ def word(request_id: str, number: int) -> str:
     return f"{request_id}-{number} "
 
 
-def large(size: int) -> Iterator[bytes]:
+@functools.lru_cache(maxsize=1)
+def large(size: int) -> tuple[bytes, ...]:
     """The frames of a stream, numbered, so that a lost, doubled, or swapped one shows."""
     filling = "x" * 16_000
-    yield chunk({"role": "assistant", "content": ""})
-    for number in range(size // len(filling)):
-        yield chunk({"content": f"{number} {filling}"})
-    yield chunk({}, "stop") + DONE
+    middle = [chunk({"content": f"{number} {filling}"}) for number in range(size // len(filling))]
+    return (chunk({"role": "assistant", "content": ""}), *middle, chunk({}, "stop") + DONE)
 
 
 class Server:
@@ -95,13 +98,10 @@ class Server:
         _begin(exchange)
         for frame in large(wish.large_bytes):
             exchange.chunk(frame)
-            pause_s = 0.002
-            while (waiting := exchange._wire.transport.get_write_buffer_size()) and not exchange.gone.is_set():
-                await _pause(exchange, pause_s)
-                pause_s = min(pause_s * 2, 0.2)  # a thousand that are held back should cost little
-            self.sent += len(frame) - waiting
+            await exchange.flushed()
             if exchange.gone.is_set():
                 return
+            self.sent += len(frame)
         exchange.write(b"0\r\n\r\n")
 
     async def told(self, exchange: Exchange) -> None:
@@ -161,7 +161,9 @@ async def serve(port: int) -> None:
     server.fake.port = port
     await server.fake.start()
     assert server.fake._server is not None
-    server.fake._server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)  # its connections inherit that
+    listener = server.fake._server.sockets[0]  # whose options its connections inherit
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
     print(server.fake.port, flush=True)  # noqa: T201 - who started it waits for this
     await asyncio.Event().wait()
 
