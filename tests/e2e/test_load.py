@@ -8,6 +8,7 @@ from tests.support.house import endpoint
 from tests.torture import load
 from tests.torture.asking import LEFT
 from tests.torture.endpoint import Endpoint
+from tests.torture.hangups import storm
 
 SETTLED_S = 5.0
 """In company a second may be none."""
@@ -24,7 +25,7 @@ async def test_whoever_leaves_leaves_nothing_behind():
 
 
 async def test_readers_that_do_not_read_are_held_back():
-    await load.readers(count=100, patient=5, settled_s=SETTLED_S)
+    await load.readers(count=100, patient=3, settled_s=SETTLED_S)
 
 
 async def test_a_day_of_all_kinds_of_traffic_leaves_nothing_in_memory():
@@ -38,7 +39,7 @@ async def test_whoever_leaves_leaves_no_task_behind(make_house):
     try:
         house = await make_house([endpoint(server.url, id="e0")])
         before = len(asyncio.all_tasks())
-        accounts = await load.storm(house.url, seconds=1, concurrency=16, seed=0)
+        accounts = await storm(house.url, seconds=1, concurrency=16, seed=0)
         assert any(account.ending == LEFT for account in accounts)
         async with asyncio.timeout(SETTLED_S):
             while len(asyncio.all_tasks()) > before or house.metric("octoroute_inflight_requests"):
