@@ -109,14 +109,17 @@ def ending_of(ask: Ask, answer: Answer) -> str:
 
 
 def check_lines(accounts: Sequence[Account], lines: Sequence[Mapping[str, Any]], asked: Iterable[str]) -> None:
-    """One log line a request, and it says what the client saw. `asked`: the ids that endpoints have seen.
+    """One log line a request, and it says what the client saw. `asked`: the id of each request that an endpoint has seen.
 
     A client that leaves at once may never have been heard: its request may be without a line if no endpoint was asked.
     """
     by_id = {line["request_id"]: line for line in lines}
     assert len(by_id) == len(lines), [id for id, times in Counter(line["request_id"] for line in lines).items() if times > 1][:9]
     assert len({account.id for account in accounts}) == len(accounts)
-    assert not (silent := set(asked) - by_id.keys()), f"asked, and nothing in the log: {sorted(silent)[:9]}"
+    for request_id, times in Counter(asked).items():
+        assert request_id in by_id, f"{request_id} was asked of an endpoint, and is not in the log"
+        told = by_id[request_id]
+        assert times <= len(told.get("attempts", ())), f"asked {times} times: {told}"
     for account in accounts:
         line = by_id.pop(account.id, None)
         if account.ending == LEFT:

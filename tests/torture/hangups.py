@@ -13,7 +13,10 @@ from tests.torture.stage import SETTLED_S, Figures, clients, drawn, leave, stage
 
 
 async def storm(url: str, seconds: float, concurrency: int, seed: int) -> list[Account]:
-    """Requests whose clients leave at once, before the first event, in the middle, or after the end; in the end all at once."""
+    """Requests whose clients leave at once, before the first event, in the middle, or after the end; in the end all at once.
+
+    Who does not wait for the end asks for an answer that would go on long after anybody looks whether it does.
+    """
     random = Random(seed)
     numbers = itertools.count()
     accounts: list[Account] = []
@@ -22,9 +25,13 @@ async def storm(url: str, seconds: float, concurrency: int, seed: int) -> list[A
     async def client() -> None:
         wire = Wire(url)
         while (remains_s := until - time.monotonic()) > 0:
-            slowness = {"before_s": random.random() * 0.4, "pace_s": random.choice([0, 0.01, 0.05])}
-            ask = drawn(random, f"h{next(numbers)}", **slowness)
-            patience_s = random.choice([0, random.random() * 0.05, random.random() * 0.6, random.random() * 0.6, 30])
+            patience_s = random.choice([0, random.random() * 0.05, random.random() * 0.6, random.random() * 0.6, remains_s])
+            endless = {} if patience_s == remains_s else {"words": 1000, "pace_s": 0.05}
+            slowness = {
+                "before_s": random.choice([random.random() * 0.4, 60 if endless else 0]),
+                "pace_s": random.choice([0, 0.01]),
+            }
+            ask = drawn(random, f"h{next(numbers)}", **{**slowness, **endless})
             accounts.append(await leave(wire, ask, min(patience_s, remains_s), rudely=random.random() < 0.5))
         wire.close()
 

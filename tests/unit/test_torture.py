@@ -70,6 +70,8 @@ def test_who_left_unheard_may_be_without_a_line_unless_an_endpoint_was_asked():
     check_lines(ACCOUNTS, lines()[:-1], ["one"])
     with pytest.raises(AssertionError, match="five"):
         check_lines(ACCOUNTS, lines()[:-1], ["five"])
+    with pytest.raises(AssertionError, match="asked 2 times"):
+        check_lines(ACCOUNTS, lines(), ["one", "one"])
 
 
 @pytest.mark.parametrize(
