@@ -15,7 +15,7 @@ SETTLED_S = 5.0
 
 
 async def test_nobody_notices_while_one_endpoint_is_fit():
-    told = await load.faults(requests=400, concurrency=32)
+    told = await load.troubles(requests=400, concurrency=32)
     assert told["fell_over"], "nothing has happened"
 
 

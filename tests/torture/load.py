@@ -1,9 +1,9 @@
 """The gateway, a process on real sockets, under load: `python tests/torture/load.py --all`, or some of them by name.
 
-faults   10,000 requests at concurrency 64 while endpoints are killed, stopped, restarted, and slowed: `faults`
-hangups  clients that leave at any moment, for a minute: `hangups`
-readers  1,000 clients that stop reading 10 MB each: `readers`
-day      24 hours of traffic in 200,000 requests: `day`
+troubles 10,000 requests at concurrency 64 while endpoints are killed, stopped, restarted, and slowed
+hangups  clients that leave at any moment, for a minute
+readers  1,000 clients that stop reading 10 MB each
+day      24 hours of traffic in 200,000 requests
 
 Each prints its figures as a line of JSON and raises AssertionError when a promise is broken. What is drawn by lot comes from
 `--seed`; what the machine makes of it does not.
@@ -28,10 +28,10 @@ from tests.torture.day import day
 from tests.torture.hangups import hangups
 from tests.torture.readers import readers
 from tests.torture.stage import Figures
-from tests.torture.trouble import faults
+from tests.torture.troubles import troubles
 
 SCENARIOS: dict[str, Callable[..., Coroutine[Any, Any, Figures]]] = {
-    "faults": faults,
+    "troubles": troubles,
     "hangups": hangups,
     "readers": readers,
     "day": day,

@@ -10,7 +10,7 @@ from tests.support.fake import DONE, chunk
 from tests.support.wire import Answer
 from tests.torture.asking import LEFT, Account, Ask, check_lines, check_metrics, ending_of
 from tests.torture.endpoint import Wish, large
-from tests.torture.trouble import check_fall_over
+from tests.torture.troubles import check_fall_over
 
 ACCOUNTS = [
     Account("one", "answered", 200, "e0", 1),

@@ -43,14 +43,14 @@ class Trouble:
 
     async def _befall(self, victim: Endpoint) -> None:
         random = self._random
-        troubles = {"killed": self._kill, "stopped": self._stop, "slowed": self._slow, "silenced": self._silence}
+        befalling = {"killed": self._kill, "stopped": self._stop, "slowed": self._slow, "silenced": self._silence}
         while not self.over:
             await asyncio.sleep(random.uniform(0.05, 0.3))
             if victim in self._spared:
                 continue
-            trouble = random.choice(sorted(troubles))
+            trouble = random.choice(sorted(befalling))
             self._suffering.add(victim)
-            await troubles[trouble](victim, random)
+            await befalling[trouble](victim, random)
             self._suffering.remove(victim)
             self.done[trouble] += 1
 
@@ -96,7 +96,7 @@ class Trouble:
         return row["circuit"] == "closed" and row["consecutive_failures"] == 0
 
 
-async def faults(requests: int = 10_000, concurrency: int = 64, seed: int = 0) -> Figures:
+async def troubles(requests: int = 10_000, concurrency: int = 64, seed: int = 0) -> Figures:
     """No request fails while one endpoint is fit (see `Trouble`), and client, log, and metrics tell the same story exactly.
 
     An answer that has begun cannot begin again elsewhere: a stream whose endpoint is killed in the middle ends with an error
