@@ -56,6 +56,7 @@ async def day(
     growth_bytes: float = 10e6,
     concurrency: int = 64,
     seed: int = 0,
+    upstream: str = "native",
 ) -> Figures:
     """All kinds of requests, from clients of 20 keys, no prompt twice. The gateway's memory grows by less than `growth_bytes` after
     the warm-up, and its descriptors not at all.
@@ -70,7 +71,7 @@ async def day(
         "health": {"failure_threshold": 1000},  # each kind has its one right answer, whatever befell the others
         "retry": {"max_attempts": 0},
     }
-    async with stage(3, **tables) as its:
+    async with stage(3, upstream, **tables) as its:
         accounts: list[Account] = []
         lost = 0
         memory: list[int] = []

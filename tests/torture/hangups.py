@@ -39,11 +39,13 @@ async def storm(url: str, seconds: float, concurrency: int, seed: int) -> list[A
     return accounts
 
 
-async def hangups(seconds: float = 60, concurrency: int = 64, seed: int = 0, settled_s: float = SETTLED_S) -> Figures:
+async def hangups(
+    seconds: float = 60, concurrency: int = 64, seed: int = 0, upstream: str = "native", settled_s: float = SETTLED_S
+) -> Figures:
     """When the last client has left, the endpoints are asked nothing any more, and nothing is left open; each request is settled
     once. A client that leaves before its request is taken up may leave no trace, if no endpoint was asked for it.
     """
-    async with stage(2) as its:
+    async with stage(2, upstream) as its:
         accounts = await storm(its.gateway.url, seconds, concurrency, seed)
         quiet_s = await its.quiet(settled_s)
         left = await its.check_nothing_is_left()

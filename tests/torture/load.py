@@ -43,6 +43,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", choices=[*SCENARIOS, []], metavar="NAME", help=f"of {', '.join(SCENARIOS)}")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--upstream", choices=["native", "aiohttp"], default="native")
     args = parser.parse_args()
     names = list(SCENARIOS) if args.all else args.names
     if not names:
@@ -51,7 +52,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection each way for every slow reader
     for name in names:
         since = time.monotonic()
-        figures = uvloop.run(SCENARIOS[name](seed=args.seed))
+        figures = uvloop.run(SCENARIOS[name](seed=args.seed, upstream=args.upstream))
         print(json.dumps({"name": name, **figures, "took_s": round(time.monotonic() - since, 1)}), flush=True)  # noqa: T201 - a command
     return 0
 

@@ -14,12 +14,14 @@ from tests.support.process import Gateway
 from tests.support.wire import Wire
 from tests.torture.asking import LEFT, Account, Ask
 from tests.torture.endpoint import Endpoint, Wish, large
-from tests.torture.stage import SETTLED_S, Figures, Stage, asked, drawn, mb, stage
+from tests.torture.stage import Figures, Stage, asked, drawn, mb, stage
 
 HELD_BYTES = 512 * 1024
 """The gateway's memory for one reader that is slow. Reading stops above 64 KB and writing above 64 KB, each by at most one piece
 more, which is what was read; and a translation has both at once.
 """
+RELEASED_S = 5.0
+"""For a thousand that leave in the same moment."""
 SLACK_BYTES = 16_000_000
 """However many they are: pages that the allocator keeps."""
 AHEAD_BYTES = 3_000_000
@@ -34,7 +36,8 @@ async def readers(
     crowds: int = 2,
     large_bytes: int = 10_000_000,
     seed: int = 0,
-    settled_s: float = SETTLED_S,
+    upstream: str = "native",
+    settled_s: float = RELEASED_S,
 ) -> Figures:
     """`count` clients that stop reading cost HELD_BYTES each, hold their endpoint back, and disturb nobody. `patient` of them read on
     in the end and get every byte; the others leave, and nothing is left of them, so that the next crowd costs no more.
@@ -43,7 +46,7 @@ async def readers(
     accounts: list[Account] = []
     held: list[int] = []
     quiet_s: list[float] = []
-    async with stage(1) as its, watched(its.gateway) as most:
+    async with stage(1, upstream) as its, watched(its.gateway) as most:
         at_first = its.gateway.memory_bytes
         before = 0
         for number in range(crowds):

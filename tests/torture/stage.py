@@ -75,8 +75,9 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(count: int, **tables: Any) -> AsyncIterator[Stage]:
-    """A gateway in front of so many replicas of one model, in tier fast."""
+async def stage(count: int, upstream: str, **tables: Any) -> AsyncIterator[Stage]:
+    """A gateway in front of so many replicas of one model, in tier fast; `upstream` is its way to them."""
+    tables["server"] = {"upstream": upstream, **tables.get("server", {})}
     async with contextlib.AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         endpoints = [Endpoint(f"e{number}") for number in range(count)]

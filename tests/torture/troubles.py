@@ -96,7 +96,7 @@ class Trouble:
         return row["circuit"] == "closed" and row["consecutive_failures"] == 0
 
 
-async def troubles(requests: int = 10_000, concurrency: int = 64, seed: int = 0) -> Figures:
+async def troubles(requests: int = 10_000, concurrency: int = 64, seed: int = 0, upstream: str = "native") -> Figures:
     """No request fails while one endpoint is fit (see `Trouble`), and client, log, and metrics tell the same story exactly.
 
     An answer that has begun cannot begin again elsewhere: a stream whose endpoint is killed in the middle ends with an error
@@ -105,7 +105,7 @@ async def troubles(requests: int = 10_000, concurrency: int = 64, seed: int = 0)
     """
     random = Random(seed)
     limits = {"server": {"request_timeout_seconds": TIMEOUT_S, "stream_idle_timeout_seconds": 60}}
-    async with stage(3, **limits, health={"recovery_seconds": 0.5}, retry={"max_attempts": 0}) as its:
+    async with stage(3, upstream, **limits, health={"recovery_seconds": 0.5}, retry={"max_attempts": 0}) as its:
         trouble = Trouble(its, Random(seed + 1))
         numbers = iter(range(requests))
         accounts: list[Account] = []
