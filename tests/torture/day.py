@@ -49,6 +49,7 @@ WEIGHTS = [kind.weight for kind in KINDS]
 
 
 async def day(
+    *,
     requests: int = 200_000,
     warm_up: int = 30_000,
     looks: int = 10,

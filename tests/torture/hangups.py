@@ -40,7 +40,7 @@ async def storm(url: str, seconds: float, concurrency: int, seed: int) -> list[A
 
 
 async def hangups(
-    seconds: float = 60, concurrency: int = 64, seed: int = 0, upstream: str = "native", settled_s: float = SETTLED_S
+    *, seconds: float = 60, concurrency: int = 64, seed: int = 0, upstream: str = "native", settled_s: float = SETTLED_S
 ) -> Figures:
     """When the last client has left, the endpoints are asked nothing any more, and nothing is left open; each request is settled
     once. A client that leaves before its request is taken up may leave no trace, if no endpoint was asked for it.

@@ -31,6 +31,7 @@ have their own limits (tcp_rmem, tcp_wmem) and are not the gateway's memory.
 
 
 async def readers(
+    *,
     count: int = 1000,
     patient: int = 100,
     crowds: int = 2,

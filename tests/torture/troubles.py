@@ -96,7 +96,7 @@ class Trouble:
         return row["circuit"] == "closed" and row["consecutive_failures"] == 0
 
 
-async def troubles(requests: int = 10_000, concurrency: int = 64, seed: int = 0, upstream: str = "native") -> Figures:
+async def troubles(*, requests: int = 10_000, concurrency: int = 64, seed: int = 0, upstream: str = "native") -> Figures:
     """No request fails while one endpoint is fit (see `Trouble`), and client, log, and metrics tell the same story exactly.
 
     An answer that has begun cannot begin again elsewhere: a stream whose endpoint is killed in the middle ends with an error
