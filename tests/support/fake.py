@@ -59,8 +59,7 @@ class Exchange:
 
     async def flushed(self) -> None:
         """Until the kernel has it all, so that a reset does not overtake it."""
-        while self._wire.transport.get_write_buffer_size() and not self.gone.is_set():
-            await asyncio.sleep(0.001)
+        await self._wire.flushed.wait()
 
     def close(self) -> None:
         self._wire.transport.close()
@@ -82,11 +81,14 @@ class _Wire(asyncio.Protocol):
         self._buffer = bytearray()
         self._arrived = asyncio.Event()
         self.gone = asyncio.Event()
+        self.flushed = asyncio.Event()
+        self.flushed.set()
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        transport.set_write_buffer_limits(high=0)
         self._fake.connections += 1
         self._number = self._fake.connections
         self._fake.wires.add(self)
@@ -96,10 +98,17 @@ class _Wire(asyncio.Protocol):
         self._buffer += data
         self._arrived.set()
 
+    def pause_writing(self) -> None:
+        self.flushed.clear()
+
+    def resume_writing(self) -> None:
+        self.flushed.set()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._fake.wires.discard(self)
         self._fake.lost_at.append(time.monotonic())
         self.gone.set()
+        self.flushed.set()
         self._arrived.set()
 
     async def _more(self) -> bool:
