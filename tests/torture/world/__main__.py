@@ -1,0 +1,49 @@
+"""What the world does to a process, at length: `python tests/torture/world`, or `python tests/torture/world stopping disk`.
+
+A line of JSON for each, and exit code 1 if one of them did not hold. `tests/e2e/test_world.py` is the short form.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from tests.torture.world import stopping
+
+SCENARIOS: Mapping[str, Callable[[Path], Awaitable[dict[str, Any]]]] = {
+    "stopping": lambda place: stopping.run(place, turns=60),
+}
+
+
+def told(name: str) -> dict[str, Any]:
+    since = time.monotonic()
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            found = asyncio.run(SCENARIOS[name](Path(place)))
+        except AssertionError as error:
+            found = {"failed": str(error)}
+    return {"scenario": name, "seconds": round(time.monotonic() - since, 1), **found}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"of {', '.join(SCENARIOS)}; all unless some are named")
+    failed = False
+    for name in parser.parse_args().scenarios or SCENARIOS:
+        found = told(name)
+        failed |= "failed" in found
+        print(json.dumps(found), flush=True)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
