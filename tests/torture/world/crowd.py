@@ -66,13 +66,12 @@ class Line:
         self._writer.close()
 
 
-async def ask(url: str, *, model: str = "auto", key: str = "", text: str = "hello there", stream: bool = False) -> Answer:
-    """One question over one connection."""
+async def ask(url: str, *, model: str = "auto", key: str = "", headers: str = "", stream: bool = False) -> Answer:
+    """One question over one connection. `headers`: lines of the head."""
     line = await Line.open(url)
-    try:
-        return await line.ask(json.dumps(question(text, model=model, stream=stream)).encode(), keyed(key) + "connection: close\r\n")
-    finally:
-        line.close()
+    with contextlib.closing(line):
+        body = json.dumps(question(model=model, stream=stream)).encode()
+        return await line.ask(body, keyed(key) + headers + "connection: close\r\n")
 
 
 def keyed(key: str) -> str:
