@@ -7,22 +7,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gzip
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import tomli_w
 
 from tests.support.fake import Fake
-from tests.support.house import endpoint, settings
+from tests.support.house import dead_port, endpoint, settings
 from tests.support.process import Gateway, total
 from tests.torture.world.crowd import Crowd, ask
 
 ADMIN = "key-of-the-operator"
+DEAD = 40
+"""Endpoints of a model nobody has asked for before: each that is makes the metrics larger."""
+PIECES = 2
+"""A worker whose write was cut short leaves one where it stopped and, if another has written since, one where it goes on."""
 DROPPED_TRAFFIC = "octoroute_traffic_log_dropped_total"
 
 
@@ -59,12 +62,17 @@ def fill(disk: Path) -> Path:
 
 
 class Told:
-    """What stands in a file of lines. A piece of a line is what the disk took of one."""
+    """What stands in files of lines, packed or not. A piece of a line is what the disk took of one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, *paths: Path) -> None:
         self.lines: list[dict[str, Any]] = []
         self.pieces: list[bytes] = []
-        for line in path.read_bytes().split(b"\n"):
+        for path in paths:
+            self._read(path)
+
+    def _read(self, path: Path) -> None:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        for line in data.split(b"\n"):
             try:
                 self.lines.append(json.loads(line))
             except ValueError:
@@ -78,28 +86,32 @@ class Told:
 class Scene:
     def __init__(self, disk: Path, workers: int) -> None:
         self.disk = disk
-        self._workers = workers
+        self.workers = workers
         self.gateway: Gateway
-        self._asked = 0
 
-    async def start(self, fake: Fake) -> Gateway:
+    async def start(self, fake: Fake, fillings: int) -> Gateway:
         traffic = {"enabled": True, "directory": str(self.disk / "traffic")}
+        dead = f"http://127.0.0.1:{dead_port()}/v1"
+        rows = [endpoint(fake, "old", id="old")]
+        for number in range(fillings):
+            rows += [endpoint(dead, f"new{number}", id=f"an-endpoint-{number}-{n}", priority=2) for n in range(DEAD)]
+            rows.append(endpoint(fake, f"new{number}", id=f"new{number}"))
         tree = settings(
-            [endpoint(fake, "one", id="one")],
-            server={"workers": self._workers},
+            rows,
+            retry={"max_attempts": 0},
+            server={"workers": self.workers},
             auth={"admin_keys": [ADMIN]},
             logging={"traffic": traffic, "rotation": {"max_size_mb": 0.05}},
         )
         self.gateway = await Gateway.start(self.disk, tree, env={"PYTHONUNBUFFERED": "", "TMPDIR": str(self.disk)})
         return self.gateway
 
-    async def ask(self, prefix: str, times: int) -> set[str]:
+    async def ask(self, prefix: str, times: int, model: str = "old") -> set[str]:
         """The ids of so many questions, all answered."""
         ids = {f"{prefix}-{number}" for number in range(times)}
         for id in sorted(ids):
-            answer = await ask(self.gateway.url, headers=f"x-request-id: {id}\r\n")
+            answer = await ask(self.gateway.url, model=model, headers=f"x-request-id: {id}\r\n")
             assert answer.status == 200 and answer.complete, answer
-        self._asked += times
         return ids
 
     async def rewrite(self) -> httpx2.Response:
@@ -113,12 +125,7 @@ class Scene:
         return Told(self.disk / "out")
 
     def traffic(self) -> Told:
-        found = [Told(path) for path in sorted((self.disk / "traffic").glob("*.ndjson"))]
-        every = found[0]
-        for more in found[1:]:
-            every.lines += more.lines
-            every.pieces += more.pieces
-        return every
+        return Told(*(self.disk / "traffic").glob("*.ndjson*"))
 
     async def written(self, ids: set[str], prefix: str, within_s: float = 20.0) -> None:
         """Until the log and the traffic log have a line of each."""
@@ -134,10 +141,10 @@ async def run(directory: Path, fillings: int, workers: int = 1, asked: int = 60)
             fake = await Fake().start()
             stack.push_async_callback(fake.kill)
             scene = Scene(disk, workers)
-            gateway = await scene.start(fake)
+            gateway = await scene.start(fake, fillings)
             stack.push_async_callback(gateway.kill)
             dropped = [await _filling(scene, number, asked) for number in range(fillings)]
-            crowd = Crowd(gateway.url, 4)
+            crowd = Crowd(gateway.url, 4, ["old"])
             await crowd.until(20)
             await crowd.leave()
             assert set(crowd.ended) == {"200"}, crowd.ended
@@ -154,7 +161,7 @@ async def _filling(scene: Scene, number: int, asked: int) -> float:
     files = set(scene.disk.iterdir())
     filler = fill(scene.disk)
 
-    ids = await scene.ask(full, asked)
+    await scene.ask(full, asked, model=f"new{number}")
     answer = await scene.rewrite()
     assert answer.status_code == 500 and "cannot be written" in answer.text, answer.text
     assert set(scene.disk.iterdir()) == files | {filler}, "the configuration's rewriting has left something behind"
@@ -170,7 +177,7 @@ async def _filling(scene: Scene, number: int, asked: int) -> float:
     assert (await scene.rewrite()).status_code == 200
     for path in scene.disk.glob("config.toml.*.bak"):
         path.unlink()
-    assert len(scene.log().pieces) <= number + 1, f"pieces of lines in the log: {scene.log().pieces}"
+    assert len(scene.log().pieces) <= PIECES * scene.workers * (number + 1), f"pieces of lines in the log: {scene.log().pieces}"
     (scene.disk / "config.toml").write_text(_bare(scene.disk / "config.toml"))
     return dropped
 

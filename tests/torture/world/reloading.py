@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +12,10 @@ from typing import Any
 import httpx2
 import tomli_w
 
-from tests.support.fake import Fake, by_wish, completion, slowly, stream, tokens, whole
-from tests.support.house import endpoint, question, settings, until
+from tests.support.fake import Fake, completion, slowly, stream, tokens, whole
+from tests.support.house import endpoint, settings, until
 from tests.support.process import Gateway
-from tests.torture.world.crowd import Crowd, keyed, ask
+from tests.torture.world.crowd import Crowd, ask
 
 STEADY, ADMIN = "key-of-the-crowd", "key-of-the-operator"
 REFUSED = "the new configuration is not used, the old one stays"
