@@ -43,8 +43,10 @@ class Workers:
         for _ in range(count):
             self._fork(told)
         os.close(told)
-        if len(_read_all(heard, count)) == count and not self._stopping:
-            ready()
+        if len(_read_all(heard, count)) == count:
+            with _held():
+                if not self._stopping:
+                    ready()
         os.close(heard)
         return self._watch()
 
@@ -84,7 +86,8 @@ class Workers:
                 worst = worst or (0 if code in {0, -signal.SIGTERM} else 1)
                 continue
             delay_s = min(delay_s * 2, MAX_DELAY_S) if time.monotonic() - since < _TOO_SOON_S else 1.0
-            log.error("worker ended, it will be restarted", pid=pid, code=code, in_s=delay_s)
+            with _held():
+                log.error("worker ended, it will be restarted", pid=pid, code=code, in_s=delay_s)
             self._sleep(delay_s)
             self._fork()
         return worst
@@ -114,7 +117,7 @@ class Workers:
 
 @contextlib.contextmanager
 def _held() -> Generator[None]:
-    """A signal in the midst of a fork would miss the child."""
+    """No signal in the midst of it: one that stops us would miss the child of a fork, and has a line of its own for the log."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
