@@ -23,7 +23,7 @@ MOST = 64
 CLIENTS = 100
 LOOK_S = 1.0
 MOST_LINES = 20
-"""That are no request's, a round."""
+"""That are not about somebody's request, a round."""
 RELOADED = {"configuration reloaded", "the new configuration is not used, the old one stays"}
 
 
@@ -83,7 +83,8 @@ class Scene:
         return sum(line["event"] in RELOADED for line in self.gateway.log())
 
     def _said(self) -> int:
-        return sum(line["event"] != "request" for line in self.gateway.log())
+        """Lines that are not about somebody's request."""
+        return sum("request_id" not in line for line in self.gateway.log())
 
     async def _as_before(self) -> None:
         """At once, and from both."""
