@@ -21,6 +21,7 @@ from tests.support.fake import Fake, completion, error, hang, stream, tokens, wh
 from tests.support.house import endpoint, settings
 from tests.support.process import Gateway, total
 from tests.torture.world.crowd import Answer, Crowd, ask
+from tests.torture.world.impossible import Impossible
 
 HOUR_S = 3600
 STEPS = (-HOUR_S, +HOUR_S, -25 * HOUR_S, 0, +25 * HOUR_S)
@@ -140,10 +141,10 @@ class Scene:
 
 
 async def run(directory: Path, steps: int) -> dict[str, Any]:
-    """Raises FileNotFoundError where there is no libfaketime."""
+    """Raises Impossible."""
     its = library()
     if its is None:
-        raise FileNotFoundError("libfaketime is not installed")
+        raise Impossible("libfaketime is not installed")
     since = time.monotonic()
     async with contextlib.AsyncExitStack() as stack:
         scene = await Scene.start(stack, directory, its)

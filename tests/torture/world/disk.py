@@ -9,6 +9,7 @@ import contextlib
 import errno
 import gzip
 import json
+import resource
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.support.fake import Fake
 from tests.support.house import dead_port, endpoint, settings
 from tests.support.process import Gateway, total
 from tests.torture.world.crowd import Crowd, ask
+from tests.torture.world.impossible import Impossible
 
 ADMIN = "key-of-the-operator"
 DEAD = 40
@@ -29,17 +31,13 @@ PIECES = 2
 DROPPED_TRAFFIC = "octoroute_traffic_log_dropped_total"
 
 
-class CannotMountError(Exception):
-    """Why there is no small disk here."""
-
-
 @contextlib.contextmanager
 def small_disk(place: Path, size_kib: int = 1024) -> Iterator[Path]:
-    """Raises CannotMountError."""
+    """Raises Impossible."""
     place.mkdir()
     told = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "small", str(place)], capture_output=True, text=True)
     if told.returncode:
-        raise CannotMountError(told.stderr.strip())
+        raise Impossible(told.stderr.strip())
     try:
         yield place
     finally:
@@ -135,7 +133,7 @@ class Scene:
 
 
 async def run(directory: Path, fillings: int, workers: int = 1, asked: int = 60) -> dict[str, Any]:
-    """Raises CannotMountError."""
+    """Raises Impossible."""
     with small_disk(directory / "small") as disk:
         async with contextlib.AsyncExitStack() as stack:
             fake = await Fake().start()
@@ -184,3 +182,27 @@ async def _filling(scene: Scene, number: int, asked: int) -> float:
 
 def _bare(config: Path) -> str:
     return config.read_text().partition("\n# rewritten")[0]
+
+
+async def limited(directory: Path, fillings: int, asked: int = 60) -> dict[str, Any]:
+    """The same without a disk of its own: files that may not grow for a while. For those who may not mount one."""
+    async with contextlib.AsyncExitStack() as stack:
+        fake = await Fake().start()
+        stack.push_async_callback(fake.kill)
+        scene = Scene(directory, workers=1)
+        gateway = await scene.start(fake, fillings)
+        stack.push_async_callback(gateway.kill)
+        dropped: list[float] = []
+        for number in range(fillings):
+            roomy, full, again = (f"{word}{number}" for word in ("roomy", "full", "again"))
+            await scene.written(await scene.ask(roomy, 10), roomy)
+            before = total(await gateway.metrics(), DROPPED_TRAFFIC)
+            resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+            await scene.ask(full, asked)
+            dropped.append(total(await gateway.metrics(), DROPPED_TRAFFIC) - before)
+            resource.prlimit(gateway.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            assert dropped[-1] + len(scene.traffic().ids(full)) == asked, dropped
+            await scene.written(await scene.ask(again, 10), again)
+        assert await gateway.stop() == 0
+        assert gateway.errors() == b"", gateway.errors()
+        return {"fillings": fillings, "answered_on_a_full_disk": fillings * asked, "dropped": dropped}

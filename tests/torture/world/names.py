@@ -19,6 +19,7 @@ from tests.support.fake import Fake
 from tests.support.house import endpoint, settings, until
 from tests.support.process import Gateway
 from tests.torture.world.crowd import Answer, Crowd, ask
+from tests.torture.world.impossible import Impossible
 
 SERVER = "127.0.0.77"
 OLD, NEW = "127.0.0.2", "127.0.0.3"
@@ -28,10 +29,6 @@ SILENT_NAMES = 6
 PATIENCE_S = 3
 """How long the system waits for a name server that says nothing."""
 _A = 1
-
-
-class CannotIsolateError(Exception):
-    """Why a process cannot have a name server of its own here."""
 
 
 @dataclass
@@ -56,11 +53,11 @@ class Names(asyncio.DatagramProtocol):
 
     @classmethod
     async def start(cls) -> Names:
-        """Raises CannotIsolateError where its port is not free."""
+        """Raises Impossible where its port is not free."""
         try:
             _, names = await asyncio.get_running_loop().create_datagram_endpoint(cls, (SERVER, 53))
         except OSError as error:
-            raise CannotIsolateError(f"{SERVER}:53: {error.strerror}") from error
+            raise Impossible(f"{SERVER}:53: {error.strerror}") from error
         return names
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -92,10 +89,10 @@ def _question(data: bytes) -> tuple[str, int, int]:
 
 
 def isolated(directory: Path) -> list[str]:
-    """The words before a command that give it our name server. Raises CannotIsolateError."""
+    """The words before a command that give it our name server. Raises Impossible."""
     told = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
     if told.returncode:
-        raise CannotIsolateError(told.stderr.strip())
+        raise Impossible(told.stderr.strip())
     ours = {
         "resolv.conf": f"nameserver {SERVER}\noptions timeout:{PATIENCE_S} attempts:1\n",
         "hosts": "127.0.0.1 localhost\n",
@@ -205,7 +202,7 @@ class Scene:
 
 
 async def run(directory: Path, starts: int) -> dict[str, Any]:
-    """So many processes, each from its start. Raises CannotIsolateError."""
+    """So many processes, each from its start. Raises Impossible."""
     lookups = 0
     for number in range(starts):
         async with contextlib.AsyncExitStack() as stack:
