@@ -27,11 +27,11 @@ async def test_reloads_under_load_are_noticed_by_nobody(tmp_path):
 
 
 async def test_on_a_full_disk_answers_go_on_and_what_is_lost_is_counted(tmp_path):
-    await possible(disk.run(tmp_path, fillings=1, workers=2))
+    await possible(disk.run(tmp_path, fillings=1, workers=2, asked=20))
 
 
 async def test_so_it_is_with_files_that_may_not_grow(tmp_path):
-    await disk.limited(tmp_path, fillings=1)
+    await disk.limited(tmp_path, fillings=1, asked=20)
 
 
 async def test_a_step_of_the_wall_clock_moves_dates_only(tmp_path):

@@ -26,7 +26,7 @@ from tests.torture.world.impossible import Impossible
 HOUR_S = 3600
 STEPS = (-HOUR_S, +HOUR_S, -25 * HOUR_S, 0, +25 * HOUR_S)
 """Where the date goes, in turn; relative to the true one."""
-TIMEOUT_S, RECOVERY_S, PER_MINUTE = 3, 4, 30
+TIMEOUT_S, RECOVERY_S, PER_MINUTE = 3, 3, 30
 AGES_S = 30.0
 """More than anything here takes."""
 ADMIN = "key-of-the-operator"
@@ -148,7 +148,7 @@ async def run(directory: Path, steps: int) -> dict[str, Any]:
     since = time.monotonic()
     async with contextlib.AsyncExitStack() as stack:
         scene = await Scene.start(stack, directory, its)
-        crowd = Crowd(scene.gateway.url, 4, ["well"])
+        crowd = Crowd(scene.gateway.url, 2, ["well"], pause_s=0.05)
         for number in range(steps):
             await scene.round(STEPS[number % len(STEPS)])
         await crowd.leave()

@@ -81,9 +81,10 @@ def keyed(key: str) -> str:
 class Crowd:
     """So many clients, every other one for streams, every third with a new connection for each question."""
 
-    def __init__(self, url: str, size: int, models: Sequence[str] = ("auto",), key: str = "") -> None:
+    def __init__(self, url: str, size: int, models: Sequence[str] = ("auto",), key: str = "", pause_s: float = 0.0) -> None:
         self._url = url
         self._keyed = keyed(key)
+        self._pause_s = pause_s
         self._going = True
         self.ended: Counter[str] = Counter()
         """Questions by what became of them: a status, `incomplete`, or `lost:` and how."""
@@ -140,4 +141,5 @@ class Crowd:
             self.ended[str(answer.status) if answer.status != 200 or answer.complete else "incomplete"] += 1
             if answer.headers.get("connection") == "close":
                 break
+            await asyncio.sleep(self._pause_s)
         return True
