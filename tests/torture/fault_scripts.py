@@ -9,13 +9,14 @@ import json
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from random import Random
 
 from tests.support.fake import DONE as LAST_FRAME
 from tests.support.fake import chunk, completion
 from tests.support.hostile import Peer, Seen, Server, answer, serving
 from tests.torture.fault_table import DONE, FIRST, HEAD, MID, Phase
 
-PATIENCE_S = 12.0
+PATIENCE_S = 30.0
 SLOW_S = 0.05
 """Between two pieces of what comes slowly and never ends."""
 POISON = "an answer to somebody else"
@@ -65,7 +66,9 @@ def framed(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
-def said(who: str, word: str, *, stream: bool, framing: str = "chunked", version: str = "1.1", headers: str = "", more: int = 0) -> Said:
+def said(
+    who: str, word: str, *, stream: bool, framing: str = "chunked", version: str = "1.1", headers: str = "", more: int = 0
+) -> Said:
     """`framing`: chunked, length (`more` bytes are promised than sent), or close."""
     first, rest = texts(who, word, stream=stream)
     length = {"chunked": "transfer-encoding: chunked\r\n", "length": f"content-length: {len(first) + len(rest) + more}\r\n"}
@@ -97,8 +100,8 @@ class Wire:
     """Set when the client has what came before the fault, as far as that can be."""
     trap: str
     """The URL of a server that nobody should ask."""
-    hasty: bool = False
-    """Nothing is waited for: the fault comes with what was before it."""
+    chance: Random | None = None
+    """The client is not waited for, but a moment at random: what is right and the fault may arrive together."""
 
     def said(self, **more: object) -> Said:
         return said(self.who, self.word, stream=self.stream, **more)  # type: ignore[arg-type]
@@ -124,7 +127,8 @@ class Wire:
         return good
 
     async def seen(self) -> None:
-        if self.hasty:
+        if self.chance is not None:
+            await asyncio.sleep(self.chance.choice((0.0, 0.0, self.chance.random() * 0.02)))
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
@@ -234,13 +238,13 @@ async def never_ending_body(wire: Wire) -> bool:
     more = chunk({"content": "and so on "}) * 20
     match wire.phase:
         case Phase.HEAD:
-            await wire.for_ever(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n", 0.0)
+            await wire.for_ever(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n" * 200, 0.01)
         case Phase.FIRST if wire.stream:
-            await wire.for_ever(framed(b": still thinking\n\n" * 1000), 0.0)
+            await wire.for_ever(framed(b": still thinking\n\n" * 3000), 0.01)
         case Phase.FIRST:
             await wire.for_ever(framed(b" " * 50_000))
         case _ if wire.stream:
-            await wire.for_ever(framed(more), 0.005)
+            await wire.for_ever(framed(more), 0.01)
         case _:
             await wire.for_ever(wire.body(b"and so on " * 5_000))
     return False
@@ -330,6 +334,12 @@ async def nonsense(wire: Wire) -> bool:
     return True
 
 
+async def flood(wire: Wire) -> bool:
+    await wire.before()
+    await wire.for_ever(framed(b"and so on " * 20_000), 0.0)
+    return False
+
+
 ACTS: dict[str, Callable[[Wire], Awaitable[bool]]] = {
     "refused": refused,
     "accept-then-close": accept_then_close,
@@ -351,6 +361,7 @@ ACTS: dict[str, Callable[[Wire], Awaitable[bool]]] = {
     "100-continue": continue_100,
     "HTTP/1.0": http_10,
     "nonsense": nonsense,
+    "flood": flood,
 }
 
 
@@ -364,7 +375,7 @@ class Hostile:
     who: str
     word: str
     trap: str
-    hasty: bool = False
+    chance: Random | None = None
     noticed: asyncio.Event = field(default_factory=asyncio.Event)
     acted: asyncio.Event = field(default_factory=asyncio.Event)
     """The fault has happened."""
@@ -405,7 +416,7 @@ class Hostile:
 
     async def _as_new(self, peer: Peer) -> bool:
         """The fault. Whether the connection may carry the next question after it."""
-        wire = Wire(peer, self.phase, self.stream, self.who, self.word, self.noticed, self.trap, self.hasty)
+        wire = Wire(peer, self.phase, self.stream, self.who, self.word, self.noticed, self.trap, self.chance)
         self.hurt += 1
         try:
             try:

@@ -175,5 +175,7 @@ ROWS: tuple[Cell | Void, ...] = (
     Cell("nonsense",          DONE,  "adds something that is not JSON",                              FAILED,       ANSWERED),
 )  # fmt: skip
 
+FLOOD = Cell("flood", MID, "begins a word that never ends, as fast as it can", FAILED, BROKEN)
+"""Beside the table, for it costs what the gateway is willing to hold: 256 MiB of a whole answer, 64 MiB of one event."""
 CELLS = tuple(row for row in ROWS if isinstance(row, Cell))
 FAULTS = tuple(dict.fromkeys(row.fault for row in ROWS))

@@ -1,4 +1,4 @@
-"""Every fault of an endpoint, at every moment of its answer, through the whole gateway: `python -m tests.torture.faults`.
+"""Every fault of an endpoint, at every moment of its answer, through the whole gateway: `python tests/torture/faults.py`.
 
 A client's socket, octoroute's own server, and an endpoint that does what a row of `fault_table` says. The client must get what the
 table calls right, or the second endpoint's answer where there is one, and in bounded time; the next question to the same endpoint
@@ -13,38 +13,40 @@ import contextlib
 import itertools
 import json
 import logging
-import os
 import re
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx2
 import structlog
 import uvloop
 
-from octoroute.dialects.sse import KEEP_ALIVE
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from octoroute.transports import TRANSPORTS
 from tests.support.hostile import Peer, serving
 from tests.support.house import House, endpoint, settings
-from tests.torture.fault_scripts import Hostile, behave, begins, ends, texts
-from tests.torture.fault_table import ANSWERED, BROKEN, CELLS, DONE, FAILED, MID, Cell, Right
+from tests.torture.fault_scripts import Hostile, begins, behave, ends, texts
+from tests.torture.fault_table import ANSWERED, BROKEN, CELLS, DONE, FAILED, FAULTS, FLOOD, LATE, STALLED, Cell, Right
 
-PATIENCE_S = 12.0
+PATIENCE_S = 30.0
 """No cell may take longer, whatever happens."""
 LEFT_BEHIND_S = 5.0
 """How long the gateway may take to let go of what nobody needs; a second is promised, and this machine is busy."""
-KEEP_ALIVE_S = 0.1
 FIRST_EVENT_S, IDLE_S = 1.0, 0.5
-"""Where the endpoint never comes to an end by itself. Everywhere else the limits lie beyond PATIENCE_S: no other cell ends by time."""
-MEMORY_BYTES = 300_000_000
+"""Only for what must end by time. Everywhere else the limits, and keep-alives, lie beyond PATIENCE_S."""
+NEVER_S = 3 * PATIENCE_S
+MEMORY_BYTES = 500_000_000
 """How much one row of the table may cost, all its cells at the same time; each gzip bomb of it is a gigabyte."""
-SLOW = frozenset({"slow headers", "never-ending body", "endless event", "endless comments", "silence"})
-ENOUGH_PIECES = 5
+FLOOD_BYTES = 1_000_000_000
+ENOUGH_S = 0.7
 """After which the client of an endless stream leaves."""
 
 
@@ -87,7 +89,8 @@ class Got:
     status: int = 0
     body: bytes = b""
     endpoint: str = ""
-    pieces: int = 0
+    left: bool = False
+    """The client has, and not the answer come to an end."""
     cut: str = ""
     """The answer was not complete, by HTTP's own measure."""
 
@@ -116,7 +119,7 @@ class Case:
     """There is no second endpoint."""
     number: int
     trap: str
-    hasty: bool = False
+    chance: Random | None = None
     hostile: Hostile = field(init=False)
     outcomes: list[tuple[str, str]] = field(default_factory=list)
     """(endpoint, outcome) that the metrics should have counted."""
@@ -124,8 +127,8 @@ class Case:
 
     def __post_init__(self) -> None:
         self.model = f"case-{self.number}"
-        self.bad, self.fit = f"{self.model}-bad", f"{self.model}-fit"
-        self.hostile = Hostile(self.cell.fault, self.cell.phase, self.stream, self.bad, self.word(0), self.trap, self.hasty)
+        self.bad, self.fit, self.again = f"{self.model}-bad", f"{self.model}-fit", f"{self.model}-again"
+        self.hostile = Hostile(self.cell.fault, self.cell.phase, self.stream, self.bad, self.word(0), self.trap, self.chance)
 
     def __str__(self) -> str:
         how = "stream" if self.stream else "whole"
@@ -139,11 +142,11 @@ class Case:
     def own(self) -> tuple[Right, ...]:
         """What is right when nobody else can be asked."""
         right = self.cell.stream if self.stream else self.cell.whole
-        if self.hasty and self.stream and self.cell.phase is MID:
-            return (*right, *(Right(504 if "timeout" in each.code else 502, each.code) for each in right if each.code))
-        if self.hasty and self.stream and self.cell.phase is DONE:
-            return (*right, *FAILED, *BROKEN)
-        return right
+        if self.chance is None:
+            return right
+        if self.cell.phase is DONE:  # it may have taken the answer's last bytes along
+            return (*right, *FAILED, *(BROKEN if self.stream else ()))
+        return (*right, *(Right(504 if each in STALLED else 502, each.code) for each in right if each.begun and each.code))
 
     def rights(self) -> Iterator[tuple[Right, str]]:
         """What the client may get, and from whom."""
@@ -157,34 +160,45 @@ class Case:
     def endless(self) -> bool:
         return any(right.endless for right in self.own)
 
-    def endpoints(self, fit_url: str) -> list[dict[str, Any]]:
-        bad = endpoint(self.hostile.url, self.model, id=self.bad, model=self.bad, priority=2)
-        return [bad] if self.alone else [bad, endpoint(fit_url, self.model, id=self.fit, model=self.fit, priority=1)]
+    @property
+    def late(self) -> bool:
+        return any(right in LATE for right in self.own)
+
+    def endpoints(self, fit_url: str) -> Iterator[dict[str, Any]]:
+        """The bad one, the fit one, and the bad one once more, without a limit of time, for when it behaves."""
+        provider = "impatient" if self.late else "patient"
+        yield endpoint(self.hostile.url, self.model, id=self.bad, model=self.bad, priority=2, provider=provider)
+        if not self.alone:
+            yield endpoint(fit_url, self.model, id=self.fit, model=self.fit, priority=1, provider="patient")
+        yield endpoint(self.hostile.url, self.again, id=self.again, model=self.again, provider="patient")
 
 
-def cases(cells: Sequence[Cell], dialects: Sequence[str], trap: str, *, hasty: bool = False) -> list[Case]:
+def cases(cells: Sequence[Cell], dialects: Sequence[str], trap: str, seed: int | None) -> list[Case]:
+    chance = None if seed is None else Random(seed)
     ways = itertools.product(cells, (False, True), dialects, (True, False))
-    return [Case(cell, stream, dialect, alone, number, trap, hasty) for number, (cell, stream, dialect, alone) in enumerate(ways)]
+    return [Case(cell, stream, dialect, alone, number, trap, chance) for number, (cell, stream, dialect, alone) in enumerate(ways)]
 
 
 # the client
 
 
-async def ask(house: House, case: Case, word: str, *, watch: bool = False) -> Got:
+async def ask(house: House, case: Case, model: str, word: str, *, watch: bool = False) -> Got:
     """`watch`: tell the endpoint when its answer has come as far as it can before the fault, and leave an endless one."""
     got, dialect = Got(), DIALECTS[case.dialect]
     sought = (ends if case.cell.phase is DONE else begins)(case.bad, word).encode()
-    body = dialect.asks(case.model, f"say {word}", case.stream)
+    body = dialect.asks(model, f"say {word}", case.stream)
+    patience = asyncio.timeout(None)
     try:
-        async with house.client.stream("POST", dialect.path, json=body) as response:
+        async with patience, house.client.stream("POST", dialect.path, json=body, timeout=NEVER_S) as response:
             got.status, got.endpoint = response.status_code, response.headers.get("x-octoroute-endpoint", "")
             async for piece in response.aiter_raw():
                 got.body += piece
-                got.pieces += 1
-                if watch and case.stream and sought in got.body:
+                if watch and case.stream and sought in got.body and not case.hostile.noticed.is_set():
                     case.hostile.noticed.set()
-                if watch and case.endless and got.pieces > ENOUGH_PIECES:
-                    break
+                    if case.endless:
+                        patience.reschedule(asyncio.get_running_loop().time() + ENOUGH_S)
+    except TimeoutError:
+        got.left = patience.expired()
     except httpx2.TransportError as error:
         got.cut = repr(error)
     case.hostile.noticed.set()
@@ -234,16 +248,16 @@ def wrong_stream(got: Got, right: Right, dialect: str, who: str, word: str) -> s
     if begins(who, word).encode() not in got.body:
         return "no beginning"
     if right.endless:
-        return None if got.pieces > ENOUGH_PIECES else "it came to an end"
+        return None if got.left else "it came to an end"
     events, last = got.events, DIALECTS[dialect].last
-    is_whole = ends(who, word).encode() in got.body
     names = [name for name, _ in events]
     if not right.code:
-        if dialect == "openai" and got.body.replace(KEEP_ALIVE, b"") != b"".join(texts(who, word, stream=True)):
+        if dialect == "openai" and got.body != b"".join(texts(who, word, stream=True)):
             return "not the endpoint's own bytes"
-        return None if is_whole and names.index(last) == len(names) - 1 else "not whole, or it does not end with its end"
-    if is_whole or last in names:
-        return "a broken stream that is whole, or that has a proper end"
+        is_whole = ends(who, word).encode() in got.body and names.index(last) == len(names) - 1
+        return None if is_whole else "not whole, or it does not end with its end"
+    if last in names:
+        return "a broken stream that has a proper end"
     return wrong_failure(*events[-1], right, dialect)
 
 
@@ -282,7 +296,7 @@ async def tried(house: House, case: Case) -> None:
     hostile = case.hostile
     if case.cell.fault != "refused" or case.cell.phase is DONE:
         await hostile.listen()
-    got = await ask(house, case, case.word(0), watch=True)
+    got = await ask(house, case, case.model, case.word(0), watch=True)
     right = check(got, list(case.rights()), case, case.word(0), "the answer")
     case.fell_over = got.endpoint == case.fit
     case.outcomes.append((got.endpoint if right.begun else case.bad, right.outcome))
@@ -295,9 +309,9 @@ async def tried(house: House, case: Case) -> None:
         await hostile.listen()
     await hostile.acted.wait()
     await asyncio.sleep(0.05)  # on this very loop: whatever was sent has been read by now
-    got = await ask(house, case, case.word(1))
-    check(got, [(ANSWERED[0], case.bad)], case, case.word(1), "the next answer")
-    case.outcomes.append((case.bad, "answered"))
+    got = await ask(house, case, case.again, case.word(1))
+    check(got, [(ANSWERED[0], case.again)], case, case.word(1), "the next answer")
+    case.outcomes.append((case.again, "answered"))
     await settled(lambda: hostile.hurt == 0, "a connection that is of no more use is held")
     assert hostile.misused == 0, "a connection that is of no more use was used again"
     assert hostile.server.open <= 1, "more connections are left than one in the pool"
@@ -312,13 +326,13 @@ async def settled(true: Callable[[], object], what: str) -> None:
         raise AssertionError(what) from None
 
 
-async def judged(house: House, case: Case) -> str | None:
+async def judged(house: House, case: Case, patience_s: float) -> str | None:
     """What was wrong."""
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             await tried(house, case)
     except TimeoutError:
-        return f"{case}: no end after {PATIENCE_S:g} s"
+        return f"{case}: no end after {patience_s:g} s"
     except Exception as error:  # noqa: BLE001 - reported with its case
         return f"{case}: {error if isinstance(error, AssertionError) else repr(error)}"
     return None
@@ -340,37 +354,56 @@ async def nobody_asks() -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def gateway(transport: str, endpoints: Sequence[dict[str, Any]], *, slow: bool) -> AsyncIterator[House]:
-    limits = (FIRST_EVENT_S, IDLE_S) if slow else (3 * PATIENCE_S, 3 * PATIENCE_S)
+async def gateway(transport: str, endpoints: Sequence[dict[str, Any]], *, stalls: bool) -> AsyncIterator[House]:
+    """`stalls`: silence inside a stream has an end."""
     tree = settings(
         endpoints,
-        server={"upstream": transport, "request_timeout_seconds": limits[0], "stream_idle_timeout_seconds": limits[1]},
+        server={"upstream": transport, "stream_idle_timeout_seconds": IDLE_S if stalls else NEVER_S},
+        providers={"impatient": {"timeout_seconds": FIRST_EVENT_S}, "patient": {"timeout_seconds": NEVER_S}},
         retry={"max_attempts": 0},
         health={"failure_threshold": 1000},
     )
-    house = await House.open(tree, **{"keep_alive_s": KEEP_ALIVE_S} if slow else {})
+    house = await House.open(tree, keep_alive_s=NEVER_S)
     try:
         yield house
     finally:
         await house.close()
 
 
-async def row(transport: str, cells: Sequence[Cell], dialects: Sequence[str], *, hasty: bool = False) -> int:
-    """All cases of these cells at once, on one gateway. Returns how many; raises AssertionError with all that was wrong."""
+@dataclass(frozen=True)
+class Tried:
+    cases: int
+    grown_bytes: int
+
+
+async def row(
+    transport: str,
+    cells: Sequence[Cell],
+    dialects: Sequence[str],
+    *,
+    seed: int | None = None,
+    patience_s: float = PATIENCE_S,
+    most_bytes: int = MEMORY_BYTES,
+) -> Tried:
+    """All cases of these cells at once, on one gateway. Raises AssertionError with all that was wrong.
+
+    `seed`: faults do not wait until the client has what came before them.
+    """
     async with serving(behave):
         pass  # uvloop keeps a spare descriptor from its first listener on
     descriptors, resident = open_descriptors(), memory()
     async with contextlib.AsyncExitStack() as others:
         trap = await others.enter_async_context(nobody_asks())
         fit = await others.enter_async_context(serving(behave))
-        tried = cases(cells, dialects, trap, hasty=hasty)
+        tried = cases(cells, dialects, trap, seed)
         for case in tried:
             others.push_async_callback(case.hostile.close)
         before = asyncio.all_tasks()
         endpoints = [each for case in tried for each in case.endpoints(fit.url("/v1"))]
-        async with gateway(transport, endpoints, slow=any(cell.fault in SLOW for cell in cells)) as house:
+        async with gateway(transport, endpoints, stalls=any(cell.stream == STALLED for cell in cells)) as house:
             idle = asyncio.all_tasks() - before
-            wrong = [each for each in await asyncio.gather(*[judged(house, case) for case in tried]) if each]
+            told = await asyncio.gather(*[judged(house, case, patience_s) for case in tried])
+            wrong = [each for each in told if each]
             assert not wrong, f"{len(wrong)} of {len(tried)}:\n" + "\n".join(wrong)
             counted(house, tried)
             ports = [case.hostile.port for case in tried]
@@ -379,9 +412,9 @@ async def row(transport: str, cells: Sequence[Cell], dialects: Sequence[str], *,
             await settled(lambda: not held(ports), "connections to endpoints that have hung up are held")
             await settled(lambda: asyncio.all_tasks() - before == idle, "tasks are left")
     grown = memory(peak=True) - resident
-    assert grown < MEMORY_BYTES, f"{grown} bytes more"
-    await settled(lambda: open_descriptors() <= descriptors, f"descriptors are left: {open_descriptors()} instead of {descriptors}")
-    return len(tried)
+    assert grown < most_bytes, f"{grown} bytes more, at the most {most_bytes}"
+    await settled(lambda: open_descriptors() <= descriptors, "descriptors are left")
+    return Tried(len(tried), grown)
 
 
 def counted(house: House, tried: Sequence[Case]) -> None:
@@ -419,7 +452,7 @@ def held(ports: Sequence[int]) -> Counter[int]:
 
 
 def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def memory(*, peak: bool = False) -> int:
@@ -434,32 +467,62 @@ def memory(*, peak: bool = False) -> int:
 # the long form
 
 
-def rows(*, only: str = "") -> Iterator[tuple[str, tuple[Cell, ...]]]:
-    for fault in dict.fromkeys(cell.fault for cell in CELLS):
-        if only in fault:
-            yield fault, tuple(cell for cell in CELLS if cell.fault == fault)
+def rows() -> dict[str, tuple[Cell, ...]]:
+    return {fault: tuple(cell for cell in CELLS if cell.fault == fault) for fault in FAULTS}
 
 
-def run(work: Any) -> Any:
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+def run(work: Coroutine[Any, Any, Tried], loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop) -> Tried:
+    with asyncio.Runner(loop_factory=loop) as runner:
         return runner.run(work)
+
+
+LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+
+
+def plan(rounds: int) -> Iterator[tuple[str, Callable[[], Tried]]]:
+    """Everything the long form does, by name."""
+    every = list(DIALECTS)
+    for transport, (fault, cells) in itertools.product(TRANSPORTS, rows().items()):
+        for name, loop in LOOPS.items():
+            yield f"{transport}, {name}: {fault}", partial(_row, loop, transport, cells, every)
+        for seed in range(rounds):
+            yield f"{transport}, together {seed}: {fault}", partial(_row, uvloop.new_event_loop, transport, cells, every, seed=seed)
+        for cell in cells:
+            name = f"{transport}, alone: {fault} {cell.phase}"
+            yield name, partial(_row, uvloop.new_event_loop, transport, [cell], every, most_bytes=MEMORY_BYTES // 2)
+    for transport in TRANSPORTS:
+        limits = {"patience_s": 3 * PATIENCE_S, "most_bytes": FLOOD_BYTES}
+        yield f"{transport}: flood", partial(_row, uvloop.new_event_loop, transport, [FLOOD], ["openai"], **limits)
+
+
+def _row(loop: Callable[[], asyncio.AbstractEventLoop], *args: Any, **more: Any) -> Tried:
+    return run(row(*args, **more), loop)
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - a command
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", metavar="TEXT", help="faults whose name has this in it")
+    parser.add_argument("--only", default="", metavar="TEXT", help="what has this in its name")
+    parser.add_argument("--rounds", type=int, default=5, help="how often faults come together with what was before them")
     args = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    failed = 0
-    for transport in TRANSPORTS:
-        for fault, cells in rows(only=args.only):
-            since = time.monotonic()
-            try:
-                count = run(row(transport, cells, list(DIALECTS)))
-                print(f"{transport:8} {fault:20} {count:4} {time.monotonic() - since:6.2f} s")
-            except AssertionError as error:
-                failed += 1
-                print(f"{transport:8} {fault:20} FAILED {time.monotonic() - since:6.2f} s\n{error}")
+    started, tried, failed = time.monotonic(), 0, 0
+    for name, work in plan(args.rounds):
+        if args.only not in name:
+            continue
+        since = time.monotonic()
+        try:
+            done = work()
+        except AssertionError as error:
+            failed += 1
+            _tell(f"FAILED {name}: {error}")
+        else:
+            tried += done.cases
+            _tell(f"{done.cases:5} {time.monotonic() - since:6.1f} s {done.grown_bytes / 1e6:6.1f} MB  {name}")
+    _tell(json.dumps({"cases": tried, "failed rows": failed, "seconds": round(time.monotonic() - started)}))
     return bool(failed)
 
 
