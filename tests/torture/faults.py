@@ -14,10 +14,11 @@ import itertools
 import json
 import logging
 import re
+import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -173,18 +174,19 @@ async def tried(house: House, case: Case) -> None:
     got = await asked(house, case, case.again, case.word(1), watch=lambda body: None)
     check(got, [(ANSWERED[0], case.again)], case, case.word(1), "the next answer")
     case.outcomes.append((case.again, "answered"))
-    await settled(lambda: hostile.hurt == 0, "a connection that is of no more use is held")
+    await gone(lambda: hostile.hurt, "connections are held that are of no more use")
     assert hostile.misused == 0, "a connection that is of no more use was used again"
     assert hostile.server.open <= 1, "more connections are left than one in the pool"
 
 
-async def settled(true: Callable[[], object], what: str) -> None:
+async def gone(left: Callable[[], object], what: str) -> None:
+    """Until nothing is left."""
     try:
         async with asyncio.timeout(LEFT_BEHIND_S):
-            while not true():
+            while left():
                 await asyncio.sleep(0.01)
     except TimeoutError:
-        raise AssertionError(what) from None
+        raise AssertionError(f"{what}: {left()}") from None
 
 
 async def judged(house: House, case: Case, patience_s: float) -> str | None:
@@ -267,14 +269,14 @@ async def row(
             wrong = [each for each in told if each]
             assert not wrong, f"{len(wrong)} of {len(tried)}:\n" + "\n".join(wrong)
             counted(house, tried)
-            ports = [case.hostile.port for case in tried]
-            await settled(lambda: set(held(ports).values()) <= {1}, "more connections are left than one in each pool")
+            ports = {case.hostile.port: str(case) for case in tried}
+            await gone(lambda: [ports[port] for port, count in held(ports).items() if count > 1], "more is left than a pool needs")
             await others.aclose()
-            await settled(lambda: not held(ports), "connections to endpoints that have hung up are held")
-            await settled(lambda: asyncio.all_tasks() - before == idle, "tasks are left")
+            await gone(lambda: [ports[port] for port in held(ports)], "connections to endpoints that have hung up are held")
+            await gone(lambda: (asyncio.all_tasks() - before) ^ idle, "tasks are left")
     grown = memory(peak=True) - resident
     assert grown < most_bytes, f"{grown} bytes more, at the most {most_bytes}"
-    await settled(lambda: open_descriptors() <= descriptors, "descriptors are left")
+    await gone(lambda: max(0, open_descriptors() - descriptors), "descriptors are left")
     return Tried(len(tried), grown)
 
 
@@ -300,15 +302,17 @@ def counted(house: House, tried: Sequence[Case]) -> None:
 # what the kernel knows
 
 
-def held(ports: Sequence[int]) -> Counter[int]:
+LOOPBACK = f"{int.from_bytes(socket.inet_aton('127.0.0.1'), sys.byteorder):08X}"
+
+
+def held(ports: Container[int]) -> Counter[int]:
     """Connections to these ports that this side has not closed, by port: established, or given up by the other side alone."""
     found = Counter[int]()
-    wanted = set(ports)
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, _, remote, state, *_ = line.split()
-        port = int(remote.rpartition(":")[2], 16)
-        if port in wanted and state in {"01", "08"}:
-            found[port] += 1
+        host, _, port = remote.partition(":")
+        if host == LOOPBACK and state in {"01", "08"} and int(port, 16) in ports:
+            found[int(port, 16)] += 1
     return found
 
 
