@@ -39,6 +39,13 @@ docs:
     .venv/bin/python tools/docs.py
     ./test -q tests/unit/test_docs.py
 
+# everything that can go wrong, at length; see docs/reliability.md
+torture:
+    .venv/bin/python tests/torture/chaos.py
+    .venv/bin/python tests/torture/faults.py
+    .venv/bin/python tests/torture/load.py --all
+    .venv/bin/python tests/torture/world
+
 # the benchmarks; see benches/README.md
 bench *ARGS:
     .venv/bin/python -m benches.run {{ARGS}}

@@ -33,6 +33,8 @@ class Peer:
     async def send(self, *pieces: bytes, pause_s: float = 0.0) -> None:
         """Each piece in a packet of its own when there is a pause between them."""
         for piece in pieces:
+            if self.writer.is_closing():
+                raise ConnectionResetError
             self.writer.write(piece)
             await self.writer.drain()
             self.server.sent += len(piece)
@@ -100,7 +102,10 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+async def serving(
+    script: Script, tls: ssl.SSLContext | None = None, listener: socket.socket | None = None
+) -> AsyncIterator[Server]:
+    """`listener`: a bound socket, where the address matters."""
     state = Server(tls=tls is not None)
     tasks: set[asyncio.Task[None]] = set()
 
@@ -124,7 +129,8 @@ async def serving(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
             with contextlib.suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError, TimeoutError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls, backlog=512)
+    where = {"sock": listener} if listener else {"host": "127.0.0.1", "port": 0}
+    server = await asyncio.start_server(connected, **where, ssl=tls, backlog=512)
     state.port = server.sockets[0].getsockname()[1]
     try:
         yield state

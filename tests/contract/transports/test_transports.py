@@ -253,6 +253,33 @@ async def test_a_whole_answer_with_impossible_content_is_broke(transport, name):
         assert await server.deserted()
 
 
+BAD_LATER: dict[str, bytes] = {
+    "a chunk size that is no number": b"zz\r\nhello\r\n0\r\n\r\n",
+    "another head": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "a trailer of 200,000 bytes": b"0\r\nx: " + b"y" * 200_000,
+}
+
+
+@pytest.mark.parametrize("name", BAD_LATER)
+async def test_nonsense_in_the_middle_of_a_body_reaches_who_waits_for_more(transport, name):
+    read = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(chunked(b"one", end=b""))
+        await read.wait()
+        await peer.send(BAD_LATER[name])
+
+    async with serving(script) as server, asyncio.timeout(PATIENCE_S):
+        reply = await transport.send(post(server.url()))
+        assert await reply.chunk() == b"one"
+        asyncio.get_running_loop().call_later(0.01, read.set)
+        with pytest.raises(Broke):
+            await reply.chunk()
+        reply.close()
+        assert await server.deserted()
+
+
 SILENT: dict[str, Script] = {
     "silence": always(b"", pause_s=60),
     "silence within the head": always(b"HTTP/1.1 200 OK\r\n", pause_s=60),
