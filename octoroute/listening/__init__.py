@@ -10,8 +10,8 @@ from collections.abc import Generator
 import uvicorn
 
 from octoroute.app import App
-from octoroute.connection import Connection
 from octoroute.errors import OctorouteError
+from octoroute.listening.connection import Connection
 
 BACKLOG = 4096
 TICKS_A_SECOND = 10

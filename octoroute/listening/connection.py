@@ -18,7 +18,7 @@ from octoroute.api.client import EXTENSION, Scope
 from octoroute.api.edge import MAX_HEADER_BYTES
 from octoroute.dialects.errors import openai_envelope
 from octoroute.errors import BadRequest, ClientError, HeadersTooLarge, TooLate
-from octoroute.exchange import Application, Exchange, head_of
+from octoroute.listening.exchange import Application, Exchange, head_of
 
 HEAD_S = 30
 """From a request's first byte to the end of its headers."""

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from octoroute.api.client import EXTENSION, ByMessages, ClientGone, client_of
-from octoroute.connection import BODY_S, HEAD_S, IDLE_S, Connection
-from octoroute.exchange import Exchange, head_of
+from octoroute.listening.connection import BODY_S, HEAD_S, IDLE_S, Connection
+from octoroute.listening.exchange import Exchange, head_of
 
 GET = b"GET /a%20b?q=1 HTTP/1.1\r\nHost: x\r\n\r\n"
 TEXT = [(b"content-type", b"text/plain")]
