@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import structlog
 
@@ -20,6 +20,8 @@ log = structlog.stdlib.get_logger("octoroute.workers")
 
 MAX_DELAY_S = 30.0
 _TOO_SOON_S = 5.0
+_LOOK_S = 0.1
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Workers:
@@ -44,19 +46,24 @@ class Workers:
             self._fork(told)
         os.close(told)
         if len(_read_all(heard, count)) == count:
-            ready()
+            with _held():
+                if not self._stopping:
+                    ready()
         os.close(heard)
         return self._watch()
 
     def _fork(self, told: int | None = None) -> None:
-        pid = os.fork()
-        if pid:
-            self._children[pid] = time.monotonic()
-            return
+        """Unless we are to stop."""
+        with _held():
+            if self._stopping:
+                return
+            if pid := os.fork():
+                self._children[pid] = time.monotonic()
+                return
+            for signum in _SIGNALS:
+                signal.signal(signum, signal.SIG_DFL)
         code = 1
         try:
-            for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                signal.signal(signum, signal.SIG_DFL)
             self._work(self._listener, lambda: _tell(told))
             code = 0
         except Exception:
@@ -83,15 +90,22 @@ class Workers:
                 worst = worst or (0 if code in {0, -signal.SIGTERM} else 1)
                 continue
             delay_s = min(delay_s * 2, MAX_DELAY_S) if time.monotonic() - since < _TOO_SOON_S else 1.0
-            log.error("worker ended, it will be restarted", pid=pid, code=code, in_s=delay_s)
-            time.sleep(delay_s)
-            if not self._stopping:
-                self._fork()
+            with _held():
+                log.error("worker ended, it will be restarted", pid=pid, code=code, in_s=delay_s)
+            self._sleep(delay_s)
+            self._fork()
         return worst
+
+    def _sleep(self, seconds: float) -> None:
+        """Until we are to stop, at the latest: a handler does not end `time.sleep`."""
+        until = time.monotonic() + seconds
+        while not self._stopping and time.monotonic() < until:
+            time.sleep(_LOOK_S)
 
     def _stop(self, signum: int, frame: object) -> None:
         del frame
         self._stopping = True
+        self._listener.close()  # as long as it is open here, clients are let in whom no worker sees
         self._pass_on(signal.SIGTERM)
         log.info("stopping", signal=signal.Signals(signum).name, workers=len(self._children))
 
@@ -103,6 +117,16 @@ class Workers:
         for pid in list(self._children):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signum)
+
+
+@contextlib.contextmanager
+def _held() -> Generator[None]:
+    """No signal in the midst of it: one that stops us would miss the child of a fork, and has a line of its own for the log."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _tell(told: int | None) -> None:

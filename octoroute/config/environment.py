@@ -76,9 +76,17 @@ def is_name(text: str) -> bool:
 
 def share_metrics() -> None:
     """The metrics library keeps its counts in files for all processes of a server if it finds this when it is imported."""
-    directory = tempfile.mkdtemp(prefix="octoroute-metrics-")
+    directory = _directory_in_memory("octoroute-metrics-")
     atexit.register(_remove, directory, os.getpid())
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # noqa: TID251  the library reads nothing else
+
+
+def _directory_in_memory(prefix: str) -> str:
+    """Where there is one. The library maps its files, and on a full disk the kernel ends whoever writes to them (SIGBUS)."""
+    try:
+        return tempfile.mkdtemp(prefix=prefix, dir="/dev/shm")
+    except OSError:
+        return tempfile.mkdtemp(prefix=prefix)
 
 
 def _remove(directory: str, owner: int) -> None:

@@ -58,10 +58,12 @@ class ConfigFile:
     def replace(self, proposal: Proposal) -> Path:
         """Put it in the old file's place, and say where the old one is. Raises OctorouteError; then nothing has changed."""
         real = self.path.resolve()  # a link stays a link
-        temporary = ""
+        backup = self._backup_of(real)
+        left_behind = [backup]
         try:
-            backup = self._backup(real)
+            shutil.copy2(real, backup)
             handle, temporary = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
+            left_behind.append(Path(temporary))
             with os.fdopen(handle, "wb") as file:
                 file.write(proposal.text.encode())
                 file.flush()
@@ -69,9 +71,9 @@ class ConfigFile:
             shutil.copymode(real, temporary)
             Path(temporary).replace(real)
         except OSError as error:
-            if temporary:
+            for path in left_behind:
                 with contextlib.suppress(OSError):
-                    Path(temporary).unlink(missing_ok=True)
+                    path.unlink(missing_ok=True)
             reason = error.strerror or "unknown reason"
             raise OctorouteError(f"the configuration file cannot be written: {reason}; nothing was changed") from error
         return backup
@@ -80,12 +82,12 @@ class ConfigFile:
         """Undo `replace`."""
         backup.replace(self.path.resolve())
 
-    def _backup(self, real: Path) -> Path:
+    def _backup_of(self, real: Path) -> Path:
+        """A name that is free."""
         stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime(self._wall()))
         number = 1
         while (backup := real.with_name(f"{real.name}.{stamp}{f'-{number}' if number > 1 else ''}.bak")).exists():
             number += 1
-        shutil.copy2(real, backup)
         return backup
 
     def _tree(self) -> object:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
+import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
@@ -186,9 +189,13 @@ def told(job: Job, seen: Seen, at: float) -> Mapping[str, object]:
 
 
 def append(path: str, line: bytes) -> None:
-    """Whole lines: several workers may share the file."""
+    """Whole lines or nothing: several workers may share the file. Raises OSError."""
     with open(path, "ab", buffering=0) as file:  # noqa: PTH123 - unbuffered, one write a line
-        file.write(line)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        size = file.seek(0, os.SEEK_END)
+        if file.write(line) < len(line):
+            file.truncate(size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
 
 __all__: Sequence[str] = ("PRIVACY_HEADER", "Shadow", "ShadowOptions", "append", "private", "suits", "told")

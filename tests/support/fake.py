@@ -162,9 +162,9 @@ class Fake:
         self._default = step
         return self
 
-    async def start(self) -> Fake:
+    async def start(self, host: str = "127.0.0.1") -> Fake:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Wire(self), "127.0.0.1", self.port, backlog=512)
+        self._server = await loop.create_server(lambda: _Wire(self), host, self.port, backlog=512)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

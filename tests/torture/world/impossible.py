@@ -1,0 +1,2 @@
+class Impossible(Exception):
+    """A scenario needs what this machine does not have, or does not allow; its text says what."""
