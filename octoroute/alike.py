@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from math import inf
+from typing import Literal
 
 from octoroute.types import Endpoint, Outcome, Usage
 
@@ -58,7 +59,7 @@ class Alike:
         self.example = example
         self.endpoint = endpoint
         """Who answered, or was asked last."""
-        self.at_once = len(example.attempts) == 1 and not example.attempts[0].error and not example.attempts[0].rejected
+        self.at_once = _failure(example, endpoint) is None
         """The first who was asked answered, as it nearly always is."""
         self.count = self.input_tokens = self.output_tokens = self.cached_tokens = self.reasoning_tokens = 0
         self.cost_usd = 0.0
@@ -110,12 +111,20 @@ class Alike:
 
 def key(outcome: Outcome, endpoint: Endpoint | None) -> tuple[object, ...]:
     """The same for requests that have the same labels everywhere."""
-    decision, usage, attempts = outcome.decision, outcome.usage, outcome.attempts
+    decision, usage = outcome.decision, outcome.usage
     return (
         None if decision is None else (decision.tier, decision.by, decision.why, decision.rule),
         None if endpoint is None else (endpoint.id, endpoint.tier),
         outcome.ending,
         outcome.stream,
         None if usage is None else usage.estimated,
-        len(attempts) == 1 and (attempts[0].error or attempts[0].rejected),
+        _failure(outcome, endpoint),
     )
+
+
+def _failure(outcome: Outcome, endpoint: Endpoint | None) -> str | Literal[False] | None:
+    """Of the only attempt; None: there was none. False: it is not as simple as that."""
+    attempts = outcome.attempts
+    if len(attempts) != 1 or attempts[0].endpoint is not endpoint:
+        return False
+    return attempts[0].error or attempts[0].rejected

@@ -59,6 +59,7 @@ class Connection(asyncio.Protocol):
         "_app",
         "_census",
         "_current",
+        "_declined",
         "_headers",
         "_in_head",
         "_is_read",
@@ -90,13 +91,13 @@ class Connection(asyncio.Protocol):
         self._census = server_state
         self._state = app_state
         self.loop = _loop or asyncio.get_running_loop()
-        self._parser = httptools.HttpRequestParser(self)
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # otherwise it would cost the answer before it
+        self._parser = self._new_parser()
         self.is_the_last = False
         """This connection is closed with the next answer."""
         self._refused = False
         self._waited_s = 0
 
+        self._declined = b""
         self._in_head = False
         self._unfinished_bytes = 0
         """Of a head, or of what stands around a body's chunks: nothing came of them yet, so nobody has measured them."""
@@ -109,6 +110,11 @@ class Connection(asyncio.Protocol):
         self._is_read = True
         self.paused = False
         self._writable: asyncio.Event | None = None
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # otherwise it would cost the answer before it
+        return parser
 
     # the transport
 
@@ -131,14 +137,26 @@ class Connection(asyncio.Protocol):
             return
         self._unfinished_bytes += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # an offer that we need not take up
+            self._feed(data)
         except httptools.HttpParserError:
             self._refuse(BadRequest("the request is not valid HTTP/1.1"))
             return
         if self._unfinished_bytes > _MAX_HEAD_BYTES:
             self._refuse(HeadersTooLarge(f"the request's headers are longer than {_MAX_HEAD_BYTES} bytes"))
+
+    def _feed(self, data: bytes) -> None:
+        """The parser believes that an offer to speak another protocol (`upgrade`) is always taken up, and forgets the body: so
+        it is given such a request again, without the offer.
+        """
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                data = self._declined + data[offer.args[0] :] if self._declined else b""
+                self._declined = b""
+                self._parser = self._new_parser()
+            else:
+                return
 
     def eof_received(self) -> bool:
         """Who says no more wants no answer."""
@@ -190,12 +208,15 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         version = parser.get_http_version()
         method = parser.get_method().decode("ascii")
+        if parser.should_upgrade() and method != "CONNECT":
+            self._declined = self._without_offer(method, version)
+            return
         path, raw_path, query = _target(self._url)
         self._receiving = exchange = Exchange(
             self,
             self._headers,
             mute=method == "HEAD",
-            keep_alive=version != "1.0" and not self.is_the_last and parser.should_keep_alive(),
+            keep_alive=version != "1.0" and method != "CONNECT" and not self.is_the_last and parser.should_keep_alive(),
             old=version == "1.0",
         )
         scope = {
@@ -219,6 +240,10 @@ class Connection(asyncio.Protocol):
         else:
             self.pause_reading()
             self._queue.append((exchange, scope))
+
+    def _without_offer(self, method: str, version: str) -> bytes:
+        lines = [b"%b: %b\r\n" % field for field in self._headers if field[0] != b"upgrade"]
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (method.encode(), self._url, version.encode(), b"".join(lines))
 
     def on_body(self, body: bytes) -> None:
         self._waited_s = self._unfinished_bytes = 0

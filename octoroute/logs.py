@@ -214,7 +214,7 @@ def _encoded(event: MutableMapping[str, Any]) -> bytes:
     try:
         return _ENCODER.encode(event)
     except UnicodeEncodeError:  # half a surrogate pair, as in a file name that is no text
-        return json.dumps(event, default=repr).encode()
+        return json.dumps(msgspec.to_builtins(event, enc_hook=repr)).encode()
 
 
 def console(providers: Iterable[str], *, colours: bool) -> Callable[[Any, str, MutableMapping[str, Any]], str]:

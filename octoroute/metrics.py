@@ -31,7 +31,7 @@ class Described(NamedTuple):
     buckets: tuple[float, ...] | None = None
 
 
-MOST_WAITING = 1000
+MOST_WAITING = 200
 """Kinds of requests that are added up apart before they are written together."""
 
 TABLE: tuple[Described, ...] = (
@@ -176,12 +176,14 @@ class Metrics:
             self.observe("octoroute_queue_wait_seconds", outcome.queued_s, outcome.ending)
         if outcome.cache is not None:
             self.count("octoroute_cache_total", outcome.cache)
+        if endpoint is None:
+            if outcome.error:
+                self.count("octoroute_client_errors_total", outcome.error)
+            return
+        if outcome.context is not None:
+            self._record_context(outcome.context, endpoint)
         if outcome.cascade is not None:
             self.count("octoroute_cascade_total", outcome.cascade, outcome.check or "")
-        if outcome.context is not None and endpoint is not None:
-            self._record_context(outcome.context, endpoint)
-        if outcome.error and endpoint is None:
-            self.count("octoroute_client_errors_total", outcome.error)
 
     def record_attempts(self, outcome: Outcome) -> None:
         attempts = outcome.attempts

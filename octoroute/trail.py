@@ -20,6 +20,7 @@ from octoroute.types import CHAT_TIERS, Attempt, ContextUse, Decision, Ending, E
 ABANDONED = "abandoned"
 """In an error's place for the attempt that was under way when the client left."""
 
+_NOTHING_MORE = (None,) * 7
 _ANSWERED = Ending.ANSWERED  # looked up once: before Python 3.12 that costs as much as a call
 
 
@@ -286,7 +287,6 @@ class Trail:
         return outcome if more == _NOTHING_MORE else self._completed(outcome)
 
     def _completed(self, outcome: Outcome) -> Outcome:
-        """With what most outcomes do not have."""
         return msgspec.structs.replace(
             outcome,
             queued_s=self._queued_s,
@@ -323,9 +323,6 @@ class Trail:
         if not progress.output_chars:
             return None
         return Usage(input_tokens=self._request.facts.context_tokens, output_tokens=progress.output_chars // 4 or 1, estimated=True)
-
-
-_NOTHING_MORE = (None,) * 7
 
 
 def _cost_usd(attempts: Sequence[Attempt]) -> float | None:

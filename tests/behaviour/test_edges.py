@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from tests.support.house import complete, endpoint, post, question, talk
+from tests.support.fake import by_wish, hang
+from tests.support.house import complete, endpoint, frames, post, question, talk, until
 
 DEEP = b"[" * 10_000 + b"]" * 10_000
 MESSAGES = b'"messages":[{"role":"user","content":"hi"}]'
@@ -382,3 +383,173 @@ async def test_a_safe_request_id_comes_back_everywhere(house, fake):
         assert response.headers["x-request-id"] == sent["x-request-id"], response.request.url
     two = {(await house.ask()).headers["x-request-id"] for _ in range(2)}
     assert len(two) == 2
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        "content-length: 5\r\ntransfer-encoding: chunked\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 5\r\n",
+        "transfer-encoding: gzip\r\n",
+        "transfer-encoding: xchunked\r\n",
+        "transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n",
+        "transfer-encoding : chunked\r\n",
+        "content-length: 0\r\n transfer-encoding: chunked\r\n",
+        "content-length: +5\r\n",
+        "content-length: 5, 5\r\n",
+        "content-length: 5\r\ncontent-length: 5\r\n",
+        "x: a\0b\r\ncontent-length: 5\r\n",
+        "x: y\ncontent-length: 5\r\n",
+    ],
+)
+async def test_a_body_that_two_readers_might_measure_differently_is_refused_and_nothing_behind_it_is_read(house, fake, framing):
+    smuggled = post(json.dumps(question("smuggled")).encode())
+    data = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{framing}\r\n".encode() + b"0\r\n\r\n" + smuggled
+    answer = await talk(house.url, data)
+    assert told(answer)[0] == 400
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert not fake.requests
+    await unmoved(house, fake)
+
+
+async def test_what_follows_a_chunked_body_is_no_header(make_house, fake):
+    house = await make_house([endpoint(fake)], auth={"keys": ["right"]})
+    body = json.dumps(question()).encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    answer = await talk(house.url, head + b"%x\r\n%b\r\n0\r\nauthorization: Bearer right\r\n\r\n" % (len(body), body))
+    assert told(answer)[0] == 401
+    assert not fake.requests
+
+
+@pytest.mark.parametrize("offer", ["h2c", "websocket", "TLS/1.0"])
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+@pytest.mark.parametrize("pause", [False, True])
+async def test_an_offer_to_upgrade_is_not_taken_up_and_the_request_answered(house, fake, offer, framing, pause):
+    """Some clients (Java's) offer HTTP/2 with every first request. Its body is a body, whatever it looks like."""
+    body = post(b"not a request", "/chat").ljust(200) + json.dumps(question()).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: Upgrade, HTTP2-Settings\r\nUpgrade: {offer}\r\n"
+    if framing == "length":
+        data = [f"{head}content-length: {len(body)}\r\n\r\n".encode(), body]
+    else:
+        data = [f"{head}transfer-encoding: chunked\r\n\r\n".encode(), b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)]
+    data.append(post(json.dumps(question()).encode(), headers=f"connection: upgrade, close\r\nupgrade: {offer}\r\n"))
+    host, port = house.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    for piece in data if pause else [b"".join(data)]:
+        writer.write(piece)
+        await writer.drain()
+        await asyncio.sleep(0.02)
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"400", b"200"]
+    assert b"not valid JSON" in answer
+    await unmoved(house, fake)
+
+
+async def test_no_tunnel_is_made(house, fake):
+    inner = post(json.dumps(question()).encode())
+    for target in ("x:443", "/v1/chat/completions", "http://x/"):
+        answer = await talk(house.url, f"CONNECT {target} HTTP/1.1\r\nhost: x\r\n\r\n".encode() + inner)
+        assert told(answer)[0] in {400, 401, 404, 405}, target
+        assert answer.count(b"HTTP/1.1 ") == 1
+    assert not fake.requests
+
+
+async def test_a_url_in_absolute_form_and_a_request_in_bits(house, fake):
+    data = post(json.dumps(question()).encode(), "http://elsewhere:80/v1/chat/completions")
+    host, port = house.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    for at in range(0, len(data), 7):
+        writer.write(data[at : at + 7])
+        await writer.drain()
+        await asyncio.sleep(0)
+    answer = b""
+    while not complete(answer):
+        answer += await reader.read(65536)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert fake.requests[0].json["messages"] == question()["messages"]
+
+
+async def test_http_1_0_gets_a_stream_without_chunks(house):
+    body = json.dumps(question(stream=True)).encode()
+    answer = await talk(house.url, post(body).replace(b"HTTP/1.1", b"HTTP/1.0"))
+    head, _, data = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert b"connection: close" in head
+    assert frames(data)[-1] == "[DONE]"
+
+
+@pytest.mark.parametrize(
+    ("sent", "after_s", "answer"),
+    [
+        pytest.param(b"POST /v1/chat/completions HT", 31, 408, id="half a line"),
+        pytest.param(b"GET /health HTTP/1.1\r\nx: ", 31, 408, id="half a head"),
+        pytest.param(post(b"{}" * 50)[:-40], 61, 408, id="half a body"),
+        pytest.param(post(b"{}" * 50, "/v1/route")[:-40], 61, 408, id="half a body for a view"),
+        pytest.param(b"", 76, None, id="nothing"),
+        pytest.param(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n", 76, 200, id="nothing more"),
+    ],
+)
+async def test_a_client_that_never_ends_is_not_waited_for(house, fake, sent, after_s, answer):
+    host, port = house.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(sent)
+    await writer.drain()
+    got = await reader.readuntil(b"}") if answer == 200 else b""
+    await asyncio.sleep(0.05)
+    house.seconds_pass(after_s - 1)
+    await unmoved(house, fake)
+    house.seconds_pass(1)
+    got += await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    if answer == 408:
+        assert told(got) == (408, {**told(got)[1], "code": "request_timeout"})
+    else:
+        assert got.count(b"HTTP/1.1 ") == (answer == 200)
+    await unmoved(house, fake)
+
+
+async def test_a_long_answer_is_waited_for(house, fake):
+    go = asyncio.Event()
+
+    async def late(exchange):
+        await go.wait()
+        await by_wish(exchange)
+
+    fake.then(late)
+    asking = asyncio.ensure_future(house.ask())
+    await fake.asked()
+    house.seconds_pass(10_000)
+    go.set()
+    assert (await asking).status_code == 200
+
+
+async def test_every_second_is_told_to_the_connections(house):
+    """By uvicorn's tick, ten of which make a second."""
+    host, port = house.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"GET /")
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    for tick in range(10 * 31):
+        await house.tick(tick)
+    assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 408 ")
+    writer.close()
+
+
+async def test_a_hang_up_is_noticed_at_once_and_takes_no_task_of_its_own(house, fake):
+    fake.always(hang)
+    host, port = house.url.removeprefix("http://").split(":")
+    before = len(asyncio.all_tasks())
+    clients = [await asyncio.open_connection(host, int(port)) for _ in range(20)]
+    for _, writer in clients:
+        writer.write(post(json.dumps(question()).encode()))
+    await fake.asked(20)
+    of_fakes = 20
+    assert len(asyncio.all_tasks()) <= before + 20 + of_fakes
+    for _, writer in clients:
+        writer.close()
+    await house.quiet()
+    assert house.metric("octoroute_outcomes_total", outcome="abandoned") == 20
+    await until(lambda: not fake.open_connections)

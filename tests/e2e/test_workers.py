@@ -42,3 +42,4 @@ async def test_two_workers_share_port_and_metrics_and_outlive_each_other(make_fa
     process.signal(signal.SIGTERM)
     code, _ = await process.ended()
     assert code == 0
+    assert len([line for line in process.log() if line["event"] == "request"]) == 50

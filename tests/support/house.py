@@ -143,6 +143,14 @@ class House:
         rows = (await self.get("/models")).json()["models"]
         return next(row for row in rows if row["id"] == endpoint_id)
 
+    def seconds_pass(self, count: int) -> None:
+        """For the connections, as far as they count seconds."""
+        for _ in range(count):
+            self._server.second_passed()
+
+    async def tick(self, counter: int) -> None:
+        await self._server.on_tick(counter)
+
     async def quiet(self, within_s: float = 2.0) -> None:
         """Until nothing is in flight."""
         async with asyncio.timeout(within_s):

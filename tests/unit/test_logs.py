@@ -5,16 +5,23 @@ from __future__ import annotations
 import io
 import json
 import logging
+import math
 import os
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 import structlog
 
 from octoroute import logs
-from tests.support.house import ROOT
+from octoroute.health import Health
+from octoroute.ledger import ROUTING, Ledger
+from octoroute.metrics import Metrics
+from octoroute.statistics import Statistics
+from octoroute.types import Ending, Outcome
+from tests.support.house import ROOT, until
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -128,6 +135,19 @@ def test_what_libraries_say_comes_out_in_our_format(write):
     assert write(say=lambda log: logging.getLogger("some.library").info("chatter")) == ""
 
 
+class File(io.BytesIO):
+    """Remembers each write. `most`: bytes that it takes at once."""
+
+    def __init__(self, most: int = 1 << 30) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.most = most
+
+    def write(self, data) -> int:
+        self.writes.append(bytes(data[: self.most]))
+        return super().write(data[: self.most])
+
+
 def test_a_log_that_cannot_be_written_costs_lines_and_nothing_else():
     class Full:  # not an io class: those flush once more when they are collected
         def write(self, data) -> int:
@@ -137,11 +157,160 @@ def test_a_log_that_cannot_be_written_costs_lines_and_nothing_else():
             raise OSError(28, "no space left on device")
 
     lines = logs.Lines(Full())  # type: ignore[arg-type]
-    assert lines.write(b"x") == 0
+    lines.put(b"x\n")
+    lines.write(b"y\n")
     lines.flush()
     assert lines.dropped == 2
     closed = io.BytesIO()
     closed.close()
     lines = logs.Lines(closed)
-    lines.write(b"x")
+    lines.put(b"x\n")
     assert lines.dropped == 1
+    assert logs.Lines(File(most=0)).put(b"x\n") is None
+
+
+async def test_lines_that_come_together_are_written_together_and_soon():
+    file = File()
+    lines = logs.Lines(file, patient=True)
+    for number in range(3):
+        lines.put(b"%d\n" % number)
+    assert file.writes == []
+    await until(lambda: bool(file.writes))
+    assert file.writes == [b"0\n1\n2\n"]
+    lines.put(b"3\n")
+    await until(lambda: len(file.writes) == 2)
+
+
+async def test_not_many_lines_wait():
+    file = File()
+    lines = logs.Lines(file, patient=True)
+    for _ in range(logs.MOST_WAITING):
+        lines.put(b"x\n")
+    assert file.writes == [b"x\n" * logs.MOST_WAITING]
+
+
+def test_without_a_loop_no_line_waits():
+    file = File()
+    logs.Lines(file, patient=True).put(b"x\n")
+    assert file.writes == [b"x\n"]
+
+
+async def test_a_terminal_does_not_wait():
+    file = File()
+    logs.Lines(file).put(b"x\n")
+    assert file.writes == [b"x\n"]
+
+
+async def test_what_structlog_writes_comes_after_what_waits():
+    file = File()
+    lines = logs.Lines(file, patient=True)
+    lines.put(b"first\n")
+    structlog.BytesLogger(lines).msg(b"second")
+    assert file.getvalue() == b"first\nsecond\n"
+
+
+async def test_the_lines_of_several_processes_do_not_mix():
+    """A pipe takes 4,096 bytes at once; of more, two writers' bytes may alternate."""
+    file = File()
+    lines = logs.Lines(file, patient=True, shared=True)
+    told = [b"%d" % number * 700 + b"\n" for number in range(10)] + [b"x" * 9000 + b"\n", b"y\n"]
+    for line in told:
+        lines.put(line)
+    lines.flush()
+    assert b"".join(told) == file.getvalue()
+    assert all(written.endswith(b"\n") for written in file.writes)
+    assert max(file.writes, key=len) == told[-2]
+    assert all(len(written) <= 4096 for written in file.writes if written != told[-2])
+    assert len(file.writes) == 4
+
+
+async def test_a_file_without_a_buffer_gets_every_byte():
+    file = File(most=3)
+    lines = logs.Lines(file, patient=True)
+    told = [b"%d\n" % number for number in range(1000)]
+    for line in told:
+        lines.put(line)
+    lines.flush()
+    assert file.getvalue() == b"".join(told)
+    assert lines.dropped == 0
+
+
+def test_threads_lose_no_line():
+    file = File()
+    lines = logs.Lines(file, patient=True)
+
+    def work(letter: bytes):
+        for _ in range(500):
+            lines.put(letter + b"\n")
+
+    threads = [threading.Thread(target=work, args=(letter,)) for letter in (b"a", b"b", b"c", b"d")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines.flush()
+    assert sorted(file.getvalue().splitlines()) == sorted([b"a", b"b", b"c", b"d"] * 500)
+
+
+ODD = object()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"request_id": "r", "total_ms": 0.25, "attempts": [{"error": None}]},
+        {"text": "lone \ud800 surrogate", "why": ODD},
+        {"a": math.nan},
+    ],
+)
+def test_the_direct_way_writes_what_structlog_would(write, said):
+    usual = json.loads(write(style="json", say=lambda log: log.warning("request", **said)))
+    file = File()
+    logs.Direct(logs.Lines(file), logging.INFO).write("warning", "request", dict(said))
+    direct = json.loads(file.getvalue())
+    assert list(direct) == list(usual)
+    shape = re.compile(r"\d")
+    assert shape.sub("0", direct.pop("timestamp")) == shape.sub("0", usual.pop("timestamp"))
+    assert direct == usual
+    assert file.getvalue().count(b"\n") == 1
+
+
+@pytest.mark.parametrize(("level", "levels"), [(logging.NOTSET, 4), (logging.INFO, 3), (logging.ERROR, 1)])
+def test_the_direct_way_knows_the_level(level, levels):
+    assert len({"debug", "info", "warning", "error"} & logs.Direct(logs.Lines(File()), level).levels) == levels
+
+
+@pytest.fixture
+def ledger(write):
+    """A ledger of a process that writes JSON directly, and its file."""
+    write(style="json")
+    file = File()
+    structlog.configure(**{**structlog.get_config(), "logger_factory": logs.Direct(logs.Lines(file, patient=True), logging.INFO)})
+    health = Health(failure_threshold=1, recovery_s=1, clock=lambda: 0.0, wall=lambda: 0.0)
+    return Ledger(Metrics(health, list, lambda decision: "because"), Statistics(lambda: 0.0)), file
+
+
+async def test_good_news_waits_and_bad_news_does_not(ledger):
+    books, file = ledger
+    basis = {"dialect": "openai", "asked_for": "auto", "stream": False, "total_s": 0.00123456}
+    books.settle(Outcome(request_id="1", ending=Ending.ANSWERED, status=200, **basis), None)
+    books.settle(Outcome(request_id="2", ending=Ending.ANSWERED, status=200, **{**basis, "dialect": ROUTING}), None)
+    assert file.writes == []
+    books.settle(Outcome(request_id="3", ending=Ending.FAILED, status=502, error="upstream_failed", **basis), None)
+    told = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert [(line["request_id"], line["level"], line["event"]) for line in told] == [("1", "info", "request"), ("3", "warning", "request")]  # fmt: skip
+    assert told[0]["total_ms"] == 1.23
+
+
+async def test_no_number_breaks_the_line(ledger):
+    books, file = ledger
+    basis = {"request_id": "r", "dialect": "openai", "asked_for": "auto", "stream": False, "ending": Ending.BROKEN, "status": 200}
+    for total_s in (math.nan, math.inf, -math.inf, -0.001, 1e300):
+        books.settle(Outcome(total_s=total_s, **basis), None)
+    told = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert len([line for line in told if line["event"] == "request"]) == 5
+
+
+def test_only_a_process_that_is_configured_once_goes_the_direct_way(write):
+    write(style="json")
+    assert logs.direct() is None

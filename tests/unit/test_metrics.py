@@ -8,9 +8,11 @@ import random
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from octoroute.health import Health
-from octoroute.metrics import GAUGES, TABLE, Metrics, Scraper
+from octoroute.metrics import GAUGES, MOST_WAITING, TABLE, Metrics, Scraper
 from octoroute.types import CHAT_TIERS, Attempt, Decision, Ending, Outcome, Price, Tier, Usage
 from tests.support.house import samples
 from tests.support.parts import endpoint
@@ -42,6 +44,33 @@ def outcome(**more) -> Outcome:
         "total_s": 0.2,
     }
     return Outcome(**{**basis, **more})
+
+
+ATTEMPTS = st.builds(
+    Attempt,
+    endpoint=st.sampled_from(ONES),
+    took_s=st.floats(0, 10),
+    error=st.sampled_from([None, "upstream_failed"]),
+    rejected=st.sampled_from([None, "score"]),
+    usage=st.sampled_from([None, Usage(input_tokens=3, output_tokens=4)]),
+)
+OUTCOMES = st.builds(
+    outcome,
+    attempts=st.lists(ATTEMPTS, max_size=3).map(tuple),
+    endpoint=st.sampled_from([*ONES, None]),
+    ending=st.sampled_from(Ending),
+    stream=st.booleans(),
+    decision=st.sampled_from([None, *(Decision(tier=tier, by=by, why="x") for tier in CHAT_TIERS for by in ("rule", "client"))]),
+    routing_s=st.floats(0, 1),
+    first_event_s=st.none() | st.floats(0, 400),
+    total_s=st.floats(0, 400),
+    usage=st.none() | st.builds(Usage, input_tokens=st.integers(0, 99), cached_tokens=st.integers(0, 99), estimated=st.booleans()),
+    error=st.sampled_from([None, "upstream_failed"]),
+    queued_s=st.none() | st.floats(0, 9),
+    cache=st.sampled_from([None, "hit", "miss"]),
+    cascade=st.sampled_from([None, "kept", "escalated"]),
+    prompt_estimate=st.integers(0, 99),
+)
 
 
 def test_names_and_labels_are_well_formed_and_described():
@@ -137,6 +166,52 @@ def test_many_threads_lose_no_count():
     for thread in threads:
         thread.join()
     assert metrics.total("octoroute_requests_total") == 1000
+
+
+NONSENSE = [
+    {"total_s": math.nan},
+    {"total_s": -0.001},
+    {"first_event_s": math.inf},
+    {"routing_s": -1.0},
+    {"usage": Usage(input_tokens=-1)},
+    {"usage": Usage(output_tokens=10**400)},
+]
+
+
+@pytest.mark.parametrize("numbers", NONSENSE)
+def test_of_a_request_that_makes_no_sense_nothing_is_counted(numbers):
+    metrics = made()
+    with pytest.raises(ValueError, match="no measurements"):
+        metrics.record(outcome(**numbers))
+    assert not any(read(metrics).values())
+    metrics.record(outcome())
+    assert metrics.total("octoroute_requests_total") == 1
+
+
+@given(st.lists(OUTCOMES, max_size=30))
+def test_whenever_it_is_read_it_says_the_same(outcomes):
+    often, once = made(), made()
+    for one in outcomes:
+        often.record(one)
+        often.fold()
+        once.record(one)
+    assert read(once) == pytest.approx(read(often))
+
+
+def test_kinds_of_requests_without_end_do_not_pile_up():
+    metrics = made()
+    for number in range(3 * MOST_WAITING):
+        metrics.record(outcome(decision=Decision(tier=Tier.FAST, by="rule", why=str(number))))
+    assert len(metrics._waiting) <= MOST_WAITING
+    assert metrics.total("octoroute_requests_total") == 3 * MOST_WAITING
+
+
+def test_a_price_that_changes_between_two_looks_counts_from_then_on():
+    metrics, usage = made(), Usage(input_tokens=1_000_000)
+    for price in (1.0, 3.0):
+        asked = endpoint("a", price=Price(input=price))
+        metrics.record(outcome(endpoint=asked, attempts=(Attempt(endpoint=asked, took_s=0.1),), usage=usage))
+    assert metrics.total("octoroute_cost_usd_total") == pytest.approx(4.0)
 
 
 async def test_however_many_scrape_it_is_made_once_a_second():
