@@ -74,6 +74,11 @@ async def ask(url: str, *, model: str = "auto", key: str = "", headers: str = ""
         return await line.ask(body, keyed(key) + headers + "connection: close\r\n")
 
 
+def told(answer: Answer) -> str:
+    """In a word."""
+    return str(answer.status) if answer.status != 200 or answer.complete else "incomplete"
+
+
 def keyed(key: str) -> str:
     return f"authorization: Bearer {key}\r\n" if key else ""
 
@@ -138,7 +143,7 @@ class Crowd:
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 self.ended[f"lost: {error!r}"] += 1
                 return False
-            self.ended[str(answer.status) if answer.status != 200 or answer.complete else "incomplete"] += 1
+            self.ended[told(answer)] += 1
             if answer.headers.get("connection") == "close":
                 break
             await asyncio.sleep(self._pause_s)

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.support.fake import Exchange, Fake, Step, by_wish, slowly, tokens
 from tests.support.house import Process, endpoint, settings
-from tests.torture.world.crowd import Answer, Crowd, ask
+from tests.torture.world.crowd import Crowd, ask, told
 
 BUFFERED = {"PYTHONUNBUFFERED": ""}
 """Standard output as a user's process has it."""
@@ -57,13 +57,13 @@ async def turn(directory: Path, workers: int, clients: int = 24, before: int = 2
         code, errors = await process.ended()
 
         ended = crowd.ended + knocked
-        told = Counter(line["event"] for line in process.log())
+        lines = Counter(line["event"] for line in process.log())
         assert set(ended) == {"200"}, f"something was lost: {ended}"
         assert all(one.status == 200 and one.complete for one in streams), "a slow stream was cut"
         assert (code, errors) == (0, b""), f"exit code {code}, {errors!r}"
         asked = ended["200"] + SLOW
         assert len(quick.requests) + len(slow.requests) == asked, "somebody was asked twice, or for nothing"
-        assert told["request"] == asked, f"{asked} requests, {told}"
+        assert lines["request"] == asked, f"{asked} requests, {lines}"
         assert process.log()[-1]["event"] == "stopped", f"the last line is {process.lines[-1]!r}"
         return ended
 
@@ -73,13 +73,13 @@ async def _knock(url: str) -> Counter[str]:
     ended: Counter[str] = Counter()
     while True:
         try:
-            answer: Answer = await asyncio.wait_for(ask(url, model="quick"), 20)
+            answer = await asyncio.wait_for(ask(url, model="quick"), 20)
         except ConnectionRefusedError:
             return ended
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             ended[f"lost: {error!r}"] += 1
         else:
-            ended[str(answer.status) if answer.complete else "incomplete"] += 1
+            ended[told(answer)] += 1
 
 
 async def run(directory: Path, turns: int) -> dict[str, Any]:
