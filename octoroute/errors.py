@@ -13,7 +13,8 @@
     │   └── OverLimit 429
     ├── UpstreamError          an endpoint
     │   ├── Unreachable 502    no connection
-    │   │   └── Untrusted      it is not who it should be
+    │   │   ├── Untrusted      it is not who it should be
+    │   │   └── Starved        we had nothing left to ask it with
     │   ├── TooSlow 504        no answer in time
     │   ├── Throttled 429      it wants a rest
     │   ├── Overloaded 502     it is too busy
@@ -187,6 +188,12 @@ class Untrusted(Unreachable):
     """Its TLS certificate is not one that the configuration believes. Nothing was sent; the endpoint opens at once."""
 
     code = "upstream_untrusted"
+
+
+class Starved(Unreachable):
+    """No descriptor or no memory for a connection: it is no endpoint's fault."""
+
+    blames_endpoint = False
 
 
 class TooSlow(UpstreamError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -19,7 +20,7 @@ from octoroute.errors import ConfigError
 from octoroute.listening import Server, address, bind, server_for
 from octoroute.metrics import worker_died
 from octoroute.tasks import Owner
-from octoroute.workers import Workers
+from octoroute.workers import SIGNALS, Workers
 
 log = structlog.stdlib.get_logger("octoroute.server")
 
@@ -31,14 +32,21 @@ def serve(config: Config, *, load: Callable[[], Config], file: ConfigFile | None
         uvloop.run(run(config, load=load, file=file, listener=listener))
         return 0
 
+    latest = config
+
+    def reload() -> None:
+        nonlocal latest
+        with contextlib.suppress(ConfigError):  # the workers say what is wrong
+            latest = load()
+
     def work(shared: socket.socket, tell_ready: Callable[[], None]) -> None:
         def ready(url: str) -> None:
             del url
             tell_ready()
 
-        uvloop.run(run(config, load=load, file=file, listener=shared, ready=ready, announce=False, spread=_tell_parent))
+        uvloop.run(run(latest, load=load, file=file, listener=shared, ready=ready, announce=False, spread=_tell_parent))
 
-    workers = Workers(listener, work, died=worker_died)
+    workers = Workers(listener, work, reload=reload, died=worker_died)
     code = workers.run(config.server.workers, ready=lambda: _announce(config, address(listener)))
     log.info("stopped")
     return code
@@ -116,6 +124,7 @@ def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], 
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop, signum)
     loop.add_signal_handler(signal.SIGHUP, lambda: owner.start("reload", reload(app, load)))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 async def reload(app: App, load: Callable[[], Config]) -> None:

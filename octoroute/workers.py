@@ -1,4 +1,5 @@
-"""Several processes on one port: the parent binds, forks, restarts who dies, and passes signals on. It serves nothing itself.
+"""Several processes on one port: the parent binds, forks, restarts who dies, and passes signals on. It serves nothing itself, and
+nobody outlives it.
 
 Circuits, limits, and statistics are each worker's own; metrics are added up when somebody scrapes.
 """
@@ -9,8 +10,10 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Generator
+from typing import NoReturn
 
 import structlog
 
@@ -21,26 +24,36 @@ log = structlog.stdlib.get_logger("octoroute.workers")
 MAX_DELAY_S = 30.0
 _TOO_SOON_S = 5.0
 _LOOK_S = 0.1
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Workers:
-    """`work(listener, tell_ready)` runs in each child until it is told to stop by SIGTERM."""
+    """`work(listener, tell_ready)` runs in each child until it is told to stop by SIGTERM. It begins with SIGNALS blocked, so that
+    none is lost, and unblocks them when it can hear them. `reload` is called here at SIGHUP, for children to come.
+    """
 
     def __init__(
-        self, listener: socket.socket, work: Callable[[socket.socket, Callable[[], None]], None], died: Callable[[int], None]
+        self,
+        listener: socket.socket,
+        work: Callable[[socket.socket, Callable[[], None]], None],
+        *,
+        reload: Callable[[], None],
+        died: Callable[[int], None],
     ) -> None:
         self._listener = listener
         self._work = work
+        self._reload = reload
         self._died = died
         self._children: dict[int, float] = {}
         self._stopping = False
+        self._alive = os.pipe()
+        """Children read from it, nobody ever writes, and when the parent is gone it ends."""
 
     def run(self, count: int, ready: Callable[[], None]) -> int:
         """Until SIGTERM or SIGINT; the exit code. `ready` is called once every worker answers."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        signal.signal(signal.SIGHUP, self._reload)
+        signal.signal(signal.SIGHUP, self._heard_reload)
         heard, told = os.pipe()
         for _ in range(count):
             self._fork(told)
@@ -59,9 +72,13 @@ class Workers:
                 return
             if pid := os.fork():
                 self._children[pid] = time.monotonic()
-                return
-            for signum in _SIGNALS:
-                signal.signal(signum, signal.SIG_DFL)
+            else:
+                self._be_a_child(told)
+
+    def _be_a_child(self, told: int | None) -> NoReturn:
+        for signum in SIGNALS:
+            signal.signal(signum, signal.SIG_DFL)
+        self._go_with_the_parent()
         code = 1
         try:
             self._work(self._listener, lambda: _tell(told))
@@ -72,6 +89,16 @@ class Workers:
             if lines := direct():
                 lines.flush()
             os._exit(code)
+
+    def _go_with_the_parent(self) -> None:
+        heard, told = self._alive
+        os.close(told)
+
+        def wait() -> None:
+            os.read(heard, 1)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=wait, name="parent", daemon=True).start()
 
     def _watch(self) -> int:
         delay_s = 1.0
@@ -109,8 +136,9 @@ class Workers:
         self._pass_on(signal.SIGTERM)
         log.info("stopping", signal=signal.Signals(signum).name, workers=len(self._children))
 
-    def _reload(self, signum: int, frame: object) -> None:
+    def _heard_reload(self, signum: int, frame: object) -> None:
         del signum, frame
+        self._reload()
         self._pass_on(signal.SIGHUP)
 
     def _pass_on(self, signum: signal.Signals) -> None:
@@ -122,7 +150,7 @@ class Workers:
 @contextlib.contextmanager
 def _held() -> Generator[None]:
     """No signal in the midst of it: one that stops us would miss the child of a fork, and has a line of its own for the log."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:

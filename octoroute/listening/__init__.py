@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import socket
+import struct
+import sys
 from collections.abc import Generator
 
 import uvicorn
@@ -16,6 +19,8 @@ from octoroute.listening.connection import Connection
 BACKLOG = 4096
 TICKS_A_SECOND = 10
 """uvicorn's own."""
+HANDSHAKE_S = 0.02
+"""For a client whose connection is half made when we stop."""
 GRACE_S = 0.5
 """How long an idle connection is kept when we stop, for the request that is on its way."""
 
@@ -41,11 +46,15 @@ class Server(uvicorn.Server):
         """Whoever has been connected when we were told to stop gets an answer.
 
         Closing a listener resets what waits in its queue, and closing an idle connection loses the request that is on its way:
-        so the queue is taken to its end, answers say `connection: close`, and idle connections are left alone for a moment.
+        so nobody may begin to connect any more, the queue is taken to its end, answers say `connection: close`, and idle
+        connections are left alone for a moment.
         """
         queues = [listener.dup() for listener in sockets or []]
+        for queue in queues:
+            _let_nobody_in(queue)
         for server in self.servers:
             server.close()
+        await asyncio.sleep(HANDSHAKE_S)
         for queue in queues:
             await self._take_the_last(queue)
         connections = self.server_state.connections
@@ -68,6 +77,30 @@ class Server(uvicorn.Server):
         for connection in taken:
             connection.setblocking(False)
             await loop.connect_accepted_socket(lambda: Connection(self.config, self.server_state, self.lifespan.state), connection)
+
+
+_SO_ATTACH_FILTER = 26
+_NO_SYN = b"".join(
+    struct.pack("HBBI", *step)
+    for step in (
+        (0x30, 0, 0, 13),  # load the byte of the segment's flags
+        (0x45, 0, 1, 0x02),  # is SYN among them?
+        (0x06, 0, 0, 0),  # then drop it
+        (0x06, 0, 0, 0xFFFFFFFF),  # otherwise keep it
+    )
+)
+"""A classic BPF program; linux/filter.h."""
+
+
+def _let_nobody_in(listener: socket.socket) -> None:
+    """From here on the queue has an end: whoever came between the last look at it and the close would be reset. Their first segment
+    is lost instead; when it is sent again, nobody listens. Only Linux can.
+    """
+    if sys.platform == "linux":
+        program = ctypes.create_string_buffer(_NO_SYN, len(_NO_SYN))
+        address = struct.pack("HL", len(_NO_SYN) // 8, ctypes.addressof(program))
+        with contextlib.suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, address)
 
 
 def server_for(app: App) -> Server:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 
-from octoroute.errors import Broke, Unreachable, Untrusted
+from octoroute.errors import Broke, Starved, Unreachable, Untrusted
 
 _CERTIFICATE: dict[int, str] = {
     9: "is not valid yet",
@@ -28,6 +29,9 @@ _UNREACHABLE: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionError, "the upstream hung up while it was being connected to"),
 )
 
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What this machine lacks, whoever is to be connected to."""
+
 CUT = "the upstream closed the connection before its answer was complete"
 SILENT = "the upstream closed the connection without an answer"
 NONSENSE = "the upstream's answer is not valid HTTP"
@@ -43,6 +47,8 @@ def unreachable(error: BaseException) -> Unreachable:
     if isinstance(error, ssl.SSLCertVerificationError):
         fault = _CERTIFICATE.get(error.verify_code, "could not be verified")
         return Untrusted(f"the upstream's TLS certificate {fault}", detail=detail)
+    if isinstance(error, OSError) and error.errno in _OURS:
+        return Starved("the gateway has no room for another connection", detail=detail)
     for kind, message in _UNREACHABLE:
         if isinstance(error, kind):
             return Unreachable(message, detail=detail)

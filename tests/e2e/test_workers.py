@@ -43,3 +43,49 @@ async def test_two_workers_share_port_and_metrics_and_outlive_each_other(make_fa
     code, _ = await process.ended()
     assert code == 0
     assert len([line for line in process.log() if line["event"] == "request"]) == 50
+
+
+async def test_a_worker_that_is_replaced_has_the_configuration_of_today(make_fake, make_process, tmp_path):
+    fake = await make_fake()
+    process: Process = await make_process([endpoint(fake)], server={"port": 0, "workers": 2}, auth={"keys": ["key-before"]})
+    path = tmp_path / "config.toml"
+    path.write_text(path.read_text().replace("key-before", "key-of-today"))
+
+    async def statuses(key: str) -> set[int]:  # by as many connections as find both workers
+        found = set()
+        for _ in range(24):
+            async with httpx2.AsyncClient(base_url=process.url, trust_env=False) as own:
+                answer = await own.post("/v1/chat/completions", json=question(), headers={"authorization": f"Bearer {key}"})
+                found.add(answer.status_code)
+        return found
+
+    process.signal(signal.SIGHUP)
+    await process.line("configuration reloaded", count=2)
+    path.write_text("no configuration")
+    for child in children(process.pid):
+        os.kill(child, signal.SIGKILL)
+    async with asyncio.timeout(20):
+        while await statuses("key-of-today") != {200}:
+            await asyncio.sleep(0.1)
+    assert await statuses("key-before") == {401}
+
+
+async def test_a_reload_finds_a_worker_that_is_only_starting(make_fake, make_process, tmp_path):
+    """Signals that come before it can hear them wait."""
+    fake = await make_fake()
+    process: Process = await make_process([endpoint(fake)], server={"port": 0, "workers": 2})
+    first = children(process.pid)[0]
+    os.kill(first, signal.SIGKILL)
+    async with asyncio.timeout(20):
+        while first in children(process.pid) or len(children(process.pid)) < 2:
+            await asyncio.sleep(0.001)
+    process.signal(signal.SIGHUP)
+    await process.line("configuration reloaded", count=2)
+    assert not [line for line in process.log() if line.get("code") == -signal.SIGHUP]
+
+
+async def test_workers_do_not_outlive_their_parent(make_fake, make_process):
+    process: Process = await make_process([endpoint(await make_fake())], server={"port": 0, "workers": 2})
+    process.signal(signal.SIGKILL)
+    code, _ = await process.ended()  # standard output has no writer any more
+    assert code == -signal.SIGKILL

@@ -13,7 +13,7 @@ from octoroute.workers import Workers
 
 def test_a_stop_lets_nobody_in_and_does_not_wait_for_a_restart():
     listener = socket.create_server(("127.0.0.1", 0))
-    workers = Workers(listener, work=lambda *_: None, died=lambda _: None)
+    workers = Workers(listener, work=lambda *_: None, reload=lambda: None, died=lambda _: None)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     stop = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM))
     try:

@@ -8,16 +8,15 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
 
 import aiohappyeyeballs
 
 from octoroute.errors import Broke, Unreachable, Untrusted
 from octoroute.transports.failures import CLOSED, PINNED, unreachable
 from octoroute.transports.native.connection import Connection
+from octoroute.transports.native.names import Address, looked_up
 from octoroute.transports.request import Origin
 
-_Address = tuple[int, int, int, str, tuple[Any, ...]]
 _DNS_TTL_S = 10.0
 _NEXT_ADDRESS_S = 0.25
 """The pause before the next address is tried beside the last."""
@@ -34,9 +33,9 @@ class Pool:
         self._open: set[Connection] = set()
         self._line: deque[asyncio.Future[Connection | None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._addresses: Sequence[_Address] = []
+        self._addresses: Sequence[Address] = []
         self._resolved_at = 0.0
-        self._resolving = asyncio.Lock()
+        self._lookup: asyncio.Future[Sequence[Address]] | None = None
         self._closed = False
         self.empty = asyncio.Event()
         """Set once the pool is closed and its last connection gone."""
@@ -159,15 +158,23 @@ class Pool:
         self._open.add(connection)
         return connection
 
-    async def _resolved(self) -> Sequence[_Address]:
-        """Asked once for all who connect at the same moment, and again after a while."""
-        host, port = self._origin.host, self._origin.port
-        loop = asyncio.get_running_loop()
-        async with self._resolving:
-            if not self._addresses or self._resolved_at + _DNS_TTL_S < loop.time():
-                self._addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-                self._resolved_at = loop.time()
-        return self._addresses
+    async def _resolved(self) -> Sequence[Address]:
+        """Asked once for all who wait, whoever of them gives up. What has been known for a while is used while it is asked again
+        (RFC 8767): a name server that is down takes nobody with it.
+        """
+        is_old = self._resolved_at + _DNS_TTL_S < asyncio.get_running_loop().time()
+        if self._addresses and not is_old:
+            return self._addresses
+        if self._lookup is None:
+            self._lookup = looked_up(self._origin.host, self._origin.port)
+            self._lookup.add_done_callback(self._looked_up)
+        return self._addresses or await asyncio.shield(self._lookup)
+
+    def _looked_up(self, lookup: asyncio.Future[Sequence[Address]]) -> None:
+        self._lookup = None
+        if not lookup.cancelled() and lookup.exception() is None:
+            self._addresses = lookup.result()
+            self._resolved_at = lookup.get_loop().time()
 
     def close(self) -> None:
         self._closed = True

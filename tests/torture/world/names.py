@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 import subprocess
@@ -21,7 +22,8 @@ from tests.support.process import Gateway
 from tests.torture.world.crowd import Answer, Crowd, ask
 from tests.torture.world.impossible import Impossible
 
-SERVER = "127.0.0.77"
+SERVER = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
+"""Another for every test run on this machine."""
 OLD, NEW = "127.0.0.2", "127.0.0.3"
 NO_ERROR, SERVER_FAILED, NO_SUCH_NAME = 0, 2, 3
 SILENT_NAMES = 6
@@ -50,6 +52,7 @@ class Names(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.say: dict[str, Says] = {}
         self.asked: list[str] = []
+        self._gone = asyncio.Event()
 
     @classmethod
     async def start(cls) -> Names:
@@ -63,8 +66,12 @@ class Names(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
 
-    def close(self) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gone.set()
+
+    async def close(self) -> None:
         self._transport.close()
+        await self._gone.wait()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         name, kind, end = _question(data)
@@ -115,7 +122,7 @@ class Scene:
     async def start(self, stack: contextlib.AsyncExitStack) -> None:
         before = isolated(self._directory)
         self.names = await Names.start()
-        stack.callback(self.names.close)
+        stack.push_async_callback(self.names.close)
         for fake, host in ((self.well, "127.0.0.1"), (self.old, OLD)):
             await fake.start(host)
             stack.push_async_callback(fake.kill)
