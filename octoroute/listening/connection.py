@@ -26,6 +26,8 @@ BODY_S = 60
 """Without a byte of a body that is waited for."""
 IDLE_S = 75
 """Between an answer and the next request, or before the first."""
+WRITE_BYTES = 32 * 1024
+"""How much may wait for a client to read it before its endpoint waits, too."""
 LINGER_S = 2.0
 """How long a refused client may go on sending."""
 _MAX_HEAD_BYTES = 2 * MAX_HEADER_BYTES
@@ -120,6 +122,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are none by descent
+        self.transport.set_write_buffer_limits(WRITE_BYTES)
         self._peers = _address(self.transport, "sockname"), _address(self.transport, "peername")
         self._census.connections.add(self)
 

@@ -21,7 +21,7 @@ from octoroute.transports.native.exchange import Exchange
 from octoroute.transports.request import REPEATABLE
 
 READ_BYTES = 64 * 1024
-_HIGH_WATER = 64 * 1024
+_HIGH_WATER = 16 * 1024
 """Reading stops above it, so a slow reader costs at most _HIGH_WATER + READ_BYTES."""
 _HEAD_BYTES = 64 * 1024
 """The most bytes that may come without a byte of body: heads, interim answers, chunk extensions, trailers."""

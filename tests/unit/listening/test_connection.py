@@ -50,6 +50,9 @@ class Wire:
     def is_closing(self):
         return self.closed
 
+    def set_write_buffer_limits(self, high):
+        assert high >= 0
+
     def pause_reading(self):
         self.is_read = False
 
