@@ -140,7 +140,9 @@ class Wire:
     async def for_ever(self, piece: bytes, pause_s: float = SLOW_S) -> None:
         """Until the other side leaves, which is a ConnectionError here."""
         while True:
-            await self.peer.send(piece)
+            with contextlib.suppress(TimeoutError):  # under uvloop who drains is not always told that nobody is left
+                async with asyncio.timeout(1.0):
+                    await self.peer.send(piece)
             await asyncio.sleep(pause_s)
 
     def body(self, data: bytes) -> bytes:
