@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -17,6 +19,8 @@ from octoroute.types import Endpoint
 
 MAX_COMMENTS_BYTES = 1024 * 1024
 """How much may come before the first event: keep-alive comments, not a novel."""
+END_S = 0.05
+"""How long the end of a transfer is waited for when all has been said: its connection can then be used again."""
 WORDLESS_TOKENS = 4
 """What an end of turn may cost; more was spent on something we do not see."""
 _WORDS = (TextDelta, ThinkingDelta, RedactedThinking, RefusalDelta, ToolCallStarted)
@@ -76,6 +80,9 @@ class Opened:
         else:
             part = None
             while part is None and self._cutter is not None:
+                if self.progress.over:
+                    await self._see_off()
+                    break
                 try:
                     data = await self._answer.chunk()
                 except Broke:
@@ -95,6 +102,14 @@ class Opened:
         """They are read again, before anything else."""
         self._ahead[:0] = parts
 
+    async def _see_off(self) -> None:
+        """All is said. What else comes, or does not, or how the connection ends, is nobody's concern."""
+        self._cutter = None
+        with contextlib.suppress(UpstreamError, TimeoutError):
+            async with asyncio.timeout(END_S):
+                while await self._answer.chunk():
+                    pass
+
     def _read(self, frames: bytes) -> Part:
         """What arrived together with a failure, but before it, is delivered before it is raised."""
         try:
@@ -104,7 +119,8 @@ class Opened:
             part = self._reader.before_failure(frames)
             if not part:
                 raise
-            self._failure = error
+            if not self.progress.over or self.progress.failure is not None:
+                self._failure = error
         return part
 
     def _end(self) -> Part | None:

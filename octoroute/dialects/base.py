@@ -21,13 +21,15 @@ from octoroute.types import Endpoint, Request, Usage
 class Progress:
     """How far an answer has come: all that the relay and the ledger need to know of it, in either kind of relay."""
 
-    __slots__ = ("failure", "finished", "output_chars", "reason", "started", "usage")
+    __slots__ = ("failure", "finished", "output_chars", "over", "reason", "started", "usage")
 
     def __init__(self) -> None:
         self.started = False
         """An event has arrived: the commit point."""
         self.finished = False
         """The format's own end has been seen; a stream that ends without it is a failure."""
+        self.over = False
+        """The format's last word has been said: whatever follows is not part of the answer."""
         self.reason: FinishReason | None = None
         self.failure: Failed | None = None
         """An error the upstream reported inside its answer."""
@@ -50,7 +52,7 @@ class Progress:
                 case UsageReported(usage=usage):
                     self.usage = usage
                 case Finished(reason=reason):
-                    self.started = self.finished = True
+                    self.started = self.finished = self.over = True
                     self.reason = reason
                 case Failed():
                     self.started = True

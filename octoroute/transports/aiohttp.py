@@ -165,8 +165,17 @@ class _AiohttpAnswer(Body):
             raise broke(NONSENSE)
         self._inflater = undo(headers)
         self._response = response
+        connection = response.connection
+        if connection is not None and connection.protocol is not None and (closed := connection.protocol.closed) is not None:
+            closed.add_done_callback(self._cut)  # aiohttp forgets whoever reads a body in which it met nonsense
         self.status = response.status
         self.headers: Mapping[str, str] = headers
+
+    def _cut(self, closed: asyncio.Future[None]) -> None:
+        error = closed.exception()
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError(str(error or "")))
 
     async def _raw(self) -> bytes:
         try:

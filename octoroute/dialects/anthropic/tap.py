@@ -83,4 +83,4 @@ class AnthropicTap:
         if counted is not None:
             progress.usage = counted.usage(progress.usage)
         if word == "message_stop":
-            progress.finished = True
+            progress.finished = progress.over = True

@@ -97,7 +97,7 @@ class OpenAITap:
     def _feed(self, frames: bytes) -> None:
         for name, data in read_frames(frames):
             if data == b"[DONE]":
-                self.progress.started = self.progress.finished = True
+                self.progress.started = self.progress.finished = self.progress.over = True
             elif name == "error":
                 self._failed(data)
             else:
