@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 _GRAIN_S = 0.02
 """The timer fires at most this often, however many limits pass one after the other; so late one may strike."""
@@ -21,13 +21,11 @@ class Limit:
     __slots__ = ("_cancelling", "_patience", "_struck", "_task", "until")
 
     def __init__(self, patience: Patience, seconds: float) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._task = task
+        self._task = task = patience.task()
         self._patience = patience
         self._struck = False
         self._cancelling = task.cancelling()
-        self.until = patience.loop(task).time() + seconds
+        self.until = patience.now() + seconds
 
     def __enter__(self) -> Self:
         self._patience.watch(self)
@@ -66,12 +64,20 @@ class Patience:
         """For the current task: `with patience.limit(1.5): await …` raises TimeoutError."""
         return Limit(self, seconds)
 
-    def loop(self, task: asyncio.Task[object]) -> asyncio.AbstractEventLoop:
-        loop = task.get_loop()
-        if loop is not self._loop:  # the last one is closed, and its timer with it
-            self._loop, self._timer, self._fires_at = loop, None, math.inf
+    def task(self) -> asyncio.Task[Any]:
+        """The current one."""
+        task = None if self._loop is None else asyncio.current_task(self._loop)  # Python 3.11 looks for a loop by a system call
+        if task is None:
+            task = asyncio.current_task()
+            assert task is not None
+            # The last loop is closed, and its timer with it.
+            self._loop, self._timer, self._fires_at = task.get_loop(), None, math.inf
             self._limits.clear()
-        return loop
+        return task
+
+    def now(self) -> float:
+        assert self._loop is not None
+        return self._loop.time()
 
     def watch(self, limit: Limit) -> None:
         self._limits.add(limit)

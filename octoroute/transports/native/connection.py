@@ -43,12 +43,13 @@ class Owner(Protocol):
 class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_answered", "_dirty", "_exchange", "_fields", "_interim", "_method", "_owner", "_parser", "_paused", "_poll", "_room",
-        "_sent", "_sock", "_to_eof", "_transport", "_unproductive", "_used",
+        "_sent", "_sock", "_to_eof", "_transport", "_unproductive", "_used", "loop",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, sock: socket.socket, room: memoryview) -> None:
         """`room`: READ_BYTES that all connections of a loop read into; nothing stays there after `buffer_updated`."""
         self._owner = owner
+        self.loop = asyncio.get_running_loop()
         self._room = room
         self._sock = sock
         self._exchange: Exchange | None = None
@@ -62,7 +63,7 @@ class Connection(asyncio.BufferedProtocol):
     # the owner's side
 
     def begin(self, method: str, head: bytes, body: bytes) -> Exchange:
-        exchange = self._exchange = Exchange(self)
+        exchange = self._exchange = Exchange(self, self.loop)
         self._method = method
         self._fields = {}
         self._answered = self._to_eof = False

@@ -104,7 +104,7 @@ class Pool:
         if self._line and (place := self._next_in_line()):
             place.set_result(connection)
             return
-        loop = asyncio.get_running_loop()
+        loop = connection.loop
         self._idle[connection] = loop.time()
         if self._sweeper is None:
             self._sweeper = loop.call_later(self._idle_s, self._sweep)
