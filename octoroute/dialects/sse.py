@@ -66,8 +66,6 @@ def read_frames(frames: bytes) -> Iterator[tuple[str, bytes]]:
     """(event name, data) of each frame that has data; comments, ids, and retry fields are not events."""
     if b"\r" in frames:
         frames = frames.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if frames.startswith(_BOM):
-        frames = frames[3:]
     for frame in frames.split(b"\n\n"):
         if frame.startswith(b"data:") and b"\n" not in frame:
             yield "", frame[6:] if frame.startswith(b"data: ") else frame[5:]
@@ -90,7 +88,7 @@ def split(frames: bytes) -> Iterator[bytes]:
 def _read_fields(frame: bytes) -> tuple[str, bytes | None]:
     name = ""
     lines: list[bytes] = []
-    for line in frame.split(b"\n"):
+    for line in frame.removeprefix(_BOM).split(b"\n"):  # of any frame: which one is a stream's first is not known here
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.dialects import usage as counts
-from octoroute.dialects.answers import Called, Said, Thought, arguments_object, gather
+from octoroute.dialects.answers import NAMELESS, Called, Said, Thought, arguments_object, gather
 from octoroute.dialects.anthropic import wire
 from octoroute.dialects.anthropic.decoder import ended, shown
 from octoroute.dialects.anthropic.encoder import stop_reason
@@ -32,8 +32,9 @@ def read_whole(body: bytes, names: Mapping[str, str] | None = None) -> list[Even
     calls = 0
     for block in answer.content:
         if block.type == "tool_use":
-            name = block.name or ""
-            events.append(ToolCallStarted(calls, block.id or "", (names or {}).get(name, name)))
+            if not block.name:
+                raise Broke(NAMELESS)
+            events.append(ToolCallStarted(calls, block.id or "", (names or {}).get(block.name, block.name)))
             events.append(ToolCallDelta(calls, wire.input_text(block) or "{}"))
             calls += 1
         else:
