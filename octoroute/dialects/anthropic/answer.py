@@ -12,7 +12,7 @@ from octoroute.dialects.anthropic import wire
 from octoroute.dialects.anthropic.decoder import ended, shown
 from octoroute.dialects.anthropic.encoder import stop_reason
 from octoroute.dialects.errors import error_of, failed_event
-from octoroute.dialects.ids import NewId, random_id, safe_id
+from octoroute.dialects.ids import NewId, UniqueIds, random_id
 from octoroute.dialects.reading import read_answer
 from octoroute.dialects.signatures import marked
 from octoroute.errors import Broke
@@ -50,7 +50,7 @@ def write_whole(
 ) -> bytes:
     """`input_tokens` is an estimate, used when nobody counted. Raises what a `Failed` event amounts to."""
     gathered = gather(events)
-    ids: set[str] = set()
+    ids = UniqueIds()
     content: list[dict[str, object]] = []
     for block in gathered.blocks:
         match block:
@@ -87,10 +87,6 @@ def _thought(thought: Thought) -> dict[str, object]:
     return {"type": "thinking", "thinking": thought.text, "signature": signature}
 
 
-def _call(call: Called, ids: set[str], new_id: NewId) -> dict[str, object]:
-    id = safe_id(call.id) if call.id else new_id("toolu_")
-    times = 2
-    while id in ids:
-        id, times = safe_id(f"{call.id}.{times}"), times + 1
-    ids.add(id)
+def _call(call: Called, ids: UniqueIds, new_id: NewId) -> dict[str, object]:
+    id = ids.fresh(call.id or new_id("toolu_"))
     return {"type": "tool_use", "id": id, "name": call.name, "input": msgspec.Raw(arguments_object(call.arguments).encode())}

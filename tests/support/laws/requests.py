@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
 
 from benches.payloads import PAYLOADS
 from octoroute import dialects
+from octoroute.conversation import Document, Image
+from octoroute.dialects.anthropic.count import UNKNOWN_IMAGE, document_tokens, estimate_tokens, image_tokens
 from octoroute.dialects.base import Inbound
+from octoroute.dialects.media import PDF
 from octoroute.dialects.shortening import kept
 from octoroute.dialects.signatures import MARK
 from octoroute.errors import OctorouteError
@@ -71,6 +75,7 @@ def check(data: bytes) -> None:
         return
     inbound = READERS[data[0] % len(READERS)]
     endpoint = ENDPOINTS[data[0] // len(READERS) % len(ENDPOINTS)]
+    _sizes(data[1:])
     body = nested(data[1:])
     try:
         request = inbound.read(body, request_id="r", headers={"x-octoroute-tier": "deep"})
@@ -98,12 +103,25 @@ def seeds() -> Iterator[bytes]:
             yield bytes([at + endpoint * len(READERS)]) + json.dumps(QUESTIONS[name]).encode()
     for endpoint in range(len(ENDPOINTS)):
         yield bytes([2 + endpoint * len(READERS)]) + json.dumps(RESPONSES).encode()
+    for picture in (
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0\0\0\1\0",
+        b"GIF89a\1\0\1\0",
+        b"RIFF\0\0\0\0WEBPVP8 \0\0\0\0\0\0\0\x9d\1\x2a\1\0\1\0",
+    ):
+        yield b"\0" + picture
+    yield b"\0\xff\xd8\xff\xe0\0\x04ab\xff\xc0\0\x11\x08\1\0\1\0\3"
     yield b'\x03{"message":"hi","importance":"high","task_type":"code"}'
     yield b'\x04{"model":"m","prompt":["a",[1,2]],"max_tokens":3}'
     yield b'\x05{"model":"m","input":["a","b"],"dimensions":3,"encoding_format":"base64"}'
     yield b'\x01{"model":"m","messages":[{"role":"user","content":\0{"content":\0"x"\0}\0}]}'
     yield b'\x00{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f","parameters":\0{"items":\0{}\0}\0}}]}'
     yield b'\x02{"model":"m","input":"x","text":{"format":\0{"a":\0{}\0}\0}}'
+
+
+def _sizes(data: bytes) -> None:
+    text = base64.b64encode(data).decode()
+    assert 0 < image_tokens(Image(media_type="image/png", data=text)) <= UNKNOWN_IMAGE
+    assert document_tokens(Document(media_type=PDF, data=text)) > 0
 
 
 def _in_words(inbound: Inbound, error: OctorouteError) -> None:
@@ -139,7 +157,10 @@ def _passed_on(inbound: Inbound, request: Request, body: bytes, endpoint: Any) -
 
 def _exactly(body: bytes) -> dict[str, Any]:
     """Numbers as they are written."""
-    return json.loads(body, parse_int=_Written, parse_float=_Written, parse_constant=_refuse)
+    try:
+        return json.loads(body, parse_int=_Written, parse_float=_Written, parse_constant=_refuse)
+    except RecursionError:  # not the gateway's
+        return {"model": NEW_MODEL}
 
 
 class _Written(str):
@@ -174,6 +195,7 @@ def _translated(inbound: Inbound, request: Request, body: bytes, endpoint: Any) 
     if request.api != "chat":
         return
     conversation = inbound.conversation(request, endpoint)
+    assert estimate_tokens(conversation) > 0
     if outbound.unsayable(conversation, endpoint) is None:
         notes: list[str] = []
         written = outbound.write(conversation, endpoint, stream=request.stream, notes=notes)

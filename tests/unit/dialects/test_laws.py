@@ -33,7 +33,7 @@ from octoroute.dialects.openai.quirks import PRESETS, preset
 from octoroute.dialects.sse import Cutter, read_frames
 from octoroute.errors import BadRequest, Broke, Declined, OctorouteError, UpstreamError
 from octoroute.events import Failed, Finished, ToolCallDelta
-from tests.support.anthropic_stream import check
+from tests.support.anthropic_stream import check, frames_of
 from tests.support.chunks import DONE, anthropic, chunk, numbered, openai_message, sse, tool, tools, usage
 
 MORE = settings(
@@ -499,3 +499,29 @@ def test_an_upstreams_own_words_stay_within_one_event():
     for event in (write_openai_event, write_anthropic_event):
         ((_, data),) = read_frames(event(Declined("no", status=400, body=body, headers={}, dialect="openai"), "r"))
         assert json.loads(data)["error"]["message"] == "no"
+
+
+MANY = 30_000
+
+
+def test_many_calls_in_a_turn_are_paired_in_time():
+    """Pairwise comparison would take minutes."""
+    for name in (str, lambda number: "same"):
+        calls = [{"type": "tool_use", "id": name(number), "name": "f", "input": {"n": number}} for number in range(MANY)]
+        results = [
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": name(n), "content": str(n)}]} for n in range(MANY)
+        ]
+        asked = {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": calls}, *results]}
+        turns = history.tidied(read_anthropic_question(json.dumps(asked).encode())).turns
+        answers = turns[-1].content
+        assert [answer.content[0].text for answer in answers] == [str(number) for number in range(MANY)]
+        assert len({answer.call_id for answer in answers}) == MANY
+
+
+def test_many_calls_of_one_id_are_told_apart_in_time():
+    calls = [tool(number, "same", "f", "{}") for number in range(MANY)]
+    raw, _ = to_client(OpenAIDecoder(), AnthropicEncoder(model="m", new_id=numbered()), [tools(*calls), chunk("tool_calls"), DONE])
+    assert len({data["content_block"]["id"] for name, data in frames_of(raw) if name == "content_block_start"}) == MANY
+    message = {"content": [{"type": "tool_use", "id": "same", "name": "f", "input": {}}] * MANY, "stop_reason": "tool_use"}
+    written = json.loads(write_anthropic(read_anthropic(json.dumps(message).encode()), model="m"))
+    assert len({block["id"] for block in written["content"]}) == MANY
