@@ -151,7 +151,7 @@ class Line:
                 await asyncio.sleep(0)
             if self.wire.cut:
                 break
-            assert not (self._eager and exchange.headed and exchange.size), "what is here is handed out"
+            assert not (self._eager and exchange.headed and exchange.buffer), "what is here is handed out"
             assert not self.wire.paused, "a reader that reads is not waited for"
 
     def end(self, *, reset: bool) -> None:
@@ -185,16 +185,16 @@ async def _read(exchange: Exchange) -> Told:
 async def _check(layout: int, stream: bytes) -> None:
     async with asyncio.timeout(SECONDS):
         method, eager, reset = METHODS[layout & 3], bool(layout & 4), bool(layout & 8)
-        whole = await _answer([stream], method, eager=eager, reset=reset)
+        whole = await answered([stream], method, eager=eager, reset=reset)
         _complete(whole, method)
         for reads in (cut(stream, layout), singly(stream)):
-            _same(whole, await _answer(reads, method, eager=not eager, reset=reset))
+            _same(whole, await answered(reads, method, eager=not eager, reset=reset))
         for reads in (cut(stream, layout), singly(stream, 600)):
             for each, mine, end in await _answers(reads, layout):
-                _same(each, await _answer([b"".join(mine)], method, eager=eager, reset=end))
+                _same(each, await answered([b"".join(mine)], method, eager=eager, reset=end))
 
 
-async def _answer(reads: Sequence[bytes], method: str, *, eager: bool, reset: bool) -> Told:
+async def answered(reads: Sequence[bytes], method: str, *, eager: bool = False, reset: bool = False) -> Told:
     """On a connection of its own."""
     with socket.socket() as sock:
         line = Line(sock, eager=eager)
