@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of everything that reads bytes from strangers: streams, answers, HTTP, requests, configuration.
 
-    python -m venv .venv-fuzz && .venv-fuzz/bin/pip install -e . --group dev atheris    # CPython 3.11 to 3.13, Linux
-    .venv-fuzz/bin/python tests/torture/fuzz.py --minutes 15                            # of each target, one after the other
+    python -m venv .venv-fuzz && .venv-fuzz/bin/pip install -e . atheris    # Linux
+    .venv-fuzz/bin/python tests/torture/fuzz.py --minutes 15                # of each target, one after the other
     .venv-fuzz/bin/python tests/torture/fuzz.py --target http --minutes 60
     .venv-fuzz/bin/python tests/torture/fuzz.py --target http --repeat FIND
 
