@@ -85,6 +85,7 @@ class Decoding:
         self.progress = Progress()
 
     def feed(self, frames: bytes) -> Part:
+        self._last = ()  # what feed() gave before has been told, should it raise now
         self._last = self._decoder.feed(frames)
         return self._saw(self._last)
 
@@ -133,7 +134,11 @@ class AsStream(_Whole):
 
     def whole(self, body: bytes) -> Part:
         self._tap.whole(body)
-        return b"data: " + msgspec.json.format(body, indent=-1) + b"\n\ndata: [DONE]\n\n"
+        try:
+            data = msgspec.json.format(body, indent=-1)
+        except (ValueError, RecursionError):  # a tap does not look at all of it
+            raise Broke("the upstream's answer is not JSON") from None
+        return b"data: " + data + b"\n\ndata: [DONE]\n\n"
 
 
 class Interpreted(_Whole):

@@ -19,8 +19,8 @@ import msgspec
 
 from octoroute.errors import ConfigError
 
-_REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\{))")
-"""`$$`, `${NAME}`, `${NAME:-default}`, and a `${` that is none of them."""
+_REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:[^}$]|\$(?!\{))*))?\}|(\{))")
+"""`$$`, `${NAME}`, `${NAME:-default}`, and a `${` that is none of them. A default holds none of them, so no text is read twice."""
 
 _REMARK = re.compile(r"\s#")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -144,7 +144,7 @@ class _Substitution:
         dollar, name, default, broken = match.groups()
         if dollar:
             return "$"
-        if broken or "${" in (default or ""):
+        if broken:
             self._problem(path, "holds a ${ that is no variable; write ${NAME}, ${NAME:-default}, or $$ for a dollar sign")
             return ""
         self.written[path] = text

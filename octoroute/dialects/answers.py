@@ -25,6 +25,7 @@ from octoroute.events import (
 from octoroute.types import Usage
 
 _ANYTHING = msgspec.json.Decoder()
+NAMELESS = "the upstream called a tool without naming it"
 INVALID_JSON = "_invalid_json"
 """Under this key stand arguments in a history that are no JSON object, because providers refuse anything else."""
 

@@ -86,6 +86,7 @@ _STATUS_KINDS: Mapping[int, str] = {
     529: "overloaded_error",
 }
 MAX_MESSAGE = 2000
+_STATUS = re.compile(r"[1-5][0-9][0-9]")
 _NUMBERS = re.compile(r"\d[\d,_]{2,}")
 
 
@@ -164,7 +165,7 @@ def failed_event(body: bytes) -> Failed:
     told = read_told(body) or Told()
     if told.context_too_long:
         return Failed("invalid_request_error", too_long_message(told.message), "context_length_exceeded")
-    kind = told.kind or (_STATUS_KINDS.get(int(told.code)) if told.code.isdigit() else None) or "api_error"
+    kind = told.kind or (_STATUS_KINDS.get(int(told.code)) if _STATUS.fullmatch(told.code) else None) or "api_error"
     return Failed(kind, told.message or "the upstream reported an error", told.code or None)
 
 

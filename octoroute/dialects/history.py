@@ -6,13 +6,14 @@ result before anything else, tool results first in their user turn and in the or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from octoroute.conversation import Block, Conversation, Document, Image, Role, Text, ToolCall, ToolResult, Turn
-from octoroute.dialects.ids import MAX_LENGTH, safe_id
+from octoroute.dialects.ids import MAX_LENGTH, UniqueIds
 from octoroute.dialects.media import document_text
 
 ERROR_MARK = "[tool error] "
@@ -35,7 +36,7 @@ def tidied(conversation: Conversation, *, mid_system: MidSystem = "user", id_lim
         turns = tuple(turn for turn in turns if turn.role is not Role.SYSTEM)
     elif mid_system == "user":
         turns = tuple(_as_user(turn) for turn in turns)
-    paired = _paired(_merged(turns, (Role.ASSISTANT,)), _UniqueIds(id_limit))
+    paired = _paired(_merged(turns, (Role.ASSISTANT,)), UniqueIds(id_limit))
     return msgspec.structs.replace(conversation, system=system, turns=tuple(_merged(paired, (Role.ASSISTANT, Role.USER))))
 
 
@@ -75,18 +76,18 @@ def _as_user(turn: Turn) -> Turn:
 
 def _merged(turns: Iterable[Turn], roles: Sequence[Role]) -> list[Turn]:
     """Neighbours of one of `roles` made one turn; empty turns and blank system turns left out."""
-    merged: list[Turn] = []
+    runs: list[list[Turn]] = []
     for turn in turns:
         if not turn.content or (turn.role is Role.SYSTEM and not joined_text(turn.content)):
             continue
-        if merged and turn.role in roles and merged[-1].role is turn.role:
-            merged[-1] = Turn(turn.role, (*merged[-1].content, *turn.content))
+        if runs and turn.role in roles and runs[-1][0].role is turn.role:
+            runs[-1].append(turn)
         else:
-            merged.append(turn)
-    return merged
+            runs.append([turn])
+    return [run[0] if len(run) == 1 else Turn(run[0].role, tuple(block for turn in run for block in turn.content)) for run in runs]
 
 
-def _paired(turns: Sequence[Turn], ids: _UniqueIds) -> list[Turn]:
+def _paired(turns: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
     """After each assistant turn with calls comes one user turn that holds all their results and nothing else."""
     paired: list[Turn] = []
     at = 0
@@ -104,17 +105,19 @@ def _paired(turns: Sequence[Turn], ids: _UniqueIds) -> list[Turn]:
     return paired
 
 
-def _exchange(turn: Turn, replies: Sequence[Turn], ids: _UniqueIds) -> list[Turn]:
-    calls = [block for block in turn.content if isinstance(block, ToolCall)]
+def _exchange(turn: Turn, replies: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
+    places: dict[str, deque[int]] = {}
+    for place, call in enumerate(block for block in turn.content if isinstance(block, ToolCall)):
+        places.setdefault(call.id, deque()).append(place)
     results: dict[int, ToolResult] = {}
-    rest = [Turn(reply.role, _without_answers(reply.content, calls, results)) for reply in replies]
+    rest = [Turn(reply.role, _without_answers(reply.content, places, results)) for reply in replies]
     says: list[Block] = []
     answers: list[Block] = []
     for block in turn.content:
         if not isinstance(block, ToolCall):
             says.append(block)
             continue
-        new_id = ids.fresh(block.id)
+        new_id = ids.fresh(block.id or "call")
         says.append(ToolCall(new_id, block.name, block.arguments, block.signature))
         result = results.get(len(answers))
         content, is_error = (result.content, result.is_error) if result else ((Text(NO_RESULT),), False)
@@ -122,40 +125,31 @@ def _exchange(turn: Turn, replies: Sequence[Turn], ids: _UniqueIds) -> list[Turn
     return [Turn(Role.ASSISTANT, tuple(says)), Turn(Role.USER, tuple(answers)), *rest]
 
 
-def _without_answers(content: Iterable[Block], calls: Sequence[ToolCall], results: dict[int, ToolResult]) -> tuple[Block, ...]:
-    """`content` without the results of `calls`, which are noted in `results` under the call's place; orphans become text."""
+def _without_answers(
+    content: Iterable[Block], places: Mapping[str, deque[int]], results: dict[int, ToolResult]
+) -> tuple[Block, ...]:
+    """`content` without the results of calls, which are noted in `results` under the call's place; orphans become text.
+
+    `places`: by id, the calls that wait for a result.
+    """
     rest: list[Block] = []
     for block in content:
         if not isinstance(block, ToolResult):
             rest.append(block)
             continue
-        place = next((at for at, call in enumerate(calls) if call.id == block.call_id and at not in results), None)
-        if place is None:
-            rest += _orphan(block)
+        waiting = places.get(block.call_id)
+        if waiting:
+            results[waiting.popleft()] = block
         else:
-            results[place] = block
+            rest += _orphan(block)
     return tuple(rest)
 
 
 def _orphans_told(turn: Turn) -> Turn:
-    return Turn(turn.role, _without_answers(turn.content, (), {}))
+    return Turn(turn.role, _without_answers(turn.content, {}, {}))
 
 
 def _orphan(result: ToolResult) -> list[Block]:
     """A result whose call is gone, for example cut off by the client: told as text, so that nothing is lost."""
     told = f"(result of an earlier tool call {result.call_id}) {result_text(result, NO_OUTPUT)}"
     return [Text(told), *(part for part in result.content if isinstance(part, Image))]
-
-
-class _UniqueIds:
-    """Servers that number calls from 0 in every answer repeat their ids; Anthropic refuses a conversation that does."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._seen: dict[str, int] = {}
-
-    def fresh(self, id: str) -> str:
-        name = safe_id(id or "call", self._limit)
-        times = self._seen.get(name, 0)
-        self._seen[name] = times + 1
-        return name if not times else self.fresh(safe_id(f"{name}.{times + 1}", self._limit))

@@ -39,6 +39,20 @@ def safe_id(text: str, limit: int = MAX_LENGTH) -> str:
     return _stand_in(text, limit)
 
 
+class UniqueIds:
+    """Servers that number calls from 0 in every answer repeat their ids; Anthropic refuses a conversation that does."""
+
+    def __init__(self, limit: int = MAX_LENGTH) -> None:
+        self._limit = limit
+        self._seen: dict[str, int] = {}
+
+    def fresh(self, id: str) -> str:
+        name = safe_id(id, self._limit)
+        times = self._seen.get(name, 0)
+        self._seen[name] = times + 1
+        return name if not times else self.fresh(safe_id(f"{name}.{times + 1}", self._limit))
+
+
 def safe_name(text: str) -> str:
     if _SAFE_NAME.fullmatch(text):
         return text

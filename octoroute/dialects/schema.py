@@ -6,7 +6,7 @@ nothing about their shape is taken for granted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
@@ -17,6 +17,8 @@ Schema: TypeAlias = Mapping[str, Any]
 EMPTY: Schema = {"type": "object", "properties": {}}
 _MAX_REFS = 6
 """How many `$ref`s are followed one inside the other; a recursive schema ends there as any object."""
+_ROOM = 64 * 1024
+"""How many bytes they may amount to; fewer are followed where that is too little, for each can stand for many others."""
 _KEPT = 512
 
 _MAPS_OF_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
@@ -134,23 +136,53 @@ def _standard(schema: object) -> object:
 @lru_cache(maxsize=_KEPT)
 def _openapi_kept(encoded: bytes) -> Schema:
     schema = _mapping(msgspec.json.decode(encoded))
-    cleaned = _openapi(schema, {**_mapping(schema.get("definitions")), **_mapping(schema.get("$defs"))}, 0)
+    cleaned: dict[str, Any] = {}
+    for most_refs in range(_MAX_REFS, -1, -1):
+        try:
+            cleaned = _openapi(schema, _Named(schema, most_refs, _ROOM + len(encoded)), 0)
+            break
+        except _TooMuch:
+            continue
     return cleaned if cleaned.get("type") == "object" else {**cleaned, "type": "object"}
 
 
-def _openapi(schema: object, named: Mapping[str, Any], refs: int) -> dict[str, Any]:
+class _TooMuch(Exception):
+    pass
+
+
+class _Named:
+    """What `$ref` may name, and how much of it."""
+
+    def __init__(self, schema: Schema, most_refs: int, room: int) -> None:
+        self._schemas = {**_mapping(schema.get("definitions")), **_mapping(schema.get("$defs"))}
+        self._most_refs = most_refs
+        self._room = room
+
+    def get(self, reference: str, refs: int) -> object | None:
+        """Within so many others. Raises _TooMuch."""
+        found = self._schemas.get(reference.rpartition("/")[2])
+        if found is None or refs >= self._most_refs:
+            return None
+        self._room -= len(msgspec.json.encode(found))
+        if self._room < 0:
+            raise _TooMuch
+        return found
+
+
+def _openapi(schema: object, named: _Named, refs: int) -> dict[str, Any]:
     described = _mapping(schema)
     reference = described.get("$ref")
     if isinstance(reference, str):
-        found = named.get(reference.rpartition("/")[2])
-        if found is None or refs >= _MAX_REFS:
+        found = named.get(reference, refs)
+        if found is None:
             return {"type": "object"}
         return _openapi({**_mapping(found), **{key: value for key, value in described.items() if key != "$ref"}}, named, refs + 1)
-    for branch in _listed(described.get("allOf")):
-        described = _both(described, _openapi(branch, named, refs))
+    if branches := [_openapi(branch, named, refs) for branch in _listed(described.get("allOf"))]:
+        described = _all_of(described, branches)
     cleaned = {key: described[key] for key in _GEMINI_PLAIN if key in described}
-    if described.get("format") in _GEMINI_FORMATS:
-        cleaned["format"] = described["format"]
+    form = described.get("format")
+    if isinstance(form, str) and form in _GEMINI_FORMATS:
+        cleaned["format"] = form
     _typed(cleaned, described, named, refs)
     if "properties" in described:
         cleaned["properties"] = {name: _openapi(inner, named, refs) for name, inner in _mapping(described["properties"]).items()}
@@ -163,15 +195,19 @@ def _openapi(schema: object, named: Mapping[str, Any], refs: int) -> dict[str, A
     return cleaned
 
 
-def _both(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """`allOf` two: properties and required names of either."""
-    both = {**other, **{key: value for key, value in one.items() if key != "allOf"}}
-    properties = {**_mapping(other.get("properties")), **_mapping(one.get("properties"))}
-    required = _strings(other.get("required")) + _strings(one.get("required"))
-    return {**both, **({"properties": properties} if properties else {}), **({"required": required} if required else {})}
+def _all_of(described: dict[str, Any], branches: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Properties and required names of each; of what else they say the first word counts."""
+    merged: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    for one in (*reversed(branches), {key: value for key, value in described.items() if key != "allOf"}):
+        merged |= one
+        properties |= _mapping(one.get("properties"))
+        required += _strings(one.get("required"))
+    return {**merged, **({"properties": properties} if properties else {}), **({"required": required} if required else {})}
 
 
-def _typed(cleaned: dict[str, Any], described: Mapping[str, Any], named: Mapping[str, Any], refs: int) -> None:
+def _typed(cleaned: dict[str, Any], described: Mapping[str, Any], named: _Named, refs: int) -> None:
     """One type, `nullable`, `enum` of strings, or `anyOf`: all that the subset can say of alternatives."""
     kind = described.get("type")
     kinds = [kind] if isinstance(kind, str) else _strings(kind)

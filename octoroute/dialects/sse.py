@@ -66,8 +66,12 @@ def read_frames(frames: bytes) -> Iterator[tuple[str, bytes]]:
     """(event name, data) of each frame that has data; comments, ids, and retry fields are not events."""
     name = ""
     data: bytes | None = None
-    for line in frames.removeprefix(_BOM).splitlines():
-        if not line:
+    begins = True
+    for line in frames.splitlines():
+        if begins and line.startswith(_BOM):  # of any frame: which one is a stream's first is not known here
+            line = line[3:]  # noqa: PLW2901 - the same line, without its mark
+        begins = not line
+        if begins:
             if data is not None:
                 yield name, data
             name, data = "", None

@@ -1,130 +1,144 @@
-"""Coverage-guided fuzzing of everything that reads bytes from strangers: request readers, SSE, decoders, whole answers, errors.
+"""Coverage-guided fuzzing of everything that reads bytes from strangers: streams, answers, HTTP, requests, configuration.
 
-    pip install atheris            # CPython 3.11 or 3.12, Linux
-    python tests/torture/fuzz.py -max_total_time=600 CORPUS_DIR
+    python -m venv .venv-fuzz && .venv-fuzz/bin/pip install -e . atheris    # Linux
+    .venv-fuzz/bin/python tests/torture/fuzz.py --minutes 15                # of each target, one after the other
+    .venv-fuzz/bin/python tests/torture/fuzz.py --target http --minutes 60
+    .venv-fuzz/bin/python tests/torture/fuzz.py --target http --repeat FIND
 
-The law: whatever arrives, nothing but our own errors comes out, and what a strict client may be sent is bytes. The first byte of
-the input chooses the reader, so that one run covers them all; golden wire bytes make a good first corpus (`--seed CORPUS_DIR`).
+The targets and what must hold are in `tests/support/laws`, which the ordinary suite runs too, in a short form. Each runs in a process
+of its own with bounded memory and a bound on the time of one input. A find is a file in the corpus's `finds` and a traceback here;
+the run goes on, and its exit status says that there was one. The corpus is made of golden bytes and what earlier runs added to it.
 """
 
 from __future__ import annotations
 
+import argparse
+import hashlib
+import importlib
+import resource
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+import traceback
 from pathlib import Path
-
-import atheris
+from random import Random
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-with atheris.instrument_imports(include=["octoroute"]):
-    from octoroute import dialects
-    from octoroute.dialects.sse import Cutter
-    from octoroute.errors import BadRequest, UpstreamError
-    from octoroute.types import Endpoint, Tier
+TARGETS = ("streams", "answers", "http", "requests", "configuration")
+INSTRUMENTED = ["octoroute", "yaml", "tomllib"]
+MEMORY_MB = 1500
+INPUT_S = 20
+"""The longest that one input may take; they take milliseconds, and the machine may be busy."""
+INPUT_BYTES = 4096
 
-INBOUND = dialects.inbound(time.time)
-OUTBOUND = dialects.outbound(time.monotonic)
-ENDPOINTS = [
-    Endpoint(
-        id=kind, name=kind, tier=Tier.FAST, kind=kind, provider=kind, base_url="http://127.0.0.1:1/v1", model="m", max_tokens=99
+
+class Finds:
+    """Each kind of failure once: what raised it and where. `directory` gets its first input."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self._known: set[tuple[object, ...]] = set()
+
+    def add(self, error: BaseException, data: bytes) -> None:
+        frames = traceback.extract_tb(error.__traceback__)
+        kind = (type(error), *((frame.filename, frame.lineno) for frame in frames[-4:]))
+        if kind in self._known:
+            return
+        self._known.add(kind)
+        path = self._directory / hashlib.sha256(data).hexdigest()[:16]
+        path.write_bytes(data)
+        _say(f"\nFIND {path}", *traceback.format_exception(error))
+
+
+def fuzz(target: str, seconds: int, corpus: Path) -> None:
+    """Does not return: libFuzzer ends the process."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MB << 20, MEMORY_MB << 20))
+    atheris = importlib.import_module("atheris")
+    with atheris.instrument_imports(include=INSTRUMENTED):
+        law = _laws().LAWS[target]
+    as_json = importlib.import_module("tests.support.laws.mutation").as_json
+    here = corpus / target
+    here.mkdir(parents=True, exist_ok=True)
+    seeds = list(law.seeds())
+    for seed in seeds:
+        (here / hashlib.sha256(seed).hexdigest()[:16]).write_bytes(seed)
+    words = corpus / f"{target}.words"
+    words.write_text("".join('"{}"\n'.format("".join(f"\\x{byte:02x}" for byte in word)) for word in law.words))
+    finds = Finds(corpus / "finds" / target)
+
+    def one_input(data: bytes) -> None:
+        try:
+            law.check(data)
+        except Exception as error:  # noqa: BLE001 - a find, whatever it is
+            finds.add(error, data)
+
+    def mutator(data: bytes, most: int, seed: int) -> bytes:
+        rng = Random(seed)
+        if rng.random() < 0.5:
+            changed = as_json(data, rng, rng.choice(seeds))
+            if changed is not None:
+                return changed[:most]
+        return atheris.Mutate(data, most)
+
+    options = {
+        "max_total_time": seconds,
+        "max_len": INPUT_BYTES,
+        "timeout": INPUT_S,
+        "rss_limit_mb": MEMORY_MB,
+        "dict": words,
+        "artifact_prefix": f"{corpus / 'finds' / target}-",
+        "print_final_stats": 1,
+        "verbosity": 1,
+    }
+    atheris.Setup(
+        [sys.argv[0], *(f"-{name}={value}" for name, value in options.items()), str(here)], one_input, custom_mutator=mutator
     )
-    for kind in ("openai", "anthropic", "gemini")
-]
-CLIENTS = ("openai", "anthropic", "responses")
+    atheris.Fuzz()
 
 
-def ask(data: bytes) -> None:
-    """A request of each dialect, said to every kind of endpoint."""
-    for name in CLIENTS:
-        inbound = INBOUND[name]
-        try:
-            request = inbound.read(data, request_id="r", headers={})
-            for endpoint in ENDPOINTS:
-                outbound = OUTBOUND[endpoint.kind]
-                if outbound.name == name:
-                    inbound.patched(request, "m")
-                    continue
-                conversation = inbound.conversation(request, endpoint)
-                if outbound.unsayable(conversation, endpoint) is None:
-                    outbound.write(conversation, endpoint, stream=request.stream)
-        except BadRequest:
-            pass
+def _laws() -> ModuleType:
+    return importlib.import_module("tests.support.laws")
 
 
-ASKED = {
-    name: INBOUND[name].read(body, request_id="r", headers={})
-    for name, body in {
-        "openai": b'{"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]}',
-        "anthropic": b'{"model":"m","stream":true,"max_tokens":9,"messages":[{"role":"user","content":"x"}]}',
-        "responses": b'{"model":"m","stream":true,"input":"x"}',
-    }.items()
-}
+def run(target: str, minutes: float, corpus: Path) -> bool:
+    """In its own process. Whether nothing was found."""
+    _say(f"{time.strftime('%T')} {target}: {minutes:g} minutes")
+    before = _finds(target, corpus)
+    command = [sys.executable, __file__, "--target", target, "--minutes", str(minutes), "--corpus", str(corpus), "--here"]
+    ended = subprocess.run(command, cwd=ROOT, check=False)
+    found = _finds(target, corpus) - before
+    _say(f"{time.strftime('%T')} {target}: {len(found)} finds, status {ended.returncode}")
+    return ended.returncode == 0 and not found
 
 
-def stream(data: bytes) -> None:
-    """A stream of each vendor, cut anywhere, told to every client."""
-    for outbound in OUTBOUND.values():
-        for name in CLIENTS:
-            decoder, encoder, cutter = outbound.decoder(), INBOUND[name].encoder(ASKED[name]), Cutter()
-            at = len(data) // 2
-            try:
-                for piece in (data[:at], data[at:]):
-                    encoder.encode(decoder.feed(cutter.feed(piece)))
-                encoder.encode(decoder.feed(cutter.rest))
-                encoder.encode(decoder.end())
-            except UpstreamError as error:
-                encoder.fail(error, "r")
+def _finds(target: str, corpus: Path) -> set[Path]:
+    return {*(corpus / "finds").glob(f"{target}/*"), *(corpus / "finds").glob(f"{target}-*")}
 
 
-def tap(data: bytes) -> None:
-    for name in ("openai", "anthropic"):
-        cutter = Cutter()
-        try:
-            OUTBOUND[name].tap().feed(cutter.feed(data) + cutter.rest)
-            OUTBOUND[name].tap().whole(data)
-        except UpstreamError:
-            pass
+def _say(*lines: str) -> None:
+    print(*lines, sep="\n", flush=True)  # noqa: T201 - a command
 
 
-def whole(data: bytes) -> None:
-    for outbound in OUTBOUND.values():
-        try:
-            events = outbound.decode_whole(data)
-        except UpstreamError:
-            continue
-        for name in CLIENTS:
-            INBOUND[name].whole(ASKED[name], events)
-
-
-def refusal(data: bytes) -> None:
-    for outbound in OUTBOUND.values():
-        for status in (400, 404, 429, 500, 503):
-            outbound.read_error(status, {"retry-after": data[:20].decode("latin-1")}, data)
-
-
-READERS: tuple[Callable[[bytes], None], ...] = (ask, stream, tap, whole, refusal)
-
-
-def one_input(data: bytes) -> None:
-    if data:
-        READERS[data[0] % len(READERS)](data[1:])
-
-
-def seed(directory: Path) -> None:
-    """Golden bytes, once for each reader."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for path in (ROOT / "tests" / "golden").rglob("*"):
-        if path.is_file():
-            for at in range(len(READERS)):
-                (directory / f"{path.stem}-{at}").write_bytes(bytes([at]) + path.read_bytes())
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target", choices=TARGETS, help="only this one")
+    parser.add_argument("--minutes", type=float, default=1.0, help="for each target")
+    parser.add_argument("--corpus", type=Path, default=Path(__file__).parent / ".corpus", help="where inputs are kept between runs")
+    parser.add_argument("--repeat", type=Path, metavar="FILE", help="give this input to the target's law, and nothing else")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.repeat:
+        _laws().LAWS[args.target].check(args.repeat.read_bytes())
+        return 0
+    if args.here:
+        fuzz(args.target, max(1, round(args.minutes * 60)), args.corpus.resolve())
+    results = [run(target, args.minutes, args.corpus.resolve()) for target in ([args.target] if args.target else TARGETS)]
+    return 0 if all(results) else 1
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--seed"]:
-        seed(Path(sys.argv[2]))
-    else:
-        atheris.Setup(sys.argv, one_input)
-        atheris.Fuzz()
+    sys.exit(main())

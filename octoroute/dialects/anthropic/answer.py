@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.dialects import usage as counts
-from octoroute.dialects.answers import Called, Said, Thought, arguments_object, gather
+from octoroute.dialects.answers import NAMELESS, Called, Said, Thought, arguments_object, gather
 from octoroute.dialects.anthropic import wire
 from octoroute.dialects.anthropic.decoder import ended, shown
 from octoroute.dialects.anthropic.encoder import stop_reason
 from octoroute.dialects.errors import error_of, failed_event
-from octoroute.dialects.ids import NewId, random_id, safe_id
+from octoroute.dialects.ids import NewId, UniqueIds, random_id
 from octoroute.dialects.reading import read_answer
 from octoroute.dialects.signatures import marked
 from octoroute.errors import Broke
@@ -32,8 +32,9 @@ def read_whole(body: bytes, names: Mapping[str, str] | None = None) -> list[Even
     calls = 0
     for block in answer.content:
         if block.type == "tool_use":
-            name = block.name or ""
-            events.append(ToolCallStarted(calls, block.id or "", (names or {}).get(name, name)))
+            if not block.name:
+                raise Broke(NAMELESS)
+            events.append(ToolCallStarted(calls, block.id or "", (names or {}).get(block.name, block.name)))
             events.append(ToolCallDelta(calls, wire.input_text(block) or "{}"))
             calls += 1
         else:
@@ -49,7 +50,7 @@ def write_whole(
 ) -> bytes:
     """`input_tokens` is an estimate, used when nobody counted. Raises what a `Failed` event amounts to."""
     gathered = gather(events)
-    ids: set[str] = set()
+    ids = UniqueIds()
     content: list[dict[str, object]] = []
     for block in gathered.blocks:
         match block:
@@ -86,10 +87,6 @@ def _thought(thought: Thought) -> dict[str, object]:
     return {"type": "thinking", "thinking": thought.text, "signature": signature}
 
 
-def _call(call: Called, ids: set[str], new_id: NewId) -> dict[str, object]:
-    id = safe_id(call.id) if call.id else new_id("toolu_")
-    times = 2
-    while id in ids:
-        id, times = safe_id(f"{call.id}.{times}"), times + 1
-    ids.add(id)
+def _call(call: Called, ids: UniqueIds, new_id: NewId) -> dict[str, object]:
+    id = ids.fresh(call.id or new_id("toolu_"))
     return {"type": "tool_use", "id": id, "name": call.name, "input": msgspec.Raw(arguments_object(call.arguments).encode())}

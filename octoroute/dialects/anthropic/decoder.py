@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from octoroute.dialects.answers import NAMELESS
 from octoroute.dialects.anthropic import wire
 from octoroute.dialects.errors import failed_event
 from octoroute.dialects.reading import read_answer
@@ -13,6 +14,7 @@ from octoroute.dialects.sse import read_frames
 from octoroute.dialects.stop_reasons import FROM_ANTHROPIC, settled
 from octoroute.events import (
     Event,
+    Failed,
     Finished,
     FinishReason,
     Ping,
@@ -38,7 +40,7 @@ class AnthropicDecoder:
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self._names = names or {}
-        self._block = -1
+        self._block: int | None = None
         """Index of the tool block that is open."""
         self._calls = 0
         self._input = ""
@@ -122,9 +124,12 @@ class AnthropicDecoder:
     def _start(self, index: int, block: wire.Block, out: list[Event]) -> None:
         self._stop(out)
         if block.type == "tool_use":
-            name = block.name or ""
+            if not block.name:
+                self._over = True
+                out.append(Failed("api_error", NAMELESS))
+                return
             self._block, self._input = index, wire.input_text(block)
-            out.append(ToolCallStarted(self._calls, block.id or "", self._names.get(name, name)))
+            out.append(ToolCallStarted(self._calls, block.id or "", self._names.get(block.name, block.name)))
             self._calls += 1
         else:
             out += shown(block)
@@ -132,7 +137,7 @@ class AnthropicDecoder:
     def _stop(self, out: list[Event]) -> None:
         if self._input:
             out.append(ToolCallDelta(self._calls - 1, self._input))
-        self._block, self._input = -1, ""
+        self._block, self._input = None, ""
 
     def _finish(self, out: list[Event]) -> None:
         self._stop(out)

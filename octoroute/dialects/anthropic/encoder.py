@@ -13,7 +13,7 @@ import msgspec
 from octoroute.dialects import usage as counts
 from octoroute.dialects.anthropic.errors import error_frame
 from octoroute.dialects.errors import ANTHROPIC_TYPES
-from octoroute.dialects.ids import NewId, random_id, safe_id
+from octoroute.dialects.ids import NewId, UniqueIds, random_id
 from octoroute.dialects.signatures import marked
 from octoroute.dialects.sse import frame
 from octoroute.dialects.stop_reasons import TO_ANTHROPIC
@@ -61,7 +61,7 @@ class AnthropicEncoder:
         self._before = b""
         """How a delta of the open block begins."""
         self._thought: list[str] = []
-        self._ids: set[str] = set()
+        self._ids = UniqueIds()
         self._chars = 0
         self._usage: Usage | None = None
 
@@ -157,11 +157,7 @@ class AnthropicEncoder:
         return frame(delta % (self._index, _json(signature)), "content_block_delta")
 
     def _call(self, event: ToolCallStarted) -> bytes:
-        id = safe_id(event.id) if event.id else self._new_id("toolu_")
-        times = 2
-        while id in self._ids:
-            id, times = safe_id(f"{event.id}.{times}"), times + 1
-        self._ids.add(id)
+        id = self._ids.fresh(event.id or self._new_id("toolu_"))
         return self._start(_TOOL, {"type": "tool_use", "id": id, "name": event.name, "input": {}})
 
     def _start(self, kind: int, block: dict[str, object]) -> bytes:

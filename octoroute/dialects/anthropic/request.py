@@ -53,6 +53,7 @@ _THINKING = msgspec.json.Decoder(_Thinking | None)
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _CONFIG = msgspec.json.Decoder(_Config | None)
 
+_MOST_DEPTH = 100
 _FRACTIONS = ("temperature", "top_p")
 _FILES = frozenset({"document", "container_upload"})
 _TOOL_BLOCKS = frozenset({"tool_use", "tool_result"})
@@ -171,8 +172,10 @@ def _measured(message: _Message) -> Message:
     return Message("system" if message.role == "system" else "assistant" if message.role == "assistant" else "user", facts.chars)
 
 
-def _text_of(blocks: Sequence[_Block], facts: FactsBuilder) -> str:
+def _text_of(blocks: Sequence[_Block], facts: FactsBuilder, depth: int = 0) -> str:
     """What a user would call the text; images and files are counted wherever they stand, tool results included."""
+    if depth > _MOST_DEPTH:  # the decoder's limit is not that of our stack
+        raise BadRequest("the content is nested too deeply")
     texts: list[str] = []
     for block in blocks:
         if block.text is not None:
@@ -187,5 +190,5 @@ def _text_of(blocks: Sequence[_Block], facts: FactsBuilder) -> str:
         if isinstance(inner, str):
             facts.extra_chars += len(inner)
         elif inner is not None:
-            facts.extra_chars += len(_text_of(inner if isinstance(inner, list) else [inner], facts))
+            facts.extra_chars += len(_text_of(inner if isinstance(inner, list) else [inner], facts, depth + 1))
     return "\n".join(texts)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from octoroute.dialects.answers import NAMELESS
 from octoroute.dialects.errors import error_of, failed_event
 from octoroute.dialects.ids import NewId, random_id
 from octoroute.dialects.reading import read_answer
@@ -158,6 +159,8 @@ class GeminiDecoder:
             out.append(TextDelta(part.text))
 
     def _call(self, call: _Call, signature: str | None, out: list[Event]) -> None:
+        if not call.name:
+            raise Broke(NAMELESS)
         id = call.id or self._new_id("call_")
         if signature:
             self._keep(id, signature)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.dialects import usage as counts
-from octoroute.dialects.answers import Called, Thought, gather, is_object
+from octoroute.dialects.answers import NAMELESS, Called, Thought, gather, is_object
 from octoroute.dialects.errors import error_of, failed_event
 from octoroute.dialects.ids import NewId, random_id
 from octoroute.dialects.openai import wire
@@ -57,9 +57,7 @@ def _calls(message: wire.Delta, names: Mapping[str, str], *, cut: bool) -> list[
         if not name or (arguments and not is_object(arguments)):
             if cut:
                 continue
-            raise Broke(
-                "the upstream called a tool with arguments that are not a JSON object" if name else "a tool call has no name"
-            )
+            raise Broke("the upstream called a tool with arguments that are not a JSON object" if name else NAMELESS)
         index = len(events) // 2
         events.append(ToolCallStarted(index, call.id or "", names.get(name, name), call.signature))
         events.append(ToolCallDelta(index, arguments or "{}"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import deque
 
-from octoroute.dialects.answers import is_object
+from octoroute.dialects.answers import NAMELESS, is_object
 from octoroute.dialects.openai.wire import CallDelta, arguments_text
 from octoroute.events import Event, Failed, TextDelta, ToolCallDelta, ToolCallStarted
 
@@ -111,7 +111,7 @@ class CallSorter:
 
     def _finish_open(self, out: list[Event]) -> None:
         if self._open is not None and self._open.ordinal < 0:
-            out.append(Failed("api_error", "the upstream called a tool without naming it"))
+            out.append(Failed("api_error", NAMELESS))
         self._close()
 
     def _find(self, index: int | None, id: str, name: str, arguments: str) -> _Call | None:

@@ -16,4 +16,5 @@ def write_error(error: OctorouteError, request_id: str) -> bytes:
 
 def error_event(error: OctorouteError, request_id: str) -> bytes:
     """What the official SDK raises on: an `error` object in the data, and no `[DONE]` after it."""
-    return sse.frame(write_error(error, request_id))
+    del request_id
+    return sse.frame(openai_envelope(error))  # an upstream's own body may hold line ends

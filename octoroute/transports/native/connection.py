@@ -204,6 +204,8 @@ class Connection(asyncio.BufferedProtocol):
         ):
             raise ValueError("too many headers")
         status = self._parser.get_status_code()
+        if status < 100:  # the parser would read a body after it, and ours would be begun with that
+            raise ValueError("no status that there is")
         if status < 200:
             self._interim = True  # 101 too: the parser ends itself after it
             return

@@ -1,5 +1,6 @@
 """Files in, frozen structs out, and everything that is wrong said at once."""
 
+import itertools
 import tomllib
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from octoroute.config import Config, load, loads, schema
 from octoroute.config.environment import child
+from octoroute.config.file import ConfigFile
 from octoroute.config.load import DISCOVERED
 from octoroute.config.schema import Names
 from octoroute.errors import ConfigError
@@ -23,6 +25,10 @@ SECRETS = {
     "NAME_TWICE": "s3cret-name",
     "HOST_NAME": "s3cret.example.com",
 }
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in itertools.pairwise("abcdefghijkl")
+)
+"""A kilobyte that means 9**12 values."""
 ENDPOINT = '[[models.balanced]]\nname = "m"\nbase_url = "http://127.0.0.1:1/v1"\n'
 
 
@@ -302,11 +308,39 @@ def test_a_name_that_yaml_reads_as_something_else_is_told():
         ("c.toml", ENDPOINT + "weight = 0x" + "f" * 5000),
         ("c.json", '{"retry": {"max_attempts": NaN}, "health": {"interval_seconds": -Infinity}}'),
         ("c.yaml", "a: \x00"),
+        ("c.yaml", BOMB),
+        ("c.yaml", BOMB + "? *l\n: 1\n"),
+        ("c.yaml", BOMB.replace("[", "{<<: [").replace("]", "]}").replace("[x, x, x, x, x, x, x, x, x]", "{y: 1}")),
+        ("c.yaml", "a: &a [*a]"),
+        ("c.yaml", "a: &a {*a : 1}"),
+        ("c.yaml", "a: " + "1:" * 195 + "1.5"),
+        ("c.yaml", "a: " + "1:" * 100_000 + "1"),
+        ("c.yaml", "{a: !!timestamp x}"),
+        ("c.yaml", "!!bool x"),
+        ("c.yaml", "!!int ''"),
+        ("c.toml", "a." * 400 + "a = 1"),
+        ("c.toml", "a." * 400_000 + "a = 1"),
+        ("c.json", "{" + "".join(f'"{number}": 1, ' for number in range(40_000)) + '"39999": 1}'),
+        ("c.json", '{"routing": {"tier_descriptions": {"fast": "\\ud800"}}}'),
+        ("c.yaml", 'routing: {tier_descriptions: {fast: "\\ud800"}}'),
+        ("c.json", '{"server": {"host": "' + "${A:-" * 150_000 + '"}}'),
+        ("c.json", '"' + "x" * 2**20 + '"'),
     ],
-    ids=["deep JSON", "deep YAML", "deep TOML", "long JSON", "long TOML", "huge weight", "NaN in JSON", "NUL in YAML"],
 )
-def test_monstrous_files_are_refused_like_any_other(file, text):
-    assert problems(text, file=file)
+@pytest.mark.parametrize("env", [{}, {"OPENAI_API_KEY": "k", "BIG_MODEL": "m"}], ids=["", "beside a legacy environment"])
+def test_monstrous_files_are_refused_like_any_other(file, text, env):
+    assert problems(text, env, file=file)
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".json", ".yaml"])
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("a." * 400 + "a = 1", "toml"), ('{"a": "***", "b": [' * 60 + "]}" * 60, "json"), ('{"fast": "\\ud800"}', "json")],
+)
+def test_monstrous_proposals_are_too(tmp_path, suffix, text, language):
+    (tmp_path / f"c{suffix}").write_text("{}")
+    with pytest.raises(ConfigError):
+        ConfigFile(Path(f"c{suffix}"), dict, tmp_path).propose(text, language)
 
 
 def test_files_that_cannot_be_read(tmp_path):

@@ -141,6 +141,14 @@ def test_bad_requests_name_the_field(body, param):
     assert param is None or (caught.value.param or "").startswith(param)
 
 
+@pytest.mark.parametrize("depth", [300, 400, 5_000, 200_000])
+def test_content_within_content_ends_before_our_stack_does(depth):
+    for opening, closing in ((b'{"content":', b"}"), (b'[{"content":', b"}]")):
+        nested = opening * depth + b'"x"' + closing * depth
+        with pytest.raises(BadRequest, match="too deeply"):
+            read(b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"content":%b}]}]}' % nested)
+
+
 def test_thinking_is_shown_to_who_asked():
     from octoroute.events import Finished, FinishReason, TextDelta, ThinkingDelta
 

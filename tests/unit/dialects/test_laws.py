@@ -16,7 +16,9 @@ from octoroute.dialects.anthropic.answer import read_whole as read_anthropic
 from octoroute.dialects.anthropic.answer import write_whole as write_anthropic
 from octoroute.dialects.anthropic.decoder import AnthropicDecoder
 from octoroute.dialects.anthropic.encoder import AnthropicEncoder
+from octoroute.dialects.anthropic.errors import error_event as write_anthropic_event
 from octoroute.dialects.anthropic.question import read_question as read_anthropic_question
+from octoroute.dialects.errors import failed_event
 from octoroute.dialects.filters import StopAt, ThinkTags
 from octoroute.dialects.gemini import asking as to_gemini
 from octoroute.dialects.gemini.decoder import GeminiDecoder
@@ -25,13 +27,14 @@ from octoroute.dialects.openai.answer import read_whole as read_openai
 from octoroute.dialects.openai.answer import write_whole as write_openai
 from octoroute.dialects.openai.decoder import OpenAIDecoder
 from octoroute.dialects.openai.encoder import OpenAIEncoder
+from octoroute.dialects.openai.errors import error_event as write_openai_event
 from octoroute.dialects.openai.question import read_question as read_openai_question
 from octoroute.dialects.openai.quirks import PRESETS, preset
-from octoroute.dialects.sse import Cutter
-from octoroute.errors import BadRequest, OctorouteError, UpstreamError
-from octoroute.events import Finished
-from tests.support.anthropic_stream import check
-from tests.support.chunks import DONE, chunk, numbered, openai_message, sse, tool, tools, usage
+from octoroute.dialects.sse import Cutter, read_frames
+from octoroute.errors import BadRequest, Broke, Declined, OctorouteError, UpstreamError
+from octoroute.events import Failed, Finished, ToolCallDelta
+from tests.support.anthropic_stream import check, frames_of
+from tests.support.chunks import DONE, anthropic, chunk, numbered, openai_message, sse, tool, tools, usage
 
 MORE = settings(max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "200")))
 
@@ -452,3 +455,71 @@ def test_deep_nesting_is_a_bad_request_at_most(depth):
         tolerate(lambda conversation=conversation: to_gemini.write_question(conversation, model="gemini-1.5"))
     with pytest.raises(UpstreamError):
         OpenAIDecoder().feed(sse(b'{"choices":%b}' % nested))
+
+
+# --- found by fuzzing
+
+
+@pytest.mark.parametrize("stop", [b"", anthropic("content_block_stop", index=0)], ids=["before any block", "after one"])
+def test_arguments_outside_any_tool_block_belong_to_no_call(stop):
+    start = anthropic("message_start", message={"id": "m", "model": "m"})
+    if stop:
+        block = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+        stop = anthropic("content_block_start", index=0, content_block=block) + stop
+    stray = anthropic("content_block_delta", index=-1, delta={"type": "input_json_delta", "partial_json": "{"})
+    assert not any(isinstance(event, ToolCallDelta) for event in AnthropicDecoder().feed(start + stop + stray))
+
+
+@pytest.mark.parametrize("name", [None, ""])
+def test_a_tool_call_without_a_name_is_the_upstreams_failure(name):
+    block = {"type": "tool_use", "id": "t", "name": name, "input": {}}
+    start = anthropic("message_start", message={"id": "m", "model": "m"})
+    decoder = AnthropicDecoder()
+    events = decoder.feed(start + anthropic("content_block_start", index=0, content_block=block) + anthropic("message_stop"))
+    assert isinstance(events[-1], Failed)
+    assert decoder.end() == []
+    with pytest.raises(Broke, match="without naming it"):
+        read_anthropic(json.dumps({"content": [block], "stop_reason": "tool_use"}).encode())
+    gemini = {"candidates": [{"content": {"parts": [{"functionCall": {"name": name or "", "args": {}}}]}, "finishReason": "STOP"}]}
+    for read in (GeminiDecoder().whole, lambda body: GeminiDecoder().feed(sse(body))):
+        with pytest.raises(Broke, match="without naming it"):
+            read(json.dumps(gemini).encode())
+
+
+@pytest.mark.parametrize("code", ["\u00b2", "\u0664\u0662\u0669", "4" * 1500, "-1", "0"])
+def test_an_error_code_that_is_no_status_is_a_word(code):
+    failed = failed_event(json.dumps({"error": {"code": code, "message": "m"}}, ensure_ascii=False).encode())
+    assert (failed.kind, failed.code) == ("api_error", code)
+
+
+def test_an_upstreams_own_words_stay_within_one_event():
+    body = b'{\n\n"error": {"message": "no"}\n\n}'
+    for event in (write_openai_event, write_anthropic_event):
+        ((_, data),) = read_frames(event(Declined("no", status=400, body=body, headers={}, dialect="openai"), "r"))
+        assert json.loads(data)["error"]["message"] == "no"
+
+
+MANY = 30_000
+
+
+def test_many_calls_in_a_turn_are_paired_in_time():
+    """Pairwise comparison would take minutes."""
+    for name in (str, lambda number: "same"):
+        calls = [{"type": "tool_use", "id": name(number), "name": "f", "input": {"n": number}} for number in range(MANY)]
+        results = [
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": name(n), "content": str(n)}]} for n in range(MANY)
+        ]
+        asked = {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": calls}, *results]}
+        turns = history.tidied(read_anthropic_question(json.dumps(asked).encode())).turns
+        answers = turns[-1].content
+        assert [answer.content[0].text for answer in answers] == [str(number) for number in range(MANY)]
+        assert len({answer.call_id for answer in answers}) == MANY
+
+
+def test_many_calls_of_one_id_are_told_apart_in_time():
+    calls = [tool(number, "same", "f", "{}") for number in range(MANY)]
+    raw, _ = to_client(OpenAIDecoder(), AnthropicEncoder(model="m", new_id=numbered()), [tools(*calls), chunk("tool_calls"), DONE])
+    assert len({data["content_block"]["id"] for name, data in frames_of(raw) if name == "content_block_start"}) == MANY
+    message = {"content": [{"type": "tool_use", "id": "same", "name": "f", "input": {}}] * MANY, "stop_reason": "tool_use"}
+    written = json.loads(write_anthropic(read_anthropic(json.dumps(message).encode()), model="m"))
+    assert len({block["id"] for block in written["content"]}) == MANY

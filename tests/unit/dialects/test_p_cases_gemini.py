@@ -402,3 +402,36 @@ def test_p66_tool_names_come_back():
     name = sent["tools"][0]["functionDeclarations"][0]["name"]
     events = outbound.decoder(conversation, ENDPOINT).feed(parts(call(name, {})))
     assert events[1].name == "a.b c" != name
+
+
+# --- found by fuzzing
+
+
+@pytest.mark.parametrize("format", [{"type": "x"}, [], 1, None])
+def test_a_format_of_another_shape_is_no_format(format):
+    assert for_gemini({"type": "object", "properties": {"a": {"type": "string", "format": format}}}) == {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+    }
+
+
+@pytest.mark.parametrize("times", [3, 20, 300])
+def test_a_schema_that_names_itself_many_times_stays_small(times):
+    """Six references deep, three hundred of them in each, would be more than there is memory."""
+    node = {"type": "object", "properties": {f"p{number}": {"$ref": "#/$defs/node"} for number in range(times)}}
+    schema = {"type": "object", "properties": {"root": {"$ref": "#/$defs/node"}}, "$defs": {"node": node}}
+    told = for_gemini(schema)
+    assert len(json.dumps(told)) < 200_000
+    assert len(told["properties"]["root"]["properties"]) == times
+
+
+def test_all_of_many_is_all_of_them():
+    names = [f"p{number}" for number in range(20_000)]
+    branches = [{"properties": {name: {"type": "string"}}, "required": [name], "title": name} for name in names]
+    told = for_gemini(
+        {"allOf": [*branches, {"properties": {"own": {"type": "string"}}}], "properties": {"own": {"type": "integer"}}}
+    )
+    assert set(told["properties"]) == {*names, "own"}
+    assert told["properties"]["own"] == {"type": "integer"}
+    assert set(told["required"]) == set(names)
+    assert told["title"] == "p0"

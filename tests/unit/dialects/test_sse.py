@@ -99,6 +99,12 @@ def test_a_byte_order_mark_is_not_part_of_the_first_field():
     assert events([b"\xef\xbb\xbfdata: 1\n\n"]) == [("", b"1")]
 
 
+def test_a_byte_order_mark_further_on_reads_the_same_however_it_is_cut():
+    """Found by fuzzing: one at the beginning of a read was taken off, one inside a read was not."""
+    frames = [b"data: 1\n\n", b"\xef\xbb\xbfevent: x\ndata: 2\n\n", b"data: \xef\xbb\xbf3\n\n"]
+    assert events(frames) == events([b"".join(frames)]) == [("", b"1"), ("x", b"2"), ("", b"\xef\xbb\xbf3")]
+
+
 def test_a_frame_without_end_is_not_kept_for_ever():
     cutter = sse.Cutter(limit=100)
     cutter.feed(b"data: " + b"x" * 90)

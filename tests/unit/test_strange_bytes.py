@@ -1,0 +1,68 @@
+"""The laws of `tests/support/laws` on inputs that were good once; `python tests/torture/fuzz.py` looks for longer, and is guided."""
+
+from __future__ import annotations
+
+import os
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from octoroute.config.file import ConfigFile
+from octoroute.dialects import sse
+from octoroute.dialects.body import Body
+from octoroute.reading import Decoding
+from octoroute.transports.native.exchange import Exchange
+from tests.support.laws import LAWS
+from tests.support.laws.mutation import mutated
+from tests.torture import fuzz
+
+SEEDS = {name: list(law.seeds()) for name, law in LAWS.items()}
+SOME = settings(
+    max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "300")), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_good_inputs_obey(name):
+    for seed in SEEDS[name]:
+        LAWS[name].check(seed)
+
+
+@pytest.mark.parametrize("name", LAWS)
+@SOME
+@given(chance=st.integers(0, 2**32))
+def test_so_do_inputs_that_are_nearly_good(name, chance):
+    rng = Random(chance)
+    data = mutated(rng.choice(SEEDS[name]), rng, LAWS[name].words, rng.choice(SEEDS[name]))
+    note(repr(data))
+    LAWS[name].check(data)
+
+
+@pytest.mark.parametrize("name", LAWS)
+@SOME
+@given(data=st.binary(max_size=60))
+def test_so_does_noise(name, data):
+    LAWS[name].check(data)
+
+
+def test_every_law_is_fuzzed():
+    assert list(fuzz.TARGETS) == list(LAWS)
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "method", "fault"),
+    [
+        ("streams", sse.Cutter, "feed", lambda self, data: data),
+        ("requests", Body, "patched", lambda self, changes: b'{"model":%b}' % changes["model"]),
+        ("http", Exchange, "undo_encoding", lambda self: 1 / 0),
+        ("answers", Decoding, "whole", lambda self, body: ()),
+        ("configuration", ConfigFile, "propose", lambda self, text, language: 1 / 0),
+    ],
+)
+def test_what_breaks_a_law_is_found(monkeypatch, name, part, method, fault):
+    monkeypatch.setattr(part, method, fault, raising=False)
+    with pytest.raises((AssertionError, ArithmeticError, LookupError)):
+        for seed in SEEDS[name]:
+            LAWS[name].check(seed)
