@@ -24,6 +24,9 @@ from octoroute.workers import SIGNALS, Workers
 
 log = structlog.stdlib.get_logger("octoroute.server")
 
+GARBAGE = 10_000
+"""How many objects are made between two looks for cycles, of which a request leaves none: Python's 700 are a few requests' work."""
+
 
 def serve(config: Config, *, load: Callable[[], Config], file: ConfigFile | None = None) -> int:
     """Until SIGTERM or SIGINT; the exit code. `load` reads the configuration again for SIGHUP; `file` may be rewritten."""
@@ -78,6 +81,7 @@ async def run(
             await asyncio.sleep(0.005)
         gc.collect()
         gc.freeze()  # what start-up made stays; the collector need not look at it again
+        gc.set_threshold(GARBAGE)
         if announce:
             _announce(config, url)
         if ready is not None:

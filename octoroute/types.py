@@ -6,9 +6,9 @@ Frozen and keyword-only; units stand in the names. Nothing here imports from the
 from __future__ import annotations
 
 import hmac
+import os
 from collections.abc import Mapping
 from enum import StrEnum
-from random import getrandbits
 from typing import Literal
 
 import msgspec
@@ -129,8 +129,8 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def new_id() -> str:
-    """For a request that brought none. It is no secret, and `random` begins anew in every process, forked ones too."""
-    return f"req_{getrandbits(96):024x}"
+    """For a request that brought none."""
+    return "req_" + os.urandom(12).hex()
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
