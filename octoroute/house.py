@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,8 +39,19 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     max_wait_s: float = 30.0
 
 
-class House(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a configuration decides about requests; replaced as a whole by a reload."""
+class Fit(NamedTuple):
+    """All endpoints of a tier, if any of them can answer a request of a certain shape that is small enough for all of them."""
+
+    endpoints: tuple[Endpoint, ...]
+    window: int | None
+    """The smallest; None: nobody says."""
+
+
+class House(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """Everything a configuration decides about requests; replaced as a whole by a reload.
+
+    Frozen, so what follows from it is worked out once (`dict` has room for that, and a replaced house begins with none of it).
+    """
 
     endpoints: tuple[Endpoint, ...]
     router: Router
@@ -61,13 +74,28 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
         """`router` must be one that asks nobody."""
         return msgspec.structs.replace(self, router=router, dry=True)
 
-    def tier(self, tier: Tier) -> list[Endpoint]:
-        return [endpoint for endpoint in self.endpoints if endpoint.tier is tier]
+    @cached_property
+    def _by_tier(self) -> Mapping[Tier, tuple[Endpoint, ...]]:
+        return {tier: tuple(endpoint for endpoint in self.endpoints if endpoint.tier is tier) for tier in Tier}
 
-    def serving(self, api: str) -> list[Endpoint]:
+    @cached_property
+    def fits(self) -> dict[tuple[Tier, str, bool, bool, bool], Fit | None]:
+        """By tier, dialect, and whether tools, images, and JSON are needed; `planning` fills it. None: each must be looked at."""
+        return {}
+
+    @cached_property
+    def _serving(self) -> Mapping[bool, Sequence[Endpoint]]:
+        return {
+            embeds: tuple(endpoint for endpoint in self.endpoints if (endpoint.tier is Tier.EMBEDDING) is embeds)
+            for embeds in (False, True)
+        }
+
+    def tier(self, tier: Tier) -> tuple[Endpoint, ...]:
+        return self._by_tier[tier]
+
+    def serving(self, api: str) -> Sequence[Endpoint]:
         """Embeddings and everything else never share an endpoint."""
-        embeds = api == EMBEDDINGS
-        return [endpoint for endpoint in self.endpoints if (endpoint.tier is Tier.EMBEDDING) is embeds]
+        return self._serving[api == EMBEDDINGS]
 
     def named(self, name: str, api: str = "chat") -> tuple[Endpoint, ...]:
         """By name, else by id, of those that serve `api`."""

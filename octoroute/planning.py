@@ -12,14 +12,15 @@ from octoroute.dialects import INTERPRETERS
 from octoroute.dialects.base import Inbound
 from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, TooExpensive
 from octoroute.health import CROWDED, FULL, Health
-from octoroute.house import House
-from octoroute.selection import FALLS_TO, Asked, Policy, Random, estimated_tokens, fits, unfit, whole
+from octoroute.house import Fit, House
+from octoroute.selection import FALLS_TO, Asked, Policy, Random, estimated_tokens, fits, size, unfit, whole
 from octoroute.selection.fitness import TOO_DEAR
-from octoroute.types import Capability, Decision, Endpoint, Facts, Request
+from octoroute.types import Capability, Decision, Endpoint, Facts, Request, Tier
 from octoroute.upstream import Upstream
 
 SIGNS = "anthropic"
 """The dialect whose servers verify thinking against all that came before it."""
+_UNSEEN = Fit((), None)
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +40,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Translation:
     """Whether a request can be said in an endpoint's format; read once for all endpoints that need it."""
+
+    __slots__ = ("_inbound", "_read", "_request", "_upstream", "refused")
 
     def __init__(self, request: Request, inbound: Inbound, upstream: Upstream) -> None:
         self._request = request
@@ -85,6 +88,38 @@ class Planning:
         A tier whose endpoints are all out of order is passed over only when the tier was our own choice: who asks for `fast`
         gets fast or the truth.
         """
+        return self._all_of_a_tier(decision, asked, house) or self.one_by_one(decision, asked, house)
+
+    def _all_of_a_tier(self, decision: Decision, asked: Asked, house: House) -> Planned | None:
+        """As nearly always: everybody in the tier can answer the request, and can be asked. None: somebody cannot."""
+        request = asked.request
+        if decision.only is not None or decision.within is not None or house.max_cost_usd is not None or request.api != "chat":
+            return None
+        facts = request.facts
+        fit = self._fit(decision.tier, request.dialect, facts, house)
+        if fit is None or (fit.window is not None and size(house.context.measured(facts)) > fit.window):
+            return None
+        tokens = estimated_tokens(facts)
+        for endpoint in fit.endpoints:
+            if not self._health.available(endpoint, tokens):
+                return None
+        policy = house.policy if decision.policy is None else house.policies[decision.policy]
+        order = policy.order([*fit.endpoints], asked, self._random)
+        if len(order) < len(fit.endpoints):
+            return None
+        return Planned(order=order, fit=[*fit.endpoints], considered=[*fit.endpoints], left_out={}, policy=policy, cuts={})
+
+    def _fit(self, tier: Tier, dialect: str, facts: Facts, house: House) -> Fit | None:
+        key = (tier, dialect, facts.tools, facts.images, facts.json)
+        fit = house.fits.get(key, _UNSEEN)
+        if fit is _UNSEEN:
+            pool, needs = house.tier(tier), facts.needs
+            sure = all(needs <= endpoint.capabilities and self._upstream.outbound(endpoint).name == dialect for endpoint in pool)
+            windows = [endpoint.context_window for endpoint in pool if endpoint.context_window is not None]
+            fit = house.fits[key] = Fit(pool, min(windows, default=None)) if pool and sure else None
+        return fit
+
+    def one_by_one(self, decision: Decision, asked: Asked, house: House) -> Planned:
         request = asked.request
         facts = request.facts
         tokens = estimated_tokens(facts)
@@ -150,8 +185,8 @@ class Planning:
                 planned.left_out[endpoint.id] = "its provider is out of order"
         return [endpoint for endpoint in available if whole(endpoint) not in downed]
 
-    def _pools(self, decision: Decision, facts: Facts, house: House) -> list[list[Endpoint]]:
-        tiers = [house.tier(tier) for tier in FALLS_TO[decision.tier]]
+    def _pools(self, decision: Decision, facts: Facts, house: House) -> Sequence[Sequence[Endpoint]]:
+        tiers: Sequence[Sequence[Endpoint]] = [house.tier(tier) for tier in FALLS_TO[decision.tier]]
         if decision.within is not None:
             tiers = [[endpoint for endpoint in pool if endpoint.provider == decision.within] for pool in tiers]
         if decision.only is None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from octoroute.selection import cheapest, fastest, least_busy, providers_first, sticky, turns
 from octoroute.selection import weighted as by_weight
 from octoroute.selection.base import Asked, Builder, Policy, Random, Senses
-from octoroute.selection.fitness import FALLS_TO, cost_usd, estimated_tokens, fits, unfit
+from octoroute.selection.fitness import FALLS_TO, cost_usd, estimated_tokens, fits, size, unfit
 from octoroute.selection.providers_first import whole
 from octoroute.selection.weighted import Weighted, weighted
 
@@ -24,6 +24,7 @@ __all__ = [
     "cost_usd",
     "estimated_tokens",
     "fits",
+    "size",
     "unfit",
     "weighted",
     "whole",

@@ -29,9 +29,8 @@ def unfit(endpoint: Endpoint, facts: Facts, max_cost_usd: float | None = None, *
     if not facts.needs <= endpoint.capabilities:
         missing = ", ".join(sorted(facts.needs - endpoint.capabilities))
         return f"has no {missing}"
-    sized = sized or facts
-    if not fits(endpoint, sized):
-        return f"{sized.context_tokens + (sized.output_tokens or 0)} tokens do not fit {endpoint.context_window}"
+    if not fits(endpoint, sized or facts):
+        return f"{size(sized or facts)} tokens do not fit {endpoint.context_window}"
     if max_cost_usd is not None:
         cost = cost_usd(endpoint, facts)
         if cost is not None and cost > max_cost_usd:
@@ -41,7 +40,12 @@ def unfit(endpoint: Endpoint, facts: Facts, max_cost_usd: float | None = None, *
 
 def fits(endpoint: Endpoint, facts: Facts) -> bool:
     window = endpoint.context_window
-    return window is None or facts.context_tokens + (facts.output_tokens or 0) <= window
+    return window is None or size(facts) <= window
+
+
+def size(facts: Facts) -> int:
+    """What must fit a window, question and answer."""
+    return facts.context_tokens + (facts.output_tokens or 0)
 
 
 def estimated_tokens(facts: Facts) -> int:
