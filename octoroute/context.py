@@ -144,24 +144,21 @@ def outward(context: Context, request: Request, endpoint: Endpoint, progress: Pr
     """What is to be written into the answer; None: nothing, its bytes are the client's as they are."""
     if request.dialect not in _OBJECTS:
         return None
-    scale = partial(scaled, endpoint=endpoint) if _misjudged(endpoint) else None
+    misjudged = endpoint.advertised_window is not None and endpoint.advertised_window != endpoint.context_window
     tells = context.report == "body" and request.api == "chat" and endpoint.context_window is not None
+    if not misjudged and not tells:
+        return None
 
     def tell() -> Told | None:
         use = context.use(request, endpoint, progress.usage, cut)
         return use and Told(context_info=info(use, endpoint), usage=usage_info(use, endpoint))
 
-    if scale is None and not tells:
-        return None
+    scale = partial(scaled, endpoint=endpoint) if misjudged else None
     return Outward(scale=scale, tell=tell if tells else None, in_usage=request.wants_usage)
 
 
 _OBJECTS = frozenset({"openai", "anthropic", "responses"})
 """The dialects whose answers are JSON objects."""
-
-
-def _misjudged(endpoint: Endpoint) -> bool:
-    return endpoint.advertised_window is not None and endpoint.advertised_window != endpoint.context_window
 
 
 def scaled(tokens: int, endpoint: Endpoint) -> int:

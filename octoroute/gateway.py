@@ -304,6 +304,8 @@ class Gateway:
 
     def _has_moved(self, request: Request, endpoint: Endpoint, trail: Trail) -> bool:
         """To another account or model than it was first sent to, in the client's own dialect: signed thinking does not travel."""
+        if not trail.attempts:
+            return False
         tried = [attempt.endpoint for attempt in trail.attempts]
         home = next((other for other in tried if self.upstream.outbound(other).name == request.dialect), endpoint)
         return (home.base_url, home.api_key, home.model) != (endpoint.base_url, endpoint.api_key, endpoint.model)
@@ -314,11 +316,10 @@ class Gateway:
         outbound = self.upstream.outbound(endpoint)
         conversation = reading = None
         notes = [] if cut is None else cut.notes()
-        interpreter = INTERPRETERS.get((request.api, outbound.name))
-        if interpreter is not None:
-            body, reading = interpreter.write(request, endpoint, notes), partial(interpreter.read, request)
-        elif outbound.name == request.dialect:
+        if outbound.name == request.dialect:
             body = inbound.patched(request, endpoint.model)
+        elif (interpreter := INTERPRETERS.get((request.api, outbound.name))) is not None:
+            body, reading = interpreter.write(request, endpoint, notes), partial(interpreter.read, request)
         else:
             conversation = inbound.conversation(request, endpoint)
             if cut is not None and cut.messages_removed and outbound.name == SIGNS:
