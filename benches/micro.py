@@ -20,19 +20,21 @@ from payloads import PAYLOADS
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 LIMITS: Mapping[str, float] = {
-    "decide by rule, 1 KB": 54,
-    "decide by rule, 32 KB": 960,
-    "decide by hybrid, a rule applies": 66,
-    "decide by hybrid, the model is asked": 80,
-    "decide by llm": 110,
-    "plan over 3 endpoints": 10,
+    "decide by rule, 1 KB": 11,
+    "decide by rule, 32 KB": 24,
+    "decide by hybrid, a rule applies": 11,
+    "decide by hybrid, the model is asked": 69,
+    "decide by llm": 70,
+    "plan over 3 endpoints": 8,
     "plan over 1,000 endpoints": 2700,
-    "read and know a 1 KB request": 40,
+    "plan a request, 1 endpoint a tier": 9,
+    "plan a request, 3 endpoints a tier": 20,
+    "read and know a 1 KB request": 28,
     "read and know a 32 KB request": 140,
-    "patch a 1 KB request": 30,
-    "patch a 32 KB request": 36,
+    "patch a 1 KB request": 8,
+    "patch a 32 KB request": 24,
     "cut an event that came in halves": 9,
-    "tap an event": 15,
+    "tap an event": 9,
     "relay an event": 21,
     "record a request in the metrics": 57,
 }
@@ -102,6 +104,23 @@ def plan_of(count: int) -> Step:
     weighted, endpoints = of("selection", "weighted"), [_endpoint(number) for number in range(count)]
     random = importlib.import_module("random").Random(1).random
     return lambda: weighted(endpoints, random)
+
+
+def planning(count: int) -> Step:
+    """A chat request to a healthy house with so many endpoints a tier."""
+    types = importlib.import_module("octoroute.types")
+    replace = importlib.import_module("msgspec").structs.replace
+    endpoints = tuple(
+        replace(_endpoint(1), id=f"{tier}-{number}", tier=tier) for tier in types.CHAT_TIERS for number in range(count)
+    )
+    health = of("health", "Health")(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
+    upstream = of("upstream", "Upstream")(None, of("providers", "PROVIDERS"), of("dialects", "outbound")(time.monotonic))
+    inbound = of("dialects", "inbound")(time.time)
+    plans = of("planning", "Planning")(health, upstream, inbound, importlib.import_module("random").Random(1).random)
+    house = of("house", "House")(endpoints=endpoints, router=None)
+    asked = of("selection", "Asked")(inbound["openai"].read(PAYLOADS["1k"].body, request_id="r", headers={}))
+    decision = types.Decision(tier=types.Tier.BALANCED, by="rule", why="code up to 1024 tokens")
+    return lambda: plans.candidates(decision, asked, house)
 
 
 def _message(payload: str) -> str:
@@ -276,6 +295,8 @@ STEPS: Mapping[str, tuple[Callable[[], Step], int]] = {
     "decide by learned": (lambda: decision_by("learned"), 1),
     "plan over 3 endpoints": (lambda: plan_of(3), 1),
     "plan over 1,000 endpoints": (lambda: plan_of(1000), 1),
+    "plan a request, 1 endpoint a tier": (lambda: planning(1), 1),
+    "plan a request, 3 endpoints a tier": (lambda: planning(3), 1),
     "read and know a 1 KB request": (lambda: reading("1k"), 1),
     "read and know a 32 KB request": (lambda: reading("32k"), 1),
     "patch a 1 KB request": (lambda: patching("1k"), 1),
