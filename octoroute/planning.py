@@ -100,10 +100,11 @@ class Planning:
         if fit is None or (fit.window is not None and size(house.context.measured(facts)) > fit.window):
             return None
         tokens = estimated_tokens(facts)
-        order = [endpoint for endpoint in fit.endpoints if self._health.available(endpoint, tokens)]
+        for endpoint in fit.endpoints:
+            if not self._health.available(endpoint, tokens):
+                return None
         policy = house.policy if decision.policy is None else house.policies[decision.policy]
-        if len(order) > 1:
-            order = policy.order(order, asked, self._random)
+        order = policy.order([*fit.endpoints], asked, self._random)
         if len(order) < len(fit.endpoints):
             return None
         return Planned(order=order, fit=[*fit.endpoints], considered=[*fit.endpoints], left_out={}, policy=policy, cuts={})
