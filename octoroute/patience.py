@@ -39,7 +39,8 @@ class Limit:
     def move(self, until: float) -> None:
         """From now on it is `until`."""
         self.until = until
-        self._patience.watch(self)
+        if until < self._patience.fires_at:
+            self._patience.watch(self)
 
     def strike(self) -> None:
         self._struck = True
@@ -58,7 +59,7 @@ class Patience:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._limits: set[Limit] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._fires_at = math.inf
+        self.fires_at = math.inf
 
     def limit(self, seconds: float) -> Limit:
         """For the current task: `with patience.limit(1.5): await …` raises TimeoutError."""
@@ -71,7 +72,7 @@ class Patience:
             task = asyncio.current_task()
             assert task is not None
             # The last loop is closed, and its timer with it.
-            self._loop, self._timer, self._fires_at = task.get_loop(), None, math.inf
+            self._loop, self._timer, self.fires_at = task.get_loop(), None, math.inf
             self._limits.clear()
         return task
 
@@ -81,7 +82,7 @@ class Patience:
 
     def watch(self, limit: Limit) -> None:
         self._limits.add(limit)
-        if limit.until < self._fires_at:
+        if limit.until < self.fires_at:
             self._set_timer(limit.until)
 
     def forget(self, limit: Limit) -> None:
@@ -91,16 +92,15 @@ class Patience:
         assert self._loop is not None
         if self._timer is not None:
             self._timer.cancel()
-        self._fires_at = at
+        self.fires_at = at
         self._timer = self._loop.call_at(at, self._fire)
 
     def _fire(self) -> None:
         assert self._loop is not None
         now = self._loop.time()
-        self._timer, self._fires_at = None, math.inf
-        passed = [limit for limit in self._limits if limit.until <= now]
-        for limit in passed:
-            self._limits.discard(limit)
+        self._timer, self.fires_at = None, math.inf
+        for limit in [limit for limit in self._limits if limit.until <= now]:
+            limit.until = math.inf
             limit.strike()
         next_at = min((limit.until for limit in self._limits), default=math.inf)
         if next_at < math.inf:
