@@ -36,7 +36,9 @@ LIMITS: Mapping[str, float] = {
     "patch a 32 KB request": 24,
     "cut an event that came in halves": 9,
     "tap an event": 9,
-    "relay an event": 21,
+    "relay an event": 16,
+    "answer a 1 KB request": 380,
+    "answer a 32 KB request": 540,
     "record a request in the metrics": 13,
     "settle a request": 85,
 }

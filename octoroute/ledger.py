@@ -48,7 +48,7 @@ class Ledger:
         if outcome.ending in _FAILURES or self._direct is None or len(late) >= MOST_LATE:
             self.catch_up()
         elif len(late) == 1:
-            asyncio.get_running_loop().call_later(LATE_S, self.catch_up)
+            self._catch_up_soon()
         if outcome.dialect == ROUTING:
             return
         try:
@@ -60,6 +60,12 @@ class Ledger:
                 self.watcher(outcome)
         except Exception as error:  # noqa: BLE001 - it is told
             self._cannot(outcome, error)
+
+    def _catch_up_soon(self) -> None:
+        try:
+            asyncio.get_running_loop().call_later(LATE_S, self.catch_up)
+        except RuntimeError:  # no loop runs, and nothing would be sooner than now
+            self.catch_up()
 
     def catch_up(self) -> None:
         """Everything that was settled is written down after this."""

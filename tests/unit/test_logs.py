@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -17,8 +18,8 @@ import structlog
 
 from octoroute import logs
 from octoroute.health import Health
-from octoroute.ledger import ROUTING, Ledger
-from octoroute.metrics import Metrics
+from octoroute.ledger import LATE_S, MOST_LATE, ROUTING, Ledger
+from octoroute.metrics import Metrics, Scraper
 from octoroute.statistics import Statistics
 from octoroute.types import Ending, Outcome
 from tests.support.house import ROOT, until
@@ -300,6 +301,46 @@ async def test_good_news_waits_and_bad_news_does_not(ledger):
     told = [json.loads(line) for line in file.getvalue().splitlines()]
     assert [(line["request_id"], line["level"], line["event"]) for line in told] == [("1", "info", "request"), ("3", "warning", "request")]  # fmt: skip
     assert told[0]["total_ms"] == 1.23
+
+
+def answered(number: int) -> Outcome:
+    basis = {"dialect": "openai", "asked_for": "auto", "stream": False, "ending": Ending.ANSWERED, "status": 200}
+    return Outcome(request_id=str(number), total_s=0.1, **basis)
+
+
+async def test_good_news_is_written_down_in_company_in_its_order_and_soon(ledger):
+    books, file = ledger
+    counted = books._statistics
+    books.settle(answered(0), None)
+    assert counted.told()["total_requests"] == 0
+    while not counted.told()["total_requests"]:
+        await asyncio.sleep(LATE_S)
+    for number in range(1, MOST_LATE + 2):
+        books.settle(answered(number), None)
+    assert counted.told()["total_requests"] == MOST_LATE + 1
+    books.catch_up()
+    assert counted.told()["total_requests"] == MOST_LATE + 2
+    while not file.writes:
+        await asyncio.sleep(LATE_S)
+    books._direct.flush()
+    assert [json.loads(line)["request_id"] for line in file.getvalue().splitlines()] == [str(n) for n in range(MOST_LATE + 2)]
+
+
+async def test_who_reads_the_statistics_or_the_metrics_misses_nothing(ledger):
+    books, _ = ledger
+    books._statistics.catch_up = books.catch_up
+    books.settle(answered(1), None)
+    assert books._statistics.told()["total_requests"] == 1
+    books.settle(answered(2), None)
+    scraper = Scraper(books._metrics, lambda: 0.0, catch_up=books.catch_up)
+    await scraper.text()
+    assert books._late == []
+
+
+def test_without_a_loop_nothing_waits(ledger):
+    books, _ = ledger
+    books.settle(answered(1), None)
+    assert books._late == []
 
 
 async def test_no_number_breaks_the_line(ledger):
