@@ -5,9 +5,9 @@ from __future__ import annotations
 import gzip
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
@@ -42,15 +42,21 @@ def lines(directory: Path, name: str) -> Iterator[bytes]:
         live = (directory / f"{name}{SUFFIX}").open("rb")
     except FileNotFoundError:
         live = None
-    asides = put_aside(directory, name)  # after opening: what is put aside meanwhile is in here, and found out below
+    asides = put_aside(directory, name)  # after opening: what was put aside in between is among them
+    is_aside = live is not None and _is_among(asides, live)
     for aside in asides:
         yield from _aside(aside)
     if live is None:
         return
     with live:
-        state = os.fstat(live.fileno())
-        if state.st_nlink and not any(_is(aside.path, state) for aside in asides):
+        if not is_aside:
             yield from (line for line in live if line.endswith(b"\n"))
+
+
+def _is_among(asides: Sequence[Aside], live: BinaryIO) -> bool:
+    state = os.fstat(live.fileno())
+    # In this order: a file that is packed between the two looks has lost its name by the second.
+    return any(_is(aside.path, state) for aside in asides) or not os.fstat(live.fileno()).st_nlink
 
 
 def _is(path: Path, state: os.stat_result) -> bool:

@@ -343,6 +343,19 @@ class Reader(threading.Thread):
             self.wrong.append(error)
 
 
+def test_what_is_put_aside_and_packed_while_it_is_read_is_read_once(tmp_path):
+    first, second = (tmp_path / f"traffic.20260301_14305{n}.ndjson" for n in (1, 2))
+    live = tmp_path / "traffic.ndjson"
+    first.write_bytes(b'{"n": 0}\n')
+    live.write_bytes(b'{"n": 1}\n')
+    reading = lines(tmp_path, "traffic")
+    found = [next(reading)]
+    live.rename(second)
+    pack(second)
+    live.write_bytes(b'{"n": 2}\n')
+    assert [read(line)["n"] for line in (*found, *reading)] == [0, 1]
+
+
 def test_c25_two_thousand_lines_a_second_across_the_limit_with_a_reader(tmp_path):
     lost: list[int] = []
     log = traffic_log(tmp_path, time.monotonic, dropped=lost.append, max_size_bytes=40_000, keep=0, max_age_s=0)
