@@ -15,37 +15,7 @@ from hypothesis import strategies as st
 from octoroute.errors import Broke
 from octoroute.transports.content import FREE, MOST, PIECE, Inflater
 from octoroute.transports.native.connection import READ_BYTES, Connection
-
-
-class Wire:
-    """A transport that remembers only whether it was cut."""
-
-    def __init__(self) -> None:
-        self.cut = False
-
-    def write(self, data: bytes) -> None: ...
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def get_extra_info(self, name: str) -> None: ...
-
-    def is_closing(self) -> bool:
-        return self.cut
-
-    def abort(self) -> None:
-        self.cut = True
-
-
-class Keeper:
-    def __init__(self) -> None:
-        self.kept = 0
-
-    def release(self, connection: Connection) -> None:
-        self.kept += 1
-
-    def lost(self, connection: Connection) -> None: ...
+from tests.support.laws.wire import Keeper, Wire
 
 
 async def answered(reads: list[bytes], method: str) -> tuple[int, dict[str, str], bytes, bool]:
