@@ -14,6 +14,7 @@ from octoroute.api.edge import (
     check_method,
     check_size,
     headers_of,
+    id_headers,
     new_id,
     read_body,
     request_id,
@@ -114,10 +115,7 @@ def _headers(reply: Reply) -> dict[str, str]:
     headers = {**defaults, **reply.headers}
     if reply.stream or reply.translated:
         headers["content-type"] = defaults["content-type"]
-    if request.dialect == "anthropic":
-        headers.setdefault("request-id", request.id)
-    headers["x-request-id"] = request.id
-    return headers
+    return headers | id_headers(request.dialect, request.id, headers)
 
 
 def _forgive() -> None:

@@ -29,8 +29,6 @@ from octoroute.errors import (
 from octoroute.types import Secret, new_id
 
 MAX_HEADER_BYTES = 32 * 1024
-MOST_REMEMBERED = 1024
-"""Ways to offer a right key; a client may invent as many as it likes."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -71,8 +69,7 @@ def id_headers(dialect: str, request_id: str, given: Mapping[str, str]) -> dict[
 
 
 class Keys:
-    """The keys of `[auth]`. Digests are compared, all of them, so that time tells nothing about a key; what was right once is
-    known again by the headers it came in.
+    """The keys of `[auth]`. Digests are compared, all of them, so that time tells nothing about a key.
 
     In logs and statistics a key is called by its place in the configuration: `key-1`, `admin-1`.
     """
@@ -82,7 +79,6 @@ class Keys:
         self._has_admin = bool(admin_keys)
         self._known = [(_digest(key.reveal()), f"admin-{at}") for at, key in enumerate(admin_keys, 1)]
         self._known += [(_digest(key.reveal()), f"key-{at}") for at, key in enumerate(keys, 1)]
-        self._right: dict[tuple[str | None, str | None], str] = {}
 
     def check(self, headers: Mapping[str, str]) -> str | None:
         """The name of the key that is offered, as `x-api-key` or as a bearer token; None where none is needed.
@@ -110,18 +106,9 @@ class Keys:
         return name
 
     def _name(self, headers: Mapping[str, str]) -> str | None:
-        offered = headers.get("authorization"), headers.get("x-api-key")
-        name = self._right.get(offered)
-        if name is None:
-            digests = [_digest(key) for key in offered_keys(headers)]
-            name = next(
-                iter([name for known, name in self._known for digest in digests if hmac.compare_digest(digest, known)]), None
-            )
-            if name is not None:
-                if len(self._right) >= MOST_REMEMBERED:
-                    self._right.clear()
-                self._right[offered] = name
-        return name
+        digests = [_digest(key) for key in offered_keys(headers)]
+        matching = [name for known, name in self._known for digest in digests if hmac.compare_digest(digest, known)]
+        return matching[0] if matching else None
 
 
 def _digest(key: str) -> bytes:
