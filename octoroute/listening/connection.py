@@ -48,12 +48,16 @@ class Census(Protocol):
     tasks: set[asyncio.Task[None]]
 
 
-@lru_cache(256)
 def _target(url: bytes) -> tuple[str, bytes, bytes]:
     """Path, raw path, and query; also of a URL in absolute form. Raises for what is none, which the parser makes an error of."""
     parsed = httptools.parse_url(url)
     path = parsed.path.decode("ascii")
     return urllib.parse.unquote(path) if "%" in path else path, parsed.path, parsed.query or b""
+
+
+_ROUTE_BYTES = 64
+"""Longer targets are no routes of ours, and a client may invent as many as it likes: they are not remembered."""
+_route = lru_cache(256)(_target)
 
 
 class Connection(asyncio.Protocol):
@@ -214,7 +218,7 @@ class Connection(asyncio.Protocol):
         if parser.should_upgrade() and method != "CONNECT":
             self._declined = self._without_offer(method, version)
             return
-        path, raw_path, query = _target(self._url)
+        path, raw_path, query = (_route if len(self._url) <= _ROUTE_BYTES else _target)(self._url)
         self._receiving = exchange = Exchange(
             self,
             self._headers,

@@ -29,6 +29,10 @@ _FIELD_BYTES = 32 * 1024
 _FIELDS = 128
 
 
+_SHORT = 64
+"""Longer names are nobody's habit, and not remembered."""
+
+
 @lru_cache(256)
 def _lower(name: bytes) -> str:
     """Servers send the same few names for ever."""
@@ -187,7 +191,7 @@ class Connection(asyncio.BufferedProtocol):
             self._dirty = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        key = _lower(name)
+        key = _lower(name) if len(name) <= _SHORT else name.decode("latin-1").lower()
         fields = self._fields
         if key in fields:
             fields[key] += ", " + value.decode("latin-1")
