@@ -72,18 +72,21 @@ class Ledger:
         late, self._late = self._late, []
         for outcome in late:
             try:
-                if outcome.dialect == ROUTING:
-                    self._metrics.record_attempts(outcome)
-                    self._statistics.record_attempts(outcome)
-                else:
-                    self._metrics.record(outcome)
-                    self._statistics.record(outcome)
+                self._record(outcome)
             except Exception as error:  # noqa: BLE001 - it is told
                 self._cannot(outcome, error)
             if outcome.dialect == ROUTING:
                 self._tell("debug", "routing question", outcome)
             else:
                 self._tell("warning" if outcome.ending in _FAILURES else "info", "request", outcome)
+
+    def _record(self, outcome: Outcome) -> None:
+        if outcome.dialect == ROUTING:
+            self._metrics.record_attempts(outcome)
+            self._statistics.record_attempts(outcome)
+        else:
+            self._metrics.record(outcome)
+            self._statistics.record(outcome)
 
     def _cannot(self, outcome: Outcome, error: Exception) -> None:
         self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")

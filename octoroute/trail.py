@@ -20,7 +20,9 @@ from octoroute.types import CHAT_TIERS, Attempt, ContextUse, Decision, Ending, E
 ABANDONED = "abandoned"
 """In an error's place for the attempt that was under way when the client left."""
 
-_NOTHING_MORE = (None,) * 7
+_MORE = ("queued_s", "cache", "error", "cost_usd", "cascade", "check", "context")
+"""What most outcomes have nothing of."""
+_NOTHING_MORE = (None,) * len(_MORE)
 _ANSWERED = Ending.ANSWERED  # looked up once: before Python 3.12 that costs as much as a call
 
 
@@ -283,20 +285,9 @@ class Trail:
             key_name=self.key_name,
             prompt_estimate=request.facts.context_tokens,
         )
-        more = self._queued_s, self.cache, self._error, self._cascade, self._check, self.context, _cost_usd(attempts)
-        return outcome if more == _NOTHING_MORE else self._completed(outcome)
-
-    def _completed(self, outcome: Outcome) -> Outcome:
-        return msgspec.structs.replace(
-            outcome,
-            queued_s=self._queued_s,
-            cache=self.cache,
-            error=self._error.code if self._error else None,
-            cost_usd=_cost_usd(outcome.attempts),
-            cascade=self._cascade,
-            check=self._check,
-            context=self.context,
-        )
+        code = self._error.code if self._error else None
+        more = self._queued_s, self.cache, code, _cost_usd(attempts), self._cascade, self._check, self.context
+        return outcome if more == _NOTHING_MORE else msgspec.structs.replace(outcome, **dict(zip(_MORE, more, strict=True)))
 
     def _status(self) -> int:
         """What the client got, or would have got had it stayed."""
