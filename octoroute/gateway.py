@@ -35,7 +35,7 @@ from octoroute.errors import (
 from octoroute.events import Finished, FinishReason, Started
 from octoroute.health import CROWDED, Health, Lease
 from octoroute.house import House, Retry, Waiting
-from octoroute.mending import Mending
+from octoroute.mending import Mending, obeyed
 from octoroute.notices import Notices
 from octoroute.opened import Begun, Opened, unasked
 from octoroute.planning import SIGNS, Planned, Planning
@@ -304,10 +304,11 @@ class Gateway:
             if trail.attempts and self._has_moved(request, endpoint, trail):
                 request = self.inbound[request.dialect].unsigned(request) or request
             question = self.question(request, endpoint, cut, wants_words=wants_words)
-            if self.mending.concerns(endpoint, question):
-                opened, question = await self.mending.open(endpoint, question)
-            else:
+            who = obeyed(endpoint, question)
+            if who is None:
                 opened = await self.upstream.open(endpoint, question)
+            else:
+                opened, question = await self.mending.open(endpoint, question, who)
         except UpstreamError as error:
             lease.failed(error)
             lease.release(_NOTHING)

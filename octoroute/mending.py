@@ -45,22 +45,22 @@ class _Scope(NamedTuple):
     kind: str
 
 
+class Obeyed(NamedTuple):
+    """Whose complaints count, and what they mean."""
+
+    kind: str
+    read: Callable[[Told], Remedy | None]
+
+
 class Mending:
     def __init__(self, upstream: Opens, clock: Callable[[], float]) -> None:
         self._upstream = upstream
         self._clock = clock
         self._learned: dict[_Scope, dict[Remedy, float]] = {}
 
-    def concerns(self, endpoint: Endpoint, question: Question) -> bool:
-        """Whether there is anything to mend here, if this endpoint complains."""
-        return _reader(endpoint, question) is not None
-
-    async def open(self, endpoint: Endpoint, question: Question) -> tuple[Opened, Question]:
+    async def open(self, endpoint: Endpoint, question: Question, obeyed: Obeyed) -> tuple[Opened, Question]:
         """As `Upstream.open`, and the question as it was accepted. Raises UpstreamError."""
-        reads = _reader(endpoint, question)
-        if reads is None:
-            return await self._upstream.open(endpoint, question), question
-        kind, read = reads
+        kind, read = obeyed
         scope = _Scope(endpoint.id, endpoint.base_url, endpoint.model, kind)
         if scope in self._learned:
             for remedy in self._known(scope):
@@ -102,16 +102,16 @@ class Mending:
             del self._learned[next(iter(self._learned))]
 
 
-def _reader(endpoint: Endpoint, question: Question) -> tuple[str, Callable[[Told], Remedy | None]] | None:
+def obeyed(endpoint: Endpoint, question: Question) -> Obeyed | None:
     """Who may be obeyed in what; None: this server's judgement is the client's to hear."""
     if question.api != "chat":
         return None
     if question.conversation is not None:
-        return "ours", complaints.about_ours
+        return Obeyed("ours", complaints.about_ours)
     if endpoint.kind == "anthropic" and urlsplit(endpoint.base_url).hostname != ANTHROPIC:
-        return "clients", complaints.about_clients
+        return Obeyed("clients", complaints.about_clients)
     if endpoint.kind == "azure" and question.stream:
-        return "clients", complaints.about_stream_options
+        return Obeyed("clients", complaints.about_stream_options)
     return None
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from octoroute.conversation import Conversation
 from octoroute.errors import Broke, Declined
-from octoroute.mending import MAX_ENDPOINTS, MAX_REMEDIES, Mending
+from octoroute.mending import MAX_ENDPOINTS, MAX_REMEDIES, Mending, obeyed
 from octoroute.types import Endpoint, Tier
 from octoroute.upstream import Question
 
@@ -50,15 +50,19 @@ def question(*fields):
     return Question(body=json.dumps(dict.fromkeys(fields, 1)).encode(), stream=False, conversation=Conversation())
 
 
+def mended(mending, endpoint, question):
+    return mending.open(endpoint, question, obeyed(endpoint, question))
+
+
 async def test_only_what_worked_is_remembered():
     server = Server("seed", fails=True)
     mending = Mending(server, lambda: 0.0)
     with pytest.raises(Broke):
-        await mending.open(endpoint(), question("seed"))
+        await mended(mending, endpoint(), question("seed"))
     server.fails = False
-    await mending.open(endpoint(), question("seed"))
+    await mended(mending, endpoint(), question("seed"))
     assert len(server.asked) == 4
-    await mending.open(endpoint(), question("seed"))
+    await mended(mending, endpoint(), question("seed"))
     assert server.asked[4:] == [{}]
 
 
@@ -67,7 +71,7 @@ async def test_another_address_or_model_is_another_server():
     mending = Mending(server, lambda: 0.0)
     for more in ({}, {"base_url": "http://other/v1"}, {"model": "other"}):
         before = len(server.asked)
-        await mending.open(endpoint(**more), question("seed"))
+        await mended(mending, endpoint(**more), question("seed"))
         assert len(server.asked) == before + 2
 
 
@@ -75,16 +79,16 @@ async def test_memory_is_bounded():
     server = Server(*FIELDS)
     mending = Mending(server, lambda: 0.0)
     for at in range(MAX_ENDPOINTS + 50):
-        await mending.open(endpoint(at), question("seed"))
+        await mended(mending, endpoint(at), question("seed"))
     assert len(mending._learned) == MAX_ENDPOINTS
     for field in FIELDS:
-        await mending.open(endpoint(5000), question(field))
+        await mended(mending, endpoint(5000), question(field))
     assert 0 < max(map(len, mending._learned.values())) <= MAX_REMEDIES
-    await mending.open(endpoint(5000), question(*FIELDS))
+    await mended(mending, endpoint(5000), question(*FIELDS))
     assert server.asked[-1] == {}
 
 
 async def test_the_notes_say_what_was_left_out():
-    _, asked = await Mending(Server("seed"), lambda: 0.0).open(endpoint(), question("seed", "top_k"))
+    _, asked = await mended(Mending(Server("seed"), lambda: 0.0), endpoint(), question("seed", "top_k"))
     assert asked.notes == ("seed: left out, this endpoint does not take it",)
     assert json.loads(asked.body) == {"top_k": 1}
