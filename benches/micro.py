@@ -16,7 +16,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
-from payloads import PAYLOADS
+from payloads import KEY, PAYLOADS
+from subject import CONFIG
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -288,23 +289,11 @@ def relaying() -> Step:
     return lambda: loop.run_until_complete(whole())
 
 
-_HOUSE = """
-[[models.fast]]
-name = "f"
-base_url = "http://127.0.0.1:1/v1"
-[[models.balanced]]
-name = "b"
-base_url = "http://127.0.0.1:1/v1"
-[[models.deep]]
-name = "d"
-base_url = "http://127.0.0.1:1/v1"
-"""
-
-
 def answering(payload: str) -> Step:
     """The whole spine, from a body to its answer: read, decided, planned, asked, relayed, settled, logged. No sockets."""
     of("logs", "configure")(level="info", style="json", out=Path(os.devnull).open("w"), once=True)  # noqa: SIM115 - for as long as the process lives
-    config = of("config", "loads")(_HOUSE, Path("bench.toml"), {})
+    text = CONFIG.format(port=0, workers=1, base_url="http://127.0.0.1:1/v1", key=KEY)
+    config = of("config", "loads")(text, Path("bench.toml"), {})
     building = of("building", "Building")(config, transport=_Whole())
     inbound, gateway, body = building.interfaces["openai"], building.gateway, PAYLOADS[payload].body
     loop = asyncio.new_event_loop()

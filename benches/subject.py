@@ -10,7 +10,7 @@ from rivals import Proxy, Setting, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
 
-_CONFIG = """\
+CONFIG = """\
 [server]
 host = "127.0.0.1"
 port = {port}
@@ -57,7 +57,7 @@ def _version(python: str) -> str:
 def _octoroute(setting: Setting, name: str, workers: int) -> Proxy:
     version = _version(setting.python)
     config = setting.run / f"{name}.toml"
-    config.write_text(_CONFIG.format(port=setting.port, workers=workers, base_url=setting.base_url, key=KEY))
+    config.write_text(CONFIG.format(port=setting.port, workers=workers, base_url=setting.base_url, key=KEY))
     return Proxy(
         name,
         version,
