@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import socket
 import threading
@@ -11,9 +12,11 @@ from typing import Any
 
 Address = tuple[int, int, int, str, tuple[Any, ...]]
 
+codecs.lookup("idna")  # now: getaddrinfo needs it, and a process whose first look finds no descriptor free never finds it again
+
 
 def looked_up(host: str, port: int) -> asyncio.Future[Sequence[Address]]:
-    """Ends with socket.gaierror, or UnicodeError for what cannot be a name; it cannot be stopped, only forgotten.
+    """Ends with an OSError, or UnicodeError for what cannot be a name; it cannot be stopped, only forgotten.
 
     Not by the loop: its pool has four threads (uvloop; two of them for names), and six names that time out fill any.
     """
@@ -35,6 +38,8 @@ def looked_up(host: str, port: int) -> asyncio.Future[Sequence[Address]]:
             addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as told:
             error = told
+        except Exception as told:  # noqa: BLE001 - whatever it is, somebody waits for it
+            error = OSError(f"{type(told).__name__}: {told}")
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(tell, addresses, error)
 

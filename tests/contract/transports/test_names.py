@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -22,6 +24,7 @@ class Resolver:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.fails = False
+        self.breaks = False
         self.says_something = threading.Event()
         self.says_something.set()
 
@@ -30,6 +33,8 @@ class Resolver:
             return REAL(host, *args, **more)
         self.asked.append(host)
         assert self.says_something.wait(10)
+        if self.breaks:
+            raise LookupError("unknown encoding: idna")
         if self.fails:
             raise socket.gaierror(socket.EAI_AGAIN, "no name server")
         return REAL("127.0.0.1", *args, **more)
@@ -69,6 +74,28 @@ async def test_a_name_that_fails_is_asked_for_again(resolver):
             await ask(transport, post(server.url(host="name.test")))
         resolver.fails = False
         assert await ask(transport, post(server.url(host="name.test"), b"now")) == b"now"
+
+
+async def test_whatever_goes_wrong_in_a_lookup_is_told_to_those_who_wait_for_it(resolver):
+    async with native() as transport, serving(once) as server:
+        resolver.breaks = True
+        with pytest.raises(Unreachable, match="could not be connected to"):
+            await ask(transport, post(server.url(host="name.test")))
+        resolver.breaks = False
+        assert await ask(transport, post(server.url(host="name.test"), b"now")) == b"now"
+
+
+FIRST_LOOK = """
+import resource, socket
+import octoroute.transports.native.names
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+print(socket.getaddrinfo("127.0.0.1", 80)[0][4][0])
+"""
+
+
+def test_a_process_that_has_no_descriptor_free_at_its_first_lookup_can_look_up_all_the_same():
+    found = subprocess.run([sys.executable, "-c", FIRST_LOOK], capture_output=True, text=True, timeout=60, check=False)
+    assert found.stdout.strip() == "127.0.0.1", found.stderr
 
 
 @pytest.mark.parametrize("how", ["fails", "says nothing"])
