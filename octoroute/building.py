@@ -46,7 +46,7 @@ from octoroute.switches import Switches
 from octoroute.tasks import Owner, supervise
 from octoroute.transports import TRANSPORTS
 from octoroute.transports.base import Transport
-from octoroute.types import Decision, Endpoint, Outcome, Request, new_id
+from octoroute.types import Decision, Endpoint, new_id
 from octoroute.upstream import Upstream
 
 log = structlog.stdlib.get_logger("octoroute.building")
@@ -101,11 +101,10 @@ class Building:
             notices=notices,
         )
         self.gateway.cache = self._cache(config)
-        self.counting = Counting(self.gateway, Calibration(chance))
+        self.counting = Counting(self.gateway, Calibration(clock))
         self.ledger.learn = self.counting.learn
-        self.ledger.remember = self._remember
         self._shadow = self._shadowing(clock, wall)
-        self.gateway.watch = self._shadow.watch
+        self._look_on(config)
         self.dry_router = self._dry_router(config)
         self.prober = Prober(
             upstream=upstream,
@@ -126,11 +125,17 @@ class Building:
         self.gateway.health.keep(house.endpoints)
         for endpoint in moved:
             self.gateway.health.forgive(endpoint)
+        self._look_on(config)
         self.switches.apply(house.endpoints)
         self.gateway.health.limit(config.limits)
         self.gateway.health.failure_threshold = config.health.failure_threshold
         self.gateway.health.recovery_s = config.health.recovery_seconds
         self.dry_router = self._dry_router(config)
+
+    def _look_on(self, config: Config) -> None:
+        """Who is told of every request: only those who want to know."""
+        self.gateway.watch = self._shadow.watch if config.routing.shadow.share else None
+        self.ledger.remember = self.gateway.house.steering.observed if self.gateway.house.steering else None
 
     async def start(self) -> None:
         """The work in the background; without it everything else works too."""
@@ -221,11 +226,6 @@ class Building:
             count=lambda result: self.metrics.count("octoroute_shadow_total", result),
             spent=lambda usd: self.metrics.count("octoroute_shadow_cost_usd_total", by=usd),
         )
-
-    def _remember(self, outcome: Outcome, request: Request | None) -> None:
-        steering = self.gateway.house.steering
-        if steering is not None:
-            steering.observed(outcome, request)
 
     def _policy(self, config: Config, name: str | None = None) -> Policy:
         """The one of that name, else the configured one; what it has learnt survives a reload."""

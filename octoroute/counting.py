@@ -6,8 +6,9 @@ estimate a factor per model.
 
 from __future__ import annotations
 
-import random
+import time
 from collections.abc import Callable
+from math import inf
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -21,8 +22,8 @@ from octoroute.selection import Asked
 from octoroute.types import Endpoint, Request, Usage
 
 LEARN_FIRST = 20
-"""Every request of a model teaches until there are this many; then one in LEARN_EVERY does."""
-LEARN_EVERY = 256
+"""Every request of a model teaches until there are this many; then one in LEARN_EVERY_S does, however many there are."""
+LEARN_EVERY_S = 10.0
 LEARN_MAX_CHARS = 200_000
 """An estimate costs time by its length: what is learned from need not be long."""
 _WEIGHT = 0.1
@@ -37,16 +38,17 @@ class Counted(NamedTuple):
 class Calibration:
     """How far off the estimate is, by upstream model: an exponentially weighted mean of reported over estimated."""
 
-    def __init__(self, chance: Callable[[], float] = random.random) -> None:
-        self._chance = chance
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._factors: dict[str, tuple[float, int]] = {}
+        self._wants_at: dict[str, float] = {}
 
     def factor(self, model: str) -> float:
         return self._factors.get(model, (1.0, 0))[0]
 
     def wants(self, model: str) -> bool:
         """Whether this model's next report is worth an estimate."""
-        return self._factors.get(model, (1.0, 0))[1] < LEARN_FIRST or self._chance() < 1 / LEARN_EVERY
+        return self._clock() >= self._wants_at.get(model, -inf)
 
     def learn(self, model: str, estimated: int, reported: int) -> None:
         factor, seen = self._factors.get(model, (1.0, 0))
@@ -54,6 +56,8 @@ class Calibration:
         ratio = min(high, max(low, reported / max(1, estimated)))
         weight = max(_WEIGHT, 1 / (seen + 1))
         self._factors[model] = (factor + weight * (ratio - factor), seen + 1)
+        if seen + 1 >= LEARN_FIRST:
+            self._wants_at[model] = self._clock() + LEARN_EVERY_S
 
 
 class Counting:

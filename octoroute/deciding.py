@@ -12,7 +12,7 @@ from octoroute.house import EMBEDDINGS, House
 from octoroute.planning import Planning
 from octoroute.rulebook import Rule
 from octoroute.selection import Asked
-from octoroute.types import CHAT_TIERS, Decision, Endpoint, Request, Tier
+from octoroute.types import CHAT_TIERS, Decision, Endpoint, Importance, Request, Tier
 from octoroute.upstream import Upstream
 
 PROVIDER_HEADER = "x-octoroute-provider"
@@ -33,15 +33,17 @@ class Deciding:
         self._planning = planning
         self._upstream = upstream
 
-    async def decide(self, asked: Asked, house: House) -> Decision:
+    def decide(self, asked: Asked, house: House) -> Awaitable[Decision]:
         """The operator's rules, then the client's word, then the router. Raises UnknownModel, and Forbidden for a provider."""
+        request = asked.request
+        if request.api == EMBEDDINGS or (house.rules and request.dialect != Routing.name):  # our own questions are no client's
+            return self._under_rules(asked, house)
+        return self._by_client(request, house)
+
+    async def _under_rules(self, asked: Asked, house: House) -> Decision:
         if asked.request.api == EMBEDDINGS:
             return self._forbidden(asked, house) or self._embedder(asked.request, house)
-        if house.rules and asked.request.dialect != Routing.name:  # our own questions are no client's
-            decision = await self._by_rule(asked, house)
-            if decision is not None:
-                return decision
-        return await self._by_client(asked.request, house)
+        return await self._by_rule(asked, house) or await self._by_client(asked.request, house)
 
     def _forbidden(self, asked: Asked, house: House) -> Decision | None:
         """The rules choose among models that chat; of embeddings they can only say that there shall be none."""
@@ -152,7 +154,7 @@ class Deciding:
 
     async def _routed(self, request: Request, house: House) -> Decision:
         facts = request.facts
-        if facts.importance is None:
+        if facts.importance is None and house.default_importance is not Importance.NORMAL:  # which is what routers take it for
             facts = msgspec.structs.replace(facts, importance=house.default_importance)
         decision = await house.router.route(facts)
         return decision if house.steering is None else house.steering.steer(request, decision, dry=house.dry)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -49,6 +49,9 @@ from octoroute.upstream import Question, Upstream
 __all__ = ["Gateway", "House", "Retry", "Waiting"]
 
 
+Watch: TypeAlias = Callable[[Request, Decision, Opened, Trail], None]
+
+
 class Granted(msgspec.Struct, frozen=True, kw_only=True):
     """What a request that has waited gets: a plan, and the place with the first of it."""
 
@@ -82,7 +85,7 @@ class Gateway:
         self.planning = Planning(health, upstream, inbound, random)
         self.deciding = Deciding(self.planning, upstream)
         self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
-        self.watch: Callable[[Request, Decision, Opened, Trail], None] | None = None
+        self.watch: Watch | None = None
         """Shown every answer as it begins."""
         health.freed = lambda endpoint: self.queue.freed(endpoint.id, endpoint.provider)
 
@@ -114,15 +117,15 @@ class Gateway:
             trail.settle()
             raise
 
-    async def _open(self, asked: Asked, decision: Decision, house: House, trail: Trail) -> Opened:
+    def _open(self, asked: Asked, decision: Decision, house: House, trail: Trail) -> Coroutine[Any, Any, Opened]:
         """Ask until an answer begins: the decided tier, or a cheaper one first whose answer is checked."""
         if self.queue.depth:
             self.queue.catch_up()
         request = asked.request
         if decision.then is None or house.cascade is None or request.api != "chat":
-            opened = await self._ask(decision, asked, house, trail)
+            opening = self._ask(decision, asked, house, trail)
         else:
-            opened = await house.cascade.answer(
+            opening = house.cascade.answer(
                 request,
                 decision,
                 lambda tier, once: self._ask(tier, asked, house, trail, once=once),
@@ -130,8 +133,13 @@ class Gateway:
                 self.inbound[request.dialect],
                 self.upstream.outbound,
             )
-        if self.watch is not None:
-            self.watch(request, decision, opened, trail)
+        return opening if self.watch is None else self._watched(opening, request, decision, trail, self.watch)
+
+    async def _watched(
+        self, opening: Coroutine[Any, Any, Opened], request: Request, decision: Decision, trail: Trail, watch: Watch
+    ) -> Opened:
+        opened = await opening
+        watch(request, decision, opened, trail)
         return opened
 
     def _ask(

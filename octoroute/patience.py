@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,11 +29,14 @@ class Limit:
         self.until = patience.now() + seconds
 
     def __enter__(self) -> Self:
-        self._patience.watch(self)
+        patience = self._patience
+        patience.limits.add(self)
+        if self.until < patience.fires_at:
+            patience.fire_at(self.until)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._patience.forget(self)
+        self._patience.limits.discard(self)
         if self._struck and isinstance(error, asyncio.CancelledError) and self.was_it():
             raise TimeoutError from error
 
@@ -40,7 +44,7 @@ class Limit:
         """From now on it is `until`."""
         self.until = until
         if until < self._patience.fires_at:
-            self._patience.watch(self)
+            self._patience.fire_at(until)
 
     def strike(self) -> None:
         self._struck = True
@@ -57,9 +61,12 @@ class Limit:
 class Patience:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._limits: set[Limit] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self.now: Callable[[], float]
+        """The loop's time, once there is a task."""
         self.fires_at = math.inf
+        self.limits: set[Limit] = set()
+        """Those that are under way."""
 
     def limit(self, seconds: float) -> Limit:
         """For the current task: `with patience.limit(1.5): await …` raises TimeoutError."""
@@ -73,22 +80,11 @@ class Patience:
             assert task is not None
             # The last loop is closed, and its timer with it.
             self._loop, self._timer, self.fires_at = task.get_loop(), None, math.inf
-            self._limits.clear()
+            self.now = self._loop.time
+            self.limits.clear()
         return task
 
-    def now(self) -> float:
-        assert self._loop is not None
-        return self._loop.time()
-
-    def watch(self, limit: Limit) -> None:
-        self._limits.add(limit)
-        if limit.until < self.fires_at:
-            self._set_timer(limit.until)
-
-    def forget(self, limit: Limit) -> None:
-        self._limits.discard(limit)
-
-    def _set_timer(self, at: float) -> None:
+    def fire_at(self, at: float) -> None:
         assert self._loop is not None
         if self._timer is not None:
             self._timer.cancel()
@@ -96,12 +92,11 @@ class Patience:
         self._timer = self._loop.call_at(at, self._fire)
 
     def _fire(self) -> None:
-        assert self._loop is not None
-        now = self._loop.time()
+        now = self.now()
         self._timer, self.fires_at = None, math.inf
-        for limit in [limit for limit in self._limits if limit.until <= now]:
+        for limit in [limit for limit in self.limits if limit.until <= now]:
             limit.until = math.inf
             limit.strike()
-        next_at = min((limit.until for limit in self._limits), default=math.inf)
+        next_at = min((limit.until for limit in self.limits), default=math.inf)
         if next_at < math.inf:
-            self._set_timer(max(next_at, now + _GRAIN_S))
+            self.fire_at(max(next_at, now + _GRAIN_S))

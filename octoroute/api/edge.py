@@ -106,9 +106,13 @@ class Keys:
         return name
 
     def _name(self, headers: Mapping[str, str]) -> str | None:
-        digests = [_digest(key) for key in offered_keys(headers)]
-        matching = [name for known, name in self._known for digest in digests if hmac.compare_digest(digest, known)]
-        return matching[0] if matching else None
+        found = None
+        digests = list(map(_digest, offered_keys(headers)))
+        for known, name in self._known:
+            for digest in digests:
+                if hmac.compare_digest(digest, known) and found is None:
+                    found = name
+        return found
 
 
 def _digest(key: str) -> bytes:
@@ -117,8 +121,13 @@ def _digest(key: str) -> bytes:
 
 def offered_keys(headers: Mapping[str, str]) -> list[str]:
     """Anthropic's clients may send both headers; either will do."""
+    offered: list[str] = []
+    if key := headers.get("x-api-key"):
+        offered.append(key)
     scheme, _, token = headers.get("authorization", "").partition(" ")
-    return [key for key in (headers.get("x-api-key", ""), token.strip() if scheme.lower() == "bearer" else "") if key]
+    if scheme.lower() == "bearer" and (key := token.strip()):
+        offered.append(key)
+    return offered
 
 
 def check_method(scope: Scope, *allowed: str) -> None:

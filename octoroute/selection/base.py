@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+import msgspec
+
 from octoroute.types import Endpoint, Outcome, Request
 
 Random: TypeAlias = Callable[[], float]
 """Uniform in [0, 1)."""
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """Who asks what."""
 
     request: Request
