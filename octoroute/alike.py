@@ -48,6 +48,7 @@ class Alike:
         "example",
         "first_event_s",
         "input_tokens",
+        "line",
         "output_tokens",
         "ratio",
         "reasoning_tokens",
@@ -68,6 +69,8 @@ class Alike:
         self.first_event_s = Spread(SECONDS)
         self.ratio = Spread(RATIOS)
         """Estimated over counted prompt tokens."""
+        self.line: bytes | None = None
+        """What their log lines have in common, once somebody has worked it out."""
 
     def add(self, outcome: Outcome, endpoint: Endpoint | None) -> None:
         """One of the same `key`. Raises ValueError when its times or tokens are no measurements, and adds nothing then."""
@@ -110,13 +113,17 @@ class Alike:
 
 
 def key(outcome: Outcome, endpoint: Endpoint | None) -> tuple[object, ...]:
-    """The same for requests that have the same labels everywhere."""
+    """The same for requests that have the same labels everywhere; as long as somebody holds `endpoint`, as their `Alike` does."""
     decision, usage = outcome.decision, outcome.usage
     return (
         None if decision is None else (decision.tier, decision.by, decision.why, decision.rule),
-        None if endpoint is None else (endpoint.id, endpoint.tier),
+        id(endpoint),
         outcome.ending,
+        outcome.status,
+        outcome.error,
+        outcome.asked_for,
         outcome.stream,
+        outcome.key_name,
         None if usage is None else usage.estimated,
         _failure(outcome, endpoint),
     )

@@ -148,13 +148,14 @@ def outward(context: Context, request: Request, endpoint: Endpoint, progress: Pr
     tells = context.report == "body" and request.api == "chat" and endpoint.context_window is not None
     if not misjudged and not tells:
         return None
-
-    def tell() -> Told | None:
-        use = context.use(request, endpoint, progress.usage, cut)
-        return use and Told(context_info=info(use, endpoint), usage=usage_info(use, endpoint))
-
     scale = partial(scaled, endpoint=endpoint) if misjudged else None
-    return Outward(scale=scale, tell=tell if tells else None, in_usage=request.wants_usage)
+    tell = partial(_told, context, request, endpoint, progress, cut) if tells else None
+    return Outward(scale=scale, tell=tell, in_usage=request.wants_usage)
+
+
+def _told(context: Context, request: Request, endpoint: Endpoint, progress: Progress, cut: Cut | None) -> Told | None:
+    use = context.use(request, endpoint, progress.usage, cut)
+    return use and Told(context_info=info(use, endpoint), usage=usage_info(use, endpoint))
 
 
 _OBJECTS = frozenset({"openai", "anthropic", "responses"})

@@ -87,7 +87,7 @@ class Gateway:
         self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
         self.watch: Watch | None = None
         """Shown every answer as it begins."""
-        health.freed = lambda endpoint: self.queue.freed(endpoint.id, endpoint.provider)
+        health.freed = lambda endpoint: self.queue.freed(endpoint.id, endpoint.provider) if self.queue.depth else None
 
     async def answer(self, request: Request, *, key_name: str | None = None) -> Reply:
         """An answer that has begun; close it. Raises OctorouteError, and has then settled already."""
@@ -278,7 +278,7 @@ class Gateway:
                 asked = True
                 self.notices.asked(request.id, trail.attempts, endpoint)
                 tries_left = len(errors) + 1 < most if most else endpoint is not planned.order[-1]
-                wants_words = tries_left and not any(isinstance(error, Empty) for error in errors)
+                wants_words = tries_left and not (errors and any(isinstance(error, Empty) for error in errors))
                 try:
                     return await self.attempt(request, lease, trail, planned.cuts.get(endpoint.id), wants_words=wants_words)
                 except UpstreamError as error:

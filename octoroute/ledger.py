@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from octoroute.alike import Alike
 from octoroute.logs import direct
 from octoroute.metrics import Metrics
 from octoroute.statistics import Statistics
@@ -71,52 +72,78 @@ class Ledger:
         """Everything that was settled is written down after this."""
         late, self._late = self._late, []
         for outcome in late:
+            alike = None
             try:
-                self._record(outcome)
+                alike = self._record(outcome)
             except Exception as error:  # noqa: BLE001 - it is told
                 self._cannot(outcome, error)
-            if outcome.dialect == ROUTING:
-                self._tell("debug", "routing question", outcome)
-            else:
-                self._tell("warning" if outcome.ending in _FAILURES else "info", "request", outcome)
+            self._tell(outcome, alike)
 
-    def _record(self, outcome: Outcome) -> None:
+    def _record(self, outcome: Outcome) -> Alike | None:
         if outcome.dialect == ROUTING:
             self._metrics.record_attempts(outcome)
             self._statistics.record_attempts(outcome)
-        else:
-            self._metrics.record(outcome)
-            self._statistics.record(outcome)
+            return None
+        alike = self._metrics.record(outcome)
+        self._statistics.record(outcome)
+        return alike
 
     def _cannot(self, outcome: Outcome, error: Exception) -> None:
         self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
         log.error("recording failed", request_id=outcome.request_id, error=repr(error), exc_info=error)
 
-    def _tell(self, level: str, event: str, outcome: Outcome) -> None:
-        if self._direct is None:
+    def _tell(self, outcome: Outcome, alike: Alike | None) -> None:
+        level, event = "info", "request"
+        if outcome.ending in _FAILURES:
+            level = "warning"
+        if outcome.dialect == ROUTING:
+            level, event = "debug", "routing question"
+        direct = self._direct
+        if direct is None:
             getattr(log, level)(event, **story(outcome))
-        elif level in self._direct.levels:
-            self._direct.write(level, event, story(outcome))
+        elif level not in direct.levels:
+            pass
+        elif alike is None:
+            direct.write(level, event, story(outcome))
+        else:
+            if alike.line is None:
+                alike.line = direct.rest(level, event, _labels(outcome))
+            direct.write_with(level, _measured(outcome), alike.line)
 
 
 def story(outcome: Outcome) -> dict[str, Any]:
     """All that is worth knowing of a request, in one flat line; what does not apply is left out."""
-    attempts, decision, usage = outcome.attempts, outcome.decision, outcome.usage
+    return _measured(outcome) | _labels(outcome)
+
+
+def _labels(outcome: Outcome) -> dict[str, Any]:
+    """What is the same for requests of the same `alike.key`."""
+    attempts, decision = outcome.attempts, outcome.decision
     told: dict[str, Any] = {
-        "request_id": outcome.request_id,
         "ending": str(outcome.ending),
         "status": outcome.status,
         "asked_for": outcome.asked_for,
         "stream": outcome.stream,
-        "total_ms": _ms(outcome.total_s),
     }
     if decision is not None:
-        _tell_decision(told, decision, outcome.routing_s)
+        told |= {"tier": str(decision.tier), "strategy": decision.by, "why": decision.why}
+        if decision.rule is not None:
+            told["rule"] = decision.rule
     endpoint = outcome.endpoint or (attempts[-1].endpoint if attempts else None)
     if endpoint is not None:
-        told["provider"] = endpoint.provider
-        told["endpoint"] = endpoint.id
-        told["model"] = endpoint.model
+        told |= {"provider": endpoint.provider, "endpoint": endpoint.id, "model": endpoint.model}
+    if outcome.error is not None:
+        told["error"] = outcome.error
+    if outcome.key_name is not None:
+        told["key"] = outcome.key_name
+    return told
+
+
+def _measured(outcome: Outcome) -> dict[str, Any]:
+    attempts, decision, usage = outcome.attempts, outcome.decision, outcome.usage
+    told: dict[str, Any] = {"request_id": outcome.request_id, "total_ms": _ms(outcome.total_s)}
+    if decision is not None:
+        _tell_decision(told, decision, outcome.routing_s)
     if outcome.queued_s is not None:
         told["queue_ms"] = _ms(outcome.queued_s)
     if outcome.cache is not None:
@@ -138,19 +165,10 @@ def story(outcome: Outcome) -> dict[str, Any]:
         told |= _context(outcome.context)
     if outcome.cost_usd is not None:
         told["cost_usd"] = round(outcome.cost_usd, 8)
-    if outcome.error is not None:
-        told["error"] = outcome.error
-    if outcome.key_name is not None:
-        told["key"] = outcome.key_name
     return told
 
 
 def _tell_decision(told: dict[str, Any], decision: Decision, routing_s: float) -> None:
-    told["tier"] = str(decision.tier)
-    told["strategy"] = decision.by
-    told["why"] = decision.why
-    if decision.rule is not None:
-        told["rule"] = decision.rule
     if decision.confidence is not None:
         told["score"] = decision.confidence
         told["features"] = dict(decision.features)

@@ -125,10 +125,16 @@ class Direct(structlog.BytesLoggerFactory):
 
     def write(self, level: str, event: str, told: dict[str, Any]) -> None:
         """`told` becomes the line. One that is not good news is written at once."""
-        told["event"] = event
-        told["level"] = level
+        self.write_with(level, told, self.rest(level, event, {}))
+
+    def rest(self, level: str, event: str, told: dict[str, Any]) -> bytes:
+        """What many lines have in common, ready to be written."""
+        return _encoded({**told, "event": event, "level": level})[1:] + b"\n"
+
+    def write_with(self, level: str, told: dict[str, Any], rest: bytes) -> None:
+        """A line of `told` and of what `rest` has made ready for this level."""
         told["timestamp"] = datetime.now(UTC)
-        self._lines.put(_encoded(told) + b"\n")
+        self._lines.put(_encoded(told)[:-1] + b"," + rest)
         if level != "info":
             self._lines.flush()
 

@@ -158,8 +158,10 @@ class Metrics:
             child = self._histograms[named] = family.labels(*labels) if labels else family
         return child
 
-    def record(self, outcome: Outcome) -> None:
-        """One request, wholly. Raises ValueError when its numbers make no sense, and counts nothing of it then."""
+    def record(self, outcome: Outcome) -> Alike:
+        """One request, wholly; gives those it counts among. Raises ValueError when its numbers make no sense, and counts nothing
+        of it then.
+        """
         attempts = outcome.attempts
         endpoint = outcome.endpoint or (attempts[-1].endpoint if attempts else None)
         like = key(outcome, endpoint)
@@ -179,11 +181,12 @@ class Metrics:
         if endpoint is None:
             if outcome.error:
                 self.count("octoroute_client_errors_total", outcome.error)
-            return
+            return alike
         if outcome.context is not None:
             self._record_context(outcome.context, endpoint)
         if outcome.cascade is not None:
             self.count("octoroute_cascade_total", outcome.cascade, outcome.check or "")
+        return alike
 
     def record_attempts(self, outcome: Outcome) -> None:
         attempts = outcome.attempts

@@ -93,7 +93,12 @@ class Opened:
                 if not data:
                     part = self._end()
                 elif frames := self._cutter.feed(data):
-                    part = self._read(frames)
+                    try:
+                        part = self._reader.feed(frames)
+                        if self.progress.failure is not None:
+                            self.raise_failure()
+                    except UpstreamError as error:
+                        part = self._before(error, frames)
         if self.recorder is not None and part is not None:
             self.recorder(part)
         return part
@@ -110,17 +115,13 @@ class Opened:
                 while await self._answer.chunk():
                     pass
 
-    def _read(self, frames: bytes) -> Part:
+    def _before(self, error: UpstreamError, frames: bytes) -> Part:
         """What arrived together with a failure, but before it, is delivered before it is raised."""
-        try:
-            part = self._reader.feed(frames)
-            self.raise_failure()
-        except UpstreamError as error:
-            part = self._reader.before_failure(frames)
-            if not part:
-                raise
-            if not self.progress.over or self.progress.failure is not None:
-                self._failure = error
+        part = self._reader.before_failure(frames)
+        if not part:
+            raise error
+        if not self.progress.over or self.progress.failure is not None:
+            self._failure = error
         return part
 
     def _end(self) -> Part | None:

@@ -102,7 +102,7 @@ class Reply:
     async def pieces(self, keep_alive_s: float = KEEP_ALIVE_S) -> AsyncIterator[bytes]:
         """The stream. A failure is its last piece, in the client's dialect; nothing is raised but the caller's own cancellation."""
         read, idle_timeout_s = self._opened.read, self._opened.endpoint.idle_timeout_s
-        now = asyncio.get_running_loop().time
+        now, says_as_it_is = asyncio.get_running_loop().time, self._outward is None
         try:
             with self._patience.limit(math.inf) as limit:
                 heard_at = said_at = now()
@@ -123,7 +123,7 @@ class Reply:
                     limit.until = math.inf  # from here it is the client who takes time
                     if part is None:
                         break
-                    data = self._say(part)
+                    data = part if says_as_it_is and type(part) is bytes else self._say(part)
                     if data:
                         yield data
                         keep_alive = self._inbound.keep_alive

@@ -259,7 +259,8 @@ class Exchange:
                 self._count(piece)
             if self._head:
                 piece, self._head = self._head + piece, b""
-            self._write(piece)
+            if not self.disconnected:
+                self._transport.write(piece)
         return self._connection.paused
 
     def end(self, piece: bytes = b"") -> bool:

@@ -79,20 +79,15 @@ class OpenAITap:
         except (ValueError, RecursionError):  # not JSON, not UTF-8, not foreseen: read with care
             self._feed(frame)
             return
-        if not self._goes_on(chunk):
-            self._note(chunk, data.rstrip(b"\n"))
-
-    def _goes_on(self, chunk: _Chunk) -> bool:
-        """The next words of the only choice and nothing else, as most frames are: counted without further ado."""
         choices = chunk.choices
-        if not choices or len(choices) > 1 or chunk.usage is not None or chunk.error is not _NOTHING:
-            return False
-        choice = choices[0]
-        delta = choice.delta
-        if delta is None or choice.finish_reason is not None or choice.index not in self._seen or type(delta.content) is not str:
-            return False
-        self.progress.output_chars += len(delta.content)
-        return True
+        if choices and len(choices) == 1 and chunk.usage is None and chunk.error is _NOTHING:
+            choice = choices[0]
+            delta = choice.delta
+            if delta is not None and choice.finish_reason is None and choice.index in self._seen and type(delta.content) is str:
+                # The next words of the only choice and nothing else, as in most frames: counted without further ado.
+                self.progress.output_chars += len(delta.content)
+                return
+        self._note(chunk, data.rstrip(b"\n"))
 
     def _feed(self, frames: bytes) -> None:
         for name, data in read_frames(frames):

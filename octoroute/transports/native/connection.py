@@ -46,8 +46,8 @@ class Owner(Protocol):
 
 class Connection(asyncio.BufferedProtocol):
     __slots__ = (
-        "_answered", "_dirty", "_exchange", "_fields", "_interim", "_method", "_owner", "_parser", "_paused", "_poll", "_room",
-        "_sent", "_sock", "_to_eof", "_transport", "_unproductive", "_used", "loop",
+        "_answered", "_dirty", "_exchange", "_fields", "_interim", "_method", "_owner", "_parser", "_poll", "_room",
+        "_sent", "_sock", "_to_eof", "_transport", "_unproductive", "_used", "loop", "paused",
     )  # fmt: skip
 
     def __init__(self, owner: Owner, sock: socket.socket, room: memoryview) -> None:
@@ -59,7 +59,7 @@ class Connection(asyncio.BufferedProtocol):
         self._exchange: Exchange | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._poll: Callable[[int], object]
-        self._answered = self._dirty = self._interim = self._paused = self._to_eof = self._used = False
+        self._answered = self._dirty = self._interim = self.paused = self._to_eof = self._used = False
         self._fields: dict[str, str] = {}
         self._method = ""
         self._sent = self._unproductive = 0
@@ -95,9 +95,8 @@ class Connection(asyncio.BufferedProtocol):
             exchange.end(fault)
 
     def resume(self) -> None:
-        if self._paused:
-            self._paused = False
-            self._transport.resume_reading()
+        self.paused = False
+        self._transport.resume_reading()
 
     # asyncio's side
 
@@ -128,8 +127,8 @@ class Connection(asyncio.BufferedProtocol):
         elif self._unproductive > _HEAD_BYTES:
             self.fail(broke(NONSENSE))
         elif exchange.headed:
-            if exchange.size > _HIGH_WATER and not self._paused:
-                self._paused = True
+            if exchange.size > _HIGH_WATER and not self.paused:
+                self.paused = True
                 self._transport.pause_reading()
             if exchange.waiter is not None:
                 exchange.wake()
@@ -139,7 +138,8 @@ class Connection(asyncio.BufferedProtocol):
         transport = self._transport
         # A server may answer before it has read the whole request; what is left of that would be its next one.
         if not (self._dirty or transport.get_write_buffer_size() or transport.is_closing()):
-            self.resume()
+            if self.paused:
+                self.resume()
             self._used = True
             self._owner.release(self)
         else:

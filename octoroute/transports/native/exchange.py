@@ -13,6 +13,9 @@ from octoroute.transports.content import Body, undo
 class Line(Protocol):
     """What an exchange needs of its connection."""
 
+    paused: bool
+    """It waits for room."""
+
     def resume(self) -> None:
         """There is room for more bytes."""
         ...
@@ -75,7 +78,7 @@ class Exchange(Body):
         data = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         buffer.clear()
         self.size = 0
-        if self.connection is not None:
+        if self.connection is not None and self.connection.paused:
             self.connection.resume()
         return data
 
