@@ -109,8 +109,7 @@ class App:
             return Answering(
                 self.gateway,
                 self.building.interfaces[dialect],
-                keys=lambda: self.keys,
-                max_bytes=lambda: self.max_request_bytes,
+                admission=self,
                 present=present,
                 keep_alive_s=keep_alive_s,
             )

@@ -276,7 +276,8 @@ class Gateway:
                 if lease is None:
                     continue
                 asked = True
-                self.notices.asked(request.id, trail.attempts, endpoint)
+                if trail.attempts or self.notices.tells_of_first:
+                    self.notices.asked(request.id, trail.attempts, endpoint)
                 tries_left = len(errors) + 1 < most if most else endpoint is not planned.order[-1]
                 wants_words = tries_left and not (errors and any(isinstance(error, Empty) for error in errors))
                 try:

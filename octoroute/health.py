@@ -102,7 +102,7 @@ class Lease:
             self._health.begins_again(self.endpoint, self._state, self._by)
 
     def succeeded(self) -> None:
-        self._health.succeeded(self.endpoint, self._by)
+        self._health.succeeded(self.endpoint, self._by, self._state)
 
     def failed(self, error: UpstreamError) -> None:
         self._health.failed(self.endpoint, error, self._by)
@@ -163,7 +163,7 @@ class Health:
 
         `tokens` is what the request will probably use.
         """
-        state = self.of(endpoint)
+        state = self._states.get(endpoint.id) or self.of(endpoint)
         if state.off:
             return DISABLED
         if state.opened_at is not None:
@@ -223,9 +223,9 @@ class Health:
         """Its circuit is open for what is wrong with its address or credentials: another model there will fare no better."""
         return self.circuit(endpoint) is Circuit.OPEN and self.of(endpoint).last_error in _WHOLE
 
-    def succeeded(self, endpoint: Endpoint, by: str = "") -> None:
+    def succeeded(self, endpoint: Endpoint, by: str = "", state: EndpointHealth | None = None) -> None:
         """Closes the circuit. A rest goes on: the success may have begun before it, and a probe costs nothing."""
-        state = self.of(endpoint)
+        state = state or self.of(endpoint)
         state.failures = 0
         state.last_error = None
         state.last_seen = self._clock()

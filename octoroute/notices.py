@@ -24,20 +24,20 @@ class Notices:
         self._log: Any = structlog.stdlib.get_logger("octoroute.route").bind()  # now, and not anew for each line
         # structlog's own loggers, the standard library's, and anybody else's
         tells: Any = getattr(self._log, "is_enabled_for", None) or getattr(self._log, "isEnabledFor", None)
-        self._tells_of_first: bool = tells is None or tells(logging.DEBUG)
+        self.tells_of_first: bool = tells is None or tells(logging.DEBUG)
+        """Otherwise nobody hears of a request's first endpoint."""
 
     def asked(self, request_id: str, before: Sequence[Attempt], endpoint: Endpoint) -> None:
         """`endpoint` is about to be asked; `before`: who failed already."""
         if not before:
-            if self._tells_of_first:
-                self._log.debug(
-                    "route.selected",
-                    request_id=request_id,
-                    provider=endpoint.provider,
-                    model=endpoint.model,
-                    endpoint=endpoint.id,
-                    tier=endpoint.tier.value,
-                )
+            self._log.debug(
+                "route.selected",
+                request_id=request_id,
+                provider=endpoint.provider,
+                model=endpoint.model,
+                endpoint=endpoint.id,
+                tier=endpoint.tier.value,
+            )
             return
         last = before[-1]
         self._log.info(

@@ -96,28 +96,30 @@ class Planning:
         if decision.only is not None or decision.within is not None or house.max_cost_usd is not None or request.api != "chat":
             return None
         facts = request.facts
-        fit = self._fit(decision.tier, request.dialect, facts, house)
+        key = (decision.tier, request.dialect, facts.tools, facts.images, facts.json)
+        fit = house.fits.get(key, _UNSEEN)
+        if fit is _UNSEEN:
+            fit = house.fits[key] = self._fit(decision.tier, request.dialect, facts, house)
         if fit is None or (fit.window is not None and size(house.context.measured(facts)) > fit.window):
             return None
         tokens = estimated_tokens(facts)
         for endpoint in fit.endpoints:
-            if not self._health.available(endpoint, tokens):
+            if self._health.unavailable_because(endpoint, tokens) is not None:
                 return None
         policy = house.policy if decision.policy is None else house.policies[decision.policy]
-        order = policy.order([*fit.endpoints], asked, self._random)
-        if len(order) < len(fit.endpoints):
-            return None
+        order = [*fit.endpoints]
+        if len(order) > 1:
+            order = policy.order(order, asked, self._random)
+            if len(order) < len(fit.endpoints):
+                return None
         return Planned(order=order, fit=[*fit.endpoints], considered=[*fit.endpoints], left_out={}, policy=policy, cuts={})
 
     def _fit(self, tier: Tier, dialect: str, facts: Facts, house: House) -> Fit | None:
-        key = (tier, dialect, facts.tools, facts.images, facts.json)
-        fit = house.fits.get(key, _UNSEEN)
-        if fit is _UNSEEN:
-            pool, needs = house.tier(tier), facts.needs
-            sure = all(needs <= endpoint.capabilities and self._upstream.outbound(endpoint).name == dialect for endpoint in pool)
-            windows = [endpoint.context_window for endpoint in pool if endpoint.context_window is not None]
-            fit = house.fits[key] = Fit(pool, min(windows, default=None)) if pool and sure else None
-        return fit
+        """None: not everybody can answer such a request, or nobody is there."""
+        pool, needs = house.tier(tier), facts.needs
+        if not pool or any(not needs <= e.capabilities or self._upstream.outbound(e).name != dialect for e in pool):
+            return None
+        return Fit(pool, min((e.context_window for e in pool if e.context_window is not None), default=None))
 
     def one_by_one(self, decision: Decision, asked: Asked, house: House) -> Planned:
         request = asked.request

@@ -153,7 +153,6 @@ class Reply:
 
     def close(self) -> None:
         """Settle. Without an ending by now, the client has left."""
-        self._trail.end(Ending.ABANDONED)
         self._trail.settle()
 
     def _say(self, part: Part) -> bytes:

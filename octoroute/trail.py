@@ -52,7 +52,6 @@ class Trail:
         "_cascade",
         "_check",
         "_clock",
-        "_decision",
         "_ended_at",
         "_ending",
         "_error",
@@ -62,7 +61,6 @@ class Trail:
         "_ledger",
         "_opened",
         "_queued_s",
-        "_request",
         "_routing_s",
         "_settled",
         "_started_at",
@@ -70,14 +68,16 @@ class Trail:
         "cache",
         "context",
         "cut",
+        "decision",
         "hint",
         "key_name",
         "listener",
+        "request",
         "warnings",
     )
 
     def __init__(self, request: Request, ledger: Ledger, clock: Callable[[], float], *, key_name: str | None = None) -> None:
-        self._asked = self._request = request
+        self._asked = self.request = request
         self._ledger = ledger
         self._clock = clock
         self._started_at = clock()
@@ -98,7 +98,7 @@ class Trail:
         self._check: str | None = None
         self._settled = False
         self.attempts: list[Attempt] = []
-        self._decision: Decision | None = None
+        self.decision: Decision | None = None
         self.key_name = key_name
         self.warnings: tuple[str, ...] = ()
         """What the client should know of how it was answered."""
@@ -112,18 +112,10 @@ class Trail:
     def shortened(self, cut: Cut) -> None:
         """From now on the request is what was left of it."""
         self.cut = cut
-        self._request = cut.request
-
-    @property
-    def request(self) -> Request:
-        return self._request
-
-    @property
-    def decision(self) -> Decision | None:
-        return self._decision
+        self.request = cut.request
 
     def decided(self, decision: Decision) -> None:
-        self._decision = decision
+        self.decision = decision
         self._routing_s = self._clock() - self._started_at
 
     def queued(self, wait_s: float) -> None:
@@ -172,7 +164,7 @@ class Trail:
         self._check = check
         self.attempts[at] = msgspec.structs.replace(self.attempts[at], rejected=check)
         self.warnings = ()
-        self.cut, self._request = None, self._asked
+        self.cut, self.request = None, self._asked
         if ended:
             self._finish_aside()
 
@@ -180,7 +172,7 @@ class Trail:
         """Nobody gave a better one."""
         assert self._aside is not None
         (self._lease, self._opened, at, self.warnings, self.cut), self._aside = self._aside, None
-        self._request = self._asked if self.cut is None else self.cut.request
+        self.request = self._asked if self.cut is None else self.cut.request
         self.attempts[at] = msgspec.structs.replace(self.attempts[at], rejected=None)
         self._answered_at = at
         self._first_event_at = self._clock()
@@ -236,38 +228,36 @@ class Trail:
         if self._settled:
             return
         self._settled = True
-        self.end(Ending.ABANDONED)
+        if self._ending is None:
+            self.end(Ending.ABANDONED)
         usage, lease, opened = None, self._lease, self._opened
         if lease is not None:
-            self._tell_health(lease)
+            if self._ending is _ANSWERED:
+                lease.succeeded()
+            elif self._ending is Ending.BROKEN and isinstance(self._error, UpstreamError):
+                lease.failed(self._error)
         if opened is not None:
             opened.close()
+            usage = self._usage_of(opened)
         if self._aside is not None:
             self._finish_aside()
-        if opened is not None:
-            usage = self._usage_of(opened)
         if lease is not None:
             lease.release(usage)
         if self._answered_at is not None and usage is not None:
-            self.attempts[self._answered_at] = msgspec.structs.replace(self.attempts[self._answered_at], usage=usage)
+            answered = self.attempts[self._answered_at]
+            self.attempts[self._answered_at] = Attempt(endpoint=answered.endpoint, took_s=answered.took_s, usage=usage)
         outcome = self._outcome(usage)
-        self._ledger.settle(outcome, self._request)
+        self._ledger.settle(outcome, self.request)
         if self._learner is not None:
             self._learner.observed(outcome)
         if self.listener is not None:
             self.listener(outcome)
 
-    def _tell_health(self, lease: Lease) -> None:
-        if self._ending is _ANSWERED:
-            lease.succeeded()
-        elif self._ending is Ending.BROKEN and isinstance(self._error, UpstreamError):
-            lease.failed(self._error)
-
     def _outcome(self, usage: Usage | None) -> Outcome:
         """In two steps: CPython passes more than fifteen named arguments in a dictionary, which costs four times as much."""
         assert self._ending is not None
         assert self._ended_at is not None
-        request, lease, first, attempts = self._request, self._lease, self._first_event_at, tuple(self.attempts)
+        request, lease, first, attempts = self.request, self._lease, self._first_event_at, tuple(self.attempts)
         outcome = Outcome(
             request_id=request.id,
             dialect=request.dialect,
@@ -275,7 +265,7 @@ class Trail:
             stream=request.stream,
             ending=self._ending,
             status=self._status(),
-            decision=self._decision,
+            decision=self.decision,
             routing_s=self._routing_s,
             attempts=attempts,
             endpoint=None if lease is None else lease.endpoint,
@@ -296,11 +286,11 @@ class Trail:
         return 499 if self._first_event_at is None else 200
 
     def _asked_for(self) -> str:
-        decision = self._decision
+        decision = self.decision
         if decision is None:
             return "unknown"
         if decision.rule is not None and decision.fixed:
-            word = self._request.model.lower()
+            word = self.request.model.lower()
             return word if word == "auto" or word in CHAT_TIERS else "named"
         if decision.by == "client":
             return "named" if decision.only else decision.tier
@@ -313,7 +303,7 @@ class Trail:
             return progress.usage
         if not progress.output_chars:
             return None
-        return Usage(input_tokens=self._request.facts.context_tokens, output_tokens=progress.output_chars // 4 or 1, estimated=True)
+        return Usage(input_tokens=self.request.facts.context_tokens, output_tokens=progress.output_chars // 4 or 1, estimated=True)
 
 
 def _cost_usd(attempts: Sequence[Attempt]) -> float | None:

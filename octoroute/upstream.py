@@ -62,6 +62,8 @@ class Upstream:
         self._transport = transport
         self._providers = providers
         self._outbound = outbound
+        self._spoken: dict[str, Outbound] = {}
+        """By kind of endpoint."""
         self._lines: dict[tuple[str, str, bool], _Line] = {}
         self._trusts: dict[Tls, Trust] = {}
 
@@ -76,7 +78,10 @@ class Upstream:
             return False
 
     def outbound(self, endpoint: Endpoint) -> Outbound:
-        return self._outbound[self.provider(endpoint).dialect]
+        spoken = self._spoken.get(endpoint.kind)
+        if spoken is None:
+            spoken = self._spoken[endpoint.kind] = self._outbound[self.provider(endpoint).dialect]
+        return spoken
 
     async def open(self, endpoint: Endpoint, question: Question) -> Opened:
         """Ask, and wait for the first event. Raises UpstreamError; then nothing is left open."""
@@ -192,8 +197,9 @@ class Upstream:
         else:
             body = await answer.body(MAX_WHOLE_BYTES)
             opened = Opened(endpoint, answer, reader, None, reader.whole(body))
-        opened.raise_failure()
-        if question.wants_words and opened.says_nothing(outbound, framed=framed):
+        if reader.progress.failure is not None:
+            opened.raise_failure()
+        if question.wants_words and not reader.progress.output_chars and opened.says_nothing(outbound, framed=framed):
             raise Empty("the upstream's answer was empty")
         return opened
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
@@ -31,22 +32,27 @@ _WHOLE_DEFAULTS = {"content-type": "application/json"}
 _STREAM_DEFAULTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
+class Admission(Protocol):
+    """Who may come in, and with how much; looked at for every request, because it may change."""
+
+    keys: Keys
+    max_request_bytes: int
+
+
 class Answering:
     def __init__(
         self,
         gateway: Gateway,
         inbound: Inbound,
         *,
-        keys: Callable[[], Keys],
-        max_bytes: Callable[[], int],
+        admission: Admission,
         present: Callable[[Reply], bytes] | None = None,
         keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         """`present` makes the body of a whole answer where the route says more than the dialect does."""
         self._gateway = gateway
         self._inbound = inbound
-        self._keys = keys
-        self._max_bytes = max_bytes
+        self._admission = admission
         self._present = present
         self._keep_alive_s = keep_alive_s
 
@@ -57,10 +63,10 @@ class Answering:
         try:
             headers = headers_of(scope)
             given_id = request_id(headers)
-            key_name = self._keys().check(headers)
+            key_name = self._admission.keys.check(headers)
             check_method(scope, "POST")
             check_json(headers)
-            most = self._max_bytes()
+            most = self._admission.max_request_bytes
             body = client.question()
             if body is None:
                 body = await read_body(receive, headers, most)
@@ -72,7 +78,12 @@ class Answering:
             reply = await self._gateway.answer(request, key_name=key_name)
             started = True
             try:
-                await self._deliver(client, reply)
+                if reply.stream:
+                    await self._stream(client, reply)
+                else:
+                    if client.answer(_headers(reply), self._present(reply) if self._present else reply.body or b""):
+                        await client.drain()
+                    reply.delivered()
             finally:
                 reply.close()
         except OctorouteError as error:
@@ -94,14 +105,8 @@ class Answering:
         finally:
             client.unwatch()
 
-    async def _deliver(self, client: Client, reply: Reply) -> None:
-        headers = _headers(reply)
-        if not reply.stream:
-            if client.answer(headers, self._present(reply) if self._present else reply.body or b""):
-                await client.drain()
-            reply.delivered()
-            return
-        client.begin(headers)
+    async def _stream(self, client: Client, reply: Reply) -> None:
+        client.begin(_headers(reply))
         async for piece in reply.pieces(self._keep_alive_s):
             if client.say(piece):
                 await client.drain()
@@ -115,7 +120,8 @@ def _headers(reply: Reply) -> dict[str, str]:
     headers = {**defaults, **reply.headers}
     if reply.stream or reply.translated:
         headers["content-type"] = defaults["content-type"]
-    return headers | id_headers(request.dialect, request.id, headers)
+    headers |= id_headers(request.dialect, request.id, headers)
+    return headers
 
 
 def _forgive() -> None:

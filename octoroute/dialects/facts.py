@@ -108,10 +108,8 @@ class FactsBuilder:
     __slots__ = ("attachments", "extra_chars", "images", "json", "messages", "text_chars", "tools")
 
     def __init__(self) -> None:
-        self.tools = False
+        self.tools = self.json = self.attachments = False
         self.images = 0
-        self.json = False
-        self.attachments = False
         self.extra_chars = 0
         """Characters of tool schemas and the like: no part of the question, but of the context."""
         self.messages: list[tuple[str, str]] = []
@@ -141,8 +139,9 @@ class FactsBuilder:
         while last >= 0 and messages[last][0] != "user":
             last -= 1
         earlier: list[tuple[str, str]] = []
-        for role, text in messages[last - EARLIER_MESSAGES if last > EARLIER_MESSAGES else 0 : last] if last > 0 else ():
-            earlier.append((role, text[:EARLIER_CHARS]))
+        if last > 0:
+            for role, text in messages[max(0, last - EARLIER_MESSAGES) : last]:
+                earlier.append((role, text[:EARLIER_CHARS]))
         tokens = self.text_chars // 4
         return Facts(
             text=messages[last][1] if last >= 0 else "",

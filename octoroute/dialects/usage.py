@@ -53,7 +53,7 @@ class OpenAIUsage(msgspec.Struct):
         return Usage(
             input_tokens=count(self.prompt_tokens),
             output_tokens=count(self.completion_tokens),
-            cached_tokens=count(cached),
+            cached_tokens=count(cached) if cached else 0,
             cache_write_tokens=count(prompt.cache_write_tokens) if prompt else 0,
             reasoning_tokens=count(completion.reasoning_tokens) if completion else 0,
         )

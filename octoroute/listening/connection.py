@@ -68,7 +68,6 @@ class Connection(asyncio.Protocol):
         "_declined",
         "_headers",
         "_in_head",
-        "_is_read",
         "_parser",
         "_peers",
         "_queue",
@@ -79,6 +78,7 @@ class Connection(asyncio.Protocol):
         "_url",
         "_waited_s",
         "_writable",
+        "is_read",
         "is_the_last",
         "loop",
         "paused",
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
         self._current: Exchange | None = None
         self._queue: deque[tuple[Exchange, Scope]] = deque()
 
-        self._is_read = True
+        self.is_read = True
         self.paused = False
         self._writable: asyncio.Event | None = None
 
@@ -185,13 +185,13 @@ class Connection(asyncio.Protocol):
             await self._writable.wait()
 
     def pause_reading(self) -> None:
-        if self._is_read:
-            self._is_read = False
+        if self.is_read:
+            self.is_read = False
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self._is_read and not self.transport.is_closing():
-            self._is_read = True
+        if not self.is_read and not self.transport.is_closing():
+            self.is_read = True
             self.transport.resume_reading()
 
     # the parser
@@ -277,7 +277,8 @@ class Connection(asyncio.Protocol):
         self._waited_s = 0
         if self.transport.is_closing():
             return
-        self.resume_reading()
+        if not self.is_read:
+            self.resume_reading()
         if self._queue:
             self._start(*self._queue.popleft())
 
@@ -294,7 +295,7 @@ class Connection(asyncio.Protocol):
         if self._refused:
             return
         if self._current is not None:
-            if self._current.more_body and self._is_read:
+            if self._current.more_body and self.is_read:
                 self._wait(BODY_S, "the request's body has stopped to come")
         elif self._in_head:
             self._wait(HEAD_S, "the request's headers did not come to an end")

@@ -46,6 +46,7 @@ def head_of(status: int, fields: Iterable[tuple[str, str]]) -> bytes:
 class Connection(Protocol):
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
+    is_read: bool
     paused: bool
     """What was written waits to be sent."""
 
@@ -147,7 +148,8 @@ class Exchange:
 
     def watch(self) -> None:
         self._watched = True
-        self._connection.resume_reading()  # a connection that is not read does not tell that it has ended
+        if not self._connection.is_read:
+            self._connection.resume_reading()  # a connection that is not read does not tell that it has ended
 
     def unwatch(self) -> None:
         self._watched = False
@@ -220,12 +222,13 @@ class Exchange:
         closing = () if self.keep_alive else (("connection", "close"),)
         head = head_of(200, (*headers.items(), ("content-length", str(len(body))), *closing))
         self.started = True
-        if self._mute:
-            self._write(head)
-        elif len(body) > COPIED_BYTES:
-            self._write_all((head, body))
-        else:
-            self._write(head + body)
+        if not self.disconnected:
+            if self._mute:
+                self._transport.write(head)
+            elif len(body) > COPIED_BYTES:
+                self._transport.writelines((head, body))
+            else:
+                self._transport.write(head + body)
         self._completed()
         return False
 
@@ -295,10 +298,6 @@ class Exchange:
     def _write(self, data: bytes) -> None:
         if not self.disconnected:
             self._transport.write(data)
-
-    def _write_all(self, data: Iterable[bytes]) -> None:
-        if not self.disconnected:
-            self._transport.writelines(data)
 
     def _completed(self) -> None:
         self.complete = True

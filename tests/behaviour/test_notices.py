@@ -81,6 +81,6 @@ async def test_a20_a_failed_trial_opens_it_again(make_house, fake, events):
 def test_a_first_choice_costs_nothing_at_info():
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(20))
     try:
-        assert not Notices()._tells_of_first
+        assert not Notices().tells_of_first
     finally:
         structlog.reset_defaults()

@@ -107,7 +107,7 @@ class OpenAITap:
 
     def _note(self, chunk: _Chunk, data: bytes) -> None:
         progress = self.progress
-        if not _is_null(chunk.error):
+        if chunk.error is not _NOTHING and not _is_null(chunk.error):
             self._failed(data)
             return
         progress.started = True
@@ -135,7 +135,7 @@ class OpenAITap:
 
 
 def _is_null(value: msgspec.Raw) -> bool:
-    return value is _NOTHING or bytes(value) == b"null"
+    return bytes(value) == b"null"
 
 
 def _read(data: bytes) -> _Chunk:

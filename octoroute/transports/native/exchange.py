@@ -94,7 +94,8 @@ class Exchange(Body):
             self.ended = True
         elif not self.ended:
             self.fault = fault
-        self.wake()
+        if self.waiter is not None:
+            self.wake()
 
     def close(self) -> None:
         connection = self.connection
