@@ -18,7 +18,7 @@ from octoroute.dialects.base import Outbound, Progress
 from octoroute.dialects.body import Body
 from octoroute.errors import Broke, OctorouteError
 from octoroute.events import Event, FinishReason
-from octoroute.opened import Begun
+from octoroute.opened import Begun, PartSink
 from octoroute.reading import Part
 from octoroute.types import Decision, Endpoint, Request, Usage
 
@@ -258,6 +258,9 @@ class Keeping:
                 memo.ended(self._opened)
         return part
 
+    def pass_on(self, sink: PartSink) -> None:
+        """Every part is read, to be remembered."""
+
     def close(self) -> None:
         self._opened.close()
 
@@ -282,6 +285,9 @@ class Recalled:
     async def read(self) -> Part | None:
         part, self._part = self._part, None
         return part
+
+    def pass_on(self, sink: PartSink) -> None:
+        """There is only one part, and it is here."""
 
     def close(self) -> None:
         pass

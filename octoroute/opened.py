@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from octoroute.dialects.base import Outbound, Progress
 from octoroute.dialects.errors import error_of
@@ -14,7 +14,7 @@ from octoroute.errors import Broke, UpstreamError
 from octoroute.events import Event, FinishReason, RedactedThinking, RefusalDelta, TextDelta, ThinkingDelta, ToolCallStarted
 from octoroute.reading import Decoding, Part, PassThrough, Reader, join
 from octoroute.refusal import passed_on
-from octoroute.transports.base import Answer
+from octoroute.transports.base import Answer, Sink
 from octoroute.types import Endpoint
 
 MAX_COMMENTS_BYTES = 1024 * 1024
@@ -24,6 +24,10 @@ END_S = 0.05
 WORDLESS_TOKENS = 4
 """What an end of turn may cost; more was spent on something we do not see."""
 _WORDS = (TextDelta, ThinkingDelta, RedactedThinking, RefusalDelta, ToolCallStarted)
+
+
+PartSink: TypeAlias = Callable[[Part], bool]
+"""Takes a part of an answer and says whether it will take the next one, too."""
 
 
 class Begun(Protocol):
@@ -41,13 +45,19 @@ class Begun(Protocol):
 
     async def read(self) -> Part | None: ...
 
+    def pass_on(self, sink: PartSink) -> None:
+        """From now on `read` may hand parts to `sink` as they arrive, instead of giving them out."""
+        ...
+
     def close(self) -> None: ...
 
 
 class Opened:
     """An answer that has begun. `read()` gives what follows; `close()` it, however it ends."""
 
-    __slots__ = ("_ahead", "_answer", "_cutter", "_failure", "_reader", "endpoint", "headers", "progress", "recorder", "stream")
+    __slots__ = (
+        "_ahead", "_answer", "_cutter", "_failure", "_reader", "_sink", "endpoint", "headers", "progress", "recorder", "stream",
+    )  # fmt: skip
 
     def __init__(self, endpoint: Endpoint, answer: Answer, reader: Reader, cutter: Cutter | None, first: Part) -> None:
         self.endpoint = endpoint
@@ -60,7 +70,8 @@ class Opened:
         self.progress: Progress = reader.progress
         self.recorder: Callable[[Part], None] | None = None
         """Told of each part as it is read."""
-        self._failure: UpstreamError | None = None
+        self._failure: Exception | None = None
+        self._sink: PartSink | None = None
 
     @property
     def translated(self) -> bool:
@@ -68,7 +79,8 @@ class Opened:
         return not isinstance(self._reader, PassThrough)
 
     async def read(self) -> Part | None:
-        """The next part: the endpoint's own bytes, or their events; None at the answer's proper end.
+        """The next part: the endpoint's own bytes, or their events; None at the answer's proper end. With a sink it may be b"",
+        which is news only for those who look after the sink.
 
         Raises Broke when it ends without its finish; what the upstream reports as an error is raised as that error.
         """
@@ -84,24 +96,38 @@ class Opened:
                     await self._see_off()
                     break
                 try:
-                    data = await self._answer.chunk()
+                    data = await (self._answer.chunk() if self._sink is None else self._answer.flow(self._arrived))
                 except Broke:
                     if not self.progress.finished:
                         raise
                     self._cutter = None  # all is said; how the connection ended is nobody's concern
                     break
-                if not data:
+                if data is None:
+                    part = b""
+                elif not data:
                     part = self._end()
                 elif frames := self._cutter.feed(data):
-                    try:
-                        part = self._reader.feed(frames)
-                        if self.progress.failure is not None:
-                            self.raise_failure()
-                    except UpstreamError as error:
-                        part = self._before(error, frames)
+                    part = self._read(frames)
         if self.recorder is not None and part is not None:
             self.recorder(part)
         return part
+
+    def pass_on(self, sink: PartSink) -> None:
+        if self.recorder is None:
+            self._sink = sink
+
+    def _arrived(self, data: bytes) -> bool:
+        """In the middle of an answer, while somebody waits in `read`: there are a few thousand of these a second."""
+        assert self._cutter is not None
+        assert self._sink is not None
+        goes_on = True
+        try:
+            frames = self._cutter.feed(data)
+            if frames:
+                goes_on = self._sink(self._read(frames))
+        except Exception as error:  # noqa: BLE001 - `read` raises it
+            self._failure = error
+        return goes_on and self._failure is None and not self.progress.over
 
     def put_back(self, parts: Iterable[Part]) -> None:
         """They are read again, before anything else."""
@@ -115,13 +141,18 @@ class Opened:
                 while await self._answer.chunk():
                     pass
 
-    def _before(self, error: UpstreamError, frames: bytes) -> Part:
+    def _read(self, frames: bytes) -> Part:
         """What arrived together with a failure, but before it, is delivered before it is raised."""
-        part = self._reader.before_failure(frames)
-        if not part:
-            raise error
-        if not self.progress.over or self.progress.failure is not None:
-            self._failure = error
+        try:
+            part = self._reader.feed(frames)
+            if self.progress.failure is not None:
+                self.raise_failure()
+        except UpstreamError as error:
+            part = self._reader.before_failure(frames)
+            if not part:
+                raise
+            if not self.progress.over or self.progress.failure is not None:
+                self._failure = error
         return part
 
     def _end(self) -> Part | None:
@@ -160,6 +191,7 @@ class Opened:
         return [*decoder.feed(first), *decoder.end()]
 
     def close(self) -> None:
+        self._sink = None  # which holds whoever holds us
         self._answer.close()
 
 
@@ -206,6 +238,9 @@ class _Silence:
     headers: Mapping[str, str] = {}
 
     async def chunk(self) -> bytes:
+        return b""
+
+    async def flow(self, sink: Sink) -> bytes | None:  # noqa: ARG002
         return b""
 
     async def body(self, limit: int) -> bytes:  # noqa: ARG002 - there is none

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 
 import structlog
 
@@ -17,7 +18,7 @@ from octoroute.dialects.outward import Outward
 from octoroute.dialects.sse import KEEP_ALIVE
 from octoroute.errors import OctorouteError, TooSlow, UpstreamError
 from octoroute.opened import Begun
-from octoroute.patience import Patience
+from octoroute.patience import Limit, Patience
 from octoroute.reading import Part
 from octoroute.trail import Trail
 from octoroute.types import Ending, Request, Usage
@@ -26,6 +27,42 @@ KEEP_ALIVE_S = 15.0
 
 
 log = structlog.stdlib.get_logger("octoroute.relay")
+
+
+class _Pace:
+    """How long the endpoint, and we, have been silent. Times are the loop's. `limit` may strike too early, never too late."""
+
+    __slots__ = ("_heard_at", "_idle_timeout_s", "_keep_alive_s", "_limit", "_now", "_said_at", "has_begun", "must_rest")
+
+    def __init__(self, limit: Limit, keep_alive_s: float, idle_timeout_s: float) -> None:
+        self._limit = limit
+        self._keep_alive_s = keep_alive_s
+        self._idle_timeout_s = idle_timeout_s
+        self._now = asyncio.get_running_loop().time
+        self._heard_at = self._said_at = self._now()
+        self.has_begun = False
+        self.must_rest = False
+        """The client has more to read than it should have."""
+
+    def go(self) -> None:
+        """From here it is the endpoint who takes time."""
+        self._limit.move(min(self._said_at + self._keep_alive_s, self._heard_at + self._idle_timeout_s))
+
+    def heard(self, data: bytes) -> None:
+        """`data` came of it for the client."""
+        self._heard_at = now = self._now()
+        if data:
+            self._said_at = now
+            self.has_begun = True
+
+    def said(self) -> None:
+        self._said_at = self._now()
+
+    def has_heard_nothing(self) -> bool:
+        return self._now() >= self._heard_at + self._idle_timeout_s
+
+    def has_said_nothing(self) -> bool:
+        return self._now() >= self._said_at + self._keep_alive_s
 
 
 class Reply:
@@ -99,37 +136,40 @@ class Reply:
                 body = outward.whole(body)
         return cls(request, inbound, opened, trail, headers, body, outward=outward, patience=patience)
 
-    async def pieces(self, keep_alive_s: float = KEEP_ALIVE_S) -> AsyncIterator[bytes]:
-        """The stream. A failure is its last piece, in the client's dialect; nothing is raised but the caller's own cancellation."""
+    async def pieces(self, keep_alive_s: float = KEEP_ALIVE_S, say: Callable[[bytes], bool] | None = None) -> AsyncIterator[bytes]:
+        """The stream. A failure is its last piece, in the client's dialect; nothing is raised but the caller's own cancellation.
+
+        With `say`, what arrives while the next piece is waited for may be said there and then. When that returns True, whoever
+        hears it has enough for now: an empty piece is given out, so that one can wait for him.
+        """
         read, idle_timeout_s = self._opened.read, self._opened.endpoint.idle_timeout_s
-        now, says_as_it_is = asyncio.get_running_loop().time, self._outward is None
         try:
             with self._patience.limit(math.inf) as limit:
-                heard_at = said_at = now()
-                keep_alive = KEEP_ALIVE  # before the answer's own first event nothing else may stand
+                pace = _Pace(limit, keep_alive_s, idle_timeout_s)
+                if say is not None:
+                    self._opened.pass_on(partial(self._pass_on, say, pace))
                 while True:
-                    limit.move(min(said_at + keep_alive_s, heard_at + idle_timeout_s))
+                    pace.go()
                     try:
                         part = await read()
                     except asyncio.CancelledError:
                         if not limit.was_it():
                             raise
-                        if now() - heard_at >= idle_timeout_s:
+                        if pace.has_heard_nothing():
                             raise TooSlow(f"the upstream fell silent for {idle_timeout_s:g} s") from None
                         limit.until = math.inf
-                        yield keep_alive
-                        said_at = now()
+                        if pace.has_said_nothing():
+                            yield self._inbound.keep_alive if pace.has_begun else KEEP_ALIVE  # nothing else may come first
+                            pace.said()
                         continue
                     limit.until = math.inf  # from here it is the client who takes time
                     if part is None:
                         break
-                    data = part if says_as_it_is and type(part) is bytes else self._say(part)
-                    if data:
+                    data = self._say(part)
+                    if data or pace.must_rest:
+                        pace.must_rest = False
                         yield data
-                        keep_alive = self._inbound.keep_alive
-                    heard_at = now()  # only now: a client that reads slowly is not the upstream's silence
-                    if data:
-                        said_at = heard_at
+                    pace.heard(data)  # only now: a client that reads slowly is not the upstream's silence
             self._trail.end(Ending.ANSWERED)
         except UpstreamError as error:
             self._trail.end(Ending.BROKEN, error)
@@ -154,6 +194,13 @@ class Reply:
     def close(self) -> None:
         """Settle. Without an ending by now, the client has left."""
         self._trail.settle()
+
+    def _pass_on(self, say: Callable[[bytes], bool], pace: _Pace, part: Part) -> bool:
+        data = self._say(part)
+        if data and say(data):
+            pace.must_rest = True
+        pace.heard(data)
+        return not pace.must_rest
 
     def _say(self, part: Part) -> bytes:
         if isinstance(part, bytes):

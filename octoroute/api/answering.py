@@ -107,7 +107,7 @@ class Answering:
 
     async def _stream(self, client: Client, reply: Reply) -> None:
         client.begin(_headers(reply))
-        async for piece in reply.pieces(self._keep_alive_s):
+        async for piece in reply.pieces(self._keep_alive_s, client.say):
             if client.say(piece):
                 await client.drain()
         if client.end():

@@ -7,8 +7,8 @@ whose bytes were sent), never read the environment, and never log. Cancelling a 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Coroutine, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -40,6 +40,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """How many may be open to this origin for calls that say the same; further ones wait in line. 0: no limit."""
 
 
+Sink: TypeAlias = Callable[[bytes], bool]
+"""Takes a piece of a body and says whether it will take the next one, too. It does not raise."""
+
+
 class Answer(Protocol):
     """An answer whose head has arrived. Its owner must `close()` it, however it ends; closing twice is harmless."""
 
@@ -51,6 +55,12 @@ class Answer(Protocol):
         """The next bytes as they arrive; b"" at the answer's own end. Raises Broke when the connection ends before that.
 
         Back-pressure is the caller's pace: nothing is read ahead beyond a bounded buffer.
+        """
+        ...
+
+    def flow(self, sink: Sink) -> Coroutine[Any, Any, bytes | None]:
+        """As `chunk`; but what arrives while it is waited for may be handed to `sink` there and then, piece after piece, and nobody
+        is woken for it. None: `sink` wants no more for now.
         """
         ...
 

@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from octoroute.errors import Broke
+from octoroute.transports.base import Sink
 
 PIECE = 256 * 1024
 """The most bytes one step of decompression may give, so that a small packet cannot become a large allocation."""
@@ -88,6 +89,9 @@ class Body:
     def chunk(self) -> Coroutine[Any, Any, bytes]:
         # One of two coroutines, not one around them: every piece of every stream passes here, and hardly any is compressed.
         return self._raw() if self._inflater is None else self._inflated(self._inflater)
+
+    def flow(self, sink: Sink) -> Coroutine[Any, Any, bytes | None]:  # noqa: ARG002 - not every wire can
+        return self.chunk()
 
     async def _inflated(self, inflater: Inflater) -> bytes:
         while True:

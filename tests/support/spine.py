@@ -71,6 +71,9 @@ class FakeAnswer:
             await asyncio.Event().wait()
         return piece
 
+    def flow(self, sink):
+        return self.chunk()
+
     async def body(self, limit: int) -> bytes:
         found = b""
         while piece := await self.chunk():

@@ -34,6 +34,26 @@ class Parts:
         return part or None
 
 
+class Passing(Parts):
+    """Hands its parts to the sink, with a pause before each, for as long as that takes them."""
+
+    def __init__(self, *parts: bytes, pause_s: float, idle_timeout_s: float) -> None:
+        super().__init__(idle_timeout_s=idle_timeout_s)
+        self.left = list(parts)
+        self._pause_s = pause_s
+
+    def pass_on(self, sink) -> None:
+        self._sink = sink
+
+    async def read(self) -> bytes | None:
+        while self.left:
+            await asyncio.sleep(self._pause_s)
+            if not self._sink(self.left.pop(0)):
+                return b""
+        await asyncio.sleep(60)
+        return None
+
+
 class Ends:
     decision = None
     warnings = ()
@@ -67,3 +87,28 @@ async def test_a_silent_upstream_is_told_as_an_error():
     assert b"fell silent" in taken[-1]
     assert set(taken[1:-1]) == {b": keep-alive\n\n"}
     assert ends.endings == [Ending.BROKEN]
+
+
+async def test_what_is_passed_on_in_time_leaves_nothing_to_say_in_between():
+    said: list[bytes] = []
+    parts = Passing(*(b"%d" % n for n in range(12)), pause_s=0.02, idle_timeout_s=0.3)
+    taken = [piece async for piece in reply(parts, Ends()).pieces(0.1, lambda data: bool(said.append(data)))]
+    assert said == [b"%d" % n for n in range(12)]
+    assert taken[0] == b": keep-alive\n\n"  # the first that is late for the client, and not before the last was passed on
+    assert b"fell silent" in taken[-1]
+
+
+async def test_who_has_more_than_enough_to_read_is_waited_for():
+    parts, said = Passing(b"a", b"b", b"c", pause_s=0.0, idle_timeout_s=0.1), []
+
+    def say(data: bytes) -> bool:
+        said.append(data)
+        return data == b"b"
+
+    pieces = reply(parts, Ends()).pieces(60, say)
+    assert await anext(pieces) == b""
+    assert said == [b"a", b"b"]
+    await asyncio.sleep(0.2)
+    assert parts.left == [b"c"]
+    assert b"fell silent" in await anext(pieces)  # not for the time in which the client had enough: there was "c" before it
+    assert said == [b"a", b"b", b"c"]

@@ -166,29 +166,5 @@ def _webp_size(head: bytes) -> tuple[int, int] | None:
             return None
 
 
-class Calibration:
-    """Model → how much its tokenizer counts compared to the estimate; learned from reported usage, bounded both ways."""
-
-    _WEIGHT = 0.1
-    _BOUNDS = (0.5, 2.0)
-    _MAX_MODELS = 1000
-    _ENOUGH = 50
-    """Tokens; fewer teach nothing."""
-
-    def __init__(self) -> None:
-        self._factors: dict[str, float] = {}
-
-    def factor(self, model: str) -> float:
-        return self._factors.get(model, 1.0)
-
-    def learn(self, model: str, *, estimated: int, counted: int) -> None:
-        """`estimated` without a factor."""
-        if min(estimated, counted) < self._ENOUGH or (model not in self._factors and len(self._factors) >= self._MAX_MODELS):
-            return
-        seen = min(max(counted / estimated, self._BOUNDS[0]), self._BOUNDS[1])
-        before = self._factors.get(model)
-        self._factors[model] = seen if before is None else before + self._WEIGHT * (seen - before)
-
-
 def write_count(tokens: int) -> bytes:
     return b'{"input_tokens":%d}' % tokens

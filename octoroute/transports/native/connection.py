@@ -127,6 +127,10 @@ class Connection(asyncio.BufferedProtocol):
         elif self._unproductive > _HEAD_BYTES:
             self.fail(broke(NONSENSE))
         elif exchange.headed:
+            if exchange.sink is not None:
+                if exchange.buffer:
+                    exchange.pour(exchange.sink)
+                return
             if exchange.size > _HIGH_WATER and not self.paused:
                 self.paused = True
                 self._transport.pause_reading()

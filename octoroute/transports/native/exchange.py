@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Coroutine, Mapping
+from typing import Any, Protocol
 
 from octoroute.errors import Broke
+from octoroute.transports.base import Sink
 from octoroute.transports.content import Body, undo
 
 
@@ -28,7 +29,20 @@ class Line(Protocol):
 class Exchange(Body):
     """An Answer, from before its head has come. It lets go of its connection when the last byte is here, read or not."""
 
-    __slots__ = ("_loop", "buffer", "connection", "ended", "fault", "headed", "headers", "size", "status", "untaken", "waiter")
+    __slots__ = (
+        "_loop",
+        "buffer",
+        "connection",
+        "ended",
+        "fault",
+        "headed",
+        "headers",
+        "sink",
+        "size",
+        "status",
+        "untaken",
+        "waiter",
+    )
 
     def __init__(self, connection: Line, loop: asyncio.AbstractEventLoop) -> None:
         """`loop`: asking asyncio for it costs a system call each time (Python 3.11)."""
@@ -40,6 +54,8 @@ class Exchange(Body):
         self.buffer: list[bytes] = []
         self.size = 0
         self.waiter: asyncio.Future[None] | None = None
+        self.sink: Sink | None = None
+        """Who takes what arrives now."""
         self.headed = self.ended = self.untaken = False
         self.fault: Broke | None = None
 
@@ -81,6 +97,32 @@ class Exchange(Body):
         if self.connection is not None and self.connection.paused:
             self.connection.resume()
         return data
+
+    def flow(self, sink: Sink) -> Coroutine[Any, Any, bytes | None]:
+        return self._flow(sink) if self._inflater is None else self.chunk()
+
+    async def _flow(self, sink: Sink) -> bytes | None:
+        if self.buffer or self.ended or self.fault is not None:
+            return await self._raw()
+        self.waiter = waiter = self._loop.create_future()
+        self.sink = sink
+        try:
+            await waiter
+            if self.sink is None:
+                return None
+        finally:
+            self.sink = None
+        return await self._raw()
+
+    def pour(self, sink: Sink) -> None:
+        """What has arrived goes to `sink`; whoever waits is woken when that has enough."""
+        buffer = self.buffer
+        data = buffer[0] if len(buffer) == 1 else b"".join(buffer)
+        buffer.clear()
+        self.size = 0
+        if not sink(data):
+            self.sink = None
+            self.wake()
 
     def wake(self) -> None:
         waiter, self.waiter = self.waiter, None

@@ -218,6 +218,51 @@ BAD: dict[str, Script] = {
 }  # fmt: skip
 
 
+async def dripping(peer: Peer) -> None:
+    await peer.request()
+    await peer.send(HEAD + b"transfer-encoding: chunked\r\n\r\n")
+    for number in range(40):
+        await peer.send(b"2\r\n%02d\r\n" % number)
+        if number % 4:
+            await asyncio.sleep(0.001)
+    await peer.send(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("takes", [0.0, 0.5, 1.0])
+async def test_what_flows_is_all_there_and_in_order_however_much_the_sink_takes(transport, takes):
+    chance, got = random.Random(takes), b""
+
+    def sink(data: bytes) -> bool:
+        nonlocal got
+        got += data
+        return chance.random() < takes
+
+    async with serving(dripping) as server, asyncio.timeout(10):
+        answer = await transport.send(post(server.url()))
+        while (data := await answer.flow(sink)) != b"":
+            got += data or b""
+        answer.close()
+    assert got == b"".join(b"%02d" % number for number in range(40))
+
+
+async def test_what_flows_may_break_off(transport):
+    async def breaking(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(HEAD + b"transfer-encoding: chunked\r\n\r\n2\r\nab\r\n")
+        await asyncio.sleep(0.05)
+        await peer.send(b"2\r\ncd\r\n")
+        peer.close()
+
+    got = []
+    async with serving(breaking) as server, asyncio.timeout(10):
+        answer = await transport.send(post(server.url()))
+        with pytest.raises(Broke):
+            while True:
+                got.append(await answer.flow(lambda data: not got.append(data)))
+        answer.close()
+    assert b"".join(data for data in got if data) == b"abcd"
+
+
 @pytest.mark.parametrize("name", BAD)
 async def test_every_irregular_answer_is_broke(transport, name):
     if name == "reset where the end is the end" and not isinstance(transport, NativeTransport):

@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from octoroute.conversation import Document, Image
-from octoroute.dialects.anthropic.count import Calibration, count_text, document_tokens, estimate_tokens, image_tokens
+from octoroute.dialects.anthropic.count import count_text, document_tokens, estimate_tokens, image_tokens
 from octoroute.dialects.anthropic.inbound import AnthropicInbound
 from octoroute.dialects.anthropic.question import read_question
 from octoroute.dialects.anthropic.tap import AnthropicTap
@@ -276,15 +276,3 @@ def test_p106_everything_is_counted():
 def test_p106_text_within_fifteen_per_cent_of_real_tokenizers_or_above(text, tokens):
     """Reference counts are those of a common byte-pair vocabulary; a small text may be one token off."""
     assert tokens * 0.85 - 1 <= count_text(text) <= tokens * 1.35 + 2
-
-
-def test_the_factor_is_learned_and_bounded():
-    calibration = Calibration()
-    assert calibration.factor("m") == 1
-    calibration.learn("m", estimated=100, counted=120)
-    assert calibration.factor("m") == pytest.approx(1.2)
-    for _ in range(200):
-        calibration.learn("m", estimated=100, counted=10_000)
-    assert 1.9 < calibration.factor("m") <= 2
-    calibration.learn("n", estimated=1, counted=40)
-    assert calibration.factor("n") == 1
