@@ -86,7 +86,7 @@ class Building:
         self.switches = Switches(health)
         self.metrics = Metrics(health, lambda: self.gateway.house.endpoints, _reason, lambda: self.gateway.queue.depth)
         self.ledger = Ledger(self.metrics, self.statistics)
-        self.statistics.catch_up = self.ledger.catch_up
+        self.statistics.catch_up = self.ledger.fold
         self.scraper = Scraper(self.metrics, clock, catch_up=self.ledger.catch_up)
         self._vendors = Vendors(dialects.outbound(clock))
         upstream = Upstream(self._transport, self._vendors, self._vendors.outbound)
@@ -154,8 +154,7 @@ class Building:
     async def stop(self) -> None:
         """Ends the background work, and every connection to an endpoint."""
         await self._owner.stop()
-        self.ledger.catch_up()
-        self.metrics.fold()
+        self.ledger.fold()
         await self._transport.close()
 
     def _cache(self, config: Config) -> Cache | None:

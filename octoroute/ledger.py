@@ -29,6 +29,7 @@ class Ledger:
     def __init__(self, metrics: Metrics, statistics: Statistics) -> None:
         self._metrics = metrics
         self._statistics = statistics
+        metrics.folded = statistics.take
         self._direct = direct()
         self._late: list[Outcome] = []
         self.learn: Callable[[Request, Endpoint, Usage], None] | None = None
@@ -71,21 +72,28 @@ class Ledger:
     def catch_up(self) -> None:
         """Everything that was settled is written down after this."""
         late, self._late = self._late, []
+        now = self._statistics.wall()
         for outcome in late:
             alike = None
             try:
-                alike = self._record(outcome)
+                alike = self._record(outcome, now)
             except Exception as error:  # noqa: BLE001 - it is told
                 self._cannot(outcome, error)
             self._tell(outcome, alike)
 
-    def _record(self, outcome: Outcome) -> Alike | None:
+    def fold(self) -> None:
+        """Everything that was settled can be read after this."""
+        self.catch_up()
+        self._metrics.fold()
+
+    def _record(self, outcome: Outcome, at: float) -> Alike | None:
         if outcome.dialect == ROUTING:
             self._metrics.record_attempts(outcome)
-            self._statistics.record_attempts(outcome)
+            self._statistics.record_attempts(outcome, at)
             return None
-        alike = self._metrics.record(outcome)
-        self._statistics.record(outcome)
+        alike = self._metrics.record(outcome, at)
+        if not alike.at_once:
+            self._statistics.record_attempts(outcome, at)
         return alike
 
     def _cannot(self, outcome: Outcome, error: Exception) -> None:

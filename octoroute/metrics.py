@@ -118,6 +118,8 @@ class Metrics:
         queue_depth: Callable[[], int] = lambda: 0,
     ) -> None:
         self._reason = reason
+        self.folded: Callable[[Alike], object] | None = None
+        """Told of every kind of request that has been added up; not always in the event loop."""
         disable_created_metrics()  # a second series for each counter, which nobody reads
         self._registry = CollectorRegistry()
         self._families: dict[str, Counter | _Histogram] = {row.name: _family(row, self._registry) for row in TABLE}
@@ -158,7 +160,7 @@ class Metrics:
             child = self._histograms[named] = family.labels(*labels) if labels else family
         return child
 
-    def record(self, outcome: Outcome) -> Alike:
+    def record(self, outcome: Outcome, at: float = 0.0) -> Alike:
         """One request, wholly; gives those it counts among. Raises ValueError when its numbers make no sense, and counts nothing
         of it then.
         """
@@ -169,7 +171,7 @@ class Metrics:
             alike = self._waiting.get(like)
             if alike is None:
                 alike = self._waiting[like] = Alike(outcome, endpoint)
-            alike.add(outcome, endpoint)
+            alike.add(outcome, endpoint, at)
         if len(self._waiting) > MOST_WAITING:
             self.fold()
         if not alike.at_once:
@@ -208,6 +210,8 @@ class Metrics:
         for alike in waiting.values():
             if alike.count:
                 self._write(alike)
+                if self.folded is not None:
+                    self.folded(alike)
 
     def _write(self, alike: Alike) -> None:
         example, endpoint, count = alike.example, alike.endpoint, alike.count

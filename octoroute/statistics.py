@@ -6,63 +6,16 @@ each combination and they are added up when somebody looks, so that recording st
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from math import ceil, log
 from typing import Any
 
-from octoroute.types import Ending, Outcome, Usage
-
-PERCENTILE_ERROR = 0.01
-"""A percentile is off by at most this share of itself."""
+from octoroute.alike import PERCENTILE_ERROR, Alike, Durations
+from octoroute.types import Ending, Endpoint, Outcome, Usage
 
 NO_KEY = "none"
 NO_TIER = "none"
-
-_GROWTH = (1 + PERCENTILE_ERROR) / (1 - PERCENTILE_ERROR)
-_PER_LOG = 1 / log(_GROWTH)
-_SMALLEST_S = 1e-6
-_FIRST = ceil(log(_SMALLEST_S) * _PER_LOG)
-_ANSWERED = Ending.ANSWERED  # looked up once: before Python 3.12 that costs as much as a call
-
-
-class Durations:
-    """A histogram with buckets that grow by the same factor, each answering with a value at most 1 % off: two of them add up.
-
-    Source: Masson, Rim and Lee, DDSketch, VLDB 2019. Seconds from a microsecond on; what is shorter counts as one.
-    """
-
-    __slots__ = ("_buckets", "count", "sum_s")
-
-    def __init__(self) -> None:
-        self._buckets: defaultdict[int, int] = defaultdict(int)
-        self.count = 0
-        self.sum_s = 0.0
-
-    def add(self, seconds: float) -> None:
-        self._buckets[ceil(log(seconds) * _PER_LOG) if seconds > _SMALLEST_S else _FIRST] += 1
-        self.count += 1
-        self.sum_s += seconds
-
-    def merge(self, other: Durations) -> None:
-        for at, count in other._buckets.items():
-            self._buckets[at] += count
-        self.count += other.count
-        self.sum_s += other.sum_s
-
-    @property
-    def mean_s(self) -> float | None:
-        return self.sum_s / self.count if self.count else None
-
-    def percentile_s(self, share: float) -> float | None:
-        """The smallest value that `share` of all do not exceed; None when there are none."""
-        rank = max(1, ceil(share * self.count))
-        seen = 0
-        for at in sorted(self._buckets):
-            seen += self._buckets[at]
-            if seen >= rank:
-                return 2 * _GROWTH**at / (_GROWTH + 1)
-        return None
 
 
 class Tally:
@@ -103,22 +56,17 @@ class Tally:
     def count(self) -> int:
         return self.answered + self.refused + self.failed + self.broken + self.abandoned
 
-    def ended(self, ending: Ending, took_s: float, at: float, usage: Usage | None = None, cost_usd: float | None = None) -> None:
-        self.last_at = at
-        if ending is _ANSWERED:
-            self.answered += 1
-            self.times.add(took_s)
-        elif ending is Ending.REFUSED:
-            self.refused += 1
-        elif ending is Ending.FAILED:
-            self.failed += 1
-        elif ending is Ending.BROKEN:
-            self.broken += 1
-        else:
-            self.abandoned += 1
+    def take(
+        self, ending: Ending, count: int, times: Durations, at: float, usage: Usage | None = None, cost_usd: float = 0.0
+    ) -> None:
+        """`count` requests that ended so, the last of them `at`; `usage` and `cost_usd` are of all of them."""
+        self.last_at = max(self.last_at, at)
+        setattr(self, ending.value, getattr(self, ending.value) + count)
+        if ending is Ending.ANSWERED:
+            self.times.merge(times)
         if usage is None:
             return
-        self.cost_usd += cost_usd or 0.0
+        self.cost_usd += cost_usd
         if usage.estimated:
             self.estimated_tokens += usage.input_tokens + usage.output_tokens
             return
@@ -138,46 +86,56 @@ _SUMS = tuple(name for name in Tally.__slots__ if name not in {"last_at", "times
 
 
 class Statistics:
-    """`wall` gives seconds since the epoch. All of it happens on the event loop, so nothing can be lost between two readers."""
+    """`wall` gives seconds since the epoch. What is taken may come from any thread."""
 
     def __init__(self, wall: Callable[[], float]) -> None:
-        self._wall = wall
+        self.wall = wall
+        self._lock = threading.Lock()
         self.catch_up: Callable[[], object] = lambda: None
         """Called before anybody reads: what has happened must be counted."""
         self.reset()
 
     def reset(self) -> None:
         self.catch_up()
-        self.since = self._wall()
-        self._requests: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
-        """By (tier, key)."""
-        self._asked: defaultdict[tuple[str, str, str], Tally] = defaultdict(Tally)
-        """By (endpoint's id, name, provider)."""
+        with self._lock:
+            self.since = self.wall()
+            self._requests: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
+            """By (tier, key)."""
+            self._asked: defaultdict[tuple[str, str, str], Tally] = defaultdict(Tally)
+            """By (endpoint's id, name, provider)."""
 
-    def record(self, outcome: Outcome) -> None:
-        now = self._wall()
-        endpoint = outcome.endpoint
-        tier = endpoint.tier if endpoint else outcome.decision.tier if outcome.decision else NO_TIER
-        self._requests[tier, outcome.key_name or NO_KEY].ended(
-            outcome.ending, outcome.total_s, now, outcome.usage, outcome.cost_usd
-        )
-        self.record_attempts(outcome, now)
+    def take(self, alike: Alike) -> None:
+        """All that is known of these requests, but for attempts of which there were several."""
+        one, asked = alike.example, alike.endpoint
+        tier = one.endpoint.tier if one.endpoint else one.decision.tier if one.decision else NO_TIER
+        more = alike.last_at, alike.usage, alike.spent_usd
+        with self._lock:
+            self._requests[tier, one.key_name or NO_KEY].take(one.ending, alike.count, alike.times, *more)
+            if alike.at_once and asked is not None:
+                self._tally(asked).take(one.ending, alike.count, alike.times_asked, *more)
 
-    def record_attempts(self, outcome: Outcome, now: float | None = None) -> None:
+    def record_attempts(self, outcome: Outcome, at: float) -> None:
         """The endpoints' side of it: who was asked and failed did, whoever answered in the end."""
-        at = self._wall() if now is None else now
-        for attempt in outcome.attempts:
-            asked = attempt.endpoint
-            tally = self._asked[asked.id, asked.name, asked.provider]
-            if attempt.error is not None:
-                tally.ended(Ending.REFUSED if attempt.error == "upstream_declined" else Ending.FAILED, attempt.took_s, at)
-                continue
-            rest_s = 0.0 if outcome.first_event_s is None else outcome.total_s - outcome.first_event_s
-            tally.ended(outcome.ending, attempt.took_s + rest_s, at, outcome.usage, outcome.cost_usd)
+        rest_s = 0.0 if outcome.first_event_s is None else outcome.total_s - outcome.first_event_s
+        with self._lock:
+            for attempt in outcome.attempts:
+                tally, took = self._tally(attempt.endpoint), Durations()
+                if attempt.error is not None:
+                    tally.take(Ending.REFUSED if attempt.error == "upstream_declined" else Ending.FAILED, 1, took, at)
+                    continue
+                took.add(attempt.took_s + rest_s)
+                tally.take(outcome.ending, 1, took, at, outcome.usage, outcome.cost_usd or 0.0)
+
+    def _tally(self, asked: Endpoint) -> Tally:
+        return self._asked[asked.id, asked.name, asked.provider]
 
     def told(self) -> dict[str, Any]:
         """As JSON. Latencies in seconds, costs in USD, times in seconds since the epoch."""
         self.catch_up()
+        with self._lock:
+            return self._told()
+
+    def _told(self) -> dict[str, Any]:
         every = _total(self._requests.values())
         providers = _grouped((key[2], tally) for key, tally in self._asked.items())
         return {

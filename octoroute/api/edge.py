@@ -10,7 +10,6 @@ import hmac
 import math
 import re
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Protocol
 
 import structlog
@@ -44,13 +43,14 @@ class ErrorWriter(Protocol):
 
 def headers_of(scope: Scope) -> dict[str, str]:
     """Lower-case names; of a repeated header the last counts. No server lets a line end stand in one. Raises HeadersTooLarge."""
-    fields: list[tuple[bytes, bytes]] = scope["headers"]
-    text = b"\n".join(chain.from_iterable(fields)).decode("latin-1")  # all at once: a dozen calls fewer
-    size = len(text) + 2 * len(fields)
+    headers: dict[str, str] = {}
+    size = 0
+    for name, value in scope["headers"]:
+        headers[name.decode("latin-1")] = value.decode("latin-1")
+        size += len(name) + len(value) + 4
     if size > MAX_HEADER_BYTES:
         raise HeadersTooLarge(f"the request's headers are {size} bytes long; at most {MAX_HEADER_BYTES} are taken")
-    words = iter(text.split("\n"))
-    return dict(zip(words, words, strict=True)) if fields else {}
+    return headers
 
 
 def request_id(headers: Mapping[str, str]) -> str:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.statistics import PERCENTILE_ERROR, Durations, Statistics
+from octoroute.alike import PERCENTILE_ERROR, Alike, Durations
+from octoroute.statistics import Statistics
 from octoroute.types import Attempt, Decision, Ending, Endpoint, Outcome, Tier, Usage
 
 TIMES = st.lists(st.floats(1e-6, 3600), min_size=1, max_size=200)
@@ -60,12 +61,22 @@ def outcome(ending, total_s, attempts, **more):
     )  # fmt: skip
 
 
+def record(stats, one):
+    asked = one.endpoint or one.attempts[-1].endpoint
+    alike = Alike(one, asked)
+    alike.add(one, asked, stats.wall())
+    stats.take(alike)
+    if not alike.at_once:
+        stats.record_attempts(one, stats.wall())
+
+
 def test_b14_exact_numbers_of_a_known_sequence():
     clock = [100.0]
     stats = Statistics(lambda: clock[0])
     answered = [Attempt(endpoint=A, took_s=1.0, error="upstream_failed"), Attempt(endpoint=B, took_s=0.5)]
     clock[0] = 101.0
-    stats.record(
+    record(
+        stats,
         outcome(
             Ending.ANSWERED,
             2.0,
@@ -74,12 +85,12 @@ def test_b14_exact_numbers_of_a_known_sequence():
             first_event_s=1.5,
             usage=Usage(input_tokens=10, output_tokens=5),
             cost_usd=0.25,
-        )
+        ),
     )
     clock[0] = 102.0
-    stats.record(outcome(Ending.FAILED, 9.0, [Attempt(endpoint=A, took_s=9.0, error="upstream_timeout")], key_name="key-1"))
-    stats.record(outcome(Ending.ANSWERED, 4.0, [Attempt(endpoint=B, took_s=4.0)], endpoint=B, first_event_s=4.0))
-    stats.record(outcome(Ending.BROKEN, 1.0, [Attempt(endpoint=B, took_s=0.1)], endpoint=B, first_event_s=0.1))
+    record(stats, outcome(Ending.FAILED, 9.0, [Attempt(endpoint=A, took_s=9.0, error="upstream_timeout")], key_name="key-1"))
+    record(stats, outcome(Ending.ANSWERED, 4.0, [Attempt(endpoint=B, took_s=4.0)], endpoint=B, first_event_s=4.0))
+    record(stats, outcome(Ending.BROKEN, 1.0, [Attempt(endpoint=B, took_s=0.1)], endpoint=B, first_event_s=0.1))
     told = stats.told()
     assert (told["total_requests"], told["successful_requests"], told["failed_requests"]) == (4, 2, 2)
     assert told["average_latency"] == 3.0
@@ -101,5 +112,5 @@ def test_b14_exact_numbers_of_a_known_sequence():
 def test_b14_estimated_tokens_are_told_apart():
     stats = Statistics(lambda: 0.0)
     usage = Usage(input_tokens=3, output_tokens=4, estimated=True)
-    stats.record(outcome(Ending.ANSWERED, 1.0, [Attempt(endpoint=A, took_s=1.0)], endpoint=A, usage=usage, first_event_s=1.0))
+    record(stats, outcome(Ending.ANSWERED, 1.0, [Attempt(endpoint=A, took_s=1.0)], endpoint=A, usage=usage, first_event_s=1.0))
     assert stats.told()["token_usage"] == {"input": 0, "output": 0, "cached": 0, "reasoning": 0, "estimated": 7, "total": 7}
