@@ -15,7 +15,7 @@ from octoroute.transports.request import Origin, origin_and_head
 
 _ROUTES = 256
 """Request heads remembered."""
-_JOINED = 64 * 1024
+_JOINED = 8 * 1024
 """Up to this size head and body are copied into one write; a larger body goes beside its head."""
 
 
