@@ -184,6 +184,7 @@ def key(outcome: Outcome, endpoint: Endpoint | None) -> tuple[object, ...]:
     return (
         None if decision is None else (decision.tier, decision.by, decision.why, decision.rule),
         id(endpoint),
+        outcome.endpoint is None,
         outcome.ending,
         outcome.status,
         outcome.error,

@@ -101,30 +101,27 @@ class Ledger:
         log.error("recording failed", request_id=outcome.request_id, error=repr(error), exc_info=error)
 
     def _tell(self, outcome: Outcome, alike: Alike | None) -> None:
-        level, event = "info", "request"
-        if outcome.ending in _FAILURES:
-            level = "warning"
         if outcome.dialect == ROUTING:
             level, event = "debug", "routing question"
+        else:
+            level, event = "warning" if outcome.ending in _FAILURES else "info", "request"
         direct = self._direct
         if direct is None:
             getattr(log, level)(event, **story(outcome))
-        elif level not in direct.levels:
-            pass
-        elif alike is None:
+        elif level in direct.levels and alike is None:
             direct.write(level, event, story(outcome))
-        else:
+        elif level in direct.levels and alike is not None:
             if alike.line is None:
-                alike.line = direct.rest(level, event, _labels(outcome))
+                alike.line = direct.rest(level, event, labels(outcome))
             direct.write_with(level, _measured(outcome), alike.line)
 
 
 def story(outcome: Outcome) -> dict[str, Any]:
     """All that is worth knowing of a request, in one flat line; what does not apply is left out."""
-    return _measured(outcome) | _labels(outcome)
+    return _measured(outcome) | labels(outcome)
 
 
-def _labels(outcome: Outcome) -> dict[str, Any]:
+def labels(outcome: Outcome) -> dict[str, Any]:
     """What is the same for requests of the same `alike.key`."""
     attempts, decision = outcome.attempts, outcome.decision
     told: dict[str, Any] = {

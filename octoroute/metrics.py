@@ -127,6 +127,7 @@ class Metrics:
         self._histograms: dict[tuple[str, ...], _Histogram] = {}
         self._waiting: dict[tuple[object, ...], Alike] = {}
         self._lock = threading.Lock()
+        self._folding = threading.Lock()
         self._gauges = _Gauges(health, endpoints, queue_depth)
         self._shared: dict[str, Gauge] = {}
         if ValueClass is MutexValue:
@@ -205,13 +206,14 @@ class Metrics:
 
     def fold(self) -> None:
         """What was added up so far goes into the registry, where a scrape finds it."""
-        with self._lock:
-            waiting, self._waiting = self._waiting, {}
-        for alike in waiting.values():
-            if alike.count:
-                self._write(alike)
-                if self.folded is not None:
-                    self.folded(alike)
+        with self._folding:  # when this returns nothing is on its way, whoever has taken it
+            with self._lock:
+                waiting, self._waiting = self._waiting, {}
+            for alike in waiting.values():
+                if alike.count:
+                    self._write(alike)
+                    if self.folded is not None:
+                        self.folded(alike)
 
     def _write(self, alike: Alike) -> None:
         example, endpoint, count = alike.example, alike.endpoint, alike.count

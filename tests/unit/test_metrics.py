@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from octoroute.alike import key
 from octoroute.health import Health
+from octoroute.ledger import labels
 from octoroute.metrics import GAUGES, MOST_WAITING, TABLE, Metrics, Scraper
 from octoroute.types import CHAT_TIERS, Attempt, Decision, Ending, Outcome, Price, Tier, Usage
 from tests.support.house import samples
@@ -197,6 +199,64 @@ def test_whenever_it_is_read_it_says_the_same(outcomes):
         often.fold()
         once.record(one)
     assert read(once) == pytest.approx(read(often))
+
+
+LABELS = {
+    "ending": {"ending": Ending.BROKEN},
+    "status": {"status": 499},
+    "asked_for": {"asked_for": "fast"},
+    "stream": {"stream": True},
+    "tier": {"decision": Decision(tier=Tier.DEEP, by="rule", why="x")},
+    "strategy": {"decision": Decision(tier=Tier.FAST, by="llm", why="x")},
+    "why": {"decision": Decision(tier=Tier.FAST, by="rule", why="y")},
+    "rule": {"decision": Decision(tier=Tier.FAST, by="rule", why="x", rule="r")},
+    "provider": {"endpoint": endpoint("a", provider="other")},
+    "endpoint": {"endpoint": ONES[1]},
+    "model": {"endpoint": endpoint("a", model="other")},
+    "error": {"error": "upstream_failed"},
+    "key": {"key_name": "key-1"},
+}
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_requests_that_differ_in_what_their_lines_have_in_common_do_not_count_alike(label):
+    one, other = outcome(), outcome(**LABELS[label])
+    assert labels(one).get(label) != labels(other).get(label)
+    assert key(one, one.endpoint) != key(other, other.endpoint)
+
+
+@given(OUTCOMES)
+def test_whatever_lines_have_in_common_is_among_these(one):
+    assert labels(one).keys() <= LABELS.keys()
+
+
+@given(OUTCOMES, OUTCOMES)
+def test_requests_that_count_alike_have_the_same_labels_and_are_of_the_same_tier(one, other):
+    asked, asked_too = (it.endpoint or (it.attempts[-1].endpoint if it.attempts else None) for it in (one, other))
+    if key(one, asked) == key(other, asked_too):
+        assert labels(one) == labels(other)
+        assert one.endpoint is other.endpoint
+
+
+def test_who_reads_while_another_thread_adds_up_waits_for_it():
+    metrics, inside, go_on = made(), threading.Event(), threading.Event()
+
+    def folded(alike):
+        inside.set()
+        assert go_on.wait(10)
+
+    metrics.folded = folded
+    metrics.record(outcome())
+    scrape, read_too = threading.Thread(target=metrics.fold), threading.Thread(target=metrics.fold)
+    scrape.start()
+    assert inside.wait(10)
+    read_too.start()
+    read_too.join(0.1)
+    assert read_too.is_alive()
+    go_on.set()
+    read_too.join(10)
+    scrape.join(10)
+    assert not read_too.is_alive()
 
 
 def test_kinds_of_requests_without_end_do_not_pile_up():
