@@ -145,8 +145,7 @@ class Opened:
         """What arrived together with a failure, but before it, is delivered before it is raised."""
         try:
             part = self._reader.feed(frames)
-            if self.progress.failure is not None:
-                self.raise_failure()
+            self.raise_failure()
         except UpstreamError as error:
             part = self._reader.before_failure(frames)
             if not part:

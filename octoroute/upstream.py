@@ -197,9 +197,8 @@ class Upstream:
         else:
             body = await answer.body(MAX_WHOLE_BYTES)
             opened = Opened(endpoint, answer, reader, None, reader.whole(body))
-        if reader.progress.failure is not None:
-            opened.raise_failure()
-        if question.wants_words and not reader.progress.output_chars and opened.says_nothing(outbound, framed=framed):
+        opened.raise_failure()
+        if question.wants_words and opened.says_nothing(outbound, framed=framed):
             raise Empty("the upstream's answer was empty")
         return opened
 

@@ -42,7 +42,7 @@ class ErrorWriter(Protocol):
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Lower-case names; of a repeated header the last counts. No server lets a line end stand in one. Raises HeadersTooLarge."""
+    """Lower-case names; of a repeated header the last counts. Raises HeadersTooLarge."""
     headers: dict[str, str] = {}
     size = 0
     for name, value in scope["headers"]:

@@ -67,21 +67,14 @@ async def test_all_who_wait_ask_once_and_those_who_leave_harm_nobody(resolver):
     assert resolver.asked == ["name.test"]
 
 
-async def test_a_name_that_fails_is_asked_for_again(resolver):
+@pytest.mark.parametrize(("how", "told"), [("fails", "could not be resolved"), ("breaks", "could not be connected to")])
+async def test_a_name_that_fails_is_told_of_and_asked_for_again(resolver, how, told):
+    """`breaks`: in whatever way; somebody waits for it."""
     async with native() as transport, serving(once) as server:
-        resolver.fails = True
-        with pytest.raises(Unreachable, match="could not be resolved"):
+        setattr(resolver, how, True)
+        with pytest.raises(Unreachable, match=told):
             await ask(transport, post(server.url(host="name.test")))
-        resolver.fails = False
-        assert await ask(transport, post(server.url(host="name.test"), b"now")) == b"now"
-
-
-async def test_whatever_goes_wrong_in_a_lookup_is_told_to_those_who_wait_for_it(resolver):
-    async with native() as transport, serving(once) as server:
-        resolver.breaks = True
-        with pytest.raises(Unreachable, match="could not be connected to"):
-            await ask(transport, post(server.url(host="name.test")))
-        resolver.breaks = False
+        setattr(resolver, how, False)
         assert await ask(transport, post(server.url(host="name.test"), b"now")) == b"now"
 
 
