@@ -34,7 +34,7 @@ format:
 
 # the generated pages, and a check that the docs say what the code does
 docs:
-    .venv/bin/python -m octoroute.config.reference > docs/configuration.md
+    .venv/bin/python -m octoroute.config.render.reference > docs/configuration.md
     .venv/bin/python -m octoroute config > config.toml
     .venv/bin/python tools/docs.py
     ./test -q tests/unit/test_docs.py

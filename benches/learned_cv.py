@@ -12,16 +12,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-from octoroute.learned.checks import Answer
-from octoroute.learned.data import Row, read_rows
-from octoroute.learned.evaluation import points_of
-from octoroute.learned.features import read
-from octoroute.learned.fit import fit_model
-from octoroute.learned.generic import generic
-from octoroute.learned.linear import mean
-from octoroute.learned.metrics import apgr, bootstrap, cpt, interval
-from octoroute.learned.model import Provenance, Scorer
-from octoroute.learned.plot import svg
+from octoroute.routing.difficulty.answer_checks import Answer
+from octoroute.routing.difficulty.features import read
+from octoroute.routing.difficulty.model import Provenance, Scorer
+from octoroute.routing.training.datasets import Row, read_rows
+from octoroute.routing.training.evaluation import points_of
+from octoroute.routing.training.fit import fit_model
+from octoroute.routing.training.generic import generic
+from octoroute.routing.training.linear import mean
+from octoroute.routing.training.metrics import apgr, bootstrap, cpt, interval
+from octoroute.routing.training.plot import svg
 
 FOLDS = 10
 PROVENANCE = Provenance(made_by="benches", octoroute="", seed=0, data=[])

@@ -7,19 +7,41 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
 import json
 import os
+import random
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from payloads import KEY, PAYLOADS
 from subject import CONFIG
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from octoroute import dialects
+from octoroute.balancing.health import Health
+from octoroute.balancing.policies import Asked, weighted
+from octoroute.config import loads
+from octoroute.dialects.base import Progress
+from octoroute.dialects.response.sse import Cutter
+from octoroute.domain.decision import Decision
+from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
+from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
+from octoroute.domain.request import Facts, Request
+from octoroute.gateway.lifecycle import Trail
+from octoroute.gateway.planner import Planning
+from octoroute.gateway.settings import House
+from octoroute.routing.strategies import STRATEGIES, Setting, reason
+from octoroute.runtime.assembly import Building
+from octoroute.runtime.gauges import gauge_samples
+from octoroute.telemetry.access_log import Ledger
+from octoroute.telemetry.logging import configure
+from octoroute.telemetry.metrics import Metrics
+from octoroute.telemetry.stats import Statistics
+from octoroute.upstream.client import Question, Upstream
+from octoroute.upstream.providers import PROVIDERS
 
 LIMITS: Mapping[str, float] = {
     "decide by rule, 1 KB": 11,
@@ -53,13 +75,6 @@ class Missing(Exception):
     """Not there yet, or no longer: the step is skipped by name."""
 
 
-def of(module: str, name: str) -> Any:
-    try:
-        return getattr(importlib.import_module(f"octoroute.{module}"), name)
-    except (ImportError, AttributeError) as error:
-        raise Missing(f"octoroute.{module}.{name}: {error}") from None
-
-
 def reference() -> int:
     """Dictionaries, strings, calls, and integers; 1,000 turns. Do not change it: every limit is in its turns."""
     total = 0
@@ -90,12 +105,15 @@ def cost_us(step: Step) -> float:
 
 # ---- what is measured
 
+_UNUSED: Any = None
+"""For a constructor argument that the step never touches."""
+
 
 def _endpoint(number: int) -> Any:
-    return of("types", "Endpoint")(
+    return Endpoint(
         id=f"endpoint-{number}",
         name="bench",
-        tier=of("types", "Tier").BALANCED,
+        tier=Tier.BALANCED,
         kind="openai",
         provider="openai",
         base_url="http://127.0.0.1:1/v1",
@@ -106,25 +124,22 @@ def _endpoint(number: int) -> Any:
 
 
 def plan_of(count: int) -> Step:
-    weighted, endpoints = of("selection", "weighted"), [_endpoint(number) for number in range(count)]
-    random = importlib.import_module("random").Random(1).random
-    return lambda: weighted(endpoints, random)
+    endpoints = [_endpoint(number) for number in range(count)]
+    draw = random.Random(1).random
+    return lambda: weighted(endpoints, draw)
 
 
 def planning(count: int) -> Step:
     """A chat request to a healthy house with so many endpoints a tier."""
-    types = importlib.import_module("octoroute.types")
-    replace = importlib.import_module("msgspec").structs.replace
-    endpoints = tuple(
-        replace(_endpoint(1), id=f"{tier}-{number}", tier=tier) for tier in types.CHAT_TIERS for number in range(count)
-    )
-    health = of("health", "Health")(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
-    upstream = of("upstream", "Upstream")(None, of("providers", "PROVIDERS"), of("dialects", "outbound")(time.monotonic))
-    inbound = of("dialects", "inbound")(time.time)
-    plans = of("planning", "Planning")(health, upstream, inbound, importlib.import_module("random").Random(1).random)
-    house = of("house", "House")(endpoints=endpoints, router=None)
-    asked = of("selection", "Asked")(inbound["openai"].read(PAYLOADS["1k"].body, request_id="r", headers={}))
-    decision = types.Decision(tier=types.Tier.BALANCED, by="rule", why="code up to 1024 tokens")
+    replace = msgspec.structs.replace
+    endpoints = tuple(replace(_endpoint(1), id=f"{tier}-{number}", tier=tier) for tier in CHAT_TIERS for number in range(count))
+    health = Health(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
+    upstream = Upstream(_UNUSED, PROVIDERS, dialects.outbound(time.monotonic))
+    inbound = dialects.inbound(time.time)
+    plans = Planning(health, upstream, inbound, random.Random(1).random)
+    house = House(endpoints=endpoints, router=_UNUSED)
+    asked = Asked(inbound["openai"].read(PAYLOADS["1k"].body, request_id="r", headers={}))
+    decision = Decision(tier=Tier.BALANCED, by="rule", why="code up to 1024 tokens")
     return lambda: plans.candidates(decision, asked, house)
 
 
@@ -139,8 +154,8 @@ def decision_by(strategy: str, payload: str = "1k", text: str | None = None) -> 
         return '{"tier": "fast"}'
 
     text = text or _message(payload)
-    router = of("routers", "STRATEGIES")[strategy](of("routers", "Setting")(), ask)
-    facts = of("types", "Facts")(text=text, tokens=len(text) // 4, messages=2)
+    router = STRATEGIES[strategy](Setting(), ask)
+    facts = Facts(text=text, tokens=len(text) // 4, messages=2)
 
     def step() -> None:
         coroutine: Coroutine[Any, Any, Any] = router.route(facts)
@@ -154,11 +169,11 @@ def decision_by(strategy: str, payload: str = "1k", text: str | None = None) -> 
 
 
 def _inbound(dialect: str) -> Any:
-    return of("dialects", "inbound")(time.time)[dialect]
+    return dialects.inbound(time.time)[dialect]
 
 
 def _outbound(dialect: str) -> Any:
-    return of("dialects", "outbound")(time.monotonic)[dialect]
+    return dialects.outbound(time.monotonic)[dialect]
 
 
 def reading(payload: str, dialect: str = "openai") -> Step:
@@ -195,7 +210,7 @@ def tapping() -> Step:
 
 def cutting() -> Step:
     """Every event arrives in two halves: the slow way through the cutter."""
-    cutter_of, halves = of("dialects.sse", "Cutter"), [half for event in sse_events() for half in (event[:99], event[99:])]
+    cutter_of, halves = Cutter, [half for event in sse_events() for half in (event[:99], event[99:])]
 
     def step() -> None:
         cutter = cutter_of()
@@ -275,9 +290,10 @@ class _Whole:
 
 def relaying() -> Step:
     """One attempt opened, committed at its first event, and read to its end, without sockets."""
-    wire, endpoint = _Wire(), _endpoint(1)
-    upstream = of("upstream", "Upstream")(wire, {"openai": wire}, {"openai": _outbound("openai")})
-    question = of("upstream", "Question")(body=b"{}", stream=True)
+    wire: Any = _Wire()
+    endpoint = _endpoint(1)
+    upstream = Upstream(wire, {"openai": wire}, {"openai": _outbound("openai")})
+    question = Question(body=b"{}", stream=True)
     loop = asyncio.new_event_loop()
 
     async def whole() -> None:
@@ -291,10 +307,11 @@ def relaying() -> Step:
 
 def answering(payload: str) -> Step:
     """The whole spine, from a body to its answer: read, decided, planned, asked, relayed, settled, logged. No sockets."""
-    of("logs", "configure")(level="info", style="json", out=Path(os.devnull).open("w"), once=True)  # noqa: SIM115 - for as long as the process lives
+    configure(level="info", style="json", out=Path(os.devnull).open("w"), once=True)  # noqa: SIM115 - for as long as the process lives
     text = CONFIG.format(port=0, workers=1, base_url="http://127.0.0.1:1/v1", key=KEY)
-    config = of("config", "loads")(text, Path("bench.toml"), {})
-    building = of("building", "Building")(config, transport=_Whole())
+    config = loads(text, Path("bench.toml"), {})
+    transport: Any = _Whole()
+    building = Building(config, transport=transport)
     inbound, gateway, body = building.interfaces["openai"], building.gateway, PAYLOADS[payload].body
     loop = asyncio.new_event_loop()
 
@@ -309,30 +326,29 @@ def answering(payload: str) -> Step:
 
 def _metrics(endpoint: Any) -> tuple[Any, Any]:
     """And the health it looks at."""
-    health = of("health", "Health")(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
-    return of("metrics", "Metrics")(health, lambda: [endpoint], of("routers", "reason")), health
+    health = Health(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
+    return Metrics(lambda: gauge_samples(health, [endpoint], 0), reason), health
 
 
 def _decision() -> Any:
-    return of("types", "Decision")(tier=of("types", "Tier").BALANCED, by="rule", why="code up to 1024 tokens")
+    return Decision(tier=Tier.BALANCED, by="rule", why="code up to 1024 tokens")
 
 
 def recording() -> Step:
     """One answered request into the metrics."""
-    types = importlib.import_module("octoroute.types")
     endpoint = _endpoint(1)
     metrics, _ = _metrics(endpoint)
-    outcome = types.Outcome(
+    outcome = Outcome(
         request_id="r",
         dialect="openai",
         asked_for="auto",
         stream=False,
-        ending=types.Ending.ANSWERED,
+        ending=Ending.ANSWERED,
         status=200,
         decision=_decision(),
-        attempts=(types.Attempt(endpoint=endpoint, took_s=0.1),),
+        attempts=(Attempt(endpoint=endpoint, took_s=0.1),),
         endpoint=endpoint,
-        usage=types.Usage(input_tokens=210, output_tokens=120),
+        usage=Usage(input_tokens=210, output_tokens=120),
         first_event_s=0.1,
         total_s=0.1,
     )
@@ -343,8 +359,8 @@ class _Answer:
     """Answered, and counted by its provider."""
 
     def __init__(self) -> None:
-        self.progress = of("dialects.base", "Progress")()
-        self.progress.usage = of("types", "Usage")(input_tokens=210, output_tokens=120)
+        self.progress = Progress()
+        self.progress.usage = Usage(input_tokens=210, output_tokens=120)
 
     def close(self) -> None:
         return
@@ -352,22 +368,20 @@ class _Answer:
 
 def settling() -> Step:
     """One request that was answered: its trail, its endpoint's health, the metrics, the statistics, and the line in the log."""
-    logs = importlib.import_module("octoroute.logs")
-    logs.configure(level="info", style="json", out=Path(os.devnull).open("w"), once=True)  # noqa: SIM115 - as long as the process
-    endpoint, decision, answer = _endpoint(1), _decision(), _Answer()
+    configure(level="info", style="json", out=Path(os.devnull).open("w"), once=True)  # noqa: SIM115 - as long as the process
+    endpoint, decision = _endpoint(1), _decision()
+    answer: Any = _Answer()
     metrics, health = _metrics(endpoint)
-    ledger = of("ledger", "Ledger")(metrics, of("statistics", "Statistics")(time.time))
-    request = of("types", "Request")(
-        id="r", dialect="openai", model="auto", stream=False, body=None, facts=of("types", "Facts")(context_tokens=200)
-    )
-    trail_of, answered, clock = of("trail", "Trail"), of("types", "Ending").ANSWERED, time.monotonic
+    ledger = Ledger(metrics, Statistics(time.time))
+    request = Request(id="r", dialect="openai", model="auto", stream=False, body=None, facts=Facts(context_tokens=200))
+    clock = time.monotonic
 
     def settled() -> None:
-        trail = trail_of(request, ledger, clock, key_name="key-1")
+        trail = Trail(request, ledger, clock, key_name="key-1")
         trail.decided(decision)
         since = clock()
         trail.answered(health.admit(endpoint, 300, request.id), answer, since)
-        trail.end(answered)
+        trail.end(Ending.ANSWERED)
         trail.settle()
 
     return settled
@@ -429,8 +443,8 @@ def main() -> int:
         if limit is not None and turns > limit:
             over.append(f"{name}: {turns:.1f} turns of the reference loop, the limit is {limit:g}")
         print(f"| {name} | {each_us:.2f} | {turns:.1f} | {f'{limit:g}' if limit else 'none'} |")
-    for name, reason in skipped.items():
-        print(f"skipped: {name}: {reason}", file=sys.stderr)
+    for name, why in skipped.items():
+        print(f"skipped: {name}: {why}", file=sys.stderr)
     if options.json:
         options.json.write_text(json.dumps({"steps": done, "skipped": skipped}, indent=1))
     if not options.gate:

@@ -10,15 +10,15 @@ import json
 import time
 from collections.abc import Callable
 
-from octoroute.dialects.anthropic.decoder import AnthropicDecoder
-from octoroute.dialects.anthropic.encoder import AnthropicEncoder
-from octoroute.dialects.anthropic.tap import AnthropicTap
+from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
+from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
+from octoroute.dialects.anthropic.usage_tap import AnthropicTap
 from octoroute.dialects.base import Progress
-from octoroute.dialects.gemini.decoder import GeminiDecoder
-from octoroute.dialects.openai.decoder import OpenAIDecoder
-from octoroute.dialects.openai.encoder import OpenAIEncoder
-from octoroute.dialects.openai.tap import OpenAITap
-from octoroute.dialects.responses.encoder import ResponsesEncoder
+from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
+from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
+from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
+from octoroute.dialects.openai.usage_tap import OpenAITap
+from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
 
 LIMIT_US = 10.0
 WORDS = ("the ", "quick ", "brown ", "fox ", "— ", "jumps\n", "漢字", "over ")

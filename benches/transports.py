@@ -18,8 +18,8 @@ from typing import cast
 
 import uvloop
 
-from octoroute.transports import TRANSPORTS
-from octoroute.transports.base import Call
+from octoroute.upstream.transports import TRANSPORTS
+from octoroute.upstream.transports.base import Call
 
 ANSWER = b'{"id":"chatcmpl-1","object":"chat.completion","choices":[{"message":{"content":"' + b"word " * 160 + b'"}}]}'
 HEAD = (

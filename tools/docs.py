@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from octoroute import errors
-from octoroute.dialects.errors import ANTHROPIC_TYPES, OPENAI_TYPES
-from octoroute.metrics import GAUGES, TABLE
+from octoroute.dialects.response.errors import ANTHROPIC_TYPES, OPENAI_TYPES
+from octoroute.telemetry.metrics import GAUGES, TABLE
 
 DOCS = Path(__file__).parents[1] / "docs"
 

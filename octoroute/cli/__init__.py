@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
-import octoroute
+from octoroute.domain.version import __version__
 from octoroute.errors import ConfigError, OctorouteError
 
 
@@ -28,7 +28,7 @@ class Command(Protocol):
 
 COMMANDS = {
     "serve": ("octoroute.cli.serve", "start the gateway"),
-    "demo": ("octoroute.cli.demo", "start it with simulated models, and show what it does"),
+    "demo": ("octoroute.cli.demo.command", "start it with simulated models, and show what it does"),
     "init": ("octoroute.cli.init", "look for model servers and vendor keys, and write a configuration that uses them"),
     "config": ("octoroute.cli.config", "print the commented configuration template"),
     "route": ("octoroute.cli.route", "explain where a prompt would go, and why"),
@@ -95,7 +95,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         epilog=f"Without a command: {DEFAULT}.",
         allow_abbrev=False,
     )
-    parser.add_argument("-V", "--version", action="version", version=f"octoroute {octoroute.__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"octoroute {__version__}")
     _config_option(parser, None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, (module, summary) in COMMANDS.items():

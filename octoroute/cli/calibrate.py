@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from octoroute.errors import ConfigError
 
 if TYPE_CHECKING:
-    from octoroute.learned.tiers import Thresholds
+    from octoroute.routing.difficulty.thresholds import Thresholds
 
 _TIERS = ("fast", "balanced", "deep")
 
@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from octoroute.learned.calibration import read_log, shares_at  # noqa: PLC0415  commands import lazily
+    from octoroute.routing.training.calibration import read_log, shares_at  # noqa: PLC0415  commands import lazily
 
     lines = read_log(args.log)
     if args.unique:
@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _thresholds(args: argparse.Namespace, scores: list[float]) -> Thresholds:
-    from octoroute.learned.calibration import for_budget, for_quality_loss  # noqa: PLC0415
-    from octoroute.learned.tiers import from_shares, percentiles  # noqa: PLC0415
+    from octoroute.routing.difficulty.thresholds import from_shares, percentiles  # noqa: PLC0415
+    from octoroute.routing.training.calibration import for_budget, for_quality_loss  # noqa: PLC0415
 
     if args.shares:
         return from_shares(_shares(args.shares), percentiles(scores))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from octoroute.config import Config
-    from octoroute.types import Endpoint
+    from octoroute.domain.endpoint import Endpoint
 
 
 _ORDERS: Mapping[str, str] = {
@@ -44,7 +44,7 @@ def _live(config: Config) -> int:
 
 
 def summary(config: Config) -> Iterator[str]:
-    from octoroute.types import CHAT_TIERS  # noqa: PLC0415  commands import lazily
+    from octoroute.domain.endpoint import CHAT_TIERS  # noqa: PLC0415  commands import lazily
 
     host, routing = config.server.host, config.routing
     yield f"{config.source} is valid"
@@ -74,7 +74,7 @@ def in_order(endpoints: Sequence[Endpoint], order: str) -> list[Endpoint]:
     """`endpoint` goes by each one's priority; the others keep a provider together, and `priority` goes by its highest."""
     if order == "endpoint":
         return sorted(endpoints, key=lambda endpoint: -endpoint.priority)
-    from octoroute.selection.providers_first import grouped  # noqa: PLC0415  commands import lazily
+    from octoroute.balancing.policies.provider_order import grouped  # noqa: PLC0415  commands import lazily
 
     groups = grouped(endpoints)
     if order == "priority":

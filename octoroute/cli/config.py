@@ -15,8 +15,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from octoroute.config.dotenv import dotenv_template  # noqa: PLC0415  commands import lazily
-    from octoroute.config.template import template  # noqa: PLC0415
+    from octoroute.config.render.dotenv_template import dotenv_template  # noqa: PLC0415  commands import lazily
+    from octoroute.config.render.template import template  # noqa: PLC0415
 
     text = dotenv_template() if args.env else template()
     output: Path | None = args.output

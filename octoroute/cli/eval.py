@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 if TYPE_CHECKING:
-    from octoroute.learned.data import Row
-    from octoroute.learned.evaluation import Cell, Report
+    from octoroute.routing.training.datasets import Row
+    from octoroute.routing.training.evaluation import Cell, Report
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,10 +37,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from octoroute.learned.contestants import ALWAYS, scores_of  # noqa: PLC0415  commands import lazily
-    from octoroute.learned.data import read_rows  # noqa: PLC0415
-    from octoroute.learned.evaluation import evaluate  # noqa: PLC0415
-    from octoroute.learned.model import load  # noqa: PLC0415
+    from octoroute.routing.difficulty.model import load  # noqa: PLC0415
+    from octoroute.routing.training.baselines import ALWAYS, scores_of  # noqa: PLC0415  commands import lazily
+    from octoroute.routing.training.datasets import read_rows  # noqa: PLC0415
+    from octoroute.routing.training.evaluation import evaluate  # noqa: PLC0415
 
     rows = [row for path in args.data for row in read_rows(path, kind=args.format, strong=args.strong, weak=args.weak)]
     scorer = load(args.artefact)
@@ -76,8 +76,8 @@ def _write_scores(path: str, rows: Sequence[Row], scores: Sequence[float]) -> No
 
 def _plot(path: str, rows: Sequence[Row], scores: dict[str, list[float]]) -> None:
     """All sets together; the table keeps them apart."""
-    from octoroute.learned.evaluation import points_of  # noqa: PLC0415
-    from octoroute.learned.plot import svg  # noqa: PLC0415
+    from octoroute.routing.training.evaluation import points_of  # noqa: PLC0415
+    from octoroute.routing.training.plot import svg  # noqa: PLC0415
 
     curves = {name: points_of(rows, values) for name, values in scores.items()}
     Path(path).write_text(svg(curves, f"Quality over the share of strong calls, {len(rows)} questions"), encoding="utf-8")

@@ -14,7 +14,7 @@ from octoroute.errors import OctorouteError
 if TYPE_CHECKING:
     import httpx2
 
-    from octoroute.config.starter import Key, Server
+    from octoroute.config.render.starter import Key, Server
 
 PORTS: Mapping[str, int] = {"Ollama": 11434, "LM Studio": 1234, "llama.cpp": 8080, "vLLM": 8000}
 
@@ -52,9 +52,9 @@ def run(args: argparse.Namespace) -> int:
 
 async def start(output: Path, env: Mapping[str, str], ports: Mapping[str, int]) -> int:
     from octoroute.cli.config import write_new  # noqa: PLC0415  commands import lazily
+    from octoroute.config.render.starter import keys_in, starter  # noqa: PLC0415
+    from octoroute.config.render.template import template  # noqa: PLC0415
     from octoroute.config.schema import Names  # noqa: PLC0415
-    from octoroute.config.starter import keys_in, starter  # noqa: PLC0415
-    from octoroute.config.template import template  # noqa: PLC0415
 
     servers, keys = await find(ports), keys_in(env)
     for line in _found(servers, keys):
@@ -89,7 +89,7 @@ async def _ask(client: httpx2.AsyncClient, title: str, port: int) -> Server | No
     """None: nobody there, or somebody who is no model server."""
     import httpx2  # noqa: PLC0415
 
-    from octoroute.config.starter import Server  # noqa: PLC0415
+    from octoroute.config.render.starter import Server  # noqa: PLC0415
 
     base_url = f"http://127.0.0.1:{port}/v1"
     body = bytearray()

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from octoroute import dialects
-from octoroute.building import Building
 from octoroute.config import Config
-from octoroute.conversation import Conversation, Role, Text, Turn
+from octoroute.domain.conversation import Conversation, Role, Text, Turn
+from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.errors import OctorouteError
-from octoroute.types import Endpoint, Tier
-from octoroute.upstream import Question
+from octoroute.runtime.assembly import Building
+from octoroute.upstream.client import Question
 
 QUESTION = Conversation(turns=(Turn(Role.USER, (Text("Say hello."),)),), max_tokens=16)
 TO_EMBED = b'{"model": "auto", "input": "hello"}'

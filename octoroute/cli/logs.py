@@ -46,7 +46,7 @@ def _settings(args: argparse.Namespace) -> Logging:
 
 
 def _cat(directory: Path, name: str, args: argparse.Namespace) -> None:
-    from octoroute.traffic.reading import Filter, lines, read, writers  # noqa: PLC0415  commands import lazily
+    from octoroute.telemetry.traffic_log.reader import Filter, lines, read, writers  # noqa: PLC0415  commands import lazily
 
     wanted = Filter(request_id=args.request_id, endpoint=args.endpoint, ending=args.ending)
     for writer in writers(directory, name):
@@ -58,8 +58,8 @@ def _cat(directory: Path, name: str, args: argparse.Namespace) -> None:
 
 
 def _stats(directory: Path, name: str) -> Iterator[str]:
-    from octoroute.traffic.files import SUFFIX, put_aside  # noqa: PLC0415  commands import lazily
-    from octoroute.traffic.reading import lines, read, writers  # noqa: PLC0415
+    from octoroute.telemetry.traffic_log.reader import lines, read, writers  # noqa: PLC0415
+    from octoroute.telemetry.traffic_log.rotation import SUFFIX, put_aside  # noqa: PLC0415  commands import lazily
 
     endings: Counter[str] = Counter()
     endpoints: Counter[str] = Counter()
@@ -90,8 +90,8 @@ def _stats(directory: Path, name: str) -> Iterator[str]:
 
 
 def _cleanup(directory: Path, name: str, logging: Logging) -> Iterator[str]:
-    from octoroute.traffic.files import sweep  # noqa: PLC0415  commands import lazily
-    from octoroute.traffic.reading import writers  # noqa: PLC0415
+    from octoroute.telemetry.traffic_log.reader import writers  # noqa: PLC0415
+    from octoroute.telemetry.traffic_log.rotation import sweep  # noqa: PLC0415  commands import lazily
 
     rotation = logging.rotation
     removed = packed = 0

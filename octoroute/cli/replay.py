@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from octoroute.errors import ConfigError
 
 if TYPE_CHECKING:
-    from octoroute.learned.replay import Estimate, Policy, Report
+    from octoroute.routing.training.replay import Estimate, Policy, Report
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from octoroute.learned.replay import compare, read_decisions  # noqa: PLC0415  commands import lazily
+    from octoroute.routing.training.replay import compare, read_decisions  # noqa: PLC0415  commands import lazily
 
     policy = _policy(args.policy)
     lines = read_decisions(args.log)
@@ -38,10 +38,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _policy(path: Path) -> Policy:
     from octoroute.config import environment, load  # noqa: PLC0415  commands import lazily
-    from octoroute.learned.model import load as load_artefact  # noqa: PLC0415
-    from octoroute.learned.replay import Policy  # noqa: PLC0415
-    from octoroute.learned.tiers import thresholds_of  # noqa: PLC0415
-    from octoroute.types import CHAT_TIERS  # noqa: PLC0415
+    from octoroute.domain.endpoint import CHAT_TIERS  # noqa: PLC0415
+    from octoroute.routing.difficulty.model import load as load_artefact  # noqa: PLC0415
+    from octoroute.routing.difficulty.thresholds import thresholds_of  # noqa: PLC0415
+    from octoroute.routing.training.replay import Policy  # noqa: PLC0415
 
     config = load(path, environment.variables(Path.cwd()), Path.cwd())
     if config.routing.strategy != "learned":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from octoroute.explain import Explanation
+    from octoroute.gateway.explain import Explanation
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from octoroute.config import environment, load  # noqa: PLC0415  commands import lazily
-    from octoroute.explain import tell  # noqa: PLC0415
+    from octoroute.gateway.explain import tell  # noqa: PLC0415
 
     config = load(args.config, environment.variables(Path.cwd()), Path.cwd())
     explanation = asyncio.run(_explain(config, _prompt(args.prompt), args.model))
@@ -41,9 +41,9 @@ def _prompt(text: str) -> str:
 
 
 async def _explain(config: object, prompt: str, model: str) -> Explanation:
-    from octoroute.building import Building  # noqa: PLC0415  commands import lazily
     from octoroute.config.schema import Config  # noqa: PLC0415
-    from octoroute.explain import explain  # noqa: PLC0415
+    from octoroute.gateway.explain import explain  # noqa: PLC0415
+    from octoroute.runtime.assembly import Building  # noqa: PLC0415  commands import lazily
 
     assert isinstance(config, Config)
     building = Building(config)

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from octoroute.domain.version import __version__
 from octoroute.errors import ConfigError
 
 if TYPE_CHECKING:
-    from octoroute.learned.train import Training
+    from octoroute.routing.training.train import Training
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from octoroute.learned import fit  # noqa: PLC0415  commands import lazily
+    from octoroute.routing.training import fit  # noqa: PLC0415  commands import lazily
 
     output = Path(args.output)
     _refuse_output(output, force=args.force)
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse_output(output: Path, *, force: bool) -> None:
-    from octoroute.learned.model import shipped_path  # noqa: PLC0415
+    from octoroute.routing.difficulty.model import shipped_path  # noqa: PLC0415
 
     if output.exists() and shipped_path().exists() and output.samefile(shipped_path()):
         raise ConfigError(
@@ -57,10 +58,9 @@ def _refuse_output(output: Path, *, force: bool) -> None:
 
 
 def _train(args: argparse.Namespace, output: Path) -> int:
-    import octoroute  # noqa: PLC0415
-    from octoroute.learned.data import digest, read_rows  # noqa: PLC0415
-    from octoroute.learned.model import Provenance, load, save, shipped_path  # noqa: PLC0415
-    from octoroute.learned.train import ENOUGH, LEAST, train  # noqa: PLC0415
+    from octoroute.routing.difficulty.model import Provenance, load, save, shipped_path  # noqa: PLC0415
+    from octoroute.routing.training.datasets import digest, read_rows  # noqa: PLC0415
+    from octoroute.routing.training.train import ENOUGH, LEAST, train  # noqa: PLC0415
 
     rows = [row for path in args.data for row in read_rows(path, kind=args.format, strong=args.strong, weak=args.weak)]
     rows = [row for row in rows if row.labelled]
@@ -77,7 +77,7 @@ def _train(args: argparse.Namespace, output: Path) -> int:
     prior = args.prior or shipped_path()
     provenance = Provenance(
         made_by="octoroute train",
-        octoroute=octoroute.__version__,
+        octoroute=__version__,
         seed=args.seed,
         data=[f"{Path(path).name} sha256:{digest(path)} {len(rows)} rows in all" for path in args.data],
         prior=f"{Path(prior).name} sha256:{digest(prior)}",

@@ -7,14 +7,14 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from octoroute.config import connecting, rules
-from octoroute.config.balancing import check_selection
+from octoroute.config import check_connection, rules
+from octoroute.config.check_selection import check_selection
 from octoroute.config.environment import child
 from octoroute.config.reader import Reader, nearest
 from octoroute.config.schema import Config, EndpointTable, File, Names, PriceTable, ProviderTable, Routing, Server
+from octoroute.domain.endpoint import CHAT_TIERS, Capability, Endpoint, Price, ProviderLimits, Secret, Tier
 from octoroute.errors import ConfigError
-from octoroute.learned.tiers import thresholds_of
-from octoroute.types import CHAT_TIERS, Capability, Endpoint, Price, ProviderLimits, Secret, Tier
+from octoroute.routing.difficulty.thresholds import thresholds_of
 
 DEFAULT_KIND = ProviderTable().kind
 
@@ -42,7 +42,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
         for entry, endpoint_id, place in zip(entries, ids, places, strict=True)
         if _provider(entry, file).enabled
     ]
-    connecting.check(file, [endpoint for _, endpoint in built], reader)
+    check_connection.check(file, [endpoint for _, endpoint in built], reader)
     check_selection(file, built, reader)
     return Config(
         server=file.server,
@@ -224,7 +224,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: File, names: Nam
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
         quirks=table.quirks or provider.quirks,
         price=_price(table.price),
-        tls=connecting.tls(entry.path, table, shared, provider, reader),
+        tls=check_connection.tls(entry.path, table, shared, provider, reader),
         proxy=_key(provider.proxy),
         max_connections=provider.max_connections,
         forward_client_key=provider.forward_client_key,

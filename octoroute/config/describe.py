@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Literal, Union, cast, get_args, get_origin
 
 from octoroute.config.schema import Field, Key, Names
-from octoroute.types import CHAT_TIERS, Secret, Tier
+from octoroute.domain.endpoint import CHAT_TIERS, Secret, Tier
 
 _NO_NAMES = Names(kinds=())
 _WORDS: Mapping[object, str] = {bool: "true or false", int: "whole number", float: "number", str: "text", Secret: "text"}

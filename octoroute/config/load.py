@@ -9,7 +9,6 @@ from typing import cast
 
 import msgspec
 
-from octoroute import plugins
 from octoroute.config.assemble import assemble
 from octoroute.config.environment import child, references, substitute
 from octoroute.config.formats import parse
@@ -18,8 +17,8 @@ from octoroute.config.importers.providers_json import convert, is_providers_json
 from octoroute.config.reader import Reader, kind
 from octoroute.config.schema import Config, File, Names
 from octoroute.errors import ConfigError
-from octoroute.learned.model import load as load_artefact
-from octoroute.providers import KINDS
+from octoroute.routing.difficulty.model import load as load_artefact
+from octoroute.upstream.providers import KINDS, plugins
 
 ENVIRONMENT = "the environment"
 """The source of a configuration that no file holds."""

@@ -11,7 +11,7 @@ from typing import Any, cast, get_args, get_origin
 from octoroute.config.describe import bare
 from octoroute.config.environment import child, escape
 from octoroute.config.schema import Config, Key, Table, fields
-from octoroute.types import Secret
+from octoroute.domain.endpoint import Secret
 
 MASK = "***"
 

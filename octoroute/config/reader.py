@@ -17,7 +17,7 @@ from typing import Literal, TypeVar, cast, get_args, get_origin
 from octoroute.config.describe import bare, bounds, choices, like
 from octoroute.config.environment import child
 from octoroute.config.schema import Field, Key, Names, Table, fields
-from octoroute.types import Secret
+from octoroute.domain.endpoint import Secret
 
 T = TypeVar("T", bound=Table)
 

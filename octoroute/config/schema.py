@@ -12,15 +12,16 @@ from typing import Annotated, Literal, get_type_hints
 
 import msgspec
 
-from octoroute import plugins
+from octoroute.balancing.policies import POLICIES
 from octoroute.config import rules
-from octoroute.dialects.openai.quirks import PRESETS
-from octoroute.learned.tiers import Options
-from octoroute.routers import STRATEGIES, CascadeOptions
-from octoroute.rulebook import REQUEST_TYPES
-from octoroute.selection import POLICIES
-from octoroute.stickiness import StickyOptions
-from octoroute.types import Capability, Endpoint, Importance, ProviderLimits, Secret, Tier
+from octoroute.dialects.openai.compat import PRESETS
+from octoroute.domain.endpoint import Capability, Endpoint, ProviderLimits, Secret, Tier
+from octoroute.domain.request import Importance
+from octoroute.routing.cache_economics import StickyOptions
+from octoroute.routing.difficulty.thresholds import Options
+from octoroute.routing.rules import REQUEST_TYPES
+from octoroute.routing.strategies import STRATEGIES, CascadeOptions
+from octoroute.upstream.providers import plugins
 
 
 class Names(msgspec.Struct, frozen=True, kw_only=True):

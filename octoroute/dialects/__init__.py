@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping
 from octoroute.dialects.anthropic.inbound import AnthropicInbound
 from octoroute.dialects.anthropic.outbound import AnthropicOutbound
 from octoroute.dialects.base import Inbound, Interpreter, Outbound
+from octoroute.dialects.chat import Simple
 from octoroute.dialects.gemini.embeddings import GeminiEmbeddings
 from octoroute.dialects.gemini.outbound import GeminiOutbound
+from octoroute.dialects.internal import Routing
 from octoroute.dialects.openai.completions import CompletionsInbound
 from octoroute.dialects.openai.embeddings import EmbeddingsInbound
 from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.dialects.openai.outbound import OpenAIOutbound
 from octoroute.dialects.responses.inbound import ResponsesInbound
-from octoroute.dialects.routing import Routing
-from octoroute.dialects.simple import Simple
 
 
 def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:

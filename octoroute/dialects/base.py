@@ -11,11 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from octoroute.conversation import Conversation
-from octoroute.dialects.shortening import History
+from octoroute.dialects.request.truncation import History
+from octoroute.domain.conversation import Conversation
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.events import (
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from octoroute.domain.outcome import Usage
+from octoroute.domain.request import Request
 from octoroute.errors import OctorouteError, UpstreamError
-from octoroute.events import Event, Failed, Finished, FinishReason, Started, TextDelta, ThinkingDelta, ToolCallDelta, UsageReported
-from octoroute.types import Endpoint, Request, Usage
 
 
 class Progress:

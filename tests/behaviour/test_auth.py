@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from octoroute.api import edge
-from octoroute.types import Secret
+from octoroute.domain.endpoint import Secret
+from octoroute.server import guard
 from tests.support.house import endpoint, post, question, talk
 
 CLOSED = ["/", "/v1/models", "/v1/models/auto", "/models", "/metrics", "/nope", "/v1/route"]
@@ -98,6 +98,6 @@ def test_every_key_is_compared_by_digest_whichever_is_right(monkeypatch, right):
         compared.append((len(a), len(b)))
         return hmac.compare_digest(a, b)
 
-    monkeypatch.setattr(edge, "hmac", SimpleNamespace(compare_digest=compare))
-    edge.Keys([Secret(f"key-{n}") for n in range(5)]).check({"x-api-key": right})
+    monkeypatch.setattr(guard, "hmac", SimpleNamespace(compare_digest=compare))
+    guard.Keys([Secret(f"key-{n}") for n in range(5)]).check({"x-api-key": right})
     assert compared == [(32, 32)] * 5

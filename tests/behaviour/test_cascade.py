@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from octoroute.learned.model import load
+from octoroute.routing.difficulty.model import load
 from tests.support.fake import Fake, chunk, completion, error, event, hang, slowly, stream, tokens, whole
 from tests.support.house import House, endpoint, frames, question, settings
 

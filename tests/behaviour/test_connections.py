@@ -8,7 +8,7 @@ import hashlib
 
 import pytest
 
-from octoroute.transports import TRANSPORTS
+from octoroute.upstream.transports import TRANSPORTS
 from tests.support.certificates import Authority
 from tests.support.fake import by_wish, completion, error, slowly, whole
 from tests.support.hostile import Peer, answer, serving

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from octoroute.transports import TRANSPORTS
+from octoroute.upstream.transports import TRANSPORTS
 from tests.support.hostile import answer, serving
 from tests.torture import faults
 from tests.torture.fault_scripts import ACTS

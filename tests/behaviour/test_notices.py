@@ -6,7 +6,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from octoroute.notices import Notices
+from octoroute.telemetry.routing_events import Notices
 from tests.support.fake import by_wish, error
 from tests.support.house import Clock, endpoint
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from octoroute import plugins
 from octoroute.errors import ConfigError
+from octoroute.upstream.providers import plugins
 from tests.support.fake import by_wish, completion, whole
 from tests.support.house import configured, endpoint, question, settings
 
 ACME = """
     import json
-    from octoroute.events import Finished, FinishReason, Started, TextDelta, UsageReported
+    from octoroute.domain.events import Finished, FinishReason, Started, TextDelta, UsageReported
     from octoroute.dialects.base import Progress
     from octoroute.errors import Broke
-    from octoroute.types import Usage
+    from octoroute.domain.outcome import Usage
 
 
     class Acme:

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from octoroute.traffic.reading import lines, read, writers
+from octoroute.telemetry.traffic_log.reader import lines, read, writers
 from tests.support.fake import by_wish, completion, error, hang, stream, tokens, whole
 from tests.support.house import endpoint, frames, question, settings, until
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from octoroute.balancing.policies import ORDERS, POLICIES, Asked, Senses
 from octoroute.dialects import inbound
-from octoroute.dialects.traits import opening_of, user_of
-from octoroute.selection import ORDERS, POLICIES, Asked, Senses
-from octoroute.selection.providers_first import whole
-from octoroute.types import Attempt, Ending, Outcome, Price, Tier
+from octoroute.dialects.request.identity import opening_of, user_of
+from octoroute.domain.endpoint import Price, Tier, failure_domain
+from octoroute.domain.outcome import Attempt, Ending, Outcome
 from tests.support.house import Clock
 from tests.support.spine import make_endpoint
 
@@ -63,7 +63,7 @@ def test_an_order_is_a_permutation_by_priority_or_by_provider(kind, available, r
         assert available == before, "what it was given is not its own"
         assert sorted(order, key=lambda e: e.id) == sorted(available, key=lambda e: e.id)
         if policy.by_provider:
-            seen = [whole(endpoint) for endpoint in order]
+            seen = [failure_domain(endpoint) for endpoint in order]
             assert len(set(seen)) == sum(one != two for one, two in zip([None, *seen], seen, strict=False)), "one after the other"
         else:
             assert [endpoint.priority for endpoint in order] == sorted((e.priority for e in available), reverse=True)

@@ -6,8 +6,9 @@ import tracemalloc
 
 import pytest
 
-from octoroute.routers import STRATEGIES, Setting, reason
-from octoroute.types import CHAT_TIERS, Facts
+from octoroute.domain.endpoint import CHAT_TIERS
+from octoroute.domain.request import Facts
+from octoroute.routing.strategies import STRATEGIES, Setting, reason
 
 BIG = "Compare the code in this poem, (). " * 30_000
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from octoroute.health import Health
-from octoroute.metrics import GAUGES, TABLE, Metrics
-from octoroute.types import Endpoint, Tier
+from octoroute.balancing.health import Health
+from octoroute.domain.endpoint import Endpoint, Tier
+from octoroute.runtime.gauges import gauge_samples
+from octoroute.telemetry.metrics import GAUGES, TABLE, Metrics
 
 PROMTOOL = shutil.which("promtool")
 pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: apt install prometheus)")
@@ -23,7 +24,8 @@ def promtool(*words: str, text: bytes | None = None) -> tuple[int, str]:
 
 
 def test_the_exposition_is_sound():
-    metrics = Metrics(Health(failure_threshold=3, recovery_s=30, clock=lambda: 0, wall=lambda: 0), lambda: [ODD], lambda _: "model")
+    health = Health(failure_threshold=3, recovery_s=30, clock=lambda: 0, wall=lambda: 0)
+    metrics = Metrics(lambda: gauge_samples(health, [ODD], 0), lambda _: "model")
     for row in TABLE:
         if row.buckets is None:
             metrics.count(row.name, *(ODD.id for _ in row.labels))

@@ -18,10 +18,10 @@ import httpx2
 import tomli_w
 from prometheus_client.parser import text_string_to_metric_families
 
-from octoroute.app import App
 from octoroute.config import Config, loads
-from octoroute.listening import Server, address, bind, server_for
-from octoroute.server import reload
+from octoroute.server.app import App
+from octoroute.server.process import reload
+from octoroute.server.uvicorn_server import Server, address, bind, server_for
 from tests.support.fake import Fake
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from octoroute.domain.endpoint import Endpoint, Tier
+from octoroute.domain.request import Facts, Request
 from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttled, TooSlow, Unreachable, UpstreamError
-from octoroute.types import Endpoint, Facts, Request, Tier
 
 
 def endpoint(id: str = "a", **more: Any) -> Endpoint:

@@ -10,16 +10,19 @@ from random import Random
 from typing import Any
 
 from octoroute import dialects
-from octoroute.dialects.traits import opening_of, user_of
+from octoroute.balancing.health import Health
+from octoroute.balancing.policies import ORDERS, POLICIES, Senses
+from octoroute.dialects.request.identity import opening_of, user_of
+from octoroute.domain.decision import Decision
+from octoroute.domain.endpoint import Endpoint, ProviderLimits, Tier
+from octoroute.domain.outcome import Outcome
+from octoroute.domain.request import Facts, Request
 from octoroute.errors import Broke, OctorouteError, Unreachable
-from octoroute.gateway import Gateway, House, Retry, Waiting
-from octoroute.health import Health
-from octoroute.providers import PROVIDERS
-from octoroute.rulebook import Rule
-from octoroute.selection import ORDERS, POLICIES, Senses
-from octoroute.transports.base import Call
-from octoroute.types import Decision, Endpoint, Facts, Outcome, ProviderLimits, Request, Tier
-from octoroute.upstream import Upstream
+from octoroute.gateway.gateway import Gateway, House, Retry, Waiting
+from octoroute.routing.rules import Rule
+from octoroute.upstream.client import Upstream
+from octoroute.upstream.providers import PROVIDERS
+from octoroute.upstream.transports.base import Call
 from tests.support.fake import DONE, chunk, completion, tokens
 from tests.support.virtual import now
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from octoroute.errors import UpstreamError
-from octoroute.transports.base import Call
-from octoroute.transports.content import Body
+from octoroute.upstream.transports.base import Call
+from octoroute.upstream.transports.content import Body
 
 
 @dataclass

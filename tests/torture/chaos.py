@@ -22,7 +22,7 @@ import structlog
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from octoroute.health import Circuit
+from octoroute.domain.endpoint import CircuitState
 from tests.support.fake import DONE
 from tests.support.spine import BEHAVIOURS, Spine, Told, providers
 from tests.support.virtual import now, run
@@ -51,15 +51,15 @@ class State:
         self.whole = False
         self.rests_until = 0.0
 
-    def circuit(self, at: float) -> Circuit:
+    def circuit(self, at: float) -> CircuitState:
         if self.opened_at is None:
-            return Circuit.CLOSED
-        return Circuit.HALF_OPEN if at >= self.opened_at + RECOVERY_S else Circuit.OPEN
+            return CircuitState.CLOSED
+        return CircuitState.HALF_OPEN if at >= self.opened_at + RECOVERY_S else CircuitState.OPEN
 
     def failed(self, how: str, at: float) -> None:
         self.failures += 1
         self.whole = how in WHOLE
-        half_open = self.circuit(at) is Circuit.HALF_OPEN
+        half_open = self.circuit(at) is CircuitState.HALF_OPEN
         if half_open or (self.opened_at is None and (self.failures >= THRESHOLD or how == "401")):
             self.opened_at = at
 
@@ -78,9 +78,9 @@ class Model:
         able = []
         for name, models in LAYOUT.items():
             states = [self.states[model] for model in models]
-            if any(state.circuit(at) is Circuit.OPEN and state.whole for state in states):
+            if any(state.circuit(at) is CircuitState.OPEN and state.whole for state in states):
                 continue
-            fit = [m for m in models if self.states[m].circuit(at) is not Circuit.OPEN and at >= self.states[m].rests_until]
+            fit = [m for m in models if self.states[m].circuit(at) is not CircuitState.OPEN and at >= self.states[m].rests_until]
             if fit:
                 able.append((name, fit))
         if self.order == "round_robin":

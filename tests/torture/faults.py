@@ -30,7 +30,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from octoroute.transports import TRANSPORTS
+from octoroute.upstream.transports import TRANSPORTS
 from tests.support.hostile import Peer, serving
 from tests.support.house import House, endpoint, settings
 from tests.torture.fault_client import DIALECTS, Got, ask, wrong_with

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterator
 from random import Random
 
-from octoroute.dialects.sse import KEEP_ALIVE
+from octoroute.dialects.response.sse import KEEP_ALIVE
 from tests.support.process import Gateway
 from tests.support.wire import Wire
 from tests.torture.asking import LEFT, Account, Ask

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from octoroute.app import App
 from octoroute.cli import COMMANDS, main
 from octoroute.config import loads
-from octoroute.metrics import GAUGES, TABLE
+from octoroute.server.app import App
+from octoroute.telemetry.metrics import GAUGES, TABLE
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools"))

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from octoroute.config.file import ConfigFile
-from octoroute.dialects import sse
-from octoroute.dialects.body import Body
-from octoroute.reading import Decoding
-from octoroute.transports.native.exchange import Exchange
+from octoroute.dialects.request.body import Body
+from octoroute.dialects.response import sse
+from octoroute.upstream.readers import Decoding
+from octoroute.upstream.transports.native.exchange import Exchange
 from tests.support.laws import LAWS
 from tests.support.laws.mutation import mutated
 from tests.torture import fuzz

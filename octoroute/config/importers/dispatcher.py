@@ -16,9 +16,9 @@ from octoroute.config import rules
 from octoroute.config.environment import escape
 from octoroute.config.importers.tree import Imported, Model, Source, models
 from octoroute.config.reader import Reader
+from octoroute.config.render.starter import VENDORS
 from octoroute.config.schema import Key, Names, Table
-from octoroute.config.starter import VENDORS
-from octoroute.types import Secret, Tier
+from octoroute.domain.endpoint import Secret, Tier
 
 _NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _PART = re.compile(rf"({_NUMBER})(h|ms|m|s)")

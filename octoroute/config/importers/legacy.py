@@ -15,7 +15,7 @@ from octoroute.config.environment import escape, is_name
 from octoroute.config.importers.tree import Imported, Model, Source, models
 from octoroute.config.reader import Reader
 from octoroute.config.schema import Key, Names, Table
-from octoroute.types import Secret, Tier
+from octoroute.domain.endpoint import Secret, Tier
 
 REQUIRED = "OPENAI_API_KEY"
 HEADER = "CUSTOM_HEADER_"

@@ -16,7 +16,7 @@ from octoroute.config.environment import Substituted, child, substitute
 from octoroute.config.importers.tree import MOST_PRIORITIES, Imported, Model, Source, models, ranked
 from octoroute.config.reader import Reader
 from octoroute.config.schema import Key, Names, Table
-from octoroute.types import Secret, Tier
+from octoroute.domain.endpoint import Secret, Tier
 
 CLASSES: Mapping[str, Tier] = {"big": Tier.DEEP, "middle": Tier.BALANCED, "small": Tier.FAST}
 """Its words for the tiers: for Claude's opus, sonnet, and haiku."""

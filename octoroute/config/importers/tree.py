@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from octoroute.config import rules
-from octoroute.types import Tier
+from octoroute.domain.endpoint import Tier
 
 BIGGEST_FIRST = (Tier.DEEP, Tier.BALANCED, Tier.FAST)
 MOST_PRIORITIES = 255

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects import sse
-from octoroute.dialects.errors import ANTHROPIC_TYPES, OVERLOADED_AT_ANTHROPIC, upstreams_words
+from octoroute.dialects.response import sse
+from octoroute.dialects.response.errors import ANTHROPIC_TYPES, OVERLOADED_AT_ANTHROPIC, upstreams_words
 from octoroute.errors import ClientError, Declined, OctorouteError, Overloaded
 
 _BY_STATUS = {

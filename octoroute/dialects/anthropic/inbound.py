@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 import msgspec
 
-from octoroute.conversation import Conversation
-from octoroute.dialects.anthropic.answer import write_whole
-from octoroute.dialects.anthropic.encoder import AnthropicEncoder
-from octoroute.dialects.anthropic.question import read_question
 from octoroute.dialects.anthropic.request import AnthropicReader
-from octoroute.dialects.anthropic.wire import ThinkingConfig
-from octoroute.dialects.body import Body
-from octoroute.events import Event
-from octoroute.types import Endpoint, Request
+from octoroute.dialects.anthropic.request_decoder import read_question
+from octoroute.dialects.anthropic.response import write_whole
+from octoroute.dialects.anthropic.schema import ThinkingConfig
+from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
+from octoroute.dialects.request.body import Body
+from octoroute.domain.conversation import Conversation
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.events import Event
+from octoroute.domain.request import Request
 
 _THINKING = msgspec.json.Decoder(ThinkingConfig | None)
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from octoroute.conversation import Conversation
-from octoroute.dialects.anthropic.answer import read_whole
-from octoroute.dialects.anthropic.asking import ANSWER_TOOL, unsayable, uses_answer_tool, write_question
-from octoroute.dialects.anthropic.decoder import AnthropicDecoder
-from octoroute.dialects.anthropic.tap import AnthropicTap
+from octoroute.dialects.anthropic.request_encoder import ANSWER_TOOL, unsayable, uses_answer_tool, write_question
+from octoroute.dialects.anthropic.response import read_whole
+from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
+from octoroute.dialects.anthropic.usage_tap import AnthropicTap
 from octoroute.dialects.base import Decoder
-from octoroute.dialects.errors import read_upstream_error
-from octoroute.dialects.filters import Arrived, ToolAsText
-from octoroute.dialects.ids import client_names
+from octoroute.dialects.request.ids import client_names
+from octoroute.dialects.response.errors import read_upstream_error
+from octoroute.dialects.response.filters import Arrived, ToolAsText
+from octoroute.domain.conversation import Conversation
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.events import Event
 from octoroute.errors import UpstreamError
-from octoroute.events import Event
-from octoroute.types import Endpoint
 
 
 class AnthropicOutbound:

@@ -7,14 +7,14 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects.anthropic import foreign
-from octoroute.dialects.anthropic.encoder import PING
+from octoroute.dialects.anthropic import foreign_fields
 from octoroute.dialects.anthropic.errors import error_event, error_status, write_error
-from octoroute.dialects.body import Body, decode, encode
-from octoroute.dialects.facts import FactsBuilder, auto_at, read_hints
-from octoroute.dialects.shortening import History, Message
+from octoroute.dialects.anthropic.stream_encoder import PING
+from octoroute.dialects.request.body import Body, decode, encode
+from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
+from octoroute.dialects.request.truncation import History, Message
+from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
-from octoroute.types import Facts, Request
 
 
 class _Block(msgspec.Struct):
@@ -93,7 +93,7 @@ class AnthropicReader:
     def patched(self, request: Request, model: str) -> bytes:
         """Also without thinking that other models did in our name: Anthropic would refuse its signature."""
         assert isinstance(request.body, Body)
-        return request.body.patched({"model": encode(model), "octoroute": None, **foreign.removed(request.body)})
+        return request.body.patched({"model": encode(model), "octoroute": None, **foreign_fields.removed(request.body)})
 
     def history(self, request: Request) -> History:
         body = request.body
@@ -115,7 +115,7 @@ class AnthropicReader:
         mismatch = (
             config.block_binding.prefix_mismatch_behavior if config is not None and config.block_binding is not None else None
         )
-        changes = foreign.removed(body, every=True)
+        changes = foreign_fields.removed(body, every=True)
         if mismatch == "drop_block" or not changes:
             return request
         if mismatch is not None:

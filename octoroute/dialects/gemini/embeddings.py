@@ -12,11 +12,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from octoroute.dialects.body import Body
 from octoroute.dialects.openai.embeddings import read_input
-from octoroute.dialects.reading import read_answer
+from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.json_input import read_answer
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.outcome import Usage
+from octoroute.domain.request import Request
 from octoroute.errors import BadRequest, Broke
-from octoroute.types import Endpoint, Request, Usage
 
 MAX_INPUTS = 100
 """In one batch."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
-from octoroute.conversation import Conversation
 from octoroute.dialects.base import Decoder, Tap
-from octoroute.dialects.errors import read_upstream_error
-from octoroute.dialects.filters import Arrived, StopAt
-from octoroute.dialects.gemini.asking import surplus_stops, unsayable, write_question
-from octoroute.dialects.gemini.decoder import GeminiDecoder
+from octoroute.dialects.gemini.request_encoder import surplus_stops, unsayable, write_question
 from octoroute.dialects.gemini.signatures import Signatures
-from octoroute.dialects.ids import client_names
+from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
+from octoroute.dialects.request.ids import client_names
+from octoroute.dialects.response.errors import read_upstream_error
+from octoroute.dialects.response.filters import Arrived, StopAt
+from octoroute.domain.conversation import Conversation
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.events import Event
 from octoroute.errors import UpstreamError
-from octoroute.events import Event
-from octoroute.types import Endpoint
 
 
 class GeminiOutbound:

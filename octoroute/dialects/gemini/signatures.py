@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec.structs
 
-from octoroute.conversation import Block, Conversation, ToolCall, Turn
+from octoroute.domain.conversation import Block, Conversation, ToolCall, Turn
 
 KEPT_S = 3600.0
 MAX_KEPT = 20_000

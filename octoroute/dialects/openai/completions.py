@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from octoroute.dialects.body import Body
-from octoroute.dialects.facts import FactsBuilder, read_hints
 from octoroute.dialects.openai.inbound import OpenAIInbound
-from octoroute.types import Facts, Request
+from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.facts import FactsBuilder, read_hints
+from octoroute.domain.request import Facts, Request
 
 _PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
 _WHOLE = msgspec.json.Decoder(int | None)

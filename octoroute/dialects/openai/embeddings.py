@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from octoroute.dialects.body import Body
-from octoroute.dialects.facts import estimate_tokens
 from octoroute.dialects.openai.inbound import OpenAIInbound
+from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.facts import estimate_tokens
+from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest
-from octoroute.types import Facts, Request
 
 _INPUT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
 _STREAM = msgspec.json.Decoder(bool | None)

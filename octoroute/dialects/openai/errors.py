@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from octoroute.dialects import sse
-from octoroute.dialects.errors import openai_envelope
+from octoroute.dialects.response import sse
+from octoroute.dialects.response.errors import openai_envelope
 from octoroute.errors import Declined, OctorouteError
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from octoroute.conversation import Conversation
-from octoroute.dialects.body import Body
-from octoroute.dialects.openai.answer import write_whole
-from octoroute.dialects.openai.encoder import OpenAIEncoder
-from octoroute.dialects.openai.question import read_question
 from octoroute.dialects.openai.request import OpenAIReader
-from octoroute.events import Event
-from octoroute.types import Endpoint, Request
+from octoroute.dialects.openai.request_decoder import read_question
+from octoroute.dialects.openai.response import write_whole
+from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
+from octoroute.dialects.request.body import Body
+from octoroute.domain.conversation import Conversation
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.events import Event
+from octoroute.domain.request import Request
 
 
 class OpenAIInbound(OpenAIReader):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from octoroute.conversation import Conversation
 from octoroute.dialects.base import Decoder
-from octoroute.dialects.errors import read_upstream_error
-from octoroute.dialects.filters import Arrived, StopAt, ThinkTags
-from octoroute.dialects.ids import client_names
-from octoroute.dialects.openai.answer import read_whole
-from octoroute.dialects.openai.asking import surplus_stops, unsayable, write_question
-from octoroute.dialects.openai.decoder import OpenAIDecoder
-from octoroute.dialects.openai.quirks import quirks_of
-from octoroute.dialects.openai.tap import OpenAITap
+from octoroute.dialects.openai.compat import quirks_of
+from octoroute.dialects.openai.request_encoder import surplus_stops, unsayable, write_question
+from octoroute.dialects.openai.response import read_whole
+from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
+from octoroute.dialects.openai.usage_tap import OpenAITap
+from octoroute.dialects.request.ids import client_names
+from octoroute.dialects.response.errors import read_upstream_error
+from octoroute.dialects.response.filters import Arrived, StopAt, ThinkTags
+from octoroute.domain.conversation import Conversation
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.events import Event
 from octoroute.errors import UpstreamError
-from octoroute.events import Event
-from octoroute.types import Endpoint
 
 
 class OpenAIOutbound:

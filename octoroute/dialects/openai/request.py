@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from octoroute.dialects import sse
-from octoroute.dialects.body import Body, decode, encode
-from octoroute.dialects.facts import FactsBuilder, all_hints, auto_at, read_hints
 from octoroute.dialects.openai.errors import error_event, write_error
-from octoroute.dialects.openai.gist import ABSENT, Format, Message, StreamOptions, note, note_tools, read_gist
-from octoroute.dialects.shortening import History, Kind
-from octoroute.dialects.shortening import Message as Measured
+from octoroute.dialects.openai.fast_request import ABSENT, Format, Message, StreamOptions, note, note_tools, read_gist
+from octoroute.dialects.request.body import Body, decode, encode
+from octoroute.dialects.request.facts import FactsBuilder, all_hints, auto_at, read_hints
+from octoroute.dialects.request.truncation import History, Kind
+from octoroute.dialects.request.truncation import Message as Measured
+from octoroute.dialects.response import sse
+from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
-from octoroute.types import Facts, Request
 
 _OPTIONS = msgspec.json.Decoder(StreamOptions | None)
 _MODEL = msgspec.json.Decoder(str)

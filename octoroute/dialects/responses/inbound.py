@@ -7,22 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from octoroute.conversation import Conversation
-from octoroute.dialects import sse
-from octoroute.dialects.body import Body, decode
-from octoroute.dialects.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.openai.errors import write_error
 from octoroute.dialects.openai.request import read_model
-from octoroute.dialects.responses import wire
-from octoroute.dialects.responses.answer import ECHOED, write_whole
-from octoroute.dialects.responses.encoder import ResponsesEncoder
-from octoroute.dialects.responses.question import read_question, refuse_state
-from octoroute.dialects.shortening import History, Kind, Message
+from octoroute.dialects.request.body import Body, decode
+from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
+from octoroute.dialects.request.truncation import History, Kind, Message
+from octoroute.dialects.response import sse
+from octoroute.dialects.responses import schema
+from octoroute.dialects.responses.request_decoder import read_question, refuse_state
+from octoroute.dialects.responses.response import ECHOED, write_whole
+from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
+from octoroute.domain.conversation import Conversation
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.events import Event
+from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
-from octoroute.events import Event
-from octoroute.types import Endpoint, Facts, Request
 
-_REQUEST = msgspec.json.Decoder(wire.Request)
+_REQUEST = msgspec.json.Decoder(schema.Request)
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _SUMMED_UP = ("reasoning", "text")
 
@@ -103,7 +104,7 @@ def _echo(request: Request) -> dict[str, object]:
     return {name: value for name, value in values.items() if name not in _SUMMED_UP or request.body.is_set(name)}
 
 
-def _facts(request: wire.Request, body: Body, headers: Mapping[str, str]) -> Facts:
+def _facts(request: schema.Request, body: Body, headers: Mapping[str, str]) -> Facts:
     facts = FactsBuilder()
     if request.instructions:
         facts.message("system", request.instructions)
@@ -120,7 +121,7 @@ def _facts(request: wire.Request, body: Body, headers: Mapping[str, str]) -> Fac
     return facts.build(read_hints(body, headers), output_tokens=request.max_output_tokens)
 
 
-def _measured(item: wire.Item) -> Message:
+def _measured(item: schema.Item) -> Message:
     facts = FactsBuilder()
     _note(item, facts)
     if item.type == "message":
@@ -129,7 +130,7 @@ def _measured(item: wire.Item) -> Message:
     return Message("results" if item.type.endswith("_output") else "assistant", facts.chars)
 
 
-def _note(item: wire.Item, facts: FactsBuilder) -> None:
+def _note(item: schema.Item, facts: FactsBuilder) -> None:
     texts: list[str] = []
     for content in (item.content, item.output):
         if isinstance(content, str):

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from octoroute.errors import Unreachable
-from octoroute.transports.native import NativeTransport, pool
+from octoroute.upstream.transports.native import NativeTransport, pool
 from tests.contract.transports.test_native import ask, native, post
 from tests.support.hostile import Peer, answer, serving
 
@@ -80,7 +80,7 @@ async def test_a_name_that_fails_is_told_of_and_asked_for_again(resolver, how, t
 
 FIRST_LOOK = """
 import resource, socket
-import octoroute.transports.native.names
+import octoroute.upstream.transports.native.names
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
 print(socket.getaddrinfo("127.0.0.1", 80)[0][4][0])
 """

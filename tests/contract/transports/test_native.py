@@ -10,8 +10,8 @@ import socket
 import pytest
 
 from octoroute.errors import Broke, Unreachable
-from octoroute.transports.base import Call
-from octoroute.transports.native import NativeTransport
+from octoroute.upstream.transports.base import Call
+from octoroute.upstream.transports.native import NativeTransport
 from tests.support.hostile import Peer, answer, serving
 
 

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from octoroute.errors import Broke, Unreachable, UpstreamError
-from octoroute.transports import TRANSPORTS
-from octoroute.transports.base import Call, Transport
-from octoroute.transports.native import NativeTransport
+from octoroute.upstream.transports import TRANSPORTS
+from octoroute.upstream.transports.base import Call, Transport
+from octoroute.upstream.transports.native import NativeTransport
 from tests.support.hostile import Peer, Script, answer, chunked, serving
 
 PATIENCE_S = 5.0

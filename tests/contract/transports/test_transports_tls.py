@@ -8,8 +8,8 @@ import hashlib
 import pytest
 
 from octoroute.errors import Broke, Unreachable
-from octoroute.transports import TRANSPORTS
-from octoroute.transports.base import Call, Trust
+from octoroute.upstream.transports import TRANSPORTS
+from octoroute.upstream.transports.base import Call, Trust
 from tests.support.certificates import Authority
 from tests.support.hostile import Peer, answer, serving
 

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from octoroute.dialects import INTERPRETERS, sse
-from octoroute.dialects.errors import error_of, failed_event
+from octoroute.dialects import INTERPRETERS
+from octoroute.dialects.response import sse
+from octoroute.dialects.response.errors import error_of, failed_event
+from octoroute.domain.events import Finished
 from octoroute.errors import Declined, UpstreamError
-from octoroute.events import Finished
-from octoroute.reading import AsStream, Decoding, PassThrough
+from octoroute.upstream.readers import AsStream, Decoding, PassThrough
 from tests.support.laws.house import ASKED, ENDPOINTS, INBOUND, OUTBOUND
 
 WORDS = (

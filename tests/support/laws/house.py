@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from octoroute import dialects
-from octoroute.types import Endpoint, Tier
+from octoroute.domain.endpoint import Endpoint, Tier
 
 ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "golden"

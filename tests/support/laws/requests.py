@@ -9,14 +9,14 @@ from typing import Any
 
 from benches.payloads import PAYLOADS
 from octoroute import dialects
-from octoroute.conversation import Document, Image
-from octoroute.dialects.anthropic.count import UNKNOWN_IMAGE, document_tokens, estimate_tokens, image_tokens
+from octoroute.dialects.anthropic.token_estimate import UNKNOWN_IMAGE, document_tokens, estimate_tokens, image_tokens
 from octoroute.dialects.base import Inbound
-from octoroute.dialects.media import PDF
-from octoroute.dialects.shortening import kept
-from octoroute.dialects.signatures import MARK
+from octoroute.dialects.request.media import PDF
+from octoroute.dialects.request.thinking_signatures import MARK
+from octoroute.dialects.request.truncation import kept
+from octoroute.domain.conversation import Document, Image
+from octoroute.domain.request import Request
 from octoroute.errors import OctorouteError
-from octoroute.types import Request
 from tests.support.laws.cuts import nested
 from tests.support.laws.house import ENDPOINTS, INBOUND, OUTBOUND, QUESTIONS, golden
 

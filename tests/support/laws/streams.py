@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects import sse
+from octoroute.dialects.response import sse
+from octoroute.domain.events import Event, Failed, Finished, ToolCallStarted, UsageReported
 from octoroute.errors import Broke, UpstreamError
-from octoroute.events import Event, Failed, Finished, ToolCallStarted, UsageReported
-from octoroute.reading import Decoding, PassThrough, Reader
+from octoroute.upstream.readers import Decoding, PassThrough, Reader
 from tests.support import anthropic_stream, responses_stream
 from tests.support.chunks import openai_message
 from tests.support.laws.cuts import cut, singly

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from octoroute.errors import UpstreamError
-from octoroute.transports.content import PIECE
-from octoroute.transports.native.connection import READ_BYTES, Connection
-from octoroute.transports.native.exchange import Exchange
+from octoroute.upstream.transports.content import PIECE
+from octoroute.upstream.transports.native.connection import READ_BYTES, Connection
+from octoroute.upstream.transports.native.exchange import Exchange
 from tests.support.laws.cuts import cut, singly
 
 WORDS = (

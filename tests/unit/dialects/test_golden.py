@@ -10,17 +10,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from octoroute.dialects.anthropic import asking as to_anthropic
-from octoroute.dialects.anthropic.decoder import AnthropicDecoder
-from octoroute.dialects.anthropic.encoder import AnthropicEncoder
-from octoroute.dialects.anthropic.question import read_question
-from octoroute.dialects.gemini import asking as to_gemini
-from octoroute.dialects.gemini.decoder import GeminiDecoder
-from octoroute.dialects.openai import asking as to_openai
-from octoroute.dialects.openai.decoder import OpenAIDecoder
-from octoroute.dialects.openai.encoder import OpenAIEncoder
-from octoroute.dialects.openai.quirks import preset
-from octoroute.dialects.responses.encoder import ResponsesEncoder
+from octoroute.dialects.anthropic import request_encoder as to_anthropic
+from octoroute.dialects.anthropic.request_decoder import read_question
+from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
+from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
+from octoroute.dialects.gemini import request_encoder as to_gemini
+from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
+from octoroute.dialects.openai import request_encoder as to_openai
+from octoroute.dialects.openai.compat import preset
+from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
+from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
+from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
 from tests.support.chunks import numbered
 
 GOLDEN = Path(__file__).parents[2] / "golden"

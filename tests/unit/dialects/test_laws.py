@@ -9,30 +9,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octoroute.conversation import Conversation, Role, Text, ToolCall, ToolResult
-from octoroute.dialects import history
-from octoroute.dialects.anthropic import asking as to_anthropic
-from octoroute.dialects.anthropic.answer import read_whole as read_anthropic
-from octoroute.dialects.anthropic.answer import write_whole as write_anthropic
-from octoroute.dialects.anthropic.decoder import AnthropicDecoder
-from octoroute.dialects.anthropic.encoder import AnthropicEncoder
+from octoroute.dialects.anthropic import request_encoder as to_anthropic
 from octoroute.dialects.anthropic.errors import error_event as write_anthropic_event
-from octoroute.dialects.anthropic.question import read_question as read_anthropic_question
-from octoroute.dialects.errors import failed_event
-from octoroute.dialects.filters import StopAt, ThinkTags
-from octoroute.dialects.gemini import asking as to_gemini
-from octoroute.dialects.gemini.decoder import GeminiDecoder
-from octoroute.dialects.openai import asking as to_openai
-from octoroute.dialects.openai.answer import read_whole as read_openai
-from octoroute.dialects.openai.answer import write_whole as write_openai
-from octoroute.dialects.openai.decoder import OpenAIDecoder
-from octoroute.dialects.openai.encoder import OpenAIEncoder
+from octoroute.dialects.anthropic.request_decoder import read_question as read_anthropic_question
+from octoroute.dialects.anthropic.response import read_whole as read_anthropic
+from octoroute.dialects.anthropic.response import write_whole as write_anthropic
+from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
+from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
+from octoroute.dialects.gemini import request_encoder as to_gemini
+from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
+from octoroute.dialects.openai import request_encoder as to_openai
+from octoroute.dialects.openai.compat import PRESETS, preset
 from octoroute.dialects.openai.errors import error_event as write_openai_event
-from octoroute.dialects.openai.question import read_question as read_openai_question
-from octoroute.dialects.openai.quirks import PRESETS, preset
-from octoroute.dialects.sse import Cutter, read_frames
+from octoroute.dialects.openai.request_decoder import read_question as read_openai_question
+from octoroute.dialects.openai.response import read_whole as read_openai
+from octoroute.dialects.openai.response import write_whole as write_openai
+from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
+from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
+from octoroute.dialects.request import message_order
+from octoroute.dialects.response.errors import failed_event
+from octoroute.dialects.response.filters import StopAt, ThinkTags
+from octoroute.dialects.response.sse import Cutter, read_frames
+from octoroute.domain.conversation import Conversation, Role, Text, ToolCall, ToolResult
+from octoroute.domain.events import Failed, Finished, ToolCallDelta
 from octoroute.errors import BadRequest, Broke, Declined, OctorouteError, UpstreamError
-from octoroute.events import Failed, Finished, ToolCallDelta
 from tests.support.anthropic_stream import check, frames_of
 from tests.support.chunks import DONE, anthropic, chunk, numbered, openai_message, sse, tool, tools, usage
 
@@ -241,11 +241,11 @@ def essence(conversation: Conversation):
     system = "".join("".join(block.text.split()) for block in conversation.system)
     if system:
         found.append((("text", Role.USER), system))
-    for turn in history.tidied(conversation).turns:
+    for turn in message_order.tidied(conversation).turns:
         for block in turn.content:
             match block:
                 case Text(text=text) if text.strip():
-                    said = "".join(text.removeprefix(history.SYSTEM_MARK).split())
+                    said = "".join(text.removeprefix(message_order.SYSTEM_MARK).split())
                     if found and found[-1][0] == ("text", turn.role):
                         found[-1] = (found[-1][0], found[-1][1] + said)
                     else:
@@ -254,7 +254,7 @@ def essence(conversation: Conversation):
                     pairs[id] = len(pairs)
                     found.append((("call", pairs[id]), name, json.loads(arguments or "{}")))
                 case ToolResult(call_id=id, is_error=bad):
-                    found.append((("result", pairs[id]), "".join(history.result_text(block).split()), bad))
+                    found.append((("result", pairs[id]), "".join(message_order.result_text(block).split()), bad))
     return found
 
 
@@ -272,7 +272,7 @@ def test_a_question_survives_the_trip_from_anthropic_to_openai_and_back(turns):
 
 def calls_last(found):
     """OpenAI's message says its text before its calls, whatever order they were made in; tool names as the wire has them."""
-    from octoroute.dialects.ids import safe_name
+    from octoroute.dialects.request.ids import safe_name
 
     ordered, group = [], []
     for item in found:
@@ -510,7 +510,7 @@ def test_many_calls_in_a_turn_are_paired_in_time():
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": name(n), "content": str(n)}]} for n in range(MANY)
         ]
         asked = {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": calls}, *results]}
-        turns = history.tidied(read_anthropic_question(json.dumps(asked).encode())).turns
+        turns = message_order.tidied(read_anthropic_question(json.dumps(asked).encode())).turns
         answers = turns[-1].content
         assert [answer.content[0].text for answer in answers] == [str(number) for number in range(MANY)]
         assert len({answer.call_id for answer in answers}) == MANY

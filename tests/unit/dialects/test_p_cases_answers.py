@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from octoroute.dialects.anthropic.answer import write_whole
 from octoroute.dialects.anthropic.errors import error_event, error_status, write_error
-from octoroute.dialects.errors import read_told, read_upstream_error, retry_after_s
-from octoroute.dialects.openai.answer import read_whole
+from octoroute.dialects.anthropic.response import write_whole
+from octoroute.dialects.openai.response import read_whole
+from octoroute.dialects.response.errors import read_told, read_upstream_error, retry_after_s
 from octoroute.errors import BadRequest, Broke, Declined, Misconfigured, Overloaded, Throttled, Unauthorized, UpstreamError
 from tests.support.chunks import numbered
 
@@ -62,8 +62,8 @@ def test_p96_content_in_typed_parts():
 
 
 def test_p96_typed_parts_are_taken_back():
-    from octoroute.conversation import Text, Thinking
-    from octoroute.dialects.openai.question import read_question
+    from octoroute.dialects.openai.request_decoder import read_question
+    from octoroute.domain.conversation import Text, Thinking
 
     parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "Hi"}]
     for message in ({"content": parts}, {"content": "Hi", "reasoning": "hm"}, {"content": "Hi", "reasoning_content": "hm"}):
@@ -72,8 +72,8 @@ def test_p96_typed_parts_are_taken_back():
 
 
 def test_p41_a_whole_answer_to_a_client_that_streams():
-    from octoroute.dialects.anthropic.encoder import AnthropicEncoder
-    from octoroute.dialects.openai.encoder import OpenAIEncoder
+    from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
+    from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
     from tests.support.anthropic_stream import check
     from tests.support.chunks import openai_message
 

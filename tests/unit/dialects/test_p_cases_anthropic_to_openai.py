@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from octoroute.dialects.anthropic.answer import read_whole
-from octoroute.dialects.anthropic.decoder import AnthropicDecoder
-from octoroute.dialects.openai.answer import write_whole
-from octoroute.dialects.openai.encoder import OpenAIEncoder
+from octoroute.dialects.anthropic.response import read_whole
+from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
+from octoroute.dialects.openai.response import write_whole
+from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
 from tests.support.chunks import anthropic, numbered, openai_events, openai_message
 
 START = anthropic("message_start", message={"id": "msg_1", "model": "claude", "usage": {"input_tokens": 25, "output_tokens": 1}})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from octoroute.conversation import Conversation, Tool
-from octoroute.dialects.anthropic.encoder import AnthropicEncoder
-from octoroute.dialects.openai.decoder import OpenAIDecoder
-from octoroute.dialects.sse import Cutter
-from octoroute.events import Failed, Finished, FinishReason
+from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
+from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
+from octoroute.dialects.response.sse import Cutter
+from octoroute.domain.conversation import Conversation, Tool
+from octoroute.domain.events import Failed, Finished, FinishReason
 from tests.support.anthropic_stream import check
 from tests.support.chunks import DONE, chunk, numbered, sse, tool, tools, usage
 
@@ -242,7 +242,7 @@ def test_p25_an_error_event_by_name():
 
 
 def test_p30_no_ping_before_the_start():
-    from octoroute.events import Ping
+    from octoroute.domain.events import Ping
 
     encoder = AnthropicEncoder(model="auto", new_id=numbered())
     assert encoder.encode([Ping()]) == b""
@@ -273,7 +273,7 @@ def test_p34_an_event_of_two_megabytes():
 
 
 def test_p62_surplus_stop_sequences_are_enforced():
-    from octoroute.dialects.filters import StopAt
+    from octoroute.dialects.response.filters import StopAt
 
     encoder = AnthropicEncoder(model="auto", new_id=numbered())
     decoder = StopAt(OpenAIDecoder(), ["</end>", "STOP"])
@@ -287,7 +287,7 @@ def test_p62_surplus_stop_sequences_are_enforced():
 
 
 def test_p66_tool_names_come_back_as_the_client_wrote_them():
-    from octoroute.dialects.ids import client_names, safe_name
+    from octoroute.dialects.request.ids import client_names, safe_name
 
     name = "mcp__" + "x" * 85 + ".read"
     names = client_names(Conversation(turns=(), tools=(Tool(name=name),)))
@@ -360,7 +360,7 @@ def test_stop_reason_of_vllm_names_the_sequence():
     ],
 )
 def test_think_tags(cuts, thinking, text):
-    from octoroute.dialects.filters import ThinkTags
+    from octoroute.dialects.response.filters import ThinkTags
 
     encoder = AnthropicEncoder(model="auto", new_id=numbered())
     decoder = ThinkTags(OpenAIDecoder())
@@ -381,7 +381,7 @@ def test_finished_reason_is_settled_by_content():
 
 
 def test_text_that_is_held_back_comes_before_the_tool_call():
-    from octoroute.dialects.filters import StopAt, ThinkTags
+    from octoroute.dialects.response.filters import StopAt, ThinkTags
 
     for make in (lambda: ThinkTags(OpenAIDecoder()), lambda: StopAt(OpenAIDecoder(), ["<end>"])):
         decoder, encoder = make(), AnthropicEncoder(model="auto", new_id=numbered())
@@ -391,9 +391,9 @@ def test_text_that_is_held_back_comes_before_the_tool_call():
 
 
 def test_nothing_follows_an_error():
-    from octoroute.dialects.openai.encoder import OpenAIEncoder
+    from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
+    from octoroute.domain.events import TextDelta
     from octoroute.errors import Broke
-    from octoroute.events import TextDelta
 
     for encoder in (AnthropicEncoder(model="auto"), OpenAIEncoder(model="auto", created_s=1)):
         encoder.encode([TextDelta("a")])

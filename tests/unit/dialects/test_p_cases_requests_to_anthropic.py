@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from octoroute.dialects.anthropic.asking import write_question
-from octoroute.dialects.openai.question import read_question
+from octoroute.dialects.anthropic.request_encoder import write_question
+from octoroute.dialects.openai.request_decoder import read_question
 from octoroute.errors import BadRequest
 
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
@@ -227,8 +227,8 @@ def test_a_structured_answer():
 
 def test_a_forced_structured_answer_comes_back_as_text():
     from octoroute.dialects.anthropic.outbound import AnthropicOutbound
-    from octoroute.events import Finished, FinishReason, TextDelta, ToolCallStarted
-    from octoroute.types import Endpoint, Tier
+    from octoroute.domain.endpoint import Endpoint, Tier
+    from octoroute.domain.events import Finished, FinishReason, TextDelta, ToolCallStarted
 
     endpoint = Endpoint(id="e", name="e", tier=Tier.FAST, kind="anthropic", provider="anthropic", base_url="http://x", model=OLD)
     wanted = {"type": "json_schema", "json_schema": {"name": "out", "schema": {"type": "object", "properties": {}}}}

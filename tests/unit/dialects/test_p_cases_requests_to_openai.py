@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from octoroute.dialects.anthropic.question import read_question
-from octoroute.dialects.ids import safe_name
-from octoroute.dialects.openai.asking import surplus_stops, unsayable, write_question
-from octoroute.dialects.openai.quirks import PRESETS, Quirks, preset, quirks_of
+from octoroute.dialects.anthropic.request_decoder import read_question
+from octoroute.dialects.openai.compat import PRESETS, Quirks, preset, quirks_of
+from octoroute.dialects.openai.request_encoder import surplus_stops, unsayable, write_question
+from octoroute.dialects.request.ids import safe_name
+from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.errors import BadRequest
-from octoroute.types import Endpoint, Tier
 
 PNG = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0"}}
 TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {"a": {"type": "string"}}}}

@@ -1,0 +1,47 @@
+"""Who is asked, in which order: a permutation of those who may be asked now. A new policy is a file and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from octoroute.balancing.eligibility import FALLS_TO, cost_usd, estimated_tokens, fits, size, unfit
+from octoroute.balancing.policies import consistent_hash, least_cost, least_latency, least_request, provider_order, round_robin
+from octoroute.balancing.policies import weighted_random as by_weight
+from octoroute.balancing.policies.base import Asked, Builder, Policy, Random, Senses
+from octoroute.balancing.policies.weighted_random import Weighted, weighted
+
+__all__ = [
+    "FALLS_TO",
+    "ORDERS",
+    "POLICIES",
+    "Asked",
+    "Builder",
+    "Policy",
+    "Random",
+    "Senses",
+    "Weighted",
+    "cost_usd",
+    "estimated_tokens",
+    "fits",
+    "size",
+    "unfit",
+    "weighted",
+]
+
+POLICIES: Mapping[str, Builder] = {
+    "weighted": by_weight.build,
+    "round_robin": round_robin.build,
+    "random": by_weight.build_random,
+    "least_busy": least_request.build,
+    "fastest": least_latency.build,
+    "cheapest": least_cost.build,
+    "sticky": consistent_hash.build,
+}
+"""How endpoints of one priority take turns, by the name `selection.policy` knows."""
+
+ORDERS: Mapping[str, Builder] = {
+    "priority": provider_order.build_priority,
+    "round_robin": provider_order.build_round_robin,
+    "random": provider_order.build_random,
+}
+"""How providers follow one another, by the name `selection.order` knows; its "endpoint" leaves the word to the policy."""

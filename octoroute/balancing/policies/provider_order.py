@@ -1,0 +1,78 @@
+"""Provider by provider, and through the models of each in the order of the file: `selection.order`.
+
+A provider here is a name at one address with one key, because that is what fails as a whole. Each candidate is there once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from octoroute.balancing.policies.base import Asked, Plain, Random, Senses
+from octoroute.balancing.policies.round_robin import Turns
+from octoroute.balancing.policies.weighted_random import race
+from octoroute.domain.endpoint import Endpoint, FailureDomain, failure_domain
+
+
+def grouped(available: Sequence[Endpoint]) -> list[list[Endpoint]]:
+    """Providers as the file has them, each with its models in order."""
+    groups: dict[FailureDomain, list[Endpoint]] = {}
+    for endpoint in available:
+        groups.setdefault(failure_domain(endpoint), []).append(endpoint)
+    for models in groups.values():
+        models.sort(key=lambda endpoint: endpoint.position)
+    return list(groups.values())
+
+
+class ByPriority(Plain):
+    """Equals in file order; by chance and weight where somebody gave them weights."""
+
+    by_provider = True
+
+    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
+        groups = grouped(available)
+        weighty = {_priority(models) for models in groups if any(endpoint.weight != 1.0 for endpoint in models)}
+        groups.sort(key=lambda models: (-_priority(models), race(models[0], random) if _priority(models) in weighty else 0.0))
+        return [endpoint for models in groups for endpoint in models]
+
+
+class InTurn(Plain):
+    """The next one is first, once a request; the others follow in the same rotation. Each tier has its own."""
+
+    by_provider = True
+    learns = True
+
+    def __init__(self) -> None:
+        self._turns = Turns()
+
+    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
+        groups = grouped(available)
+        groups.sort(key=lambda models: self._turns.waited((models[0].tier, failure_domain(models[0]))))
+        return [endpoint for models in groups for endpoint in models]
+
+    def took(self, first: Endpoint) -> None:
+        self._turns.took((first.tier, failure_domain(first)))
+
+
+class AtRandom(Plain):
+    by_provider = True
+
+    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
+        groups = [(random(), models) for models in grouped(available)]
+        groups.sort(key=lambda group: group[0])
+        return [endpoint for _, models in groups for endpoint in models]
+
+
+def _priority(models: Sequence[Endpoint]) -> int:
+    return max(endpoint.priority for endpoint in models)
+
+
+def build_priority(senses: Senses) -> ByPriority:  # noqa: ARG001 - a builder's signature
+    return ByPriority()
+
+
+def build_round_robin(senses: Senses) -> InTurn:  # noqa: ARG001
+    return InTurn()
+
+
+def build_random(senses: Senses) -> AtRandom:  # noqa: ARG001
+    return AtRandom()

@@ -1,0 +1,79 @@
+"""What a terminal shows when the gateway starts: the providers with their models, the address, the limits, who may come in. Pure.
+
+The form is that of the proxy whose users we want to feel at home (BIG, MIDDLE, SMALL are deep, balanced, fast).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from octoroute.config.schema import Config
+from octoroute.domain.endpoint import Endpoint, Tier
+from octoroute.domain.version import __version__
+from octoroute.telemetry.logging import RESET, colour_of, colours_of
+
+_HEADER = "\x1b[1;96m"
+MARKS: Mapping[str, tuple[str, str, str]] = {
+    "healthy": ("✓", "+", "\x1b[92m"),
+    "error": ("✗", "x", "\x1b[91m"),
+    "warning": ("⚠", "!", "\x1b[93m"),
+    "info": ("ℹ", "i", "\x1b[94m"),  # noqa: RUF001 - the sign, not the letter
+}
+"""By status: the mark, what stands for it where only ASCII can be written, and its colour."""
+
+_CLASSES = ((Tier.DEEP, "BIG (OPUS)"), (Tier.BALANCED, "MIDDLE (SONNET)"), (Tier.FAST, "SMALL (HAIKU)"))
+
+
+class Pen:
+    def __init__(self, *, colours: bool, plain: bool) -> None:
+        """`plain`: ASCII only."""
+        self._colours = colours
+        self._plain = plain
+
+    def paint(self, text: str, colour: str) -> str:
+        return f"{colour}{text}{RESET}" if self._colours else text
+
+    def mark(self, status: str) -> str:
+        sign, plain, colour = MARKS[status]
+        return self.paint(plain if self._plain else sign, colour)
+
+
+def banner(config: Config, pen: Pen) -> Iterator[str]:
+    """Its lines."""
+    yield pen.paint(f"octoroute {__version__}", _HEADER)
+    by_provider: dict[str, list[Endpoint]] = {}
+    for endpoint in config.endpoints:
+        by_provider.setdefault(endpoint.provider, []).append(endpoint)
+    known = colours_of(endpoint.provider for endpoint in config.endpoints)
+    for name, endpoints in sorted(by_provider.items(), key=lambda item: -max(endpoint.priority for endpoint in item[1])):
+        priority = max(endpoint.priority for endpoint in endpoints)
+        yield f"{pen.paint(f'[{name}]', colour_of(name, known))} Priority: {priority}"
+        for tier, title in _CLASSES:
+            models = _models(endpoints, tier)
+            if models:
+                yield f"   {title}: {', '.join(models)}"
+    yield from (f"{pen.mark('warning')} {warning}" for warning in config.warnings)
+    yield f"{pen.mark('healthy')} {_count(len(by_provider), 'provider')}, {_count(len(config.endpoints), 'endpoint')}"
+    yield f"{pen.mark('info')} {_settings(config)}"
+
+
+def _models(endpoints: Iterable[Endpoint], tier: Tier) -> list[str]:
+    return list(dict.fromkeys(endpoint.model for endpoint in endpoints if endpoint.tier is tier))
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def _settings(config: Config) -> str:
+    server, auth = config.server, config.auth
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    return ", ".join(
+        (
+            f"address {host}:{server.port or '(a free port)'}",
+            f"requests up to {server.max_request_bytes} bytes and {server.request_timeout_seconds:g} s",
+            f"{config.retry.max_attempts or 'all'} attempts",
+            f"client keys {len(auth.keys) or 'off'}",
+            f"admin keys {len(auth.admin_keys) or 'off'}",
+        )
+    )

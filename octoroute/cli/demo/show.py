@@ -1,0 +1,192 @@
+"""The whole show: simulated servers on sockets of their own, the gateway as it is always run, the tour, and what to do next."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+
+from octoroute.cli.demo.models import ModelServer
+from octoroute.cli.demo.screen import Screen
+from octoroute.cli.demo.script import CAST
+from octoroute.cli.demo.tour import Tour
+from octoroute.config import Config, loads
+from octoroute.config.schema import Server as ServerTable
+from octoroute.domain.version import __version__
+from octoroute.errors import OctorouteError
+from octoroute.runtime.tasks import Owner
+from octoroute.server.process import run
+from octoroute.server.uvicorn_server import Server, address, bind
+from octoroute.telemetry import logging
+
+HOST = "127.0.0.1"
+USUAL_PORT = ServerTable().port
+
+
+async def show(*, port: int | None, once: bool, screen: Screen, env: Mapping[str, str]) -> None:
+    """Until SIGINT or SIGTERM, or with `once` until the tour is over. Raises OctorouteError."""
+    servers = [ModelServer(character) for character in CAST]
+    logging.configure(level="error", style="console", env=env)  # the tour has the stage
+    gateway_port = free_port(port)
+    async with simulated(servers) as addresses:
+        config = configuration(addresses, gateway_port)
+        host = Host(screen, servers, addresses, once=once, env=env)
+        await run(config, load=lambda: config, ready=host.welcome, stopping=host.leave)
+        await host.end()
+
+
+class Host:
+    """Leads through the evening: welcomes when the gateway is ready, leaves when it stops."""
+
+    def __init__(
+        self, screen: Screen, servers: Sequence[ModelServer], addresses: Sequence[str], *, once: bool, env: Mapping[str, str]
+    ) -> None:
+        self._screen = screen
+        self._servers = servers
+        self._addresses = addresses
+        self._once = once
+        self._env = env
+        self._owner = Owner()
+        self._tour: asyncio.Task[None] | None = None
+        self._leaving = False
+
+    def welcome(self, url: str) -> None:
+        if not self._leaving:
+            self._tour = self._owner.start("tour", self._evening(url))
+
+    def leave(self) -> None:
+        self._leaving = True
+        if self._tour is not None:
+            self._tour.cancel()  # no harm when it is over
+
+    async def end(self) -> None:
+        """Raises what ended the tour early."""
+        if self._tour is None:
+            return
+        await asyncio.wait([self._tour])
+        if self._tour.cancelled():
+            self._screen.line()
+        else:
+            self._tour.result()
+
+    async def _evening(self, url: str) -> None:
+        try:
+            self._screen.line("\n".join(opening(self._screen, self._servers, self._addresses, url)))
+            await Tour(self._screen, self._servers).guide(url)
+            self._screen.line("\n".join(closing(self._screen, url, once=self._once)))
+        except Exception:
+            signal.raise_signal(signal.SIGTERM)  # as an operator would: everything ends in order
+            raise
+        if self._once:
+            signal.raise_signal(signal.SIGTERM)
+        else:
+            logging.configure(level="info", style="console", env=self._env)
+
+
+def free_port(wanted: int | None) -> int:
+    """The wanted one, or else the usual one if it is free, or else 0. Raises OctorouteError when the wanted one is taken."""
+    try:
+        bind(HOST, USUAL_PORT if wanted is None else wanted).close()
+    except OctorouteError as error:
+        if wanted is None:
+            return 0
+        raise OctorouteError(f"port {wanted} is taken or not allowed; choose another with --port, or leave it out") from error
+    return USUAL_PORT if wanted is None else wanted
+
+
+@asynccontextmanager
+async def simulated(servers: Sequence[ModelServer]) -> AsyncGenerator[list[str], None]:
+    """The servers' base URLs, one each, while they run."""
+    listeners = [bind(HOST, 0) for _ in servers]
+    processes = [
+        Server(uvicorn.Config(server, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=1))
+        for server in servers
+    ]
+    tasks = [
+        asyncio.ensure_future(process.serve(sockets=[listener])) for process, listener in zip(processes, listeners, strict=True)
+    ]
+    try:
+        yield [f"{address(listener)}/v1" for listener in listeners]
+    finally:
+        for process in processes:
+            process.should_exit = True
+        await asyncio.gather(*tasks)
+        for listener in listeners:
+            listener.close()
+
+
+def configuration(addresses: Sequence[str], port: int) -> Config:
+    """What a person with these three servers would write. The large machine keeps a spare of the medium model."""
+    small, medium, large = addresses
+    return loads(
+        f"""
+        server.port = {port}
+        routing.router_tier = "fast"
+        [[models.fast]]
+        name = "sim-small"
+        id = "fast-a"
+        base_url = "{small}"
+        [[models.balanced]]
+        name = "sim-medium"
+        id = "balanced-a"
+        base_url = "{medium}"
+        priority = 2
+        [[models.balanced]]
+        name = "sim-medium"
+        id = "balanced-b"
+        base_url = "{large}"
+        [[models.deep]]
+        name = "sim-large"
+        id = "deep-a"
+        base_url = "{large}"
+        """,
+        Path("demo.toml"),
+        {},
+    )
+
+
+def opening(screen: Screen, servers: Sequence[ModelServer], addresses: Sequence[str], url: str) -> list[str]:
+    lines = [
+        "",
+        f"     .---.      {screen.paint(f'octoroute {__version__}', 'bold')}",
+        "    ( o o )     one address in front of all your models",
+        "   _/|/|\\|\\_    ",
+        "",
+        f"  {screen.paint('gateway', 'bold')}             {screen.paint(url, 'link')}",
+    ]
+    for server, base_url in zip(servers, addresses, strict=True):
+        tier = server.character.tier
+        model = server.character.models[0]
+        lines.append(f"   └─▶ {screen.paint('●', tier)} {tier:<8}   {model:<11} {screen.paint(base_url, 'dim')}")
+    lines.append(screen.paint("  The three model servers are simulated; the gateway and all HTTP between them are real.", "dim"))
+    return lines
+
+
+def closing(screen: Screen, url: str, *, once: bool) -> list[str]:
+    if once:
+        return [
+            "",
+            f"  `octoroute demo` keeps it running for you; `octoroute init` puts {screen.paint('your', 'bold')} models behind it.",
+            "",
+        ]
+    return [
+        "",
+        f"  {screen.paint('Your turn.', 'bold')} {screen.paint(url, 'link')} keeps serving until Ctrl+C. In another terminal:",
+        "",
+        f"  curl -N {url}/v1/chat/completions -H 'content-type: application/json' \\",
+        """    -d '{"model": "auto", "stream": true, "messages": [{"role": "user", "content": "Tell me a story"}]}'""",
+        "",
+        screen.paint("  # Python: pip install openai", "dim"),
+        "  from openai import OpenAI",
+        f'  client = OpenAI(base_url="{url}/v1", api_key="not-needed")',
+        '  answer = client.chat.completions.create(model="auto", messages=[{"role": "user", "content": "Hi!"}])',
+        "  print(answer.choices[0].message.content)",
+        "",
+        f"  {screen.paint(f'{url}/models', 'link')} shows the endpoints, {screen.paint(f'{url}/metrics', 'link')} the numbers.",
+        f"  With your own models: {screen.paint('octoroute init', 'bold')}. Every request shows up below.",
+        "",
+    ]

@@ -1,0 +1,78 @@
+"""How endpoints are connected to, and with whose key: what these settings need of each other, and of the files they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import msgspec
+
+from octoroute.config import rules
+from octoroute.config.environment import child
+from octoroute.config.reader import Reader
+from octoroute.config.schema import EndpointTable, File, ProviderTable, TlsTable
+from octoroute.domain.endpoint import Endpoint, Tls
+
+
+def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, reader: Reader) -> Tls | None:
+    """The endpoint's own, or its provider's; None when nothing is said."""
+    own = table.tls != TlsTable()
+    said = table.tls if own else provider.tls
+    where = child(path if own else shared, "tls")
+    if said == TlsTable():
+        return None
+    pins = frozenset(pin for text in said.pin_sha256 if (pin := rules.pin_of(text)))
+    found = Tls(
+        ca_file=said.ca_file or None, client_cert=said.client_cert or None, client_key=said.client_key or None, pins_sha256=pins
+    )
+    if found == Tls():
+        return None
+    if reader.wrong(where):
+        return found
+    # Half the package's start-up time, for those who have such files.
+    from octoroute.upstream.transports import trust  # noqa: PLC0415
+
+    for key, text in trust.problems(found):
+        reader.problem(child(where, key), text)
+    base_url = table.base_url or provider.base_url or ""
+    if base_url.startswith("http://"):
+        reader.problem(where, f"cannot be held to over http://; write https:// in the base_url of {path}, or remove it")
+    return msgspec.structs.replace(found, version=trust.version(found))
+
+
+def check(file: File, endpoints: Iterable[Endpoint], reader: Reader) -> None:
+    """Once for each provider that is in use."""
+    forwarding: dict[str, Endpoint] = {}
+    proxied: set[str] = set()
+    for endpoint in endpoints:
+        if endpoint.forward_client_key:
+            forwarding.setdefault(endpoint.provider, endpoint)
+            others = {_origin(other) for other in forwarding.values()}
+            if len(others | {_origin(endpoint)}) > 1:
+                first = next(iter(forwarding))
+                _once(
+                    reader,
+                    child(child("providers", endpoint.provider), "forward_client_key"),
+                    f"would send the keys of clients to {urlsplit(endpoint.base_url).netloc}, and {first} sends them to "
+                    f"{urlsplit(forwarding[first].base_url).netloc}; a key is meant for one vendor, so set it for one of them",
+                )
+        if endpoint.proxy is not None:
+            proxied.add(endpoint.provider)
+    if file.auth.keys:
+        for name in forwarding:
+            path = child(child("providers", name), "forward_client_key")
+            reader.problem(path, "would send the gateway's own keys to a vendor, for [auth] keys is set; remove one of the two")
+    if file.server.upstream != "aiohttp":
+        for name in sorted(proxied):
+            path = child(child("providers", name), "proxy")
+            reader.problem(path, 'is not possible with our own HTTP client; set server.upstream = "aiohttp", or remove it')
+
+
+def _origin(endpoint: Endpoint) -> tuple[str, str]:
+    url = urlsplit(endpoint.base_url)
+    return url.scheme, url.netloc
+
+
+def _once(reader: Reader, path: str, text: str) -> None:
+    if not reader.wrong(path):
+        reader.problem(path, text)

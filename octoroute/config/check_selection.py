@@ -1,0 +1,57 @@
+"""What the tables about choosing endpoints cannot know one by one: rules that aim at nothing, an order and a policy. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from octoroute.config.environment import child
+from octoroute.config.reader import Reader, nearest
+from octoroute.config.schema import File, RuleTable, Selection
+from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
+
+ACTIONS = ("tier", "endpoint", "provider", "reject")
+
+
+def check_selection(file: File, built: Sequence[tuple[str, Endpoint]], reader: Reader) -> None:
+    selection = file.selection
+    if selection.order != "endpoint" and selection.policy != Selection().policy:
+        reader.problem(
+            "selection.policy",
+            f'"{selection.policy}" has no say when selection.order is "{selection.order}", which orders all endpoints itself; '
+            "remove one of them",
+        )
+    endpoints = [endpoint for group, endpoint in built if group in CHAT_TIERS]
+    taken: dict[str, int] = {}
+    for index, rule in enumerate(file.routing.rules):
+        path = child("routing.rules", index)
+        if rule.name and taken.setdefault(rule.name, index) != index:
+            reader.problem(child(path, "name"), f"{reader.show(child(path, 'name'), rule.name)} is another rule's; rename it")
+        _check_rule(rule, path, endpoints, reader)
+
+
+def _check_rule(rule: RuleTable, path: str, endpoints: Sequence[Endpoint], reader: Reader) -> None:
+    actions = [name for name in ACTIONS if getattr(rule, name) is not None]
+    if len(actions) > 1:
+        reader.problem(path, f"has {' and '.join(actions)}, and can do only one of them; remove the others")
+    elif not actions and rule.policy is None and not reader.wrong(path):
+        reader.problem(path, f"does nothing; give it one of {', '.join(ACTIONS)}, or a policy")
+    if rule.reject is not None and rule.policy is not None:
+        reader.problem(path, "has reject and policy, but what is rejected goes nowhere; remove one of them")
+    if rule.min_tokens is not None and rule.max_tokens is not None and rule.min_tokens > rule.max_tokens:
+        reader.problem(child(path, "min_tokens"), f"{rule.min_tokens} is more than max_tokens, so it never applies; lower it")
+    names = [name for endpoint in endpoints for name in (endpoint.name, endpoint.id)]
+    _check_target(rule.endpoint, child(path, "endpoint"), names, "name or id of a configured endpoint", reader)
+    _check_target(
+        rule.provider, child(path, "provider"), [endpoint.provider for endpoint in endpoints], "provider of an endpoint", reader
+    )
+    if rule.tier is not None and endpoints and not any(endpoint.tier is rule.tier for endpoint in endpoints):
+        reader.problem(child(path, "tier"), f'"{rule.tier}" has no endpoint; add one, or choose another tier')
+
+
+def _check_target(name: str | None, path: str, known: Iterable[str], what: str, reader: Reader) -> None:
+    known = list(dict.fromkeys(known))
+    if name is None or name in known or not known or reader.wrong("models"):
+        return
+    close = nearest(name, known)
+    remedy = f'did you mean "{close}"?' if close else f"there are {', '.join(known[:20])}"
+    reader.problem(path, f"{reader.show(path, name)} is no {what}; {remedy}")

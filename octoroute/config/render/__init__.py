@@ -1,0 +1,1 @@
+"""Text made from the schema: the template, the reference page, a starter configuration."""

@@ -1,0 +1,170 @@
+"""docs/configuration.md, read off the schema. Pure; a test holds the committed page to it.
+
+Write it anew with `python -m octoroute.config.render.reference > docs/configuration.md`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from octoroute.config import schema
+from octoroute.config.describe import allowed, kind_of, toml
+from octoroute.config.render.template import template
+from octoroute.config.schema import Field, Names, Table, fields
+
+_OPENING = """\
+# Configuration
+
+<!-- Generated from octoroute/config/schema.py by `python -m octoroute.config.render.reference`. Do not edit. -->
+
+octoroute reads one file. Without `--config FILE` it takes the first of these in the current directory:
+{discovered}.
+The suffix tells the format: `.json`, `.yaml` and `.yml`; everything else is TOML. The keys are the same in all of them.
+
+A file whose `providers` is a list is claude-code-proxy's, and is [read as that](migrating.md). Without a file, `OPENAI_API_KEY` and
+its like in the environment are [the configuration](migrating.md#from-the-environment-of-claude-code-proxy).
+
+| command | does |
+|---|---|
+| `octoroute init` | looks for model servers and vendor keys on this machine and writes a file that uses them |
+| `octoroute config -o config.toml` | writes the template below |
+| `octoroute import FILE` | turns another program's file, or one in JSON or YAML, into TOML |
+| `octoroute migrate --from-env` | turns another program's environment variables into a file |
+| `octoroute check` | says everything that is wrong with the file, with the key and the remedy |
+
+The smallest configuration is one endpoint:
+
+```toml
+[[models.balanced]]
+name = "qwen3-8b"
+base_url = "http://127.0.0.1:11434/v1"
+```
+
+The same in YAML:
+
+```yaml
+models:
+  balanced:
+    - name: qwen3-8b
+      base_url: http://127.0.0.1:11434/v1
+```
+
+## Environment variables
+
+Inside any text value `${{NAME}}` stands for an environment variable, `${{NAME:-default}}` for a variable that may be missing or
+empty, and `$$` for a dollar sign. A variable that is not set is an error, except in a provider with `enabled = false`. A `.env`
+file in the current directory is read too; variables of the process win over it. Where a number or true and false is wanted,
+`port = "${{PORT}}"` is converted. What a variable holds is only ever that value: it cannot add keys or tables, it is not
+searched for further references, and it is never printed in an error.
+
+## Vendors and replicas
+
+Endpoints inherit from the provider they name, and their own keys win. An endpoint that has a `base_url` and names no provider
+inherits nothing, so that the key in `[providers.openai]` is not sent to every other server. Replicas of one model share its name;
+health and load are kept for each endpoint by its `id`.
+
+```toml
+[server]
+host = "0.0.0.0"
+
+[auth]
+keys = ["${{OCTOROUTE_API_KEY}}"]
+
+[providers.openai]
+base_url = "https://api.openai.com/v1"
+api_key = "${{OPENAI_API_KEY}}"
+
+[[models.fast]]
+name = "qwen3-8b"
+id = "fast-a"
+base_url = "http://10.0.0.1:8000/v1"
+weight = 3.0
+max_in_flight = 16
+
+[[models.fast]]
+name = "qwen3-8b"
+id = "fast-b"
+base_url = "http://10.0.0.2:8000/v1"
+
+[[models.deep]]
+name = "gpt-4.1"
+provider = "openai"
+context_window = 1000000
+price = {{ input = 2.0, cached = 0.5, output = 8.0 }}
+```
+
+## What is refused
+
+Everything that is wrong is reported at once, each with its key: unknown keys and tables (with the nearest known one), wrong types,
+numbers out of range, an id that is there twice, the same name in two tiers, a name or id that is one of {reserved} in any case, a
+provider or strategy that does not exist, a `base_url` with a user name, a query or a fragment, and no endpoint at all.
+
+One thing is only a warning: a host that other machines can reach while `[auth]` has no keys.
+"""
+
+_TABLES: tuple[tuple[str, type[Table]], ...] = (
+    ("[server]", schema.Server),
+    ("[providers.NAME]", schema.ProviderTable),
+    ("[models]", schema.Models),
+    ("[[models.fast]], [[models.balanced]], [[models.deep]], [[models.embedding]]", schema.EndpointTable),
+    ("price", schema.PriceTable),
+    ("tls", schema.TlsTable),
+    ("[routing]", schema.Routing),
+    ("[routing.tiers]", schema.TierDescriptions),
+    ("[routing.router_timeouts]", schema.RouterTimeouts),
+    ("[routing.learned]", schema.Learned),
+    ("shares", schema.Shares),
+    ("thresholds", schema.LearnedThresholds),
+    ("[routing.cascade]", schema.Cascade),
+    ("[routing.sticky]", schema.Sticky),
+    ("[routing.shadow]", schema.Shadow),
+    ("[[routing.rules]]", schema.RuleTable),
+    ("[selection]", schema.Selection),
+    ("[retry]", schema.Retry),
+    ("[queue]", schema.Queue),
+    ("[health]", schema.Health),
+    ("[timeouts]", schema.Timeouts),
+    ("[context]", schema.Context),
+    ("[auth]", schema.Auth),
+    ("[cache]", schema.Cache),
+    ("[observability]", schema.Observability),
+    ("[logging]", schema.Logging),
+    ("[logging.traffic]", schema.TrafficLog),
+    ("[logging.rotation]", schema.Rotation),
+)
+
+
+def document(discovered: tuple[str, ...], reserved: tuple[str, ...], names: Names | None = None) -> str:
+    return "".join(_parts(discovered, reserved, names or Names()))
+
+
+def _parts(discovered: tuple[str, ...], reserved: tuple[str, ...], names: Names) -> Iterator[str]:
+    yield _OPENING.format(discovered=_quoted(discovered), reserved=_quoted(reserved))
+    yield "\n## Every key\n"
+    for title, table in _TABLES:
+        doc = " ".join((table.__doc__ or "").split())
+        yield f"\n### `{title}`\n\n{doc}\n\n| key | type | default | allowed | meaning |\n|---|---|---|---|---|\n"
+        for field in fields(table):
+            yield _row(field, names)
+    yield "\n## The template\n\nWhat `octoroute config` prints:\n\n```toml\n" + template(names) + "```\n"
+
+
+def _row(field: Field, names: Names) -> str:
+    key = field.key
+    default = (
+        "required" if key.required else "" if field.default is None or kind_of(field) == "table" else f"`{toml(field.default)}`"
+    )
+    among = allowed(field, names).replace(" | ", ", ")
+    return f"| `{field.name}` | {kind_of(field)} | {default} | {among} | {key.doc.replace('|', '/')} |\n"
+
+
+def _quoted(words: tuple[str, ...]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+if __name__ == "__main__":
+    from octoroute.config.load import DISCOVERED
+    from octoroute.config.rules import RESERVED
+
+    sys.stdout.write(document(DISCOVERED, RESERVED))

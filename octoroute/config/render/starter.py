@@ -1,0 +1,177 @@
+"""A first configuration for what was found on a machine: models of local servers, and vendor keys by the names of their variables.
+
+Pure. What a server says about itself is not trusted: a name is written only as one quoted text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from octoroute.config import rules
+from octoroute.config.describe import toml
+from octoroute.config.environment import escape
+from octoroute.config.schema import Names
+from octoroute.domain.endpoint import CHAT_TIERS, Tier
+
+MOST_MODELS = 200
+"""Of one server."""
+
+_BILLIONS = re.compile(r"(?<![a-z0-9.])(?:(\d{1,3})x)?(\d{1,5}(?:\.\d{1,3})?)(b|m)(?![a-z])")
+_EMBEDDERS = re.compile(r"embed|minilm|(?<![a-z])(?:bge|gte|e5)-")
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """A local model server that answered; `models` as it listed them."""
+
+    title: str
+    base_url: str
+    models: tuple[str, ...]
+
+
+class Vendor(msgspec.Struct, frozen=True, kw_only=True):
+    """`variables`: the key's names in the environment, the best first. `models`: fast, balanced, deep."""
+
+    kind: str
+    title: str
+    variables: tuple[str, ...]
+    base_url: str
+    models: tuple[str, ...] = ()
+
+
+VENDORS = (
+    Vendor(
+        kind="openai",
+        title="OpenAI",
+        variables=("OPENAI_API_KEY",),
+        base_url="https://api.openai.com/v1",
+        models=("gpt-4.1-nano", "gpt-4.1-mini", "gpt-4.1"),
+    ),
+    Vendor(
+        kind="anthropic",
+        title="Anthropic",
+        variables=("ANTHROPIC_API_KEY",),
+        base_url="https://api.anthropic.com/v1",
+        models=("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"),
+    ),
+    Vendor(
+        kind="gemini",
+        title="Google Gemini",
+        variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        models=("gemini-2.5-flash-lite", "gemini-2.5-flash", "gemini-2.5-pro"),
+    ),
+    Vendor(kind="azure", title="Azure OpenAI", variables=("AZURE_OPENAI_API_KEY",), base_url="${AZURE_OPENAI_ENDPOINT}"),
+)
+"""Azure has no models here: a deployment's name is its owner's choice."""
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A vendor whose key is in the environment, under this name."""
+
+    vendor: Vendor
+    variable: str
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One endpoint to be written."""
+
+    group: str
+    name: str
+    keys: Mapping[str, str]
+    billions: float
+
+
+def keys_in(env: Mapping[str, str]) -> tuple[Key, ...]:
+    """Those that a configuration could use. Azure counts only with its address, which is a variable too."""
+    found: list[Key] = []
+    for vendor in VENDORS:
+        variable = next((name for name in vendor.variables if env.get(name) and not rules.client_key(env[name])), None)
+        if variable and (vendor.kind != "azure" or not rules.base_url(env.get("AZURE_OPENAI_ENDPOINT", ""))):
+            found.append(Key(vendor, variable))
+    return tuple(found)
+
+
+def billions(model: str) -> float | None:
+    """Parameters as the name has them: the largest of `8b`, `0.6b`, `270m`, `8x7b` (56). None: it does not say."""
+    sizes = [
+        float(size) * (int(experts) if experts else 1) / (1000 if unit == "m" else 1)
+        for experts, size, unit in _BILLIONS.findall(model.lower())
+    ]
+    return max(sizes, default=None)
+
+
+def group(model: str) -> str:
+    """Below 14 billion parameters fast, from 50 on deep, between them or unsaid balanced; embedding models apart."""
+    if _EMBEDDERS.search(model.lower()):
+        return str(Tier.EMBEDDING)
+    size = billions(model)
+    if size is None:
+        return str(Tier.BALANCED)
+    return str(Tier.FAST if size < 14 else Tier.BALANCED if size < 50 else Tier.DEEP)
+
+
+def usable(model: str) -> bool:
+    return rules.model_name(model) is None and len(model) <= 200
+
+
+def starter(servers: Sequence[Server], keys: Sequence[Key], names: Names) -> str | None:
+    """The file's text; None when nothing was found that could answer."""
+    usable_keys = [key for key in keys if key.vendor.kind in names.kinds]
+    local = list(_local(servers))
+    taken = {line.name for line in local}  # a name means one tier, and a local proxy may list a vendor's models
+    lines = [*local, *(line for line in _vendors(usable_keys) if line.name not in taken)]
+    if not any(line.group != Tier.EMBEDDING for line in lines):
+        return None
+    return "".join(_text(servers, keys, lines, names))
+
+
+def _local(servers: Sequence[Server]) -> Iterator[Line]:
+    for server in servers:
+        for model in filter(usable, dict.fromkeys(server.models[:MOST_MODELS])):
+            yield Line(group(model), model, {"base_url": toml(server.base_url)}, billions(model) or 0)
+
+
+def _vendors(keys: Sequence[Key]) -> Iterator[Line]:
+    for key in keys:
+        for tier, model in zip(CHAT_TIERS, key.vendor.models, strict=False):
+            yield Line(str(tier), model, {"provider": toml(key.vendor.kind)}, -1)
+
+
+def _text(servers: Sequence[Server], keys: Sequence[Key], lines: Sequence[Line], names: Names) -> Iterator[str]:
+    yield (
+        "# Written by `octoroute init` from what it found:\n"
+        + "".join(f"#   {server.title} at {server.base_url}, {len(server.models)} models\n" for server in servers)
+        + "".join(f"#   {key.vendor.title}: {key.variable} in the environment\n" for key in keys)
+        + "# Check it with `octoroute check`, start with `octoroute`. Every key is explained in `octoroute config`.\n"
+        "#\n"
+        "# Tiers were guessed from the parameter counts in the names: below 14B fast, from 50B on deep, the rest balanced.\n"
+        "# Move a table to another tier by renaming it. In a tier the highest priority is asked first; the others take over.\n"
+        '\n[server]\nhost = "127.0.0.1"\nport = 3000\n\n[routing]\nstrategy = "learned"\n'
+    )
+    for key in keys:
+        yield from _provider(key, names)
+    for name in Tier:
+        yield from _tables(str(name), [line for line in lines if line.group == name])
+
+
+def _provider(key: Key, names: Names) -> Iterator[str]:
+    vendor = key.vendor
+    if vendor.kind not in names.kinds:
+        yield f"\n# {vendor.title}: this version has no provider of kind {vendor.kind}, so {key.variable} is not used.\n"
+        return
+    yield f"\n# {vendor.title}\n[providers.{vendor.kind}]\nkind = {toml(vendor.kind)}\nbase_url = {toml(vendor.base_url)}\n"
+    yield f"api_key = {toml(f'${{{key.variable}}}')}\n"
+    if not vendor.models:
+        yield f'# Add your deployments:\n#[[models.balanced]]\n#name = "your-deployment"\n#provider = {toml(vendor.kind)}\n'
+
+
+def _tables(name: str, lines: Sequence[Line]) -> Iterator[str]:
+    """Local before vendors, larger before smaller: the order of priority."""
+    ordered = sorted(lines, key=lambda line: -line.billions)
+    for index, line in enumerate(ordered):
+        yield f"\n[[models.{name}]]\nname = {toml(escape(line.name))}\n"
+        yield "".join(f"{key} = {value}\n" for key, value in line.keys.items())
+        yield f"priority = {min(255, len(ordered) - index)}\n"

@@ -1,0 +1,351 @@
+"""Conversation → a Messages request for an endpoint. Pure.
+
+What the format cannot say is left out and noted, for a warning header; what must not be lost makes the endpoint unfit.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from octoroute.dialects.anthropic.model_limits import Accepts, accepts
+from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
+from octoroute.dialects.request.ids import safe_name
+from octoroute.dialects.request.json_input import not_too_deep
+from octoroute.dialects.response.blocks import arguments_object
+from octoroute.domain.conversation import (
+    Audio,
+    Block,
+    Conversation,
+    Document,
+    Image,
+    RedactedThinking,
+    Role,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+from octoroute.errors import BadRequest
+
+Fields = dict[str, Any]
+OPENING = "(the conversation begins with the assistant)"
+"""The user turn put before a history that starts with the assistant."""
+ANSWER_TOOL = "structured_answer"
+"""Forced on models without `output_config.format`; its input is the answer."""
+JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
+MAX_CACHE_MARKS = 4
+EVERY_THINKER_WRITES = 32_000
+"""Output tokens that every model which can think may be asked for."""
+_CACHE = {"type": "ephemeral"}
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_IMPERSONAL = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
+
+
+@not_too_deep
+def write_question(
+    conversation: Conversation,
+    *,
+    model: str,
+    stream: bool,
+    default_max_tokens: int | None = None,
+    max_output_tokens: int | None = None,
+    notes: list[str] | None = None,
+) -> bytes:
+    """`notes` collects what the endpoint will not see. Raises BadRequest (see `unsayable`)."""
+    reason = unsayable(conversation)
+    if reason is not None:
+        raise BadRequest(reason)
+    notes = [] if notes is None else notes
+    can = accepts(model)
+    tidy = message_order.tidied(conversation)
+    body: Fields = {"model": model, "max_tokens": conversation.max_tokens or default_max_tokens or can.max_tokens}
+    messages = _messages(tidy.turns)
+    if not messages:
+        raise BadRequest("messages: there is no text in them", param="messages")
+    _system(body, tidy)
+    body["messages"] = messages
+    if stream:
+        body["stream"] = True
+    _tools(body, tidy)
+    _format(body, tidy, can)
+    _thinking(body, tidy, can, notes)
+    _clamp(body, max_output_tokens, notes)
+    _sampling(body, tidy, can, notes)
+    _sender(body, tidy)
+    _limit_cache_marks(body)
+    return msgspec.json.encode(body)
+
+
+def uses_answer_tool(conversation: Conversation, model: str) -> bool:
+    """Whether the answer comes as the input of `ANSWER_TOOL`."""
+    wanted = conversation.format
+    return wanted is not None and wanted.schema is not None and not accepts(model).schemas
+
+
+def unsayable(conversation: Conversation) -> str | None:
+    """Why Anthropic's format cannot carry this, or None."""
+    for turn in conversation.turns:
+        for block in turn.content:
+            for part in block.content if isinstance(block, ToolResult) else (block,):
+                if isinstance(part, Audio):
+                    return "this endpoint cannot hear audio"
+                if isinstance(part, Image) and part.data is not None and part.media_type not in media.IMAGE_TYPES:
+                    return f"this endpoint cannot read images of type {part.media_type}; send jpeg, png, gif, or webp"
+                if isinstance(part, Document) and part.data is not None and _source(part) is None:
+                    return f"this endpoint cannot read documents of type {part.media_type}"
+    return None
+
+
+def _system(body: Fields, conversation: Conversation) -> None:
+    blocks = [_text(block) for block in conversation.system if block.text.strip()]
+    wanted = conversation.format
+    if wanted is not None and wanted.schema is None:
+        blocks.append({"type": "text", "text": JSON_INSTRUCTION})
+    if blocks:
+        body["system"] = blocks
+
+
+def _text(block: Text) -> Fields:
+    return {"type": "text", "text": block.text, **({"cache_control": _CACHE} if block.cache else {})}
+
+
+def _messages(turns: Sequence[Turn]) -> list[Fields]:
+    messages: list[Fields] = []
+    for turn in turns:
+        content = _assistant(turn.content) if turn.role is Role.ASSISTANT else _user(turn.content)
+        if not content:
+            continue
+        if not messages and turn.role is Role.ASSISTANT:
+            messages.append({"role": "user", "content": OPENING})
+        role = "assistant" if turn.role is Role.ASSISTANT else "user"
+        if messages and messages[-1]["role"] == role and isinstance(messages[-1]["content"], list):
+            messages[-1]["content"] += content  # the turn between them was empty
+        else:
+            messages.append({"role": role, "content": content})
+    _trim_last(messages)
+    return messages
+
+
+def _trim_last(messages: list[Fields]) -> None:
+    """A last assistant message must not end in white space."""
+    if messages and messages[-1]["role"] == "assistant" and messages[-1]["content"][-1]["type"] == "text":
+        last = messages[-1]["content"][-1]
+        last["text"] = last["text"].rstrip()
+
+
+def _user(blocks: Sequence[Block]) -> list[Fields]:
+    """The results are first already: `tidied` sees to it."""
+    content: list[Fields] = []
+    for block in blocks:
+        if isinstance(block, ToolResult):
+            inner = [written for part in block.content if (written := _part(part)) is not None]
+            result: Fields = {"type": "tool_result", "tool_use_id": block.call_id, "content": inner}
+            if block.is_error:
+                result["is_error"] = True
+            content.append(result)
+        elif (written := _part(block)) is not None:
+            content.append(written)
+    return content
+
+
+def _part(block: Block) -> Fields | None:
+    match block:
+        case Text():
+            return _text(block) if block.text.strip() else None
+        case Image(url=str(url)):
+            return {"type": "image", "source": {"type": "url", "url": url}}
+        case Image():
+            return {"type": "image", "source": {"type": "base64", "media_type": block.media_type, "data": block.data}}
+        case Document():
+            named = {name: value for name, value in (("title", block.title), ("context", block.context)) if value}
+            return {"type": "document", "source": _source(block), **named}
+        case _:
+            return None
+
+
+def _source(document: Document) -> Fields | None:
+    if document.text is not None:
+        return {"type": "text", "media_type": "text/plain", "data": document.text}
+    if document.url is not None:
+        return {"type": "url", "url": document.url}
+    if document.media_type == media.PDF:
+        return {"type": "base64", "media_type": media.PDF, "data": document.data}
+    if (document.media_type or "").startswith("text/") or document.media_type == "application/json":
+        try:
+            return {"type": "text", "media_type": "text/plain", "data": base64.b64decode(document.data or "").decode()}
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+    return None
+
+
+def _assistant(blocks: Sequence[Block]) -> list[Fields]:
+    """Signed thinking first and unchanged, tool calls last."""
+    first: list[Fields] = []
+    middle: list[Fields] = []
+    last: list[Fields] = []
+    for block in blocks:
+        match block:
+            case Thinking(text=text, signature=str(signature), origin="anthropic"):
+                first.append({"type": "thinking", "thinking": text, "signature": signature})
+            case RedactedThinking(data=data):
+                first.append({"type": "redacted_thinking", "data": data})
+            case Text(text=text) if text.strip():
+                middle.append({"type": "text", "text": text})
+            case ToolCall():
+                arguments = msgspec.Raw(arguments_object(block.arguments).encode())
+                last.append({"type": "tool_use", "id": block.id, "name": safe_name(block.name), "input": arguments})
+            case _:
+                pass
+    return [*first, *middle, *last]
+
+
+def _tools(body: Fields, conversation: Conversation) -> None:
+    choice = conversation.tool_choice
+    allowed = choice.allowed if choice is not None else None
+    tools = [_tool(tool) for tool in conversation.tools if allowed is None or tool.name in allowed]
+    if not tools:
+        return
+    body["tools"] = tools
+    if choice is None:
+        return
+    said: Fields = {"type": choice.mode}
+    if choice.mode == "tool" and choice.name is not None:
+        said["name"] = safe_name(choice.name)
+    if choice.parallel is False and choice.mode != "none":
+        said["disable_parallel_tool_use"] = True
+    body["tool_choice"] = said
+
+
+def _tool(tool: Tool) -> Fields:
+    written: Fields = {"name": safe_name(tool.name)}
+    if tool.description:
+        written["description"] = tool.description
+    written["input_schema"] = json_schema.for_anthropic(tool.schema)
+    if tool.strict:
+        written["strict"] = True
+    return written
+
+
+def _format(body: Fields, conversation: Conversation, can: Accepts) -> None:
+    wanted = conversation.format
+    if wanted is None or wanted.schema is None:
+        return
+    if can.schemas:
+        body["output_config"] = {"format": {"type": "json_schema", "schema": wanted.schema}}
+        return
+    answer = {"name": ANSWER_TOOL, "description": "Give the answer.", "input_schema": json_schema.for_anthropic(wanted.schema)}
+    body["tools"] = [*body.get("tools", ()), answer]
+    if "tool_choice" not in body or len(body["tools"]) == 1:
+        body["tool_choice"] = {"type": "tool", "name": ANSWER_TOOL} if len(body["tools"]) == 1 else {"type": "any"}
+
+
+def _thinking(body: Fields, conversation: Conversation, can: Accepts, notes: list[str]) -> None:
+    wish = conversation.thinking
+    wanted = reasoning_effort.effort_of(wish)
+    if wish is None:
+        return
+    if wanted in {"none", "minimal"}:
+        body["thinking"] = {"type": "disabled"}
+        return
+    if not reasoning_effort.wants_thinking(wish):
+        return
+    conflict = _conflict(body, conversation, can)
+    if conflict is not None or not can.budget:
+        notes.append(f"thinking: left out, {conflict or 'this model cannot'}")
+        return
+    if can.adaptive:
+        body["thinking"] = {"type": "adaptive", "display": "summarized" if wish.visible else "omitted"}
+        word = reasoning_effort.nearest(wanted, _EFFORTS) if wanted is not None else None
+        if word is not None:
+            body["output_config"] = {**body.get("output_config", {}), "effort": word}
+        return
+    budget = reasoning_effort.budget_of(wish)
+    if conversation.max_tokens is None:
+        body["max_tokens"] = max(body["max_tokens"], min(budget + can.max_tokens, EVERY_THINKER_WRITES))
+    budget, body["max_tokens"] = reasoning_effort.budget_within(budget, body["max_tokens"])
+    body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+
+
+def _clamp(body: Fields, limit: int | None, notes: list[str]) -> None:
+    if limit is None or body["max_tokens"] <= limit:
+        return
+    notes.append(f"max_tokens: {body['max_tokens']} clamped to {limit}")
+    body["max_tokens"] = limit
+    budget = body.get("thinking", {}).get("budget_tokens")
+    if budget is not None and budget >= limit:
+        body["thinking"] = {"type": "disabled"}
+        notes.append("thinking: left out, the answer may not be long enough for it")
+
+
+def _conflict(body: Fields, conversation: Conversation, can: Accepts) -> str | None:
+    """What thinking cannot be had together with."""
+    if body.get("tool_choice", {}).get("type") in {"any", "tool"}:
+        return "a tool is forced"
+    if can.temperature and conversation.temperature is not None and conversation.temperature < 1:
+        return "it needs temperature 1"
+    last = body["messages"][-1]
+    if last["role"] == "assistant":
+        return "the last message is the assistant's"
+    if can.adaptive:
+        return None
+    in_tool_loop = isinstance(last["content"], list) and last["content"][0]["type"] == "tool_result"
+    if in_tool_loop and body["messages"][-2]["content"][0]["type"] not in {"thinking", "redacted_thinking"}:
+        return "the thinking before the last tool call is not in the history"
+    return None
+
+
+def _sampling(body: Fields, conversation: Conversation, can: Accepts, notes: list[str]) -> None:
+    temperature, top_p = conversation.temperature, conversation.top_p
+    if temperature is not None and temperature > 1:
+        notes.append(f"temperature: {temperature:g} becomes 1")
+        temperature = 1.0
+    thinks = body.get("thinking", {}).get("type") in {"enabled", "adaptive"}
+    if not can.temperature:
+        notes += [
+            f"{name}: not taken by this model"
+            for name, value in (("temperature", temperature), ("top_p", top_p))
+            if value is not None
+        ]
+        temperature = top_p = None
+    if temperature is not None and top_p is not None and not can.temperature_with_top_p:
+        notes.append("top_p: left out, this model takes temperature or top_p")
+        top_p = None
+    unsaid = {
+        "seed": conversation.seed,
+        "presence_penalty": conversation.presence_penalty,
+        "frequency_penalty": conversation.frequency_penalty,
+    }
+    notes += [f"{name}: this format has no such thing" for name, value in unsaid.items() if value]
+    stops = [stop for stop in conversation.stop if stop.strip()]
+    top_k = None if thinks else conversation.top_k
+    optional: Fields = {"temperature": temperature, "top_p": top_p, "top_k": top_k, "stop_sequences": stops or None}
+    body.update((name, value) for name, value in optional.items() if value is not None)
+
+
+def _sender(body: Fields, conversation: Conversation) -> None:
+    user = conversation.user
+    if user:
+        known = user if _IMPERSONAL.fullmatch(user) else hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
+        body["metadata"] = {"user_id": known}
+    tier = {"auto": "auto", "default": "standard_only"}.get(conversation.service_tier or "")
+    if tier is not None:
+        body["service_tier"] = tier
+
+
+def _limit_cache_marks(body: Fields) -> None:
+    """Anthropic takes four; the last ones cover the longest prefixes."""
+    blocks: list[Fields] = [*body.get("system", ())]
+    for message in body["messages"]:
+        blocks += message["content"] if isinstance(message["content"], list) else []
+    marks = [block for block in blocks if "cache_control" in block]
+    for block in marks[:-MAX_CACHE_MARKS]:
+        del block["cache_control"]

@@ -1,0 +1,211 @@
+"""Events → the Messages stream a client reads. Pure; one encoder an answer.
+
+The grammar that clients check: `message_start`, blocks numbered without gaps and never overlapping, `message_delta`,
+`message_stop`. One method picks the block *and* writes the delta, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from octoroute.dialects.anthropic.errors import error_frame
+from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
+from octoroute.dialects.request.thinking_signatures import marked
+from octoroute.dialects.response import usage as counts
+from octoroute.dialects.response.errors import ANTHROPIC_TYPES
+from octoroute.dialects.response.sse import frame
+from octoroute.dialects.response.stop_reasons import TO_ANTHROPIC
+from octoroute.domain.events import (
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Ping,
+    RedactedThinking,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSigned,
+    ToolCallDelta,
+    ToolCallStarted,
+    UsageReported,
+)
+from octoroute.domain.outcome import Usage
+from octoroute.errors import OctorouteError
+
+PING = b'event: ping\ndata: {"type":"ping"}\n\n'
+_NONE, _TEXT, _THINKING, _TOOL = range(4)
+_DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
+_DELTA_NAMES = {
+    _TEXT: (b"text_delta", b"text"),
+    _THINKING: (b"thinking_delta", b"thinking"),
+    _TOOL: (b"input_json_delta", b"partial_json"),
+}
+_json = msgspec.json.Encoder().encode
+
+
+class AnthropicEncoder:
+    """`model` is the name the client asked for; `input_tokens` an estimate, used until somebody counts."""
+
+    def __init__(self, *, model: str, input_tokens: int = 0, show_thinking: bool = True, new_id: NewId = random_id) -> None:
+        self._model = model
+        self._input_tokens = input_tokens
+        self._show_thinking = show_thinking
+        self._new_id = new_id
+        self._started = self._over = self._refused = False
+        self._open = _NONE
+        self._index = -1
+        self._before = b""
+        """How a delta of the open block begins."""
+        self._thought: list[str] = []
+        self._ids = UniqueIds()
+        self._chars = 0
+        self._usage: Usage | None = None
+
+    def encode(self, events: Sequence[Event]) -> bytes:
+        if len(events) == 1 and self._open == _TEXT and not self._over:
+            event = events[0]
+            if isinstance(event, TextDelta):
+                self._chars += len(event.text)
+                return self._before + _json(event.text) + b"}}\n\n"
+        return b"".join([self._one(event) for event in events])
+
+    def fail(self, error: OctorouteError, request_id: str) -> bytes:
+        if self._over:
+            return b""
+        self._over = True
+        return error_frame(ANTHROPIC_TYPES.get(error.kind, "api_error"), error.message, request_id)
+
+    def _one(self, event: Event) -> bytes:
+        if self._over:
+            return b""
+        match event:
+            case TextDelta(text=text):
+                return self._text(text)
+            case ToolCallDelta(arguments=arguments):
+                return self._delta(arguments) if arguments and self._open == _TOOL else b""
+            case ThinkingDelta(text=text):
+                return self._think(text)
+            case ThinkingSigned(signature=signature, origin=origin):
+                return self._sign(signature, origin)
+            case RedactedThinking(data=data):
+                if not self._show_thinking:
+                    return b""
+                return self._start(_THINKING, {"type": "redacted_thinking", "data": data}) + self._stop(signed=True)
+            case ToolCallStarted():
+                return self._call(event)
+            case RefusalDelta(text=text):
+                self._refused = True
+                return self._text(text)
+            case UsageReported(usage=usage):
+                self._usage = usage
+                return b""
+            case Started(usage=usage):
+                self._usage = usage or self._usage
+                return self._begin()
+            case Ping():
+                return PING if self._started else b""
+            case Finished():
+                return self._begin() + self._stop() + self._finish(event)
+            case Failed(kind=kind, message=message):
+                self._over = True
+                return error_frame(ANTHROPIC_TYPES.get(kind, "api_error"), message, None)
+
+    def _begin(self) -> bytes:
+        if self._started:
+            return b""
+        self._started = True
+        usage = self._usage or Usage(input_tokens=self._input_tokens)
+        message: dict[str, object] = {
+            "id": self._new_id("msg_"),
+            "type": "message",
+            "role": "assistant",
+            "model": self._model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": counts.to_anthropic(usage),
+        }
+        return frame(_json({"type": "message_start", "message": message}), "message_start")
+
+    def _text(self, text: str) -> bytes:
+        if not text:
+            return b""
+        head = b"" if self._open == _TEXT else self._start(_TEXT, {"type": "text", "text": ""})
+        return head + self._delta(text)
+
+    def _think(self, text: str) -> bytes:
+        if not text or not self._show_thinking:
+            return b""
+        head = b"" if self._open == _THINKING else self._start(_THINKING, {"type": "thinking", "thinking": "", "signature": ""})
+        self._thought.append(text)
+        return head + self._delta(text)
+
+    def _sign(self, signature: str, origin: str) -> bytes:
+        if not self._show_thinking:
+            return b""
+        head = b"" if self._open == _THINKING else self._start(_THINKING, {"type": "thinking", "thinking": "", "signature": ""})
+        if origin != "anthropic":
+            signature = marked("", origin, signature)
+        return head + self._signature(signature) + self._stop(signed=True)
+
+    def _signature(self, signature: str) -> bytes:
+        delta = b'{"type":"content_block_delta","index":%d,"delta":{"type":"signature_delta","signature":%b}}'
+        return frame(delta % (self._index, _json(signature)), "content_block_delta")
+
+    def _call(self, event: ToolCallStarted) -> bytes:
+        id = self._ids.fresh(event.id or self._new_id("toolu_"))
+        return self._start(_TOOL, {"type": "tool_use", "id": id, "name": event.name, "input": {}})
+
+    def _start(self, kind: int, block: dict[str, object]) -> bytes:
+        """Close what is open, open the next."""
+        head = self._begin() + self._stop()
+        self._open = kind
+        self._index += 1
+        name, key = _DELTA_NAMES[kind]
+        self._before = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":' % (
+            self._index,
+            name,
+            key,
+        )
+        return head + frame(
+            b'{"type":"content_block_start","index":%d,"content_block":%b}' % (self._index, _json(block)), "content_block_start"
+        )
+
+    def _delta(self, text: str) -> bytes:
+        self._chars += len(text)
+        return self._before + _json(text) + b"}}\n\n"
+
+    def _stop(self, *, signed: bool = False) -> bytes:
+        if self._open == _NONE:
+            return b""
+        signature = b""
+        if self._open == _THINKING and not signed:
+            signature = self._signature(marked("".join(self._thought), "openai", None))
+        self._thought.clear()
+        self._open = _NONE
+        return signature + frame(b'{"type":"content_block_stop","index":%d}' % self._index, "content_block_stop")
+
+    def _finish(self, event: Finished) -> bytes:
+        self._over = True
+        usage = self._usage or counts.estimated(self._input_tokens, self._chars)
+        reason, stop_sequence = stop_reason(event, refused=self._refused)
+        delta = {
+            "type": "message_delta",
+            "delta": {"stop_reason": reason, "stop_sequence": stop_sequence},
+            "usage": counts.to_anthropic(usage),
+        }
+        return frame(_json(delta), "message_delta") + frame(b'{"type":"message_stop"}', "message_stop")
+
+
+def stop_reason(event: Finished, *, refused: bool) -> tuple[str, str | None]:
+    """(stop_reason, stop_sequence) as Anthropic says them."""
+    if event.reason is FinishReason.STOP:
+        if refused:
+            return "refusal", None
+        if event.stop_sequence is not None:
+            return "stop_sequence", event.stop_sequence
+    return TO_ANTHROPIC[event.reason], None

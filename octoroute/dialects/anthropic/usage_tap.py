@@ -1,0 +1,86 @@
+"""Reads along while an Anthropic answer is passed on byte for byte: progress, usage, errors. Nothing is kept."""
+
+from __future__ import annotations
+
+import msgspec
+
+from octoroute.dialects.anthropic import schema
+from octoroute.dialects.base import Progress
+from octoroute.dialects.request.json_input import read_answer
+from octoroute.dialects.response.errors import failed_event
+from octoroute.dialects.response.sse import read_frames
+from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC
+from octoroute.dialects.response.usage import AnthropicUsage
+from octoroute.domain.events import FinishReason
+from octoroute.errors import Broke
+
+_ANSWER = msgspec.json.Decoder(schema.Answer)
+
+
+class _Delta(msgspec.Struct):
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
+    stop_reason: str | None = None
+
+
+class _Message(msgspec.Struct):
+    usage: AnthropicUsage | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str | None = None
+    delta: _Delta | None = None
+    message: _Message | None = None
+    usage: AnthropicUsage | None = None
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+
+
+class AnthropicTap:
+    __slots__ = ("progress",)
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+
+    def feed(self, frames: bytes) -> None:
+        for name, data in read_frames(frames):
+            if data.strip():
+                self._note(read_answer(_EVENT, data, "stream"), name, data)
+
+    def whole(self, body: bytes) -> None:
+        answer = read_answer(_ANSWER, body, "answer")
+        progress = self.progress
+        progress.started = True
+        if answer.error is not None:
+            progress.failure = failed_event(body)
+            return
+        if answer.content is None:
+            raise Broke("the upstream's answer holds no content")
+        progress.finished = True
+        progress.reason = FROM_ANTHROPIC.get(answer.stop_reason or "", FinishReason.STOP)
+        progress.usage = answer.usage.usage() if answer.usage is not None else None
+        for block in answer.content:
+            progress.output_chars += len(block.text or block.thinking or "") + len(memoryview(block.input))
+
+    def _note(self, event: _Event, name: str, data: bytes) -> None:
+        progress = self.progress
+        word = event.type or name
+        if word == "error":
+            progress.started = True
+            progress.failure = failed_event(data)
+            return
+        if word == "ping":
+            return  # alive, but no answer yet
+        progress.started = True
+        if event.delta is not None:
+            delta = event.delta
+            progress.output_chars += len(delta.text or delta.thinking or delta.partial_json or "")
+            if delta.stop_reason is not None:
+                progress.reason = FROM_ANTHROPIC.get(delta.stop_reason, FinishReason.STOP)
+        counted = event.usage or (event.message.usage if event.message is not None else None)
+        if counted is not None:
+            progress.usage = counted.usage(progress.usage)
+        if word == "message_stop":
+            progress.finished = progress.over = True

@@ -1,0 +1,83 @@
+"""The dialect of `POST /chat`, for people with curl: one message in, one text out, and always a word on who answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from octoroute.dialects.base import Encoder
+from octoroute.dialects.openai.errors import error_event, write_error
+from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.facts import FactsBuilder, Hints
+from octoroute.domain.conversation import Conversation, Role, Text, Turn
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.events import Event, RefusalDelta, TextDelta
+from octoroute.domain.request import Importance, Request, Task
+from octoroute.errors import BadRequest, OctorouteError
+
+MAX_MESSAGE_CHARS = 100_000
+
+
+_MESSAGE = msgspec.json.Decoder(str)
+_IMPORTANCE = msgspec.json.Decoder(Importance | None)
+_TASK = msgspec.json.Decoder(Task | None)
+
+
+class Simple:
+    name = "simple"
+    keep_alive = b""
+
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+        parsed = Body.parse(body)
+        message = parsed.decode("message", _MESSAGE)
+        if message is None:
+            raise BadRequest("message: is missing; send the question as a string", param="message")
+        if not message.strip():
+            raise BadRequest("message: must not be empty or only whitespace", param="message")
+        if len(message) > MAX_MESSAGE_CHARS:
+            raise BadRequest(
+                f"message: exceeds the maximum length of {MAX_MESSAGE_CHARS} characters, got {len(message)}", param="message"
+            )
+        hints = Hints(importance=parsed.decode("importance", _IMPORTANCE), task_type=parsed.decode("task_type", _TASK))
+        facts = FactsBuilder()
+        facts.message("user", message)
+        return Request(
+            id=request_id,
+            dialect=self.name,
+            model="auto",
+            stream=False,
+            body=message,
+            facts=facts.build(hints, output_tokens=None),
+            headers=headers,
+        )
+
+    def patched(self, request: Request, model: str) -> bytes:
+        raise NotImplementedError("no endpoint speaks this dialect")
+
+    def history(self, request: Request) -> None:
+        """Nothing to cut."""
+
+    def unsigned(self, request: Request) -> Request:
+        return request
+
+    def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
+        assert isinstance(request.body, str)
+        return Conversation(
+            turns=(Turn(Role.USER, (Text(request.body),)),), max_tokens=endpoint.max_tokens, temperature=endpoint.temperature
+        )
+
+    def whole(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - the text is all there is
+        return "".join(event.text for event in events if isinstance(event, TextDelta | RefusalDelta)).encode()
+
+    def encoder(self, request: Request) -> Encoder:
+        raise NotImplementedError("/chat does not stream")
+
+    def status(self, error: OctorouteError) -> int:
+        return error.status
+
+    def error(self, error: OctorouteError, request_id: str) -> bytes:
+        return write_error(error, request_id)
+
+    def error_event(self, error: OctorouteError, request_id: str) -> bytes:
+        return error_event(error, request_id)

@@ -1,0 +1,262 @@
+"""Conversation → a generateContent request. Pure. Whether it is streamed is said by the address, not the body.
+
+https://ai.google.dev/api/generate-content. What the format cannot say is left out and noted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from octoroute.dialects.gemini.model_limits import Accepts, accepts
+from octoroute.dialects.gemini.signatures import LAST_RESORT
+from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
+from octoroute.dialects.request.ids import safe_name
+from octoroute.dialects.request.json_input import not_too_deep
+from octoroute.dialects.response.blocks import arguments_object
+from octoroute.domain.conversation import (
+    Audio,
+    Block,
+    Conversation,
+    Document,
+    Image,
+    Role,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+from octoroute.errors import BadRequest
+
+Fields = dict[str, Any]
+MAX_STOPS = 5
+OPENING = "(the conversation begins with the assistant)"
+JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
+_FETCHED = re.compile(r"gs://|https://generativelanguage\.googleapis\.com/|https://(www\.)?(youtube\.com|youtu\.be)/")
+"""The addresses Google fetches itself."""
+_MODES = {"auto": "AUTO", "any": "ANY", "tool": "ANY", "none": "NONE"}
+_LEVELS = {
+    "none": "MINIMAL",
+    "minimal": "MINIMAL",
+    "low": "LOW",
+    "medium": "MEDIUM",
+    "high": "HIGH",
+    "xhigh": "HIGH",
+    "max": "HIGH",
+}
+_AUTOMATIC = -1
+
+
+@not_too_deep
+def write_question(
+    conversation: Conversation,
+    *,
+    model: str,
+    default_max_tokens: int | None = None,
+    max_output_tokens: int | None = None,
+    notes: list[str] | None = None,
+) -> bytes:
+    """`notes` collects what the endpoint will not see. Raises BadRequest (see `unsayable`)."""
+    reason = unsayable(conversation)
+    if reason is not None:
+        raise BadRequest(reason)
+    notes = [] if notes is None else notes
+    can = accepts(model)
+    tidy = message_order.tidied(conversation)
+    contents = _contents(tidy, can, notes)
+    if not contents:
+        raise BadRequest("messages: there is no text in them", param="messages")
+    body: Fields = {"contents": contents}
+    config = _config(tidy, default_max_tokens, max_output_tokens, notes)
+    _tools(body, tidy, can, notes)
+    instruction = _format(config, tidy, can, has_tools="tools" in body)
+    system = [text for text in (*(block.text for block in tidy.system), instruction) if text.strip()]
+    if system:
+        body["systemInstruction"] = {"parts": [{"text": text} for text in system]}
+    _thinking(config, tidy, can, model, notes)
+    if config:
+        body["generationConfig"] = config
+    return msgspec.json.encode(body)
+
+
+def unsayable(conversation: Conversation) -> str | None:
+    """Why Gemini's format cannot carry this, or None."""
+    for turn in conversation.turns:
+        for block in turn.content:
+            for part in block.content if isinstance(block, ToolResult) else (block,):
+                if isinstance(part, Image | Document) and part.url is not None and not _FETCHED.match(part.url):
+                    return "this endpoint cannot fetch images or documents from the web; send the file itself"
+    return None
+
+
+def surplus_stops(conversation: Conversation) -> tuple[str, ...]:
+    """The stop sequences beyond Gemini's limit, to be enforced on its answer."""
+    return conversation.stop[MAX_STOPS:]
+
+
+def _contents(conversation: Conversation, can: Accepts, notes: list[str]) -> list[Fields]:
+    contents: list[Fields] = []
+    for turn in conversation.turns:
+        if turn.role is Role.ASSISTANT:
+            role, parts = "model", _model(turn.content, can, notes)
+        else:
+            role, parts = "user", _user(turn.content)
+        if not parts:
+            continue
+        if not contents and role == "model":
+            contents.append({"role": "user", "parts": [{"text": OPENING}]})
+        if contents and contents[-1]["role"] == role:
+            contents[-1]["parts"] += parts
+        else:
+            contents.append({"role": role, "parts": parts})
+    return contents
+
+
+def _user(blocks: Sequence[Block]) -> list[Fields]:
+    """Function responses first and together, then what else the turn holds."""
+    responses = [_response(block) for block in blocks if isinstance(block, ToolResult)]
+    inside = [part for block in blocks if isinstance(block, ToolResult) for part in block.content if not isinstance(part, Text)]
+    others = [block for block in blocks if not isinstance(block, ToolResult)]
+    return [*responses, *(part for block in (*inside, *others) if (part := _part(block)) is not None)]
+
+
+def _response(result: ToolResult) -> Fields:
+    text = message_order.result_text(result)
+    response = {"error": text} if result.is_error else {"output": text}
+    return {"functionResponse": {"id": result.call_id, "name": safe_name(result.name or result.call_id), "response": response}}
+
+
+def _part(block: Block) -> Fields | None:
+    match block:
+        case Text(text=text):
+            return {"text": text} if text.strip() else None
+        case Document() if block.text is not None:
+            return {"text": media.document_text(block) or ""}
+        case Image(url=str(url)) | Document(url=str(url)):
+            mime = block.media_type or ("image/jpeg" if isinstance(block, Image) else media.PDF)
+            return {"fileData": {"fileUri": url, "mimeType": mime}}
+        case Image() | Document():
+            return {"inlineData": {"mimeType": block.media_type or media.PDF, "data": block.data or ""}}
+        case Audio(data=data, format=audio_format):
+            return {"inlineData": {"mimeType": f"audio/{audio_format}", "data": data}}
+        case _:
+            return None
+
+
+def _model(blocks: Sequence[Block], can: Accepts, notes: list[str]) -> list[Fields]:
+    parts: list[Fields] = []
+    for block in blocks:
+        match block:
+            case Thinking(text=text, signature=str(signature), origin="gemini"):
+                parts.append({"text": text, "thought": True, "thoughtSignature": signature})
+            case Text():
+                parts += [part] if (part := _part(block)) is not None else []
+            case ToolCall():
+                parts.append(_call(block))
+            case _:
+                pass
+    calls = [part for part in parts if "functionCall" in part]
+    if can.signatures and calls and not any("thoughtSignature" in part for part in calls):
+        calls[0]["thoughtSignature"] = LAST_RESORT
+        notes.append("thought signature: lost; the model does not see the thinking behind an earlier tool call")
+    return parts
+
+
+def _call(call: ToolCall) -> Fields:
+    arguments = msgspec.Raw(arguments_object(call.arguments).encode())
+    part: Fields = {"functionCall": {"id": call.id, "name": safe_name(call.name), "args": arguments}}
+    if call.signature is not None:
+        part["thoughtSignature"] = call.signature
+    return part
+
+
+def _config(conversation: Conversation, default: int | None, limit: int | None, notes: list[str]) -> Fields:
+    wanted = conversation.max_tokens or default
+    if wanted is not None and limit is not None and wanted > limit:
+        notes.append(f"max_tokens: {wanted} clamped to {limit}")
+        wanted = limit
+    said: Fields = {
+        "maxOutputTokens": wanted,
+        "temperature": conversation.temperature,
+        "topP": conversation.top_p,
+        "topK": conversation.top_k,
+        "stopSequences": list(conversation.stop[:MAX_STOPS]) or None,
+        "seed": conversation.seed,
+        "presencePenalty": conversation.presence_penalty,
+        "frequencyPenalty": conversation.frequency_penalty,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _tools(body: Fields, conversation: Conversation, can: Accepts, notes: list[str]) -> None:
+    if not conversation.tools:
+        return
+    body["tools"] = [{"functionDeclarations": [_tool(tool, can) for tool in conversation.tools]}]
+    choice = conversation.tool_choice
+    if choice is None:
+        return
+    if choice.parallel is False:
+        notes.append("parallel_tool_calls: this format has no such thing")
+    calling: Fields = {"mode": _MODES.get(choice.mode, "AUTO")}
+    allowed = (choice.name,) if choice.mode == "tool" and choice.name else choice.allowed
+    if allowed is not None:
+        calling["allowedFunctionNames"] = [safe_name(name) for name in allowed]
+        calling["mode"] = "ANY" if calling["mode"] == "ANY" else "VALIDATED"
+    body["toolConfig"] = {"functionCallingConfig": calling}
+
+
+def _tool(tool: Tool, can: Accepts) -> Fields:
+    declared: Fields = {"name": safe_name(tool.name), "description": tool.description or ""}
+    if can.json_schemas:
+        parameters, key = json_schema.for_gemini_json(tool.schema), "parametersJsonSchema"
+    else:
+        parameters, key = json_schema.for_gemini(tool.schema), "parameters"
+    if parameters is not None and (parameters.get("properties") or key == "parametersJsonSchema"):
+        declared[key] = parameters
+    return declared
+
+
+def _format(config: Fields, conversation: Conversation, can: Accepts, *, has_tools: bool) -> str:
+    """Sets the answer's format, or gives the words that ask for it where tools stand in the way."""
+    wanted = conversation.format
+    if wanted is None:
+        return ""
+    if has_tools and not can.json_with_tools:
+        fits = f" It must fit this JSON schema:\n{msgspec.json.encode(wanted.schema).decode()}" if wanted.schema else ""
+        return JSON_INSTRUCTION + fits
+    config["responseMimeType"] = "application/json"
+    if wanted.schema:
+        if can.json_schemas:
+            config["responseJsonSchema"] = json_schema.for_gemini_json(wanted.schema)
+        else:
+            config["responseSchema"] = json_schema.for_gemini(wanted.schema)
+    return ""
+
+
+def _thinking(config: Fields, conversation: Conversation, can: Accepts, model: str, notes: list[str]) -> None:
+    wish = conversation.thinking
+    if wish is None:
+        return
+    if not can.budgets:
+        notes.append("thinking: this model cannot")
+        return
+    wanted = reasoning_effort.effort_of(wish)
+    thinking: Fields = {}
+    if wanted == "none" and (can.levels or can.least_budget):
+        notes.append("thinking: this model cannot be kept from a little of it")
+    if can.levels:
+        level = _LEVELS.get(wanted or "")
+        if level is not None:
+            thinking["thinkingLevel"] = "LOW" if level == "MINIMAL" and "pro" in model else level
+    elif wanted == "none":
+        thinking["thinkingBudget"] = can.least_budget
+    else:
+        thinking["thinkingBudget"] = reasoning_effort.budget_of(wish) if wanted is not None else _AUTOMATIC
+    if reasoning_effort.wants_thinking(wish) and wish.visible:
+        thinking["includeThoughts"] = True
+    if thinking:
+        config["thinkingConfig"] = thinking

@@ -1,0 +1,178 @@
+"""Gemini's answers → events, streamed or whole. Pure; one decoder an answer.
+
+Each chunk is a whole response object with new parts; calls come one a chunk and are counted over the whole answer; usage is
+cumulative. There is no end mark: the end of the stream after a finish reason is the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from octoroute.dialects.request.ids import NewId, random_id
+from octoroute.dialects.request.json_input import read_answer
+from octoroute.dialects.response.blocks import NAMELESS
+from octoroute.dialects.response.errors import error_of, failed_event
+from octoroute.dialects.response.sse import read_frames
+from octoroute.dialects.response.stop_reasons import GEMINI_FAILURES, from_gemini, settled
+from octoroute.dialects.response.usage import GeminiUsage
+from octoroute.domain.events import (
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSigned,
+    ToolCallDelta,
+    ToolCallStarted,
+    UsageReported,
+)
+from octoroute.errors import Broke
+
+
+class _Call(msgspec.Struct):
+    id: str | None = None
+    name: str = ""
+    args: msgspec.Raw = msgspec.Raw()
+
+
+class _Part(msgspec.Struct, rename="camel"):
+    text: str | None = None
+    thought: bool | None = None
+    thought_signature: str | None = None
+    function_call: _Call | None = None
+
+
+class _Content(msgspec.Struct):
+    parts: list[_Part] | None = None
+
+
+class _Candidate(msgspec.Struct, rename="camel"):
+    index: int | None = None
+    content: _Content | None = None
+    finish_reason: str | None = None
+
+
+class _Feedback(msgspec.Struct, rename="camel"):
+    block_reason: str | None = None
+
+
+class _Response(msgspec.Struct, rename="camel"):
+    candidates: list[_Candidate] | None = None
+    prompt_feedback: _Feedback | None = None
+    usage_metadata: GeminiUsage | None = None
+    model_version: str | None = None
+    response_id: str | None = None
+    error: Any = None
+
+
+_CHUNK = msgspec.json.Decoder(_Response)
+_WHOLE = msgspec.json.Decoder(_Response | list[_Response])
+Keep = Callable[[str, str], None]
+
+
+def _keep_nothing(call_id: str, signature: str) -> None:
+    del call_id, signature
+
+
+class GeminiDecoder:
+    """`names`: the upstream's tool names → the client's; `keep` is told each call's id and signature."""
+
+    __slots__ = ("_calls", "_finish", "_keep", "_names", "_new_id", "_over", "_started")
+
+    def __init__(self, names: Mapping[str, str] | None = None, *, keep: Keep = _keep_nothing, new_id: NewId = random_id) -> None:
+        self._names = names or {}
+        self._keep = keep
+        self._new_id = new_id
+        self._calls = 0
+        self._finish: str | None = None
+        self._started = False
+        self._over = False
+
+    def feed(self, frames: bytes) -> Sequence[Event]:
+        out: list[Event] = []
+        for name, data in read_frames(frames):
+            if data.strip() and data != b"[DONE]" and not self._over:
+                response = read_answer(_CHUNK, data, "stream")
+                if response.error is not None or name == "error":
+                    self._over = True
+                    out.append(failed_event(data))
+                else:
+                    self._response(response, out)
+        return out
+
+    def end(self) -> Sequence[Event]:
+        if self._over or self._finish is None:
+            return ()
+        self._over = True
+        if self._finish in GEMINI_FAILURES:
+            return (Failed("api_error", f"the model stumbled over its tools ({self._finish})"),)
+        return (Finished(settled(from_gemini(self._finish), called_tools=self._calls > 0), None, self._finish),)
+
+    def whole(self, body: bytes) -> list[Event]:
+        """Raises Broke, or what the error in the answer's place amounts to."""
+        decoded = read_answer(_WHOLE, body, "answer")
+        out: list[Event] = []
+        responses = [decoded] if isinstance(decoded, _Response) else decoded
+        for response in responses:
+            if response.error is not None:
+                raise error_of(failed_event(body))
+            self._response(response, out)
+        out += self.end()
+        last = out[-1] if out else None
+        if isinstance(last, Failed):
+            raise Broke(last.message)
+        if not isinstance(last, Finished):
+            raise Broke("the upstream's answer holds no finished candidate")
+        return out
+
+    def _response(self, response: _Response, out: list[Event]) -> None:
+        if not self._started and (response.candidates or response.prompt_feedback):
+            self._started = True
+            out.append(Started(response.response_id or "", response.model_version or ""))
+        for candidate in response.candidates or ():
+            if candidate.index:
+                continue  # only the first of several candidates can be told in the other dialects
+            for part in (candidate.content.parts if candidate.content else None) or ():
+                self._part(part, out)
+            self._finish = candidate.finish_reason or self._finish
+        if response.usage_metadata is not None:
+            out.append(UsageReported(response.usage_metadata.usage()))
+        blocked = response.prompt_feedback.block_reason if response.prompt_feedback else None
+        if blocked and not response.candidates and self._finish is None and not self._over:
+            self._over = True
+            out.append(Finished(FinishReason.REFUSAL, None, blocked))
+
+    def _part(self, part: _Part, out: list[Event]) -> None:
+        if part.function_call is not None:
+            self._call(part.function_call, part.thought_signature, out)
+        elif part.thought:
+            if part.text:
+                out.append(ThinkingDelta(part.text))
+            if part.thought_signature:
+                out.append(ThinkingSigned(part.thought_signature, "gemini"))
+        elif part.text:
+            out.append(TextDelta(part.text))
+
+    def _call(self, call: _Call, signature: str | None, out: list[Event]) -> None:
+        if not call.name:
+            raise Broke(NAMELESS)
+        id = call.id or self._new_id("call_")
+        if signature:
+            self._keep(id, signature)
+        out.append(ToolCallStarted(self._calls, id, self._names.get(call.name, call.name), signature))
+        arguments = bytes(call.args).strip()
+        if arguments and arguments != b"null":
+            out.append(ToolCallDelta(self._calls, _compact(arguments)))
+        self._calls += 1
+
+
+def _compact(arguments: bytes) -> str:
+    try:
+        return msgspec.json.format(arguments, indent=-1).decode()
+    except (ValueError, RecursionError):
+        raise Broke("the upstream called a tool with arguments that are not JSON") from None

@@ -1,0 +1,174 @@
+"""In what OpenAI-compatible servers differ: one frozen struct, presets by name, and a guess from address and model. Pure.
+
+A preset only names what differs from the plain compatible server. Configured names win; without any, the presets whose host or
+model pattern fits are laid over each other in table order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from octoroute.domain.endpoint import Endpoint
+
+
+class Quirks(msgspec.Struct, frozen=True, kw_only=True):
+    """The defaults are what nearly every compatible server accepts."""
+
+    system_role: Literal["system", "developer"] = "system"
+    mid_system: Literal["keep", "developer", "user", "hoist"] = "user"
+    max_tokens_field: str = "max_tokens"
+    sampling: bool = True
+    """temperature, top_p, and penalties may be sent; reasoning models accept only their defaults."""
+    top_k: bool = False
+    stop_limit: int = 4
+    """How many stop sequences it takes; the rest is enforced here."""
+    stream_options: bool = True
+    null_content: bool = True
+    empty_tool_content: bool = True
+    content_parts: bool = False
+    """Text goes as a list of parts even without media."""
+    reasoning: Literal["effort", "thinking_type", "enable_thinking", "chat_template", "openrouter", "unsaid"] = "unsaid"
+    efforts: tuple[str, ...] = ("low", "medium", "high")
+    """Accepted effort words, ascending."""
+    replay_reasoning: bool = False
+    """Assistant turns with tool calls must carry the `reasoning_content` they came with."""
+    missing_reasoning: str | None = None
+    """What stands in for reasoning that the client dropped; None: the field is left out."""
+    user_field: str | None = None
+    cache_key: bool = False
+    parallel_tool_calls: bool = True
+    forced_tools: bool = True
+    """tool_choice may be `required` or a function; otherwise `auto` is sent."""
+    json_answers: Literal["json_schema", "json_object", "prompt"] = "json_schema"
+    pdf: bool = False
+    audio: bool = False
+    think_tags: bool = False
+    """Thinking comes as a leading <think>…</think> in the text."""
+    id_limit: int = 64
+    service_tier: bool = False
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "openai": {
+        "mid_system": "keep",
+        "max_tokens_field": "max_completion_tokens",
+        "user_field": "safety_identifier",
+        "cache_key": True,
+        "pdf": True,
+        "audio": True,
+        "service_tier": True,
+        "id_limit": 40,
+    },
+    "openai-reasoning": {
+        "system_role": "developer",
+        "mid_system": "developer",
+        "sampling": False,
+        "stop_limit": 0,
+        "reasoning": "effort",
+    },
+    "gpt-5": {"efforts": ("minimal", "low", "medium", "high")},
+    "gpt-5.1": {"efforts": ("none", "low", "medium", "high")},
+    "gpt-5.2": {"efforts": ("none", "low", "medium", "high", "xhigh")},
+    "azure": {"mid_system": "keep", "user_field": "user", "pdf": True, "audio": True, "id_limit": 40},
+    "azure-reasoning": {"max_tokens_field": "max_completion_tokens"},
+    "openrouter": {"mid_system": "keep", "top_k": True, "reasoning": "openrouter", "pdf": True, "user_field": "user"},
+    "deepseek": {
+        "json_answers": "json_object",
+        "parallel_tool_calls": False,
+        "reasoning": "thinking_type",
+        "replay_reasoning": True,
+        "missing_reasoning": "",
+    },
+    "kimi": {"reasoning": "thinking_type", "replay_reasoning": True, "missing_reasoning": " ", "parallel_tool_calls": False},
+    "glm": {
+        "reasoning": "thinking_type",
+        "replay_reasoning": True,
+        "parallel_tool_calls": False,
+        "forced_tools": False,
+        "json_answers": "json_object",
+        "stop_limit": 1,
+    },
+    "qwen": {"reasoning": "enable_thinking", "replay_reasoning": True, "json_answers": "json_object", "top_k": True},
+    "mistral": {"id_limit": 9, "mid_system": "keep"},
+    "cohere": {"mid_system": "keep", "parallel_tool_calls": False},
+    "ollama": {"reasoning": "unsaid", "top_k": True, "null_content": False, "parallel_tool_calls": False},
+    "llamacpp": {"top_k": True, "null_content": False, "reasoning": "chat_template"},
+    "vllm": {"top_k": True, "reasoning": "chat_template", "stop_limit": 64},
+    "sglang": {"top_k": True, "reasoning": "chat_template", "stop_limit": 64},
+    "huggingface": {"parallel_tool_calls": False},
+    "think-tags": {"think_tags": True},
+    "gpt-oss": {"reasoning": "effort", "efforts": ("low", "medium", "high")},
+    "no-stream-options": {"stream_options": False},
+    "no-null-content": {"null_content": False},
+    "no-empty-tool-content": {"empty_tool_content": False},
+    "content-parts": {"content_parts": True},
+    "single-system": {"mid_system": "hoist"},
+}
+
+_BY_HOST = (
+    (re.compile(r"(^|\.)api\.openai\.com$"), "openai"),
+    (re.compile(r"\.(openai\.azure\.com|cognitiveservices\.azure\.com|services\.ai\.azure\.com)$"), "azure"),
+    (re.compile(r"(^|\.)openrouter\.ai$"), "openrouter"),
+    (re.compile(r"(^|\.)api\.deepseek\.com$"), "deepseek"),
+    (re.compile(r"(^|\.)(moonshot\.(ai|cn)|kimi\.com)$"), "kimi"),
+    (re.compile(r"(^|\.)(bigmodel\.cn|z\.ai)$"), "glm"),
+    (re.compile(r"(^|\.)dashscope(-intl|-us)?\.aliyuncs\.com$"), "qwen"),
+    (re.compile(r"(^|\.)api\.mistral\.ai$"), "mistral"),
+    (re.compile(r"(^|\.)api\.cohere\.(ai|com)$"), "cohere"),
+    (re.compile(r"(^|\.)huggingface\.co$"), "huggingface"),
+)
+_BY_PORT = {11434: "ollama"}
+_OPENAI_REASONING = re.compile(r"(^|/)(o\d|gpt-[5-9])(?!.*chat)", re.IGNORECASE)
+_BY_GENERATION = (
+    (re.compile(r"gpt-5(?![.\d])", re.IGNORECASE), "gpt-5"),
+    (re.compile(r"gpt-5\.1", re.IGNORECASE), "gpt-5.1"),
+    (re.compile(r"gpt-(5\.[2-9]|[6-9])", re.IGNORECASE), "gpt-5.2"),
+)
+_BY_MODEL = (
+    (re.compile(r"gpt-oss", re.IGNORECASE), "gpt-oss"),
+    (re.compile(r"deepseek-?r1|(^|/)qwq|qwen3|marco-o1", re.IGNORECASE), "think-tags"),
+)
+_VENDORS_OWN = frozenset({"openai", "azure"})
+
+
+@lru_cache(maxsize=1024)
+def _laid_over(names: tuple[str, ...]) -> Quirks:
+    fields: dict[str, Any] = {}
+    for name in names:
+        fields |= PRESETS[name]
+    return Quirks(**fields)
+
+
+def preset(*names: str) -> Quirks:
+    """The presets laid over each other. Raises KeyError for a name that is none."""
+    return _laid_over(names)
+
+
+def quirks_of(endpoint: Endpoint) -> Quirks:
+    return _laid_over(endpoint.quirks or _guessed(endpoint.kind, endpoint.base_url, endpoint.model))
+
+
+@lru_cache(maxsize=1024)
+def _guessed(kind: str, base_url: str, model: str) -> tuple[str, ...]:
+    address = urlsplit(base_url)
+    host = address.hostname or ""
+    try:
+        port = address.port
+    except ValueError:
+        port = None
+    names = ["azure"] if kind == "azure" else [name for pattern, name in _BY_HOST if pattern.search(host)]
+    if not names and port in _BY_PORT:
+        names = [_BY_PORT[port]]
+    if _VENDORS_OWN.intersection(names):
+        if _OPENAI_REASONING.search(model):
+            names += ["openai-reasoning", *(["azure-reasoning"] if "azure" in names else [])]
+            names += [name for pattern, name in _BY_GENERATION if pattern.search(model)]
+    else:
+        names += [name for pattern, name in _BY_MODEL if pattern.search(model)]
+    return tuple(names)

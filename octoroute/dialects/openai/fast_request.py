@@ -1,0 +1,128 @@
+"""What the gateway knows of a Chat Completions request, read in one go as nearly all of them can be. Pure.
+
+Whatever is not as usual, or wrong, is left to those who read field by field and say what does not fit (`request`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+from octoroute.dialects.request.body import UNSET
+from octoroute.dialects.request.facts import NO_HINTS, FactsBuilder, Hints, chars_of
+from octoroute.domain.request import Facts
+
+ABSENT = msgspec.Raw(b"null")  # msgspec takes no union with Raw
+_IMAGES = frozenset({"image_url", "input_image", "image"})
+_FILES = frozenset({"file", "input_file", "input_audio"})
+_RESULTS = frozenset({"tool", "function"})
+_LONGEST_UNSET = max(map(len, UNSET))
+
+
+class Part(msgspec.Struct):
+    type: str = ""
+    text: str | None = None
+    file: msgspec.Raw = msgspec.Raw(b"")
+
+
+class Message(msgspec.Struct):
+    role: str
+    content: str | list[Part] | None = None
+    tool_calls: msgspec.Raw = ABSENT
+
+
+class Format(msgspec.Struct):
+    type: str = "text"
+
+
+class StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+_Factor = Annotated[float, msgspec.Meta(ge=-2, le=2)]
+_Limit = Annotated[int, msgspec.Meta(ge=-1)]
+
+
+class Gist(msgspec.Struct):
+    model: str
+    messages: list[Message]
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    max_tokens: _Limit | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    tools: msgspec.Raw = ABSENT
+    max_completion_tokens: _Limit | None = None
+    response_format: Format | None = None
+    octoroute: Hints = NO_HINTS
+    functions: msgspec.Raw = ABSENT
+    top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    presence_penalty: _Factor | None = None
+    frequency_penalty: _Factor | None = None
+    n: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+    @property
+    def wants_usage(self) -> bool:
+        return self.stream_options is not None and bool(self.stream_options.include_usage)
+
+    def facts(self, hints: Hints) -> Facts:
+        facts = FactsBuilder()
+        note(self.messages, facts)
+        if self.tools is not ABSENT:
+            note_tools(self.tools, facts)
+        if self.functions is not ABSENT:
+            note_tools(self.functions, facts)
+        facts.json = self.response_format is not None and self.response_format.type != "text"
+        budget = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
+        return facts.build(hints, output_tokens=budget if budget is not None and budget > 0 else None)
+
+
+_GIST = msgspec.json.Decoder(Gist)
+
+
+def read_gist(body: bytes) -> Gist | None:
+    """None: `body` must be read field by field. It must have been found to be JSON in UTF-8."""
+    try:
+        gist = _GIST.decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    if not gist.messages or not gist.model.strip() or gist.max_tokens == 0 or gist.max_completion_tokens == 0:
+        return None
+    return gist
+
+
+def note(messages: Sequence[Message], facts: FactsBuilder) -> None:
+    heard = facts.messages.append
+    chars = 0
+    for message in messages:
+        role, content, calls = message.role, message.content, message.tool_calls
+        if calls is not ABSENT or role in _RESULTS:
+            size = len(memoryview(calls))
+            if role in _RESULTS or size > _LONGEST_UNSET or bytes(calls) not in UNSET:
+                facts.tools = True
+                facts.extra_chars += size
+        text = content if isinstance(content, str) else _text_of(content or (), facts)
+        heard((role, text))
+        chars += len(text) if text.isascii() else chars_of(text)
+    facts.text_chars += chars
+
+
+def note_tools(tools: msgspec.Raw, facts: FactsBuilder) -> None:
+    """`tools` or `functions`, as they stand in the body."""
+    size = len(memoryview(tools))
+    if size > _LONGEST_UNSET or bytes(tools) not in UNSET:
+        facts.tools = True
+        facts.extra_chars += size
+
+
+def _text_of(parts: Sequence[Part], facts: FactsBuilder) -> str:
+    texts: list[str] = []
+    for part in parts:
+        if part.text is not None:
+            texts.append(part.text)
+        elif part.type in _IMAGES:
+            facts.images += 1
+        elif part.type in _FILES:
+            facts.file(part.file)
+    return "\n".join(texts)

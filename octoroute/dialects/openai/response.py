@@ -1,0 +1,114 @@
+"""A whole Chat Completions answer ↔ events. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from octoroute.dialects.openai import schema
+from octoroute.dialects.openai.stream_decoder import prose
+from octoroute.dialects.request.ids import NewId, random_id
+from octoroute.dialects.request.json_input import read_answer
+from octoroute.dialects.response import usage as counts
+from octoroute.dialects.response.blocks import NAMELESS, Called, Thought, gather, is_object
+from octoroute.dialects.response.errors import error_of, failed_event
+from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, TO_OPENAI, settled
+from octoroute.domain.events import Event, Finished, FinishReason, Started, ToolCallDelta, ToolCallStarted, UsageReported
+from octoroute.errors import Broke
+
+_ANSWER = msgspec.json.Decoder(schema.Answer)
+
+
+def read_whole(body: bytes, names: Mapping[str, str] | None = None) -> list[Event]:
+    """`names`: the upstream's tool names → the client's. Raises Broke, or what the error in the answer's place amounts to."""
+    answer = read_answer(_ANSWER, body, "answer")
+    if answer.error:
+        raise error_of(failed_event(body))
+    choice = next((choice for choice in answer.choices or () if not choice.index), None)
+    message = choice and (choice.message or choice.delta)
+    if choice is None or message is None:
+        raise Broke("the upstream's answer holds no message")
+    word = choice.finish_reason
+    if word in OPENAI_FAILURES:
+        raise Broke(f"the upstream ended its answer with '{word}'")
+    events: list[Event] = [Started(str(answer.id or ""), str(answer.model or "")), *prose(message)]
+    said = FROM_OPENAI.get(word or "")
+    calls = _calls(message, names or {}, cut=said is FinishReason.LENGTH)
+    events += calls
+    if answer.usage is not None:
+        events.append(UsageReported(answer.usage.usage()))
+    stop_sequence = choice.stop_reason if isinstance(choice.stop_reason, str) else None
+    events.append(Finished(settled(said, called_tools=bool(calls)), stop_sequence, word))
+    return events
+
+
+def _calls(message: schema.Delta, names: Mapping[str, str], *, cut: bool) -> list[Event]:
+    """Raises Broke for arguments that no tool could be run with; a call that the token limit cut is left out."""
+    calls = list(message.tool_calls or ())
+    if message.function_call is not None:
+        calls.append(schema.CallDelta(function=message.function_call))
+    events: list[Event] = []
+    for call in calls:
+        name = call.function.name if call.function else None
+        arguments = schema.arguments_text(call.function.arguments).strip() if call.function else ""
+        if arguments == "null":
+            arguments = ""
+        if not name or (arguments and not is_object(arguments)):
+            if cut:
+                continue
+            raise Broke("the upstream called a tool with arguments that are not a JSON object" if name else NAMELESS)
+        index = len(events) // 2
+        events.append(ToolCallStarted(index, call.id or "", names.get(name, name), call.signature))
+        events.append(ToolCallDelta(index, arguments or "{}"))
+    return events
+
+
+def write_whole(
+    events: Sequence[Event],
+    *,
+    model: str,
+    created_s: int,
+    input_tokens: int = 0,
+    show_thinking: bool = True,
+    thinking_blocks: bool = False,
+    new_id: NewId = random_id,
+) -> bytes:
+    """`input_tokens` is an estimate, used when nobody counted."""
+    gathered = gather(events)
+    message: dict[str, object] = {"role": "assistant", "content": gathered.text or None, "refusal": gathered.refusal or None}
+    thinking = "".join(thought.text for thought in gathered.thoughts)
+    if show_thinking and thinking:
+        message["reasoning_content"] = thinking
+    if thinking_blocks and gathered.thoughts:
+        message["thinking_blocks"] = [_thinking_block(thought) for thought in gathered.thoughts]
+    if gathered.calls:
+        message["tool_calls"] = [_call(call, new_id) for call in gathered.calls]
+    usage = gathered.usage or counts.estimated(input_tokens, gathered.chars)
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": TO_OPENAI[gathered.reason]}
+    answer: dict[str, object] = {
+        "id": new_id("chatcmpl-"),
+        "object": "chat.completion",
+        "created": created_s,
+        "model": model,
+        "choices": [choice],
+        "usage": counts.to_openai(usage),
+    }
+    return msgspec.json.encode(answer)
+
+
+def _thinking_block(block: Thought) -> dict[str, object]:
+    if block.redacted is not None:
+        return {"type": "redacted_thinking", "data": block.redacted}
+    return {"type": "thinking", "thinking": block.text, "signature": block.signature or ""}
+
+
+def _call(call: Called, new_id: NewId) -> dict[str, object]:
+    written: dict[str, object] = {
+        "id": call.id or new_id("call_"),
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments or "{}"},
+    }
+    if call.signature is not None:
+        written["extra_content"] = {"google": {"thought_signature": call.signature}}
+    return written

@@ -1,0 +1,252 @@
+"""The fields of OpenAI's Chat Completions that the hub reads, as they may come; everything else is skipped unread. Pure.
+
+Lenient where servers are known to be careless (null for absent, an object for a JSON text), strict where a guess would be wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+
+from octoroute.dialects.response.usage import OpenAIUsage
+
+
+class ImageUrl(msgspec.Struct):
+    url: str
+    detail: str | None = None
+
+
+class File(msgspec.Struct):
+    filename: str | None = None
+    file_data: str | None = None
+    file_id: str | None = None
+
+
+class InputAudio(msgspec.Struct):
+    data: str
+    format: str
+
+
+class Part(msgspec.Struct):
+    """Any content part; `type` says which of the fields counts."""
+
+    type: str
+    text: str | None = None
+    thinking: Any = None
+    refusal: str | None = None
+    image_url: ImageUrl | str | None = None
+    file: File | None = None
+    input_audio: InputAudio | None = None
+    cache_control: Any = None
+
+
+class Function(msgspec.Struct):
+    name: str
+    arguments: Any = ""
+
+
+class Google(msgspec.Struct):
+    thought_signature: str | None = None
+
+
+class ExtraContent(msgspec.Struct):
+    google: Google | None = None
+
+
+class Call(msgspec.Struct):
+    id: str | None = None
+    type: str | None = None
+    function: Function | None = None
+    extra_content: ExtraContent | None = None
+
+    @property
+    def signature(self) -> str | None:
+        google = self.extra_content.google if self.extra_content else None
+        return google.thought_signature if google else None
+
+
+class ThinkingBlock(msgspec.Struct):
+    type: str = "thinking"
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+
+
+class Message(msgspec.Struct):
+    role: str
+    content: str | list[Part] | None = None
+    name: str | None = None
+    tool_calls: list[Call] | None = None
+    tool_call_id: str | None = None
+    function_call: Function | None = None
+    refusal: str | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    thinking_blocks: list[ThinkingBlock] | None = None
+
+
+class ToolFunction(msgspec.Struct):
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(msgspec.Struct):
+    type: str = "function"
+    function: ToolFunction | None = None
+
+
+class Named(msgspec.Struct):
+    name: str
+
+
+class AllowedTool(msgspec.Struct):
+    type: str = "function"
+    function: Named | None = None
+
+
+class AllowedTools(msgspec.Struct):
+    mode: str = "auto"
+    tools: list[AllowedTool] = []
+
+
+class Choice(msgspec.Struct):
+    type: str | None = None
+    function: Named | None = None
+    name: str | None = None
+    allowed_tools: AllowedTools | None = None
+
+
+class JsonSchema(msgspec.Struct):
+    name: str = "output"
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(msgspec.Struct):
+    type: str
+    json_schema: JsonSchema | None = None
+
+
+class Reasoning(msgspec.Struct):
+    """OpenRouter's object."""
+
+    effort: str | None = None
+    max_tokens: int | None = None
+    enabled: bool | None = None
+    exclude: bool = False
+
+
+class ThinkingSwitch(msgspec.Struct):
+    type: str | None = None
+    budget_tokens: int | None = None
+
+
+class StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class Request(msgspec.Struct):
+    messages: list[Message]
+    model: str | None = None
+    stream: bool | None = None
+    n: int | None = None
+    tools: list[Tool] | None = None
+    functions: list[ToolFunction] | None = None
+    tool_choice: str | Choice | None = None
+    function_call: str | Choice | None = None
+    parallel_tool_calls: bool | None = None
+    max_completion_tokens: int | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stop: str | list[str] | None = None
+    seed: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: str | None = None
+    reasoning: Reasoning | None = None
+    thinking: ThinkingSwitch | None = None
+    enable_thinking: bool | None = None
+    thinking_budget: int | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    service_tier: str | None = None
+    stream_options: StreamOptions | None = None
+
+
+class FunctionDelta(msgspec.Struct):
+    name: str | None = None
+    arguments: Any = None
+
+
+class CallDelta(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: FunctionDelta | None = None
+    extra_content: ExtraContent | None = None
+
+    @property
+    def signature(self) -> str | None:
+        google = self.extra_content.google if self.extra_content else None
+        return google.thought_signature if google else None
+
+
+class ReasoningDetail(msgspec.Struct):
+    """OpenRouter's and MiniMax's form of thinking."""
+
+    text: str | None = None
+    summary: str | None = None
+
+
+class Delta(msgspec.Struct):
+    """A chunk's delta and a whole answer's message are read alike."""
+
+    content: str | list[Part] | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    reasoning_details: list[ReasoningDetail] | None = None
+    refusal: str | None = None
+    tool_calls: list[CallDelta] | None = None
+    function_call: FunctionDelta | None = None
+
+
+class AnswerChoice(msgspec.Struct):
+    index: int | None = None
+    delta: Delta | None = None
+    message: Delta | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+    stop_reason: Any = None
+    """vLLM: the stop sequence that was met."""
+
+
+class Answer(msgspec.Struct):
+    """A chunk, a whole answer, or an error in either's place."""
+
+    id: Any = None
+    model: Any = None
+    choices: list[AnswerChoice] | None = None
+    usage: OpenAIUsage | None = None
+    error: Any = None
+
+
+def text_within(thinking: object) -> str:
+    """Thinking as text, from servers that wrap it in parts."""
+    if isinstance(thinking, str):
+        return thinking
+    if isinstance(thinking, list):
+        return "".join(text_within(item) for item in cast("list[object]", thinking))
+    return text_within(cast("dict[str, object]", thinking).get("text")) if isinstance(thinking, dict) else ""
+
+
+def arguments_text(arguments: Any) -> str:
+    """A call's arguments as JSON text, also from servers that send the object itself."""
+    if isinstance(arguments, str):
+        return arguments
+    return "" if arguments is None else msgspec.json.encode(arguments).decode()

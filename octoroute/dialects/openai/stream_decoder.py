@@ -1,0 +1,147 @@
+"""An OpenAI-compatible server's stream → events. Pure; one decoder an answer.
+
+Tolerant of what servers are known to do (see `calls`), and strict about the end: only `[DONE]`, or an end of file after a finish
+reason, is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from octoroute.dialects.openai import schema
+from octoroute.dialects.openai.tool_calls import CallSorter
+from octoroute.dialects.request.json_input import read_answer
+from octoroute.dialects.response.errors import failed_event
+from octoroute.dialects.response.sse import read_frames
+from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, settled
+from octoroute.domain.events import (
+    Event,
+    Failed,
+    Finished,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+    ToolCallStarted,
+    UsageReported,
+)
+
+_CHUNK = msgspec.json.Decoder(schema.Answer)
+_DONE = b"[DONE]"
+
+
+class OpenAIDecoder:
+    """`names`: the upstream's tool names → the client's, where they differ."""
+
+    __slots__ = ("_calls", "_finish_reason", "_names", "_over", "_started", "_stop_sequence")
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        self._names = names or {}
+        self._calls = CallSorter()
+        self._started = False
+        self._over = False
+        self._finish_reason: str | None = None
+        self._stop_sequence: str | None = None
+
+    def feed(self, frames: bytes) -> Sequence[Event]:
+        out: list[Event] = []
+        for name, data in read_frames(frames):
+            if self._over:
+                break
+            if data == _DONE:
+                if self._started:
+                    self._finish(out)
+            elif data.strip():
+                self._chunk(read_answer(_CHUNK, data, "stream"), data, name, out)
+        return self._renamed(out)
+
+    def end(self) -> Sequence[Event]:
+        out: list[Event] = []
+        if self._finish_reason is not None and not self._over:
+            self._finish(out)
+        return self._renamed(out)
+
+    def _chunk(self, chunk: schema.Answer, data: bytes, name: str, out: list[Event]) -> None:
+        if chunk.error or name == "error":
+            out.append(failed_event(data))
+            self._over = True
+            return
+        for choice in chunk.choices or ():
+            if choice.index:
+                continue  # only the first of several choices can be told in the other dialects
+            if not self._started:
+                self._started = True
+                out.append(Started(str(chunk.id or ""), str(chunk.model or "")))
+            if choice.delta is not None:
+                self._delta(choice.delta, out)
+            if choice.finish_reason:
+                self._finish_reason = choice.finish_reason
+                self._stop_sequence = choice.stop_reason if isinstance(choice.stop_reason, str) else None
+        if chunk.usage is not None and (chunk.usage.prompt_tokens or chunk.usage.completion_tokens):
+            out.append(UsageReported(chunk.usage.usage()))
+        if any(isinstance(event, Failed) for event in out):
+            self._over = True
+
+    def _delta(self, delta: schema.Delta, out: list[Event]) -> None:
+        content = delta.content
+        if isinstance(content, str) and content and not self._calls.called and not delta.reasoning_content:
+            out.append(TextDelta(content))  # nearly every chunk of nearly every answer
+        else:
+            for event in prose(delta):
+                self._calls.pass_by(event, out)
+        for call in delta.tool_calls or ():
+            self._calls.add(call, out)
+        if delta.function_call is not None:
+            self._calls.add(schema.CallDelta(function=delta.function_call), out)
+
+    def _finish(self, out: list[Event]) -> None:
+        self._over = True
+        self._calls.finish(out)
+        if any(isinstance(event, Failed) for event in out):
+            return
+        if self._finish_reason in OPENAI_FAILURES:
+            out.append(Failed("api_error", f"the upstream ended its answer with '{self._finish_reason}'"))
+            return
+        reason = settled(FROM_OPENAI.get(self._finish_reason or ""), called_tools=self._calls.called)
+        out.append(Finished(reason, self._stop_sequence, self._finish_reason))
+
+    def _renamed(self, out: list[Event]) -> list[Event]:
+        if not self._names:
+            return out
+        return [
+            ToolCallStarted(event.index, event.id, self._names.get(event.name, event.name), event.signature)
+            if isinstance(event, ToolCallStarted)
+            else event
+            for event in out
+        ]
+
+
+def prose(delta: schema.Delta) -> Iterator[Event]:
+    """Thinking, text, and refusal of a delta or message, in the order in which they are meant."""
+    thinking = schema.text_within(delta.reasoning_content) or schema.text_within(delta.reasoning)
+    if not thinking:
+        thinking = "".join(detail.text or detail.summary or "" for detail in delta.reasoning_details or ())
+    if thinking:
+        yield ThinkingDelta(thinking)
+    if isinstance(delta.content, str):
+        if delta.content:
+            yield TextDelta(delta.content)
+    else:
+        for part in delta.content or ():
+            yield from _part(part)
+    if delta.refusal:
+        yield RefusalDelta(delta.refusal)
+
+
+def _part(part: schema.Part) -> Iterator[Event]:
+    """Mistral and others answer with typed parts."""
+    if part.type in {"thinking", "reasoning"}:
+        text = schema.text_within(part.thinking) or part.text
+        if text:
+            yield ThinkingDelta(text)
+    elif part.refusal:
+        yield RefusalDelta(part.refusal)
+    elif part.text:
+        yield TextDelta(part.text)

@@ -1,0 +1,166 @@
+"""Events → the Chat Completions stream a client reads. Pure; one encoder an answer.
+
+All chunks share id, created, and model. Tool calls are numbered among themselves. An error closes the stream without `[DONE]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from octoroute.dialects.request.ids import NewId, random_id
+from octoroute.dialects.response import usage as counts
+from octoroute.dialects.response.errors import OPENAI_TYPES, openai_envelope
+from octoroute.dialects.response.stop_reasons import TO_OPENAI
+from octoroute.domain.events import (
+    Event,
+    Failed,
+    Finished,
+    RedactedThinking,
+    RefusalDelta,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSigned,
+    ToolCallDelta,
+    ToolCallStarted,
+    UsageReported,
+)
+from octoroute.domain.outcome import Usage
+from octoroute.errors import OctorouteError
+
+_json = msgspec.json.Encoder().encode
+
+
+class OpenAIEncoder:
+    """`model` is the name the client asked for; `created_s` seconds since the epoch; `input_tokens` an estimate, used when
+    nobody counts. `thinking_blocks`: also hand out signed thinking, for clients that send it back.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        created_s: int,
+        include_usage: bool = False,
+        show_thinking: bool = True,
+        thinking_blocks: bool = False,
+        input_tokens: int = 0,
+        new_id: NewId = random_id,
+    ) -> None:
+        self._head = b'data: {"id":%b,"object":"chat.completion.chunk","created":%d,"model":%b,' % (
+            _json(new_id("chatcmpl-")),
+            created_s,
+            _json(model),
+        )
+        self._before = self._head + b'"choices":[{"index":0,"delta":{'
+        self._after = b'},"finish_reason":null}]' + (b',"usage":null' if include_usage else b"") + b"}\n\n"
+        self._include_usage = include_usage
+        self._show_thinking = show_thinking
+        self._thinking_blocks = thinking_blocks
+        self._input_tokens = input_tokens
+        self._new_id = new_id
+        self._started = self._over = False
+        self._silent_call = -1
+        """The call that has begun and said nothing yet."""
+        self._thought: list[str] = []
+        self._chars = 0
+        self._usage: Usage | None = None
+
+    def encode(self, events: Sequence[Event]) -> bytes:
+        if len(events) == 1 and self._started and self._silent_call < 0:
+            event = events[0]
+            if isinstance(event, TextDelta):
+                return self._text(b'"content":', event.text)
+        return b"".join([self._one(event) for event in events])
+
+    def fail(self, error: OctorouteError, request_id: str) -> bytes:
+        del request_id  # OpenAI's envelope has no place for it
+        if self._over:
+            return b""
+        self._over = True
+        return b"data: " + openai_envelope(error) + b"\n\n"
+
+    def _text(self, key: bytes, text: str) -> bytes:
+        if self._over:
+            return b""
+        self._chars += len(text)
+        return self._before + key + _json(text) + self._after
+
+    def _one(self, event: Event) -> bytes:
+        if self._over:
+            return b""
+        match event:
+            case TextDelta(text=text):
+                return self._begin() + self._text(b'"content":', text)
+            case ToolCallDelta(index=index, arguments=arguments):
+                return self._arguments(index, arguments)
+            case ThinkingDelta(text=text):
+                if self._thinking_blocks:
+                    self._thought.append(text)
+                return self._begin() + self._text(b'"reasoning_content":', text) if self._show_thinking else b""
+            case ThinkingSigned(signature=signature):
+                thought = {"type": "thinking", "thinking": "".join(self._thought), "signature": signature}
+                self._thought.clear()
+                return self._block(thought)
+            case RedactedThinking(data=data):
+                return self._block({"type": "redacted_thinking", "data": data})
+            case ToolCallStarted():
+                return self._begin() + self._call(event)
+            case RefusalDelta(text=text):
+                return self._begin() + self._text(b'"refusal":', text)
+            case Started(usage=usage):
+                self._usage = usage or self._usage
+                return self._begin()
+            case UsageReported(usage=usage):
+                self._usage = usage
+                return b""
+            case Finished():
+                return self._begin() + self._finish(event)
+            case Failed(kind=kind, message=message, code=code):
+                self._over = True
+                error = {"message": message, "type": OPENAI_TYPES.get(kind, kind), "param": None, "code": code}
+                return b"data: " + _json({"error": error}) + b"\n\n"
+            case _:
+                return b": ping\n\n"
+
+    def _begin(self) -> bytes:
+        """The role before anything else; `{}` for a call that ends without arguments, so that clients can parse them."""
+        if not self._started:
+            self._started = True
+            return self._before + b'"role":"assistant","content":""' + self._after
+        return self._arguments(self._silent_call, "{}") if self._silent_call >= 0 else b""
+
+    def _block(self, block: dict[str, str]) -> bytes:
+        if not self._thinking_blocks:
+            return b""
+        return self._begin() + self._before + b'"thinking_blocks":[' + _json(block) + b"]" + self._after
+
+    def _call(self, event: ToolCallStarted) -> bytes:
+        self._silent_call = event.index
+        call: dict[str, object] = {
+            "index": event.index,
+            "id": event.id or self._new_id("call_"),
+            "type": "function",
+            "function": {"name": event.name, "arguments": ""},
+        }
+        if event.signature is not None:
+            call["extra_content"] = {"google": {"thought_signature": event.signature}}
+        return self._before + b'"tool_calls":[' + _json(call) + b"]" + self._after
+
+    def _arguments(self, index: int, arguments: str) -> bytes:
+        if not arguments:
+            return b""
+        self._silent_call = -1
+        self._chars += len(arguments)
+        return self._before + b'"tool_calls":[{"index":%d,"function":{"arguments":%b}}]' % (index, _json(arguments)) + self._after
+
+    def _finish(self, event: Finished) -> bytes:
+        self._over = True
+        last = self._before + b'},"finish_reason":"' + TO_OPENAI[event.reason].encode() + b'"}]'
+        last += (b',"usage":null' if self._include_usage else b"") + b"}\n\n"
+        if self._include_usage:
+            usage = self._usage or counts.estimated(self._input_tokens, self._chars)
+            last += self._head + b'"choices":[],"usage":' + _json(counts.to_openai(usage)) + b"}\n\n"
+        return last + b"data: [DONE]\n\n"

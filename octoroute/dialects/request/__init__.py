@@ -1,0 +1,1 @@
+"""Shared halves of reading and writing requests in any wire format. Pure."""

@@ -1,0 +1,171 @@
+"""How any dialect's reader gathers the facts of a request: one pass, nothing translated, everything bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from octoroute.dialects.request.body import Body, decode
+from octoroute.domain.request import Facts, Importance, Task
+from octoroute.errors import BadRequest
+
+EARLIER_MESSAGES = 12
+"""What "go on" may refer to lies in the last few messages."""
+EARLIER_CHARS = 2000
+IMAGE_TOKENS = 1000
+"""Towards the context window; about what the vendors charge for an ordinary picture."""
+
+BASE64_A_CHAR = 10
+"""2,000 tokens a page of 60,000 bytes."""
+_PLAIN = b'"text/plain"'
+_BESIDE = 200
+
+
+class Hints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The client's `octoroute` object, or the headers that say the same. None: not said."""
+
+    importance: Importance | None = None
+    task_type: Task | None = None
+    quality: float | None = None
+
+
+NO_HINTS = Hints()
+_HINTS = msgspec.json.Decoder(Hints)
+_MODEL = msgspec.json.Decoder(str)
+
+
+class _Header(NamedTuple):
+    name: str
+    field: str
+    kind: type[Importance | Task | float]
+
+
+_HEADERS = (
+    _Header("x-octoroute-importance", "importance", Importance),
+    _Header("x-octoroute-task-type", "task_type", Task),
+    _Header("x-octoroute-quality", "quality", float),
+)
+_HEADER_NAMES = frozenset(header.name for header in _HEADERS)
+
+
+def auto_at(model: str) -> tuple[str, float | None]:
+    """`auto:0.3` is `auto` with a quality; everything else is a model's name. BadRequest for a quality that is none."""
+    if ":" not in model:
+        return model, None
+    word, _, text = model.partition(":")
+    if word.rpartition("/")[2].lower() not in _AUTO:
+        return model, None
+    try:
+        quality = float(text)
+    except ValueError:
+        return model, None
+    if not 0 <= quality <= 1:
+        raise BadRequest("model: auto:QUALITY takes a number between 0 (cheapest) and 1 (best)", param="model")
+    return word, quality
+
+
+_AUTO = frozenset({"auto", "claude-octoroute-auto"})
+
+
+def read_hints(body: Body, headers: Mapping[str, str]) -> Hints:
+    """`auto:QUALITY`, the body's object, then the headers, which win. BadRequest naming what is not understood."""
+    raw = body.values.get("octoroute")
+    hints = NO_HINTS if raw is None else decode(raw, _HINTS, "octoroute")
+    model = body.values.get("model")
+    quality = None
+    if model is not None and hints.quality is None and b":" in bytes(model):
+        quality = auto_at(decode(model, _MODEL, "model"))[1]
+    return all_hints(hints, quality, headers)
+
+
+def all_hints(hints: Hints, quality: float | None, headers: Mapping[str, str]) -> Hints:
+    """The body's, with `auto:QUALITY` where that says nothing else, and the headers. Raises BadRequest."""
+    if quality is not None and hints.quality is None:
+        hints = msgspec.structs.replace(hints, quality=quality)
+    if not headers.keys().isdisjoint(_HEADER_NAMES):
+        for header in _HEADERS:
+            text = headers.get(header.name)
+            if text is not None:
+                hints = msgspec.structs.replace(hints, **{header.field: _read_header(header, text)})
+    if hints.quality is not None and not 0 <= hints.quality <= 1:
+        raise BadRequest("quality: must be between 0 and 1", param="octoroute.quality")
+    return hints
+
+
+def _read_header(header: _Header, text: str) -> Importance | Task | float:
+    try:
+        return header.kind(text.strip().lower())
+    except ValueError:
+        allowed = "a number between 0 and 1" if header.kind is float else ", ".join(header.kind)  # type: ignore[arg-type]
+        raise BadRequest(f"{header.name}: must be one of {allowed}", param=header.name) from None
+
+
+class FactsBuilder:
+    """Fill the attributes, call `message` for each message in order, then `build`."""
+
+    __slots__ = ("attachments", "extra_chars", "images", "json", "messages", "text_chars", "tools")
+
+    def __init__(self) -> None:
+        self.tools = self.json = self.attachments = False
+        self.images = 0
+        self.extra_chars = 0
+        """Characters of tool schemas and the like: no part of the question, but of the context."""
+        self.messages: list[tuple[str, str]] = []
+        """(role, text) of each, in order."""
+        self.text_chars = 0
+        """As `chars_of` counts them."""
+
+    def message(self, role: str, text: str) -> None:
+        self.messages.append((role, text))
+        self.text_chars += chars_of(text)
+
+    @property
+    def chars(self) -> int:
+        """Four a token, of everything that must fit a context window."""
+        return self.text_chars + self.extra_chars + 4 * self.images * IMAGE_TOKENS
+
+    def file(self, source: msgspec.Raw) -> None:
+        """As it stands in the body: text counts as text, base64 by the pages that a PDF of such a size has."""
+        self.attachments = True
+        view = memoryview(source)
+        beside = bytes(view[:_BESIDE]) + bytes(view[-_BESIDE:])  # the media type stands before or after the data
+        self.extra_chars += len(view) if _PLAIN in beside else len(view) // BASE64_A_CHAR
+
+    def build(self, hints: Hints, *, output_tokens: int | None) -> Facts:
+        messages = self.messages
+        last = len(messages) - 1
+        while last >= 0 and messages[last][0] != "user":
+            last -= 1
+        earlier: list[tuple[str, str]] = []
+        if last > 0:
+            for role, text in messages[max(0, last - EARLIER_MESSAGES) : last]:
+                earlier.append((role, text[:EARLIER_CHARS]))
+        tokens = self.text_chars // 4
+        return Facts(
+            text=messages[last][1] if last >= 0 else "",
+            earlier=tuple(earlier),
+            tokens=tokens,
+            context_tokens=tokens + self.extra_chars // 4 + self.images * IMAGE_TOKENS,
+            output_tokens=output_tokens,
+            messages=len(messages),
+            tools=self.tools,
+            images=self.images > 0,
+            json=self.json,
+            attachments=self.attachments,
+            importance=hints.importance,
+            task=hints.task_type,
+            quality=hints.quality,
+        )
+
+
+def estimate_tokens(text: str) -> int:
+    """A quarter of the characters, as v1 counted; scripts of one word a character (CJK) count a token a character."""
+    return chars_of(text) // 4
+
+
+def chars_of(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    return len(text) + 3 * ((len(text.encode("utf-8", "surrogatepass")) - len(text)) // 2)

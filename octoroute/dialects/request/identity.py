@@ -1,0 +1,122 @@
+"""What only some configurations need to know of a request, read when they do: who its user is, how it opens, whether it thinks.
+
+Read from the client's own fields, which mean the same in every dialect that has them. Never raises: what has another shape than
+expected says nothing. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from octoroute.dialects.request.body import Body
+from octoroute.domain.request import Request
+
+T = TypeVar("T")
+
+
+class _Metadata(msgspec.Struct):
+    user_id: str | None = None
+
+
+class _Reasoning(msgspec.Struct):
+    effort: str | None = None
+
+
+class _Thinking(msgspec.Struct):
+    type: str | None = None
+
+
+class _Item(msgspec.Struct):
+    role: str = ""
+    content: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Part(msgspec.Struct):
+    text: str | None = None
+
+
+_TEXT = msgspec.json.Decoder(str | None)
+_METADATA = msgspec.json.Decoder(_Metadata)
+_REASONING = msgspec.json.Decoder(_Reasoning)
+_THINKING = msgspec.json.Decoder(_Thinking)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_ITEM = msgspec.json.Decoder(_Item)
+_CONTENT = msgspec.json.Decoder(str | list[_Part])
+_INSTRUCTIONS = frozenset({"system", "developer"})
+
+
+def user_of(request: Request) -> str | None:
+    """The client's own user: OpenAI's `user` or `safety_identifier`, Anthropic's `metadata.user_id`."""
+    body = request.body
+    if not isinstance(body, Body):
+        return None
+    metadata = _read(body, "metadata", _METADATA)
+    return _read(body, "user", _TEXT) or _read(body, "safety_identifier", _TEXT) or (metadata.user_id if metadata else None) or None
+
+
+def thinks(request: Request) -> bool:
+    """The client asks for thinking: `thinking`, `reasoning_effort`, or `reasoning`, unless they say none."""
+    body = request.body
+    if not isinstance(body, Body):
+        return False
+    reasoning = _read(body, "reasoning", _REASONING)
+    effort = _read(body, "reasoning_effort", _TEXT) or (reasoning.effort if reasoning else None)
+    if effort is not None:
+        return effort != "none"
+    thinking = _read(body, "thinking", _THINKING)
+    return thinking is not None and thinking.type not in {None, "disabled"}
+
+
+def opening_of(request: Request) -> bytes:
+    """A digest of the instructions and the first user message: what stays the same through a conversation."""
+    digest = hashlib.blake2b(digest_size=16)
+    body = request.body
+    if isinstance(body, Body):
+        for name in ("system", "instructions"):
+            if name in body.values:
+                digest.update(_text(bytes(body.values[name])))
+        for name in ("messages", "input"):
+            if name in body.values:
+                _open(bytes(body.values[name]), digest.update)
+    else:
+        digest.update(request.facts.text.encode("utf-8", "surrogatepass"))
+    return digest.digest()
+
+
+def _open(raw: bytes, update: Callable[[bytes], object]) -> None:
+    """Every instruction up to the first message of the user's, and that; a text alone is the user's."""
+    items = _decode(raw, _ITEMS)
+    if items is None:
+        update(_text(raw))
+        return
+    for raw_item in items:
+        item = _decode(raw_item, _ITEM)
+        if item is not None and (item.role == "user" or item.role in _INSTRUCTIONS):
+            update(b"\x00" + item.role.encode() + b"\x00" + _text(bytes(item.content)))
+            if item.role == "user":
+                return
+
+
+def _text(raw: bytes) -> bytes:
+    """The text of a content, however it is cut into parts: cache marks wander from turn to turn, texts do not."""
+    content = _decode(raw, _CONTENT)
+    if content is None:
+        return raw
+    text = content if isinstance(content, str) else "\n".join(part.text for part in content if part.text is not None)
+    return text.encode("utf-8", "surrogatepass") or raw
+
+
+def _read(body: Body, name: str, decoder: msgspec.json.Decoder[T]) -> T | None:
+    raw = body.values.get(name)
+    return None if raw is None else _decode(raw, decoder)
+
+
+def _decode(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T]) -> T | None:
+    try:
+        return decoder.decode(raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return None

@@ -1,0 +1,53 @@
+"""Data URLs and media types: what stands between a file and the formats that carry it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from octoroute.domain.conversation import Document, Image
+from octoroute.errors import BadRequest
+
+PDF = "application/pdf"
+IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+"""What Anthropic, OpenAI, and Gemini all read."""
+_ALIASES: Mapping[str, str] = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+_SHOWN = 40
+
+
+def image_from_url(url: str, param: str, detail: str | None = None) -> Image:
+    """Raises BadRequest naming `param`."""
+    if url[:5].lower() == "data:":
+        media_type, data = split_data_url(url, param)
+        return Image(media_type=media_type, data=data, detail=detail)
+    check_web_address(url, param)
+    return Image(url=url, detail=detail)
+
+
+def check_web_address(url: str, param: str) -> None:
+    if not url[:8].lower().startswith(("http://", "https://")):
+        raise BadRequest(f"{param}: only http, https, and data URLs can be sent, not '{url[:_SHOWN]}'", param=param)
+
+
+def split_data_url(url: str, param: str) -> tuple[str, str]:
+    """(media type without parameters, base64 data). Raises BadRequest naming `param`."""
+    head, comma, data = url[5:].partition(",")
+    media_type, *parameters = [part.strip().lower() for part in head.split(";")]
+    if not comma or "base64" not in parameters:
+        raise BadRequest(f"{param}: a data URL must be of the form data:<media type>;base64,<data>", param=param)
+    return media_type_name(media_type), data
+
+
+def media_type_name(media_type: str) -> str:
+    name = media_type.strip().lower()
+    return _ALIASES.get(name, name)
+
+
+def data_url(media_type: str | None, data: str) -> str:
+    return f"data:{media_type or 'application/octet-stream'};base64,{data}"
+
+
+def document_text(document: Document) -> str | None:
+    """A document that is text, as a model without documents can read it; None: it is not text."""
+    if document.text is None:
+        return None
+    return "\n\n".join(part for part in (document.title, document.context, document.text) if part)

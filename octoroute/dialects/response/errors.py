@@ -1,0 +1,284 @@
+"""Errors between dialects: who says what for which kind, what an upstream's error body means, and how long to wait. Pure.
+
+`kind` is the family that `octoroute.errors` names. An upstream's own words reach a client only when they are about the request.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+
+import msgspec
+
+from octoroute.domain.events import Failed
+from octoroute.errors import Broke, Declined, Misconfigured, OctorouteError, Overloaded, Throttled, TooSlow, UpstreamError
+
+ANTHROPIC_TYPES: Mapping[str, str] = {
+    "invalid_request_error": "invalid_request_error",
+    "authentication_error": "authentication_error",
+    "permission_error": "permission_error",
+    "billing_error": "billing_error",
+    "not_found_error": "not_found_error",
+    "request_too_large": "request_too_large",
+    "rate_limit_error": "rate_limit_error",
+    "timeout_error": "timeout_error",
+    "overloaded_error": "overloaded_error",
+    "api_error": "api_error",
+    "server_error": "api_error",
+}
+OPENAI_TYPES: Mapping[str, str] = {
+    "invalid_request_error": "invalid_request_error",
+    "authentication_error": "invalid_request_error",
+    "permission_error": "invalid_request_error",
+    "billing_error": "insufficient_quota",
+    "not_found_error": "invalid_request_error",
+    "request_too_large": "invalid_request_error",
+    "rate_limit_error": "rate_limit_error",
+    "timeout_error": "timeout_error",
+    "overloaded_error": "overloaded_error",
+    "api_error": "api_error",
+    "server_error": "server_error",
+}
+OVERLOADED_AT_ANTHROPIC = 529
+
+_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(
+            r"context_length_exceeded|context_window_exceeded|exceed_context_size|prompt is too long|input is too long"
+            r"|too many tokens|maximum context length|exceeds? the (?:available )?context"
+            r"|context (?:length|window|size)[^.]*exceed|input token count[^.]*exceeds",
+            re.IGNORECASE,
+        ),
+        "context_too_long",
+    ),
+    (
+        re.compile(
+            r"insufficient_quota|insufficient_balance|billing|exceeded your current quota|credit balance|spend limit", re.IGNORECASE
+        ),
+        "billing_error",
+    ),
+    (re.compile(r"overloaded|server_is_overloaded|UNAVAILABLE|engine_overloaded", re.IGNORECASE), "overloaded_error"),
+    (re.compile(r"rate_?limit|too_many_requests|RESOURCE_EXHAUSTED", re.IGNORECASE), "rate_limit_error"),
+    (re.compile(r"timeout|DEADLINE_EXCEEDED", re.IGNORECASE), "timeout_error"),
+    (re.compile(r"authentication|invalid_api_key|UNAUTHENTICATED|permission", re.IGNORECASE), "authentication_error"),
+    (re.compile(r"request_too_large", re.IGNORECASE), "request_too_large"),
+    (re.compile(r"not_found|NOT_FOUND", re.IGNORECASE), "not_found_error"),
+    (
+        re.compile(r"invalid_request|invalid_argument|bad_request|BadRequest|content_filter|FAILED_PRECONDITION", re.IGNORECASE),
+        "invalid_request_error",
+    ),
+)
+_STATUS_KINDS: Mapping[int, str] = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "authentication_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+MAX_MESSAGE = 2000
+_STATUS = re.compile(r"[1-5][0-9][0-9]")
+_NUMBERS = re.compile(r"\d[\d,_]{2,}")
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What an upstream's error body says."""
+
+    message: str = ""
+    type: str = ""
+    code: str = ""
+    param: str | None = None
+    details: tuple[object, ...] = ()
+
+    @property
+    def context_too_long(self) -> bool:
+        return bool(_WORDS[0][0].search(f"{self.code} {self.type} {self.message}"))
+
+    @property
+    def kind(self) -> str | None:
+        """The family its type or code belongs to; None: they tell nothing."""
+        label = f"{self.code} {self.type}"
+        return next((kind for pattern, kind in _WORDS[1:] if pattern.search(label)), None)
+
+
+class _Error(msgspec.Struct):
+    message: Any = None
+    detail: Any = None
+    type: Any = None
+    status: Any = None
+    code: Any = None
+    param: Any = None
+    details: Any = None
+
+
+class _Body(_Error):
+    error: _Error | str | None = None
+
+
+_BODY = msgspec.json.Decoder(_Body)
+_BODIES = msgspec.json.Decoder(list[_Body])
+
+
+def _read_body(body: bytes) -> _Body | None:
+    try:
+        if body.lstrip().startswith(b"["):
+            return next(iter(_BODIES.decode(body)), None)
+        return _BODY.decode(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def read_told(body: bytes) -> Told | None:
+    """OpenAI's, Anthropic's, Google's (also in a list), FastAPI's, and Ollama's error bodies; None: it is none of them."""
+    decoded = _read_body(body)
+    if decoded is None:
+        return None
+    error = decoded.error if isinstance(decoded.error, _Error) else decoded
+    details: object = error.details
+    message = decoded.error if isinstance(decoded.error, str) else error.message or error.detail or ""
+    if not isinstance(message, str):
+        message = msgspec.json.encode(message).decode()
+    return Told(
+        message=message[:MAX_MESSAGE],
+        type=_word(error.type) or _word(error.status),
+        code=_word(error.code),
+        param=error.param if isinstance(error.param, str) else None,
+        details=tuple(cast("list[object]", details)) if isinstance(details, list) else (),
+    )
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+
+
+def failed_event(body: bytes) -> Failed:
+    """The event for an error that came inside a stream."""
+    told = read_told(body) or Told()
+    if told.context_too_long:
+        return Failed("invalid_request_error", too_long_message(told.message), "context_length_exceeded")
+    kind = told.kind or (_STATUS_KINDS.get(int(told.code)) if _STATUS.fullmatch(told.code) else None) or "api_error"
+    return Failed(kind, told.message or "the upstream reported an error", told.code or None)
+
+
+def too_long_message(message: str) -> str:
+    """In the form that makes agents compact themselves: `prompt is too long: X tokens > Y maximum`."""
+    if message.startswith("prompt is too long"):
+        return message
+    numbers = sorted({int(re.sub(r"\D", "", found)) for found in _NUMBERS.findall(message)}, reverse=True)
+    if len(numbers) >= 2:
+        return f"prompt is too long: {numbers[0]} tokens > {numbers[1]} maximum"
+    return f"prompt is too long: {message}" if message else "prompt is too long"
+
+
+def error_of(failed: Failed) -> UpstreamError:
+    """An error that stood where an answer should have begun, as an upstream's failure that may move on."""
+    match failed.kind:
+        case "rate_limit_error":
+            return Throttled("the upstream asks for a rest", detail=failed.message)
+        case "overloaded_error":
+            return Overloaded("the upstream is overloaded", detail=failed.message)
+        case "timeout_error":
+            return TooSlow("the upstream timed out", detail=failed.message)
+        case "authentication_error" | "permission_error" | "billing_error":
+            return Misconfigured("the upstream does not accept the gateway's credentials", detail=failed.message)
+        case _ if failed.code == "context_length_exceeded":
+            return declined(failed)
+        case _:
+            return Broke("the upstream answered with an error", detail=failed.message)
+
+
+def declined(failed: Failed, status: int = 400) -> Declined:
+    """The upstream judged the request, in words of OpenAI's envelope."""
+    body = msgspec.json.encode(
+        {
+            "error": {
+                "message": failed.message,
+                "type": OPENAI_TYPES.get(failed.kind, failed.kind),
+                "param": None,
+                "code": failed.code,
+            }
+        }
+    )
+    return Declined(failed.message, status=status, body=body, headers={"content-type": "application/json"}, dialect="openai")
+
+
+def upstreams_words(error: OctorouteError) -> str:
+    """The message for a client of another dialect: an upstream that judged the request is quoted, nobody else is."""
+    if isinstance(error, Declined):
+        told = read_told(error.body)
+        if told is not None and told.message:
+            return too_long_message(told.message) if told.context_too_long else told.message
+    return error.message
+
+
+def read_upstream_error(status: int, headers: Mapping[str, str], body: bytes, dialect: str) -> UpstreamError | None:
+    """What a body tells beyond its status: a spent quota, an overload, a retry delay in Google's details; None: nothing."""
+    told = read_told(body)
+    if told is None:
+        return None
+    if status in {400, 413, 422} and told.context_too_long:
+        error = Declined(too_long_message(told.message), status=400, body=body, headers=headers, dialect=dialect)
+        error.code = "context_length_exceeded"
+        return error
+    if status == 404 and told.code == "DeploymentNotFound":
+        return Misconfigured("the upstream has no such deployment", detail=told.message)
+    if status == 429:
+        wait_s = retry_after_s(headers, None, told)
+        if told.kind == "billing_error" or (wait_s is None and _WORDS[1][0].search(told.message)):
+            return Misconfigured("the upstream's quota is spent", detail=told.message)
+        return Throttled("the upstream limits its rate", retry_after_s=wait_s)
+    if status >= 500 and told.kind == "overloaded_error":
+        return Overloaded("the upstream is overloaded", retry_after_s=retry_after_s(headers, None, told), detail=told.message)
+    return None
+
+
+def openai_envelope(error: OctorouteError) -> bytes:
+    body = {
+        "message": upstreams_words(error),
+        "type": OPENAI_TYPES.get(error.kind, "server_error"),
+        "param": getattr(error, "param", None),
+        "code": error.code,
+    }
+    return msgspec.json.encode({"error": body})
+
+
+def retry_after_s(headers: Mapping[str, str], now_s: float | None, told: Told | None = None) -> float | None:
+    """Seconds to wait, from `retry-after-ms`, `retry-after` (seconds or a date), or Google's RetryInfo; None: it does not say.
+
+    `headers` have lower-case names; `now_s` is seconds since the epoch, for dates; None: now.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None:
+        return seconds
+    if value:
+        try:
+            now = datetime.now(UTC).timestamp() if now_s is None else now_s
+            return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+        except (ValueError, TypeError, OverflowError):
+            pass
+    for detail in told.details if told else ():
+        delay = cast("dict[str, object]", detail).get("retryDelay") if isinstance(detail, dict) else None
+        if isinstance(delay, str) and delay.endswith("s"):
+            return _number(delay[:-1])
+    return None
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value) if value else -1.0
+    except ValueError:
+        return None
+    return number if 0 <= number < 1e9 else None

@@ -1,0 +1,123 @@
+"""What a client is told beside the endpoint's answer, or in other numbers: written into its bytes as they leave. Pure.
+
+Only the objects that hold usage, or end the answer, are touched; everything else keeps its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import msgspec
+
+from octoroute.dialects.request.body import Body
+from octoroute.dialects.response.sse import frame as write_frame
+from octoroute.dialects.response.sse import read_frames, split
+from octoroute.errors import BadRequest
+
+_HOLDERS = ("message", "response")
+"""Where Anthropic's `message_start` and the events of Responses have it, one level down."""
+_LAST = (b'"message_delta"', b'"response.completed"', b'"response.incomplete"')
+_USAGE = b'"usage"'
+_FINISH = b'"finish_reason"'
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    context_info: Mapping[str, object]
+    usage: Mapping[str, object]
+    """Further fields of it."""
+
+
+class _Choice(msgspec.Struct):
+    finish_reason: Any = None
+
+
+_CHOICES = msgspec.json.Decoder(list[_Choice])
+_FIELDS = msgspec.json.Decoder(dict[str, Any])
+
+
+class Outward:
+    """One for each answer. `scale` is for every token count; `tell` is asked at the answer's end, `in_usage`: at the chunk that
+    holds the usage, which OpenAI's clients get when they ask for it.
+    """
+
+    def __init__(
+        self, *, scale: Callable[[int], int] | None = None, tell: Callable[[], Told | None] | None = None, in_usage: bool = True
+    ) -> None:
+        self._scale = scale
+        self._tell = tell
+        self._in_usage = in_usage
+
+    def whole(self, body: bytes) -> bytes:
+        return self._object(body, last=True)
+
+    def frames(self, data: bytes) -> bytes:
+        """Complete frames."""
+        if _USAGE not in data and (self._tell is None or _FINISH not in data):
+            return data
+        return b"".join(map(self._frame, split(data)))
+
+    def _frame(self, frame: bytes) -> bytes:
+        if _USAGE not in frame and (self._tell is None or _FINISH not in frame):
+            return frame
+        read = next(iter(read_frames(frame)), None)
+        if read is None:
+            return frame
+        name, data = read
+        told = self._object(data, last=None)
+        if told == data:
+            return frame
+        return write_frame(msgspec.json.format(told, indent=-1) if b"\n" in told else told, name or None)
+
+    def _object(self, data: bytes, *, last: bool | None) -> bytes:
+        """`last` None: to be seen."""
+        try:
+            body = Body.parse(data)
+            if last is None:
+                last = self._tell is not None and self._is_last(body)
+            for name in _HOLDERS:
+                if bytes(body.values.get(name, b""))[:1] == b"{":
+                    return body.patched({name: self._holder(Body.parse(bytes(body.values[name])), last=last)})
+            return self._holder(body, last=last)
+        except (BadRequest, msgspec.DecodeError, RecursionError):
+            return data  # whatever it is, it is not ours to lose
+
+    def _holder(self, body: Body, *, last: bool) -> bytes:
+        told = self._tell() if last and self._tell is not None else None
+        raw = body.raw
+        if bytes(body.values.get("usage", b""))[:1] == b"{":
+            counts = _FIELDS.decode(body.values["usage"])
+            raw = body.patched({"usage": msgspec.json.encode({**self._scaled(counts), **(told.usage if told else {})})})
+        return raw if told is None else _added(raw, "context_info", told.context_info)
+
+    def _is_last(self, body: Body) -> bool:
+        values = body.values
+        if "type" in values:
+            return bytes(values["type"]) in _LAST
+        if self._in_usage:
+            return bytes(values.get("usage", b""))[:1] == b"{"
+        return any(choice.finish_reason for choice in _CHOICES.decode(values.get("choices", b"[]")))
+
+    def _scaled(self, counts: dict[str, Any]) -> dict[str, Any]:
+        scale = self._scale
+        if scale is None:
+            return counts
+        scaled: dict[str, Any] = {}
+        for name, value in counts.items():
+            if isinstance(value, dict):
+                scaled[name] = self._scaled(cast("dict[str, Any]", value))
+            elif isinstance(value, int) and not isinstance(value, bool) and name.endswith("tokens"):
+                scaled[name] = scale(value)
+            else:
+                scaled[name] = value
+        for parts in (("prompt_tokens", "completion_tokens"), ("input_tokens", "output_tokens")):
+            if "total_tokens" in scaled and all(isinstance(scaled.get(part), int) for part in parts):
+                scaled["total_tokens"] = sum(scaled[part] for part in parts)  # rounding must not show
+        return scaled
+
+
+def _added(raw: bytes, name: str, value: object) -> bytes:
+    """One more member at the object's end."""
+    head = raw.rstrip()[:-1]
+    comma = b"" if head.rstrip().endswith(b"{") else b","
+    return head + comma + msgspec.json.encode(name) + b":" + msgspec.json.encode(value) + b"}"

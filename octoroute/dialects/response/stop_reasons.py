@@ -1,0 +1,70 @@
+"""Why an answer ended, in every dialect's own words: one table a dialect and direction. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from octoroute.domain.events import FinishReason
+
+FROM_OPENAI: Mapping[str, FinishReason] = {
+    "stop": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "max_tokens": FinishReason.LENGTH,
+    "tool_calls": FinishReason.TOOL_CALLS,
+    "function_call": FinishReason.TOOL_CALLS,
+    "content_filter": FinishReason.REFUSAL,
+}
+OPENAI_FAILURES = frozenset({"error", "insufficient_system_resource"})
+"""Finish words that say the answer failed."""
+TO_OPENAI: Mapping[FinishReason, str] = {
+    FinishReason.STOP: "stop",
+    FinishReason.LENGTH: "length",
+    FinishReason.TOOL_CALLS: "tool_calls",
+    FinishReason.REFUSAL: "content_filter",
+    FinishReason.PAUSE: "stop",
+}
+
+FROM_ANTHROPIC: Mapping[str, FinishReason] = {
+    "end_turn": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP,
+    "max_tokens": FinishReason.LENGTH,
+    "model_context_window_exceeded": FinishReason.LENGTH,
+    "tool_use": FinishReason.TOOL_CALLS,
+    "refusal": FinishReason.REFUSAL,
+    "pause_turn": FinishReason.PAUSE,
+}
+TO_ANTHROPIC: Mapping[FinishReason, str] = {
+    FinishReason.STOP: "end_turn",
+    FinishReason.LENGTH: "max_tokens",
+    FinishReason.TOOL_CALLS: "tool_use",
+    FinishReason.REFUSAL: "refusal",
+    FinishReason.PAUSE: "pause_turn",
+}
+
+FROM_GEMINI: Mapping[str, FinishReason] = {
+    "STOP": FinishReason.STOP,
+    "MAX_TOKENS": FinishReason.LENGTH,
+    "SAFETY": FinishReason.REFUSAL,
+    "RECITATION": FinishReason.REFUSAL,
+    "BLOCKLIST": FinishReason.REFUSAL,
+    "PROHIBITED_CONTENT": FinishReason.REFUSAL,
+    "SPII": FinishReason.REFUSAL,
+    "LANGUAGE": FinishReason.REFUSAL,
+    "TOO_MANY_TOOL_CALLS": FinishReason.STOP,
+    "OTHER": FinishReason.STOP,
+}
+GEMINI_FAILURES = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"})
+"""The model stumbled over its own tools; asking again may do."""
+
+
+def settled(reason: FinishReason | None, *, called_tools: bool) -> FinishReason:
+    """The reason that clients act upon: a tool call beats `stop`, and what nobody said is told from the content."""
+    if reason is None or reason is FinishReason.STOP or reason is FinishReason.TOOL_CALLS:
+        return FinishReason.TOOL_CALLS if called_tools else FinishReason.STOP
+    return reason
+
+
+def from_gemini(word: str) -> FinishReason:
+    if word.startswith("IMAGE_"):
+        return FinishReason.REFUSAL
+    return FROM_GEMINI.get(word, FinishReason.STOP)

@@ -1,0 +1,142 @@
+"""Token counts as each provider writes them ↔ `Usage`, whose input includes the cached tokens. Pure.
+
+OpenAI's and Gemini's prompt counts include cached tokens, Anthropic's `input_tokens` excludes both cache reads and cache writes.
+Counts are read leniently: null, absent, negative, and fractional ones exist in the wild.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from octoroute.domain.outcome import Usage
+
+CHARACTERS_A_TOKEN = 4
+"""Of English prose in most vocabularies; the estimate of last resort."""
+
+Count = int | float | None
+
+
+def count(value: Count) -> int:
+    if not value:
+        return 0
+    return value if type(value) is int and value > 0 else max(0, int(value))
+
+
+def estimated(input_tokens: int, output_chars: int) -> Usage:
+    """When nobody counted: never zero for an answer that said something."""
+    return Usage(input_tokens=input_tokens, output_tokens=-(-output_chars // CHARACTERS_A_TOKEN), estimated=True)
+
+
+class _PromptDetails(msgspec.Struct):
+    cached_tokens: Count = None
+    cache_write_tokens: Count = None
+
+
+class _CompletionDetails(msgspec.Struct):
+    reasoning_tokens: Count = None
+
+
+class OpenAIUsage(msgspec.Struct):
+    prompt_tokens: Count = None
+    completion_tokens: Count = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+    prompt_cache_hit_tokens: Count = None
+    """DeepSeek's name for cached tokens."""
+    cached_tokens: Count = None
+    """Moonshot's."""
+
+    def usage(self) -> Usage:
+        prompt = self.prompt_tokens_details
+        completion = self.completion_tokens_details
+        cached = (prompt.cached_tokens if prompt else None) or self.prompt_cache_hit_tokens or self.cached_tokens
+        return Usage(
+            input_tokens=count(self.prompt_tokens),
+            output_tokens=count(self.completion_tokens),
+            cached_tokens=count(cached) if cached else 0,
+            cache_write_tokens=count(prompt.cache_write_tokens) if prompt else 0,
+            reasoning_tokens=count(completion.reasoning_tokens) if completion else 0,
+        )
+
+
+def to_openai(usage: Usage) -> dict[str, object]:
+    details: dict[str, int] = {"cached_tokens": usage.cached_tokens}
+    if usage.cache_write_tokens:
+        details["cache_write_tokens"] = usage.cache_write_tokens
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": details,
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+class _OutputDetails(msgspec.Struct):
+    thinking_tokens: Count = None
+
+
+class AnthropicUsage(msgspec.Struct):
+    input_tokens: Count = None
+    output_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_creation_input_tokens: Count = None
+    output_tokens_details: _OutputDetails | None = None
+
+    def usage(self, earlier: Usage | None = None) -> Usage:
+        """Cumulative: what is null here keeps the value of `earlier`."""
+        before = earlier or Usage()
+        read = before.cached_tokens if self.cache_read_input_tokens is None else count(self.cache_read_input_tokens)
+        written = before.cache_write_tokens if self.cache_creation_input_tokens is None else count(self.cache_creation_input_tokens)
+        fresh = (
+            max(0, before.input_tokens - before.cached_tokens - before.cache_write_tokens)
+            if self.input_tokens is None
+            else count(self.input_tokens)
+        )
+        details = self.output_tokens_details
+        return Usage(
+            input_tokens=fresh + read + written,
+            output_tokens=before.output_tokens if self.output_tokens is None else count(self.output_tokens),
+            cached_tokens=read,
+            cache_write_tokens=written,
+            reasoning_tokens=before.reasoning_tokens if details is None else count(details.thinking_tokens),
+        )
+
+
+def to_anthropic(usage: Usage) -> dict[str, object]:
+    counts: dict[str, object] = {
+        "input_tokens": max(0, usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens),
+        "cache_creation_input_tokens": usage.cache_write_tokens,
+        "cache_read_input_tokens": usage.cached_tokens,
+        "output_tokens": usage.output_tokens,
+    }
+    if usage.reasoning_tokens:
+        counts["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    return counts
+
+
+class GeminiUsage(msgspec.Struct, rename="camel"):
+    prompt_token_count: Count = None
+    tool_use_prompt_token_count: Count = None
+    cached_content_token_count: Count = None
+    candidates_token_count: Count = None
+    thoughts_token_count: Count = None
+
+    def usage(self) -> Usage:
+        thoughts = count(self.thoughts_token_count)
+        return Usage(
+            input_tokens=count(self.prompt_token_count) + count(self.tool_use_prompt_token_count),
+            output_tokens=count(self.candidates_token_count) + thoughts,
+            cached_tokens=count(self.cached_content_token_count),
+            reasoning_tokens=thoughts,
+        )
+
+
+def to_responses(usage: Usage) -> dict[str, object]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens, "cache_write_tokens": usage.cache_write_tokens},
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+    }

@@ -1,0 +1,131 @@
+"""The response object and its items, as a whole answer and as the stream's last word. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from octoroute.dialects.request.ids import NewId, random_id
+from octoroute.dialects.request.thinking_signatures import marked
+from octoroute.dialects.response import usage as counts
+from octoroute.dialects.response.blocks import Called, Said, Thought, gather
+from octoroute.dialects.responses.request_decoder import REDACTED
+from octoroute.domain.events import Event, FinishReason
+from octoroute.domain.outcome import Usage
+
+Fields = dict[str, Any]
+
+ECHOED: Mapping[str, object] = {
+    "instructions": None,
+    "max_output_tokens": None,
+    "metadata": {},
+    "parallel_tool_calls": True,
+    "reasoning": {"effort": None, "summary": None},
+    "temperature": 1.0,
+    "text": {"format": {"type": "text"}},
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": 1.0,
+    "truncation": "disabled",
+    "user": None,
+}
+"""What a response repeats of its request, with the defaults that clients' types demand."""
+
+_INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.REFUSAL: "content_filter"}
+
+
+class Envelope:
+    """The response object around the items. `echo`: the request's own values under the names of `ECHOED`."""
+
+    def __init__(self, *, model: str, created_s: int, echo: Mapping[str, object], new_id: NewId) -> None:
+        self.id = new_id("resp_")
+        self._fixed: Fields = {
+            "id": self.id,
+            "object": "response",
+            "created_at": created_s,
+            "background": False,
+            "error": None,
+            "model": model,
+            "previous_response_id": None,
+            "store": False,
+            **ECHOED,
+            **echo,
+        }
+
+    def begun(self) -> Fields:
+        return {**self._fixed, "status": "in_progress", "incomplete_details": None, "output": [], "usage": None}
+
+    def ended(self, items: Sequence[Fields], reason: FinishReason, usage: Usage) -> Fields:
+        why = _INCOMPLETE.get(reason)
+        return {
+            **self._fixed,
+            "status": "completed" if why is None else "incomplete",
+            "incomplete_details": None if why is None else {"reason": why},
+            "output": list(items),
+            "usage": counts.to_responses(usage),
+        }
+
+
+def message_item(id: str, part: Fields | None) -> Fields:
+    """`part=None`: it has just begun."""
+    status, content = ("in_progress", []) if part is None else ("completed", [part])
+    return {"id": id, "type": "message", "status": status, "role": "assistant", "content": content}
+
+
+def text_part(text: str, *, refusal: bool) -> Fields:
+    return (
+        {"type": "refusal", "refusal": text}
+        if refusal
+        else {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+    )
+
+
+def call_item(id: str, call_id: str, name: str, arguments: str, status: str = "completed") -> Fields:
+    return {"id": id, "type": "function_call", "status": status, "call_id": call_id, "name": name, "arguments": arguments}
+
+
+def reasoning_item(id: str, text: str, encrypted: str | None) -> Fields:
+    summary = [{"type": "summary_text", "text": text}] if text else []
+    item: Fields = {"id": id, "type": "reasoning", "summary": summary}
+    if encrypted is not None:
+        item["encrypted_content"] = encrypted
+    return item
+
+
+def encrypted_content(signature: str | None, origin: str | None) -> str | None:
+    return None if signature is None else marked("", origin or "anthropic", signature)
+
+
+def encrypted_redacted(data: str) -> str:
+    return marked("", REDACTED, data)
+
+
+def write_whole(
+    events: Sequence[Event],
+    *,
+    model: str,
+    created_s: int,
+    echo: Mapping[str, object],
+    input_tokens: int = 0,
+    new_id: NewId = random_id,
+) -> bytes:
+    """`input_tokens` is an estimate, used when nobody counted. Raises what a `Failed` event amounts to."""
+    gathered = gather(events)
+    items: list[Fields] = []
+    for block in gathered.blocks:
+        match block:
+            case Said(text=text, refusal=refusal):
+                if text:
+                    items.append(message_item(new_id("msg_"), text_part(text, refusal=refusal)))
+            case Called():
+                items.append(call_item(new_id("fc_"), block.id or new_id("call_"), block.name, block.arguments or "{}"))
+            case Thought():
+                content = encrypted_content(block.signature, block.origin)
+                if block.redacted is not None:
+                    content = encrypted_redacted(block.redacted)
+                items.append(reasoning_item(new_id("rs_"), block.text, content))
+    envelope = Envelope(model=model, created_s=created_s, echo=echo, new_id=new_id)
+    usage = gathered.usage or counts.estimated(input_tokens, gathered.chars)
+    return msgspec.json.encode(envelope.ended(items, gathered.reason, usage))

@@ -1,0 +1,1 @@
+"""The words of the product: request, endpoint, decision, outcome, conversation, events. Imports only `errors`."""

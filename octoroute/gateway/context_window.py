@@ -1,0 +1,231 @@
+"""What must fit an endpoint's context window, how a request is made to fit, and how full the window then is. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Literal
+
+import msgspec
+
+from octoroute.dialects.base import Inbound, Progress
+from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.truncation import kept
+from octoroute.dialects.response.rewrite import Outward, Told
+from octoroute.domain.endpoint import Capability, Endpoint
+from octoroute.domain.outcome import ContextUse, Usage
+from octoroute.domain.request import Facts, Request
+
+ROOM = 16
+"""One part in so many of a window is kept free for the answer, as far as the client allows it one of that size,"""
+MOST_ROOM = 4096
+"""but no more tokens than these."""
+NOTE = "Use these values to manage context and avoid truncation"
+CUT_NOTE = "Earlier messages were left out; compact or summarize the conversation, or ask for a model with a larger window"
+
+
+_NUMBER = msgspec.json.Decoder(int | None)
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """The `[context]` table."""
+
+    policy: Literal["reject", "truncate", "off"] = "reject"
+    reserve_output: Literal["requested", "none"] = "requested"
+    warn_at: float = 0.60
+    critical_at: float = 0.80
+    report: Literal["headers", "body", "off"] = "headers"
+
+    def measured(self, facts: Facts) -> Facts:
+        """The facts as far as they must fit."""
+        if self.policy == "off":
+            return msgspec.structs.replace(facts, context_tokens=0, output_tokens=None)
+        if self.reserve_output == "none" and facts.output_tokens is not None:
+            return msgspec.structs.replace(facts, output_tokens=None)
+        return facts
+
+    def level(self, percent: float) -> Literal["warning", "critical"] | None:
+        if percent > round(100 * self.critical_at, 6):
+            return "critical"
+        return "warning" if percent > round(100 * self.warn_at, 6) else None
+
+    def use(self, request: Request, endpoint: Endpoint, usage: Usage | None, cut: Cut | None) -> ContextUse | None:
+        """How full the window is, as counted where it was counted; None: its size is not known."""
+        window = endpoint.context_window
+        if window is None:
+            return None
+        counted = usage is not None and usage.input_tokens > 0 and not usage.estimated
+        tokens = usage.input_tokens if usage is not None and counted else request.facts.context_tokens
+        percent = utilization(tokens, window)
+        return ContextUse(
+            tokens=tokens,
+            window=window,
+            percent=percent,
+            level=self.level(percent),
+            original_tokens=cut.original_tokens if cut else tokens,
+            messages_removed=cut.messages_removed if cut else 0,
+            lowered_to=cut.lowered_to if cut else None,
+        )
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """A request made to fit."""
+
+    request: Request
+    original_tokens: int
+    messages: int
+    messages_removed: int = 0
+    lowered_to: int | None = None
+    """The answer's new limit; None: as asked."""
+    window: int
+
+    def notes(self) -> list[str]:
+        """For the warning header."""
+        told: list[str] = []
+        if self.lowered_to is not None:
+            told.append(f"max_tokens: lowered to {self.lowered_to}, because the context window has {self.window} tokens")
+        if self.messages_removed:
+            told.append(
+                f"context: {self.messages_removed} of {self.messages} messages left out, because {self.original_tokens} tokens "
+                f"do not fit {self.window}"
+            )
+        return told
+
+
+def utilization(tokens: int, window: int) -> float:
+    """Per cent, one decimal."""
+    return round(100 * tokens / window, 1)
+
+
+def info(use: ContextUse, endpoint: Endpoint) -> dict[str, object]:
+    """`context_info`, in the order in which people read it."""
+    told: dict[str, object] = {
+        "real_input_tokens": use.tokens,
+        "context_hard_limit": use.window,
+        "endpoint_type": endpoint_type(endpoint),
+        "upstream_protocol": endpoint.kind,
+        "utilization_percent": use.percent,
+        "available_tokens": max(0, use.window - use.tokens),
+        "truncated": use.messages_removed > 0,
+        "note": NOTE,
+    }
+    if use.messages_removed:
+        told |= {
+            "original_tokens": use.original_tokens,
+            "messages_removed": use.messages_removed,
+            "truncation_reason": f"{use.original_tokens} tokens are {utilization(use.original_tokens, use.window)}% of the window",
+            "client_note": CUT_NOTE,
+        }
+    return told
+
+
+def usage_info(use: ContextUse, endpoint: Endpoint) -> dict[str, object]:
+    """What `usage` says beside the counts that clients know."""
+    return {
+        "real_input_tokens": use.tokens,
+        "context_limit": use.window,
+        "context_utilization": f"{use.percent}%",
+        "endpoint_type": endpoint_type(endpoint),
+    }
+
+
+def endpoint_type(endpoint: Endpoint) -> str:
+    return "vision" if Capability.VISION in endpoint.capabilities else "text"
+
+
+def headers(use: ContextUse, endpoint: Endpoint, context: Context) -> dict[str, str]:
+    told: dict[str, str] = {}
+    if use.level is not None and context.report != "off":
+        told["x-octoroute-context"] = f"{use.level};{use.percent}"
+    if context.report == "headers":
+        told["x-octoroute-context-info"] = msgspec.json.encode(info(use, endpoint)).decode()
+    return told
+
+
+def outward(context: Context, request: Request, endpoint: Endpoint, progress: Progress, cut: Cut | None) -> Outward | None:
+    """What is to be written into the answer; None: nothing, its bytes are the client's as they are."""
+    if request.dialect not in _OBJECTS:
+        return None
+    misjudged = endpoint.advertised_window is not None and endpoint.advertised_window != endpoint.context_window
+    tells = context.report == "body" and request.api == "chat" and endpoint.context_window is not None
+    if not misjudged and not tells:
+        return None
+    scale = partial(scaled, endpoint=endpoint) if misjudged else None
+    tell = partial(_told, context, request, endpoint, progress, cut) if tells else None
+    return Outward(scale=scale, tell=tell, in_usage=request.wants_usage)
+
+
+def _told(context: Context, request: Request, endpoint: Endpoint, progress: Progress, cut: Cut | None) -> Told | None:
+    use = context.use(request, endpoint, progress.usage, cut)
+    return use and Told(context_info=info(use, endpoint), usage=usage_info(use, endpoint))
+
+
+_OBJECTS = frozenset({"openai", "anthropic", "responses"})
+"""The dialects whose answers are JSON objects."""
+
+
+def scaled(tokens: int, endpoint: Endpoint) -> int:
+    """As the client is told: in proportion to the window that it believes in. 0 stays 0, and nothing becomes 0."""
+    real, advertised = endpoint.context_window, endpoint.advertised_window
+    if real is None or advertised is None or tokens <= 0:
+        return tokens
+    return max(1, tokens * advertised // real)
+
+
+def fitted(request: Request, endpoint: Endpoint, inbound: Inbound, context: Context, *, signed: bool) -> Cut | None:
+    """`request` cut for `endpoint`, whose window is too small for it; None when what must stay does not fit either.
+
+    First the answer's limit is lowered, if that suffices, then whole exchanges go, the oldest first. `signed`: the endpoint
+    verifies thinking against what came before it, so a history that was cut must not hold any.
+    """
+    window = endpoint.context_window
+    facts = context.measured(request.facts)
+    history = inbound.history(request)
+    if window is None or history is None:
+        return None
+    asked = facts.output_tokens
+    room = min(MOST_ROOM, max(1, window // ROOM))
+    room = room if asked is None else min(asked, max(room, history.least_output))
+    prompt = facts.context_tokens
+    if asked is not None and prompt + room <= window:
+        lowered = _lowered(request, inbound, history.budgets, window - prompt)
+        return Cut(
+            request=lowered, original_tokens=prompt, messages=len(history.messages), lowered_to=window - prompt, window=window
+        )
+    for left in dict.fromkeys((window - max(room, asked or 0), window - room)):
+        places = kept(history.messages, 4 * (prompt - left) + 6)  # 6: what rounding by fours may hide
+        if places is None:
+            continue
+        raws = [bytes(history.raws[place]) for place in places]
+        shorter = _patched(request, inbound, {history.key: b"[" + b",".join(raws) + b"]"})
+        if signed:
+            unsigned = inbound.unsigned(shorter)
+            if unsigned is None:
+                return None
+            shorter = unsigned
+        free = window - shorter.facts.context_tokens
+        lowered_to = free if asked is not None and asked > free else None
+        if lowered_to is not None:
+            shorter = _lowered(shorter, inbound, history.budgets, lowered_to)
+        return Cut(
+            request=shorter,
+            original_tokens=prompt,
+            messages=len(history.messages),
+            messages_removed=len(history.messages) - len(places),
+            lowered_to=lowered_to,
+            window=window,
+        )
+    return None
+
+
+def _lowered(request: Request, inbound: Inbound, budgets: Sequence[str], limit: int) -> Request:
+    assert isinstance(request.body, Body)
+    values = request.body.values
+    larger = [name for name in budgets if name in values and (_NUMBER.decode(values[name]) or 0) > limit]
+    return _patched(request, inbound, dict.fromkeys(larger, b"%d" % limit))
+
+
+def _patched(request: Request, inbound: Inbound, changes: Mapping[str, bytes]) -> Request:
+    """Read anew, so that its facts are those of the bytes."""
+    assert isinstance(request.body, Body)
+    return inbound.read(request.body.patched(dict(changes)), request_id=request.id, headers=request.headers)

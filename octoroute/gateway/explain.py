@@ -1,0 +1,85 @@
+"""Why a request would go where it would go: the decision, and every candidate with the reason it is in or out. Sends nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from octoroute.balancing.policies import Asked
+from octoroute.domain.decision import Decision
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.request import Request
+from octoroute.gateway.gateway import Gateway
+from octoroute.routing.strategies.base import Router
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    endpoint: Endpoint
+    chosen: bool
+    reason: str
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    decision: Decision
+    candidates: tuple[Candidate, ...]
+    """Those in the plan first, in the order in which they would be asked."""
+
+
+async def explain(gateway: Gateway, router: Router, request: Request, key_name: str | None = None) -> Explanation:
+    """`router` must be one that asks nobody. Raises UnknownModel."""
+    house = gateway.house.explaining(router)
+    asked = Asked(request, key_name)
+    decision = await gateway.deciding.decide(asked, house)
+    if decision.reject is not None:
+        considered = house.serving(request.api)
+        rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in considered]
+        return Explanation(decision=decision, candidates=tuple(rejected))
+    planned = gateway.planning.candidates(decision, asked, house)
+    chosen = [
+        Candidate(endpoint=endpoint, chosen=True, reason=f"choice {at}: priority {endpoint.priority}, weight {endpoint.weight:g}")
+        for at, endpoint in enumerate(planned.order, 1)
+    ]
+    in_order = {endpoint.id for endpoint in planned.order}
+    others = [
+        Candidate(endpoint=endpoint, chosen=False, reason=planned.left_out.get(endpoint.id) or _elsewhere(decision, endpoint))
+        for endpoint in house.serving(request.api)
+        if endpoint.id not in in_order
+    ]
+    return Explanation(decision=decision, candidates=(*chosen, *others))
+
+
+def _elsewhere(decision: Decision, endpoint: Endpoint) -> str:
+    if decision.only is not None:
+        return f"{decision.why} goes elsewhere" if decision.fixed else "another model was named"
+    if decision.within is not None and endpoint.provider != decision.within:
+        return f"its provider is {endpoint.provider}"
+    return f"its tier is {endpoint.tier}"
+
+
+def tell(explanation: Explanation) -> dict[str, Any]:
+    """As JSON, for `/v1/route` and `octoroute route --json`."""
+    decision = explanation.decision
+    first = next((candidate.endpoint for candidate in explanation.candidates if candidate.chosen), None)
+    return {
+        "tier": decision.tier,
+        "strategy": decision.by,
+        "reason": decision.why,
+        "rule": decision.rule,
+        "rejected": decision.reject,
+        "confidence": decision.confidence,
+        **({"then": decision.then} if decision.then is not None else {}),
+        "features": [{"name": name, "weight": weight} for name, weight in decision.features],
+        "endpoint": first.id if first else None,
+        "candidates": [
+            {
+                "id": candidate.endpoint.id,
+                "name": candidate.endpoint.name,
+                "model": candidate.endpoint.model,
+                "tier": candidate.endpoint.tier,
+                "chosen": candidate.chosen,
+                "reason": candidate.reason,
+            }
+            for candidate in explanation.candidates
+        ],
+    }

@@ -1,0 +1,429 @@
+"""The spine: decide → plan → try in order → relay → settle. Every request walks it, whatever it asks in whatever dialect.
+
+A retry is the next item of the plan. There is no back-off between different endpoints: waiting does not help another
+machine. Nothing is promised to the client before an answer has begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import msgspec
+
+from octoroute.balancing.health import CROWDED, Health, Lease
+from octoroute.balancing.policies import Asked, Random, estimated_tokens
+from octoroute.balancing.queue import Queue
+from octoroute.dialects import INTERPRETERS
+from octoroute.dialects.base import Inbound
+from octoroute.dialects.request.truncation import without_thinking
+from octoroute.dialects.response.error_hints import hint_of
+from octoroute.domain.decision import Decision
+from octoroute.domain.endpoint import Endpoint, failure_domain
+from octoroute.domain.events import Finished, FinishReason, Started
+from octoroute.domain.outcome import Ending, Outcome, Usage
+from octoroute.domain.request import Request
+from octoroute.errors import (
+    Empty,
+    Exhausted,
+    Forbidden,
+    Misconfigured,
+    OctorouteError,
+    OverLimit,
+    Throttled,
+    Unreachable,
+    UpstreamError,
+)
+from octoroute.gateway import context_window
+from octoroute.gateway.context_window import Cut
+from octoroute.gateway.lifecycle import ABANDONED, Ledger, Trail, ending_of
+from octoroute.gateway.planner import SIGNS, Planned, Planning
+from octoroute.gateway.relay import Reply
+from octoroute.gateway.resolver import Deciding
+from octoroute.gateway.response_cache import Cache
+from octoroute.gateway.settings import House, Retry, Waiting
+from octoroute.telemetry.routing_events import Notices
+from octoroute.upstream.client import Question, Upstream
+from octoroute.upstream.param_fallback import Mending, obeyed
+from octoroute.upstream.response import Begun, Opened, unasked
+
+__all__ = ["Gateway", "House", "Retry", "Waiting"]
+
+
+Watch: TypeAlias = Callable[[Request, Decision, Opened, Trail], None]
+
+
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request that has waited gets: a plan, and the place with the first of it."""
+
+    planned: Planned
+    lease: Lease
+
+
+class Gateway:
+    def __init__(
+        self,
+        *,
+        house: House,
+        upstream: Upstream,
+        health: Health,
+        ledger: Ledger,
+        inbound: Mapping[str, Inbound],
+        clock: Callable[[], float],
+        random: Random,
+        notices: Notices | None = None,
+    ) -> None:
+        self.house = house
+        self.upstream = upstream
+        self.health = health
+        self.ledger = ledger
+        self.inbound = inbound
+        self.clock = clock
+        self.random = random
+        self.cache: Cache | None = None
+        self.notices = notices or Notices()
+        self.mending = Mending(upstream, clock)
+        self.planning = Planning(health, upstream, inbound, random)
+        self.deciding = Deciding(self.planning, upstream)
+        self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
+        self.watch: Watch | None = None
+        """Shown every answer as it begins."""
+        health.freed = lambda endpoint: self.queue.freed(endpoint.id, endpoint.provider) if self.queue.depth else None
+
+    async def answer(self, request: Request, *, key_name: str | None = None) -> Reply:
+        """An answer that has begun; close it. Raises OctorouteError, and has then settled already."""
+        trail = Trail(request, self.ledger, self.clock, key_name=key_name)
+        house = self.house  # a reload in the middle changes nothing for this request
+        asked = Asked(request, key_name)
+        try:
+            decision = await self.deciding.decide(asked, house)
+            trail.decided(decision)
+            if decision.reject is not None:
+                raise Forbidden(decision.reject)  # noqa: TRY301 - settled below, as every refusal
+            if self.cache is not None:
+                return await self._answer_by(self.cache, asked, decision, house, trail)
+            return await self._reply(await self._open(asked, decision, house, trail), house, trail)
+        except OctorouteError as error:
+            trail.end(ending_of(error), error)
+            trail.settle()
+            error.told |= self._way(trail)
+            if trail.hint is not None:
+                error.told["x-octoroute-hint"] = trail.hint
+            raise
+        except Exception:
+            trail.end(Ending.FAILED, OctorouteError())
+            trail.settle()
+            raise
+        except BaseException:  # the client has left
+            trail.settle()
+            raise
+
+    def _open(self, asked: Asked, decision: Decision, house: House, trail: Trail) -> Coroutine[Any, Any, Opened]:
+        """Ask until an answer begins: the decided tier, or a cheaper one first whose answer is checked."""
+        if self.queue.depth:
+            self.queue.catch_up()
+        request = asked.request
+        if decision.then is None or house.cascade is None or request.api != "chat":
+            opening = self._ask(decision, asked, house, trail)
+        else:
+            opening = house.cascade.answer(
+                request,
+                decision,
+                lambda tier, once: self._ask(tier, asked, house, trail, once=once),
+                trail,
+                self.inbound[request.dialect],
+                self.upstream.outbound,
+            )
+        return opening if self.watch is None else self._watched(opening, request, decision, trail, self.watch)
+
+    async def _watched(
+        self, opening: Coroutine[Any, Any, Opened], request: Request, decision: Decision, trail: Trail, watch: Watch
+    ) -> Opened:
+        opened = await opening
+        watch(request, decision, opened, trail)
+        return opened
+
+    def _ask(
+        self, decision: Decision, asked: Asked, house: House, trail: Trail, *, once: bool = False
+    ) -> Coroutine[Any, Any, Opened]:
+        """Plan, wait for a place if there must be one, and try in order. `once`: no candidate twice."""
+        planned = self.planning.candidates(decision, asked, house)
+        if planned.order:
+            return self._try(planned, asked, house, trail, once=once)
+        return self._try_after_waiting(decision, planned, asked, house, trail, once=once)
+
+    async def _try_after_waiting(
+        self, decision: Decision, planned: Planned, asked: Asked, house: House, trail: Trail, *, once: bool
+    ) -> Opened:
+        granted = await self._wait(decision, asked, house, planned, trail)
+        return await self._try(granted.planned, asked, house, trail, granted.lease, once=once)
+
+    def _try(
+        self, planned: Planned, asked: Asked, house: House, trail: Trail, lease: Lease | None = None, *, once: bool
+    ) -> Coroutine[Any, Any, Opened]:
+        if planned.policy.learns:
+            planned.policy.took(planned.order[0])
+            trail.teaches(planned.policy)
+        most = house.retry.max_attempts
+        if once:
+            most = min(most or len(planned.order), len(planned.order))
+        return self._open_first(asked.request, planned, trail, house.retry, most, lease)
+
+    def _reply(
+        self, opened: Begun, house: House, trail: Trail, told: Mapping[str, str] | None = None
+    ) -> Coroutine[Any, Any, Reply]:
+        headers = {**opened.headers, **self._way(trail)}
+        if told is not None:
+            headers |= told
+        if trail.warnings:
+            headers["x-octoroute-warning"] = one_line(trail.warnings)
+        endpoint, progress, sent = opened.endpoint, opened.progress, trail.request
+        trail.context = use = house.context.use(sent, endpoint, progress.usage, trail.cut)
+        if use is not None:
+            headers |= context_window.headers(use, endpoint, house.context)
+        outward = context_window.outward(house.context, sent, endpoint, progress, trail.cut)
+        inbound, patience = self.inbound[sent.dialect], self.upstream.patience
+        return Reply.begin(sent, inbound, opened, trail, headers, outward=outward, patience=patience)
+
+    async def _answer_by(self, cache: Cache, asked: Asked, decision: Decision, house: House, trail: Trail) -> Reply:
+        """From the cache, or into it."""
+        request = asked.request
+        ticket = cache.ticket(request, decision)
+        recalled = cache.look(ticket, request)
+        if recalled is not None:
+            trail.recalled(recalled.notes)
+            who = recalled.endpoint
+            way = {"x-octoroute-tier": who.tier, "x-octoroute-endpoint": who.id, "x-octoroute-model": who.model}
+            return await self._reply(recalled, house, trail, {"x-octoroute-cache": "hit", **way})
+        trail.cache = "bypass" if ticket.key is None else "miss"
+        opened = await self._open(asked, decision, house, trail)
+        answer: Begun = opened
+        if trail.cut is None and not trail.fell_back and not _is_substitute(opened.endpoint, decision, house):
+            answer = cache.keeping(ticket, opened, self.upstream.outbound(opened.endpoint), request, trail.warnings)
+        return await self._reply(answer, house, trail, {"x-octoroute-cache": trail.cache})
+
+    def turned_away(self, dialect: str, request_id: str, error: OctorouteError) -> None:
+        """What was no request yet, and is none now."""
+        self.ledger.settle(
+            Outcome(
+                request_id=request_id,
+                dialect=dialect,
+                asked_for="unknown",
+                stream=False,
+                ending=ending_of(error),
+                status=error.status,
+                error=error.code,
+            ),
+            None,
+        )
+
+    async def _wait(self, decision: Decision, asked: Asked, house: House, planned: Planned, trail: Trail) -> Granted:
+        """For a place, if all that is wrong is that there is none. Raises why nobody can be asked."""
+        tokens = estimated_tokens(asked.request.facts)
+        fit = planned.fit
+        if not house.waiting.most or not any(self.health.unavailable_because(e, tokens) in CROWDED for e in fit):
+            raise self.planning.nobody(planned, asked.request, house)
+        if self.queue.depth >= house.waiting.most:
+            raise OverLimit(
+                "every endpoint that could answer is busy, and too many requests wait already",
+                retry_after_s=self.health.next_chance_s(fit, tokens),
+            )
+
+        def offer() -> Granted | None:
+            found = self.planning.candidates(decision, asked, house)
+            for at, endpoint in enumerate(found.order):
+                lease = self.health.admit(endpoint, tokens, asked.request.id)
+                if lease is not None:
+                    del found.order[:at]
+                    return Granted(planned=found, lease=lease)
+            return None
+
+        wants = frozenset(name for endpoint in fit for name in (endpoint.id, endpoint.provider))
+        since = self.clock()
+        try:
+            granted = await self.queue.wait(
+                asked.key_name or "", wants, offer, lambda: self.health.due_s(fit, tokens), max_wait_s=house.waiting.max_wait_s
+            )
+        finally:
+            trail.queued(self.clock() - since)
+        if granted is None:
+            raise OverLimit(
+                f"every endpoint that could answer is busy; waited {house.waiting.max_wait_s:g} s for a place",
+                retry_after_s=self.health.next_chance_s(fit, tokens),
+            )
+        return granted
+
+    async def _open_first(
+        self, request: Request, planned: Planned, trail: Trail, retry: Retry, most: int, granted: Lease | None = None
+    ) -> Opened:
+        """Walk the plan, and walk it again while tries are left, until an answer begins. `most` tries, 0: each candidate once.
+
+        `granted` is for the first of it.
+        """
+        tokens = estimated_tokens(request.facts)
+        errors: list[UpstreamError] = []
+        avoid: set[object] = set()
+        again = 0
+        while True:
+            asked = False
+            for endpoint in planned.order:
+                if most and len(errors) >= most:
+                    break
+                if avoid and failure_domain(endpoint) in avoid:
+                    continue
+                if again and self.health.available(endpoint, tokens):
+                    await asyncio.sleep(retry.wait_s(again, self.random))
+                lease, granted = granted or self.health.admit(endpoint, tokens, request.id), None
+                if lease is None:
+                    continue
+                asked = True
+                if trail.attempts or self.notices.tells_of_first:
+                    self.notices.asked(request.id, trail.attempts, endpoint)
+                tries_left = len(errors) + 1 < most if most else endpoint is not planned.order[-1]
+                wants_words = tries_left and not (errors and any(isinstance(error, Empty) for error in errors))
+                try:
+                    return await self.attempt(request, lease, trail, planned.cuts.get(endpoint.id), wants_words=wants_words)
+                except UpstreamError as error:
+                    if not error.retryable:
+                        raise
+                    errors.append(error)
+                    if planned.policy.by_provider and isinstance(error, Misconfigured | Unreachable):
+                        avoid.add(failure_domain(endpoint))
+            again += 1
+            if not asked or most == 0 or len(errors) >= most:
+                raise _exhausted(errors, self.health.next_chance_s(planned.order, tokens))
+
+    async def attempt(
+        self, request: Request, lease: Lease, trail: Trail, cut: Cut | None = None, *, wants_words: bool = False
+    ) -> Opened:
+        """Ask one endpoint once. Raises UpstreamError; then health knows, and the lease is released.
+
+        `wants_words`: an answer that says nothing is a failure too.
+        """
+        endpoint = lease.endpoint
+        if cut is not None:
+            request = cut.request
+            trail.shortened(cut)
+        since = self.clock()
+        if request.warms and (outbound := self.upstream.outbound(endpoint)).name != request.dialect:  # it has no cache to warm
+            lease.release(_NOTHING)
+            opened = unasked(endpoint, outbound, (Started(), Finished(FinishReason.LENGTH)))
+            trail.unasked(opened)
+            return opened
+        try:
+            if trail.attempts and self._has_moved(request, endpoint, trail):
+                request = self.inbound[request.dialect].unsigned(request) or request
+            question = self.question(request, endpoint, cut, wants_words=wants_words)
+            who = obeyed(endpoint, question)
+            if who is None:
+                opened = await self.upstream.open(endpoint, question)
+            else:
+                opened, question = await self.mending.open(endpoint, question, who)
+        except UpstreamError as error:
+            lease.failed(error)
+            lease.release(_NOTHING)
+            trail.failed(endpoint, since, error.code)
+            trail.hint = hint_of(error)
+            if trail.hint is not None:
+                self.notices.refused(request.id, endpoint, error.code, trail.hint)
+            raise
+        except BaseException as error:
+            lease.release()
+            trail.failed(endpoint, since, OctorouteError.code if isinstance(error, Exception) else ABANDONED)
+            raise
+        trail.answered(lease, opened, since)
+        trail.warnings = question.notes
+        return opened
+
+    def _has_moved(self, request: Request, endpoint: Endpoint, trail: Trail) -> bool:
+        """To another account or model than it was first sent to, in the client's own dialect: signed thinking does not travel."""
+        if not trail.attempts:
+            return False
+        tried = [attempt.endpoint for attempt in trail.attempts]
+        home = next((other for other in tried if self.upstream.outbound(other).name == request.dialect), endpoint)
+        return (home.base_url, home.api_key, home.model) != (endpoint.base_url, endpoint.api_key, endpoint.model)
+
+    def question(self, request: Request, endpoint: Endpoint, cut: Cut | None = None, *, wants_words: bool = False) -> Question:
+        """The request in the endpoint's words. Raises BadRequest for what it has none for."""
+        inbound = self.inbound[request.dialect]
+        outbound = self.upstream.outbound(endpoint)
+        conversation = reading = None
+        notes = [] if cut is None else cut.notes()
+        if outbound.name == request.dialect:
+            body = inbound.patched(request, endpoint.model)
+        elif (interpreter := INTERPRETERS.get((request.api, outbound.name))) is not None:
+            body, reading = interpreter.write(request, endpoint, notes), partial(interpreter.read, request)
+        else:
+            conversation = inbound.conversation(request, endpoint)
+            if cut is not None and cut.messages_removed and outbound.name == SIGNS:
+                conversation = without_thinking(conversation)
+            notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
+            body = outbound.write(conversation, endpoint, stream=request.stream, notes=notes)
+        return Question(
+            body=body,
+            stream=request.stream,
+            api=request.api,
+            conversation=conversation,
+            reading=reading,
+            client_headers=request.headers,
+            timeout_s=request.timeout_s,
+            notes=tuple(notes),
+            wants_words=wants_words and request.api == "chat",
+        )
+
+    def _way(self, trail: Trail) -> dict[str, str]:
+        """Which way the request went, as headers; of the last endpoint that was asked."""
+        endpoint, decision = trail.endpoint, trail.decision
+        way = {"x-octoroute-attempts": str(len(trail.attempts))}
+        if decision is not None:
+            way["x-octoroute-strategy"] = decision.by
+            way["x-octoroute-tier"] = decision.tier
+        if endpoint is not None:
+            way["x-octoroute-tier"] = endpoint.tier
+            way["x-octoroute-endpoint"] = endpoint.id
+            way["x-octoroute-model"] = endpoint.model
+        return way
+
+
+def _is_substitute(endpoint: Endpoint, decision: Decision, house: House) -> bool:
+    """Of another tier than the decided one, which has endpoints, too: the next one who asks should get one of those."""
+    return decision.only is None and endpoint.tier not in {decision.tier, decision.then} and bool(house.tier(decision.tier))
+
+
+MAX_WARNING = 500
+
+
+def one_line(warnings: Sequence[str]) -> str:
+    """Fit for a header: printable ASCII, at most 500 characters (v1's rule)."""
+    text = "".join(" " if char < " " or char == "\x7f" else char if char.isascii() else "?" for char in "; ".join(warnings))
+    return text if len(text) <= MAX_WARNING else text[: MAX_WARNING - 3] + "..."
+
+
+_NOTHING = Usage()
+"""What an attempt that failed has used, as far as anybody counts."""
+
+
+def _exhausted(errors: Sequence[UpstreamError], next_chance_s: float | None) -> Exhausted:
+    """The last real cause; a 429 only when there was nothing else."""
+    if not errors:
+        return Exhausted("no endpoint can be asked now; try again later", retry_after_s=next_chance_s)
+    tries = f"{len(errors)} attempt{'s' if len(errors) > 1 else ''}"
+    causes = [error for error in errors if not isinstance(error, Throttled)]
+    if causes:
+        last = causes[-1]
+        exhausted = Exhausted(
+            f"{last.message} ({tries})", status=last.status, code=last.code, kind=last.kind, retry_after_s=last.retry_after_s
+        )
+        if all(isinstance(error, Misconfigured) for error in errors):
+            exhausted.told["x-should-retry"] = "false"  # SDKs ask three times otherwise, and no wait mends a key
+        return exhausted
+    waits = [error.retry_after_s for error in errors if error.retry_after_s is not None]
+    return Exhausted(
+        f"every upstream limits its rate ({tries})",
+        status=429,
+        code=errors[-1].code,
+        kind=errors[-1].kind,
+        retry_after_s=min(waits, default=None),
+    )

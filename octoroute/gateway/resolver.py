@@ -1,0 +1,237 @@
+"""Which tier, or which endpoints: the operator's rules first, then the client's word, then the router."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+
+import msgspec
+
+from octoroute.balancing.policies import Asked
+from octoroute.dialects.internal import Routing
+from octoroute.domain.decision import Decision
+from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
+from octoroute.domain.request import Importance, Request
+from octoroute.errors import Forbidden, UnknownModel
+from octoroute.gateway.planner import Planning
+from octoroute.gateway.settings import EMBEDDINGS, House
+from octoroute.routing.rules import Rule
+from octoroute.upstream.client import Upstream
+
+PROVIDER_HEADER = "x-octoroute-provider"
+VARIANTS = ("openai", "anthropic")
+"""The dialects that a suffix of a name can force."""
+_TIERS: Mapping[str, Tier] = {tier.value: tier for tier in CHAT_TIERS}
+ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
+"""The same by names that Claude Code lists: it shows only those that begin with `claude` or `anthropic`."""
+CLASSES = (("opus", Tier.DEEP), ("sonnet", Tier.BALANCED), ("haiku", Tier.FAST))
+"""What Anthropic's clients call their models, and the tier that stands for it; a configured name comes first."""
+_CLASSED = {tier: Decision(tier=tier, by="client", why=f"the client asked for {name}") for name, tier in CLASSES}
+_ASKED = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in CHAT_TIERS}
+_EMBEDDING = Decision(tier=Tier.EMBEDDING, by="default", why="embeddings have a tier of their own")
+
+
+class Deciding:
+    def __init__(self, planning: Planning, upstream: Upstream) -> None:
+        self._planning = planning
+        self._upstream = upstream
+
+    def decide(self, asked: Asked, house: House) -> Awaitable[Decision]:
+        """The operator's rules, then the client's word, then the router. Raises UnknownModel, and Forbidden for a provider."""
+        request = asked.request
+        if request.api == EMBEDDINGS or (house.rules and request.dialect != Routing.name):  # our own questions are no client's
+            return self._under_rules(asked, house)
+        return self._by_client(request, house)
+
+    async def _under_rules(self, asked: Asked, house: House) -> Decision:
+        if asked.request.api == EMBEDDINGS:
+            return self._forbidden(asked, house) or self._embedder(asked.request, house)
+        return await self._by_rule(asked, house) or await self._by_client(asked.request, house)
+
+    def _forbidden(self, asked: Asked, house: House) -> Decision | None:
+        """The rules choose among models that chat; of embeddings they can only say that there shall be none."""
+        free = _word(asked.request.model) == "auto"
+        rule = next((rule for rule in house.rules if (free or rule.override) and rule.applies(asked)), None)
+        if rule is None or rule.reject is None:
+            return None
+        why = f"the rule {rule.name!r}"
+        return Decision(tier=Tier.EMBEDDING, by="rule", why=why, rule=rule.name, fixed=True, reject=rule.reject)
+
+    def _embedder(self, request: Request, house: House) -> Decision:
+        """Raises UnknownModel, and Forbidden for a provider."""
+        model, provider = request.model, _provider_of(request, house)
+        if not house.serving(EMBEDDINGS):
+            raise UnknownModel("no embedding model is configured; add [[models.embedding]]", param="model")
+        found = house.named(model, EMBEDDINGS)
+        prefix, slash, rest = model.partition("/")
+        if provider is None and not found and slash and house.allow_provider_prefix and house.of_provider(prefix, EMBEDDINGS):
+            provider, model = prefix, rest
+        if provider is not None:
+            found = tuple(endpoint for endpoint in house.of_provider(provider, EMBEDDINGS) if model in _names_of(endpoint))
+        if found:
+            return msgspec.structs.replace(_named(found), within=provider)
+        if _word(model) not in {"auto", Tier.EMBEDDING}:
+            raise UnknownModel(_unknown(model, house.serving(EMBEDDINGS), "auto, or one of: "), param="model")
+        return msgspec.structs.replace(_EMBEDDING, within=provider)
+
+    async def _by_rule(self, asked: Asked, house: House) -> Decision | None:
+        """The first rule that applies and whose target can be asked now, if it has one."""
+        request = asked.request
+        word = _word(request.model)
+        free = word == "auto"
+        unknown = not free and word not in _TIERS and not self._names(request.model, house)
+        for rule in house.rules:
+            concerned = free or rule.override or (unknown and rule.model is not None)
+            if not concerned or not rule.applies(asked):
+                continue
+            why = f"the rule {rule.name!r}"
+            tier = _TIERS.get(word, Tier.BALANCED)
+            if rule.reject is not None:
+                return Decision(tier=tier, by="rule", why=why, rule=rule.name, fixed=True, reject=rule.reject)
+            if not rule.aims:
+                decision = await self._by_client(request, house)
+                return msgspec.structs.replace(decision, rule=rule.name, policy=rule.policy)
+            target = self._target(rule, house)
+            if not target:
+                continue
+            ruled = Decision(
+                tier=rule.tier or target[0].tier,
+                by="rule",
+                why=why,
+                rule=rule.name,
+                fixed=True,
+                policy=rule.policy,
+                only=frozenset(endpoint.id for endpoint in target),
+            )
+            if rule.fall_through and not self._planning.candidates(ruled, asked, house).order:
+                continue
+            if rule.tier is not None:
+                return msgspec.structs.replace(ruled, only=None)
+            if rule.provider is not None:
+                return await self._inside(ruled, rule.provider, request, house)
+            return ruled
+        return None
+
+    def _target(self, rule: Rule, house: House) -> Sequence[Endpoint]:
+        if rule.tier is not None:
+            return house.tier(rule.tier)
+        return house.of_provider(rule.provider) if rule.provider is not None else house.named(rule.endpoint or "")
+
+    async def _inside(self, ruled: Decision, provider: str, request: Request, house: House) -> Decision:
+        """Which of the provider's endpoints: what the client named if the provider has it, otherwise a tier's, decided as ever."""
+        named = [endpoint for endpoint in house.of_provider(provider) if request.model in _names_of(endpoint)]
+        if named:
+            only = frozenset(endpoint.id for endpoint in named)
+            return msgspec.structs.replace(ruled, only=only, tier=named[0].tier, within=provider)
+        decision = await self._by_word(_word(request.model), request, house) or await self._routed(request, house)
+        why = f"{ruled.why}, then: {decision.why}"
+        return msgspec.structs.replace(ruled, only=None, tier=decision.tier, within=provider, fixed=False, why=why)
+
+    def _by_client(self, request: Request, house: House) -> Awaitable[Decision]:
+        provider = _provider_of(request, house)
+        if provider is not None:
+            return self._of_provider(provider, request.model, request, house)
+        return self._routed(request, house) if _word(request.model) == "auto" else self._by_model(request, house)
+
+    async def _by_model(self, request: Request, house: House) -> Decision:
+        model = request.model
+        decision = await self._by_word(_word(model), request, house)
+        if decision is not None:
+            return decision
+        found = house.named(model) or self._variant(model, house)
+        if found:
+            return _named(found)
+        provider, slash, rest = model.partition("/")
+        if slash and house.allow_provider_prefix and house.of_provider(provider):
+            return await self._of_provider(provider, rest, request, house)
+        tier = _class(model, request)
+        if tier is not None:
+            return _CLASSED[tier]
+        raise UnknownModel(_unknown(model, house.serving("chat"), "auto, fast, balanced, deep, or one of: "), param="model")
+
+    async def _by_word(self, word: str, request: Request, house: House) -> Decision | None:
+        if word == "auto":
+            return await self._routed(request, house)
+        tier = _TIERS.get(word)
+        return None if tier is None else _ASKED[tier]
+
+    async def _routed(self, request: Request, house: House) -> Decision:
+        facts = request.facts
+        if facts.importance is None and house.default_importance is not Importance.NORMAL:  # which is what routers take it for
+            facts = msgspec.structs.replace(facts, importance=house.default_importance)
+        decision = await house.router.route(facts)
+        return decision if house.steering is None else house.steering.steer(request, decision, dry=house.dry)
+
+    async def _of_provider(self, provider: str, model: str, request: Request, house: House) -> Decision:
+        endpoints = house.of_provider(provider)
+        if not endpoints:
+            known = ", ".join(dict.fromkeys(endpoint.provider for endpoint in house.serving("chat")))
+            raise UnknownModel(f"there is no provider {provider[:200]!r}; there are: {known}", param="model")
+        decision = await self._by_word(_word(model), request, house)
+        if decision is None:
+            found = tuple(endpoint for endpoint in endpoints if model in _names_of(endpoint))
+            tier = _class(model, request)
+            if found:
+                decision = _named(found)
+            elif tier is not None:
+                decision = _CLASSED[tier]
+            else:
+                known = ", ".join(dict.fromkeys(endpoint.name for endpoint in endpoints))
+                raise UnknownModel(f"the provider {provider} has no model {model[:200]!r}; it has: {known}", param="model")
+        return msgspec.structs.replace(decision, within=provider)
+
+    def _names(self, model: str, house: House) -> bool:
+        """The configuration knows this name."""
+        provider, slash, _ = model.partition("/")
+        prefixed = slash and house.allow_provider_prefix and house.of_provider(provider)
+        return bool(prefixed or house.named(model) or self._variant(model, house))
+
+    def names(self, house: House) -> list[str]:
+        """What a client may ask for by name: each configured one, then its variants where it is spoken in both dialects."""
+        spoken: dict[str, set[str]] = {}
+        for endpoint in house.endpoints:
+            spoken.setdefault(endpoint.name, set()).add(self._upstream.outbound(endpoint).name)
+        variants = [f"{name}-{dialect}" for name, dialects in spoken.items() if dialects >= set(VARIANTS) for dialect in VARIANTS]
+        return list(dict.fromkeys([*spoken, *variants]))
+
+    def _variant(self, model: str, house: House) -> tuple[Endpoint, ...]:
+        """`NAME-openai` and `NAME-anthropic`: those endpoints of a name that speak this dialect."""
+        name, _, dialect = model.rpartition("-")
+        if dialect not in VARIANTS:
+            return ()
+        return tuple(endpoint for endpoint in house.named(name) if self._upstream.outbound(endpoint).name == dialect)
+
+
+def _provider_of(request: Request, house: House) -> str | None:
+    """As the client's header has it. Raises Forbidden where the client may not choose."""
+    provider = request.headers.get(PROVIDER_HEADER)
+    if provider is not None and not house.allow_provider_prefix:
+        raise Forbidden(f"{PROVIDER_HEADER}: clients may not choose the provider here; leave the header out")
+    return provider
+
+
+def _word(model: str) -> str:
+    word = model.lower()
+    return ALIASES.get(word, word)
+
+
+def _names_of(endpoint: Endpoint) -> tuple[str, ...]:
+    """Inside its provider an endpoint also goes by what the upstream calls it."""
+    return (endpoint.name, endpoint.model, endpoint.id)
+
+
+def _named(found: Sequence[Endpoint]) -> Decision:
+    only = frozenset(endpoint.id for endpoint in found)
+    return Decision(tier=found[0].tier, by="client", why="the client named it", only=only)
+
+
+def _class(model: str, request: Request) -> Tier | None:
+    if request.dialect != "anthropic":
+        return None
+    word = model.lower()
+    return next((tier for name, tier in CLASSES if name in word), None)
+
+
+def _unknown(model: str, endpoints: Sequence[Endpoint], words: str) -> str:
+    names = list(dict.fromkeys(endpoint.name for endpoint in endpoints))
+    known = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
+    return f"the model {model[:200]!r} does not exist; ask for {words}{known}"

@@ -1,0 +1,1 @@
+"""Which tier answers: rules, strategies, and the difficulty score."""

@@ -1,0 +1,102 @@
+"""How doubtful a cheap model's answer is: numbers read off prompt and answer for the cascade's score. Pure."""
+
+from __future__ import annotations
+
+import re
+from math import log
+
+from octoroute.routing.difficulty.answer_checks import Answer, run_checks
+from octoroute.routing.difficulty.arithmetic import arithmetic
+from octoroute.routing.difficulty.features import HEAD
+
+__all__ = ["ANSWER_NAMES", "SIGNS", "read_answer"]
+
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_NOTE = re.compile(r"<<[^<>]*>>")
+_RESULT = re.compile(r"=\s*\$?\s*(-?\d[\d,]*(?:\.\d+)?)")
+_WORDS = re.compile(r"[a-z']+")
+_LET = re.compile(r"\blet(?:'s)? (?:denote|call|us|\w =|\w be)|\b[a-z] ?= |\d[a-z]\b|\bequation\b|\bvariable\b")
+_DOUBT = frozenset(
+    """however but assume assuming assumption approximately about closest inconsistent inconsistency impossible
+    unclear maybe perhaps likely probably seems unfortunately mistake error actually wait correct correction
+    instead cannot unknown sorry apologize note negative""".split()  # noqa: SIM905 - reads better as text
+)
+_SPELT = {
+    word: str(number)
+    for number, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    )
+} | {"half": "2", "twice": "2", "double": "2", "third": "3", "triple": "3", "quarter": "4", "dozen": "12"}
+
+ANSWER_NAMES = (
+    "calculations that do not compute",
+    "answer length",
+    "calculations shown",
+    "lines",
+    "length against the prompt",
+    "prompt numbers left unused",
+    "numbers from nowhere",
+    "no final number",
+    "odd final number",
+    "final number restates the prompt",
+    "unknowns and equations",
+    "doubtful words",
+    "failed checks",
+    "repetition",
+    "final number stands alone",
+)
+"""The order of what `read_answer` returns."""
+
+
+def read_answer(prompt: str, answer: Answer) -> tuple[float, ...]:
+    asked, text = prompt[:HEAD].lower(), answer.text[: 2 * HEAD].lower()
+    stated, wrong = arithmetic(text)
+    given = _given(asked)
+    plain = _NOTE.sub("", text)
+    used = [number.replace(",", "") for number in _NUMBER.findall(plain)]
+    results = {number.replace(",", "") for number in _RESULT.findall(plain)}
+    loose = {number for number in used if _value(number) not in given and number not in results}
+    final = used[-1] if used else ""
+    words = _WORDS.findall(plain)
+    lines = [line for line in text.split("\n") if line.strip()]
+    numeric = len(given) >= 2
+    failed = [finding for finding in run_checks(answer) if finding.check != "arithmetic"]
+    return (
+        min(2.0, float(wrong)),
+        log(1.0 + len(words) / 20.0),
+        log(1.0 + stated),
+        log(1.0 + len(lines)),
+        log((len(plain) + 20.0) / (len(asked) + 20.0)),
+        len(given - {_value(number) for number in used}) / len(given) if numeric else 0.0,
+        log(1.0 + len(loose)) if numeric else 0.0,
+        1.0 if numeric and not final else 0.0,
+        1.0 if numeric and _odd(final) and not any(_odd(str(number)) for number in given) else 0.0,
+        1.0 if numeric and final and _value(final) in given else 0.0,
+        log(1.0 + len(_LET.findall(plain))),
+        log(1.0 + sum(word in _DOUBT for word in words)),
+        min(2.0, float(len(failed))),
+        1.0 - len(set(lines)) / len(lines) if lines else 0.0,
+        1.0 if numeric and used.count(final) <= 1 else 0.0,
+    )
+
+
+def _given(asked: str) -> set[float]:
+    numbers = {_value(number) for number in _NUMBER.findall(asked)}
+    return numbers | {float(_SPELT[word]) for word in _WORDS.findall(asked) if word in _SPELT and word != "one"}
+
+
+def _value(number: str) -> float:
+    try:
+        return float(number.replace(",", ""))
+    except ValueError:
+        return -1.0
+
+
+def _odd(number: str) -> bool:
+    """Not whole, with more digits than money has."""
+    whole, _, part = number.partition(".")
+    return len(part.rstrip("0")) > 0 and bool(whole)
+
+
+SIGNS: tuple[int, ...] = tuple(-1 if name == "calculations shown" else 1 for name in ANSWER_NAMES)
+"""Showing one's work makes an answer likelier to be right; everything else makes it more doubtful."""

@@ -1,0 +1,279 @@
+"""From a text to numbers with readable names. Pure and bounded; case, digits, and spacing change nothing."""
+
+# ruff: noqa: RUF001 - signs are what it is about
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Set as AbstractSet
+from math import log
+
+import msgspec
+
+from octoroute.routing.difficulty.lexicon import COMMON, GROUPS, OTHER_LANGUAGES, PHRASES
+
+__all__ = ["CHOICES", "GENERAL", "HEAD", "NAMES", "TAIL", "WORDING", "Reading", "features_hash", "read"]
+
+HEAD = 3_600
+TAIL = 1_400
+"""A longer text is read at both ends: what is asked stands there, what was pasted stands between."""
+
+_APART = str.maketrans({chr(i): " " for i in range(128) if not chr(i).isalnum()})
+_SPACES = re.compile(r"[ \t]{2,}")
+_WORD = re.compile(r"[^\W_]+")
+_OPTION = re.compile(r"^[ \t]*\(?([a-j])[.):][ \t]*(.*)$", re.MULTILINE)
+_ITEM = re.compile(r"\n[ \t]*(?:[-*•]|\d+[.)])[ \t]")
+_CODE = re.compile(
+    r"[{};]$|^[ \t]*(?:def|class|import|from|for|while|if|return|func|fn|const|let|var|public|select|#include)\b.*[:;({]$",
+    re.MULTILINE,
+)
+_CODE_ENDS = (";\n", "{\n", "}\n", ":\n ", ";}", "\n}")
+"""Without one of these at the end of a line nothing is taken for code."""
+_UNICODE_SYMBOL = re.compile(r"[√∫∑≤≥≠→∞∈∀∃±×÷π∂²³]")
+_PAIR = re.compile(r"^[\w' ]{1,24}(?:,| \|| and) ?[\w' ]{1,24}\.?$|^(?:i|ii|iii|iv)\b[^a-z]*(?:only|and|,)")
+_STATEMENT = re.compile(r"\b(?:statement|scenario|claim|premise|assertion|case) (?:\d|[ivab])\b|\bii\b")
+_STATING = frozenset(("statement", "scenario", "claim", "premise", "assertion", "case", "ii"))
+_NUMBER = re.compile(r"\d[\d.,/]*")
+_OPERATION = re.compile(r"[*/-] ?\d|\(\w\)")
+_COMMAND = re.compile(r"\\[a-z]+")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\u0e00-\u0e7f]{1,2}")
+"""Scripts that put no spaces between words: two characters are taken for one."""
+_HOW_MUCH = re.compile(
+    r"\bhow (?:many|much|long|far|old|more|less)\b|\b(?:what|calculate|find|determine)\b[^.?!]{0,60}\b(?:total"
+    r"|average|number|amount|sum"
+    r"|cost|price|salary|age|weight|depth|length|percent|percentage|difference|profit|time|size|score|probability|ratio)\b"
+)
+_ASKING = frozenset(("how", "what", "calculate", "find", "determine"))
+_INSTRUCTIONS = frozenset(("option", "options", "letter", "choose", "select"))
+_CATCH_ALL = ("all of", "none of", "both", "neither", "all the above", "a and b")
+_NEGATIONS = frozenset(("not", "except", "cannot", "incorrect", "never", "isn", "least", "false", "doesn", "aren"))
+_TREND = (
+    "increas",
+    "decreas",
+    "same",
+    "more",
+    "less",
+    "greater",
+    "smaller",
+    "higher",
+    "lower",
+    "unchanged",
+    "remain",
+    "zero",
+    "double",
+    "half",
+)
+_JOINT = frozenset(("because", "since", "if", "unless"))
+_BARE = frozenset("abcdefghij")
+
+GENERAL = (
+    "length", "word length", "uncommon words", "numbers", "distinct numbers", "percentages", "fractions", "decimals",
+    "mathematical notation", "code lines", "code block", "lines", "list items", "questions", "sentences", "sentence length",
+    "final question length", "other language", "fill the blank", "several statements", "negated question", "very short",
+    "quotations", "vocabulary range",
+)  # fmt: skip
+"""Structure of any text."""
+CHOICES = (
+    "combined choices", "numeric choices", "long choices", "catch-all choice", "trend choices", "reasoned choices",
+    "similar choices", "choices echo the question", "varied choices", "question length",
+)  # fmt: skip
+"""Structure of lettered choices; 0 without them."""
+WORDING = tuple(GROUPS)
+NAMES: tuple[str, ...] = GENERAL + CHOICES + WORDING
+"""The order of `Reading.values`."""
+
+
+_CODE_LINES, _NOTATION = GENERAL.index("code lines"), GENERAL.index("mathematical notation")
+_MEDICINE, _QUANTITY, _NUMBER_WORDS = WORDING.index("medicine"), WORDING.index("quantity"), WORDING.index("number words")
+_SUBJECTS = tuple(map(WORDING.index, ("law", "fault finding", "design", "reasoning", "physical science", "code", "extraction")))
+"""What a word problem is not about."""
+_EASY = tuple(
+    group
+    in {
+        "greeting",
+        "look-up",
+        "small edit",
+        "writing",
+        "role play",
+        "summary",
+        "small talk",
+        "explanation",
+        "psychology",
+        "humanities",
+    }
+    for group in WORDING
+)
+"""Groups that make a short text easy and tell nothing of a long one: they are measured by their density."""
+
+
+def _index() -> dict[str, tuple[int, ...]]:
+    found: dict[str, list[int]] = {}
+    for i, (group, words) in enumerate(GROUPS.items()):
+        for word in dict.fromkeys((words + " " + OTHER_LANGUAGES.get(group, "")).split()):
+            found.setdefault(word, []).append(i)
+    return {word: tuple(groups) for word, groups in found.items()}
+
+
+_INDEX = _index()
+
+
+def _phrases() -> tuple[tuple[int, str, str], ...]:
+    """(group, phrase, the word without which it cannot occur: looking that up is cheaper than looking for the phrase)."""
+    found = [(WORDING.index(group), phrase) for group, phrases in PHRASES.items() for phrase in phrases]
+    return tuple((group, phrase, max(_WORD.findall(phrase), key=len) if phrase.isascii() else "") for group, phrase in found)
+
+
+_PHRASES = _phrases()
+_ASCII_PHRASES = tuple(phrase for phrase in _PHRASES if phrase[2])
+_PLAIN = frozenset(COMMON) | _BARE
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What one look at a text found. `values` follow `NAMES`."""
+
+    values: tuple[float, ...]
+    words: tuple[str, ...]
+    """The distinct words, none of them a number, in order of appearance."""
+    choices: float
+    """1: a bare question with lettered choices."""
+    quiz: float
+    """1: lettered choices with instructions around them."""
+    story: float
+    """0..1: how much it looks like a short word problem in plain prose."""
+
+
+def read(text: str) -> Reading:
+    low = (text if len(text) <= HEAD + TAIL else text[:HEAD] + "\n" + text[-TAIL:]).lower()
+    if "  " in low:
+        low = _SPACES.sub(" ", low)
+    counts = Counter(_tokens(low))
+    words = tuple([word for word in counts if word.isalpha()])
+    groups = _groups(low, counts)
+    spread = 0.7 * (len(words) + 8.0) ** 0.5
+    wider = max(spread, 0.25 * (len(words) + 2.0))
+    wording = [3.0 * n / (n + (wider if easy else spread)) if n else 0.0 for n, easy in zip(groups, _EASY, strict=True)]
+    options = list(_OPTION.finditer(low)) if "\nb" in low or "\n(b" in low or "\n " in low else []
+    texts = [option.group(2) for option in options] if 3 <= len(options) <= 10 else []
+    stem = low[: options[0].start()] if texts else low
+    asked = set(_tokens(stem)) if texts else counts.keys()
+    general = _general(low, stem, counts, words, not _NEGATIONS.isdisjoint(asked))
+    bare = bool(texts) and len(low) - low.rfind(texts[-1]) - len(texts[-1]) <= 14 and not _instructs(stem, asked)
+    story = 0.0 if texts or not 12 <= counts.total() <= 250 else _story(low, counts, general, groups)
+    structure = (*general, *(_choices(texts, asked) if texts else _NO_CHOICES))
+    return Reading((*structure, *wording), words, float(bare), float(bool(texts) and not bare), story)
+
+
+def _instructs(stem: str, asked: AbstractSet[str]) -> bool:
+    """Whether somebody explains how to answer: a bare question with choices does not."""
+    return not _INSTRUCTIONS.isdisjoint(asked) or "multiple-choice" in stem or "multiple choice" in stem or "correct answer" in stem
+
+
+def _tokens(low: str) -> list[str]:
+    if low.isascii():
+        return low.translate(_APART).split()
+    return _WORD.findall(_UNSPACED.sub(r"\g<0> ", low))
+
+
+def _groups(low: str, counts: Counter[str]) -> list[float]:
+    """How many distinct words of each group of the lexicon occur; a phrase counts half as much again."""
+    groups = [0.0] * len(WORDING)
+    for word in _INDEX.keys() & counts.keys():
+        for i in _INDEX[word]:
+            groups[i] += 1.0
+    for i, phrase, word in _ASCII_PHRASES if low.isascii() else _PHRASES:
+        if (not word or word in counts) and phrase in low:
+            groups[i] += 1.5
+    return groups
+
+
+def _story(low: str, counts: Counter[str], general: tuple[float, ...], groups: list[float]) -> float:
+    """Evidence adds up, so that one misspelt word does not change what a text is taken for."""
+    if general[_CODE_LINES] or groups[_MEDICINE] > 2.5:
+        return 0.0
+    numbers = len([1 for token in counts if token[0].isdigit()])
+    amounts = min(3.0, numbers + groups[_NUMBER_WORDS]) / 6.0
+    asks = 0.35 if not _ASKING.isdisjoint(counts) and _HOW_MUCH.search(low) else 0.0
+    evidence = amounts + asks + min(1.0, groups[_QUANTITY] / 3.0) * 0.3 + (0.1 if "?" in low else 0.0)
+    elsewhere = max([groups[i] for i in _SUBJECTS]) - groups[_QUANTITY] / 5.0
+    evidence -= 0.15 * max(0.0, elsewhere - 0.5)
+    return min(1.0, max(0.0, (evidence - 0.55) / 0.3)) / (1.0 + 0.2 * max(0.0, general[_NOTATION] - 1.2))
+
+
+def _general(low: str, stem: str, counts: Counter[str], words: tuple[str, ...], negated: bool) -> tuple[float, ...]:
+    total, distinct = counts.total(), len(words) or 1
+    figures = [figure.rstrip(".,/") for figure in _NUMBER.findall(low)]
+    lines, questions, fenced = low.count("\n"), low.count("?"), "```" in low
+    sentences = low.count(". ") + questions + low.count(".\n") + 1
+    symbols = low.count("=") + low.count("+") + low.count("^") + len(_OPERATION.findall(low))
+    if "\\" in low:
+        symbols += len(_COMMAND.findall(low))
+    if not low.isascii():
+        symbols += len(_UNICODE_SYMBOL.findall(low))
+    code = len(_CODE.findall(low)) if fenced or (lines > 1 and any(mark in low for mark in _CODE_ENDS)) else 0
+    common = len(_PLAIN & counts.keys())
+    foreign = len(words) >= 4 and common < 0.12 * distinct and code == 0
+    last = stem.rstrip(" ?.\n")
+    last = last[max(last.rfind(". "), last.rfind("? "), last.rfind("\n")) + 1 :]
+    return (
+        log(1.0 + total / 8.0),
+        0.3 if foreign else sum(map(len, words)) / distinct - 4.5,
+        (0.5 if foreign else 1.0) * 4.0 * (len(words) - common) / (distinct + 4.0),
+        log(1.0 + len(figures)),
+        log(1.0 + len(set(figures))),
+        log(1.0 + low.count("%") + counts["percent"]),
+        log(1.0 + len([1 for figure in figures if "/" in figure])),
+        log(1.0 + len([1 for figure in figures if "." in figure])),
+        log(1.0 + symbols),
+        log(1.0 + code),
+        1.0 if fenced else 0.0,
+        log(1.0 + lines),
+        log(1.0 + len(_ITEM.findall(low))) if lines else 0.0,
+        log(1.0 + questions),
+        log(sentences),
+        log(1.0 + total / sentences / 8.0),
+        log(1.0 + last.count(" ") / 6.0),
+        1.0 if foreign else 0.0,
+        1.0 if "___" in low else 0.0,
+        0.0 if _STATING.isdisjoint(counts) else min(2.0, float(len(_STATEMENT.findall(low)))),
+        1.0 if negated else 0.0,
+        max(0.0, 1.0 - total / 10.0),
+        log(1.0 + (low.count('"') + low.count("“")) / 2.0),
+        distinct / (total + 6.0),
+    )
+
+
+def _choices(texts: list[str], asked: AbstractSet[str]) -> tuple[float, ...]:
+    n = float(len(texts))
+    sets = [set(_tokens(text)) for text in texts]
+    shared = [len(a & b) / (len(a | b) + 1.0) for i, a in enumerate(sets) for b in sets[:i]]
+    return (
+        sum([1 for text in texts if _PAIR.match(text)]) / n,
+        sum([1 for text in texts if text.lstrip(" $-(.+")[:1].isdigit()]) / n,
+        log(1.0 + sum(map(len, texts)) / n / 10.0),
+        1.0 if any(text.startswith(_CATCH_ALL) for text in texts) else 0.0,
+        sum([1 for text in texts if any(trend in text for trend in _TREND)]) / n,
+        sum([1 for words in sets if words & _JOINT]) / n,
+        _total(shared) / len(shared),
+        _total([len(words & asked) / (len(words) + 1.0) for words in sets]) / n,
+        len({text.split(" ", 1)[0] for text in texts}) / n,
+        log(1.0 + len(asked) / 8.0),
+    )
+
+
+_NO_CHOICES = (0.0,) * len(CHOICES)
+
+
+def _total(values: list[float]) -> float:
+    """Left to right: `sum` rounds floats differently from Python 3.12 on, and a score must not."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+def features_hash(reading: Reading) -> str:
+    """Tells repetitions apart without keeping what was asked: a digest of rounded features, not of the text."""
+    rounded = ",".join(f"{value:.2f}" for value in reading.values)
+    return hashlib.blake2b(rounded.encode(), digest_size=8).hexdigest()

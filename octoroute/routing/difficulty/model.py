@@ -1,0 +1,255 @@
+"""The scorer: heads over one reading of a text, joined by its shape into one calibrated difficulty. Pure, and loaded once."""
+
+from __future__ import annotations
+
+from importlib import resources
+from math import exp, log
+from pathlib import Path
+
+import msgspec
+
+from octoroute.errors import ConfigError
+from octoroute.routing.difficulty.answer_checks import Answer, run_checks
+from octoroute.routing.difficulty.answer_features import ANSWER_NAMES, read_answer
+from octoroute.routing.difficulty.features import NAMES, Reading, read
+
+__all__ = [
+    "FORMAT",
+    "AnswerHead",
+    "Head",
+    "Model",
+    "Provenance",
+    "Reason",
+    "Score",
+    "Scorer",
+    "load",
+    "save",
+    "shipped_path",
+    "sigmoid",
+]
+
+FORMAT = 1
+_PLACE = {name: i for i, name in enumerate(NAMES)}
+_WORDING = "wording"
+
+
+def sigmoid(z: float) -> float:
+    """Log-odds to a probability."""
+    return 1.0 / (1.0 + exp(-z)) if z > -700.0 else 0.0
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an artefact comes from: enough to make it again and to know what may be done with it."""
+
+    made_by: str
+    octoroute: str
+    seed: int
+    data: list[str]
+    """`name sha256 rows` of each file, in the order given."""
+    licence: str = ""
+    notes: list[str] = []
+    prior: str | None = None
+    """Of a trained artefact: the digest of the one it shrinks to."""
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """A linear model whose result is the log-odds that the cheap model is wrong."""
+
+    bias: float
+    """The log-odds at `centers` and without any known word."""
+    features: dict[str, float]
+    centers: dict[str, float]
+    words: dict[str, float] = {}
+    exponent: float = 0.5
+    """What the words say is divided by (distinct words + 8) to this power."""
+    bound: float = 6.0
+    """Log-odds that nothing goes beyond: no text is certain. Up to half of it nothing is changed."""
+
+
+class AnswerHead(msgspec.Struct, frozen=True, kw_only=True):
+    """Log-odds that an answer to a word problem is wrong, from `ANSWER_NAMES` and the prompt's own log-odds."""
+
+    bias: float
+    features: dict[str, float]
+    centers: dict[str, float]
+    prompt: float
+    """Weight of the prompt's log-odds."""
+
+
+FAILED_CHECK = 3.0
+"""Log-odds that one failed check adds where no answers were measured: an answer that does not parse is hardly ever right."""
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    format: int
+    provenance: Provenance
+    heads: dict[str, Head]
+    """`general`, `choices`, `quiz`, `story`; of a trained artefact also `own`."""
+    percentiles: list[float]
+    """The difficulty at the 0th, 1st, … 100th percentile of the mix that default shares refer to."""
+    answer: AnswerHead | None = None
+    prior_weight: float = 1.0
+    own_weight: float = 0.0
+    """How what the shipped heads say and what `own` says are added up."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One feature's part in a score, in log-odds; positive: harder."""
+
+    name: str
+    weight: float
+
+
+class Score(msgspec.Struct, frozen=True):
+    difficulty: float
+    """0..1: the chance that the cheap model's answer would not do."""
+    reasons: tuple[Reason, ...]
+    """Largest first."""
+
+
+class Scorer:
+    """A model made ready. Two calls with the same text give the same number."""
+
+    __slots__ = ("_heads", "model")
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._heads = {name: _Ready(head) for name, head in model.heads.items()}
+
+    def difficulty(self, text: str) -> float:
+        return sigmoid(self.log_odds(read(text)))
+
+    def log_odds(self, reading: Reading) -> float:
+        total = 0.0
+        for name, share in self._shares(reading):
+            total += share * self._heads[name].log_odds(reading)
+        return total
+
+    def head_log_odds(self, name: str, reading: Reading) -> float:
+        """What one head says, whatever the text looks like."""
+        return self._heads[name].log_odds(reading)
+
+    def explain(self, text: str, most: int = 6) -> Score:
+        return self.explain_reading(read(text), most)
+
+    def explain_reading(self, reading: Reading, most: int = 6) -> Score:
+        parts: dict[str, float] = {}
+        for head, share in self._shares(reading):
+            for name, weight in self._heads[head].parts(reading):
+                parts[name] = parts.get(name, 0.0) + share * weight
+        ranked = sorted(parts.items(), key=lambda part: (-abs(part[1]), part[0]))
+        reasons = tuple(Reason(name, round(weight, 3)) for name, weight in ranked[:most] if abs(weight) >= 0.02)
+        return Score(sigmoid(self.log_odds(reading)), reasons)
+
+    def answer_difficulty(self, prompt: str, answer: Answer) -> float:
+        """0..1: the chance that this answer of the cheap model would not do; for the cascade."""
+        reading = read(prompt)
+        asked = self.log_odds(reading)
+        checked = asked + FAILED_CHECK * min(2, len(run_checks(answer)))
+        head = self.model.answer
+        if head is None or not reading.story:
+            return sigmoid(checked)
+        measured = head.bias + head.prompt * asked
+        for name, value in zip(ANSWER_NAMES, read_answer(prompt, answer), strict=True):
+            if name in head.features:
+                measured += head.features[name] * (value - head.centers[name])
+        return sigmoid(reading.story * measured + (1.0 - reading.story) * checked)
+
+    def _shares(self, reading: Reading) -> list[tuple[str, float]]:
+        own = self.model.own_weight if "own" in self._heads else 0.0
+        left = self.model.prior_weight
+        shares = [("own", own)] if own else []
+        rest = 1.0
+        for name, share in (("choices", reading.choices), ("quiz", reading.quiz), ("story", reading.story)):
+            if share:
+                shares.append((name, left * share))
+                rest -= share
+        if rest > 0.0:
+            shares.append(("general", left * rest))
+        return shares
+
+
+class _Ready:
+    """A head as places and weights."""
+
+    __slots__ = ("_bias", "_exponent", "_head", "_terms", "_words")
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._terms = tuple((_PLACE[name], weight, head.centers.get(name, 0.0)) for name, weight in head.features.items())
+        bias = head.bias
+        for _, weight, center in self._terms:
+            bias -= weight * center
+        self._bias = bias
+        self._words = head.words
+        self._exponent = head.exponent
+
+    def log_odds(self, reading: Reading) -> float:
+        values = reading.values
+        total = self._bias
+        for place, weight, _ in self._terms:
+            total += weight * values[place]
+        if self._words:
+            total += self._wording(reading)
+        return _bounded(total, self._head.bound)
+
+    def _wording(self, reading: Reading) -> float:
+        words = self._words
+        total = 0.0
+        for word in reading.words:
+            if word in words:
+                total += words[word]
+        return total / (len(reading.words) + 8.0) ** self._exponent
+
+    def parts(self, reading: Reading) -> list[tuple[str, float]]:
+        found = [(NAMES[place], weight * (reading.values[place] - center)) for place, weight, center in self._terms]
+        return [*found, (_WORDING, self._wording(reading))] if self._words else found
+
+
+def _bounded(value: float, bound: float) -> float:
+    """Strictly rising, so that an order is never lost."""
+    half = bound / 2.0
+    over = abs(value) - half
+    if over <= 0.0:
+        return value
+    far = half + over / (1.0 + over / half)
+    return far if value > 0.0 else -far
+
+
+_DECODER = msgspec.json.Decoder(Model)
+
+
+def shipped_path() -> Path:
+    return Path(str(resources.files("octoroute.routing.difficulty").joinpath("shipped.json")))
+
+
+def load(path: str | Path | None = None) -> Scorer:
+    """The artefact at `path`, or the shipped one. ConfigError: it is not there, or it is not one."""
+    try:
+        raw = (
+            resources.files("octoroute.routing.difficulty").joinpath("shipped.json").read_bytes()
+            if path is None
+            else Path(path).read_bytes()
+        )
+        model = _DECODER.decode(raw)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ConfigError([f"routing.learned.artefact: {path} cannot be read ({error}); make one with `octoroute train`"]) from None
+    if model.format != FORMAT:
+        raise ConfigError(
+            [f"routing.learned.artefact: {path} has format {model.format}, this version reads {FORMAT}; train it again"]
+        )
+    unknown = {name for head in model.heads.values() for name in head.features} - set(NAMES)
+    if unknown or not {"general", "choices", "quiz", "story"} <= model.heads.keys() or len(model.percentiles) != 101:
+        raise ConfigError([f"routing.learned.artefact: {path} was made by another version; train it again"])
+    return Scorer(model)
+
+
+def save(model: Model, path: str | Path) -> None:
+    """One line a top-level field, so that two artefacts can be compared by eye."""
+    Path(path).write_bytes(msgspec.json.format(msgspec.json.encode(model), indent=1) + b"\n")
+
+
+def odds(chance: float) -> float:
+    """Log-odds, kept away from certainty."""
+    chance = min(0.995, max(0.005, chance))
+    return log(chance / (1.0 - chance))

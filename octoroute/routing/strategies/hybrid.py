@@ -1,0 +1,23 @@
+"""Rules first; the routing model only for what they leave open, because asking it costs time and tokens."""
+
+from __future__ import annotations
+
+from octoroute.domain.decision import Decision
+from octoroute.domain.request import Facts
+from octoroute.routing.strategies.base import Ask, Setting
+from octoroute.routing.strategies.llm import ModelRouter
+from octoroute.routing.strategies.rule import decide
+
+
+class HybridRouter:
+    __slots__ = ("_model",)
+
+    def __init__(self, model: ModelRouter) -> None:
+        self._model = model
+
+    async def route(self, facts: Facts) -> Decision:
+        return decide(facts) or await self._model.route(facts)
+
+
+def build(setting: Setting, ask: Ask) -> HybridRouter:
+    return HybridRouter(ModelRouter(setting, ask))

@@ -1,0 +1,102 @@
+"""Decides by how hard the work looks: what the client insists on first, then a learned score. Pure; asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from octoroute.domain.decision import Decision
+from octoroute.domain.endpoint import Tier
+from octoroute.domain.request import Facts, Importance, Task
+from octoroute.routing.difficulty.features import features_hash, read
+from octoroute.routing.difficulty.model import Scorer, load
+from octoroute.routing.difficulty.subject import subject
+from octoroute.routing.difficulty.thresholds import Options, Thresholds, at_quality, thresholds_of
+from octoroute.routing.strategies.base import Ask, Setting
+
+__all__ = ["IMPORTANT", "NOTHING_TO_JUDGE", "REASONS", "LearnedRouter", "Options", "build", "build_with"]
+
+IMPORTANT = "high importance"
+NOTHING_TO_JUDGE = "no text to judge"
+SCORED = "the learned score"
+AT_QUALITY = "the learned score, at the quality that the client asked for"
+CALLED_DEEP = "the learned score; the client calls it deep analysis"
+LONG = "the learned score; the context is long"
+ATTACHED = "the learned score; there are attachments"
+REASONS: Mapping[str, str] = {
+    IMPORTANT: "important",
+    NOTHING_TO_JUDGE: "no_text",
+    SCORED: "score",
+    AT_QUALITY: "asked_quality",
+    CALLED_DEEP: "called_deep",
+    LONG: "long_context",
+    ATTACHED: "attachments",
+}
+
+LONG_CONTEXT = 30_000
+"""Tokens from which the cheapest models lose the thread."""
+
+
+class LearnedRouter:
+    """One decision costs about a tenth of a millisecond; the same facts give the same decision."""
+
+    __slots__ = ("_default_tier", "_thresholds", "scorer")
+
+    def __init__(self, scorer: Scorer, thresholds: Thresholds, default_tier: Tier = Tier.BALANCED) -> None:
+        self.scorer = scorer
+        self._thresholds = thresholds
+        self._default_tier = default_tier
+
+    async def route(self, facts: Facts) -> Decision:
+        return self.decide(facts, facts.quality)
+
+    def decide(self, facts: Facts, quality: float | None = None) -> Decision:
+        """`quality`: 0..1, moves the thresholds for this request alone; None: as configured."""
+        if facts.importance is Importance.HIGH and facts.task is not Task.CASUAL_CHAT:
+            return Decision(tier=Tier.DEEP, by="rule", why=IMPORTANT)
+        text = subject(facts.text, facts.earlier)
+        if not text:
+            return Decision(tier=self._default_tier, by="default", why=NOTHING_TO_JUDGE)
+        reading = read(text)
+        score = self.scorer.explain_reading(reading)
+        tier, why = self._tier(score.difficulty, facts, quality)
+        return Decision(
+            tier=tier,
+            by="learned",
+            why=why,
+            confidence=round(score.difficulty, 4),
+            features=tuple((reason.name, reason.weight) for reason in score.reasons),
+            features_hash=features_hash(reading),
+        )
+
+    def difficulty(self, facts: Facts) -> float:
+        """The chance that the cheap model's answer would not do."""
+        return self.scorer.difficulty(subject(facts.text, facts.earlier))
+
+    def tier_at(self, difficulty: float, quality: float | None = None) -> Tier:
+        thresholds = self._thresholds
+        if quality is not None:
+            thresholds = at_quality(quality, thresholds, self.scorer.model.percentiles)
+        return thresholds.tier(difficulty)
+
+    def _tier(self, difficulty: float, facts: Facts, quality: float | None) -> tuple[Tier, str]:
+        """The tier, and why: a hard constraint may have changed it."""
+        tier = self.tier_at(difficulty, quality)
+        if facts.task is Task.DEEP_ANALYSIS and tier is not Tier.DEEP:
+            return Tier.DEEP, CALLED_DEEP
+        if tier is Tier.FAST and facts.importance is not Importance.LOW:
+            if facts.tokens > LONG_CONTEXT:
+                return Tier.BALANCED, LONG
+            if facts.attachments:
+                return Tier.BALANCED, ATTACHED
+        return tier, SCORED if quality is None else AT_QUALITY
+
+
+def build(setting: Setting, ask: Ask) -> LearnedRouter:
+    del ask  # it asks nobody
+    return build_with(setting, setting.learned)
+
+
+def build_with(setting: Setting, options: Options) -> LearnedRouter:
+    """Raises ConfigError."""
+    scorer = load(options.artefact)
+    return LearnedRouter(scorer, thresholds_of(options, scorer.model.percentiles), setting.default_tier)

@@ -1,0 +1,109 @@
+"""Decides by a table of task, size, and importance. Pure. It knows what is asked for, and nothing of how hard it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from octoroute.domain.decision import Decision
+from octoroute.domain.endpoint import Tier
+from octoroute.domain.request import Facts, Importance, Task
+from octoroute.routing.strategies.base import Ask, Setting
+from octoroute.routing.task.classifier import infer_task
+
+_ANY_IMPORTANCE = frozenset(Importance)
+_SMALL_TALK = frozenset({Task.CASUAL_CHAT})
+_WORK = frozenset(Task) - _SMALL_TALK
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: `at_least` <= tokens < `below`. `word` is the short form of `why` for metric labels."""
+
+    tier: Tier
+    why: str
+    word: str
+    tasks: frozenset[Task]
+    importance: frozenset[Importance] = _ANY_IMPORTANCE
+    at_least: int = 0
+    below: float = float("inf")
+
+
+RULES = (
+    Rule(
+        tier=Tier.FAST,
+        why="small talk under 256 tokens",
+        word="small_talk",
+        tasks=_SMALL_TALK,
+        below=256,
+        importance=frozenset({Importance.LOW, Importance.NORMAL}),
+    ),
+    Rule(
+        tier=Tier.DEEP,
+        why="high importance",
+        word="high_importance",
+        tasks=_WORK,
+        importance=frozenset({Importance.HIGH}),
+    ),
+    Rule(tier=Tier.DEEP, why="deep analysis", word="deep_analysis", tasks=frozenset({Task.DEEP_ANALYSIS})),
+    Rule(tier=Tier.DEEP, why="creative writing", word="creative_writing", tasks=frozenset({Task.CREATIVE_WRITING})),
+    Rule(tier=Tier.DEEP, why="code over 1024 tokens", word="code_long", tasks=frozenset({Task.CODE}), at_least=1025),
+    Rule(tier=Tier.BALANCED, why="code up to 1024 tokens", word="code_short", tasks=frozenset({Task.CODE})),
+    Rule(
+        tier=Tier.BALANCED,
+        why="question of 200 to 2047 tokens",
+        word="question_medium",
+        tasks=frozenset({Task.QUESTION_ANSWER}),
+        at_least=200,
+        below=2048,
+    ),
+    Rule(
+        tier=Tier.BALANCED,
+        why="summary of 200 to 2047 tokens",
+        word="summary_medium",
+        tasks=frozenset({Task.DOCUMENT_SUMMARY}),
+        at_least=200,
+        below=2048,
+    ),
+)
+"""The first row that applies wins. Left open: important or long small talk, questions and summaries outside 200 to 2047 tokens."""
+
+NO_RULE = "no rule applies"
+REASONS: Mapping[str, str] = {rule.why: rule.word for rule in RULES} | {NO_RULE: "no_rule"}
+
+# Made once: a decision by rule costs no allocation.
+_DECISIONS = tuple((rule, Decision(tier=rule.tier, by="rule", why=rule.why)) for rule in RULES)
+_ROWS = {
+    (task, importance): tuple(
+        (rule.at_least, rule.below, decision)
+        for rule, decision in _DECISIONS
+        if task in rule.tasks and (importance or Importance.NORMAL) in rule.importance
+    )
+    for task in Task
+    for importance in (None, *Importance)
+}
+"""The table as it is looked up: what is left to compare is the size. An importance that nobody has said is a normal one."""
+
+
+def decide(facts: Facts) -> Decision | None:
+    """None: no rule applies."""
+    tokens = facts.tokens
+    for at_least, below, decision in _ROWS[infer_task(facts), facts.importance]:
+        if at_least <= tokens < below:
+            return decision
+    return None
+
+
+class RuleRouter:
+    __slots__ = ("_default",)
+
+    def __init__(self, setting: Setting) -> None:
+        self._default = Decision(tier=setting.default_tier, by="default", why=NO_RULE)
+
+    async def route(self, facts: Facts) -> Decision:
+        return decide(facts) or self._default
+
+
+def build(setting: Setting, ask: Ask) -> RuleRouter:
+    del ask  # rules ask nobody
+    return RuleRouter(setting)

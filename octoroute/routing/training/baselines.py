@@ -1,0 +1,130 @@
+"""The routers that `octoroute eval` compares, by name: each gives every row a number, higher for "needs the strong model"."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from octoroute.domain.endpoint import Tier
+from octoroute.domain.request import Facts
+from octoroute.errors import ConfigError
+from octoroute.routing.difficulty.answer_checks import Answer
+from octoroute.routing.difficulty.model import Scorer
+from octoroute.routing.difficulty.subject import subject
+from octoroute.routing.training.datasets import Row
+
+__all__ = ["ALWAYS", "NAMES", "Progress", "scores_of"]
+
+Progress: TypeAlias = Callable[[str], None]
+Contestant: TypeAlias = Callable[[Sequence[Row], Scorer], list[float]]
+
+_LEVEL = {Tier.FAST: 0.0, Tier.BALANCED: 0.5, Tier.DEEP: 1.0}
+_EVERY = 500
+
+
+def _learned(rows: Sequence[Row], scorer: Scorer) -> list[float]:
+    return [scorer.difficulty(subject(row.prompt) or row.prompt) for row in rows]
+
+
+def _cascade(rows: Sequence[Row], scorer: Scorer) -> list[float]:
+    """Where the weak model's answer is given: what checks and score make of it; elsewhere the prompt alone."""
+    return [
+        scorer.difficulty(row.prompt)
+        if row.weak_answer is None
+        else scorer.answer_difficulty(row.prompt, Answer(text=row.weak_answer))
+        for row in rows
+    ]
+
+
+def _length(rows: Sequence[Row], scorer: Scorer) -> list[float]:
+    del scorer
+    return [float(len(row.prompt)) for row in rows]
+
+
+def _random(rows: Sequence[Row], scorer: Scorer) -> list[float]:
+    """All tied: the metrics break ties at random, on average, which is exactly what chance does."""
+    del scorer
+    return [0.0] * len(rows)
+
+
+def _oracle(rows: Sequence[Row], scorer: Scorer) -> list[float]:
+    del scorer
+    return [row.gain for row in rows]
+
+
+def _rule(rows: Sequence[Row], scorer: Scorer) -> list[float]:
+    del scorer
+    rule: Any = importlib.import_module("octoroute.routing.strategies.rule")
+    base: Any = importlib.import_module("octoroute.routing.strategies.base")
+    router = rule.RuleRouter(base.Setting())
+
+    async def walk() -> list[float]:
+        return [_LEVEL[(await router.route(_facts(row))).tier] for row in rows]
+
+    return asyncio.run(walk())
+
+
+def _facts(row: Row) -> Facts:
+    return Facts(text=row.prompt, tokens=len(row.prompt) // 4, messages=1)
+
+
+_CONTESTANTS: dict[str, Contestant] = {
+    "random": _random,
+    "length": _length,
+    "rule": _rule,
+    "learned": _learned,
+    "cascade": _cascade,
+    "oracle": _oracle,
+}
+NAMES = tuple(_CONTESTANTS)
+ALWAYS = ("random", "length", "rule", "oracle")
+"""Without them a number says nothing."""
+
+
+def scores_of(name: str, rows: Sequence[Row], scorer: Scorer, progress: Progress = lambda _: None) -> list[float]:
+    """`name`: one of `NAMES`, or `MODULE:FUNCTION`. ConfigError says what is wrong with it."""
+    if name in _CONTESTANTS:
+        progress(f"{name}: {len(rows)} questions")
+        return _CONTESTANTS[name](rows, scorer)
+    function = _foreign(name)
+    found: list[float] = []
+    for i, row in enumerate(rows):
+        if i % _EVERY == 0:
+            progress(f"{name}: {i} of {len(rows)}")
+        found.append(_called(name, function, row))
+    return found
+
+
+def _called(name: str, function: Callable[[str], object], row: Row) -> float:
+    """Their code may raise anything, and may answer with a tier or with a number."""
+    try:
+        value = function(row.prompt)
+        if isinstance(value, str) and value in _LEVEL:
+            return _LEVEL[Tier(value)]
+        number = float(value)  # type: ignore[arg-type]  # whatever it is, this refuses it
+    except Exception as error:
+        raise ConfigError([f"--router {name}: failed on question {row.id!r}: {type(error).__name__}: {error}"]) from error
+    if number != number:  # noqa: PLR0124 - not a number
+        raise ConfigError([f"--router {name}: gave NaN for question {row.id!r}"])
+    return number
+
+
+def _foreign(name: str) -> Callable[[str], object]:
+    module_name, colon, function_name = name.partition(":")
+    if not colon or not module_name or not function_name:
+        raise ConfigError([f"--router {name}: no such router; one of {', '.join(NAMES)}, or MODULE:FUNCTION from prompt to number"])
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        function = getattr(importlib.import_module(module_name), function_name, None)
+    except ImportError as error:
+        raise ConfigError([f"--router {name}: {module_name} cannot be imported ({error})"]) from None
+    finally:
+        sys.path.remove(here)
+    if not callable(function):
+        raise ConfigError([f"--router {name}: {module_name} has no function {function_name}"])
+    return function

@@ -1,0 +1,152 @@
+"""Compares routers on labelled rows: a table per set, the macro mean over the sets, and every group. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import fsum
+
+import msgspec
+
+from octoroute.routing.training.datasets import Row
+from octoroute.routing.training.metrics import Interval, Point, aiq, apgr, apgr_routellm, bootstrap, cpt, curve, interval
+
+__all__ = ["MACRO", "Cell", "Report", "Table", "evaluate"]
+
+MACRO = "macro mean"
+BASELINE = "length"
+_WORK = 2_500_000
+"""Question visits that the bootstrap of one set and router may cost: some seconds."""
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """One router on one set. NaN: there is no gap between the models, or no cost is known."""
+
+    apgr: float
+    interval: Interval
+    better_than_length: Interval
+    """95 % interval of the paired difference in APGR."""
+    apgr_routellm: float
+    cpt20: float
+    cpt50: float
+    cpt80: float
+    aiq: float
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    questions: int
+    weak: float
+    strong: float
+    routers: dict[str, Cell]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    sets: dict[str, Table]
+    macro: dict[str, Cell]
+    groups: dict[str, dict[str, float]]
+    """`set/group` → router → APGR, for groups of at least `LEAST` questions with a gap."""
+    times: int
+    seed: int
+
+
+LEAST = 20
+
+
+def evaluate(
+    rows: Sequence[Row],
+    scores: Mapping[str, Sequence[float]],
+    *,
+    seed: int = 0,
+    times: int = 1000,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """`rows` are labelled; `scores` are per router, in their order."""
+    sets: dict[str, list[int]] = {}
+    groups: dict[str, list[int]] = {}
+    for i, row in enumerate(rows):
+        sets.setdefault(row.set, []).append(i)
+        if row.group:
+            groups.setdefault(f"{row.set}/{row.group}", []).append(i)
+    used = max(100, min(times, _WORK // max(1, *map(len, sets.values()))))
+    tables: dict[str, Table] = {}
+    samples: dict[str, dict[str, list[float]]] = {}
+    for name, held in sets.items():
+        progress(f"{name}: {len(held)} questions, {used} resamples")
+        tables[name], samples[name] = _table(
+            [rows[i] for i in held], {r: [s[i] for i in held] for r, s in scores.items()}, used, seed
+        )
+    return Report(
+        sets=tables,
+        macro=_macro(tables, samples) if len(tables) > 1 else {},
+        groups={
+            name: {router: apgr([values[i] for i in held], [rows[i].gain for i in held]) for router, values in scores.items()}
+            for name, held in groups.items()
+            if len(held) >= LEAST and fsum(rows[i].gain for i in held) > 0
+        },
+        times=used,
+        seed=seed,
+    )
+
+
+def points_of(rows: Sequence[Row], scores: Sequence[float]) -> list[Point]:
+    strong, weak = [row.strong or 0.0 for row in rows], [row.weak or 0.0 for row in rows]
+    priced = all(row.cost_strong is not None and row.cost_weak is not None for row in rows)
+    costs = [(row.cost_strong or 0.0, row.cost_weak or 0.0) for row in rows] if priced else None
+    return curve(scores, strong, weak, costs)
+
+
+def _table(
+    rows: Sequence[Row], scores: Mapping[str, Sequence[float]], times: int, seed: int
+) -> tuple[Table, dict[str, list[float]]]:
+    gains = [row.gain for row in rows]
+    sampled = bootstrap(scores, gains, times=times, seed=seed)
+    strong, weak = [row.strong or 0.0 for row in rows], [row.weak or 0.0 for row in rows]
+    cells: dict[str, Cell] = {}
+    for router, values in scores.items():
+        points = points_of(rows, values)
+        cells[router] = Cell(
+            apgr=apgr(values, gains),
+            interval=interval(sampled[router]),
+            better_than_length=_difference(sampled[router], sampled.get(BASELINE)),
+            apgr_routellm=apgr_routellm(values, strong, weak),
+            cpt20=cpt(points, 0.2),
+            cpt50=cpt(points, 0.5),
+            cpt80=cpt(points, 0.8),
+            aiq=aiq(points),
+        )
+    n = len(rows)
+    return Table(questions=n, weak=fsum(weak) / n, strong=fsum(strong) / n, routers=cells), sampled
+
+
+def _difference(a: Sequence[float], b: Sequence[float] | None) -> Interval:
+    if b is None:
+        return Interval(float("nan"), float("nan"))
+    return interval([x - y for x, y in zip(a, b, strict=True)])
+
+
+def _macro(tables: Mapping[str, Table], samples: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, Cell]:
+    """Each set counts the same; sets without a gap are left out."""
+    kept = [name for name, table in tables.items() if table.strong > table.weak]
+    if not kept:
+        return {}
+
+    def over(read: Callable[[Cell], float], router: str) -> float:
+        return fsum(read(tables[name].routers[router]) for name in kept) / len(kept)
+
+    def drawn(router: str) -> list[float]:
+        return [fsum(values) / len(kept) for values in zip(*(samples[name][router] for name in kept), strict=True)]
+
+    routers = next(iter(tables.values())).routers
+    base = drawn(BASELINE) if BASELINE in routers else None
+    return {
+        router: Cell(
+            apgr=over(lambda cell: cell.apgr, router),
+            interval=interval(drawn(router)),
+            better_than_length=_difference(drawn(router), base),
+            apgr_routellm=over(lambda cell: cell.apgr_routellm, router),
+            cpt20=over(lambda cell: cell.cpt20, router),
+            cpt50=over(lambda cell: cell.cpt50, router),
+            cpt80=over(lambda cell: cell.cpt80, router),
+            aiq=over(lambda cell: cell.aiq, router),
+        )
+        for router in routers
+    }

@@ -1,0 +1,236 @@
+"""What another policy would have done on logged decisions: estimates with intervals, or a refusal where the log cannot tell. Pure.
+
+Inverse propensity scoring, its self-normalised form, and the doubly robust estimate (Dudík, Langford, Li, arXiv 1103.4601); the
+outcome model is a table of means by tier and score, fitted on the other half of the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+from octoroute.domain.endpoint import CHAT_TIERS, Tier
+from octoroute.errors import ConfigError
+from octoroute.routing.difficulty.thresholds import Thresholds
+
+__all__ = ["FREE", "Estimate", "Line", "Policy", "Report", "compare", "read_decisions"]
+
+LEAST = 100
+"""Decisions; fewer say nothing."""
+BINS = 5
+RESAMPLES = 500
+_TIERS = CHAT_TIERS
+_CERTAIN = 1.0 - 1e-9
+
+FREE = frozenset({"the learned score", "drawn by lot, to learn from it"})
+"""The `why` of decisions that thresholds make. The others (sticky, insisted on) are what they are under any policy."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One decision, as the gateway's log and the shadow's file have it."""
+
+    score: float
+    tier: Tier
+    propensity: float
+    why: str = "the learned score"
+    reward: float | None = None
+    """0..1: how good the answer was."""
+    cost_usd: float | None = None
+
+    @property
+    def free(self) -> bool:
+        return self.why in FREE
+
+
+class _Raw(msgspec.Struct):
+    score: float | None = None
+    tier: Tier | None = None
+    propensity: float | None = None
+    why: str = "the learned score"
+    reward: float | None = None
+    cost_usd: float | None = None
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Thresholds over the score, and a share that is drawn by lot among `tiers`."""
+
+    thresholds: Thresholds
+    explore: float
+    tiers: tuple[Tier, ...]
+
+    def chance(self, score: float, tier: Tier) -> float:
+        each = self.explore / len(self.tiers) if tier in self.tiers else 0.0
+        return each + (1.0 - self.explore if tier is self._greedy(score) else 0.0)
+
+    def _greedy(self, score: float) -> Tier:
+        """A tier without an endpoint falls to the next bigger one, then to the next smaller."""
+        wanted = _TIERS.index(self.thresholds.tier(score))
+        order = [*_TIERS[wanted:], *reversed(_TIERS[:wanted])]
+        return next(tier for tier in order if tier in self.tiers)
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    value: float
+    low: float
+    high: float
+    """The middle 95 % of the resamples."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """Of one outcome: `quality` or `cost_usd` a decision."""
+
+    outcome: str
+    decisions: int
+    effective: float
+    """How many decisions under the new policy these are worth: (Σw)²/Σw²."""
+    today: Estimate
+    ips: Estimate
+    snips: Estimate
+    doubly_robust: Estimate
+    difference: Estimate
+    """Doubly robust less today, over the same resamples."""
+
+
+def read_decisions(path: str | Path) -> list[Line]:
+    """Lines without a score are no such decisions and are passed over. ConfigError names the line that cannot be used."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: cannot be read ({type(error).__name__})"]) from None
+    decoder = msgspec.json.Decoder(_Raw)
+    lines: list[Line] = []
+    for number, raw in enumerate(text.splitlines(), 1):
+        if not raw.strip():
+            continue
+        try:
+            read = decoder.decode(raw)
+        except msgspec.MsgspecError as error:
+            raise ConfigError([f"{path}: line {number}: is not a logged decision ({error})"]) from None
+        if read.score is None or read.tier is None:
+            continue
+        lines.append(_checked(read, read.score, read.tier, f"{path}: line {number}"))
+    if len(lines) < LEAST:
+        raise ConfigError([f"{path}: {len(lines)} decisions; fewer than {LEAST} say nothing about a policy"])
+    return lines
+
+
+def _checked(read: _Raw, score: float, tier: Tier, where: str) -> Line:
+    if read.propensity is None:
+        problem = "has no propensity, so nobody can tell how this decision would have gone otherwise"
+        raise ConfigError([f"{where}: {problem}; use a log of strategy learned with routing.learned.explore above 0"])
+    if not 0.0 < read.propensity <= 1.0:
+        raise ConfigError([f"{where}: propensity must be above 0 and at most 1, not {read.propensity:g}"])
+    if read.reward is not None and not 0.0 <= read.reward <= 1.0:
+        raise ConfigError([f"{where}: reward must be between 0 and 1, not {read.reward:g}"])
+    return Line(score, tier, read.propensity, read.why, read.reward, read.cost_usd)
+
+
+def compare(lines: Sequence[Line], policy: Policy, seed: int = 0) -> list[Report]:
+    """One report for each outcome that the log has. ConfigError: the log cannot tell."""
+    _check_support(lines, policy)
+    outcomes: Mapping[str, Callable[[Line], float | None]] = {
+        "quality": lambda line: line.reward,
+        "cost_usd": lambda line: line.cost_usd,
+    }
+    reports: list[Report] = []
+    for name, outcome in outcomes.items():
+        told = [(line, value) for line in lines if (value := outcome(line)) is not None]
+        if len(told) >= LEAST:
+            reports.append(_report(name, [line for line, _ in told], [value for _, value in told], policy, Random(seed)))
+    if not reports:
+        raise ConfigError([f"the log has neither reward nor cost_usd on {LEAST} decisions; use the shadow's file, or set prices"])
+    return reports
+
+
+def _check_support(lines: Sequence[Line], policy: Policy) -> None:
+    """Where today's policy is certain and the other one is not of its mind, nothing was ever seen."""
+    blind = sum(line.free and line.propensity >= _CERTAIN and policy.chance(line.score, line.tier) < _CERTAIN for line in lines)
+    if blind:
+        problem = (
+            f"{blind} of {len(lines)} decisions were certain, and the policies differ there: what another tier would have answered"
+        )
+        raise ConfigError([f"{problem} was never seen; log with routing.learned.explore above 0 (0.02 is a start)"])
+
+
+def weights_of(lines: Sequence[Line], policy: Policy) -> list[float]:
+    return [policy.chance(line.score, line.tier) / line.propensity if line.free else 1.0 for line in lines]
+
+
+def _report(name: str, lines: Sequence[Line], values: Sequence[float], policy: Policy, random: Random) -> Report:
+    weights = weights_of(lines, policy)
+    robust = _doubly_robust(lines, values, weights, policy)
+    rows = [(w, w * value, value, dr) for w, value, dr in zip(weights, values, robust, strict=True)]
+    drawn = [_means(random.choices(rows, k=len(rows))) for _ in range(RESAMPLES)]
+    whole = _means(rows)
+
+    def estimate(at: int) -> Estimate:
+        ranked = sorted(draw[at] for draw in drawn)
+        return Estimate(whole[at], ranked[round(0.025 * (RESAMPLES - 1))], ranked[round(0.975 * (RESAMPLES - 1))])
+
+    total = sum(weights)
+    square = sum(weight * weight for weight in weights)
+    today, ips, snips, doubly, difference = (estimate(at) for at in range(5))
+    return Report(name, len(lines), total * total / square if square else 0.0, today, ips, snips, doubly, difference)
+
+
+def _means(rows: Sequence[tuple[float, float, float, float]]) -> tuple[float, float, float, float, float]:
+    """Today, IPS, SNIPS, doubly robust, and the last less the first."""
+    n = len(rows)
+    weight = weighted = plain = robust = 0.0
+    for w, wv, value, dr in rows:
+        weight += w
+        weighted += wv
+        plain += value
+        robust += dr
+    return plain / n, weighted / n, weighted / weight if weight else 0.0, robust / n, (robust - plain) / n
+
+
+def _doubly_robust(lines: Sequence[Line], values: Sequence[float], weights: Sequence[float], policy: Policy) -> list[float]:
+    """Of each decision: what the model expects under the policy, put right by what was seen."""
+    edges = _edges([line.score for line in lines if line.free])
+    halves = [_Table(lines[other::2], values[other::2], edges) for other in (1, 0)]
+    found: list[float] = []
+    for at, (line, value, weight) in enumerate(zip(lines, values, weights, strict=True)):
+        if not line.free:
+            found.append(value)
+            continue
+        model = halves[at % 2]
+        expected = sum(policy.chance(line.score, tier) * model.expects(line.score, tier) for tier in _TIERS)
+        found.append(expected + weight * (value - model.expects(line.score, line.tier)))
+    return found
+
+
+def _edges(scores: Sequence[float]) -> list[float]:
+    ranked = sorted(scores)
+    return [ranked[len(ranked) * at // BINS] for at in range(1, BINS)] if ranked else []
+
+
+class _Table:
+    """Mean outcomes by tier and score, each drawn towards its tier's mean, and that towards the whole's."""
+
+    def __init__(self, lines: Sequence[Line], values: Sequence[float], edges: Sequence[float]) -> None:
+        self._edges = edges
+        self._whole = sum(values) / len(values) if values else 0.0
+        self._sums: dict[tuple[Tier, int], tuple[float, int]] = {}
+        self._tiers: dict[Tier, tuple[float, int]] = {}
+        for line, value in zip(lines, values, strict=True):
+            if line.free:
+                self._add(line.tier, self._bin(line.score), value)
+
+    def expects(self, score: float, tier: Tier) -> float:
+        total, n = self._tiers.get(tier, (0.0, 0))
+        mean = (total + 2.0 * self._whole) / (n + 2.0)
+        total, n = self._sums.get((tier, self._bin(score)), (0.0, 0))
+        return (total + 2.0 * mean) / (n + 2.0)
+
+    def _add(self, tier: Tier, at: int, value: float) -> None:
+        total, n = self._sums.get((tier, at), (0.0, 0))
+        self._sums[tier, at] = (total + value, n + 1)
+        total, n = self._tiers.get(tier, (0.0, 0))
+        self._tiers[tier] = (total + value, n + 1)
+
+    def _bin(self, score: float) -> int:
+        return sum(score >= edge for edge in self._edges)

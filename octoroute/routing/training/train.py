@@ -1,0 +1,169 @@
+"""Fits a head to a user's own labels and blends it with the shipped ones, if that is demonstrably better. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zlib import crc32
+
+import msgspec
+
+from octoroute.routing.difficulty.features import Reading, read
+from octoroute.routing.difficulty.model import Head, Model, Provenance, Scorer, sigmoid
+from octoroute.routing.difficulty.subject import subject
+from octoroute.routing.difficulty.thresholds import percentiles
+from octoroute.routing.training.datasets import Row
+from octoroute.routing.training.heads import Example, Raw, deviation, fit_raw, names_in
+from octoroute.routing.training.linear import logistic, mean
+from octoroute.routing.training.metrics import Interval, apgr, bootstrap, interval
+from octoroute.routing.training.recipe import CHOICES_RECIPE, GENERAL_RECIPE, QUIZ_RECIPE, STORY_RECIPE, Recipe
+
+__all__ = ["ENOUGH", "LEAST", "SURE", "Training", "train"]
+
+LEAST, ENOUGH = 200, 500
+"""Labels below which local training hurts, and above which it clearly pays."""
+_FOLDS = 8
+_BLENDS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
+_SHRINK = 0.006
+"""APGR that a blend must gain for a full step away from the prior."""
+_DOUBT = 900
+"""Labels with which the user's own head may weigh as much as the prior: cross-validation alone trusts too few of them too much."""
+SURE = 0.95
+"""Share of resamples in which the trained artefact must beat the prior."""
+
+
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    model: Model | None
+    """None: not better than the prior; the prior stays."""
+    labels: int
+    blend: float
+    """0: the prior alone; 1: the user's labels alone."""
+    prior_apgr: float
+    apgr: float
+    """Cross-validated, the blend chosen without the questions it is measured on."""
+    difference: Interval
+    """95 % of the paired difference."""
+    sure: float
+    """Share of resamples in which it is better."""
+    recipe: str
+
+
+def train(rows: Sequence[Row], prior: Scorer, provenance: Provenance, *, seed: int = 0, force: bool = False) -> Training:
+    """`rows` are labelled and at least `LEAST`. `force`: keep the result whatever the comparison says."""
+    readings = [read(subject(row.prompt) or row.prompt) for row in rows]
+    name, recipe = _recipe(readings)
+    names = names_in([row.prompt for row in rows])
+    gains = [row.gain for row in rows]
+    examples = [
+        Example(reading=reading, target=row.gain, label=_wrong(row), source="own", block=row.id)
+        for row, reading in zip(rows, readings, strict=True)
+    ]
+    before = [prior.log_odds(reading) for reading in readings]
+    folds = [crc32(f"{seed}:{row.id}:{row.prompt}".encode()) % _FOLDS for row in rows]
+    own = _held_out(examples, recipe, names, folds)
+    chosen = {fold: _best(before, own, gains, [i for i, f in enumerate(folds) if f != fold]) for fold in sorted(set(folds))}
+    after = [_mix(b, o, chosen[fold]) for b, o, fold in zip(before, own, folds, strict=True)]
+    sampled = bootstrap({"prior": before, "own": after}, gains, times=1000 if len(rows) < 3000 else 300, seed=seed)
+    differences = [a - b for a, b in zip(sampled["own"], sampled["prior"], strict=True)]
+    sure = mean([1.0 if difference > 0 else 0.0 for difference in differences])
+    blend = _best(before, own, gains, range(len(rows)))
+    keep = force or (sure >= SURE and blend > 0.0)
+    return Training(
+        model=_model(prior.model, fit_raw(examples, recipe, names), examples, before, blend or 0.15, own, provenance)
+        if keep
+        else None,
+        labels=len(rows),
+        blend=blend,
+        prior_apgr=apgr(before, gains),
+        apgr=apgr(after, gains),
+        difference=interval(differences),
+        sure=sure,
+        recipe=name,
+    )
+
+
+def _wrong(row: Row) -> float:
+    return min(1.0, max(0.0, 1.0 - (row.weak or 0.0)))
+
+
+def _recipe(readings: Sequence[Reading]) -> tuple[str, Recipe]:
+    """The directions that fit what most questions look like; their words count for more than in the shipped artefact."""
+    n = len(readings)
+    shapes = {
+        "choices": (mean([reading.choices for reading in readings]), CHOICES_RECIPE, 0.4, 200.0),
+        "quiz": (mean([reading.quiz for reading in readings]), QUIZ_RECIPE, 0.4, 200.0),
+        "story": (mean([reading.story for reading in readings]), STORY_RECIPE, 1.0, 60.0),
+    }
+    name, (share, recipe, words, penalty) = max(shapes.items(), key=lambda shape: shape[1][0])
+    if share < 0.5:
+        name, recipe, words, penalty = "general", GENERAL_RECIPE, 0.6, 200.0
+    least = max(4, min(12, n // 100))
+    return name, msgspec.structs.replace(recipe, words=True, word_share=words, least=least, penalty=penalty)
+
+
+def _held_out(examples: Sequence[Example], recipe: Recipe, names: frozenset[str], folds: Sequence[int]) -> list[float]:
+    """What heads that have not seen a question say of it, in deviations."""
+    said = [0.0] * len(examples)
+    for fold in sorted(set(folds)):
+        seen = [example for example, other in zip(examples, folds, strict=True) if other != fold]
+        raw = fit_raw(seen, recipe, names)
+        unit = deviation([raw.say(example.reading) for example in seen]) or 1.0
+        for i, other in enumerate(folds):
+            if other == fold:
+                said[i] = raw.say(examples[i].reading) / unit
+    return said
+
+
+def _mix(before: float, own: float, blend: float) -> float:
+    return (1.0 - blend) * before + blend * own * SCALE
+
+
+SCALE = 0.6
+"""Log-odds that one deviation of the own head is worth; about what the shipped heads spread."""
+
+
+def _best(before: Sequence[float], own: Sequence[float], gains: Sequence[float], held: Sequence[int]) -> float:
+    part = [gains[i] for i in held]
+    most = len(gains) / (len(gains) + _DOUBT)
+
+    def worth(blend: float) -> float:
+        found = apgr([_mix(before[i], own[i], blend) for i in held], part)
+        return (found if found == found else 0.5) - _SHRINK * blend  # noqa: PLR0124 - no gap: nothing to choose by
+
+    return max([blend for blend in _BLENDS if blend <= most], key=worth)
+
+
+def _model(
+    prior: Model,
+    raw: Raw,
+    examples: Sequence[Example],
+    before: Sequence[float],
+    blend: float,
+    own: Sequence[float],
+    provenance: Provenance,
+) -> Model:
+    """Calibrated to the user's labels; thresholds by share refer to the user's own prompts from now on."""
+    unit = deviation([raw.say(example.reading) for example in examples]) or 1.0
+    mixed = [_mix(b, o, blend) for b, o in zip(before, own, strict=True)]
+    slope, offset = logistic(mixed, [example.label for example in examples])
+    slope = max(slope, 0.5)
+    own_weight = slope * blend
+    scale = SCALE / unit
+    head = Head(
+        bias=round(offset / own_weight - scale * raw.usual, 4),
+        features={name: round(scale * weight, 4) for name, weight in raw.features.items()},
+        centers={name: round(raw.centers[name], 4) for name in raw.features},
+        words={word: short for word, weight in raw.words.items() if (short := round(scale * weight, 3))},
+        exponent=raw.exponent,
+        bound=40.0,
+    )
+    model = msgspec.structs.replace(
+        prior,
+        provenance=provenance,
+        heads={**prior.heads, "own": head},
+        prior_weight=round(slope * (1.0 - blend), 4),
+        own_weight=round(own_weight, 4),
+    )
+    scorer = Scorer(model)
+    return msgspec.structs.replace(
+        model, percentiles=percentiles([sigmoid(scorer.log_odds(example.reading)) for example in examples])
+    )

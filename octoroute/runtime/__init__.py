@@ -1,0 +1,1 @@
+"""The running instance: built from a configuration, reloaded, and stopped as a whole."""

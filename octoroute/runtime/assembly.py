@@ -1,0 +1,292 @@
+"""The composition root without HTTP: every room of the house, built once from a configuration, and opened and closed together.
+
+The HTTP service (`app`) and in-process users (`library`) are its clients, and see the same object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+import structlog
+
+from octoroute import dialects
+from octoroute.balancing.admin_state import Switches
+from octoroute.balancing.health import Health
+from octoroute.balancing.policies import ORDERS, POLICIES, Policy, Senses
+from octoroute.config.schema import Config, RuleTable
+from octoroute.dialects.base import Inbound
+from octoroute.dialects.request.identity import opening_of, user_of
+from octoroute.domain.decision import Decision
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.ids import new_id
+from octoroute.gateway.cascade import Cascade
+from octoroute.gateway.context_window import Context
+from octoroute.gateway.gateway import Gateway, House, Retry, Waiting
+from octoroute.gateway.internal_calls import Asker
+from octoroute.gateway.response_cache import Cache
+from octoroute.gateway.shadow import Shadow, ShadowOptions
+from octoroute.gateway.shadow.mirror import append
+from octoroute.gateway.shadow.worker import Asker as ShadowAsker
+from octoroute.gateway.token_count import Calibration, Counting
+from octoroute.routing.affinity import REASONS as STEERING_REASONS
+from octoroute.routing.affinity import Steering
+from octoroute.routing.cache_economics import Conversations
+from octoroute.routing.difficulty.model import Scorer
+from octoroute.routing.difficulty.model import load as load_artefact
+from octoroute.routing.rules import Rule
+from octoroute.routing.strategies import STRATEGIES, Router, Setting, ask_nobody, reason
+from octoroute.routing.strategies.cascade import CascadeRouter
+from octoroute.runtime.gauges import gauge_samples
+from octoroute.runtime.health_check import Prober
+from octoroute.runtime.tasks import Owner, supervise
+from octoroute.telemetry.access_log import Ledger
+from octoroute.telemetry.metrics import Metrics, Scraper
+from octoroute.telemetry.routing_events import Notices
+from octoroute.telemetry.stats import Statistics
+from octoroute.upstream.client import Upstream
+from octoroute.upstream.providers.plugins import Vendors
+from octoroute.upstream.transports import TRANSPORTS
+from octoroute.upstream.transports.base import Transport
+
+log = structlog.stdlib.get_logger("octoroute.building")
+
+SHARING_S = 0.5
+"""How late the other workers may know what a worker counts: less than a scrape is kept."""
+
+
+class Building:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        transport: Transport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.config = config
+        self.wall = wall
+        self.inbound: Mapping[str, Inbound] = dialects.inbound(wall)
+        self.interfaces: Mapping[str, Inbound] = {**self.inbound, **dialects.interfaces(wall)}
+        """Every interface that can be asked, by its name."""
+        self._transport = transport or TRANSPORTS[config.server.upstream]()
+        self._clock = clock
+        self._chance = chance
+        self._conversations = Conversations(clock)
+        self._owner = Owner()
+        self._policies: dict[tuple[str, ...], Policy] = {}
+        notices = Notices()
+        self._health = health = Health(
+            failure_threshold=config.health.failure_threshold, recovery_s=config.health.recovery_seconds, clock=clock, wall=wall
+        )
+        health.limit(config.limits)
+        health.changed = notices.circuit
+        self.statistics = Statistics(wall)
+        self.switches = Switches(health)
+        self.metrics = Metrics(lambda: gauge_samples(health, self.gateway.house.endpoints, self.gateway.queue.depth), _reason)
+        self.ledger = Ledger(self.metrics, self.statistics)
+        self.statistics.catch_up = self.ledger.fold
+        self.scraper = Scraper(self.metrics, clock, catch_up=self.ledger.catch_up)
+        self._vendors = Vendors(dialects.outbound(clock))
+        upstream = Upstream(self._transport, self._vendors, self._vendors.outbound)
+        self.gateway = Gateway(
+            house=self._house(config),
+            upstream=upstream,
+            health=health,
+            ledger=self.ledger,
+            inbound=self.inbound,
+            clock=clock,
+            random=chance,
+            notices=notices,
+        )
+        self.gateway.cache = self._cache(config)
+        self.counting = Counting(self.gateway, Calibration(clock))
+        self.ledger.learn = self.counting.learn
+        self._shadow = self._shadowing(clock, wall)
+        self._look_on(config)
+        self.dry_router = self._dry_router(config)
+        self.prober = Prober(
+            upstream=upstream,
+            health=health,
+            endpoints=lambda: filter(self.switches.endpoint_is_on, self.gateway.house.endpoints),
+            interval_s=lambda: self.config.health.interval_seconds,
+            random=chance,
+            cannot=self._cannot_probe,
+        )
+
+    def reload(self, config: Config) -> None:
+        """From the next request on. Requests under way finish as they began; endpoints that stay keep their health."""
+        house = self._house(config)
+        moved = _moved(self.gateway.house.endpoints, house.endpoints)
+        self.config = config
+        self.gateway.house = house
+        self.gateway.cache = self._cache(config)
+        self.gateway.health.keep(house.endpoints)
+        for endpoint in moved:
+            self.gateway.health.forgive(endpoint)
+        self._look_on(config)
+        self.switches.apply(house.endpoints)
+        self.gateway.health.limit(config.limits)
+        self.gateway.health.failure_threshold = config.health.failure_threshold
+        self.gateway.health.recovery_s = config.health.recovery_seconds
+        self.dry_router = self._dry_router(config)
+
+    def _look_on(self, config: Config) -> None:
+        """Who is told of every request: only those who want to know."""
+        self.gateway.watch = self._shadow.watch if config.routing.shadow.share else None
+        self.ledger.remember = self.gateway.house.steering.observed if self.gateway.house.steering else None
+
+    async def start(self) -> None:
+        """The work in the background; without it everything else works too."""
+        self._owner.start(
+            "health probe", supervise("health probe", self.prober.run, died=self._probe_died, clock=self.gateway.clock)
+        )
+        self._owner.start("shadow", supervise("shadow", self._shadow.run, died=self._probe_died, clock=self.gateway.clock))
+        if self.metrics.shared:
+            self._owner.start("metrics", supervise("metrics", self._share_metrics, died=self._probe_died, clock=self.gateway.clock))
+
+    async def _share_metrics(self) -> None:
+        while True:
+            self.metrics.share()
+            await asyncio.sleep(SHARING_S)
+
+    async def stop(self) -> None:
+        """Ends the background work, and every connection to an endpoint."""
+        await self._owner.stop()
+        self.ledger.fold()
+        await self._transport.close()
+
+    def _cache(self, config: Config) -> Cache | None:
+        """A new one for every configuration: what a name means may have changed."""
+        cache = config.cache
+        if not cache.enabled:
+            return None
+        kinds = {endpoint.kind for endpoint in (*config.endpoints, *config.embedding)}
+        return Cache(
+            ttl_s=cache.ttl_seconds,
+            max_bytes=cache.max_bytes,
+            max_entries=cache.max_entries,
+            shared=cache.scope == "everyone",
+            clock=self._clock,
+            passes=frozenset(name for kind in kinds for name in self._vendors[kind].passes),
+        )
+
+    def _house(self, config: Config) -> House:
+        routing = config.routing
+        asker = Asker(lambda: self.gateway, routing.router_tier, routing.router_timeout_s, new_id)
+        router = STRATEGIES[routing.strategy](_setting(config), asker)
+        return House(
+            endpoints=(*config.endpoints, *config.embedding),
+            router=router,
+            steering=self._steering(config),
+            cascade=Cascade(routing.cascade_options, router.scorer) if isinstance(router, CascadeRouter) else None,
+            default_importance=routing.default_importance,
+            retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
+            context=Context(**msgspec.structs.asdict(config.context)),
+            policy=self._policy(config),
+            policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
+            max_cost_usd=config.selection.max_cost_usd,
+            rules=tuple(_rule(table) for table in routing.rules if table.enabled),
+            allow_provider_prefix=routing.allow_provider_prefix,
+            waiting=Waiting(most=config.queue.max_waiting, max_wait_s=config.queue.max_wait_seconds),
+        )
+
+    def _steering(self, config: Config) -> Steering:
+        return Steering(
+            sticky=config.routing.sticky_options,
+            explore=config.routing.learned.explore,
+            endpoints=config.endpoints,
+            conversations=self._conversations,
+            random=self._chance,
+        )
+
+    def _shadowing(self, clock: Callable[[], float], wall: Callable[[], float]) -> Shadow:
+        def options() -> ShadowOptions:
+            table = self.config.routing.shadow
+            return ShadowOptions(
+                share=table.share,
+                max_per_minute=table.max_per_minute,
+                max_cost_per_day_usd=table.max_cost_per_day_usd,
+                judge_tier=table.judge_tier,
+                path=table.path,
+            )
+
+        def scorer() -> Scorer:
+            return load_artefact(self.config.routing.learned.artefact)
+
+        return Shadow(
+            options,
+            ShadowAsker(lambda: self.gateway, scorer, clock, new_id),
+            clock=clock,
+            wall=wall,
+            random=self._chance,
+            write=append,
+            count=lambda result: self.metrics.count("octoroute_shadow_total", result),
+            spent=lambda usd: self.metrics.count("octoroute_shadow_cost_usd_total", by=usd),
+        )
+
+    def _policy(self, config: Config, name: str | None = None) -> Policy:
+        """The one of that name, else the configured one; what it has learnt survives a reload."""
+        selection = config.selection
+        by_order = name is None and selection.order != "endpoint"
+        key = ("order", selection.order) if by_order else ("policy", name or selection.policy, selection.sticky_by)
+        policy = self._policies.get(key)
+        if policy is None:
+            senses = Senses(
+                clock=self._clock,
+                in_flight=self._in_flight,
+                user_of=user_of,
+                opening_of=opening_of,
+                sticky_by=selection.sticky_by,
+            )
+            build = ORDERS[selection.order] if by_order else POLICIES[name or selection.policy]
+            policy = self._policies[key] = build(senses)
+        return policy
+
+    def _in_flight(self, endpoint: Endpoint) -> int:
+        return self._health.of(endpoint).in_flight
+
+    def _dry_router(self, config: Config) -> Router:
+        return STRATEGIES[config.routing.strategy](_setting(config), ask_nobody)
+
+    def _probe_died(self, how: str) -> None:
+        self.metrics.count("octoroute_background_health_task_failures_total", how)
+
+    def _cannot_probe(self, endpoint: Endpoint, error: Exception) -> None:
+        self.metrics.count("octoroute_health_tracking_failures_total", endpoint.id, "probe_failed")
+        log.error("endpoint cannot be probed", endpoint=endpoint.id, error=type(error).__name__)
+
+
+def _moved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> list[Endpoint]:
+    """Those of the same id that are another server now, or are spoken to with other credentials."""
+
+    def whereabouts(endpoint: Endpoint) -> tuple[object, ...]:
+        address = (endpoint.kind, endpoint.base_url, endpoint.model, endpoint.api_version, endpoint.tls, endpoint.proxy)
+        return (*address, endpoint.api_key, endpoint.headers)
+
+    old = {endpoint.id: whereabouts(endpoint) for endpoint in before}
+    return [endpoint for endpoint in now if endpoint.id in old and old[endpoint.id] != whereabouts(endpoint)]
+
+
+def _rule(table: RuleTable) -> Rule:
+    return Rule(**{name: getattr(table, name) for name in Rule.__struct_fields__})
+
+
+def _reason(decision: Decision) -> str:
+    """For metric labels: from closed sets, the routers' reasons and the names of the operator's rules."""
+    return decision.rule or STEERING_REASONS.get(decision.why) or reason(decision)
+
+
+def _setting(config: Config) -> Setting:
+    routing = config.routing
+    return Setting(
+        default_tier=routing.default_tier,
+        router_tier=routing.router_tier,
+        tier_descriptions=routing.tier_descriptions,
+        learned=routing.learned_options,
+        cascade=routing.cascade_options,
+    )

@@ -1,0 +1,60 @@
+"""The background probe: asks every endpoint for its models now and then, so that a dead one is known before a request meets it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from octoroute.balancing.health import Health
+from octoroute.balancing.policies import Random
+from octoroute.domain.endpoint import Endpoint
+from octoroute.errors import UpstreamError
+from octoroute.upstream.client import Upstream
+
+TIMEOUT_S = 5.0
+
+
+class Prober:
+    def __init__(
+        self,
+        *,
+        upstream: Upstream,
+        health: Health,
+        endpoints: Callable[[], Iterable[Endpoint]],
+        interval_s: Callable[[], float],
+        random: Random,
+        cannot: Callable[[Endpoint, Exception], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`cannot` is told of probes that could not even be made. `interval_s` 0: no probes, until a reload says otherwise."""
+        self._upstream = upstream
+        self._health = health
+        self._endpoints = endpoints
+        self._interval_s = interval_s
+        self._random = random
+        self._cannot = cannot
+        self._sleep = sleep
+
+    async def run(self) -> None:
+        """For ever. The first round comes within a second, the rest at the interval, give or take a tenth."""
+        await self._sleep(self._random() * min(1.0, self._interval_s() or 1.0))
+        while True:
+            interval_s = self._interval_s()
+            if interval_s:
+                await self.round()
+            await self._sleep((interval_s or 1.0) * (0.9 + 0.2 * self._random()))
+
+    async def round(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for endpoint in self._endpoints():
+                group.create_task(self.probe(endpoint))
+
+    async def probe(self, endpoint: Endpoint) -> None:
+        try:
+            await self._upstream.probe(endpoint, TIMEOUT_S)
+        except UpstreamError as error:
+            self._health.failed(endpoint, error)
+        except Exception as error:  # noqa: BLE001 - one probe's trouble must not end the others
+            self._cannot(endpoint, error)
+        else:
+            self._health.succeeded(endpoint)

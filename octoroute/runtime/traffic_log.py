@@ -1,0 +1,43 @@
+"""What a configuration says of the traffic log: its files, and what must never be written to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from octoroute.config.schema import Config
+from octoroute.telemetry.traffic_log.redaction import SECRET_NAMES, Redaction
+from octoroute.telemetry.traffic_log.writer import Settings
+
+
+def settings_of(config: Config) -> Settings | None:
+    """None: the traffic log is off."""
+    traffic, rotation = config.logging.traffic, config.logging.rotation
+    if not traffic.enabled:
+        return None
+    return Settings(
+        directory=Path(traffic.directory),
+        name=traffic.name,
+        max_body_bytes=traffic.max_body_bytes,
+        queue_bytes=traffic.queue_bytes,
+        rotate=rotation.enabled,
+        max_size_bytes=int(rotation.max_size_mb * 1024 * 1024),
+        compress=rotation.compression,
+        compress_immediately=rotation.compress_immediately,
+        keep=rotation.max_backups,
+        max_age_s=rotation.max_age_days * 86400,
+        sweep_every_s=rotation.cleanup_interval_hours * 3600,
+    )
+
+
+def redaction_of(config: Config) -> Redaction:
+    return Redaction(_secrets(config), config.logging.traffic.redact)
+
+
+def _secrets(config: Config) -> Iterator[str]:
+    for key in (*config.auth.keys, *config.auth.admin_keys):
+        yield key.reveal()
+    for endpoint in (*config.endpoints, *config.embedding):
+        if endpoint.api_key is not None:
+            yield endpoint.api_key.reveal()
+        yield from (value for name, value in endpoint.headers if SECRET_NAMES.search(name))

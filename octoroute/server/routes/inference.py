@@ -1,0 +1,131 @@
+"""The routes that a model answers: one ASGI endpoint for every dialect, streamed or whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from octoroute.dialects.base import Inbound
+from octoroute.errors import OctorouteError
+from octoroute.gateway.gateway import Gateway
+from octoroute.gateway.relay import KEEP_ALIVE_S, Reply
+from octoroute.server.downstream import Client, ClientGone, Receive, Scope, Send, client_of
+from octoroute.server.guard import (
+    Keys,
+    check_json,
+    check_method,
+    check_size,
+    headers_of,
+    id_headers,
+    new_id,
+    read_body,
+    request_id,
+    send_error,
+)
+
+log = structlog.stdlib.get_logger("octoroute.api")
+
+_WHOLE_DEFAULTS = {"content-type": "application/json"}
+_STREAM_DEFAULTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+class Admission(Protocol):
+    """Who may come in, and with how much; looked at for every request, because it may change."""
+
+    keys: Keys
+    max_request_bytes: int
+
+
+class Answering:
+    def __init__(
+        self,
+        gateway: Gateway,
+        inbound: Inbound,
+        *,
+        admission: Admission,
+        present: Callable[[Reply], bytes] | None = None,
+        keep_alive_s: float = KEEP_ALIVE_S,
+    ) -> None:
+        """`present` makes the body of a whole answer where the route says more than the dialect does."""
+        self._gateway = gateway
+        self._inbound = inbound
+        self._admission = admission
+        self._present = present
+        self._keep_alive_s = keep_alive_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given_id = ""
+        started = settled = False
+        client = client_of(scope, receive, send)
+        try:
+            headers = headers_of(scope)
+            given_id = request_id(headers)
+            key_name = self._admission.keys.check(headers)
+            check_method(scope, "POST")
+            check_json(headers)
+            most = self._admission.max_request_bytes
+            body = client.question()
+            if body is None:
+                body = await read_body(receive, headers, most)
+            else:
+                check_size(len(body), most)
+            client.watch()
+            request = self._inbound.read(body, request_id=given_id, headers=headers)
+            settled = True
+            reply = await self._gateway.answer(request, key_name=key_name)
+            started = True
+            try:
+                if reply.stream:
+                    await self._stream(client, reply)
+                else:
+                    if client.answer(_headers(reply), self._present(reply) if self._present else reply.body or b""):
+                        await client.drain()
+                    reply.delivered()
+            finally:
+                reply.close()
+        except OctorouteError as error:
+            given_id = given_id or new_id()
+            if not settled:
+                self._gateway.turned_away(self._inbound.name, given_id, error)
+            await send_error(send, error, self._inbound, given_id)
+        except ClientGone:
+            pass
+        except asyncio.CancelledError:
+            if not client.gone:
+                raise
+            _forgive()
+        except Exception:
+            log.exception("request failed", request_id=given_id)
+            if not started:
+                error = OctorouteError("the gateway failed; its log has the details under this request id")
+                await send_error(send, error, self._inbound, given_id or new_id())
+        finally:
+            client.unwatch()
+
+    async def _stream(self, client: Client, reply: Reply) -> None:
+        client.begin(_headers(reply))
+        async for piece in reply.pieces(self._keep_alive_s, client.say):
+            if client.say(piece):
+                await client.drain()
+        if client.end():
+            await client.drain()
+
+
+def _headers(reply: Reply) -> dict[str, str]:
+    defaults = _STREAM_DEFAULTS if reply.stream else _WHOLE_DEFAULTS
+    request = reply.request
+    headers = {**defaults, **reply.headers}
+    if reply.stream or reply.translated:
+        headers["content-type"] = defaults["content-type"]
+    headers |= id_headers(request.dialect, request.id, headers)
+    return headers
+
+
+def _forgive() -> None:
+    """The cancellation was our own watcher's, and has done its work."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

@@ -1,0 +1,15 @@
+"""A JSON answer of a view, under the request's id."""
+
+from __future__ import annotations
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from octoroute.server.guard import request_id
+
+
+def json_reply(value: object, request: Request, status: int = 200) -> Response:
+    return Response(
+        msgspec.json.encode(value), status, headers={"x-request-id": request_id(request.headers)}, media_type="application/json"
+    )

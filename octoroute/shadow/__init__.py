@@ -1,7 +1,0 @@
-"""Own traffic becomes labels: the other tiers are asked the same, off the request path, and who was right is kept. Never text."""
-
-from __future__ import annotations
-
-from octoroute.shadow.watching import Shadow, ShadowOptions
-
-__all__ = ["Shadow", "ShadowOptions"]

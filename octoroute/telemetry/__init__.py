@@ -1,0 +1,1 @@
+"""What happened: metrics, the access log, statistics, and the traffic log."""

@@ -1,0 +1,71 @@
+"""Listens at a route: what comes in, what goes out, how it ended. A route is only wrapped when there is a log to write to.
+
+ASGI; whatever happens to the log, the request goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
+from typing import Any, Protocol, TypeAlias
+
+from octoroute.domain.outcome import Outcome
+from octoroute.telemetry.access_log import ROUTING
+from octoroute.telemetry.traffic_log.record import Recording
+
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Route: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class Log(Protocol):
+    max_body_bytes: int
+
+    def offer(self, recording: Recording) -> None: ...
+
+
+class Tap:
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._current: ContextVar[Recording | None] = ContextVar("recording", default=None)
+        self.log: Log | None = None
+        """Where finished requests go; None: nowhere. A reload may change it while requests are under way."""
+
+    def settled(self, outcome: Outcome) -> None:
+        """A ledger's watcher: called in the task of the request."""
+        recording = self._current.get()
+        if recording is not None and outcome.dialect != ROUTING:
+            recording.outcome = outcome
+
+    def around(self, route: Route) -> Route:
+        async def tapped(scope: Message, receive: Receive, send: Send) -> None:
+            log = self.log
+            if log is None:
+                await route(scope, receive, send)
+                return
+            recording = Recording(scope["method"], scope["path"], scope["headers"], log.max_body_bytes, self._wall())
+
+            async def heard() -> Message:
+                message = await receive()
+                if message["type"] == "http.request":
+                    recording.question.add(message.get("body", b""))
+                return message
+
+            async def said(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    recording.status = message["status"]
+                    recording.request_id = next((v.decode() for name, v in message["headers"] if name == b"x-request-id"), "")
+                else:
+                    recording.answer.add(message.get("body", b""))
+                await send(message)
+
+            token = self._current.set(recording)
+            try:
+                await route(scope, heard, said)
+            finally:
+                self._current.reset(token)
+                if self.log is not None:
+                    self.log.offer(recording)
+
+        return tapped

@@ -1,0 +1,54 @@
+"""Azure OpenAI: OpenAI's format under deployment addresses, or under /openai/v1 where the base_url says so. Pure."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from octoroute.domain.endpoint import Endpoint
+from octoroute.upstream.providers.credentials import JSON, with_key
+
+_TAIL = re.compile(r"/openai(?:/v1|/deployments(?:/[^/]*)?)?$")
+"""What people paste after the resource's root."""
+DEFAULT_VERSION = "2024-10-21"
+_PATHS = {"chat": "chat/completions", "completions": "completions", "embeddings": "embeddings"}
+
+
+class Azure:
+    kind = "azure"
+    dialect = "openai"
+    passes: tuple[str, ...] = ()
+
+    def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
+        del stream  # one address for both
+        path = _PATHS.get(api)
+        if path is None:
+            return None
+        if _is_v1(endpoint):
+            return f"{_root(endpoint)}/openai/v1/{path}"
+        deployment = quote(endpoint.model, safe="")
+        return f"{_root(endpoint)}/openai/deployments/{deployment}/{path}?api-version={_version(endpoint)}"
+
+    def headers(self, endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
+        """`api-key`; an Entra token goes into the configuration as `headers = { Authorization = "Bearer …" }`."""
+        if any(name.lower() == "authorization" for name, _ in endpoint.headers):
+            return (JSON, *endpoint.headers)
+        return with_key(endpoint, "api-key", "", (JSON,))
+
+    def probe_url(self, endpoint: Endpoint) -> str:
+        if _is_v1(endpoint):
+            return f"{_root(endpoint)}/openai/v1/models"
+        return f"{_root(endpoint)}/openai/models?api-version={_version(endpoint)}"
+
+
+def _is_v1(endpoint: Endpoint) -> bool:
+    """The form without dated versions, since August 2025."""
+    return endpoint.api_version is None and endpoint.base_url.endswith("/openai/v1")
+
+
+def _version(endpoint: Endpoint) -> str:
+    return quote(endpoint.api_version or DEFAULT_VERSION, safe="")
+
+
+def _root(endpoint: Endpoint) -> str:
+    return _TAIL.sub("", endpoint.base_url)

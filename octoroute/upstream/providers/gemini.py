@@ -1,0 +1,33 @@
+"""Google's Gemini API. Pure. The key goes into a header, never into an address."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from octoroute.domain.endpoint import Endpoint
+from octoroute.upstream.providers.credentials import JSON, with_key
+
+_METHODS = {
+    ("chat", False): "generateContent",
+    ("chat", True): "streamGenerateContent?alt=sse",
+    ("count_tokens", False): "countTokens",
+    ("embeddings", False): "batchEmbedContents",
+}
+
+
+class Gemini:
+    kind = "gemini"
+    dialect = "gemini"
+    passes: tuple[str, ...] = ()
+
+    def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
+        method = _METHODS.get((api, stream))
+        if method is None:
+            return None
+        return f"{endpoint.base_url}/models/{quote(endpoint.model.removeprefix('models/'), safe='')}:{method}"
+
+    def headers(self, endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
+        return with_key(endpoint, "x-goog-api-key", "", (JSON,))
+
+    def probe_url(self, endpoint: Endpoint) -> str:
+        return endpoint.base_url + "/models"

@@ -1,0 +1,245 @@
+"""One connection: bytes in, an answer out; anything irregular ends the connection and never reaches another answer."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import select
+import socket
+import struct
+import sys
+import termios
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Protocol, cast
+
+import httptools
+
+from octoroute.errors import Broke
+from octoroute.upstream.transports.failures import CUT, NONSENSE, SILENT, broke
+from octoroute.upstream.transports.native.exchange import Exchange
+from octoroute.upstream.transports.request import REPEATABLE
+
+READ_BYTES = 64 * 1024
+_HIGH_WATER = 16 * 1024
+"""Reading stops above it, so a slow reader costs at most _HIGH_WATER + READ_BYTES."""
+_HEAD_BYTES = 64 * 1024
+"""The most bytes that may come without a byte of body: heads, interim answers, chunk extensions, trailers."""
+_FIELD_BYTES = 32 * 1024
+_FIELDS = 128
+
+
+_SHORT = 64
+"""Longer names are nobody's habit, and not remembered."""
+
+
+@lru_cache(256)
+def _lower(name: bytes) -> str:
+    """Servers send the same few names for ever."""
+    return name.decode("latin-1").lower()
+
+
+class Owner(Protocol):
+    def release(self, connection: Connection) -> None: ...
+    def lost(self, connection: Connection) -> None: ...
+
+
+class Connection(asyncio.BufferedProtocol):
+    __slots__ = (
+        "_answered", "_dirty", "_exchange", "_fields", "_interim", "_method", "_owner", "_parser", "_poll", "_room",
+        "_sent", "_sock", "_to_eof", "_transport", "_unproductive", "_used", "loop", "paused",
+    )  # fmt: skip
+
+    def __init__(self, owner: Owner, sock: socket.socket, room: memoryview) -> None:
+        """`room`: READ_BYTES that all connections of a loop read into; nothing stays there after `buffer_updated`."""
+        self._owner = owner
+        self.loop = asyncio.get_running_loop()
+        self._room = room
+        self._sock = sock
+        self._exchange: Exchange | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._poll: Callable[[int], object]
+        self._answered = self._dirty = self._interim = self.paused = self._to_eof = self._used = False
+        self._fields: dict[str, str] = {}
+        self._method = ""
+        self._sent = self._unproductive = 0
+
+    # the owner's side
+
+    def begin(self, method: str, head: bytes, body: bytes) -> Exchange:
+        exchange = self._exchange = Exchange(self, self.loop)
+        self._method = method
+        self._fields = {}
+        self._answered = self._to_eof = False
+        self._unproductive = 0
+        self._sent = len(head) + len(body)
+        if body:
+            self._transport.writelines((head, body))
+        else:
+            self._transport.write(head)
+        return exchange
+
+    def fit(self) -> bool:
+        """Whether an idle connection may be used: open, and neither an end nor bytes nobody asked for wait in the kernel."""
+        return not self._poll(0) and not self._transport.is_closing()
+
+    def drop(self) -> None:
+        """Cut it now, whatever is under way."""
+        self._exchange = None
+        self._transport.abort()
+
+    def fail(self, fault: Broke) -> None:
+        exchange = self._exchange
+        self.drop()
+        if exchange is not None:
+            exchange.end(fault)
+
+    def resume(self) -> None:
+        self.paused = False
+        self._transport.resume_reading()
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        watch = select.poll()
+        watch.register(self._sock, select.POLLIN | select.POLLPRI)
+        self._poll = watch.poll
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        return self._room
+
+    def buffer_updated(self, nbytes: int) -> None:
+        exchange = self._exchange
+        if exchange is None:  # bytes after the end of an answer: whatever they are, they are not the next one
+            self._transport.abort()
+            return
+        self._unproductive += nbytes
+        try:
+            self._parser.feed_data(self._room[:nbytes])
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self._answered:
+                self.fail(broke(NONSENSE, error))
+                return
+            self._dirty = True
+        if self._answered:
+            self._finish(exchange)
+        elif self._unproductive > _HEAD_BYTES:
+            self.fail(broke(NONSENSE))
+        elif exchange.headed:
+            if exchange.sink is not None:
+                if exchange.buffer:
+                    exchange.pour(exchange.sink)
+                return
+            if exchange.size > _HIGH_WATER and not self.paused:
+                self.paused = True
+                self._transport.pause_reading()
+            if exchange.waiter is not None:
+                exchange.wake()
+
+    def _finish(self, exchange: Exchange) -> None:
+        self._exchange = None
+        transport = self._transport
+        # A server may answer before it has read the whole request; what is left of that would be its next one.
+        if not (self._dirty or transport.get_write_buffer_size() or transport.is_closing()):
+            if self.paused:
+                self.resume()
+            self._used = True
+            self._owner.release(self)
+        else:
+            transport.abort()
+        exchange.end()
+
+    def eof_received(self) -> None:
+        self._over(None, self._used and self._unacknowledged() >= self._sent)
+        self._transport.abort()  # a peer that will not speak again is not worth the rest of a request
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._over(exc)
+        del self._parser  # it holds our methods, and the garbage collector should have nothing to do here
+        self._owner.lost(self)
+
+    def _over(self, error: Exception | None, untaken: bool = False) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            return
+        if exchange.headed and self._to_eof and error is None:
+            exchange.end()
+        elif exchange.headed or self._unproductive:
+            exchange.end(broke(CUT, error))
+        else:
+            exchange.untaken = untaken or (self._used and self._method in REPEATABLE)
+            exchange.end(broke(SILENT, error))
+
+    def _unacknowledged(self) -> int:
+        """How many bytes the peer's kernel has not acknowledged, -1 where nobody can tell.
+
+        A request that got no byte of an answer from a used connection may be sent again if no server can have begun work
+        on it. An idempotent one always may. A POST only if the connection ended with a FIN and this is at least
+        the request's length: a FIN acknowledges all that arrived before it, so the peer had closed before the first byte came,
+        nobody read it, and nobody ever will. A RST proves nothing (its acknowledgement is not heeded), TLS adds bytes of its
+        own, and other kernels are not asked: all that is Broke.
+        """
+        if sys.platform != "linux" or self._transport.get_extra_info("sslcontext") is not None:
+            return -1
+        try:
+            (queued,) = struct.unpack("i", fcntl.ioctl(self._sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))
+        except (OSError, ValueError):
+            return -1
+        return queued + self._transport.get_write_buffer_size()
+
+    # httptools' side
+
+    def on_message_begin(self) -> None:
+        if self._answered:
+            self._dirty = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        key = _lower(name) if len(name) <= _SHORT else name.decode("latin-1").lower()
+        fields = self._fields
+        if key in fields:
+            fields[key] += ", " + value.decode("latin-1")
+        else:
+            fields[key] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        exchange = self._exchange
+        if exchange is None or self._answered:
+            raise ValueError("an answer to nothing")
+        fields, self._fields = self._fields, {}  # trailers go into the new one, and nowhere from there
+        if len(fields) > _FIELDS or (
+            self._unproductive > _FIELD_BYTES and sum(map(len, fields)) + sum(map(len, fields.values())) > _FIELD_BYTES
+        ):
+            raise ValueError("too many headers")
+        status = self._parser.get_status_code()
+        if status < 100:  # the parser would read a body after it, and ours would be begun with that
+            raise ValueError("no status that there is")
+        if status < 200:
+            self._interim = True  # 101 too: the parser ends itself after it
+            return
+        coding = fields.get("transfer-encoding")
+        if coding is None:
+            self._to_eof = "content-length" not in fields and status not in {204, 304}
+        elif coding.lower() != "chunked":  # the parser would read to the connection's end, and call it the body
+            raise ValueError("an unknown transfer-encoding")
+        exchange.status = status
+        exchange.headers = fields
+        exchange.headed = True
+        if self._method == "HEAD":  # the parser cannot know, and waits for a body: this connection is of no further use
+            self._answered = self._dirty = True
+
+    def on_body(self, data: bytes) -> None:
+        exchange = self._exchange
+        if exchange is None or self._answered:
+            return
+        self._unproductive = 0
+        exchange.buffer.append(data)
+        exchange.size += len(data)
+
+    def on_message_complete(self) -> None:
+        if self._interim:
+            self._interim = False
+        else:
+            self._answered = True
+            if not self._parser.should_keep_alive():
+                self._dirty = True

@@ -1,0 +1,190 @@
+"""The connections to one origin: freshest first, at most so many, and those who wait are served in the order they came."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import ssl
+from collections import deque
+from collections.abc import Sequence
+
+import aiohappyeyeballs
+
+from octoroute.errors import Broke, Unreachable, Untrusted
+from octoroute.upstream.transports.failures import CLOSED, PINNED, unreachable
+from octoroute.upstream.transports.native.connection import Connection
+from octoroute.upstream.transports.native.names import Address, looked_up
+from octoroute.upstream.transports.request import Origin
+
+_DNS_TTL_S = 10.0
+_NEXT_ADDRESS_S = 0.25
+"""The pause before the next address is tried beside the last."""
+
+
+class Pool:
+    def __init__(self, origin: Origin, context: ssl.SSLContext | None, room: memoryview, most: int, idle_s: float) -> None:
+        self._origin = origin
+        self._context = context
+        self._room = room
+        self._most = most
+        self._idle_s = idle_s
+        self._idle: dict[Connection, float] = {}
+        self._open: set[Connection] = set()
+        self._line: deque[asyncio.Future[Connection | None]] = deque()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._addresses: Sequence[Address] = []
+        self._resolved_at = 0.0
+        self._lookup: asyncio.Future[Sequence[Address]] | None = None
+        self._closed = False
+        self.empty = asyncio.Event()
+        """Set once the pool is closed and its last connection gone."""
+        self.count = 0
+        """Connections open and being opened."""
+
+    def take(self) -> Connection | None:
+        idle = self._idle
+        while idle:
+            connection, _ = idle.popitem()
+            if connection.fit():
+                return connection
+            connection.drop()
+        return None
+
+    async def open(self, timeout_s: float) -> Connection:
+        """A new connection, or one somebody gave back. The line has no time limit, only the connecting has."""
+        while True:
+            if self._closed:
+                raise Unreachable(CLOSED)
+            if not self._most or self.count < self._most:
+                self.count += 1
+                break
+            connection = await self._in_line()
+            if connection is None:
+                break
+            if connection.fit():
+                return connection
+            connection.drop()
+        try:
+            async with asyncio.timeout(timeout_s):
+                connection = await self._connected()
+        except (OSError, UnicodeError) as error:
+            self._vacated()
+            self._addresses = []  # they may be why
+            raise unreachable(error) from error
+        except BaseException:
+            self._vacated()
+            raise
+        return connection
+
+    async def _in_line(self) -> Connection | None:
+        """None: the place of a connection that is gone is ours, and counted already."""
+        place: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self._line.append(place)
+        try:
+            return await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled() and place.exception() is None:
+                connection = place.result()
+                if connection is None:
+                    self._vacated()
+                else:
+                    self.release(connection)
+            raise
+
+    def _next_in_line(self) -> asyncio.Future[Connection | None] | None:
+        while self._line:
+            place = self._line.popleft()
+            if not place.done():
+                return place
+        return None
+
+    def release(self, connection: Connection) -> None:
+        """An answer has ended well, and its connection may serve another."""
+        if self._line and (place := self._next_in_line()):
+            place.set_result(connection)
+            return
+        loop = connection.loop
+        self._idle[connection] = loop.time()
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(self._idle_s, self._sweep)
+
+    def lost(self, connection: Connection) -> None:
+        self._idle.pop(connection, None)
+        if connection in self._open:
+            self._open.remove(connection)
+            self._vacated()
+        if self._closed and not self._open:
+            self.empty.set()
+
+    def _vacated(self) -> None:
+        if place := self._next_in_line():
+            place.set_result(None)
+        else:
+            self.count -= 1
+
+    def _sweep(self) -> None:
+        self._sweeper = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._idle:
+            oldest = next(iter(self._idle))
+            left_s = self._idle[oldest] + self._idle_s - now
+            if left_s > 0:
+                self._sweeper = loop.call_later(max(left_s, self._idle_s / 8), self._sweep)
+                break
+            del self._idle[oldest]
+            oldest.drop()
+
+    async def _connected(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        # Not by create_connection, whose Happy Eyeballs (RFC 8305) uvloop does not have.
+        sock = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType]
+            await self._resolved(), happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1, loop=loop
+        )
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        host = self._origin.host if self._context else None
+        # From here the loop owns the socket, and closes it however this ends.
+        transport, connection = await loop.create_connection(
+            lambda: Connection(self, sock, self._room), sock=sock, ssl=self._context, server_hostname=host
+        )
+        pins = self._origin.trust.pins_sha256 if self._origin.trust else ()
+        if pins and hashlib.sha256(transport.get_extra_info("ssl_object").getpeercert(True)).digest() not in pins:
+            transport.abort()
+            raise Untrusted(PINNED)
+        if self._closed:
+            transport.abort()
+            raise Unreachable(CLOSED)
+        self._open.add(connection)
+        return connection
+
+    async def _resolved(self) -> Sequence[Address]:
+        """Asked once for all who wait, whoever of them gives up. What has been known for a while is used while it is asked again
+        (RFC 8767): a name server that is down takes nobody with it.
+        """
+        is_old = self._resolved_at + _DNS_TTL_S < asyncio.get_running_loop().time()
+        if self._addresses and not is_old:
+            return self._addresses
+        if self._lookup is None:
+            self._lookup = looked_up(self._origin.host, self._origin.port)
+            self._lookup.add_done_callback(self._looked_up)
+        return self._addresses or await asyncio.shield(self._lookup)
+
+    def _looked_up(self, lookup: asyncio.Future[Sequence[Address]]) -> None:
+        self._lookup = None
+        if not lookup.cancelled() and lookup.exception() is None:
+            self._addresses = lookup.result()
+            self._resolved_at = lookup.get_loop().time()
+
+    def close(self) -> None:
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        self._idle.clear()
+        while place := self._next_in_line():
+            place.set_exception(Unreachable(CLOSED))
+        for connection in self._open:
+            connection.fail(Broke(CLOSED))
+        if not self._open:
+            self.empty.set()

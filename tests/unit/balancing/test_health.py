@@ -1,0 +1,244 @@
+"""The circuit as a state machine, against a model of it that fits on a page; the clock only moves when told to."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+
+from octoroute.balancing.health import MAX_REST_S, Health
+from octoroute.domain.endpoint import CircuitState
+from octoroute.errors import Broke, Misconfigured, Throttled
+from tests.support.parts import BLAMED, declined, endpoint
+
+THRESHOLD, RECOVERY, LIMIT = 3, 30.0, 4
+
+
+class Now:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Model:
+    """What the contract says of one endpoint."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+        self.opened_at: float | None = None
+        self.rests_until = 0.0
+        self.in_flight = 0
+        self.trial: int | None = None
+        """The lease that is the half-open trial."""
+
+    def circuit(self, now: float) -> CircuitState:
+        if self.opened_at is None:
+            return CircuitState.CLOSED
+        return CircuitState.HALF_OPEN if now >= self.opened_at + RECOVERY else CircuitState.OPEN
+
+    def may_ask(self, now: float) -> bool:
+        circuit = self.circuit(now)
+        return (
+            circuit is not CircuitState.OPEN
+            and not (circuit is CircuitState.HALF_OPEN and self.trial is not None)
+            and now >= self.rests_until
+            and self.in_flight < LIMIT
+        )
+
+    def succeeded(self) -> None:
+        self.failures, self.opened_at = 0, None
+
+    def failed(self, now: float, *, at_once: bool = False) -> None:
+        half_open = self.circuit(now) is CircuitState.HALF_OPEN
+        self.failures += 1
+        if half_open or (self.opened_at is None and (at_once or self.failures >= THRESHOLD)):
+            self.opened_at = now
+
+
+class Circuits(RuleBasedStateMachine):
+    leases = Bundle("leases")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = Now()
+        self.health = Health(failure_threshold=THRESHOLD, recovery_s=RECOVERY, clock=self.now, wall=lambda: 5.0)
+        self.one = endpoint("one", max_in_flight=LIMIT)
+        self.other = endpoint("other")
+        self.model = Model()
+        self.numbers = 0
+
+    @rule(seconds=st.sampled_from([0.0, 0.1, 1.0, 5.0, 29.9, 30.0, 31.0]))
+    def time_passes(self, seconds):
+        self.now.now += seconds
+
+    @rule(target=leases)
+    def ask(self):
+        may = self.model.may_ask(self.now())
+        lease = self.health.admit(self.one)
+        assert (lease is not None) == may
+        if lease is None:
+            return multiple()
+        self.numbers += 1
+        if self.model.opened_at is not None:
+            self.model.trial = self.numbers
+        self.model.in_flight += 1
+        return (self.numbers, lease)
+
+    @rule(held=leases)
+    def an_answer_begins(self, held):
+        number, lease = held
+        lease.began()
+        if self.model.trial == number:
+            self.model.trial = None
+            self.model.opened_at = None
+            self.model.failures = THRESHOLD - 1
+
+    @rule(held=consumes(leases))
+    def it_succeeds(self, held):
+        held[1].succeeded()
+        self.model.succeeded()
+        self._released(held)
+
+    @rule(held=consumes(leases), error=st.sampled_from(BLAMED))
+    def it_fails(self, held, error):
+        held[1].failed(error)
+        self.model.failed(self.now())
+        self._released(held)
+
+    @rule(held=consumes(leases))
+    def it_does_not_accept_our_key(self, held):
+        held[1].failed(Misconfigured("x"))
+        self.model.failed(self.now(), at_once=True)
+        self._released(held)
+
+    @rule(held=consumes(leases), wait=st.sampled_from([None, 0.0, 3.0, 1e9]))
+    def it_is_throttled(self, held, wait):
+        held[1].failed(Throttled("x", retry_after_s=wait))
+        if wait:
+            self.model.rests_until = max(self.model.rests_until, self.now() + min(wait, MAX_REST_S))
+        self._released(held)
+
+    @rule(held=consumes(leases))
+    def it_declines(self, held):
+        held[1].failed(declined())
+        self._released(held)
+
+    @rule(held=consumes(leases))
+    def its_client_leaves(self, held):
+        self._released(held)
+
+    def _released(self, held) -> None:
+        number, lease = held
+        lease.release()
+        lease.release()
+        self.model.in_flight -= 1
+        if self.model.trial == number:
+            self.model.trial = None
+
+    @rule(well=st.booleans())
+    def a_probe_returns(self, well):
+        if well:
+            self.health.succeeded(self.one)
+            self.model.succeeded()
+        else:
+            self.health.failed(self.one, Broke("x"))
+            self.model.failed(self.now())
+
+    @invariant()
+    def it_is_as_the_contract_says(self):
+        state = self.health.of(self.one)
+        assert self.health.circuit(self.one) is self.model.circuit(self.now())
+        assert state.failures == self.model.failures
+        assert state.in_flight == self.model.in_flight >= 0
+        assert self.health.available(self.one) == self.model.may_ask(self.now())
+        assert (self.health.unavailable_because(self.one) is None) == self.model.may_ask(self.now())
+
+    @invariant()
+    def the_wait_that_is_told_is_enough(self):
+        wait = self.health.next_chance_s([self.one])
+        assert (wait is None) == self.model.may_ask(self.now())
+        if wait is not None and self.model.in_flight == 0:
+            before = self.now.now
+            self.now.now += wait
+            assert self.health.available(self.one)
+            self.now.now = before
+
+    @invariant()
+    def replicas_are_strangers(self):
+        assert self.health.available(self.other)
+        assert self.health.of(self.other).failures == 0
+
+
+TestCircuits = Circuits.TestCase
+TestCircuits.settings = settings(max_examples=150, stateful_step_count=40)
+
+
+def house(now: Now, threshold: int = THRESHOLD) -> Health:
+    return Health(failure_threshold=threshold, recovery_s=RECOVERY, clock=now, wall=lambda: 5.0)
+
+
+@pytest.mark.parametrize("threshold", [1, 2, 3, 10])
+def test_exactly_the_threshold_opens(threshold):
+    health, one = house(Now(), threshold), endpoint()
+    for number in range(1, threshold + 1):
+        assert health.circuit(one) is CircuitState.CLOSED
+        health.failed(one, Broke("x"))
+        assert health.of(one).failures == number
+    assert health.circuit(one) is CircuitState.OPEN
+
+
+def test_sixty_seconds_are_sixty_seconds():
+    now = Now()
+    health, one = house(now, 1), endpoint()
+    health.failed(one, Broke("x"))
+    now.now = RECOVERY - 1e-9
+    assert not health.available(one)
+    now.now = RECOVERY
+    assert health.available(one)
+
+
+def test_half_open_admits_one_at_a_time():
+    now = Now()
+    health, one = house(now, 1), endpoint()
+    health.failed(one, Broke("x"))
+    now.now = RECOVERY
+    leases = [health.admit(one) for _ in range(10)]
+    assert [lease is not None for lease in leases] == [True] + [False] * 9
+    leases[0].release()
+    assert health.admit(one) is not None
+
+
+def test_a_reload_forgets_who_is_gone_and_nobody_else():
+    health, stays, goes = house(Now(), 1), endpoint("stays"), endpoint("goes")
+    for one in (stays, goes):
+        health.failed(one, Broke("x"))
+    health.keep([stays])
+    assert not health.available(stays)
+    assert health.available(goes)
+
+
+def test_a_lease_of_an_endpoint_that_a_reload_removed_can_still_end():
+    health, goes = house(Now(), 1), endpoint("goes", max_in_flight=1)
+    lease = health.admit(goes)
+    health.keep([])
+    lease.failed(Broke("x"))
+    lease.release()
+    health.keep([])
+    assert health.admit(goes) is not None
+
+
+def test_the_next_chance_is_the_earliest_of_all():
+    now = Now()
+    health = house(now, 1)
+    early, late, resting = endpoint("early"), endpoint("late"), endpoint("resting")
+    health.failed(early, Broke("x"))
+    now.now = 10
+    health.failed(late, Broke("x"))
+    health.failed(resting, Throttled("x", retry_after_s=5))
+    assert health.next_chance_s([early, late]) == 20
+    assert health.next_chance_s([late]) == 30
+    assert health.next_chance_s([early, late, resting]) == 5
+    assert health.next_chance_s([]) is None

@@ -1,0 +1,100 @@
+"""What is read in one go is what would have been read field by field."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoroute.dialects.openai.fast_request import read_gist
+from octoroute.dialects.openai.inbound import OpenAIInbound
+from octoroute.dialects.request.body import Body
+from octoroute.errors import BadRequest
+
+READER = OpenAIInbound(lambda: 0.0)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-3, 3) | st.sampled_from(["", "auto", "text", "user", "high"]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["type", "role", "content", "text"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+parts = st.fixed_dictionaries(
+    {"type": st.sampled_from(["text", "image_url", "file", "input_audio", "new"])},
+    optional={"text": st.text(st.characters(exclude_categories=["Cs"]), max_size=9), "file": st.just({"file_data": "AAAA" * 30})},
+)
+messages = st.fixed_dictionaries(
+    {"role": st.sampled_from(["system", "user", "assistant", "tool", "function"])},
+    optional={
+        "content": st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.lists(parts, max_size=3),
+        "tool_calls": st.sampled_from([None, [], [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]]),
+        "name": anything,
+    },
+)
+requests = st.fixed_dictionaries(
+    {
+        "model": st.sampled_from(["auto", "auto:0.3", "auto:3", "llama3:8b", " ", "x/auto:1"]) | anything,
+        "messages": st.lists(messages, max_size=16) | anything,
+    },
+    optional={
+        "stream": st.booleans() | anything,
+        "stream_options": st.sampled_from([{}, {"include_usage": True}, {"include_usage": None}]) | anything,
+        "tools": st.sampled_from([[], [{"type": "function"}], {}]) | anything,
+        "functions": anything,
+        "response_format": st.sampled_from([{"type": "text"}, {"type": "json_object"}, {}]) | anything,
+        "octoroute": st.sampled_from([{}, {"importance": "high"}, {"task_type": "code", "quality": 0.5}, {"quality": 2}])
+        | anything,
+        "max_tokens": st.integers(-2, 9) | anything,
+        "max_completion_tokens": st.integers(-2, 9) | anything,
+        "temperature": st.floats(-1, 3) | anything,
+        "top_p": st.floats(-1, 2) | anything,
+        "presence_penalty": st.floats(-3, 3),
+        "frequency_penalty": st.floats(-3, 3),
+        "n": st.integers(-1, 3),
+        "seed": anything,
+    },
+)
+hints = st.dictionaries(st.sampled_from(["x-octoroute-importance", "x-octoroute-quality"]), st.sampled_from(["high", "0.5", "7"]))
+
+
+def read(body: bytes, headers, *, at_once: bool):
+    """The request without its body, or the error's text."""
+    try:
+        if at_once:
+            request = READER.read(body, request_id="r", headers=headers)
+        else:
+            request = READER.read_by_field(Body.parse(body), request_id="r", headers=headers)
+    except BadRequest as error:
+        return (error.message, error.param)
+    return (request.model, request.stream, request.wants_usage, request.facts, request.api, request.dialect)
+
+
+@given(requests, hints, st.randoms(use_true_random=False))
+def test_what_is_read_at_once_is_what_would_have_been_read_field_by_field(members, headers, chance):
+    pairs = list(members.items())
+    chance.shuffle(pairs)
+    body = json.dumps(dict(pairs)).encode()
+    assert read(body, headers, at_once=True) == read(body, headers, at_once=False)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["model", "stream", "max_tokens", "octoroute"]), anything), max_size=5))
+def test_of_a_field_that_stands_twice_the_last_counts(extra):
+    told = "".join(f",{json.dumps(name)}:{json.dumps(value)}" for name, value in extra)
+    body = ('{"model":"auto","messages":[{"role":"user","content":"x"}]' + told + "}").encode()
+    assert read(body, {}, at_once=True) == read(body, {}, at_once=False)
+
+
+@pytest.mark.parametrize(
+    "more", ["", ',"stream":null', ',"max_tokens":-1', ',"tools":[]', ',"response_format":null', ',"x":{"model":1}']
+)
+def test_the_usual_is_read_at_once(more):
+    assert read_gist(f'{{"model":"auto","messages":[{{"role":"user","content":"x"}}]{more}}}'.encode()) is not None
+
+
+@pytest.mark.parametrize(
+    "more", ['"model":""', '"messages":[]', '"max_tokens":0', '"n":0', '"temperature":2.1', '"octoroute":null', '"stream":1']
+)
+def test_what_is_wrong_is_left_to_those_who_can_say_what(more):
+    assert read_gist(f'{{"model":"auto","messages":[{{"role":"user","content":"x"}}],{more}}}'.encode()) is None

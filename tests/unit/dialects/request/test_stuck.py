@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoroute import dialects
+from octoroute.dialects.request.stuck import asks_again, failures_in_a_row
+from octoroute.domain.request import Facts
+
+INBOUND = dialects.inbound(time.time)
+
+
+def read(dialect, **body):
+    return INBOUND[dialect].read(json.dumps({"model": "auto", **body}).encode(), request_id="r", headers={})
+
+
+def openai(*results):
+    messages = [{"role": "user", "content": "fix it"}]
+    for result in results:
+        call = {"id": "c", "type": "function", "function": {"name": "run", "arguments": "{}"}}
+        messages += [
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": result},
+        ]
+    return read("openai", messages=messages)
+
+
+def anthropic(*results):
+    messages = [{"role": "user", "content": "fix it"}]
+    for content, is_error in results:
+        result = {"type": "tool_result", "tool_use_id": "c", "content": content}
+        if is_error is not None:
+            result["is_error"] = is_error
+        messages += [
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": "run", "input": {}}]},
+            {"role": "user", "content": [result]},
+        ]
+    return read("anthropic", max_tokens=10, messages=messages)
+
+
+def responses(*results):
+    items = [{"role": "user", "content": "fix it"}]
+    for result in results:
+        items += [
+            {"type": "function_call", "call_id": "c", "name": "run", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c", "output": result},
+        ]
+    return read("responses", input=items)
+
+
+FAILURES = (
+    "Error: no such file",
+    "exit code: 1\nboom",
+    "Traceback (most recent call last):\n  x",
+    "FAILED tests/test_a.py",
+    "[tool error] no",
+)
+FINE = ("ok", "exit code: 0", "3 passed", "the errors are all mended", "def error(): pass", "")
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_failures_in_every_dialect(failure):
+    assert failures_in_a_row(openai(failure, failure)) == 2
+    assert failures_in_a_row(responses(failure, failure)) == 2
+    assert failures_in_a_row(anthropic((failure, None), (failure, None))) == 2
+
+
+@pytest.mark.parametrize("fine", FINE)
+def test_what_is_no_failure(fine):
+    assert failures_in_a_row(openai(FAILURES[0], fine)) == 0
+    assert failures_in_a_row(responses(FAILURES[0], fine)) == 0
+    assert failures_in_a_row(anthropic((FAILURES[0], True), (fine, None))) == 0
+
+
+def test_anthropic_says_it_itself():
+    assert failures_in_a_row(anthropic(("fine words", True), ([{"type": "text", "text": "fine words"}], True))) == 2
+    assert failures_in_a_row(anthropic(("Error: as asked for", False))) == 0
+
+
+def test_only_since_the_last_success_and_the_users_last_word():
+    assert failures_in_a_row(openai("Error: a", "fine", "Error: b", "Error: c")) == 2
+    asked = json.loads(openai("Error: a").body.raw)
+    asked["messages"].append({"role": "user", "content": "and now?"})
+    assert failures_in_a_row(INBOUND["openai"].read(json.dumps(asked).encode(), request_id="r", headers={})) == 0
+
+
+@given(
+    messages=st.lists(
+        st.dictionaries(st.sampled_from(["role", "content", "type", "output"]), st.none() | st.text() | st.integers())
+    )
+)
+def test_it_never_raises(messages):
+    request = openai()
+    body = type(request.body).parse(json.dumps({"model": "auto", "messages": messages}).encode())
+    broken = type(request)(id="r", dialect="openai", model="auto", stream=False, body=body, facts=Facts())
+    assert failures_in_a_row(broken) >= 0
+
+
+def facts(text, *earlier):
+    return Facts(text=text, earlier=earlier, messages=len(earlier) + 1)
+
+
+ASKED, ANSWERED = ("user", "Why does the build fail on main?"), ("assistant", "It does not.")
+
+
+def test_the_same_question_again():
+    assert asks_again(facts("why does the  build FAIL on main", ASKED, ANSWERED))
+    assert not asks_again(facts("Why does the build fail on main?", ASKED))
+    assert not asks_again(facts("Why does the test fail on main?", ASKED, ANSWERED))
+    assert not asks_again(facts("yes", ("user", "yes"), ANSWERED))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["It still doesn't work.", "that's wrong, the total is 12", "same error as before", "This did not work either, try again"],
+)
+def test_a_complaint(text):
+    assert asks_again(facts(text, ASKED, ANSWERED))
+    assert not asks_again(facts(text))
+
+
+@pytest.mark.parametrize("text", ["Thanks, that works now!", "Please write a test that fails", "What is wrong with my rose bush?"])
+def test_no_complaint(text):
+    assert not asks_again(facts(text, ASKED, ANSWERED))

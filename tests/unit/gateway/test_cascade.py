@@ -1,0 +1,197 @@
+"""Laws of the cascade, whatever the two tiers do and whenever the client leaves; and its bounds, on a virtual clock."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from octoroute.domain.decision import Decision
+from octoroute.domain.endpoint import Price, Tier
+from octoroute.domain.outcome import Ending
+from octoroute.domain.request import Facts, Importance, Task
+from octoroute.gateway.cascade import Cascade
+from octoroute.routing.difficulty.model import load
+from octoroute.routing.strategies import REASONS
+from octoroute.routing.strategies.base import CascadeOptions, Setting
+from octoroute.routing.strategies.cascade import SKIPPED, TRIED, CascadeRouter, build, moved
+from octoroute.routing.strategies.llm import ask_nobody
+from tests.support.fake import chunk, tokens
+from tests.support.spine import BEHAVIOURS, Spine, make_endpoint
+from tests.support.virtual import run, settle
+
+SCORER = load()
+PRICE = Price(input=1.0, output=2.0)
+
+
+class Cheap:
+    async def route(self, facts: Facts) -> Decision:
+        return Decision(tier=Tier.FAST, by="learned", why=TRIED, confidence=0.2, then=Tier.DEEP)
+
+
+def spine(small, big, *, escalate, delays=(0.0, 0.0), **options):
+    endpoints = [make_endpoint("small", tier=Tier.FAST, price=PRICE), make_endpoint("big", tier=Tier.DEEP, price=PRICE)]
+    made = Spine(
+        endpoints,
+        {"small": small, "big": big},
+        delay_s=lambda model: delays[model == "big"],
+        max_attempts=2,
+        cascade=Cascade(CascadeOptions(escalate_above=0.0 if escalate else 1.0, **options), SCORER),
+    )
+    made.gateway.house = type(made.gateway.house)(
+        **{name: getattr(made.gateway.house, name) for name in made.gateway.house.__struct_fields__} | {"router": Cheap()}
+    )
+    return made
+
+
+def stream_of(model):
+    return b"".join([chunk({"role": "assistant", "content": f"hello from {model}"}), *tokens(["more"])])
+
+
+def quiet(made):
+    return all(made.health.of(endpoint).in_flight == 0 for endpoint in made.gateway.house.endpoints) and made.transport.open == 0
+
+
+@settings(max_examples=150)
+@given(
+    small=st.sampled_from(BEHAVIOURS),
+    big=st.sampled_from(BEHAVIOURS),
+    escalate=st.booleans(),
+    stream=st.booleans(),
+    leaves_after=st.none() | st.sampled_from([0.0, 0.5, 1.5, 2.5, 11.0]),
+    hold_characters=st.sampled_from([0, 5, 20_000]),
+)
+def test_one_answer_whole_and_from_one_model(small, big, escalate, stream, leaves_after, hold_characters):
+    async def scenario():
+        made = spine(small, big, escalate=escalate, delays=(1.0, 1.0), hold_characters=hold_characters)
+        request = made.request(stream=stream)
+        asking = asyncio.ensure_future(made.ask(request))
+        if leaves_after is not None:
+            await asyncio.sleep(leaves_after)
+            asking.cancel()
+        told = (await asyncio.gather(asking, return_exceptions=True))[0]
+        await settle()
+        outcome = made.book.of(request.id)  # exactly one
+        assert len(made.book.outcomes) == 1
+        assert quiet(made)
+        assert all(attempt.rejected is None or attempt.error is None for attempt in outcome.attempts)
+        if isinstance(told, BaseException):
+            assert isinstance(told, asyncio.CancelledError)
+            assert outcome.ending is Ending.ABANDONED
+            return
+        if told.status != 200:
+            return
+        if not stream:
+            assert sum(f"hello from {model}".encode() in told.body for model in ("small", "big")) == 1
+        else:
+            whole = [stream_of(model) for model in ("small", "big")]
+            assert told.body in whole or (outcome.ending is Ending.BROKEN and any(told.body.startswith(w[:100]) for w in whole))
+        answered = outcome.endpoint.id
+        assert f"hello from {answered}".encode() in told.body
+        if small == "ok" and escalate and big == "ok" and not (stream and hold_characters < 20_000):
+            assert (answered, outcome.cascade, outcome.check) == ("big", "escalated", "score")
+            assert made.health.of(made.gateway.house.endpoints[0]).failures == 0
+        if small == "ok" and not escalate:
+            assert (answered, outcome.cascade) == ("small", "kept")
+
+    run(scenario())
+
+
+def test_the_cost_is_that_of_both():
+    async def scenario():
+        made = spine("ok", "ok", escalate=True)
+        outcome = (await made.ask()).outcome
+        first, second = outcome.attempts
+        assert (first.endpoint.id, first.rejected, second.endpoint.id, second.rejected) == ("small", "score", "big", None)
+        assert first.cost_usd == second.cost_usd == pytest.approx(13e-6)
+        assert outcome.cost_usd == pytest.approx(26e-6)
+        assert outcome.usage == second.usage
+
+    run(scenario())
+
+
+def test_an_escalation_is_no_fallback():
+    async def scenario():
+        with structlog.testing.capture_logs() as events:
+            made = spine("ok", "ok", escalate=True)
+            await made.ask()
+        told = [event for event in events if event["event"].startswith("route.") and event["event"] != "route.selected"]
+        assert [(event["event"], event["endpoint"], event["error"]) for event in told] == [("route.escalated", "big", "score")]
+
+    run(scenario())
+
+
+def test_a_cheap_answer_that_fell_back_is_paid_for_once():
+    async def scenario():
+        made = spine("ok", "500", escalate=True)
+        outcome = (await made.ask()).outcome
+        assert (outcome.cascade, outcome.endpoint.id, outcome.cost_usd) == ("fell_back", "small", pytest.approx(13e-6))
+        assert [attempt.rejected for attempt in outcome.attempts] == [None] * len(outcome.attempts)
+
+    run(scenario())
+
+
+def test_a_silent_stream_is_held_for_so_long_and_no_longer():
+    async def scenario():
+        made = spine("ok", "ok", escalate=True, hold_s=4.0)
+        original = made.transport._answer
+
+        def silent(how, model, stream):
+            answer = original(how, model, stream)
+            if model == "small":
+                answer._pieces.insert(1, b"HANG")
+            return answer
+
+        made.transport._answer = silent
+        since = asyncio.get_running_loop().time()
+        reply = await made.gateway.answer(made.request(stream=True))
+        assert asyncio.get_running_loop().time() - since == pytest.approx(4.0)
+        assert reply.endpoint.id == "small"
+        reply.close()
+        assert quiet(made)
+
+    run(scenario())
+
+
+@given(quality=st.floats(0, 1), limit=st.floats(0, 1))
+def test_the_knob_is_monotone_and_reaches_both_ends(quality, limit):
+    assert moved(limit, None) == moved(limit, 0.5) == pytest.approx(limit)
+    assert moved(limit, 0.0) > 1.0
+    assert moved(limit, 1.0) == 0.0
+    assert moved(limit, min(1.0, quality + 0.01)) <= moved(limit, quality) + 1e-9
+
+
+ROUTER = build(Setting(), ask_nobody)
+EASY, HARD = (
+    "What is the capital of Peru?",
+    "Prove that every bounded monotone sequence converges, and justify each step rigorously.",
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "tier", "then", "why"),
+    [
+        ({"text": EASY}, Tier.FAST, Tier.DEEP, TRIED),
+        ({"text": HARD}, Tier.DEEP, None, SKIPPED),
+        ({"text": EASY, "importance": Importance.HIGH}, Tier.DEEP, None, "high importance"),
+        ({"text": EASY, "task": Task.DEEP_ANALYSIS}, Tier.DEEP, None, None),
+        ({"text": EASY, "tokens": 40_000}, Tier.BALANCED, None, None),
+        ({"text": ""}, Tier.BALANCED, None, "no text to judge"),
+        ({"text": HARD, "quality": 0.0}, Tier.FAST, Tier.DEEP, TRIED),
+        ({"text": EASY, "quality": 1.0}, Tier.DEEP, None, SKIPPED),
+    ],
+)
+async def test_who_may_try(facts, tier, then, why):
+    decision = await ROUTER.route(Facts(**facts))
+    assert (decision.tier, decision.then) == (tier, then)
+    assert decision.why == (why or decision.why)
+    assert decision.why in REASONS
+
+
+async def test_a_question_too_hard_for_the_cheap_tier_goes_to_a_bigger_one_whatever_the_thresholds_say():
+    router = build(Setting(cascade=CascadeOptions(skip_above=0.0, escalate_to=Tier.BALANCED)), ask_nobody)
+    assert isinstance(router, CascadeRouter)
+    assert (await router.route(Facts(text=EASY))).tier is Tier.BALANCED

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoroute.routing.difficulty.answer_checks import Answer, check, run_checks
+from octoroute.routing.difficulty.arithmetic import arithmetic
+from octoroute.routing.difficulty.json_schema import fits
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "minLength": 1}, "age": {"type": "integer", "minimum": 0}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+
+
+def found(**fields):
+    finding = check(Answer(**{"text": "fine", **fields}))
+    return finding.check if finding else None
+
+
+def test_a_good_answer_passes():
+    assert found(text="The capital of Peru is Lima.", finish_reason="stop") is None
+    assert found(text='{"name": "Ada", "age": 36}', json_wanted=True, schema=PERSON) is None
+
+
+@pytest.mark.parametrize("text", ["", "  \n"])
+def test_empty(text):
+    assert found(text=text) == "empty"
+    assert found(text=text, tool_calls=[("f", "{}")]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I'm sorry, but I can't help with that.",
+        "I cannot assist with this request.",
+        "As an AI language model, I do not have",
+        "Unfortunately, I am unable to",
+    ],
+)
+def test_refusals(text):
+    assert found(text=text) == "refusal"
+
+
+@pytest.mark.parametrize(
+    "text", ["I'm sorry to hear that. Here is a plan.", "I can help you with that.", "Sorry, my last answer was wrong: it is 4."]
+)
+def test_politeness_is_no_refusal(text):
+    assert found(text=text) is None
+
+
+def test_finish_reasons():
+    assert found(finish_reason="length") == "length"
+    assert found(finish_reason="refusal") == "refusal"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no json", '{"name": "Ada"}', '{"name": "", "age": 1}', '{"name": "A", "age": 1.5}', '{"name": "A", "age": 1, "x": 0}', "[]"],
+)
+def test_json_that_does_not_fit(text):
+    assert found(text=text, json_wanted=True, schema=PERSON) == "json"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "good"),
+    [("f", '{"name": "A", "age": 3}', True), ("f", "{", False), ("f", "[]", False), ("f", "{}", False), ("g", "{}", False)],
+)
+def test_tool_arguments(name, arguments, good):
+    assert found(text="", tool_calls=[(name, arguments)], tools={"f": PERSON}) == (None if good else "tool_arguments")
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("```python\nprint(1)\n```", True),
+        ("```python\ndef f(:\n    pass\n```", False),
+        ("```python\n>>> 1 +\n```", True),
+        ("```python\n    x = 1\n    y = 2\n```", True),
+        ('```json\n{"a": 1}\n```', True),
+        ('```json\n{"a": }\n```', False),
+        ("```rust\nfn main( {\n```", True),
+        ("```python\nprint(1)\n", False),
+    ],
+)
+def test_code(text, good):
+    assert found(text=text) == (None if good else "code")
+
+
+@pytest.mark.parametrize(
+    ("text", "stated", "wrong"),
+    [
+        ("So 3 * 4 = 12 pens.", 1, 0),
+        ("So 3 * 4 = 13 pens.", 1, 1),
+        ("It is 1,200 + 300 = 1,500 in all.", 1, 0),
+        ("<<7*8=56>>56 and <<7*8=54>>54", 2, 1),
+        ("20% of it: 50 * 20% = 10", 1, 0),
+        ("10 / 3 = 3.33", 1, 0),
+        ("10 / 3 = 3", 1, 0),
+        ("10 / 3 = 4", 1, 1),
+        ("$15 x 3 = $45", 1, 0),
+        ("x * 4 + 8 = 40", 0, 0),
+        ("4 x 10 + 6 x 20 = 40 + 120 = 160", 0, 0),
+        ("2x + 3 = 7 has one solution", 0, 0),
+        ("1 / 0 = 5", 0, 0),
+        ("on 2020-01-02 = a date", 0, 0),
+    ],
+)
+def test_arithmetic(text, stated, wrong):
+    assert arithmetic(text) == (stated, wrong)
+
+
+def test_an_unsure_answer():
+    assert found(top_margins=[3.0] * 50) is None
+    assert found(top_margins=[3.0] * 40 + [0.01] * 10) == "log_probability"
+    assert found(top_margins=[0.0]) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "good"),
+    [
+        (1, {"type": "integer"}, True),
+        (1.0, {"type": "integer"}, True),
+        (True, {"type": "integer"}, False),
+        (True, {"enum": [1]}, False),
+        (None, {"type": ["string", "null"]}, True),
+        ("b", {"enum": ["a", "b"]}, True),
+        ("c", {"const": "b"}, False),
+        ([1, 2], {"items": {"type": "integer"}, "minItems": 3}, False),
+        ([1, 1], {"uniqueItems": True}, False),
+        ([1, "a"], {"prefixItems": [{"type": "integer"}], "items": {"type": "string"}}, True),
+        (5, {"anyOf": [{"type": "string"}, {"maximum": 4}]}, False),
+        (5, {"oneOf": [{"type": "integer"}, {"minimum": 4}]}, False),
+        (5, {"not": {"type": "integer"}}, False),
+        (5, {"allOf": [{"minimum": 1}, {"exclusiveMaximum": 5}]}, False),
+        ("abc", {"pattern": "^a.c$", "maxLength": 3}, True),
+        ("abc", {"pattern": "("}, True),
+        (
+            {"a": {"a": {}}},
+            {"$defs": {"t": {"properties": {"a": {"$ref": "#/$defs/t"}}, "type": "object"}}, "$ref": "#/$defs/t"},
+            True,
+        ),
+        ({"a": 1}, {"$defs": {"t": {"properties": {"a": {"$ref": "#/$defs/t"}}, "type": "object"}}, "$ref": "#/$defs/t"}, False),
+        ({"x": 1}, {"additionalProperties": {"type": "string"}}, False),
+        ("anything", {"$ref": "https://elsewhere"}, True),
+        ("anything", {"type": "unknown", "format": "email"}, True),
+        (1, False, False),
+    ],
+)
+def test_schemas(value, schema, good):
+    assert fits(value, schema) is good
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "items", "required", "enum", "a"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(JSON, st.dictionaries(st.sampled_from(["enum", "const", "x", "title"]), JSON, max_size=3))
+def test_a_schema_of_any_shape_is_survived(value, schema):
+    assert fits(value, schema) in {True, False}
+
+
+@given(st.text(alphabet="0123456789+-*/=()<>%$., x`\n", max_size=200))
+def test_any_answer_is_survived(text):
+    run_checks(Answer(text=text, json_wanted=True))
+    stated, wrong = arithmetic(text)
+    assert 0 <= wrong <= stated
+
+
+def test_findings_say_nothing_of_the_answer():
+    secret = "hunter2"
+    findings = run_checks(Answer(text=f"```python\n{secret}(\n```\n2 + 2 = 5", json_wanted=True, finish_reason="length"))
+    assert [finding.check for finding in findings] == ["length", "json", "code", "arithmetic"]
+    assert not any(secret in finding.detail for finding in findings)

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import json
+import time
+from random import Random
+
+import msgspec
+import pytest
+
+from octoroute import dialects
+from octoroute.domain.decision import Decision
+from octoroute.domain.endpoint import CHAT_TIERS, Price
+from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
+from octoroute.routing.affinity import EXPLORED, KEPT, STUCK, Steering
+from octoroute.routing.cache_economics import NOMINAL, Conversations, Remembered, StickyOptions, pays, rates_of
+from octoroute.routing.strategies.learned import SCORED
+from tests.support.house import Clock
+from tests.support.spine import make_endpoint
+
+INBOUND = dialects.inbound(time.time)
+ENDPOINTS = [make_endpoint(tier.value, tier=tier) for tier in CHAT_TIERS]
+FAST, BALANCED, DEEP = CHAT_TIERS
+
+
+def decided(tier, score=0.2, **more):
+    return Decision(**{"tier": tier, "by": "learned", "why": SCORED, "confidence": score, **more})
+
+
+def asked(text="rename the variable", *, turns=1, headers=None, **body):
+    messages = [{"role": "user", "content": "first question"}]
+    messages += [{"role": "assistant", "content": "first answer"}, {"role": "user", "content": text}] * turns
+    raw = json.dumps({"model": "auto", "messages": messages, **body}).encode()
+    return INBOUND["openai"].read(raw, request_id="r", headers=headers or {})
+
+
+class Steered:
+    def __init__(self, *, explore=0.0, random=None, endpoints=ENDPOINTS, **sticky):
+        self.clock = Clock()
+        self.conversations = Conversations(self.clock)
+        self.steering = Steering(
+            sticky=StickyOptions(**sticky),
+            explore=explore,
+            endpoints=endpoints,
+            conversations=self.conversations,
+            random=(random or Random(7)).random,
+        )
+
+    def answered(self, request, tier, *, prefix=60_000, output=300, ending=Ending.ANSWERED, by="learned"):
+        endpoint = next(endpoint for endpoint in ENDPOINTS if endpoint.tier is tier)
+        self.steering.observed(
+            Outcome(
+                request_id="r",
+                dialect="openai",
+                asked_for="auto",
+                stream=False,
+                ending=ending,
+                status=200,
+                decision=decided(tier, by=by),
+                attempts=(Attempt(endpoint=endpoint, took_s=0.1),),
+                endpoint=endpoint,
+                usage=Usage(input_tokens=prefix - output, output_tokens=output),
+            ),
+            request,
+        )
+
+    def steer(self, request, decision):
+        return self.steering.steer(request, decision)
+
+
+def sized(request, tokens):
+    return msgspec.structs.replace(request, facts=msgspec.structs.replace(request.facts, context_tokens=tokens))
+
+
+def long(text="rename the variable", **more):
+    return sized(asked(text, **more), 60_100)
+
+
+def test_a_long_conversation_keeps_its_tier():
+    house = Steered()
+    house.answered(long(), DEEP)
+    kept = house.steer(long(), decided(FAST))
+    assert (kept.tier, kept.why, kept.by, kept.propensity) == (DEEP, KEPT, "learned", 1.0)
+
+
+def test_a_short_one_has_nothing_to_lose():
+    house = Steered()
+    house.answered(asked(), DEEP, prefix=400)
+    assert house.steer(asked(), decided(FAST)).tier is FAST
+
+
+def test_a_hard_question_climbs_however_long_the_conversation():
+    house = Steered()
+    house.answered(long(), FAST)
+    assert house.steer(long(), decided(DEEP, 0.8)).tier is DEEP
+    assert house.steer(long(), decided(BALANCED, 0.33)).tier is FAST
+
+
+def test_what_the_client_or_a_rule_decides_is_left_alone():
+    house = Steered()
+    house.answered(long(), DEEP)
+    for by in ("client", "rule", "default"):
+        decision = decided(FAST, by=by)
+        assert house.steer(long(), decision) is decision
+
+
+def test_a_new_conversation_is_decided_anew():
+    house = Steered()
+    first = INBOUND["openai"].read(
+        json.dumps({"model": "auto", "messages": [{"role": "user", "content": "first question"}]}).encode(),
+        request_id="r",
+        headers={},
+    )
+    house.answered(first, DEEP)
+    assert house.steer(first, decided(FAST)).tier is FAST
+    assert house.steer(long(), decided(FAST)).tier is DEEP  # its next turn
+
+
+def test_a_session_is_known_by_its_name():
+    house = Steered()
+    house.answered(long("a", headers={"x-claude-code-session-id": "s1"}), DEEP)
+    other = sized(asked("b", headers={"x-claude-code-session-id": "s2"}), 60_100)
+    assert house.steer(other, decided(FAST)).tier is FAST
+    same = sized(asked("b", headers={"x-claude-code-session-id": "s1"}, seed=1), 60_100)
+    assert house.steer(same, decided(FAST)).tier is DEEP
+    house.answered(sized(asked("c", metadata={"user_id": "user_1_session_9"}), 60_100), DEEP)
+    assert len(house.conversations) == 2
+    assert house.steer(sized(asked("d", metadata={"user_id": "user_1_session_9"}), 60_100), decided(FAST)).tier is DEEP
+
+
+@pytest.mark.parametrize("ending", [Ending.BROKEN, Ending.FAILED, Ending.ABANDONED])
+def test_only_answers_count(ending):
+    house = Steered()
+    house.answered(long(), DEEP, ending=ending)
+    assert len(house.conversations) == 0
+
+
+def test_it_is_forgotten_after_a_while():
+    house = Steered(ttl_s=10)
+    house.answered(long(), DEEP)
+    house.clock.pass_(9.9)
+    assert house.steer(long(), decided(FAST)).tier is DEEP
+    house.clock.pass_(0.2)
+    assert house.steer(long(), decided(FAST)).tier is FAST
+
+
+def test_memory_is_bounded_and_the_oldest_goes_first():
+    house = Steered(most=3)
+    for number in range(5):
+        house.answered(asked(headers={"x-claude-code-session-id": str(number)}), DEEP)
+    assert len(house.conversations) == 3
+    tiers = [house.steer(sized(asked(headers={"x-claude-code-session-id": str(n)}), 60_100), decided(FAST)).tier for n in range(5)]
+    assert tiers == [FAST, FAST, DEEP, DEEP, DEEP]
+
+
+def test_what_is_remembered_holds_no_text():
+    house = Steered()
+    house.answered(long("a secret word"), DEEP)
+    assert "secret" not in repr(house.conversations._known) and "first" not in repr(house.conversations._known)
+
+
+def test_it_can_be_turned_off():
+    house = Steered(enabled=False)
+    house.answered(long(), DEEP)
+    assert len(house.conversations) == 0
+    assert house.steer(asked("It still doesn't work at all."), decided(FAST)).tier is FAST
+
+
+def test_a_user_who_asks_again_gets_a_bigger_tier():
+    house = Steered()
+    again = asked("first question?")
+    assert (house.steer(again, decided(FAST)).tier, house.steer(again, decided(FAST)).why) == (BALANCED, STUCK)
+    house.answered(again, BALANCED)
+    assert house.steer(again, decided(FAST)).tier is DEEP
+    assert house.steer(again, decided(DEEP)).tier is DEEP
+
+
+def test_tools_that_keep_failing_get_a_bigger_tier():
+    def failing(times):
+        messages = [{"role": "user", "content": "fix it"}]
+        for _ in range(times):
+            call = {"id": "c", "type": "function", "function": {"name": "run", "arguments": "{}"}}
+            messages += [
+                {"role": "assistant", "content": None, "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": "c", "content": "Error: no"},
+            ]
+        return INBOUND["openai"].read(json.dumps({"model": "auto", "messages": messages}).encode(), request_id="r", headers={})
+
+    house = Steered()
+    assert house.steer(failing(2), decided(FAST)).tier is FAST
+    assert house.steer(failing(3), decided(FAST)).tier is BALANCED
+    assert Steered(climb_after_failures=0).steer(failing(9), decided(FAST)).tier is FAST
+
+
+def test_a_bigger_tier_that_does_not_exist_is_not_climbed_to():
+    house = Steered(endpoints=[endpoint for endpoint in ENDPOINTS if endpoint.tier is not BALANCED])
+    assert house.steer(asked("first question?"), decided(FAST)).tier is DEEP
+    only = Steered(endpoints=ENDPOINTS[:1])
+    assert only.steer(asked("first question?"), decided(FAST)).tier is FAST
+
+
+def test_a_kept_tier_is_not_tried_cheaply_first():
+    house = Steered()
+    house.answered(long(), DEEP)
+    assert house.steer(long(), decided(FAST, then=DEEP)).then is None
+
+
+def test_lots_are_drawn_with_the_chances_that_are_written_down():
+    house = Steered(explore=0.3, random=Random(1))
+    drawn = [house.steer(asked(), decided(FAST)) for _ in range(6000)]
+    for tier, chance in ((FAST, 0.8), (BALANCED, 0.1), (DEEP, 0.1)):
+        mine = [decision for decision in drawn if decision.tier is tier]
+        assert len(mine) / len(drawn) == pytest.approx(chance, abs=0.02)
+        assert all(decision.propensity == pytest.approx(chance) for decision in mine)
+        assert {decision.why for decision in mine} == {SCORED if tier is FAST else EXPLORED}
+
+
+def test_an_explanation_draws_no_lots():
+    house = Steered(explore=0.5)
+    assert {house.steering.steer(asked(), decided(FAST), dry=True).tier for _ in range(100)} == {FAST}
+
+
+def test_prices_of_ones_own_come_before_nominal_ones():
+    priced = [
+        make_endpoint(tier.value, tier=tier, price=Price(input=n, output=2 * n, cached=n / 10))
+        for n, tier in enumerate(CHAT_TIERS, 1)
+    ]
+    assert rates_of(priced)[DEEP] == (3, 0.3, 6)
+    assert rates_of([*priced[:2], make_endpoint("deep", tier=DEEP)]) is NOMINAL
+    assert rates_of([make_endpoint("a", price=Price(input=2.0))])[BALANCED].cached == 2.0
+
+
+def test_without_a_cache_there_is_nothing_to_keep():
+    rates = rates_of(
+        [
+            make_endpoint(tier.value, tier=tier, price=Price(input=n, output=n))
+            for n, tier in zip((1, 4, 9), CHAT_TIERS, strict=True)
+        ]
+    )
+    assert pays(DEEP, FAST, Remembered(DEEP, 100_000, 300, 0.0), 100_100, 0.2, rates)
