@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
-from octoroute.routing.difficulty.answer_checks import Answer
+from octoroute.routing.difficulty.answer_checks import ModelAnswer
 from octoroute.routing.difficulty.features import read
 from octoroute.routing.difficulty.model import Provenance, Scorer
-from octoroute.routing.training.datasets import Row, read_rows
+from octoroute.routing.training.datasets import DatasetRow, read_rows
 from octoroute.routing.training.evaluation import points_of
 from octoroute.routing.training.fit import fit_model
 from octoroute.routing.training.generic import generic
@@ -27,11 +27,11 @@ FOLDS = 10
 PROVENANCE = Provenance(made_by="benches", octoroute="", seed=0, data=[])
 
 
-def fitted(rows: Sequence[Row]) -> Scorer:
+def fitted(rows: Sequence[DatasetRow]) -> Scorer:
     return Scorer(fit_model(rows, generic(), PROVENANCE))
 
 
-def held_out(rows: Sequence[Row], folds: Sequence[int], score: Callable[[Scorer, Row], float]) -> list[float]:
+def held_out(rows: Sequence[DatasetRow], folds: Sequence[int], score: Callable[[Scorer, DatasetRow], float]) -> list[float]:
     """Scores from models that have not seen the question, in deviations of what each model says of its own training rows."""
     found = [0.0] * len(rows)
     for fold in range(FOLDS):
@@ -50,17 +50,19 @@ def held_out(rows: Sequence[Row], folds: Sequence[int], score: Callable[[Scorer,
     return found
 
 
-def prompt_score(scorer: Scorer, row: Row) -> float:
+def prompt_score(scorer: Scorer, row: DatasetRow) -> float:
     return scorer.log_odds(read(row.prompt))
 
 
-def answer_score(scorer: Scorer, row: Row) -> float:
+def answer_score(scorer: Scorer, row: DatasetRow) -> float:
     return (
-        prompt_score(scorer, row) if row.weak_answer is None else scorer.answer_difficulty(row.prompt, Answer(text=row.weak_answer))
+        prompt_score(scorer, row)
+        if row.weak_answer is None
+        else scorer.answer_difficulty(row.prompt, ModelAnswer(text=row.weak_answer))
     )
 
 
-def tell(title: str, rows: Sequence[Row], scores: Sequence[float], kept: Callable[[Row], bool]) -> None:
+def tell(title: str, rows: Sequence[DatasetRow], scores: Sequence[float], kept: Callable[[DatasetRow], bool]) -> None:
     held = [(row, score) for row, score in zip(rows, scores, strict=True) if kept(row)]
     some, values = [row for row, _ in held], [score for _, score in held]
     gains = [row.gain for row in some]
@@ -74,7 +76,7 @@ def tell(title: str, rows: Sequence[Row], scores: Sequence[float], kept: Callabl
     )
 
 
-def subject_folds(rows: Sequence[Row]) -> list[int]:
+def subject_folds(rows: Sequence[DatasetRow]) -> list[int]:
     groups = sorted({row.group for row in rows if "mmlu" in row.set})
     Random(0).shuffle(groups)
     place = {group: i % FOLDS for i, group in enumerate(groups)}

@@ -21,26 +21,26 @@ from payloads import KEY, PAYLOADS
 from subject import CONFIG
 
 from octoroute import dialects
-from octoroute.balancing.health import Health
-from octoroute.balancing.policies import Asked, weighted
+from octoroute.balancing.health import HealthRegistry
+from octoroute.balancing.policies import Asked, weighted_order
 from octoroute.config import loads
 from octoroute.dialects.base import Progress
-from octoroute.dialects.response.sse import Cutter
+from octoroute.dialects.response.sse import FrameSplitter
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
 from octoroute.domain.request import Facts, Request
-from octoroute.gateway.lifecycle import Trail
-from octoroute.gateway.planner import Planning
-from octoroute.gateway.settings import House
-from octoroute.routing.strategies import STRATEGIES, Setting, reason
-from octoroute.runtime.assembly import Building
+from octoroute.gateway.lifecycle import RequestLifecycle
+from octoroute.gateway.planner import Planner
+from octoroute.gateway.settings import Settings
+from octoroute.routing.strategies import STRATEGIES, RouterSettings, reason
+from octoroute.runtime.assembly import Runtime
 from octoroute.runtime.gauges import gauge_samples
-from octoroute.telemetry.access_log import Ledger
+from octoroute.telemetry.access_log import OutcomeSink
 from octoroute.telemetry.logging import configure
 from octoroute.telemetry.metrics import Metrics
 from octoroute.telemetry.stats import Statistics
-from octoroute.upstream.client import Question, Upstream
+from octoroute.upstream.client import UpstreamClient, UpstreamRequest
 from octoroute.upstream.providers import PROVIDERS
 
 LIMITS: Mapping[str, float] = {
@@ -126,21 +126,21 @@ def _endpoint(number: int) -> Any:
 def plan_of(count: int) -> Step:
     endpoints = [_endpoint(number) for number in range(count)]
     draw = random.Random(1).random
-    return lambda: weighted(endpoints, draw)
+    return lambda: weighted_order(endpoints, draw)
 
 
 def planning(count: int) -> Step:
     """A chat request to a healthy house with so many endpoints a tier."""
     replace = msgspec.structs.replace
     endpoints = tuple(replace(_endpoint(1), id=f"{tier}-{number}", tier=tier) for tier in CHAT_TIERS for number in range(count))
-    health = Health(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
-    upstream = Upstream(_UNUSED, PROVIDERS, dialects.outbound(time.monotonic))
+    health = HealthRegistry(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
+    upstream = UpstreamClient(_UNUSED, PROVIDERS, dialects.outbound(time.monotonic))
     inbound = dialects.inbound(time.time)
-    plans = Planning(health, upstream, inbound, random.Random(1).random)
-    house = House(endpoints=endpoints, router=_UNUSED)
+    plans = Planner(health, upstream, inbound, random.Random(1).random)
+    house = Settings(endpoints=endpoints, router=_UNUSED)
     asked = Asked(inbound["openai"].read(PAYLOADS["1k"].body, request_id="r", headers={}))
     decision = Decision(tier=Tier.BALANCED, by="rule", why="code up to 1024 tokens")
-    return lambda: plans.candidates(decision, asked, house)
+    return lambda: plans.plan(decision, asked, house)
 
 
 def _message(payload: str) -> str:
@@ -154,7 +154,7 @@ def decision_by(strategy: str, payload: str = "1k", text: str | None = None) -> 
         return '{"tier": "fast"}'
 
     text = text or _message(payload)
-    router = STRATEGIES[strategy](Setting(), ask)
+    router = STRATEGIES[strategy](RouterSettings(), ask)
     facts = Facts(text=text, tokens=len(text) // 4, messages=2)
 
     def step() -> None:
@@ -184,7 +184,7 @@ def reading(payload: str, dialect: str = "openai") -> Step:
 def patching(payload: str) -> Step:
     inbound = _inbound("openai")
     request = inbound.read(PAYLOADS[payload].body, request_id="r", headers={})
-    return lambda: inbound.patched(request, "the-upstream's-name")
+    return lambda: inbound.with_model(request, "the-upstream's-name")
 
 
 def sse_events() -> list[bytes]:
@@ -210,7 +210,7 @@ def tapping() -> Step:
 
 def cutting() -> Step:
     """Every event arrives in two halves: the slow way through the cutter."""
-    cutter_of, halves = Cutter, [half for event in sse_events() for half in (event[:99], event[99:])]
+    cutter_of, halves = FrameSplitter, [half for event in sse_events() for half in (event[:99], event[99:])]
 
     def step() -> None:
         cutter = cutter_of()
@@ -292,8 +292,8 @@ def relaying() -> Step:
     """One attempt opened, committed at its first event, and read to its end, without sockets."""
     wire: Any = _Wire()
     endpoint = _endpoint(1)
-    upstream = Upstream(wire, {"openai": wire}, {"openai": _outbound("openai")})
-    question = Question(body=b"{}", stream=True)
+    upstream = UpstreamClient(wire, {"openai": wire}, {"openai": _outbound("openai")})
+    question = UpstreamRequest(body=b"{}", stream=True)
     loop = asyncio.new_event_loop()
 
     async def whole() -> None:
@@ -311,7 +311,7 @@ def answering(payload: str) -> Step:
     text = CONFIG.format(port=0, workers=1, base_url="http://127.0.0.1:1/v1", key=KEY)
     config = loads(text, Path("bench.toml"), {})
     transport: Any = _Whole()
-    building = Building(config, transport=transport)
+    building = Runtime(config, transport=transport)
     inbound, gateway, body = building.interfaces["openai"], building.gateway, PAYLOADS[payload].body
     loop = asyncio.new_event_loop()
 
@@ -326,7 +326,7 @@ def answering(payload: str) -> Step:
 
 def _metrics(endpoint: Any) -> tuple[Any, Any]:
     """And the health it looks at."""
-    health = Health(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
+    health = HealthRegistry(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
     return Metrics(lambda: gauge_samples(health, [endpoint], 0), reason), health
 
 
@@ -372,16 +372,16 @@ def settling() -> Step:
     endpoint, decision = _endpoint(1), _decision()
     answer: Any = _Answer()
     metrics, health = _metrics(endpoint)
-    ledger = Ledger(metrics, Statistics(time.time))
+    ledger = OutcomeSink(metrics, Statistics(time.time))
     request = Request(id="r", dialect="openai", model="auto", stream=False, body=None, facts=Facts(context_tokens=200))
     clock = time.monotonic
 
     def settled() -> None:
-        trail = Trail(request, ledger, clock, key_name="key-1")
+        trail = RequestLifecycle(request, ledger, clock, key_name="key-1")
         trail.decided(decision)
         since = clock()
         trail.answered(health.admit(endpoint, 300, request.id), answer, since)
-        trail.end(Ending.ANSWERED)
+        trail.finish(Ending.ANSWERED)
         trail.settle()
 
     return settled

@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
 from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
-from octoroute.dialects.anthropic.usage_tap import AnthropicTap
+from octoroute.dialects.anthropic.usage_tap import AnthropicUsageTap
 from octoroute.dialects.base import Progress
 from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
 from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
-from octoroute.dialects.openai.usage_tap import OpenAITap
+from octoroute.dialects.openai.usage_tap import OpenAIUsageTap
 from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
 
 LIMIT_US = 10.0
@@ -68,7 +68,11 @@ TARGETS = {
     "anthropic": lambda: AnthropicEncoder(model="auto"),
     "responses": lambda: ResponsesEncoder(model="auto", created_s=1, echo={}),
 }
-TAPS = {"openai": (OpenAITap, openai), "openai tools": (OpenAITap, openai_tools), "anthropic": (AnthropicTap, anthropic)}
+TAPS = {
+    "openai": (OpenAIUsageTap, openai),
+    "openai tools": (OpenAIUsageTap, openai_tools),
+    "anthropic": (AnthropicUsageTap, anthropic),
+}
 
 
 def best_us(run: Callable[[], None], events: int, repeat: int) -> float:
@@ -98,7 +102,7 @@ def translated(source: str, target: str, events: int, repeat: int) -> float:
         decoder, encoder, progress = make(), TARGETS[target](), Progress()
         for frame in frames:
             got = decoder.feed(frame)
-            progress.saw(got)
+            progress.observe(got)
             encoder.encode(got)
 
     return best_us(run, events, repeat)

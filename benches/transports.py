@@ -19,7 +19,7 @@ from typing import cast
 import uvloop
 
 from octoroute.upstream.transports import TRANSPORTS
-from octoroute.upstream.transports.base import Call
+from octoroute.upstream.transports.base import TransportRequest
 
 ANSWER = b'{"id":"chatcmpl-1","object":"chat.completion","choices":[{"message":{"content":"' + b"word " * 160 + b'"}}]}'
 HEAD = (
@@ -88,7 +88,7 @@ async def works(port: int, body: bytes) -> AsyncIterator[dict[str, Work]]:
         transport = transports[name]
 
         async def ask() -> None:
-            call = Call(method="POST", url=f"http://127.0.0.1:{port}/v1/chat/completions", headers=HEADERS, body=body)
+            call = TransportRequest(method="POST", url=f"http://127.0.0.1:{port}/v1/chat/completions", headers=HEADERS, body=body)
             answer = await transport.send(call)
             data = await answer.body(1 << 20)
             answer.close()

@@ -13,16 +13,16 @@
     │   └── OverLimit 429
     ├── UpstreamError          an endpoint
     │   ├── Unreachable 502    no connection
-    │   │   ├── Untrusted      it is not who it should be
-    │   │   └── Starved        we had nothing left to ask it with
+    │   │   ├── TlsRejected    its certificate, or ours, was rejected
+    │   │   └── NoResources    the gateway has no descriptor or memory left for a connection
     │   ├── TooSlow 504        no answer in time
-    │   ├── Throttled 429      it wants a rest
-    │   ├── Overloaded 502     it is too busy
-    │   ├── Broke 502          it failed, or talked nonsense
-    │   ├── Empty 502          it answered, and said nothing at all
-    │   ├── Misconfigured 502  it does not accept our credentials
-    │   └── Declined 4xx       it judged the request itself; relayed as it is
-    ├── Exhausted              nobody could answer; carries the last real cause
+    │   ├── Throttled 429      rate limited
+    │   ├── Overloaded 502     at capacity
+    │   ├── BadUpstreamResponse 502  it failed, or its response is malformed
+    │   ├── Empty 502          an empty response
+    │   ├── UpstreamAuthError 502    it rejected our credentials
+    │   └── UpstreamRejected 4xx     it rejected this request; relayed unchanged
+    ├── Exhausted              no endpoint answered; carries the last real cause
     └── StoreError             history could not be kept
 
 `status` is what a client sees, `code` a stable word for logs, metrics, and the error body, `kind` the error family that
@@ -44,7 +44,7 @@ class OctorouteError(Exception):
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.told: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
         """Headers that tell the client which way its request went."""
 
     retry_after_s: float | None = None
@@ -184,13 +184,13 @@ class Unreachable(UpstreamError):
     code = "upstream_unreachable"
 
 
-class Untrusted(Unreachable):
+class TlsRejected(Unreachable):
     """Its TLS certificate is not one that the configuration believes. Nothing was sent; the endpoint opens at once."""
 
     code = "upstream_untrusted"
 
 
-class Starved(Unreachable):
+class NoResources(Unreachable):
     """No descriptor or no memory for a connection: it is no endpoint's fault."""
 
     blames_endpoint = False
@@ -216,7 +216,7 @@ class Overloaded(UpstreamError):
     kind = "overloaded_error"
 
 
-class Broke(UpstreamError):
+class BadUpstreamResponse(UpstreamError):
     """A 5xx, an answer that is no answer, or one that stopped before its end."""
 
     code = "upstream_failed"
@@ -229,13 +229,13 @@ class Empty(UpstreamError):
     blames_endpoint = False
 
 
-class Misconfigured(UpstreamError):
+class UpstreamAuthError(UpstreamError):
     """401, 402, 403: our credentials, not the client's. The endpoint opens at once."""
 
     code = "upstream_misconfigured"
 
 
-class Declined(UpstreamError):
+class UpstreamRejected(UpstreamError):
     """The upstream answered about this very request (400, 404, 413, 422 …): relayed with status and body, not retried."""
 
     code = "upstream_declined"
@@ -248,7 +248,7 @@ class Declined(UpstreamError):
         self.status = status
         self.body = body
         """The upstream's own bytes, in `dialect`."""
-        self.headers = headers
+        self.upstream_headers = headers
         self.dialect = dialect
 
 
@@ -273,3 +273,11 @@ class Exhausted(OctorouteError):
 
 class StoreError(OctorouteError):
     code = "store_unavailable"
+
+
+# The names of version 1.0, kept for one minor version.
+Broke = BadUpstreamResponse
+Declined = UpstreamRejected
+Misconfigured = UpstreamAuthError
+Starved = NoResources
+Untrusted = TlsRejected

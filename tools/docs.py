@@ -69,7 +69,7 @@ def codes() -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for kind in error_classes():
         if kind.code not in _NOT_FOR_CLIENTS and kind is not errors.OctorouteError:
-            status = _RELAYED if kind is errors.Declined else str(kind.status)
+            status = _RELAYED if kind is errors.UpstreamRejected else str(kind.status)
             found[str(kind.code)] = (status, _family(kind))
     found["no_endpoint_available"] = ("503", errors.Exhausted.kind)
     found["internal_error"] = ("500", errors.OctorouteError.kind)
@@ -78,7 +78,7 @@ def codes() -> dict[str, tuple[str, str]]:
 
 def _family(kind: type[errors.OctorouteError]) -> str:
     """Who asked sees the last attempt's status and code, but told as an Exhausted."""
-    relayed = issubclass(kind, errors.UpstreamError) and kind is not errors.Declined
+    relayed = issubclass(kind, errors.UpstreamError) and kind is not errors.UpstreamRejected
     return errors.Exhausted.kind if relayed else kind.kind
 
 

@@ -7,35 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from octoroute.balancing.health import Health
+from octoroute.balancing.health import HealthRegistry
 from octoroute.domain.endpoint import Endpoint
 
 
-class Switches:
-    def __init__(self, health: Health) -> None:
+class AdminState:
+    def __init__(self, health: HealthRegistry) -> None:
         self._health = health
         self._providers: set[str] = set()
         self._endpoints: set[str] = set()
 
-    def provider_is_on(self, name: str) -> bool:
+    def provider_enabled(self, name: str) -> bool:
         return name not in self._providers
 
-    def endpoint_is_on(self, endpoint: Endpoint) -> bool:
+    def endpoint_enabled(self, endpoint: Endpoint) -> bool:
         """Itself, and its provider."""
         return not (endpoint.id in self._endpoints or endpoint.provider in self._providers)
 
-    def turn_provider(self, name: str, endpoints: Iterable[Endpoint], *, on: bool) -> None:
+    def set_provider(self, name: str, endpoints: Iterable[Endpoint], *, on: bool) -> None:
         _turn(self._providers, name, on=on)
         self.apply(endpoints)
 
-    def turn_endpoint(self, endpoint_id: str, endpoints: Iterable[Endpoint], *, on: bool) -> None:
+    def set_endpoint(self, endpoint_id: str, endpoints: Iterable[Endpoint], *, on: bool) -> None:
         _turn(self._endpoints, endpoint_id, on=on)
         self.apply(endpoints)
 
     def apply(self, endpoints: Iterable[Endpoint]) -> None:
         """Also after a reload: a new endpoint of a provider that is off is off."""
         for endpoint in endpoints:
-            self._health.switch(endpoint, on=self.endpoint_is_on(endpoint))
+            self._health.set_enabled(endpoint, on=self.endpoint_enabled(endpoint))
 
 
 def _turn(off: set[str], name: str, *, on: bool) -> None:

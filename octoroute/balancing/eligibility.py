@@ -20,10 +20,12 @@ ASSUMED_OUTPUT_TOKENS = 500
 """Of an answer whose length the client did not limit."""
 
 
-TOO_DEAR = "would cost about"
+OVER_COST = "would cost about"
 
 
-def unfit(endpoint: Endpoint, facts: Facts, max_cost_usd: float | None = None, *, sized: Facts | None = None) -> str | None:
+def ineligible_reason(
+    endpoint: Endpoint, facts: Facts, max_cost_usd: float | None = None, *, sized: Facts | None = None
+) -> str | None:
     """Why this endpoint can never answer such a request, or None. Without a price there is no cost to hold against it.
 
     `sized`: the facts as far as they must fit its window; None: as they are.
@@ -31,26 +33,26 @@ def unfit(endpoint: Endpoint, facts: Facts, max_cost_usd: float | None = None, *
     if not facts.needs <= endpoint.capabilities:
         missing = ", ".join(sorted(facts.needs - endpoint.capabilities))
         return f"has no {missing}"
-    if not fits(endpoint, sized or facts):
-        return f"{size(sized or facts)} tokens do not fit {endpoint.context_window}"
+    if not fits_window(endpoint, sized or facts):
+        return f"{window_tokens(sized or facts)} tokens do not fit {endpoint.context_window}"
     if max_cost_usd is not None:
         cost = cost_usd(endpoint, facts)
         if cost is not None and cost > max_cost_usd:
-            return f"{TOO_DEAR} ${cost:.6g}, more than ${max_cost_usd:.6g}"
+            return f"{OVER_COST} ${cost:.6g}, more than ${max_cost_usd:.6g}"
     return None
 
 
-def fits(endpoint: Endpoint, facts: Facts) -> bool:
+def fits_window(endpoint: Endpoint, facts: Facts) -> bool:
     window = endpoint.context_window
-    return window is None or size(facts) <= window
+    return window is None or window_tokens(facts) <= window
 
 
-def size(facts: Facts) -> int:
+def window_tokens(facts: Facts) -> int:
     """What must fit a window, question and answer."""
     return facts.context_tokens + (facts.output_tokens or 0)
 
 
-def estimated_tokens(facts: Facts) -> int:
+def token_budget(facts: Facts) -> int:
     """What a request will probably use, question and answer."""
     return facts.context_tokens + (facts.output_tokens or ASSUMED_OUTPUT_TOKENS)
 

@@ -35,7 +35,7 @@ class _Waiter(Generic[T]):
             self.granted.set_result(None)
 
 
-class Queue(Generic[T]):
+class AdmissionQueue(Generic[T]):
     """`take_back` gets a place that was granted to somebody who has left in the same moment."""
 
     def __init__(self, clock: Callable[[], float], take_back: Callable[[T], None]) -> None:
@@ -47,7 +47,7 @@ class Queue(Generic[T]):
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = math.inf
 
-    async def wait(
+    async def acquire(
         self,
         client: str,
         wants: frozenset[str],
@@ -78,7 +78,7 @@ class Queue(Generic[T]):
             limit.cancel()
             self._leave(waiter)
 
-    def freed(self, *names: str) -> None:
+    def on_capacity(self, *names: str) -> None:
         """A place has become free under these names."""
         if self.depth:
             self._grant(names)

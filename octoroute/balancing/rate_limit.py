@@ -17,7 +17,7 @@ TOKENS = "provider is over its tokens a minute"
 REASONS = frozenset({IN_FLIGHT, REQUESTS, TOKENS})
 
 
-class Bucket:
+class TokenBucket:
     """`level` may go below zero: what was used was used."""
 
     __slots__ = ("_at", "_clock", "_level", "per_minute")
@@ -46,7 +46,7 @@ class Bucket:
         return self._level
 
 
-class Allowance:
+class ProviderRateLimit:
     """One provider's limits and how much of them is used."""
 
     __slots__ = ("_requests", "_tokens", "in_flight", "limits")
@@ -54,8 +54,8 @@ class Allowance:
     def __init__(self, limits: ProviderLimits, clock: Callable[[], float]) -> None:
         self.limits = limits
         self.in_flight = 0
-        self._requests = Bucket(limits.requests_per_minute, clock) if limits.requests_per_minute else None
-        self._tokens = Bucket(limits.tokens_per_minute, clock) if limits.tokens_per_minute else None
+        self._requests = TokenBucket(limits.requests_per_minute, clock) if limits.requests_per_minute else None
+        self._tokens = TokenBucket(limits.tokens_per_minute, clock) if limits.tokens_per_minute else None
 
     def exceeded(self, tokens: int) -> str | None:
         """Which limit a request of about so many tokens would break, one of `REASONS`; None: it may go."""
@@ -90,8 +90,11 @@ class Allowance:
         return max(waits)
 
 
-def renewed(old: Mapping[str, Allowance], limits: Mapping[str, ProviderLimits], clock: Callable[[], float]) -> dict[str, Allowance]:
+def renewed(
+    old: Mapping[str, ProviderRateLimit], limits: Mapping[str, ProviderLimits], clock: Callable[[], float]
+) -> dict[str, ProviderRateLimit]:
     """After a reload: who has the limits it had goes on as it was; leases of the others settle with what they came from."""
     return {
-        name: old[name] if name in old and old[name].limits == limit else Allowance(limit, clock) for name, limit in limits.items()
+        name: old[name] if name in old and old[name].limits == limit else ProviderRateLimit(limit, clock)
+        for name, limit in limits.items()
     }

@@ -74,9 +74,9 @@ def in_order(endpoints: Sequence[Endpoint], order: str) -> list[Endpoint]:
     """`endpoint` goes by each one's priority; the others keep a provider together, and `priority` goes by its highest."""
     if order == "endpoint":
         return sorted(endpoints, key=lambda endpoint: -endpoint.priority)
-    from octoroute.balancing.policies.provider_order import grouped  # noqa: PLC0415  commands import lazily
+    from octoroute.balancing.policies.provider_order import group_by_provider  # noqa: PLC0415  commands import lazily
 
-    groups = grouped(endpoints)
+    groups = group_by_provider(endpoints)
     if order == "priority":
         groups.sort(key=lambda models: -max(endpoint.priority for endpoint in models))
     return [endpoint for models in groups for endpoint in models]

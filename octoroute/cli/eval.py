@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 if TYPE_CHECKING:
-    from octoroute.routing.training.datasets import Row
-    from octoroute.routing.training.evaluation import Cell, Report
+    from octoroute.routing.training.datasets import DatasetRow
+    from octoroute.routing.training.evaluation import Cell, EvaluationReport
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,12 +69,12 @@ def _progress(text: str) -> None:
     print(f"… {text}", file=sys.stderr)
 
 
-def _write_scores(path: str, rows: Sequence[Row], scores: Sequence[float]) -> None:
+def _write_scores(path: str, rows: Sequence[DatasetRow], scores: Sequence[float]) -> None:
     lines = [json.dumps({"id": row.id, "score": score}) for row, score in zip(rows, scores, strict=True)]
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _plot(path: str, rows: Sequence[Row], scores: dict[str, list[float]]) -> None:
+def _plot(path: str, rows: Sequence[DatasetRow], scores: dict[str, list[float]]) -> None:
     """All sets together; the table keeps them apart."""
     from octoroute.routing.training.evaluation import points_of  # noqa: PLC0415
     from octoroute.routing.training.plot import svg  # noqa: PLC0415
@@ -83,7 +83,7 @@ def _plot(path: str, rows: Sequence[Row], scores: dict[str, list[float]]) -> Non
     Path(path).write_text(svg(curves, f"Quality over the share of strong calls, {len(rows)} questions"), encoding="utf-8")
 
 
-def _json(report: Report) -> str:
+def _json(report: EvaluationReport) -> str:
     """NaN has no JSON: it becomes null."""
     return json.dumps(_known(msgspec.to_builtins(report)), indent=2)
 
@@ -100,7 +100,7 @@ _HEADINGS = ("router", "APGR", "95 %", "against length", "CPT20", "CPT50", "CPT8
 _WIDTHS = (22, 6, 15, 17, 6, 6, 6, 7, 6)
 
 
-def _tables(report: Report, *, groups: bool) -> Iterator[str]:
+def _tables(report: EvaluationReport, *, groups: bool) -> Iterator[str]:
     for name, table in report.sets.items():
         yield f"\n{name}: {table.questions} questions, weak {table.weak:.3f}, strong {table.strong:.3f}"
         if table.strong <= table.weak:

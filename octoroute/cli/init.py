@@ -14,7 +14,7 @@ from octoroute.errors import OctorouteError
 if TYPE_CHECKING:
     import httpx2
 
-    from octoroute.config.render.starter import Key, Server
+    from octoroute.config.render.starter import LocalServer, VendorKey
 
 PORTS: Mapping[str, int] = {"Ollama": 11434, "LM Studio": 1234, "llama.cpp": 8080, "vLLM": 8000}
 
@@ -69,14 +69,14 @@ async def start(output: Path, env: Mapping[str, str], ports: Mapping[str, int]) 
     return 0
 
 
-def _found(servers: Sequence[Server], keys: Sequence[Key]) -> list[str]:
+def _found(servers: Sequence[LocalServer], keys: Sequence[VendorKey]) -> list[str]:
     return [
         *(f"{server.title} at {server.base_url} with {len(server.models)} models" for server in servers),
         *(f"{key.variable} ({key.vendor.title})" for key in keys),
     ]
 
 
-async def find(ports: Mapping[str, int]) -> tuple[Server, ...]:
+async def find(ports: Mapping[str, int]) -> tuple[LocalServer, ...]:
     """The servers that list their models, all asked at once, in the order of `ports`."""
     import httpx2  # noqa: PLC0415  a tenth of a second that other commands need not wait
 
@@ -85,11 +85,11 @@ async def find(ports: Mapping[str, int]) -> tuple[Server, ...]:
     return tuple(server for server in found if server)
 
 
-async def _ask(client: httpx2.AsyncClient, title: str, port: int) -> Server | None:
+async def _ask(client: httpx2.AsyncClient, title: str, port: int) -> LocalServer | None:
     """None: nobody there, or somebody who is no model server."""
     import httpx2  # noqa: PLC0415
 
-    from octoroute.config.render.starter import Server  # noqa: PLC0415
+    from octoroute.config.render.starter import LocalServer  # noqa: PLC0415
 
     base_url = f"http://127.0.0.1:{port}/v1"
     body = bytearray()
@@ -102,7 +102,7 @@ async def _ask(client: httpx2.AsyncClient, title: str, port: int) -> Server | No
             models = model_names(bytes(body)) if answer.status_code == 200 else ()
     except (httpx2.HTTPError, TimeoutError):
         return None
-    return Server(title=title, base_url=base_url, models=models) if models else None
+    return LocalServer(title=title, base_url=base_url, models=models) if models else None
 
 
 def model_names(body: bytes) -> tuple[str, ...]:

@@ -12,34 +12,34 @@ from octoroute.config import Config
 from octoroute.domain.conversation import Conversation, Role, Text, Turn
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.errors import OctorouteError
-from octoroute.runtime.assembly import Building
-from octoroute.upstream.client import Question
+from octoroute.runtime.assembly import Runtime
+from octoroute.upstream.client import UpstreamRequest
 
 QUESTION = Conversation(turns=(Turn(Role.USER, (Text("Say hello."),)),), max_tokens=16)
 TO_EMBED = b'{"model": "auto", "input": "hello"}'
 AT_ONCE = 8
 
 
-class Answered(NamedTuple):
+class LiveCheck(NamedTuple):
     endpoint: Endpoint
     took_s: float
     problem: str | None
     """What the operator should know; None: it answered."""
 
 
-async def ask(config: Config) -> Sequence[Answered]:
+async def ask(config: Config) -> Sequence[LiveCheck]:
     """In the order of the configuration."""
-    building = Building(config)
+    building = Runtime(config)
     gate = asyncio.Semaphore(AT_ONCE)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_ask(building, endpoint, gate)) for endpoint in building.gateway.house.endpoints]
+            tasks = [group.create_task(_ask(building, endpoint, gate)) for endpoint in building.gateway.settings.endpoints]
         return [task.result() for task in tasks]
     finally:
         await building.stop()
 
 
-async def _ask(building: Building, endpoint: Endpoint, gate: asyncio.Semaphore) -> Answered:
+async def _ask(building: Runtime, endpoint: Endpoint, gate: asyncio.Semaphore) -> LiveCheck:
     upstream = building.gateway.upstream
     async with gate:
         since = time.monotonic()
@@ -47,19 +47,19 @@ async def _ask(building: Building, endpoint: Endpoint, gate: asyncio.Semaphore) 
             opened = await upstream.open(endpoint, _question(building, endpoint))
             opened.close()
         except OctorouteError as error:
-            return Answered(endpoint, time.monotonic() - since, error.message)
-        return Answered(endpoint, time.monotonic() - since, None)
+            return LiveCheck(endpoint, time.monotonic() - since, error.message)
+        return LiveCheck(endpoint, time.monotonic() - since, None)
 
 
-def _question(building: Building, endpoint: Endpoint) -> Question:
+def _question(building: Runtime, endpoint: Endpoint) -> UpstreamRequest:
     if endpoint.tier is Tier.EMBEDDING:
         asked = dialects.interfaces(building.wall)["embeddings"].read(TO_EMBED, request_id="check", headers={})
-        return building.gateway.question(asked, endpoint)
-    body = building.gateway.upstream.outbound(endpoint).write(QUESTION, endpoint, stream=False)
-    return Question(body=body, stream=False, conversation=QUESTION)
+        return building.gateway.upstream_request(asked, endpoint)
+    body = building.gateway.upstream.outbound(endpoint).encode_request(QUESTION, endpoint, stream=False)
+    return UpstreamRequest(body=body, stream=False, conversation=QUESTION)
 
 
-def report(answers: Sequence[Answered]) -> list[str]:
+def report(answers: Sequence[LiveCheck]) -> list[str]:
     lines: list[str] = []
     for answer in answers:
         name = f"{answer.endpoint.tier}  {answer.endpoint.id}"

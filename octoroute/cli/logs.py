@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from octoroute.config.schema import Logging
+    from octoroute.config.schema import LoggingTable
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,19 +36,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(args: argparse.Namespace) -> Logging:
+def _settings(args: argparse.Namespace) -> LoggingTable:
     from octoroute.config import environment, load  # noqa: PLC0415  commands import lazily
-    from octoroute.config.schema import Logging  # noqa: PLC0415
+    from octoroute.config.schema import LoggingTable  # noqa: PLC0415
 
     if args.directory is not None and args.config is None:
-        return Logging()
+        return LoggingTable()
     return load(args.config, environment.variables(), Path.cwd()).logging
 
 
 def _cat(directory: Path, name: str, args: argparse.Namespace) -> None:
-    from octoroute.telemetry.traffic_log.reader import Filter, lines, read, writers  # noqa: PLC0415  commands import lazily
+    from octoroute.telemetry.traffic_log.reader import RecordFilter, lines, read, writers  # noqa: PLC0415  commands import lazily
 
-    wanted = Filter(request_id=args.request_id, endpoint=args.endpoint, ending=args.ending)
+    wanted = RecordFilter(request_id=args.request_id, endpoint=args.endpoint, ending=args.ending)
     for writer in writers(directory, name):
         for line in lines(directory, writer):
             told = read(line)
@@ -59,14 +59,14 @@ def _cat(directory: Path, name: str, args: argparse.Namespace) -> None:
 
 def _stats(directory: Path, name: str) -> Iterator[str]:
     from octoroute.telemetry.traffic_log.reader import lines, read, writers  # noqa: PLC0415
-    from octoroute.telemetry.traffic_log.rotation import SUFFIX, put_aside  # noqa: PLC0415  commands import lazily
+    from octoroute.telemetry.traffic_log.rotation import SUFFIX, rotated_files  # noqa: PLC0415  commands import lazily
 
     endings: Counter[str] = Counter()
     endpoints: Counter[str] = Counter()
     times: list[str] = []
     unreadable = files = size = 0
     for writer in writers(directory, name):
-        paths = [aside.path for aside in put_aside(directory, writer)]
+        paths = [aside.path for aside in rotated_files(directory, writer)]
         live = directory / f"{writer}{SUFFIX}"
         paths += [live] if live.exists() else []
         files += len(paths)
@@ -89,7 +89,7 @@ def _stats(directory: Path, name: str) -> Iterator[str]:
         yield f"  {unreadable} lines cannot be read"
 
 
-def _cleanup(directory: Path, name: str, logging: Logging) -> Iterator[str]:
+def _cleanup(directory: Path, name: str, logging: LoggingTable) -> Iterator[str]:
     from octoroute.telemetry.traffic_log.reader import writers  # noqa: PLC0415
     from octoroute.telemetry.traffic_log.rotation import sweep  # noqa: PLC0415  commands import lazily
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from octoroute.errors import ConfigError
 
 if TYPE_CHECKING:
-    from octoroute.routing.training.replay import Estimate, Policy, Report
+    from octoroute.routing.training.replay import Estimate, ReplayPolicy, ReplayReport
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,12 +36,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _policy(path: Path) -> Policy:
+def _policy(path: Path) -> ReplayPolicy:
     from octoroute.config import environment, load  # noqa: PLC0415  commands import lazily
     from octoroute.domain.endpoint import CHAT_TIERS  # noqa: PLC0415
     from octoroute.routing.difficulty.model import load as load_artefact  # noqa: PLC0415
     from octoroute.routing.difficulty.thresholds import thresholds_of  # noqa: PLC0415
-    from octoroute.routing.training.replay import Policy  # noqa: PLC0415
+    from octoroute.routing.training.replay import ReplayPolicy  # noqa: PLC0415
 
     config = load(path, environment.variables(Path.cwd()), Path.cwd())
     if config.routing.strategy != "learned":
@@ -51,10 +51,10 @@ def _policy(path: Path) -> Policy:
     options = config.routing.learned_options
     thresholds = thresholds_of(options, load_artefact(options.artefact).model.percentiles)
     tiers = tuple(tier for tier in CHAT_TIERS if any(endpoint.tier is tier for endpoint in config.endpoints))
-    return Policy(thresholds, config.routing.learned.explore, tiers)
+    return ReplayPolicy(thresholds, config.routing.learned.explore, tiers)
 
 
-def _table(decisions: int, free: int, reports: Sequence[Report]) -> Iterator[str]:
+def _table(decisions: int, free: int, reports: Sequence[ReplayReport]) -> Iterator[str]:
     yield f"{decisions} decisions, {free} of them by the score; the rest is the same under both policies."
     yield "The policy must use the artefact that scored the log."
     for report in reports:

@@ -43,10 +43,10 @@ def _prompt(text: str) -> str:
 async def _explain(config: object, prompt: str, model: str) -> Explanation:
     from octoroute.config.schema import Config  # noqa: PLC0415
     from octoroute.gateway.explain import explain  # noqa: PLC0415
-    from octoroute.runtime.assembly import Building  # noqa: PLC0415  commands import lazily
+    from octoroute.runtime.assembly import Runtime  # noqa: PLC0415  commands import lazily
 
     assert isinstance(config, Config)
-    building = Building(config)
+    building = Runtime(config)
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": prompt}]}).encode("utf-8", "replace")
     try:
         return await explain(

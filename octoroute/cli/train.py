@@ -11,7 +11,7 @@ from octoroute.domain.version import __version__
 from octoroute.errors import ConfigError
 
 if TYPE_CHECKING:
-    from octoroute.routing.training.train import Training
+    from octoroute.routing.training.train import TrainingResult
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +93,7 @@ def _train(args: argparse.Namespace, output: Path) -> int:
     return 0
 
 
-def _tell(training: Training) -> None:
+def _tell(training: TrainingResult) -> None:
     low, high = training.difference.low, training.difference.high
     print(f"labels            {training.labels}, mostly {training.recipe}")
     print(f"before            APGR {training.prior_apgr:.3f}")

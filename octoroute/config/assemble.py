@@ -10,8 +10,8 @@ import msgspec
 from octoroute.config import check_connection, rules
 from octoroute.config.check_selection import check_selection
 from octoroute.config.environment import child
-from octoroute.config.reader import Reader, nearest
-from octoroute.config.schema import Config, EndpointTable, File, Names, PriceTable, ProviderTable, Routing, Server
+from octoroute.config.reader import ConfigReader, nearest
+from octoroute.config.schema import Config, EndpointTable, FileTable, Names, PriceTable, ProviderTable, RoutingTable, ServerTable
 from octoroute.domain.endpoint import CHAT_TIERS, Capability, Endpoint, Price, ProviderLimits, Secret, Tier
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.thresholds import thresholds_of
@@ -27,7 +27,7 @@ class Entry(msgspec.Struct, frozen=True):
     table: EndpointTable
 
 
-def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
+def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -> Config:
     """Look at `reader.problems` before using the answer."""
     entries = tuple(_entries(file))
     _check_names(entries, reader)
@@ -66,7 +66,7 @@ def assemble(file: File, reader: Reader, names: Names, source: str) -> Config:
     )
 
 
-def _entries(file: File) -> Iterator[Entry]:
+def _entries(file: FileTable) -> Iterator[Entry]:
     models = file.models
     for group, tables in zip(Tier, (models.fast, models.balanced, models.deep, models.embedding), strict=True):
         for index, table in enumerate(tables):
@@ -82,13 +82,13 @@ def _alone(entry: Entry) -> bool:
     return entry.table.provider is None and entry.table.base_url is not None
 
 
-def _provider(entry: Entry, file: File) -> ProviderTable:
+def _provider(entry: Entry, file: FileTable) -> ProviderTable:
     """What the endpoint inherits."""
     table = None if _alone(entry) else file.providers.get(_provider_name(entry))
     return table or ProviderTable(kind=_provider_name(entry))
 
 
-def _label(entry: Entry, file: File) -> str:
+def _label(entry: Entry, file: FileTable) -> str:
     """Whose endpoint it is. One that stands alone belongs to its kind, or, when a table of that name has limits and rules of its
     own, to its address.
     """
@@ -98,7 +98,7 @@ def _label(entry: Entry, file: File) -> str:
     return urlsplit(entry.table.base_url or "").netloc or name
 
 
-def _check_names(entries: tuple[Entry, ...], reader: Reader) -> None:
+def _check_names(entries: tuple[Entry, ...], reader: ConfigReader) -> None:
     first: dict[str, Entry] = {}
     for entry in entries:
         name = entry.table.name
@@ -114,7 +114,7 @@ def _check_names(entries: tuple[Entry, ...], reader: Reader) -> None:
             )
 
 
-def _check_presence(entries: tuple[Entry, ...], file: File, reader: Reader) -> None:
+def _check_presence(entries: tuple[Entry, ...], file: FileTable, reader: ConfigReader) -> None:
     if not entries and not reader.wrong("models"):
         reader.problem(
             "models", "has no endpoint; add [[models.balanced]] with name and base_url, or start from `octoroute config`"
@@ -123,7 +123,7 @@ def _check_presence(entries: tuple[Entry, ...], file: File, reader: Reader) -> N
         reader.problem("models", "every endpoint belongs to a provider with enabled = false; enable one of them")
 
 
-def _check_routing(routing: Routing, reader: Reader) -> None:
+def _check_routing(routing: RoutingTable, reader: ConfigReader) -> None:
     if not reader.wrong("routing.learned"):
         try:
             thresholds_of(routing.learned_options, [at / 100 for at in range(101)])
@@ -138,7 +138,7 @@ def _check_routing(routing: Routing, reader: Reader) -> None:
         )
 
 
-def _ids(entries: tuple[Entry, ...], file: File, reader: Reader) -> list[str]:
+def _ids(entries: tuple[Entry, ...], file: FileTable, reader: ConfigReader) -> list[str]:
     """One for each entry, no two the same: those that are written first, then name@address, -2, -3 … for replicas."""
     taken: dict[str, Entry] = {}
     for entry in entries:
@@ -187,7 +187,7 @@ def _limits(providers: Mapping[str, ProviderTable]) -> Iterator[tuple[str, Provi
             yield name, limits
 
 
-def _endpoint(entry: Entry, endpoint_id: str, place: int, file: File, names: Names, reader: Reader) -> Endpoint:
+def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names: Names, reader: ConfigReader) -> Endpoint:
     table, provider, provider_name = entry.table, _provider(entry, file), _provider_name(entry)
     base_url = table.base_url or provider.base_url
     shared = child("providers", provider_name)
@@ -233,7 +233,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: File, names: Nam
     )
 
 
-def _unknown_provider(entry: Entry, file: File, names: Names, reader: Reader) -> None:
+def _unknown_provider(entry: Entry, file: FileTable, names: Names, reader: ConfigReader) -> None:
     path = child(entry.path, "provider")
     if reader.wrong(path):
         return
@@ -250,7 +250,7 @@ def _header_tables(entry: Entry, provider: ProviderTable) -> tuple[tuple[str, Ma
     )
 
 
-def _check_credentials(entry: Entry, provider: ProviderTable, reader: Reader) -> None:
+def _check_credentials(entry: Entry, provider: ProviderTable, reader: ConfigReader) -> None:
     for path, headers in _header_tables(entry, provider):
         for name in headers:
             if rules.is_credential(name, provider.kind):
@@ -258,7 +258,7 @@ def _check_credentials(entry: Entry, provider: ProviderTable, reader: Reader) ->
                 _once(reader, child(path, name), text)
 
 
-def _headers(entry: Entry, provider: ProviderTable, reader: Reader) -> tuple[tuple[str, str], ...]:
+def _headers(entry: Entry, provider: ProviderTable, reader: ConfigReader) -> tuple[tuple[str, str], ...]:
     """The provider's, then the endpoint's in their place: HTTP does not tell upper from lower case in names."""
     merged: dict[str, tuple[str, str]] = {}
     for path, headers in _header_tables(entry, provider):
@@ -271,7 +271,7 @@ def _headers(entry: Entry, provider: ProviderTable, reader: Reader) -> tuple[tup
     return tuple(merged.values())
 
 
-def _once(reader: Reader, path: str, text: str) -> None:
+def _once(reader: ConfigReader, path: str, text: str) -> None:
     """A provider's problem is met again with each of its endpoints."""
     if (path, text) not in reader.problems:
         reader.problem(path, text)
@@ -286,12 +286,12 @@ def _price(price: PriceTable | None) -> Price | None:
     return Price(input=price.input, output=price.output, cached=price.cached) if price else None
 
 
-def _warnings(file: File, names: Names) -> Iterator[str]:
+def _warnings(file: FileTable, names: Names) -> Iterator[str]:
     yield from _open_door(file.server, locked=bool(file.auth.keys))
     yield from _likely_kinds(file.providers, names)
 
 
-def _open_door(server: Server, *, locked: bool) -> Iterator[str]:
+def _open_door(server: ServerTable, *, locked: bool) -> Iterator[str]:
     if not locked and not rules.is_loopback(server.host):
         yield (
             "server.host: other machines can reach this address and [auth] keys is empty, so ANYONE who reaches it can use your "

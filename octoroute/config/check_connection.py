@@ -9,12 +9,12 @@ import msgspec
 
 from octoroute.config import rules
 from octoroute.config.environment import child
-from octoroute.config.reader import Reader
-from octoroute.config.schema import EndpointTable, File, ProviderTable, TlsTable
+from octoroute.config.reader import ConfigReader
+from octoroute.config.schema import EndpointTable, FileTable, ProviderTable, TlsTable
 from octoroute.domain.endpoint import Endpoint, Tls
 
 
-def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, reader: Reader) -> Tls | None:
+def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, reader: ConfigReader) -> Tls | None:
     """The endpoint's own, or its provider's; None when nothing is said."""
     own = table.tls != TlsTable()
     said = table.tls if own else provider.tls
@@ -40,7 +40,7 @@ def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, r
     return msgspec.structs.replace(found, version=trust.version(found))
 
 
-def check(file: File, endpoints: Iterable[Endpoint], reader: Reader) -> None:
+def check(file: FileTable, endpoints: Iterable[Endpoint], reader: ConfigReader) -> None:
     """Once for each provider that is in use."""
     forwarding: dict[str, Endpoint] = {}
     proxied: set[str] = set()
@@ -73,6 +73,6 @@ def _origin(endpoint: Endpoint) -> tuple[str, str]:
     return url.scheme, url.netloc
 
 
-def _once(reader: Reader, path: str, text: str) -> None:
+def _once(reader: ConfigReader, path: str, text: str) -> None:
     if not reader.wrong(path):
         reader.problem(path, text)

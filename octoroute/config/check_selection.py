@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from octoroute.config.environment import child
-from octoroute.config.reader import Reader, nearest
-from octoroute.config.schema import File, RuleTable, Selection
+from octoroute.config.reader import ConfigReader, nearest
+from octoroute.config.schema import FileTable, RuleTable, SelectionTable
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
 
 ACTIONS = ("tier", "endpoint", "provider", "reject")
 
 
-def check_selection(file: File, built: Sequence[tuple[str, Endpoint]], reader: Reader) -> None:
+def check_selection(file: FileTable, built: Sequence[tuple[str, Endpoint]], reader: ConfigReader) -> None:
     selection = file.selection
-    if selection.order != "endpoint" and selection.policy != Selection().policy:
+    if selection.order != "endpoint" and selection.policy != SelectionTable().policy:
         reader.problem(
             "selection.policy",
             f'"{selection.policy}" has no say when selection.order is "{selection.order}", which orders all endpoints itself; '
@@ -29,7 +29,7 @@ def check_selection(file: File, built: Sequence[tuple[str, Endpoint]], reader: R
         _check_rule(rule, path, endpoints, reader)
 
 
-def _check_rule(rule: RuleTable, path: str, endpoints: Sequence[Endpoint], reader: Reader) -> None:
+def _check_rule(rule: RuleTable, path: str, endpoints: Sequence[Endpoint], reader: ConfigReader) -> None:
     actions = [name for name in ACTIONS if getattr(rule, name) is not None]
     if len(actions) > 1:
         reader.problem(path, f"has {' and '.join(actions)}, and can do only one of them; remove the others")
@@ -48,7 +48,7 @@ def _check_rule(rule: RuleTable, path: str, endpoints: Sequence[Endpoint], reade
         reader.problem(child(path, "tier"), f'"{rule.tier}" has no endpoint; add one, or choose another tier')
 
 
-def _check_target(name: str | None, path: str, known: Iterable[str], what: str, reader: Reader) -> None:
+def _check_target(name: str | None, path: str, known: Iterable[str], what: str, reader: ConfigReader) -> None:
     known = list(dict.fromkeys(known))
     if name is None or name in known or not known or reader.wrong("models"):
         return

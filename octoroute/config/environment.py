@@ -108,7 +108,7 @@ def child(path: str, key: object) -> str:
     return f"{path}.{shown}" if path else shown
 
 
-class Substituted(msgspec.Struct, frozen=True):
+class SubstitutionResult(msgspec.Struct, frozen=True):
     tree: object
     written: Mapping[str, str]
     """By path, the text as the file has it, for every value that a `${…}` had a part in."""
@@ -118,9 +118,9 @@ class Substituted(msgspec.Struct, frozen=True):
     """By path, the variable that is not set; each is a problem too."""
 
 
-def substitute(tree: object, env: Mapping[str, str]) -> Substituted:
+def substitute(tree: object, env: Mapping[str, str]) -> SubstitutionResult:
     work = _Substitution(env)
-    return Substituted(work.value(tree, ""), work.written, tuple(work.problems), work.unset)
+    return SubstitutionResult(work.value(tree, ""), work.written, tuple(work.problems), work.unset)
 
 
 class _Substitution:

@@ -12,10 +12,10 @@ import msgspec
 from octoroute.config.assemble import assemble
 from octoroute.config.environment import child, references, substitute
 from octoroute.config.formats import parse
-from octoroute.config.importers import Imported, legacy
+from octoroute.config.importers import ImportResult, legacy
 from octoroute.config.importers.providers_json import convert, is_providers_json
-from octoroute.config.reader import Reader, kind
-from octoroute.config.schema import Config, File, Names
+from octoroute.config.reader import ConfigReader, kind
+from octoroute.config.schema import Config, FileTable, Names
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.model import load as load_artefact
 from octoroute.upstream.providers import KINDS, plugins
@@ -48,7 +48,7 @@ def loads(text: str, path: Path, env: Mapping[str, str], names: Names | None = N
         return _build(parse(text, path), env, str(path), names or Names())
 
 
-def imported(path: Path, env: Mapping[str, str], cwd: Path, names: Names | None = None) -> Imported:
+def imported(path: Path, env: Mapping[str, str], cwd: Path, names: Names | None = None) -> ImportResult:
     """The tree of a file as our schema has it, references and all, to be written anew. A variable need not be set.
 
     Raises ConfigError as `load` does.
@@ -58,7 +58,7 @@ def imported(path: Path, env: Mapping[str, str], cwd: Path, names: Names | None 
     text = _read(found, cwd)
     with _inside(str(found)):
         tree = _top(parse(text, found), str(found))
-        given = _translated(tree, env, names, writing=True) if is_providers_json(tree) else Imported(tree=_text_keys(tree))
+        given = _translated(tree, env, names, writing=True) if is_providers_json(tree) else ImportResult(tree=_text_keys(tree))
         _check(given, env, str(found), names, writing=True)
         return given
 
@@ -109,7 +109,7 @@ def _read(path: Path, cwd: Path) -> str:
 def _build(parsed: object, env: Mapping[str, str], source: str, names: Names) -> Config:
     tree = _top(parsed, source)
     if not is_providers_json(tree):
-        return _check(Imported(tree=_text_keys(tree), warnings=_beside(tree, env, legacy.MODELS)), env, source, names)
+        return _check(ImportResult(tree=_text_keys(tree), warnings=_beside(tree, env, legacy.MODELS)), env, source, names)
     given = _translated(tree, env, names)
     if given.usable:
         warnings = (*given.warnings, *_beside(tree, env, None))
@@ -130,7 +130,7 @@ def _of_the_environment(env: Mapping[str, str], names: Names) -> Config:
         return _check(given, env, ENVIRONMENT, names)
 
 
-def _translated(tree: Mapping[object, object], env: Mapping[str, str], names: Names, *, writing: bool = False) -> Imported:
+def _translated(tree: Mapping[object, object], env: Mapping[str, str], names: Names, *, writing: bool = False) -> ImportResult:
     """With what the process was told beside the file, for a providers.json has no place for it."""
     beside = legacy.listening(env, names)
     try:
@@ -164,14 +164,14 @@ def _text_keys(tree: Mapping[object, object]) -> dict[str, object]:
     return {str(name): value for name, value in tree.items()}
 
 
-def _check(given: Imported, env: Mapping[str, str], source: str, names: Names, *, writing: bool = False) -> Config:
+def _check(given: ImportResult, env: Mapping[str, str], source: str, names: Names, *, writing: bool = False) -> Config:
     try:
         substituted = substitute(given.tree, env)
     except RecursionError:
         raise ConfigError([f"{source}: is nested too deeply, or within itself; write it flat"]) from None
-    reader = Reader(names, substituted.written)
+    reader = ConfigReader(names, substituted.written)
     unset = {path for path, _ in substituted.problems}
-    config = assemble(reader.table(File, substituted.tree, ""), reader, names, source)
+    config = assemble(reader.table(FileTable, substituted.tree, ""), reader, names, source)
     forgiven = {
         path
         for path in substituted.unset
@@ -194,7 +194,7 @@ def _check(given: Imported, env: Mapping[str, str], source: str, names: Names, *
 def _load_plugins(config: Config) -> None:
     """Those that are used. Raises ConfigError for one that cannot be."""
     used = {endpoint.kind for endpoint in (*config.endpoints, *config.embedding)} - set(KINDS)
-    installed = {plugin.kind for plugin in plugins.found()} if used else set[str]()
+    installed = {plugin.kind for plugin in plugins.plugin_entries()} if used else set[str]()
     for kind_ in sorted(used & installed):
         plugins.load(kind_)
 

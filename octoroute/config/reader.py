@@ -46,11 +46,11 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return by_fold[close[0]] if close else None
 
 
-class Wrong(Exception):
+class InvalidValue(Exception):
     """Never leaves this file."""
 
 
-class Reader:
+class ConfigReader:
     def __init__(self, names: Names, written: Mapping[str, str]) -> None:
         self._names = names
         self.written = written
@@ -95,7 +95,7 @@ class Reader:
                 continue
             try:
                 read[name] = self._value(field.hint, field.key, given[name], here)
-            except Wrong as wrong:
+            except InvalidValue as wrong:
                 self.problem(here, str(wrong))
         return table(**read)
 
@@ -129,19 +129,19 @@ class Reader:
     def _list(self, element: object, key: Key, value: object, path: str) -> tuple[object, ...]:
         if not isinstance(value, list):
             remedy = f"write [[{path}]]" if _is(element, Table) else "put it in [ ]"
-            raise Wrong(f"must be a list, got {kind(value)}; {remedy}")
+            raise InvalidValue(f"must be a list, got {kind(value)}; {remedy}")
         read: list[object] = []
         for index, item in enumerate(cast("list[object]", value)):
             here = child(path, index)
             try:
                 read.append(self._value(element, key, item, here))
-            except Wrong as wrong:
+            except InvalidValue as wrong:
                 self.problem(here, str(wrong))
         return tuple(read)
 
     def _names_of_the_user(self, element: object, key: Key, value: object, path: str) -> dict[str, object]:
         if not isinstance(value, Mapping):
-            raise Wrong(f"must be a table, got {kind(value)}; write it as [{path}]")
+            raise InvalidValue(f"must be a table, got {kind(value)}; write it as [{path}]")
         read: dict[str, object] = {}
         for name, item in cast("Mapping[object, object]", value).items():
             here = child(path, str(name))
@@ -151,7 +151,7 @@ class Reader:
                 continue
             try:
                 read[str(name)] = self._value(element, key, item, here)
-            except Wrong as wrong:
+            except InvalidValue as wrong:
                 self.problem(here, str(wrong))
         return read
 
@@ -160,7 +160,7 @@ class Reader:
             return value
         if path in self.written and isinstance(value, str) and value.strip().lower() in {"true", "false"}:
             return value.strip().lower() == "true"
-        raise Wrong(f"must be true or false, got {self.show(path, value)}; write it without quotes")
+        raise InvalidValue(f"must be true or false, got {self.show(path, value)}; write it without quotes")
 
     def _number(self, hint: type[int | float], key: Key, value: object, path: str) -> int | float:
         whole = hint is int
@@ -170,21 +170,23 @@ class Reader:
                 value = hint(text)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             remedy = "write it without quotes" if isinstance(value, str) else f"write it like {like(key, whole=whole)}"
-            raise Wrong(f"must be {'a whole number' if whole else 'a number'}, got {self.show(path, value)}; {remedy}")
+            raise InvalidValue(f"must be {'a whole number' if whole else 'a number'}, got {self.show(path, value)}; {remedy}")
         if isinstance(value, float) and not math.isfinite(value):
-            raise Wrong(f"must be a finite number, got {self.show(path, value)}; write it like {like(key, whole=whole)}")
+            raise InvalidValue(f"must be a finite number, got {self.show(path, value)}; write it like {like(key, whole=whole)}")
         if not _inside(key, value):
             number = "a positive number" if key.above == 0 else "a number"
-            raise Wrong(f"must be {bounds(key)}, got {self.show(path, value)}; use {number} such as {like(key, whole=whole)}")
+            raise InvalidValue(
+                f"must be {bounds(key)}, got {self.show(path, value)}; use {number} such as {like(key, whole=whole)}"
+            )
         return hint(value)
 
     def _text(self, key: Key, value: object, path: str, *, secret: bool) -> str:
         hidden = secret or key.secret
         if not isinstance(value, str):
-            raise Wrong(f"must be a text, got {kind(value) if hidden else self.show(path, value)}; put it in quotes")
+            raise InvalidValue(f"must be a text, got {kind(value) if hidden else self.show(path, value)}; put it in quotes")
         wrong = key.check(value) if key.check else None
         if wrong:
-            raise Wrong(wrong)
+            raise InvalidValue(wrong)
         return value
 
     def _choice(self, known: Sequence[str], key: Key, text: str, path: str) -> str:
@@ -192,10 +194,10 @@ class Reader:
         if word in known:
             return word
         if path not in self.written and word in key.retired:
-            raise Wrong(f"{self.show(path, text)} {key.retired[word]}; use one of {', '.join(known)}")
+            raise InvalidValue(f"{self.show(path, text)} {key.retired[word]}; use one of {', '.join(known)}")
         close = nearest(text, known)
         remedy = f'did you mean "{close}"?' if close else "use one of those, in lower case"
-        raise Wrong(f"must be one of {', '.join(known)} (in lower case), got {self.show(path, text)}; {remedy}")
+        raise InvalidValue(f"must be one of {', '.join(known)} (in lower case), got {self.show(path, text)}; {remedy}")
 
 
 def _is(hint: object, base: type) -> bool:

@@ -83,7 +83,7 @@ def fields(table: type[Table]) -> tuple[Field, ...]:
     return tuple(found)
 
 
-class Server(Table, frozen=True, kw_only=True):
+class ServerTable(Table, frozen=True, kw_only=True):
     """Where the gateway listens, and the limits of one request."""
 
     host: Annotated[
@@ -252,7 +252,7 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     tls: Annotated[TlsTable, Key("whom it must prove to be, instead of the provider's; see tls")] = TlsTable()
 
 
-class Models(Table, frozen=True, kw_only=True):
+class ModelsTable(Table, frozen=True, kw_only=True):
     """The endpoints of each tier. A tier without one falls to the next bigger tier, then to the next smaller."""
 
     fast: Annotated[tuple[EndpointTable, ...], Key("small and cheap")] = ()
@@ -261,7 +261,7 @@ class Models(Table, frozen=True, kw_only=True):
     embedding: Annotated[tuple[EndpointTable, ...], Key("for /v1/embeddings")] = ()
 
 
-class TierDescriptions(Table, frozen=True, kw_only=True):
+class TierDescriptionsTable(Table, frozen=True, kw_only=True):
     """What each tier is for, told to the router model."""
 
     fast: Annotated[str, Key("short text", check=rules.description)] = (
@@ -275,7 +275,7 @@ class TierDescriptions(Table, frozen=True, kw_only=True):
     )
 
 
-class RouterTimeouts(Table, frozen=True, kw_only=True):
+class RouterTimeoutsTable(Table, frozen=True, kw_only=True):
     """Seconds that the routing question may take, by the tier that answers it."""
 
     fast: Annotated[float, Key("seconds", above=0, high=3600)] = 10.0
@@ -338,7 +338,7 @@ class RuleTable(Table, frozen=True, kw_only=True):
     policy: Annotated[str | None, Key("instead of selection.policy and order", names="policies", example='"sticky"')] = None
 
 
-class Shares(Table, frozen=True, kw_only=True):
+class SharesTable(Table, frozen=True, kw_only=True):
     """Of the traffic for `auto`, per tier; they add up to 1."""
 
     fast: Annotated[float, Key("share", low=0, high=1)] = 0.0
@@ -346,14 +346,14 @@ class Shares(Table, frozen=True, kw_only=True):
     deep: Annotated[float, Key("share", low=0, high=1)] = 0.0
 
 
-class LearnedThresholds(Table, frozen=True, kw_only=True):
+class ThresholdsTable(Table, frozen=True, kw_only=True):
     """The difficulty from which a request goes to a tier; below `balanced` it goes to fast."""
 
     balanced: Annotated[float, Key("difficulty", low=0, high=1, required=True)] = 0.0
     deep: Annotated[float, Key("difficulty", low=0, high=1, required=True)] = 1.0
 
 
-class Learned(Table, frozen=True, kw_only=True):
+class LearnedTable(Table, frozen=True, kw_only=True):
     """For the strategies learned and cascade: from a difficulty to a tier. Give at most one of shares, thresholds, and quality."""
 
     artefact: Annotated[
@@ -361,14 +361,14 @@ class Learned(Table, frozen=True, kw_only=True):
         Key("a file that `octoroute train` has written; the shipped one when not said", check=rules.label, example='"router.json"'),
     ] = None
     shares: Annotated[
-        Shares | None,
+        SharesTable | None,
         Key(
             "how much of everyday traffic each tier gets; fast 0.5, balanced 0.35, deep 0.15 when nothing is said",
             example="{ fast = 0.5, balanced = 0.35, deep = 0.15 }",
         ),
     ] = None
     thresholds: Annotated[
-        LearnedThresholds | None,
+        ThresholdsTable | None,
         Key("instead of shares, as `octoroute calibrate` prints them", example="{ balanced = 0.31, deep = 0.66 }"),
     ] = None
     quality: Annotated[
@@ -390,7 +390,7 @@ class Learned(Table, frozen=True, kw_only=True):
     ] = 0.0
 
 
-class Cascade(Table, frozen=True, kw_only=True):
+class CascadeTable(Table, frozen=True, kw_only=True):
     """For the strategy cascade: a cheap answer is checked before it is passed on, and a bigger tier asked when it will not do."""
 
     tier: Annotated[Tier, Key("asked first")] = Tier.FAST
@@ -401,7 +401,7 @@ class Cascade(Table, frozen=True, kw_only=True):
     hold_characters: Annotated[int, Key("how much of a streamed answer is held back to be checked", low=0, high=1000000)] = 20000
 
 
-class Sticky(Table, frozen=True, kw_only=True):
+class StickyTable(Table, frozen=True, kw_only=True):
     """A conversation keeps its tier while a change would cost more than it gains. Not for decisions by rule, or by the client."""
 
     enabled: Annotated[bool, Key("true or false")] = True
@@ -414,7 +414,7 @@ class Sticky(Table, frozen=True, kw_only=True):
     ] = 3
 
 
-class Shadow(Table, frozen=True, kw_only=True):
+class ShadowTable(Table, frozen=True, kw_only=True):
     """Asks the other tiers the same question after the client has its answer, and keeps who was right: never text."""
 
     share: Annotated[float, Key("of the requests for `auto`; 0 turns it off", low=0, high=1)] = 0.0
@@ -426,7 +426,7 @@ class Shadow(Table, frozen=True, kw_only=True):
     path: Annotated[str, Key("a file of one JSON object a line, which is appended to", check=rules.label)] = "shadow.ndjson"
 
 
-class Routing(Table, frozen=True, kw_only=True):
+class RoutingTable(Table, frozen=True, kw_only=True):
     """Who decides the tier of a request for `auto`."""
 
     strategy: Annotated[
@@ -444,18 +444,18 @@ class Routing(Table, frozen=True, kw_only=True):
     claude_aliases: Annotated[
         bool, Key("list claude-octoroute-auto, -fast, -balanced, -deep to Anthropic clients, so that Claude Code offers them")
     ] = False
-    tiers: Annotated[TierDescriptions, Key("what each tier is for")] = TierDescriptions()
-    router_timeouts: Annotated[RouterTimeouts, Key("time limits of the routing question")] = RouterTimeouts()
+    tiers: Annotated[TierDescriptionsTable, Key("what each tier is for")] = TierDescriptionsTable()
+    router_timeouts: Annotated[RouterTimeoutsTable, Key("time limits of the routing question")] = RouterTimeoutsTable()
     allow_provider_prefix: Annotated[
         bool, Key("clients may choose the provider, as `PROVIDER/MODEL` or with the header x-octoroute-provider")
     ] = True
     rules: Annotated[
         tuple[RuleTable, ...], Key("[[routing.rules]]: before anything else decides, in order; the first that applies wins")
     ] = ()
-    learned: Annotated[Learned, Key("the learned score")] = Learned()
-    cascade: Annotated[Cascade, Key("the checks of a cheap answer")] = Cascade()
-    sticky: Annotated[Sticky, Key("conversations keep their tier")] = Sticky()
-    shadow: Annotated[Shadow, Key("labels from one's own traffic")] = Shadow()
+    learned: Annotated[LearnedTable, Key("the learned score")] = LearnedTable()
+    cascade: Annotated[CascadeTable, Key("the checks of a cheap answer")] = CascadeTable()
+    sticky: Annotated[StickyTable, Key("conversations keep their tier")] = StickyTable()
+    shadow: Annotated[ShadowTable, Key("labels from one's own traffic")] = ShadowTable()
 
     @property
     def learned_options(self) -> Options:
@@ -485,7 +485,7 @@ class Routing(Table, frozen=True, kw_only=True):
         return StickyOptions(
             enabled=table.enabled,
             ttl_s=table.ttl_seconds,
-            most=table.max_conversations,
+            max_conversations=table.max_conversations,
             climb_after_failures=table.climb_after_failures,
         )
 
@@ -499,7 +499,7 @@ class Routing(Table, frozen=True, kw_only=True):
         return {Tier.FAST: limits.fast, Tier.BALANCED: limits.balanced, Tier.DEEP: limits.deep}[self.router_tier]
 
 
-class Selection(Table, frozen=True, kw_only=True):
+class SelectionTable(Table, frozen=True, kw_only=True):
     """Which endpoint of a tier is asked first."""
 
     policy: Annotated[str, Key("inside one priority", names="policies")] = "weighted"
@@ -519,7 +519,7 @@ class Selection(Table, frozen=True, kw_only=True):
     ] = None
 
 
-class Retry(Table, frozen=True, kw_only=True):
+class RetryTable(Table, frozen=True, kw_only=True):
     """What happens when an endpoint fails before its answer has begun."""
 
     max_attempts: Annotated[
@@ -531,14 +531,14 @@ class Retry(Table, frozen=True, kw_only=True):
     )
 
 
-class Queue(Table, frozen=True, kw_only=True):
+class QueueTable(Table, frozen=True, kw_only=True):
     """Where requests wait when everything that could answer them is full: first come first served, clients in turn."""
 
     max_waiting: Annotated[int, Key("requests that may wait; 0 turns the queue off", low=0, high=1000000)] = 0
     max_wait_seconds: Annotated[float, Key("after that 429 with retry-after", above=0, high=3600)] = 30.0
 
 
-class Health(Table, frozen=True, kw_only=True):
+class HealthTable(Table, frozen=True, kw_only=True):
     """When an endpoint is left alone, and how it comes back."""
 
     interval_seconds: Annotated[
@@ -548,7 +548,7 @@ class Health(Table, frozen=True, kw_only=True):
     recovery_seconds: Annotated[float, Key("before an open endpoint gets one trial request", above=0, high=86400)] = 30.0
 
 
-class Timeouts(Table, frozen=True, kw_only=True):
+class TimeoutsTable(Table, frozen=True, kw_only=True):
     """request_timeout_seconds by tier. A whole answer must be there in time too, which a slow local model may need minutes for."""
 
     fast: Annotated[float | None, Key("seconds", low=1, high=3600, example="15")] = None
@@ -556,7 +556,7 @@ class Timeouts(Table, frozen=True, kw_only=True):
     deep: Annotated[float | None, Key("seconds", low=1, high=3600, example="60")] = None
 
 
-class Context(Table, frozen=True, kw_only=True):
+class ContextTable(Table, frozen=True, kw_only=True):
     """What happens to a prompt that is too long for every endpoint's context_window, and how full windows are reported."""
 
     policy: Annotated[
@@ -577,7 +577,7 @@ class Context(Table, frozen=True, kw_only=True):
     ] = "headers"
 
 
-class Auth(Table, frozen=True, kw_only=True):
+class AuthTable(Table, frozen=True, kw_only=True):
     """Who may use the gateway."""
 
     keys: Annotated[
@@ -598,7 +598,7 @@ class Auth(Table, frozen=True, kw_only=True):
     ] = ()
 
 
-class Cache(Table, frozen=True, kw_only=True):
+class CacheTable(Table, frozen=True, kw_only=True):
     """Answers kept in memory, for the same question asked again. Off, it costs nothing."""
 
     enabled: Annotated[bool, Key("keep whole answers to questions with temperature 0, or with `x-octoroute-cache: use`")] = False
@@ -612,7 +612,7 @@ class Cache(Table, frozen=True, kw_only=True):
     ] = "key"
 
 
-class Observability(Table, frozen=True, kw_only=True):
+class ObservabilityTable(Table, frozen=True, kw_only=True):
     """What is logged, and how."""
 
     log_level: Annotated[Literal["trace", "debug", "info", "warn", "error"], Key("prompts never appear above debug", fold=True)] = (
@@ -621,7 +621,7 @@ class Observability(Table, frozen=True, kw_only=True):
     log_format: Annotated[Literal["auto", "console", "json"], Key("auto is console on a terminal, else json")] = "auto"
 
 
-class TrafficLog(Table, frozen=True, kw_only=True):
+class TrafficLogTable(Table, frozen=True, kw_only=True):
     """Every request with its answer, a line of JSON each, in files of their own; keys are left out, prompts are not."""
 
     enabled: Annotated[bool, Key("true writes them")] = False
@@ -639,7 +639,7 @@ class TrafficLog(Table, frozen=True, kw_only=True):
     ] = ()
 
 
-class Rotation(Table, frozen=True, kw_only=True):
+class RotationTable(Table, frozen=True, kw_only=True):
     """When a log file is put aside as NAME.YYYYMMDD_HHMMSS.ndjson, and how long it is kept."""
 
     enabled: Annotated[bool, Key("false lets the file grow")] = True
@@ -651,53 +651,53 @@ class Rotation(Table, frozen=True, kw_only=True):
     cleanup_interval_hours: Annotated[float, Key("between two cleanups", above=0, high=8760)] = 24.0
 
 
-class Logging(Table, frozen=True, kw_only=True):
+class LoggingTable(Table, frozen=True, kw_only=True):
     """Logs in files. The log on standard output is [observability]'s."""
 
-    traffic: Annotated[TrafficLog, Key("requests and answers")] = TrafficLog()
-    rotation: Annotated[Rotation, Key("of the files")] = Rotation()
+    traffic: Annotated[TrafficLogTable, Key("requests and answers")] = TrafficLogTable()
+    rotation: Annotated[RotationTable, Key("of the files")] = RotationTable()
 
 
-class File(Table, frozen=True, kw_only=True):
+class FileTable(Table, frozen=True, kw_only=True):
     """A whole configuration file."""
 
-    server: Annotated[Server, Key("")] = Server()
+    server: Annotated[ServerTable, Key("")] = ServerTable()
     providers: Annotated[Mapping[str, ProviderTable], Key("", check_name=rules.label)] = {}
-    models: Annotated[Models, Key("")] = Models()
-    routing: Annotated[Routing, Key("")] = Routing()
-    selection: Annotated[Selection, Key("")] = Selection()
-    retry: Annotated[Retry, Key("")] = Retry()
-    queue: Annotated[Queue, Key("")] = Queue()
-    health: Annotated[Health, Key("")] = Health()
-    timeouts: Annotated[Timeouts, Key("")] = Timeouts()
-    context: Annotated[Context, Key("")] = Context()
-    auth: Annotated[Auth, Key("")] = Auth()
-    cache: Annotated[Cache, Key("")] = Cache()
-    observability: Annotated[Observability, Key("")] = Observability()
-    logging: Annotated[Logging, Key("")] = Logging()
+    models: Annotated[ModelsTable, Key("")] = ModelsTable()
+    routing: Annotated[RoutingTable, Key("")] = RoutingTable()
+    selection: Annotated[SelectionTable, Key("")] = SelectionTable()
+    retry: Annotated[RetryTable, Key("")] = RetryTable()
+    queue: Annotated[QueueTable, Key("")] = QueueTable()
+    health: Annotated[HealthTable, Key("")] = HealthTable()
+    timeouts: Annotated[TimeoutsTable, Key("")] = TimeoutsTable()
+    context: Annotated[ContextTable, Key("")] = ContextTable()
+    auth: Annotated[AuthTable, Key("")] = AuthTable()
+    cache: Annotated[CacheTable, Key("")] = CacheTable()
+    observability: Annotated[ObservabilityTable, Key("")] = ObservabilityTable()
+    logging: Annotated[LoggingTable, Key("")] = LoggingTable()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What the gateway runs on. Endpoints stand in tier order, fast first, and in file order inside a tier."""
 
-    server: Server = Server()
+    server: ServerTable = ServerTable()
     endpoints: tuple[Endpoint, ...] = ()
     embedding: tuple[Endpoint, ...] = ()
     limits: Mapping[str, ProviderLimits] = {}
     """By provider; only those that have a limit."""
-    routing: Routing = Routing()
-    selection: Selection = Selection()
-    retry: Retry = Retry()
-    queue: Queue = Queue()
-    health: Health = Health()
-    context: Context = Context()
-    auth: Auth = Auth()
-    cache: Cache = Cache()
-    observability: Observability = Observability()
-    logging: Logging = Logging()
+    routing: RoutingTable = RoutingTable()
+    selection: SelectionTable = SelectionTable()
+    retry: RetryTable = RetryTable()
+    queue: QueueTable = QueueTable()
+    health: HealthTable = HealthTable()
+    context: ContextTable = ContextTable()
+    auth: AuthTable = AuthTable()
+    cache: CacheTable = CacheTable()
+    observability: ObservabilityTable = ObservabilityTable()
+    logging: LoggingTable = LoggingTable()
     source: str = ""
     warnings: tuple[str, ...] = ()
-    file: File = File()
+    file: FileTable = FileTable()
     """The same as the file has it, defaults filled in."""
     written: Mapping[str, str] = {}
     """By path, the text in the file for each value that the environment had a part in."""

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 
 from octoroute.dialects.anthropic.inbound import AnthropicInbound
 from octoroute.dialects.anthropic.outbound import AnthropicOutbound
-from octoroute.dialects.base import Inbound, Interpreter, Outbound
-from octoroute.dialects.chat import Simple
+from octoroute.dialects.base import ApiAdapter, Inbound, Outbound
+from octoroute.dialects.chat import ChatInbound
 from octoroute.dialects.gemini.embeddings import GeminiEmbeddings
 from octoroute.dialects.gemini.outbound import GeminiOutbound
-from octoroute.dialects.internal import Routing
+from octoroute.dialects.internal import InternalInbound
 from octoroute.dialects.openai.completions import CompletionsInbound
 from octoroute.dialects.openai.embeddings import EmbeddingsInbound
 from octoroute.dialects.openai.inbound import OpenAIInbound
@@ -24,7 +24,8 @@ from octoroute.dialects.responses.inbound import ResponsesInbound
 def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:
     """`wall`: seconds since the epoch, for answers that carry a date."""
     return {
-        dialect.name: dialect for dialect in (OpenAIInbound(wall), ResponsesInbound(wall), AnthropicInbound(), Simple(), Routing())
+        dialect.name: dialect
+        for dialect in (OpenAIInbound(wall), ResponsesInbound(wall), AnthropicInbound(), ChatInbound(), InternalInbound())
     }
 
 
@@ -37,5 +38,5 @@ def interfaces(wall: Callable[[], float]) -> Mapping[str, Inbound]:
     return {dialect.api: dialect for dialect in (CompletionsInbound(wall), EmbeddingsInbound(wall))}
 
 
-INTERPRETERS: Mapping[tuple[str, str], Interpreter] = {("embeddings", "gemini"): GeminiEmbeddings()}
+ADAPTERS: Mapping[tuple[str, str], ApiAdapter] = {("embeddings", "gemini"): GeminiEmbeddings()}
 """By `Request.api` and the endpoint's dialect. Where there is none, such a request stays with endpoints of its own dialect."""

@@ -50,11 +50,11 @@ class Progress:
         """Characters of text, thinking, and arguments; from them usage is estimated when nobody counted."""
 
     @property
-    def has_spoken(self) -> bool:
+    def has_content(self) -> bool:
         """There is no more to wait for before passing its beginning on."""
         return self.finished or self.output_chars > 0 or self.failure is not None
 
-    def saw(self, events: Iterable[Event]) -> None:
+    def observe(self, events: Iterable[Event]) -> None:
         """Take note of decoded events (the translating relay)."""
         for event in events:
             match event:
@@ -76,7 +76,7 @@ class Progress:
                     self.started = True
 
 
-class Tap(Protocol):
+class UsageTap(Protocol):
     """Reads the endpoint's own bytes as they are passed on, and notes it in `progress`."""
 
     progress: Progress
@@ -85,7 +85,7 @@ class Tap(Protocol):
         """Complete SSE frames. Raises Broke when they are not this format at all."""
         ...
 
-    def whole(self, body: bytes) -> None:
+    def feed_body(self, body: bytes) -> None:
         """A whole answer. Raises Broke when it is none."""
         ...
 
@@ -121,7 +121,7 @@ class Inbound(Protocol):
         """Raises BadRequest naming the field. Reads what the gateway needs, facts included, and nothing more."""
         ...
 
-    def patched(self, request: Request, model: str) -> bytes:
+    def with_model(self, request: Request, model: str) -> bytes:
         """The client's bytes with `model` replaced and our own `octoroute` object removed."""
         ...
 
@@ -129,7 +129,7 @@ class Inbound(Protocol):
         """The messages, to be cut when they do not fit; None: there are none to cut."""
         ...
 
-    def unsigned(self, request: Request) -> Request | None:
+    def strip_signed_thinking(self, request: Request) -> Request | None:
         """Without thinking that its own dialect's servers would verify; None when the client forbids to take it out."""
         ...
 
@@ -139,7 +139,7 @@ class Inbound(Protocol):
 
     def encoder(self, request: Request) -> Encoder: ...
 
-    def whole(self, request: Request, events: Sequence[Event]) -> bytes:
+    def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:
         """A whole answer's body."""
         ...
 
@@ -156,18 +156,18 @@ class Inbound(Protocol):
         ...
 
 
-class Interpreter(Protocol):
+class ApiAdapter(Protocol):
     """An interface other than chat, told to endpoints whose format has another one for it. Whole answers only."""
 
-    def unsayable(self, request: Request) -> str | None:
+    def unsupported(self, request: Request) -> str | None:
         """Why such an endpoint cannot be asked that, or None."""
         ...
 
-    def write(self, request: Request, endpoint: Endpoint, notes: list[str]) -> bytes:
+    def encode_request(self, request: Request, endpoint: Endpoint, notes: list[str]) -> bytes:
         """The endpoint's body; `notes` as in `Outbound.write`. Raises BadRequest."""
         ...
 
-    def read(self, request: Request, answer: bytes) -> tuple[bytes, Usage | None]:
+    def decode_response(self, request: Request, answer: bytes) -> tuple[bytes, Usage | None]:
         """The endpoint's answer in the client's dialect, and its usage. Raises Broke."""
         ...
 
@@ -175,18 +175,20 @@ class Interpreter(Protocol):
 class Outbound(Protocol):
     name: str
 
-    def write(self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None) -> bytes:
+    def encode_request(
+        self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None
+    ) -> bytes:
         """The request's body. Raises BadRequest for what this format cannot say (`unsayable` asked beforehand).
 
         `notes` collects what the endpoint will not see though the client said it: words for a warning header.
         """
         ...
 
-    def unsayable(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
+    def unsupported(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
         """Why this endpoint cannot be asked that, or None."""
         ...
 
-    def tap(self) -> Tap: ...
+    def tap(self) -> UsageTap: ...
 
     def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
         """For `endpoint`'s answer to what `write` made of `conversation`: tool names are told back as the client wrote them,
@@ -194,7 +196,7 @@ class Outbound(Protocol):
         """
         ...
 
-    def decode_whole(
+    def decode_response(
         self, body: bytes, conversation: Conversation | None = None, endpoint: Endpoint | None = None
     ) -> Sequence[Event]:
         """As `decoder`. Raises Broke when it is no answer, another UpstreamError when it is an error in an answer's place."""

@@ -8,7 +8,7 @@ import msgspec
 
 from octoroute.dialects.base import Encoder
 from octoroute.dialects.openai.errors import error_event, write_error
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.facts import FactsBuilder, Hints
 from octoroute.domain.conversation import Conversation, Role, Text, Turn
 from octoroute.domain.endpoint import Endpoint
@@ -24,12 +24,12 @@ _IMPORTANCE = msgspec.json.Decoder(Importance | None)
 _TASK = msgspec.json.Decoder(Task | None)
 
 
-class Simple:
+class ChatInbound:
     name = "simple"
     keep_alive = b""
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
-        parsed = Body.parse(body)
+        parsed = RequestBody.parse(body)
         message = parsed.decode("message", _MESSAGE)
         if message is None:
             raise BadRequest("message: is missing; send the question as a string", param="message")
@@ -52,13 +52,13 @@ class Simple:
             headers=headers,
         )
 
-    def patched(self, request: Request, model: str) -> bytes:
+    def with_model(self, request: Request, model: str) -> bytes:
         raise NotImplementedError("no endpoint speaks this dialect")
 
     def history(self, request: Request) -> None:
         """Nothing to cut."""
 
-    def unsigned(self, request: Request) -> Request:
+    def strip_signed_thinking(self, request: Request) -> Request:
         return request
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
@@ -67,7 +67,7 @@ class Simple:
             turns=(Turn(Role.USER, (Text(request.body),)),), max_tokens=endpoint.max_tokens, temperature=endpoint.temperature
         )
 
-    def whole(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - the text is all there is
+    def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - the text is all there is
         return "".join(event.text for event in events if isinstance(event, TextDelta | RefusalDelta)).encode()
 
     def encoder(self, request: Request) -> Encoder:

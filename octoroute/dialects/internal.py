@@ -12,27 +12,27 @@ from octoroute.domain.request import Request
 from octoroute.errors import OctorouteError
 
 
-class Routing:
+class InternalInbound:
     name = "routing"
     keep_alive = b""
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
         raise NotImplementedError("nobody sends us this dialect")
 
-    def patched(self, request: Request, model: str) -> bytes:
+    def with_model(self, request: Request, model: str) -> bytes:
         raise NotImplementedError("no endpoint speaks this dialect")
 
     def history(self, request: Request) -> None:
         """Nothing to cut."""
 
-    def unsigned(self, request: Request) -> Request:
+    def strip_signed_thinking(self, request: Request) -> Request:
         return request
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:  # noqa: ARG002 - nothing is its default
         assert isinstance(request.body, Conversation)
         return request.body
 
-    def whole(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - the text is all there is
+    def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - the text is all there is
         return "".join(event.text for event in events if isinstance(event, TextDelta)).encode()
 
     def encoder(self, request: Request) -> Encoder:

@@ -17,15 +17,15 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
 from octoroute.domain.request import Request
 from octoroute.errors import BadRequest, Exhausted, OctorouteError, UpstreamError
-from octoroute.gateway.lifecycle import Trail
+from octoroute.gateway.lifecycle import RequestLifecycle
 from octoroute.gateway.transcript import Transcript
-from octoroute.routing.difficulty.answer_checks import Answer, check
+from octoroute.routing.difficulty.answer_checks import ModelAnswer, check
 from octoroute.routing.difficulty.model import Scorer
 from octoroute.routing.difficulty.subject import subject
 from octoroute.routing.strategies.base import CascadeOptions
-from octoroute.routing.strategies.cascade import moved
-from octoroute.upstream.readers import Part
-from octoroute.upstream.response import Opened
+from octoroute.routing.strategies.cascade import shift_threshold
+from octoroute.upstream.readers import Chunk
+from octoroute.upstream.response import UpstreamResponse
 
 SCORE = "score"
 UNREADABLE = "tool_arguments"
@@ -37,16 +37,16 @@ LONG = 20_000
 
 _ORDER = CHAT_TIERS
 
-Ask = Callable[[Decision, bool], Awaitable[Opened]]
+Ask = Callable[[Decision, bool], Awaitable[UpstreamResponse]]
 """Plan and try in order, for an answer that has begun. The flag: every candidate once, no second walk."""
 
 
-class Held(msgspec.Struct, frozen=True):
+class BufferedAnswer(msgspec.Struct, frozen=True):
     """What was read of a cheap answer. `against`: the check it did not pass."""
 
-    parts: list[Part]
+    parts: list[Chunk]
     ended: bool
-    against: str | None
+    failed_check: str | None
 
 
 class Cascade:
@@ -61,10 +61,10 @@ class Cascade:
         request: Request,
         decision: Decision,
         ask: Ask,
-        trail: Trail,
+        trail: RequestLifecycle,
         inbound: Inbound,
         outbound: Callable[[Endpoint], Outbound],
-    ) -> Opened:
+    ) -> UpstreamResponse:
         """Raises OctorouteError when neither tier answers."""
         assert decision.then is not None
         bigger = msgspec.structs.replace(decision, tier=decision.then, then=None)
@@ -72,23 +72,23 @@ class Cascade:
             opened = await ask(decision, True)
             if _ORDER.index(opened.endpoint.tier) >= _ORDER.index(bigger.tier):
                 return opened  # no smaller one could be asked
-            held = await self._hold(request, opened, inbound, outbound(opened.endpoint))
+            held = await self._buffer(request, opened, inbound, outbound(opened.endpoint))
         except Exhausted as error:
             return await self._instead(bigger, ask, trail, error)
         except UpstreamError as error:
-            if trail.holds is None:
+            if trail.response is None:
                 raise  # it declined this very request
-            trail.lost(error)
+            trail.broke_before_commit(error)
             return await self._instead(bigger, ask, trail, error)
         opened.put_back(held.parts)
-        if held.against is None:
+        if held.failed_check is None:
             trail.cascaded("kept")
             return opened
-        trail.set_aside(held.against, ended=held.ended)
+        trail.set_aside(held.failed_check, ended=held.ended)
         try:
             better = await ask(bigger, False)
         except OctorouteError as error:
-            trail.take_back()
+            trail.restore_held()
             trail.cascaded("fell_back")
             trail.warnings += (
                 f"the {bigger.tier} tier could not answer ({error.code}); this is the {opened.endpoint.tier} tier's answer",
@@ -97,7 +97,7 @@ class Cascade:
         trail.cascaded("escalated")
         return better
 
-    async def _instead(self, bigger: Decision, ask: Ask, trail: Trail, cause: OctorouteError) -> Opened:
+    async def _instead(self, bigger: Decision, ask: Ask, trail: RequestLifecycle, cause: OctorouteError) -> UpstreamResponse:
         """The cheap tier gave no answer."""
         trail.cascaded("unavailable")
         try:
@@ -110,11 +110,11 @@ class Cascade:
                 cause.message, status=cause.status, code=cause.code, kind=cause.kind, retry_after_s=error.retry_after_s
             ) from None
 
-    async def _hold(self, request: Request, opened: Opened, inbound: Inbound, outbound: Outbound) -> Held:
+    async def _buffer(self, request: Request, opened: UpstreamResponse, inbound: Inbound, outbound: Outbound) -> BufferedAnswer:
         """Read until the end, or the bounds. Raises UpstreamError when it breaks meanwhile."""
         options = self._options
         transcript = Transcript(outbound, stream=request.stream)
-        parts: list[Part] = []
+        parts: list[Chunk] = []
         ended = False
         try:
             async with asyncio.timeout(options.hold_s if request.stream else None):
@@ -129,10 +129,10 @@ class Cascade:
             pass  # what is here must do; the rest follows
         if ended:
             transcript.end()
-        return Held(parts, ended, await self._against(request, transcript, opened, inbound, ended=ended))
+        return BufferedAnswer(parts, ended, await self._failed_check(request, transcript, opened, inbound, ended=ended))
 
-    async def _against(
-        self, request: Request, transcript: Transcript, opened: Opened, inbound: Inbound, *, ended: bool
+    async def _failed_check(
+        self, request: Request, transcript: Transcript, opened: UpstreamResponse, inbound: Inbound, *, ended: bool
     ) -> str | None:
         if not transcript.readable:  # arguments that are no JSON are what readers stumble over; the rest is not for us to judge
             return UNREADABLE if request.facts.tools else None
@@ -143,21 +143,21 @@ class Cascade:
             return await asyncio.to_thread(self._judge, request, answer)
         return self._judge(request, answer)
 
-    def _judge(self, request: Request, answer: Answer) -> str | None:
+    def _judge(self, request: Request, answer: ModelAnswer) -> str | None:
         finding = check(answer)
         if finding is not None:
             return finding.check
         facts = request.facts
         difficulty = self._scorer.answer_difficulty(subject(facts.text, facts.earlier), answer)
-        return SCORE if difficulty >= moved(self._options.escalate_above, facts.quality) else None
+        return SCORE if difficulty >= shift_threshold(self._options.escalate_above, facts.quality) else None
 
 
-def _of_a_beginning(answer: Answer) -> str | None:
+def _of_a_beginning(answer: ModelAnswer) -> str | None:
     """By its whole lines: the last one may be in the middle of a number."""
     text, newline, _ = answer.text.rpartition("\n")
     if not newline:
         return None
-    finding = check(Answer(text=text))
+    finding = check(ModelAnswer(text=text))
     return finding.check if finding is not None and finding.check in OF_A_BEGINNING else None
 
 

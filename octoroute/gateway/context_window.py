@@ -9,9 +9,9 @@ from typing import Literal
 import msgspec
 
 from octoroute.dialects.base import Inbound, Progress
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.truncation import kept
-from octoroute.dialects.response.rewrite import Outward, Told
+from octoroute.dialects.response.rewrite import ContextReport, ResponseRewriter
 from octoroute.domain.endpoint import Capability, Endpoint
 from octoroute.domain.outcome import ContextUse, Usage
 from octoroute.domain.request import Facts, Request
@@ -27,7 +27,7 @@ CUT_NOTE = "Earlier messages were left out; compact or summarize the conversatio
 _NUMBER = msgspec.json.Decoder(int | None)
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True):
+class ContextPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The `[context]` table."""
 
     policy: Literal["reject", "truncate", "off"] = "reject"
@@ -49,7 +49,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
             return "critical"
         return "warning" if percent > round(100 * self.warn_at, 6) else None
 
-    def use(self, request: Request, endpoint: Endpoint, usage: Usage | None, cut: Cut | None) -> ContextUse | None:
+    def use(self, request: Request, endpoint: Endpoint, usage: Usage | None, cut: TruncatedRequest | None) -> ContextUse | None:
         """How full the window is, as counted where it was counted; None: its size is not known."""
         window = endpoint.context_window
         if window is None:
@@ -68,7 +68,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Cut(msgspec.Struct, frozen=True, kw_only=True):
+class TruncatedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request made to fit."""
 
     request: Request
@@ -133,7 +133,7 @@ def endpoint_type(endpoint: Endpoint) -> str:
     return "vision" if Capability.VISION in endpoint.capabilities else "text"
 
 
-def headers(use: ContextUse, endpoint: Endpoint, context: Context) -> dict[str, str]:
+def headers(use: ContextUse, endpoint: Endpoint, context: ContextPolicy) -> dict[str, str]:
     told: dict[str, str] = {}
     if use.level is not None and context.report != "off":
         told["x-octoroute-context"] = f"{use.level};{use.percent}"
@@ -142,7 +142,9 @@ def headers(use: ContextUse, endpoint: Endpoint, context: Context) -> dict[str, 
     return told
 
 
-def outward(context: Context, request: Request, endpoint: Endpoint, progress: Progress, cut: Cut | None) -> Outward | None:
+def rewriter_for(
+    context: ContextPolicy, request: Request, endpoint: Endpoint, progress: Progress, cut: TruncatedRequest | None
+) -> ResponseRewriter | None:
     """What is to be written into the answer; None: nothing, its bytes are the client's as they are."""
     if request.dialect not in _OBJECTS:
         return None
@@ -151,13 +153,15 @@ def outward(context: Context, request: Request, endpoint: Endpoint, progress: Pr
     if not misjudged and not tells:
         return None
     scale = partial(scaled, endpoint=endpoint) if misjudged else None
-    tell = partial(_told, context, request, endpoint, progress, cut) if tells else None
-    return Outward(scale=scale, tell=tell, in_usage=request.wants_usage)
+    tell = partial(_context_report, context, request, endpoint, progress, cut) if tells else None
+    return ResponseRewriter(scale=scale, tell=tell, in_usage=request.wants_usage)
 
 
-def _told(context: Context, request: Request, endpoint: Endpoint, progress: Progress, cut: Cut | None) -> Told | None:
+def _context_report(
+    context: ContextPolicy, request: Request, endpoint: Endpoint, progress: Progress, cut: TruncatedRequest | None
+) -> ContextReport | None:
     use = context.use(request, endpoint, progress.usage, cut)
-    return use and Told(context_info=info(use, endpoint), usage=usage_info(use, endpoint))
+    return use and ContextReport(context_info=info(use, endpoint), usage=usage_info(use, endpoint))
 
 
 _OBJECTS = frozenset({"openai", "anthropic", "responses"})
@@ -172,7 +176,9 @@ def scaled(tokens: int, endpoint: Endpoint) -> int:
     return max(1, tokens * advertised // real)
 
 
-def fitted(request: Request, endpoint: Endpoint, inbound: Inbound, context: Context, *, signed: bool) -> Cut | None:
+def truncate(
+    request: Request, endpoint: Endpoint, inbound: Inbound, context: ContextPolicy, *, signed: bool
+) -> TruncatedRequest | None:
     """`request` cut for `endpoint`, whose window is too small for it; None when what must stay does not fit either.
 
     First the answer's limit is lowered, if that suffices, then whole exchanges go, the oldest first. `signed`: the endpoint
@@ -189,7 +195,7 @@ def fitted(request: Request, endpoint: Endpoint, inbound: Inbound, context: Cont
     prompt = facts.context_tokens
     if asked is not None and prompt + room <= window:
         lowered = _lowered(request, inbound, history.budgets, window - prompt)
-        return Cut(
+        return TruncatedRequest(
             request=lowered, original_tokens=prompt, messages=len(history.messages), lowered_to=window - prompt, window=window
         )
     for left in dict.fromkeys((window - max(room, asked or 0), window - room)):
@@ -199,7 +205,7 @@ def fitted(request: Request, endpoint: Endpoint, inbound: Inbound, context: Cont
         raws = [bytes(history.raws[place]) for place in places]
         shorter = _patched(request, inbound, {history.key: b"[" + b",".join(raws) + b"]"})
         if signed:
-            unsigned = inbound.unsigned(shorter)
+            unsigned = inbound.strip_signed_thinking(shorter)
             if unsigned is None:
                 return None
             shorter = unsigned
@@ -207,7 +213,7 @@ def fitted(request: Request, endpoint: Endpoint, inbound: Inbound, context: Cont
         lowered_to = free if asked is not None and asked > free else None
         if lowered_to is not None:
             shorter = _lowered(shorter, inbound, history.budgets, lowered_to)
-        return Cut(
+        return TruncatedRequest(
             request=shorter,
             original_tokens=prompt,
             messages=len(history.messages),
@@ -219,7 +225,7 @@ def fitted(request: Request, endpoint: Endpoint, inbound: Inbound, context: Cont
 
 
 def _lowered(request: Request, inbound: Inbound, budgets: Sequence[str], limit: int) -> Request:
-    assert isinstance(request.body, Body)
+    assert isinstance(request.body, RequestBody)
     values = request.body.values
     larger = [name for name in budgets if name in values and (_NUMBER.decode(values[name]) or 0) > limit]
     return _patched(request, inbound, dict.fromkeys(larger, b"%d" % limit))
@@ -227,5 +233,5 @@ def _lowered(request: Request, inbound: Inbound, budgets: Sequence[str], limit: 
 
 def _patched(request: Request, inbound: Inbound, changes: Mapping[str, bytes]) -> Request:
     """Read anew, so that its facts are those of the bytes."""
-    assert isinstance(request.body, Body)
-    return inbound.read(request.body.patched(dict(changes)), request_id=request.id, headers=request.headers)
+    assert isinstance(request.body, RequestBody)
+    return inbound.read(request.body.with_values(dict(changes)), request_id=request.id, headers=request.headers)

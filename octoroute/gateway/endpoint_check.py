@@ -15,7 +15,7 @@ from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import OctorouteError
 from octoroute.gateway.gateway import Gateway
-from octoroute.gateway.lifecycle import Trail, ending_of
+from octoroute.gateway.lifecycle import RequestLifecycle, ending_of
 from octoroute.gateway.relay import Reply
 from octoroute.telemetry.access_log import ROUTING
 
@@ -24,7 +24,7 @@ MAX_OUTPUT_TOKENS = 16
 TIMEOUT_S = 30.0
 
 
-class Tried(msgspec.Struct, frozen=True, kw_only=True):
+class EndpointCheck(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: Endpoint
     took_s: float
     error: OctorouteError | None = None
@@ -36,34 +36,34 @@ class Trial:
         self._gateway = gateway
         self._new_id = new_id
 
-    async def until_one_answers(self, endpoints: Iterable[Endpoint]) -> list[Tried]:
+    async def until_one_answers(self, endpoints: Iterable[Endpoint]) -> list[EndpointCheck]:
         """In order; the last one answered, or none did."""
-        tried: list[Tried] = []
+        tried: list[EndpointCheck] = []
         for endpoint in endpoints:
             tried.append(await self.ask(endpoint))
             if tried[-1].error is None:
                 break
         return tried
 
-    async def ask(self, endpoint: Endpoint) -> Tried:
+    async def ask(self, endpoint: Endpoint) -> EndpointCheck:
         gateway = self._gateway
         request = self._request(endpoint)
-        trail = Trail(request, gateway.ledger, gateway.clock)
+        trail = RequestLifecycle(request, gateway.sink, gateway.clock)
         trail.decided(
             Decision(tier=endpoint.tier, by="client", why="an operator tests this endpoint", only=frozenset({endpoint.id}))
         )
         since = gateway.clock()
         error: OctorouteError | None = None
         try:
-            opened = await gateway.attempt(request, gateway.health.insist(endpoint, request.id), trail)
+            opened = await gateway.attempt(request, gateway.health.force_acquire(endpoint, request.id), trail)
             reply = await Reply.begin(request, gateway.inbound[request.dialect], opened, trail, {})
             reply.delivered()
         except OctorouteError as failure:
             error = failure
-            trail.end(ending_of(failure), failure)
+            trail.finish(ending_of(failure), failure)
         finally:
             trail.settle()
-        return Tried(endpoint=endpoint, took_s=gateway.clock() - since, error=error)
+        return EndpointCheck(endpoint=endpoint, took_s=gateway.clock() - since, error=error)
 
     def _request(self, endpoint: Endpoint) -> Request:
         return Request(

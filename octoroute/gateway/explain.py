@@ -28,21 +28,21 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 async def explain(gateway: Gateway, router: Router, request: Request, key_name: str | None = None) -> Explanation:
     """`router` must be one that asks nobody. Raises UnknownModel."""
-    house = gateway.house.explaining(router)
+    house = gateway.settings.for_explanation(router)
     asked = Asked(request, key_name)
-    decision = await gateway.deciding.decide(asked, house)
+    decision = await gateway.resolver.resolve(asked, house)
     if decision.reject is not None:
         considered = house.serving(request.api)
         rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in considered]
         return Explanation(decision=decision, candidates=tuple(rejected))
-    planned = gateway.planning.candidates(decision, asked, house)
+    planned = gateway.planner.plan(decision, asked, house)
     chosen = [
         Candidate(endpoint=endpoint, chosen=True, reason=f"choice {at}: priority {endpoint.priority}, weight {endpoint.weight:g}")
         for at, endpoint in enumerate(planned.order, 1)
     ]
     in_order = {endpoint.id for endpoint in planned.order}
     others = [
-        Candidate(endpoint=endpoint, chosen=False, reason=planned.left_out.get(endpoint.id) or _elsewhere(decision, endpoint))
+        Candidate(endpoint=endpoint, chosen=False, reason=planned.excluded.get(endpoint.id) or _elsewhere(decision, endpoint))
         for endpoint in house.serving(request.api)
         if endpoint.id not in in_order
     ]

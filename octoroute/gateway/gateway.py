@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from octoroute.balancing.health import CROWDED, Health, Lease
-from octoroute.balancing.policies import Asked, Random, estimated_tokens
-from octoroute.balancing.queue import Queue
-from octoroute.dialects import INTERPRETERS
+from octoroute.balancing.health import AT_CAPACITY, HealthRegistry, Lease
+from octoroute.balancing.policies import Asked, Random, token_budget
+from octoroute.balancing.queue import AdmissionQueue
+from octoroute.dialects import ADAPTERS
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.request.truncation import without_thinking
 from octoroute.dialects.response.error_hints import hint_of
@@ -29,36 +29,36 @@ from octoroute.errors import (
     Empty,
     Exhausted,
     Forbidden,
-    Misconfigured,
     OctorouteError,
     OverLimit,
     Throttled,
     Unreachable,
+    UpstreamAuthError,
     UpstreamError,
 )
 from octoroute.gateway import context_window
-from octoroute.gateway.context_window import Cut
-from octoroute.gateway.lifecycle import ABANDONED, Ledger, Trail, ending_of
-from octoroute.gateway.planner import SIGNS, Planned, Planning
+from octoroute.gateway.context_window import TruncatedRequest
+from octoroute.gateway.lifecycle import ABANDONED, OutcomeReceiver, RequestLifecycle, ending_of
+from octoroute.gateway.planner import THINKING_VERIFIER, Plan, Planner
 from octoroute.gateway.relay import Reply
-from octoroute.gateway.resolver import Deciding
-from octoroute.gateway.response_cache import Cache
-from octoroute.gateway.settings import House, Retry, Waiting
-from octoroute.telemetry.routing_events import Notices
-from octoroute.upstream.client import Question, Upstream
-from octoroute.upstream.param_fallback import Mending, obeyed
-from octoroute.upstream.response import Begun, Opened, unasked
+from octoroute.gateway.resolver import Resolver
+from octoroute.gateway.response_cache import ResponseCache
+from octoroute.gateway.settings import QueueSettings, RetryPolicy, Settings
+from octoroute.telemetry.routing_events import RoutingEvents
+from octoroute.upstream.client import UpstreamClient, UpstreamRequest
+from octoroute.upstream.param_fallback import ParameterFallback, fallback_rule
+from octoroute.upstream.response import ResponseStream, UpstreamResponse, synthetic_response
 
-__all__ = ["Gateway", "House", "Retry", "Waiting"]
-
-
-Watch: TypeAlias = Callable[[Request, Decision, Opened, Trail], None]
+__all__ = ["Gateway", "QueueSettings", "RetryPolicy", "Settings"]
 
 
-class Granted(msgspec.Struct, frozen=True, kw_only=True):
+Watch: TypeAlias = Callable[[Request, Decision, UpstreamResponse, RequestLifecycle], None]
+
+
+class QueueGrant(msgspec.Struct, frozen=True, kw_only=True):
     """What a request that has waited gets: a plan, and the place with the first of it."""
 
-    planned: Planned
+    plan: Plan
     lease: Lease
 
 
@@ -66,39 +66,39 @@ class Gateway:
     def __init__(
         self,
         *,
-        house: House,
-        upstream: Upstream,
-        health: Health,
-        ledger: Ledger,
+        house: Settings,
+        upstream: UpstreamClient,
+        health: HealthRegistry,
+        ledger: OutcomeReceiver,
         inbound: Mapping[str, Inbound],
         clock: Callable[[], float],
         random: Random,
-        notices: Notices | None = None,
+        notices: RoutingEvents | None = None,
     ) -> None:
-        self.house = house
+        self.settings = house
         self.upstream = upstream
         self.health = health
-        self.ledger = ledger
+        self.sink = ledger
         self.inbound = inbound
         self.clock = clock
         self.random = random
-        self.cache: Cache | None = None
-        self.notices = notices or Notices()
-        self.mending = Mending(upstream, clock)
-        self.planning = Planning(health, upstream, inbound, random)
-        self.deciding = Deciding(self.planning, upstream)
-        self.queue: Queue[Granted] = Queue(clock, lambda granted: granted.lease.release(_NOTHING))
+        self.cache: ResponseCache | None = None
+        self.events = notices or RoutingEvents()
+        self.param_fallback = ParameterFallback(upstream, clock)
+        self.planner = Planner(health, upstream, inbound, random)
+        self.resolver = Resolver(self.planner, upstream)
+        self.queue: AdmissionQueue[QueueGrant] = AdmissionQueue(clock, lambda granted: granted.lease.release(_NOTHING))
         self.watch: Watch | None = None
         """Shown every answer as it begins."""
-        health.freed = lambda endpoint: self.queue.freed(endpoint.id, endpoint.provider) if self.queue.depth else None
+        health.on_capacity = lambda endpoint: self.queue.on_capacity(endpoint.id, endpoint.provider) if self.queue.depth else None
 
     async def answer(self, request: Request, *, key_name: str | None = None) -> Reply:
         """An answer that has begun; close it. Raises OctorouteError, and has then settled already."""
-        trail = Trail(request, self.ledger, self.clock, key_name=key_name)
-        house = self.house  # a reload in the middle changes nothing for this request
+        trail = RequestLifecycle(request, self.sink, self.clock, key_name=key_name)
+        house = self.settings  # a reload in the middle changes nothing for this request
         asked = Asked(request, key_name)
         try:
-            decision = await self.deciding.decide(asked, house)
+            decision = await self.resolver.resolve(asked, house)
             trail.decided(decision)
             if decision.reject is not None:
                 raise Forbidden(decision.reject)  # noqa: TRY301 - settled below, as every refusal
@@ -106,21 +106,23 @@ class Gateway:
                 return await self._answer_by(self.cache, asked, decision, house, trail)
             return await self._reply(await self._open(asked, decision, house, trail), house, trail)
         except OctorouteError as error:
-            trail.end(ending_of(error), error)
+            trail.finish(ending_of(error), error)
             trail.settle()
-            error.told |= self._way(trail)
+            error.headers |= self.route_headers(trail)
             if trail.hint is not None:
-                error.told["x-octoroute-hint"] = trail.hint
+                error.headers["x-octoroute-hint"] = trail.hint
             raise
         except Exception:
-            trail.end(Ending.FAILED, OctorouteError())
+            trail.finish(Ending.FAILED, OctorouteError())
             trail.settle()
             raise
         except BaseException:  # the client has left
             trail.settle()
             raise
 
-    def _open(self, asked: Asked, decision: Decision, house: House, trail: Trail) -> Coroutine[Any, Any, Opened]:
+    def _open(
+        self, asked: Asked, decision: Decision, house: Settings, trail: RequestLifecycle
+    ) -> Coroutine[Any, Any, UpstreamResponse]:
         """Ask until an answer begins: the decided tier, or a cheaper one first whose answer is checked."""
         if self.queue.depth:
             self.queue.catch_up()
@@ -139,74 +141,81 @@ class Gateway:
         return opening if self.watch is None else self._watched(opening, request, decision, trail, self.watch)
 
     async def _watched(
-        self, opening: Coroutine[Any, Any, Opened], request: Request, decision: Decision, trail: Trail, watch: Watch
-    ) -> Opened:
+        self,
+        opening: Coroutine[Any, Any, UpstreamResponse],
+        request: Request,
+        decision: Decision,
+        trail: RequestLifecycle,
+        watch: Watch,
+    ) -> UpstreamResponse:
         opened = await opening
         watch(request, decision, opened, trail)
         return opened
 
     def _ask(
-        self, decision: Decision, asked: Asked, house: House, trail: Trail, *, once: bool = False
-    ) -> Coroutine[Any, Any, Opened]:
+        self, decision: Decision, asked: Asked, house: Settings, trail: RequestLifecycle, *, once: bool = False
+    ) -> Coroutine[Any, Any, UpstreamResponse]:
         """Plan, wait for a place if there must be one, and try in order. `once`: no candidate twice."""
-        planned = self.planning.candidates(decision, asked, house)
+        planned = self.planner.plan(decision, asked, house)
         if planned.order:
             return self._try(planned, asked, house, trail, once=once)
         return self._try_after_waiting(decision, planned, asked, house, trail, once=once)
 
     async def _try_after_waiting(
-        self, decision: Decision, planned: Planned, asked: Asked, house: House, trail: Trail, *, once: bool
-    ) -> Opened:
+        self, decision: Decision, planned: Plan, asked: Asked, house: Settings, trail: RequestLifecycle, *, once: bool
+    ) -> UpstreamResponse:
         granted = await self._wait(decision, asked, house, planned, trail)
-        return await self._try(granted.planned, asked, house, trail, granted.lease, once=once)
+        return await self._try(granted.plan, asked, house, trail, granted.lease, once=once)
 
     def _try(
-        self, planned: Planned, asked: Asked, house: House, trail: Trail, lease: Lease | None = None, *, once: bool
-    ) -> Coroutine[Any, Any, Opened]:
+        self, planned: Plan, asked: Asked, house: Settings, trail: RequestLifecycle, lease: Lease | None = None, *, once: bool
+    ) -> Coroutine[Any, Any, UpstreamResponse]:
         if planned.policy.learns:
-            planned.policy.took(planned.order[0])
-            trail.teaches(planned.policy)
+            planned.policy.on_selected(planned.order[0])
+            trail.observed_by(planned.policy)
         most = house.retry.max_attempts
         if once:
             most = min(most or len(planned.order), len(planned.order))
         return self._open_first(asked.request, planned, trail, house.retry, most, lease)
 
     def _reply(
-        self, opened: Begun, house: House, trail: Trail, told: Mapping[str, str] | None = None
+        self, opened: ResponseStream, house: Settings, trail: RequestLifecycle, told: Mapping[str, str] | None = None
     ) -> Coroutine[Any, Any, Reply]:
-        headers = {**opened.headers, **self._way(trail)}
+        headers = {**opened.headers, **self.route_headers(trail)}
         if told is not None:
             headers |= told
         if trail.warnings:
             headers["x-octoroute-warning"] = one_line(trail.warnings)
         endpoint, progress, sent = opened.endpoint, opened.progress, trail.request
-        trail.context = use = house.context.use(sent, endpoint, progress.usage, trail.cut)
+        trail.context = use = house.context.use(sent, endpoint, progress.usage, trail.truncation)
         if use is not None:
             headers |= context_window.headers(use, endpoint, house.context)
-        outward = context_window.outward(house.context, sent, endpoint, progress, trail.cut)
-        inbound, patience = self.inbound[sent.dialect], self.upstream.patience
+        outward = context_window.rewriter_for(house.context, sent, endpoint, progress, trail.truncation)
+        inbound, patience = self.inbound[sent.dialect], self.upstream.deadlines
         return Reply.begin(sent, inbound, opened, trail, headers, outward=outward, patience=patience)
 
-    async def _answer_by(self, cache: Cache, asked: Asked, decision: Decision, house: House, trail: Trail) -> Reply:
+    async def _answer_by(
+        self, cache: ResponseCache, asked: Asked, decision: Decision, house: Settings, trail: RequestLifecycle
+    ) -> Reply:
         """From the cache, or into it."""
         request = asked.request
-        ticket = cache.ticket(request, decision)
-        recalled = cache.look(ticket, request)
+        ticket = cache.key_for(request, decision)
+        recalled = cache.get(ticket, request)
         if recalled is not None:
-            trail.recalled(recalled.notes)
+            trail.served_from_cache(recalled.notes)
             who = recalled.endpoint
             way = {"x-octoroute-tier": who.tier, "x-octoroute-endpoint": who.id, "x-octoroute-model": who.model}
             return await self._reply(recalled, house, trail, {"x-octoroute-cache": "hit", **way})
         trail.cache = "bypass" if ticket.key is None else "miss"
         opened = await self._open(asked, decision, house, trail)
-        answer: Begun = opened
-        if trail.cut is None and not trail.fell_back and not _is_substitute(opened.endpoint, decision, house):
-            answer = cache.keeping(ticket, opened, self.upstream.outbound(opened.endpoint), request, trail.warnings)
+        answer: ResponseStream = opened
+        if trail.truncation is None and not trail.fell_back and not _is_substitute(opened.endpoint, decision, house):
+            answer = cache.record(ticket, opened, self.upstream.outbound(opened.endpoint), request, trail.warnings)
         return await self._reply(answer, house, trail, {"x-octoroute-cache": trail.cache})
 
-    def turned_away(self, dialect: str, request_id: str, error: OctorouteError) -> None:
+    def rejected(self, dialect: str, request_id: str, error: OctorouteError) -> None:
         """What was no request yet, and is none now."""
-        self.ledger.settle(
+        self.sink.settle(
             Outcome(
                 request_id=request_id,
                 dialect=dialect,
@@ -219,50 +228,54 @@ class Gateway:
             None,
         )
 
-    async def _wait(self, decision: Decision, asked: Asked, house: House, planned: Planned, trail: Trail) -> Granted:
+    async def _wait(self, decision: Decision, asked: Asked, house: Settings, planned: Plan, trail: RequestLifecycle) -> QueueGrant:
         """For a place, if all that is wrong is that there is none. Raises why nobody can be asked."""
-        tokens = estimated_tokens(asked.request.facts)
-        fit = planned.fit
-        if not house.waiting.most or not any(self.health.unavailable_because(e, tokens) in CROWDED for e in fit):
-            raise self.planning.nobody(planned, asked.request, house)
-        if self.queue.depth >= house.waiting.most:
+        tokens = token_budget(asked.request.facts)
+        fit = planned.eligible
+        if not house.queue.max_waiting or not any(self.health.unavailable_reason(e, tokens) in AT_CAPACITY for e in fit):
+            raise self.planner.no_endpoint_error(planned, asked.request, house)
+        if self.queue.depth >= house.queue.max_waiting:
             raise OverLimit(
                 "every endpoint that could answer is busy, and too many requests wait already",
-                retry_after_s=self.health.next_chance_s(fit, tokens),
+                retry_after_s=self.health.next_available_s(fit, tokens),
             )
 
-        def offer() -> Granted | None:
-            found = self.planning.candidates(decision, asked, house)
+        def offer() -> QueueGrant | None:
+            found = self.planner.plan(decision, asked, house)
             for at, endpoint in enumerate(found.order):
-                lease = self.health.admit(endpoint, tokens, asked.request.id)
+                lease = self.health.acquire(endpoint, tokens, asked.request.id)
                 if lease is not None:
                     del found.order[:at]
-                    return Granted(planned=found, lease=lease)
+                    return QueueGrant(plan=found, lease=lease)
             return None
 
         wants = frozenset(name for endpoint in fit for name in (endpoint.id, endpoint.provider))
         since = self.clock()
         try:
-            granted = await self.queue.wait(
-                asked.key_name or "", wants, offer, lambda: self.health.due_s(fit, tokens), max_wait_s=house.waiting.max_wait_s
+            granted = await self.queue.acquire(
+                asked.key_name or "",
+                wants,
+                offer,
+                lambda: self.health.recovery_due_s(fit, tokens),
+                max_wait_s=house.queue.max_wait_s,
             )
         finally:
             trail.queued(self.clock() - since)
         if granted is None:
             raise OverLimit(
-                f"every endpoint that could answer is busy; waited {house.waiting.max_wait_s:g} s for a place",
-                retry_after_s=self.health.next_chance_s(fit, tokens),
+                f"every endpoint that could answer is busy; waited {house.queue.max_wait_s:g} s for a place",
+                retry_after_s=self.health.next_available_s(fit, tokens),
             )
         return granted
 
     async def _open_first(
-        self, request: Request, planned: Planned, trail: Trail, retry: Retry, most: int, granted: Lease | None = None
-    ) -> Opened:
+        self, request: Request, planned: Plan, trail: RequestLifecycle, retry: RetryPolicy, most: int, granted: Lease | None = None
+    ) -> UpstreamResponse:
         """Walk the plan, and walk it again while tries are left, until an answer begins. `most` tries, 0: each candidate once.
 
         `granted` is for the first of it.
         """
-        tokens = estimated_tokens(request.facts)
+        tokens = token_budget(request.facts)
         errors: list[UpstreamError] = []
         avoid: set[object] = set()
         again = 0
@@ -275,29 +288,35 @@ class Gateway:
                     continue
                 if again and self.health.available(endpoint, tokens):
                     await asyncio.sleep(retry.wait_s(again, self.random))
-                lease, granted = granted or self.health.admit(endpoint, tokens, request.id), None
+                lease, granted = granted or self.health.acquire(endpoint, tokens, request.id), None
                 if lease is None:
                     continue
                 asked = True
-                if trail.attempts or self.notices.tells_of_first:
-                    self.notices.asked(request.id, trail.attempts, endpoint)
+                if trail.attempts or self.events.logs_first_selection:
+                    self.events.selected(request.id, trail.attempts, endpoint)
                 tries_left = len(errors) + 1 < most if most else endpoint is not planned.order[-1]
                 wants_words = tries_left and not (errors and any(isinstance(error, Empty) for error in errors))
                 try:
-                    return await self.attempt(request, lease, trail, planned.cuts.get(endpoint.id), wants_words=wants_words)
+                    return await self.attempt(request, lease, trail, planned.truncated.get(endpoint.id), wants_words=wants_words)
                 except UpstreamError as error:
                     if not error.retryable:
                         raise
                     errors.append(error)
-                    if planned.policy.by_provider and isinstance(error, Misconfigured | Unreachable):
+                    if planned.policy.by_provider and isinstance(error, UpstreamAuthError | Unreachable):
                         avoid.add(failure_domain(endpoint))
             again += 1
             if not asked or most == 0 or len(errors) >= most:
-                raise _exhausted(errors, self.health.next_chance_s(planned.order, tokens))
+                raise _exhausted(errors, self.health.next_available_s(planned.order, tokens))
 
     async def attempt(
-        self, request: Request, lease: Lease, trail: Trail, cut: Cut | None = None, *, wants_words: bool = False
-    ) -> Opened:
+        self,
+        request: Request,
+        lease: Lease,
+        trail: RequestLifecycle,
+        cut: TruncatedRequest | None = None,
+        *,
+        wants_words: bool = False,
+    ) -> UpstreamResponse:
         """Ask one endpoint once. Raises UpstreamError; then health knows, and the lease is released.
 
         `wants_words`: an answer that says nothing is a failure too.
@@ -305,29 +324,29 @@ class Gateway:
         endpoint = lease.endpoint
         if cut is not None:
             request = cut.request
-            trail.shortened(cut)
+            trail.truncated(cut)
         since = self.clock()
         if request.warms and (outbound := self.upstream.outbound(endpoint)).name != request.dialect:  # it has no cache to warm
             lease.release(_NOTHING)
-            opened = unasked(endpoint, outbound, (Started(), Finished(FinishReason.LENGTH)))
-            trail.unasked(opened)
+            opened = synthetic_response(endpoint, outbound, (Started(), Finished(FinishReason.LENGTH)))
+            trail.answered_locally(opened)
             return opened
         try:
             if trail.attempts and self._has_moved(request, endpoint, trail):
-                request = self.inbound[request.dialect].unsigned(request) or request
-            question = self.question(request, endpoint, cut, wants_words=wants_words)
-            who = obeyed(endpoint, question)
+                request = self.inbound[request.dialect].strip_signed_thinking(request) or request
+            question = self.upstream_request(request, endpoint, cut, wants_words=wants_words)
+            who = fallback_rule(endpoint, question)
             if who is None:
                 opened = await self.upstream.open(endpoint, question)
             else:
-                opened, question = await self.mending.open(endpoint, question, who)
+                opened, question = await self.param_fallback.open(endpoint, question, who)
         except UpstreamError as error:
             lease.failed(error)
             lease.release(_NOTHING)
             trail.failed(endpoint, since, error.code)
             trail.hint = hint_of(error)
             if trail.hint is not None:
-                self.notices.refused(request.id, endpoint, error.code, trail.hint)
+                self.events.upstream_rejected(request.id, endpoint, error.code, trail.hint)
             raise
         except BaseException as error:
             lease.release()
@@ -337,7 +356,7 @@ class Gateway:
         trail.warnings = question.notes
         return opened
 
-    def _has_moved(self, request: Request, endpoint: Endpoint, trail: Trail) -> bool:
+    def _has_moved(self, request: Request, endpoint: Endpoint, trail: RequestLifecycle) -> bool:
         """To another account or model than it was first sent to, in the client's own dialect: signed thinking does not travel."""
         if not trail.attempts:
             return False
@@ -345,35 +364,37 @@ class Gateway:
         home = next((other for other in tried if self.upstream.outbound(other).name == request.dialect), endpoint)
         return (home.base_url, home.api_key, home.model) != (endpoint.base_url, endpoint.api_key, endpoint.model)
 
-    def question(self, request: Request, endpoint: Endpoint, cut: Cut | None = None, *, wants_words: bool = False) -> Question:
+    def upstream_request(
+        self, request: Request, endpoint: Endpoint, cut: TruncatedRequest | None = None, *, wants_words: bool = False
+    ) -> UpstreamRequest:
         """The request in the endpoint's words. Raises BadRequest for what it has none for."""
         inbound = self.inbound[request.dialect]
         outbound = self.upstream.outbound(endpoint)
         conversation = reading = None
         notes = [] if cut is None else cut.notes()
         if outbound.name == request.dialect:
-            body = inbound.patched(request, endpoint.model)
-        elif (interpreter := INTERPRETERS.get((request.api, outbound.name))) is not None:
-            body, reading = interpreter.write(request, endpoint, notes), partial(interpreter.read, request)
+            body = inbound.with_model(request, endpoint.model)
+        elif (interpreter := ADAPTERS.get((request.api, outbound.name))) is not None:
+            body, reading = interpreter.encode_request(request, endpoint, notes), partial(interpreter.decode_response, request)
         else:
             conversation = inbound.conversation(request, endpoint)
-            if cut is not None and cut.messages_removed and outbound.name == SIGNS:
+            if cut is not None and cut.messages_removed and outbound.name == THINKING_VERIFIER:
                 conversation = without_thinking(conversation)
             notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
-            body = outbound.write(conversation, endpoint, stream=request.stream, notes=notes)
-        return Question(
+            body = outbound.encode_request(conversation, endpoint, stream=request.stream, notes=notes)
+        return UpstreamRequest(
             body=body,
             stream=request.stream,
             api=request.api,
             conversation=conversation,
-            reading=reading,
+            adapter=reading,
             client_headers=request.headers,
             timeout_s=request.timeout_s,
             notes=tuple(notes),
-            wants_words=wants_words and request.api == "chat",
+            reject_empty=wants_words and request.api == "chat",
         )
 
-    def _way(self, trail: Trail) -> dict[str, str]:
+    def route_headers(self, trail: RequestLifecycle) -> dict[str, str]:
         """Which way the request went, as headers; of the last endpoint that was asked."""
         endpoint, decision = trail.endpoint, trail.decision
         way = {"x-octoroute-attempts": str(len(trail.attempts))}
@@ -387,7 +408,7 @@ class Gateway:
         return way
 
 
-def _is_substitute(endpoint: Endpoint, decision: Decision, house: House) -> bool:
+def _is_substitute(endpoint: Endpoint, decision: Decision, house: Settings) -> bool:
     """Of another tier than the decided one, which has endpoints, too: the next one who asks should get one of those."""
     return decision.only is None and endpoint.tier not in {decision.tier, decision.then} and bool(house.tier(decision.tier))
 
@@ -416,8 +437,8 @@ def _exhausted(errors: Sequence[UpstreamError], next_chance_s: float | None) -> 
         exhausted = Exhausted(
             f"{last.message} ({tries})", status=last.status, code=last.code, kind=last.kind, retry_after_s=last.retry_after_s
         )
-        if all(isinstance(error, Misconfigured) for error in errors):
-            exhausted.told["x-should-retry"] = "false"  # SDKs ask three times otherwise, and no wait mends a key
+        if all(isinstance(error, UpstreamAuthError) for error in errors):
+            exhausted.headers["x-should-retry"] = "false"  # SDKs ask three times otherwise, and no wait mends a key
         return exhausted
     waits = [error.retry_after_s for error in errors if error.retry_after_s is not None]
     return Exhausted(

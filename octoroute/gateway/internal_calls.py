@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from octoroute.domain.conversation import AnswerFormat, Conversation, Role, Text, ThinkingWish, Turn
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.request import Facts, Request
-from octoroute.errors import Declined, TooSlow
+from octoroute.errors import TooSlow, UpstreamRejected
 
 if TYPE_CHECKING:
     from octoroute.gateway.gateway import Gateway
@@ -31,7 +31,7 @@ class Asker:
         if not self._plain:
             try:
                 return await self._ask(system, question, AnswerFormat(schema=dict(schema), name="routing", strict=True))
-            except Declined:
+            except UpstreamRejected:
                 self._plain = True
         return await self._ask(system, question, None)
 

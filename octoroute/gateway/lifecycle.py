@@ -17,8 +17,8 @@ from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
 from octoroute.domain.outcome import Attempt, ContextUse, Ending, Outcome, Usage
 from octoroute.domain.request import Request
 from octoroute.errors import Exhausted, OctorouteError, UpstreamError
-from octoroute.gateway.context_window import Cut
-from octoroute.upstream.response import Opened
+from octoroute.gateway.context_window import TruncatedRequest
+from octoroute.upstream.response import UpstreamResponse
 
 ABANDONED = "abandoned"
 """In an error's place for the attempt that was under way when the client left."""
@@ -29,28 +29,27 @@ _NOTHING_MORE = (None,) * len(_MORE)
 _ANSWERED = Ending.ANSWERED  # looked up once: before Python 3.12 that costs as much as a call
 
 
-class Ledger(Protocol):
+class OutcomeReceiver(Protocol):
     def settle(self, outcome: Outcome, request: Request | None) -> None: ...
 
 
-class Learner(Protocol):
-    def observed(self, outcome: Outcome) -> None: ...
+class OutcomeObserver(Protocol):
+    def on_outcome(self, outcome: Outcome) -> None: ...
 
 
-class _Aside(NamedTuple):
+class _HeldAnswer(NamedTuple):
     """An answer that has begun and is kept for the case that nobody gives a better one."""
 
     lease: Lease
-    opened: Opened
+    opened: UpstreamResponse
     attempt: int
     warnings: tuple[str, ...]
-    cut: Cut | None
+    cut: TruncatedRequest | None
 
 
-class Trail:
+class RequestLifecycle:
     __slots__ = (
         "_answered_at",
-        "_aside",
         "_asked",
         "_cascade",
         "_check",
@@ -59,29 +58,32 @@ class Trail:
         "_ending",
         "_error",
         "_first_event_at",
-        "_learner",
+        "_held",
         "_lease",
-        "_ledger",
-        "_opened",
+        "_observer",
         "_queued_s",
+        "_response",
         "_routing_s",
         "_settled",
+        "_sink",
         "_started_at",
         "attempts",
         "cache",
         "context",
-        "cut",
         "decision",
         "hint",
         "key_name",
         "listener",
         "request",
+        "truncation",
         "warnings",
     )
 
-    def __init__(self, request: Request, ledger: Ledger, clock: Callable[[], float], *, key_name: str | None = None) -> None:
+    def __init__(
+        self, request: Request, ledger: OutcomeReceiver, clock: Callable[[], float], *, key_name: str | None = None
+    ) -> None:
         self._asked = self.request = request
-        self._ledger = ledger
+        self._sink = ledger
         self._clock = clock
         self._started_at = clock()
         self._first_event_at: float | None = None
@@ -90,13 +92,13 @@ class Trail:
         self._error: OctorouteError | None = None
         self._routing_s = 0.0
         self._lease: Lease | None = None
-        self._opened: Opened | None = None
+        self._response: UpstreamResponse | None = None
         self._queued_s: float | None = None
-        self._learner: Learner | None = None
+        self._observer: OutcomeObserver | None = None
         self.listener: Callable[[Outcome], None] | None = None
         """Told how it ended, last of all."""
         self._answered_at: int | None = None
-        self._aside: _Aside | None = None
+        self._held: _HeldAnswer | None = None
         self._cascade: str | None = None
         self._check: str | None = None
         self._settled = False
@@ -109,12 +111,12 @@ class Trail:
         """What the response cache did; None: there is none."""
         self.hint: str | None = None
         """What an operator can do about the last attempt's failure."""
-        self.cut: Cut | None = None
+        self.truncation: TruncatedRequest | None = None
         self.context: ContextUse | None = None
 
-    def shortened(self, cut: Cut) -> None:
+    def truncated(self, cut: TruncatedRequest) -> None:
         """From now on the request is what was left of it."""
-        self.cut = cut
+        self.truncation = cut
         self.request = cut.request
 
     def decided(self, decision: Decision) -> None:
@@ -124,21 +126,21 @@ class Trail:
     def queued(self, wait_s: float) -> None:
         self._queued_s = wait_s
 
-    def teaches(self, learner: Learner) -> None:
+    def observed_by(self, learner: OutcomeObserver) -> None:
         """Who made the order of this request, and wants to know what came of it."""
-        self._learner = learner
+        self._observer = learner
 
     def failed(self, endpoint: Endpoint, since: float, code: str) -> None:
         self.attempts.append(Attempt(endpoint=endpoint, took_s=self._clock() - since, error=code))
 
-    def answered(self, lease: Lease, opened: Opened, since: float) -> None:
+    def answered(self, lease: Lease, opened: UpstreamResponse, since: float) -> None:
         """The first event is there: from now on this endpoint is the one."""
         self._first_event_at = self._clock()
         self._lease = lease
-        self._opened = opened
+        self._response = opened
         self._answered_at = len(self.attempts)
         self.attempts.append(Attempt(endpoint=lease.endpoint, took_s=self._first_event_at - since))
-        lease.began()
+        lease.started()
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -148,11 +150,11 @@ class Trail:
         return self.attempts[-1].endpoint if self.attempts else None
 
     @property
-    def holds(self) -> Opened | None:
+    def response(self) -> UpstreamResponse | None:
         """The answer that has begun."""
-        return self._opened
+        return self._response
 
-    def lost(self, error: UpstreamError) -> None:
+    def broke_before_commit(self, error: UpstreamError) -> None:
         """The answer that had begun broke before the client saw anything of it."""
         lease, opened, at = self._leave()
         self.attempts[at] = msgspec.structs.replace(self.attempts[at], error=error.code, usage=self._usage_of(opened))
@@ -163,19 +165,19 @@ class Trail:
     def set_aside(self, check: str, *, ended: bool) -> None:
         """It does not pass `check`, and a better one is looked for. `ended`: it has been read to its end."""
         lease, opened, at = self._leave()
-        self._aside = _Aside(lease, opened, at, self.warnings, self.cut)
+        self._held = _HeldAnswer(lease, opened, at, self.warnings, self.truncation)
         self._check = check
         self.attempts[at] = msgspec.structs.replace(self.attempts[at], rejected=check)
         self.warnings = ()
-        self.cut, self.request = None, self._asked
+        self.truncation, self.request = None, self._asked
         if ended:
-            self._finish_aside()
+            self._finish_held()
 
-    def take_back(self) -> None:
+    def restore_held(self) -> None:
         """Nobody gave a better one."""
-        assert self._aside is not None
-        (self._lease, self._opened, at, self.warnings, self.cut), self._aside = self._aside, None
-        self.request = self._asked if self.cut is None else self.cut.request
+        assert self._held is not None
+        (self._lease, self._response, at, self.warnings, self.truncation), self._held = self._held, None
+        self.request = self._asked if self.truncation is None else self.truncation.request
         self.attempts[at] = msgspec.structs.replace(self.attempts[at], rejected=None)
         self._answered_at = at
         self._first_event_at = self._clock()
@@ -191,36 +193,36 @@ class Trail:
         """The answer is one that did not pass, for want of a better one."""
         return self._cascade == "fell_back"
 
-    def _leave(self) -> tuple[Lease, Opened, int]:
+    def _leave(self) -> tuple[Lease, UpstreamResponse, int]:
         assert self._lease is not None
-        assert self._opened is not None
+        assert self._response is not None
         assert self._answered_at is not None
-        left = self._lease, self._opened, self._answered_at
-        self._lease = self._opened = self._answered_at = self._first_event_at = None
+        left = self._lease, self._response, self._answered_at
+        self._lease = self._response = self._answered_at = self._first_event_at = None
         return left
 
-    def _finish_aside(self) -> None:
+    def _finish_held(self) -> None:
         """Whatever the checks think of its answer, the endpoint did its work."""
-        assert self._aside is not None
-        lease, opened, at, _, _ = self._aside
+        assert self._held is not None
+        lease, opened, at, _, _ = self._held
         usage = self._usage_of(opened)
         self.attempts[at] = msgspec.structs.replace(self.attempts[at], usage=usage)
         lease.succeeded()
         opened.close()
         lease.release(usage)
 
-    def recalled(self, notes: tuple[str, ...]) -> None:
+    def served_from_cache(self, notes: tuple[str, ...]) -> None:
         """Nobody needs to be asked: the answer is there."""
         self._first_event_at = self._clock()
         self.cache = "hit"
         self.warnings = notes
 
-    def unasked(self, opened: Opened) -> None:
+    def answered_locally(self, opened: UpstreamResponse) -> None:
         """The answer is made here, and no endpoint knows of it."""
         self._first_event_at = self._clock()
-        self._opened = opened
+        self._response = opened
 
-    def end(self, ending: Ending, error: OctorouteError | None = None) -> None:
+    def finish(self, ending: Ending, error: OctorouteError | None = None) -> None:
         """How it ended; the first word counts."""
         if self._ending is None:
             self._ending = ending
@@ -232,8 +234,8 @@ class Trail:
             return
         self._settled = True
         if self._ending is None:
-            self.end(Ending.ABANDONED)
-        usage, lease, opened = None, self._lease, self._opened
+            self.finish(Ending.ABANDONED)
+        usage, lease, opened = None, self._lease, self._response
         if lease is not None:
             if self._ending is _ANSWERED:
                 lease.succeeded()
@@ -242,17 +244,17 @@ class Trail:
         if opened is not None:
             opened.close()
             usage = self._usage_of(opened)
-        if self._aside is not None:
-            self._finish_aside()
+        if self._held is not None:
+            self._finish_held()
         if lease is not None:
             lease.release(usage)
         if self._answered_at is not None and usage is not None:
             answered = self.attempts[self._answered_at]
             self.attempts[self._answered_at] = Attempt(endpoint=answered.endpoint, took_s=answered.took_s, usage=usage)
         outcome = self._outcome(usage)
-        self._ledger.settle(outcome, self.request)
-        if self._learner is not None:
-            self._learner.observed(outcome)
+        self._sink.settle(outcome, self.request)
+        if self._observer is not None:
+            self._observer.on_outcome(outcome)
         if self.listener is not None:
             self.listener(outcome)
 
@@ -299,7 +301,7 @@ class Trail:
             return "named" if decision.only else decision.tier
         return "auto"
 
-    def _usage_of(self, opened: Opened) -> Usage | None:
+    def _usage_of(self, opened: UpstreamResponse) -> Usage | None:
         """As the provider counted; estimated, and saying so, when it did not."""
         progress = opened.progress
         if progress.usage is not None:

@@ -6,37 +6,46 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from octoroute.balancing.eligibility import TOO_DEAR
-from octoroute.balancing.health import CROWDED, FULL, Health
-from octoroute.balancing.policies import FALLS_TO, Asked, Policy, Random, estimated_tokens, fits, size, unfit
-from octoroute.dialects import INTERPRETERS
+from octoroute.balancing.eligibility import OVER_COST
+from octoroute.balancing.health import AT_CAPACITY, AT_MAX_IN_FLIGHT, HealthRegistry
+from octoroute.balancing.policies import (
+    FALLS_TO,
+    Asked,
+    Policy,
+    Random,
+    fits_window,
+    ineligible_reason,
+    token_budget,
+    window_tokens,
+)
+from octoroute.dialects import ADAPTERS
 from octoroute.dialects.base import Inbound
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Capability, Endpoint, Tier, failure_domain
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, TooExpensive
-from octoroute.gateway.context_window import Cut, fitted
-from octoroute.gateway.settings import Fit, House
-from octoroute.upstream.client import Upstream
+from octoroute.gateway.context_window import TruncatedRequest, truncate
+from octoroute.gateway.settings import Settings, TierMatch
+from octoroute.upstream.client import UpstreamClient
 
-SIGNS = "anthropic"
+THINKING_VERIFIER = "anthropic"
 """The dialect whose servers verify thinking against all that came before it."""
-_UNSEEN = Fit((), None)
+_UNSEEN = TierMatch((), None)
 
 
-class Planned(msgspec.Struct, frozen=True, kw_only=True):
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """`order` is whom to ask, best first; `left_out` says of everybody else who was considered why not."""
 
     order: list[Endpoint]
-    fit: list[Endpoint]
+    eligible: list[Endpoint]
     """Those that could answer it, now or later."""
-    considered: list[Endpoint]
-    left_out: dict[str, str]
+    candidates: list[Endpoint]
+    excluded: dict[str, str]
     policy: Policy
-    cuts: dict[str, Cut]
+    truncated: dict[str, TruncatedRequest]
     """By endpoint's id: the request made to fit it."""
-    unreadable: BadRequest | None = None
+    untranslatable: BadRequest | None = None
     """Why nobody who needs a translation can be asked."""
 
 
@@ -45,7 +54,7 @@ class _Translation:
 
     __slots__ = ("_inbound", "_read", "_request", "_upstream", "refused")
 
-    def __init__(self, request: Request, inbound: Inbound, upstream: Upstream) -> None:
+    def __init__(self, request: Request, inbound: Inbound, upstream: UpstreamClient) -> None:
         self._request = request
         self._inbound = inbound
         self._upstream = upstream
@@ -53,7 +62,7 @@ class _Translation:
         self.refused: BadRequest | None = None
         """The request cannot be said in another format at all."""
 
-    def unsayable(self, endpoint: Endpoint) -> str | None:
+    def unsupported(self, endpoint: Endpoint) -> str | None:
         """Why this endpoint's format has no words for the request; None when it has, or is the client's own."""
         request = self._request
         if request.api != "chat" and not self._upstream.serves(endpoint, request.api, stream=request.stream):
@@ -61,10 +70,10 @@ class _Translation:
         outbound = self._upstream.outbound(endpoint)
         if outbound.name == request.dialect:
             return None
-        interpreter = INTERPRETERS.get((request.api, outbound.name))
+        interpreter = ADAPTERS.get((request.api, outbound.name))
         if interpreter is not None:
             try:
-                return interpreter.unsayable(request)
+                return interpreter.unsupported(request)
             except BadRequest as error:
                 return error.message
         if self._read is None and self.refused is None:
@@ -74,39 +83,39 @@ class _Translation:
                 self.refused = error
         if self._read is None:
             return self.refused.message if self.refused else None
-        return outbound.unsayable(self._read, endpoint)
+        return outbound.unsupported(self._read, endpoint)
 
 
-class Planning:
-    def __init__(self, health: Health, upstream: Upstream, inbound: Mapping[str, Inbound], random: Random) -> None:
+class Planner:
+    def __init__(self, health: HealthRegistry, upstream: UpstreamClient, inbound: Mapping[str, Inbound], random: Random) -> None:
         self._health = health
         self._upstream = upstream
         self._inbound = inbound
         self._random = random
 
-    def candidates(self, decision: Decision, asked: Asked, house: House) -> Planned:
+    def plan(self, decision: Decision, asked: Asked, house: Settings) -> Plan:
         """Never raises. The first tier that can answer: the decided one, for want of a fit endpoint the next bigger, then smaller.
 
         A tier whose endpoints are all out of order is passed over only when the tier was our own choice: who asks for `fast`
         gets fast or the truth.
         """
-        return self._all_of_a_tier(decision, asked, house) or self.one_by_one(decision, asked, house)
+        return self._plan_fast(decision, asked, house) or self.plan_each(decision, asked, house)
 
-    def _all_of_a_tier(self, decision: Decision, asked: Asked, house: House) -> Planned | None:
+    def _plan_fast(self, decision: Decision, asked: Asked, house: Settings) -> Plan | None:
         """As nearly always: everybody in the tier can answer the request, and can be asked. None: somebody cannot."""
         request = asked.request
         if decision.only is not None or decision.within is not None or house.max_cost_usd is not None or request.api != "chat":
             return None
         facts = request.facts
         key = (decision.tier, request.dialect, facts.tools, facts.images, facts.json)
-        fit = house.fits.get(key, _UNSEEN)
+        fit = house.tier_matches.get(key, _UNSEEN)
         if fit is _UNSEEN:
-            fit = house.fits[key] = self._fit(decision.tier, request.dialect, facts, house)
-        if fit is None or (fit.window is not None and size(house.context.measured(facts)) > fit.window):
+            fit = house.tier_matches[key] = self._fit(decision.tier, request.dialect, facts, house)
+        if fit is None or (fit.window is not None and window_tokens(house.context.measured(facts)) > fit.window):
             return None
-        tokens = estimated_tokens(facts)
+        tokens = token_budget(facts)
         for endpoint in fit.endpoints:
-            if self._health.unavailable_because(endpoint, tokens) is not None:
+            if self._health.unavailable_reason(endpoint, tokens) is not None:
                 return None
         policy = house.policy if decision.policy is None else house.policies[decision.policy]
         order = [*fit.endpoints]
@@ -114,33 +123,33 @@ class Planning:
             order = policy.order(order, asked, self._random)
             if len(order) < len(fit.endpoints):
                 return None
-        return Planned(order=order, fit=[*fit.endpoints], considered=[*fit.endpoints], left_out={}, policy=policy, cuts={})
+        return Plan(order=order, eligible=[*fit.endpoints], candidates=[*fit.endpoints], excluded={}, policy=policy, truncated={})
 
-    def _fit(self, tier: Tier, dialect: str, facts: Facts, house: House) -> Fit | None:
+    def _fit(self, tier: Tier, dialect: str, facts: Facts, house: Settings) -> TierMatch | None:
         """None: not everybody can answer such a request, or nobody is there."""
         pool, needs = house.tier(tier), facts.needs
         if not pool or any(not needs <= e.capabilities or self._upstream.outbound(e).name != dialect for e in pool):
             return None
-        return Fit(pool, min((e.context_window for e in pool if e.context_window is not None), default=None))
+        return TierMatch(pool, min((e.context_window for e in pool if e.context_window is not None), default=None))
 
-    def one_by_one(self, decision: Decision, asked: Asked, house: House) -> Planned:
+    def plan_each(self, decision: Decision, asked: Asked, house: Settings) -> Plan:
         request = asked.request
         facts = request.facts
-        tokens = estimated_tokens(facts)
+        tokens = token_budget(facts)
         policy = house.policy if decision.policy is None else house.policies[decision.policy]
-        planned = Planned(order=[], fit=[], considered=[], left_out={}, policy=policy, cuts={})
+        planned = Plan(order=[], eligible=[], candidates=[], excluded={}, policy=policy, truncated={})
         translation = _Translation(request, self._inbound[request.dialect], self._upstream)
         sized = house.context.measured(facts)
         for pool in self._pools(decision, facts, house):
-            planned.considered.extend(pool)
+            planned.candidates.extend(pool)
             fit: list[Endpoint] = []
             for endpoint in pool:
-                reason = unfit(endpoint, facts, house.max_cost_usd, sized=sized) or translation.unsayable(endpoint)
+                reason = ineligible_reason(endpoint, facts, house.max_cost_usd, sized=sized) or translation.unsupported(endpoint)
                 if reason is None:
                     fit.append(endpoint)
                 else:
-                    planned.left_out[endpoint.id] = reason
-            planned.fit.extend(fit)
+                    planned.excluded[endpoint.id] = reason
+            planned.eligible.extend(fit)
             available = [endpoint for endpoint in fit if self._health.available(endpoint, tokens)]
             if policy.by_provider:
                 available = self._without_downed(fit, available, planned)
@@ -148,48 +157,50 @@ class Planning:
             if len(order) < len(fit):
                 for endpoint in fit:
                     if endpoint not in order:
-                        planned.left_out.setdefault(endpoint.id, self._health.unavailable_because(endpoint, tokens) or FULL)
+                        planned.excluded.setdefault(
+                            endpoint.id, self._health.unavailable_reason(endpoint, tokens) or AT_MAX_IN_FLIGHT
+                        )
             planned.order.extend(order)
             if order or (fit and (decision.by == "client" or decision.fixed)):
                 break
-        if not planned.fit and house.context.policy == "truncate":
+        if not planned.eligible and house.context.policy == "truncate":
             self._cut(planned, asked, house, translation)
-        return planned if translation.refused is None else msgspec.structs.replace(planned, unreadable=translation.refused)
+        return planned if translation.refused is None else msgspec.structs.replace(planned, untranslatable=translation.refused)
 
-    def _cut(self, planned: Planned, asked: Asked, house: House, translation: _Translation) -> None:
+    def _cut(self, planned: Plan, asked: Asked, house: Settings, translation: _Translation) -> None:
         """Plan with those for whom the request can be made to fit, the largest window first: there the least is lost."""
         request = asked.request
         sizeless = msgspec.structs.replace(request.facts, context_tokens=0, output_tokens=None)
-        made: dict[tuple[int | None, bool], Cut | None] = {}
-        for endpoint in dict.fromkeys(planned.considered):
-            if unfit(endpoint, sizeless) is not None or translation.unsayable(endpoint) is not None:
+        made: dict[tuple[int | None, bool], TruncatedRequest | None] = {}
+        for endpoint in dict.fromkeys(planned.candidates):
+            if ineligible_reason(endpoint, sizeless) is not None or translation.unsupported(endpoint) is not None:
                 continue
-            signed = self._upstream.outbound(endpoint).name == SIGNS
+            signed = self._upstream.outbound(endpoint).name == THINKING_VERIFIER
             shape = (endpoint.context_window, signed)
             if shape not in made:
-                made[shape] = fitted(request, endpoint, self._inbound[request.dialect], house.context, signed=signed)
+                made[shape] = truncate(request, endpoint, self._inbound[request.dialect], house.context, signed=signed)
             cut = made[shape]
-            if cut is None or unfit(endpoint, cut.request.facts, house.max_cost_usd, sized=sizeless) is not None:
+            if cut is None or ineligible_reason(endpoint, cut.request.facts, house.max_cost_usd, sized=sizeless) is not None:
                 continue
-            planned.cuts[endpoint.id] = cut
-            del planned.left_out[endpoint.id]
-            planned.fit.append(endpoint)
-        tokens = estimated_tokens(request.facts)
-        available = [endpoint for endpoint in planned.fit if self._health.available(endpoint, tokens)]
+            planned.truncated[endpoint.id] = cut
+            del planned.excluded[endpoint.id]
+            planned.eligible.append(endpoint)
+        tokens = token_budget(request.facts)
+        available = [endpoint for endpoint in planned.eligible if self._health.available(endpoint, tokens)]
         order = planned.policy.order(available, asked, self._random)
         planned.order.extend(sorted(order, key=lambda endpoint: -(endpoint.context_window or 0)))
-        for endpoint in planned.fit:
+        for endpoint in planned.eligible:
             if endpoint not in order:
-                planned.left_out[endpoint.id] = self._health.unavailable_because(endpoint, tokens) or FULL
+                planned.excluded[endpoint.id] = self._health.unavailable_reason(endpoint, tokens) or AT_MAX_IN_FLIGHT
 
-    def _without_downed(self, fit: Sequence[Endpoint], available: Sequence[Endpoint], planned: Planned) -> list[Endpoint]:
-        downed = {failure_domain(endpoint) for endpoint in fit if self._health.down_as_a_whole(endpoint)}
+    def _without_downed(self, fit: Sequence[Endpoint], available: Sequence[Endpoint], planned: Plan) -> list[Endpoint]:
+        downed = {failure_domain(endpoint) for endpoint in fit if self._health.domain_down(endpoint)}
         for endpoint in available:
             if failure_domain(endpoint) in downed:
-                planned.left_out[endpoint.id] = "its provider is out of order"
+                planned.excluded[endpoint.id] = "its provider is out of order"
         return [endpoint for endpoint in available if failure_domain(endpoint) not in downed]
 
-    def _pools(self, decision: Decision, facts: Facts, house: House) -> Sequence[Sequence[Endpoint]]:
+    def _pools(self, decision: Decision, facts: Facts, house: Settings) -> Sequence[Sequence[Endpoint]]:
         tiers: Sequence[Sequence[Endpoint]] = [house.tier(tier) for tier in FALLS_TO[decision.tier]]
         if decision.within is not None:
             tiers = [[endpoint for endpoint in pool if endpoint.provider == decision.within] for pool in tiers]
@@ -200,31 +211,33 @@ class Planning:
             return [named, *tiers]  # an image goes where it can be seen, whatever was named
         return [named]
 
-    def nobody(self, planned: Planned, request: Request, house: House) -> OctorouteError:
+    def no_endpoint_error(self, planned: Plan, request: Request, house: Settings) -> OctorouteError:
         """Why nobody can be asked: a fault of the request, a limit of ours, or an endpoint's trouble."""
-        if not planned.fit:
-            return _nobody_could(planned, house.context.measured(request.facts))
-        tokens = estimated_tokens(request.facts)
-        retry_after_s = self._health.next_chance_s(planned.fit, tokens)
-        if any(self._health.unavailable_because(endpoint, tokens) in CROWDED - {FULL} for endpoint in planned.fit):
+        if not planned.eligible:
+            return _unavailable_error(planned, house.context.measured(request.facts))
+        tokens = token_budget(request.facts)
+        retry_after_s = self._health.next_available_s(planned.eligible, tokens)
+        if any(
+            self._health.unavailable_reason(endpoint, tokens) in AT_CAPACITY - {AT_MAX_IN_FLIGHT} for endpoint in planned.eligible
+        ):
             return OverLimit("every provider that could answer is at its limit; try again later", retry_after_s=retry_after_s)
         return Exhausted("no endpoint can be asked now; try again later", retry_after_s=retry_after_s)
 
 
-def _nobody_could(planned: Planned, facts: Facts) -> ClientError:
+def _unavailable_error(planned: Plan, facts: Facts) -> ClientError:
     """Why none of them will do, in the words of the nearest miss."""
-    if not planned.considered:
+    if not planned.candidates:
         return BadRequest("no model that chats is configured; add [[models.balanced]]", param="model")
-    able = [endpoint for endpoint in planned.considered if facts.needs <= endpoint.capabilities]
+    able = [endpoint for endpoint in planned.candidates if facts.needs <= endpoint.capabilities]
     if not able:
         missing = ", ".join(sorted(facts.needs))
         return BadRequest(f"no configured endpoint that may answer this request has: {missing}", param="messages")
-    windows = [endpoint.context_window or 0 for endpoint in able if not fits(endpoint, facts)]
+    windows = [endpoint.context_window or 0 for endpoint in able if not fits_window(endpoint, facts)]
     if len(windows) == len(able):
         return ContextTooLong(facts.context_tokens + (facts.output_tokens or 0), max(windows))
-    reason = next(planned.left_out[endpoint.id] for endpoint in able if fits(endpoint, facts))
-    if reason.startswith(TOO_DEAR):
+    reason = next(planned.excluded[endpoint.id] for endpoint in able if fits_window(endpoint, facts))
+    if reason.startswith(OVER_COST):
         return TooExpensive(f"every endpoint that may answer this request {reason}; send less, or set a smaller max_tokens")
-    if planned.unreadable is not None and planned.unreadable.message == reason:
-        return planned.unreadable
+    if planned.untranslatable is not None and planned.untranslatable.message == reason:
+        return planned.untranslatable
     return BadRequest(f"no configured endpoint that may answer this request can be asked it: {reason}")

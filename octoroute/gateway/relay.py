@@ -14,15 +14,15 @@ from functools import partial
 import structlog
 
 from octoroute.dialects.base import Encoder, Inbound
-from octoroute.dialects.response.rewrite import Outward
+from octoroute.dialects.response.rewrite import ResponseRewriter
 from octoroute.dialects.response.sse import KEEP_ALIVE
 from octoroute.domain.outcome import Ending, Usage
 from octoroute.domain.request import Request
 from octoroute.errors import OctorouteError, TooSlow, UpstreamError
-from octoroute.gateway.lifecycle import Trail
-from octoroute.upstream.deadline import Limit, Patience
-from octoroute.upstream.readers import Part
-from octoroute.upstream.response import Begun
+from octoroute.gateway.lifecycle import RequestLifecycle
+from octoroute.upstream.deadline import Deadline, DeadlineTimer
+from octoroute.upstream.readers import Chunk
+from octoroute.upstream.response import ResponseStream
 
 KEEP_ALIVE_S = 15.0
 
@@ -35,7 +35,7 @@ class _Pace:
 
     __slots__ = ("_heard_at", "_idle_timeout_s", "_keep_alive_s", "_limit", "_now", "_said_at", "has_begun", "must_rest")
 
-    def __init__(self, limit: Limit, keep_alive_s: float, idle_timeout_s: float) -> None:
+    def __init__(self, limit: Deadline, keep_alive_s: float, idle_timeout_s: float) -> None:
         self._limit = limit
         self._keep_alive_s = keep_alive_s
         self._idle_timeout_s = idle_timeout_s
@@ -91,13 +91,13 @@ class Reply:
         self,
         request: Request,
         inbound: Inbound,
-        opened: Begun,
-        trail: Trail,
+        opened: ResponseStream,
+        trail: RequestLifecycle,
         headers: Mapping[str, str],
         body: bytes | None,
         *,
-        outward: Outward | None = None,
-        patience: Patience | None = None,
+        outward: ResponseRewriter | None = None,
+        patience: DeadlineTimer | None = None,
     ) -> None:
         self.request = request
         self.stream = request.stream
@@ -111,7 +111,7 @@ class Reply:
         self._opened = opened
         self._trail = trail
         self._outward = outward
-        self._patience = patience or Patience()
+        self._patience = patience or DeadlineTimer()
         self._encoder: Encoder | None = None
         self.failure: OctorouteError | None = None
         """What the last piece of a stream that broke tells the client."""
@@ -121,20 +121,20 @@ class Reply:
         cls,
         request: Request,
         inbound: Inbound,
-        opened: Begun,
-        trail: Trail,
+        opened: ResponseStream,
+        trail: RequestLifecycle,
         headers: Mapping[str, str],
         *,
-        outward: Outward | None = None,
-        patience: Patience | None = None,
+        outward: ResponseRewriter | None = None,
+        patience: DeadlineTimer | None = None,
     ) -> Reply:
         """Raises UpstreamError when a whole answer cannot be said in the client's dialect after all."""
         body = None
         if not request.stream:
             part = await opened.read()
-            body = part if isinstance(part, bytes) else inbound.whole(request, part or ())
+            body = part if isinstance(part, bytes) else inbound.encode_response(request, part or ())
             if outward is not None:
-                body = outward.whole(body)
+                body = outward.rewrite_body(body)
         return cls(request, inbound, opened, trail, headers, body, outward=outward, patience=patience)
 
     async def pieces(self, keep_alive_s: float = KEEP_ALIVE_S, say: Callable[[bytes], bool] | None = None) -> AsyncIterator[bytes]:
@@ -154,7 +154,7 @@ class Reply:
                     try:
                         part = await read()
                     except asyncio.CancelledError:
-                        if not limit.was_it():
+                        if not limit.expired_here():
                             raise
                         if pace.has_heard_nothing():
                             raise TooSlow(f"the upstream fell silent for {idle_timeout_s:g} s") from None
@@ -171,16 +171,16 @@ class Reply:
                         pace.must_rest = False
                         yield data
                     pace.heard(data)  # only now: a client that reads slowly is not the upstream's silence
-            self._trail.end(Ending.ANSWERED)
+            self._trail.finish(Ending.ANSWERED)
         except UpstreamError as error:
-            self._trail.end(Ending.BROKEN, error)
+            self._trail.finish(Ending.BROKEN, error)
             yield self._failure(error)
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except Exception:
             log.exception("relay failed", request_id=self.request.id)
             error = OctorouteError("the gateway failed while relaying the answer")
-            self._trail.end(Ending.BROKEN, error)
+            self._trail.finish(Ending.BROKEN, error)
             yield self._failure(error)
 
     @property
@@ -190,27 +190,27 @@ class Reply:
 
     def delivered(self) -> None:
         """The whole answer has been handed to the client."""
-        self._trail.end(Ending.ANSWERED)
+        self._trail.finish(Ending.ANSWERED)
 
     def close(self) -> None:
         """Settle. Without an ending by now, the client has left."""
         self._trail.settle()
 
-    def _pass_on(self, say: Callable[[bytes], bool], pace: _Pace, part: Part) -> bool:
+    def _pass_on(self, say: Callable[[bytes], bool], pace: _Pace, part: Chunk) -> bool:
         data = self._say(part)
         if data and say(data):
             pace.must_rest = True
         pace.heard(data)
         return not pace.must_rest
 
-    def _say(self, part: Part) -> bytes:
+    def _say(self, part: Chunk) -> bytes:
         if isinstance(part, bytes):
             data = part
         else:
             if self._encoder is None:
                 self._encoder = self._inbound.encoder(self.request)
             data = self._encoder.encode(part)
-        return data if self._outward is None else self._outward.frames(data)
+        return data if self._outward is None else self._outward.rewrite_frames(data)
 
     def _failure(self, error: OctorouteError) -> bytes:
         self.failure = error

@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Mapping, Sequence
 import msgspec
 
 from octoroute.balancing.policies import Asked
-from octoroute.dialects.internal import Routing
+from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
 from octoroute.domain.request import Importance, Request
 from octoroute.errors import Forbidden, UnknownModel
-from octoroute.gateway.planner import Planning
-from octoroute.gateway.settings import EMBEDDINGS, House
+from octoroute.gateway.planner import Planner
+from octoroute.gateway.settings import EMBEDDINGS, Settings
 from octoroute.routing.rules import Rule
-from octoroute.upstream.client import Upstream
+from octoroute.upstream.client import UpstreamClient
 
 PROVIDER_HEADER = "x-octoroute-provider"
 VARIANTS = ("openai", "anthropic")
@@ -30,24 +30,26 @@ _ASKED = {tier: Decision(tier=tier, by="client", why="the client asked for this 
 _EMBEDDING = Decision(tier=Tier.EMBEDDING, by="default", why="embeddings have a tier of their own")
 
 
-class Deciding:
-    def __init__(self, planning: Planning, upstream: Upstream) -> None:
+class Resolver:
+    def __init__(self, planning: Planner, upstream: UpstreamClient) -> None:
         self._planning = planning
         self._upstream = upstream
 
-    def decide(self, asked: Asked, house: House) -> Awaitable[Decision]:
+    def resolve(self, asked: Asked, house: Settings) -> Awaitable[Decision]:
         """The operator's rules, then the client's word, then the router. Raises UnknownModel, and Forbidden for a provider."""
         request = asked.request
-        if request.api == EMBEDDINGS or (house.rules and request.dialect != Routing.name):  # our own questions are no client's
+        if request.api == EMBEDDINGS or (
+            house.rules and request.dialect != InternalInbound.name
+        ):  # our own questions are no client's
             return self._under_rules(asked, house)
         return self._by_client(request, house)
 
-    async def _under_rules(self, asked: Asked, house: House) -> Decision:
+    async def _under_rules(self, asked: Asked, house: Settings) -> Decision:
         if asked.request.api == EMBEDDINGS:
             return self._forbidden(asked, house) or self._embedder(asked.request, house)
         return await self._by_rule(asked, house) or await self._by_client(asked.request, house)
 
-    def _forbidden(self, asked: Asked, house: House) -> Decision | None:
+    def _forbidden(self, asked: Asked, house: Settings) -> Decision | None:
         """The rules choose among models that chat; of embeddings they can only say that there shall be none."""
         free = _word(asked.request.model) == "auto"
         rule = next((rule for rule in house.rules if (free or rule.override) and rule.applies(asked)), None)
@@ -56,7 +58,7 @@ class Deciding:
         why = f"the rule {rule.name!r}"
         return Decision(tier=Tier.EMBEDDING, by="rule", why=why, rule=rule.name, fixed=True, reject=rule.reject)
 
-    def _embedder(self, request: Request, house: House) -> Decision:
+    def _embedder(self, request: Request, house: Settings) -> Decision:
         """Raises UnknownModel, and Forbidden for a provider."""
         model, provider = request.model, _provider_of(request, house)
         if not house.serving(EMBEDDINGS):
@@ -73,7 +75,7 @@ class Deciding:
             raise UnknownModel(_unknown(model, house.serving(EMBEDDINGS), "auto, or one of: "), param="model")
         return msgspec.structs.replace(_EMBEDDING, within=provider)
 
-    async def _by_rule(self, asked: Asked, house: House) -> Decision | None:
+    async def _by_rule(self, asked: Asked, house: Settings) -> Decision | None:
         """The first rule that applies and whose target can be asked now, if it has one."""
         request = asked.request
         word = _word(request.model)
@@ -102,7 +104,7 @@ class Deciding:
                 policy=rule.policy,
                 only=frozenset(endpoint.id for endpoint in target),
             )
-            if rule.fall_through and not self._planning.candidates(ruled, asked, house).order:
+            if rule.fall_through and not self._planning.plan(ruled, asked, house).order:
                 continue
             if rule.tier is not None:
                 return msgspec.structs.replace(ruled, only=None)
@@ -111,12 +113,12 @@ class Deciding:
             return ruled
         return None
 
-    def _target(self, rule: Rule, house: House) -> Sequence[Endpoint]:
+    def _target(self, rule: Rule, house: Settings) -> Sequence[Endpoint]:
         if rule.tier is not None:
             return house.tier(rule.tier)
         return house.of_provider(rule.provider) if rule.provider is not None else house.named(rule.endpoint or "")
 
-    async def _inside(self, ruled: Decision, provider: str, request: Request, house: House) -> Decision:
+    async def _inside(self, ruled: Decision, provider: str, request: Request, house: Settings) -> Decision:
         """Which of the provider's endpoints: what the client named if the provider has it, otherwise a tier's, decided as ever."""
         named = [endpoint for endpoint in house.of_provider(provider) if request.model in _names_of(endpoint)]
         if named:
@@ -126,13 +128,13 @@ class Deciding:
         why = f"{ruled.why}, then: {decision.why}"
         return msgspec.structs.replace(ruled, only=None, tier=decision.tier, within=provider, fixed=False, why=why)
 
-    def _by_client(self, request: Request, house: House) -> Awaitable[Decision]:
+    def _by_client(self, request: Request, house: Settings) -> Awaitable[Decision]:
         provider = _provider_of(request, house)
         if provider is not None:
             return self._of_provider(provider, request.model, request, house)
         return self._routed(request, house) if _word(request.model) == "auto" else self._by_model(request, house)
 
-    async def _by_model(self, request: Request, house: House) -> Decision:
+    async def _by_model(self, request: Request, house: Settings) -> Decision:
         model = request.model
         decision = await self._by_word(_word(model), request, house)
         if decision is not None:
@@ -148,20 +150,20 @@ class Deciding:
             return _CLASSED[tier]
         raise UnknownModel(_unknown(model, house.serving("chat"), "auto, fast, balanced, deep, or one of: "), param="model")
 
-    async def _by_word(self, word: str, request: Request, house: House) -> Decision | None:
+    async def _by_word(self, word: str, request: Request, house: Settings) -> Decision | None:
         if word == "auto":
             return await self._routed(request, house)
         tier = _TIERS.get(word)
         return None if tier is None else _ASKED[tier]
 
-    async def _routed(self, request: Request, house: House) -> Decision:
+    async def _routed(self, request: Request, house: Settings) -> Decision:
         facts = request.facts
         if facts.importance is None and house.default_importance is not Importance.NORMAL:  # which is what routers take it for
             facts = msgspec.structs.replace(facts, importance=house.default_importance)
         decision = await house.router.route(facts)
-        return decision if house.steering is None else house.steering.steer(request, decision, dry=house.dry)
+        return decision if house.affinity is None else house.affinity.steer(request, decision, dry=house.dry_run)
 
-    async def _of_provider(self, provider: str, model: str, request: Request, house: House) -> Decision:
+    async def _of_provider(self, provider: str, model: str, request: Request, house: Settings) -> Decision:
         endpoints = house.of_provider(provider)
         if not endpoints:
             known = ", ".join(dict.fromkeys(endpoint.provider for endpoint in house.serving("chat")))
@@ -179,13 +181,13 @@ class Deciding:
                 raise UnknownModel(f"the provider {provider} has no model {model[:200]!r}; it has: {known}", param="model")
         return msgspec.structs.replace(decision, within=provider)
 
-    def _names(self, model: str, house: House) -> bool:
+    def _names(self, model: str, house: Settings) -> bool:
         """The configuration knows this name."""
         provider, slash, _ = model.partition("/")
         prefixed = slash and house.allow_provider_prefix and house.of_provider(provider)
         return bool(prefixed or house.named(model) or self._variant(model, house))
 
-    def names(self, house: House) -> list[str]:
+    def names(self, house: Settings) -> list[str]:
         """What a client may ask for by name: each configured one, then its variants where it is spoken in both dialects."""
         spoken: dict[str, set[str]] = {}
         for endpoint in house.endpoints:
@@ -193,7 +195,7 @@ class Deciding:
         variants = [f"{name}-{dialect}" for name, dialects in spoken.items() if dialects >= set(VARIANTS) for dialect in VARIANTS]
         return list(dict.fromkeys([*spoken, *variants]))
 
-    def _variant(self, model: str, house: House) -> tuple[Endpoint, ...]:
+    def _variant(self, model: str, house: Settings) -> tuple[Endpoint, ...]:
         """`NAME-openai` and `NAME-anthropic`: those endpoints of a name that speak this dialect."""
         name, _, dialect = model.rpartition("-")
         if dialect not in VARIANTS:
@@ -201,7 +203,7 @@ class Deciding:
         return tuple(endpoint for endpoint in house.named(name) if self._upstream.outbound(endpoint).name == dialect)
 
 
-def _provider_of(request: Request, house: House) -> str | None:
+def _provider_of(request: Request, house: Settings) -> str | None:
     """As the client's header has it. Raises Forbidden where the client may not choose."""
     provider = request.headers.get(PROVIDER_HEADER)
     if provider is not None and not house.allow_provider_prefix:

@@ -14,16 +14,16 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from octoroute.dialects.base import Outbound, Progress
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event, FinishReason
 from octoroute.domain.outcome import Usage
 from octoroute.domain.request import Request
-from octoroute.errors import Broke, OctorouteError
-from octoroute.upstream.readers import Part
-from octoroute.upstream.response import Begun, PartSink
+from octoroute.errors import BadUpstreamResponse, OctorouteError
+from octoroute.upstream.readers import Chunk
+from octoroute.upstream.response import ChunkSink, ResponseStream
 
 MAX_ENTRY_BYTES = 1 << 20
 """A longer answer is not kept."""
@@ -39,7 +39,7 @@ _EVENTS = msgspec.json.Decoder(list[Event])
 _NUMBER = msgspec.json.Decoder(float | None)
 
 
-class Ticket(msgspec.Struct, frozen=True):
+class CacheKey(msgspec.Struct, frozen=True):
     """What may be done for one request."""
 
     key: bytes | None
@@ -47,7 +47,7 @@ class Ticket(msgspec.Struct, frozen=True):
     look: bool = False
 
 
-class Kept(msgspec.Struct, frozen=True):
+class CacheEntry(msgspec.Struct, frozen=True):
     """An answer: as the bytes of its dialect, as events, or as both. `outbound` reads the bytes."""
 
     endpoint: Endpoint
@@ -64,7 +64,7 @@ class Kept(msgspec.Struct, frozen=True):
         return len(self.whole or b"") + len(self.events or b"") + _OVERHEAD_BYTES
 
 
-class Cache:
+class ResponseCache:
     def __init__(
         self,
         *,
@@ -82,27 +82,27 @@ class Cache:
         self._shared = shared
         self._clock = clock
         self._passes = tuple(sorted(passes))
-        self._kept: OrderedDict[bytes, Kept] = OrderedDict()
+        self._kept: OrderedDict[bytes, CacheEntry] = OrderedDict()
         self.size = 0
         """Bytes, with a guess for what an entry costs beside its answer."""
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def ticket(self, request: Request, decision: Decision) -> Ticket:
+    def key_for(self, request: Request, decision: Decision) -> CacheKey:
         wish = request.headers.get("x-octoroute-cache", "").strip().lower()
         control = {word.strip().lower() for word in request.headers.get("cache-control", "").split(",")}
         if wish == "bypass" or "no-store" in control or not _can_be_repeated(request):
-            return Ticket(None)
+            return CacheKey(None)
         if wish != "use" and not _is_deterministic(request):
-            return Ticket(None)
+            return CacheKey(None)
         try:
             key = self._key(request, decision)
         except (ValueError, TypeError, RecursionError):
-            return Ticket(None)
-        return Ticket(key, "no-cache" not in control)
+            return CacheKey(None)
+        return CacheKey(key, "no-cache" not in control)
 
-    def look(self, ticket: Ticket, request: Request) -> Recalled | None:
+    def get(self, ticket: CacheKey, request: Request) -> CachedResponse | None:
         if ticket.key is None or not ticket.look:
             return None
         kept = self._kept.get(ticket.key)
@@ -113,17 +113,19 @@ class Cache:
             return None
         self._kept.move_to_end(ticket.key)
         try:
-            return Recalled(kept, request, age_s=self._clock() - kept.made_at)
+            return CachedResponse(kept, request, age_s=self._clock() - kept.made_at)
         except OctorouteError:  # these bytes cannot be made into a stream
             return None
 
-    def keeping(self, ticket: Ticket, opened: Begun, outbound: Outbound, request: Request, notes: tuple[str, ...]) -> Begun:
+    def record(
+        self, ticket: CacheKey, opened: ResponseStream, outbound: Outbound, request: Request, notes: tuple[str, ...]
+    ) -> ResponseStream:
         """`opened`, remembered if it comes to a good end."""
         if ticket.key is None:
             return opened
-        return Keeping(opened, _Memo(self, ticket.key, outbound, request, notes, self._clock))
+        return RecordingResponse(opened, _Memo(self, ticket.key, outbound, request, notes, self._clock))
 
-    def put(self, key: bytes, kept: Kept) -> None:
+    def put(self, key: bytes, kept: CacheEntry) -> None:
         if kept.size > min(self._max_bytes, MAX_ENTRY_BYTES):
             return
         self._drop(key)
@@ -147,7 +149,7 @@ class Cache:
 
 
 def _canonical(body: object) -> Any:
-    if isinstance(body, Body):
+    if isinstance(body, RequestBody):
         return {name: msgspec.json.decode(value) for name, value in body.values.items() if name not in _NOT_THE_QUESTION}
     return body
 
@@ -156,7 +158,7 @@ def _can_be_repeated(request: Request) -> bool:
     body = request.body
     if request.api != "chat":
         return not request.stream
-    if not isinstance(body, Body):
+    if not isinstance(body, RequestBody):
         return True
     if any(body.is_set(name) for name in _UNREPEATABLE):
         return False
@@ -170,7 +172,7 @@ def _is_deterministic(request: Request) -> bool:
         return True
     if isinstance(body, Conversation):
         return body.temperature == 0.0
-    if not isinstance(body, Body) or "temperature" not in body.values:
+    if not isinstance(body, RequestBody) or "temperature" not in body.values:
         return False
     try:
         return _NUMBER.decode(body.values["temperature"]) == 0.0
@@ -183,7 +185,7 @@ class _Memo:
 
     def __init__(
         self,
-        cache: Cache,
+        cache: ResponseCache,
         key: bytes,
         outbound: Outbound,
         request: Request,
@@ -196,17 +198,17 @@ class _Memo:
         self._request = request
         self._notes = notes
         self._clock = clock
-        self._parts: list[Part] = []
+        self._parts: list[Chunk] = []
         self._size = 0
 
-    def add(self, part: Part) -> None:
+    def add(self, part: Chunk) -> None:
         self._size += len(part) if isinstance(part, bytes) else 32 * len(part)
         if self._size > MAX_ENTRY_BYTES:
             self._parts.clear()
         else:
             self._parts.append(part)
 
-    def ended(self, opened: Begun) -> None:
+    def ended(self, opened: ResponseStream) -> None:
         """The answer has come to its own end."""
         if self._size > MAX_ENTRY_BYTES or not self._parts:
             return
@@ -218,9 +220,9 @@ class _Memo:
         else:
             try:
                 events = msgspec.json.encode(self._events())
-            except (Broke, ValueError, TypeError):
+            except (BadUpstreamResponse, ValueError, TypeError):
                 return
-        made = Kept(opened.endpoint, self._outbound, self._clock(), whole, events, self._notes, opened.progress.usage)
+        made = CacheEntry(opened.endpoint, self._outbound, self._clock(), whole, events, self._notes, opened.progress.usage)
         self._cache.put(self._key, made)
 
     def _events(self) -> Sequence[Event]:
@@ -230,12 +232,12 @@ class _Memo:
         return [event for part in self._parts if not isinstance(part, bytes) for event in part]
 
 
-class Keeping:
+class RecordingResponse:
     """An answer that is remembered while it is read."""
 
     __slots__ = ("_memo", "_opened", "endpoint", "headers", "stream")
 
-    def __init__(self, opened: Begun, memo: _Memo) -> None:
+    def __init__(self, opened: ResponseStream, memo: _Memo) -> None:
         self._opened = opened
         self._memo: _Memo | None = memo
         self.endpoint = opened.endpoint
@@ -250,7 +252,7 @@ class Keeping:
     def translated(self) -> bool:
         return self._opened.translated
 
-    async def read(self) -> Part | None:
+    async def read(self) -> Chunk | None:
         part = await self._opened.read()
         memo = self._memo
         if memo is not None:
@@ -261,19 +263,19 @@ class Keeping:
                 memo.ended(self._opened)
         return part
 
-    def pass_on(self, sink: PartSink) -> None:
+    def pass_on(self, sink: ChunkSink) -> None:
         """Every part is read, to be remembered."""
 
     def close(self) -> None:
         self._opened.close()
 
 
-class Recalled:
+class CachedResponse:
     """A kept answer in an opened one's place."""
 
     __slots__ = ("_part", "endpoint", "headers", "notes", "progress", "stream", "translated")
 
-    def __init__(self, kept: Kept, request: Request, *, age_s: float) -> None:
+    def __init__(self, kept: CacheEntry, request: Request, *, age_s: float) -> None:
         """Raises OctorouteError when a kept answer cannot be read after all."""
         self.notes = kept.notes
         self.endpoint = kept.endpoint
@@ -282,22 +284,22 @@ class Recalled:
         self.progress = Progress()
         self.progress.started = self.progress.finished = True
         self.progress.usage = kept.usage
-        self._part: Part | None = kept.whole if kept.whole is not None and not request.stream else _events_of(kept)
+        self._part: Chunk | None = kept.whole if kept.whole is not None and not request.stream else _events_of(kept)
         self.translated = not isinstance(self._part, bytes)
 
-    async def read(self) -> Part | None:
+    async def read(self) -> Chunk | None:
         part, self._part = self._part, None
         return part
 
-    def pass_on(self, sink: PartSink) -> None:
+    def pass_on(self, sink: ChunkSink) -> None:
         """There is only one part, and it is here."""
 
     def close(self) -> None:
         pass
 
 
-def _events_of(kept: Kept) -> Sequence[Event]:
+def _events_of(kept: CacheEntry) -> Sequence[Event]:
     if kept.events is not None:
         return _EVENTS.decode(kept.events)
     assert kept.whole is not None
-    return kept.outbound.decode_whole(kept.whole)
+    return kept.outbound.decode_response(kept.whole)

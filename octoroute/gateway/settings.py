@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 import msgspec
 
-from octoroute.balancing.policies import Policy, Random, Weighted
+from octoroute.balancing.policies import Policy, Random, WeightedRandom
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.request import Importance
 from octoroute.gateway.cascade import Cascade
-from octoroute.gateway.context_window import Context
-from octoroute.routing.affinity import Steering
+from octoroute.gateway.context_window import ContextPolicy
+from octoroute.routing.affinity import SessionAffinity
 from octoroute.routing.rules import Rule
 from octoroute.routing.strategies.base import Router
 
 EMBEDDINGS = "embeddings"
 
 
-class Retry(msgspec.Struct, frozen=True, kw_only=True):
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int = 3
     """0: every candidate exactly once."""
     backoff: str = "exponential"
@@ -33,14 +33,14 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.base_s * factor, self.cap_s) * (0.5 + 0.5 * random())
 
 
-class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How many may wait for a place, and how long."""
 
-    most: int = 0
+    max_waiting: int = 0
     max_wait_s: float = 30.0
 
 
-class Fit(NamedTuple):
+class TierMatch(NamedTuple):
     """All endpoints of a tier, if any of them can answer a request of a certain shape that is small enough for all of them."""
 
     endpoints: tuple[Endpoint, ...]
@@ -48,7 +48,7 @@ class Fit(NamedTuple):
     """The smallest; None: nobody says."""
 
 
-class House(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Everything a configuration decides about requests; replaced as a whole by a reload.
 
     Frozen, so what follows from it is worked out once (`dict` has room for that, and a replaced house begins with none of it).
@@ -57,30 +57,30 @@ class House(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     endpoints: tuple[Endpoint, ...]
     router: Router
     default_importance: Importance = Importance.NORMAL
-    retry: Retry = Retry()
-    policy: Policy = Weighted()
+    retry: RetryPolicy = RetryPolicy()
+    policy: Policy = WeightedRandom()
     policies: Mapping[str, Policy] = {}
     """Those that rules may ask for."""
     max_cost_usd: float | None = None
     rules: tuple[Rule, ...] = ()
     allow_provider_prefix: bool = True
-    waiting: Waiting = Waiting()
-    context: Context = Context()
+    queue: QueueSettings = QueueSettings()
+    context: ContextPolicy = ContextPolicy()
     cascade: Cascade | None = None
-    steering: Steering | None = None
-    dry: bool = False
+    affinity: SessionAffinity | None = None
+    dry_run: bool = False
     """Only to explain: nobody is asked, and no lots are drawn."""
 
-    def explaining(self, router: Router) -> House:
+    def for_explanation(self, router: Router) -> Settings:
         """`router` must be one that asks nobody."""
-        return msgspec.structs.replace(self, router=router, dry=True)
+        return msgspec.structs.replace(self, router=router, dry_run=True)
 
     @cached_property
     def _by_tier(self) -> Mapping[Tier, tuple[Endpoint, ...]]:
         return {tier: tuple(endpoint for endpoint in self.endpoints if endpoint.tier is tier) for tier in Tier}
 
     @cached_property
-    def fits(self) -> dict[tuple[Tier, str, bool, bool, bool], Fit | None]:
+    def tier_matches(self) -> dict[tuple[Tier, str, bool, bool, bool], TierMatch | None]:
         """By tier, dialect, and whether tools, images, and JSON are needed; `planning` fills it. None: each must be looked at."""
         return {}
 

@@ -18,7 +18,7 @@ from octoroute.dialects.anthropic.token_estimate import estimate_tokens
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Usage
 from octoroute.domain.request import Request
-from octoroute.errors import BadRequest, Misconfigured, UpstreamError
+from octoroute.errors import BadRequest, UpstreamAuthError, UpstreamError
 from octoroute.gateway.context_window import scaled
 from octoroute.gateway.gateway import Gateway
 from octoroute.routing.strategies.base import Router
@@ -32,12 +32,12 @@ _WEIGHT = 0.1
 _FACTORS = (0.5, 2.0)
 
 
-class Counted(NamedTuple):
+class TokenCount(NamedTuple):
     tokens: int
     how: Literal["upstream", "estimate"]
 
 
-class Calibration:
+class EstimateCalibration:
     """How far off the estimate is, by upstream model: an exponentially weighted mean of reported over estimated."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -62,24 +62,24 @@ class Calibration:
             self._wants_at[model] = self._clock() + LEARN_EVERY_S
 
 
-class Counting:
-    def __init__(self, gateway: Gateway, calibration: Calibration) -> None:
+class TokenCounter:
+    def __init__(self, gateway: Gateway, calibration: EstimateCalibration) -> None:
         self._gateway = gateway
         self._calibration = calibration
 
-    async def count(self, request: Request, router: Router) -> Counted:
+    async def count(self, request: Request, router: Router) -> TokenCount:
         """`router` must be one that asks nobody. Raises UnknownModel, BadRequest, and Misconfigured."""
         gateway = self._gateway
-        house = gateway.house.explaining(router)
+        house = gateway.settings.for_explanation(router)
         asked = Asked(request)
-        planned = gateway.planning.candidates(await gateway.deciding.decide(asked, house), asked, house)
-        endpoint = next(iter([*planned.order, *planned.fit, *planned.considered]), None)
+        planned = gateway.planner.plan(await gateway.resolver.resolve(asked, house), asked, house)
+        endpoint = next(iter([*planned.order, *planned.eligible, *planned.candidates]), None)
         if endpoint is not None and endpoint in planned.order:
             tokens = await self._asked(request, endpoint)
             if tokens is not None:
-                return Counted(scaled(tokens, endpoint), "upstream")
+                return TokenCount(scaled(tokens, endpoint), "upstream")
         tokens = self._estimated(request, endpoint)
-        return Counted(tokens if endpoint is None else scaled(tokens, endpoint), "estimate")
+        return TokenCount(tokens if endpoint is None else scaled(tokens, endpoint), "estimate")
 
     async def _asked(self, request: Request, endpoint: Endpoint) -> int | None:
         """None: it cannot count, or not now. Raises Misconfigured, because an estimate would hide it."""
@@ -90,13 +90,13 @@ class Counting:
             return None
         try:
             if outbound.name == request.dialect:
-                body = inbound.patched(request, endpoint.model)
+                body = inbound.with_model(request, endpoint.model)
             else:
-                question = outbound.write(inbound.conversation(request, endpoint), endpoint, stream=False)
+                question = outbound.encode_request(inbound.conversation(request, endpoint), endpoint, stream=False)
                 body = _for_counting(outbound.name, endpoint, question)
             answer = await upstream.ask(endpoint, "count_tokens", body, request.headers if outbound.name == request.dialect else {})
             return _read_count(answer)
-        except (Misconfigured, BadRequest):
+        except (UpstreamAuthError, BadRequest):
             raise
         except UpstreamError:
             return None

@@ -9,8 +9,8 @@ from octoroute.dialects.openai.logprobs import margins
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.events import Event, Finished, FinishReason, RefusalDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from octoroute.errors import UpstreamError
-from octoroute.routing.difficulty.answer_checks import Answer
-from octoroute.upstream.readers import Part
+from octoroute.routing.difficulty.answer_checks import ModelAnswer
+from octoroute.upstream.readers import Chunk
 
 
 class Transcript:
@@ -28,14 +28,14 @@ class Transcript:
         self.characters = 0
         self.readable = True
 
-    def feed(self, part: Part) -> None:
+    def feed(self, part: Chunk) -> None:
         if not isinstance(part, bytes):
             self._saw(part)
             return
         if not self.readable:
             return
         try:
-            self._saw(self._outbound.decode_whole(part) if self._decoder is None else self._decoder.feed(part))
+            self._saw(self._outbound.decode_response(part) if self._decoder is None else self._decoder.feed(part))
         except UpstreamError:
             self.readable = False
             return
@@ -57,11 +57,11 @@ class Transcript:
     def finished(self) -> bool:
         return self._reason is not None
 
-    def answer(self, conversation: Conversation | None, *, json_wanted: bool) -> Answer:
+    def answer(self, conversation: Conversation | None, *, json_wanted: bool) -> ModelAnswer:
         """`conversation`: the question, for what was asked of the answer; None: not known."""
         wanted = conversation.format if conversation is not None else None
         offered = conversation.tools if conversation is not None else ()
-        return Answer(
+        return ModelAnswer(
             text=self.text,
             finish_reason="refusal" if self._refused else self._reason.value if self._reason is not None else None,
             json_wanted=json_wanted,

@@ -16,10 +16,10 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import Ending, Outcome
 from octoroute.domain.request import Request
-from octoroute.routing.cache_economics import Conversations, Rates, StickyOptions, pays, rates_of
+from octoroute.routing.cache_economics import ConversationMemory, Rates, StickyOptions, rates_of, switch_pays_off
 from octoroute.routing.strategies.learned import SCORED
 
-__all__ = ["EXPLORED", "KEPT", "REASONS", "STUCK", "Steering", "StickyOptions"]
+__all__ = ["EXPLORED", "KEPT", "REASONS", "STUCK", "SessionAffinity", "StickyOptions"]
 
 KEPT = "the conversation keeps its tier"
 STUCK = "the conversation is stuck: a bigger tier"
@@ -31,7 +31,7 @@ _ORDER = CHAT_TIERS
 _SESSION_HEADER = "x-claude-code-session-id"
 
 
-class Steering:
+class SessionAffinity:
     """What one configuration makes of decisions; `conversations` is the process's, and outlives it."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Steering:
         sticky: StickyOptions,
         explore: float,
         endpoints: Sequence[Endpoint],
-        conversations: Conversations,
+        conversations: ConversationMemory,
         random: Callable[[], float],
     ) -> None:
         self._sticky = sticky
@@ -61,7 +61,7 @@ class Steering:
             steered = msgspec.structs.replace(steered, propensity=1.0)
         return steered
 
-    def observed(self, outcome: Outcome, request: Request | None) -> None:
+    def on_outcome(self, outcome: Outcome, request: Request | None) -> None:
         """How a request ended: what was answered is what the next turn finds in a cache."""
         decision, endpoint = outcome.decision, outcome.endpoint
         if not self._sticky.enabled or request is None or decision is None or endpoint is None or decision.by not in _STEERED:
@@ -72,7 +72,7 @@ class Steering:
         prefix = request.facts.context_tokens if usage is None else usage.input_tokens + usage.output_tokens
         output = 0 if usage is None else usage.output_tokens
         sticky = self._sticky
-        self._conversations.put(_key(request), endpoint.tier, prefix, output, limit=sticky.most, ttl_s=sticky.ttl_s)
+        self._conversations.put(_key(request), endpoint.tier, prefix, output, limit=sticky.max_conversations, ttl_s=sticky.ttl_s)
 
     def _stay(self, request: Request, decision: Decision) -> Decision | None:
         """None: nothing binds this request to what was before."""
@@ -89,7 +89,7 @@ class Steering:
             return None
         wanted = decision.tier
         difficulty = 0.5 if decision.confidence is None else decision.confidence
-        if had is wanted or pays(had, wanted, known, facts.context_tokens, difficulty, self._rates):
+        if had is wanted or switch_pays_off(had, wanted, known, facts.context_tokens, difficulty, self._rates):
             return decision
         return msgspec.structs.replace(decision, tier=had, then=None, why=KEPT)
 

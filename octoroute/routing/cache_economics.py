@@ -38,12 +38,12 @@ NOMINAL: Mapping[Tier, Rates] = {
 class StickyOptions(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     ttl_s: float = 3600.0
-    most: int = 10_000
+    max_conversations: int = 10_000
     climb_after_failures: int = 3
     """0: never."""
 
 
-class Remembered(msgspec.Struct):
+class ConversationState(msgspec.Struct):
     tier: Tier
     prefix: int
     """Tokens that are probably in that tier's prompt cache."""
@@ -51,24 +51,24 @@ class Remembered(msgspec.Struct):
     at: float
 
 
-class Conversations:
+class ConversationMemory:
     """The most recently answered ones. Survives a reload; `limit` and `ttl_s` may change meanwhile."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._known: OrderedDict[bytes, Remembered] = OrderedDict()
+        self._known: OrderedDict[bytes, ConversationState] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def get(self, key: bytes, ttl_s: float) -> Remembered | None:
+    def get(self, key: bytes, ttl_s: float) -> ConversationState | None:
         """Asking changes nothing."""
         found = self._known.get(key)
         return found if found is not None and self._clock() - found.at < ttl_s else None
 
     def put(self, key: bytes, tier: Tier, prefix: int, output: int, *, limit: int, ttl_s: float) -> None:
         now = self._clock()
-        self._known[key] = Remembered(tier, prefix, output, now)
+        self._known[key] = ConversationState(tier, prefix, output, now)
         self._known.move_to_end(key)
         while self._known and (len(self._known) > limit or now - next(iter(self._known.values())).at >= ttl_s):
             self._known.popitem(last=False)
@@ -89,7 +89,9 @@ def rates_of(endpoints: Iterable[Endpoint]) -> Mapping[Tier, Rates]:
     }
 
 
-def pays(kept: Tier, wanted: Tier, known: Remembered, tokens: int, difficulty: float, rates: Mapping[Tier, Rates]) -> bool:
+def switch_pays_off(
+    kept: Tier, wanted: Tier, known: ConversationState, tokens: int, difficulty: float, rates: Mapping[Tier, Rates]
+) -> bool:
     """Whether the change from `kept` to `wanted` gains more than it costs. `tokens`: the whole prompt's.
 
     Upwards it costs the cache, and gains, with the chance that the smaller tier is wrong, twice the bigger one's answer. Downwards

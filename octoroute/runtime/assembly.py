@@ -14,9 +14,9 @@ import msgspec
 import structlog
 
 from octoroute import dialects
-from octoroute.balancing.admin_state import Switches
-from octoroute.balancing.health import Health
-from octoroute.balancing.policies import ORDERS, POLICIES, Policy, Senses
+from octoroute.balancing.admin_state import AdminState
+from octoroute.balancing.health import HealthRegistry
+from octoroute.balancing.policies import ORDERS, POLICIES, Policy, PolicyInputs
 from octoroute.config.schema import Config, RuleTable
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.request.identity import opening_of, user_of
@@ -24,31 +24,31 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.ids import new_id
 from octoroute.gateway.cascade import Cascade
-from octoroute.gateway.context_window import Context
-from octoroute.gateway.gateway import Gateway, House, Retry, Waiting
+from octoroute.gateway.context_window import ContextPolicy
+from octoroute.gateway.gateway import Gateway, QueueSettings, RetryPolicy, Settings
 from octoroute.gateway.internal_calls import Asker
-from octoroute.gateway.response_cache import Cache
-from octoroute.gateway.shadow import Shadow, ShadowOptions
+from octoroute.gateway.response_cache import ResponseCache
+from octoroute.gateway.shadow import ShadowMirror, ShadowOptions
 from octoroute.gateway.shadow.mirror import append
-from octoroute.gateway.shadow.worker import Asker as ShadowAsker
-from octoroute.gateway.token_count import Calibration, Counting
+from octoroute.gateway.shadow.worker import ShadowWorker as ShadowAsker
+from octoroute.gateway.token_count import EstimateCalibration, TokenCounter
 from octoroute.routing.affinity import REASONS as STEERING_REASONS
-from octoroute.routing.affinity import Steering
-from octoroute.routing.cache_economics import Conversations
+from octoroute.routing.affinity import SessionAffinity
+from octoroute.routing.cache_economics import ConversationMemory
 from octoroute.routing.difficulty.model import Scorer
 from octoroute.routing.difficulty.model import load as load_artefact
 from octoroute.routing.rules import Rule
-from octoroute.routing.strategies import STRATEGIES, Router, Setting, ask_nobody, reason
+from octoroute.routing.strategies import STRATEGIES, Router, RouterSettings, never_ask, reason
 from octoroute.routing.strategies.cascade import CascadeRouter
 from octoroute.runtime.gauges import gauge_samples
-from octoroute.runtime.health_check import Prober
-from octoroute.runtime.tasks import Owner, supervise
-from octoroute.telemetry.access_log import Ledger
+from octoroute.runtime.health_check import ActiveHealthCheck
+from octoroute.runtime.tasks import TaskOwner, supervise
+from octoroute.telemetry.access_log import OutcomeSink
 from octoroute.telemetry.metrics import Metrics, Scraper
-from octoroute.telemetry.routing_events import Notices
+from octoroute.telemetry.routing_events import RoutingEvents
 from octoroute.telemetry.stats import Statistics
-from octoroute.upstream.client import Upstream
-from octoroute.upstream.providers.plugins import Vendors
+from octoroute.upstream.client import UpstreamClient
+from octoroute.upstream.providers.plugins import ProviderRegistry
 from octoroute.upstream.transports import TRANSPORTS
 from octoroute.upstream.transports.base import Transport
 
@@ -58,7 +58,7 @@ SHARING_S = 0.5
 """How late the other workers may know what a worker counts: less than a scrape is kept."""
 
 
-class Building:
+class Runtime:
     def __init__(
         self,
         config: Config,
@@ -76,43 +76,43 @@ class Building:
         self._transport = transport or TRANSPORTS[config.server.upstream]()
         self._clock = clock
         self._chance = chance
-        self._conversations = Conversations(clock)
-        self._owner = Owner()
+        self._conversations = ConversationMemory(clock)
+        self._owner = TaskOwner()
         self._policies: dict[tuple[str, ...], Policy] = {}
-        notices = Notices()
-        self._health = health = Health(
+        notices = RoutingEvents()
+        self._health = health = HealthRegistry(
             failure_threshold=config.health.failure_threshold, recovery_s=config.health.recovery_seconds, clock=clock, wall=wall
         )
-        health.limit(config.limits)
-        health.changed = notices.circuit
+        health.set_limits(config.limits)
+        health.on_transition = notices.circuit_changed
         self.statistics = Statistics(wall)
-        self.switches = Switches(health)
-        self.metrics = Metrics(lambda: gauge_samples(health, self.gateway.house.endpoints, self.gateway.queue.depth), _reason)
-        self.ledger = Ledger(self.metrics, self.statistics)
-        self.statistics.catch_up = self.ledger.fold
-        self.scraper = Scraper(self.metrics, clock, catch_up=self.ledger.catch_up)
-        self._vendors = Vendors(dialects.outbound(clock))
-        upstream = Upstream(self._transport, self._vendors, self._vendors.outbound)
+        self.admin_state = AdminState(health)
+        self.metrics = Metrics(lambda: gauge_samples(health, self.gateway.settings.endpoints, self.gateway.queue.depth), _reason)
+        self.sink = OutcomeSink(self.metrics, self.statistics)
+        self.statistics.catch_up = self.sink.flush
+        self.scraper = Scraper(self.metrics, clock, catch_up=self.sink.catch_up)
+        self._vendors = ProviderRegistry(dialects.outbound(clock))
+        upstream = UpstreamClient(self._transport, self._vendors, self._vendors.outbound)
         self.gateway = Gateway(
-            house=self._house(config),
+            house=self._settings(config),
             upstream=upstream,
             health=health,
-            ledger=self.ledger,
+            ledger=self.sink,
             inbound=self.inbound,
             clock=clock,
             random=chance,
             notices=notices,
         )
         self.gateway.cache = self._cache(config)
-        self.counting = Counting(self.gateway, Calibration(clock))
-        self.ledger.learn = self.counting.learn
-        self._shadow = self._shadowing(clock, wall)
-        self._look_on(config)
+        self.token_counter = TokenCounter(self.gateway, EstimateCalibration(clock))
+        self.sink.learn = self.token_counter.learn
+        self._shadow = self._build_shadow(clock, wall)
+        self._subscribe(config)
         self.dry_router = self._dry_router(config)
-        self.prober = Prober(
+        self.health_check = ActiveHealthCheck(
             upstream=upstream,
             health=health,
-            endpoints=lambda: filter(self.switches.endpoint_is_on, self.gateway.house.endpoints),
+            endpoints=lambda: filter(self.admin_state.endpoint_enabled, self.gateway.settings.endpoints),
             interval_s=lambda: self.config.health.interval_seconds,
             random=chance,
             cannot=self._cannot_probe,
@@ -120,30 +120,30 @@ class Building:
 
     def reload(self, config: Config) -> None:
         """From the next request on. Requests under way finish as they began; endpoints that stay keep their health."""
-        house = self._house(config)
-        moved = _moved(self.gateway.house.endpoints, house.endpoints)
+        house = self._settings(config)
+        moved = _moved(self.gateway.settings.endpoints, house.endpoints)
         self.config = config
-        self.gateway.house = house
+        self.gateway.settings = house
         self.gateway.cache = self._cache(config)
-        self.gateway.health.keep(house.endpoints)
+        self.gateway.health.retain(house.endpoints)
         for endpoint in moved:
-            self.gateway.health.forgive(endpoint)
-        self._look_on(config)
-        self.switches.apply(house.endpoints)
-        self.gateway.health.limit(config.limits)
+            self.gateway.health.reset(endpoint)
+        self._subscribe(config)
+        self.admin_state.apply(house.endpoints)
+        self.gateway.health.set_limits(config.limits)
         self.gateway.health.failure_threshold = config.health.failure_threshold
         self.gateway.health.recovery_s = config.health.recovery_seconds
         self.dry_router = self._dry_router(config)
 
-    def _look_on(self, config: Config) -> None:
+    def _subscribe(self, config: Config) -> None:
         """Who is told of every request: only those who want to know."""
         self.gateway.watch = self._shadow.watch if config.routing.shadow.share else None
-        self.ledger.remember = self.gateway.house.steering.observed if self.gateway.house.steering else None
+        self.sink.remember = self.gateway.settings.affinity.on_outcome if self.gateway.settings.affinity else None
 
     async def start(self) -> None:
         """The work in the background; without it everything else works too."""
         self._owner.start(
-            "health probe", supervise("health probe", self.prober.run, died=self._probe_died, clock=self.gateway.clock)
+            "health probe", supervise("health probe", self.health_check.run, died=self._probe_died, clock=self.gateway.clock)
         )
         self._owner.start("shadow", supervise("shadow", self._shadow.run, died=self._probe_died, clock=self.gateway.clock))
         if self.metrics.shared:
@@ -157,16 +157,16 @@ class Building:
     async def stop(self) -> None:
         """Ends the background work, and every connection to an endpoint."""
         await self._owner.stop()
-        self.ledger.fold()
+        self.sink.flush()
         await self._transport.close()
 
-    def _cache(self, config: Config) -> Cache | None:
+    def _cache(self, config: Config) -> ResponseCache | None:
         """A new one for every configuration: what a name means may have changed."""
         cache = config.cache
         if not cache.enabled:
             return None
         kinds = {endpoint.kind for endpoint in (*config.endpoints, *config.embedding)}
-        return Cache(
+        return ResponseCache(
             ttl_s=cache.ttl_seconds,
             max_bytes=cache.max_bytes,
             max_entries=cache.max_entries,
@@ -175,28 +175,28 @@ class Building:
             passes=frozenset(name for kind in kinds for name in self._vendors[kind].passes),
         )
 
-    def _house(self, config: Config) -> House:
+    def _settings(self, config: Config) -> Settings:
         routing = config.routing
         asker = Asker(lambda: self.gateway, routing.router_tier, routing.router_timeout_s, new_id)
         router = STRATEGIES[routing.strategy](_setting(config), asker)
-        return House(
+        return Settings(
             endpoints=(*config.endpoints, *config.embedding),
             router=router,
-            steering=self._steering(config),
+            affinity=self._affinity(config),
             cascade=Cascade(routing.cascade_options, router.scorer) if isinstance(router, CascadeRouter) else None,
             default_importance=routing.default_importance,
-            retry=Retry(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
-            context=Context(**msgspec.structs.asdict(config.context)),
+            retry=RetryPolicy(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
+            context=ContextPolicy(**msgspec.structs.asdict(config.context)),
             policy=self._policy(config),
             policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
             max_cost_usd=config.selection.max_cost_usd,
             rules=tuple(_rule(table) for table in routing.rules if table.enabled),
             allow_provider_prefix=routing.allow_provider_prefix,
-            waiting=Waiting(most=config.queue.max_waiting, max_wait_s=config.queue.max_wait_seconds),
+            queue=QueueSettings(max_waiting=config.queue.max_waiting, max_wait_s=config.queue.max_wait_seconds),
         )
 
-    def _steering(self, config: Config) -> Steering:
-        return Steering(
+    def _affinity(self, config: Config) -> SessionAffinity:
+        return SessionAffinity(
             sticky=config.routing.sticky_options,
             explore=config.routing.learned.explore,
             endpoints=config.endpoints,
@@ -204,7 +204,7 @@ class Building:
             random=self._chance,
         )
 
-    def _shadowing(self, clock: Callable[[], float], wall: Callable[[], float]) -> Shadow:
+    def _build_shadow(self, clock: Callable[[], float], wall: Callable[[], float]) -> ShadowMirror:
         def options() -> ShadowOptions:
             table = self.config.routing.shadow
             return ShadowOptions(
@@ -218,7 +218,7 @@ class Building:
         def scorer() -> Scorer:
             return load_artefact(self.config.routing.learned.artefact)
 
-        return Shadow(
+        return ShadowMirror(
             options,
             ShadowAsker(lambda: self.gateway, scorer, clock, new_id),
             clock=clock,
@@ -236,7 +236,7 @@ class Building:
         key = ("order", selection.order) if by_order else ("policy", name or selection.policy, selection.sticky_by)
         policy = self._policies.get(key)
         if policy is None:
-            senses = Senses(
+            senses = PolicyInputs(
                 clock=self._clock,
                 in_flight=self._in_flight,
                 user_of=user_of,
@@ -248,10 +248,10 @@ class Building:
         return policy
 
     def _in_flight(self, endpoint: Endpoint) -> int:
-        return self._health.of(endpoint).in_flight
+        return self._health.breaker(endpoint).in_flight
 
     def _dry_router(self, config: Config) -> Router:
-        return STRATEGIES[config.routing.strategy](_setting(config), ask_nobody)
+        return STRATEGIES[config.routing.strategy](_setting(config), never_ask)
 
     def _probe_died(self, how: str) -> None:
         self.metrics.count("octoroute_background_health_task_failures_total", how)
@@ -281,9 +281,9 @@ def _reason(decision: Decision) -> str:
     return decision.rule or STEERING_REASONS.get(decision.why) or reason(decision)
 
 
-def _setting(config: Config) -> Setting:
+def _setting(config: Config) -> RouterSettings:
     routing = config.routing
-    return Setting(
+    return RouterSettings(
         default_tier=routing.default_tier,
         router_tier=routing.router_tier,
         tier_descriptions=routing.tier_descriptions,

@@ -19,13 +19,13 @@ import msgspec
 
 from octoroute.config import environment, load, loads
 from octoroute.config.schema import Config
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.response.sse import read_frames
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.ids import new_id
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.gateway.relay import Reply
-from octoroute.runtime.assembly import Building
+from octoroute.runtime.assembly import Runtime
 from octoroute.telemetry import logging
 
 Dialect: TypeAlias = Literal["openai", "anthropic", "responses", "completions", "embeddings"]
@@ -104,8 +104,8 @@ class Gateway:
     """Open it with `async with`, or with `open()` and `close()`: while it is open, endpoints are probed in the background."""
 
     def __init__(self, config: Config) -> None:
-        logging.as_a_guest()
-        self._building = Building(config)
+        logging.configure_embedded()
+        self._building = Runtime(config)
         self._state: Literal["new", "open", "closed"] = "new"
 
     @classmethod
@@ -171,7 +171,7 @@ class Gateway:
         try:
             request = self._building.interfaces[dialect].read(_body(question, stream=stream), request_id=request_id, headers=given)
         except OctorouteError as error:
-            gateway.turned_away(dialect, request_id, error)
+            gateway.rejected(dialect, request_id, error)
             raise
         return await gateway.answer(request)
 
@@ -185,7 +185,7 @@ class Gateway:
 
 def _body(question: Question, *, stream: bool) -> bytes:
     """Raises BadRequest, as for what comes by HTTP."""
-    fields: dict[str, Any] = dict(Body.parse(question).values) if isinstance(question, bytes) else dict(question)
+    fields: dict[str, Any] = dict(RequestBody.parse(question).values) if isinstance(question, bytes) else dict(question)
     try:
         if stream or "stream" in fields:
             fields["stream"] = stream

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from octoroute.balancing.health import Health
+from octoroute.balancing.health import HealthRegistry
 from octoroute.domain.endpoint import CircuitState, Endpoint
 from octoroute.telemetry.metrics import GaugeSample
 
 _CIRCUITS = {CircuitState.CLOSED: 0.0, CircuitState.HALF_OPEN: 1.0, CircuitState.OPEN: 2.0}
 
 
-def gauge_samples(health: Health, endpoints: Iterable[Endpoint], queue_depth: int) -> Iterator[GaugeSample]:
+def gauge_samples(health: HealthRegistry, endpoints: Iterable[Endpoint], queue_depth: int) -> Iterator[GaugeSample]:
     """For the gauges of `telemetry.metrics.GAUGES`: requests in flight, queue depth, and the state of each endpoint."""
     endpoints = list(endpoints)
-    yield "octoroute_inflight_requests", (), float(sum(health.of(endpoint).in_flight for endpoint in endpoints))
+    yield "octoroute_inflight_requests", (), float(sum(health.breaker(endpoint).in_flight for endpoint in endpoints))
     yield "octoroute_queue_depth", (), float(queue_depth)
     for endpoint in endpoints:
-        state = health.of(endpoint)
+        state = health.breaker(endpoint)
         yield "octoroute_endpoint_inflight", (endpoint.id,), float(state.in_flight)
-        yield "octoroute_circuit_state", (endpoint.id,), _CIRCUITS[health.circuit(endpoint)]
+        yield "octoroute_circuit_state", (endpoint.id,), _CIRCUITS[health.circuit_state(endpoint)]
         yield "octoroute_endpoint_failures", (endpoint.id,), float(state.failures)

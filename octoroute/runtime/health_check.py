@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-from octoroute.balancing.health import Health
+from octoroute.balancing.health import HealthRegistry
 from octoroute.balancing.policies import Random
 from octoroute.domain.endpoint import Endpoint
 from octoroute.errors import UpstreamError
-from octoroute.upstream.client import Upstream
+from octoroute.upstream.client import UpstreamClient
 
 TIMEOUT_S = 5.0
 
 
-class Prober:
+class ActiveHealthCheck:
     def __init__(
         self,
         *,
-        upstream: Upstream,
-        health: Health,
+        upstream: UpstreamClient,
+        health: HealthRegistry,
         endpoints: Callable[[], Iterable[Endpoint]],
         interval_s: Callable[[], float],
         random: Random,

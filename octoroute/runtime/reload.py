@@ -19,7 +19,7 @@ from octoroute.errors import BadRequest
 
 log = structlog.stdlib.get_logger("octoroute.config")
 
-AT_START = (
+RESTART_ONLY = (
     "server.host",
     "server.port",
     "server.workers",
@@ -32,14 +32,14 @@ AT_START = (
 NO_FILE = "this gateway was not started from a configuration file; start it with `octoroute --config FILE`"
 
 
-class Changed(msgspec.Struct, frozen=True, kw_only=True):
+class ReloadResult(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     waiting: tuple[str, ...]
     """Keys that have changed, and count from the next start on."""
     backup: Path | None = None
 
 
-class Changes:
+class Reloader:
     def __init__(
         self,
         swap: Callable[[Config], None],
@@ -59,12 +59,12 @@ class Changes:
         self._spread = spread or (lambda: None)
         self._one = asyncio.Lock()
 
-    async def reload(self, load: Callable[[], Config]) -> Changed:
+    async def reload(self, load: Callable[[], Config]) -> ReloadResult:
         """Raises ConfigError with every problem."""
         async with self._one:
             return self._change(await asyncio.to_thread(load))
 
-    async def reload_all(self) -> Changed:
+    async def reload_all(self) -> ReloadResult:
         """Every worker. Raises ConfigError with every problem, BadRequest when there is nothing to read again."""
         if self._load is None:
             raise BadRequest(NO_FILE)
@@ -72,7 +72,7 @@ class Changes:
         self._spread()
         return changed
 
-    async def replace(self, text: str, language: Literal["toml", "json"]) -> Changed:
+    async def replace(self, text: str, language: Literal["toml", "json"]) -> ReloadResult:
         """Check, write, swap. Raises ConfigError, and OctorouteError when the file cannot be written; then nothing has changed."""
         file = self._file
         if file is None:
@@ -89,16 +89,16 @@ class Changes:
         log.info("configuration written", config=str(file.path), backup=str(backup))
         return msgspec.structs.replace(changed, backup=backup)
 
-    def _change(self, config: Config) -> Changed:
+    def _change(self, config: Config) -> ReloadResult:
         old = self._now()
         self._swap(config)
-        waiting = tuple(key for key in AT_START if _at(old, key) != _at(config, key))
+        waiting = tuple(key for key in RESTART_ONLY if _at(old, key) != _at(config, key))
         for key in waiting:
             log.warning("this key changes with the next start only", key=key)
         for warning in config.warnings:
             log.warning(warning)
         log.info("configuration reloaded", config=config.source, endpoints=len(config.endpoints))
-        return Changed(config=config, waiting=waiting)
+        return ReloadResult(config=config, waiting=waiting)
 
 
 def _at(config: Config, key: str) -> object:

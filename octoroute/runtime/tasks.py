@@ -12,7 +12,7 @@ log = structlog.stdlib.get_logger("octoroute.tasks")
 MAX_DELAY_S = 60.0
 
 
-class Owner:
+class TaskOwner:
     """Keeps its tasks from the garbage collector, and ends them."""
 
     def __init__(self) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from octoroute.config.schema import Config
 from octoroute.telemetry.traffic_log.redaction import SECRET_NAMES, Redaction
-from octoroute.telemetry.traffic_log.writer import Settings
+from octoroute.telemetry.traffic_log.writer import TrafficLogSettings
 
 
-def settings_of(config: Config) -> Settings | None:
+def settings_of(config: Config) -> TrafficLogSettings | None:
     """None: the traffic log is off."""
     traffic, rotation = config.logging.traffic, config.logging.rotation
     if not traffic.enabled:
         return None
-    return Settings(
+    return TrafficLogSettings(
         directory=Path(traffic.directory),
         name=traffic.name,
         max_body_bytes=traffic.max_body_bytes,

@@ -16,15 +16,15 @@ from octoroute.config.schema import Config
 from octoroute.gateway.relay import KEEP_ALIVE_S, Reply
 from octoroute.gateway.resolver import ALIASES
 from octoroute.routing.strategies import Router
-from octoroute.runtime.assembly import Building
-from octoroute.runtime.reload import Changes
+from octoroute.runtime.assembly import Runtime
+from octoroute.runtime.reload import Reloader
 from octoroute.runtime.traffic_log import redaction_of, settings_of
 from octoroute.server.downstream import Receive, Scope, Send
-from octoroute.server.guard import Keys
-from octoroute.server.routes.inference import Answering
-from octoroute.server.routes.status import Door, Views
+from octoroute.server.guard import ApiKeys
+from octoroute.server.routes.inference import InferenceEndpoint
+from octoroute.server.routes.status import AuthMiddleware, StatusRoutes
 from octoroute.telemetry.traffic_log.middleware import Route
-from octoroute.telemetry.traffic_log.recorder import Recorder
+from octoroute.telemetry.traffic_log.recorder import TrafficRecorder
 from octoroute.upstream.transports.base import Transport
 
 
@@ -47,30 +47,30 @@ class App:
         """`load` reads the configuration again; `file` is where it came from, if it may be rewritten; `spread` tells the other
         workers of a change.
         """
-        self.building = building = Building(config, transport=transport, clock=clock, wall=wall, chance=chance)
+        self.runtime = building = Runtime(config, transport=transport, clock=clock, wall=wall, chance=chance)
         self.gateway = building.gateway
         self.inbound = building.inbound
         self.metrics = building.metrics
         self.scraper = building.scraper
         self.statistics = building.statistics
-        self.switches = building.switches
-        self.counting = building.counting
+        self.admin_state = building.admin_state
+        self.token_counter = building.token_counter
         self.wall = wall
         self._started = False
-        self._admit(config)
-        self.changes = Changes(self.reload, lambda: self.config, load=load, file=file, spread=spread)
-        self.recorder = Recorder(clock=clock, wall=wall, dropped=self._lines_dropped)
+        self._apply_access(config)
+        self.reloader = Reloader(self.reload, lambda: self.config, load=load, file=file, spread=spread)
+        self.recorder = TrafficRecorder(clock=clock, wall=wall, dropped=self._lines_dropped)
         self._plain = self._routes(keep_alive_s)
         self._hot: Mapping[str, Route] = self._plain
-        self._views = Door(Views(self).app(), self)
+        self._views = AuthMiddleware(StatusRoutes(self).app(), self)
 
     @property
     def config(self) -> Config:
-        return self.building.config
+        return self.runtime.config
 
     @property
     def dry_router(self) -> Router:
-        return self.building.dry_router
+        return self.runtime.dry_router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -80,36 +80,36 @@ class App:
 
     def reload(self, config: Config) -> None:
         """From the next request on."""
-        self.building.reload(config)
-        self._admit(config)
+        self.runtime.reload(config)
+        self._apply_access(config)
         if self._started:
             self._record(config)
 
-    def _admit(self, config: Config) -> None:
+    def _apply_access(self, config: Config) -> None:
         """Who may come in, and with how much."""
-        self.keys = Keys(config.auth.keys, config.auth.admin_keys)
+        self.keys = ApiKeys(config.auth.keys, config.auth.admin_keys)
         self.max_request_bytes = config.server.max_request_bytes
         self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
 
     def _record(self, config: Config) -> None:
         self.recorder.use(settings_of(config), redaction_of(config))
-        self.building.ledger.watcher = self.recorder.watcher
+        self.runtime.sink.watcher = self.recorder.watcher
         self._hot = self.recorder.around(self._plain)
 
     async def start(self) -> None:
         self._started = True
         self._record(self.config)
-        await self.building.start()
+        await self.runtime.start()
 
     async def stop(self) -> None:
-        await self.building.stop()
+        await self.runtime.stop()
         await self.recorder.stop()
 
-    def _routes(self, keep_alive_s: float) -> Mapping[str, Answering]:
-        def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> Answering:
-            return Answering(
+    def _routes(self, keep_alive_s: float) -> Mapping[str, InferenceEndpoint]:
+        def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> InferenceEndpoint:
+            return InferenceEndpoint(
                 self.gateway,
-                self.building.interfaces[dialect],
+                self.runtime.interfaces[dialect],
                 admission=self,
                 present=present,
                 keep_alive_s=keep_alive_s,

@@ -25,21 +25,21 @@ class ClientGone(Exception):
     """The client hung up before we were done; there is nobody to tell."""
 
 
-class Client(Protocol):
+class Downstream(Protocol):
     """What returns a bool says whether `drain` must be awaited before there is more to say."""
 
     gone: bool
     """The client has left, and its task was cancelled for that."""
 
-    def question(self) -> bytes | None:
+    def body(self) -> bytes | None:
         """The whole body, once, if all of it is here; otherwise it comes by `receive`. Raises ClientGone."""
         ...
 
-    def watch(self) -> None:
+    def watch_disconnect(self) -> None:
         """From now on the task of this request is cancelled when its client leaves."""
         ...
 
-    def unwatch(self) -> None: ...
+    def unwatch_disconnect(self) -> None: ...
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> bool:
         """A whole 200."""
@@ -49,24 +49,24 @@ class Client(Protocol):
         """A 200 in pieces."""
         ...
 
-    def say(self, piece: bytes) -> bool: ...
+    def write(self, piece: bytes) -> bool: ...
 
     def end(self) -> bool: ...
 
     async def drain(self) -> None: ...
 
 
-def client_of(scope: Scope, receive: Receive, send: Send) -> Client:
+def downstream_of(scope: Scope, receive: Receive, send: Send) -> Downstream:
     direct: Any = scope.get("extensions", _NONE).get(EXTENSION)
     if direct is not None and direct.send == send and direct.receive == receive:
         return direct
-    return ByMessages(receive, send)
+    return AsgiDownstream(receive, send)
 
 
 _NONE: Mapping[str, Any] = {}
 
 
-class ByMessages:
+class AsgiDownstream:
     """A client at the other end of ASGI's messages: what is said to it waits for `drain`."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
@@ -77,15 +77,15 @@ class ByMessages:
         self._watcher: asyncio.Task[None] | None = None
         self.gone = False
 
-    def question(self) -> bytes | None:
+    def body(self) -> bytes | None:
         return None
 
-    def watch(self) -> None:
+    def watch_disconnect(self) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._start, task)
 
-    def unwatch(self) -> None:
+    def unwatch_disconnect(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._watcher is not None:
@@ -108,7 +108,7 @@ class ByMessages:
         self._head(200, headers)
         return True
 
-    def say(self, piece: bytes) -> bool:
+    def write(self, piece: bytes) -> bool:
         self._unsaid.append({"type": "http.response.body", "body": piece, "more_body": True})
         return True
 

@@ -17,12 +17,12 @@ import structlog
 from octoroute.domain.endpoint import Secret
 from octoroute.domain.ids import new_id
 from octoroute.errors import (
-    Declined,
     Forbidden,
     HeadersTooLarge,
     OctorouteError,
     TooLarge,
     Unauthorized,
+    UpstreamRejected,
     WrongMediaType,
     WrongMethod,
 )
@@ -69,7 +69,7 @@ def id_headers(dialect: str, request_id: str, given: Mapping[str, str]) -> dict[
     return {"x-request-id": request_id}
 
 
-class Keys:
+class ApiKeys:
     """The keys of `[auth]`. Digests are compared, all of them, so that time tells nothing about a key.
 
     In logs and statistics a key is called by its place in the configuration: `key-1`, `admin-1`.
@@ -180,11 +180,11 @@ def check_size(size: int, limit: int) -> None:
 async def send_error(send: Send, error: OctorouteError, writer: ErrorWriter, request_id: str) -> None:
     body = writer.error(error, request_id)
     headers = {"content-type": "application/json"}
-    if isinstance(error, Declined):
-        headers |= error.headers
+    if isinstance(error, UpstreamRejected):
+        headers |= error.upstream_headers
         if body is not error.body:
             headers["content-type"] = "application/json"
-    headers |= {**error.told, **id_headers(writer.name, request_id, headers)}
+    headers |= {**error.headers, **id_headers(writer.name, request_id, headers)}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, WrongMethod):
@@ -192,10 +192,10 @@ async def send_error(send: Send, error: OctorouteError, writer: ErrorWriter, req
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = "Bearer"
     encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
-    await send_whole(send, writer.status(error), body, encoded)
+    await send_body(send, writer.status(error), body, encoded)
 
 
-async def send_whole(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+async def send_body(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -16,9 +16,9 @@ import uvloop
 from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
 from octoroute.errors import ConfigError
-from octoroute.runtime.tasks import Owner
+from octoroute.runtime.tasks import TaskOwner
 from octoroute.server.app import App
-from octoroute.server.uvicorn_server import Server, address, bind, server_for
+from octoroute.server.uvicorn_server import UvicornServer, address, bind, server_for
 from octoroute.server.workers import SIGNALS, Workers
 from octoroute.telemetry.metrics import worker_died
 
@@ -72,7 +72,7 @@ async def run(
     listener = listener or bind(config.server.host, config.server.port)
     app = App(config, load=load, file=file, spread=spread)
     server = server_for(app)
-    owner = Owner()
+    owner = TaskOwner()
     _install_signals(server, app, owner, load, stopping or (lambda: None))
     url = address(listener)
 
@@ -114,7 +114,9 @@ def _tell_parent() -> None:
     os.kill(os.getppid(), signal.SIGHUP)
 
 
-def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], Config], stopping: Callable[[], object]) -> None:
+def _install_signals(
+    server: UvicornServer, app: App, owner: TaskOwner, load: Callable[[], Config], stopping: Callable[[], object]
+) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(signum: int) -> None:
@@ -134,7 +136,7 @@ def _install_signals(server: Server, app: App, owner: Owner, load: Callable[[], 
 async def reload(app: App, load: Callable[[], Config]) -> None:
     """A configuration that is not valid changes nothing."""
     try:
-        await app.changes.reload(load)
+        await app.reloader.reload(load)
     except ConfigError as error:
         log.error(  # noqa: TRY400 - what is wrong stands in the problems; where it was noticed is of no interest
             "the new configuration is not used, the old one stays", problems=list(error.problems)

@@ -14,7 +14,7 @@ import uvicorn
 
 from octoroute.errors import OctorouteError
 from octoroute.server.app import App
-from octoroute.server.http1.connection import Connection
+from octoroute.server.http1.connection import ServerConnection
 
 BACKLOG = 4096
 TICKS_A_SECOND = 10
@@ -25,7 +25,7 @@ GRACE_S = 0.5
 """How long an idle connection is kept when we stop, for the request that is on its way."""
 
 
-class Server(uvicorn.Server):
+class UvicornServer(uvicorn.Server):
     """uvicorn's, with signals left to us: it raises them again when it is done, and the exit code with them."""
 
     @contextlib.contextmanager
@@ -39,7 +39,7 @@ class Server(uvicorn.Server):
 
     def second_passed(self) -> None:
         for connection in tuple(self.server_state.connections):
-            if isinstance(connection, Connection):
+            if isinstance(connection, ServerConnection):
                 connection.second_passed()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -51,22 +51,22 @@ class Server(uvicorn.Server):
         """
         queues = [listener.dup() for listener in sockets or []]
         for queue in queues:
-            _let_nobody_in(queue)
+            _drop_new_connections(queue)
         for server in self.servers:
             server.close()
         await asyncio.sleep(HANDSHAKE_S)
         for queue in queues:
-            await self._take_the_last(queue)
+            await self._accept_backlog(queue)
         connections = self.server_state.connections
         for connection in connections:
-            if isinstance(connection, Connection):
+            if isinstance(connection, ServerConnection):
                 connection.is_the_last = True
         give_up_at = asyncio.get_running_loop().time() + GRACE_S
         while connections and not self.force_exit and asyncio.get_running_loop().time() < give_up_at:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
 
-    async def _take_the_last(self, queue: socket.socket) -> None:
+    async def _accept_backlog(self, queue: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         with queue:
             queue.setblocking(False)
@@ -76,7 +76,9 @@ class Server(uvicorn.Server):
                     taken.append(queue.accept()[0])
         for connection in taken:
             connection.setblocking(False)
-            await loop.connect_accepted_socket(lambda: Connection(self.config, self.server_state, self.lifespan.state), connection)
+            await loop.connect_accepted_socket(
+                lambda: ServerConnection(self.config, self.server_state, self.lifespan.state), connection
+            )
 
 
 _SO_ATTACH_FILTER = 26
@@ -92,7 +94,7 @@ _NO_SYN = b"".join(
 """A classic BPF program; linux/filter.h."""
 
 
-def _let_nobody_in(listener: socket.socket) -> None:
+def _drop_new_connections(listener: socket.socket) -> None:
     """From here on the queue has an end: whoever came between the last look at it and the close would be reset. Their first segment
     is lost instead; when it is sent again, nobody listens. Only Linux can.
     """
@@ -103,12 +105,12 @@ def _let_nobody_in(listener: socket.socket) -> None:
             listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, address)
 
 
-def server_for(app: App) -> Server:
+def server_for(app: App) -> UvicornServer:
     """Uvicorn as we run it."""
-    return Server(
+    return UvicornServer(
         uvicorn.Config(
             app,
-            http=Connection,
+            http=ServerConnection,
             ws="none",
             lifespan="on",
             access_log=False,

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import structlog
 
-from octoroute.telemetry.logging import direct
+from octoroute.telemetry.logging import fast_logger
 
 log = structlog.stdlib.get_logger("octoroute.workers")
 
@@ -86,7 +86,7 @@ class Workers:
         except Exception:
             log.exception("worker failed")
         finally:
-            if lines := direct():
+            if lines := fast_logger():
                 lines.flush()
             os._exit(code)
 

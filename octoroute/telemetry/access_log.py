@@ -12,9 +12,9 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Attempt, ContextUse, Ending, Outcome, Usage
 from octoroute.domain.request import Request
-from octoroute.telemetry.logging import direct
+from octoroute.telemetry.logging import fast_logger
 from octoroute.telemetry.metrics import Metrics
-from octoroute.telemetry.rollup import Alike
+from octoroute.telemetry.rollup import Rollup
 from octoroute.telemetry.stats import Statistics
 
 log = structlog.stdlib.get_logger("octoroute.request")
@@ -22,18 +22,18 @@ log = structlog.stdlib.get_logger("octoroute.request")
 _FAILURES = frozenset({Ending.FAILED, Ending.BROKEN})
 
 LATE_S = 0.01
-MOST_LATE = 64
+MAX_LATE = 64
 """How long, and how many, outcomes may wait to be written down."""
 ROUTING = "routing"
 """The dialect of our own questions to the routing model: they are work for an endpoint, but nobody's request."""
 
 
-class Ledger:
+class OutcomeSink:
     def __init__(self, metrics: Metrics, statistics: Statistics) -> None:
         self._metrics = metrics
         self._statistics = statistics
-        metrics.folded = statistics.take
-        self._direct = direct()
+        metrics.on_flush = statistics.add_bulk
+        self._direct = fast_logger()
         self._late: list[Outcome] = []
         self.learn: Callable[[Request, Endpoint, Usage], None] | None = None
         """Told what providers reported, for those who estimate."""
@@ -50,7 +50,7 @@ class Ledger:
         """
         late = self._late
         late.append(outcome)
-        if outcome.ending in _FAILURES or self._direct is None or len(late) >= MOST_LATE:
+        if outcome.ending in _FAILURES or self._direct is None or len(late) >= MAX_LATE:
             self.catch_up()
         elif len(late) == 1:
             self._catch_up_soon()
@@ -84,18 +84,18 @@ class Ledger:
                 self._cannot(outcome, error)
             self._tell(outcome, alike)
 
-    def fold(self) -> None:
+    def flush(self) -> None:
         """Everything that was settled can be read after this."""
         self.catch_up()
-        self._metrics.fold()
+        self._metrics.flush()
 
-    def _record(self, outcome: Outcome, at: float) -> Alike | None:
+    def _record(self, outcome: Outcome, at: float) -> Rollup | None:
         if outcome.dialect == ROUTING:
             self._metrics.record_attempts(outcome)
             self._statistics.record_attempts(outcome, at)
             return None
         alike = self._metrics.record(outcome, at)
-        if not alike.at_once:
+        if not alike.first_attempt_ok:
             self._statistics.record_attempts(outcome, at)
         return alike
 
@@ -103,28 +103,28 @@ class Ledger:
         self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
         log.error("recording failed", request_id=outcome.request_id, error=repr(error), exc_info=error)
 
-    def _tell(self, outcome: Outcome, alike: Alike | None) -> None:
+    def _tell(self, outcome: Outcome, alike: Rollup | None) -> None:
         if outcome.dialect == ROUTING:
             level, event = "debug", "routing question"
         else:
             level, event = "warning" if outcome.ending in _FAILURES else "info", "request"
         direct = self._direct
         if direct is None:
-            getattr(log, level)(event, **story(outcome))
+            getattr(log, level)(event, **access_log_fields(outcome))
         elif level in direct.levels and alike is None:
-            direct.write(level, event, story(outcome))
+            direct.write(level, event, access_log_fields(outcome))
         elif level in direct.levels and alike is not None:
             if alike.line is None:
-                alike.line = direct.rest(level, event, labels(outcome))
-            direct.write_with(level, _measured(outcome), alike.line)
+                alike.line = direct.rest(level, event, static_fields(outcome))
+            direct.write_with(level, _measured_fields(outcome), alike.line)
 
 
-def story(outcome: Outcome) -> dict[str, Any]:
+def access_log_fields(outcome: Outcome) -> dict[str, Any]:
     """All that is worth knowing of a request, in one flat line; what does not apply is left out."""
-    return _measured(outcome) | labels(outcome)
+    return _measured_fields(outcome) | static_fields(outcome)
 
 
-def labels(outcome: Outcome) -> dict[str, Any]:
+def static_fields(outcome: Outcome) -> dict[str, Any]:
     """What is the same for requests of the same `alike.key`."""
     attempts, decision = outcome.attempts, outcome.decision
     told: dict[str, Any] = {
@@ -147,7 +147,7 @@ def labels(outcome: Outcome) -> dict[str, Any]:
     return told
 
 
-def _measured(outcome: Outcome) -> dict[str, Any]:
+def _measured_fields(outcome: Outcome) -> dict[str, Any]:
     attempts, decision, usage = outcome.attempts, outcome.decision, outcome.usage
     told: dict[str, Any] = {"request_id": outcome.request_id, "total_ms": _ms(outcome.total_s)}
     if decision is not None:

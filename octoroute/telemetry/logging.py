@@ -29,7 +29,7 @@ PALETTE = ("\x1b[92m", "\x1b[94m", "\x1b[95m", "\x1b[96m", "\x1b[93m", "\x1b[91m
 RESET = "\x1b[0m"
 MOMENT_S = 0.1
 """How long a request's line may wait for others,"""
-MOST_WAITING = 128
+MAX_PENDING_LINES = 128
 """and for how many."""
 WHOLE_BYTES = 4096
 """A pipe takes so much at once or not at all, so that lines of several processes do not mix. Source: POSIX, PIPE_BUF on Linux."""
@@ -44,7 +44,7 @@ _LEVEL_COLOURS = {
 }
 
 
-class Lines:
+class BufferedLineWriter:
     """A file that lines are written to, whatever its state; `dropped` counts those it did not take.
 
     What is `put` there waits a moment for others if it is `patient`, so that many are written at once. What is written and
@@ -54,7 +54,7 @@ class Lines:
 
     def __init__(self, file: BinaryIO, *, patient: bool = False, shared: bool = False) -> None:
         self._file = file
-        self._most = MOST_WAITING if patient else 0
+        self._most = MAX_PENDING_LINES if patient else 0
         self._most_bytes = WHOLE_BYTES if shared else math.inf
         self._waiting: deque[bytes] = deque()
         self._is_due = False
@@ -114,10 +114,10 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
         left = left[taken:]
 
 
-class Direct(structlog.BytesLoggerFactory):
+class FastJsonLogger(structlog.BytesLoggerFactory):
     """The same lines without structlog, for those that every request writes. Only where nothing will be configured again."""
 
-    def __init__(self, lines: Lines, level: int) -> None:
+    def __init__(self, lines: BufferedLineWriter, level: int) -> None:
         super().__init__(lines)  # type: ignore[arg-type]
         self.levels = {name.lower() for name, value in logging.getLevelNamesMapping().items() if value >= level}
         """Which are to be written."""
@@ -142,10 +142,10 @@ class Direct(structlog.BytesLoggerFactory):
         self._lines.flush()
 
 
-def direct() -> Direct | None:
+def fast_logger() -> FastJsonLogger | None:
     """None: lines are structlog's business."""
     factory = structlog.get_config()["logger_factory"]
-    return factory if isinstance(factory, Direct) else None
+    return factory if isinstance(factory, FastJsonLogger) else None
 
 
 def configure(
@@ -157,14 +157,14 @@ def configure(
     env: Mapping[str, str] | None = None,
     once: bool = False,
     shared: bool = False,
-) -> Lines:
+) -> BufferedLineWriter:
     """`style`: auto, console, or json. `providers` in the order of the configuration, for their colours.
 
     `once`: this process will not be configured again, so that loggers may be kept ready. `shared`: it will fork, and all of them
     write.
     """
     stream = out or sys.stdout
-    lines = Lines(stream.buffer, patient=once and not stream.isatty(), shared=shared)
+    lines = BufferedLineWriter(stream.buffer, patient=once and not stream.isatty(), shared=shared)
     factory = structlog.BytesLoggerFactory(lines)  # type: ignore[arg-type]
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -181,7 +181,7 @@ def configure(
     else:
         processors += [structlog.processors.format_exc_info, _json]
         if once:
-            factory = Direct(lines, LEVELS[level])
+            factory = FastJsonLogger(lines, LEVELS[level])
             atexit.register(lines.flush)
     structlog.configure(
         processors=processors,
@@ -193,7 +193,7 @@ def configure(
     return lines
 
 
-def as_a_guest() -> None:
+def configure_embedded() -> None:
     """In somebody else's program: unless that has configured structlog, our lines go to the standard library's `logging`, under
     `octoroute`, and nowhere if that has no handlers.
     """

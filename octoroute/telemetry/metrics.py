@@ -22,10 +22,10 @@ from prometheus_client.values import MutexValue, ValueClass
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import ContextUse, Ending, Outcome, Usage
-from octoroute.telemetry.rollup import RATIOS, ROUTING_MS, SECONDS, Alike, Spread, key
+from octoroute.telemetry.rollup import RATIOS, ROUTING_MS, SECONDS, BucketCounts, Rollup, rollup_key
 
 
-class Described(NamedTuple):
+class MetricSpec(NamedTuple):
     name: str
     labels: tuple[str, ...]
     help: str
@@ -35,75 +35,77 @@ class Described(NamedTuple):
 GaugeSample: TypeAlias = tuple[str, tuple[str, ...], float]
 """A name of `GAUGES`, the values of its labels, and the value."""
 
-MOST_WAITING = 200
+MAX_PENDING_GROUPS = 200
 """Kinds of requests that are added up apart before they are written together."""
 
-TABLE: tuple[Described, ...] = (
+TABLE: tuple[MetricSpec, ...] = (
     # v1's names and meanings
-    Described("octoroute_requests_total", ("tier", "strategy"), "Requests that were routed, by tier and by who decided."),
-    Described(
+    MetricSpec("octoroute_requests_total", ("tier", "strategy"), "Requests that were routed, by tier and by who decided."),
+    MetricSpec(
         "octoroute_routing_duration_ms",
         ("strategy",),
         "Time to decide the tier, in milliseconds; requests whose client decided are not in it.",
         ROUTING_MS,
     ),
-    Described("octoroute_model_invocations_total", ("tier",), "Answers delivered completely."),
-    Described("octoroute_mid_stream_failures_total", ("endpoint",), "Answers that broke after they had begun."),
-    Described("octoroute_health_tracking_failures_total", ("endpoint", "error_type"), "Health probes that could not be made."),
-    Described("octoroute_metrics_recording_failures_total", ("operation",), "Outcomes that could not be recorded."),
-    Described("octoroute_background_health_task_failures_total", ("failure_type",), "Restarts of the health probe's loop."),
-    Described("octoroute_clock_errors_total", (), "Wall clock readings before 1970."),
+    MetricSpec("octoroute_model_invocations_total", ("tier",), "Answers delivered completely."),
+    MetricSpec("octoroute_mid_stream_failures_total", ("endpoint",), "Answers that broke after they had begun."),
+    MetricSpec("octoroute_health_tracking_failures_total", ("endpoint", "error_type"), "Health probes that could not be made."),
+    MetricSpec("octoroute_metrics_recording_failures_total", ("operation",), "Outcomes that could not be recorded."),
+    MetricSpec("octoroute_background_health_task_failures_total", ("failure_type",), "Restarts of the health probe's loop."),
+    MetricSpec("octoroute_clock_errors_total", (), "Wall clock readings before 1970."),
     # v2's
-    Described(
+    MetricSpec(
         "octoroute_outcomes_total",
         ("endpoint", "outcome"),
         "Requests by the endpoint that answered (or was asked last) and how they ended.",
     ),
-    Described(
+    MetricSpec(
         "octoroute_attempts_total",
         ("endpoint", "error"),
         "Endpoints asked, by error code; empty: it answered; abandoned: the client left.",
     ),
-    Described("octoroute_retries_total", ("endpoint",), "Attempts after the first of a request."),
-    Described("octoroute_fallbacks_total", ("tier",), "Requests answered by another endpoint than the one asked first."),
-    Described("octoroute_request_duration_seconds", ("tier", "stream"), "From the request's arrival to the answer's end.", SECONDS),
-    Described("octoroute_first_event_seconds", ("tier",), "From the request's arrival to the answer's first event.", SECONDS),
-    Described("octoroute_tokens_total", ("endpoint", "kind"), "Tokens by kind: input, output, cached, reasoning, estimated."),
-    Described("octoroute_cost_usd_total", ("endpoint",), "Cost by the configured prices."),
-    Described("octoroute_routing_decisions_total", ("strategy", "tier", "reason"), "Tier decisions and their reasons."),
-    Described("octoroute_traffic_log_dropped_total", (), "Requests missing in the traffic log: its queue or its disk was full."),
-    Described(
+    MetricSpec("octoroute_retries_total", ("endpoint",), "Attempts after the first of a request."),
+    MetricSpec("octoroute_fallbacks_total", ("tier",), "Requests answered by another endpoint than the one asked first."),
+    MetricSpec(
+        "octoroute_request_duration_seconds", ("tier", "stream"), "From the request's arrival to the answer's end.", SECONDS
+    ),
+    MetricSpec("octoroute_first_event_seconds", ("tier",), "From the request's arrival to the answer's first event.", SECONDS),
+    MetricSpec("octoroute_tokens_total", ("endpoint", "kind"), "Tokens by kind: input, output, cached, reasoning, estimated."),
+    MetricSpec("octoroute_cost_usd_total", ("endpoint",), "Cost by the configured prices."),
+    MetricSpec("octoroute_routing_decisions_total", ("strategy", "tier", "reason"), "Tier decisions and their reasons."),
+    MetricSpec("octoroute_traffic_log_dropped_total", (), "Requests missing in the traffic log: its queue or its disk was full."),
+    MetricSpec(
         "octoroute_context_levels_total", ("endpoint", "level"), "Answers whose prompt filled the window to a warning level."
     ),
-    Described(
+    MetricSpec(
         "octoroute_context_shortened_total", ("endpoint", "what"), "Requests made to fit a window: max_tokens lowered, history cut."
     ),
-    Described(
+    MetricSpec(
         "octoroute_prompt_estimate_ratio",
         ("endpoint",),
         "Estimated over counted prompt tokens.",
         RATIOS,
     ),
-    Described("octoroute_queue_wait_seconds", ("ending",), "Time in the queue, of requests that had to wait.", SECONDS),
-    Described(
+    MetricSpec("octoroute_queue_wait_seconds", ("ending",), "Time in the queue, of requests that had to wait.", SECONDS),
+    MetricSpec(
         "octoroute_cascade_total",
         ("result", "check"),
         "Cheap tries by what became of them: kept, escalated, fell_back, unavailable; and the check that was not passed.",
     ),
-    Described(
+    MetricSpec(
         "octoroute_shadow_total", ("result",), "Requests looked at by the shadow: labelled, undecided, incomplete, failed, dropped."
     ),
-    Described("octoroute_shadow_cost_usd_total", (), "What the shadow's own questions cost, judge included."),
-    Described("octoroute_cache_total", ("result",), "Requests by what the response cache did: hit, miss, bypass."),
-    Described("octoroute_client_errors_total", ("code",), "Requests refused before any endpoint was asked."),
+    MetricSpec("octoroute_shadow_cost_usd_total", (), "What the shadow's own questions cost, judge included."),
+    MetricSpec("octoroute_cache_total", ("result",), "Requests by what the response cache did: hit, miss, bypass."),
+    MetricSpec("octoroute_client_errors_total", ("code",), "Requests refused before any endpoint was asked."),
 )
 
-GAUGES: tuple[Described, ...] = (
-    Described("octoroute_inflight_requests", (), "Requests being answered now."),
-    Described("octoroute_queue_depth", (), "Requests waiting for a place now."),
-    Described("octoroute_endpoint_inflight", ("endpoint",), "Requests an endpoint is answering now."),
-    Described("octoroute_circuit_state", ("endpoint",), "0 closed, 1 half-open, 2 open."),
-    Described("octoroute_endpoint_failures", ("endpoint",), "Consecutive failures."),
+GAUGES: tuple[MetricSpec, ...] = (
+    MetricSpec("octoroute_inflight_requests", (), "Requests being answered now."),
+    MetricSpec("octoroute_queue_depth", (), "Requests waiting for a place now."),
+    MetricSpec("octoroute_endpoint_inflight", ("endpoint",), "Requests an endpoint is answering now."),
+    MetricSpec("octoroute_circuit_state", ("endpoint",), "0 closed, 1 half-open, 2 open."),
+    MetricSpec("octoroute_endpoint_failures", ("endpoint",), "Consecutive failures."),
 )
 
 _SUMMED = frozenset({"octoroute_inflight_requests", "octoroute_endpoint_inflight", "octoroute_queue_depth"})
@@ -119,14 +121,14 @@ class Metrics:
         reason: Callable[[Decision], str],
     ) -> None:
         self._reason = reason
-        self.folded: Callable[[Alike], object] | None = None
+        self.on_flush: Callable[[Rollup], object] | None = None
         """Told of every kind of request that has been added up; not always in the event loop."""
         disable_created_metrics()  # a second series for each counter, which nobody reads
         self._registry = CollectorRegistry()
         self._families: dict[str, Counter | _Histogram] = {row.name: _family(row, self._registry) for row in TABLE}
         self._counters: dict[tuple[str, ...], Counter] = {}
         self._histograms: dict[tuple[str, ...], _Histogram] = {}
-        self._waiting: dict[tuple[object, ...], Alike] = {}
+        self._waiting: dict[tuple[object, ...], Rollup] = {}
         self._lock = threading.Lock()
         self._folding = threading.Lock()
         self._gauges = gauges
@@ -162,21 +164,21 @@ class Metrics:
             child = self._histograms[named] = family.labels(*labels) if labels else family
         return child
 
-    def record(self, outcome: Outcome, at: float = 0.0) -> Alike:
+    def record(self, outcome: Outcome, at: float = 0.0) -> Rollup:
         """One request, wholly; gives those it counts among. Raises ValueError when its numbers make no sense, and counts nothing
         of it then.
         """
         attempts = outcome.attempts
         endpoint = outcome.endpoint or (attempts[-1].endpoint if attempts else None)
-        like = key(outcome, endpoint)
+        like = rollup_key(outcome, endpoint)
         with self._lock:
             alike = self._waiting.get(like)
             if alike is None:
-                alike = self._waiting[like] = Alike(outcome, endpoint)
+                alike = self._waiting[like] = Rollup(outcome, endpoint)
             alike.add(outcome, endpoint, at)
-        if len(self._waiting) > MOST_WAITING:
-            self.fold()
-        if not alike.at_once:
+        if len(self._waiting) > MAX_PENDING_GROUPS:
+            self.flush()
+        if not alike.first_attempt_ok:
             self.record_attempts(outcome)
         if outcome.queued_s is not None:
             self.observe("octoroute_queue_wait_seconds", outcome.queued_s, outcome.ending)
@@ -205,7 +207,7 @@ class Metrics:
             if outcome.endpoint is not None and outcome.endpoint.id != attempts[0].endpoint.id:
                 self.count("octoroute_fallbacks_total", outcome.endpoint.tier)
 
-    def fold(self) -> None:
+    def flush(self) -> None:
         """What was added up so far goes into the registry, where a scrape finds it."""
         with self._folding:  # when this returns nothing is on its way, whoever has taken it
             with self._lock:
@@ -213,20 +215,20 @@ class Metrics:
             for alike in waiting.values():
                 if alike.count:
                     self._write(alike)
-                    if self.folded is not None:
-                        self.folded(alike)
+                    if self.on_flush is not None:
+                        self.on_flush(alike)
 
-    def _write(self, alike: Alike) -> None:
+    def _write(self, alike: Rollup) -> None:
         example, endpoint, count = alike.example, alike.endpoint, alike.count
         decision = example.decision
         if decision is not None:
             self.count("octoroute_requests_total", decision.tier, decision.by, by=count)
             self.count("octoroute_routing_decisions_total", decision.by, decision.tier, self._reason(decision), by=count)
             if decision.by != "client":
-                self._histogram("octoroute_routing_duration_ms", decision.by).take(alike.routing_ms)
+                self._histogram("octoroute_routing_duration_ms", decision.by).add_bulk(alike.routing_ms)
         if endpoint is None:
             return
-        if alike.at_once:
+        if alike.first_attempt_ok:
             self.count("octoroute_attempts_total", endpoint.id, "", by=count)
         self.count("octoroute_outcomes_total", endpoint.id, example.ending, by=count)
         if example.ending is Ending.ANSWERED:
@@ -234,13 +236,13 @@ class Metrics:
         elif example.ending is Ending.BROKEN:
             self.count("octoroute_mid_stream_failures_total", endpoint.id, by=count)
         streamed = "true" if example.stream else "false"
-        self._histogram("octoroute_request_duration_seconds", endpoint.tier, streamed).take(alike.total_s)
+        self._histogram("octoroute_request_duration_seconds", endpoint.tier, streamed).add_bulk(alike.total_s)
         if alike.first_event_s:
-            self._histogram("octoroute_first_event_seconds", endpoint.tier).take(alike.first_event_s)
+            self._histogram("octoroute_first_event_seconds", endpoint.tier).add_bulk(alike.first_event_s)
         if alike.usage is not None:
             self._record_usage(alike.usage, endpoint, alike.cost_usd)
         if alike.ratio:
-            self._histogram("octoroute_prompt_estimate_ratio", endpoint.id).take(alike.ratio)
+            self._histogram("octoroute_prompt_estimate_ratio", endpoint.id).add_bulk(alike.ratio)
 
     def _record_usage(self, usage: Usage, endpoint: Endpoint, cost_usd: float) -> None:
         if cost_usd:
@@ -265,13 +267,13 @@ class Metrics:
 
     def total(self, name: str) -> float:
         """The sum over a counter's children."""
-        self.fold()
+        self.flush()
         return sum(sample.value for metric in self._families[name].collect() for sample in metric.samples if sample.name == name)
 
     def exposition(self) -> bytes:
         """Prometheus' text format, of all workers. Milliseconds of work: call it off the loop."""
         if not self._shared:
-            self.fold()
+            self.flush()
             return generate_latest(self._registry)
         self.share()
         registry = CollectorRegistry()
@@ -285,7 +287,7 @@ class Metrics:
 
     def share(self) -> None:
         """Tell the other workers what is otherwise worked out when somebody scrapes."""
-        self.fold()
+        self.flush()
         for name, label, value in self._gauges():
             gauge = self._shared[name]
             (gauge.labels(*label) if label else gauge).set(value)
@@ -295,7 +297,7 @@ class _Histogram(Histogram):
     _sum: Any  # the library leaves both untyped
     _buckets: list[Any]
 
-    def take(self, spread: Spread) -> None:
+    def add_bulk(self, spread: BucketCounts) -> None:
         """What was measured and sorted elsewhere."""
         self._sum.inc(spread.sum)
         for bucket, count in zip(self._buckets, spread.counts, strict=True):
@@ -303,7 +305,7 @@ class _Histogram(Histogram):
                 bucket.inc(count)
 
 
-def _family(row: Described, registry: CollectorRegistry) -> Counter | _Histogram:
+def _family(row: MetricSpec, registry: CollectorRegistry) -> Counter | _Histogram:
     if row.buckets is not None:
         return _Histogram(row.name, row.help, row.labels, buckets=row.buckets, registry=registry)
     return Counter(row.name.removesuffix("_total"), row.help, row.labels, registry=registry)

@@ -26,7 +26,7 @@ _ABSURD = 2**50
 """So many tokens nobody has used; a float is still exact there."""
 
 
-class Spread:
+class BucketCounts:
     """Measurements by the buckets they fall into, the last of which has no bound, and their sum."""
 
     __slots__ = ("_bounds", "counts", "sum")
@@ -45,7 +45,7 @@ class Spread:
         self.sum += value
 
 
-class Durations:
+class DDSketch:
     """A histogram with buckets that grow by the same factor, each answering with a value at most 1 % off: two of them add up.
 
     Source: Masson, Rim and Lee, DDSketch, VLDB 2019. Seconds from a microsecond on; what is shorter counts as one.
@@ -63,7 +63,7 @@ class Durations:
         self.count += 1
         self.sum_s += seconds
 
-    def merge(self, other: Durations) -> None:
+    def merge(self, other: DDSketch) -> None:
         for at, count in other._buckets.items():
             self._buckets[at] += count
         self.count += other.count
@@ -84,16 +84,16 @@ class Durations:
         return None
 
 
-class Alike:
+class Rollup:
     """How many requests there were like `example`, and the sums of the numbers in which they differ."""
 
     __slots__ = (
-        "at_once",
         "cached_tokens",
         "cost_usd",
         "count",
         "endpoint",
         "example",
+        "first_attempt_ok",
         "first_event_s",
         "input_tokens",
         "last_at",
@@ -112,21 +112,21 @@ class Alike:
         self.example = example
         self.endpoint = endpoint
         """Who answered, or was asked last."""
-        self.at_once = _failure(example, endpoint) is None
+        self.first_attempt_ok = _failure(example, endpoint) is None
         """The first who was asked answered, as it nearly always is."""
         self.count = self.input_tokens = self.output_tokens = self.cached_tokens = self.reasoning_tokens = 0
         self.cost_usd = 0.0
         """Of the answers,"""
         self.spent_usd = 0.0
         """and with what was asked for beside them."""
-        self.routing_ms = Spread(ROUTING_MS)
-        self.total_s = Spread(SECONDS)
-        self.first_event_s = Spread(SECONDS)
-        self.ratio = Spread(RATIOS)
+        self.routing_ms = BucketCounts(ROUTING_MS)
+        self.total_s = BucketCounts(SECONDS)
+        self.first_event_s = BucketCounts(SECONDS)
+        self.ratio = BucketCounts(RATIOS)
         """Estimated over counted prompt tokens."""
-        self.times = Durations()
+        self.times = DDSketch()
         """Of the requests,"""
-        self.times_asked = Durations()
+        self.times_asked = DDSketch()
         """and of the endpoint, which did not hear of them at once."""
         self.last_at = 0.0
         """Wall clock, seconds since the epoch."""
@@ -144,7 +144,7 @@ class Alike:
         self.last_at = at
         self.spent_usd += outcome.cost_usd or 0.0
         self.times.add(total_s)
-        if self.at_once:
+        if self.first_attempt_ok:
             rest_s = 0.0 if first_event_s is None else total_s - first_event_s
             self.times_asked.add(outcome.attempts[0].took_s + rest_s)
         self.routing_ms.add(routing_s * 1000)
@@ -179,7 +179,7 @@ class Alike:
         )
 
 
-def key(outcome: Outcome, endpoint: Endpoint | None) -> tuple[object, ...]:
+def rollup_key(outcome: Outcome, endpoint: Endpoint | None) -> tuple[object, ...]:
     """The same for requests that have the same labels everywhere; as long as somebody holds `endpoint`, as their `Alike` does."""
     decision, usage = outcome.decision, outcome.usage
     return (

@@ -18,15 +18,15 @@ from octoroute.errors import Throttled
 _CHANGES = {CircuitState.OPEN: "breaker.opened", CircuitState.HALF_OPEN: "breaker.half_open", CircuitState.CLOSED: "breaker.closed"}
 
 
-class Notices:
+class RoutingEvents:
     def __init__(self) -> None:
         self._log: Any = structlog.stdlib.get_logger("octoroute.route").bind()  # now, and not anew for each line
         # structlog's own loggers, the standard library's, and anybody else's
         tells: Any = getattr(self._log, "is_enabled_for", None) or getattr(self._log, "isEnabledFor", None)
-        self.tells_of_first: bool = tells is None or tells(logging.DEBUG)
+        self.logs_first_selection: bool = tells is None or tells(logging.DEBUG)
         """Otherwise nobody hears of a request's first endpoint."""
 
-    def asked(self, request_id: str, before: Sequence[Attempt], endpoint: Endpoint) -> None:
+    def selected(self, request_id: str, before: Sequence[Attempt], endpoint: Endpoint) -> None:
         """`endpoint` is about to be asked; `before`: who failed already."""
         if not before:
             self._log.debug(
@@ -49,12 +49,12 @@ class Notices:
             error=last.error or last.rejected,
         )
 
-    def refused(self, request_id: str, endpoint: Endpoint, error: str, hint: str) -> None:
+    def upstream_rejected(self, request_id: str, endpoint: Endpoint, error: str, hint: str) -> None:
         """An endpoint said no, and there is something an operator can do about it."""
         tell = self._log.info if error == Throttled.code else self._log.warning  # being limited is everyday life
         tell("upstream.refused", request_id=request_id, provider=endpoint.provider, endpoint=endpoint.id, error=error, hint=hint)
 
-    def circuit(self, circuit: CircuitState, endpoint: Endpoint, request_id: str) -> None:
+    def circuit_changed(self, circuit: CircuitState, endpoint: Endpoint, request_id: str) -> None:
         """For `Health.changed`; `request_id` is whose doing it was, "" the probe's."""
         tell = self._log.warning if circuit is CircuitState.OPEN else self._log.info
         by = {"request_id": request_id} if request_id else {}

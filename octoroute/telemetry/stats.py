@@ -13,7 +13,7 @@ from typing import Any
 
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Ending, Outcome, Usage
-from octoroute.telemetry.rollup import PERCENTILE_ERROR, Alike, Durations
+from octoroute.telemetry.rollup import PERCENTILE_ERROR, DDSketch, Rollup
 
 NO_KEY = "none"
 NO_TIER = "none"
@@ -51,14 +51,14 @@ class Tally:
         self.reasoning_tokens = 0
         self.estimated_tokens = 0
         self.last_at = 0.0
-        self.times = Durations()
+        self.times = DDSketch()
 
     @property
     def count(self) -> int:
         return self.answered + self.refused + self.failed + self.broken + self.abandoned
 
-    def take(
-        self, ending: Ending, count: int, times: Durations, at: float, usage: Usage | None = None, cost_usd: float = 0.0
+    def add_bulk(
+        self, ending: Ending, count: int, times: DDSketch, at: float, usage: Usage | None = None, cost_usd: float = 0.0
     ) -> None:
         """`count` requests that ended so, the last of them `at`; `usage` and `cost_usd` are of all of them."""
         self.last_at = max(self.last_at, at)
@@ -105,38 +105,38 @@ class Statistics:
             self._asked: defaultdict[tuple[str, str, str], Tally] = defaultdict(Tally)
             """By (endpoint's id, name, provider)."""
 
-    def take(self, alike: Alike) -> None:
+    def add_bulk(self, alike: Rollup) -> None:
         """All that is known of these requests, but for attempts of which there were several."""
         one, asked = alike.example, alike.endpoint
         tier = one.endpoint.tier if one.endpoint else one.decision.tier if one.decision else NO_TIER
         more = alike.last_at, alike.usage, alike.spent_usd
         with self._lock:
-            self._requests[tier, one.key_name or NO_KEY].take(one.ending, alike.count, alike.times, *more)
-            if alike.at_once and asked is not None:
-                self._tally(asked).take(one.ending, alike.count, alike.times_asked, *more)
+            self._requests[tier, one.key_name or NO_KEY].add_bulk(one.ending, alike.count, alike.times, *more)
+            if alike.first_attempt_ok and asked is not None:
+                self._tally(asked).add_bulk(one.ending, alike.count, alike.times_asked, *more)
 
     def record_attempts(self, outcome: Outcome, at: float) -> None:
         """The endpoints' side of it: who was asked and failed did, whoever answered in the end."""
         rest_s = 0.0 if outcome.first_event_s is None else outcome.total_s - outcome.first_event_s
         with self._lock:
             for attempt in outcome.attempts:
-                tally, took = self._tally(attempt.endpoint), Durations()
+                tally, took = self._tally(attempt.endpoint), DDSketch()
                 if attempt.error is not None:
-                    tally.take(Ending.REFUSED if attempt.error == "upstream_declined" else Ending.FAILED, 1, took, at)
+                    tally.add_bulk(Ending.REFUSED if attempt.error == "upstream_declined" else Ending.FAILED, 1, took, at)
                     continue
                 took.add(attempt.took_s + rest_s)
-                tally.take(outcome.ending, 1, took, at, outcome.usage, outcome.cost_usd or 0.0)
+                tally.add_bulk(outcome.ending, 1, took, at, outcome.usage, outcome.cost_usd or 0.0)
 
     def _tally(self, asked: Endpoint) -> Tally:
         return self._asked[asked.id, asked.name, asked.provider]
 
-    def told(self) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         """As JSON. Latencies in seconds, costs in USD, times in seconds since the epoch."""
         self.catch_up()
         with self._lock:
-            return self._told()
+            return self._snapshot()
 
-    def _told(self) -> dict[str, Any]:
+    def _snapshot(self) -> dict[str, Any]:
         every = _total(self._requests.values())
         providers = _grouped((key[2], tally) for key, tally in self._asked.items())
         return {

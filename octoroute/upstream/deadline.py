@@ -16,12 +16,12 @@ _GRAIN_S = 0.02
 """The timer fires at most this often, however many limits pass one after the other; so late one may strike."""
 
 
-class Limit:
+class Deadline:
     """Cancels the task that entered it once `until` (the loop's time) has passed, and leaves as TimeoutError."""
 
     __slots__ = ("_cancelling", "_patience", "_struck", "_task", "until")
 
-    def __init__(self, patience: Patience, seconds: float) -> None:
+    def __init__(self, patience: DeadlineTimer, seconds: float) -> None:
         self._task = task = patience.task()
         self._patience = patience
         self._struck = False
@@ -37,7 +37,7 @@ class Limit:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._patience.limits.discard(self)
-        if self._struck and isinstance(error, asyncio.CancelledError) and self.was_it():
+        if self._struck and isinstance(error, asyncio.CancelledError) and self.expired_here():
             raise TimeoutError from error
 
     def move(self, until: float) -> None:
@@ -46,11 +46,11 @@ class Limit:
         if until < self._patience.fires_at:
             self._patience.fire_at(until)
 
-    def strike(self) -> None:
+    def expire(self) -> None:
         self._struck = True
         self._task.cancel()
 
-    def was_it(self) -> bool:
+    def expired_here(self) -> bool:
         """Whether the cancellation that has just been caught was this limit's alone; then it is over, and may strike again."""
         if not self._struck:
             return False
@@ -58,19 +58,19 @@ class Limit:
         return self._task.uncancel() <= self._cancelling
 
 
-class Patience:
+class DeadlineTimer:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.now: Callable[[], float]
         """The loop's time, once there is a task."""
         self.fires_at = math.inf
-        self.limits: set[Limit] = set()
+        self.limits: set[Deadline] = set()
         """Those that are under way."""
 
-    def limit(self, seconds: float) -> Limit:
+    def limit(self, seconds: float) -> Deadline:
         """For the current task: `with patience.limit(1.5): await …` raises TimeoutError."""
-        return Limit(self, seconds)
+        return Deadline(self, seconds)
 
     def task(self) -> asyncio.Task[Any]:
         """The current one."""
@@ -96,7 +96,7 @@ class Patience:
         self._timer, self.fires_at = None, math.inf
         for limit in [limit for limit in self.limits if limit.until <= now]:
             limit.until = math.inf
-            limit.strike()
+            limit.expire()
         next_at = min((limit.until for limit in self.limits), default=math.inf)
         if next_at < math.inf:
             self.fire_at(max(next_at, now + _GRAIN_S))

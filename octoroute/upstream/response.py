@@ -9,13 +9,13 @@ from typing import Protocol, TypeAlias
 
 from octoroute.dialects.base import Outbound, Progress
 from octoroute.dialects.response.errors import error_of
-from octoroute.dialects.response.sse import Cutter
+from octoroute.dialects.response.sse import FrameSplitter
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event, FinishReason, RedactedThinking, RefusalDelta, TextDelta, ThinkingDelta, ToolCallStarted
-from octoroute.errors import Broke, UpstreamError
-from octoroute.upstream.readers import Decoding, Part, PassThrough, Reader, join
-from octoroute.upstream.status import passed_on
-from octoroute.upstream.transports.base import Answer, Sink
+from octoroute.errors import BadUpstreamResponse, UpstreamError
+from octoroute.upstream.readers import Chunk, DecodingReader, PassThroughReader, ResponseReader, join
+from octoroute.upstream.status import forwarded_headers
+from octoroute.upstream.transports.base import Sink, TransportResponse
 
 MAX_COMMENTS_BYTES = 1024 * 1024
 """How much may come before the first event: keep-alive comments, not a novel."""
@@ -26,11 +26,11 @@ WORDLESS_TOKENS = 4
 _WORDS = (TextDelta, ThinkingDelta, RedactedThinking, RefusalDelta, ToolCallStarted)
 
 
-PartSink: TypeAlias = Callable[[Part], bool]
+ChunkSink: TypeAlias = Callable[[Chunk], bool]
 """Takes a part of an answer and says whether it will take the next one, too."""
 
 
-class Begun(Protocol):
+class ResponseStream(Protocol):
     """What an `Opened` is to those who read it."""
 
     endpoint: Endpoint
@@ -43,48 +43,50 @@ class Begun(Protocol):
     @property
     def translated(self) -> bool: ...
 
-    async def read(self) -> Part | None: ...
+    async def read(self) -> Chunk | None: ...
 
-    def pass_on(self, sink: PartSink) -> None:
+    def pass_on(self, sink: ChunkSink) -> None:
         """From now on `read` may hand parts to `sink` as they arrive, instead of giving them out."""
         ...
 
     def close(self) -> None: ...
 
 
-class Opened:
+class UpstreamResponse:
     """An answer that has begun. `read()` gives what follows; `close()` it, however it ends."""
 
     __slots__ = (
         "_ahead", "_answer", "_cutter", "_failure", "_reader", "_sink", "endpoint", "headers", "progress", "recorder", "stream",
     )  # fmt: skip
 
-    def __init__(self, endpoint: Endpoint, answer: Answer, reader: Reader, cutter: Cutter | None, first: Part) -> None:
+    def __init__(
+        self, endpoint: Endpoint, answer: TransportResponse, reader: ResponseReader, cutter: FrameSplitter | None, first: Chunk
+    ) -> None:
         self.endpoint = endpoint
-        self.headers: Mapping[str, str] = passed_on(answer.headers)
+        self.headers: Mapping[str, str] = forwarded_headers(answer.headers)
         self.stream = cutter is not None
         self._answer = answer
         self._reader = reader
         self._cutter = cutter
-        self._ahead: list[Part] = [first]
+        self._ahead: list[Chunk] = [first]
         self.progress: Progress = reader.progress
-        self.recorder: Callable[[Part], None] | None = None
+        self.recorder: Callable[[Chunk], None] | None = None
         """Told of each part as it is read."""
         self._failure: Exception | None = None
-        self._sink: PartSink | None = None
+        self._sink: ChunkSink | None = None
 
     @property
     def translated(self) -> bool:
         """Its parts are not the endpoint's own bytes."""
-        return not isinstance(self._reader, PassThrough)
+        return not isinstance(self._reader, PassThroughReader)
 
-    async def read(self) -> Part | None:
+    async def read(self) -> Chunk | None:
         """The next part: the endpoint's own bytes, or their events; None at the answer's proper end. With a sink it may be b"",
         which is news only for those who look after the sink.
 
         Raises Broke when it ends without its finish; what the upstream reports as an error is raised as that error.
         """
-        part: Part | None
+        part: Chunk | None
         if self._ahead:
             part = self._ahead.pop(0)
         elif self._failure is not None:
@@ -93,11 +95,11 @@ class Opened:
             part = None
             while part is None and self._cutter is not None:
                 if self.progress.over:
-                    await self._see_off()
+                    await self._drain_trailer()
                     break
                 try:
                     data = await (self._answer.chunk() if self._sink is None else self._answer.flow(self._arrived))
-                except Broke:
+                except BadUpstreamResponse:
                     if not self.progress.finished:
                         raise
                     self._cutter = None  # all is said; how the connection ended is nobody's concern
@@ -112,7 +114,7 @@ class Opened:
             self.recorder(part)
         return part
 
-    def pass_on(self, sink: PartSink) -> None:
+    def pass_on(self, sink: ChunkSink) -> None:
         if self.recorder is None:
             self._sink = sink
 
@@ -129,11 +131,11 @@ class Opened:
             self._failure = error
         return goes_on and self._failure is None and not self.progress.over
 
-    def put_back(self, parts: Iterable[Part]) -> None:
+    def put_back(self, parts: Iterable[Chunk]) -> None:
         """They are read again, before anything else."""
         self._ahead[:0] = parts
 
-    async def _see_off(self) -> None:
+    async def _drain_trailer(self) -> None:
         """All is said. What else comes, or does not, or how the connection ends, is nobody's concern."""
         self._cutter = None
         with contextlib.suppress(UpstreamError, TimeoutError):
@@ -141,7 +143,7 @@ class Opened:
                 while await self._answer.chunk():
                     pass
 
-    def _read(self, frames: bytes) -> Part:
+    def _read(self, frames: bytes) -> Chunk:
         """What arrived together with a failure, but before it, is delivered before it is raised."""
         try:
             part = self._reader.feed(frames)
@@ -154,21 +156,21 @@ class Opened:
                 self._failure = error
         return part
 
-    def _end(self) -> Part | None:
+    def _end(self) -> Chunk | None:
         """The connection has ended well; has the answer?"""
         assert self._cutter is not None
         rest, self._cutter = self._cutter.rest, None
         part = self._reader.end(rest)
         self.raise_failure()
         if not self.progress.finished:
-            raise Broke("the upstream's answer stopped before its end")
+            raise BadUpstreamResponse("the upstream's answer stopped before its end")
         return part
 
     def raise_failure(self) -> None:
         if self.progress.failure is not None:
             raise error_of(self.progress.failure)
 
-    def says_nothing(self, outbound: Outbound, *, framed: bool) -> bool:
+    def is_empty(self, outbound: Outbound, *, framed: bool) -> bool:
         """An answer that is over and was none. One that was cut short, refused, or paid for in tokens is not meant."""
         progress = self.progress
         if not progress.finished or progress.output_chars or progress.reason not in {None, FinishReason.STOP}:
@@ -185,7 +187,7 @@ class Opened:
         if not isinstance(first, bytes):
             return first
         if not framed:
-            return outbound.decode_whole(first)
+            return outbound.decode_response(first)
         decoder = outbound.decoder()
         return [*decoder.feed(first), *decoder.end()]
 
@@ -194,20 +196,20 @@ class Opened:
         self._answer.close()
 
 
-class Opening:
+class PreCommitBuffer:
     """The beginning of a stream, held back until it is known to be one."""
 
     __slots__ = ("_answer", "_held", "_reader", "_size", "cutter")
 
-    def __init__(self, answer: Answer, reader: Reader) -> None:
+    def __init__(self, answer: TransportResponse, reader: ResponseReader) -> None:
         self._answer = answer
         self._reader = reader
-        self._held: list[Part] = []
+        self._held: list[Chunk] = []
         self._size = 0
-        self.cutter = Cutter()
+        self.cutter = FrameSplitter()
 
     @property
-    def part(self) -> Part:
+    def chunk(self) -> Chunk:
         return join(self._held)
 
     async def more(self) -> bool:
@@ -217,20 +219,20 @@ class Opening:
         if not data:
             last = self._reader.end(self.cutter.rest)
             if not progress.finished and progress.failure is None:
-                raise Broke("the upstream's answer ended before it began")
+                raise BadUpstreamResponse("the upstream's answer ended before it began")
             if last:
                 self._held.append(last)
             return False
         self._size += len(data)
         if self._size > MAX_COMMENTS_BYTES and not progress.started and len(self.cutter.rest) < self._size // 2:
-            raise Broke("the upstream sent comments without end and no answer")
+            raise BadUpstreamResponse("the upstream sent comments without end and no answer")
         frames = self.cutter.feed(data)
         if frames:
             self._held.append(self._reader.feed(frames))
         return True
 
 
-class _Silence:
+class _NoResponse:
     """In the place of an endpoint's answer, where nobody was asked."""
 
     status = 200
@@ -249,8 +251,8 @@ class _Silence:
         pass
 
 
-def unasked(endpoint: Endpoint, outbound: Outbound, events: Sequence[Event]) -> Opened:
+def synthetic_response(endpoint: Endpoint, outbound: Outbound, events: Sequence[Event]) -> UpstreamResponse:
     """The answer that `endpoint` would give, made without it."""
-    reader = Decoding(outbound, None, endpoint)
-    reader.progress.saw(events)
-    return Opened(endpoint, _Silence(), reader, None, events)
+    reader = DecodingReader(outbound, None, endpoint)
+    reader.progress.observe(events)
+    return UpstreamResponse(endpoint, _NoResponse(), reader, None, events)

@@ -99,5 +99,5 @@ def test_every_key_is_compared_by_digest_whichever_is_right(monkeypatch, right):
         return hmac.compare_digest(a, b)
 
     monkeypatch.setattr(guard, "hmac", SimpleNamespace(compare_digest=compare))
-    guard.Keys([Secret(f"key-{n}") for n in range(5)]).check({"x-api-key": right})
+    guard.ApiKeys([Secret(f"key-{n}") for n in range(5)]).check({"x-api-key": right})
     assert compared == [(32, 32)] * 5

@@ -165,7 +165,7 @@ async def test_a_trial_stream_closes_with_its_first_event_but_one_more_failure_o
 async def test_a_success_from_the_probe_closes_at_once(lone):
     house, fake, _ = lone
     await open_it(house, fake)
-    await house.app.building.prober.round()
+    await house.app.runtime.health_check.round()
     assert await state(house) == ("closed", 0)
     assert (await house.ask()).status_code == 200
 

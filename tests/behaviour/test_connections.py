@@ -114,7 +114,7 @@ async def test_b37_the_probe_is_held_to_it_too(make_house, authority, right):
                 endpoint(server.url("/v1"), id="bad", tls={"ca_file": str(authority.file), "pin_sha256": ["00" * 32]}),
             ]
         )
-        await house.app.building.prober.round()
+        await house.app.runtime.health_check.round()
         assert (await house.row("good"))["circuit"] == "closed"
         assert (await house.row("bad"))["circuit"] == "open"
 
@@ -129,7 +129,7 @@ async def test_b37_a_certificate_that_is_renewed_on_disk_is_used_after_a_reload(
         assert (await house.ask()).status_code == 503 or (await house.row("a"))["circuit"] == "open"
         file.write_bytes(authority.file.read_bytes())
         await house.reload(settings(rows))
-        await house.app.building.prober.round()
+        await house.app.runtime.health_check.round()
         assert (await house.ask()).status_code == 200
 
 
@@ -250,10 +250,10 @@ async def test_c7_a_probe_without_a_key_of_our_own_says_nothing_about_clients(ma
     mine, _ = vendors
     house = await forwarding(make_house, vendors, own=None)
     mine.models = error(401)
-    await house.app.building.prober.round()
+    await house.app.runtime.health_check.round()
     assert (await house.row("mine"))["circuit"] == "closed"
     mine.models = error(500)
-    await house.app.building.prober.round()
+    await house.app.runtime.health_check.round()
     assert (await house.row("mine"))["consecutive_failures"] == 1
 
 

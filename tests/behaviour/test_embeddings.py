@@ -137,7 +137,7 @@ async def test_who_lists_models_lists_these(make_house, fake):
 
 async def test_they_are_probed(make_house, fake):
     house = await make_house(**models(endpoint(fake, "embed")))
-    await house.app.building.prober.round()
+    await house.app.runtime.health_check.round()
     assert [seen.path for seen in fake.probes] == ["/v1/models"]
 
 

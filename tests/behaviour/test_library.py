@@ -12,7 +12,7 @@ import pytest
 import tomli_w
 
 import octoroute
-from octoroute.errors import BadRequest, Broke, ConfigError, Declined, Exhausted, UnknownModel
+from octoroute.errors import BadRequest, BadUpstreamResponse, ConfigError, Exhausted, UnknownModel, UpstreamRejected
 from tests.support.fake import by_wish, chunk, error, hang, stream, tokens, whole
 from tests.support.house import endpoint, question, settings, until
 
@@ -101,7 +101,7 @@ async def test_what_goes_wrong_is_raised(gateway, fake):
         async for _ in gateway.stream(question(model="nobody")):
             pass
     fake.always(error(422, "too odd"))
-    with pytest.raises(Declined) as declined:
+    with pytest.raises(UpstreamRejected) as declined:
         await gateway.ask(question())
     assert (declined.value.status, b"too odd" in declined.value.body) == (422, True)
     fake.always(error(500))
@@ -113,7 +113,7 @@ async def test_what_goes_wrong_is_raised(gateway, fake):
 async def test_a_stream_that_breaks_is_raised_after_what_came(gateway, fake):
     fake.always(stream([chunk({"role": "assistant", "content": "half"})], end="cut"))
     seen = []
-    with pytest.raises(Broke):
+    with pytest.raises(BadUpstreamResponse):
         async for item in gateway.stream(question()):
             seen.append(item)
     assert seen[0]["choices"][0]["delta"]["content"] == "half"

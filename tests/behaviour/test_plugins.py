@@ -16,7 +16,7 @@ ACME = """
     import json
     from octoroute.domain.events import Finished, FinishReason, Started, TextDelta, UsageReported
     from octoroute.dialects.base import Progress
-    from octoroute.errors import Broke
+    from octoroute.errors import BadUpstreamResponse
     from octoroute.domain.outcome import Usage
 
 
@@ -60,10 +60,10 @@ ACME = """
     class Format:
         name = "telex"
 
-        def write(self, conversation, endpoint, *, stream, notes=None):
+        def encode_request(self, conversation, endpoint, *, stream, notes=None):
             return json.dumps({"ask": conversation.turns[-1].content[0].text, "model": endpoint.model}).encode()
 
-        def unsayable(self, conversation, endpoint):
+        def unsupported(self, conversation, endpoint):
             return "telex cannot call tools" if conversation.tools else None
 
         def tap(self):
@@ -72,7 +72,7 @@ ACME = """
         def decoder(self, conversation=None, endpoint=None):
             return Decoder()
 
-        def decode_whole(self, body, conversation=None, endpoint=None):
+        def decode_response(self, body, conversation=None, endpoint=None):
             return [Started(), TextDelta(json.loads(body)["say"]), UsageReported(Usage(input_tokens=2, output_tokens=1)), Finished(FinishReason.STOP)]
 
         def read_error(self, status, headers, body):
@@ -123,13 +123,13 @@ ACME = """
     class BadFormat(Format):
         name = "crashing-format"
 
-        def write(self, conversation, endpoint, **more):
-            if endpoint.model == "write":
-                raise RuntimeError("boom in write")
-            return super().write(conversation, endpoint, **more)
+        def encode_request(self, conversation, endpoint, **more):
+            if endpoint.model == "encode_request":
+                raise RuntimeError("boom in encode_request")
+            return super().encode_request(conversation, endpoint, **more)
 
-        def unsayable(self, conversation, endpoint):
-            return 1 / 0 if endpoint.model == "unsayable" else None
+        def unsupported(self, conversation, endpoint):
+            return 1 / 0 if endpoint.model == "unsupported" else None
 
         def read_error(self, status, headers, body):
             raise RuntimeError("boom in read_error")
@@ -137,7 +137,7 @@ ACME = """
         def decoder(self, conversation=None, endpoint=None):
             return BadDecoder(endpoint.model)
 
-        def decode_whole(self, body, conversation=None, endpoint=None):
+        def decode_response(self, body, conversation=None, endpoint=None):
             return ["no event"] if endpoint.model == "events" else 1 / 0
 
 
@@ -250,7 +250,7 @@ async def test_b25_a_crash_in_a_vendor_is_its_endpoints_failure(installed, make_
     await house.quiet()
 
 
-@pytest.mark.parametrize("where", ["write", "unsayable", "whole", "events"])
+@pytest.mark.parametrize("where", ["encode_request", "unsupported", "whole", "events"])
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_b25_a_crash_in_a_wire_format_is_its_endpoints_failure(installed, make_house, make_fake, where, streamed):
     one, two = (await make_fake("one")).always(by_wish), (await make_fake("two")).always(by_wish)
@@ -286,7 +286,7 @@ async def test_b25_when_it_is_the_only_one_the_client_is_told_in_the_usual_way(i
 
 async def test_b25_a_probe_that_crashes_ends_nothing(installed, make_house, fake):
     house = await make_house([endpoint(fake, id="a", provider="crashing"), endpoint(fake, id="b")])
-    await house.app.building.prober.round()
+    await house.app.runtime.health_check.round()
     assert (await house.row("a"))["consecutive_failures"] == 1
     assert (await house.row("b"))["consecutive_failures"] == 0
 

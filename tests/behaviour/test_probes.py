@@ -70,12 +70,12 @@ async def test_interval_zero_is_off_and_a_reload_turns_it_on(make_house, fake):
 async def test_a_probe_that_dies_is_counted_told_in_health_and_restarted(probed, fake):
     """v1 weakness 17: the supervisor gave up after five failures, and the server went on without it."""
     assert (await probed.get("/health")).json()["background_task_status"] == "operational"
-    probed.app.building.prober._endpoints = lambda: 1 / 0
+    probed.app.runtime.health_check._endpoints = lambda: 1 / 0
     await until(lambda: probed.metric("octoroute_background_health_task_failures_total", failure_type="panic") == 1)
     body = (await probed.get("/health")).json()
     assert (body["background_task_status"], body["background_task_failures"]) == ("degraded", 1)
     before = len(fake.probes)
-    probed.app.building.prober._endpoints = lambda: probed.app.gateway.house.endpoints
+    probed.app.runtime.health_check._endpoints = lambda: probed.app.gateway.settings.endpoints
     await until(lambda: len(fake.probes) > before, within_s=5)
     assert (await probed.ask()).status_code == 200
 
@@ -83,15 +83,15 @@ async def test_a_probe_that_dies_is_counted_told_in_health_and_restarted(probed,
 async def test_a_probe_that_cannot_be_made_is_counted_and_does_not_end_the_others(make_fake, make_house):
     one, two = await make_fake(), await make_fake()
     house = await make_house([endpoint(one, id="1"), endpoint(two, id="2")])
-    ask = house.app.building.prober._upstream.probe
+    ask = house.app.runtime.health_check._upstream.probe
 
     async def probe(asked, timeout_s):
         if asked.id == "1":
             raise RuntimeError("a bug")
         await ask(asked, timeout_s)
 
-    house.app.building.prober._upstream = type("Broken", (), {"probe": staticmethod(probe)})()
-    await house.app.building.prober.round()
+    house.app.runtime.health_check._upstream = type("Broken", (), {"probe": staticmethod(probe)})()
+    await house.app.runtime.health_check.round()
     assert two.probes
     assert house.metric("octoroute_health_tracking_failures_total", endpoint="1", error_type="probe_failed") == 1
     assert (await house.get("/health")).json()["health_tracking_status"] == "degraded"

@@ -179,7 +179,7 @@ async def test_requests_for_a_named_model_do_not_pollute_the_routing_histogram(h
 
 async def test_metrics_that_fail_do_not_fail_the_answer(house, told):
     """v1 §10.28, 31: a failure of the bookkeeping must not discard a good answer."""
-    house.app.gateway.ledger._metrics.record = lambda outcome: 1 / 0
+    house.app.gateway.sink._metrics.record = lambda outcome: 1 / 0
     assert (await house.ask()).status_code == 200
     assert (await house.get("/health")).json()["metrics_recording_status"] == "degraded"
     assert house.metric("octoroute_metrics_recording_failures_total") == 1
@@ -187,7 +187,7 @@ async def test_metrics_that_fail_do_not_fail_the_answer(house, told):
 
 
 async def test_our_own_bug_is_a_500_in_the_envelope_and_settled_as_failed(house, fake, told):
-    house.app.gateway.planning.candidates = lambda *args: 1 / 0
+    house.app.gateway.planner.plan = lambda *args: 1 / 0
     response = await house.ask(headers={"x-request-id": "r1"})
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"
@@ -236,8 +236,8 @@ async def test_no_prompt_and_no_key_in_any_line_at_info(make_fake, make_house):
             await house.ask({**body, "temperature": marked["prompt"]}, headers=key)
             await house.ask(body, headers={**key, "x-octoroute-importance": marked["prompt"]})
             await house.ask(body, path="/" + marked["prompt"], headers=key)
-            await house.app.building.prober.round()
-            house.app.gateway.planning.candidates = lambda *args: 1 / 0
+            await house.app.runtime.health_check.round()
+            house.app.gateway.planner.plan = lambda *args: 1 / 0
             await house.ask(body, headers=key)
     finally:
         structlog.configure(wrapper_class=before)

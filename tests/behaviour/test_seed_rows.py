@@ -326,6 +326,6 @@ async def test_b1_each_vendor_at_its_address_with_its_header_and_no_key_in_it(ma
     (seen,) = fake.requests
     assert (seen.path, seen.headers[header]) == (path, value)
     assert "k-1" not in seen.path
-    await house.app.building.prober.round()
+    await house.app.runtime.health_check.round()
     assert fake.probes[0].headers[header] == value
     assert "k-1" not in fake.probes[0].path

@@ -172,7 +172,7 @@ async def test_neither_an_older_answer_nor_a_probe_ends_a_rest(make_fake, make_h
     assert (await house.ask()).headers["x-octoroute-endpoint"] == "2"
     go.set()
     assert (await older).headers["x-octoroute-endpoint"] == "1"
-    await house.app.building.prober.round()
+    await house.app.runtime.health_check.round()
     assert first.probes
     assert (await house.ask()).headers["x-octoroute-endpoint"] == "2"
 

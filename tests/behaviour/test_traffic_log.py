@@ -28,7 +28,7 @@ async def written(directory, count):
 
 async def test_c24_off_by_default_and_then_no_route_is_wrapped(house):
     assert house.app._hot is house.app._plain
-    assert house.app.building.ledger.watcher is None
+    assert house.app.runtime.sink.watcher is None
 
 
 async def test_c24_a_line_for_each_request_with_both_bodies(make_house, fake, tmp_path):

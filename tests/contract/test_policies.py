@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.balancing.policies import ORDERS, POLICIES, Asked, Senses
+from octoroute.balancing.policies import ORDERS, POLICIES, Asked, PolicyInputs
 from octoroute.dialects import inbound
 from octoroute.dialects.request.identity import opening_of, user_of
 from octoroute.domain.endpoint import Price, Tier, failure_domain
@@ -43,7 +43,7 @@ endpoints = st.lists(
 
 
 def build(kind):
-    return KINDS[kind](Senses(Clock(), lambda endpoint: len(endpoint.id), user_of, opening_of))
+    return KINDS[kind](PolicyInputs(Clock(), lambda endpoint: len(endpoint.id), user_of, opening_of))
 
 
 def story(first, error=None, stream=False):
@@ -68,8 +68,8 @@ def test_an_order_is_a_permutation_by_priority_or_by_provider(kind, available, r
         else:
             assert [endpoint.priority for endpoint in order] == sorted((e.priority for e in available), reverse=True)
         if order and policy.learns:
-            policy.took(order[0])
-            policy.observed(story(order[0], data.draw(st.sampled_from([None, "upstream_timeout", "abandoned"]))))
+            policy.on_selected(order[0])
+            policy.on_outcome(story(order[0], data.draw(st.sampled_from([None, "upstream_timeout", "abandoned"]))))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,7 +94,7 @@ def test_stories_of_anybody_are_heard_without_harm(kind):
     policy = build(kind)
     stranger = make_endpoint("stranger", tier=Tier.DEEP)
     for stream in (False, True):
-        policy.observed(story(stranger, stream=stream))
-        policy.observed(
+        policy.on_outcome(story(stranger, stream=stream))
+        policy.on_outcome(
             Outcome(request_id="r", dialect="openai", asked_for="auto", stream=stream, ending=Ending.ABANDONED, status=499)
         )

@@ -8,7 +8,7 @@ import pytest
 
 from octoroute.domain.endpoint import CHAT_TIERS
 from octoroute.domain.request import Facts
-from octoroute.routing.strategies import STRATEGIES, Setting, reason
+from octoroute.routing.strategies import STRATEGIES, RouterSettings, reason
 
 BIG = "Compare the code in this poem, (). " * 30_000
 
@@ -42,13 +42,13 @@ def check(decision):
 
 @pytest.mark.parametrize("answer", ["BALANCED", "", "nonsense", TimeoutError(), RuntimeError("a defect")])
 async def test_it_decides_about_nothing_at_all(strategy, answer):
-    check(await strategy(Setting(), Model(answer)).route(Facts()))
+    check(await strategy(RouterSettings(), Model(answer)).route(Facts()))
 
 
 @pytest.mark.parametrize("answer", ["BALANCED", RuntimeError("a defect")])
 async def test_a_megabyte_is_bounded_work(strategy, answer):
     model = Model(answer)
-    router = strategy(Setting(), model)
+    router = strategy(RouterSettings(), model)
     facts = Facts(text=BIG, earlier=(("user", BIG), ("assistant", BIG)) * 20, tokens=len(BIG) // 4, messages=41)
     await router.route(Facts(text="warm"))
     model.read = 0
@@ -64,18 +64,18 @@ async def test_a_megabyte_is_bounded_work(strategy, answer):
 @pytest.mark.parametrize("text", ["", "hi", "Write a story", "Why is the sky blue?", BIG, "\ud800", "\x00"])
 async def test_the_same_facts_get_the_same_decision(strategy, text):
     facts = Facts(text=text, tokens=len(text) // 4)
-    first = await strategy(Setting(), Model()).route(facts)
-    again = strategy(Setting(), Model())
+    first = await strategy(RouterSettings(), Model()).route(facts)
+    again = strategy(RouterSettings(), Model())
     assert [await again.route(facts) for _ in range(3)] == [first] * 3
 
 
 @pytest.mark.parametrize("tier", CHAT_TIERS)
 async def test_the_default_tier_is_the_configured_one(strategy, tier):
-    decision = await strategy(Setting(default_tier=tier), Model("")).route(Facts(text="Why is the sky blue?"))
+    decision = await strategy(RouterSettings(default_tier=tier), Model("")).route(Facts(text="Why is the sky blue?"))
     assert decision.by != "default" or decision.tier is tier
 
 
 async def test_a_decision_never_repeats_the_prompt(strategy):
     for answer in ("xyzzy", RuntimeError("xyzzy"), "FAST"):
-        decision = await strategy(Setting(), Model(answer)).route(Facts(text="xyzzy"))
+        decision = await strategy(RouterSettings(), Model(answer)).route(Facts(text="xyzzy"))
         assert "xyzzy" not in repr(decision)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from octoroute.balancing.health import Health
+from octoroute.balancing.health import HealthRegistry
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.runtime.gauges import gauge_samples
 from octoroute.telemetry.metrics import GAUGES, TABLE, Metrics
@@ -24,7 +24,7 @@ def promtool(*words: str, text: bytes | None = None) -> tuple[int, str]:
 
 
 def test_the_exposition_is_sound():
-    health = Health(failure_threshold=3, recovery_s=30, clock=lambda: 0, wall=lambda: 0)
+    health = HealthRegistry(failure_threshold=3, recovery_s=30, clock=lambda: 0, wall=lambda: 0)
     metrics = Metrics(lambda: gauge_samples(health, [ODD], 0), lambda _: "model")
     for row in TABLE:
         if row.buckets is None:

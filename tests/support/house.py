@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from octoroute.config import Config, loads
 from octoroute.server.app import App
 from octoroute.server.process import reload
-from octoroute.server.uvicorn_server import Server, address, bind, server_for
+from octoroute.server.uvicorn_server import UvicornServer, address, bind, server_for
 from tests.support.fake import Fake
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +65,7 @@ class Clock:
 
 
 class House:
-    def __init__(self, app: App, server: Server, url: str) -> None:
+    def __init__(self, app: App, server: UvicornServer, url: str) -> None:
         self.app = app
         self.url = url
         self.client = httpx2.AsyncClient(base_url=url, timeout=30, limits=httpx2.Limits(max_connections=None), trust_env=False)

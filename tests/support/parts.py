@@ -6,7 +6,16 @@ from typing import Any
 
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.request import Facts, Request
-from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttled, TooSlow, Unreachable, UpstreamError
+from octoroute.errors import (
+    BadUpstreamResponse,
+    Overloaded,
+    Throttled,
+    TooSlow,
+    Unreachable,
+    UpstreamAuthError,
+    UpstreamError,
+    UpstreamRejected,
+)
 
 
 def endpoint(id: str = "a", **more: Any) -> Endpoint:
@@ -27,9 +36,9 @@ def request(**more: Any) -> Request:
     return Request(**{**basis, **more})
 
 
-def declined() -> Declined:
-    return Declined("no", status=400, body=b"{}", headers={}, dialect="openai")
+def declined() -> UpstreamRejected:
+    return UpstreamRejected("no", status=400, body=b"{}", headers={}, dialect="openai")
 
 
-BLAMED: tuple[UpstreamError, ...] = (Unreachable("x"), TooSlow("x"), Overloaded("x"), Broke("x"))
-FAILURES: tuple[UpstreamError, ...] = (*BLAMED, Misconfigured("x"), Throttled("x"), Throttled("x", retry_after_s=5), declined())
+BLAMED: tuple[UpstreamError, ...] = (Unreachable("x"), TooSlow("x"), Overloaded("x"), BadUpstreamResponse("x"))
+FAILURES: tuple[UpstreamError, ...] = (*BLAMED, UpstreamAuthError("x"), Throttled("x"), Throttled("x", retry_after_s=5), declined())

@@ -10,19 +10,19 @@ from random import Random
 from typing import Any
 
 from octoroute import dialects
-from octoroute.balancing.health import Health
-from octoroute.balancing.policies import ORDERS, POLICIES, Senses
+from octoroute.balancing.health import HealthRegistry
+from octoroute.balancing.policies import ORDERS, POLICIES, PolicyInputs
 from octoroute.dialects.request.identity import opening_of, user_of
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint, ProviderLimits, Tier
 from octoroute.domain.outcome import Outcome
 from octoroute.domain.request import Facts, Request
-from octoroute.errors import Broke, OctorouteError, Unreachable
-from octoroute.gateway.gateway import Gateway, House, Retry, Waiting
+from octoroute.errors import BadUpstreamResponse, OctorouteError, Unreachable
+from octoroute.gateway.gateway import Gateway, QueueSettings, RetryPolicy, Settings
 from octoroute.routing.rules import Rule
-from octoroute.upstream.client import Upstream
+from octoroute.upstream.client import UpstreamClient
 from octoroute.upstream.providers import PROVIDERS
-from octoroute.upstream.transports.base import Call
+from octoroute.upstream.transports.base import TransportRequest
 from tests.support.fake import DONE, chunk, completion, tokens
 from tests.support.virtual import now
 
@@ -99,7 +99,7 @@ class FakeTransport:
         self.asked: list[tuple[str, str, float]] = []
         """(who asked: the body's `user`, the model, when)."""
 
-    async def send(self, call: Call) -> FakeAnswer:
+    async def send(self, call: TransportRequest) -> FakeAnswer:
         body = json.loads(call.body)
         model, stream = body["model"], bool(body.get("stream"))
         self.asked.append((body.get("user", ""), model, now()))
@@ -120,7 +120,7 @@ class FakeTransport:
         return self._answer(how, model, stream)
 
     def _answer(self, how: str, model: str, stream: bool) -> FakeAnswer:
-        cut = Broke("the connection was reset")
+        cut = BadUpstreamResponse("the connection was reset")
         if not stream:
             pieces = [json.dumps(completion(f"hello from {model}")).encode()]
             return FakeAnswer(self, 200, {}, pieces if how == "ok" else [pieces[0][:20], cut])
@@ -173,7 +173,7 @@ class Spine:
         max_attempts: int = 0,
         rules: Sequence[Rule] = (),
         limits: Mapping[str, ProviderLimits] | None = None,
-        waiting: Waiting | None = None,
+        waiting: QueueSettings | None = None,
         failure_threshold: int = 3,
         recovery_s: float = 30.0,
         seed: int = 1,
@@ -185,25 +185,25 @@ class Spine:
         self.transport = FakeTransport(behave if callable(behave) else lambda model, _: table.get(model, "ok"), delay_s)
         self.clock = now
         self.random = Random(seed)
-        self.health = Health(failure_threshold=failure_threshold, recovery_s=recovery_s, clock=self.clock, wall=lambda: 0.0)
-        self.health.limit(limits or {})
+        self.health = HealthRegistry(failure_threshold=failure_threshold, recovery_s=recovery_s, clock=self.clock, wall=lambda: 0.0)
+        self.health.set_limits(limits or {})
         self.book = Book()
         self.router = Always()
-        senses = Senses(self.clock, lambda e: self.health.of(e).in_flight, user_of, opening_of, sticky_by)
+        senses = PolicyInputs(self.clock, lambda e: self.health.breaker(e).in_flight, user_of, opening_of, sticky_by)
         self.policy = POLICIES[policy](senses) if order == "endpoint" else ORDERS[order](senses)
         named = {rule.policy: POLICIES[rule.policy](senses) for rule in rules if rule.policy}
         self.gateway = Gateway(
-            house=House(
+            house=Settings(
                 endpoints=tuple(endpoints),
                 router=self.router,
-                retry=Retry(max_attempts=max_attempts),
+                retry=RetryPolicy(max_attempts=max_attempts),
                 policy=self.policy,
                 policies=named,
                 rules=tuple(rules),
-                waiting=waiting or Waiting(),
+                queue=waiting or QueueSettings(),
                 **house,
             ),
-            upstream=Upstream(self.transport, PROVIDERS, dialects.outbound(self.clock)),
+            upstream=UpstreamClient(self.transport, PROVIDERS, dialects.outbound(self.clock)),
             health=self.health,
             ledger=self.book,
             inbound=dialects.inbound(lambda: 0.0),

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from octoroute.errors import UpstreamError
-from octoroute.upstream.transports.base import Call
-from octoroute.upstream.transports.content import Body
+from octoroute.upstream.transports.base import TransportRequest
+from octoroute.upstream.transports.content import ResponseBody
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Script:
     """Before the head."""
 
 
-class ScriptedAnswer(Body):
+class ScriptedAnswer(ResponseBody):
     def __init__(self, script: Script) -> None:
         self._inflater = None
         self.status = script.status
@@ -58,10 +58,10 @@ class ScriptedAnswer(Body):
 class ScriptedTransport:
     scripts: Sequence[Script]
     """One a call; the last one again and again."""
-    calls: list[Call] = field(default_factory=list)
+    calls: list[TransportRequest] = field(default_factory=list)
     answers: list[ScriptedAnswer] = field(default_factory=list)
 
-    async def send(self, call: Call) -> ScriptedAnswer:
+    async def send(self, call: TransportRequest) -> ScriptedAnswer:
         script = self.scripts[min(len(self.calls), len(self.scripts) - 1)]
         self.calls.append(call)
         for _ in range(script.turns):

@@ -148,8 +148,8 @@ def check_told(told: Told, stream: bool) -> None:
 
 def check_quiet(spine: Spine) -> None:
     """Nothing leaks."""
-    states = {e.id: spine.health.of(e) for e in spine.gateway.house.endpoints}
-    check(all(state.in_flight == 0 and not state.probing for state in states.values()), "nothing is in flight")
+    states = {e.id: spine.health.breaker(e) for e in spine.gateway.settings.endpoints}
+    check(all(state.in_flight == 0 and not state.trial_in_flight for state in states.values()), "nothing is in flight")
     check(spine.transport.open == 0, "no answer is left open")
     check(len(asyncio.all_tasks()) == 1, "no task is left")
     check(spine.gateway.queue.depth == 0, "nobody waits")
@@ -177,10 +177,10 @@ async def sequential(seed: int, seen: Counter[str]) -> None:
         check(got == expected, f"request {number}, {order}, {table}: expected {expected}, got {got}")
         check(len(set(told.asked)) == len(told.asked), "nobody is asked twice")
         check_told(told, stream)
-        for endpoint in spine.gateway.house.endpoints:
-            state, real = model.states[endpoint.id], spine.health.of(endpoint)
+        for endpoint in spine.gateway.settings.endpoints:
+            state, real = model.states[endpoint.id], spine.health.breaker(endpoint)
             check(
-                (real.failures, real.opened_at, spine.health.circuit(endpoint))
+                (real.failures, real.opened_at, spine.health.circuit_state(endpoint))
                 == (state.failures, state.opened_at, state.circuit(now())),
                 f"{endpoint.id}'s breaker: {real.failures} {real.opened_at}, expected {state.failures} {state.opened_at}",
             )

@@ -77,7 +77,7 @@ def test_error_codes_both_ways():
 
 def test_routes_both_ways():
     app = App(loads(ONE, Path("c.toml"), {}))
-    routes = {re.sub(r"\{(\w+):path\}", r"{\1}", route.path) for route in app._views._app.routes} | set(app._hot)
+    routes = {re.sub(r"\{(\w+):path\}", r"{\1}", route.path) for route in app._views._inner.routes} | set(app._hot)
     documented = set(re.findall(r"`(?:GET|POST|DELETE|PUT) (/[^`\s]*)`", API))
     assert documented == routes
 

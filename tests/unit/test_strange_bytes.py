@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from octoroute.config.file import ConfigFile
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.response import sse
-from octoroute.upstream.readers import Decoding
-from octoroute.upstream.transports.native.exchange import Exchange
+from octoroute.upstream.readers import DecodingReader
+from octoroute.upstream.transports.native.exchange import ClientExchange
 from tests.support.laws import LAWS
 from tests.support.laws.mutation import mutated
 from tests.torture import fuzz
@@ -54,10 +54,10 @@ def test_every_law_is_fuzzed():
 @pytest.mark.parametrize(
     ("name", "part", "method", "fault"),
     [
-        ("streams", sse.Cutter, "feed", lambda self, data: data),
-        ("requests", Body, "patched", lambda self, changes: b'{"model":%b}' % changes["model"]),
-        ("http", Exchange, "undo_encoding", lambda self: 1 / 0),
-        ("answers", Decoding, "whole", lambda self, body: ()),
+        ("streams", sse.FrameSplitter, "feed", lambda self, data: data),
+        ("requests", RequestBody, "with_values", lambda self, changes: b'{"model":%b}' % changes["model"]),
+        ("http", ClientExchange, "undo_encoding", lambda self: 1 / 0),
+        ("answers", DecodingReader, "read_body", lambda self, body: ()),
         ("configuration", ConfigFile, "propose", lambda self, text, language: 1 / 0),
     ],
 )

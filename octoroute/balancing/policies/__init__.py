@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from octoroute.balancing.eligibility import FALLS_TO, cost_usd, estimated_tokens, fits, size, unfit
+from octoroute.balancing.eligibility import FALLS_TO, cost_usd, fits_window, ineligible_reason, token_budget, window_tokens
 from octoroute.balancing.policies import consistent_hash, least_cost, least_latency, least_request, provider_order, round_robin
 from octoroute.balancing.policies import weighted_random as by_weight
-from octoroute.balancing.policies.base import Asked, Builder, Policy, Random, Senses
-from octoroute.balancing.policies.weighted_random import Weighted, weighted
+from octoroute.balancing.policies.base import Asked, Builder, Policy, PolicyInputs, Random
+from octoroute.balancing.policies.weighted_random import WeightedRandom, weighted_order
 
 __all__ = [
     "FALLS_TO",
@@ -17,15 +17,15 @@ __all__ = [
     "Asked",
     "Builder",
     "Policy",
+    "PolicyInputs",
     "Random",
-    "Senses",
-    "Weighted",
+    "WeightedRandom",
     "cost_usd",
-    "estimated_tokens",
-    "fits",
-    "size",
-    "unfit",
-    "weighted",
+    "fits_window",
+    "ineligible_reason",
+    "token_budget",
+    "weighted_order",
+    "window_tokens",
 ]
 
 POLICIES: Mapping[str, Builder] = {

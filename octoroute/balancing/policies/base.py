@@ -25,7 +25,7 @@ class Asked(msgspec.Struct, frozen=True):
     key_name: str | None = None
 
 
-class Senses(NamedTuple):
+class PolicyInputs(NamedTuple):
     """What a policy may look at beside the request."""
 
     clock: Callable[[], float]
@@ -47,26 +47,26 @@ class Policy(Protocol):
         """A permutation of `available`, best first, by priority unless `by_provider`. Asking changes nothing."""
         ...
 
-    def took(self, first: Endpoint) -> None:
+    def on_selected(self, first: Endpoint) -> None:
         """A request goes by the order whose first this is. Once a request, not once an attempt."""
         ...
 
-    def observed(self, outcome: Outcome) -> None:
+    def on_outcome(self, outcome: Outcome) -> None:
         """How a request ended whose order this policy had made; told once, by the trail."""
         ...
 
 
-Builder: TypeAlias = Callable[[Senses], Policy]
+Builder: TypeAlias = Callable[[PolicyInputs], Policy]
 
 
-class Plain:
+class StatelessPolicy:
     """What most policies have in common: nothing to learn."""
 
     by_provider = False
     learns = False
 
-    def took(self, first: Endpoint) -> None:
+    def on_selected(self, first: Endpoint) -> None:
         pass
 
-    def observed(self, outcome: Outcome) -> None:
+    def on_outcome(self, outcome: Outcome) -> None:
         pass

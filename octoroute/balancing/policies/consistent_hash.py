@@ -12,12 +12,12 @@ import hashlib
 import math
 from collections.abc import Sequence
 
-from octoroute.balancing.policies.base import Asked, Plain, Random, Senses
+from octoroute.balancing.policies.base import Asked, PolicyInputs, Random, StatelessPolicy
 from octoroute.domain.endpoint import Endpoint
 
 
-class Sticky(Plain):
-    def __init__(self, senses: Senses) -> None:
+class ConsistentHash(StatelessPolicy):
+    def __init__(self, senses: PolicyInputs) -> None:
         self._senses = senses
 
     def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
@@ -42,5 +42,5 @@ def score(name: bytes, endpoint: Endpoint) -> float:
     return endpoint.weight / -math.log(uniform)
 
 
-def build(senses: Senses) -> Sticky:
-    return Sticky(senses)
+def build(senses: PolicyInputs) -> ConsistentHash:
+    return ConsistentHash(senses)

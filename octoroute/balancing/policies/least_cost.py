@@ -6,16 +6,18 @@ import math
 from collections.abc import Sequence
 
 from octoroute.balancing.eligibility import cost_usd
-from octoroute.balancing.policies.base import Asked, Plain, Random, Senses
-from octoroute.balancing.policies.weighted_random import race
+from octoroute.balancing.policies.base import Asked, PolicyInputs, Random, StatelessPolicy
+from octoroute.balancing.policies.weighted_random import exponential_key
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.request import Facts
 
 
-class Cheapest(Plain):
+class LeastCost(StatelessPolicy):
     def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:
         facts = asked.request.facts
-        return sorted(available, key=lambda endpoint: (-endpoint.priority, _cost(endpoint, facts), race(endpoint, random)))
+        return sorted(
+            available, key=lambda endpoint: (-endpoint.priority, _cost(endpoint, facts), exponential_key(endpoint, random))
+        )
 
 
 def _cost(endpoint: Endpoint, facts: Facts) -> float:
@@ -23,5 +25,5 @@ def _cost(endpoint: Endpoint, facts: Facts) -> float:
     return math.inf if cost is None else cost
 
 
-def build(senses: Senses) -> Cheapest:  # noqa: ARG001 - a builder's signature
-    return Cheapest()
+def build(senses: PolicyInputs) -> LeastCost:  # noqa: ARG001 - a builder's signature
+    return LeastCost()

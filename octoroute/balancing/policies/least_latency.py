@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from octoroute.balancing.policies.base import Asked, Random, Senses
+from octoroute.balancing.policies.base import Asked, PolicyInputs, Random
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Ending, Outcome
 from octoroute.errors import TooSlow
@@ -33,7 +33,7 @@ TYPICAL_TOKENS = 256
 """Of an answer, for weighing a quick start against a quick pen. A client's limit is no estimate: agents ask for 32,000."""
 
 
-class Pace:
+class LatencyEstimate:
     """What is known of one endpoint. `samples` fade with time."""
 
     __slots__ = ("at", "first_s", "per_token_s", "samples", "trial_at")
@@ -45,7 +45,7 @@ class Pace:
         self.at = -math.inf
         self.trial_at = -math.inf
 
-    def saw(self, first_s: float, per_token_s: float | None, now: float) -> None:
+    def observe(self, first_s: float, per_token_s: float | None, now: float) -> None:
         quiet_s = now - self.at
         if quiet_s >= QUIET_S and first_s < self.first_s / 2:
             self.samples = 0.0
@@ -67,13 +67,13 @@ class Pace:
         return self.first_s + TYPICAL_TOKENS * self.per_token_s
 
 
-class Fastest:
+class LeastLatency:
     by_provider = False
     learns = True
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._paces: dict[tuple[str, bool], Pace] = {}
+        self._paces: dict[tuple[str, bool], LatencyEstimate] = {}
 
     def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:
         if len(available) < 2:
@@ -88,7 +88,7 @@ class Fastest:
                 order.insert(0, order.pop(1 + int(random() * (equals - 1))))
         return order
 
-    def _rank(self, pace: Pace | None, now: float, random: Random) -> tuple[int, float]:
+    def _rank(self, pace: LatencyEstimate | None, now: float, random: Random) -> tuple[int, float]:
         """Those on trial last, by chance: nothing is known of them but that somebody is finding out."""
         if pace is None:
             return (0, random())
@@ -96,24 +96,24 @@ class Fastest:
             return (1, pace.expected_s())
         return (2 if now - pace.trial_at < TRIAL_S else 0, random())
 
-    def took(self, first: Endpoint) -> None:
+    def on_selected(self, first: Endpoint) -> None:
         now = self._clock()
         for stream in (False, True):  # whichever it is: the other one is not known better
-            pace = self._paces.setdefault((first.id, stream), Pace())
+            pace = self._paces.setdefault((first.id, stream), LatencyEstimate())
             if not pace.known(now):
                 pace.trial_at = now
 
-    def observed(self, outcome: Outcome) -> None:
+    def on_outcome(self, outcome: Outcome) -> None:
         now = self._clock()
         for attempt in outcome.attempts:
-            pace = self._paces.setdefault((attempt.endpoint.id, outcome.stream), Pace())
+            pace = self._paces.setdefault((attempt.endpoint.id, outcome.stream), LatencyEstimate())
             if attempt.error == TooSlow.code:
-                pace.saw(attempt.took_s, None, now)
+                pace.observe(attempt.took_s, None, now)
             elif attempt.error is None:
-                pace.saw(attempt.took_s, _per_token_s(outcome), now)
+                pace.observe(attempt.took_s, _per_token_s(outcome), now)
         for attempt in outcome.attempts:
             for stream in (False, True):
-                self._paces.setdefault((attempt.endpoint.id, stream), Pace()).trial_at = -math.inf
+                self._paces.setdefault((attempt.endpoint.id, stream), LatencyEstimate()).trial_at = -math.inf
 
 
 def _per_token_s(outcome: Outcome) -> float | None:
@@ -127,5 +127,5 @@ def _per_token_s(outcome: Outcome) -> float | None:
     return max(0.0, outcome.total_s - outcome.first_event_s) / (outcome.usage.output_tokens - 1)
 
 
-def build(senses: Senses) -> Fastest:
-    return Fastest(senses.clock)
+def build(senses: PolicyInputs) -> LeastLatency:
+    return LeastLatency(senses.clock)

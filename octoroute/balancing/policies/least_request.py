@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from octoroute.balancing.policies.base import Asked, Plain, Random, Senses
-from octoroute.balancing.policies.weighted_random import race
+from octoroute.balancing.policies.base import Asked, PolicyInputs, Random, StatelessPolicy
+from octoroute.balancing.policies.weighted_random import exponential_key
 from octoroute.domain.endpoint import Endpoint
 
 
-class LeastBusy(Plain):
+class LeastRequest(StatelessPolicy):
     def __init__(self, in_flight: Callable[[Endpoint], int]) -> None:
         self._in_flight = in_flight
 
     def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
         return sorted(
             available,
-            key=lambda endpoint: (-endpoint.priority, self._in_flight(endpoint) / endpoint.weight, race(endpoint, random)),
+            key=lambda endpoint: (
+                -endpoint.priority,
+                self._in_flight(endpoint) / endpoint.weight,
+                exponential_key(endpoint, random),
+            ),
         )
 
 
-def build(senses: Senses) -> LeastBusy:
-    return LeastBusy(senses.in_flight)
+def build(senses: PolicyInputs) -> LeastRequest:
+    return LeastRequest(senses.in_flight)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from octoroute.balancing.policies.base import Asked, Plain, Random, Senses
+from octoroute.balancing.policies.base import Asked, PolicyInputs, Random, StatelessPolicy
 from octoroute.domain.endpoint import Endpoint
 
 
-class Turns:
+class RoundRobinState:
     """Unknown names come before known ones."""
 
     def __init__(self) -> None:
@@ -23,23 +23,23 @@ class Turns:
         """Smaller: longer ago."""
         return self._last.get(name, 0)
 
-    def took(self, name: Hashable) -> None:
+    def on_selected(self, name: Hashable) -> None:
         self._count += 1
         self._last[name] = self._count
 
 
-class RoundRobin(Plain):
+class RoundRobin(StatelessPolicy):
     learns = True
 
     def __init__(self) -> None:
-        self._turns = Turns()
+        self._turns = RoundRobinState()
 
     def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
         return sorted(available, key=lambda endpoint: (-endpoint.priority, self._turns.waited(endpoint.id)))
 
-    def took(self, first: Endpoint) -> None:
-        self._turns.took(first.id)
+    def on_selected(self, first: Endpoint) -> None:
+        self._turns.on_selected(first.id)
 
 
-def build(senses: Senses) -> RoundRobin:  # noqa: ARG001 - a builder's signature
+def build(senses: PolicyInputs) -> RoundRobin:  # noqa: ARG001 - a builder's signature
     return RoundRobin()

@@ -65,7 +65,7 @@ class ResponseFormat(msgspec.Struct):
     json_schema: JsonSchema | None = None
 
 
-class Asked(msgspec.Struct):
+class ChatRequest(msgspec.Struct):
     """What it reads of a chat-completions body; it takes all the rest without a word, as model servers do."""
 
     model: str
@@ -79,7 +79,7 @@ class Asked(msgspec.Struct):
     max_completion_tokens: int | None = None
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class SimulatedReply(msgspec.Struct, frozen=True, kw_only=True):
     """An answer: its words, or a call of a tool."""
 
     words: Sequence[str] = ()
@@ -113,7 +113,7 @@ class ModelServer:
 
     async def _chat(self, request: Request) -> Response:
         try:
-            asked = msgspec.json.decode(await request.body(), type=Asked)
+            asked = msgspec.json.decode(await request.body(), type=ChatRequest)
         except (msgspec.DecodeError, RecursionError) as error:
             return _error(400, str(error), "invalid_request")
         if asked.model not in self.character.models:
@@ -130,7 +130,7 @@ class ModelServer:
         choice = {"index": 0, "message": message, "finish_reason": said.finish, "logprobs": None}
         return _json(head | {"object": "chat.completion", "choices": [choice], "usage": usage(asked, said)})
 
-    async def _stream(self, asked: Asked, said: Said, head: Mapping[str, Any]) -> AsyncIterator[bytes]:
+    async def _stream(self, asked: ChatRequest, said: SimulatedReply, head: Mapping[str, Any]) -> AsyncIterator[bytes]:
         counts = asked.stream_options is not None and asked.stream_options.include_usage
 
         def chunk(delta: Mapping[str, Any], finish: str | None = None) -> bytes:
@@ -151,25 +151,25 @@ class ModelServer:
         yield b"data: [DONE]\n\n"
 
 
-def say(asked: Asked) -> Said:
+def say(asked: ChatRequest) -> SimulatedReply:
     schema = _schema(asked.response_format)
     last = asked.messages[-1] if asked.messages else Message("user")
     if schema is not None:
         content = {"tier": tier_for(last.text)} if _wants_tier(schema) else example(schema)
-        return Said(words=_words(msgspec.json.encode(content).decode()))
+        return SimulatedReply(words=_words(msgspec.json.encode(content).decode()))
     function = _function(asked) if last.role != "tool" else None
     if function is not None:
         arguments = msgspec.json.encode(example(function.parameters)).decode()
         call = {"id": "call_simulated", "type": "function", "function": {"name": function.name, "arguments": arguments}}
-        return Said(call=call, finish="tool_calls")
+        return SimulatedReply(call=call, finish="tool_calls")
     words = _words(f"{MARK} {_answer(asked, last)}")
     limit = asked.max_completion_tokens or asked.max_tokens
     if limit and len(words) > limit:
-        return Said(words=words[:limit], finish="length")
-    return Said(words=words)
+        return SimulatedReply(words=words[:limit], finish="length")
+    return SimulatedReply(words=words)
 
 
-def _answer(asked: Asked, last: Message) -> str:
+def _answer(asked: ChatRequest, last: Message) -> str:
     text = " ".join(last.text.split())
     short = text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]}…"
     if last.role == "tool":
@@ -206,14 +206,14 @@ def example(schema: Mapping[str, Any], depth: int = 0) -> object:
     return {name: example(part, depth + 1) for name, part in properties.items()}
 
 
-def usage(asked: Asked, said: Said) -> dict[str, int]:
+def usage(asked: ChatRequest, said: SimulatedReply) -> dict[str, int]:
     """A word is a token here."""
     prompt = sum(len(message.text.split()) for message in asked.messages)
     completion = len(said.words) or 8
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def _function(asked: Asked) -> Function | None:
+def _function(asked: ChatRequest) -> Function | None:
     """The function to call: the one that was chosen, else the first."""
     functions = [tool.function for tool in asked.tools or ()]
     if not functions or asked.tool_choice == "none":

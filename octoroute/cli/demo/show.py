@@ -15,12 +15,12 @@ from octoroute.cli.demo.screen import Screen
 from octoroute.cli.demo.script import CAST
 from octoroute.cli.demo.tour import Tour
 from octoroute.config import Config, loads
-from octoroute.config.schema import Server as ServerTable
+from octoroute.config.schema import ServerTable
 from octoroute.domain.version import __version__
 from octoroute.errors import OctorouteError
-from octoroute.runtime.tasks import Owner
+from octoroute.runtime.tasks import TaskOwner
 from octoroute.server.process import run
-from octoroute.server.uvicorn_server import Server, address, bind
+from octoroute.server.uvicorn_server import UvicornServer, address, bind
 from octoroute.telemetry import logging
 
 HOST = "127.0.0.1"
@@ -50,7 +50,7 @@ class Host:
         self._addresses = addresses
         self._once = once
         self._env = env
-        self._owner = Owner()
+        self._owner = TaskOwner()
         self._tour: asyncio.Task[None] | None = None
         self._leaving = False
 
@@ -103,7 +103,7 @@ async def simulated(servers: Sequence[ModelServer]) -> AsyncGenerator[list[str],
     """The servers' base URLs, one each, while they run."""
     listeners = [bind(HOST, 0) for _ in servers]
     processes = [
-        Server(uvicorn.Config(server, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=1))
+        UvicornServer(uvicorn.Config(server, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=1))
         for server in servers
     ]
     tasks = [

@@ -4,6 +4,6 @@ Each gives the tree that a TOML file would have given, with `${NAME}` still in i
 checks, assembly) is the same for all.
 """
 
-from octoroute.config.importers.tree import Imported
+from octoroute.config.importers.tree import ImportResult
 
-__all__ = ["Imported"]
+__all__ = ["ImportResult"]

@@ -14,8 +14,8 @@ import msgspec
 
 from octoroute.config import rules
 from octoroute.config.environment import escape
-from octoroute.config.importers.tree import Imported, Model, Source, models
-from octoroute.config.reader import Reader
+from octoroute.config.importers.tree import ImportModel, ImportResult, ImportSource, models
+from octoroute.config.reader import ConfigReader
 from octoroute.config.render.starter import VENDORS
 from octoroute.config.schema import Key, Names, Table
 from octoroute.domain.endpoint import Secret, Tier
@@ -26,7 +26,7 @@ _DURATION = re.compile(rf"(?:{_NUMBER}(?:h|ms|m|s))+")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
-class Vendor(msgspec.Struct, frozen=True, kw_only=True):
+class DispatcherVendor(msgspec.Struct, frozen=True, kw_only=True):
     """`prefix`: of its variables. `root`: the address when none is set. `models`: fast, balanced, deep."""
 
     prefix: str
@@ -36,12 +36,12 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     models: Sequence[str]
 
 
-def _vendors() -> Iterator[Vendor]:
+def _vendors() -> Iterator[DispatcherVendor]:
     known = {vendor.kind: vendor for vendor in VENDORS}
     for prefix, kind in (("OPENAI", "openai"), ("ANTHROPIC", "anthropic"), ("GOOGLE", "gemini")):
-        yield Vendor(prefix=prefix, provider=kind, kind=kind, root=known[kind].base_url, models=known[kind].models)
-    yield Vendor(prefix="AZURE_OPENAI", provider="azure", kind="azure", root=None, models=())
-    yield Vendor(
+        yield DispatcherVendor(prefix=prefix, provider=kind, kind=kind, root=known[kind].base_url, models=known[kind].models)
+    yield DispatcherVendor(prefix="AZURE_OPENAI", provider="azure", kind="azure", root=None, models=())
+    yield DispatcherVendor(
         prefix="COHERE",
         provider="cohere",
         kind="openai",
@@ -60,7 +60,7 @@ def _timeout(text: str) -> str | None:
     return None if 1 <= seconds <= 3600 else "must be from 1s to 1h; write it like 30s"
 
 
-class Variables(Table, frozen=True, kw_only=True):
+class DispatcherVariables(Table, frozen=True, kw_only=True):
     """Of one vendor, without its prefix."""
 
     API_KEY: Annotated[Secret, Key("its key", check=rules.credential, required=True)] = Secret("")
@@ -81,21 +81,21 @@ def duration_s(text: str) -> float | None:
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
-def variables_of(vendor: Vendor) -> tuple[str, ...]:
-    return tuple(f"{vendor.prefix}_{name}" for name in Variables.__struct_fields__)
+def variables_of(vendor: DispatcherVendor) -> tuple[str, ...]:
+    return tuple(f"{vendor.prefix}_{name}" for name in DispatcherVariables.__struct_fields__)
 
 
-def found_in(env: Mapping[str, str]) -> tuple[Vendor, ...]:
+def found_in(env: Mapping[str, str]) -> tuple[DispatcherVendor, ...]:
     """Those that have a key."""
     return tuple(vendor for vendor in DISPATCHED if env.get(f"{vendor.prefix}_API_KEY"))
 
 
-def convert(env: Mapping[str, str], names: Names) -> Imported:
+def convert(env: Mapping[str, str], names: Names) -> ImportResult:
     vendors = found_in(env)
     problems: list[tuple[str, str]] = []
     warnings: list[str] = []
     providers: dict[str, object] = {}
-    sources: list[Source] = []
+    sources: list[ImportSource] = []
     for vendor in vendors:
         read, wrong = _read(vendor, env, names)
         problems += wrong
@@ -106,20 +106,22 @@ def convert(env: Mapping[str, str], names: Names) -> Imported:
         wanted = ", ".join(f"{vendor.prefix}_API_KEY" for vendor in DISPATCHED)
         problems.append(("the environment", f"holds none of {wanted}; set one"))
     tree: dict[str, object] = {"providers": providers, "models": models(sources), "selection": {"order": "priority"}}
-    return Imported(tree=tree, problems=tuple(problems), warnings=tuple(warnings))
+    return ImportResult(tree=tree, problems=tuple(problems), warnings=tuple(warnings))
 
 
-def _read(vendor: Vendor, env: Mapping[str, str], names: Names) -> tuple[Variables, list[tuple[str, str]]]:
-    tree = {name: env[f"{vendor.prefix}_{name}"] for name in Variables.__struct_fields__ if env.get(f"{vendor.prefix}_{name}")}
-    reader = Reader(names, {name: f"${{{vendor.prefix}_{name}}}" for name in tree})
-    read = reader.table(Variables, tree, "")
+def _read(vendor: DispatcherVendor, env: Mapping[str, str], names: Names) -> tuple[DispatcherVariables, list[tuple[str, str]]]:
+    tree = {
+        name: env[f"{vendor.prefix}_{name}"] for name in DispatcherVariables.__struct_fields__ if env.get(f"{vendor.prefix}_{name}")
+    }
+    reader = ConfigReader(names, {name: f"${{{vendor.prefix}_{name}}}" for name in tree})
+    read = reader.table(DispatcherVariables, tree, "")
     problems = [(f"{vendor.prefix}_{path}", text) for path, text in reader.problems]
     if vendor.root is None and not (tree.get("ENDPOINT") or tree.get("BASE_URL")):
         problems.append((f"{vendor.prefix}_ENDPOINT", "is missing; set it to your resource's address"))
     return read, problems
 
 
-def _root(vendor: Vendor, read: Variables) -> str:
+def _root(vendor: DispatcherVendor, read: DispatcherVariables) -> str:
     """Clients of other programs often have the bare host, where ours want the path that an SDK's base_url has."""
     given = read.ENDPOINT or read.BASE_URL
     if given is None or vendor.root is None:
@@ -127,7 +129,7 @@ def _root(vendor: Vendor, read: Variables) -> str:
     return given if urlsplit(given).path.strip("/") else given.rstrip("/") + urlsplit(vendor.root).path
 
 
-def _provider(vendor: Vendor, read: Variables) -> dict[str, object]:
+def _provider(vendor: DispatcherVendor, read: DispatcherVariables) -> dict[str, object]:
     table: dict[str, object] = {
         "kind": vendor.kind,
         "base_url": escape(_root(vendor, read)),
@@ -142,12 +144,12 @@ def _provider(vendor: Vendor, read: Variables) -> dict[str, object]:
     return table
 
 
-def _source(vendor: Vendor) -> Source:
-    listed = {tier: [Model(name, name)] for tier, name in zip(Tier, vendor.models, strict=False)}
-    return Source(provider=vendor.provider, models=listed)
+def _source(vendor: DispatcherVendor) -> ImportSource:
+    listed = {tier: [ImportModel(name, name)] for tier, name in zip(Tier, vendor.models, strict=False)}
+    return ImportSource(provider=vendor.provider, models=listed)
 
 
-def _remarks(vendor: Vendor, read: Variables) -> Iterator[str]:
+def _remarks(vendor: DispatcherVendor, read: DispatcherVariables) -> Iterator[str]:
     if not vendor.models:
         where = f'[[models.TIER]] with provider = "{vendor.provider}"'
         yield f"{vendor.prefix}_API_KEY: the deployments are not known; add them as {where}"

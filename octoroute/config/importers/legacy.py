@@ -12,8 +12,8 @@ import msgspec
 
 from octoroute.config import rules
 from octoroute.config.environment import escape, is_name
-from octoroute.config.importers.tree import Imported, Model, Source, models
-from octoroute.config.reader import Reader
+from octoroute.config.importers.tree import ImportModel, ImportResult, ImportSource, models
+from octoroute.config.reader import ConfigReader
 from octoroute.config.schema import Key, Names, Table
 from octoroute.domain.endpoint import Secret, Tier
 
@@ -26,7 +26,7 @@ _LEVELS: Mapping[str, str] = {"warning": "warn", "critical": "error", "fatal": "
 """Python's names for ours."""
 
 
-class Listening(Table, frozen=True, kw_only=True):
+class ServerVariables(Table, frozen=True, kw_only=True):
     """Variables of the process; they counted beside a providers.json too."""
 
     HOST: Annotated[str | None, Key("listen here", check=rules.host)] = None
@@ -37,7 +37,7 @@ class Listening(Table, frozen=True, kw_only=True):
     OCTOROUTE_API_KEY: Annotated[Secret | None, Key("clients must present it", check=rules.client_key)] = None
 
 
-class Variables(Table, frozen=True, kw_only=True):
+class LegacyVariables(Table, frozen=True, kw_only=True):
     """Variables that say which provider and models there are."""
 
     OPENAI_API_KEY: Annotated[Secret, Key("the provider's key", check=rules.credential, required=True)] = Secret("")
@@ -53,8 +53,8 @@ class Variables(Table, frozen=True, kw_only=True):
     MAX_RETRIES: Annotated[int, Key("times", low=0, high=99)] = 2
 
 
-class Read(msgspec.Struct, frozen=True):
-    variables: Variables
+class LegacyEnvironment(msgspec.Struct, frozen=True):
+    variables: LegacyVariables
     headers: Mapping[str, str]
     """By name, the variable that holds the value."""
     listening: Mapping[str, object]
@@ -67,21 +67,21 @@ def is_set(env: Mapping[str, str]) -> bool:
 
 def unused(env: Mapping[str, str], referenced: frozenset[str]) -> list[str]:
     """The variables of a legacy environment that a file, which wins over it, does not name."""
-    known = (*Variables.__struct_fields__, *_header_variables(env))
+    known = (*LegacyVariables.__struct_fields__, *_header_variables(env))
     return [name for name in known if env.get(name) and name not in referenced]
 
 
-def convert(env: Mapping[str, str], names: Names, *, provider: str = PROVIDER) -> Imported:
+def convert(env: Mapping[str, str], names: Names, *, provider: str = PROVIDER) -> ImportResult:
     read = read_variables(env, names)
     if read.problems:
-        return Imported(problems=read.problems)
-    return Imported(tree=_tree(read, provider), warnings=tuple(_remarks(read)))
+        return ImportResult(problems=read.problems)
+    return ImportResult(tree=_tree(read, provider), warnings=tuple(_remarks(read)))
 
 
-def read_variables(env: Mapping[str, str], names: Names) -> Read:
-    tree = {name: env[name] for name in Variables.__struct_fields__ if env.get(name)}
-    reader = Reader(names, {name: f"${{{name}}}" for name in tree})
-    variables = reader.table(Variables, tree, "")
+def read_variables(env: Mapping[str, str], names: Names) -> LegacyEnvironment:
+    tree = {name: env[name] for name in LegacyVariables.__struct_fields__ if env.get(name)}
+    reader = ConfigReader(names, {name: f"${{{name}}}" for name in tree})
+    variables = reader.table(LegacyVariables, tree, "")
     if variables.AZURE_API_VERSION and "OPENAI_BASE_URL" not in tree:
         reader.problem("OPENAI_BASE_URL", "is missing; with AZURE_API_VERSION it must be your resource's address")
     headers = {variable.removeprefix(HEADER).replace("_", "-"): variable for variable in _header_variables(env)}
@@ -90,31 +90,31 @@ def read_variables(env: Mapping[str, str], names: Names) -> Read:
         if wrong:
             reader.problem(variable, wrong)
     partial = listening(env, names)
-    return Read(variables, headers, partial.tree, (*reader.problems, *partial.problems))
+    return LegacyEnvironment(variables, headers, partial.tree, (*reader.problems, *partial.problems))
 
 
 def _header_variables(env: Mapping[str, str]) -> list[str]:
     return sorted(name for name in env if name.startswith(HEADER) and name != HEADER and is_name(name) and env[name])
 
 
-def listening(env: Mapping[str, str], names: Names) -> Imported:
+def listening(env: Mapping[str, str], names: Names) -> ImportResult:
     """`server`, `observability`, and `auth`, as far as the environment says something about them."""
-    tree = {name: env[name] for name in Listening.__struct_fields__ if env.get(name)}
+    tree = {name: env[name] for name in ServerVariables.__struct_fields__ if env.get(name)}
     written = {name: f"${{{name}}}" for name in tree}
     if words := tree.get("LOG_LEVEL", "").split():
         tree["LOG_LEVEL"] = _LEVELS.get(words[0].lower(), words[0])
-    reader = Reader(names, written)
-    read = reader.table(Listening, tree, "")
+    reader = ConfigReader(names, written)
+    read = reader.table(ServerVariables, tree, "")
     server = {"host": read.HOST, "port": read.PORT}
     parts: dict[str, object] = {
         "server": {key: value for key, value in server.items() if value is not None},
         "observability": {"log_level": read.LOG_LEVEL} if read.LOG_LEVEL else {},
         "auth": {"keys": ["${OCTOROUTE_API_KEY}"]} if read.OCTOROUTE_API_KEY else {},
     }
-    return Imported(tree={name: part for name, part in parts.items() if part}, problems=tuple(reader.problems))
+    return ImportResult(tree={name: part for name, part in parts.items() if part}, problems=tuple(reader.problems))
 
 
-def _remarks(read: Read) -> Iterator[str]:
+def _remarks(read: LegacyEnvironment) -> Iterator[str]:
     variables = read.variables
     if variables.ANTHROPIC_API_KEY:
         yield (
@@ -128,11 +128,11 @@ def _remarks(read: Read) -> Iterator[str]:
             yield f"{variable}: is sent instead of {REQUIRED}"
 
 
-def _kind(variables: Variables) -> str:
+def _kind(variables: LegacyVariables) -> str:
     return "azure" if variables.AZURE_API_VERSION else "openai"
 
 
-def _tree(read: Read, provider: str) -> dict[str, object]:
+def _tree(read: LegacyEnvironment, provider: str) -> dict[str, object]:
     variables = read.variables
     limit = variables.MAX_TOKENS_LIMIT
     wanted = {
@@ -140,9 +140,9 @@ def _tree(read: Read, provider: str) -> dict[str, object]:
         Tier.BALANCED: variables.MIDDLE_MODEL or variables.BIG_MODEL,
         Tier.FAST: variables.SMALL_MODEL,
     }
-    source = Source(
+    source = ImportSource(
         provider=provider,
-        models={tier: [Model(escape(name), name)] for tier, name in wanted.items()},
+        models={tier: [ImportModel(escape(name), name)] for tier, name in wanted.items()},
         keys={} if limit is None else {"max_output_tokens": limit},
     )
     given = dict(read.listening)
@@ -160,7 +160,7 @@ def _tree(read: Read, provider: str) -> dict[str, object]:
     }
 
 
-def _provider(read: Read) -> dict[str, object]:
+def _provider(read: LegacyEnvironment) -> dict[str, object]:
     variables = read.variables
     table: dict[str, object] = {
         "kind": _kind(variables),

@@ -12,9 +12,9 @@ from typing import Annotated, Literal, cast
 import msgspec
 
 from octoroute.config import rules
-from octoroute.config.environment import Substituted, child, substitute
-from octoroute.config.importers.tree import MOST_PRIORITIES, Imported, Model, Source, models, ranked
-from octoroute.config.reader import Reader
+from octoroute.config.environment import SubstitutionResult, child, substitute
+from octoroute.config.importers.tree import MOST_PRIORITIES, ImportModel, ImportResult, ImportSource, models, ranked
+from octoroute.config.reader import ConfigReader
 from octoroute.config.schema import Key, Names, Table
 from octoroute.domain.endpoint import Secret, Tier
 
@@ -69,7 +69,7 @@ class ProvidersFile(Table, frozen=True, kw_only=True):
     strict_env: Annotated[bool, Key("ours: a variable that is not set is an error, as in a file of our own")] = False
 
 
-class Row(msgspec.Struct, frozen=True):
+class ProviderEntry(msgspec.Struct, frozen=True):
     """A provider as written and as read; `unset`: why it must be left out, or None."""
 
     path: str
@@ -84,11 +84,11 @@ def is_providers_json(tree: Mapping[object, object]) -> bool:
     return isinstance(tree.get("providers"), list)
 
 
-def convert(tree: Mapping[object, object], env: Mapping[str, str], names: Names, *, writing: bool = False) -> Imported:
+def convert(tree: Mapping[object, object], env: Mapping[str, str], names: Names, *, writing: bool = False) -> ImportResult:
     """`writing`: for a file that will be read elsewhere, so a variable may be missing here."""
     tidy = _tidy(tree)
     found = substitute(tidy, {name: value for name, value in env.items() if value})
-    reader = Reader(names, found.written)
+    reader = ConfigReader(names, found.written)
     file = reader.table(ProvidersFile, found.tree, "")
     rows = list(_rows(tidy, file, found))
     problems = [
@@ -97,9 +97,9 @@ def convert(tree: Mapping[object, object], env: Mapping[str, str], names: Names,
         *_across(rows, reader),
     ]
     if problems:
-        return Imported(problems=tuple(problems))
+        return ImportResult(problems=tuple(problems))
     left_out = () if writing else tuple(_left_out(rows))
-    return Imported(
+    return ImportResult(
         tree=_tree(file, rows, tidy, drop=not writing),
         left_out=left_out,
         usable=any(row.read.enabled and (writing or row.unset is None) for row in rows),
@@ -124,13 +124,13 @@ def _tidy_row(row: dict[object, object]) -> dict[str, object]:
     return tidy
 
 
-def _rows(tidy: Mapping[str, object], file: ProvidersFile, found: Substituted) -> Iterator[Row]:
+def _rows(tidy: Mapping[str, object], file: ProvidersFile, found: SubstitutionResult) -> Iterator[ProviderEntry]:
     rows = zip(_tables(tidy), _tables(cast("Mapping[str, object]", found.tree)), file.providers, strict=False)
     for index, (written, values, read) in enumerate(rows):
         path = child("providers", index)
         unset = sorted({name for where, name in found.unset.items() if where.startswith(f"{path}.")})
         reason = f"{', '.join(unset)} {'are' if len(unset) > 1 else 'is'} not set, or empty" if unset else None
-        yield Row(path, written, values, read, reason)
+        yield ProviderEntry(path, written, values, read, reason)
 
 
 def _tables(tree: Mapping[str, object]) -> list[dict[str, object]]:
@@ -139,18 +139,18 @@ def _tables(tree: Mapping[str, object]) -> list[dict[str, object]]:
     return [cast("dict[str, object]", row) if isinstance(row, dict) else {} for row in rows]
 
 
-def _variables(found: Substituted, *, strict: bool, writing: bool) -> Iterator[tuple[str, str]]:
+def _variables(found: SubstitutionResult, *, strict: bool, writing: bool) -> Iterator[tuple[str, str]]:
     for path, text in found.problems:
         forgiven = path in found.unset and _OF_ONE_PROVIDER.fullmatch(path) and (writing or not strict)
         if not forgiven:
             yield path, text
 
 
-def _across(rows: Sequence[Row], reader: Reader) -> Iterator[tuple[str, str]]:
+def _across(rows: Sequence[ProviderEntry], reader: ConfigReader) -> Iterator[tuple[str, str]]:
     """What no provider can know alone."""
     if not rows and not reader.problems:
         yield "providers", "is empty; add a provider with name, api_key, base_url, and models"
-    first: dict[str, Row] = {}
+    first: dict[str, ProviderEntry] = {}
     for row in rows:
         if row.read.name and first.setdefault(row.read.name, row) is not row:
             other = first[row.read.name]
@@ -166,13 +166,13 @@ def _across(rows: Sequence[Row], reader: Reader) -> Iterator[tuple[str, str]]:
         yield "providers", f"has more than {MOST_PRIORITIES} different priorities; let some be equal"
 
 
-def _left_out(rows: Sequence[Row]) -> Iterator[str]:
+def _left_out(rows: Sequence[ProviderEntry]) -> Iterator[str]:
     for row in rows:
         if row.read.enabled and row.unset:
             yield f"{row.path}: the provider {row.read.name} needs a variable of the environment: {row.unset}"
 
 
-def _remarks(rows: Sequence[Row]) -> Iterator[str]:
+def _remarks(rows: Sequence[ProviderEntry]) -> Iterator[str]:
     used = [row for row in rows if row.read.enabled and row.unset is None]
     retried = [child(row.path, "max_retries") for row in used if row.read.max_retries]
     if retried:
@@ -190,7 +190,7 @@ def _kind(row: ProviderRow) -> str:
     return "azure" if row.api_version else "openai"
 
 
-def _tree(file: ProvidersFile, rows: Sequence[Row], tidy: Mapping[str, object], *, drop: bool) -> dict[str, object]:
+def _tree(file: ProvidersFile, rows: Sequence[ProviderEntry], tidy: Mapping[str, object], *, drop: bool) -> dict[str, object]:
     priorities = ranked([row.read.priority for row in rows])
     breaker = file.circuit_breaker
     strategy = tidy.get("fallback_strategy") or file.fallback_strategy
@@ -198,7 +198,7 @@ def _tree(file: ProvidersFile, rows: Sequence[Row], tidy: Mapping[str, object], 
         "providers": {row.read.name: _provider(row, drop=drop) for row in rows},
         "models": models(
             [
-                Source(provider=row.read.name, models=_models(row), priority=priority)
+                ImportSource(provider=row.read.name, models=_models(row), priority=priority)
                 for row, priority in zip(rows, priorities, strict=True)
             ]
         ),
@@ -212,7 +212,7 @@ def _tree(file: ProvidersFile, rows: Sequence[Row], tidy: Mapping[str, object], 
     }
 
 
-def _provider(row: Row, *, drop: bool) -> dict[str, object]:
+def _provider(row: ProviderEntry, *, drop: bool) -> dict[str, object]:
     """As a [providers.NAME] table; texts as they were written, so that references stay references."""
     read, written = row.read, row.written
     kind = "azure" if written.get("api_version") else "openai"
@@ -233,9 +233,9 @@ def _provider(row: Row, *, drop: bool) -> dict[str, object]:
     return table
 
 
-def _models(row: Row) -> Mapping[Tier, Sequence[Model]]:
+def _models(row: ProviderEntry) -> Mapping[Tier, Sequence[ImportModel]]:
     written, values = (cast("Mapping[str, list[str] | None]", side["models"]) for side in (row.written, row.values))
     return {
-        tier: [Model(text, name or text) for text, name in zip(written.get(word) or (), values.get(word) or (), strict=True)]
+        tier: [ImportModel(text, name or text) for text, name in zip(written.get(word) or (), values.get(word) or (), strict=True)]
         for word, tier in CLASSES.items()
     }

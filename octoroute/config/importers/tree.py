@@ -14,7 +14,7 @@ BIGGEST_FIRST = (Tier.DEEP, Tier.BALANCED, Tier.FAST)
 MOST_PRIORITIES = 255
 
 
-class Imported(msgspec.Struct, frozen=True, kw_only=True):
+class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
     """`tree` may be used only if there are no problems."""
 
     tree: Mapping[str, object] = {}
@@ -27,24 +27,24 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     """False: every provider was left out."""
 
 
-class Model(msgspec.Struct, frozen=True):
+class ImportModel(msgspec.Struct, frozen=True):
     """A model's name as written, with `${…}` and `$$`, and what that stands for."""
 
     written: str
     name: str
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class ImportSource(msgspec.Struct, frozen=True, kw_only=True):
     """A provider and its models by tier, the preferred first. `priority`: higher is asked first."""
 
     provider: str
-    models: Mapping[Tier, Sequence[Model]]
+    models: Mapping[Tier, Sequence[ImportModel]]
     priority: int = 1
     keys: Mapping[str, object] = {}
     """For each of its endpoints."""
 
 
-def models(sources: Sequence[Source]) -> dict[str, list[dict[str, object]]]:
+def models(sources: Sequence[ImportSource]) -> dict[str, list[dict[str, object]]]:
     """The `models` table, in the order of the sources and of their lists.
 
     A name means one tier. A model that is wanted in several has its own name in the first of deep, balanced, fast, and is
@@ -68,9 +68,9 @@ def models(sources: Sequence[Source]) -> dict[str, list[dict[str, object]]]:
     return {str(tier): tables[str(tier)] for tier in Tier if str(tier) in tables}
 
 
-def _once_each(listed: Sequence[Model]) -> list[Model]:
+def _once_each(listed: Sequence[ImportModel]) -> list[ImportModel]:
     """A name that is twice in a list stays where it was first."""
-    first: dict[str, Model] = {}
+    first: dict[str, ImportModel] = {}
     for model in listed:
         first.setdefault(model.name, model)
     return list(first.values())

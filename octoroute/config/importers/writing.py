@@ -11,8 +11,8 @@ import msgspec
 import tomli_w
 
 from octoroute.config.environment import child, escape, references
-from octoroute.config.importers.legacy import Read
-from octoroute.config.schema import Models
+from octoroute.config.importers.legacy import LegacyEnvironment
+from octoroute.config.schema import ModelsTable
 
 _HARMLESS = re.compile(r"(?i)\s*(?:(?:bearer|basic|token|key)\s+)?\$\{[A-Za-z_][A-Za-z0-9_]*(?::-)?\}\s*")
 """A reference, alone or behind the word that says what kind of credential follows."""
@@ -20,21 +20,21 @@ _TELLING = re.compile(r"(?i)auth|key|token|secret|cookie|password|credential|sig
 """In the name of a header: its value is a secret."""
 
 
-class Concealed(msgspec.Struct, frozen=True):
+class MaskedTree(msgspec.Struct, frozen=True):
     tree: Mapping[str, object]
     """Without nulls, and with a reference where a secret stood."""
     variables: Mapping[str, str]
     """By variable, the key path of the secret that it must be set to."""
 
 
-def conceal(tree: Mapping[str, object]) -> Concealed:
+def conceal(tree: Mapping[str, object]) -> MaskedTree:
     """Of a tree in our schema."""
-    work = _Concealment(references(dict(tree)))
+    work = _SecretMasker(references(dict(tree)))
     copy = cast("dict[str, object]", _without_nulls(tree))
     for name, provider in _tables(copy.get("providers")):
         work.hide(provider, child("providers", name), _variable(name))
     groups = dict(_tables({"models": copy.get("models")})).get("models", {})
-    for group in Models.__struct_fields__:
+    for group in ModelsTable.__struct_fields__:
         for index, endpoint in enumerate(_list(groups.get(group))):
             path = child(f"models.{group}", index)
             work.hide(endpoint, path, _variable(str(endpoint.get("id") or endpoint.get("name") or group)))
@@ -42,10 +42,10 @@ def conceal(tree: Mapping[str, object]) -> Concealed:
     if isinstance(auth.get("keys"), list):
         keys = cast("list[object]", auth["keys"])
         auth["keys"] = [work.text(key, child("auth.keys", index), "OCTOROUTE_API_KEY") for index, key in enumerate(keys)]
-    return Concealed(copy, work.variables)
+    return MaskedTree(copy, work.variables)
 
 
-class _Concealment:
+class _SecretMasker:
     def __init__(self, taken: frozenset[str]) -> None:
         self._taken = taken
         self._made: dict[tuple[str, str], str] = {}
@@ -105,7 +105,7 @@ def _list(value: object) -> list[dict[str, object]]:
     return [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
 
 
-def to_toml(concealed: Concealed, remark: str) -> str:
+def to_toml(concealed: MaskedTree, remark: str) -> str:
     """`remark`: where it comes from, as one line."""
     needed = sorted(references(dict(concealed.tree)))
     lines = [remark, f"Needs in the environment: {', '.join(needed)}"] if needed else [remark]
@@ -133,7 +133,7 @@ def _key(name: str) -> str:
     return tomli_w.dumps({name: 0}).partition(" = ")[0]
 
 
-def to_providers_json(read: Read, provider: str) -> str:
+def to_providers_json(read: LegacyEnvironment, provider: str) -> str:
     """A legacy environment as claude-code-proxy's own newer file."""
     variables = read.variables
     row: dict[str, object] = {
@@ -158,7 +158,7 @@ def to_providers_json(read: Read, provider: str) -> str:
     return json.dumps({"providers": [row]}, indent=2, ensure_ascii=False) + "\n"
 
 
-def lost_in_json(read: Read) -> Iterator[str]:
+def lost_in_json(read: LegacyEnvironment) -> Iterator[str]:
     """What that file has no place for."""
     for name in ("MAX_RETRIES", "MAX_TOKENS_LIMIT", "ANTHROPIC_API_KEY"):
         if getattr(read.variables, name) != getattr(type(read.variables)(), name):

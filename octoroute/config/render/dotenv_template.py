@@ -23,8 +23,8 @@ _COLOURS = (
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 _SECTIONS: tuple[tuple[str, type[schema.Table]], ...] = (
-    ("Without a configuration file, the process:", legacy.Listening),
-    ("Without a configuration file, the provider and its models (CUSTOM_HEADER_NAME=value adds headers):", legacy.Variables),
+    ("Without a configuration file, the process:", legacy.ServerVariables),
+    ("Without a configuration file, the provider and its models (CUSTOM_HEADER_NAME=value adds headers):", legacy.LegacyVariables),
 )
 
 
@@ -36,7 +36,7 @@ def _lines(names: Names) -> Iterator[str]:
     yield HEADING
     said: set[str] = set()
     yield "\n# As the configuration file's template has them, as ${NAME}:\n"
-    for table in _tables(schema.File):
+    for table in _tables(schema.FileTable):
         for field in fields(table):
             for name in _VARIABLE.findall(field.key.example or ""):
                 if name not in said:

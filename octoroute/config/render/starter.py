@@ -23,7 +23,7 @@ _BILLIONS = re.compile(r"(?<![a-z0-9.])(?:(\d{1,3})x)?(\d{1,5}(?:\.\d{1,3})?)(b|
 _EMBEDDERS = re.compile(r"embed|minilm|(?<![a-z])(?:bge|gte|e5)-")
 
 
-class Server(msgspec.Struct, frozen=True, kw_only=True):
+class LocalServer(msgspec.Struct, frozen=True, kw_only=True):
     """A local model server that answered; `models` as it listed them."""
 
     title: str
@@ -31,7 +31,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...]
 
 
-class Vendor(msgspec.Struct, frozen=True, kw_only=True):
+class StarterVendor(msgspec.Struct, frozen=True, kw_only=True):
     """`variables`: the key's names in the environment, the best first. `models`: fast, balanced, deep."""
 
     kind: str
@@ -42,40 +42,40 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 VENDORS = (
-    Vendor(
+    StarterVendor(
         kind="openai",
         title="OpenAI",
         variables=("OPENAI_API_KEY",),
         base_url="https://api.openai.com/v1",
         models=("gpt-4.1-nano", "gpt-4.1-mini", "gpt-4.1"),
     ),
-    Vendor(
+    StarterVendor(
         kind="anthropic",
         title="Anthropic",
         variables=("ANTHROPIC_API_KEY",),
         base_url="https://api.anthropic.com/v1",
         models=("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"),
     ),
-    Vendor(
+    StarterVendor(
         kind="gemini",
         title="Google Gemini",
         variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         base_url="https://generativelanguage.googleapis.com/v1beta",
         models=("gemini-2.5-flash-lite", "gemini-2.5-flash", "gemini-2.5-pro"),
     ),
-    Vendor(kind="azure", title="Azure OpenAI", variables=("AZURE_OPENAI_API_KEY",), base_url="${AZURE_OPENAI_ENDPOINT}"),
+    StarterVendor(kind="azure", title="Azure OpenAI", variables=("AZURE_OPENAI_API_KEY",), base_url="${AZURE_OPENAI_ENDPOINT}"),
 )
 """Azure has no models here: a deployment's name is its owner's choice."""
 
 
-class Key(msgspec.Struct, frozen=True):
+class VendorKey(msgspec.Struct, frozen=True):
     """A vendor whose key is in the environment, under this name."""
 
-    vendor: Vendor
+    vendor: StarterVendor
     variable: str
 
 
-class Line(msgspec.Struct, frozen=True):
+class ModelLine(msgspec.Struct, frozen=True):
     """One endpoint to be written."""
 
     group: str
@@ -84,13 +84,13 @@ class Line(msgspec.Struct, frozen=True):
     billions: float
 
 
-def keys_in(env: Mapping[str, str]) -> tuple[Key, ...]:
+def keys_in(env: Mapping[str, str]) -> tuple[VendorKey, ...]:
     """Those that a configuration could use. Azure counts only with its address, which is a variable too."""
-    found: list[Key] = []
+    found: list[VendorKey] = []
     for vendor in VENDORS:
         variable = next((name for name in vendor.variables if env.get(name) and not rules.client_key(env[name])), None)
         if variable and (vendor.kind != "azure" or not rules.base_url(env.get("AZURE_OPENAI_ENDPOINT", ""))):
-            found.append(Key(vendor, variable))
+            found.append(VendorKey(vendor, variable))
     return tuple(found)
 
 
@@ -117,7 +117,7 @@ def usable(model: str) -> bool:
     return rules.model_name(model) is None and len(model) <= 200
 
 
-def starter(servers: Sequence[Server], keys: Sequence[Key], names: Names) -> str | None:
+def starter(servers: Sequence[LocalServer], keys: Sequence[VendorKey], names: Names) -> str | None:
     """The file's text; None when nothing was found that could answer."""
     usable_keys = [key for key in keys if key.vendor.kind in names.kinds]
     local = list(_local(servers))
@@ -128,19 +128,19 @@ def starter(servers: Sequence[Server], keys: Sequence[Key], names: Names) -> str
     return "".join(_text(servers, keys, lines, names))
 
 
-def _local(servers: Sequence[Server]) -> Iterator[Line]:
+def _local(servers: Sequence[LocalServer]) -> Iterator[ModelLine]:
     for server in servers:
         for model in filter(usable, dict.fromkeys(server.models[:MOST_MODELS])):
-            yield Line(group(model), model, {"base_url": toml(server.base_url)}, billions(model) or 0)
+            yield ModelLine(group(model), model, {"base_url": toml(server.base_url)}, billions(model) or 0)
 
 
-def _vendors(keys: Sequence[Key]) -> Iterator[Line]:
+def _vendors(keys: Sequence[VendorKey]) -> Iterator[ModelLine]:
     for key in keys:
         for tier, model in zip(CHAT_TIERS, key.vendor.models, strict=False):
-            yield Line(str(tier), model, {"provider": toml(key.vendor.kind)}, -1)
+            yield ModelLine(str(tier), model, {"provider": toml(key.vendor.kind)}, -1)
 
 
-def _text(servers: Sequence[Server], keys: Sequence[Key], lines: Sequence[Line], names: Names) -> Iterator[str]:
+def _text(servers: Sequence[LocalServer], keys: Sequence[VendorKey], lines: Sequence[ModelLine], names: Names) -> Iterator[str]:
     yield (
         "# Written by `octoroute init` from what it found:\n"
         + "".join(f"#   {server.title} at {server.base_url}, {len(server.models)} models\n" for server in servers)
@@ -157,7 +157,7 @@ def _text(servers: Sequence[Server], keys: Sequence[Key], lines: Sequence[Line],
         yield from _tables(str(name), [line for line in lines if line.group == name])
 
 
-def _provider(key: Key, names: Names) -> Iterator[str]:
+def _provider(key: VendorKey, names: Names) -> Iterator[str]:
     vendor = key.vendor
     if vendor.kind not in names.kinds:
         yield f"\n# {vendor.title}: this version has no provider of kind {vendor.kind}, so {key.variable} is not used.\n"
@@ -168,7 +168,7 @@ def _provider(key: Key, names: Names) -> Iterator[str]:
         yield f'# Add your deployments:\n#[[models.balanced]]\n#name = "your-deployment"\n#provider = {toml(vendor.kind)}\n'
 
 
-def _tables(name: str, lines: Sequence[Line]) -> Iterator[str]:
+def _tables(name: str, lines: Sequence[ModelLine]) -> Iterator[str]:
     """Local before vendors, larger before smaller: the order of priority."""
     ordered = sorted(lines, key=lambda line: -line.billions)
     for index, line in enumerate(ordered):

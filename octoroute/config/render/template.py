@@ -67,7 +67,7 @@ def template(names: Names | None = None) -> str:
 
 def _lines(names: Names) -> Iterator[str]:
     yield HEADING
-    yield from _table("server", schema.Server, names)
+    yield from _table("server", schema.ServerTable, names)
     yield from _table("providers.openai", schema.ProviderTable, names, off=True)
     yield from _table("providers.openai.tls", schema.TlsTable, names, off=True)
     yield _TIERS
@@ -77,28 +77,28 @@ def _lines(names: Names) -> Iterator[str]:
     yield "\n# For /v1/embeddings, with the same keys.\n#[[models.embedding]]\n"
     yield '#name = "nomic-embed-text"\n#base_url = "http://127.0.0.1:11434/v1"\n'
     for name, table in (
-        ("routing", schema.Routing),
-        ("routing.tiers", schema.TierDescriptions),
-        ("routing.router_timeouts", schema.RouterTimeouts),
-        ("routing.learned", schema.Learned),
-        ("routing.cascade", schema.Cascade),
-        ("routing.sticky", schema.Sticky),
-        ("routing.shadow", schema.Shadow),
+        ("routing", schema.RoutingTable),
+        ("routing.tiers", schema.TierDescriptionsTable),
+        ("routing.router_timeouts", schema.RouterTimeoutsTable),
+        ("routing.learned", schema.LearnedTable),
+        ("routing.cascade", schema.CascadeTable),
+        ("routing.sticky", schema.StickyTable),
+        ("routing.shadow", schema.ShadowTable),
     ):
         yield from _table(name, table, names)
     yield from _rule(names)
     for name, table in (
-        ("selection", schema.Selection),
-        ("retry", schema.Retry),
-        ("queue", schema.Queue),
-        ("health", schema.Health),
-        ("timeouts", schema.Timeouts),
-        ("context", schema.Context),
-        ("auth", schema.Auth),
-        ("cache", schema.Cache),
-        ("observability", schema.Observability),
-        ("logging.traffic", schema.TrafficLog),
-        ("logging.rotation", schema.Rotation),
+        ("selection", schema.SelectionTable),
+        ("retry", schema.RetryTable),
+        ("queue", schema.QueueTable),
+        ("health", schema.HealthTable),
+        ("timeouts", schema.TimeoutsTable),
+        ("context", schema.ContextTable),
+        ("auth", schema.AuthTable),
+        ("cache", schema.CacheTable),
+        ("observability", schema.ObservabilityTable),
+        ("logging.traffic", schema.TrafficLogTable),
+        ("logging.rotation", schema.RotationTable),
     ):
         yield from _table(name, table, names)
 

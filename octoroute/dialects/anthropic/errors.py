@@ -9,7 +9,7 @@ import msgspec
 
 from octoroute.dialects.response import sse
 from octoroute.dialects.response.errors import ANTHROPIC_TYPES, OVERLOADED_AT_ANTHROPIC, upstreams_words
-from octoroute.errors import ClientError, Declined, OctorouteError, Overloaded
+from octoroute.errors import ClientError, OctorouteError, Overloaded, UpstreamRejected
 
 _BY_STATUS = {
     400: "invalid_request_error",
@@ -25,7 +25,7 @@ _BY_STATUS = {
 
 
 def write_error(error: OctorouteError, request_id: str) -> bytes:
-    if isinstance(error, Declined) and error.dialect == "anthropic" and error.body:
+    if isinstance(error, UpstreamRejected) and error.dialect == "anthropic" and error.body:
         return error.body
     details = error.details if isinstance(error, ClientError) else None
     return _envelope(error_type(error), upstreams_words(error), request_id, details)
@@ -41,7 +41,7 @@ def error_frame(type: str, message: str, request_id: str | None) -> bytes:
 
 def error_type(error: OctorouteError) -> str:
     """By the status where an upstream judged the request, otherwise by our own word for it."""
-    if isinstance(error, Declined):
+    if isinstance(error, UpstreamRejected):
         return _BY_STATUS.get(error.status, "invalid_request_error")
     kind = ANTHROPIC_TYPES.get(error.kind, "api_error")
     return _BY_STATUS.get(error.status, kind) if kind == "api_error" else kind

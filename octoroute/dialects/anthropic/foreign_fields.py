@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.thinking_signatures import MARK
 
 _MARK = MARK.encode()
@@ -27,8 +27,8 @@ class _Kind(msgspec.Struct):
 _KIND = msgspec.json.Decoder(_Kind)
 
 
-def removed(body: Body, *, every: bool = False) -> Mapping[str, bytes | None]:
-    """The changes for `Body.patched`; none when there is nothing to remove. `every`: genuine thinking too."""
+def removed(body: RequestBody, *, every: bool = False) -> Mapping[str, bytes | None]:
+    """The changes for `RequestBody.with_values`; none when there is nothing to remove. `every`: genuine thinking too."""
     messages = body.values.get("messages")
     if messages is None or not (every or _MARK in bytes(messages)):
         return {}
@@ -38,7 +38,7 @@ def removed(body: Body, *, every: bool = False) -> Mapping[str, bytes | None]:
         return {}  # the endpoint will say what is wrong with it
 
 
-def _changes(body: Body, messages: list[dict[str, msgspec.Raw]], *, every: bool) -> Mapping[str, bytes | None]:
+def _changes(body: RequestBody, messages: list[dict[str, msgspec.Raw]], *, every: bool) -> Mapping[str, bytes | None]:
     kept: list[bytes] = []
     changed = unanswered = False
     for message in messages:

@@ -11,7 +11,7 @@ _OLD_STYLE = re.compile(r"claude-(\d)(?:[-.](\d))?-[a-z]+")
 _UNKNOWN = (4, 0)
 
 
-class Accepts(msgspec.Struct, frozen=True, kw_only=True):
+class AnthropicModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     temperature: bool
     """Newer models call it deprecated and refuse it."""
     temperature_with_top_p: bool
@@ -24,10 +24,10 @@ class Accepts(msgspec.Struct, frozen=True, kw_only=True):
     """The output budget that goes out when nobody named one."""
 
 
-def accepts(model: str) -> Accepts:
+def model_limits(model: str) -> AnthropicModelLimits:
     version = _version(model)
     claude = "claude" in model
-    return Accepts(
+    return AnthropicModelLimits(
         temperature=version < (4, 8),
         temperature_with_top_p=version < (4, 1),
         adaptive=version >= (4, 6),

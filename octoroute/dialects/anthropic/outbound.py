@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from octoroute.dialects.anthropic.request_encoder import ANSWER_TOOL, unsayable, uses_answer_tool, write_question
-from octoroute.dialects.anthropic.response import read_whole
+from octoroute.dialects.anthropic.request_encoder import ANSWER_TOOL, encode_request, unsupported, uses_answer_tool
+from octoroute.dialects.anthropic.response import decode_response
 from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
-from octoroute.dialects.anthropic.usage_tap import AnthropicTap
+from octoroute.dialects.anthropic.usage_tap import AnthropicUsageTap
 from octoroute.dialects.base import Decoder
 from octoroute.dialects.request.ids import client_names
 from octoroute.dialects.response.errors import read_upstream_error
-from octoroute.dialects.response.filters import Arrived, ToolAsText
+from octoroute.dialects.response.filters import AnswerToolFilter, CompleteDecoder
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event
@@ -21,8 +21,10 @@ from octoroute.errors import UpstreamError
 class AnthropicOutbound:
     name = "anthropic"
 
-    def write(self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None) -> bytes:
-        return write_question(
+    def encode_request(
+        self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None
+    ) -> bytes:
+        return encode_request(
             conversation,
             model=endpoint.model,
             stream=stream,
@@ -31,20 +33,20 @@ class AnthropicOutbound:
             notes=notes,
         )
 
-    def unsayable(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
+    def unsupported(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
         del endpoint  # all of them speak alike
-        return unsayable(conversation)
+        return unsupported(conversation)
 
-    def tap(self) -> AnthropicTap:
-        return AnthropicTap()
+    def tap(self) -> AnthropicUsageTap:
+        return AnthropicUsageTap()
 
     def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
         return _filtered(AnthropicDecoder(client_names(conversation)), conversation, endpoint)
 
-    def decode_whole(
+    def decode_response(
         self, body: bytes, conversation: Conversation | None = None, endpoint: Endpoint | None = None
     ) -> Sequence[Event]:
-        return _filtered(Arrived(read_whole(body, client_names(conversation))), conversation, endpoint).end()
+        return _filtered(CompleteDecoder(decode_response(body, client_names(conversation))), conversation, endpoint).end()
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
         return read_upstream_error(status, headers, body, self.name)
@@ -52,5 +54,5 @@ class AnthropicOutbound:
 
 def _filtered(decoder: Decoder, conversation: Conversation | None, endpoint: Endpoint | None) -> Decoder:
     if conversation is not None and endpoint is not None and uses_answer_tool(conversation, endpoint.model):
-        return ToolAsText(decoder, ANSWER_TOOL)
+        return AnswerToolFilter(decoder, ANSWER_TOOL)
     return decoder

@@ -10,7 +10,7 @@ import msgspec
 from octoroute.dialects.anthropic import foreign_fields
 from octoroute.dialects.anthropic.errors import error_event, error_status, write_error
 from octoroute.dialects.anthropic.stream_encoder import PING
-from octoroute.dialects.request.body import Body, decode, encode
+from octoroute.dialects.request.body import RequestBody, decode, encode
 from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, Message
 from octoroute.domain.request import Facts, Request
@@ -66,7 +66,7 @@ class AnthropicReader:
     keep_alive = PING
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
-        parsed = Body.parse(body)
+        parsed = RequestBody.parse(body)
         model = parsed.decode("model", _MODEL)
         if model is None or not model.strip():
             raise BadRequest('model: is missing; send "auto", a tier, or a configured name', param="model")
@@ -90,14 +90,14 @@ class AnthropicReader:
             wants_usage=True,
         )
 
-    def patched(self, request: Request, model: str) -> bytes:
+    def with_model(self, request: Request, model: str) -> bytes:
         """Also without thinking that other models did in our name: Anthropic would refuse its signature."""
-        assert isinstance(request.body, Body)
-        return request.body.patched({"model": encode(model), "octoroute": None, **foreign_fields.removed(request.body)})
+        assert isinstance(request.body, RequestBody)
+        return request.body.with_values({"model": encode(model), "octoroute": None, **foreign_fields.removed(request.body)})
 
     def history(self, request: Request) -> History:
         body = request.body
-        assert isinstance(body, Body)
+        assert isinstance(body, RequestBody)
         config = body.decode("thinking", _THINKING)
         budget = config.budget_tokens if config is not None else None
         return History(
@@ -107,10 +107,10 @@ class AnthropicReader:
             least_output=(budget or 0) + 1,
         )
 
-    def unsigned(self, request: Request) -> Request | None:
+    def strip_signed_thinking(self, request: Request) -> Request | None:
         """Untouched where the client has told Anthropic to drop what no longer fits."""
         body = request.body
-        assert isinstance(body, Body)
+        assert isinstance(body, RequestBody)
         config = body.decode("thinking", _THINKING)
         mismatch = (
             config.block_binding.prefix_mismatch_behavior if config is not None and config.block_binding is not None else None
@@ -120,7 +120,7 @@ class AnthropicReader:
             return request
         if mismatch is not None:
             return None
-        return self.read(body.patched(changes), request_id=request.id, headers=request.headers)
+        return self.read(body.with_values(changes), request_id=request.id, headers=request.headers)
 
     def status(self, error: OctorouteError) -> int:
         return error_status(error)
@@ -132,7 +132,7 @@ class AnthropicReader:
         return error_event(error, request_id)
 
 
-def read_messages(body: Body) -> list[_Message]:
+def read_messages(body: RequestBody) -> list[_Message]:
     """Raises BadRequest naming the path; `messages` may not be empty."""
     messages = body.values.get("messages")
     if messages is None:
@@ -146,7 +146,7 @@ def read_messages(body: Body) -> list[_Message]:
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 
 
-def _facts(body: Body, headers: Mapping[str, str], max_tokens: int | None) -> Facts:
+def _facts(body: RequestBody, headers: Mapping[str, str], max_tokens: int | None) -> Facts:
     facts = FactsBuilder()
     system = body.decode("system", _SYSTEM)
     if system is not None:

@@ -40,7 +40,7 @@ _UNSET = frozenset({b"null"})
 
 
 @not_too_deep
-def read_question(body: bytes) -> Conversation:
+def decode_request(body: bytes) -> Conversation:
     """Raises BadRequest naming the field."""
     request = read_request(_REQUEST, body)
     ignored = list(unread_fields(body, _READ, unset=_UNSET))

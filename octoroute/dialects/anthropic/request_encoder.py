@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects.anthropic.model_limits import Accepts, accepts
+from octoroute.dialects.anthropic.model_limits import AnthropicModelLimits, model_limits
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.request.json_input import not_too_deep
@@ -51,7 +51,7 @@ _IMPERSONAL = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
 
 
 @not_too_deep
-def write_question(
+def encode_request(
     conversation: Conversation,
     *,
     model: str,
@@ -61,11 +61,11 @@ def write_question(
     notes: list[str] | None = None,
 ) -> bytes:
     """`notes` collects what the endpoint will not see. Raises BadRequest (see `unsayable`)."""
-    reason = unsayable(conversation)
+    reason = unsupported(conversation)
     if reason is not None:
         raise BadRequest(reason)
     notes = [] if notes is None else notes
-    can = accepts(model)
+    can = model_limits(model)
     tidy = message_order.tidied(conversation)
     body: Fields = {"model": model, "max_tokens": conversation.max_tokens or default_max_tokens or can.max_tokens}
     messages = _messages(tidy.turns)
@@ -88,10 +88,10 @@ def write_question(
 def uses_answer_tool(conversation: Conversation, model: str) -> bool:
     """Whether the answer comes as the input of `ANSWER_TOOL`."""
     wanted = conversation.format
-    return wanted is not None and wanted.schema is not None and not accepts(model).schemas
+    return wanted is not None and wanted.schema is not None and not model_limits(model).schemas
 
 
-def unsayable(conversation: Conversation) -> str | None:
+def unsupported(conversation: Conversation) -> str | None:
     """Why Anthropic's format cannot carry this, or None."""
     for turn in conversation.turns:
         for block in turn.content:
@@ -235,7 +235,7 @@ def _tool(tool: Tool) -> Fields:
     return written
 
 
-def _format(body: Fields, conversation: Conversation, can: Accepts) -> None:
+def _format(body: Fields, conversation: Conversation, can: AnthropicModelLimits) -> None:
     wanted = conversation.format
     if wanted is None or wanted.schema is None:
         return
@@ -248,7 +248,7 @@ def _format(body: Fields, conversation: Conversation, can: Accepts) -> None:
         body["tool_choice"] = {"type": "tool", "name": ANSWER_TOOL} if len(body["tools"]) == 1 else {"type": "any"}
 
 
-def _thinking(body: Fields, conversation: Conversation, can: Accepts, notes: list[str]) -> None:
+def _thinking(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str]) -> None:
     wish = conversation.thinking
     wanted = reasoning_effort.effort_of(wish)
     if wish is None:
@@ -286,7 +286,7 @@ def _clamp(body: Fields, limit: int | None, notes: list[str]) -> None:
         notes.append("thinking: left out, the answer may not be long enough for it")
 
 
-def _conflict(body: Fields, conversation: Conversation, can: Accepts) -> str | None:
+def _conflict(body: Fields, conversation: Conversation, can: AnthropicModelLimits) -> str | None:
     """What thinking cannot be had together with."""
     if body.get("tool_choice", {}).get("type") in {"any", "tool"}:
         return "a tool is forced"
@@ -303,7 +303,7 @@ def _conflict(body: Fields, conversation: Conversation, can: Accepts) -> str | N
     return None
 
 
-def _sampling(body: Fields, conversation: Conversation, can: Accepts, notes: list[str]) -> None:
+def _sampling(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str]) -> None:
     temperature, top_p = conversation.temperature, conversation.top_p
     if temperature is not None and temperature > 1:
         notes.append(f"temperature: {temperature:g} becomes 1")

@@ -13,27 +13,27 @@ from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
 from octoroute.dialects.request.json_input import read_answer
 from octoroute.dialects.request.thinking_signatures import marked
 from octoroute.dialects.response import usage as counts
-from octoroute.dialects.response.blocks import NAMELESS, Called, Said, Thought, arguments_object, gather
+from octoroute.dialects.response.blocks import NAMELESS, TextItem, ThinkingItem, ToolCallItem, arguments_object, collect_blocks
 from octoroute.dialects.response.errors import error_of, failed_event
 from octoroute.domain.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted, UsageReported
-from octoroute.errors import Broke
+from octoroute.errors import BadUpstreamResponse
 
 _ANSWER = msgspec.json.Decoder(schema.Answer)
 
 
-def read_whole(body: bytes, names: Mapping[str, str] | None = None) -> list[Event]:
+def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list[Event]:
     """`names`: the upstream's tool names → the client's. Raises Broke, or what the error in the answer's place amounts to."""
     answer = read_answer(_ANSWER, body, "answer")
     if answer.error is not None or answer.type == "error":
         raise error_of(failed_event(body))
     if answer.content is None:
-        raise Broke("the upstream's answer holds no content")
+        raise BadUpstreamResponse("the upstream's answer holds no content")
     events: list[Event] = [Started(answer.id or "", answer.model or "")]
     calls = 0
     for block in answer.content:
         if block.type == "tool_use":
             if not block.name:
-                raise Broke(NAMELESS)
+                raise BadUpstreamResponse(NAMELESS)
             events.append(ToolCallStarted(calls, block.id or "", (names or {}).get(block.name, block.name)))
             events.append(ToolCallDelta(calls, schema.input_text(block) or "{}"))
             calls += 1
@@ -45,24 +45,24 @@ def read_whole(body: bytes, names: Mapping[str, str] | None = None) -> list[Even
     return [*events, *ended(answer.stop_reason, answer.stop_sequence, explanation, called_tools=calls > 0)]
 
 
-def write_whole(
+def encode_response(
     events: Sequence[Event], *, model: str, input_tokens: int = 0, show_thinking: bool = True, new_id: NewId = random_id
 ) -> bytes:
     """`input_tokens` is an estimate, used when nobody counted. Raises what a `Failed` event amounts to."""
-    gathered = gather(events)
+    gathered = collect_blocks(events)
     ids = UniqueIds()
     content: list[dict[str, object]] = []
     for block in gathered.blocks:
         match block:
-            case Thought():
+            case ThinkingItem():
                 if show_thinking:
                     content.append(_thought(block))
-            case Said(text=text):
+            case TextItem(text=text):
                 if text:
                     content.append({"type": "text", "text": text})
-            case Called():
+            case ToolCallItem():
                 content.append(_call(block, ids, new_id))
-    refused = any(isinstance(block, Said) and block.refusal for block in gathered.blocks)
+    refused = any(isinstance(block, TextItem) and block.refusal for block in gathered.blocks)
     reason, stop_sequence = stop_reason(Finished(gathered.reason, gathered.stop_sequence), refused=refused)
     usage = gathered.usage or counts.estimated(input_tokens, gathered.chars)
     return msgspec.json.encode(
@@ -79,7 +79,7 @@ def write_whole(
     )
 
 
-def _thought(thought: Thought) -> dict[str, object]:
+def _thought(thought: ThinkingItem) -> dict[str, object]:
     if thought.redacted is not None:
         return {"type": "redacted_thinking", "data": thought.redacted}
     ours = thought.origin != "anthropic" or thought.signature is None
@@ -87,6 +87,6 @@ def _thought(thought: Thought) -> dict[str, object]:
     return {"type": "thinking", "thinking": thought.text, "signature": signature}
 
 
-def _call(call: Called, ids: UniqueIds, new_id: NewId) -> dict[str, object]:
+def _call(call: ToolCallItem, ids: UniqueIds, new_id: NewId) -> dict[str, object]:
     id = ids.fresh(call.id or new_id("toolu_"))
     return {"type": "tool_use", "id": id, "name": call.name, "input": msgspec.Raw(arguments_object(call.arguments).encode())}

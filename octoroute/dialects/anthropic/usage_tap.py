@@ -12,7 +12,7 @@ from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC
 from octoroute.dialects.response.usage import AnthropicUsage
 from octoroute.domain.events import FinishReason
-from octoroute.errors import Broke
+from octoroute.errors import BadUpstreamResponse
 
 _ANSWER = msgspec.json.Decoder(schema.Answer)
 
@@ -38,7 +38,7 @@ class _Event(msgspec.Struct):
 _EVENT = msgspec.json.Decoder(_Event)
 
 
-class AnthropicTap:
+class AnthropicUsageTap:
     __slots__ = ("progress",)
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class AnthropicTap:
             if data.strip():
                 self._note(read_answer(_EVENT, data, "stream"), name, data)
 
-    def whole(self, body: bytes) -> None:
+    def feed_body(self, body: bytes) -> None:
         answer = read_answer(_ANSWER, body, "answer")
         progress = self.progress
         progress.started = True
@@ -57,7 +57,7 @@ class AnthropicTap:
             progress.failure = failed_event(body)
             return
         if answer.content is None:
-            raise Broke("the upstream's answer holds no content")
+            raise BadUpstreamResponse("the upstream's answer holds no content")
         progress.finished = True
         progress.reason = FROM_ANTHROPIC.get(answer.stop_reason or "", FinishReason.STOP)
         progress.usage = answer.usage.usage() if answer.usage is not None else None

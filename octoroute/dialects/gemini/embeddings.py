@@ -13,12 +13,12 @@ from collections.abc import Sequence
 import msgspec
 
 from octoroute.dialects.openai.embeddings import read_input
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.json_input import read_answer
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Usage
 from octoroute.domain.request import Request
-from octoroute.errors import BadRequest, Broke
+from octoroute.errors import BadRequest, BadUpstreamResponse
 
 MAX_INPUTS = 100
 """In one batch."""
@@ -39,8 +39,8 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 
 
 class GeminiEmbeddings:
-    def unsayable(self, request: Request) -> str | None:
-        assert isinstance(request.body, Body)
+    def unsupported(self, request: Request) -> str | None:
+        assert isinstance(request.body, RequestBody)
         inputs = read_input(request.body)
         if any(not isinstance(item, str) for item in inputs):
             return "this endpoint cannot embed token lists; send text"
@@ -49,9 +49,9 @@ class GeminiEmbeddings:
         _encoding(request.body)
         return None
 
-    def write(self, request: Request, endpoint: Endpoint, notes: list[str]) -> bytes:
+    def encode_request(self, request: Request, endpoint: Endpoint, notes: list[str]) -> bytes:
         body = request.body
-        assert isinstance(body, Body)
+        assert isinstance(body, RequestBody)
         dimensions = body.decode("dimensions", _WHOLE)
         if dimensions is not None and dimensions < 1:
             raise BadRequest("dimensions: must be at least 1", param="dimensions")
@@ -62,13 +62,13 @@ class GeminiEmbeddings:
         texts = [item for item in read_input(body) if isinstance(item, str)]
         return msgspec.json.encode({"requests": [{**common, "content": {"parts": [{"text": text}]}} for text in texts]})
 
-    def read(self, request: Request, answer: bytes) -> tuple[bytes, Usage]:
+    def decode_response(self, request: Request, answer: bytes) -> tuple[bytes, Usage]:
         """(OpenAI's answer, what it cost). Raises Broke."""
         body = request.body
-        assert isinstance(body, Body)
+        assert isinstance(body, RequestBody)
         found = read_answer(_ANSWER, answer, "answer").embeddings
         if found is None or len(found) != len(read_input(body)):
-            raise Broke("the upstream's answer does not hold an embedding for each input")
+            raise BadUpstreamResponse("the upstream's answer does not hold an embedding for each input")
         shortened = body.is_set("dimensions")
         as_text = _encoding(body) == "base64"
         rows: list[dict[str, object]] = []
@@ -80,7 +80,7 @@ class GeminiEmbeddings:
         return msgspec.json.encode(told), Usage(input_tokens=tokens, estimated=True)
 
 
-def _encoding(body: Body) -> str:
+def _encoding(body: RequestBody) -> str:
     encoding = body.decode("encoding_format", _TEXT) or "float"
     if encoding not in {"float", "base64"}:
         raise BadRequest("encoding_format: must be float or base64", param="encoding_format")
@@ -98,4 +98,4 @@ def _base64(values: Sequence[float]) -> str:
     try:
         return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
     except OverflowError:
-        raise Broke("the upstream's embedding holds numbers that do not fit 32 bits") from None
+        raise BadUpstreamResponse("the upstream's embedding holds numbers that do not fit 32 bits") from None

@@ -10,7 +10,7 @@ _VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
 _UNKNOWN: tuple[int, int] = (2, 5)
 
 
-class Accepts(msgspec.Struct, frozen=True, kw_only=True):
+class GeminiModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     json_schemas: bool
     """`parametersJsonSchema`; older ones take the OpenAPI subset."""
     json_with_tools: bool
@@ -23,10 +23,10 @@ class Accepts(msgspec.Struct, frozen=True, kw_only=True):
     """A call in the history without its signature is refused."""
 
 
-def accepts(model: str) -> Accepts:
+def model_limits(model: str) -> GeminiModelLimits:
     found = _VERSION.search(model)
     version = _UNKNOWN if found is None else (int(found[1]), int(found[2] or 0))
-    return Accepts(
+    return GeminiModelLimits(
         json_schemas=version >= (2, 5),
         json_with_tools=version >= (3, 0),
         levels=version >= (3, 0),

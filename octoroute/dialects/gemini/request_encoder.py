@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects.gemini.model_limits import Accepts, accepts
+from octoroute.dialects.gemini.model_limits import GeminiModelLimits, model_limits
 from octoroute.dialects.gemini.signatures import LAST_RESORT
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
 from octoroute.dialects.request.ids import safe_name
@@ -52,7 +52,7 @@ _AUTOMATIC = -1
 
 
 @not_too_deep
-def write_question(
+def encode_request(
     conversation: Conversation,
     *,
     model: str,
@@ -61,11 +61,11 @@ def write_question(
     notes: list[str] | None = None,
 ) -> bytes:
     """`notes` collects what the endpoint will not see. Raises BadRequest (see `unsayable`)."""
-    reason = unsayable(conversation)
+    reason = unsupported(conversation)
     if reason is not None:
         raise BadRequest(reason)
     notes = [] if notes is None else notes
-    can = accepts(model)
+    can = model_limits(model)
     tidy = message_order.tidied(conversation)
     contents = _contents(tidy, can, notes)
     if not contents:
@@ -83,7 +83,7 @@ def write_question(
     return msgspec.json.encode(body)
 
 
-def unsayable(conversation: Conversation) -> str | None:
+def unsupported(conversation: Conversation) -> str | None:
     """Why Gemini's format cannot carry this, or None."""
     for turn in conversation.turns:
         for block in turn.content:
@@ -98,7 +98,7 @@ def surplus_stops(conversation: Conversation) -> tuple[str, ...]:
     return conversation.stop[MAX_STOPS:]
 
 
-def _contents(conversation: Conversation, can: Accepts, notes: list[str]) -> list[Fields]:
+def _contents(conversation: Conversation, can: GeminiModelLimits, notes: list[str]) -> list[Fields]:
     contents: list[Fields] = []
     for turn in conversation.turns:
         if turn.role is Role.ASSISTANT:
@@ -147,7 +147,7 @@ def _part(block: Block) -> Fields | None:
             return None
 
 
-def _model(blocks: Sequence[Block], can: Accepts, notes: list[str]) -> list[Fields]:
+def _model(blocks: Sequence[Block], can: GeminiModelLimits, notes: list[str]) -> list[Fields]:
     parts: list[Fields] = []
     for block in blocks:
         match block:
@@ -192,7 +192,7 @@ def _config(conversation: Conversation, default: int | None, limit: int | None, 
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _tools(body: Fields, conversation: Conversation, can: Accepts, notes: list[str]) -> None:
+def _tools(body: Fields, conversation: Conversation, can: GeminiModelLimits, notes: list[str]) -> None:
     if not conversation.tools:
         return
     body["tools"] = [{"functionDeclarations": [_tool(tool, can) for tool in conversation.tools]}]
@@ -209,7 +209,7 @@ def _tools(body: Fields, conversation: Conversation, can: Accepts, notes: list[s
     body["toolConfig"] = {"functionCallingConfig": calling}
 
 
-def _tool(tool: Tool, can: Accepts) -> Fields:
+def _tool(tool: Tool, can: GeminiModelLimits) -> Fields:
     declared: Fields = {"name": safe_name(tool.name), "description": tool.description or ""}
     if can.json_schemas:
         parameters, key = json_schema.for_gemini_json(tool.schema), "parametersJsonSchema"
@@ -220,7 +220,7 @@ def _tool(tool: Tool, can: Accepts) -> Fields:
     return declared
 
 
-def _format(config: Fields, conversation: Conversation, can: Accepts, *, has_tools: bool) -> str:
+def _format(config: Fields, conversation: Conversation, can: GeminiModelLimits, *, has_tools: bool) -> str:
     """Sets the answer's format, or gives the words that ask for it where tools stand in the way."""
     wanted = conversation.format
     if wanted is None:
@@ -237,7 +237,7 @@ def _format(config: Fields, conversation: Conversation, can: Accepts, *, has_too
     return ""
 
 
-def _thinking(config: Fields, conversation: Conversation, can: Accepts, model: str, notes: list[str]) -> None:
+def _thinking(config: Fields, conversation: Conversation, can: GeminiModelLimits, model: str, notes: list[str]) -> None:
     wish = conversation.thinking
     if wish is None:
         return

@@ -31,7 +31,7 @@ from octoroute.domain.events import (
     ToolCallStarted,
     UsageReported,
 )
-from octoroute.errors import Broke
+from octoroute.errors import BadUpstreamResponse
 
 
 class _Call(msgspec.Struct):
@@ -113,7 +113,7 @@ class GeminiDecoder:
             return (Failed("api_error", f"the model stumbled over its tools ({self._finish})"),)
         return (Finished(settled(from_gemini(self._finish), called_tools=self._calls > 0), None, self._finish),)
 
-    def whole(self, body: bytes) -> list[Event]:
+    def decode_body(self, body: bytes) -> list[Event]:
         """Raises Broke, or what the error in the answer's place amounts to."""
         decoded = read_answer(_WHOLE, body, "answer")
         out: list[Event] = []
@@ -125,9 +125,9 @@ class GeminiDecoder:
         out += self.end()
         last = out[-1] if out else None
         if isinstance(last, Failed):
-            raise Broke(last.message)
+            raise BadUpstreamResponse(last.message)
         if not isinstance(last, Finished):
-            raise Broke("the upstream's answer holds no finished candidate")
+            raise BadUpstreamResponse("the upstream's answer holds no finished candidate")
         return out
 
     def _response(self, response: _Response, out: list[Event]) -> None:
@@ -160,7 +160,7 @@ class GeminiDecoder:
 
     def _call(self, call: _Call, signature: str | None, out: list[Event]) -> None:
         if not call.name:
-            raise Broke(NAMELESS)
+            raise BadUpstreamResponse(NAMELESS)
         id = call.id or self._new_id("call_")
         if signature:
             self._keep(id, signature)
@@ -175,4 +175,4 @@ def _compact(arguments: bytes) -> str:
     try:
         return msgspec.json.format(arguments, indent=-1).decode()
     except (ValueError, RecursionError):
-        raise Broke("the upstream called a tool with arguments that are not JSON") from None
+        raise BadUpstreamResponse("the upstream called a tool with arguments that are not JSON") from None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from octoroute.dialects.openai.inbound import OpenAIInbound
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.facts import FactsBuilder, read_hints
 from octoroute.domain.request import Facts, Request
 
@@ -22,9 +22,9 @@ class CompletionsInbound(OpenAIInbound):
         """One prompt, which is all there is."""
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
-        return self.read_by_field(Body.parse(body), request_id=request_id, headers=headers)
+        return self.read_by_field(RequestBody.parse(body), request_id=request_id, headers=headers)
 
-    def facts(self, body: Body, headers: Mapping[str, str]) -> Facts:
+    def facts(self, body: RequestBody, headers: Mapping[str, str]) -> Facts:
         facts = FactsBuilder()
         prompt = body.decode("prompt", _PROMPT)
         texts: list[str] = []

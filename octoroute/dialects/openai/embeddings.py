@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from octoroute.dialects.openai.inbound import OpenAIInbound
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.facts import estimate_tokens
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest
@@ -24,9 +24,9 @@ class EmbeddingsInbound(OpenAIInbound):
         """Each input is embedded whole."""
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
-        return self.read_by_field(Body.parse(body), request_id=request_id, headers=headers)
+        return self.read_by_field(RequestBody.parse(body), request_id=request_id, headers=headers)
 
-    def facts(self, body: Body, headers: Mapping[str, str]) -> Facts:
+    def facts(self, body: RequestBody, headers: Mapping[str, str]) -> Facts:
         """`context_tokens` are those of the longest input: each has the model's window to itself."""
         del headers  # nobody decides how much model an embedding deserves
         if body.decode("stream", _STREAM):
@@ -35,7 +35,7 @@ class EmbeddingsInbound(OpenAIInbound):
         return Facts(tokens=sum(sizes), context_tokens=max(sizes), messages=len(sizes))
 
 
-def read_input(body: Body) -> list[str | list[int]]:
+def read_input(body: RequestBody) -> list[str | list[int]]:
     """Each input by itself, as text or as tokens. Raises BadRequest."""
     given = body.decode("input", _INPUT)
     if given is None or given == []:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from octoroute.dialects.response import sse
 from octoroute.dialects.response.errors import openai_envelope
-from octoroute.errors import Declined, OctorouteError
+from octoroute.errors import OctorouteError, UpstreamRejected
 
 
 def write_error(error: OctorouteError, request_id: str) -> bytes:
     del request_id  # OpenAI's envelope has no place for it; it goes out as a header
-    if isinstance(error, Declined) and error.dialect == "openai" and error.body:
+    if isinstance(error, UpstreamRejected) and error.dialect == "openai" and error.body:
         return error.body
     return openai_envelope(error)
 

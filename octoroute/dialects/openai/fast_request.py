@@ -45,7 +45,7 @@ _Factor = Annotated[float, msgspec.Meta(ge=-2, le=2)]
 _Limit = Annotated[int, msgspec.Meta(ge=-1)]
 
 
-class Gist(msgspec.Struct):
+class FastRequest(msgspec.Struct):
     model: str
     messages: list[Message]
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
@@ -78,10 +78,10 @@ class Gist(msgspec.Struct):
         return facts.build(hints, output_tokens=budget if budget is not None and budget > 0 else None)
 
 
-_GIST = msgspec.json.Decoder(Gist)
+_GIST = msgspec.json.Decoder(FastRequest)
 
 
-def read_gist(body: bytes) -> Gist | None:
+def read_fast_request(body: bytes) -> FastRequest | None:
     """None: `body` must be read field by field. It must have been found to be JSON in UTF-8."""
     try:
         gist = _GIST.decode(body)

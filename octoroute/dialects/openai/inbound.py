@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from octoroute.dialects.openai.request import OpenAIReader
-from octoroute.dialects.openai.request_decoder import read_question
-from octoroute.dialects.openai.response import write_whole
+from octoroute.dialects.openai.request_decoder import decode_request
+from octoroute.dialects.openai.response import encode_response
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event
@@ -21,8 +21,8 @@ class OpenAIInbound(OpenAIReader):
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
         del endpoint  # the request says all
-        assert isinstance(request.body, Body)
-        return read_question(request.body.raw)
+        assert isinstance(request.body, RequestBody)
+        return decode_request(request.body.raw)
 
     def encoder(self, request: Request) -> OpenAIEncoder:
         return OpenAIEncoder(
@@ -32,5 +32,5 @@ class OpenAIInbound(OpenAIReader):
             input_tokens=request.facts.context_tokens,
         )
 
-    def whole(self, request: Request, events: Sequence[Event]) -> bytes:
-        return write_whole(events, model=request.model, created_s=int(self._wall()), input_tokens=request.facts.context_tokens)
+    def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:
+        return encode_response(events, model=request.model, created_s=int(self._wall()), input_tokens=request.facts.context_tokens)

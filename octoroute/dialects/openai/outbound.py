@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from octoroute.dialects.base import Decoder
 from octoroute.dialects.openai.compat import quirks_of
-from octoroute.dialects.openai.request_encoder import surplus_stops, unsayable, write_question
-from octoroute.dialects.openai.response import read_whole
+from octoroute.dialects.openai.request_encoder import encode_request, surplus_stops, unsupported
+from octoroute.dialects.openai.response import decode_response
 from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
-from octoroute.dialects.openai.usage_tap import OpenAITap
+from octoroute.dialects.openai.usage_tap import OpenAIUsageTap
 from octoroute.dialects.request.ids import client_names
 from octoroute.dialects.response.errors import read_upstream_error
-from octoroute.dialects.response.filters import Arrived, StopAt, ThinkTags
+from octoroute.dialects.response.filters import CompleteDecoder, StopSequenceFilter, ThinkTagFilter
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event
@@ -22,8 +22,10 @@ from octoroute.errors import UpstreamError
 class OpenAIOutbound:
     name = "openai"
 
-    def write(self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None) -> bytes:
-        return write_question(
+    def encode_request(
+        self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None
+    ) -> bytes:
+        return encode_request(
             conversation,
             model=endpoint.model,
             quirks=quirks_of(endpoint),
@@ -32,19 +34,19 @@ class OpenAIOutbound:
             notes=notes,
         )
 
-    def unsayable(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
-        return unsayable(conversation, quirks_of(endpoint))
+    def unsupported(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
+        return unsupported(conversation, quirks_of(endpoint))
 
-    def tap(self) -> OpenAITap:
-        return OpenAITap()
+    def tap(self) -> OpenAIUsageTap:
+        return OpenAIUsageTap()
 
     def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
         return _filtered(OpenAIDecoder(client_names(conversation)), conversation, endpoint)
 
-    def decode_whole(
+    def decode_response(
         self, body: bytes, conversation: Conversation | None = None, endpoint: Endpoint | None = None
     ) -> Sequence[Event]:
-        return _filtered(Arrived(read_whole(body, client_names(conversation))), conversation, endpoint).end()
+        return _filtered(CompleteDecoder(decode_response(body, client_names(conversation))), conversation, endpoint).end()
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
         return read_upstream_error(status, headers, body, self.name)
@@ -55,6 +57,6 @@ def _filtered(decoder: Decoder, conversation: Conversation | None, endpoint: End
         return decoder
     quirks = quirks_of(endpoint)
     if quirks.think_tags:
-        decoder = ThinkTags(decoder)
+        decoder = ThinkTagFilter(decoder)
     stops = surplus_stops(conversation, quirks)
-    return StopAt(decoder, stops) if stops else decoder
+    return StopSequenceFilter(decoder, stops) if stops else decoder

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from octoroute.dialects.openai.errors import error_event, write_error
-from octoroute.dialects.openai.fast_request import ABSENT, Format, Message, StreamOptions, note, note_tools, read_gist
-from octoroute.dialects.request.body import Body, decode, encode
+from octoroute.dialects.openai.fast_request import ABSENT, Format, Message, StreamOptions, note, note_tools, read_fast_request
+from octoroute.dialects.request.body import RequestBody, decode, encode
 from octoroute.dialects.request.facts import FactsBuilder, all_hints, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, Kind
 from octoroute.dialects.request.truncation import Message as Measured
@@ -75,8 +75,8 @@ class OpenAIReader:
     keep_alive = sse.KEEP_ALIVE
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
-        parsed = Body.parse(body)
-        gist = read_gist(body)
+        parsed = RequestBody.parse(body)
+        gist = read_fast_request(body)
         if gist is None:
             return self.read_by_field(parsed, request_id=request_id, headers=headers)
         model, quality = auto_at(gist.model)
@@ -93,7 +93,7 @@ class OpenAIReader:
             wants_usage=stream and gist.wants_usage,
         )
 
-    def read_by_field(self, parsed: Body, *, request_id: str, headers: Mapping[str, str]) -> Request:
+    def read_by_field(self, parsed: RequestBody, *, request_id: str, headers: Mapping[str, str]) -> Request:
         """Raises BadRequest naming the first field that does not fit."""
         model, _ = auto_at(read_model(parsed))
         stream = parsed.decode("stream", _BOOL) or False
@@ -113,22 +113,22 @@ class OpenAIReader:
             wants_usage=stream and _wants_usage(parsed),
         )
 
-    def facts(self, body: Body, headers: Mapping[str, str]) -> Facts:
+    def facts(self, body: RequestBody, headers: Mapping[str, str]) -> Facts:
         return _facts(body, headers)
 
-    def patched(self, request: Request, model: str) -> bytes:
-        assert isinstance(request.body, Body)
-        return request.body.patched({"model": encode(model), "octoroute": None})
+    def with_model(self, request: Request, model: str) -> bytes:
+        assert isinstance(request.body, RequestBody)
+        return request.body.with_values({"model": encode(model), "octoroute": None})
 
     def history(self, request: Request) -> History | None:
         body = request.body
-        assert isinstance(body, Body)
+        assert isinstance(body, RequestBody)
         raws, messages = body.decode("messages", _RAWS), body.decode("messages", _MESSAGES)
         if not raws or not messages:
             return None
         return History("messages", raws, [_measured(message) for message in messages], BUDGETS)
 
-    def unsigned(self, request: Request) -> Request:
+    def strip_signed_thinking(self, request: Request) -> Request:
         return request
 
     def status(self, error: OctorouteError) -> int:
@@ -141,7 +141,7 @@ class OpenAIReader:
         return error_event(error, request_id)
 
 
-def read_model(body: Body) -> str:
+def read_model(body: RequestBody) -> str:
     model = body.decode("model", _MODEL)
     if model is None:
         raise BadRequest('model: is missing; send "auto", a tier, or a configured name', param="model")
@@ -150,12 +150,12 @@ def read_model(body: Body) -> str:
     return model
 
 
-def _wants_usage(body: Body) -> bool:
+def _wants_usage(body: RequestBody) -> bool:
     options = body.decode("stream_options", _OPTIONS)
     return options is not None and bool(options.include_usage)
 
 
-def _facts(body: Body, headers: Mapping[str, str]) -> Facts:
+def _facts(body: RequestBody, headers: Mapping[str, str]) -> Facts:
     messages = body.decode("messages", _MESSAGES)
     if not messages:
         raise BadRequest("messages: must be a list of at least one message", param="messages")
@@ -174,7 +174,7 @@ def _measured(message: Message) -> Measured:
     return Measured(_KINDS.get(message.role, "user"), facts.chars)
 
 
-def _output_tokens(body: Body) -> int | None:
+def _output_tokens(body: RequestBody) -> int | None:
     for name in BUDGETS:
         number = body.decode(name, _Whole)
         if number is not None:

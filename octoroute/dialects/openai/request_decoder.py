@@ -41,7 +41,7 @@ _SYSTEM_ROLES = ("system", "developer")
 
 
 @not_too_deep
-def read_question(body: bytes) -> Conversation:
+def decode_request(body: bytes) -> Conversation:
     """Raises BadRequest naming the field."""
     request = read_request(_REQUEST, body)
     if request.n is not None and request.n > 1:

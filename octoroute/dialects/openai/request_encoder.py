@@ -41,7 +41,7 @@ _SWITCHES = frozenset({"thinking_type", "enable_thinking", "chat_template"})
 
 
 @not_too_deep
-def write_question(
+def encode_request(
     conversation: Conversation,
     *,
     model: str,
@@ -51,7 +51,7 @@ def write_question(
     notes: list[str] | None = None,
 ) -> bytes:
     """`notes` collects what the endpoint will not see, in words for a warning header. Raises BadRequest (see `unsayable`)."""
-    reason = unsayable(conversation, quirks)
+    reason = unsupported(conversation, quirks)
     if reason is not None:
         raise BadRequest(reason)
     notes = [] if notes is None else notes
@@ -68,7 +68,7 @@ def write_question(
     return msgspec.json.encode(body)
 
 
-def unsayable(conversation: Conversation, quirks: Quirks) -> str | None:
+def unsupported(conversation: Conversation, quirks: Quirks) -> str | None:
     """Why such a server cannot be asked that, or None."""
     for turn in conversation.turns:
         for block in turn.content:

@@ -11,16 +11,16 @@ from octoroute.dialects.openai.stream_decoder import prose
 from octoroute.dialects.request.ids import NewId, random_id
 from octoroute.dialects.request.json_input import read_answer
 from octoroute.dialects.response import usage as counts
-from octoroute.dialects.response.blocks import NAMELESS, Called, Thought, gather, is_object
+from octoroute.dialects.response.blocks import NAMELESS, ThinkingItem, ToolCallItem, collect_blocks, is_object
 from octoroute.dialects.response.errors import error_of, failed_event
 from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, TO_OPENAI, settled
 from octoroute.domain.events import Event, Finished, FinishReason, Started, ToolCallDelta, ToolCallStarted, UsageReported
-from octoroute.errors import Broke
+from octoroute.errors import BadUpstreamResponse
 
 _ANSWER = msgspec.json.Decoder(schema.Answer)
 
 
-def read_whole(body: bytes, names: Mapping[str, str] | None = None) -> list[Event]:
+def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list[Event]:
     """`names`: the upstream's tool names → the client's. Raises Broke, or what the error in the answer's place amounts to."""
     answer = read_answer(_ANSWER, body, "answer")
     if answer.error:
@@ -28,10 +28,10 @@ def read_whole(body: bytes, names: Mapping[str, str] | None = None) -> list[Even
     choice = next((choice for choice in answer.choices or () if not choice.index), None)
     message = choice and (choice.message or choice.delta)
     if choice is None or message is None:
-        raise Broke("the upstream's answer holds no message")
+        raise BadUpstreamResponse("the upstream's answer holds no message")
     word = choice.finish_reason
     if word in OPENAI_FAILURES:
-        raise Broke(f"the upstream ended its answer with '{word}'")
+        raise BadUpstreamResponse(f"the upstream ended its answer with '{word}'")
     events: list[Event] = [Started(str(answer.id or ""), str(answer.model or "")), *prose(message)]
     said = FROM_OPENAI.get(word or "")
     calls = _calls(message, names or {}, cut=said is FinishReason.LENGTH)
@@ -57,14 +57,14 @@ def _calls(message: schema.Delta, names: Mapping[str, str], *, cut: bool) -> lis
         if not name or (arguments and not is_object(arguments)):
             if cut:
                 continue
-            raise Broke("the upstream called a tool with arguments that are not a JSON object" if name else NAMELESS)
+            raise BadUpstreamResponse("the upstream called a tool with arguments that are not a JSON object" if name else NAMELESS)
         index = len(events) // 2
         events.append(ToolCallStarted(index, call.id or "", names.get(name, name), call.signature))
         events.append(ToolCallDelta(index, arguments or "{}"))
     return events
 
 
-def write_whole(
+def encode_response(
     events: Sequence[Event],
     *,
     model: str,
@@ -75,7 +75,7 @@ def write_whole(
     new_id: NewId = random_id,
 ) -> bytes:
     """`input_tokens` is an estimate, used when nobody counted."""
-    gathered = gather(events)
+    gathered = collect_blocks(events)
     message: dict[str, object] = {"role": "assistant", "content": gathered.text or None, "refusal": gathered.refusal or None}
     thinking = "".join(thought.text for thought in gathered.thoughts)
     if show_thinking and thinking:
@@ -97,13 +97,13 @@ def write_whole(
     return msgspec.json.encode(answer)
 
 
-def _thinking_block(block: Thought) -> dict[str, object]:
+def _thinking_block(block: ThinkingItem) -> dict[str, object]:
     if block.redacted is not None:
         return {"type": "redacted_thinking", "data": block.redacted}
     return {"type": "thinking", "thinking": block.text, "signature": block.signature or ""}
 
 
-def _call(call: Called, new_id: NewId) -> dict[str, object]:
+def _call(call: ToolCallItem, new_id: NewId) -> dict[str, object]:
     written: dict[str, object] = {
         "id": call.id or new_id("call_"),
         "type": "function",

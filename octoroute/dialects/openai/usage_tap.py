@@ -11,7 +11,7 @@ from octoroute.dialects.response.errors import failed_event
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_OPENAI
 from octoroute.dialects.response.usage import OpenAIUsage
-from octoroute.errors import Broke
+from octoroute.errors import BadUpstreamResponse
 
 _NOTHING = msgspec.Raw(b"null")
 
@@ -50,7 +50,7 @@ _CHUNK = msgspec.json.Decoder(_Chunk)
 _LOOSE = msgspec.json.Decoder(_Loose)
 
 
-class OpenAITap:
+class OpenAIUsageTap:
     __slots__ = ("_done", "_seen", "progress")
 
     def __init__(self) -> None:
@@ -98,10 +98,10 @@ class OpenAITap:
             else:
                 self._note(_read(data), data)
 
-    def whole(self, body: bytes) -> None:
+    def feed_body(self, body: bytes) -> None:
         answer = _read(body)
         if answer.choices is None and _is_null(answer.error) and _is_null(answer.data):
-            raise Broke("the upstream's answer has no choices")
+            raise BadUpstreamResponse("the upstream's answer has no choices")
         self._note(answer, body)
         self.progress.finished = self.progress.failure is None
 
@@ -144,7 +144,7 @@ def _read(data: bytes) -> _Chunk:
     except msgspec.ValidationError:
         return _read_loosely(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise Broke(NOT_OURS) from None
+        raise BadUpstreamResponse(NOT_OURS) from None
 
 
 def _read_loosely(data: bytes) -> _Chunk:
@@ -152,7 +152,7 @@ def _read_loosely(data: bytes) -> _Chunk:
     try:
         loose = _LOOSE.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise Broke(NOT_OURS) from None
+        raise BadUpstreamResponse(NOT_OURS) from None
     found = loose.choices
     choices = cast("list[Any]", found) if isinstance(found, list) else []
     return _Chunk(choices=[_Choice(finish_reason=_finish(choice)) for choice in choices], error=loose.error)

@@ -19,14 +19,14 @@ _KEY = re.compile(rb'[ \t\n\r,]*("(?:[^"\\]|\\.)*")[ \t\n\r]*:[ \t\n\r]*')
 _COMMA = re.compile(rb"[ \t\n\r]*,")
 
 
-class Body(msgspec.Struct, frozen=True, eq=False):
+class RequestBody(msgspec.Struct, frozen=True, eq=False):
     """`raw` is never changed; `patched` makes new bytes."""
 
     raw: bytes
     values: dict[str, msgspec.Raw]
 
     @classmethod
-    def parse(cls, raw: bytes) -> Body:
+    def parse(cls, raw: bytes) -> RequestBody:
         """Raises BadRequest for anything but one JSON object in UTF-8."""
         try:
             if not raw.isascii():
@@ -55,7 +55,7 @@ class Body(msgspec.Struct, frozen=True, eq=False):
         value = self.values.get(name)
         return value is not None and bytes(value) not in UNSET
 
-    def patched(self, changes: Mapping[str, bytes | None]) -> bytes:
+    def with_values(self, changes: Mapping[str, bytes | None]) -> bytes:
         """`raw` with the named top-level values replaced (bytes of JSON) or removed with their keys (None).
 
         Names that are not there are left out. Where a key stands twice the last one counts, and only that one goes out.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from octoroute.dialects.request.body import Body, decode
+from octoroute.dialects.request.body import RequestBody, decode
 from octoroute.domain.request import Facts, Importance, Task
 from octoroute.errors import BadRequest
 
@@ -69,7 +69,7 @@ def auto_at(model: str) -> tuple[str, float | None]:
 _AUTO = frozenset({"auto", "claude-octoroute-auto"})
 
 
-def read_hints(body: Body, headers: Mapping[str, str]) -> Hints:
+def read_hints(body: RequestBody, headers: Mapping[str, str]) -> Hints:
     """`auto:QUALITY`, the body's object, then the headers, which win. BadRequest naming what is not understood."""
     raw = body.values.get("octoroute")
     hints = NO_HINTS if raw is None else decode(raw, _HINTS, "octoroute")

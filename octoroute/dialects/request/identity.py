@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.domain.request import Request
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ _INSTRUCTIONS = frozenset({"system", "developer"})
 def user_of(request: Request) -> str | None:
     """The client's own user: OpenAI's `user` or `safety_identifier`, Anthropic's `metadata.user_id`."""
     body = request.body
-    if not isinstance(body, Body):
+    if not isinstance(body, RequestBody):
         return None
     metadata = _read(body, "metadata", _METADATA)
     return _read(body, "user", _TEXT) or _read(body, "safety_identifier", _TEXT) or (metadata.user_id if metadata else None) or None
@@ -61,7 +61,7 @@ def user_of(request: Request) -> str | None:
 def thinks(request: Request) -> bool:
     """The client asks for thinking: `thinking`, `reasoning_effort`, or `reasoning`, unless they say none."""
     body = request.body
-    if not isinstance(body, Body):
+    if not isinstance(body, RequestBody):
         return False
     reasoning = _read(body, "reasoning", _REASONING)
     effort = _read(body, "reasoning_effort", _TEXT) or (reasoning.effort if reasoning else None)
@@ -75,7 +75,7 @@ def opening_of(request: Request) -> bytes:
     """A digest of the instructions and the first user message: what stays the same through a conversation."""
     digest = hashlib.blake2b(digest_size=16)
     body = request.body
-    if isinstance(body, Body):
+    if isinstance(body, RequestBody):
         for name in ("system", "instructions"):
             if name in body.values:
                 digest.update(_text(bytes(body.values[name])))
@@ -110,7 +110,7 @@ def _text(raw: bytes) -> bytes:
     return text.encode("utf-8", "surrogatepass") or raw
 
 
-def _read(body: Body, name: str, decoder: msgspec.json.Decoder[T]) -> T | None:
+def _read(body: RequestBody, name: str, decoder: msgspec.json.Decoder[T]) -> T | None:
     raw = body.values.get(name)
     return None if raw is None else _decode(raw, decoder)
 

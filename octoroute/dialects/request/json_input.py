@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
-from octoroute.errors import BadRequest, Broke
+from octoroute.errors import BadRequest, BadUpstreamResponse
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -60,7 +60,7 @@ def read_answer(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:
     try:
         return _read(decoder, data)
     except (ValueError, RecursionError) as error:
-        raise Broke(f"the upstream's {what} is not in its own format", detail=str(error)[:MAX_DETAIL]) from None
+        raise BadUpstreamResponse(f"the upstream's {what} is not in its own format", detail=str(error)[:MAX_DETAIL]) from None
 
 
 def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.message_order import ERROR_MARK
 from octoroute.domain.request import Facts, Request
 
@@ -106,7 +106,7 @@ def _results(request: Request) -> Iterator[bool]:
 
 
 def _items(request: Request) -> Iterator[_Item]:
-    if not isinstance(request.body, Body):
+    if not isinstance(request.body, RequestBody):
         return
     for name in ("messages", "input"):
         raw = request.body.values.get(name)

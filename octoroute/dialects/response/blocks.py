@@ -48,7 +48,7 @@ def arguments_object(text: str) -> str:
     return text if is_object(text) else msgspec.json.encode({INVALID_JSON: text}).decode()
 
 
-class Thought:
+class ThinkingItem:
     """A thinking block, or the provider's encrypted one (`redacted`)."""
 
     __slots__ = ("origin", "redacted", "signature", "text")
@@ -60,7 +60,7 @@ class Thought:
         self.redacted = redacted
 
 
-class Said:
+class TextItem:
     """A run of text."""
 
     __slots__ = ("refusal", "text")
@@ -70,7 +70,7 @@ class Said:
         self.refusal = refusal
 
 
-class Called:
+class ToolCallItem:
     """A tool call; `arguments` is JSON text, "" means {}."""
 
     __slots__ = ("arguments", "id", "name", "signature")
@@ -82,11 +82,11 @@ class Called:
         self.arguments = ""
 
 
-class Gathered:
+class ResponseBlocks:
     """`blocks` in the order the model made them."""
 
     def __init__(self) -> None:
-        self.blocks: list[Thought | Said | Called] = []
+        self.blocks: list[ThinkingItem | TextItem | ToolCallItem] = []
         self.usage: Usage | None = None
         self.reason = FinishReason.STOP
         self.stop_sequence: str | None = None
@@ -94,35 +94,35 @@ class Gathered:
 
     @property
     def text(self) -> str:
-        return "".join(block.text for block in self.blocks if isinstance(block, Said) and not block.refusal)
+        return "".join(block.text for block in self.blocks if isinstance(block, TextItem) and not block.refusal)
 
     @property
     def refusal(self) -> str:
-        return "".join(block.text for block in self.blocks if isinstance(block, Said) and block.refusal)
+        return "".join(block.text for block in self.blocks if isinstance(block, TextItem) and block.refusal)
 
     @property
-    def thoughts(self) -> list[Thought]:
-        return [block for block in self.blocks if isinstance(block, Thought)]
+    def thoughts(self) -> list[ThinkingItem]:
+        return [block for block in self.blocks if isinstance(block, ThinkingItem)]
 
     @property
-    def calls(self) -> list[Called]:
-        return [block for block in self.blocks if isinstance(block, Called)]
+    def calls(self) -> list[ToolCallItem]:
+        return [block for block in self.blocks if isinstance(block, ToolCallItem)]
 
     @property
     def chars(self) -> int:
-        return sum(len(block.arguments if isinstance(block, Called) else block.text) for block in self.blocks)
+        return sum(len(block.arguments if isinstance(block, ToolCallItem) else block.text) for block in self.blocks)
 
 
-def gather(events: Iterable[Event]) -> Gathered:  # noqa: C901 - one case an event
+def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:  # noqa: C901 - one case an event
     """Raises what a `Failed` event amounts to: an answer that failed is none."""
-    answer = Gathered()
+    answer = ResponseBlocks()
     blocks = answer.blocks
     pieces: list[str] = []
 
     def settle() -> None:
         if pieces:
             block = blocks[-1]
-            if isinstance(block, Called):
+            if isinstance(block, ToolCallItem):
                 block.arguments += "".join(pieces)
             else:
                 block.text += "".join(pieces)
@@ -130,15 +130,15 @@ def gather(events: Iterable[Event]) -> Gathered:  # noqa: C901 - one case an eve
 
     def said(*, refusal: bool) -> None:
         last = blocks[-1] if blocks else None
-        if not (isinstance(last, Said) and last.refusal is refusal):
+        if not (isinstance(last, TextItem) and last.refusal is refusal):
             settle()
-            blocks.append(Said(refusal=refusal))
+            blocks.append(TextItem(refusal=refusal))
 
-    def thinking() -> Thought:
+    def thinking() -> ThinkingItem:
         last = blocks[-1] if blocks else None
-        if not isinstance(last, Thought) or last.signature is not None or last.redacted is not None:
+        if not isinstance(last, ThinkingItem) or last.signature is not None or last.redacted is not None:
             settle()
-            blocks.append(last := Thought())
+            blocks.append(last := ThinkingItem())
         return last
 
     for event in events:
@@ -157,10 +157,10 @@ def gather(events: Iterable[Event]) -> Gathered:  # noqa: C901 - one case an eve
                 thought.signature, thought.origin = signature, origin
             case RedactedThinking(data=data):
                 settle()
-                blocks.append(Thought(data))
+                blocks.append(ThinkingItem(data))
             case ToolCallStarted():
                 settle()
-                blocks.append(Called(event))
+                blocks.append(ToolCallItem(event))
             case ToolCallDelta(arguments=arguments):
                 pieces.append(arguments)
             case UsageReported(usage=usage):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from octoroute.errors import Declined, Misconfigured, Throttled, UpstreamError
+from octoroute.errors import Throttled, UpstreamAuthError, UpstreamError, UpstreamRejected
 
 REGION = "the vendor does not serve this country or region: use another provider, or a region of the vendor's that it does serve"
 BILLING = "the vendor's account cannot pay: check billing, credit, and spending limits in the vendor's console"
@@ -31,18 +31,18 @@ _SAYS: Sequence[tuple[re.Pattern[str], str]] = tuple(
     (re.compile(pattern, re.IGNORECASE | re.VERBOSE), hint)
     for pattern, hint in ((_REGION, REGION), (_BILLING, BILLING), (_MODEL, MODEL), (_KEY, KEY), (_LIMIT, LIMIT))
 )
-_SPEAKS_OF: Sequence[tuple[type[UpstreamError], str]] = ((Misconfigured, KEY), (Throttled, LIMIT))
+_SPEAKS_OF: Sequence[tuple[type[UpstreamError], str]] = ((UpstreamAuthError, KEY), (Throttled, LIMIT))
 """Where the words tell nothing, the kind of the error does."""
 
 
 def hint_of(error: UpstreamError) -> str | None:
     """None: there is nothing to say that the error does not."""
     words = error.detail
-    if isinstance(error, Declined):
+    if isinstance(error, UpstreamRejected):
         if error.status not in {401, 402, 403, 404, 429} and not _is_about_a_model(error):
             return None  # it is about the question
         words = f"{words} {error.body[:2000].decode('utf-8', 'replace')}"
-    elif not isinstance(error, Misconfigured | Throttled):
+    elif not isinstance(error, UpstreamAuthError | Throttled):
         return None
     for pattern, hint in _SAYS:
         if pattern.search(words):
@@ -50,5 +50,5 @@ def hint_of(error: UpstreamError) -> str | None:
     return next((hint for kind, hint in _SPEAKS_OF if isinstance(error, kind)), None)
 
 
-def _is_about_a_model(error: Declined) -> bool:
+def _is_about_a_model(error: UpstreamRejected) -> bool:
     return error.status == 400 and (b"model_not_found" in error.body or b"unsupported_country" in error.body)

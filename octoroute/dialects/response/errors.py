@@ -14,7 +14,16 @@ from typing import Any, cast
 import msgspec
 
 from octoroute.domain.events import Failed
-from octoroute.errors import Broke, Declined, Misconfigured, OctorouteError, Overloaded, Throttled, TooSlow, UpstreamError
+from octoroute.errors import (
+    BadUpstreamResponse,
+    OctorouteError,
+    Overloaded,
+    Throttled,
+    TooSlow,
+    UpstreamAuthError,
+    UpstreamError,
+    UpstreamRejected,
+)
 
 ANTHROPIC_TYPES: Mapping[str, str] = {
     "invalid_request_error": "invalid_request_error",
@@ -90,7 +99,7 @@ _STATUS = re.compile(r"[1-5][0-9][0-9]")
 _NUMBERS = re.compile(r"\d[\d,_]{2,}")
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class UpstreamErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     """What an upstream's error body says."""
 
     message: str = ""
@@ -137,7 +146,7 @@ def _read_body(body: bytes) -> _Body | None:
         return None
 
 
-def read_told(body: bytes) -> Told | None:
+def read_error_body(body: bytes) -> UpstreamErrorBody | None:
     """OpenAI's, Anthropic's, Google's (also in a list), FastAPI's, and Ollama's error bodies; None: it is none of them."""
     decoded = _read_body(body)
     if decoded is None:
@@ -147,7 +156,7 @@ def read_told(body: bytes) -> Told | None:
     message = decoded.error if isinstance(decoded.error, str) else error.message or error.detail or ""
     if not isinstance(message, str):
         message = msgspec.json.encode(message).decode()
-    return Told(
+    return UpstreamErrorBody(
         message=message[:MAX_MESSAGE],
         type=_word(error.type) or _word(error.status),
         code=_word(error.code),
@@ -162,7 +171,7 @@ def _word(value: object) -> str:
 
 def failed_event(body: bytes) -> Failed:
     """The event for an error that came inside a stream."""
-    told = read_told(body) or Told()
+    told = read_error_body(body) or UpstreamErrorBody()
     if told.context_too_long:
         return Failed("invalid_request_error", too_long_message(told.message), "context_length_exceeded")
     kind = told.kind or (_STATUS_KINDS.get(int(told.code)) if _STATUS.fullmatch(told.code) else None) or "api_error"
@@ -189,14 +198,14 @@ def error_of(failed: Failed) -> UpstreamError:
         case "timeout_error":
             return TooSlow("the upstream timed out", detail=failed.message)
         case "authentication_error" | "permission_error" | "billing_error":
-            return Misconfigured("the upstream does not accept the gateway's credentials", detail=failed.message)
+            return UpstreamAuthError("the upstream does not accept the gateway's credentials", detail=failed.message)
         case _ if failed.code == "context_length_exceeded":
             return declined(failed)
         case _:
-            return Broke("the upstream answered with an error", detail=failed.message)
+            return BadUpstreamResponse("the upstream answered with an error", detail=failed.message)
 
 
-def declined(failed: Failed, status: int = 400) -> Declined:
+def declined(failed: Failed, status: int = 400) -> UpstreamRejected:
     """The upstream judged the request, in words of OpenAI's envelope."""
     body = msgspec.json.encode(
         {
@@ -208,13 +217,15 @@ def declined(failed: Failed, status: int = 400) -> Declined:
             }
         }
     )
-    return Declined(failed.message, status=status, body=body, headers={"content-type": "application/json"}, dialect="openai")
+    return UpstreamRejected(
+        failed.message, status=status, body=body, headers={"content-type": "application/json"}, dialect="openai"
+    )
 
 
 def upstreams_words(error: OctorouteError) -> str:
     """The message for a client of another dialect: an upstream that judged the request is quoted, nobody else is."""
-    if isinstance(error, Declined):
-        told = read_told(error.body)
+    if isinstance(error, UpstreamRejected):
+        told = read_error_body(error.body)
         if told is not None and told.message:
             return too_long_message(told.message) if told.context_too_long else told.message
     return error.message
@@ -222,19 +233,19 @@ def upstreams_words(error: OctorouteError) -> str:
 
 def read_upstream_error(status: int, headers: Mapping[str, str], body: bytes, dialect: str) -> UpstreamError | None:
     """What a body tells beyond its status: a spent quota, an overload, a retry delay in Google's details; None: nothing."""
-    told = read_told(body)
+    told = read_error_body(body)
     if told is None:
         return None
     if status in {400, 413, 422} and told.context_too_long:
-        error = Declined(too_long_message(told.message), status=400, body=body, headers=headers, dialect=dialect)
+        error = UpstreamRejected(too_long_message(told.message), status=400, body=body, headers=headers, dialect=dialect)
         error.code = "context_length_exceeded"
         return error
     if status == 404 and told.code == "DeploymentNotFound":
-        return Misconfigured("the upstream has no such deployment", detail=told.message)
+        return UpstreamAuthError("the upstream has no such deployment", detail=told.message)
     if status == 429:
         wait_s = retry_after_s(headers, None, told)
         if told.kind == "billing_error" or (wait_s is None and _WORDS[1][0].search(told.message)):
-            return Misconfigured("the upstream's quota is spent", detail=told.message)
+            return UpstreamAuthError("the upstream's quota is spent", detail=told.message)
         return Throttled("the upstream limits its rate", retry_after_s=wait_s)
     if status >= 500 and told.kind == "overloaded_error":
         return Overloaded("the upstream is overloaded", retry_after_s=retry_after_s(headers, None, told), detail=told.message)
@@ -251,7 +262,7 @@ def openai_envelope(error: OctorouteError) -> bytes:
     return msgspec.json.encode({"error": body})
 
 
-def retry_after_s(headers: Mapping[str, str], now_s: float | None, told: Told | None = None) -> float | None:
+def retry_after_s(headers: Mapping[str, str], now_s: float | None, told: UpstreamErrorBody | None = None) -> float | None:
     """Seconds to wait, from `retry-after-ms`, `retry-after` (seconds or a date), or Google's RetryInfo; None: it does not say.
 
     `headers` have lower-case names; `now_s` is seconds since the epoch, for dates; None: now.

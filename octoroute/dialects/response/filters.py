@@ -23,7 +23,7 @@ from octoroute.domain.events import (
 _OPEN, _CLOSE = "<think>", "</think>"
 
 
-class StopAt:
+class StopSequenceFilter:
     """Holds back as much text as could be the start of a stop sequence, and cuts the answer at the first one that is met."""
 
     def __init__(self, inner: Decoder, stops: Sequence[str]) -> None:
@@ -77,7 +77,7 @@ class StopAt:
             self._held = ""
 
 
-class ThinkTags:
+class ThinkTagFilter:
     """A leading `<think>…</think>` becomes thinking, also when the tags are cut across events; unclosed, all of it is thinking."""
 
     def __init__(self, inner: Decoder) -> None:
@@ -142,7 +142,7 @@ class ThinkTags:
             self._held = ""
 
 
-class ToolAsText:
+class AnswerToolFilter:
     """The input of one tool, which was forced so that the answer is structured, becomes the answer's text."""
 
     def __init__(self, inner: Decoder, tool: str) -> None:
@@ -173,7 +173,7 @@ class ToolAsText:
                 return (event,)
 
 
-class Arrived:
+class CompleteDecoder:
     """An answer that is here already, as a decoder for the others to stand around."""
 
     def __init__(self, events: Sequence[Event]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.response.sse import frame as write_frame
 from octoroute.dialects.response.sse import read_frames, split
 from octoroute.errors import BadRequest
@@ -22,7 +22,7 @@ _USAGE = b'"usage"'
 _FINISH = b'"finish_reason"'
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class ContextReport(msgspec.Struct, frozen=True, kw_only=True):
     context_info: Mapping[str, object]
     usage: Mapping[str, object]
     """Further fields of it."""
@@ -36,22 +36,26 @@ _CHOICES = msgspec.json.Decoder(list[_Choice])
 _FIELDS = msgspec.json.Decoder(dict[str, Any])
 
 
-class Outward:
+class ResponseRewriter:
     """One for each answer. `scale` is for every token count; `tell` is asked at the answer's end, `in_usage`: at the chunk that
     holds the usage, which OpenAI's clients get when they ask for it.
     """
 
     def __init__(
-        self, *, scale: Callable[[int], int] | None = None, tell: Callable[[], Told | None] | None = None, in_usage: bool = True
+        self,
+        *,
+        scale: Callable[[int], int] | None = None,
+        tell: Callable[[], ContextReport | None] | None = None,
+        in_usage: bool = True,
     ) -> None:
         self._scale = scale
         self._tell = tell
         self._in_usage = in_usage
 
-    def whole(self, body: bytes) -> bytes:
+    def rewrite_body(self, body: bytes) -> bytes:
         return self._object(body, last=True)
 
-    def frames(self, data: bytes) -> bytes:
+    def rewrite_frames(self, data: bytes) -> bytes:
         """Complete frames."""
         if _USAGE not in data and (self._tell is None or _FINISH not in data):
             return data
@@ -72,25 +76,25 @@ class Outward:
     def _object(self, data: bytes, *, last: bool | None) -> bytes:
         """`last` None: to be seen."""
         try:
-            body = Body.parse(data)
+            body = RequestBody.parse(data)
             if last is None:
                 last = self._tell is not None and self._is_last(body)
             for name in _HOLDERS:
                 if bytes(body.values.get(name, b""))[:1] == b"{":
-                    return body.patched({name: self._holder(Body.parse(bytes(body.values[name])), last=last)})
+                    return body.with_values({name: self._holder(RequestBody.parse(bytes(body.values[name])), last=last)})
             return self._holder(body, last=last)
         except (BadRequest, msgspec.DecodeError, RecursionError):
             return data  # whatever it is, it is not ours to lose
 
-    def _holder(self, body: Body, *, last: bool) -> bytes:
+    def _holder(self, body: RequestBody, *, last: bool) -> bytes:
         told = self._tell() if last and self._tell is not None else None
         raw = body.raw
         if bytes(body.values.get("usage", b""))[:1] == b"{":
             counts = _FIELDS.decode(body.values["usage"])
-            raw = body.patched({"usage": msgspec.json.encode({**self._scaled(counts), **(told.usage if told else {})})})
+            raw = body.with_values({"usage": msgspec.json.encode({**self._scaled(counts), **(told.usage if told else {})})})
         return raw if told is None else _added(raw, "context_info", told.context_info)
 
-    def _is_last(self, body: Body) -> bool:
+    def _is_last(self, body: RequestBody) -> bool:
         values = body.values
         if "type" in values:
             return bytes(values["type"]) in _LAST

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from octoroute.errors import Broke
+from octoroute.errors import BadUpstreamResponse
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 """A frame longer than this is not an event but an attack on our memory."""
@@ -20,7 +20,7 @@ _FRAME_END = re.compile(rb"(?:\r\n|\r(?!\n)|\n)(?:\r\n|\r(?!\n)|\n)")
 _BOM = b"\xef\xbb\xbf"
 
 
-class Cutter:
+class FrameSplitter:
     """Holds back the unfinished frame at the end of what has arrived, so that a relay never ends inside one."""
 
     __slots__ = ("_limit", "_rest")
@@ -42,7 +42,7 @@ class Cutter:
             del rest[:end]
             return complete
         if len(rest) > self._limit:
-            raise Broke(f"an event is longer than {self._limit} bytes")
+            raise BadUpstreamResponse(f"an event is longer than {self._limit} bytes")
         return b""
 
     @property

@@ -12,12 +12,12 @@ from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 
-from octoroute.dialects.request.body import Body
-from octoroute.dialects.response.errors import Told
+from octoroute.dialects.request.body import RequestBody
+from octoroute.dialects.response.errors import UpstreamErrorBody
 from octoroute.errors import BadRequest
 
 
-class Remedy(NamedTuple):
+class ParameterFix(NamedTuple):
     """`path`: names from the top, without places in lists. `to`: the new name; for a beta, its name, "" for all of them."""
 
     action: Literal["drop", "rename", "blank", "beta"]
@@ -75,19 +75,19 @@ _BETA = re.compile(r"[`'\"](?P<beta>[\w.-]+)[`'\"][^`'\"]*[`'\"]?anthropic-beta"
 _ANY_BETA = re.compile(r"(?:invalid|unsupported|unknown) beta", re.IGNORECASE)
 
 
-def about_ours(told: Told) -> Remedy | None:
+def about_ours(told: UpstreamErrorBody) -> ParameterFix | None:
     """What would satisfy a server that was asked in our words; None: it complains of something else."""
     text = told.message
     renamed = _RENAMED.search(text)
     if renamed is not None and renamed["old"] != renamed["new"]:
-        return Remedy("rename", (renamed["old"],), renamed["new"])
+        return ParameterFix("rename", (renamed["old"],), renamed["new"])
     if _REFUSES.search(f"{text} {told.code}"):
         name = _named(text, told.param)
         if name == "max_completion_tokens":
-            return Remedy("rename", (name,), "max_tokens")
+            return ParameterFix("rename", (name,), "max_tokens")
         if name is not None:
-            return Remedy("drop", (name,))
-    return Remedy("blank", ("messages", "content")) if _NO_NULL.search(text) else None
+            return ParameterFix("drop", (name,))
+    return ParameterFix("blank", ("messages", "content")) if _NO_NULL.search(text) else None
 
 
 def _named(text: str, param: str | None) -> str | None:
@@ -104,14 +104,14 @@ def _place(name: str, text: str) -> int:
     return match.start() if match else -1
 
 
-def about_clients(told: Told) -> Remedy | None:
+def about_clients(told: UpstreamErrorBody) -> ParameterFix | None:
     """The same for a client's own Anthropic request to a server that is not Anthropic's."""
     text = told.message
     beta = _BETA.search(text)
     if beta is not None:
-        return Remedy("beta", to=beta["beta"])
+        return ParameterFix("beta", to=beta["beta"])
     if _ANY_BETA.search(text):
-        return Remedy("beta")
+        return ParameterFix("beta")
     location = _LOCATION.search(text) if _REFUSES.search(text) else None
     if location is not None:
         names = [part.strip().strip("'\"") for part in location["loc"].split(",")]
@@ -123,21 +123,21 @@ def about_clients(told: Told) -> Remedy | None:
     return None
 
 
-def _dropped(names: list[str]) -> Remedy | None:
+def _dropped(names: list[str]) -> ParameterFix | None:
     path = tuple(name for name in names if not name.isdigit())
-    return None if not path or (len(path) == 1 and path[0] in QUESTION) else Remedy("drop", path)
+    return None if not path or (len(path) == 1 and path[0] in QUESTION) else ParameterFix("drop", path)
 
 
-def about_stream_options(told: Told) -> Remedy | None:
+def about_stream_options(told: UpstreamErrorBody) -> ParameterFix | None:
     """The one field that Azure's older versions do not know, and that nobody's answer hangs on (P-93)."""
     found = "stream_options" in told.message or told.param == "stream_options"
-    return Remedy("drop", ("stream_options",)) if found and _REFUSES.search(told.message) else None
+    return ParameterFix("drop", ("stream_options",)) if found and _REFUSES.search(told.message) else None
 
 
-def mended(body: bytes, remedy: Remedy) -> bytes | None:
+def apply_fix(body: bytes, remedy: ParameterFix) -> bytes | None:
     """None: there was nothing to mend. Everything outside of the field at the top keeps its bytes."""
     try:
-        parsed = Body.parse(body)
+        parsed = RequestBody.parse(body)
         match remedy.action:
             case "drop":
                 return _without(parsed, remedy.path)
@@ -145,7 +145,7 @@ def mended(body: bytes, remedy: Remedy) -> bytes | None:
                 old, value = remedy.path[0], parsed.values.get(remedy.path[0])
                 if value is None:
                     return None
-                shorter = parsed.patched({old: None})
+                shorter = parsed.with_values({old: None})
                 return shorter if remedy.to in parsed.values else _with(shorter, remedy.to, bytes(value))
             case "blank":
                 return _blanked(parsed)
@@ -155,7 +155,7 @@ def mended(body: bytes, remedy: Remedy) -> bytes | None:
         return None
 
 
-def without_beta(headers: Mapping[str, str], remedy: Remedy) -> Mapping[str, str] | None:
+def without_beta(headers: Mapping[str, str], remedy: ParameterFix) -> Mapping[str, str] | None:
     """None: it was not there."""
     said = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",") if beta.strip()]
     kept = [beta for beta in said if remedy.to and beta != remedy.to]
@@ -171,17 +171,17 @@ _USERS = frozenset(
 """What stands in these is the client's, whatever it is called."""
 
 
-def _without(body: Body, path: tuple[str, ...]) -> bytes | None:
+def _without(body: RequestBody, path: tuple[str, ...]) -> bytes | None:
     name, *rest = path
     if not rest and name in body.values:
-        return body.patched({name: None})
+        return body.with_values({name: None})
     changes: dict[str, bytes | None] = {}
     for key in (name,) if rest else ("messages", "tools", "system", "generationConfig"):
         if key in body.values:
             value = msgspec.json.decode(body.values[key])
             if _drop(value, tuple(rest)) if rest else _drop_all(value, name):
                 changes[key] = msgspec.json.encode(value)
-    return body.patched(changes) if changes else None
+    return body.with_values(changes) if changes else None
 
 
 def _drop(node: object, path: tuple[str, ...]) -> bool:
@@ -209,12 +209,12 @@ def _drop_all(node: object, name: str) -> bool:
     return any([found, *(_drop_all(value, name) for key, value in fields.items() if key not in _USERS)])
 
 
-def _blanked(body: Body) -> bytes | None:
+def _blanked(body: RequestBody) -> bytes | None:
     messages = msgspec.json.decode(body.values["messages"], type=list[dict[str, Any]]) if "messages" in body.values else []
     nulls = [message for message in messages if "content" in message and message["content"] is None]
     for message in nulls:
         message["content"] = ""
-    return body.patched({"messages": msgspec.json.encode(messages)}) if nulls else None
+    return body.with_values({"messages": msgspec.json.encode(messages)}) if nulls else None
 
 
 def _with(body: bytes, name: str, value: bytes) -> bytes:

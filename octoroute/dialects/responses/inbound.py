@@ -9,13 +9,13 @@ import msgspec
 
 from octoroute.dialects.openai.errors import write_error
 from octoroute.dialects.openai.request import read_model
-from octoroute.dialects.request.body import Body, decode
+from octoroute.dialects.request.body import RequestBody, decode
 from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, Kind, Message
 from octoroute.dialects.response import sse
 from octoroute.dialects.responses import schema
-from octoroute.dialects.responses.request_decoder import read_question, refuse_state
-from octoroute.dialects.responses.response import ECHOED, write_whole
+from octoroute.dialects.responses.request_decoder import decode_request, refuse_state
+from octoroute.dialects.responses.response import ECHOED, encode_response
 from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
@@ -36,7 +36,7 @@ class ResponsesInbound:
         self._wall = wall
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
-        parsed = Body.parse(body)
+        parsed = RequestBody.parse(body)
         model, _ = auto_at(read_model(parsed))
         request = decode(body, _REQUEST, "")
         refuse_state(request)
@@ -53,33 +53,33 @@ class ResponsesInbound:
             wants_usage=True,
         )
 
-    def patched(self, request: Request, model: str) -> bytes:
+    def with_model(self, request: Request, model: str) -> bytes:
         raise NotImplementedError("no endpoint is asked in this dialect")
 
     def history(self, request: Request) -> History | None:
         body = request.body
-        assert isinstance(body, Body)
+        assert isinstance(body, RequestBody)
         items = decode(body.raw, _REQUEST, "").input
         if not items or isinstance(items, str):
             return None
         raws = decode(body.values["input"], _RAWS, "input")
         return History("input", raws, [_measured(item) for item in items], ("max_output_tokens",))
 
-    def unsigned(self, request: Request) -> Request:
+    def strip_signed_thinking(self, request: Request) -> Request:
         return request
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
         del endpoint  # the request says all
-        assert isinstance(request.body, Body)
-        return read_question(request.body.raw)
+        assert isinstance(request.body, RequestBody)
+        return decode_request(request.body.raw)
 
     def encoder(self, request: Request) -> ResponsesEncoder:
         return ResponsesEncoder(
             model=request.model, created_s=int(self._wall()), echo=_echo(request), input_tokens=request.facts.context_tokens
         )
 
-    def whole(self, request: Request, events: Sequence[Event]) -> bytes:
-        return write_whole(
+    def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:
+        return encode_response(
             events,
             model=request.model,
             created_s=int(self._wall()),
@@ -99,12 +99,12 @@ class ResponsesInbound:
 
 def _echo(request: Request) -> dict[str, object]:
     """The request's own values, as bytes; null ones give way to the defaults."""
-    assert isinstance(request.body, Body)
+    assert isinstance(request.body, RequestBody)
     values = {name: value for name, value in request.body.values.items() if name in ECHOED and bytes(value) != b"null"}
     return {name: value for name, value in values.items() if name not in _SUMMED_UP or request.body.is_set(name)}
 
 
-def _facts(request: schema.Request, body: Body, headers: Mapping[str, str]) -> Facts:
+def _facts(request: schema.Request, body: RequestBody, headers: Mapping[str, str]) -> Facts:
     facts = FactsBuilder()
     if request.instructions:
         facts.message("system", request.instructions)

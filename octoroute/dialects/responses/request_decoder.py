@@ -40,7 +40,7 @@ REDACTED = "redacted"
 
 
 @not_too_deep
-def read_question(body: bytes) -> Conversation:
+def decode_request(body: bytes) -> Conversation:
     """Raises BadRequest naming the field."""
     request = read_request(_REQUEST, body)
     refuse_state(request)

@@ -10,7 +10,7 @@ import msgspec
 from octoroute.dialects.request.ids import NewId, random_id
 from octoroute.dialects.request.thinking_signatures import marked
 from octoroute.dialects.response import usage as counts
-from octoroute.dialects.response.blocks import Called, Said, Thought, gather
+from octoroute.dialects.response.blocks import TextItem, ThinkingItem, ToolCallItem, collect_blocks
 from octoroute.dialects.responses.request_decoder import REDACTED
 from octoroute.domain.events import Event, FinishReason
 from octoroute.domain.outcome import Usage
@@ -102,7 +102,7 @@ def encrypted_redacted(data: str) -> str:
     return marked("", REDACTED, data)
 
 
-def write_whole(
+def encode_response(
     events: Sequence[Event],
     *,
     model: str,
@@ -112,16 +112,16 @@ def write_whole(
     new_id: NewId = random_id,
 ) -> bytes:
     """`input_tokens` is an estimate, used when nobody counted. Raises what a `Failed` event amounts to."""
-    gathered = gather(events)
+    gathered = collect_blocks(events)
     items: list[Fields] = []
     for block in gathered.blocks:
         match block:
-            case Said(text=text, refusal=refusal):
+            case TextItem(text=text, refusal=refusal):
                 if text:
                     items.append(message_item(new_id("msg_"), text_part(text, refusal=refusal)))
-            case Called():
+            case ToolCallItem():
                 items.append(call_item(new_id("fc_"), block.id or new_id("call_"), block.name, block.arguments or "{}"))
-            case Thought():
+            case ThinkingItem():
                 content = encrypted_content(block.signature, block.origin)
                 if block.redacted is not None:
                     content = encrypted_redacted(block.redacted)

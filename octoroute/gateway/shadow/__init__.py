@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from octoroute.gateway.shadow.mirror import Shadow, ShadowOptions
+from octoroute.gateway.shadow.mirror import ShadowMirror, ShadowOptions
 
-__all__ = ["Shadow", "ShadowOptions"]
+__all__ = ["ShadowMirror", "ShadowOptions"]

@@ -16,10 +16,10 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.outcome import Ending, Outcome
 from octoroute.domain.request import Request
-from octoroute.gateway.lifecycle import Trail
-from octoroute.gateway.shadow.worker import Asker, Job, Seen
-from octoroute.upstream.readers import Part
-from octoroute.upstream.response import Opened
+from octoroute.gateway.lifecycle import RequestLifecycle
+from octoroute.gateway.shadow.worker import Job, ShadowResult, ShadowWorker
+from octoroute.upstream.readers import Chunk
+from octoroute.upstream.response import UpstreamResponse
 
 log = structlog.stdlib.get_logger("octoroute.shadow")
 
@@ -40,13 +40,13 @@ class ShadowOptions(msgspec.Struct, frozen=True, kw_only=True):
     path: str = "shadow.ndjson"
 
 
-class Shadow:
+class ShadowMirror:
     """`options` is asked each time, so that a reload counts at once. `count(result)` and `spent(usd)` feed the metrics."""
 
     def __init__(
         self,
         options: Callable[[], ShadowOptions],
-        asker: Asker,
+        asker: ShadowWorker,
         *,
         clock: Callable[[], float],
         wall: Callable[[], float],
@@ -68,18 +68,18 @@ class Shadow:
         self._day = 0
         self._spent_today = 0.0
 
-    def watch(self, request: Request, decision: Decision, opened: Opened, trail: Trail) -> None:
+    def watch(self, request: Request, decision: Decision, opened: UpstreamResponse, trail: RequestLifecycle) -> None:
         """Called as the answer begins; listens in, if this one is to be looked at."""
         options = self._options()
         if not options.share or not suits(request, decision) or self._random() >= options.share:
             return
         if self._left(options) <= 0.0 or not self._place(options):
             return
-        recorded = _Recorded()
+        recorded = _ReplyRecorder()
         opened.recorder = recorded.add
         trail.listener = lambda outcome: self._take(request, decision, outcome, recorded)
 
-    def _take(self, request: Request, decision: Decision, outcome: Outcome, recorded: _Recorded) -> None:
+    def _take(self, request: Request, decision: Decision, outcome: Outcome, recorded: _ReplyRecorder) -> None:
         if outcome.ending is not Ending.ANSWERED or outcome.endpoint is None or recorded.parts is None:
             return
         try:
@@ -128,14 +128,14 @@ class Shadow:
         self._spent(usd)
 
 
-class _Recorded:
+class _ReplyRecorder:
     """The parts of an answer as they pass by; None when there are too many."""
 
     def __init__(self) -> None:
-        self.parts: list[Part] | None = []
+        self.parts: list[Chunk] | None = []
         self._size = 0
 
-    def add(self, part: Part) -> None:
+    def add(self, part: Chunk) -> None:
         if self.parts is None:
             return
         self._size += len(part) if isinstance(part, bytes) else 64 * len(part)
@@ -168,7 +168,7 @@ def private(headers: Mapping[str, str]) -> bool:
     )
 
 
-def told(job: Job, seen: Seen, at: float) -> Mapping[str, object]:
+def told(job: Job, seen: ShadowResult, at: float) -> Mapping[str, object]:
     """One line of the file: numbers, names of tiers and checks, a digest."""
     decision = job.decision
     tier = job.tier
@@ -201,4 +201,4 @@ def append(path: str, line: bytes) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
 
-__all__: Sequence[str] = ("PRIVACY_HEADER", "Shadow", "ShadowOptions", "append", "private", "suits", "told")
+__all__: Sequence[str] = ("PRIVACY_HEADER", "ShadowMirror", "ShadowOptions", "append", "private", "suits", "told")

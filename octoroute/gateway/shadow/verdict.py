@@ -7,7 +7,7 @@ import re
 
 import msgspec
 
-from octoroute.routing.difficulty.answer_checks import Answer, check
+from octoroute.routing.difficulty.answer_checks import ModelAnswer, check
 
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 _WORD_PROBLEM = 2
@@ -21,7 +21,7 @@ class Verdict(msgspec.Struct, frozen=True):
     how: str
 
 
-def verdict(question: str, weak: Answer, strong: Answer) -> Verdict | None:
+def verdict(question: str, weak: ModelAnswer, strong: ModelAnswer) -> Verdict | None:
     """None: they differ, and which is better is a matter of judgement."""
     poor, also_poor = check(weak), check(strong)
     if poor is not None:

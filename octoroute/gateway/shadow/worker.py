@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from octoroute.dialects.internal import Routing
+from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Tier
@@ -18,11 +18,11 @@ from octoroute.errors import BadRequest, OctorouteError
 from octoroute.gateway.shadow.judge import ask_for, judged, read_choice
 from octoroute.gateway.shadow.verdict import Verdict, verdict
 from octoroute.gateway.transcript import Transcript
-from octoroute.routing.difficulty.answer_checks import Answer
+from octoroute.routing.difficulty.answer_checks import ModelAnswer
 from octoroute.routing.difficulty.features import features_hash, read
 from octoroute.routing.difficulty.model import Scorer
 from octoroute.routing.difficulty.subject import subject
-from octoroute.upstream.readers import Part
+from octoroute.upstream.readers import Chunk
 
 if TYPE_CHECKING:
     from octoroute.gateway.gateway import Gateway
@@ -36,7 +36,7 @@ class Job(msgspec.Struct, frozen=True):
     request: Request
     decision: Decision
     outcome: Outcome
-    parts: list[Part]
+    parts: list[Chunk]
 
     @property
     def tier(self) -> Tier:
@@ -45,7 +45,7 @@ class Job(msgspec.Struct, frozen=True):
         return self.outcome.endpoint.tier
 
 
-class Seen(msgspec.Struct, kw_only=True):
+class ShadowResult(msgspec.Struct, kw_only=True):
     """What came of it. `result`: labelled, undecided, incomplete, failed."""
 
     result: str = "undecided"
@@ -61,7 +61,7 @@ class Seen(msgspec.Struct, kw_only=True):
     latency_ms: dict[Tier, float] = {}
 
 
-class Asker:
+class ShadowWorker:
     def __init__(
         self, gateway: Callable[[], Gateway], scorer: Callable[[], Scorer], clock: Callable[[], float], new_id: Callable[[], str]
     ) -> None:
@@ -70,7 +70,9 @@ class Asker:
         self._clock = clock
         self._new_id = new_id
 
-    async def look(self, job: Job, judge_tier: Tier | None, left_usd: Callable[[], float], pay: Callable[[float], None]) -> Seen:
+    async def look(
+        self, job: Job, judge_tier: Tier | None, left_usd: Callable[[], float], pay: Callable[[float], None]
+    ) -> ShadowResult:
         """Never raises OctorouteError: what goes wrong is the result."""
         seen = self._scored(job)
         conversation, own = self._read(job)
@@ -81,7 +83,7 @@ class Asker:
         seen.latency_ms[job.tier] = round(job.outcome.total_s * 1000, 1)
         if job.outcome.cost_usd is not None:
             seen.costs[job.tier] = job.outcome.cost_usd
-        house = self._gateway().house
+        house = self._gateway().settings
         for tier in (tier for tier in CHAT_TIERS if tier is not job.tier and house.tier(tier)):
             since = self._clock()
             asked = await self._ask(conversation, tier, left_usd, pay)
@@ -100,9 +102,9 @@ class Asker:
     async def _compare(
         self,
         job: Job,
-        answers: dict[Tier, Answer],
+        answers: dict[Tier, ModelAnswer],
         judge_tier: Tier | None,
-        seen: Seen,
+        seen: ShadowResult,
         left_usd: Callable[[], float],
         pay: Callable[[float], None],
     ) -> None:
@@ -140,7 +142,7 @@ class Asker:
         size = _size(conversation)
         request = Request(
             id=self._new_id(),
-            dialect=Routing.name,
+            dialect=InternalInbound.name,
             model=tier,
             stream=False,
             body=conversation,
@@ -161,14 +163,14 @@ class Asker:
             return None
         return (reply.body or b"").decode("utf-8", "replace"), cost
 
-    def _scored(self, job: Job) -> Seen:
+    def _scored(self, job: Job) -> ShadowResult:
         facts, decision = job.request.facts, job.decision
         if decision.confidence is not None and decision.features_hash is not None:
-            return Seen(score=decision.confidence, features_hash=decision.features_hash)
+            return ShadowResult(score=decision.confidence, features_hash=decision.features_hash)
         reading = read(subject(facts.text, facts.earlier))
-        return Seen(score=self._scorer().explain_reading(reading).difficulty, features_hash=features_hash(reading))
+        return ShadowResult(score=self._scorer().explain_reading(reading).difficulty, features_hash=features_hash(reading))
 
-    def _read(self, job: Job) -> tuple[Conversation | None, Answer | None]:
+    def _read(self, job: Job) -> tuple[Conversation | None, ModelAnswer | None]:
         """The question, and the client's answer; None for what cannot be read or was not finished."""
         gateway = self._gateway()
         endpoint, request = job.outcome.endpoint, job.request
@@ -184,7 +186,7 @@ class Asker:
         return conversation, transcript.answer(conversation, json_wanted=request.facts.json)
 
 
-def _replay(transcript: Transcript, parts: Sequence[Part]) -> None:
+def _replay(transcript: Transcript, parts: Sequence[Chunk]) -> None:
     for part in parts:
         transcript.feed(part)
     transcript.end()

@@ -16,13 +16,13 @@ import msgspec
 from octoroute.routing.difficulty.arithmetic import arithmetic
 from octoroute.routing.difficulty.json_schema import Schema, fits
 
-__all__ = ["Answer", "Finding", "check", "run_checks"]
+__all__ = ["Finding", "ModelAnswer", "check", "run_checks"]
 
 LONGEST = 200_000
 """Characters; a longer answer is judged by its beginning."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A finished answer and what was asked of it. None: not asked, or not told."""
 
     text: str
@@ -56,21 +56,21 @@ _REFUSAL = re.compile(
 _FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
 
 
-def _empty(answer: Answer) -> str | None:
+def _empty(answer: ModelAnswer) -> str | None:
     return "nothing was answered" if not answer.text.strip() and not answer.tool_calls else None
 
 
-def _refused(answer: Answer) -> str | None:
+def _refused(answer: ModelAnswer) -> str | None:
     if answer.finish_reason == "refusal":
         return "the model declined"
     return "the answer opens with a refusal" if len(answer.text) < 1500 and _REFUSAL.match(answer.text) else None
 
 
-def _cut_off(answer: Answer) -> str | None:
+def _cut_off(answer: ModelAnswer) -> str | None:
     return "the answer was cut off at the token limit" if answer.finish_reason == "length" else None
 
 
-def _json(answer: Answer) -> str | None:
+def _json(answer: ModelAnswer) -> str | None:
     if not answer.json_wanted or answer.tool_calls:
         return None
     try:
@@ -80,7 +80,7 @@ def _json(answer: Answer) -> str | None:
     return None if answer.schema is None or fits(value, answer.schema) else "the JSON does not fit the schema"
 
 
-def _tools(answer: Answer) -> str | None:
+def _tools(answer: ModelAnswer) -> str | None:
     for name, arguments in answer.tool_calls:
         if answer.tools is not None and name not in answer.tools:
             return "a tool was called that was not offered"
@@ -94,7 +94,7 @@ def _tools(answer: Answer) -> str | None:
     return None
 
 
-def _code(answer: Answer) -> str | None:
+def _code(answer: ModelAnswer) -> str | None:
     for language, block in _FENCE.findall(answer.text[:LONGEST]):
         if language.lower() in {"python", "py", "python3"} and not _parses(block):
             return "a Python block does not parse"
@@ -131,7 +131,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _sums(answer: Answer) -> str | None:
+def _sums(answer: ModelAnswer) -> str | None:
     stated, wrong = arithmetic(answer.text[:LONGEST])
     return f"{wrong} of {stated} calculations do not compute" if wrong else None
 
@@ -140,7 +140,7 @@ MARGIN = 0.35
 """Log-probability: below it a token was nearly a coin toss."""
 
 
-def _unsure(answer: Answer) -> str | None:
+def _unsure(answer: ModelAnswer) -> str | None:
     """The tenth of the tokens with the smallest margins decides: averages reward length (Gupta et al., arXiv 2404.10136)."""
     margins = answer.top_margins
     if not margins or len(margins) < 5:
@@ -149,7 +149,7 @@ def _unsure(answer: Answer) -> str | None:
     return "the model was unsure of its words" if tenth < MARGIN * 0.3 else None
 
 
-_CHECKS: tuple[tuple[str, Callable[[Answer], str | None]], ...] = (
+_CHECKS: tuple[tuple[str, Callable[[ModelAnswer], str | None]], ...] = (
     ("empty", _empty),
     ("refusal", _refused),
     ("length", _cut_off),
@@ -161,12 +161,12 @@ _CHECKS: tuple[tuple[str, Callable[[Answer], str | None]], ...] = (
 )
 
 
-def run_checks(answer: Answer) -> list[Finding]:
+def run_checks(answer: ModelAnswer) -> list[Finding]:
     """Every reason not to keep the answer, the surest first."""
     return [Finding(name, detail) for name, look in _CHECKS if (detail := look(answer)) is not None]
 
 
-def check(answer: Answer) -> Finding | None:
+def check(answer: ModelAnswer) -> Finding | None:
     """The first reason not to keep the answer."""
     for name, look in _CHECKS:
         detail = look(answer)

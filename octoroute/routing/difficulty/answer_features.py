@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from math import log
 
-from octoroute.routing.difficulty.answer_checks import Answer, run_checks
+from octoroute.routing.difficulty.answer_checks import ModelAnswer, run_checks
 from octoroute.routing.difficulty.arithmetic import arithmetic
 from octoroute.routing.difficulty.features import HEAD
 
@@ -48,7 +48,7 @@ ANSWER_NAMES = (
 """The order of what `read_answer` returns."""
 
 
-def read_answer(prompt: str, answer: Answer) -> tuple[float, ...]:
+def read_answer(prompt: str, answer: ModelAnswer) -> tuple[float, ...]:
     asked, text = prompt[:HEAD].lower(), answer.text[: 2 * HEAD].lower()
     stated, wrong = arithmetic(text)
     given = _given(asked)

@@ -14,7 +14,7 @@ import msgspec
 
 from octoroute.routing.difficulty.lexicon import COMMON, GROUPS, OTHER_LANGUAGES, PHRASES
 
-__all__ = ["CHOICES", "GENERAL", "HEAD", "NAMES", "TAIL", "WORDING", "Reading", "features_hash", "read"]
+__all__ = ["CHOICES", "GENERAL", "HEAD", "NAMES", "TAIL", "WORDING", "PromptFeatures", "features_hash", "read"]
 
 HEAD = 3_600
 TAIL = 1_400
@@ -130,7 +130,7 @@ _ASCII_PHRASES = tuple(phrase for phrase in _PHRASES if phrase[2])
 _PLAIN = frozenset(COMMON) | _BARE
 
 
-class Reading(msgspec.Struct, frozen=True):
+class PromptFeatures(msgspec.Struct, frozen=True):
     """What one look at a text found. `values` follow `NAMES`."""
 
     values: tuple[float, ...]
@@ -144,7 +144,7 @@ class Reading(msgspec.Struct, frozen=True):
     """0..1: how much it looks like a short word problem in plain prose."""
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> PromptFeatures:
     low = (text if len(text) <= HEAD + TAIL else text[:HEAD] + "\n" + text[-TAIL:]).lower()
     if "  " in low:
         low = _SPACES.sub(" ", low)
@@ -162,7 +162,7 @@ def read(text: str) -> Reading:
     bare = bool(texts) and len(low) - low.rfind(texts[-1]) - len(texts[-1]) <= 14 and not _instructs(stem, asked)
     story = 0.0 if texts or not 12 <= counts.total() <= 250 else _story(low, counts, general, groups)
     structure = (*general, *(_choices(texts, asked) if texts else _NO_CHOICES))
-    return Reading((*structure, *wording), words, float(bare), float(bool(texts) and not bare), story)
+    return PromptFeatures((*structure, *wording), words, float(bare), float(bool(texts) and not bare), story)
 
 
 def _instructs(stem: str, asked: AbstractSet[str]) -> bool:
@@ -273,7 +273,7 @@ def _total(values: list[float]) -> float:
     return total
 
 
-def features_hash(reading: Reading) -> str:
+def features_hash(reading: PromptFeatures) -> str:
     """Tells repetitions apart without keeping what was asked: a digest of rounded features, not of the text."""
     rounded = ",".join(f"{value:.2f}" for value in reading.values)
     return hashlib.blake2b(rounded.encode(), digest_size=8).hexdigest()

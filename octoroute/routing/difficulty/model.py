@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 
 from octoroute.errors import ConfigError
-from octoroute.routing.difficulty.answer_checks import Answer, run_checks
+from octoroute.routing.difficulty.answer_checks import ModelAnswer, run_checks
 from octoroute.routing.difficulty.answer_features import ANSWER_NAMES, read_answer
-from octoroute.routing.difficulty.features import NAMES, Reading, read
+from octoroute.routing.difficulty.features import NAMES, PromptFeatures, read
 
 __all__ = [
     "FORMAT",
@@ -114,25 +114,25 @@ class Scorer:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._heads = {name: _Ready(head) for name, head in model.heads.items()}
+        self._heads = {name: _CompiledHead(head) for name, head in model.heads.items()}
 
     def difficulty(self, text: str) -> float:
         return sigmoid(self.log_odds(read(text)))
 
-    def log_odds(self, reading: Reading) -> float:
+    def log_odds(self, reading: PromptFeatures) -> float:
         total = 0.0
         for name, share in self._shares(reading):
             total += share * self._heads[name].log_odds(reading)
         return total
 
-    def head_log_odds(self, name: str, reading: Reading) -> float:
+    def head_log_odds(self, name: str, reading: PromptFeatures) -> float:
         """What one head says, whatever the text looks like."""
         return self._heads[name].log_odds(reading)
 
     def explain(self, text: str, most: int = 6) -> Score:
         return self.explain_reading(read(text), most)
 
-    def explain_reading(self, reading: Reading, most: int = 6) -> Score:
+    def explain_reading(self, reading: PromptFeatures, most: int = 6) -> Score:
         parts: dict[str, float] = {}
         for head, share in self._shares(reading):
             for name, weight in self._heads[head].parts(reading):
@@ -141,7 +141,7 @@ class Scorer:
         reasons = tuple(Reason(name, round(weight, 3)) for name, weight in ranked[:most] if abs(weight) >= 0.02)
         return Score(sigmoid(self.log_odds(reading)), reasons)
 
-    def answer_difficulty(self, prompt: str, answer: Answer) -> float:
+    def answer_difficulty(self, prompt: str, answer: ModelAnswer) -> float:
         """0..1: the chance that this answer of the cheap model would not do; for the cascade."""
         reading = read(prompt)
         asked = self.log_odds(reading)
@@ -155,7 +155,7 @@ class Scorer:
                 measured += head.features[name] * (value - head.centers[name])
         return sigmoid(reading.story * measured + (1.0 - reading.story) * checked)
 
-    def _shares(self, reading: Reading) -> list[tuple[str, float]]:
+    def _shares(self, reading: PromptFeatures) -> list[tuple[str, float]]:
         own = self.model.own_weight if "own" in self._heads else 0.0
         left = self.model.prior_weight
         shares = [("own", own)] if own else []
@@ -169,7 +169,7 @@ class Scorer:
         return shares
 
 
-class _Ready:
+class _CompiledHead:
     """A head as places and weights."""
 
     __slots__ = ("_bias", "_exponent", "_head", "_terms", "_words")
@@ -184,7 +184,7 @@ class _Ready:
         self._words = head.words
         self._exponent = head.exponent
 
-    def log_odds(self, reading: Reading) -> float:
+    def log_odds(self, reading: PromptFeatures) -> float:
         values = reading.values
         total = self._bias
         for place, weight, _ in self._terms:
@@ -193,7 +193,7 @@ class _Ready:
             total += self._wording(reading)
         return _bounded(total, self._head.bound)
 
-    def _wording(self, reading: Reading) -> float:
+    def _wording(self, reading: PromptFeatures) -> float:
         words = self._words
         total = 0.0
         for word in reading.words:
@@ -201,7 +201,7 @@ class _Ready:
                 total += words[word]
         return total / (len(reading.words) + 8.0) ** self._exponent
 
-    def parts(self, reading: Reading) -> list[tuple[str, float]]:
+    def parts(self, reading: PromptFeatures) -> list[tuple[str, float]]:
         found = [(NAMES[place], weight * (reading.values[place] - center)) for place, weight, center in self._terms]
         return [*found, (_WORDING, self._wording(reading))] if self._words else found
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from octoroute.domain.decision import Decision
 from octoroute.routing.strategies import cascade, hybrid, learned, llm, rule
-from octoroute.routing.strategies.base import Ask, Builder, CascadeOptions, Router, Setting
-from octoroute.routing.strategies.llm import ask_nobody
+from octoroute.routing.strategies.base import Ask, Builder, CascadeOptions, Router, RouterSettings
+from octoroute.routing.strategies.llm import never_ask
 
-__all__ = ["REASONS", "STRATEGIES", "Ask", "Builder", "CascadeOptions", "Router", "Setting", "ask_nobody", "reason"]
+__all__ = ["REASONS", "STRATEGIES", "Ask", "Builder", "CascadeOptions", "Router", "RouterSettings", "never_ask", "reason"]
 
 STRATEGIES: Mapping[str, Builder] = {
     "rule": rule.build,

@@ -40,7 +40,7 @@ class CascadeOptions(msgspec.Struct, frozen=True, kw_only=True):
     hold_characters: int = 20_000
 
 
-class Setting(msgspec.Struct, frozen=True, kw_only=True):
+class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the composition root hands every router's builder."""
 
     default_tier: Tier = Tier.BALANCED
@@ -53,4 +53,4 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     cascade: CascadeOptions = CascadeOptions()
 
 
-Builder: TypeAlias = Callable[[Setting, Ask], Router]
+Builder: TypeAlias = Callable[[RouterSettings, Ask], Router]

@@ -11,10 +11,10 @@ from octoroute.domain.endpoint import CHAT_TIERS
 from octoroute.domain.request import Facts
 from octoroute.routing.difficulty.model import Scorer
 from octoroute.routing.strategies import learned
-from octoroute.routing.strategies.base import Ask, CascadeOptions, Setting
+from octoroute.routing.strategies.base import Ask, CascadeOptions, RouterSettings
 from octoroute.routing.strategies.learned import LearnedRouter
 
-__all__ = ["REASONS", "SKIPPED", "TRIED", "CascadeRouter", "build", "moved"]
+__all__ = ["REASONS", "SKIPPED", "TRIED", "CascadeRouter", "build", "shift_threshold"]
 
 TRIED = "cascade: the cheap tier is asked first"
 SKIPPED = "cascade: too hard for the cheap tier"
@@ -41,18 +41,18 @@ class CascadeRouter:
         decision = self._learned.decide(facts, facts.quality)
         if decision.by != "learned" or decision.why not in _FREE or decision.confidence is None:
             return decision  # the client insists, or there is nothing to judge
-        if decision.confidence >= moved(options.skip_above, facts.quality):
+        if decision.confidence >= shift_threshold(options.skip_above, facts.quality):
             tier = decision.tier if _ORDER.index(decision.tier) > _ORDER.index(options.tier) else options.escalate_to
             return msgspec.structs.replace(decision, tier=tier, why=SKIPPED)
         return msgspec.structs.replace(decision, tier=options.tier, then=options.escalate_to, why=TRIED)
 
 
-def moved(limit: float, quality: float | None) -> float:
+def shift_threshold(limit: float, quality: float | None) -> float:
     """A limit as the client's knob has it: 0 is never reached, ½ changes nothing, 1 is always reached."""
     if quality is None:
         return limit
     return limit + (_NEVER - limit) * (1.0 - 2.0 * quality) if quality <= 0.5 else limit * 2.0 * (1.0 - quality)
 
 
-def build(setting: Setting, ask: Ask) -> CascadeRouter:
+def build(setting: RouterSettings, ask: Ask) -> CascadeRouter:
     return CascadeRouter(learned.build(setting, ask), setting.cascade)

@@ -11,7 +11,7 @@ from octoroute.routing.difficulty.features import features_hash, read
 from octoroute.routing.difficulty.model import Scorer, load
 from octoroute.routing.difficulty.subject import subject
 from octoroute.routing.difficulty.thresholds import Options, Thresholds, at_quality, thresholds_of
-from octoroute.routing.strategies.base import Ask, Setting
+from octoroute.routing.strategies.base import Ask, RouterSettings
 
 __all__ = ["IMPORTANT", "NOTHING_TO_JUDGE", "REASONS", "LearnedRouter", "Options", "build", "build_with"]
 
@@ -91,12 +91,12 @@ class LearnedRouter:
         return tier, SCORED if quality is None else AT_QUALITY
 
 
-def build(setting: Setting, ask: Ask) -> LearnedRouter:
+def build(setting: RouterSettings, ask: Ask) -> LearnedRouter:
     del ask  # it asks nobody
     return build_with(setting, setting.learned)
 
 
-def build_with(setting: Setting, options: Options) -> LearnedRouter:
+def build_with(setting: RouterSettings, options: Options) -> LearnedRouter:
     """Raises ConfigError."""
     scorer = load(options.artefact)
     return LearnedRouter(scorer, thresholds_of(options, scorer.model.percentiles), setting.default_tier)

@@ -12,7 +12,7 @@ from octoroute.domain.request import Facts
 from octoroute.errors import OctorouteError
 from octoroute.routing.llm_answer import UnusableAnswer, read_answer
 from octoroute.routing.llm_prompt import question, system
-from octoroute.routing.strategies.base import Ask, Setting
+from octoroute.routing.strategies.base import Ask, RouterSettings
 
 _log = logging.getLogger(__name__)
 
@@ -51,19 +51,19 @@ FAILURES: Mapping[str, str] = {
 REASONS: Mapping[str, str] = {CHOSEN: "model", NOT_ASKED: "not_asked"} | {why: code for code, why in FAILURES.items()}
 
 
-class NotAsked(Exception):
+class DryRun(Exception):
     """What an `Ask` raises that only explains: nothing may be sent, so the decision says that the model would be asked."""
 
 
-async def ask_nobody(_system: str, _question: str, _schema: Mapping[str, Any]) -> str:
+async def never_ask(_system: str, _question: str, _schema: Mapping[str, Any]) -> str:
     """The `Ask` for explaining a decision without sending anything."""
-    raise NotAsked
+    raise DryRun
 
 
-class ModelRouter:
+class LlmRouter:
     __slots__ = ("_ask", "_default_tier", "_system")
 
-    def __init__(self, setting: Setting, ask: Ask) -> None:
+    def __init__(self, setting: RouterSettings, ask: Ask) -> None:
         self._ask = ask
         self._default_tier = setting.default_tier
         self._system = system(setting.tier_descriptions)
@@ -72,7 +72,7 @@ class ModelRouter:
         try:
             answer = await self._ask(self._system, question(facts), SCHEMA)
             return Decision(tier=read_answer(answer), by="llm", why=CHOSEN)
-        except NotAsked:
+        except DryRun:
             return Decision(tier=self._default_tier, by="default", why=NOT_ASKED)
         except (OctorouteError, UnusableAnswer) as error:
             return self._failed(error, error.code)
@@ -87,5 +87,5 @@ class ModelRouter:
         return Decision(tier=self._default_tier, by="default", why=FAILURES.get(code, FAILURES[UNEXPECTED]))
 
 
-def build(setting: Setting, ask: Ask) -> ModelRouter:
-    return ModelRouter(setting, ask)
+def build(setting: RouterSettings, ask: Ask) -> LlmRouter:
+    return LlmRouter(setting, ask)

@@ -9,7 +9,7 @@ import msgspec
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.request import Facts, Importance, Task
-from octoroute.routing.strategies.base import Ask, Setting
+from octoroute.routing.strategies.base import Ask, RouterSettings
 from octoroute.routing.task.classifier import infer_task
 
 _ANY_IMPORTANCE = frozenset(Importance)
@@ -17,7 +17,7 @@ _SMALL_TALK = frozenset({Task.CASUAL_CHAT})
 _WORK = frozenset(Task) - _SMALL_TALK
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class TierRule(msgspec.Struct, frozen=True, kw_only=True):
     """One row: `at_least` <= tokens < `below`. `word` is the short form of `why` for metric labels."""
 
     tier: Tier
@@ -30,7 +30,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 RULES = (
-    Rule(
+    TierRule(
         tier=Tier.FAST,
         why="small talk under 256 tokens",
         word="small_talk",
@@ -38,18 +38,18 @@ RULES = (
         below=256,
         importance=frozenset({Importance.LOW, Importance.NORMAL}),
     ),
-    Rule(
+    TierRule(
         tier=Tier.DEEP,
         why="high importance",
         word="high_importance",
         tasks=_WORK,
         importance=frozenset({Importance.HIGH}),
     ),
-    Rule(tier=Tier.DEEP, why="deep analysis", word="deep_analysis", tasks=frozenset({Task.DEEP_ANALYSIS})),
-    Rule(tier=Tier.DEEP, why="creative writing", word="creative_writing", tasks=frozenset({Task.CREATIVE_WRITING})),
-    Rule(tier=Tier.DEEP, why="code over 1024 tokens", word="code_long", tasks=frozenset({Task.CODE}), at_least=1025),
-    Rule(tier=Tier.BALANCED, why="code up to 1024 tokens", word="code_short", tasks=frozenset({Task.CODE})),
-    Rule(
+    TierRule(tier=Tier.DEEP, why="deep analysis", word="deep_analysis", tasks=frozenset({Task.DEEP_ANALYSIS})),
+    TierRule(tier=Tier.DEEP, why="creative writing", word="creative_writing", tasks=frozenset({Task.CREATIVE_WRITING})),
+    TierRule(tier=Tier.DEEP, why="code over 1024 tokens", word="code_long", tasks=frozenset({Task.CODE}), at_least=1025),
+    TierRule(tier=Tier.BALANCED, why="code up to 1024 tokens", word="code_short", tasks=frozenset({Task.CODE})),
+    TierRule(
         tier=Tier.BALANCED,
         why="question of 200 to 2047 tokens",
         word="question_medium",
@@ -57,7 +57,7 @@ RULES = (
         at_least=200,
         below=2048,
     ),
-    Rule(
+    TierRule(
         tier=Tier.BALANCED,
         why="summary of 200 to 2047 tokens",
         word="summary_medium",
@@ -97,13 +97,13 @@ def decide(facts: Facts) -> Decision | None:
 class RuleRouter:
     __slots__ = ("_default",)
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: RouterSettings) -> None:
         self._default = Decision(tier=setting.default_tier, by="default", why=NO_RULE)
 
     async def route(self, facts: Facts) -> Decision:
         return decide(facts) or self._default
 
 
-def build(setting: Setting, ask: Ask) -> RuleRouter:
+def build(setting: RouterSettings, ask: Ask) -> RuleRouter:
     del ask  # rules ask nobody
     return RuleRouter(setting)

@@ -7,60 +7,60 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.request import Facts
 from octoroute.errors import ConfigError
-from octoroute.routing.difficulty.answer_checks import Answer
+from octoroute.routing.difficulty.answer_checks import ModelAnswer
 from octoroute.routing.difficulty.model import Scorer
 from octoroute.routing.difficulty.subject import subject
-from octoroute.routing.training.datasets import Row
+from octoroute.routing.strategies.base import RouterSettings
+from octoroute.routing.strategies.rule import RuleRouter
+from octoroute.routing.training.datasets import DatasetRow
 
 __all__ = ["ALWAYS", "NAMES", "Progress", "scores_of"]
 
 Progress: TypeAlias = Callable[[str], None]
-Contestant: TypeAlias = Callable[[Sequence[Row], Scorer], list[float]]
+Contestant: TypeAlias = Callable[[Sequence[DatasetRow], Scorer], list[float]]
 
 _LEVEL = {Tier.FAST: 0.0, Tier.BALANCED: 0.5, Tier.DEEP: 1.0}
 _EVERY = 500
 
 
-def _learned(rows: Sequence[Row], scorer: Scorer) -> list[float]:
+def _learned(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
     return [scorer.difficulty(subject(row.prompt) or row.prompt) for row in rows]
 
 
-def _cascade(rows: Sequence[Row], scorer: Scorer) -> list[float]:
+def _cascade(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
     """Where the weak model's answer is given: what checks and score make of it; elsewhere the prompt alone."""
     return [
         scorer.difficulty(row.prompt)
         if row.weak_answer is None
-        else scorer.answer_difficulty(row.prompt, Answer(text=row.weak_answer))
+        else scorer.answer_difficulty(row.prompt, ModelAnswer(text=row.weak_answer))
         for row in rows
     ]
 
 
-def _length(rows: Sequence[Row], scorer: Scorer) -> list[float]:
+def _length(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
     del scorer
     return [float(len(row.prompt)) for row in rows]
 
 
-def _random(rows: Sequence[Row], scorer: Scorer) -> list[float]:
+def _random(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
     """All tied: the metrics break ties at random, on average, which is exactly what chance does."""
     del scorer
     return [0.0] * len(rows)
 
 
-def _oracle(rows: Sequence[Row], scorer: Scorer) -> list[float]:
+def _oracle(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
     del scorer
     return [row.gain for row in rows]
 
 
-def _rule(rows: Sequence[Row], scorer: Scorer) -> list[float]:
+def _rule(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
     del scorer
-    rule: Any = importlib.import_module("octoroute.routing.strategies.rule")
-    base: Any = importlib.import_module("octoroute.routing.strategies.base")
-    router = rule.RuleRouter(base.Setting())
+    router = RuleRouter(RouterSettings())
 
     async def walk() -> list[float]:
         return [_LEVEL[(await router.route(_facts(row))).tier] for row in rows]
@@ -68,7 +68,7 @@ def _rule(rows: Sequence[Row], scorer: Scorer) -> list[float]:
     return asyncio.run(walk())
 
 
-def _facts(row: Row) -> Facts:
+def _facts(row: DatasetRow) -> Facts:
     return Facts(text=row.prompt, tokens=len(row.prompt) // 4, messages=1)
 
 
@@ -85,7 +85,7 @@ ALWAYS = ("random", "length", "rule", "oracle")
 """Without them a number says nothing."""
 
 
-def scores_of(name: str, rows: Sequence[Row], scorer: Scorer, progress: Progress = lambda _: None) -> list[float]:
+def scores_of(name: str, rows: Sequence[DatasetRow], scorer: Scorer, progress: Progress = lambda _: None) -> list[float]:
     """`name`: one of `NAMES`, or `MODULE:FUNCTION`. ConfigError says what is wrong with it."""
     if name in _CONTESTANTS:
         progress(f"{name}: {len(rows)} questions")
@@ -99,7 +99,7 @@ def scores_of(name: str, rows: Sequence[Row], scorer: Scorer, progress: Progress
     return found
 
 
-def _called(name: str, function: Callable[[str], object], row: Row) -> float:
+def _called(name: str, function: Callable[[str], object], row: DatasetRow) -> float:
     """Their code may raise anything, and may answer with a tier or with a number."""
     try:
         value = function(row.prompt)

@@ -12,17 +12,17 @@ from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.features import features_hash, read
 from octoroute.routing.difficulty.thresholds import Thresholds, from_shares, percentiles
 
-__all__ = ["Line", "for_budget", "for_quality_loss", "line_for", "read_log", "shares_at"]
+__all__ = ["ScoreLine", "for_budget", "for_quality_loss", "line_for", "read_log", "shares_at"]
 
 
-class Line(msgspec.Struct, frozen=True):
+class ScoreLine(msgspec.Struct, frozen=True):
     """One request of the log."""
 
     score: float
     features_hash: str = ""
 
 
-class _Logged(msgspec.Struct, frozen=True):
+class _LogLine(msgspec.Struct, frozen=True):
     """A line of the gateway's own log, or of a file of scores; `event` tells the former."""
 
     score: float | None = None
@@ -38,14 +38,14 @@ def line_for(text: str, score: float) -> str:
 LEAST = 100
 
 
-def read_log(path: str | Path) -> list[Line]:
+def read_log(path: str | Path) -> list[ScoreLine]:
     """ConfigError names the line that cannot be read, or a log too short to take shares of."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read ({type(error).__name__})"]) from None
-    decoder = msgspec.json.Decoder(_Logged)
-    lines: list[Line] = []
+    decoder = msgspec.json.Decoder(_LogLine)
+    lines: list[ScoreLine] = []
     for number, raw in enumerate(text.splitlines(), 1):
         if not raw.strip():
             continue
@@ -58,7 +58,7 @@ def read_log(path: str | Path) -> list[Line]:
         if line.score is None or not 0.0 <= line.score <= 1.0:
             shown = "nothing" if line.score is None else f"{line.score:g}"
             raise ConfigError([f"{path}: line {number}: score must be between 0 and 1, not {shown}"])
-        lines.append(Line(line.score, line.features_hash))
+        lines.append(ScoreLine(line.score, line.features_hash))
     if len(lines) < LEAST:
         raise ConfigError([f"{path}: {len(lines)} requests; shares of fewer than {LEAST} mean nothing"])
     return lines

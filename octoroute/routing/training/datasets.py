@@ -14,12 +14,12 @@ import msgspec
 
 from octoroute.errors import ConfigError
 
-__all__ = ["FORMATS", "Row", "digest", "read_rows"]
+__all__ = ["FORMATS", "DatasetRow", "digest", "read_rows"]
 
 FORMATS = ("jsonl", "routellm", "routerbench", "routerarena")
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class DatasetRow(msgspec.Struct, frozen=True, kw_only=True):
     """One question. `strong` and `weak` are the two models' qualities, 0..1 or any scale; None: not labelled."""
 
     id: str
@@ -46,7 +46,7 @@ def digest(path: str | Path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def read_rows(path: str | Path, *, kind: str = "auto", strong: str | None = None, weak: str | None = None) -> list[Row]:
+def read_rows(path: str | Path, *, kind: str = "auto", strong: str | None = None, weak: str | None = None) -> list[DatasetRow]:
     """`kind`: one of `FORMATS`, or auto. `strong`, `weak`: the two models' columns, where a file holds more.
 
     ConfigError names the line and what is wrong with it.
@@ -114,7 +114,7 @@ def _objects(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
         yield line, found
 
 
-def _jsonl(path: Path, text: str, strong: str | None, weak: str | None) -> Iterator[Row]:
+def _jsonl(path: Path, text: str, strong: str | None, weak: str | None) -> Iterator[DatasetRow]:
     """`{id?, set?, group?, prompt, strong?, weak?, cost_strong?, cost_weak?, weak_answer?}`."""
     for line, found in _objects(path, text):
         prompt = found.get("prompt")
@@ -123,7 +123,7 @@ def _jsonl(path: Path, text: str, strong: str | None, weak: str | None) -> Itera
         answer = found.get("weak_answer")
         names = {"strong": strong or "strong", "weak": weak or "weak", "cost_strong": "cost_strong", "cost_weak": "cost_weak"}
         numbers = {field: _number(path, line, name, found.get(name)) for field, name in names.items()}
-        yield Row(
+        yield DatasetRow(
             id=str(found.get("id", line)),
             prompt=prompt,
             set=str(found.get("set") or "data"),
@@ -149,7 +149,7 @@ def _pick(path: Path, names: Iterable[str], wanted: str | None, default: str, ro
     return chosen
 
 
-def _routellm(path: Path, text: str, strong: str | None, weak: str | None) -> Iterator[Row]:
+def _routellm(path: Path, text: str, strong: str | None, weak: str | None) -> Iterator[DatasetRow]:
     """MMLU: csv with `prompt` and a True/False column per model. GSM8K: the same, and the answers in `<model>_response` columns."""
     if path.suffix == ".csv":
         columns, found = _table(text)
@@ -166,7 +166,7 @@ def _routellm(path: Path, text: str, strong: str | None, weak: str | None) -> It
             raise _wrong(path, f"line {line}: needs a `prompt`")
         answer = found.get(w + "_response")
         name = str(found.get("domain") or found.get("group") or path.stem)
-        yield Row(
+        yield DatasetRow(
             id=f"{path.stem}-{line}",
             prompt=prompt,
             set=path.parent.name or path.stem,
@@ -177,14 +177,14 @@ def _routellm(path: Path, text: str, strong: str | None, weak: str | None) -> It
         )
 
 
-def _routerbench(path: Path, text: str, strong: str | None, weak: str | None) -> Iterator[Row]:
+def _routerbench(path: Path, text: str, strong: str | None, weak: str | None) -> Iterator[DatasetRow]:
     """csv: `sample_id, prompt, eval_name`, a score column per model, `<model>|total_cost`, `<model>|model_response`."""
     columns, found = _table(text)
     models = [name for name in columns if name + "|total_cost" in columns]
     s = _pick(path, models, strong, "gpt-4-1106-preview", "strong")
     w = _pick(path, models, weak, "mistralai/mixtral-8x7b-chat", "weak")
     for line, row in enumerate(found, 2):
-        yield Row(
+        yield DatasetRow(
             id=row.get("sample_id") or str(line),
             prompt=row.get("prompt") or "",
             set="routerbench",
@@ -197,7 +197,7 @@ def _routerbench(path: Path, text: str, strong: str | None, weak: str | None) ->
         )
 
 
-def _routerarena(path: Path, text: str, strong: str | None, weak: str | None) -> Iterator[Row]:
+def _routerarena(path: Path, text: str, strong: str | None, weak: str | None) -> Iterator[DatasetRow]:
     """A list, or lines, of `{"global index", prompt, prediction, cost, accuracy}`; one entry per model and question."""
     if text.lstrip().startswith("["):
         try:
@@ -224,7 +224,7 @@ def _routerarena(path: Path, text: str, strong: str | None, weak: str | None) ->
             raise _wrong(path, f"entry {line}: needs a `prompt`")
         models_of: dict[str, dict[str, Any]] = place["models"]
         best, cheap = models_of.get(strong or "", {}), models_of.get(weak or "", {})
-        yield Row(
+        yield DatasetRow(
             id=key,
             prompt=place["prompt"],
             set="routerarena",

@@ -7,10 +7,10 @@ from math import fsum
 
 import msgspec
 
-from octoroute.routing.training.datasets import Row
+from octoroute.routing.training.datasets import DatasetRow
 from octoroute.routing.training.metrics import Interval, Point, aiq, apgr, apgr_routellm, bootstrap, cpt, curve, interval
 
-__all__ = ["MACRO", "Cell", "Report", "Table", "evaluate"]
+__all__ = ["MACRO", "Cell", "EvaluationReport", "ResultTable", "evaluate"]
 
 MACRO = "macro mean"
 BASELINE = "length"
@@ -32,15 +32,15 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     aiq: float
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class ResultTable(msgspec.Struct, frozen=True, kw_only=True):
     questions: int
     weak: float
     strong: float
     routers: dict[str, Cell]
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    sets: dict[str, Table]
+class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
+    sets: dict[str, ResultTable]
     macro: dict[str, Cell]
     groups: dict[str, dict[str, float]]
     """`set/group` → router → APGR, for groups of at least `LEAST` questions with a gap."""
@@ -52,13 +52,13 @@ LEAST = 20
 
 
 def evaluate(
-    rows: Sequence[Row],
+    rows: Sequence[DatasetRow],
     scores: Mapping[str, Sequence[float]],
     *,
     seed: int = 0,
     times: int = 1000,
     progress: Callable[[str], None] = lambda _: None,
-) -> Report:
+) -> EvaluationReport:
     """`rows` are labelled; `scores` are per router, in their order."""
     sets: dict[str, list[int]] = {}
     groups: dict[str, list[int]] = {}
@@ -67,14 +67,14 @@ def evaluate(
         if row.group:
             groups.setdefault(f"{row.set}/{row.group}", []).append(i)
     used = max(100, min(times, _WORK // max(1, *map(len, sets.values()))))
-    tables: dict[str, Table] = {}
+    tables: dict[str, ResultTable] = {}
     samples: dict[str, dict[str, list[float]]] = {}
     for name, held in sets.items():
         progress(f"{name}: {len(held)} questions, {used} resamples")
         tables[name], samples[name] = _table(
             [rows[i] for i in held], {r: [s[i] for i in held] for r, s in scores.items()}, used, seed
         )
-    return Report(
+    return EvaluationReport(
         sets=tables,
         macro=_macro(tables, samples) if len(tables) > 1 else {},
         groups={
@@ -87,7 +87,7 @@ def evaluate(
     )
 
 
-def points_of(rows: Sequence[Row], scores: Sequence[float]) -> list[Point]:
+def points_of(rows: Sequence[DatasetRow], scores: Sequence[float]) -> list[Point]:
     strong, weak = [row.strong or 0.0 for row in rows], [row.weak or 0.0 for row in rows]
     priced = all(row.cost_strong is not None and row.cost_weak is not None for row in rows)
     costs = [(row.cost_strong or 0.0, row.cost_weak or 0.0) for row in rows] if priced else None
@@ -95,8 +95,8 @@ def points_of(rows: Sequence[Row], scores: Sequence[float]) -> list[Point]:
 
 
 def _table(
-    rows: Sequence[Row], scores: Mapping[str, Sequence[float]], times: int, seed: int
-) -> tuple[Table, dict[str, list[float]]]:
+    rows: Sequence[DatasetRow], scores: Mapping[str, Sequence[float]], times: int, seed: int
+) -> tuple[ResultTable, dict[str, list[float]]]:
     gains = [row.gain for row in rows]
     sampled = bootstrap(scores, gains, times=times, seed=seed)
     strong, weak = [row.strong or 0.0 for row in rows], [row.weak or 0.0 for row in rows]
@@ -114,7 +114,7 @@ def _table(
             aiq=aiq(points),
         )
     n = len(rows)
-    return Table(questions=n, weak=fsum(weak) / n, strong=fsum(strong) / n, routers=cells), sampled
+    return ResultTable(questions=n, weak=fsum(weak) / n, strong=fsum(strong) / n, routers=cells), sampled
 
 
 def _difference(a: Sequence[float], b: Sequence[float] | None) -> Interval:
@@ -123,7 +123,7 @@ def _difference(a: Sequence[float], b: Sequence[float] | None) -> Interval:
     return interval([x - y for x, y in zip(a, b, strict=True)])
 
 
-def _macro(tables: Mapping[str, Table], samples: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, Cell]:
+def _macro(tables: Mapping[str, ResultTable], samples: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, Cell]:
     """Each set counts the same; sets without a gap are left out."""
     kept = [name for name, table in tables.items() if table.strong > table.weak]
     if not kept:

@@ -14,13 +14,13 @@ import msgspec
 
 from octoroute.domain.version import __version__
 from octoroute.errors import ConfigError
-from octoroute.routing.difficulty.answer_checks import Answer
+from octoroute.routing.difficulty.answer_checks import ModelAnswer
 from octoroute.routing.difficulty.answer_features import read_answer
-from octoroute.routing.difficulty.features import Reading, read
+from octoroute.routing.difficulty.features import PromptFeatures, read
 from octoroute.routing.difficulty.model import FORMAT, AnswerHead, Head, Model, Provenance, Scorer, save
 from octoroute.routing.difficulty.subject import subject
 from octoroute.routing.difficulty.thresholds import percentiles
-from octoroute.routing.training.datasets import Row, digest, read_rows
+from octoroute.routing.training.datasets import DatasetRow, digest, read_rows
 from octoroute.routing.training.generic import Generic, generic
 from octoroute.routing.training.heads import Example, fit_answer, fit_head, names_in
 from octoroute.routing.training.linear import mean
@@ -34,7 +34,7 @@ _BROKEN = (30, 0.15)
 """A group of so many questions on which the strong model is right less often than this was mis-scored: guessing does better."""
 
 
-def broken_groups(rows: Sequence[Row]) -> set[tuple[str, str]]:
+def broken_groups(rows: Sequence[DatasetRow]) -> set[tuple[str, str]]:
     groups: dict[tuple[str, str], list[float]] = {}
     for row in rows:
         if row.strong is not None:
@@ -43,7 +43,7 @@ def broken_groups(rows: Sequence[Row]) -> set[tuple[str, str]]:
     return {group for group, strong in groups.items() if len(strong) >= least and mean(strong) < rate}
 
 
-def fit_model(rows: Sequence[Row], prompts: Sequence[Generic], provenance: Provenance) -> Model:
+def fit_model(rows: Sequence[DatasetRow], prompts: Sequence[Generic], provenance: Provenance) -> Model:
     """Each head learns from what its gate lets through.
 
     `choices` and `story` learn what the strong model gains, `quiz` and `general` where the weak one is wrong.
@@ -63,7 +63,7 @@ def fit_model(rows: Sequence[Row], prompts: Sequence[Generic], provenance: Prove
     return msgspec.structs.replace(model, percentiles=percentiles([scorer.difficulty(prompt.prompt) for prompt in prompts]))
 
 
-def _general(open_ended: Sequence[tuple[Generic, Reading]]) -> Head:
+def _general(open_ended: Sequence[tuple[Generic, PromptFeatures]]) -> Head:
     """From our own prompts alone: what examination questions say of open requests does not carry over (leave-one-benchmark-out)."""
     examples = [
         Example(reading=reading, target=prompt.weak_wrong, label=prompt.weak_wrong, source="generic", block=str(prompt.template))
@@ -72,7 +72,7 @@ def _general(open_ended: Sequence[tuple[Generic, Reading]]) -> Head:
     return fit_head(examples, GENERAL_RECIPE)
 
 
-def _quiz(kept: Sequence[tuple[Row, Reading]], open_ended: Sequence[tuple[Generic, Reading]]) -> Head:
+def _quiz(kept: Sequence[tuple[DatasetRow, PromptFeatures]], open_ended: Sequence[tuple[Generic, PromptFeatures]]) -> Head:
     """Where the weak model is wrong, not what this strong one gains: only the former holds for other models and other wording."""
     examples = [
         Example(
@@ -93,24 +93,29 @@ def _quiz(kept: Sequence[tuple[Row, Reading]], open_ended: Sequence[tuple[Generi
     return fit_head(examples, QUIZ_RECIPE)
 
 
-def _wrong(row: Row) -> float:
+def _wrong(row: DatasetRow) -> float:
     return min(1.0, max(0.0, 1.0 - (row.weak or 0.0)))
 
 
-def _answers(kept: Sequence[tuple[Row, Reading]], names: frozenset[str]) -> AnswerHead | None:
+def _answers(kept: Sequence[tuple[DatasetRow, PromptFeatures]], names: frozenset[str]) -> AnswerHead | None:
     """From the word problems that came with the weak model's answers; None below `LEAST_ANSWERS`."""
     held = [(row, reading) for row, reading in kept if row.weak_answer is not None and reading.story >= 0.5]
     if len(held) < LEAST_ANSWERS:
         return None
     examples = [Example(reading=r, target=row.gain, label=_wrong(row), source=row.set, block=row.id) for row, r in held]
-    answers = [read_answer(row.prompt, Answer(text=row.weak_answer or "")) for row, _ in held]
+    answers = [read_answer(row.prompt, ModelAnswer(text=row.weak_answer or "")) for row, _ in held]
     return fit_answer(examples, answers, STORY_RECIPE, names)
 
 
 LEAST_ANSWERS = 100
 
 
-def _expert(kept: Sequence[tuple[Row, Reading]], names: frozenset[str], recipe: Recipe, gate: Callable[[Reading], float]) -> Head:
+def _expert(
+    kept: Sequence[tuple[DatasetRow, PromptFeatures]],
+    names: frozenset[str],
+    recipe: Recipe,
+    gate: Callable[[PromptFeatures], float],
+) -> Head:
     examples: list[Example] = []
     for row, reading in kept:
         share = gate(reading)

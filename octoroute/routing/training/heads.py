@@ -11,12 +11,12 @@ from zlib import crc32
 import msgspec
 
 from octoroute.routing.difficulty.answer_features import ANSWER_NAMES, SIGNS
-from octoroute.routing.difficulty.features import NAMES, Reading
+from octoroute.routing.difficulty.features import NAMES, PromptFeatures
 from octoroute.routing.difficulty.model import AnswerHead, Head
 from octoroute.routing.training.linear import constrained_ridge, logistic, mean, sparse_ridge, standardise
 from octoroute.routing.training.recipe import Recipe
 
-__all__ = ["Example", "Raw", "deviation", "fit_answer", "fit_head", "fit_raw", "names_in"]
+__all__ = ["Example", "RawHead", "deviation", "fit_answer", "fit_head", "fit_raw", "names_in"]
 
 _PLACE = {name: i for i, name in enumerate(NAMES)}
 
@@ -24,7 +24,7 @@ _PLACE = {name: i for i, name in enumerate(NAMES)}
 class Example(msgspec.Struct, frozen=True, kw_only=True):
     """`target`: what the weights are fitted to. `label`: 0..1, the chance that the cheap model was wrong; what is calibrated."""
 
-    reading: Reading
+    reading: PromptFeatures
     target: float
     label: float
     source: str
@@ -127,7 +127,7 @@ def fit_head(examples: Sequence[Example], recipe: Recipe, names: frozenset[str] 
 FOLDS = 5
 
 
-class Raw(msgspec.Struct, frozen=True):
+class RawHead(msgspec.Struct, frozen=True):
     """Weights before calibration."""
 
     features: dict[str, float]
@@ -137,7 +137,7 @@ class Raw(msgspec.Struct, frozen=True):
     usual: float
     """What the words say on average."""
 
-    def say(self, reading: Reading) -> float:
+    def say(self, reading: PromptFeatures) -> float:
         total = worded = 0.0
         for name, weight in self.features.items():
             total += weight * (reading.values[_PLACE[name]] - self.centers[name])
@@ -147,7 +147,7 @@ class Raw(msgspec.Struct, frozen=True):
         return total - self.usual + worded / (len(reading.words) + 8.0) ** self.exponent
 
 
-def fit_raw(examples: Sequence[Example], recipe: Recipe, names: frozenset[str]) -> Raw:
+def fit_raw(examples: Sequence[Example], recipe: Recipe, names: frozenset[str]) -> RawHead:
     targets = _centred(examples)
     weights = [example.weight for example in examples]
     places = [_PLACE[name] for name in recipe.signs]
@@ -166,7 +166,7 @@ def fit_raw(examples: Sequence[Example], recipe: Recipe, names: frozenset[str]) 
         words = {word: weight * scale for word, weight in words.items()}
         usual = mean(worded) * scale
     used = {name: j for j, name in enumerate(recipe.signs) if found[j] and columns.deviations[j]}
-    return Raw(
+    return RawHead(
         {name: found[j] / columns.deviations[j] for name, j in used.items()},
         {name: columns.means[j] for name, j in used.items()},
         words,

@@ -16,7 +16,7 @@ from octoroute.domain.endpoint import CHAT_TIERS, Tier
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.thresholds import Thresholds
 
-__all__ = ["FREE", "Estimate", "Line", "Policy", "Report", "compare", "read_decisions"]
+__all__ = ["FREE", "DecisionLine", "Estimate", "ReplayPolicy", "ReplayReport", "compare", "read_decisions"]
 
 LEAST = 100
 """Decisions; fewer say nothing."""
@@ -29,7 +29,7 @@ FREE = frozenset({"the learned score", "drawn by lot, to learn from it"})
 """The `why` of decisions that thresholds make. The others (sticky, insisted on) are what they are under any policy."""
 
 
-class Line(msgspec.Struct, frozen=True):
+class DecisionLine(msgspec.Struct, frozen=True):
     """One decision, as the gateway's log and the shadow's file have it."""
 
     score: float
@@ -54,7 +54,7 @@ class _Raw(msgspec.Struct):
     cost_usd: float | None = None
 
 
-class Policy(msgspec.Struct, frozen=True):
+class ReplayPolicy(msgspec.Struct, frozen=True):
     """Thresholds over the score, and a share that is drawn by lot among `tiers`."""
 
     thresholds: Thresholds
@@ -79,7 +79,7 @@ class Estimate(msgspec.Struct, frozen=True):
     """The middle 95 % of the resamples."""
 
 
-class Report(msgspec.Struct, frozen=True):
+class ReplayReport(msgspec.Struct, frozen=True):
     """Of one outcome: `quality` or `cost_usd` a decision."""
 
     outcome: str
@@ -94,14 +94,14 @@ class Report(msgspec.Struct, frozen=True):
     """Doubly robust less today, over the same resamples."""
 
 
-def read_decisions(path: str | Path) -> list[Line]:
+def read_decisions(path: str | Path) -> list[DecisionLine]:
     """Lines without a score are no such decisions and are passed over. ConfigError names the line that cannot be used."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read ({type(error).__name__})"]) from None
     decoder = msgspec.json.Decoder(_Raw)
-    lines: list[Line] = []
+    lines: list[DecisionLine] = []
     for number, raw in enumerate(text.splitlines(), 1):
         if not raw.strip():
             continue
@@ -117,7 +117,7 @@ def read_decisions(path: str | Path) -> list[Line]:
     return lines
 
 
-def _checked(read: _Raw, score: float, tier: Tier, where: str) -> Line:
+def _checked(read: _Raw, score: float, tier: Tier, where: str) -> DecisionLine:
     if read.propensity is None:
         problem = "has no propensity, so nobody can tell how this decision would have gone otherwise"
         raise ConfigError([f"{where}: {problem}; use a log of strategy learned with routing.learned.explore above 0"])
@@ -125,17 +125,17 @@ def _checked(read: _Raw, score: float, tier: Tier, where: str) -> Line:
         raise ConfigError([f"{where}: propensity must be above 0 and at most 1, not {read.propensity:g}"])
     if read.reward is not None and not 0.0 <= read.reward <= 1.0:
         raise ConfigError([f"{where}: reward must be between 0 and 1, not {read.reward:g}"])
-    return Line(score, tier, read.propensity, read.why, read.reward, read.cost_usd)
+    return DecisionLine(score, tier, read.propensity, read.why, read.reward, read.cost_usd)
 
 
-def compare(lines: Sequence[Line], policy: Policy, seed: int = 0) -> list[Report]:
+def compare(lines: Sequence[DecisionLine], policy: ReplayPolicy, seed: int = 0) -> list[ReplayReport]:
     """One report for each outcome that the log has. ConfigError: the log cannot tell."""
     _check_support(lines, policy)
-    outcomes: Mapping[str, Callable[[Line], float | None]] = {
+    outcomes: Mapping[str, Callable[[DecisionLine], float | None]] = {
         "quality": lambda line: line.reward,
         "cost_usd": lambda line: line.cost_usd,
     }
-    reports: list[Report] = []
+    reports: list[ReplayReport] = []
     for name, outcome in outcomes.items():
         told = [(line, value) for line in lines if (value := outcome(line)) is not None]
         if len(told) >= LEAST:
@@ -145,7 +145,7 @@ def compare(lines: Sequence[Line], policy: Policy, seed: int = 0) -> list[Report
     return reports
 
 
-def _check_support(lines: Sequence[Line], policy: Policy) -> None:
+def _check_support(lines: Sequence[DecisionLine], policy: ReplayPolicy) -> None:
     """Where today's policy is certain and the other one is not of its mind, nothing was ever seen."""
     blind = sum(line.free and line.propensity >= _CERTAIN and policy.chance(line.score, line.tier) < _CERTAIN for line in lines)
     if blind:
@@ -155,11 +155,13 @@ def _check_support(lines: Sequence[Line], policy: Policy) -> None:
         raise ConfigError([f"{problem} was never seen; log with routing.learned.explore above 0 (0.02 is a start)"])
 
 
-def weights_of(lines: Sequence[Line], policy: Policy) -> list[float]:
+def weights_of(lines: Sequence[DecisionLine], policy: ReplayPolicy) -> list[float]:
     return [policy.chance(line.score, line.tier) / line.propensity if line.free else 1.0 for line in lines]
 
 
-def _report(name: str, lines: Sequence[Line], values: Sequence[float], policy: Policy, random: Random) -> Report:
+def _report(
+    name: str, lines: Sequence[DecisionLine], values: Sequence[float], policy: ReplayPolicy, random: Random
+) -> ReplayReport:
     weights = weights_of(lines, policy)
     robust = _doubly_robust(lines, values, weights, policy)
     rows = [(w, w * value, value, dr) for w, value, dr in zip(weights, values, robust, strict=True)]
@@ -173,7 +175,7 @@ def _report(name: str, lines: Sequence[Line], values: Sequence[float], policy: P
     total = sum(weights)
     square = sum(weight * weight for weight in weights)
     today, ips, snips, doubly, difference = (estimate(at) for at in range(5))
-    return Report(name, len(lines), total * total / square if square else 0.0, today, ips, snips, doubly, difference)
+    return ReplayReport(name, len(lines), total * total / square if square else 0.0, today, ips, snips, doubly, difference)
 
 
 def _means(rows: Sequence[tuple[float, float, float, float]]) -> tuple[float, float, float, float, float]:
@@ -188,7 +190,9 @@ def _means(rows: Sequence[tuple[float, float, float, float]]) -> tuple[float, fl
     return plain / n, weighted / n, weighted / weight if weight else 0.0, robust / n, (robust - plain) / n
 
 
-def _doubly_robust(lines: Sequence[Line], values: Sequence[float], weights: Sequence[float], policy: Policy) -> list[float]:
+def _doubly_robust(
+    lines: Sequence[DecisionLine], values: Sequence[float], weights: Sequence[float], policy: ReplayPolicy
+) -> list[float]:
     """Of each decision: what the model expects under the policy, put right by what was seen."""
     edges = _edges([line.score for line in lines if line.free])
     halves = [_Table(lines[other::2], values[other::2], edges) for other in (1, 0)]
@@ -211,7 +215,7 @@ def _edges(scores: Sequence[float]) -> list[float]:
 class _Table:
     """Mean outcomes by tier and score, each drawn towards its tier's mean, and that towards the whole's."""
 
-    def __init__(self, lines: Sequence[Line], values: Sequence[float], edges: Sequence[float]) -> None:
+    def __init__(self, lines: Sequence[DecisionLine], values: Sequence[float], edges: Sequence[float]) -> None:
         self._edges = edges
         self._whole = sum(values) / len(values) if values else 0.0
         self._sums: dict[tuple[Tier, int], tuple[float, int]] = {}

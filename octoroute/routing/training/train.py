@@ -7,17 +7,17 @@ from zlib import crc32
 
 import msgspec
 
-from octoroute.routing.difficulty.features import Reading, read
+from octoroute.routing.difficulty.features import PromptFeatures, read
 from octoroute.routing.difficulty.model import Head, Model, Provenance, Scorer, sigmoid
 from octoroute.routing.difficulty.subject import subject
 from octoroute.routing.difficulty.thresholds import percentiles
-from octoroute.routing.training.datasets import Row
-from octoroute.routing.training.heads import Example, Raw, deviation, fit_raw, names_in
+from octoroute.routing.training.datasets import DatasetRow
+from octoroute.routing.training.heads import Example, RawHead, deviation, fit_raw, names_in
 from octoroute.routing.training.linear import logistic, mean
 from octoroute.routing.training.metrics import Interval, apgr, bootstrap, interval
 from octoroute.routing.training.recipe import CHOICES_RECIPE, GENERAL_RECIPE, QUIZ_RECIPE, STORY_RECIPE, Recipe
 
-__all__ = ["ENOUGH", "LEAST", "SURE", "Training", "train"]
+__all__ = ["ENOUGH", "LEAST", "SURE", "TrainingResult", "train"]
 
 LEAST, ENOUGH = 200, 500
 """Labels below which local training hurts, and above which it clearly pays."""
@@ -31,7 +31,7 @@ SURE = 0.95
 """Share of resamples in which the trained artefact must beat the prior."""
 
 
-class Training(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingResult(msgspec.Struct, frozen=True, kw_only=True):
     model: Model | None
     """None: not better than the prior; the prior stays."""
     labels: int
@@ -47,7 +47,9 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     recipe: str
 
 
-def train(rows: Sequence[Row], prior: Scorer, provenance: Provenance, *, seed: int = 0, force: bool = False) -> Training:
+def train(
+    rows: Sequence[DatasetRow], prior: Scorer, provenance: Provenance, *, seed: int = 0, force: bool = False
+) -> TrainingResult:
     """`rows` are labelled and at least `LEAST`. `force`: keep the result whatever the comparison says."""
     readings = [read(subject(row.prompt) or row.prompt) for row in rows]
     name, recipe = _recipe(readings)
@@ -67,7 +69,7 @@ def train(rows: Sequence[Row], prior: Scorer, provenance: Provenance, *, seed: i
     sure = mean([1.0 if difference > 0 else 0.0 for difference in differences])
     blend = _best(before, own, gains, range(len(rows)))
     keep = force or (sure >= SURE and blend > 0.0)
-    return Training(
+    return TrainingResult(
         model=_model(prior.model, fit_raw(examples, recipe, names), examples, before, blend or 0.15, own, provenance)
         if keep
         else None,
@@ -81,11 +83,11 @@ def train(rows: Sequence[Row], prior: Scorer, provenance: Provenance, *, seed: i
     )
 
 
-def _wrong(row: Row) -> float:
+def _wrong(row: DatasetRow) -> float:
     return min(1.0, max(0.0, 1.0 - (row.weak or 0.0)))
 
 
-def _recipe(readings: Sequence[Reading]) -> tuple[str, Recipe]:
+def _recipe(readings: Sequence[PromptFeatures]) -> tuple[str, Recipe]:
     """The directions that fit what most questions look like; their words count for more than in the shipped artefact."""
     n = len(readings)
     shapes = {
@@ -134,7 +136,7 @@ def _best(before: Sequence[float], own: Sequence[float], gains: Sequence[float],
 
 def _model(
     prior: Model,
-    raw: Raw,
+    raw: RawHead,
     examples: Sequence[Example],
     before: Sequence[float],
     blend: float,

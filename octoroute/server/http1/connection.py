@@ -18,7 +18,7 @@ from octoroute.dialects.response.errors import openai_envelope
 from octoroute.errors import BadRequest, ClientError, HeadersTooLarge, TooLate
 from octoroute.server.downstream import EXTENSION, Scope
 from octoroute.server.guard import MAX_HEADER_BYTES
-from octoroute.server.http1.exchange import Application, Exchange, head_of
+from octoroute.server.http1.exchange import Application, ServerExchange, head_of
 
 HEAD_S = 30
 """From a request's first byte to the end of its headers."""
@@ -33,14 +33,14 @@ LINGER_S = 2.0
 _MAX_HEAD_BYTES = 2 * MAX_HEADER_BYTES
 
 
-class Settings(Protocol):
+class ServerConfig(Protocol):
     """What of uvicorn's configuration is used here."""
 
     @property
     def loaded_app(self) -> Any: ...
 
 
-class Census(Protocol):
+class ServerState(Protocol):
     """What uvicorn's server knows of us all."""
 
     total_requests: int
@@ -60,7 +60,7 @@ _ROUTE_BYTES = 64
 _route = lru_cache(256)(_target)
 
 
-class Connection(asyncio.Protocol):
+class ServerConnection(asyncio.Protocol):
     __slots__ = (
         "_app",
         "_census",
@@ -88,8 +88,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        config: Settings,
-        server_state: Census,
+        config: ServerConfig,
+        server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
@@ -109,9 +109,9 @@ class Connection(asyncio.Protocol):
         """Of a head, or of what stands around a body's chunks: nothing came of them yet, so nobody has measured them."""
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._receiving: Exchange | None = None
-        self._current: Exchange | None = None
-        self._queue: deque[tuple[Exchange, Scope]] = deque()
+        self._receiving: ServerExchange | None = None
+        self._current: ServerExchange | None = None
+        self._queue: deque[tuple[ServerExchange, Scope]] = deque()
 
         self.is_read = True
         self.paused = False
@@ -219,7 +219,7 @@ class Connection(asyncio.Protocol):
             self._declined = self._without_offer(method, version)
             return
         path, raw_path, query = (_route if len(self._url) <= _ROUTE_BYTES else _target)(self._url)
-        self._receiving = exchange = Exchange(
+        self._receiving = exchange = ServerExchange(
             self,
             self._headers,
             mute=method == "HEAD",
@@ -255,22 +255,22 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         self._waited_s = self._unfinished_bytes = 0
         if self._receiving is not None and not self._receiving.complete:
-            self._receiving.hear(body)
+            self._receiving.feed_body(body)
 
     def on_message_complete(self) -> None:
         if self._receiving is not None:
-            self._receiving.heard_all()
+            self._receiving.body_complete()
             self._receiving = None
 
     # the exchanges
 
-    def _start(self, exchange: Exchange, scope: Scope) -> None:
+    def _start(self, exchange: ServerExchange, scope: Scope) -> None:
         self._current = exchange
         tasks = self._census.tasks
         exchange.task = task = self.loop.create_task(exchange.run(self._app, scope, tasks))
         tasks.add(task)
 
-    def answered(self, exchange: Exchange) -> None:
+    def answered(self, exchange: ServerExchange) -> None:
         del exchange
         self._census.total_requests += 1
         self._current = None

@@ -43,7 +43,7 @@ def head_of(status: int, fields: Iterable[tuple[str, str]]) -> bytes:
     return line + "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n"
 
 
-class Connection(Protocol):
+class ExchangeConnection(Protocol):
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
     is_read: bool
@@ -52,11 +52,11 @@ class Connection(Protocol):
 
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...
-    def answered(self, exchange: Exchange) -> None: ...
+    def answered(self, exchange: ServerExchange) -> None: ...
     async def drain(self) -> None: ...
 
 
-class Exchange:
+class ServerExchange:
     __slots__ = (
         "_chunked",
         "_connection",
@@ -81,7 +81,7 @@ class Exchange:
     )
 
     def __init__(
-        self, connection: Connection, headers: list[tuple[bytes, bytes]], *, mute: bool, keep_alive: bool, old: bool
+        self, connection: ExchangeConnection, headers: list[tuple[bytes, bytes]], *, mute: bool, keep_alive: bool, old: bool
     ) -> None:
         """`mute`: the answer has no body whatever it says (HEAD). `old`: HTTP/1.0, which knows no chunks."""
         self._connection = connection
@@ -146,17 +146,17 @@ class Exchange:
             self.gone = True
             self.task.cancel()
 
-    def watch(self) -> None:
+    def watch_disconnect(self) -> None:
         self._watched = True
         if not self._connection.is_read:
             self._connection.resume_reading()  # a connection that is not read does not tell that it has ended
 
-    def unwatch(self) -> None:
+    def unwatch_disconnect(self) -> None:
         self._watched = False
 
     # the question
 
-    def hear(self, data: bytes) -> None:
+    def feed_body(self, data: bytes) -> None:
         self._pieces.append(data)
         self._held += len(data)
         if self._held > HELD_BYTES:
@@ -164,7 +164,7 @@ class Exchange:
         if self._news is not None:
             self._news.set()
 
-    def heard_all(self) -> None:
+    def body_complete(self) -> None:
         self.more_body = False
         if self._news is not None:
             self._news.set()
@@ -177,7 +177,7 @@ class Exchange:
         self._is_taken = not self.more_body
         return body
 
-    def question(self) -> bytes | None:
+    def body(self) -> bytes | None:
         if self.disconnected:
             raise ClientGone
         return None if self.more_body or self._is_taken else self._take()
@@ -212,7 +212,7 @@ class Exchange:
             self._connection.loop.call_soon(self._flush)
         elif kind == "http.response.body" and self.started and not self.complete:
             if message.get("more_body", False):
-                self.say(message.get("body", b""))
+                self.write(message.get("body", b""))
             else:
                 self.end(message.get("body", b""))
         else:
@@ -254,7 +254,7 @@ class Exchange:
         self._head = head_of(status, said)
         self.started = True
 
-    def say(self, piece: bytes) -> bool:
+    def write(self, piece: bytes) -> bool:
         if piece and not self._mute:
             if self._chunked:
                 piece = b"%x\r\n%b\r\n" % (len(piece), piece)

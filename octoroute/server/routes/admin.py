@@ -13,39 +13,39 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from octoroute.balancing.admin_state import Switches
-from octoroute.balancing.health import Health
+from octoroute.balancing.admin_state import AdminState
+from octoroute.balancing.health import HealthRegistry
 from octoroute.config.masking import shown
 from octoroute.config.schema import Config
 from octoroute.domain.endpoint import Endpoint
 from octoroute.errors import BadRequest, ConfigError, UnknownModel, WrongMediaType
-from octoroute.gateway.endpoint_check import Trial, Tried
+from octoroute.gateway.endpoint_check import EndpointCheck, Trial
 from octoroute.gateway.gateway import Gateway
-from octoroute.runtime.reload import Changed, Changes
-from octoroute.server.guard import Keys, new_id, read_body
-from octoroute.server.routes.json_response import json_reply
-from octoroute.server.routes.provider_status import able, by_provider, of_endpoint, of_provider
+from octoroute.runtime.reload import Reloader, ReloadResult
+from octoroute.server.guard import ApiKeys, new_id, read_body
+from octoroute.server.routes.json_response import json_response
+from octoroute.server.routes.provider_status import any_available, endpoint_details, group_by_provider, provider_status
 from octoroute.telemetry.stats import Statistics
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 
 
-class Rooms(Protocol):
+class AdminContext(Protocol):
     gateway: Gateway
-    keys: Keys
+    keys: ApiKeys
     statistics: Statistics
-    switches: Switches
-    changes: Changes
+    admin_state: AdminState
+    reloader: Reloader
     wall: Callable[[], float]
 
     @property
     def config(self) -> Config: ...
 
 
-class Admin:
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
-        self._trial = Trial(rooms.gateway, new_id)
+class AdminRoutes:
+    def __init__(self, app: AdminContext) -> None:
+        self._app = app
+        self._trial = Trial(app.gateway, new_id)
 
     def routes(self) -> list[Route]:
         table: tuple[tuple[str, str, Callable[[Request], Awaitable[Response]]], ...] = (
@@ -65,7 +65,7 @@ class Admin:
 
     def _guarded(self, view: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
         async def checked(request: Request) -> Response:
-            self._rooms.keys.check_admin(request.headers)
+            self._app.keys.check_admin(request.headers)
             return await view(request)
 
         return checked
@@ -73,26 +73,26 @@ class Admin:
     # how they are
 
     async def providers(self, request: Request) -> Response:
-        told = {name: self._provider(name) for name in by_provider(self._endpoints())}
+        told = {name: self._provider(name) for name in group_by_provider(self._endpoints())}
         body = {
-            "status": "healthy" if able(self._endpoints(), self._health()) else "unhealthy",
-            "timestamp": self._rooms.wall(),
-            "client_api_key_validation": "enabled" if self._rooms.config.auth.keys else "disabled",
+            "status": "healthy" if any_available(self._endpoints(), self._health()) else "unhealthy",
+            "timestamp": self._app.wall(),
+            "client_api_key_validation": "enabled" if self._app.config.auth.keys else "disabled",
             "providers": told,
         }
-        return json_reply(body, request)
+        return json_response(body, request)
 
     def _provider(self, name: str) -> dict[str, Any]:
-        endpoints = by_provider(self._endpoints())[name]
+        endpoints = group_by_provider(self._endpoints())[name]
         return {
-            **of_provider(endpoints, self._health()),
-            "enabled": self._rooms.switches.provider_is_on(name),
+            **provider_status(endpoints, self._health()),
+            "enabled": self._app.admin_state.provider_enabled(name),
             "models": list(dict.fromkeys(endpoint.name for endpoint in endpoints)),
             "endpoints": [self._endpoint(endpoint) for endpoint in endpoints],
         }
 
     def _endpoint(self, endpoint: Endpoint) -> dict[str, Any]:
-        return {**of_endpoint(endpoint, self._health()), "enabled": self._rooms.switches.endpoint_is_on(endpoint)}
+        return {**endpoint_details(endpoint, self._health()), "enabled": self._app.admin_state.endpoint_enabled(endpoint)}
 
     async def test_provider(self, request: Request) -> Response:
         return await self._test(self._of_provider(request), request)
@@ -113,10 +113,10 @@ class Admin:
             "attempts": [_attempt(attempt) for attempt in tried],
         }
         if last.error is None:
-            return json_reply(body, request)
+            return json_response(body, request)
         body["error"] = {"message": last.error.message, "type": last.error.kind, "param": None, "code": last.error.code}
         body["suggestions"] = [_SUGGESTIONS.get(last.error.code, "look for the endpoint's id in the gateway's log")]
-        return json_reply(body, request, status=503)
+        return json_response(body, request, status=503)
 
     # switches
 
@@ -125,8 +125,8 @@ class Admin:
             self._check_alone()
             endpoints = self._of_provider(request)
             name = endpoints[0].provider
-            self._rooms.switches.turn_provider(name, self._endpoints(), on=on)
-            return json_reply({"provider": name, **self._provider(name)}, request)
+            self._app.admin_state.set_provider(name, self._endpoints(), on=on)
+            return json_response({"provider": name, **self._provider(name)}, request)
 
         return turned
 
@@ -134,13 +134,13 @@ class Admin:
         async def turned(request: Request) -> Response:
             self._check_alone()
             endpoint = self._of_endpoint(request)
-            self._rooms.switches.turn_endpoint(endpoint.id, self._endpoints(), on=on)
-            return json_reply({"endpoint": endpoint.id, **self._endpoint(endpoint)}, request)
+            self._app.admin_state.set_endpoint(endpoint.id, self._endpoints(), on=on)
+            return json_response({"endpoint": endpoint.id, **self._endpoint(endpoint)}, request)
 
         return turned
 
     def _check_alone(self) -> None:
-        if self._rooms.config.server.workers > 1:
+        if self._app.config.server.workers > 1:
             raise BadRequest(
                 "with server.workers > 1 a switch would reach one worker only; write enabled = false into the [providers] table "
                 "and POST /admin/config/reload"
@@ -149,11 +149,11 @@ class Admin:
     # statistics
 
     async def stats(self, request: Request) -> Response:
-        told = self._rooms.statistics.told()
-        return json_reply({"timestamp": self._rooms.wall(), "worker": os.getpid(), **told}, request)
+        told = self._app.statistics.snapshot()
+        return json_response({"timestamp": self._app.wall(), "worker": os.getpid(), **told}, request)
 
     async def reset_stats(self, request: Request) -> Response:
-        self._rooms.statistics.reset()
+        self._app.statistics.reset()
         return await self.stats(request)
 
     # the configuration
@@ -161,7 +161,7 @@ class Admin:
     async def configuration(self, request: Request) -> Response:
         if request.method == "PUT":
             return await self.replace(request)
-        return json_reply({"source": self._rooms.config.source, "config": shown(self._rooms.config)}, request)
+        return json_response({"source": self._app.config.source, "config": shown(self._app.config)}, request)
 
     async def replace(self, request: Request) -> Response:
         body = await read_body(request.receive, request.headers, MAX_CONFIG_BYTES)
@@ -169,16 +169,16 @@ class Admin:
             text = body.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise BadRequest(f"the body is not UTF-8 (byte {error.start + 1}); send it as UTF-8") from None
-        return await self._changed(self._rooms.changes.replace(text, _language(request, text)), request)
+        return await self._changed(self._app.reloader.replace(text, _language(request, text)), request)
 
     async def reload(self, request: Request) -> Response:
-        return await self._changed(self._rooms.changes.reload_all(), request)
+        return await self._changed(self._app.reloader.reload_all(), request)
 
-    async def _changed(self, change: Awaitable[Changed], request: Request) -> Response:
+    async def _changed(self, change: Awaitable[ReloadResult], request: Request) -> Response:
         try:
             changed = await change
         except ConfigError as error:
-            return json_reply(_refusal(error), request, status=400)
+            return json_response(_refusal(error), request, status=400)
         body: dict[str, Any] = {
             "status": "reloaded",
             "source": changed.config.source,
@@ -188,20 +188,20 @@ class Admin:
         }
         if changed.backup is not None:
             body["backup"] = str(changed.backup)
-        return json_reply(body, request)
+        return json_response(body, request)
 
     # who
 
     def _endpoints(self) -> tuple[Endpoint, ...]:
-        return self._rooms.gateway.house.endpoints
+        return self._app.gateway.settings.endpoints
 
-    def _health(self) -> Health:
-        return self._rooms.gateway.health
+    def _health(self) -> HealthRegistry:
+        return self._app.gateway.health
 
     def _of_provider(self, request: Request) -> list[Endpoint]:
         """Its endpoints, the smallest models first."""
         name = request.path_params["name"]
-        found = by_provider(self._endpoints())
+        found = group_by_provider(self._endpoints())
         if name not in found:
             known = ", ".join(found)
             raise UnknownModel(f"there is no provider {name[:200]!r}; there are: {known}", param="provider")
@@ -226,7 +226,7 @@ _SUGGESTIONS = {
 }
 
 
-def _attempt(tried: Tried) -> dict[str, Any]:
+def _attempt(tried: EndpointCheck) -> dict[str, Any]:
     return {
         "endpoint": tried.endpoint.id,
         "model": tried.endpoint.model,

@@ -12,9 +12,9 @@ from octoroute.dialects.base import Inbound
 from octoroute.errors import OctorouteError
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.relay import KEEP_ALIVE_S, Reply
-from octoroute.server.downstream import Client, ClientGone, Receive, Scope, Send, client_of
+from octoroute.server.downstream import ClientGone, Downstream, Receive, Scope, Send, downstream_of
 from octoroute.server.guard import (
-    Keys,
+    ApiKeys,
     check_json,
     check_method,
     check_size,
@@ -32,20 +32,20 @@ _WHOLE_DEFAULTS = {"content-type": "application/json"}
 _STREAM_DEFAULTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
-class Admission(Protocol):
+class AdmissionRules(Protocol):
     """Who may come in, and with how much; looked at for every request, because it may change."""
 
-    keys: Keys
+    keys: ApiKeys
     max_request_bytes: int
 
 
-class Answering:
+class InferenceEndpoint:
     def __init__(
         self,
         gateway: Gateway,
         inbound: Inbound,
         *,
-        admission: Admission,
+        admission: AdmissionRules,
         present: Callable[[Reply], bytes] | None = None,
         keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
@@ -59,7 +59,7 @@ class Answering:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given_id = ""
         started = settled = False
-        client = client_of(scope, receive, send)
+        client = downstream_of(scope, receive, send)
         try:
             headers = headers_of(scope)
             given_id = request_id(headers)
@@ -67,12 +67,12 @@ class Answering:
             check_method(scope, "POST")
             check_json(headers)
             most = self._admission.max_request_bytes
-            body = client.question()
+            body = client.body()
             if body is None:
                 body = await read_body(receive, headers, most)
             else:
                 check_size(len(body), most)
-            client.watch()
+            client.watch_disconnect()
             request = self._inbound.read(body, request_id=given_id, headers=headers)
             settled = True
             reply = await self._gateway.answer(request, key_name=key_name)
@@ -89,7 +89,7 @@ class Answering:
         except OctorouteError as error:
             given_id = given_id or new_id()
             if not settled:
-                self._gateway.turned_away(self._inbound.name, given_id, error)
+                self._gateway.rejected(self._inbound.name, given_id, error)
             await send_error(send, error, self._inbound, given_id)
         except ClientGone:
             pass
@@ -103,12 +103,12 @@ class Answering:
                 error = OctorouteError("the gateway failed; its log has the details under this request id")
                 await send_error(send, error, self._inbound, given_id or new_id())
         finally:
-            client.unwatch()
+            client.unwatch_disconnect()
 
-    async def _stream(self, client: Client, reply: Reply) -> None:
+    async def _stream(self, client: Downstream, reply: Reply) -> None:
         client.begin(_headers(reply))
-        async for piece in reply.pieces(self._keep_alive_s, client.say):
-            if client.say(piece):
+        async for piece in reply.pieces(self._keep_alive_s, client.write):
+            if client.write(piece):
                 await client.drain()
         if client.end():
             await client.drain()

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from octoroute.server.guard import request_id
 
 
-def json_reply(value: object, request: Request, status: int = 200) -> Response:
+def json_response(value: object, request: Request, status: int = 200) -> Response:
     return Response(
         msgspec.json.encode(value), status, headers={"x-request-id": request_id(request.headers)}, media_type="application/json"
     )

@@ -18,7 +18,7 @@ from octoroute.domain.version import __version__
 from octoroute.errors import BadRequest, OctorouteError, UnknownModel, UnknownRoute, WrongMethod
 from octoroute.gateway.explain import explain, tell
 from octoroute.gateway.resolver import ALIASES
-from octoroute.gateway.token_count import Counting
+from octoroute.gateway.token_count import TokenCounter
 from octoroute.routing.strategies.base import Router
 from octoroute.server.guard import (
     ClientGone,
@@ -33,14 +33,14 @@ from octoroute.server.guard import (
     send_error,
 )
 from octoroute.server.routes import admin
-from octoroute.server.routes.json_response import json_reply
-from octoroute.server.routes.provider_status import able, by_provider, of_provider
+from octoroute.server.routes.json_response import json_response
+from octoroute.server.routes.provider_status import any_available, group_by_provider, provider_status
 from octoroute.telemetry.metrics import Metrics, Scraper
 
 OWN_MODELS = ("auto", "fast", "balanced", "deep")
 
 
-class Rooms(admin.Rooms, Protocol):
+class AppState(admin.AdminContext, Protocol):
     """What the views look at: the application."""
 
     metrics: Metrics
@@ -48,15 +48,15 @@ class Rooms(admin.Rooms, Protocol):
     inbound: Mapping[str, Inbound]
     max_request_bytes: int
     aliases: tuple[str, ...]
-    counting: Counting
+    token_counter: TokenCounter
 
     @property
     def dry_router(self) -> Router: ...
 
 
-class Views:
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
+class StatusRoutes:
+    def __init__(self, app: AppState) -> None:
+        self._app = app
 
     def app(self) -> Starlette:
         app = Starlette(
@@ -71,7 +71,7 @@ class Views:
                 Route("/v1/models/{name:path}", self.model),
                 Route("/v1/route", self.route, methods=["POST"]),
                 Route("/v1/messages/count_tokens", self.count, methods=["POST"]),
-                *admin.Admin(self._rooms).routes(),
+                *admin.AdminRoutes(self._app).routes(),
             ],
             exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientGone: self._gone},
         )
@@ -81,24 +81,24 @@ class Views:
     # who we are and how we are
 
     async def index(self, request: Request) -> Response:
-        return json_reply({"name": "octoroute", "version": __version__}, request)
+        return json_response({"name": "octoroute", "version": __version__}, request)
 
     async def live(self, request: Request) -> Response:
-        return json_reply({"status": "OK"}, request)
+        return json_response({"status": "OK"}, request)
 
     async def ready(self, request: Request) -> Response:
         able = self._able()
-        return json_reply({"status": "ready" if able else "unavailable"}, request, status=200 if able else 503)
+        return json_response({"status": "ready" if able else "unavailable"}, request, status=200 if able else 503)
 
     def _able(self) -> bool:
-        return able(self._rooms.gateway.house.endpoints, self._rooms.gateway.health)
+        return any_available(self._app.gateway.settings.endpoints, self._app.gateway.health)
 
     async def health(self, request: Request) -> Response:
-        metrics = self._rooms.metrics
+        metrics = self._app.metrics
         restarts = int(metrics.total("octoroute_background_health_task_failures_total"))
         body: dict[str, Any] = {
             "status": "OK" if self._able() else "unhealthy",
-            "timestamp": self._rooms.wall(),
+            "timestamp": self._app.wall(),
             "version": __version__,
             "health_tracking_status": _status(metrics.total("octoroute_health_tracking_failures_total")),
             "metrics_recording_status": _status(metrics.total("octoroute_metrics_recording_failures_total")),
@@ -107,32 +107,35 @@ class Views:
         }
         if self._known(request):
             body["providers"] = self._providers()
-        return json_reply(body, request)
+        return json_response(body, request)
 
     def _known(self, request: Request) -> bool:
         try:
-            self._rooms.keys.check(request.headers)
+            self._app.keys.check(request.headers)
         except OctorouteError:
             return False
         return True
 
     def _providers(self) -> dict[str, dict[str, Any]]:
-        gateway = self._rooms.gateway
-        return {name: of_provider(endpoints, gateway.health) for name, endpoints in by_provider(gateway.house.endpoints).items()}
+        gateway = self._app.gateway
+        return {
+            name: provider_status(endpoints, gateway.health)
+            for name, endpoints in group_by_provider(gateway.settings.endpoints).items()
+        }
 
     async def exposition(self, request: Request) -> Response:
-        text = await self._rooms.scraper.text()
+        text = await self._app.scraper.text()
         headers = {"x-request-id": request_id(request.headers)}
         return Response(text, headers=headers, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     # whom we have
 
     async def endpoints(self, request: Request) -> Response:
-        gateway = self._rooms.gateway
+        gateway = self._app.gateway
         rows: list[dict[str, Any]] = []
-        for endpoint in gateway.house.endpoints:
-            state = gateway.health.of(endpoint)
-            circuit = gateway.health.circuit(endpoint)
+        for endpoint in gateway.settings.endpoints:
+            state = gateway.health.breaker(endpoint)
+            circuit = gateway.health.circuit_state(endpoint)
             rows.append(
                 {
                     "id": endpoint.id,
@@ -146,41 +149,41 @@ class Views:
                     "in_flight": state.in_flight,
                 }
             )
-        return json_reply({"models": rows}, request)
+        return json_response({"models": rows}, request)
 
     async def models(self, request: Request) -> Response:
         names = self._names()
         if "anthropic-version" not in request.headers:
-            return json_reply({"object": "list", "data": [_model(name) for name in names]}, request)
-        page, more = paged([*self._rooms.aliases, *names], request.query_params)
+            return json_response({"object": "list", "data": [_model(name) for name in names]}, request)
+        page, more = paged([*self._app.aliases, *names], request.query_params)
         data = [_anthropic_model(name) for name in page]
         ends = {"first_id": page[0] if page else None, "last_id": page[-1] if page else None}
-        return json_reply({"data": data, "has_more": more, **ends}, request)
+        return json_response({"data": data, "has_more": more, **ends}, request)
 
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
         if name not in self._names() and name not in ALIASES:
             raise UnknownModel(f"the model {name[:200]!r} does not exist; GET /v1/models lists those that do", param="model")
-        return json_reply(_anthropic_model(name) if "anthropic-version" in request.headers else _model(name), request)
+        return json_response(_anthropic_model(name) if "anthropic-version" in request.headers else _model(name), request)
 
     def _names(self) -> list[str]:
-        return list(dict.fromkeys([*OWN_MODELS, *self._rooms.gateway.deciding.names(self._rooms.gateway.house)]))
+        return list(dict.fromkeys([*OWN_MODELS, *self._app.gateway.resolver.names(self._app.gateway.settings)]))
 
     async def route(self, request: Request) -> Response:
         asked = await self._asked(request, "openai")
-        key_name = self._rooms.keys.check(request.headers)
-        return json_reply(tell(await explain(self._rooms.gateway, self._rooms.dry_router, asked, key_name)), request)
+        key_name = self._app.keys.check(request.headers)
+        return json_response(tell(await explain(self._app.gateway, self._app.dry_router, asked, key_name)), request)
 
     async def count(self, request: Request) -> Response:
-        counted = await self._rooms.counting.count(await self._asked(request, "anthropic"), self._rooms.dry_router)
-        response = json_reply({"input_tokens": counted.tokens}, request)
+        counted = await self._app.token_counter.count(await self._asked(request, "anthropic"), self._app.dry_router)
+        response = json_response({"input_tokens": counted.tokens}, request)
         response.headers["x-octoroute-token-count"] = counted.how
         return response
 
     async def _asked(self, request: Request, dialect: str) -> Question:
         check_json(request.headers)
-        body = await read_body(request.receive, request.headers, self._rooms.max_request_bytes)
-        return self._rooms.inbound[dialect].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
+        body = await read_body(request.receive, request.headers, self._app.max_request_bytes)
+        return self._app.inbound[dialect].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
 
     # what went wrong
 
@@ -195,8 +198,8 @@ class Views:
 
     async def _error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, OctorouteError)
-        self._rooms.metrics.count("octoroute_client_errors_total", error.code)
-        return _Error(error, _writer(self._rooms, request.scope, request.headers), request_id(request.headers))
+        self._app.metrics.count("octoroute_client_errors_total", error.code)
+        return _ErrorResponse(error, _writer(self._app, request.scope, request.headers), request_id(request.headers))
 
     async def _gone(self, request: Request, error: Exception) -> Response:  # noqa: ARG002 - a handler's signature
         return Response(status_code=499)
@@ -217,13 +220,13 @@ def paged(names: Sequence[str], query: Mapping[str, str]) -> tuple[list[str], bo
     return found[:limit], len(found) > limit
 
 
-def _writer(rooms: Rooms, scope: Scope, headers: Mapping[str, str]) -> Inbound:
+def _writer(app: AppState, scope: Scope, headers: Mapping[str, str]) -> Inbound:
     """Whose words an error is written in."""
     speaks_anthropic = "anthropic-version" in headers or scope["path"].startswith("/v1/messages")
-    return rooms.inbound["anthropic" if speaks_anthropic else "openai"]
+    return app.inbound["anthropic" if speaks_anthropic else "openai"]
 
 
-class _Error(Response):
+class _ErrorResponse(Response):
     """Writes itself as the answering routes write theirs."""
 
     def __init__(self, error: OctorouteError, writer: Inbound, given_id: str) -> None:
@@ -247,12 +250,12 @@ def _anthropic_model(name: str) -> dict[str, Any]:
     return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
 
 
-class Door:
+class AuthMiddleware:
     """Before the views: how large the headers may be, and who may see anything but health."""
 
-    def __init__(self, app: Starlette, rooms: Rooms) -> None:
+    def __init__(self, inner: Starlette, app: AppState) -> None:
+        self._inner = inner
         self._app = app
-        self._rooms = rooms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given_id = ""
@@ -261,9 +264,9 @@ class Door:
             headers = headers_of(scope)
             given_id = request_id(headers)
             if scope["path"] != "/health" and not scope["path"].startswith("/health/"):
-                self._rooms.keys.check(headers)
+                self._app.keys.check(headers)
         except OctorouteError as error:
-            self._rooms.metrics.count("octoroute_client_errors_total", error.code)
-            await send_error(send, error, _writer(self._rooms, scope, headers), given_id or new_id())
+            self._app.metrics.count("octoroute_client_errors_total", error.code)
+            await send_error(send, error, _writer(self._app, scope, headers), given_id or new_id())
             return
-        await self._app(scope, receive, send)
+        await self._inner(scope, receive, send)

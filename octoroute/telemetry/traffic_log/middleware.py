@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 
 from octoroute.domain.outcome import Outcome
 from octoroute.telemetry.access_log import ROUTING
-from octoroute.telemetry.traffic_log.record import Recording
+from octoroute.telemetry.traffic_log.record import TrafficRecord
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -19,17 +19,17 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Route: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-class Log(Protocol):
+class RecordSink(Protocol):
     max_body_bytes: int
 
-    def offer(self, recording: Recording) -> None: ...
+    def offer(self, recording: TrafficRecord) -> None: ...
 
 
-class Tap:
+class TrafficMiddleware:
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self._current: ContextVar[Recording | None] = ContextVar("recording", default=None)
-        self.log: Log | None = None
+        self._current: ContextVar[TrafficRecord | None] = ContextVar("recording", default=None)
+        self.log: RecordSink | None = None
         """Where finished requests go; None: nowhere. A reload may change it while requests are under way."""
 
     def settled(self, outcome: Outcome) -> None:
@@ -44,7 +44,7 @@ class Tap:
             if log is None:
                 await route(scope, receive, send)
                 return
-            recording = Recording(scope["method"], scope["path"], scope["headers"], log.max_body_bytes, self._wall())
+            recording = TrafficRecord(scope["method"], scope["path"], scope["headers"], log.max_body_bytes, self._wall())
 
             async def heard() -> Message:
                 message = await receive()

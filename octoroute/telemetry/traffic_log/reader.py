@@ -11,10 +11,10 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
-from octoroute.telemetry.traffic_log.rotation import SUFFIX, Aside, put_aside
+from octoroute.telemetry.traffic_log.rotation import SUFFIX, RotatedFile, rotated_files
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
+class RecordFilter(msgspec.Struct, frozen=True, kw_only=True):
     """None: any."""
 
     request_id: str | None = None
@@ -42,7 +42,7 @@ def lines(directory: Path, name: str) -> Iterator[bytes]:
         live = (directory / f"{name}{SUFFIX}").open("rb")
     except FileNotFoundError:
         live = None
-    asides = put_aside(directory, name)  # after opening: what was put aside in between is among them
+    asides = rotated_files(directory, name)  # after opening: what was put aside in between is among them
     is_aside = live is not None and _is_among(asides, live)
     for aside in asides:
         yield from _aside(aside)
@@ -53,7 +53,7 @@ def lines(directory: Path, name: str) -> Iterator[bytes]:
             yield from (line for line in live if line.endswith(b"\n"))
 
 
-def _is_among(asides: Sequence[Aside], live: BinaryIO) -> bool:
+def _is_among(asides: Sequence[RotatedFile], live: BinaryIO) -> bool:
     state = os.fstat(live.fileno())
     # In this order: a file that is packed between the two looks has lost its name by the second.
     return any(_is(aside.path, state) for aside in asides) or not os.fstat(live.fileno()).st_nlink
@@ -66,7 +66,7 @@ def _is(path: Path, state: os.stat_result) -> bool:
         return False
 
 
-def _aside(aside: Aside) -> Iterator[bytes]:
+def _aside(aside: RotatedFile) -> Iterator[bytes]:
     for path in [_packed(aside)] if aside.packed else [aside.path, _packed(aside)]:
         try:
             file = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115 - closed below
@@ -77,7 +77,7 @@ def _aside(aside: Aside) -> Iterator[bytes]:
         return
 
 
-def _packed(aside: Aside) -> Path:
+def _packed(aside: RotatedFile) -> Path:
     return aside.plain.with_name(f"{aside.plain.name}.gz")
 
 

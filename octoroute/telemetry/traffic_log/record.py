@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from octoroute.domain.outcome import Outcome
-from octoroute.telemetry.access_log import story
+from octoroute.telemetry.access_log import access_log_fields
 from octoroute.telemetry.traffic_log.redaction import LONGEST_SECRET, Redaction
 
 
-class Heard:
+class BoundedBody:
     """The beginning of a body, and its whole length."""
 
     __slots__ = ("_limit", "_pieces", "kept", "size")
@@ -37,7 +37,7 @@ class Heard:
         return b"".join(self._pieces)
 
 
-class Recording:
+class TrafficRecord:
     __slots__ = ("answer", "at", "headers", "limit", "method", "outcome", "path", "question", "request_id", "status")
 
     def __init__(self, method: str, path: str, headers: list[tuple[bytes, bytes]], limit: int, at: float) -> None:
@@ -47,8 +47,8 @@ class Recording:
         self.limit = limit
         self.at = at
         """Seconds since the epoch."""
-        self.question = Heard(limit)
-        self.answer = Heard(limit)
+        self.question = BoundedBody(limit)
+        self.answer = BoundedBody(limit)
         self.status: int | None = None
         self.request_id = ""
         self.outcome: Outcome | None = None
@@ -67,13 +67,13 @@ class Recording:
             "ending": _ending(self.status),
         }
         if self.outcome is not None:
-            told |= story(self.outcome)
+            told |= access_log_fields(self.outcome)
         told["status"] = self.status
         told["request"] = {"headers": redaction.headers(self.headers), **self._body(self.question, redaction)}
         told["response"] = self._body(self.answer, redaction)
         return msgspec.json.encode(told) + b"\n"
 
-    def _body(self, heard: Heard, redaction: Redaction) -> dict[str, Any]:
+    def _body(self, heard: BoundedBody, redaction: Redaction) -> dict[str, Any]:
         told: dict[str, Any] = {"bytes": heard.size}
         if self.limit and heard.size:
             told["body"] = redaction.body(heard.bytes(), self.limit)

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from octoroute.domain.outcome import Outcome
-from octoroute.telemetry.traffic_log.middleware import Route, Tap
+from octoroute.telemetry.traffic_log.middleware import Route, TrafficMiddleware
 from octoroute.telemetry.traffic_log.redaction import Redaction
-from octoroute.telemetry.traffic_log.writer import Settings, TrafficLog
+from octoroute.telemetry.traffic_log.writer import TrafficLog, TrafficLogSettings
 
 log = structlog.stdlib.get_logger("octoroute.traffic")
 
@@ -18,9 +18,9 @@ PATIENCE_S = 5.0
 """How long a slow disk may hold up the end of the process."""
 
 
-class Recorder:
+class TrafficRecorder:
     def __init__(self, *, clock: Callable[[], float], wall: Callable[[], float], dropped: Callable[[int], None]) -> None:
-        self._tap = Tap(wall)
+        self._tap = TrafficMiddleware(wall)
         self._clock = clock
         self._wall = wall
         self._dropped = dropped
@@ -31,7 +31,7 @@ class Recorder:
         """For the ledger; None while nothing is recorded."""
         return self._tap.settled if self._log else None
 
-    def use(self, settings: Settings | None, redaction: Redaction) -> None:
+    def use(self, settings: TrafficLogSettings | None, redaction: Redaction) -> None:
         """From the next request on; None records nothing. What has been recorded so far is written first."""
         old = self._log
         self._log = self._tap.log = None if settings is None else self._made(settings, redaction)
@@ -54,5 +54,5 @@ class Recorder:
         if not await asyncio.to_thread(last.join, PATIENCE_S):
             log.error("the traffic log's disk is too slow, what waits is lost", bytes=last.waiting_bytes)
 
-    def _made(self, settings: Settings, redaction: Redaction) -> TrafficLog:
+    def _made(self, settings: TrafficLogSettings, redaction: Redaction) -> TrafficLog:
         return TrafficLog(settings, redaction, clock=self._clock, wall=self._wall, dropped=self._dropped)

@@ -25,7 +25,7 @@ MAX_WRITERS = 1024
 _LEFT_OVER_S = 3600.0
 
 
-class Aside(msgspec.Struct, frozen=True, order=True):
+class RotatedFile(msgspec.Struct, frozen=True, order=True):
     """A file put aside; ordered by age, the oldest first."""
 
     at: float
@@ -39,10 +39,10 @@ class Aside(msgspec.Struct, frozen=True, order=True):
         return self.path.with_suffix("") if self.packed else self.path
 
 
-def put_aside(directory: Path, name: str) -> list[Aside]:
+def rotated_files(directory: Path, name: str) -> list[RotatedFile]:
     """The oldest first. One that is there twice, packed and not, was being packed when the power went: it counts as packed."""
     pattern = re.compile(rf"{re.escape(name)}\.(\d{{8}}_\d{{6}})(?:-(\d+))?{re.escape(SUFFIX)}(\.gz)?")
-    found: dict[Path, Aside] = {}
+    found: dict[Path, RotatedFile] = {}
     with contextlib.suppress(FileNotFoundError):
         for path in directory.iterdir():
             match = pattern.fullmatch(path.name)
@@ -52,7 +52,7 @@ def put_aside(directory: Path, name: str) -> list[Aside]:
                 at = datetime.strptime(match[1], "%Y%m%d_%H%M%S").replace(tzinfo=UTC).timestamp()
             except ValueError:  # the 99th of the 99th: not ours
                 continue
-            aside = Aside(at, int(match[2] or 1), path, bool(match[3]))
+            aside = RotatedFile(at, int(match[2] or 1), path, bool(match[3]))
             if aside.plain not in found or aside.packed:
                 found[aside.plain] = aside
     return sorted(found.values())
@@ -112,7 +112,7 @@ class LogFile:
                 if batch:
                     yield batch
                 batch = []
-                self._put_aside()
+                self._rotate()
                 size = self._size
             batch.append(line)
             size += len(line)
@@ -190,7 +190,7 @@ class LogFile:
                 return handle
         raise OSError(errno.EBUSY, "too many writers in one directory")
 
-    def _put_aside(self) -> None:
+    def _rotate(self) -> None:
         """A file that cannot be renamed is written on, until it has grown by as much again."""
         stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime(self._wall()))
         number = 1
@@ -238,14 +238,14 @@ def pack(path: Path) -> float:
     return before.st_size / max(1, after.st_size)
 
 
-class Swept(msgspec.Struct, frozen=True, kw_only=True):
+class CleanupReport(msgspec.Struct, frozen=True, kw_only=True):
     removed: tuple[Path, ...] = ()
     packed: tuple[tuple[Path, float], ...] = ()
     """With how many times smaller each is."""
     troubles: tuple[str, ...] = ()
 
 
-def sweep(directory: Path, name: str, *, keep: int, max_age_s: float, compress: bool, now: float) -> Swept:
+def sweep(directory: Path, name: str, *, keep: int, max_age_s: float, compress: bool, now: float) -> CleanupReport:
     """Remove what is too old or too many (0: no limit), and pack the rest."""
     removed: list[Path] = []
     packed: list[tuple[Path, float]] = []
@@ -258,7 +258,7 @@ def sweep(directory: Path, name: str, *, keep: int, max_age_s: float, compress: 
         except OSError as error:
             troubles.append(f"{path}: {error.strerror}")
 
-    files = put_aside(directory, name)
+    files = rotated_files(directory, name)
     for aside in files:
         if aside.packed and aside.plain.exists():
             remove(aside.plain)
@@ -273,7 +273,7 @@ def sweep(directory: Path, name: str, *, keep: int, max_age_s: float, compress: 
                 troubles.append(f"{aside.path}: {error.strerror}")
     for path in _left_over(directory, name, now):
         remove(path)
-    return Swept(removed=tuple(removed), packed=tuple(packed), troubles=tuple(troubles))
+    return CleanupReport(removed=tuple(removed), packed=tuple(packed), troubles=tuple(troubles))
 
 
 def _left_over(directory: Path, name: str, now: float) -> list[Path]:

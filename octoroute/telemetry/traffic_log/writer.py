@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from octoroute.telemetry.traffic_log.record import Recording
+from octoroute.telemetry.traffic_log.record import TrafficRecord
 from octoroute.telemetry.traffic_log.redaction import Redaction
 from octoroute.telemetry.traffic_log.rotation import LogFile, pack, sweep
 
@@ -25,7 +25,7 @@ QUIET_S = 60.0
 """Between two complaints about the same disk."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class TrafficLogSettings(msgspec.Struct, frozen=True, kw_only=True):
     directory: Path
     name: str = "traffic"
     max_body_bytes: int = 1048576
@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 class TrafficLog:
     def __init__(
         self,
-        settings: Settings,
+        settings: TrafficLogSettings,
         redaction: Redaction,
         *,
         clock: Callable[[], float],
@@ -61,7 +61,7 @@ class TrafficLog:
         self._dropped = dropped
         limit = settings.max_size_bytes if settings.rotate else None
         self.file = file or LogFile(settings.directory, settings.name, limit_bytes=limit, wall=wall)
-        self._queue: queue.SimpleQueue[Recording | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[TrafficRecord | None] = queue.SimpleQueue()
         self._offered = 0  # written by the loop's thread only
         self._taken = 0  # written by our thread only: their difference needs no lock
         self._sweep_at = clock()
@@ -77,7 +77,7 @@ class TrafficLog:
         self._thread = threading.Thread(target=self._run, args=(after,), name="traffic log", daemon=True)
         self._thread.start()
 
-    def offer(self, recording: Recording) -> None:
+    def offer(self, recording: TrafficRecord) -> None:
         """Never waits."""
         if self.waiting_bytes + recording.cost > self._settings.queue_bytes:
             self._dropped(1)
@@ -111,9 +111,9 @@ class TrafficLog:
                 log.exception("the traffic log failed; it goes on")
         self.file.close()
 
-    def _next(self) -> tuple[list[Recording], bool]:
+    def _next(self) -> tuple[list[TrafficRecord], bool]:
         """What is waiting, at most `BATCH`; waits for the first until the clock should be looked at again."""
-        batch: list[Recording] = []
+        batch: list[TrafficRecord] = []
         wait_s = min(LOOK_AT_CLOCK_S, max(0.0, self._sweep_at - self._clock()))
         try:
             while len(batch) < BATCH:
@@ -125,7 +125,7 @@ class TrafficLog:
             pass
         return batch, True
 
-    def write(self, batch: Sequence[Recording]) -> None:
+    def write(self, batch: Sequence[TrafficRecord]) -> None:
         lines: list[bytes] = []
         for recording in batch:
             self._taken += recording.cost

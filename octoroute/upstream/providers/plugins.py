@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import structlog
 
-from octoroute.dialects.base import Decoder, Outbound, Progress, Tap
+from octoroute.dialects.base import Decoder, Outbound, Progress, UsageTap
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event
-from octoroute.errors import Broke, ConfigError, OctorouteError, UpstreamError
+from octoroute.errors import BadUpstreamResponse, ConfigError, OctorouteError, UpstreamError
 from octoroute.upstream.providers import KINDS, PROVIDERS, Provider
 
 GROUP = "octoroute.providers"
@@ -28,25 +28,25 @@ _T = TypeVar("_T")
 log = structlog.stdlib.get_logger("octoroute.plugins")
 
 
-class Found(NamedTuple):
+class PluginEntry(NamedTuple):
     kind: str
     package: str
     """Name and version of the distribution it is in."""
     load: Callable[[], object]
 
 
-def found() -> tuple[Found, ...]:
+def plugin_entries() -> tuple[PluginEntry, ...]:
     """All that are installed, whether they can be used or not. Nothing is imported."""
     return _found(tuple(sys.path))
 
 
 @functools.lru_cache(maxsize=4)
-def _found(path: tuple[str, ...]) -> tuple[Found, ...]:
+def _found(path: tuple[str, ...]) -> tuple[PluginEntry, ...]:
     """Looked for once: what is installed into a running process is not there for it."""
     del path  # where `entry_points` looks
     points = importlib.metadata.entry_points(group=GROUP)
     ordered = sorted(points, key=lambda point: (point.name, point.value))
-    return tuple(Found(point.name, _package(point), point.load) for point in ordered)
+    return tuple(PluginEntry(point.name, _package(point), point.load) for point in ordered)
 
 
 def _package(point: importlib.metadata.EntryPoint) -> str:
@@ -55,13 +55,13 @@ def _package(point: importlib.metadata.EntryPoint) -> str:
 
 def kinds() -> tuple[str, ...]:
     """What `kind` may be."""
-    return tuple(dict.fromkeys([*KINDS, *(plugin.kind for plugin in found())]))
+    return tuple(dict.fromkeys([*KINDS, *(plugin.kind for plugin in plugin_entries())]))
 
 
 def overlooked() -> Iterator[str]:
     """In words, those that are not used because their name is taken."""
     first: dict[str, str] = {}
-    for plugin in found():
+    for plugin in plugin_entries():
         if plugin.kind in PROVIDERS:
             yield f"the plug-in {plugin.kind} of {plugin.package} is not used: {plugin.kind} is built in; its author must rename it"
         elif plugin.kind in first:
@@ -70,15 +70,15 @@ def overlooked() -> Iterator[str]:
             first[plugin.kind] = plugin.package
 
 
-class Vendor(NamedTuple):
+class Plugin(NamedTuple):
     provider: Provider
     outbound: Outbound | None
     """Its own wire format, if it has one."""
 
 
-def load(kind: str) -> Vendor:
+def load(kind: str) -> Plugin:
     """Raises ConfigError naming the package when it cannot be used."""
-    plugin = next((plugin for plugin in found() if plugin.kind == kind), None)
+    plugin = next((plugin for plugin in plugin_entries() if plugin.kind == kind), None)
     if plugin is None:
         raise ConfigError([f"{kind}: no plug-in of this name is installed; install it, or use one of {', '.join(kinds())}"])
     try:
@@ -93,7 +93,7 @@ def load(kind: str) -> Vendor:
     if wrong is not None:
         raise ConfigError([f"the plug-in {kind} of {plugin.package} cannot be used: {wrong}; mend or remove it"])
     guard = _Guard(kind, plugin.package)
-    return Vendor(_Guarded(provider, guard), None if outbound is None else _GuardedOutbound(outbound, guard))
+    return Plugin(_Guarded(provider, guard), None if outbound is None else _GuardedOutbound(outbound, guard))
 
 
 def _wrong(provider: Any, kind: str) -> str | None:
@@ -114,12 +114,12 @@ def _wrong(provider: Any, kind: str) -> str | None:
         return "its outbound's name is not its dialect"
     if dialect in _DIALECTS:
         return f"it brings an outbound for {dialect}, which is built in"
-    methods = ("write", "unsayable", "tap", "decoder", "decode_whole", "read_error")
+    methods = ("encode_request", "unsupported", "tap", "decoder", "decode_response", "read_error")
     missing = [name for name in methods if not callable(getattr(outbound, name, None))]
     return f"its outbound has no method {missing[0]}" if missing else None
 
 
-class Vendors(Mapping[str, Provider]):
+class ProviderRegistry(Mapping[str, Provider]):
     """The built-in providers, and plug-ins from the first time that somebody asks for them."""
 
     def __init__(self, outbound: Mapping[str, Outbound]) -> None:
@@ -160,8 +160,8 @@ class _Guard:
             log.exception("a plug-in failed", kind=self._kind, package=self._package)
             raise self.broke(type(error).__name__) from error
 
-    def broke(self, what: str) -> Broke:
-        return Broke(f"the plug-in {self._kind} failed", detail=f"{self._package}: {what}")
+    def broke(self, what: str) -> BadUpstreamResponse:
+        return BadUpstreamResponse(f"the plug-in {self._kind} failed", detail=f"{self._package}: {what}")
 
 
 class _Guarded:
@@ -197,28 +197,30 @@ class _GuardedOutbound:
         self._guard = guard
         self.name = outbound.name
 
-    def write(self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None) -> bytes:
-        body = self._guard.call(self._outbound.write, conversation, endpoint, stream=stream, notes=notes)
+    def encode_request(
+        self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None
+    ) -> bytes:
+        body = self._guard.call(self._outbound.encode_request, conversation, endpoint, stream=stream, notes=notes)
         if not isinstance(cast("Any", body), bytes):
             raise self._guard.broke("write gave no bytes")
         return body
 
-    def unsayable(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
+    def unsupported(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
         try:
-            return self._guard.call(self._outbound.unsayable, conversation, endpoint)
+            return self._guard.call(self._outbound.unsupported, conversation, endpoint)
         except UpstreamError as error:
             return error.message
 
-    def tap(self) -> Tap:
+    def tap(self) -> UsageTap:
         return _GuardedTap(self._guard.call(self._outbound.tap), self._guard)
 
     def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
         return _GuardedDecoder(self._guard.call(self._outbound.decoder, conversation, endpoint), self._guard)
 
-    def decode_whole(
+    def decode_response(
         self, body: bytes, conversation: Conversation | None = None, endpoint: Endpoint | None = None
     ) -> Sequence[Event]:
-        return self._guard.call(lambda: _events(self._outbound.decode_whole(body, conversation, endpoint)))
+        return self._guard.call(lambda: _events(self._outbound.decode_response(body, conversation, endpoint)))
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
         try:
@@ -229,7 +231,7 @@ class _GuardedOutbound:
 
 
 class _GuardedTap:
-    def __init__(self, tap: Tap, guard: _Guard) -> None:
+    def __init__(self, tap: UsageTap, guard: _Guard) -> None:
         self._tap = tap
         self._guard = guard
         self.progress: Progress = guard.call(lambda: tap.progress)
@@ -237,8 +239,8 @@ class _GuardedTap:
     def feed(self, frames: bytes) -> None:
         self._guard.call(self._tap.feed, frames)
 
-    def whole(self, body: bytes) -> None:
-        self._guard.call(self._tap.whole, body)
+    def feed_body(self, body: bytes) -> None:
+        self._guard.call(self._tap.feed_body, body)
 
 
 class _GuardedDecoder:

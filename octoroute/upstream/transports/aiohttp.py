@@ -14,9 +14,9 @@ import aiohttp
 from aiohttp.connector import Connection
 from yarl import URL
 
-from octoroute.errors import Broke, Unreachable, Untrusted, UpstreamError
-from octoroute.upstream.transports.base import Call
-from octoroute.upstream.transports.content import Body, undo
+from octoroute.errors import BadUpstreamResponse, TlsRejected, Unreachable, UpstreamError
+from octoroute.upstream.transports.base import TransportRequest
+from octoroute.upstream.transports.content import ResponseBody, undo
 from octoroute.upstream.transports.failures import CLOSED, CUT, NONSENSE, PINNED, PROXY, SILENT, broke, unreachable
 from octoroute.upstream.transports.request import origin_and_head
 
@@ -43,7 +43,7 @@ def _translated(error: Exception) -> UpstreamError:
         case aiohttp.ClientConnectorError():
             return unreachable(error.os_error)
         case aiohttp.ServerFingerprintMismatch():
-            return Untrusted(PINNED)
+            return TlsRejected(PINNED)
         case aiohttp.ConnectionTimeoutError():
             return unreachable(TimeoutError())
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
@@ -96,7 +96,7 @@ class AiohttpTransport:
         self._sessions: dict[tuple[frozenset[bytes], int], aiohttp.ClientSession] = {}
         self._closed = False
 
-    async def send(self, call: Call) -> _AiohttpAnswer:
+    async def send(self, call: TransportRequest) -> _AiohttpAnswer:
         origin_and_head(call)  # for its refusals, which are stricter than aiohttp's
         headers = call.headers
         if not any(name.lower() == "accept-encoding" for name, _ in headers):
@@ -120,7 +120,7 @@ class AiohttpTransport:
                 raise _translated(error) from error
         try:
             return _AiohttpAnswer(response)
-        except Broke:
+        except BadUpstreamResponse:
             response.close()
             raise
 
@@ -151,7 +151,7 @@ class AiohttpTransport:
         await asyncio.sleep(0)
 
 
-class _AiohttpAnswer(Body):
+class _AiohttpAnswer(ResponseBody):
     __slots__ = ("_response", "headers", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:

@@ -21,7 +21,7 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """Digests of certificates (DER), one of which must be the server's, beside whatever `context` verifies; none: no pin."""
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class TransportRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request. `headers` hold neither host, content-length, nor connection: the transport writes those.
 
     A caller in a hurry makes the `headers` tuple once and sends the same object again: it is validated once.
@@ -44,7 +44,7 @@ Sink: TypeAlias = Callable[[bytes], bool]
 """Takes a piece of a body and says whether it will take the next one, too. It does not raise."""
 
 
-class Answer(Protocol):
+class TransportResponse(Protocol):
     """An answer whose head has arrived. Its owner must `close()` it, however it ends; closing twice is harmless."""
 
     status: int
@@ -74,7 +74,7 @@ class Answer(Protocol):
 
 
 class Transport(Protocol):
-    async def send(self, call: Call) -> Answer:
+    async def send(self, call: TransportRequest) -> TransportResponse:
         """Raises Unreachable (no connection, in time or at all) or Broke (a connection, but no HTTP answer).
 
         The wait for the answer's head has no time limit here: the caller cancels.

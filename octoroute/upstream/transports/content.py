@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from octoroute.errors import Broke
+from octoroute.errors import BadUpstreamResponse
 from octoroute.upstream.transports.base import Sink
 
 PIECE = 256 * 1024
@@ -40,24 +40,24 @@ class Inflater:
             self._z = zlib.decompressobj(15 if wrapped else -15)
         elif self._z.eof and data:
             if self._encoding != "gzip":
-                raise Broke("the upstream's compressed answer went on after its end")
+                raise BadUpstreamResponse("the upstream's compressed answer went on after its end")
             self._z = zlib.decompressobj(31)
         try:
             plain = self._z.decompress(data, PIECE)
         except zlib.error as error:
-            raise Broke("the upstream's answer could not be decompressed", detail=str(error)) from error
+            raise BadUpstreamResponse("the upstream's answer could not be decompressed", detail=str(error)) from error
         self._held = self._z.unused_data if self._z.eof else self._z.unconsumed_tail
         # At a full PIECE zlib may keep output back with no input left over; an empty feed fetches it.
         self.pending = bool(self._held) or len(plain) == PIECE
         self._out += len(plain)
         if self._out > max(FREE, self._in * MOST):
-            raise Broke("the upstream's compressed answer expands beyond reason")
+            raise BadUpstreamResponse("the upstream's compressed answer expands beyond reason")
         return plain
 
     def finish(self) -> None:
         """The wire has ended. Raises Broke when the compressed body had not."""
         if self._in and (self._z is None or not self._z.eof):
-            raise Broke("the upstream's compressed answer was cut short")
+            raise BadUpstreamResponse("the upstream's compressed answer was cut short")
 
 
 def undo(headers: dict[str, str]) -> Inflater | None:
@@ -69,13 +69,13 @@ def undo(headers: dict[str, str]) -> Inflater | None:
     if name in ("", "identity"):
         return None
     if name not in ("gzip", "deflate"):
-        raise Broke("the upstream's answer is compressed in a way it was not asked for", detail=encoding[:100])
+        raise BadUpstreamResponse("the upstream's answer is compressed in a way it was not asked for", detail=encoding[:100])
     del headers["content-encoding"]
     headers.pop("content-length", None)
     return Inflater(name)
 
 
-class Body:
+class ResponseBody:
     """The reading half of an Answer, over one primitive: `_raw`, the next bytes off the wire and b"" at the end."""
 
     __slots__ = ("_inflater",)
@@ -112,5 +112,5 @@ class Body:
             pieces.append(piece)
             size += len(piece)
             if size > limit:
-                raise Broke(f"the upstream's answer is longer than {limit} bytes")
+                raise BadUpstreamResponse(f"the upstream's answer is longer than {limit} bytes")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

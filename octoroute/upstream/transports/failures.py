@@ -6,7 +6,7 @@ import errno
 import socket
 import ssl
 
-from octoroute.errors import Broke, Starved, Unreachable, Untrusted
+from octoroute.errors import BadUpstreamResponse, NoResources, TlsRejected, Unreachable
 
 _CERTIFICATE: dict[int, str] = {
     9: "is not valid yet",
@@ -46,15 +46,15 @@ def unreachable(error: BaseException) -> Unreachable:
     detail = str(error)[:500]
     if isinstance(error, ssl.SSLCertVerificationError):
         fault = _CERTIFICATE.get(error.verify_code, "could not be verified")
-        return Untrusted(f"the upstream's TLS certificate {fault}", detail=detail)
+        return TlsRejected(f"the upstream's TLS certificate {fault}", detail=detail)
     if isinstance(error, OSError) and error.errno in _OURS:
-        return Starved("the gateway has no room for another connection", detail=detail)
+        return NoResources("the gateway has no room for another connection", detail=detail)
     for kind, message in _UNREACHABLE:
         if isinstance(error, kind):
             return Unreachable(message, detail=detail)
     return Unreachable("the upstream could not be connected to", detail=detail)
 
 
-def broke(message: str, error: BaseException | None = None) -> Broke:
+def broke(message: str, error: BaseException | None = None) -> BadUpstreamResponse:
     """A connection came about, and no (whole) answer."""
-    return Broke(message, detail=str(error)[:500] if error else "")
+    return BadUpstreamResponse(message, detail=str(error)[:500] if error else "")

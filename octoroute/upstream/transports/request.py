@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from octoroute.errors import Unreachable
-from octoroute.upstream.transports.base import Call, Trust
+from octoroute.upstream.transports.base import TransportRequest, Trust
 
 _URL = re.compile(r"[\x21-\x7e]+")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
@@ -30,7 +30,7 @@ def refused(what: str) -> Unreachable:
     return Unreachable(f"the request cannot be put on the wire: {what}")
 
 
-def origin_and_head(call: Call) -> tuple[Origin, bytes]:
+def origin_and_head(call: TransportRequest) -> tuple[Origin, bytes]:
     """The head lacks only content-length and the empty line. Raises Unreachable for what is not plain HTTP."""
     if not _URL.fullmatch(call.url):
         raise refused("its address holds a character that must be percent-encoded")

@@ -9,8 +9,8 @@ import socket
 
 import pytest
 
-from octoroute.errors import Broke, Unreachable
-from octoroute.upstream.transports.base import Call
+from octoroute.errors import BadUpstreamResponse, Unreachable
+from octoroute.upstream.transports.base import TransportRequest
 from octoroute.upstream.transports.native import NativeTransport
 from tests.support.hostile import Peer, answer, serving
 
@@ -25,11 +25,11 @@ async def native(**options):
         assert transport.connections == 0
 
 
-def post(url: str, body: bytes = b"{}") -> Call:
-    return Call(method="POST", url=url, body=body)
+def post(url: str, body: bytes = b"{}") -> TransportRequest:
+    return TransportRequest(method="POST", url=url, body=body)
 
 
-async def ask(transport: NativeTransport, call: Call) -> bytes:
+async def ask(transport: NativeTransport, call: TransportRequest) -> bytes:
     async with asyncio.timeout(5):
         reply = await transport.send(call)
         try:
@@ -81,7 +81,7 @@ async def test_a_connection_that_fails_leaves_its_place_to_the_next():
 
     async with native(max_per_origin=1) as transport, serving(moody) as server, asyncio.timeout(5):
         results = await asyncio.gather(*(ask(transport, post(server.url())) for _ in range(10)), return_exceptions=True)
-        assert [isinstance(result, Broke) for result in results] == [False, True] * 5
+        assert [isinstance(result, BadUpstreamResponse) for result in results] == [False, True] * 5
 
 
 async def test_a_place_nobody_could_connect_from_goes_to_the_next():
@@ -100,7 +100,7 @@ async def test_closing_sends_those_in_line_away():
         await asyncio.sleep(0.003)
         await transport.close()
         results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(result, Broke | Unreachable) for result in results)
+        assert all(isinstance(result, BadUpstreamResponse | Unreachable) for result in results)
 
 
 async def test_idle_connections_are_let_go():
@@ -145,7 +145,7 @@ async def test_a_peer_that_neither_reads_nor_answers_is_not_written_to_for_ever(
         await asyncio.sleep(60)
 
     async with native() as transport, serving(deaf) as server:
-        with pytest.raises(Broke):
+        with pytest.raises(BadUpstreamResponse):
             await ask(transport, post(server.url(), bytes(30_000_000)))
         await asyncio.sleep(0.02)
         assert transport.connections == 0
@@ -222,7 +222,7 @@ async def test_a_post_that_arrived_is_not(ending):
         if ending == "read and reset":
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         peer.close()
-        with pytest.raises(Broke):
+        with pytest.raises(BadUpstreamResponse):
             await exchange.head()
 
 
@@ -242,6 +242,6 @@ async def test_a_request_on_a_new_connection_is_never_sent_again():
 
     async with native() as transport, serving(deaf) as server:
         for method in ("POST", "GET"):
-            with pytest.raises(Broke):
-                await ask(transport, Call(method=method, url=server.url()))
+            with pytest.raises(BadUpstreamResponse):
+                await ask(transport, TransportRequest(method=method, url=server.url()))
         assert server.accepted == 2

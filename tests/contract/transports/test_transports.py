@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from octoroute.errors import Broke, Unreachable, UpstreamError
+from octoroute.errors import BadUpstreamResponse, Unreachable, UpstreamError
 from octoroute.upstream.transports import TRANSPORTS
-from octoroute.upstream.transports.base import Call, Transport
+from octoroute.upstream.transports.base import Transport, TransportRequest
 from octoroute.upstream.transports.native import NativeTransport
 from tests.support.hostile import Peer, Script, answer, chunked, serving
 
@@ -33,11 +33,11 @@ async def transport(request) -> AsyncIterator[Transport]:
     assert getattr(made, "connections", 0) == 0
 
 
-def post(url: str, body: bytes = b'{"hello": "there"}', *headers: tuple[str, str], **more) -> Call:
-    return Call(method="POST", url=url, body=body, headers=(("content-type", "application/json"), *headers), **more)
+def post(url: str, body: bytes = b'{"hello": "there"}', *headers: tuple[str, str], **more) -> TransportRequest:
+    return TransportRequest(method="POST", url=url, body=body, headers=(("content-type", "application/json"), *headers), **more)
 
 
-async def ask(transport: Transport, call: Call, limit: int = 1 << 24) -> tuple[int, dict[str, str], bytes]:
+async def ask(transport: Transport, call: TransportRequest, limit: int = 1 << 24) -> tuple[int, dict[str, str], bytes]:
     async with asyncio.timeout(PATIENCE_S):
         reply = await transport.send(call)
         try:
@@ -85,7 +85,7 @@ async def test_an_accept_encoding_of_the_callers_own_is_kept(transport):
 async def test_a_post_without_a_body_says_so_and_a_get_does_not(transport):
     async with serving(always(answer())) as server:
         await ask(transport, post(server.url(), b""))
-        await ask(transport, Call(method="GET", url=server.url("")))
+        await ask(transport, TransportRequest(method="GET", url=server.url("")))
         assert [seen.header("content-length") for seen in server.requests] == ["0", None]
         assert server.requests[1].line == "GET / HTTP/1.1"
 
@@ -256,7 +256,7 @@ async def test_what_flows_may_break_off(transport):
     got = []
     async with serving(breaking) as server, asyncio.timeout(10):
         answer = await transport.send(post(server.url()))
-        with pytest.raises(Broke):
+        with pytest.raises(BadUpstreamResponse):
             while True:
                 got.append(await answer.flow(lambda data: not got.append(data)))
         answer.close()
@@ -269,7 +269,7 @@ async def test_every_irregular_answer_is_broke(transport, name):
         pytest.skip("aiohttp takes the reset for the end; its transport says so")
     async with serving(BAD[name]) as server:
         for _ in range(2):
-            with pytest.raises(Broke) as caught:
+            with pytest.raises(BadUpstreamResponse) as caught:
                 await ask(transport, post(server.url()))
             assert str(server.port) not in str(caught.value)
         assert await server.deserted()
@@ -292,7 +292,7 @@ BAD_CONTENT: dict[str, Script] = {
 async def test_a_whole_answer_with_impossible_content_is_broke(transport, name):
     async with serving(BAD_CONTENT[name]) as server:
         for _ in range(2):
-            with pytest.raises(Broke):
+            with pytest.raises(BadUpstreamResponse):
                 await ask(transport, post(server.url()))
         await transport.close()
         assert await server.deserted()
@@ -319,7 +319,7 @@ async def test_nonsense_in_the_middle_of_a_body_reaches_who_waits_for_more(trans
         reply = await transport.send(post(server.url()))
         assert await reply.chunk() == b"one"
         asyncio.get_running_loop().call_later(0.01, read.set)
-        with pytest.raises(Broke):
+        with pytest.raises(BadUpstreamResponse):
             await reply.chunk()
         reply.close()
         assert await server.deserted()
@@ -406,19 +406,19 @@ async def test_a_server_without_tls_is_unreachable_by_https(transport):
 
 
 INJECTIONS = {
-    "a header's value": Call(method="POST", url="http://127.0.0.1:1/", headers=(("x", "a\r\nevil: 1"),)),
-    "a bare LF": Call(method="POST", url="http://127.0.0.1:1/", headers=(("x", "a\nevil: 1"),)),
-    "a header's name": Call(method="POST", url="http://127.0.0.1:1/", headers=(("x: 1\r\nevil", "a"),)),
-    "the path": Call(method="POST", url="http://127.0.0.1:1/a\r\nevil: 1"),
-    "a blank in the path": Call(method="POST", url="http://127.0.0.1:1/a HTTP/1.1"),
-    "the method": Call(method="POST / HTTP/1.1\r\nevil: 1\r\n\r\nGET", url="http://127.0.0.1:1/"),
-    "framing": Call(method="POST", url="http://127.0.0.1:1/", headers=(("Transfer-Encoding", "chunked"),)),
-    "length": Call(method="POST", url="http://127.0.0.1:1/", headers=(("content-length", "0"),)),
-    "another scheme": Call(method="POST", url="file:///etc/passwd"),
-    "no host": Call(method="POST", url="http:///v1"),
-    "no port": Call(method="POST", url="http://127.0.0.1:http/"),
-    "a user": Call(method="POST", url="http://user:secret@127.0.0.1:1/"),
-    "beyond latin-1": Call(method="POST", url="http://127.0.0.1:1/", headers=(("x", "\u20ac"),)),
+    "a header's value": TransportRequest(method="POST", url="http://127.0.0.1:1/", headers=(("x", "a\r\nevil: 1"),)),
+    "a bare LF": TransportRequest(method="POST", url="http://127.0.0.1:1/", headers=(("x", "a\nevil: 1"),)),
+    "a header's name": TransportRequest(method="POST", url="http://127.0.0.1:1/", headers=(("x: 1\r\nevil", "a"),)),
+    "the path": TransportRequest(method="POST", url="http://127.0.0.1:1/a\r\nevil: 1"),
+    "a blank in the path": TransportRequest(method="POST", url="http://127.0.0.1:1/a HTTP/1.1"),
+    "the method": TransportRequest(method="POST / HTTP/1.1\r\nevil: 1\r\n\r\nGET", url="http://127.0.0.1:1/"),
+    "framing": TransportRequest(method="POST", url="http://127.0.0.1:1/", headers=(("Transfer-Encoding", "chunked"),)),
+    "length": TransportRequest(method="POST", url="http://127.0.0.1:1/", headers=(("content-length", "0"),)),
+    "another scheme": TransportRequest(method="POST", url="file:///etc/passwd"),
+    "no host": TransportRequest(method="POST", url="http:///v1"),
+    "no port": TransportRequest(method="POST", url="http://127.0.0.1:http/"),
+    "a user": TransportRequest(method="POST", url="http://user:secret@127.0.0.1:1/"),
+    "beyond latin-1": TransportRequest(method="POST", url="http://127.0.0.1:1/", headers=(("x", "\u20ac"),)),
 }
 
 
@@ -433,7 +433,7 @@ async def test_what_could_be_read_as_two_requests_is_never_sent(transport, name)
 async def test_a_head_request_has_no_body(transport):
     async with serving(always(HEAD + b"content-length: 100\r\n\r\n")) as server:
         for _ in range(2):
-            assert (await ask(transport, Call(method="HEAD", url=server.url())))[::2] == (200, b"")
+            assert (await ask(transport, TransportRequest(method="HEAD", url=server.url())))[::2] == (200, b"")
 
 
 async def test_an_answer_may_come_before_the_request_is_written(transport):
@@ -507,7 +507,7 @@ async def test_a_post_the_server_has_read_is_not_sent_again(transport, then):
 
     async with serving(second_fails) as server:
         assert (await ask(transport, post(server.url(), b"1")))[2] == b"fine"
-        with pytest.raises(Broke):
+        with pytest.raises(BadUpstreamResponse):
             await ask(transport, post(server.url(), b"2"))
         assert [seen.body for seen in server.requests] == [b"1", b"2"]
 
@@ -628,7 +628,7 @@ async def test_no_post_is_ever_read_twice(transport, seed):
             nonlocal broke
             try:
                 assert (await ask(transport, post(server.url(), b"id-%d" % number)))[2] == b"id-%d" % number
-            except Broke:
+            except BadUpstreamResponse:
                 broke += 1
 
         for wave in range(40):

@@ -7,9 +7,9 @@ import hashlib
 
 import pytest
 
-from octoroute.errors import Broke, Unreachable
+from octoroute.errors import BadUpstreamResponse, Unreachable
 from octoroute.upstream.transports import TRANSPORTS
-from octoroute.upstream.transports.base import Call, Trust
+from octoroute.upstream.transports.base import TransportRequest, Trust
 from tests.support.certificates import Authority
 from tests.support.hostile import Peer, answer, serving
 
@@ -39,7 +39,7 @@ async def fine(peer: Peer) -> None:
 
 async def ask(transport, url: str, trust: Trust | None) -> bytes:
     async with asyncio.timeout(5):
-        reply = await transport.send(Call(method="POST", url=url, body=b"{}", trust=trust))
+        reply = await transport.send(TransportRequest(method="POST", url=url, body=b"{}", trust=trust))
         try:
             return await reply.body(1 << 20)
         finally:
@@ -96,7 +96,7 @@ async def test_an_answer_cut_short_is_broke(transport, authority, right):
         peer.close()
 
     async with serving(short, tls=right) as server:
-        with pytest.raises(Broke):
+        with pytest.raises(BadUpstreamResponse):
             await ask(transport, server.url(), Trust(context=authority.trusting()))
         assert await server.deserted()
 
@@ -122,7 +122,7 @@ async def test_giving_up_midway_cuts_the_connection(transport, authority, right)
         await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
 
     async with serving(hang, tls=right) as server:
-        reply = await transport.send(Call(method="POST", url=server.url(), trust=Trust(context=authority.trusting())))
+        reply = await transport.send(TransportRequest(method="POST", url=server.url(), trust=Trust(context=authority.trusting())))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await reply.body(1000)

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from octoroute.dialects import INTERPRETERS
+from octoroute.dialects import ADAPTERS
 from octoroute.dialects.response import sse
 from octoroute.dialects.response.errors import error_of, failed_event
 from octoroute.domain.events import Finished
-from octoroute.errors import Declined, UpstreamError
-from octoroute.upstream.readers import AsStream, Decoding, PassThrough
+from octoroute.errors import UpstreamError, UpstreamRejected
+from octoroute.upstream.readers import DecodingReader, PassThroughReader, SingleChunkReader
 from tests.support.laws.house import ASKED, ENDPOINTS, INBOUND, OUTBOUND
 
 WORDS = (
@@ -49,25 +49,25 @@ def seeds() -> Iterator[bytes]:
 
 def _whole(body: bytes, endpoint: Any, client: str) -> None:
     inbound, outbound, request = INBOUND[client], OUTBOUND[endpoint.kind], ASKED[client]
-    readers = [Decoding(outbound, inbound.conversation(request, endpoint), endpoint)]
+    readers = [DecodingReader(outbound, inbound.conversation(request, endpoint), endpoint)]
     if client == outbound.name:
-        readers += [PassThrough(outbound), AsStream(outbound)]
+        readers += [PassThroughReader(outbound), SingleChunkReader(outbound)]
     for reader in readers:
         try:
-            part = reader.whole(body)
+            part = reader.read_body(body)
         except UpstreamError as error:
             _in_words(error)
             continue
         if not isinstance(part, bytes):
             assert isinstance(part[-1], Finished)
-            answer = json.loads(inbound.whole(request, part))
+            answer = json.loads(inbound.encode_response(request, part))
             assert answer["model"] == request.model
             encoder = inbound.encoder(request)
             assert encoder.encode(part)
-    interpreter = INTERPRETERS.get(("embeddings", endpoint.kind))
+    interpreter = ADAPTERS.get(("embeddings", endpoint.kind))
     if interpreter is not None:
         try:
-            json.loads(interpreter.read(EMBEDDING, body)[0])
+            json.loads(interpreter.decode_response(EMBEDDING, body)[0])
         except UpstreamError as error:
             _in_words(error)
 
@@ -84,7 +84,9 @@ def _in_words(error: UpstreamError) -> None:
     assert error.message
     for inbound in (INBOUND[name] for name in CLIENTS):
         assert 400 <= inbound.status(error) < 600
-        if not (isinstance(error, Declined) and error.dialect == WORDED_AS[inbound.name]):  # which the upstream itself has worded
+        if not (
+            isinstance(error, UpstreamRejected) and error.dialect == WORDED_AS[inbound.name]
+        ):  # which the upstream itself has worded
             json.loads(inbound.error(error, "r"))
         ((_, event),) = sse.read_frames(inbound.error_event(error, "r"))
         json.loads(event)

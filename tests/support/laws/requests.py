@@ -142,7 +142,7 @@ def _known(request: Request) -> None:
 def _passed_on(inbound: Inbound, request: Request, body: bytes, endpoint: Any) -> None:
     if inbound.name not in OWN:
         return
-    patched = _exactly(inbound.patched(request, NEW_MODEL))
+    patched = _exactly(inbound.with_model(request, NEW_MODEL))
     given = _exactly(body)
     assert patched.pop("model") == NEW_MODEL
     given.pop("model")
@@ -184,9 +184,9 @@ def _shortened(inbound: Inbound, request: Request, body: bytes, endpoint: Any) -
 
 
 def _unsigned(inbound: Inbound, request: Request, body: bytes, endpoint: Any) -> None:
-    plain = inbound.unsigned(request)
+    plain = inbound.strip_signed_thinking(request)
     if plain is not None and inbound.name in OWN:
-        patched, given = _exactly(inbound.patched(plain, "m")), _exactly(body)
+        patched, given = _exactly(inbound.with_model(plain, "m")), _exactly(body)
         assert patched.keys() == given.keys() - {"octoroute"}
 
 
@@ -196,9 +196,9 @@ def _translated(inbound: Inbound, request: Request, body: bytes, endpoint: Any) 
         return
     conversation = inbound.conversation(request, endpoint)
     assert estimate_tokens(conversation) > 0
-    if outbound.unsayable(conversation, endpoint) is None:
+    if outbound.unsupported(conversation, endpoint) is None:
         notes: list[str] = []
-        written = outbound.write(conversation, endpoint, stream=request.stream, notes=notes)
+        written = outbound.encode_request(conversation, endpoint, stream=request.stream, notes=notes)
         assert isinstance(json.loads(written), dict)
         "; ".join(notes).encode()
     outbound.decoder(conversation, endpoint)
@@ -208,9 +208,9 @@ def _translated(inbound: Inbound, request: Request, body: bytes, endpoint: Any) 
 
 
 def _interpreted(inbound: Inbound, request: Request, body: bytes, endpoint: Any) -> None:
-    interpreter = dialects.INTERPRETERS.get((request.api, endpoint.kind))
-    if interpreter is not None and interpreter.unsayable(request) is None:
-        assert isinstance(json.loads(interpreter.write(request, endpoint, [])), dict)
+    interpreter = dialects.ADAPTERS.get((request.api, endpoint.kind))
+    if interpreter is not None and interpreter.unsupported(request) is None:
+        assert isinstance(json.loads(interpreter.encode_request(request, endpoint, [])), dict)
 
 
 STEPS = (_passed_on, _shortened, _unsigned, _translated, _interpreted)

@@ -9,8 +9,8 @@ import msgspec
 
 from octoroute.dialects.response import sse
 from octoroute.domain.events import Event, Failed, Finished, ToolCallStarted, UsageReported
-from octoroute.errors import Broke, UpstreamError
-from octoroute.upstream.readers import Decoding, PassThrough, Reader
+from octoroute.errors import BadUpstreamResponse, UpstreamError
+from octoroute.upstream.readers import DecodingReader, PassThroughReader, ResponseReader
 from tests.support import anthropic_stream, responses_stream
 from tests.support.chunks import openai_message
 from tests.support.laws.cuts import cut, singly
@@ -42,14 +42,14 @@ def seeds() -> Iterator[bytes]:
 def _cutting(stream: bytes, seed: int) -> None:
     whole = _events([stream])
     for reads in (cut(stream, seed), singly(stream)):
-        cutter = sse.Cutter()
+        cutter = sse.FrameSplitter()
         assert b"".join(map(cutter.feed, reads)) + cutter.rest == stream
         assert _events(reads) == whole
     assert b"".join(sse.split(stream)) == stream
 
 
 def _events(reads: Sequence[bytes]) -> list[tuple[str, bytes]]:
-    cutter = sse.Cutter()
+    cutter = sse.FrameSplitter()
     found = [event for read in reads for event in sse.read_frames(cutter.feed(read))]
     return [*found, *sse.read_frames(cutter.rest)]
 
@@ -62,13 +62,13 @@ def _reading(stream: bytes, layout: int) -> None:
     conversation = INBOUND[name].conversation(request, endpoint)
     reads = ([stream], cut(stream, layout), singly(stream))
     if outbound.name == name:
-        finest = _relayed(PassThrough(outbound), list(sse.split(stream)))
+        finest = _relayed(PassThroughReader(outbound), list(sse.split(stream)))
         for each in reads:
-            _agree(_relayed(PassThrough(outbound), each), finest, b"".join)
-    finest = _relayed(Decoding(outbound, conversation, endpoint), list(sse.split(stream)))
+            _agree(_relayed(PassThroughReader(outbound), each), finest, b"".join)
+    finest = _relayed(DecodingReader(outbound, conversation, endpoint), list(sse.split(stream)))
     _told(name, finest)
     for each in reads:
-        _agree(_relayed(Decoding(outbound, conversation, endpoint), each), finest, _meaning)
+        _agree(_relayed(DecodingReader(outbound, conversation, endpoint), each), finest, _meaning)
 
 
 class Relayed:
@@ -80,10 +80,10 @@ class Relayed:
         self.progress: tuple[object, ...] = ()
 
 
-def _relayed(reader: Reader, reads: Sequence[bytes]) -> Relayed:
+def _relayed(reader: ResponseReader, reads: Sequence[bytes]) -> Relayed:
     """As octoroute.opened does it."""
     found = Relayed()
-    cutter = sse.Cutter()
+    cutter = sse.FrameSplitter()
     try:
         for read in reads:
             if frames := cutter.feed(read):
@@ -97,7 +97,7 @@ def _relayed(reader: Reader, reads: Sequence[bytes]) -> Relayed:
         rest = reader.end(cutter.rest)
         _raise_failure(reader)
         if not reader.progress.finished:
-            raise Broke("stopped before its end")
+            raise BadUpstreamResponse("stopped before its end")
         found.parts.append(rest)
     except UpstreamError as error:
         found.fault = error
@@ -107,9 +107,9 @@ def _relayed(reader: Reader, reads: Sequence[bytes]) -> Relayed:
     return found
 
 
-def _raise_failure(reader: Reader) -> None:
+def _raise_failure(reader: ResponseReader) -> None:
     if reader.progress.failure is not None:
-        raise Broke("the upstream said so")
+        raise BadUpstreamResponse("the upstream said so")
 
 
 def _agree(one: Relayed, finest: Relayed, join: Any) -> None:

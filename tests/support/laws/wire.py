@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from octoroute.errors import UpstreamError
 from octoroute.upstream.transports.content import PIECE
-from octoroute.upstream.transports.native.connection import READ_BYTES, Connection
-from octoroute.upstream.transports.native.exchange import Exchange
+from octoroute.upstream.transports.native.connection import READ_BYTES, ClientConnection
+from octoroute.upstream.transports.native.exchange import ClientExchange
 from tests.support.laws.cuts import cut, singly
 
 WORDS = (
@@ -113,10 +113,10 @@ class Keeper:
     def __init__(self) -> None:
         self.idle = False
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: ClientConnection) -> None:
         self.idle = True
 
-    def lost(self, connection: Connection) -> None: ...
+    def lost(self, connection: ClientConnection) -> None: ...
 
 
 class Line:
@@ -126,9 +126,9 @@ class Line:
         """`eager`: answers are read as they come, otherwise only when nothing more would come."""
         self.wire, self.keeper = Wire(), Keeper()
         self._eager = eager
-        self._connection = Connection(self.keeper, sock, memoryview(bytearray(READ_BYTES)))
+        self._connection = ClientConnection(self.keeper, sock, memoryview(bytearray(READ_BYTES)))
         self._connection.connection_made(self.wire)
-        self._exchange: Exchange | None = None
+        self._exchange: ClientExchange | None = None
         self._brought = 0
 
     def ask(self, method: str) -> asyncio.Task[Told]:
@@ -161,7 +161,7 @@ class Line:
         assert self.wire.cut or reset
 
 
-async def _read(exchange: Exchange) -> Told:
+async def _read(exchange: ClientExchange) -> Told:
     body = b""
     fault = None
     squeezed = False

@@ -7,9 +7,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from octoroute.balancing.health import MAX_REST_S, Health
+from octoroute.balancing.health import MAX_COOLDOWN_S, HealthRegistry
 from octoroute.domain.endpoint import CircuitState
-from octoroute.errors import Broke, Misconfigured, Throttled
+from octoroute.errors import BadUpstreamResponse, Throttled, UpstreamAuthError
 from tests.support.parts import BLAMED, declined, endpoint
 
 THRESHOLD, RECOVERY, LIMIT = 3, 30.0, 4
@@ -64,7 +64,7 @@ class Circuits(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = Now()
-        self.health = Health(failure_threshold=THRESHOLD, recovery_s=RECOVERY, clock=self.now, wall=lambda: 5.0)
+        self.health = HealthRegistry(failure_threshold=THRESHOLD, recovery_s=RECOVERY, clock=self.now, wall=lambda: 5.0)
         self.one = endpoint("one", max_in_flight=LIMIT)
         self.other = endpoint("other")
         self.model = Model()
@@ -77,7 +77,7 @@ class Circuits(RuleBasedStateMachine):
     @rule(target=leases)
     def ask(self):
         may = self.model.may_ask(self.now())
-        lease = self.health.admit(self.one)
+        lease = self.health.acquire(self.one)
         assert (lease is not None) == may
         if lease is None:
             return multiple()
@@ -90,7 +90,7 @@ class Circuits(RuleBasedStateMachine):
     @rule(held=leases)
     def an_answer_begins(self, held):
         number, lease = held
-        lease.began()
+        lease.started()
         if self.model.trial == number:
             self.model.trial = None
             self.model.opened_at = None
@@ -110,7 +110,7 @@ class Circuits(RuleBasedStateMachine):
 
     @rule(held=consumes(leases))
     def it_does_not_accept_our_key(self, held):
-        held[1].failed(Misconfigured("x"))
+        held[1].failed(UpstreamAuthError("x"))
         self.model.failed(self.now(), at_once=True)
         self._released(held)
 
@@ -118,7 +118,7 @@ class Circuits(RuleBasedStateMachine):
     def it_is_throttled(self, held, wait):
         held[1].failed(Throttled("x", retry_after_s=wait))
         if wait:
-            self.model.rests_until = max(self.model.rests_until, self.now() + min(wait, MAX_REST_S))
+            self.model.rests_until = max(self.model.rests_until, self.now() + min(wait, MAX_COOLDOWN_S))
         self._released(held)
 
     @rule(held=consumes(leases))
@@ -144,21 +144,21 @@ class Circuits(RuleBasedStateMachine):
             self.health.succeeded(self.one)
             self.model.succeeded()
         else:
-            self.health.failed(self.one, Broke("x"))
+            self.health.failed(self.one, BadUpstreamResponse("x"))
             self.model.failed(self.now())
 
     @invariant()
     def it_is_as_the_contract_says(self):
-        state = self.health.of(self.one)
-        assert self.health.circuit(self.one) is self.model.circuit(self.now())
+        state = self.health.breaker(self.one)
+        assert self.health.circuit_state(self.one) is self.model.circuit(self.now())
         assert state.failures == self.model.failures
         assert state.in_flight == self.model.in_flight >= 0
         assert self.health.available(self.one) == self.model.may_ask(self.now())
-        assert (self.health.unavailable_because(self.one) is None) == self.model.may_ask(self.now())
+        assert (self.health.unavailable_reason(self.one) is None) == self.model.may_ask(self.now())
 
     @invariant()
     def the_wait_that_is_told_is_enough(self):
-        wait = self.health.next_chance_s([self.one])
+        wait = self.health.next_available_s([self.one])
         assert (wait is None) == self.model.may_ask(self.now())
         if wait is not None and self.model.in_flight == 0:
             before = self.now.now
@@ -169,31 +169,31 @@ class Circuits(RuleBasedStateMachine):
     @invariant()
     def replicas_are_strangers(self):
         assert self.health.available(self.other)
-        assert self.health.of(self.other).failures == 0
+        assert self.health.breaker(self.other).failures == 0
 
 
 TestCircuits = Circuits.TestCase
 TestCircuits.settings = settings(max_examples=150, stateful_step_count=40)
 
 
-def house(now: Now, threshold: int = THRESHOLD) -> Health:
-    return Health(failure_threshold=threshold, recovery_s=RECOVERY, clock=now, wall=lambda: 5.0)
+def house(now: Now, threshold: int = THRESHOLD) -> HealthRegistry:
+    return HealthRegistry(failure_threshold=threshold, recovery_s=RECOVERY, clock=now, wall=lambda: 5.0)
 
 
 @pytest.mark.parametrize("threshold", [1, 2, 3, 10])
 def test_exactly_the_threshold_opens(threshold):
     health, one = house(Now(), threshold), endpoint()
     for number in range(1, threshold + 1):
-        assert health.circuit(one) is CircuitState.CLOSED
-        health.failed(one, Broke("x"))
-        assert health.of(one).failures == number
-    assert health.circuit(one) is CircuitState.OPEN
+        assert health.circuit_state(one) is CircuitState.CLOSED
+        health.failed(one, BadUpstreamResponse("x"))
+        assert health.breaker(one).failures == number
+    assert health.circuit_state(one) is CircuitState.OPEN
 
 
 def test_sixty_seconds_are_sixty_seconds():
     now = Now()
     health, one = house(now, 1), endpoint()
-    health.failed(one, Broke("x"))
+    health.failed(one, BadUpstreamResponse("x"))
     now.now = RECOVERY - 1e-9
     assert not health.available(one)
     now.now = RECOVERY
@@ -203,42 +203,42 @@ def test_sixty_seconds_are_sixty_seconds():
 def test_half_open_admits_one_at_a_time():
     now = Now()
     health, one = house(now, 1), endpoint()
-    health.failed(one, Broke("x"))
+    health.failed(one, BadUpstreamResponse("x"))
     now.now = RECOVERY
-    leases = [health.admit(one) for _ in range(10)]
+    leases = [health.acquire(one) for _ in range(10)]
     assert [lease is not None for lease in leases] == [True] + [False] * 9
     leases[0].release()
-    assert health.admit(one) is not None
+    assert health.acquire(one) is not None
 
 
 def test_a_reload_forgets_who_is_gone_and_nobody_else():
     health, stays, goes = house(Now(), 1), endpoint("stays"), endpoint("goes")
     for one in (stays, goes):
-        health.failed(one, Broke("x"))
-    health.keep([stays])
+        health.failed(one, BadUpstreamResponse("x"))
+    health.retain([stays])
     assert not health.available(stays)
     assert health.available(goes)
 
 
 def test_a_lease_of_an_endpoint_that_a_reload_removed_can_still_end():
     health, goes = house(Now(), 1), endpoint("goes", max_in_flight=1)
-    lease = health.admit(goes)
-    health.keep([])
-    lease.failed(Broke("x"))
+    lease = health.acquire(goes)
+    health.retain([])
+    lease.failed(BadUpstreamResponse("x"))
     lease.release()
-    health.keep([])
-    assert health.admit(goes) is not None
+    health.retain([])
+    assert health.acquire(goes) is not None
 
 
 def test_the_next_chance_is_the_earliest_of_all():
     now = Now()
     health = house(now, 1)
     early, late, resting = endpoint("early"), endpoint("late"), endpoint("resting")
-    health.failed(early, Broke("x"))
+    health.failed(early, BadUpstreamResponse("x"))
     now.now = 10
-    health.failed(late, Broke("x"))
+    health.failed(late, BadUpstreamResponse("x"))
     health.failed(resting, Throttled("x", retry_after_s=5))
-    assert health.next_chance_s([early, late]) == 20
-    assert health.next_chance_s([late]) == 30
-    assert health.next_chance_s([early, late, resting]) == 5
-    assert health.next_chance_s([]) is None
+    assert health.next_available_s([early, late]) == 20
+    assert health.next_available_s([late]) == 30
+    assert health.next_available_s([early, late, resting]) == 5
+    assert health.next_available_s([]) is None

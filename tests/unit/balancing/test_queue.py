@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octoroute.balancing.queue import Queue
+from octoroute.balancing.queue import AdmissionQueue
 from octoroute.domain.endpoint import ProviderLimits
-from octoroute.gateway.gateway import Waiting
+from octoroute.gateway.gateway import QueueSettings
 from tests.support.spine import Spine, make_endpoint
 from tests.support.virtual import now, run, settle
 
@@ -19,7 +19,7 @@ class Places:
 
     def __init__(self, free=0):
         self.free = free
-        self.queue = Queue(now, lambda _: self.give_back())
+        self.queue = AdmissionQueue(now, lambda _: self.give_back())
         self.served = []
 
     def offer(self):
@@ -30,10 +30,10 @@ class Places:
 
     def give_back(self):
         self.free += 1
-        self.queue.freed("place")
+        self.queue.on_capacity("place")
 
     async def one(self, client, name, max_wait_s=1e6):
-        got = await self.queue.wait(client, frozenset({"place"}), self.offer, lambda: None, max_wait_s=max_wait_s)
+        got = await self.queue.acquire(client, frozenset({"place"}), self.offer, lambda: None, max_wait_s=max_wait_s)
         self.served.append((client, name) if got else None)
 
 
@@ -122,7 +122,7 @@ def test_b28_what_goes_wrong_in_an_offer_is_the_waiters_and_the_next_is_served()
         def broken():
             raise ZeroDivisionError
 
-        bad = asyncio.ensure_future(places.queue.wait("a", frozenset({"place"}), broken, lambda: None, max_wait_s=100))
+        bad = asyncio.ensure_future(places.queue.acquire("a", frozenset({"place"}), broken, lambda: None, max_wait_s=100))
         good = asyncio.ensure_future(places.one("a", 2))
         await settle()
         places.give_back()
@@ -152,7 +152,7 @@ def one_at_a_time(**more):
 
 def test_b28_requests_wait_for_a_place_and_are_answered_in_order():
     async def story():
-        spine, done = one_at_a_time(waiting=Waiting(most=10, max_wait_s=60)), []
+        spine, done = one_at_a_time(waiting=QueueSettings(max_waiting=10, max_wait_s=60)), []
 
         async def one(name):
             told = await spine.ask()
@@ -168,7 +168,7 @@ def test_b28_requests_wait_for_a_place_and_are_answered_in_order():
 
 def test_b28_overload_is_429_at_once_when_the_queue_is_full_and_after_the_wait():
     async def story():
-        spine = one_at_a_time(waiting=Waiting(most=2, max_wait_s=1.5))
+        spine = one_at_a_time(waiting=QueueSettings(max_waiting=2, max_wait_s=1.5))
         before = now()
 
         async def one():
@@ -196,7 +196,7 @@ def test_b28_the_queue_is_off_unless_it_is_configured():
 
 def test_b28_nobody_waits_for_an_open_circuit():
     async def story():
-        spine = Spine([make_endpoint("a")], {"a": "401"}, waiting=Waiting(most=10, max_wait_s=60))
+        spine = Spine([make_endpoint("a")], {"a": "401"}, waiting=QueueSettings(max_waiting=10, max_wait_s=60))
         await spine.ask()
         before = now()
         assert ((await spine.ask()).status, now()) == (503, before)
@@ -206,7 +206,7 @@ def test_b28_nobody_waits_for_an_open_circuit():
 
 def test_b28_who_hangs_up_leaves_the_queue():
     async def story():
-        spine = one_at_a_time(waiting=Waiting(most=10, max_wait_s=60))
+        spine = one_at_a_time(waiting=QueueSettings(max_waiting=10, max_wait_s=60))
         tasks = [asyncio.ensure_future(spine.ask()) for _ in range(3)]
         await settle()
         assert spine.gateway.queue.depth == 2
@@ -227,7 +227,7 @@ def test_b28_time_alone_frees_a_place_too():
         spine = Spine(
             [make_endpoint("a", provider="p")],
             limits={"p": ProviderLimits(requests_per_minute=60)},
-            waiting=Waiting(most=100, max_wait_s=30),
+            waiting=QueueSettings(max_waiting=100, max_wait_s=30),
         )
         for _ in range(60):
             await spine.ask()
@@ -245,7 +245,7 @@ def test_b28_time_alone_frees_a_place_too():
 
 def test_b28_a_newcomer_does_not_overtake():
     async def story():
-        spine = one_at_a_time(waiting=Waiting(most=10, max_wait_s=60))
+        spine = one_at_a_time(waiting=QueueSettings(max_waiting=10, max_wait_s=60))
         order = []
 
         async def one(name, after_s):
@@ -264,7 +264,7 @@ def test_b28_who_waits_for_the_clock_comes_before_a_newcomer_even_when_the_loop_
         spine = Spine(
             [make_endpoint("a", provider="p")],
             limits={"p": ProviderLimits(requests_per_minute=1)},
-            waiting=Waiting(most=10, max_wait_s=600),
+            waiting=QueueSettings(max_waiting=10, max_wait_s=600),
         )
         await spine.ask()
         waiting = asyncio.ensure_future(spine.ask())
@@ -279,7 +279,7 @@ def test_b28_who_waits_for_the_clock_comes_before_a_newcomer_even_when_the_loop_
 def test_b28_a_free_endpoint_is_not_kept_from_those_who_want_it():
     async def story():
         busy, idle = make_endpoint("busy", max_in_flight=1), make_endpoint("idle", max_in_flight=1)
-        spine = Spine([busy, idle], delay_s=lambda _: 1.0, waiting=Waiting(most=10, max_wait_s=60))
+        spine = Spine([busy, idle], delay_s=lambda _: 1.0, waiting=QueueSettings(max_waiting=10, max_wait_s=60))
         told = await asyncio.gather(*(spine.ask(model="busy") for _ in range(3)), spine.ask(model="idle"))
         assert told[3].outcome.queued_s is None
 
@@ -293,7 +293,7 @@ def test_b28_an_endpoint_that_is_back_takes_those_who_wait():
             [make_endpoint("a", priority=2), make_endpoint("b", max_in_flight=1)],
             lambda model, _: how.get(model, "ok"),
             delay_s=lambda model: 100.0 if model == "b" else 0.0,
-            waiting=Waiting(most=10, max_wait_s=60),
+            waiting=QueueSettings(max_waiting=10, max_wait_s=60),
             recovery_s=1000,
         )
         first = asyncio.ensure_future(spine.ask())
@@ -302,7 +302,7 @@ def test_b28_an_endpoint_that_is_back_takes_those_who_wait():
         await asyncio.sleep(1)
         assert spine.gateway.queue.depth == 1
         how.clear()
-        spine.health.succeeded(spine.gateway.house.endpoints[0])
+        spine.health.succeeded(spine.gateway.settings.endpoints[0])
         told = await waiting
         assert (told.asked, now()) == (["a"], 1002)
         first.cancel()
@@ -321,7 +321,7 @@ def test_b28_under_random_load_nothing_is_lost_and_nothing_left(seed):
             [make_endpoint("a", provider="p", max_in_flight=2), make_endpoint("b", provider="q", max_in_flight=1)],
             lambda *_: random.choice(["ok", "ok", "ok", "500", "429", "hang", "reset_before"]),
             delay_s=lambda _: random.random() * 3,
-            waiting=Waiting(most=30, max_wait_s=20),
+            waiting=QueueSettings(max_waiting=30, max_wait_s=20),
             limits={"p": ProviderLimits(requests_per_minute=120)},
             failure_threshold=1000,
         )
@@ -333,8 +333,8 @@ def test_b28_under_random_load_nothing_is_lost_and_nothing_left(seed):
             if random.random() < 0.2:
                 await asyncio.sleep(random.random() * 5)
                 task.cancel()
-            for endpoint in spine.gateway.house.endpoints:
-                most[endpoint.id] = max(most[endpoint.id], spine.health.of(endpoint).in_flight)
+            for endpoint in spine.gateway.settings.endpoints:
+                most[endpoint.id] = max(most[endpoint.id], spine.health.breaker(endpoint).in_flight)
             return (await asyncio.gather(task, return_exceptions=True))[0]
 
         told = await asyncio.gather(*(one(at) for at in range(120)))
@@ -342,8 +342,8 @@ def test_b28_under_random_load_nothing_is_lost_and_nothing_left(seed):
         assert len(spine.book.outcomes) == 120
         assert most["a"] <= 2 and most["b"] <= 1
         assert spine.gateway.queue.depth == 0
-        assert all(spine.health.of(e).in_flight == 0 for e in spine.gateway.house.endpoints)
-        assert spine.health._allowances["p"].in_flight == 0
+        assert all(spine.health.breaker(e).in_flight == 0 for e in spine.gateway.settings.endpoints)
+        assert spine.health._rate_limits["p"].in_flight == 0
         assert spine.transport.open == 0
         assert len(asyncio.all_tasks()) == 1
 

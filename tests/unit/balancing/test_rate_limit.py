@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.balancing.rate_limit import Allowance, Bucket
+from octoroute.balancing.rate_limit import ProviderRateLimit, TokenBucket
 from octoroute.domain.endpoint import ProviderLimits
 from octoroute.domain.outcome import Usage
 from tests.support.house import Clock
@@ -114,7 +114,7 @@ def test_without_limits_a_full_endpoint_is_503_as_ever():
 )
 def test_b9_no_window_lets_through_more_than_a_full_bucket_and_its_refill(per_minute, steps):
     clock = Clock()
-    bucket = Bucket(per_minute, clock)
+    bucket = TokenBucket(per_minute, clock)
     taken, since = 0.0, clock()
     for wait_s, wanted in steps:
         clock.pass_(wait_s)
@@ -132,7 +132,7 @@ def test_b9_no_window_lets_through_more_than_a_full_bucket_and_its_refill(per_mi
 
 @given(st.lists(st.tuples(st.integers(1, 500), st.one_of(st.none(), st.integers(0, 900))), max_size=30))
 def test_b9_nothing_in_flight_is_forgotten(requests):
-    allowance = Allowance(ProviderLimits(max_in_flight=5, tokens_per_minute=1000), Clock())
+    allowance = ProviderRateLimit(ProviderLimits(max_in_flight=5, tokens_per_minute=1000), Clock())
     left = 1000
     for tokens, used in requests:
         allowance.take(tokens)

@@ -21,7 +21,7 @@ PAGE = (ROOT / "docs" / "migrating.md").read_text("utf-8")
 @pytest.fixture(autouse=True)
 def clean(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    known = {*legacy.Variables.__struct_fields__, *legacy.Listening.__struct_fields__}
+    known = {*legacy.LegacyVariables.__struct_fields__, *legacy.ServerVariables.__struct_fields__}
     for name in (*known, *(name for vendor in dispatcher.DISPATCHED for name in dispatcher.variables_of(vendor))):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
@@ -136,7 +136,7 @@ def test_check_keeps_a_provider_together():
 def test_c30_every_documented_variable_is_read_and_the_other_way_round():
     vendors = dispatcher.DISPATCHED
     keys = [name for vendor in vendors for name in dispatcher.variables_of(vendor)]
-    read = {*legacy.Variables.__struct_fields__, *legacy.Listening.__struct_fields__, *keys}
+    read = {*legacy.LegacyVariables.__struct_fields__, *legacy.ServerVariables.__struct_fields__, *keys}
     shown = set(re.findall(r"`\$?\{?([A-Z]+(?:_[A-Z]+)+)\}?`", PAGE)) | {"HOST", "PORT"}
     assert {name for name in shown - read if not name.startswith(legacy.HEADER)} == set()
     suffixes = ("_TIMEOUT", "_RATE_LIMIT_REQUESTS_PER_MINUTE", "_RATE_LIMIT_TOKENS_PER_MINUTE", "_BASE_URL", "_ENDPOINT")

@@ -64,7 +64,7 @@ provider = "azure"
 policy = "sticky"
 """
     )
-    house = App(read(text)).gateway.house
+    house = App(read(text)).gateway.settings
     (found,) = house.rules
     assert (found.name, found.override, found.fall_through, found.provider, found.policy) == (
         "long",
@@ -80,18 +80,18 @@ policy = "sticky"
 def test_b9_b28_limits_and_the_queue():
     config = read(BASE + "[queue]\nmax_waiting = 5\nmax_wait_seconds = 2.5\n[selection]\norder = 'round_robin'\n")
     assert config.limits == {"azure": ProviderLimits(requests_per_minute=60)}
-    house = App(config).gateway.house
-    assert (house.waiting.most, house.waiting.max_wait_s) == (5, 2.5)
+    house = App(config).gateway.settings
+    assert (house.queue.max_waiting, house.queue.max_wait_s) == (5, 2.5)
     assert house.policy.by_provider
-    assert App(read(BASE)).gateway.house.waiting.most == 0
+    assert App(read(BASE)).gateway.settings.queue.max_waiting == 0
 
 
 def test_b9_an_endpoint_that_stands_alone_is_under_nobodys_limit():
     text = BASE.replace("azure", "openai") + '[[routing.rules]]\nname = "r"\nprovider = "openai"\n'
-    house = App(read(text)).gateway.house
+    house = App(read(text)).gateway.settings
     assert [(endpoint.name, endpoint.provider) for endpoint in house.endpoints] == [("small", "h"), ("gpt-4o", "openai")]
     assert [endpoint.id for endpoint in house.of_provider("openai")] == ["m-1"]
-    assert App(read('[[models.fast]]\nname = "small"\nbase_url = "http://h/v1"')).gateway.house.endpoints[0].provider == "openai"
+    assert App(read('[[models.fast]]\nname = "small"\nbase_url = "http://h/v1"')).gateway.settings.endpoints[0].provider == "openai"
 
 
 @pytest.mark.parametrize(
@@ -129,22 +129,22 @@ def test_an_order_and_a_policy_do_not_go_together():
 
 def test_b26_what_a_policy_has_learnt_survives_a_reload():
     app = App(read(BASE + "[selection]\npolicy = 'fastest'\n"))
-    before = app.gateway.house.policy
+    before = app.gateway.settings.policy
     app.reload(read(BASE + "[selection]\npolicy = 'fastest'\nmax_cost_usd = 2.0\n"))
-    assert app.gateway.house.policy is before
-    assert app.gateway.house.max_cost_usd == 2.0
+    assert app.gateway.settings.policy is before
+    assert app.gateway.settings.max_cost_usd == 2.0
     app.reload(read(BASE))
-    assert app.gateway.house.policy is not before
+    assert app.gateway.settings.policy is not before
 
 
 def test_b9_what_a_provider_has_used_survives_a_reload():
     app = App(read(BASE))
-    endpoint = app.gateway.house.tier(Tier.BALANCED)[0]
-    lease = app.gateway.health.admit(endpoint)
+    endpoint = app.gateway.settings.tier(Tier.BALANCED)[0]
+    lease = app.gateway.health.acquire(endpoint)
     app.reload(read(BASE))
     for _ in range(59):
-        app.gateway.health.admit(endpoint).release()
-    assert app.gateway.health.admit(endpoint) is None
+        app.gateway.health.acquire(endpoint).release()
+    assert app.gateway.health.acquire(endpoint) is None
     lease.release()
     app.reload(read(BASE.replace("= 60", "= 600")))
     assert app.gateway.health.available(endpoint)

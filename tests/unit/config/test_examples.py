@@ -80,7 +80,7 @@ def test_it_asks_for_what_the_server_takes(name):
     """`parallel_tool_calls` is not everybody's: Cohere, the Hugging Face router, and Ollama are not sent it."""
     formats = outbound(lambda: 0.0)
     for endpoint in loaded(name).endpoints:
-        body = formats[PROVIDERS[endpoint.kind].dialect].write(ASKED, endpoint, stream=False)
+        body = formats[PROVIDERS[endpoint.kind].dialect].encode_request(ASKED, endpoint, stream=False)
         if name in {"cohere", "huggingface", "claude-code"}:
             assert b"parallel_tool_calls" not in body
         if name == "azure":

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from octoroute.dialects.anthropic import request_encoder as to_anthropic
-from octoroute.dialects.anthropic.request_decoder import read_question
+from octoroute.dialects.anthropic.request_decoder import decode_request
 from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
 from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
 from octoroute.dialects.gemini import request_encoder as to_gemini
@@ -36,15 +36,15 @@ ENCODERS = {
     "responses": lambda: ResponsesEncoder(model="auto", created_s=1_700_000_000, echo={}, new_id=numbered()),
 }
 WRITERS = {
-    "compatible": lambda question: to_openai.write_question(question, model="m", quirks=preset(), stream=True),
-    "openai": lambda question: to_openai.write_question(question, model="m", quirks=preset("openai"), stream=True),
-    "reasoning": lambda question: to_openai.write_question(
+    "compatible": lambda question: to_openai.encode_request(question, model="m", quirks=preset(), stream=True),
+    "openai": lambda question: to_openai.encode_request(question, model="m", quirks=preset("openai"), stream=True),
+    "reasoning": lambda question: to_openai.encode_request(
         question, model="m", quirks=preset("openai", "openai-reasoning"), stream=True
     ),
-    "deepseek": lambda question: to_openai.write_question(question, model="m", quirks=preset("deepseek"), stream=True),
-    "claude-sonnet-4-5": lambda question: to_anthropic.write_question(question, model="claude-sonnet-4-5", stream=True),
-    "gemini-1.5-pro": lambda question: to_gemini.write_question(question, model="gemini-1.5-pro"),
-    "gemini-3-pro": lambda question: to_gemini.write_question(question, model="gemini-3-pro"),
+    "deepseek": lambda question: to_openai.encode_request(question, model="m", quirks=preset("deepseek"), stream=True),
+    "claude-sonnet-4-5": lambda question: to_anthropic.encode_request(question, model="claude-sonnet-4-5", stream=True),
+    "gemini-1.5-pro": lambda question: to_gemini.encode_request(question, model="gemini-1.5-pro"),
+    "gemini-3-pro": lambda question: to_gemini.encode_request(question, model="gemini-3-pro"),
 }
 
 
@@ -55,7 +55,7 @@ def translated(source: str, target: str) -> bytes:
 
 
 def written(target: str) -> bytes:
-    question = read_question((GOLDEN / "questions" / "agent.anthropic.json").read_bytes())
+    question = decode_request((GOLDEN / "questions" / "agent.anthropic.json").read_bytes())
     return msgspec.json.format(WRITERS[target](question), indent=1) + b"\n"
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from octoroute.dialects.anthropic import request_encoder as to_anthropic
 from octoroute.dialects.anthropic.errors import error_event as write_anthropic_event
-from octoroute.dialects.anthropic.request_decoder import read_question as read_anthropic_question
-from octoroute.dialects.anthropic.response import read_whole as read_anthropic
-from octoroute.dialects.anthropic.response import write_whole as write_anthropic
+from octoroute.dialects.anthropic.request_decoder import decode_request as read_anthropic_question
+from octoroute.dialects.anthropic.response import decode_response as read_anthropic
+from octoroute.dialects.anthropic.response import encode_response as write_anthropic
 from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
 from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
 from octoroute.dialects.gemini import request_encoder as to_gemini
@@ -21,18 +21,18 @@ from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
 from octoroute.dialects.openai import request_encoder as to_openai
 from octoroute.dialects.openai.compat import PRESETS, preset
 from octoroute.dialects.openai.errors import error_event as write_openai_event
-from octoroute.dialects.openai.request_decoder import read_question as read_openai_question
-from octoroute.dialects.openai.response import read_whole as read_openai
-from octoroute.dialects.openai.response import write_whole as write_openai
+from octoroute.dialects.openai.request_decoder import decode_request as read_openai_question
+from octoroute.dialects.openai.response import decode_response as read_openai
+from octoroute.dialects.openai.response import encode_response as write_openai
 from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
 from octoroute.dialects.request import message_order
 from octoroute.dialects.response.errors import failed_event
-from octoroute.dialects.response.filters import StopAt, ThinkTags
-from octoroute.dialects.response.sse import Cutter, read_frames
+from octoroute.dialects.response.filters import StopSequenceFilter, ThinkTagFilter
+from octoroute.dialects.response.sse import FrameSplitter, read_frames
 from octoroute.domain.conversation import Conversation, Role, Text, ToolCall, ToolResult
 from octoroute.domain.events import Failed, Finished, ToolCallDelta
-from octoroute.errors import BadRequest, Broke, Declined, OctorouteError, UpstreamError
+from octoroute.errors import BadRequest, BadUpstreamResponse, OctorouteError, UpstreamError, UpstreamRejected
 from tests.support.anthropic_stream import check, frames_of
 from tests.support.chunks import DONE, anthropic, chunk, numbered, openai_message, sse, tool, tools, usage
 
@@ -145,7 +145,7 @@ def test_recutting_the_bytes_changes_nothing(frames, crlf):
         raw = raw.replace(b"\n", b"\r\n")
     whole = list(OpenAIDecoder().feed(raw))
     for at in range(0, len(raw), 7):
-        cutter, decoder, events = Cutter(), OpenAIDecoder(), []
+        cutter, decoder, events = FrameSplitter(), OpenAIDecoder(), []
         for part in (raw[:at], raw[at:]):
             events += decoder.feed(cutter.feed(part))
         assert merged(events) == merged(whole)
@@ -167,7 +167,7 @@ def test_recutting_at_every_position_changes_nothing():
     )[0]
     whole = list(AnthropicDecoder().feed(anthropic))
     for at in range(len(anthropic) + 1):
-        cutter, decoder, events = Cutter(), AnthropicDecoder(), []
+        cutter, decoder, events = FrameSplitter(), AnthropicDecoder(), []
         for part in (anthropic[:at], anthropic[at:]):
             events += decoder.feed(cutter.feed(part))
         assert events == whole
@@ -177,7 +177,7 @@ def test_recutting_at_every_position_changes_nothing():
 @given(st.lists(texts, max_size=8), st.lists(st.text("STOPx</end>", min_size=1, max_size=4), min_size=1, max_size=3))
 def test_a_stop_sequence_cuts_wherever_the_text_is_cut(parts, stops):
     def said(frames):
-        decoder = StopAt(OpenAIDecoder(), stops)
+        decoder = StopSequenceFilter(OpenAIDecoder(), stops)
         events = [event for frame in frames for event in decoder.feed(frame)]
         return "".join(getattr(event, "text", "") for event in events), [
             event.stop_sequence for event in events if isinstance(event, Finished)
@@ -195,7 +195,7 @@ def test_a_stop_sequence_cuts_wherever_the_text_is_cut(parts, stops):
 @given(st.lists(texts, max_size=6))
 def test_think_tags_are_split_wherever_the_text_is_cut(parts):
     def said(frames):
-        decoder = ThinkTags(OpenAIDecoder())
+        decoder = ThinkTagFilter(OpenAIDecoder())
         events = [event for frame in frames for event in decoder.feed(frame)]
         return ["".join(event.text for event in events if type(event).__name__ == kind) for kind in ("ThinkingDelta", "TextDelta")]
 
@@ -264,7 +264,7 @@ def test_a_question_survives_the_trip_from_anthropic_to_openai_and_back(turns):
     first = read_anthropic_question(
         json.dumps({"messages": turns, "max_tokens": 9, "temperature": 0.5, "stop_sequences": ["x"]}).encode()
     )
-    sent = to_openai.write_question(first, model="m", quirks=preset("openai"), stream=False)
+    sent = to_openai.encode_request(first, model="m", quirks=preset("openai"), stream=False)
     second = read_openai_question(sent)
     assert calls_last(essence(second)) == calls_last(essence(first))
     assert (second.max_tokens, second.temperature, second.stop) == (9, 0.5, ("x",))
@@ -293,7 +293,7 @@ def calls_last(found):
 @given(messages, st.sampled_from(sorted(PRESETS)))
 def test_every_call_is_answered_at_once_in_every_preset(turns, name):
     body = json.loads(
-        to_openai.write_question(
+        to_openai.encode_request(
             read_anthropic_question(json.dumps({"messages": turns}).encode()), model="m", quirks=preset(name), stream=False
         )
     )
@@ -312,7 +312,7 @@ def test_every_call_is_answered_at_once_in_every_preset(turns, name):
 def test_anthropic_and_gemini_get_turns_in_their_order(turns):
     conversation = read_anthropic_question(json.dumps({"messages": turns}).encode())
     try:
-        body = json.loads(to_anthropic.write_question(conversation, model="claude-sonnet-4-5", stream=False))
+        body = json.loads(to_anthropic.encode_request(conversation, model="claude-sonnet-4-5", stream=False))
     except BadRequest:
         return
     ids_seen, waiting = set(), []
@@ -327,7 +327,7 @@ def test_anthropic_and_gemini_get_turns_in_their_order(turns):
         ids_seen |= set(waiting)
         assert all(block["text"].strip() for block in content if block["type"] == "text")
     try:
-        gemini = json.loads(to_gemini.write_question(conversation, model="gemini-3-pro"))
+        gemini = json.loads(to_gemini.encode_request(conversation, model="gemini-3-pro"))
     except BadRequest:
         return
     for at, content in enumerate(gemini["contents"]):
@@ -379,11 +379,11 @@ def test_no_request_raises_anything_but_bad_request(body, anthropic):
         must_be_clear(error)
         return
     for name in ("openai", "deepseek", "mistral", "think-tags", "single-system"):
-        tolerate(lambda name=name: to_openai.write_question(conversation, model="m", quirks=preset(name), stream=True))
+        tolerate(lambda name=name: to_openai.encode_request(conversation, model="m", quirks=preset(name), stream=True))
     for model in ("claude-3-opus", "claude-opus-4-6", "claude-sonnet-5"):
-        tolerate(lambda model=model: to_anthropic.write_question(conversation, model=model, stream=True))
+        tolerate(lambda model=model: to_anthropic.encode_request(conversation, model=model, stream=True))
     for model in ("gemini-1.5-pro", "gemini-3-pro"):
-        tolerate(lambda model=model: to_gemini.write_question(conversation, model=model))
+        tolerate(lambda model=model: to_gemini.encode_request(conversation, model=model))
 
 
 def must_be_clear(error: OctorouteError):
@@ -402,7 +402,12 @@ def tolerate(write):
     st.lists(shapes | st.binary(max_size=20), max_size=4), st.sampled_from(["", "error", "message_start", "content_block_delta"])
 )
 def test_no_stream_raises_anything_but_our_own_errors(parts, name):
-    for decoder in (OpenAIDecoder(), AnthropicDecoder(), GeminiDecoder(), ThinkTags(StopAt(OpenAIDecoder(), ["x"]))):
+    for decoder in (
+        OpenAIDecoder(),
+        AnthropicDecoder(),
+        GeminiDecoder(),
+        ThinkTagFilter(StopSequenceFilter(OpenAIDecoder(), ["x"])),
+    ):
         for encoder in (AnthropicEncoder(model="m"), OpenAIEncoder(model="m", created_s=1)):
             try:
                 for part in parts:
@@ -423,7 +428,7 @@ def test_no_stream_raises_anything_but_our_own_errors(parts, name):
 @given(shapes | st.binary(max_size=30))
 def test_no_answer_raises_anything_but_our_own_errors(body):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    for read in (read_openai, read_anthropic, GeminiDecoder().whole):
+    for read in (read_openai, read_anthropic, GeminiDecoder().decode_body):
         try:
             events = read(data)
             write_openai(events, model="m", created_s=1)
@@ -437,7 +442,7 @@ def test_no_answer_raises_anything_but_our_own_errors(body):
 )
 def test_half_a_character_is_no_reason_to_refuse(body):
     for read in (read_openai_question, read_anthropic_question):
-        to_openai.write_question(read(body), model="m", quirks=preset(), stream=False)
+        to_openai.encode_request(read(body), model="m", quirks=preset(), stream=False)
 
 
 @pytest.mark.parametrize("depth", [500, 5_000, 200_000])
@@ -450,9 +455,9 @@ def test_deep_nesting_is_a_bad_request_at_most(depth):
         except BadRequest as error:
             must_be_clear(error)
             continue
-        tolerate(lambda conversation=conversation: to_openai.write_question(conversation, model="m", quirks=preset(), stream=False))
-        tolerate(lambda conversation=conversation: to_gemini.write_question(conversation, model="gemini-3"))
-        tolerate(lambda conversation=conversation: to_gemini.write_question(conversation, model="gemini-1.5"))
+        tolerate(lambda conversation=conversation: to_openai.encode_request(conversation, model="m", quirks=preset(), stream=False))
+        tolerate(lambda conversation=conversation: to_gemini.encode_request(conversation, model="gemini-3"))
+        tolerate(lambda conversation=conversation: to_gemini.encode_request(conversation, model="gemini-1.5"))
     with pytest.raises(UpstreamError):
         OpenAIDecoder().feed(sse(b'{"choices":%b}' % nested))
 
@@ -478,11 +483,11 @@ def test_a_tool_call_without_a_name_is_the_upstreams_failure(name):
     events = decoder.feed(start + anthropic("content_block_start", index=0, content_block=block) + anthropic("message_stop"))
     assert isinstance(events[-1], Failed)
     assert decoder.end() == []
-    with pytest.raises(Broke, match="without naming it"):
+    with pytest.raises(BadUpstreamResponse, match="without naming it"):
         read_anthropic(json.dumps({"content": [block], "stop_reason": "tool_use"}).encode())
     gemini = {"candidates": [{"content": {"parts": [{"functionCall": {"name": name or "", "args": {}}}]}, "finishReason": "STOP"}]}
-    for read in (GeminiDecoder().whole, lambda body: GeminiDecoder().feed(sse(body))):
-        with pytest.raises(Broke, match="without naming it"):
+    for read in (GeminiDecoder().decode_body, lambda body: GeminiDecoder().feed(sse(body))):
+        with pytest.raises(BadUpstreamResponse, match="without naming it"):
             read(json.dumps(gemini).encode())
 
 
@@ -495,7 +500,7 @@ def test_an_error_code_that_is_no_status_is_a_word(code):
 def test_an_upstreams_own_words_stay_within_one_event():
     body = b'{\n\n"error": {"message": "no"}\n\n}'
     for event in (write_openai_event, write_anthropic_event):
-        ((_, data),) = read_frames(event(Declined("no", status=400, body=body, headers={}, dialect="openai"), "r"))
+        ((_, data),) = read_frames(event(UpstreamRejected("no", status=400, body=body, headers={}, dialect="openai"), "r"))
         assert json.loads(data)["error"]["message"] == "no"
 
 

@@ -8,10 +8,19 @@ from datetime import UTC, datetime
 import pytest
 
 from octoroute.dialects.anthropic.errors import error_event, error_status, write_error
-from octoroute.dialects.anthropic.response import write_whole
-from octoroute.dialects.openai.response import read_whole
-from octoroute.dialects.response.errors import read_told, read_upstream_error, retry_after_s
-from octoroute.errors import BadRequest, Broke, Declined, Misconfigured, Overloaded, Throttled, Unauthorized, UpstreamError
+from octoroute.dialects.anthropic.response import encode_response
+from octoroute.dialects.openai.response import decode_response
+from octoroute.dialects.response.errors import read_error_body, read_upstream_error, retry_after_s
+from octoroute.errors import (
+    BadRequest,
+    BadUpstreamResponse,
+    Overloaded,
+    Throttled,
+    Unauthorized,
+    UpstreamAuthError,
+    UpstreamError,
+    UpstreamRejected,
+)
 from tests.support.chunks import numbered
 
 
@@ -26,7 +35,7 @@ def answer(finish="stop", usage=None, **message):
 
 
 def to_anthropic(body: bytes, **how):
-    return json.loads(write_whole(read_whole(body), model="auto", new_id=numbered(), **how))
+    return json.loads(encode_response(decode_response(body), model="auto", new_id=numbered(), **how))
 
 
 def called(arguments, **more):
@@ -62,13 +71,13 @@ def test_p96_content_in_typed_parts():
 
 
 def test_p96_typed_parts_are_taken_back():
-    from octoroute.dialects.openai.request_decoder import read_question
+    from octoroute.dialects.openai.request_decoder import decode_request
     from octoroute.domain.conversation import Text, Thinking
 
     parts = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "Hi"}]
     for message in ({"content": parts}, {"content": "Hi", "reasoning": "hm"}, {"content": "Hi", "reasoning_content": "hm"}):
         body = {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", **message}]}
-        assert read_question(json.dumps(body).encode()).turns[1].content == (Thinking("hm"), Text("Hi"))
+        assert decode_request(json.dumps(body).encode()).turns[1].content == (Thinking("hm"), Text("Hi"))
 
 
 def test_p41_a_whole_answer_to_a_client_that_streams():
@@ -77,7 +86,7 @@ def test_p41_a_whole_answer_to_a_client_that_streams():
     from tests.support.anthropic_stream import check
     from tests.support.chunks import openai_message
 
-    events = read_whole(answer("tool_calls", content="Hi", reasoning_content="hm", tool_calls=[called('{"a":1}')]))
+    events = decode_response(answer("tool_calls", content="Hi", reasoning_content="hm", tool_calls=[called('{"a":1}')]))
     message = check(AnthropicEncoder(model="auto", new_id=numbered()).encode(events))
     assert [block["type"] for block in message["content"]] == ["thinking", "text", "tool_use"]
     assert openai_message(OpenAIEncoder(model="auto", created_s=1).encode(events))["tool_calls"][0]["arguments"] == '{"a":1}'
@@ -95,8 +104,8 @@ def test_p98_a_call_cut_by_the_token_limit_is_left_out():
 
 @pytest.mark.parametrize("arguments", ['{"a":', "[1]", "7", '"text"', "not json"])
 def test_p99_arguments_no_tool_could_be_run_with(arguments):
-    with pytest.raises(Broke):
-        read_whole(answer("tool_calls", tool_calls=[called(arguments)]))
+    with pytest.raises(BadUpstreamResponse):
+        decode_response(answer("tool_calls", tool_calls=[called(arguments)]))
 
 
 def test_p115_the_requested_model_is_told():
@@ -123,8 +132,8 @@ def test_no_empty_text_block():
     "body", [b"", b"<html>", b"[]", b"{}", b'{"choices":[]}', b'{"choices":null}', b"null", b'{"choices":[{}]}', b"\xff"]
 )
 def test_p103_what_is_no_answer(body):
-    with pytest.raises(Broke):
-        read_whole(body)
+    with pytest.raises(BadUpstreamResponse):
+        decode_response(body)
 
 
 @pytest.mark.parametrize(
@@ -132,15 +141,18 @@ def test_p103_what_is_no_answer(body):
     [
         ({"message": "slow down", "type": "rate_limit_error"}, Throttled),
         ({"message": "busy", "code": 503}, Overloaded),
-        ({"message": "key", "code": "invalid_api_key"}, Misconfigured),
-        ({"message": "no", "type": "invalid_request_error"}, Broke),  # an error in an answer's place is a failed attempt
-        ({"message": "maximum context length is 8 tokens", "code": "context_length_exceeded"}, Declined),
-        ("plain words", Broke),
+        ({"message": "key", "code": "invalid_api_key"}, UpstreamAuthError),
+        (
+            {"message": "no", "type": "invalid_request_error"},
+            BadUpstreamResponse,
+        ),  # an error in an answer's place is a failed attempt
+        ({"message": "maximum context length is 8 tokens", "code": "context_length_exceeded"}, UpstreamRejected),
+        ("plain words", BadUpstreamResponse),
     ],
 )
 def test_p103_an_error_with_status_200(error, kind):
     with pytest.raises(kind):
-        read_whole(json.dumps({"error": error}).encode())
+        decode_response(json.dumps({"error": error}).encode())
 
 
 @pytest.mark.parametrize(
@@ -160,7 +172,7 @@ def test_p103_an_error_with_status_200(error, kind):
 )
 def test_p101_how_long_to_wait(headers, body, seconds):
     now = datetime(2026, 11, 20, 4, 0, 0, tzinfo=UTC).timestamp()
-    assert retry_after_s(headers, now, read_told(body)) == seconds
+    assert retry_after_s(headers, now, read_error_body(body)) == seconds
 
 
 def test_p101_google_says_it_in_the_body():
@@ -177,7 +189,7 @@ def test_p101_google_says_it_in_the_body():
     ],
 )
 def test_p102_a_spent_quota_is_no_rate_limit(body):
-    assert isinstance(read_upstream_error(429, {}, body, "openai"), Misconfigured)
+    assert isinstance(read_upstream_error(429, {}, body, "openai"), UpstreamAuthError)
 
 
 def test_p102_a_rate_limit_that_says_how_long_is_one():
@@ -203,7 +215,7 @@ def test_p102_a_rate_limit_that_says_how_long_is_one():
 def test_p104_a_context_that_is_too_long_is_told_in_agents_words(message, words):
     body = json.dumps({"error": {"message": message, "type": "invalid_request_error", "code": None}}).encode()
     error = read_upstream_error(400, {}, body, "openai")
-    assert isinstance(error, Declined) and error.code == "context_length_exceeded" and not error.blames_endpoint
+    assert isinstance(error, UpstreamRejected) and error.code == "context_length_exceeded" and not error.blames_endpoint
     told = json.loads(write_error(error, "req_1"))
     assert told == {"type": "error", "error": {"type": "invalid_request_error", "message": words}, "request_id": "req_1"}
 
@@ -215,8 +227,8 @@ def test_p104_a_context_that_is_too_long_is_told_in_agents_words(message, words)
         (Unauthorized("x"), "authentication_error", 401),
         (Throttled("x"), "rate_limit_error", 429),
         (Overloaded("x"), "overloaded_error", 529),
-        (Broke("x"), "api_error", 502),
-        (Misconfigured("x"), "api_error", 502),
+        (BadUpstreamResponse("x"), "api_error", 502),
+        (UpstreamAuthError("x"), "api_error", 502),
     ],
 )
 def test_errors_in_anthropics_words(error, type, status):
@@ -228,7 +240,7 @@ def test_errors_in_anthropics_words(error, type, status):
 
 def test_an_upstream_that_judged_the_request_is_quoted():
     body = b'{"error":{"message":"tools[0] is bad","type":"invalid_request_error"}}'
-    error: UpstreamError = Declined("refused", status=422, body=body, headers={}, dialect="openai")
+    error: UpstreamError = UpstreamRejected("refused", status=422, body=body, headers={}, dialect="openai")
     assert json.loads(write_error(error, "r"))["error"]["message"] == "tools[0] is bad"
-    ours = Declined("refused", status=400, body=b'{"type":"error"}', headers={}, dialect="anthropic")
+    ours = UpstreamRejected("refused", status=400, body=b'{"type":"error"}', headers={}, dialect="anthropic")
     assert write_error(ours, "r") == b'{"type":"error"}'

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from octoroute.dialects.anthropic.response import read_whole
+from octoroute.dialects.anthropic.response import decode_response
 from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
-from octoroute.dialects.openai.response import write_whole
+from octoroute.dialects.openai.response import encode_response
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
 from tests.support.chunks import anthropic, numbered, openai_events, openai_message
 
@@ -207,7 +207,9 @@ WHOLE = {
 
 
 def test_p37_a_whole_answer():
-    answer = json.loads(write_whole(read_whole(json.dumps(WHOLE).encode()), model="auto", created_s=7, thinking_blocks=True))
+    answer = json.loads(
+        encode_response(decode_response(json.dumps(WHOLE).encode()), model="auto", created_s=7, thinking_blocks=True)
+    )
     message = answer["choices"][0]["message"]
     assert message["content"] == "Let me look"
     assert message["reasoning_content"] == "hm"
@@ -235,6 +237,8 @@ def test_p37_a_whole_answer():
 def test_stop_reasons(word, finish):
     body = WHOLE | {"content": [{"type": "text", "text": "x"}], "stop_reason": word}
     assert (
-        json.loads(write_whole(read_whole(json.dumps(body).encode()), model="m", created_s=1))["choices"][0]["finish_reason"]
+        json.loads(encode_response(decode_response(json.dumps(body).encode()), model="m", created_s=1))["choices"][0][
+            "finish_reason"
+        ]
         == finish
     )

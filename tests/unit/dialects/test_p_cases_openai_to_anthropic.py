@@ -6,7 +6,7 @@ import pytest
 
 from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
 from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
-from octoroute.dialects.response.sse import Cutter
+from octoroute.dialects.response.sse import FrameSplitter
 from octoroute.domain.conversation import Conversation, Tool
 from octoroute.domain.events import Failed, Finished, FinishReason
 from tests.support.anthropic_stream import check
@@ -222,7 +222,7 @@ def test_p21_reset_inside_a_tool_call():
 @pytest.mark.parametrize("at", range(1, 60, 7))
 def test_p23_an_error_event_cut_in_two(at):
     raw = sse({"error": {"message": "overloaded", "type": "server_error", "code": "server_is_overloaded"}})
-    cutter, decoder, events = Cutter(), OpenAIDecoder(), []
+    cutter, decoder, events = FrameSplitter(), OpenAIDecoder(), []
     for part in (raw[:at], raw[at:]):
         events += decoder.feed(cutter.feed(part))
     assert [(type(event), event.kind) for event in events] == [(Failed, "overloaded_error")]
@@ -254,7 +254,7 @@ def test_p31_p32_odd_characters_stay_whole(odd):
         sse(b'{"choices":[{"index":0,"delta":{"content":"a%bb"}}]}' % odd.encode().replace(b"\x0c", b"\\f")) + chunk("stop") + DONE
     )
     for at in range(len(raw)):
-        cutter, decoder, events = Cutter(), OpenAIDecoder(), []
+        cutter, decoder, events = FrameSplitter(), OpenAIDecoder(), []
         for part in (raw[:at], raw[at:]):
             events += decoder.feed(cutter.feed(part))
         assert events[1].text == f"a{odd}b"
@@ -263,7 +263,7 @@ def test_p31_p32_odd_characters_stay_whole(odd):
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 def test_p33_line_ends_comments_and_several_data_lines(end):
     raw = end.join([b": hello", b'data:{"choices":[{"index":0,', b'data: "delta":{"content":"Hi"}}]}', b"id: 7", b"", b""])
-    events = OpenAIDecoder().feed(Cutter().feed(raw))
+    events = OpenAIDecoder().feed(FrameSplitter().feed(raw))
     assert events[1].text == "Hi"
 
 
@@ -273,10 +273,10 @@ def test_p34_an_event_of_two_megabytes():
 
 
 def test_p62_surplus_stop_sequences_are_enforced():
-    from octoroute.dialects.response.filters import StopAt
+    from octoroute.dialects.response.filters import StopSequenceFilter
 
     encoder = AnthropicEncoder(model="auto", new_id=numbered())
-    decoder = StopAt(OpenAIDecoder(), ["</end>", "STOP"])
+    decoder = StopSequenceFilter(OpenAIDecoder(), ["</end>", "STOP"])
     raw = b"".join(
         encoder.encode(decoder.feed(frame))
         for frame in (chunk(content="Hello </e"), chunk(content="m> and </"), chunk(content="end> never"), chunk(content="x"))
@@ -360,10 +360,10 @@ def test_stop_reason_of_vllm_names_the_sequence():
     ],
 )
 def test_think_tags(cuts, thinking, text):
-    from octoroute.dialects.response.filters import ThinkTags
+    from octoroute.dialects.response.filters import ThinkTagFilter
 
     encoder = AnthropicEncoder(model="auto", new_id=numbered())
-    decoder = ThinkTags(OpenAIDecoder())
+    decoder = ThinkTagFilter(OpenAIDecoder())
     raw = b"".join(encoder.encode(decoder.feed(frame)) for frame in [*(chunk(content=cut) for cut in cuts), chunk("stop"), DONE])
     content = check(raw)["content"]
     assert [block["thinking"] for block in content if block["type"] == "thinking"] == ([thinking] if thinking else [])
@@ -381,9 +381,9 @@ def test_finished_reason_is_settled_by_content():
 
 
 def test_text_that_is_held_back_comes_before_the_tool_call():
-    from octoroute.dialects.response.filters import StopAt, ThinkTags
+    from octoroute.dialects.response.filters import StopSequenceFilter, ThinkTagFilter
 
-    for make in (lambda: ThinkTags(OpenAIDecoder()), lambda: StopAt(OpenAIDecoder(), ["<end>"])):
+    for make in (lambda: ThinkTagFilter(OpenAIDecoder()), lambda: StopSequenceFilter(OpenAIDecoder(), ["<end>"])):
         decoder, encoder = make(), AnthropicEncoder(model="auto", new_id=numbered())
         frames = [chunk(content="<"), tools(tool(0, "c", "f", "{}")), chunk("tool_calls"), usage(), DONE]
         content = check(b"".join(encoder.encode(decoder.feed(frame)) for frame in frames))["content"]
@@ -393,8 +393,12 @@ def test_text_that_is_held_back_comes_before_the_tool_call():
 def test_nothing_follows_an_error():
     from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
     from octoroute.domain.events import TextDelta
-    from octoroute.errors import Broke
+    from octoroute.errors import BadUpstreamResponse
 
     for encoder in (AnthropicEncoder(model="auto"), OpenAIEncoder(model="auto", created_s=1)):
         encoder.encode([TextDelta("a")])
-        assert encoder.fail(Broke("x"), "r") and not encoder.encode([TextDelta("b")]) and not encoder.fail(Broke("x"), "r")
+        assert (
+            encoder.fail(BadUpstreamResponse("x"), "r")
+            and not encoder.encode([TextDelta("b")])
+            and not encoder.fail(BadUpstreamResponse("x"), "r")
+        )

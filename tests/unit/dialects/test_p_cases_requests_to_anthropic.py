@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from octoroute.dialects.anthropic.request_encoder import write_question
-from octoroute.dialects.openai.request_decoder import read_question
+from octoroute.dialects.anthropic.request_encoder import encode_request
+from octoroute.dialects.openai.request_decoder import decode_request
 from octoroute.errors import BadRequest
 
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
@@ -31,9 +31,9 @@ def said(content=None, *calls, **more):
 
 
 def ask(*messages, model=SONNET, notes=None, default=None, limit=None, **fields):
-    conversation = read_question(json.dumps({"model": "m", "messages": list(messages), **fields}).encode())
+    conversation = decode_request(json.dumps({"model": "m", "messages": list(messages), **fields}).encode())
     return json.loads(
-        write_question(conversation, model=model, stream=False, notes=notes, default_max_tokens=default, max_output_tokens=limit)
+        encode_request(conversation, model=model, stream=False, notes=notes, default_max_tokens=default, max_output_tokens=limit)
     )
 
 
@@ -232,12 +232,12 @@ def test_a_forced_structured_answer_comes_back_as_text():
 
     endpoint = Endpoint(id="e", name="e", tier=Tier.FAST, kind="anthropic", provider="anthropic", base_url="http://x", model=OLD)
     wanted = {"type": "json_schema", "json_schema": {"name": "out", "schema": {"type": "object", "properties": {}}}}
-    conversation = read_question(json.dumps({"messages": [user("a")], "response_format": wanted}).encode())
+    conversation = decode_request(json.dumps({"messages": [user("a")], "response_format": wanted}).encode())
     answer = {
         "content": [{"type": "tool_use", "id": "t", "name": "structured_answer", "input": {"a": 1}}],
         "stop_reason": "tool_use",
     }
-    events = AnthropicOutbound().decode_whole(json.dumps(answer).encode(), conversation, endpoint)
+    events = AnthropicOutbound().decode_response(json.dumps(answer).encode(), conversation, endpoint)
     assert TextDelta('{"a":1}') in events and not any(isinstance(event, ToolCallStarted) for event in events)
     assert isinstance(events[-1], Finished) and events[-1].reason is FinishReason.STOP
 
@@ -246,7 +246,7 @@ def test_what_the_format_cannot_say_is_noted():
     notes = []
     ask(user("a"), seed=1, presence_penalty=0.5, notes=notes)
     assert {note.split(":")[0] for note in notes} == {"seed", "presence_penalty"}
-    conversation = read_question(
+    conversation = decode_request(
         json.dumps({"messages": [user("a")], "logit_bias": {"1": 2}, "store": False, "verbosity": "low"}).encode()
     )
     assert set(conversation.ignored) == {"logit_bias", "verbosity"}
@@ -268,7 +268,7 @@ def test_what_the_format_cannot_say_is_noted():
 )
 def test_bad_requests_name_the_field(fields, param):
     with pytest.raises(BadRequest) as caught:
-        read_question(json.dumps({"messages": [user("a")], **fields}).encode())
+        decode_request(json.dumps({"messages": [user("a")], **fields}).encode())
     assert (caught.value.param or "").startswith(param)
 
 

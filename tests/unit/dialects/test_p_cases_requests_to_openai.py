@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from octoroute.dialects.anthropic.request_decoder import read_question
+from octoroute.dialects.anthropic.request_decoder import decode_request
 from octoroute.dialects.openai.compat import PRESETS, Quirks, preset, quirks_of
-from octoroute.dialects.openai.request_encoder import surplus_stops, unsayable, write_question
+from octoroute.dialects.openai.request_encoder import encode_request, surplus_stops, unsupported
 from octoroute.dialects.request.ids import safe_name
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.errors import BadRequest
@@ -33,9 +33,9 @@ def ask(*messages, quirks=None, notes=None, stream=False, limit=None, **fields):
         "messages": [{"role": role, "content": content} for role, content in messages],
         **fields,
     }
-    conversation = read_question(json.dumps(body).encode())
+    conversation = decode_request(json.dumps(body).encode())
     return json.loads(
-        write_question(conversation, model="up", quirks=quirks or Quirks(), stream=stream, notes=notes, max_output_tokens=limit)
+        encode_request(conversation, model="up", quirks=quirks or Quirks(), stream=stream, notes=notes, max_output_tokens=limit)
     )
 
 
@@ -126,7 +126,7 @@ def test_p54_a_tool_that_runs_at_anthropic():
     body = ask(("user", "go"), tools=[search, TOOL], tool_choice={"type": "tool", "name": "web_search"})
     assert [tool["function"]["name"] for tool in body["tools"]] == ["f"] and "tool_choice" not in body
     assert "tools" not in ask(("user", "go"), tools=[search], tool_choice={"type": "tool", "name": "web_search"})
-    conversation = read_question(json.dumps({"messages": [], "tools": [search]}).encode())
+    conversation = decode_request(json.dumps({"messages": [], "tools": [search]}).encode())
     assert "web_search_20250305" in conversation.ignored[0]
 
 
@@ -144,7 +144,7 @@ def test_p55_fields_of_tools_that_others_refuse():
 
 def test_p56_unknown_fields_are_no_error():
     body = {"messages": [{"role": "user", "content": "x"}], "context_management": {"edits": []}, "mcp_servers": [], "surprise": 1}
-    assert set(read_question(json.dumps(body).encode()).ignored) == {"context_management", "mcp_servers", "surprise"}
+    assert set(decode_request(json.dumps(body).encode()).ignored) == {"context_management", "mcp_servers", "surprise"}
 
 
 def test_p58_a_system_message_in_the_middle():
@@ -201,8 +201,8 @@ def test_p61_other_models_of_openai_take_a_temperature():
 
 def test_p62_four_stop_sequences_go_out():
     body = {"messages": [{"role": "user", "content": "x"}], "stop_sequences": list("abcdef")}
-    conversation = read_question(json.dumps(body).encode())
-    assert json.loads(write_question(conversation, model="m", quirks=Quirks(), stream=False))["stop"] == list("abcd")
+    conversation = decode_request(json.dumps(body).encode())
+    assert json.loads(encode_request(conversation, model="m", quirks=Quirks(), stream=False))["stop"] == list("abcd")
     assert surplus_stops(conversation, Quirks()) == ("e", "f")
     assert surplus_stops(conversation, preset("openai-reasoning")) == tuple("abcdef")
 
@@ -252,7 +252,7 @@ def test_p67_an_empty_text_beside_a_call():
 
 def test_arguments_keep_the_models_order_and_numbers():
     body = b'{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{"z": 1.50, "a": "\xc3\xa9"}}]}]}'
-    sent = json.loads(write_question(read_question(body), model="m", quirks=Quirks(), stream=False))
+    sent = json.loads(encode_request(decode_request(body), model="m", quirks=Quirks(), stream=False))
     assert sent["messages"][0]["tool_calls"][0]["function"]["arguments"] == '{"z":1.50,"a":"é"}'
 
 
@@ -408,9 +408,9 @@ def test_every_preset_is_valid_and_hosts_are_recognized():
 
 
 def test_unsayable_names_the_reason():
-    conversation = read_question(json.dumps({"messages": [{"role": "user", "content": [PDF]}]}).encode())
-    assert "application/pdf" in (unsayable(conversation, Quirks()) or "")
-    assert unsayable(conversation, preset("openai")) is None
+    conversation = decode_request(json.dumps({"messages": [{"role": "user", "content": [PDF]}]}).encode())
+    assert "application/pdf" in (unsupported(conversation, Quirks()) or "")
+    assert unsupported(conversation, preset("openai")) is None
 
 
 @pytest.mark.parametrize(
@@ -427,7 +427,7 @@ def test_unsayable_names_the_reason():
 )
 def test_bad_requests_name_the_field(body, param):
     with pytest.raises(BadRequest) as caught:
-        read_question(body)
+        decode_request(body)
     assert param is None or (caught.value.param or "").startswith(param)
 
 

@@ -16,9 +16,9 @@ from octoroute.domain.request import Facts, Importance, Task
 from octoroute.gateway.cascade import Cascade
 from octoroute.routing.difficulty.model import load
 from octoroute.routing.strategies import REASONS
-from octoroute.routing.strategies.base import CascadeOptions, Setting
-from octoroute.routing.strategies.cascade import SKIPPED, TRIED, CascadeRouter, build, moved
-from octoroute.routing.strategies.llm import ask_nobody
+from octoroute.routing.strategies.base import CascadeOptions, RouterSettings
+from octoroute.routing.strategies.cascade import SKIPPED, TRIED, CascadeRouter, build, shift_threshold
+from octoroute.routing.strategies.llm import never_ask
 from tests.support.fake import chunk, tokens
 from tests.support.spine import BEHAVIOURS, Spine, make_endpoint
 from tests.support.virtual import run, settle
@@ -41,8 +41,8 @@ def spine(small, big, *, escalate, delays=(0.0, 0.0), **options):
         max_attempts=2,
         cascade=Cascade(CascadeOptions(escalate_above=0.0 if escalate else 1.0, **options), SCORER),
     )
-    made.gateway.house = type(made.gateway.house)(
-        **{name: getattr(made.gateway.house, name) for name in made.gateway.house.__struct_fields__} | {"router": Cheap()}
+    made.gateway.settings = type(made.gateway.settings)(
+        **{name: getattr(made.gateway.settings, name) for name in made.gateway.settings.__struct_fields__} | {"router": Cheap()}
     )
     return made
 
@@ -52,7 +52,10 @@ def stream_of(model):
 
 
 def quiet(made):
-    return all(made.health.of(endpoint).in_flight == 0 for endpoint in made.gateway.house.endpoints) and made.transport.open == 0
+    return (
+        all(made.health.breaker(endpoint).in_flight == 0 for endpoint in made.gateway.settings.endpoints)
+        and made.transport.open == 0
+    )
 
 
 @settings(max_examples=150)
@@ -93,7 +96,7 @@ def test_one_answer_whole_and_from_one_model(small, big, escalate, stream, leave
         assert f"hello from {answered}".encode() in told.body
         if small == "ok" and escalate and big == "ok" and not (stream and hold_characters < 20_000):
             assert (answered, outcome.cascade, outcome.check) == ("big", "escalated", "score")
-            assert made.health.of(made.gateway.house.endpoints[0]).failures == 0
+            assert made.health.breaker(made.gateway.settings.endpoints[0]).failures == 0
         if small == "ok" and not escalate:
             assert (answered, outcome.cascade) == ("small", "kept")
 
@@ -158,13 +161,13 @@ def test_a_silent_stream_is_held_for_so_long_and_no_longer():
 
 @given(quality=st.floats(0, 1), limit=st.floats(0, 1))
 def test_the_knob_is_monotone_and_reaches_both_ends(quality, limit):
-    assert moved(limit, None) == moved(limit, 0.5) == pytest.approx(limit)
-    assert moved(limit, 0.0) > 1.0
-    assert moved(limit, 1.0) == 0.0
-    assert moved(limit, min(1.0, quality + 0.01)) <= moved(limit, quality) + 1e-9
+    assert shift_threshold(limit, None) == shift_threshold(limit, 0.5) == pytest.approx(limit)
+    assert shift_threshold(limit, 0.0) > 1.0
+    assert shift_threshold(limit, 1.0) == 0.0
+    assert shift_threshold(limit, min(1.0, quality + 0.01)) <= shift_threshold(limit, quality) + 1e-9
 
 
-ROUTER = build(Setting(), ask_nobody)
+ROUTER = build(RouterSettings(), never_ask)
 EASY, HARD = (
     "What is the capital of Peru?",
     "Prove that every bounded monotone sequence converges, and justify each step rigorously.",
@@ -192,6 +195,6 @@ async def test_who_may_try(facts, tier, then, why):
 
 
 async def test_a_question_too_hard_for_the_cheap_tier_goes_to_a_bigger_one_whatever_the_thresholds_say():
-    router = build(Setting(cascade=CascadeOptions(skip_above=0.0, escalate_to=Tier.BALANCED)), ask_nobody)
+    router = build(RouterSettings(cascade=CascadeOptions(skip_above=0.0, escalate_to=Tier.BALANCED)), never_ask)
     assert isinstance(router, CascadeRouter)
     assert (await router.route(Facts(text=EASY))).tier is Tier.BALANCED

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.balancing.policies import fits
+from octoroute.balancing.policies import fits_window
 from octoroute.dialects.anthropic.inbound import AnthropicInbound
 from octoroute.dialects.openai.inbound import OpenAIInbound
-from octoroute.dialects.response.rewrite import Outward, Told
+from octoroute.dialects.response.rewrite import ContextReport, ResponseRewriter
 from octoroute.dialects.responses.inbound import ResponsesInbound
 from octoroute.domain.endpoint import Capability, Endpoint, Tier
 from octoroute.domain.outcome import ContextUse, Usage
 from octoroute.domain.request import Facts
-from octoroute.gateway.context_window import Context, fitted, headers, info, scaled, usage_info, utilization
+from octoroute.gateway.context_window import ContextPolicy, headers, info, scaled, truncate, usage_info, utilization
 
 OPENAI, ANTHROPIC, RESPONSES = OpenAIInbound(lambda: 0.0), AnthropicInbound(), ResponsesInbound(lambda: 0.0)
 VISION, TEXT = 65_536, 128_000
@@ -60,18 +60,18 @@ def asked(tokens, **more):
 )
 def test_c8_the_limit_itself_fits_and_one_more_does_not(tokens, output, window, fit):
     facts = Facts(context_tokens=tokens, output_tokens=output)
-    assert fits(endpoint(window), Context().measured(facts)) is fit
+    assert fits_window(endpoint(window), ContextPolicy().measured(facts)) is fit
 
 
 def test_c8_output_is_reserved_only_if_wanted():
     facts = Facts(context_tokens=VISION, output_tokens=1000)
-    assert not fits(endpoint(), Context().measured(facts))
-    assert fits(endpoint(), Context(reserve_output="none").measured(facts))
-    assert fits(endpoint(), Context(policy="off").measured(msgspec.structs.replace(facts, context_tokens=10**9)))
+    assert not fits_window(endpoint(), ContextPolicy().measured(facts))
+    assert fits_window(endpoint(), ContextPolicy(reserve_output="none").measured(facts))
+    assert fits_window(endpoint(), ContextPolicy(policy="off").measured(msgspec.structs.replace(facts, context_tokens=10**9)))
 
 
 def test_c8_a_smaller_answer_comes_before_a_cut_history():
-    cut = fitted(asked(60_000, max_tokens=32_000), endpoint(), OPENAI, Context(), signed=False)
+    cut = truncate(asked(60_000, max_tokens=32_000), endpoint(), OPENAI, ContextPolicy(), signed=False)
     assert (cut.lowered_to, cut.messages_removed) == (5_536, 0)
     assert json.loads(cut.request.body.raw)["max_tokens"] == 5_536
     assert cut.notes() == ["max_tokens: lowered to 5536, because the context window has 65536 tokens"]
@@ -79,14 +79,14 @@ def test_c8_a_smaller_answer_comes_before_a_cut_history():
 
 
 def test_c8_only_the_field_that_is_there_and_larger_is_lowered():
-    cut = fitted(asked(60_000, max_completion_tokens=32_000, max_tokens=100), endpoint(), OPENAI, Context(), signed=False)
+    cut = truncate(asked(60_000, max_completion_tokens=32_000, max_tokens=100), endpoint(), OPENAI, ContextPolicy(), signed=False)
     told = json.loads(cut.request.body.raw)
     assert (told["max_completion_tokens"], told["max_tokens"]) == (5_536, 100)
 
 
 def test_c8_an_answer_is_not_lowered_to_nothing():
     """Too little to say anything with: then the history has to give way, and here there is none."""
-    assert fitted(asked(65_000, max_tokens=32_000), endpoint(), OPENAI, Context(), signed=False) is None
+    assert truncate(asked(65_000, max_tokens=32_000), endpoint(), OPENAI, ContextPolicy(), signed=False) is None
 
 
 def test_c8_the_answer_stays_larger_than_the_thinking_it_holds():
@@ -96,9 +96,9 @@ def test_c8_the_answer_stays_larger_than_the_thinking_it_holds():
         "thinking": {"type": "enabled", "budget_tokens": 10_000},
         "messages": [{"role": "user", "content": "word" * 60_000}],
     }
-    assert fitted(read(ANTHROPIC, body), endpoint(), ANTHROPIC, Context(), signed=True) is None
+    assert truncate(read(ANTHROPIC, body), endpoint(), ANTHROPIC, ContextPolicy(), signed=True) is None
     body["messages"][0]["content"] = "word" * 50_000
-    assert fitted(read(ANTHROPIC, body), endpoint(), ANTHROPIC, Context(), signed=True).lowered_to == 15_536
+    assert truncate(read(ANTHROPIC, body), endpoint(), ANTHROPIC, ContextPolicy(), signed=True).lowered_to == 15_536
 
 
 # C9
@@ -121,12 +121,12 @@ def massive(turns=40):
 def test_c9_the_massive_conversation_of_the_seed():
     request = massive()
     assert utilization(request.facts.context_tokens, VISION) == 181.7
-    cut = fitted(request, endpoint(), OPENAI, Context(), signed=False)
+    cut = truncate(request, endpoint(), OPENAI, ContextPolicy(), signed=False)
     before, after = (json.loads(body.body.raw)["messages"] for body in (request, cut.request))
     assert cut.request.facts.context_tokens <= VISION - 4096
     assert (after[0], after[1]["role"], after[-1]) == (before[0], "user", before[-1])
     assert after[1:] == before[len(before) - len(after) + 1 :]  # the newest, in order
-    use = Context().use(cut.request, endpoint(), None, cut)
+    use = ContextPolicy().use(cut.request, endpoint(), None, cut)
     told = info(use, endpoint())
     assert (told["truncated"], told["original_tokens"], told["messages_removed"]) == (True, 119_079, len(before) - len(after))
     assert told["truncation_reason"] == "119079 tokens are 181.7% of the window"
@@ -135,14 +135,14 @@ def test_c9_the_massive_conversation_of_the_seed():
 
 
 def test_c9_what_must_stay_is_not_cut():
-    assert fitted(asked(VISION + 1), endpoint(), OPENAI, Context(), signed=False) is None
+    assert truncate(asked(VISION + 1), endpoint(), OPENAI, ContextPolicy(), signed=False) is None
 
 
 # C10, C11, C12
 
 
 def use(tokens=40_195, window=VISION):
-    return Context().use(asked(1), endpoint(window), Usage(input_tokens=tokens), None)
+    return ContextPolicy().use(asked(1), endpoint(window), Usage(input_tokens=tokens), None)
 
 
 def test_c10_context_info_has_the_seeds_numbers():
@@ -178,19 +178,19 @@ def test_c11_extended_usage_has_the_seeds_numbers():
     ("percent", "level"), [(60.0, None), (60.1, "warning"), (80.0, "warning"), (80.1, "critical"), (181.7, "critical")]
 )
 def test_c12_levels(percent, level):
-    assert Context().level(percent) == level
+    assert ContextPolicy().level(percent) == level
 
 
 def test_c12_the_header():
-    assert headers(use(), endpoint(), Context())["x-octoroute-context"] == "warning;61.3"
-    assert json.loads(headers(use(), endpoint(), Context())["x-octoroute-context-info"]) == info(use(), endpoint())
-    assert headers(use(), endpoint(), Context(report="body")) == {"x-octoroute-context": "warning;61.3"}
-    assert headers(use(), endpoint(), Context(report="off")) == {}
-    assert "x-octoroute-context" not in headers(use(100), endpoint(), Context())
+    assert headers(use(), endpoint(), ContextPolicy())["x-octoroute-context"] == "warning;61.3"
+    assert json.loads(headers(use(), endpoint(), ContextPolicy())["x-octoroute-context-info"]) == info(use(), endpoint())
+    assert headers(use(), endpoint(), ContextPolicy(report="body")) == {"x-octoroute-context": "warning;61.3"}
+    assert headers(use(), endpoint(), ContextPolicy(report="off")) == {}
+    assert "x-octoroute-context" not in headers(use(100), endpoint(), ContextPolicy())
 
 
 def test_c12_levels_are_configurable():
-    context = Context(warn_at=0.7, critical_at=0.9)
+    context = ContextPolicy(warn_at=0.7, critical_at=0.9)
     assert [context.level(percent) for percent in (61.3, 70.0, 70.1, 90.0, 90.1)] == [None, None, "warning", "warning", "critical"]
 
 
@@ -222,7 +222,7 @@ def test_c13_nothing_becomes_nothing():
 )
 def test_c13_stream_and_whole_agree(frame, path):
     real = endpoint(advertised_window=200_000)
-    outward = Outward(scale=lambda tokens: scaled(tokens, real))
+    outward = ResponseRewriter(scale=lambda tokens: scaled(tokens, real))
     counts = {
         "prompt_tokens": 65_536, "completion_tokens": 10, "total_tokens": 65_546, "input_tokens": 33, "cache_read_input_tokens": 0,
         "prompt_tokens_details": {"cached_tokens": 32_768, "audio": None}, "cost": 1.5, "flag": True, "server_tool_use": {"requests": 3},
@@ -231,34 +231,34 @@ def test_c13_stream_and_whole_agree(frame, path):
         "prompt_tokens": 200_000, "completion_tokens": 30, "total_tokens": 200_030, "input_tokens": 100, "cache_read_input_tokens": 0,
         "prompt_tokens_details": {"cached_tokens": 100_000, "audio": None}, "cost": 1.5, "flag": True, "server_tool_use": {"requests": 3},
     }  # fmt: skip
-    out = outward.frames(frame % json.dumps(counts).encode())
+    out = outward.rewrite_frames(frame % json.dumps(counts).encode())
     value = json.loads(out.split(b"data: ")[1])
     for name in path:
         value = value[name]
     assert value == told
-    assert json.loads(outward.whole(json.dumps({"id": "x", "usage": counts}).encode()))["usage"] == told
+    assert json.loads(outward.rewrite_body(json.dumps({"id": "x", "usage": counts}).encode()))["usage"] == told
     assert out.startswith(frame.split(b"data:")[0].replace(b"\r", b""))
 
 
 def test_c13_other_frames_keep_their_bytes():
-    outward = Outward(scale=lambda tokens: 2 * tokens)
+    outward = ResponseRewriter(scale=lambda tokens: 2 * tokens)
     data = b': hi\n\nid: 1\ndata:  {"choices":[{"delta":{"content":"the \\"usage\\" of it"}}]}\r\n\r\ndata: {"usage":null}\n\ndata: [DONE]\n\n'
-    assert outward.frames(data) == data
-    assert outward.whole(b"no json") == b"no json"
-    assert outward.frames(b'data: {"usage": oops\n\n') == b'data: {"usage": oops\n\n'
+    assert outward.rewrite_frames(data) == data
+    assert outward.rewrite_body(b"no json") == b"no json"
+    assert outward.rewrite_frames(b'data: {"usage": oops\n\n') == b'data: {"usage": oops\n\n'
 
 
 def test_c13_frames_in_the_middle_of_others():
-    outward = Outward(scale=lambda tokens: 2 * tokens)
+    outward = ResponseRewriter(scale=lambda tokens: 2 * tokens)
     data = b'data: {"a":1}\n\ndata: {"usage":{"prompt_tokens":1}}\n\ndata: [DONE]\n\n'
-    assert outward.frames(data) == data.replace(b'"prompt_tokens":1', b'"prompt_tokens":2')
+    assert outward.rewrite_frames(data) == data.replace(b'"prompt_tokens":1', b'"prompt_tokens":2')
 
 
 def test_c10_in_a_stream_only_the_last_chunk_says_it():
-    told = Told(context_info={"x": 1}, usage={"real_input_tokens": 5})
+    told = ContextReport(context_info={"x": 1}, usage={"real_input_tokens": 5})
 
     def said(data, **more):
-        return Outward(tell=lambda: told, **more).frames(data)
+        return ResponseRewriter(tell=lambda: told, **more).rewrite_frames(data)
 
     chunk = b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":null}]}\n\n'
     finish = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
@@ -373,10 +373,10 @@ def test_c9_whatever_is_cut_it_fits_and_nothing_is_torn(dialect, steps, window, 
         body["max_output_tokens" if dialect == "responses" else "max_tokens"] = output
     raw = json.dumps(body, ensure_ascii=False, indent=1).encode()
     request = inbound.read(raw, request_id="r", headers={})
-    small, context = endpoint(window), Context(policy="truncate")
-    if fits(small, context.measured(request.facts)):
+    small, context = endpoint(window), ContextPolicy(policy="truncate")
+    if fits_window(small, context.measured(request.facts)):
         return
-    cut = fitted(request, small, inbound, context, signed=True)
+    cut = truncate(request, small, inbound, context, signed=True)
     if cut is None:
         return
     facts = cut.request.facts
@@ -404,7 +404,7 @@ def test_c9_whatever_is_cut_it_fits_and_nothing_is_torn(dialect, steps, window, 
 def test_c9_a_single_token_too_many_costs_as_little_as_can_be(steps):
     request = read(OPENAI, {"model": "auto", "messages": [{"role": "user", "content": "x" * 400}, *openai_messages(steps)]})
     window = request.facts.context_tokens + 16 - 1
-    cut = fitted(request, endpoint(window), OPENAI, Context(), signed=False)
+    cut = truncate(request, endpoint(window), OPENAI, ContextPolicy(), signed=False)
     if cut is not None and cut.messages_removed:
         assert cut.request.facts.context_tokens <= window
 
@@ -434,7 +434,7 @@ SIGNED = {
 
 def test_p81_signed_thinking_does_not_survive_a_cut_where_it_is_verified():
     request = read(ANTHROPIC, SIGNED)
-    cut = fitted(request, endpoint(500), ANTHROPIC, Context(), signed=True)
+    cut = truncate(request, endpoint(500), ANTHROPIC, ContextPolicy(), signed=True)
     told = json.loads(cut.request.body.raw)
     assert cut.messages_removed == 2
     assert told["thinking"] == {"type": "disabled"}
@@ -443,7 +443,7 @@ def test_p81_signed_thinking_does_not_survive_a_cut_where_it_is_verified():
 
 
 def test_p81_elsewhere_it_stays():
-    cut = fitted(read(ANTHROPIC, SIGNED), endpoint(500), ANTHROPIC, Context(), signed=False)
+    cut = truncate(read(ANTHROPIC, SIGNED), endpoint(500), ANTHROPIC, ContextPolicy(), signed=False)
     told = json.loads(cut.request.body.raw)
     assert told["messages"] == SIGNED["messages"][2:]
     assert told["thinking"] == SIGNED["thinking"]
@@ -452,13 +452,13 @@ def test_p81_elsewhere_it_stays():
 @pytest.mark.parametrize(("wish", "left"), [("drop_block", SIGNED["messages"][2:]), ("error", None)])
 def test_p82_what_the_client_wishes_for_its_thinking_is_done(wish, left):
     body = {**SIGNED, "thinking": {**SIGNED["thinking"], "block_binding": {"prefix_mismatch_behavior": wish}}}
-    cut = fitted(read(ANTHROPIC, body), endpoint(500), ANTHROPIC, Context(), signed=True)
+    cut = truncate(read(ANTHROPIC, body), endpoint(500), ANTHROPIC, ContextPolicy(), signed=True)
     assert (None if cut is None else json.loads(cut.request.body.raw)["messages"]) == left
 
 
 def test_a_lowered_answer_leaves_signed_thinking_alone():
     body = {**SIGNED, "max_tokens": 500}
-    cut = fitted(read(ANTHROPIC, body), endpoint(1200), ANTHROPIC, Context(), signed=True)
+    cut = truncate(read(ANTHROPIC, body), endpoint(1200), ANTHROPIC, ContextPolicy(), signed=True)
     assert (cut.messages_removed, json.loads(cut.request.body.raw)["messages"]) == (0, SIGNED["messages"])
 
 
@@ -471,14 +471,14 @@ def test_what_has_no_history_is_not_cut():
         (EmbeddingsInbound(lambda: 0.0), {"model": "auto", "input": "x" * 4000}),
         (RESPONSES, {"model": "auto", "input": "x" * 4000}),
     ):
-        assert fitted(read(inbound, body), endpoint(100), inbound, Context(), signed=False) is None
+        assert truncate(read(inbound, body), endpoint(100), inbound, ContextPolicy(), signed=False) is None
 
 
 def test_use_counts_what_was_counted():
     request = asked(100)
-    assert Context().use(request, endpoint(1000), None, None) == ContextUse(
+    assert ContextPolicy().use(request, endpoint(1000), None, None) == ContextUse(
         tokens=100, window=1000, percent=10.0, original_tokens=100
     )
-    assert Context().use(request, endpoint(1000), Usage(input_tokens=700), None).level == "warning"
-    assert Context().use(request, endpoint(1000), Usage(input_tokens=700, estimated=True), None).tokens == 100
-    assert Context().use(request, endpoint(None), None, None) is None
+    assert ContextPolicy().use(request, endpoint(1000), Usage(input_tokens=700), None).level == "warning"
+    assert ContextPolicy().use(request, endpoint(1000), Usage(input_tokens=700, estimated=True), None).tokens == 100
+    assert ContextPolicy().use(request, endpoint(None), None, None) is None

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from octoroute.domain.endpoint import CircuitState, ProviderLimits
-from octoroute.runtime.health_check import Prober
+from octoroute.runtime.health_check import ActiveHealthCheck
 from tests.support.spine import Spine, make_endpoint, providers
 from tests.support.virtual import now, run, settle
 
@@ -95,7 +95,7 @@ def test_x9_after_the_first_event_the_failure_is_told_and_counted():
         spine = Spine(providers(THREE), {"a": "reset_after"}, order="priority")
         told = await spine.ask(stream=True)
         assert (told.asked, told.broken, told.complete) == (["a"], True, False)
-        assert spine.health.of(spine.gateway.house.endpoints[0]).failures == 1
+        assert spine.health.breaker(spine.gateway.settings.endpoints[0]).failures == 1
 
     run(story())
 
@@ -157,8 +157,8 @@ def test_a9_a_provider_that_is_removed_costs_nobody_a_turn():
 
         spine = Spine(flat(THREE), order="round_robin")
         assert [(await spine.ask()).asked[0] for _ in range(2)] == ["a", "b"]
-        house = spine.gateway.house
-        spine.gateway.house = replace(house, endpoints=tuple(e for e in house.endpoints if e.id != "a"))
+        house = spine.gateway.settings
+        spine.gateway.settings = replace(house, endpoints=tuple(e for e in house.endpoints if e.id != "a"))
         assert [(await spine.ask()).asked[0] for _ in range(4)] == ["c", "b", "c", "b"]
 
     run(story())
@@ -203,7 +203,7 @@ def test_a11_the_fifth_failure_opens_and_after_60_seconds_exactly_one_of_ten_pro
         for _ in range(5):
             assert (await spine.ask()).asked == ["a", "b"]
         assert (await spine.ask()).asked == ["b"]
-        opened_at = spine.health.of(endpoints[0]).opened_at
+        opened_at = spine.health.breaker(endpoints[0]).opened_at
         await asyncio.sleep(opened_at + 59 - now())
         assert (await spine.ask()).asked == ["b"]
         await asyncio.sleep(opened_at + 60 - now())
@@ -214,7 +214,7 @@ def test_a11_the_fifth_failure_opens_and_after_60_seconds_exactly_one_of_ten_pro
         how.clear()
         await asyncio.sleep(3)
         assert (await spine.ask()).asked == ["a"]
-        assert spine.health.circuit(endpoints[0]) is CircuitState.CLOSED
+        assert spine.health.circuit_state(endpoints[0]) is CircuitState.CLOSED
 
     run(story())
 
@@ -227,7 +227,7 @@ def test_x1_x2_x3_one_failure_opens_nothing_and_recovery_needs_no_loop():
         await spine.ask()
         how.clear()
         assert (await spine.ask()).asked == ["a"]
-        assert spine.health.of(endpoints[0]).failures == 0, "A11: a success resets the count"
+        assert spine.health.breaker(endpoints[0]).failures == 0, "A11: a success resets the count"
 
     run(story())
 
@@ -238,7 +238,7 @@ def test_a12_a_hundred_bad_requests_leave_the_circuit_closed():
         for _ in range(100):
             told = await spine.ask()
             assert (told.status, len(told.asked)) == (400, 1)
-        assert all(spine.health.circuit(e) is CircuitState.CLOSED for e in spine.gateway.house.endpoints)
+        assert all(spine.health.circuit_state(e) is CircuitState.CLOSED for e in spine.gateway.settings.endpoints)
 
     run(story())
 
@@ -248,7 +248,7 @@ def test_a12_a_401_opens_at_once():
         spine = Spine([make_endpoint("a")], {"a": "401"}, failure_threshold=99)
         told = await spine.ask()
         assert (told.status, told.code) == (502, "upstream_misconfigured")
-        assert spine.health.circuit(spine.gateway.house.endpoints[0]) is CircuitState.OPEN
+        assert spine.health.circuit_state(spine.gateway.settings.endpoints[0]) is CircuitState.OPEN
 
     run(story())
 
@@ -260,7 +260,7 @@ def test_a12_a_client_that_hangs_up_blames_nobody():
         await settle()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        state = spine.health.of(spine.gateway.house.endpoints[0])
+        state = spine.health.breaker(spine.gateway.settings.endpoints[0])
         assert (state.failures, state.in_flight, spine.transport.open) == (0, 0, 0)
 
     run(story())
@@ -269,10 +269,10 @@ def test_a12_a_client_that_hangs_up_blames_nobody():
 def test_a13_a_probe_brings_it_back():
     async def story():
         spine = Spine([make_endpoint("a")], {"a": "401"})
-        endpoint = spine.gateway.house.endpoints[0]
+        endpoint = spine.gateway.settings.endpoints[0]
         await spine.ask()
         spine.health.succeeded(endpoint)
-        assert spine.health.circuit(endpoint) is CircuitState.CLOSED
+        assert spine.health.circuit_state(endpoint) is CircuitState.CLOSED
 
     run(story())
 
@@ -289,10 +289,10 @@ class FakeUpstream:
 
 
 def prober(upstream, spine, interval_s):
-    return Prober(
+    return ActiveHealthCheck(
         upstream=upstream,
         health=spine.health,
-        endpoints=lambda: spine.gateway.house.endpoints,
+        endpoints=lambda: spine.gateway.settings.endpoints,
         interval_s=lambda: interval_s,
         random=spine.random.random,
         cannot=lambda *_: None,
@@ -350,7 +350,7 @@ def test_a20_circuits_tell_their_changes_with_the_request_that_made_them():
         how = {"a": "500"}
         spine = Spine([make_endpoint("a")], lambda model, _: how.get(model, "ok"), failure_threshold=1, recovery_s=10)
         seen = []
-        spine.health.changed = lambda circuit, endpoint, by: seen.append((circuit.value, endpoint.id, by))
+        spine.health.on_transition = lambda circuit, endpoint, by: seen.append((circuit.value, endpoint.id, by))
         await spine.ask()
         await asyncio.sleep(10)
         how.clear()

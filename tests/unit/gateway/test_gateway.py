@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoroute import dialects
-from octoroute.balancing.health import Health
-from octoroute.dialects.request.body import Body
+from octoroute.balancing.health import HealthRegistry
+from octoroute.dialects.request.body import RequestBody
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.outcome import Ending
 from octoroute.domain.request import Facts
-from octoroute.errors import Broke, OctorouteError, Throttled, TooSlow, Unreachable
-from octoroute.gateway.gateway import Gateway, House, Retry
+from octoroute.errors import BadUpstreamResponse, OctorouteError, Throttled, TooSlow, Unreachable
+from octoroute.gateway.gateway import Gateway, RetryPolicy, Settings
 from octoroute.gateway.relay import Reply
-from octoroute.upstream.client import Upstream
+from octoroute.upstream.client import UpstreamClient
 from octoroute.upstream.providers import PROVIDERS
 from tests.support.fake import DONE, chunk, completion, event
 from tests.support.parts import endpoint, request
@@ -52,10 +52,10 @@ def made(scripts, *, endpoints: int = 2, attempts: int = 3):
 
     transport, book = ScriptedTransport(scripts), Book()
     ones = tuple(endpoint(str(n), first_event_timeout_s=30, idle_timeout_s=30) for n in range(endpoints))
-    health = Health(failure_threshold=2, recovery_s=0.01, clock=clock, wall=lambda: 0.0)
+    health = HealthRegistry(failure_threshold=2, recovery_s=0.01, clock=clock, wall=lambda: 0.0)
     gateway = Gateway(
-        house=House(endpoints=ones, router=Always(), retry=Retry(max_attempts=attempts, base_s=0.0)),
-        upstream=Upstream(transport, PROVIDERS, dialects.outbound(clock)),
+        house=Settings(endpoints=ones, router=Always(), retry=RetryPolicy(max_attempts=attempts, base_s=0.0)),
+        upstream=UpstreamClient(transport, PROVIDERS, dialects.outbound(clock)),
         health=health,
         ledger=book,
         inbound=dialects.inbound(clock),
@@ -66,7 +66,7 @@ def made(scripts, *, endpoints: int = 2, attempts: int = 3):
 
 
 def asked(*, stream: bool = True):
-    return request(stream=stream, body=Body.parse(RAW))
+    return request(stream=stream, body=RequestBody.parse(RAW))
 
 
 async def take(gateway: Gateway, stream: bool, stop_after: int | None) -> str:
@@ -91,7 +91,7 @@ async def take(gateway: Gateway, stream: bool, stop_after: int | None) -> str:
 
 
 pauses = st.integers(0, 3)
-errors = st.sampled_from([Unreachable("x"), TooSlow("x"), Throttled("x", retry_after_s=1), Broke("x")])
+errors = st.sampled_from([Unreachable("x"), TooSlow("x"), Throttled("x", retry_after_s=1), BadUpstreamResponse("x")])
 steps = st.lists(
     pauses | st.sampled_from([b": c\n\n", ONE, ONE[:8], ONE[8:], STOP, DONE, ERROR, b"data: {\n\n", "for ever"]) | errors,
     max_size=7,
@@ -104,7 +104,7 @@ wholes = st.builds(
     turns=pauses,
     content_type=st.just("application/json"),
     steps=st.sampled_from(
-        [[str(completion()).replace("'", '"').replace("None", "null").encode()], [b"{}"], [b"nonsense"], [Broke("x")]]
+        [[str(completion()).replace("'", '"').replace("None", "null").encode()], [b"{}"], [b"nonsense"], [BadUpstreamResponse("x")]]
     ),
 )
 
@@ -136,8 +136,8 @@ def test_settled_once_closed_and_released_under_any_interleaving(scripts, stream
     else:
         assert len(book.outcomes) == 1
     assert all(answer.closed for answer in transport.answers)
-    assert all(health.of(one).in_flight == 0 for one in ones)
-    assert not any(health.of(one).probing for one in ones)
+    assert all(health.breaker(one).in_flight == 0 for one in ones)
+    assert not any(health.breaker(one).trial_in_flight for one in ones)
     for outcome in book.outcomes:
         assert len(outcome.attempts) == len(transport.calls)
         expected = {
@@ -165,7 +165,7 @@ async def test_settling_twice_is_settling_once():
     ("steps", "ending", "status"),
     [
         ([ONE, STOP, DONE], Ending.ANSWERED, 200),
-        ([ONE, Broke("x")], Ending.BROKEN, 200),
+        ([ONE, BadUpstreamResponse("x")], Ending.BROKEN, 200),
         ([ONE, ERROR], Ending.BROKEN, 200),
         ([ONE], Ending.BROKEN, 200),
     ],
@@ -193,7 +193,7 @@ async def test_a_client_that_leaves_before_the_first_event_has_its_attempt_told(
 )
 def test_the_back_off_grows_as_configured_and_half_of_it_is_chance(backoff, waits):
     """v1 §10.20: 100, 200, 400 ms."""
-    retry = Retry(backoff=backoff)
+    retry = RetryPolicy(backoff=backoff)
     for again, wait in enumerate(waits, 1):
         assert retry.wait_s(again, lambda: 1.0) == pytest.approx(wait)
         assert retry.wait_s(again, lambda: 0.0) == pytest.approx(wait / 2)

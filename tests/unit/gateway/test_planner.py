@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoroute import dialects
-from octoroute.balancing.health import Health
-from octoroute.balancing.policies import Asked, Weighted
-from octoroute.balancing.policies.provider_order import AtRandom, ByPriority
+from octoroute.balancing.health import HealthRegistry
+from octoroute.balancing.policies import Asked, WeightedRandom
+from octoroute.balancing.policies.provider_order import ProviderPriority, ProviderRandom
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Capability, Price, Tier
 from octoroute.domain.request import Facts, Request
-from octoroute.gateway.context_window import Context
-from octoroute.gateway.planner import Planning
-from octoroute.gateway.settings import House
-from octoroute.routing.strategies import STRATEGIES, Setting, ask_nobody
-from octoroute.upstream.client import Upstream
+from octoroute.gateway.context_window import ContextPolicy
+from octoroute.gateway.planner import Planner
+from octoroute.gateway.settings import Settings
+from octoroute.routing.strategies import STRATEGIES, RouterSettings, never_ask
+from octoroute.upstream.client import UpstreamClient
 from octoroute.upstream.providers import PROVIDERS
 from tests.support.spine import make_endpoint
 
@@ -52,19 +52,19 @@ decisions = st.builds(
     why=st.just("because"),
     only=st.none() | st.just(frozenset({"e0"})),
 )
-contexts = st.sampled_from([Context(), Context(policy="off"), Context(reserve_output="none")])
-POLICIES = [Weighted(), ByPriority(), AtRandom()]
-ROUTER = STRATEGIES["rule"](Setting(), ask_nobody)
+contexts = st.sampled_from([ContextPolicy(), ContextPolicy(policy="off"), ContextPolicy(reserve_output="none")])
+POLICIES = [WeightedRandom(), ProviderPriority(), ProviderRandom()]
+ROUTER = STRATEGIES["rule"](RouterSettings(), never_ask)
 
 
-def healthy() -> Health:
-    return Health(failure_threshold=3, recovery_s=30.0, clock=lambda: 0.0, wall=lambda: 0.0)
+def healthy() -> HealthRegistry:
+    return HealthRegistry(failure_threshold=3, recovery_s=30.0, clock=lambda: 0.0, wall=lambda: 0.0)
 
 
-def planning(health: Health) -> Planning:
+def planning(health: HealthRegistry) -> Planner:
     """Each draws the same lots."""
-    upstream = Upstream(None, PROVIDERS, dialects.outbound(lambda: 0.0))
-    return Planning(health, upstream, dialects.inbound(lambda: 0.0), random.Random(3).random)
+    upstream = UpstreamClient(None, PROVIDERS, dialects.outbound(lambda: 0.0))
+    return Planner(health, upstream, dialects.inbound(lambda: 0.0), random.Random(3).random)
 
 
 def asked_for(told: Facts) -> Asked:
@@ -78,12 +78,12 @@ def asked_for(told: Facts) -> Asked:
 @given(endpoints, facts, decisions, contexts, st.sampled_from(POLICIES), st.sets(st.integers(0, 4)), st.sampled_from([None, 0.1]))
 def test_the_short_way_leads_where_the_long_one_does(told, wanted, decision, context, policy, off, most_usd):
     ones = tuple(make_endpoint(f"e{number}", **one) for number, one in enumerate(told))
-    house = House(endpoints=ones, router=ROUTER, context=context, policy=policy, max_cost_usd=most_usd)
+    house = Settings(endpoints=ones, router=ROUTER, context=context, policy=policy, max_cost_usd=most_usd)
     health = healthy()
     for number in off & set(range(len(ones))):
-        health.switch(ones[number], on=False)
+        health.set_enabled(ones[number], on=False)
     asked = asked_for(wanted)
-    assert planning(health).candidates(decision, asked, house) == planning(health).one_by_one(decision, asked, house)
+    assert planning(health).plan(decision, asked, house) == planning(health).plan_each(decision, asked, house)
 
 
 @pytest.mark.parametrize(
@@ -98,28 +98,28 @@ def test_the_short_way_leads_where_the_long_one_does(told, wanted, decision, con
 def test_what_is_too_large_for_one_of_a_tier_goes_to_the_others(told, policy, fit):
     plans = planning(healthy())
     small, large = make_endpoint("small", context_window=50), make_endpoint("large", context_window=500)
-    house = House(endpoints=(small, large), router=ROUTER, context=Context(policy=policy))
+    house = Settings(endpoints=(small, large), router=ROUTER, context=ContextPolicy(policy=policy))
     decision = Decision(tier=Tier.BALANCED, by="rule", why="because")
     for _again in range(2):
-        planned = plans.candidates(decision, asked_for(told), house)
+        planned = plans.plan(decision, asked_for(told), house)
         assert {endpoint.id for endpoint in planned.order} == ({"small", "large"} if fit else {"large"})
 
 
 def test_a_reload_is_planned_for_anew():
     plans = planning(healthy())
     old, new = make_endpoint("old", tier=Tier.FAST), make_endpoint("new", tier=Tier.FAST)
-    house = House(endpoints=(old,), router=ROUTER)
+    house = Settings(endpoints=(old,), router=ROUTER)
     decision, asked = Decision(tier=Tier.FAST, by="rule", why="because"), asked_for(Facts())
-    assert plans.candidates(decision, asked, house).order == [old]
+    assert plans.plan(decision, asked, house).order == [old]
     reloaded = msgspec.structs.replace(house, endpoints=(new,))
-    assert plans.candidates(decision, asked, reloaded).order == [new]
+    assert plans.plan(decision, asked, reloaded).order == [new]
     assert list(reloaded.serving("chat")) == [new]
 
 
 @pytest.mark.parametrize("api", ["embeddings", "completions"])
 def test_only_chat_goes_the_short_way(api):
     plans = planning(healthy())
-    house = House(endpoints=(make_endpoint("e", kind="anthropic"),), router=ROUTER)
+    house = Settings(endpoints=(make_endpoint("e", kind="anthropic"),), router=ROUTER)
     request = Request(id="r", dialect="anthropic", model="auto", stream=False, body=None, facts=Facts(), api=api)
-    planned = plans.candidates(Decision(tier=Tier.BALANCED, by="rule", why="because"), Asked(request), house)
-    assert (planned.order, list(planned.left_out)) == ([], ["e"])
+    planned = plans.plan(Decision(tier=Tier.BALANCED, by="rule", why="because"), Asked(request), house)
+    assert (planned.order, list(planned.excluded)) == ([], ["e"])

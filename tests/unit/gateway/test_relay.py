@@ -62,7 +62,7 @@ class Ends:
     def __init__(self) -> None:
         self.endings: list[Ending] = []
 
-    def end(self, ending: Ending, error: Exception | None = None) -> None:
+    def finish(self, ending: Ending, error: Exception | None = None) -> None:
         self.endings.append(ending)
 
 

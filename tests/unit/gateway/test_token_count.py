@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from octoroute.gateway.token_count import LEARN_EVERY_S, LEARN_FIRST, Calibration
+from octoroute.gateway.token_count import LEARN_EVERY_S, LEARN_FIRST, EstimateCalibration
 from tests.support.house import Clock
 
 
 def test_the_factor_is_learned_and_bounded():
-    calibration = Calibration()
+    calibration = EstimateCalibration()
     assert calibration.factor("m") == 1
     calibration.learn("m", estimated=100, reported=120)
     assert calibration.factor("m") == pytest.approx(1.2)
@@ -21,7 +21,7 @@ def test_the_factor_is_learned_and_bounded():
 
 def test_after_the_first_reports_of_a_model_one_now_and_then_is_enough():
     clock = Clock()
-    calibration = Calibration(clock)
+    calibration = EstimateCalibration(clock)
     for _ in range(LEARN_FIRST):
         assert calibration.wants("m")
         calibration.learn("m", estimated=100, reported=120)

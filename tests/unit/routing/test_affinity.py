@@ -11,8 +11,15 @@ from octoroute import dialects
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Price
 from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
-from octoroute.routing.affinity import EXPLORED, KEPT, STUCK, Steering
-from octoroute.routing.cache_economics import NOMINAL, Conversations, Remembered, StickyOptions, pays, rates_of
+from octoroute.routing.affinity import EXPLORED, KEPT, STUCK, SessionAffinity
+from octoroute.routing.cache_economics import (
+    NOMINAL,
+    ConversationMemory,
+    ConversationState,
+    StickyOptions,
+    rates_of,
+    switch_pays_off,
+)
 from octoroute.routing.strategies.learned import SCORED
 from tests.support.house import Clock
 from tests.support.spine import make_endpoint
@@ -36,8 +43,8 @@ def asked(text="rename the variable", *, turns=1, headers=None, **body):
 class Steered:
     def __init__(self, *, explore=0.0, random=None, endpoints=ENDPOINTS, **sticky):
         self.clock = Clock()
-        self.conversations = Conversations(self.clock)
-        self.steering = Steering(
+        self.conversations = ConversationMemory(self.clock)
+        self.steering = SessionAffinity(
             sticky=StickyOptions(**sticky),
             explore=explore,
             endpoints=endpoints,
@@ -47,7 +54,7 @@ class Steered:
 
     def answered(self, request, tier, *, prefix=60_000, output=300, ending=Ending.ANSWERED, by="learned"):
         endpoint = next(endpoint for endpoint in ENDPOINTS if endpoint.tier is tier)
-        self.steering.observed(
+        self.steering.on_outcome(
             Outcome(
                 request_id="r",
                 dialect="openai",
@@ -144,7 +151,7 @@ def test_it_is_forgotten_after_a_while():
 
 
 def test_memory_is_bounded_and_the_oldest_goes_first():
-    house = Steered(most=3)
+    house = Steered(max_conversations=3)
     for number in range(5):
         house.answered(asked(headers={"x-claude-code-session-id": str(number)}), DEEP)
     assert len(house.conversations) == 3
@@ -236,4 +243,4 @@ def test_without_a_cache_there_is_nothing_to_keep():
             for n, tier in zip((1, 4, 9), CHAT_TIERS, strict=True)
         ]
     )
-    assert pays(DEEP, FAST, Remembered(DEEP, 100_000, 300, 0.0), 100_100, 0.2, rates)
+    assert switch_pays_off(DEEP, FAST, ConversationState(DEEP, 100_000, 300, 0.0), 100_100, 0.2, rates)

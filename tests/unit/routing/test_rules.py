@@ -152,7 +152,7 @@ def test_b6_an_unavailable_target_falls_through_to_the_next_rule_and_then_to_the
     async def story():
         spine = Spine(ALL, {"big": "401"}, rules=[Rule(name="one", tier=Tier.DEEP), Rule(name="two", stream=True, tier=Tier.FAST)])
         await spine.ask()
-        assert spine.health.circuit(DEEP) is CircuitState.OPEN
+        assert spine.health.circuit_state(DEEP) is CircuitState.OPEN
         streamed, whole = await spine.ask(stream=True), await spine.ask()
         assert (streamed.asked, streamed.outcome.decision.rule) == (["small"], "two")
         assert (whole.asked[0] in {"middle", "other"}, whole.outcome.decision.rule) == (True, None)

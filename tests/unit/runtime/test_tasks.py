@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from octoroute.runtime.tasks import MAX_DELAY_S, Owner, supervise
+from octoroute.runtime.tasks import MAX_DELAY_S, TaskOwner, supervise
 
 
 class Enough(BaseException):
@@ -75,7 +75,7 @@ async def test_cancelling_ends_it():
 
 
 async def test_an_owner_stops_what_it_started_and_keeps_nothing_that_is_done():
-    owner, ended = Owner(), []
+    owner, ended = TaskOwner(), []
 
     async def work(seconds):
         try:

@@ -18,7 +18,7 @@ import structlog
 
 from octoroute.domain.outcome import Ending, Outcome
 from octoroute.telemetry import logging as logs
-from octoroute.telemetry.access_log import LATE_S, MOST_LATE, ROUTING, Ledger
+from octoroute.telemetry.access_log import LATE_S, MAX_LATE, ROUTING, OutcomeSink
 from octoroute.telemetry.metrics import Metrics, Scraper
 from octoroute.telemetry.stats import Statistics
 from tests.support.house import ROOT, until
@@ -156,22 +156,22 @@ def test_a_log_that_cannot_be_written_costs_lines_and_nothing_else():
         def flush(self) -> None:
             raise OSError(28, "no space left on device")
 
-    lines = logs.Lines(Full())  # type: ignore[arg-type]
+    lines = logs.BufferedLineWriter(Full())  # type: ignore[arg-type]
     lines.put(b"x\n")
     lines.write(b"y\n")
     lines.flush()
     assert lines.dropped == 2
     closed = io.BytesIO()
     closed.close()
-    lines = logs.Lines(closed)
+    lines = logs.BufferedLineWriter(closed)
     lines.put(b"x\n")
     assert lines.dropped == 1
-    assert logs.Lines(File(most=0)).put(b"x\n") is None
+    assert logs.BufferedLineWriter(File(most=0)).put(b"x\n") is None
 
 
 async def test_lines_that_come_together_are_written_together_and_soon():
     file = File()
-    lines = logs.Lines(file, patient=True)
+    lines = logs.BufferedLineWriter(file, patient=True)
     for number in range(3):
         lines.put(b"%d\n" % number)
     assert file.writes == []
@@ -183,27 +183,27 @@ async def test_lines_that_come_together_are_written_together_and_soon():
 
 async def test_not_many_lines_wait():
     file = File()
-    lines = logs.Lines(file, patient=True)
-    for _ in range(logs.MOST_WAITING):
+    lines = logs.BufferedLineWriter(file, patient=True)
+    for _ in range(logs.MAX_PENDING_LINES):
         lines.put(b"x\n")
-    assert file.writes == [b"x\n" * logs.MOST_WAITING]
+    assert file.writes == [b"x\n" * logs.MAX_PENDING_LINES]
 
 
 def test_without_a_loop_no_line_waits():
     file = File()
-    logs.Lines(file, patient=True).put(b"x\n")
+    logs.BufferedLineWriter(file, patient=True).put(b"x\n")
     assert file.writes == [b"x\n"]
 
 
 async def test_a_terminal_does_not_wait():
     file = File()
-    logs.Lines(file).put(b"x\n")
+    logs.BufferedLineWriter(file).put(b"x\n")
     assert file.writes == [b"x\n"]
 
 
 async def test_what_structlog_writes_comes_after_what_waits():
     file = File()
-    lines = logs.Lines(file, patient=True)
+    lines = logs.BufferedLineWriter(file, patient=True)
     lines.put(b"first\n")
     structlog.BytesLogger(lines).msg(b"second")
     assert file.getvalue() == b"first\nsecond\n"
@@ -212,7 +212,7 @@ async def test_what_structlog_writes_comes_after_what_waits():
 async def test_the_lines_of_several_processes_do_not_mix():
     """A pipe takes 4,096 bytes at once; of more, two writers' bytes may alternate."""
     file = File()
-    lines = logs.Lines(file, patient=True, shared=True)
+    lines = logs.BufferedLineWriter(file, patient=True, shared=True)
     told = [b"%d" % number * 700 + b"\n" for number in range(10)] + [b"x" * 9000 + b"\n", b"y\n"]
     for line in told:
         lines.put(line)
@@ -226,7 +226,7 @@ async def test_the_lines_of_several_processes_do_not_mix():
 
 async def test_a_file_without_a_buffer_gets_every_byte():
     file = File(most=3)
-    lines = logs.Lines(file, patient=True)
+    lines = logs.BufferedLineWriter(file, patient=True)
     told = [b"%d\n" % number for number in range(1000)]
     for line in told:
         lines.put(line)
@@ -237,7 +237,7 @@ async def test_a_file_without_a_buffer_gets_every_byte():
 
 def test_threads_lose_no_line():
     file = File()
-    lines = logs.Lines(file, patient=True)
+    lines = logs.BufferedLineWriter(file, patient=True)
 
     def work(letter: bytes):
         for _ in range(500):
@@ -266,7 +266,7 @@ ODD = object()
 def test_the_direct_way_writes_what_structlog_would(write, said):
     usual = json.loads(write(style="json", say=lambda log: log.warning("request", **said)))
     file = File()
-    logs.Direct(logs.Lines(file), logging.INFO).write("warning", "request", dict(said))
+    logs.FastJsonLogger(logs.BufferedLineWriter(file), logging.INFO).write("warning", "request", dict(said))
     direct = json.loads(file.getvalue())
     assert sorted(direct) == sorted(usual)
     shape = re.compile(r"\d")
@@ -277,7 +277,7 @@ def test_the_direct_way_writes_what_structlog_would(write, said):
 
 @pytest.mark.parametrize(("level", "levels"), [(logging.NOTSET, 4), (logging.INFO, 3), (logging.ERROR, 1)])
 def test_the_direct_way_knows_the_level(level, levels):
-    assert len({"debug", "info", "warning", "error"} & logs.Direct(logs.Lines(File()), level).levels) == levels
+    assert len({"debug", "info", "warning", "error"} & logs.FastJsonLogger(logs.BufferedLineWriter(File()), level).levels) == levels
 
 
 @pytest.fixture
@@ -285,8 +285,13 @@ def ledger(write):
     """A ledger of a process that writes JSON directly, and its file."""
     write(style="json")
     file = File()
-    structlog.configure(**{**structlog.get_config(), "logger_factory": logs.Direct(logs.Lines(file, patient=True), logging.INFO)})
-    return Ledger(Metrics(list, lambda decision: "because"), Statistics(lambda: 0.0)), file
+    structlog.configure(
+        **{
+            **structlog.get_config(),
+            "logger_factory": logs.FastJsonLogger(logs.BufferedLineWriter(file, patient=True), logging.INFO),
+        }
+    )
+    return OutcomeSink(Metrics(list, lambda decision: "because"), Statistics(lambda: 0.0)), file
 
 
 async def test_good_news_waits_and_bad_news_does_not(ledger):
@@ -310,29 +315,29 @@ async def test_good_news_is_written_down_in_company_in_its_order_and_soon(ledger
     books, file = ledger
 
     def counted() -> int:
-        books._metrics.fold()
-        return books._statistics.told()["total_requests"]
+        books._metrics.flush()
+        return books._statistics.snapshot()["total_requests"]
 
     books.settle(answered(0), None)
     assert counted() == 0
     while not counted():
         await asyncio.sleep(LATE_S)
-    for number in range(1, MOST_LATE + 2):
+    for number in range(1, MAX_LATE + 2):
         books.settle(answered(number), None)
-    assert counted() == MOST_LATE + 1
+    assert counted() == MAX_LATE + 1
     books.catch_up()
-    assert counted() == MOST_LATE + 2
+    assert counted() == MAX_LATE + 2
     while not file.writes:
         await asyncio.sleep(LATE_S)
     books._direct.flush()
-    assert [json.loads(line)["request_id"] for line in file.getvalue().splitlines()] == [str(n) for n in range(MOST_LATE + 2)]
+    assert [json.loads(line)["request_id"] for line in file.getvalue().splitlines()] == [str(n) for n in range(MAX_LATE + 2)]
 
 
 async def test_who_reads_the_statistics_or_the_metrics_misses_nothing(ledger):
     books, _ = ledger
-    books._statistics.catch_up = books.fold
+    books._statistics.catch_up = books.flush
     books.settle(answered(1), None)
-    assert books._statistics.told()["total_requests"] == 1
+    assert books._statistics.snapshot()["total_requests"] == 1
     books.settle(answered(2), None)
     scraper = Scraper(books._metrics, lambda: 0.0, catch_up=books.catch_up)
     await scraper.text()
@@ -356,4 +361,4 @@ async def test_no_number_breaks_the_line(ledger):
 
 def test_only_a_process_that_is_configured_once_goes_the_direct_way(write):
     write(style="json")
-    assert logs.direct() is None
+    assert logs.fast_logger() is None

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octoroute.balancing.health import Health
+from octoroute.balancing.health import HealthRegistry
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Price, Tier
 from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
 from octoroute.runtime.gauges import gauge_samples
-from octoroute.telemetry.access_log import labels
-from octoroute.telemetry.metrics import GAUGES, MOST_WAITING, TABLE, Metrics, Scraper
-from octoroute.telemetry.rollup import key
+from octoroute.telemetry.access_log import static_fields
+from octoroute.telemetry.metrics import GAUGES, MAX_PENDING_GROUPS, TABLE, Metrics, Scraper
+from octoroute.telemetry.rollup import rollup_key
 from tests.support.house import samples
 from tests.support.parts import endpoint
 
@@ -26,7 +26,7 @@ ONES = (endpoint("a"), endpoint("b", tier=Tier.DEEP, price=Price(input=1, output
 
 
 def made() -> Metrics:
-    health = Health(failure_threshold=1, recovery_s=1, clock=lambda: 0.0, wall=lambda: 0.0)
+    health = HealthRegistry(failure_threshold=1, recovery_s=1, clock=lambda: 0.0, wall=lambda: 0.0)
     return Metrics(lambda: gauge_samples(health, ONES, 0), lambda decision: "because")
 
 
@@ -199,7 +199,7 @@ def test_whenever_it_is_read_it_says_the_same(outcomes):
     often, once = made(), made()
     for one in outcomes:
         often.record(one)
-        often.fold()
+        often.flush()
         once.record(one)
     assert read(once) == pytest.approx(read(often))
 
@@ -224,20 +224,20 @@ LABELS = {
 @pytest.mark.parametrize("label", LABELS)
 def test_requests_that_differ_in_what_their_lines_have_in_common_do_not_count_alike(label):
     one, other = outcome(), outcome(**LABELS[label])
-    assert labels(one).get(label) != labels(other).get(label)
-    assert key(one, one.endpoint) != key(other, other.endpoint)
+    assert static_fields(one).get(label) != static_fields(other).get(label)
+    assert rollup_key(one, one.endpoint) != rollup_key(other, other.endpoint)
 
 
 @given(OUTCOMES)
 def test_whatever_lines_have_in_common_is_among_these(one):
-    assert labels(one).keys() <= LABELS.keys()
+    assert static_fields(one).keys() <= LABELS.keys()
 
 
 @given(OUTCOMES, OUTCOMES)
 def test_requests_that_count_alike_have_the_same_labels_and_are_of_the_same_tier(one, other):
     asked, asked_too = (it.endpoint or (it.attempts[-1].endpoint if it.attempts else None) for it in (one, other))
-    if key(one, asked) == key(other, asked_too):
-        assert labels(one) == labels(other)
+    if rollup_key(one, asked) == rollup_key(other, asked_too):
+        assert static_fields(one) == static_fields(other)
         assert one.endpoint is other.endpoint
 
 
@@ -248,9 +248,9 @@ def test_who_reads_while_another_thread_adds_up_waits_for_it():
         inside.set()
         assert go_on.wait(10)
 
-    metrics.folded = folded
+    metrics.on_flush = folded
     metrics.record(outcome())
-    scrape, read_too = threading.Thread(target=metrics.fold), threading.Thread(target=metrics.fold)
+    scrape, read_too = threading.Thread(target=metrics.flush), threading.Thread(target=metrics.flush)
     scrape.start()
     assert inside.wait(10)
     read_too.start()
@@ -264,10 +264,10 @@ def test_who_reads_while_another_thread_adds_up_waits_for_it():
 
 def test_kinds_of_requests_without_end_do_not_pile_up():
     metrics = made()
-    for number in range(3 * MOST_WAITING):
+    for number in range(3 * MAX_PENDING_GROUPS):
         metrics.record(outcome(decision=Decision(tier=Tier.FAST, by="rule", why=str(number))))
-    assert len(metrics._waiting) <= MOST_WAITING
-    assert metrics.total("octoroute_requests_total") == 3 * MOST_WAITING
+    assert len(metrics._waiting) <= MAX_PENDING_GROUPS
+    assert metrics.total("octoroute_requests_total") == 3 * MAX_PENDING_GROUPS
 
 
 def test_a_price_that_changes_between_two_looks_counts_from_then_on():

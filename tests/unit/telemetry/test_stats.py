@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
-from octoroute.telemetry.rollup import PERCENTILE_ERROR, Alike, Durations
+from octoroute.telemetry.rollup import PERCENTILE_ERROR, DDSketch, Rollup
 from octoroute.telemetry.stats import Statistics
 
 TIMES = st.lists(st.floats(1e-6, 3600), min_size=1, max_size=200)
 
 
 def durations(times):
-    made = Durations()
+    made = DDSketch()
     for time in times:
         made.add(time)
     return made
@@ -44,8 +44,8 @@ def test_b14_two_halves_are_the_whole(one, two):
 
 
 def test_nothing_yet():
-    assert Durations().mean_s is None
-    assert Durations().percentile_s(0.5) is None
+    assert DDSketch().mean_s is None
+    assert DDSketch().percentile_s(0.5) is None
 
 
 def test_a_clock_that_stands_still():
@@ -65,10 +65,10 @@ def outcome(ending, total_s, attempts, **more):
 
 def record(stats, one):
     asked = one.endpoint or one.attempts[-1].endpoint
-    alike = Alike(one, asked)
+    alike = Rollup(one, asked)
     alike.add(one, asked, stats.wall())
-    stats.take(alike)
-    if not alike.at_once:
+    stats.add_bulk(alike)
+    if not alike.first_attempt_ok:
         stats.record_attempts(one, stats.wall())
 
 
@@ -93,7 +93,7 @@ def test_b14_exact_numbers_of_a_known_sequence():
     record(stats, outcome(Ending.FAILED, 9.0, [Attempt(endpoint=A, took_s=9.0, error="upstream_timeout")], key_name="key-1"))
     record(stats, outcome(Ending.ANSWERED, 4.0, [Attempt(endpoint=B, took_s=4.0)], endpoint=B, first_event_s=4.0))
     record(stats, outcome(Ending.BROKEN, 1.0, [Attempt(endpoint=B, took_s=0.1)], endpoint=B, first_event_s=0.1))
-    told = stats.told()
+    told = stats.snapshot()
     assert (told["total_requests"], told["successful_requests"], told["failed_requests"]) == (4, 2, 2)
     assert told["average_latency"] == 3.0
     assert told["total_cost"] == 0.25
@@ -115,4 +115,4 @@ def test_b14_estimated_tokens_are_told_apart():
     stats = Statistics(lambda: 0.0)
     usage = Usage(input_tokens=3, output_tokens=4, estimated=True)
     record(stats, outcome(Ending.ANSWERED, 1.0, [Attempt(endpoint=A, took_s=1.0)], endpoint=A, usage=usage, first_event_s=1.0))
-    assert stats.told()["token_usage"] == {"input": 0, "output": 0, "cached": 0, "reasoning": 0, "estimated": 7, "total": 7}
+    assert stats.snapshot()["token_usage"] == {"input": 0, "output": 0, "cached": 0, "reasoning": 0, "estimated": 7, "total": 7}

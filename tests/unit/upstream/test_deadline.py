@@ -8,11 +8,11 @@ from collections.abc import Coroutine
 
 import pytest
 
-from octoroute.upstream.deadline import Patience
+from octoroute.upstream.deadline import DeadlineTimer
 from tests.support.virtual import now, run, settle
 
 
-async def waits(patience: Patience, limit_s: float, work_s: float) -> float:
+async def waits(patience: DeadlineTimer, limit_s: float, work_s: float) -> float:
     """How long it was allowed to."""
     began = now()
     with patience.limit(limit_s):
@@ -28,12 +28,12 @@ async def refused(work: Coroutine[object, object, object]) -> float:
 
 
 def test_who_is_done_in_time_is_left_alone():
-    assert run(waits(Patience(), 5.0, 4.0)) == pytest.approx(4.0)
+    assert run(waits(DeadlineTimer(), 5.0, 4.0)) == pytest.approx(4.0)
 
 
 def test_each_of_many_strikes_at_its_own_time():
     async def all_of_them() -> list[float]:
-        patience, began = Patience(), now()
+        patience, began = DeadlineTimer(), now()
         ends = await asyncio.gather(*(refused(waits(patience, limit, 60.0)) for limit in (3.0, 1.0, 2.0)))
         return [end - began for end in ends]
 
@@ -43,13 +43,13 @@ def test_each_of_many_strikes_at_its_own_time():
 def test_a_limit_that_is_moved_strikes_later_and_again():
     async def moved() -> list[float]:
         struck: list[float] = []
-        with Patience().limit(math.inf) as limit:
+        with DeadlineTimer().limit(math.inf) as limit:
             for until in (1010.0, 1020.0):
                 limit.move(until)
                 try:
                     await asyncio.sleep(60)
                 except asyncio.CancelledError:
-                    assert limit.was_it()
+                    assert limit.expired_here()
                     struck.append(now())
             limit.until = math.inf
             await asyncio.sleep(60)
@@ -60,7 +60,7 @@ def test_a_limit_that_is_moved_strikes_later_and_again():
 
 def test_a_cancellation_from_elsewhere_stays_one():
     async def cancelled() -> bool:
-        task = asyncio.ensure_future(waits(Patience(), 5.0, 60.0))
+        task = asyncio.ensure_future(waits(DeadlineTimer(), 5.0, 60.0))
         await settle()
         task.cancel()
         await asyncio.wait([task])
@@ -71,7 +71,7 @@ def test_a_cancellation_from_elsewhere_stays_one():
 
 def test_a_cancellation_in_the_same_moment_wins():
     async def both() -> bool:
-        patience = Patience()
+        patience = DeadlineTimer()
         task = asyncio.ensure_future(waits(patience, 5.0, 60.0))
         await settle()
         asyncio.get_running_loop().call_at(now() + 5.0, task.cancel)
@@ -83,7 +83,7 @@ def test_a_cancellation_in_the_same_moment_wins():
 
 def test_one_inside_another():
     async def nested() -> str:
-        patience = Patience()
+        patience = DeadlineTimer()
         try:
             with patience.limit(10.0):
                 try:
@@ -101,6 +101,6 @@ def test_one_inside_another():
 
 
 def test_it_goes_on_in_another_loop():
-    patience = Patience()
+    patience = DeadlineTimer()
     run(waits(patience, 500.0, 1.0))  # leaves a timer behind, in a loop that is closed
     assert run(refused(waits(patience, 5.0, 60.0))) == pytest.approx(1005.0, abs=0.05)

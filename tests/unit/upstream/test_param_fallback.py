@@ -6,9 +6,9 @@ import pytest
 
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
-from octoroute.errors import Broke, Declined
-from octoroute.upstream.client import Question
-from octoroute.upstream.param_fallback import MAX_ENDPOINTS, MAX_REMEDIES, Mending, obeyed
+from octoroute.errors import BadUpstreamResponse, UpstreamRejected
+from octoroute.upstream.client import UpstreamRequest
+from octoroute.upstream.param_fallback import MAX_ENDPOINTS, MAX_FIXES, ParameterFallback, fallback_rule
 
 FIELDS = ("temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty", "service_tier", "reasoning_effort")
 
@@ -27,9 +27,9 @@ class Server:
         for field in self.refused:
             if field in body:
                 told = json.dumps({"error": {"message": f"Unknown parameter: '{field}'."}}).encode()
-                raise Declined("no", status=400, body=told, headers={}, dialect="openai")
+                raise UpstreamRejected("no", status=400, body=told, headers={}, dialect="openai")
         if self.fails:
-            raise Broke("no")
+            raise BadUpstreamResponse("no")
         return "opened"
 
 
@@ -47,17 +47,17 @@ def endpoint(at=0, **more):
 
 
 def question(*fields):
-    return Question(body=json.dumps(dict.fromkeys(fields, 1)).encode(), stream=False, conversation=Conversation())
+    return UpstreamRequest(body=json.dumps(dict.fromkeys(fields, 1)).encode(), stream=False, conversation=Conversation())
 
 
 def mended(mending, endpoint, question):
-    return mending.open(endpoint, question, obeyed(endpoint, question))
+    return mending.open(endpoint, question, fallback_rule(endpoint, question))
 
 
 async def test_only_what_worked_is_remembered():
     server = Server("seed", fails=True)
-    mending = Mending(server, lambda: 0.0)
-    with pytest.raises(Broke):
+    mending = ParameterFallback(server, lambda: 0.0)
+    with pytest.raises(BadUpstreamResponse):
         await mended(mending, endpoint(), question("seed"))
     server.fails = False
     await mended(mending, endpoint(), question("seed"))
@@ -68,7 +68,7 @@ async def test_only_what_worked_is_remembered():
 
 async def test_another_address_or_model_is_another_server():
     server = Server("seed")
-    mending = Mending(server, lambda: 0.0)
+    mending = ParameterFallback(server, lambda: 0.0)
     for more in ({}, {"base_url": "http://other/v1"}, {"model": "other"}):
         before = len(server.asked)
         await mended(mending, endpoint(**more), question("seed"))
@@ -77,18 +77,18 @@ async def test_another_address_or_model_is_another_server():
 
 async def test_memory_is_bounded():
     server = Server(*FIELDS)
-    mending = Mending(server, lambda: 0.0)
+    mending = ParameterFallback(server, lambda: 0.0)
     for at in range(MAX_ENDPOINTS + 50):
         await mended(mending, endpoint(at), question("seed"))
     assert len(mending._learned) == MAX_ENDPOINTS
     for field in FIELDS:
         await mended(mending, endpoint(5000), question(field))
-    assert 0 < max(map(len, mending._learned.values())) <= MAX_REMEDIES
+    assert 0 < max(map(len, mending._learned.values())) <= MAX_FIXES
     await mended(mending, endpoint(5000), question(*FIELDS))
     assert server.asked[-1] == {}
 
 
 async def test_the_notes_say_what_was_left_out():
-    _, asked = await mended(Mending(Server("seed"), lambda: 0.0), endpoint(), question("seed", "top_k"))
+    _, asked = await mended(ParameterFallback(Server("seed"), lambda: 0.0), endpoint(), question("seed", "top_k"))
     assert asked.notes == ("seed: left out, this endpoint does not take it",)
     assert json.loads(asked.body) == {"top_k": 1}

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.dialects.openai.outbound import OpenAIOutbound
-from octoroute.dialects.response.sse import Cutter
+from octoroute.dialects.response.sse import FrameSplitter
 from octoroute.domain.endpoint import Endpoint, Tier
-from octoroute.errors import Broke, UpstreamError
-from octoroute.upstream.readers import Decoding, PassThrough
-from octoroute.upstream.response import Opened
+from octoroute.errors import BadUpstreamResponse, UpstreamError
+from octoroute.upstream.readers import DecodingReader, PassThroughReader
+from octoroute.upstream.response import UpstreamResponse
 from tests.support.chunks import DONE, chunk, sse, usage
 
 ENDPOINT = Endpoint(id="a", name="a", tier=Tier.FAST, kind="openai", provider="p", base_url="http://127.0.0.1:1/v1", model="m")
@@ -58,8 +58,8 @@ class Pouring:
 
 
 def opened(pieces, *, translated):
-    reader = Decoding(OpenAIOutbound(), None, ENDPOINT) if translated else PassThrough(OpenAIOutbound())
-    return Opened(ENDPOINT, Pouring(*pieces), reader, Cutter(), reader.feed(FIRST))
+    reader = DecodingReader(OpenAIOutbound(), None, ENDPOINT) if translated else PassThroughReader(OpenAIOutbound())
+    return UpstreamResponse(ENDPOINT, Pouring(*pieces), reader, FrameSplitter(), reader.feed(FIRST))
 
 
 async def read(answer, told) -> str:
@@ -135,7 +135,7 @@ async def test_an_answer_without_an_end_is_broken_either_way():
     answer = opened([chunk(content="two")], translated=False)
     answer.pass_on(lambda part: True)
     await answer.read()
-    with pytest.raises(Broke, match="before its end"):
+    with pytest.raises(BadUpstreamResponse, match="before its end"):
         await answer.read()
 
 

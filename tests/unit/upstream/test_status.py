@@ -44,8 +44,8 @@ def test_b15_x18_each_status_has_its_meaning(status, seen, moves_on, failures):
         alone = spine(a)
         told = await alone.ask()
         assert told.status == seen
-        assert alone.health.of(a).failures == failures
-        assert (alone.health.circuit(a) is CircuitState.OPEN) == (status in {401, 402, 403})
+        assert alone.health.breaker(a).failures == failures
+        assert (alone.health.circuit_state(a) is CircuitState.OPEN) == (status in {401, 402, 403})
         assert (await spine(a, b).ask()).asked == (["a", "b"] if moves_on else ["a"])
         assert alone.transport.open == 0
 

@@ -6,10 +6,10 @@ import ssl
 from typing import NamedTuple
 
 from octoroute.errors import Unreachable
-from octoroute.upstream.transports.base import Call
+from octoroute.upstream.transports.base import TransportRequest
 from octoroute.upstream.transports.failures import CLOSED, NO_PROXY
 from octoroute.upstream.transports.native.connection import READ_BYTES
-from octoroute.upstream.transports.native.exchange import Exchange
+from octoroute.upstream.transports.native.exchange import ClientExchange
 from octoroute.upstream.transports.native.pool import Pool
 from octoroute.upstream.transports.request import Origin, origin_and_head
 
@@ -37,7 +37,7 @@ class NativeTransport:
         self._tls: ssl.SSLContext | None = None
         self._closed = False
 
-    async def send(self, call: Call) -> Exchange:
+    async def send(self, call: TransportRequest) -> ClientExchange:
         method, body = call.method, call.body
         route = self._routes.get((id(call.headers), id(call.trust), call.url, method)) or self._route(call)
         _, pool, head = route
@@ -60,7 +60,7 @@ class NativeTransport:
                 raise
             # Nobody took a byte of it, so it is as if it had never been sent. This ends: each turn uses up a pooled connection.
 
-    def _route(self, call: Call) -> _Route:
+    def _route(self, call: TransportRequest) -> _Route:
         if self._closed:
             raise Unreachable(CLOSED)
         if call.proxy is not None:

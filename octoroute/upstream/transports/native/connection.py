@@ -15,9 +15,9 @@ from typing import Protocol, cast
 
 import httptools
 
-from octoroute.errors import Broke
+from octoroute.errors import BadUpstreamResponse
 from octoroute.upstream.transports.failures import CUT, NONSENSE, SILENT, broke
-from octoroute.upstream.transports.native.exchange import Exchange
+from octoroute.upstream.transports.native.exchange import ClientExchange
 from octoroute.upstream.transports.request import REPEATABLE
 
 READ_BYTES = 64 * 1024
@@ -39,24 +39,24 @@ def _lower(name: bytes) -> str:
     return name.decode("latin-1").lower()
 
 
-class Owner(Protocol):
-    def release(self, connection: Connection) -> None: ...
-    def lost(self, connection: Connection) -> None: ...
+class ConnectionOwner(Protocol):
+    def release(self, connection: ClientConnection) -> None: ...
+    def lost(self, connection: ClientConnection) -> None: ...
 
 
-class Connection(asyncio.BufferedProtocol):
+class ClientConnection(asyncio.BufferedProtocol):
     __slots__ = (
         "_answered", "_dirty", "_exchange", "_fields", "_interim", "_method", "_owner", "_parser", "_poll", "_room",
         "_sent", "_sock", "_to_eof", "_transport", "_unproductive", "_used", "loop", "paused",
     )  # fmt: skip
 
-    def __init__(self, owner: Owner, sock: socket.socket, room: memoryview) -> None:
+    def __init__(self, owner: ConnectionOwner, sock: socket.socket, room: memoryview) -> None:
         """`room`: READ_BYTES that all connections of a loop read into; nothing stays there after `buffer_updated`."""
         self._owner = owner
         self.loop = asyncio.get_running_loop()
         self._room = room
         self._sock = sock
-        self._exchange: Exchange | None = None
+        self._exchange: ClientExchange | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._poll: Callable[[int], object]
         self._answered = self._dirty = self._interim = self.paused = self._to_eof = self._used = False
@@ -66,8 +66,8 @@ class Connection(asyncio.BufferedProtocol):
 
     # the owner's side
 
-    def begin(self, method: str, head: bytes, body: bytes) -> Exchange:
-        exchange = self._exchange = Exchange(self, self.loop)
+    def begin(self, method: str, head: bytes, body: bytes) -> ClientExchange:
+        exchange = self._exchange = ClientExchange(self, self.loop)
         self._method = method
         self._fields = {}
         self._answered = self._to_eof = False
@@ -88,7 +88,7 @@ class Connection(asyncio.BufferedProtocol):
         self._exchange = None
         self._transport.abort()
 
-    def fail(self, fault: Broke) -> None:
+    def fail(self, fault: BadUpstreamResponse) -> None:
         exchange = self._exchange
         self.drop()
         if exchange is not None:
@@ -137,7 +137,7 @@ class Connection(asyncio.BufferedProtocol):
             if exchange.waiter is not None:
                 exchange.wake()
 
-    def _finish(self, exchange: Exchange) -> None:
+    def _finish(self, exchange: ClientExchange) -> None:
         self._exchange = None
         transport = self._transport
         # A server may answer before it has read the whole request; what is left of that would be its next one.

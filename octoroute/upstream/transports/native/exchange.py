@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any, Protocol
 
-from octoroute.errors import Broke
+from octoroute.errors import BadUpstreamResponse
 from octoroute.upstream.transports.base import Sink
-from octoroute.upstream.transports.content import Body, undo
+from octoroute.upstream.transports.content import ResponseBody, undo
 
 
-class Line(Protocol):
+class FlowControl(Protocol):
     """What an exchange needs of its connection."""
 
     paused: bool
@@ -26,7 +26,7 @@ class Line(Protocol):
         ...
 
 
-class Exchange(Body):
+class ClientExchange(ResponseBody):
     """An Answer, from before its head has come. It lets go of its connection when the last byte is here, read or not."""
 
     __slots__ = (
@@ -44,11 +44,11 @@ class Exchange(Body):
         "waiter",
     )
 
-    def __init__(self, connection: Line, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, connection: FlowControl, loop: asyncio.AbstractEventLoop) -> None:
         """`loop`: asking asyncio for it costs a system call each time (Python 3.11)."""
         self._inflater = None
         self._loop = loop
-        self.connection: Line | None = connection
+        self.connection: FlowControl | None = connection
         self.status = 0
         self.headers: Mapping[str, str] = {}
         self.buffer: list[bytes] = []
@@ -57,7 +57,7 @@ class Exchange(Body):
         self.sink: Sink | None = None
         """Who takes what arrives now."""
         self.headed = self.ended = self.untaken = False
-        self.fault: Broke | None = None
+        self.fault: BadUpstreamResponse | None = None
 
     async def head(self) -> bool:
         """Whether there is an answer; False when the request was not taken and may be sent again."""
@@ -129,7 +129,7 @@ class Exchange(Body):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def end(self, fault: Broke | None = None) -> None:
+    def end(self, fault: BadUpstreamResponse | None = None) -> None:
         """No more will come."""
         self.connection = None
         if fault is None:
@@ -144,4 +144,4 @@ class Exchange(Body):
         self.buffer.clear()
         if connection is not None:
             connection.drop()
-            self.end(Broke("the answer was closed by its reader"))
+            self.end(BadUpstreamResponse("the answer was closed by its reader"))

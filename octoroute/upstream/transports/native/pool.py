@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import aiohappyeyeballs
 
-from octoroute.errors import Broke, Unreachable, Untrusted
+from octoroute.errors import BadUpstreamResponse, TlsRejected, Unreachable
 from octoroute.upstream.transports.failures import CLOSED, PINNED, unreachable
-from octoroute.upstream.transports.native.connection import Connection
+from octoroute.upstream.transports.native.connection import ClientConnection
 from octoroute.upstream.transports.native.names import Address, looked_up
 from octoroute.upstream.transports.request import Origin
 
@@ -29,9 +29,9 @@ class Pool:
         self._room = room
         self._most = most
         self._idle_s = idle_s
-        self._idle: dict[Connection, float] = {}
-        self._open: set[Connection] = set()
-        self._line: deque[asyncio.Future[Connection | None]] = deque()
+        self._idle: dict[ClientConnection, float] = {}
+        self._open: set[ClientConnection] = set()
+        self._line: deque[asyncio.Future[ClientConnection | None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
         self._addresses: Sequence[Address] = []
         self._resolved_at = 0.0
@@ -42,7 +42,7 @@ class Pool:
         self.count = 0
         """Connections open and being opened."""
 
-    def take(self) -> Connection | None:
+    def take(self) -> ClientConnection | None:
         idle = self._idle
         while idle:
             connection, _ = idle.popitem()
@@ -51,7 +51,7 @@ class Pool:
             connection.drop()
         return None
 
-    async def open(self, timeout_s: float) -> Connection:
+    async def open(self, timeout_s: float) -> ClientConnection:
         """A new connection, or one somebody gave back. The line has no time limit, only the connecting has."""
         while True:
             if self._closed:
@@ -77,9 +77,9 @@ class Pool:
             raise
         return connection
 
-    async def _in_line(self) -> Connection | None:
+    async def _in_line(self) -> ClientConnection | None:
         """None: the place of a connection that is gone is ours, and counted already."""
-        place: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        place: asyncio.Future[ClientConnection | None] = asyncio.get_running_loop().create_future()
         self._line.append(place)
         try:
             return await place
@@ -92,14 +92,14 @@ class Pool:
                     self.release(connection)
             raise
 
-    def _next_in_line(self) -> asyncio.Future[Connection | None] | None:
+    def _next_in_line(self) -> asyncio.Future[ClientConnection | None] | None:
         while self._line:
             place = self._line.popleft()
             if not place.done():
                 return place
         return None
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: ClientConnection) -> None:
         """An answer has ended well, and its connection may serve another."""
         if self._line and (place := self._next_in_line()):
             place.set_result(connection)
@@ -109,7 +109,7 @@ class Pool:
         if self._sweeper is None:
             self._sweeper = loop.call_later(self._idle_s, self._sweep)
 
-    def lost(self, connection: Connection) -> None:
+    def lost(self, connection: ClientConnection) -> None:
         self._idle.pop(connection, None)
         if connection in self._open:
             self._open.remove(connection)
@@ -136,7 +136,7 @@ class Pool:
             del self._idle[oldest]
             oldest.drop()
 
-    async def _connected(self) -> Connection:
+    async def _connected(self) -> ClientConnection:
         loop = asyncio.get_running_loop()
         # Not by create_connection, whose Happy Eyeballs (RFC 8305) uvloop does not have.
         sock = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType]
@@ -146,12 +146,12 @@ class Pool:
         host = self._origin.host if self._context else None
         # From here the loop owns the socket, and closes it however this ends.
         transport, connection = await loop.create_connection(
-            lambda: Connection(self, sock, self._room), sock=sock, ssl=self._context, server_hostname=host
+            lambda: ClientConnection(self, sock, self._room), sock=sock, ssl=self._context, server_hostname=host
         )
         pins = self._origin.trust.pins_sha256 if self._origin.trust else ()
         if pins and hashlib.sha256(transport.get_extra_info("ssl_object").getpeercert(True)).digest() not in pins:
             transport.abort()
-            raise Untrusted(PINNED)
+            raise TlsRejected(PINNED)
         if self._closed:
             transport.abort()
             raise Unreachable(CLOSED)
@@ -185,6 +185,6 @@ class Pool:
         while place := self._next_in_line():
             place.set_exception(Unreachable(CLOSED))
         for connection in self._open:
-            connection.fail(Broke(CLOSED))
+            connection.fail(BadUpstreamResponse(CLOSED))
         if not self._open:
             self.empty.set()

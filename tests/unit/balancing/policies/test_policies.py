@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.balancing.policies import FALLS_TO, fits, unfit, weighted
+from octoroute.balancing.policies import FALLS_TO, fits_window, ineligible_reason, weighted_order
 from octoroute.domain.endpoint import CHAT_TIERS, Capability, Tier
 from octoroute.domain.request import Facts
 from tests.support.parts import endpoint
@@ -24,7 +24,7 @@ pools = st.lists(st.tuples(st.integers(0, 3), st.floats(1e-6, 1e6), st.booleans(
 @given(pools, st.integers())
 def test_an_order_is_a_permutation_of_the_available_sorted_by_priority(pool, seed):
     endpoints, up = pool
-    order = weighted([one for one in endpoints if one.id in up], random.Random(seed).random)
+    order = weighted_order([one for one in endpoints if one.id in up], random.Random(seed).random)
     assert sorted(one.id for one in order) == sorted(up)
     priorities = [one.priority for one in order]
     assert priorities == sorted(priorities, reverse=True)
@@ -33,7 +33,7 @@ def test_an_order_is_a_permutation_of_the_available_sorted_by_priority(pool, see
 @given(pools, st.sampled_from([0.0, 1 - 2**-53]))
 def test_the_ends_of_chance_do_not_break_it(pool, always):
     endpoints, up = pool
-    assert len(weighted([one for one in endpoints if one.id in up], lambda: always)) == len(up)
+    assert len(weighted_order([one for one in endpoints if one.id in up], lambda: always)) == len(up)
 
 
 def chi_square(seen: Counter, expected: dict[str, float], total: int) -> float:
@@ -45,7 +45,7 @@ def test_first_places_follow_the_weights():
     weights = {"a": 9.0, "b": 1.0, "c": 4.5, "d": 0.5}
     pool = [endpoint(name, weight=weight) for name, weight in weights.items()]
     chance, total = random.Random(11), 20_000
-    seen = Counter(weighted(pool, chance.random)[0].id for _ in range(total))
+    seen = Counter(weighted_order(pool, chance.random)[0].id for _ in range(total))
     assert chi_square(seen, {name: weight / 15 for name, weight in weights.items()}, total) < 16.27
 
 
@@ -54,7 +54,7 @@ def test_second_places_follow_the_weights_of_those_left():
     weights = {"a": 5.0, "b": 3.0, "c": 2.0}
     pool = [endpoint(name, weight=weight) for name, weight in weights.items()]
     chance, total = random.Random(3), 20_000
-    seen = Counter("".join(one.id for one in weighted(pool, chance.random))[:2] for _ in range(total))
+    seen = Counter("".join(one.id for one in weighted_order(pool, chance.random))[:2] for _ in range(total))
     expected = {
         first + second: weights[first] / 10 * weights[second] / (10 - weights[first])
         for first in weights
@@ -72,7 +72,7 @@ def test_unfit_is_exactly_missing_a_capability(has, tools, images, json):
     missing = {
         name for name, wanted in ((Capability.TOOLS, tools), (Capability.VISION, images), (Capability.JSON, json)) if wanted
     } - has
-    reason = unfit(one, facts)
+    reason = ineligible_reason(one, facts)
     assert (reason is None) == (not missing)
     assert reason is None or all(name in reason for name in missing)
 
@@ -80,8 +80,8 @@ def test_unfit_is_exactly_missing_a_capability(has, tools, images, json):
 @given(st.integers(1, 10_000), st.integers(0, 10_000), st.none() | st.integers(1, 10_000))
 def test_a_prompt_fits_when_it_and_its_answer_do(window, prompt, answer):
     facts = Facts(context_tokens=prompt, output_tokens=answer)
-    assert fits(endpoint(context_window=window), facts) == (prompt + (answer or 0) <= window)
-    assert fits(endpoint(context_window=None), facts)
+    assert fits_window(endpoint(context_window=window), facts) == (prompt + (answer or 0) <= window)
+    assert fits_window(endpoint(context_window=None), facts)
 
 
 def test_every_tier_falls_to_every_other_itself_first_bigger_before_smaller():

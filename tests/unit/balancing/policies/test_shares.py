@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.balancing.policies import POLICIES, Asked, Senses
+from octoroute.balancing.policies import POLICIES, Asked, PolicyInputs
 from octoroute.balancing.policies.consistent_hash import score
 from octoroute.balancing.policies.least_latency import DECAY_S
 from octoroute.dialects import inbound
@@ -35,7 +35,7 @@ def asked(text="hello", *, user=None, key=None, system=None, stream=False, later
 
 
 def build(name, clock=None, in_flight=None, sticky_by="conversation"):
-    return POLICIES[name](Senses(clock or Clock(), in_flight or (lambda _: 0), user_of, opening_of, sticky_by))
+    return POLICIES[name](PolicyInputs(clock or Clock(), in_flight or (lambda _: 0), user_of, opening_of, sticky_by))
 
 
 A, B, C = (make_endpoint(name) for name in "abc")
@@ -47,7 +47,7 @@ def firsts(policy, endpoints, count, *, seed=1, took=True):
     for _ in range(count):
         first = policy.order(endpoints, asked(), random)[0]
         if took:
-            policy.took(first)
+            policy.on_selected(first)
         found[first.id] += 1
     return found
 
@@ -76,7 +76,7 @@ def test_b26_round_robin_is_a_rotation_and_not_chance():
     seen = []
     for _ in range(6):
         order = policy.order([A, B, C], asked(), random)
-        policy.took(order[0])
+        policy.on_selected(order[0])
         seen.append("".join(endpoint.id for endpoint in order))
     assert seen == ["abc", "bca", "cab"] * 2
 
@@ -199,10 +199,10 @@ class Race:
         found = []
         for _ in range(count):
             first = self.policy.order(self.endpoints, asked(stream=self.stream), self.random)[0]
-            self.policy.took(first)
+            self.policy.on_selected(first)
             took_s = self.paces[first.id]
             self.clock.pass_(self.every_s)
-            self.policy.observed(
+            self.policy.on_outcome(
                 Outcome(
                     request_id="r",
                     dialect="openai",
@@ -260,7 +260,7 @@ def test_b26_fastest_weighs_a_quick_start_against_a_quick_pen():
     for endpoint, first_s, rate in ((A, 0.1, 10.0), (B, 0.6, 100.0)):
         for _ in range(5):
             clock.pass_(0.1)
-            policy.observed(
+            policy.on_outcome(
                 Outcome(
                     request_id="r", dialect="openai", asked_for="auto", stream=True, ending=Ending.ANSWERED, status=200,
                     attempts=(Attempt(endpoint=endpoint, took_s=first_s),), endpoint=endpoint,
@@ -277,7 +277,7 @@ def test_b26_fastest_sends_no_herd_to_an_endpoint_it_does_not_know():
     seen = []
     for _ in range(20):  # all at once: nobody has answered yet
         first = race.policy.order(unknown, asked(), lambda: 0.5)[0]
-        race.policy.took(first)
+        race.policy.on_selected(first)
         seen.append(first.id)
     assert seen[0] == "new"
     assert seen.count("new") == 1
@@ -289,7 +289,7 @@ def test_b26_fastest_takes_a_timeout_for_slow_and_a_refusal_for_nothing():
     for endpoint, error, took_s in ((A, "upstream_timeout", 30.0), (B, None, 0.5), (C, "upstream_failed", 0.001)):
         for _ in range(4):
             clock.pass_(1)
-            policy.observed(
+            policy.on_outcome(
                 Outcome(
                     request_id="r", dialect="openai", asked_for="auto", stream=False, ending=Ending.FAILED, status=200,
                     attempts=(Attempt(endpoint=endpoint, took_s=took_s, error=error),),

@@ -6,7 +6,7 @@ import httpx2
 import msgspec
 import pytest
 
-from octoroute.cli.demo.models import Asked, ModelServer, example, say, tier_for
+from octoroute.cli.demo.models import ChatRequest, ModelServer, example, say, tier_for
 from octoroute.cli.demo.script import ANSWERS, CAST, MARK, TOUR, Character
 from octoroute.domain.endpoint import CHAT_TIERS, Tier
 from octoroute.domain.request import Facts
@@ -77,8 +77,8 @@ async def test_another_models_name_is_not_found(client):
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
 
 
-def asked(**more: object) -> Asked:
-    return msgspec.convert(body(**more), Asked)
+def asked(**more: object) -> ChatRequest:
+    return msgspec.convert(body(**more), ChatRequest)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_schema_that_holds_itself_ends():
 def test_asked_as_the_routing_model_it_names_a_tier(text, tier):
     asked_about = question(Facts(text=text))
     wanted = {"type": "json_schema", "json_schema": {"name": "routing", "schema": dict(SCHEMA)}}
-    said = say(msgspec.convert(body(asked_about, response_format=wanted), Asked))
+    said = say(msgspec.convert(body(asked_about, response_format=wanted), ChatRequest))
     assert json.loads("".join(said.words)) == {"tier": tier}
     assert tier_for(text) is tier
 

@@ -125,14 +125,14 @@ def test_a24_a_header_that_stands_for_the_key_is_said(read):
 
 
 def test_a21_an_empty_variable_is_not_set(read, tmp_path):
-    assert read(**dict.fromkeys(legacy.Variables.__struct_fields__[1:], "")).endpoints == read().endpoints
+    assert read(**dict.fromkeys(legacy.LegacyVariables.__struct_fields__[1:], "")).endpoints == read().endpoints
     with pytest.raises(ConfigError, match="no configuration"):
         load(None, {"OPENAI_API_KEY": ""}, tmp_path, NAMES)
 
 
 def test_every_variable_has_a_test():
     text = Path(__file__).read_text("utf-8")
-    for name in (*legacy.Variables.__struct_fields__, *legacy.Listening.__struct_fields__):
+    for name in (*legacy.LegacyVariables.__struct_fields__, *legacy.ServerVariables.__struct_fields__):
         assert text.count(name) >= 1, name
 
 
@@ -207,7 +207,9 @@ def test_variables_mean_nothing_beside_our_own_file(tmp_path):
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
 
 
-@given(st.dictionaries(st.sampled_from([*legacy.Variables.__struct_fields__, *legacy.Listening.__struct_fields__]), TEXT))
+@given(
+    st.dictionaries(st.sampled_from([*legacy.LegacyVariables.__struct_fields__, *legacy.ServerVariables.__struct_fields__]), TEXT)
+)
 def test_whatever_the_environment_holds_is_read_or_refused_in_words(env):
     marked = {name: f"{value}s3cret{value}" if len(value) > 3 else value for name, value in env.items()}
     try:

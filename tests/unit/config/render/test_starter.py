@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.config import loads
-from octoroute.config.render.starter import VENDORS, Server, billions, group, keys_in, starter
+from octoroute.config.render.starter import VENDORS, LocalServer, billions, group, keys_in, starter
 from octoroute.config.schema import Names
 from octoroute.domain.endpoint import Secret, Tier
 
@@ -47,7 +47,7 @@ def test_a_models_tier_is_guessed_from_its_parameter_count(model, size, tier):
 
 def test_a_local_server_fills_the_tiers_largest_first():
     text = starter(
-        [Server(title="Ollama", base_url="http://127.0.0.1:11434/v1", models=("a:1b", "b:8b", "c:70b", "bge-m3"))], [], Names()
+        [LocalServer(title="Ollama", base_url="http://127.0.0.1:11434/v1", models=("a:1b", "b:8b", "c:70b", "bge-m3"))], [], Names()
     )
     config = loads(text, Path("c.toml"), {})
     assert [(endpoint.name, endpoint.tier, endpoint.priority) for endpoint in config.endpoints] == [
@@ -59,7 +59,7 @@ def test_a_local_server_fills_the_tiers_largest_first():
 
 
 def test_keys_are_written_as_references_and_local_models_come_first():
-    server = Server(title="vLLM", base_url="http://127.0.0.1:8000/v1", models=("q-4b", "gpt-4.1"))
+    server = LocalServer(title="vLLM", base_url="http://127.0.0.1:8000/v1", models=("q-4b", "gpt-4.1"))
     text = starter([server], keys_in(ENV), ALL_KINDS)
     assert "s3cret" not in text
     config = loads(text, Path("c.toml"), ENV, ALL_KINDS)
@@ -88,7 +88,7 @@ def test_keys_that_could_not_be_used_are_not_found():
 
 
 def test_an_embedding_model_alone_answers_no_chat():
-    assert starter([Server(title="x", base_url="http://h/v1", models=("bge-m3",))], [], Names()) is None
+    assert starter([LocalServer(title="x", base_url="http://h/v1", models=("bge-m3",))], [], Names()) is None
 
 
 @given(
@@ -99,7 +99,8 @@ def test_an_embedding_model_alone_answers_no_chat():
 )
 def test_whatever_servers_call_their_models_the_file_loads(listings):
     servers = [
-        Server(title="x", base_url=f"http://127.0.0.1:{port}/v1", models=tuple(names)) for port, names in enumerate(listings, 1)
+        LocalServer(title="x", base_url=f"http://127.0.0.1:{port}/v1", models=tuple(names))
+        for port, names in enumerate(listings, 1)
     ]
     text = starter(servers, keys_in(ENV), Names())
     config = loads(text, Path("c.toml"), ENV)

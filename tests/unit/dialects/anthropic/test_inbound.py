@@ -9,13 +9,13 @@ import struct
 import pytest
 
 from octoroute.dialects.anthropic.inbound import AnthropicInbound
-from octoroute.dialects.anthropic.request_decoder import read_question
+from octoroute.dialects.anthropic.request_decoder import decode_request
 from octoroute.dialects.anthropic.token_estimate import count_text, document_tokens, estimate_tokens, image_tokens
-from octoroute.dialects.anthropic.usage_tap import AnthropicTap
+from octoroute.dialects.anthropic.usage_tap import AnthropicUsageTap
 from octoroute.dialects.request.thinking_signatures import marked
 from octoroute.domain.conversation import Document, Image
 from octoroute.domain.events import FinishReason
-from octoroute.errors import BadRequest, Broke
+from octoroute.errors import BadRequest, BadUpstreamResponse
 from tests.support.anthropic_stream import check
 from tests.support.chunks import anthropic
 
@@ -36,18 +36,18 @@ USER = {"role": "user", "content": "hi"}
 
 def test_p42_p79_bytes_are_equal_apart_from_the_model():
     raw = b'{ "max_tokens":5,\n "model" : "auto", "context_management": {"edits": [1.0,  2e3]}, "messages":[{"role":"user","content":"\xc3\xa9"}], "x": null }'
-    assert DIALECT.patched(read(raw), "claude-sonnet-4-5") == raw.replace(b'"auto"', b'"claude-sonnet-4-5"')
+    assert DIALECT.with_model(read(raw), "claude-sonnet-4-5") == raw.replace(b'"auto"', b'"claude-sonnet-4-5"')
 
 
 def test_p55_fields_of_tools_reach_anthropic():
     tool = {"name": "f", "input_schema": {}, "defer_loading": True, "input_examples": [{}], "cache_control": {"type": "ephemeral"}}
-    sent = json.loads(DIALECT.patched(ask([USER], tools=[tool]), "m"))
+    sent = json.loads(DIALECT.with_model(ask([USER], tools=[tool]), "m"))
     assert sent["tools"] == [tool]
 
 
 def test_p60_the_billing_line_reaches_anthropic():
     system = [{"type": "text", "text": "x-anthropic-billing-header: 17"}]
-    assert json.loads(DIALECT.patched(ask([USER], system=system), "m"))["system"] == system
+    assert json.loads(DIALECT.with_model(ask([USER], system=system), "m"))["system"] == system
 
 
 def test_p80_p82_signed_thinking_is_sent_back_byte_for_byte():
@@ -56,7 +56,7 @@ def test_p80_p82_signed_thinking_is_sent_back_byte_for_byte():
         b'"messages":[{"role":"assistant","content":[{"signature":"Er+/==","type":"thinking","thinking":" a\\u00e9 "},'
         b'{"type":"redacted_thinking","data":"x=="},{"type":"text","text":"b"}]},{"role":"user","content":"c"}]}'
     )
-    assert DIALECT.patched(read(raw), "claude") == raw.replace(b'"auto"', b'"claude"')
+    assert DIALECT.with_model(read(raw), "claude") == raw.replace(b'"auto"', b'"claude"')
 
 
 def history(*thoughts, then=()):
@@ -73,30 +73,32 @@ RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t"
 
 
 def test_p83_thinking_made_here_never_reaches_anthropic():
-    sent = json.loads(DIALECT.patched(ask(history(OURS, THEIRS, then=[RESULT])), "m"))
+    sent = json.loads(DIALECT.with_model(ask(history(OURS, THEIRS, then=[RESULT])), "m"))
     assert sent["messages"][1]["content"] == [THEIRS, {"type": "tool_use", "id": "t", "name": "f", "input": {"z": 1}}]
     only = [USER, {"role": "assistant", "content": [OURS]}, {"role": "user", "content": "b"}]
-    assert json.loads(DIALECT.patched(ask(only), "m"))["messages"] == [USER, {"role": "user", "content": "b"}]
+    assert json.loads(DIALECT.with_model(ask(only), "m"))["messages"] == [USER, {"role": "user", "content": "b"}]
 
 
 def test_p83_thinking_is_turned_off_where_a_block_would_be_missed():
     enabled = {"type": "enabled", "budget_tokens": 1024}
-    assert json.loads(DIALECT.patched(ask(history(OURS, then=[RESULT]), thinking=enabled), "m"))["thinking"] == {"type": "disabled"}
+    assert json.loads(DIALECT.with_model(ask(history(OURS, then=[RESULT]), thinking=enabled), "m"))["thinking"] == {
+        "type": "disabled"
+    }
     later = [*history(OURS, then=[RESULT]), {"role": "assistant", "content": [THEIRS, {"type": "text", "text": "x"}]}, USER]
-    assert json.loads(DIALECT.patched(ask(later, thinking=enabled), "m"))["thinking"] == enabled
+    assert json.loads(DIALECT.with_model(ask(later, thinking=enabled), "m"))["thinking"] == enabled
 
 
 def test_p81_p84_a_history_of_another_account_goes_without_thinking():
     request = ask(history(THEIRS, then=[RESULT]), thinking={"type": "adaptive"})
-    elsewhere = DIALECT.unsigned(request)
+    elsewhere = DIALECT.strip_signed_thinking(request)
     assert elsewhere is not None
-    sent = json.loads(DIALECT.patched(elsewhere, "m"))
+    sent = json.loads(DIALECT.with_model(elsewhere, "m"))
     assert [block["type"] for block in sent["messages"][1]["content"]] == ["tool_use"] and sent["thinking"] == {"type": "disabled"}
 
 
 def test_p79_our_own_object_is_taken_out():
     request = ask([USER], octoroute={"importance": "high"})
-    assert request.facts.importance == "high" and "octoroute" not in json.loads(DIALECT.patched(request, "m"))
+    assert request.facts.importance == "high" and "octoroute" not in json.loads(DIALECT.with_model(request, "m"))
 
 
 def test_facts_of_a_request():
@@ -159,7 +161,7 @@ def test_thinking_is_shown_to_who_asked():
         (None, 1),
     ):
         request = ask([USER], **({"thinking": thinking} if thinking else {}))
-        assert len(json.loads(DIALECT.whole(request, events))["content"]) == shown
+        assert len(json.loads(DIALECT.encode_response(request, events))["content"]) == shown
         assert len(check(DIALECT.encoder(request).encode(events))["content"]) == shown
 
 
@@ -174,7 +176,7 @@ STREAM = (
 
 
 def test_p42_the_tap_reads_along():
-    tap = AnthropicTap()
+    tap = AnthropicUsageTap()
     tap.feed(anthropic("ping"))
     assert not tap.progress.started
     tap.feed(STREAM)
@@ -186,22 +188,22 @@ def test_p42_the_tap_reads_along():
 
 
 def test_p22_the_tap_sees_an_error_event():
-    tap = AnthropicTap()
+    tap = AnthropicUsageTap()
     tap.feed(anthropic("error", error={"type": "overloaded_error", "message": "Overloaded"}))
     assert tap.progress.failure.kind == "overloaded_error" and not tap.progress.finished
 
 
 def test_the_tap_reads_whole_answers():
-    tap = AnthropicTap()
-    tap.whole(
+    tap = AnthropicUsageTap()
+    tap.feed_body(
         b'{"type":"message","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn","usage":{"input_tokens":3,"output_tokens":2}}'
     )
     assert tap.progress.finished and tap.progress.usage.output_tokens == 2
     for nonsense in (b"<html>", b"{}", b"[]"):
-        with pytest.raises(Broke):
-            AnthropicTap().whole(nonsense)
-    with pytest.raises(Broke):
-        AnthropicTap().feed(b"data: <html>\n\n")
+        with pytest.raises(BadUpstreamResponse):
+            AnthropicUsageTap().feed_body(nonsense)
+    with pytest.raises(BadUpstreamResponse):
+        AnthropicUsageTap().feed(b"data: <html>\n\n")
 
 
 # --- counting
@@ -258,8 +260,8 @@ def test_p106_everything_is_counted():
         {"messages": [USER, {"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]},
         {"messages": [USER, {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm " * 30, "signature": "s"}]}]},
     ]
-    plain = estimate_tokens(read_question(json.dumps(body).encode()))
-    counts = [estimate_tokens(read_question(json.dumps(body | more).encode())) for more in richer]
+    plain = estimate_tokens(decode_request(json.dumps(body).encode()))
+    counts = [estimate_tokens(decode_request(json.dumps(body | more).encode())) for more in richer]
     assert all(count > plain + 10 for count in counts)
     assert counts[1] > 40 * 30 and counts[4] > 1300 and counts[6] > counts[5] + 1300 + 50
 

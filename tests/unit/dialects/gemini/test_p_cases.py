@@ -6,18 +6,18 @@ import json
 
 import pytest
 
-from octoroute.dialects.anthropic.request_decoder import read_question as read_anthropic
+from octoroute.dialects.anthropic.request_decoder import decode_request as read_anthropic
 from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
 from octoroute.dialects.gemini.outbound import GeminiOutbound
-from octoroute.dialects.gemini.request_encoder import unsayable, write_question
+from octoroute.dialects.gemini.request_encoder import encode_request, unsupported
 from octoroute.dialects.gemini.signatures import KEPT_S, MAX_KEPT, Signatures
 from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
-from octoroute.dialects.openai.request_decoder import read_question as read_openai
+from octoroute.dialects.openai.request_decoder import decode_request as read_openai
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
 from octoroute.dialects.request.json_schema import for_gemini, for_gemini_json
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Failed
-from octoroute.errors import BadRequest, Broke, Throttled
+from octoroute.errors import BadRequest, BadUpstreamResponse, Throttled
 from tests.support.anthropic_stream import check
 from tests.support.chunks import numbered, openai_message, sse
 
@@ -50,7 +50,7 @@ def to_openai(*frames):
 
 def ask(*messages, model="gemini-2.5-flash", notes=None, **fields):
     conversation = read_openai(json.dumps({"messages": list(messages), **fields}).encode())
-    return json.loads(write_question(conversation, model=model, notes=notes))
+    return json.loads(encode_request(conversation, model=model, notes=notes))
 
 
 USER = {"role": "user", "content": "hi"}
@@ -87,8 +87,8 @@ def test_p89_refusals(frame):
 @pytest.mark.parametrize("word", ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"])
 def test_p89_a_model_that_stumbled_over_its_tools(word):
     assert isinstance(events_of(parts({"text": "x"}, finish=word))[-1], Failed)
-    with pytest.raises(Broke):
-        GeminiDecoder().whole(json.dumps({"candidates": [{"finishReason": word}]}).encode())
+    with pytest.raises(BadUpstreamResponse):
+        GeminiDecoder().decode_body(json.dumps({"candidates": [{"finishReason": word}]}).encode())
 
 
 def test_p88_three_calls_one_a_chunk():
@@ -153,7 +153,7 @@ def test_p85_a_signature_is_kept_for_clients_that_drop_it():
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": id, "content": "r"}]},
     ]
     notes = []
-    body = json.loads(outbound.write(read_anthropic(json.dumps(question).encode()), ENDPOINT, stream=True, notes=notes))
+    body = json.loads(outbound.encode_request(read_anthropic(json.dumps(question).encode()), ENDPOINT, stream=True, notes=notes))
     assert body["contents"][1]["parts"][0]["thoughtSignature"] == "SIG" and notes == []
 
 
@@ -338,10 +338,10 @@ def test_what_google_cannot_fetch():
             json.dumps({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]}).encode()
         )
 
-    assert unsayable(of("https://example.org/x.png"))
-    assert unsayable(of("https://generativelanguage.googleapis.com/v1beta/files/x")) is None
+    assert unsupported(of("https://example.org/x.png"))
+    assert unsupported(of("https://generativelanguage.googleapis.com/v1beta/files/x")) is None
     with pytest.raises(BadRequest):
-        write_question(of("https://example.org/x.png"), model="gemini-3")
+        encode_request(of("https://example.org/x.png"), model="gemini-3")
 
 
 def test_errors():
@@ -350,7 +350,7 @@ def test_errors():
     error = outbound.read_error(429, {}, body)
     assert isinstance(error, Throttled) and error.retry_after_s == 34
     with pytest.raises(Throttled):
-        outbound.decode_whole(body)
+        outbound.decode_response(body)
     (failed,) = outbound.decoder().feed(sse({"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}))
     assert failed.kind == "overloaded_error"
     long = outbound.read_error(
@@ -367,20 +367,20 @@ def test_whole_answers_and_arrays_of_chunks():
         "responseId": "r",
         "modelVersion": "g",
     }
-    events = GeminiDecoder().whole(json.dumps(whole).encode())
+    events = GeminiDecoder().decode_body(json.dumps(whole).encode())
     assert [type(event).__name__ for event in events] == ["Started", "TextDelta", "Finished"]
     array = [{"candidates": [{"content": {"parts": [{"text": text}]}}]} for text in "ab"] + [
         {"candidates": [{"finishReason": "STOP"}]}
     ]
-    assert [type(event).__name__ for event in GeminiDecoder().whole(json.dumps(array).encode())] == [
+    assert [type(event).__name__ for event in GeminiDecoder().decode_body(json.dumps(array).encode())] == [
         "Started",
         "TextDelta",
         "TextDelta",
         "Finished",
     ]
     for nonsense in (b"{}", b"[]", b"<html>", b'{"candidates":[]}', b'{"candidates":[{"content":{"parts":[{"text":"cut"}]}}]}'):
-        with pytest.raises(Broke):
-            GeminiDecoder().whole(nonsense)
+        with pytest.raises(BadUpstreamResponse):
+            GeminiDecoder().decode_body(nonsense)
 
 
 def test_a_stream_that_stops_in_the_middle_has_no_end():
@@ -394,7 +394,7 @@ def test_p66_tool_names_come_back():
     outbound = GeminiOutbound(clock=lambda: 0.0)
     conversation = read_anthropic(json.dumps({"messages": [], "tools": [{"name": "a.b c", "input_schema": {}}]}).encode())
     sent = json.loads(
-        write_question(
+        encode_request(
             read_anthropic(json.dumps({"messages": [{"role": "user", "content": "x"}], "tools": [{"name": "a.b c"}]}).encode()),
             model="gemini-3",
         )

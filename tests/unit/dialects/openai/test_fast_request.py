@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.dialects.openai.fast_request import read_gist
+from octoroute.dialects.openai.fast_request import read_fast_request
 from octoroute.dialects.openai.inbound import OpenAIInbound
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.errors import BadRequest
 
 READER = OpenAIInbound(lambda: 0.0)
@@ -65,7 +65,7 @@ def read(body: bytes, headers, *, at_once: bool):
         if at_once:
             request = READER.read(body, request_id="r", headers=headers)
         else:
-            request = READER.read_by_field(Body.parse(body), request_id="r", headers=headers)
+            request = READER.read_by_field(RequestBody.parse(body), request_id="r", headers=headers)
     except BadRequest as error:
         return (error.message, error.param)
     return (request.model, request.stream, request.wants_usage, request.facts, request.api, request.dialect)
@@ -90,11 +90,11 @@ def test_of_a_field_that_stands_twice_the_last_counts(extra):
     "more", ["", ',"stream":null', ',"max_tokens":-1', ',"tools":[]', ',"response_format":null', ',"x":{"model":1}']
 )
 def test_the_usual_is_read_at_once(more):
-    assert read_gist(f'{{"model":"auto","messages":[{{"role":"user","content":"x"}}]{more}}}'.encode()) is not None
+    assert read_fast_request(f'{{"model":"auto","messages":[{{"role":"user","content":"x"}}]{more}}}'.encode()) is not None
 
 
 @pytest.mark.parametrize(
     "more", ['"model":""', '"messages":[]', '"max_tokens":0', '"n":0', '"temperature":2.1', '"octoroute":null', '"stream":1']
 )
 def test_what_is_wrong_is_left_to_those_who_can_say_what(more):
-    assert read_gist(f'{{"model":"auto","messages":[{{"role":"user","content":"x"}}],{more}}}'.encode()) is None
+    assert read_fast_request(f'{{"model":"auto","messages":[{{"role":"user","content":"x"}}],{more}}}'.encode()) is None

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.dialects.openai.usage_tap import OpenAITap
-from octoroute.errors import Broke
+from octoroute.dialects.openai.usage_tap import OpenAIUsageTap
+from octoroute.errors import BadUpstreamResponse
 
 anything = st.recursive(
     st.none()
@@ -33,8 +33,8 @@ def frame(value) -> bytes:
     return b"data: " + (value if isinstance(value, bytes) else json.dumps(value).encode()) + b"\n\n"
 
 
-def fed(*values) -> OpenAITap:
-    tap = OpenAITap()
+def fed(*values) -> OpenAIUsageTap:
+    tap = OpenAIUsageTap()
     for value in values:
         tap.feed(frame(value))
     return tap
@@ -53,13 +53,13 @@ def test_no_object_of_any_shape_breaks_a_stream(value):
 
 @given(anything.filter(lambda value: not isinstance(value, dict)))
 def test_what_is_no_object_does(value):
-    with pytest.raises(Broke):
+    with pytest.raises(BadUpstreamResponse):
         fed(value)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"nonsense", b"\xff", b'{"choices":NaN}', b"[" * 5000])
 def test_nor_is_nonsense_an_event(data):
-    with pytest.raises(Broke):
+    with pytest.raises(BadUpstreamResponse):
         fed(data)
 
 
@@ -84,7 +84,7 @@ def test_a_null_error_is_none(value):
 
 
 def test_an_event_named_error_is_one_whatever_it_holds():
-    tap = OpenAITap()
+    tap = OpenAIUsageTap()
     tap.feed(b"event: error\ndata: out of memory\n\n")
     assert tap.progress.failure is not None
 
@@ -105,19 +105,19 @@ def test_characters_of_text_and_thinking_are_counted(texts):
 
 @pytest.mark.parametrize("body", [{"choices": []}, {"choices": [{"message": {"content": None}}]}, {"data": [{"embedding": [0.1]}]}])
 def test_a_whole_answer_is_begun_and_ended(body):
-    tap = OpenAITap()
-    tap.whole(json.dumps(body).encode())
+    tap = OpenAIUsageTap()
+    tap.feed_body(json.dumps(body).encode())
     assert tap.progress.started
     assert tap.progress.finished
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"detail":"x"}', b"<html>", b'{"choices":null}', b"\xff"])
 def test_what_is_no_answer_is_not_taken_for_one(body):
-    with pytest.raises(Broke):
-        OpenAITap().whole(body)
+    with pytest.raises(BadUpstreamResponse):
+        OpenAIUsageTap().feed_body(body)
 
 
 def test_a_frame_that_is_not_utf_8_is_the_upstreams_fault():
     """Found by fuzzing: the quick look at a frame let a UnicodeDecodeError out."""
-    with pytest.raises(Broke):
-        OpenAITap().feed(b'data: {"choices":[{"index":0,"delta":{"content":"\xff"}}]}\n\n')
+    with pytest.raises(BadUpstreamResponse):
+        OpenAIUsageTap().feed(b'data: {"choices":[{"index":0,"delta":{"content":"\xff"}}]}\n\n')

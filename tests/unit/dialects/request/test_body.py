@@ -1,4 +1,4 @@
-"""Only what is to be changed changes: the law of `Body.patched`."""
+"""Only what is to be changed changes: the law of `RequestBody.with_values`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.dialects.request.body import Body
+from octoroute.dialects.request.body import RequestBody
 from octoroute.errors import BadRequest
 
 values = st.recursive(
@@ -52,11 +52,11 @@ def written(pairs, ascii_only, gaps) -> tuple[bytes, list[tuple[str, str]]]:
 @given(st.dictionaries(names, values, max_size=6), st.booleans(), st.lists(spaces, max_size=40))
 def test_replacing_a_value_is_the_identity_but_for_that_value(members, ascii_only, gaps):
     raw, _ = written(members.items(), ascii_only, gaps)
-    body = Body.parse(raw)
-    assert body.patched({}) == raw
+    body = RequestBody.parse(raw)
+    assert body.with_values({}) == raw
     for name in members:
         marker = b'"\x01MARK"'
-        patched = body.patched({name: marker})
+        patched = body.with_values({name: marker})
         before, found, after = patched.partition(marker)
         assert found
         assert raw.startswith(before)
@@ -68,7 +68,7 @@ def test_replacing_a_value_is_the_identity_but_for_that_value(members, ascii_onl
 def test_removing_members_leaves_the_others_as_they_stand(members, ascii_only, gaps, data):
     raw, told = written(members.items(), ascii_only, gaps)
     removed = data.draw(st.sets(st.sampled_from(sorted(members))))
-    patched = Body.parse(raw).patched(dict.fromkeys(removed))
+    patched = RequestBody.parse(raw).with_values(dict.fromkeys(removed))
     assert json.loads(patched, object_pairs_hook=list) == [
         (name, json.loads(value, object_pairs_hook=list)) for name, value in told if name not in removed
     ]
@@ -77,7 +77,7 @@ def test_removing_members_leaves_the_others_as_they_stand(members, ascii_only, g
 @given(st.lists(st.tuples(names, values), max_size=6), st.booleans(), st.lists(spaces, max_size=40), st.sets(names, max_size=3))
 def test_of_keys_that_stand_twice_the_last_counts_whatever_the_bytes(pairs, ascii_only, gaps, removed):
     raw, _ = written(pairs, ascii_only, gaps)
-    patched = Body.parse(raw).patched({"model": b"[77]", **dict.fromkeys(removed - {"model"})})
+    patched = RequestBody.parse(raw).with_values({"model": b"[77]", **dict.fromkeys(removed - {"model"})})
     expected = {name: value for name, value in dict(pairs).items() if name == "model" or name not in removed}
     if "model" in expected:
         expected["model"] = [77]
@@ -87,8 +87,8 @@ def test_of_keys_that_stand_twice_the_last_counts_whatever_the_bytes(pairs, asci
 @pytest.mark.parametrize("key", ["\\u001F", "\\u001f", "\\u000a", "\\/", "\\u00E9", "m\\u006fdel2", "\x7f"])
 def test_a_key_stays_as_it_was_spelt(key):
     raw = f'{{"{key}":1,"model":"x","z":2}}'.encode()
-    assert Body.parse(raw).patched({"model": b'"up"', "octoroute": None}) == raw.replace(b'"x"', b'"up"')
-    assert Body.parse(raw).patched({"z": None}) == raw.replace(b',"z":2', b"")
+    assert RequestBody.parse(raw).with_values({"model": b'"up"', "octoroute": None}) == raw.replace(b'"x"', b'"up"')
+    assert RequestBody.parse(raw).with_values({"z": None}) == raw.replace(b',"z":2', b"")
 
 
 def test_no_arrangement_of_lengths_passes_for_another_body():
@@ -100,7 +100,7 @@ def test_no_arrangement_of_lengths_passes_for_another_body():
         inner = '{"k":1,' + " " * gap + '"messages":1,"p":"' + "p" * pad + '"}'
         last = json.dumps("z" * chance.randrange(90))
         raw = ('{"model":"x","messages":' + inner + ',"model":' + last + "}").encode()
-        patched = Body.parse(raw).patched({"model": b'"up"'})
+        patched = RequestBody.parse(raw).with_values({"model": b'"up"'})
         assert json.loads(patched) == {"model": "up", "messages": json.loads(inner)}
         tried += 1
     assert tried == 4000
@@ -130,13 +130,13 @@ def test_no_arrangement_of_lengths_passes_for_another_body():
 )
 def test_what_is_no_object_is_refused_with_a_reason(raw, told):
     with pytest.raises(BadRequest, match=told):
-        Body.parse(raw)
+        RequestBody.parse(raw)
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_do_more_than_be_refused(raw):
     try:
-        body = Body.parse(raw)
+        body = RequestBody.parse(raw)
     except BadRequest:
         return
-    assert body.patched({}) == raw
+    assert body.with_values({}) == raw

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from octoroute.dialects.response.error_hints import BILLING, KEY, LIMIT, MODEL, REGION, hint_of
-from octoroute.errors import Broke, Declined, Misconfigured, Overloaded, Throttled, UpstreamError
-from octoroute.upstream.status import by_status
+from octoroute.errors import BadUpstreamResponse, Overloaded, Throttled, UpstreamAuthError, UpstreamError, UpstreamRejected
+from octoroute.upstream.status import error_for_status
 
 CASES = [
     (
@@ -38,7 +38,7 @@ CASES = [
 @pytest.mark.parametrize(("status", "body", "hint"), CASES)
 def test_a25_each_refusal_has_its_hint(status, body, hint):
     data = json.dumps(body).encode()
-    error = by_status(status, {}, data, "openai")
+    error = error_for_status(status, {}, data, "openai")
     error.detail = data[:500].decode()
     assert hint_of(error) == hint
 
@@ -46,10 +46,12 @@ def test_a25_each_refusal_has_its_hint(status, body, hint):
 @pytest.mark.parametrize(
     "error",
     [
-        Broke("x", detail="billing"),
+        BadUpstreamResponse("x", detail="billing"),
         Overloaded("x", detail="invalid_api_key"),
-        Declined("x", status=400, body=b'{"error": {"message": "temperature: bad; see billing"}}', headers={}, dialect="openai"),
-        Declined("x", status=422, body=b"authentication", headers={}, dialect="openai"),
+        UpstreamRejected(
+            "x", status=400, body=b'{"error": {"message": "temperature: bad; see billing"}}', headers={}, dialect="openai"
+        ),
+        UpstreamRejected("x", status=422, body=b"authentication", headers={}, dialect="openai"),
     ],
 )
 def test_a25_what_is_about_the_question_or_the_server_has_none(error: UpstreamError):
@@ -61,5 +63,5 @@ def test_a25_hints_fit_a_header_and_hold_nothing_of_the_upstreams():
         assert hint.isascii()
         assert len(hint) < 200
     assert len({REGION, BILLING, MODEL, KEY, LIMIT}) == 5
-    assert hint_of(Misconfigured("x", detail="Incorrect API key provided: sk-secret")) == KEY
+    assert hint_of(UpstreamAuthError("x", detail="Incorrect API key provided: sk-secret")) == KEY
     assert hint_of(Throttled("x")) == LIMIT

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.dialects.response import sse
-from octoroute.errors import Broke
+from octoroute.errors import BadUpstreamResponse
 
 fields = st.sampled_from(["data: ", "data:", ": ", ":", "event: ", "id: ", "retry: ", "data", "odd: "])
 texts = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=8)
@@ -29,14 +29,14 @@ def streams(draw):
 @given(streams())
 def test_what_is_fed_comes_out_byte_for_byte(stream):
     data, pieces = stream
-    cutter = sse.Cutter()
+    cutter = sse.FrameSplitter()
     assert b"".join(cutter.feed(piece) for piece in pieces) + cutter.rest == data
 
 
 @given(streams())
 def test_every_piece_that_comes_out_ends_where_a_frame_may_end(stream):
     _, pieces = stream
-    cutter = sse.Cutter()
+    cutter = sse.FrameSplitter()
     for piece in pieces:
         out = cutter.feed(piece)
         if out:
@@ -44,7 +44,7 @@ def test_every_piece_that_comes_out_ends_where_a_frame_may_end(stream):
 
 
 def events(pieces: list[bytes]) -> list[tuple[str, bytes]]:
-    cutter = sse.Cutter()
+    cutter = sse.FrameSplitter()
     found = [event for piece in pieces for event in sse.read_frames(cutter.feed(piece))]
     return [*found, *sse.read_frames(cutter.rest)]
 
@@ -106,15 +106,15 @@ def test_a_byte_order_mark_further_on_reads_the_same_however_it_is_cut():
 
 
 def test_a_frame_without_end_is_not_kept_for_ever():
-    cutter = sse.Cutter(limit=100)
+    cutter = sse.FrameSplitter(limit=100)
     cutter.feed(b"data: " + b"x" * 90)
-    with pytest.raises(Broke, match="longer than 100 bytes"):
+    with pytest.raises(BadUpstreamResponse, match="longer than 100 bytes"):
         cutter.feed(b"x" * 10)
 
 
 def test_a_long_frame_in_small_pieces_costs_no_more_than_its_length():
     """A frame is looked at once, however many pieces it comes in: 4 MiB in 1 KiB pieces would take minutes otherwise."""
-    cutter = sse.Cutter()
+    cutter = sse.FrameSplitter()
     for _ in range(4096):
         assert cutter.feed(b"x" * 1024) == b""
     assert len(cutter.feed(b"\n\n")) == 4096 * 1024 + 2

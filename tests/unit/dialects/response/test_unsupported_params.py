@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.dialects.response.errors import read_told
+from octoroute.dialects.response.errors import read_error_body
 from octoroute.dialects.response.unsupported_params import (
-    Remedy,
+    ParameterFix,
     about_clients,
     about_ours,
     about_stream_options,
-    mended,
+    apply_fix,
     without_beta,
 )
 
 
 def told(message, **more):
-    found = read_told(json.dumps({"error": {"message": message, **more}}).encode())
+    found = read_error_body(json.dumps({"error": {"message": message, **more}}).encode())
     assert found is not None
     return found
 
@@ -26,26 +26,26 @@ def told(message, **more):
 @pytest.mark.parametrize(
     ("message", "remedy"),
     [
-        ("Unrecognized request argument supplied: stream_options", Remedy("drop", ("stream_options",))),
-        ("stream_options: Extra inputs are not permitted", Remedy("drop", ("stream_options",))),
-        ("Unknown parameter: 'parallel_tool_calls'.", Remedy("drop", ("parallel_tool_calls",))),
+        ("Unrecognized request argument supplied: stream_options", ParameterFix("drop", ("stream_options",))),
+        ("stream_options: Extra inputs are not permitted", ParameterFix("drop", ("stream_options",))),
+        ("Unknown parameter: 'parallel_tool_calls'.", ParameterFix("drop", ("parallel_tool_calls",))),
         ("Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is supported.",
-         Remedy("drop", ("temperature",))),
+         ParameterFix("drop", ("temperature",))),
         ("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
-         Remedy("rename", ("max_tokens",), "max_completion_tokens")),
-        ("Unrecognized request argument supplied: max_completion_tokens", Remedy("rename", ("max_completion_tokens",), "max_tokens")),
-        ("reasoning_effort is not supported by this model", Remedy("drop", ("reasoning_effort",))),
-        ("This model does not support `reasoning_effort`.", Remedy("drop", ("reasoning_effort",))),
+         ParameterFix("rename", ("max_tokens",), "max_completion_tokens")),
+        ("Unrecognized request argument supplied: max_completion_tokens", ParameterFix("rename", ("max_completion_tokens",), "max_tokens")),
+        ("reasoning_effort is not supported by this model", ParameterFix("drop", ("reasoning_effort",))),
+        ("This model does not support `reasoning_effort`.", ParameterFix("drop", ("reasoning_effort",))),
         ("'messages.1' : for 'role:assistant' the following must be satisfied[('messages.1' : property 'reasoning_content' is unsupported)]",
-         Remedy("drop", ("reasoning_content",))),
+         ParameterFix("drop", ("reasoning_content",))),
         ("Invalid JSON payload received. Unknown name \"thinkingLevel\" at 'generation_config.thinking_config': Cannot find field.",
-         Remedy("drop", ("thinkingLevel",))),
-        ("thinking: Extra inputs are not permitted", Remedy("drop", ("thinking",))),
-        ("Invalid value for 'content': expected a string, got null.", Remedy("blank", ("messages", "content"))),
-        ("messages.1.content: Input should be a valid string", Remedy("blank", ("messages", "content"))),
-        ("json: cannot unmarshal: invalid type: null, expected a string", Remedy("blank", ("messages", "content"))),
+         ParameterFix("drop", ("thinkingLevel",))),
+        ("thinking: Extra inputs are not permitted", ParameterFix("drop", ("thinking",))),
+        ("Invalid value for 'content': expected a string, got null.", ParameterFix("blank", ("messages", "content"))),
+        ("messages.1.content: Input should be a valid string", ParameterFix("blank", ("messages", "content"))),
+        ("json: cannot unmarshal: invalid type: null, expected a string", ParameterFix("blank", ("messages", "content"))),
         ("[{'type': 'extra_forbidden', 'loc': ('body', 'chat_template_kwargs'), 'msg': 'Extra inputs are not permitted'}]",
-         Remedy("drop", ("chat_template_kwargs",))),
+         ParameterFix("drop", ("chat_template_kwargs",))),
     ],
 )  # fmt: skip
 def test_complaints_about_our_words(message, remedy):
@@ -74,15 +74,15 @@ def test_what_is_no_complaint_about_a_missable_field(message):
 @pytest.mark.parametrize(
     ("message", "remedy"),
     [
-        ("context_management: Extra inputs are not permitted", Remedy("drop", ("context_management",))),
-        ("tools.0.custom.defer_loading: Extra inputs are not permitted", Remedy("drop", ("tools", "custom", "defer_loading"))),
+        ("context_management: Extra inputs are not permitted", ParameterFix("drop", ("context_management",))),
+        ("tools.0.custom.defer_loading: Extra inputs are not permitted", ParameterFix("drop", ("tools", "custom", "defer_loading"))),
         ("messages.3.content.0.text.cache_control.ttl: Extra inputs are not permitted",
-         Remedy("drop", ("messages", "content", "text", "cache_control", "ttl"))),
-        ("Unknown field: 'output_config'", Remedy("drop", ("output_config",))),
-        ('"metadata" is not supported', Remedy("drop", ("metadata",))),
+         ParameterFix("drop", ("messages", "content", "text", "cache_control", "ttl"))),
+        ("Unknown field: 'output_config'", ParameterFix("drop", ("output_config",))),
+        ('"metadata" is not supported', ParameterFix("drop", ("metadata",))),
         ("Unexpected value(s) `context-management-2025-06-27` for the `anthropic-beta` header. Please consult the documentation",
-         Remedy("beta", to="context-management-2025-06-27")),
-        ("invalid beta flag", Remedy("beta")),
+         ParameterFix("beta", to="context-management-2025-06-27")),
+        ("invalid beta flag", ParameterFix("beta")),
         ("messages: Extra inputs are not permitted", None),
         ("'tools' is not supported", None),
         ("messages.1: all messages must have non-empty content", None),
@@ -94,15 +94,15 @@ def test_p57_complaints_about_a_clients_words(message, remedy):
 
 def test_p57_validation_errors_as_fastapi_writes_them():
     body = {"detail": [{"type": "extra_forbidden", "loc": ["body", "context_management"], "msg": "Extra inputs are not permitted"}]}
-    found = read_told(json.dumps(body).encode())
+    found = read_error_body(json.dumps(body).encode())
     assert found is not None
-    assert about_clients(found) == Remedy("drop", ("context_management",))
+    assert about_clients(found) == ParameterFix("drop", ("context_management",))
     body["detail"][0]["loc"][1] = "seed"
-    assert about_ours(read_told(json.dumps(body).encode())) == Remedy("drop", ("seed",))
+    assert about_ours(read_error_body(json.dumps(body).encode())) == ParameterFix("drop", ("seed",))
 
 
 def test_p93_stream_options():
-    assert about_stream_options(told("Unrecognized request argument supplied: stream_options")) == Remedy(
+    assert about_stream_options(told("Unrecognized request argument supplied: stream_options")) == ParameterFix(
         "drop", ("stream_options",)
     )
     assert about_stream_options(told("Unrecognized request argument supplied: temperature")) is None
@@ -110,58 +110,59 @@ def test_p93_stream_options():
 
 def test_the_rest_keeps_its_bytes():
     body = b'{ "a" : 1.0, "stream_options":{"include_usage":true} , "b":"\\u0041" }'
-    assert mended(body, Remedy("drop", ("stream_options",))) == b'{ "a" : 1.0,  "b":"\\u0041" }'
+    assert apply_fix(body, ParameterFix("drop", ("stream_options",))) == b'{ "a" : 1.0,  "b":"\\u0041" }'
     assert (
-        mended(b'{"max_tokens": 5}', Remedy("rename", ("max_tokens",), "max_completion_tokens")) == b'{"max_completion_tokens":5}'
+        apply_fix(b'{"max_tokens": 5}', ParameterFix("rename", ("max_tokens",), "max_completion_tokens"))
+        == b'{"max_completion_tokens":5}'
     )
-    assert mended(b'{"x":1, "max_tokens": 5}', Remedy("rename", ("max_tokens",), "y")) == b'{"x":1,"y":5}'
-    assert mended(b'{"y":1, "max_tokens": 5}', Remedy("rename", ("max_tokens",), "y")) == b'{"y":1}'
+    assert apply_fix(b'{"x":1, "max_tokens": 5}', ParameterFix("rename", ("max_tokens",), "y")) == b'{"x":1,"y":5}'
+    assert apply_fix(b'{"y":1, "max_tokens": 5}', ParameterFix("rename", ("max_tokens",), "y")) == b'{"y":1}'
 
 
 def test_below_the_top_and_never_in_what_is_the_users():
     tool = {"name": "f", "strict": True, "parameters": {"strict": {"type": "string"}}}
     body = json.dumps({"tools": [{"function": tool}], "messages": [{"content": "strict"}]}).encode()
-    left = json.loads(mended(body, Remedy("drop", ("strict",))))
+    left = json.loads(apply_fix(body, ParameterFix("drop", ("strict",))))
     assert left["tools"] == [{"function": {"name": "f", "parameters": {"strict": {"type": "string"}}}}]
     body = json.dumps(
         {"tools": [{"name": "a", "defer_loading": True}, {"name": "b"}, {"name": "c", "defer_loading": False}]}
     ).encode()
-    left = json.loads(mended(body, Remedy("drop", ("tools", "custom", "defer_loading"))))
+    left = json.loads(apply_fix(body, ParameterFix("drop", ("tools", "custom", "defer_loading"))))
     assert left == {"tools": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}
     body = b'{"generationConfig":{"thinkingConfig":{"thinkingLevel":"LOW","includeThoughts":true}}}'
-    left = json.loads(mended(body, Remedy("drop", ("thinkingLevel",))))
+    left = json.loads(apply_fix(body, ParameterFix("drop", ("thinkingLevel",))))
     assert left == {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}
 
 
 def test_null_becomes_an_empty_text():
     body = {"messages": [{"role": "assistant", "content": None, "tool_calls": []}, {"role": "user", "content": "x"}]}
-    left = json.loads(mended(json.dumps(body).encode(), Remedy("blank")))
+    left = json.loads(apply_fix(json.dumps(body).encode(), ParameterFix("blank")))
     assert left["messages"][0]["content"] == ""
 
 
 @pytest.mark.parametrize(
     "remedy",
     [
-        Remedy("drop", ("x",)),
-        Remedy("drop", ("tools", "x")),
-        Remedy("rename", ("x",), "y"),
-        Remedy("blank"),
-        Remedy("beta", to="x"),
+        ParameterFix("drop", ("x",)),
+        ParameterFix("drop", ("tools", "x")),
+        ParameterFix("rename", ("x",), "y"),
+        ParameterFix("blank"),
+        ParameterFix("beta", to="x"),
     ],
 )
 @pytest.mark.parametrize(
     "body", [b'{"a":1,"messages":[{"content":"x"}],"tools":[1,{"f":2}]}', b"[]", b"", b'{"messages":7,"tools":"x"}']
 )
 def test_nothing_to_mend(remedy, body):
-    assert mended(body, remedy) is None
+    assert apply_fix(body, remedy) is None
 
 
 def test_betas():
     headers = {"anthropic-beta": "a, b,c", "anthropic-version": "v"}
-    assert without_beta(headers, Remedy("beta", to="b")) == {"anthropic-beta": "a,c", "anthropic-version": "v"}
-    assert without_beta(headers, Remedy("beta")) == {"anthropic-version": "v"}
-    assert without_beta(headers, Remedy("beta", to="z")) is None
-    assert without_beta({}, Remedy("beta")) is None
+    assert without_beta(headers, ParameterFix("beta", to="b")) == {"anthropic-beta": "a,c", "anthropic-version": "v"}
+    assert without_beta(headers, ParameterFix("beta")) == {"anthropic-version": "v"}
+    assert without_beta(headers, ParameterFix("beta", to="z")) is None
+    assert without_beta({}, ParameterFix("beta")) is None
 
 
 @given(st.text(max_size=300), st.binary(max_size=100))
@@ -170,5 +171,5 @@ def test_no_complaint_however_broken_raises(text, body):
     for read in (about_ours, about_clients, about_stream_options):
         remedy = read(found)
         if remedy is not None:
-            mended(body, remedy)
-            mended(b'{"messages":[{"content":null}]}', remedy)
+            apply_fix(body, remedy)
+            apply_fix(b'{"messages":[{"content":null}]}', remedy)

@@ -11,8 +11,8 @@ from octoroute.dialects.anthropic import request_encoder as to_anthropic
 from octoroute.dialects.openai import request_encoder as to_openai
 from octoroute.dialects.openai.compat import Quirks
 from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
-from octoroute.dialects.responses.request_decoder import read_question
-from octoroute.dialects.responses.response import write_whole
+from octoroute.dialects.responses.request_decoder import decode_request
+from octoroute.dialects.responses.response import encode_response
 from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
 from octoroute.domain.conversation import Role, Text, Thinking, ToolCall, ToolResult
 from octoroute.domain.events import (
@@ -29,14 +29,14 @@ from octoroute.domain.events import (
     UsageReported,
 )
 from octoroute.domain.outcome import Usage
-from octoroute.errors import BadRequest, Broke, Overloaded
+from octoroute.errors import BadRequest, BadUpstreamResponse, Overloaded
 from tests.support.chunks import numbered
 from tests.support.responses_stream import check, events_of
 from tests.unit.dialects.test_laws import must_be_clear, shapes, streams
 
 
 def question(input, **fields):
-    return read_question(json.dumps({"model": "auto", "input": input, **fields}).encode())
+    return decode_request(json.dumps({"model": "auto", "input": input, **fields}).encode())
 
 
 TOOL = {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}, "strict": True}
@@ -71,7 +71,7 @@ def test_a_question():
         surprise=1,
     )
     assert [block.text for block in conversation.system] == ["sys", "also"]
-    body = json.loads(to_openai.write_question(conversation, model="m", quirks=Quirks(), stream=False))
+    body = json.loads(to_openai.encode_request(conversation, model="m", quirks=Quirks(), stream=False))
     assert [message["role"] for message in body["messages"]] == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
     assert [call["id"] for call in body["messages"][2]["tool_calls"]] == ["c", "d"]
     assert (body["tool_choice"], body["parallel_tool_calls"], body["max_tokens"]) == ("required", False, 9)
@@ -154,7 +154,7 @@ def test_events_one_by_one_make_the_same_stream():
 
 
 def test_a_whole_answer_holds_the_same_items():
-    whole = json.loads(write_whole(EVENTS, model="auto", created_s=7, echo={"tools": [TOOL]}))
+    whole = json.loads(encode_response(EVENTS, model="auto", created_s=7, echo={"tools": [TOOL]}))
     streamed = check(encoder().encode(EVENTS))
 
     def without_ids(items):
@@ -170,7 +170,7 @@ def test_signed_thinking_survives_the_next_turn():
     conversation = question([{"role": "user", "content": "hi"}, *output, *results])
     thoughts = [block for turn in conversation.turns for block in turn.content if isinstance(block, Thinking)]
     assert thoughts == [Thinking("hm", signature="Er==", origin="anthropic")]
-    body = json.loads(to_anthropic.write_question(conversation, model="claude-sonnet-4-5", stream=False))
+    body = json.loads(to_anthropic.encode_request(conversation, model="claude-sonnet-4-5", stream=False))
     assert body["messages"][1]["content"][:2] == [
         {"type": "thinking", "thinking": "hm", "signature": "Er=="},
         {"type": "redacted_thinking", "data": "blob"},
@@ -198,7 +198,7 @@ def test_an_error_in_mid_stream():
     raw = made.encode([TextDelta("x"), Failed("overloaded_error", "busy")])
     last = events_of(raw)[-1]
     assert last["type"] == "error" and last["message"] == "busy" and last["error"]["type"] == "overloaded_error"
-    assert made.fail(Broke("again"), "r") == b"" and made.encode([TextDelta("y")]) == b""
+    assert made.fail(BadUpstreamResponse("again"), "r") == b"" and made.encode([TextDelta("y")]) == b""
     alone = events_of(encoder().fail(Overloaded("the upstream is overloaded"), "r"))
     assert alone[0]["code"] == "upstream_overloaded"
 
@@ -217,6 +217,6 @@ def test_any_chunks_make_a_stream_that_a_strict_client_accepts(frames):
 def test_no_request_raises_anything_but_bad_request(body):
     for fields in (body, {"input": body}, {"input": [body]}):
         try:
-            to_openai.write_question(read_question(json.dumps(fields).encode()), model="m", quirks=Quirks(), stream=False)
+            to_openai.encode_request(decode_request(json.dumps(fields).encode()), model="m", quirks=Quirks(), stream=False)
         except BadRequest as error:
             must_be_clear(error)

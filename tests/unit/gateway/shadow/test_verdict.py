@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from octoroute.gateway.shadow.judge import ask_for, judged, read_choice
 from octoroute.gateway.shadow.verdict import Verdict, verdict
-from octoroute.routing.difficulty.answer_checks import Answer
+from octoroute.routing.difficulty.answer_checks import ModelAnswer
 
 
 def said(text, **more):
-    return Answer(text=text, **more)
+    return ModelAnswer(text=text, **more)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.routing.difficulty.answer_checks import Answer, check, run_checks
+from octoroute.routing.difficulty.answer_checks import ModelAnswer, check, run_checks
 from octoroute.routing.difficulty.arithmetic import arithmetic
 from octoroute.routing.difficulty.json_schema import fits
 
@@ -17,7 +17,7 @@ PERSON = {
 
 
 def found(**fields):
-    finding = check(Answer(**{"text": "fine", **fields}))
+    finding = check(ModelAnswer(**{"text": "fine", **fields}))
     return finding.check if finding else None
 
 
@@ -171,13 +171,13 @@ def test_a_schema_of_any_shape_is_survived(value, schema):
 
 @given(st.text(alphabet="0123456789+-*/=()<>%$., x`\n", max_size=200))
 def test_any_answer_is_survived(text):
-    run_checks(Answer(text=text, json_wanted=True))
+    run_checks(ModelAnswer(text=text, json_wanted=True))
     stated, wrong = arithmetic(text)
     assert 0 <= wrong <= stated
 
 
 def test_findings_say_nothing_of_the_answer():
     secret = "hunter2"
-    findings = run_checks(Answer(text=f"```python\n{secret}(\n```\n2 + 2 = 5", json_wanted=True, finish_reason="length"))
+    findings = run_checks(ModelAnswer(text=f"```python\n{secret}(\n```\n2 + 2 = 5", json_wanted=True, finish_reason="length"))
     assert [finding.check for finding in findings] == ["length", "json", "code", "arithmetic"]
     assert not any(secret in finding.detail for finding in findings)

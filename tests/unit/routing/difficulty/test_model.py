@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.errors import ConfigError
-from octoroute.routing.difficulty.answer_checks import Answer
+from octoroute.routing.difficulty.answer_checks import ModelAnswer
 from octoroute.routing.difficulty.features import NAMES, read
 from octoroute.routing.difficulty.model import load, save, shipped_path
 
@@ -92,14 +92,14 @@ def test_saving_changes_nothing(tmp_path):
 
 
 def test_a_wrong_sum_makes_an_answer_doubtful():
-    right = SCORER.answer_difficulty(STORY, Answer(text="She has 3 * 12 = 36 pens. Half is 36 / 2 = 18. 18 pens remain."))
-    wrong = SCORER.answer_difficulty(STORY, Answer(text="She has 3 * 12 = 46 pens. Half is 46 / 2 = 23. 23 pens remain."))
+    right = SCORER.answer_difficulty(STORY, ModelAnswer(text="She has 3 * 12 = 36 pens. Half is 36 / 2 = 18. 18 pens remain."))
+    wrong = SCORER.answer_difficulty(STORY, ModelAnswer(text="She has 3 * 12 = 46 pens. Half is 46 / 2 = 23. 23 pens remain."))
     assert right < wrong
 
 
 def test_a_failed_check_makes_any_answer_doubtful():
     prompt = "Write a function that doubles its argument."
-    good = SCORER.answer_difficulty(prompt, Answer(text="```python\ndef f(x):\n    return 2 * x\n```"))
-    bad = SCORER.answer_difficulty(prompt, Answer(text="```python\ndef f(x:\n    return 2 * x\n```"))
+    good = SCORER.answer_difficulty(prompt, ModelAnswer(text="```python\ndef f(x):\n    return 2 * x\n```"))
+    bad = SCORER.answer_difficulty(prompt, ModelAnswer(text="```python\ndef f(x:\n    return 2 * x\n```"))
     assert good == SCORER.difficulty(prompt)
     assert bad > 0.8

@@ -7,11 +7,11 @@ from octoroute.domain.request import Facts, Importance, Task
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.model import load
 from octoroute.routing.difficulty.thresholds import Thresholds
-from octoroute.routing.strategies.base import Setting
+from octoroute.routing.strategies.base import RouterSettings
 from octoroute.routing.strategies.learned import IMPORTANT, NOTHING_TO_JUDGE, LearnedRouter, Options, build, build_with
-from octoroute.routing.strategies.llm import ask_nobody
+from octoroute.routing.strategies.llm import never_ask
 
-ROUTER = build(Setting(), ask_nobody)
+ROUTER = build(RouterSettings(), never_ask)
 EASY, HARD = (
     "What is the capital of Peru?",
     "Prove that every bounded monotone sequence converges, and justify each step rigorously.",
@@ -75,7 +75,7 @@ async def test_an_approval_is_judged_by_what_it_approves():
 
 
 async def test_nothing_to_judge_goes_to_the_default_tier():
-    decision = await build(Setting(default_tier=Tier.DEEP), ask_nobody).route(Facts(text=" "))
+    decision = await build(RouterSettings(default_tier=Tier.DEEP), never_ask).route(Facts(text=" "))
     assert (decision.tier, decision.by, decision.why) == (Tier.DEEP, "default", NOTHING_TO_JUDGE)
 
 
@@ -86,9 +86,9 @@ async def test_thresholds_are_the_operators():
 
 def test_options_are_checked():
     with pytest.raises(ConfigError, match="shares"):
-        build_with(Setting(), Options(shares={"fast": 0.1}))
+        build_with(RouterSettings(), Options(shares={"fast": 0.1}))
     with pytest.raises(ConfigError, match="artefact"):
-        build_with(Setting(), Options(artefact="/nowhere/router.json"))
+        build_with(RouterSettings(), Options(artefact="/nowhere/router.json"))
 
 
 def test_difficulty_is_the_score_of_the_subject():

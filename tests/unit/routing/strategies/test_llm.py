@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from octoroute import errors
 from octoroute.domain.endpoint import CHAT_TIERS, Tier
 from octoroute.domain.request import Facts, Importance, Task
-from octoroute.routing.strategies import REASONS, STRATEGIES, ask_nobody, reason
-from octoroute.routing.strategies.base import Setting
+from octoroute.routing.strategies import REASONS, STRATEGIES, never_ask, reason
+from octoroute.routing.strategies.base import RouterSettings
 from octoroute.routing.strategies.llm import CHOSEN, FAILURES, NOT_ASKED, SCHEMA, UNEXPECTED
 
 OPEN = Facts(text="Why is the sky blue?", tokens=6)
@@ -42,7 +42,7 @@ ASKING = pytest.mark.parametrize("strategy", ["llm", "hybrid"])
 @pytest.mark.parametrize("tier", CHAT_TIERS)
 async def test_the_models_choice_counts(strategy, tier):
     model = Model(f'{{"tier": "{tier}"}}')
-    decision = await STRATEGIES[strategy](Setting(), model).route(OPEN)
+    decision = await STRATEGIES[strategy](RouterSettings(), model).route(OPEN)
     assert (decision.tier, decision.by, decision.why) == (tier, "llm", CHOSEN)
     ((system, question, schema),) = model.asked
     assert "Why is the sky blue?" in question
@@ -54,7 +54,7 @@ async def test_the_models_choice_counts(strategy, tier):
 @ASKING
 async def test_the_model_hears_the_operators_descriptions(strategy):
     model = Model("FAST")
-    await STRATEGIES[strategy](Setting(tier_descriptions={Tier.FAST: "a parrot"}), model).route(OPEN)
+    await STRATEGIES[strategy](RouterSettings(tier_descriptions={Tier.FAST: "a parrot"}), model).route(OPEN)
     assert "FAST: a parrot" in model.asked[0][0]
 
 
@@ -63,10 +63,10 @@ FAILED = [
     (errors.Unreachable("u"), "upstream_unreachable"),
     (errors.Throttled("t"), "upstream_rate_limited"),
     (errors.Overloaded("o"), "upstream_overloaded"),
-    (errors.Broke("b"), "upstream_failed"),
+    (errors.BadUpstreamResponse("b"), "upstream_failed"),
     (errors.UpstreamError("u"), "upstream_error"),
-    (errors.Misconfigured("m"), "upstream_misconfigured"),
-    (errors.Declined("d", status=400, body=b"", headers={}, dialect="openai"), "upstream_declined"),
+    (errors.UpstreamAuthError("m"), "upstream_misconfigured"),
+    (errors.UpstreamRejected("d", status=400, body=b"", headers={}, dialect="openai"), "upstream_declined"),
     (errors.ContextTooLong(9, 8), "context_length_exceeded"),
     (errors.Exhausted("nobody"), "no_endpoint_available"),
     (errors.Exhausted("late", status=504, code="upstream_timeout"), "upstream_timeout"),
@@ -87,7 +87,7 @@ FAILED = [
 @pytest.mark.parametrize(("answer", "code"), FAILED)
 async def test_whatever_goes_wrong_the_default_tier_answers(strategy, answer, code):
     for tier in CHAT_TIERS:
-        decision = await STRATEGIES[strategy](Setting(default_tier=tier), Model(answer)).route(OPEN)
+        decision = await STRATEGIES[strategy](RouterSettings(default_tier=tier), Model(answer)).route(OPEN)
         assert (decision.tier, decision.by) == (tier, "default")
         assert decision.why == FAILURES[code]
         assert reason(decision) == code
@@ -100,12 +100,12 @@ def test_every_failure_has_been_tried():
 @ASKING
 async def test_a_client_that_hangs_up_is_obeyed(strategy):
     with pytest.raises(asyncio.CancelledError):
-        await STRATEGIES[strategy](Setting(), Model(asyncio.CancelledError())).route(OPEN)
+        await STRATEGIES[strategy](RouterSettings(), Model(asyncio.CancelledError())).route(OPEN)
 
 
 async def test_hybrid_asks_only_when_rules_are_silent():
     model = Model("deep")
-    router = STRATEGIES["hybrid"](Setting(), model)
+    router = STRATEGIES["hybrid"](RouterSettings(), model)
     assert (await router.route(Facts(task=Task.CODE, tokens=10))).by == "rule"
     assert (await router.route(Facts(text="hi", tokens=1))).tier is Tier.FAST
     assert (await router.route(Facts(text="What?", importance=Importance.HIGH))).tier is Tier.DEEP
@@ -117,13 +117,13 @@ async def test_hybrid_asks_only_when_rules_are_silent():
 
 @ASKING
 async def test_explaining_asks_nobody_and_says_so(strategy):
-    decision = await STRATEGIES[strategy](Setting(default_tier=Tier.DEEP), ask_nobody).route(OPEN)
+    decision = await STRATEGIES[strategy](RouterSettings(default_tier=Tier.DEEP), never_ask).route(OPEN)
     assert (decision.tier, decision.by, decision.why) == (Tier.DEEP, "default", NOT_ASKED)
 
 
 async def test_llm_asks_even_when_a_rule_would_do():
     model = Model("fast")
-    decision = await STRATEGIES["llm"](Setting(), model).route(Facts(task=Task.DEEP_ANALYSIS))
+    decision = await STRATEGIES["llm"](RouterSettings(), model).route(Facts(task=Task.DEEP_ANALYSIS))
     assert (decision.tier, len(model.asked)) == (Tier.FAST, 1)
 
 
@@ -133,7 +133,7 @@ async def test_concurrent_questions_do_not_mix():
         return next(tier for tier in CHAT_TIERS if f"pick-{tier}" in question)
 
     for strategy in ("llm", "hybrid"):
-        router = STRATEGIES[strategy](Setting(), echo)
+        router = STRATEGIES[strategy](RouterSettings(), echo)
         wanted = [tier for _ in range(40) for tier in CHAT_TIERS]
         decisions = await asyncio.gather(*(router.route(Facts(text=f"pick-{tier}")) for tier in wanted))
         assert [decision.tier for decision in decisions] == wanted
@@ -141,10 +141,10 @@ async def test_concurrent_questions_do_not_mix():
 
 async def test_the_log_holds_no_prompt_above_debug(caplog):
     caplog.set_level(logging.INFO)
-    await STRATEGIES["llm"](Setting(), Model("my secret prompt repeated")).route(Facts(text="my secret prompt"))
+    await STRATEGIES["llm"](RouterSettings(), Model("my secret prompt repeated")).route(Facts(text="my secret prompt"))
     assert "secret" not in caplog.text
     caplog.set_level(logging.DEBUG)
-    decision = await STRATEGIES["llm"](Setting(), Model("my secret prompt repeated")).route(Facts(text="my secret prompt"))
+    decision = await STRATEGIES["llm"](RouterSettings(), Model("my secret prompt repeated")).route(Facts(text="my secret prompt"))
     assert "names none of" in caplog.text
     assert "secret" not in decision.why
 
@@ -170,7 +170,7 @@ ANSWERS = st.one_of(
 
 @given(st.sampled_from(sorted(STRATEGIES)), FACTS, ANSWERS, st.sampled_from(CHAT_TIERS))
 def test_a_decision_always_and_never_an_exception(strategy, facts, answer, default):
-    decision = asyncio.run(STRATEGIES[strategy](Setting(default_tier=default), Model(answer)).route(facts))
+    decision = asyncio.run(STRATEGIES[strategy](RouterSettings(default_tier=default), Model(answer)).route(facts))
     assert decision.tier in CHAT_TIERS
     assert decision.why in REASONS
     assert decision.by != "default" or decision.tier is default

@@ -9,7 +9,7 @@ import pytest
 from octoroute.domain.endpoint import CHAT_TIERS
 from octoroute.domain.request import Facts, Importance, Task
 from octoroute.routing.strategies import REASONS, reason
-from octoroute.routing.strategies.base import Setting
+from octoroute.routing.strategies.base import RouterSettings
 from octoroute.routing.strategies.rule import NO_RULE, RULES, RuleRouter, build, decide
 
 LOW, NORMAL, HIGH = Importance
@@ -77,7 +77,7 @@ def test_the_task_is_inferred_when_the_client_did_not_say():
 
 @pytest.mark.parametrize("tier", CHAT_TIERS)
 async def test_what_no_rule_decides_goes_to_the_default_tier(tier):
-    decision = await RuleRouter(Setting(default_tier=tier)).route(Facts(text="Why is the sky blue?"))
+    decision = await RuleRouter(RouterSettings(default_tier=tier)).route(Facts(text="Why is the sky blue?"))
     assert (decision.tier, decision.by, decision.why) == (tier, "default", NO_RULE)
 
 
@@ -85,7 +85,7 @@ async def test_rules_ask_nobody():
     async def ask(*_):
         raise AssertionError
 
-    router = build(Setting(), ask)
+    router = build(RouterSettings(), ask)
     for task in Task:
         await router.route(Facts(task=task))
 

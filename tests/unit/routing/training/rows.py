@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from octoroute.routing.training.datasets import Row
+from octoroute.routing.training.datasets import DatasetRow
 
 
 def choices(n, seed=0, *, learnable=True):
@@ -19,7 +19,9 @@ def choices(n, seed=0, *, learnable=True):
         chance = (0.75 if obscure else 0.1) if learnable else 0.4
         weak = 0.0 if rng.random() < chance else 1.0
         prompt = f"Which of these goes with {word} and item {i}?\nA. {rng.choice(easy)}\nB. {rng.choice(hard)}\nC. stone\nD. paper\nAnswer:"
-        rows.append(Row(id=str(i), set="made", group=word, prompt=prompt, strong=1.0 if rng.random() < 0.9 else weak, weak=weak))
+        rows.append(
+            DatasetRow(id=str(i), set="made", group=word, prompt=prompt, strong=1.0 if rng.random() < 0.9 else weak, weak=weak)
+        )
     return rows
 
 
@@ -36,5 +38,5 @@ def stories(n, seed=0):
         a, b = rng.randint(2, 9), rng.randint(2, 9)
         answer = f"She pays {a} * {b} = {a * b + (1 if wrong and rng.random() < 0.6 else 0)} dollars.\n#### {a * b}"
         prompt = f"Lena keeps a shop. {said} How many dollars does she spend?"
-        rows.append(Row(id=f"s{i}", set="tales", prompt=prompt, strong=1.0, weak=0.0 if wrong else 1.0, weak_answer=answer))
+        rows.append(DatasetRow(id=f"s{i}", set="tales", prompt=prompt, strong=1.0, weak=0.0 if wrong else 1.0, weak_answer=answer))
     return rows

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from octoroute.routing.difficulty.answer_checks import Answer
+from octoroute.routing.difficulty.answer_checks import ModelAnswer
 from octoroute.routing.difficulty.model import Provenance, Scorer, load
-from octoroute.routing.training.datasets import Row
+from octoroute.routing.training.datasets import DatasetRow
 from octoroute.routing.training.fit import broken_groups, fit_model, main
 from octoroute.routing.training.generic import expand, generic
 from octoroute.routing.training.heads import names_in
@@ -45,12 +45,12 @@ def test_what_can_be_learned_is_learned():
     tales = stories(200, seed=9)
     gains = [row.gain for row in tales]
     asked = apgr([scorer.difficulty(row.prompt) for row in tales], gains)
-    answered = apgr([scorer.answer_difficulty(row.prompt, Answer(text=row.weak_answer)) for row in tales], gains)
+    answered = apgr([scorer.answer_difficulty(row.prompt, ModelAnswer(text=row.weak_answer)) for row in tales], gains)
     assert answered > asked > 0.55
 
 
 def test_a_group_on_which_the_strong_model_does_worse_than_guessing_is_left_out():
-    rows = [Row(id=str(i), prompt="x", set="s", group="bad", strong=0.0, weak=1.0) for i in range(40)]
+    rows = [DatasetRow(id=str(i), prompt="x", set="s", group="bad", strong=0.0, weak=1.0) for i in range(40)]
     assert broken_groups([*rows, *choices(50)]) == {("s", "bad")}
     assert broken_groups(rows[:10]) == set()
 

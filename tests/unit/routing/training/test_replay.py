@@ -11,12 +11,12 @@ from octoroute.errors import ConfigError
 from octoroute.routing.affinity import EXPLORED
 from octoroute.routing.difficulty.thresholds import Thresholds
 from octoroute.routing.strategies.learned import SCORED
-from octoroute.routing.training.replay import FREE, Line, Policy, compare, read_decisions, weights_of
+from octoroute.routing.training.replay import FREE, DecisionLine, ReplayPolicy, compare, read_decisions, weights_of
 
 FAST, BALANCED, DEEP = CHAT_TIERS
 COST = {FAST: 0.1, BALANCED: 0.5, DEEP: 2.0}
-TODAY = Policy(Thresholds(balanced=0.3, deep=0.7), 0.3, CHAT_TIERS)
-OTHER = Policy(Thresholds(balanced=0.5, deep=0.9), 0.0, CHAT_TIERS)
+TODAY = ReplayPolicy(Thresholds(balanced=0.3, deep=0.7), 0.3, CHAT_TIERS)
+OTHER = ReplayPolicy(Thresholds(balanced=0.5, deep=0.9), 0.0, CHAT_TIERS)
 
 
 def quality(score, tier):
@@ -31,7 +31,7 @@ def logged(n, random, policy=TODAY, **more):
         chances = [policy.chance(score, tier) for tier in CHAT_TIERS]
         tier = random.choices(list(CHAT_TIERS), chances)[0]
         reward = float(random.random() < quality(score, tier))
-        lines.append(Line(score, tier, policy.chance(score, tier), reward=reward, cost_usd=COST[tier] / 1000, **more))
+        lines.append(DecisionLine(score, tier, policy.chance(score, tier), reward=reward, cost_usd=COST[tier] / 1000, **more))
     return lines
 
 
@@ -43,7 +43,7 @@ def truth(policy, outcome):
 def test_chances_add_up_to_one():
     for score in (0.0, 0.29, 0.3, 0.7, 1.0):
         assert sum(TODAY.chance(score, tier) for tier in CHAT_TIERS) == pytest.approx(1.0)
-    assert Policy(Thresholds(balanced=0.3, deep=0.7), 0.0, (FAST, BALANCED)).chance(0.9, BALANCED) == 1.0
+    assert ReplayPolicy(Thresholds(balanced=0.3, deep=0.7), 0.0, (FAST, BALANCED)).chance(0.9, BALANCED) == 1.0
 
 
 def test_all_three_estimates_find_the_truth_and_the_robust_one_is_narrowest():
@@ -94,7 +94,7 @@ def test_free_are_those_that_the_router_decides_by_score_alone():
 
 
 def test_where_the_log_was_certain_and_the_policies_differ_it_refuses():
-    certain = Policy(Thresholds(balanced=0.3, deep=0.7), 0.0, CHAT_TIERS)
+    certain = ReplayPolicy(Thresholds(balanced=0.3, deep=0.7), 0.0, CHAT_TIERS)
     lines = logged(200, Random(1), certain)
     with pytest.raises(ConfigError, match="explore above 0"):
         compare(lines, OTHER)
@@ -103,7 +103,7 @@ def test_where_the_log_was_certain_and_the_policies_differ_it_refuses():
 
 def test_without_outcomes_it_refuses():
     with pytest.raises(ConfigError, match="neither reward nor cost_usd"):
-        compare([Line(0.1, FAST, 0.9)] * 200, OTHER)
+        compare([DecisionLine(0.1, FAST, 0.9)] * 200, OTHER)
 
 
 def written(path, lines):
@@ -157,7 +157,7 @@ thresholds = {{ balanced = 0.5, deep = 0.5 }}
 
 
 def test_the_command(tmp_path, capsys):
-    two = Policy(Thresholds(balanced=0.3, deep=0.3), 0.4, (FAST, DEEP))
+    two = ReplayPolicy(Thresholds(balanced=0.3, deep=0.3), 0.4, (FAST, DEEP))
     rows = [{"score": l.score, "tier": l.tier, "propensity": l.propensity, "reward": l.reward} for l in logged(400, Random(2), two)]  # noqa: E741
     log = written(tmp_path / "log", rows)
     policy = tmp_path / "new.toml"

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from octoroute.server.downstream import EXTENSION, ByMessages, ClientGone, client_of
-from octoroute.server.http1.connection import BODY_S, HEAD_S, IDLE_S, Connection
-from octoroute.server.http1.exchange import Exchange, head_of
+from octoroute.server.downstream import EXTENSION, AsgiDownstream, ClientGone, downstream_of
+from octoroute.server.http1.connection import BODY_S, HEAD_S, IDLE_S, ServerConnection
+from octoroute.server.http1.exchange import ServerExchange, head_of
 
 GET = b"GET /a%20b?q=1 HTTP/1.1\r\nHost: x\r\n\r\n"
 TEXT = [(b"content-type", b"text/plain")]
@@ -63,9 +63,9 @@ class Wire:
         return {"sockname": ("127.0.0.1", 80), "peername": ("127.0.0.1", 5000)}[name]
 
 
-def connect(app) -> tuple[Connection, Wire, SimpleNamespace]:
+def connect(app) -> tuple[ServerConnection, Wire, SimpleNamespace]:
     census = SimpleNamespace(connections=set(), tasks=set(), total_requests=0)
-    connection, wire = Connection(SimpleNamespace(loaded_app=app), census, {}), Wire()
+    connection, wire = ServerConnection(SimpleNamespace(loaded_app=app), census, {}), Wire()
     connection.connection_made(wire)
     return connection, wire, census
 
@@ -89,7 +89,7 @@ def directly(use):
     """An application that is given the client instead of messages."""
 
     async def app(scope, receive, send):
-        await use(client_of(scope, receive, send))
+        await use(downstream_of(scope, receive, send))
 
     return app
 
@@ -144,7 +144,7 @@ async def test_head_and_body_are_one_write():
 @pytest.mark.parametrize("size", [0, 10, 200_000])
 async def test_a_whole_answer_to_a_client_that_is_spoken_to_directly(size):
     async def use(client):
-        assert client.question() == b"{}"
+        assert client.body() == b"{}"
         assert not client.answer({"content-type": "text/plain"}, b"x" * size)
 
     connection, wire, _ = connect(directly(use))
@@ -157,7 +157,7 @@ async def test_a_stream_is_a_write_a_piece_and_its_head_goes_with_the_first():
     async def use(client):
         client.begin({"content-type": "text/event-stream"})
         for piece in (b"one", b"", b"seventeen letters"):
-            client.say(piece)
+            client.write(piece)
         client.end()
 
     connection, wire, _ = connect(directly(use))
@@ -355,8 +355,8 @@ async def test_a_large_body_waits_outside_until_it_is_read():
 @pytest.mark.parametrize("way", ["messages", "directly"])
 async def test_a_client_is_told_to_continue_when_its_body_is_wanted_and_not_here(way):
     async def app(scope, receive, send):
-        client = client_of(scope, receive, send)
-        if way == "messages" or client.question() is None:
+        client = downstream_of(scope, receive, send)
+        if way == "messages" or client.body() is None:
             await receive()
         await answering(headers=[(b"content-length", b"5")])(scope, receive, send)
 
@@ -428,7 +428,7 @@ async def test_a_client_that_leaves_takes_its_whole_pipeline_with_it():
 
     async def use(client):
         begun.append(client)
-        client.watch()
+        client.watch_disconnect()
         try:
             await never()
         except asyncio.CancelledError:
@@ -475,7 +475,7 @@ async def test_a_hang_up_costs_no_second_task_and_reaches_who_watches():
     ended = []
 
     async def use(client):
-        client.watch()
+        client.watch_disconnect()
         try:
             await never()
         finally:
@@ -497,12 +497,12 @@ async def test_who_does_not_watch_is_told_when_he_asks():
     told = []
 
     async def app(scope, receive, send):
-        client = client_of(scope, receive, send)
-        client.watch()
-        client.unwatch()
+        client = downstream_of(scope, receive, send)
+        client.watch_disconnect()
+        client.unwatch_disconnect()
         await go.wait()
         with pytest.raises(ClientGone):
-            client.question()
+            client.body()
         told.append((await receive())["type"])
         await answering()(scope, receive, send)
 
@@ -527,12 +527,12 @@ async def test_a_client_that_does_not_read_is_waited_for(way, end):
     said = []
 
     async def app(scope, receive, send):
-        client = client_of(scope, receive, send)
+        client = downstream_of(scope, receive, send)
         if way == "directly":
             client.begin({})
             for number in range(3):
                 said.append(number)
-                if client.say(b"piece"):
+                if client.write(b"piece"):
                     await client.drain()
             client.end()
             return
@@ -559,7 +559,7 @@ async def test_a_client_that_does_not_read_is_waited_for(way, end):
 # patience
 
 
-def seconds(connection: Connection, count: int) -> None:
+def seconds(connection: ServerConnection, count: int) -> None:
     for _ in range(count):
         connection.second_passed()
 
@@ -651,15 +651,15 @@ async def test_whoever_wraps_the_messages_is_not_passed_by():
         async def heard():
             return await receive()
 
-        kinds.extend(type(client_of(scope, *ways)) for ways in ((receive, send), (receive, wrapped), (heard, send)))
-        kinds.append(type(client_of({"type": "http"}, receive, send)))
-        assert isinstance(scope["extensions"][EXTENSION], Exchange)
+        kinds.extend(type(downstream_of(scope, *ways)) for ways in ((receive, send), (receive, wrapped), (heard, send)))
+        kinds.append(type(downstream_of({"type": "http"}, receive, send)))
+        assert isinstance(scope["extensions"][EXTENSION], ServerExchange)
         await answering()(scope, receive, send)
 
     connection, _, _ = connect(app)
     connection.data_received(GET)
     await turns()
-    assert kinds == [Exchange, ByMessages, ByMessages, ByMessages]
+    assert kinds == [ServerExchange, AsgiDownstream, AsgiDownstream, AsgiDownstream]
 
 
 async def test_a_client_made_of_messages_says_the_same():
@@ -668,8 +668,8 @@ async def test_a_client_made_of_messages_says_the_same():
     async def send(message):
         sent.append(message)
 
-    client = ByMessages(never, send)
-    assert client.question() is None
+    client = AsgiDownstream(never, send)
+    assert client.body() is None
     assert client.answer({"x": "y"}, b"body")
     assert not sent
     await client.drain()
@@ -679,7 +679,7 @@ async def test_a_client_made_of_messages_says_the_same():
     ]
     sent.clear()
     assert client.begin({})
-    assert client.say(b"a")
+    assert client.write(b"a")
     await client.drain()
     assert client.end()
     await client.drain()
@@ -689,10 +689,10 @@ async def test_a_client_made_of_messages_says_the_same():
 
 async def test_a_request_leaves_nothing_for_the_collector():
     async def use(client):
-        client.question()
-        client.watch()
+        client.body()
+        client.watch_disconnect()
         client.answer({}, b"")
-        client.unwatch()
+        client.unwatch_disconnect()
 
     connection, _, _ = connect(directly(use))
     gc.collect()
@@ -701,6 +701,6 @@ async def test_a_request_leaves_nothing_for_the_collector():
         for _ in range(5):
             connection.data_received(post(b"{}"))
             await turns()
-        assert not [found for found in gc.get_objects() if isinstance(found, Exchange)]
+        assert not [found for found in gc.get_objects() if isinstance(found, ServerExchange)]
     finally:
         gc.enable()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.telemetry.traffic_log.record import Heard, Recording
+from octoroute.telemetry.traffic_log.record import BoundedBody, TrafficRecord
 from octoroute.telemetry.traffic_log.redaction import Redaction
 
 JSON = st.recursive(
@@ -66,7 +66,7 @@ def test_c24_keys_in_bodies_by_name_by_text_and_by_pattern():
 
 
 def test_a_secret_across_the_cut_is_not_half_there():
-    heard = Heard(20)
+    heard = BoundedBody(20)
     heard.add(b'"0123456789" sk-abcdefghijklmnop tail')
     assert Redaction().body(heard.bytes(), 20) == '"0123456789" *** tai'
 
@@ -78,7 +78,7 @@ def test_what_holds_no_secret_stays(value):
 
 @given(pieces=st.lists(st.binary(max_size=400), max_size=10), limit=st.integers(0, 300))
 def test_a_body_is_bounded_and_its_length_is_right(pieces, limit):
-    heard = Heard(limit)
+    heard = BoundedBody(limit)
     for piece in pieces:
         heard.add(piece)
     whole = b"".join(pieces)
@@ -88,7 +88,7 @@ def test_a_body_is_bounded_and_its_length_is_right(pieces, limit):
 
 @given(question=st.binary(max_size=200), answer=st.binary(max_size=200))
 def test_a_recording_is_one_line_whatever_was_said(question, answer):
-    recording = Recording("POST", "/x", [(b"x", b"\xff")], 100, 0.0)
+    recording = TrafficRecord("POST", "/x", [(b"x", b"\xff")], 100, 0.0)
     recording.question.add(question)
     recording.answer.add(answer)
     line = recording.line(Redaction())

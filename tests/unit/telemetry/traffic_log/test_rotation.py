@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.cli import main
-from octoroute.telemetry.traffic_log.reader import Filter, lines, read, writers
-from octoroute.telemetry.traffic_log.record import Recording
+from octoroute.telemetry.traffic_log.reader import RecordFilter, lines, read, writers
+from octoroute.telemetry.traffic_log.record import TrafficRecord
 from octoroute.telemetry.traffic_log.redaction import Redaction
-from octoroute.telemetry.traffic_log.rotation import LogFile, pack, put_aside, sweep
-from octoroute.telemetry.traffic_log.writer import Settings, TrafficLog
+from octoroute.telemetry.traffic_log.rotation import LogFile, pack, rotated_files, sweep
+from octoroute.telemetry.traffic_log.writer import TrafficLog, TrafficLogSettings
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC).timestamp()
 DAY = 86400.0
@@ -270,7 +270,7 @@ class Clock:
 
 def traffic_log(directory, clock, dropped=lambda count: None, file=None, **settings):
     return TrafficLog(
-        Settings(directory=directory, **settings),
+        TrafficLogSettings(directory=directory, **settings),
         Redaction(),
         clock=clock,
         wall=lambda: NOW + clock(),
@@ -284,16 +284,16 @@ def test_c27_x36_cleanup_comes_when_its_interval_has_passed_and_not_before(tmp_p
     log = traffic_log(tmp_path, clock, keep=1, compress=False)
     backups(tmp_path, [1, 2])
     log.sweep_if_due()
-    assert len(put_aside(tmp_path, "traffic")) == 1
+    assert len(rotated_files(tmp_path, "traffic")) == 1
     for _ in range(3):
         backups(tmp_path, [1, 2])
         for _ in range(23):
             clock.now += 3600
             log.sweep_if_due()
-            assert len(put_aside(tmp_path, "traffic")) == 2
+            assert len(rotated_files(tmp_path, "traffic")) == 2
         clock.now += 3600
         log.sweep_if_due()
-        assert len(put_aside(tmp_path, "traffic")) == 1
+        assert len(rotated_files(tmp_path, "traffic")) == 1
 
 
 def test_c26_not_immediately_means_at_the_next_cleanup(tmp_path):
@@ -310,8 +310,8 @@ def test_c26_not_immediately_means_at_the_next_cleanup(tmp_path):
 # the thread
 
 
-def recording(n: int) -> Recording:
-    made = Recording("POST", "/v1/chat/completions", [(b"content-type", b"application/json")], 1000, NOW)
+def recording(n: int) -> TrafficRecord:
+    made = TrafficRecord("POST", "/v1/chat/completions", [(b"content-type", b"application/json")], 1000, NOW)
     made.request_id = str(n)
     made.status = 200
     made.question.add(b'{"model":"auto","n":%d}' % n)
@@ -375,8 +375,8 @@ def test_c25_two_thousand_lines_a_second_across_the_limit_with_a_reader(tmp_path
     assert reader.wrong == []
     assert reader.rounds > 1
     assert ids(tmp_path) == list(range(5000))
-    assert len(put_aside(tmp_path, "traffic")) > 10
-    assert all(aside.packed for aside in put_aside(tmp_path, "traffic"))
+    assert len(rotated_files(tmp_path, "traffic")) > 10
+    assert all(aside.packed for aside in rotated_files(tmp_path, "traffic"))
 
 
 class Stuck(LogFile):
@@ -445,7 +445,7 @@ def filled(tmp_path):
     ]
     file.write([json.dumps(row).encode() + b"\n" for row in rows for _ in range(2)])
     file.close()
-    pack(put_aside(tmp_path, "traffic")[0].path)
+    pack(rotated_files(tmp_path, "traffic")[0].path)
     return tmp_path
 
 
@@ -496,5 +496,5 @@ def test_c28_nothing_there(tmp_path, capsys):
 
 
 def test_filters():
-    assert Filter().takes({})
-    assert not Filter(endpoint="a").takes({})
+    assert RecordFilter().takes({})
+    assert not RecordFilter(endpoint="a").takes({})

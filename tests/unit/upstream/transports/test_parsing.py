@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from octoroute.errors import Broke
+from octoroute.errors import BadUpstreamResponse
 from octoroute.upstream.transports.content import FREE, MOST, PIECE, Inflater
-from octoroute.upstream.transports.native.connection import READ_BYTES, Connection
+from octoroute.upstream.transports.native.connection import READ_BYTES, ClientConnection
 from tests.support.laws.wire import Keeper, Wire
 
 
@@ -22,7 +22,7 @@ async def answered(reads: list[bytes], method: str) -> tuple[int, dict[str, str]
     """(status, headers, body as far as it goes, whether it was whole)"""
     wire, keeper = Wire(), Keeper()
     with socket.socket() as sock:
-        connection = Connection(keeper, sock, memoryview(bytearray(READ_BYTES)))
+        connection = ClientConnection(keeper, sock, memoryview(bytearray(READ_BYTES)))
         connection.connection_made(wire)
         exchange = connection.begin(method, b"", b"")
         for read in reads:
@@ -41,7 +41,7 @@ async def answered(reads: list[bytes], method: str) -> tuple[int, dict[str, str]
         exchange.undo_encoding()
         while piece := await exchange.chunk():
             body += piece
-    except Broke:
+    except BadUpstreamResponse:
         whole = False
     return exchange.status, dict(exchange.headers), body, whole
 
@@ -145,7 +145,7 @@ def test_a_bomb_is_met_in_small_steps_and_stopped():
             assert len(piece) <= PIECE
             total += len(piece)
 
-    with pytest.raises(Broke, match="beyond reason"):
+    with pytest.raises(BadUpstreamResponse, match="beyond reason"):
         rest()
     assert total <= max(FREE, MOST * len(bomb))
 

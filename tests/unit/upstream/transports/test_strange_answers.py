@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from octoroute.errors import Broke
+from octoroute.errors import BadUpstreamResponse
 from tests.support.laws import wire
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
@@ -19,9 +19,9 @@ def test_a_status_that_is_none_puts_nothing_before_the_answer(status, framing):
     stream = b"HTTP/1.1 " + status + b" OK\r\n" + framing + ANSWER
     for reads in ([stream], [stream[at : at + 1] for at in range(len(stream))]):
         told = asyncio.run(wire.answered(reads, "POST"))
-        assert (told.fault, told.body) == (Broke, b"")
+        assert (told.fault, told.body) == (BadUpstreamResponse, b"")
 
 
 def test_nor_does_it_fill_our_memory():
     endless = b"HTTP/1.1 020 OK\r\ntransfer-encoding: chunked\r\n\r\n" + (b"ffff\r\n" + bytes(0xFFFF) + b"\r\n") * 8
-    assert asyncio.run(wire.answered([endless], "POST")).fault is Broke
+    assert asyncio.run(wire.answered([endless], "POST")).fault is BadUpstreamResponse
