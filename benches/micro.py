@@ -22,7 +22,7 @@ from subject import CONFIG
 
 from octoroute import dialects
 from octoroute.balancing.health import HealthRegistry
-from octoroute.balancing.policies import Asked, weighted_order
+from octoroute.balancing.policies import weighted_order
 from octoroute.config import loads
 from octoroute.dialects.base import Progress
 from octoroute.dialects.response.sse import FrameSplitter
@@ -130,17 +130,17 @@ def plan_of(count: int) -> Step:
 
 
 def planning(count: int) -> Step:
-    """A chat request to a healthy house with so many endpoints a tier."""
+    """A chat request to a healthy settings with so many endpoints a tier."""
     replace = msgspec.structs.replace
     endpoints = tuple(replace(_endpoint(1), id=f"{tier}-{number}", tier=tier) for tier in CHAT_TIERS for number in range(count))
     health = HealthRegistry(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
     upstream = UpstreamClient(_UNUSED, PROVIDERS, dialects.outbound(time.monotonic))
     inbound = dialects.inbound(time.time)
     plans = Planner(health, upstream, inbound, random.Random(1).random)
-    house = Settings(endpoints=endpoints, router=_UNUSED)
-    asked = Asked(inbound["openai"].read(PAYLOADS["1k"].body, request_id="r", headers={}))
+    settings = Settings(endpoints=endpoints, router=_UNUSED)
+    request = inbound["openai"].read(PAYLOADS["1k"].body, request_id="r", headers={})
     decision = Decision(tier=Tier.BALANCED, by="rule", why="code up to 1024 tokens")
-    return lambda: plans.plan(decision, asked, house)
+    return lambda: plans.plan(decision, request, settings)
 
 
 def _message(payload: str) -> str:
@@ -190,7 +190,7 @@ def patching(payload: str) -> Step:
 def sse_events() -> list[bytes]:
     """One answer as upstream.c streams it: content chunks of about 300 bytes, finish, usage, [DONE]."""
     fields = '"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,"model":"bench","system_fingerprint":"fp"'
-    text = "The quick brown fox jumps over the lazy dog while the band plays on and nobody in the house minds the noise at all."
+    text = "The quick brown fox jumps over the lazy dog while the band plays on and nobody in the settings minds the noise at all."
     content = f'data: {{{fields},"choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}\n\n'
     finish = f'data: {{{fields},"choices":[{{"index":0,"delta":{{}},"logprobs":null,"finish_reason":"stop"}}]}}\n\n'
     usage = f'data: {{{fields},"choices":[],"usage":{{"prompt_tokens":210,"completion_tokens":50,"total_tokens":260}}}}\n\n'
@@ -317,7 +317,7 @@ def answering(payload: str) -> Step:
 
     async def whole() -> None:
         request = inbound.read(body, request_id="r", headers={})
-        reply = await gateway.answer(request, key_name="key-1")
+        reply = await gateway.answer(request)
         reply.delivered()
         reply.close()
 
@@ -367,7 +367,7 @@ class _Answer:
 
 
 def settling() -> Step:
-    """One request that was answered: its trail, its endpoint's health, the metrics, the statistics, and the line in the log."""
+    """One request that was answered: its lifecycle, its endpoint's health, the metrics, the statistics, and the line in the log."""
     configure(level="info", style="json", out=Path(os.devnull).open("w"), once=True)  # noqa: SIM115 - as long as the process
     endpoint, decision = _endpoint(1), _decision()
     answer: Any = _Answer()
@@ -377,12 +377,12 @@ def settling() -> Step:
     clock = time.monotonic
 
     def settled() -> None:
-        trail = RequestLifecycle(request, ledger, clock, key_name="key-1")
-        trail.decided(decision)
+        lifecycle = RequestLifecycle(request, ledger, clock)
+        lifecycle.decided(decision)
         since = clock()
-        trail.answered(health.admit(endpoint, 300, request.id), answer, since)
-        trail.finish(Ending.ANSWERED)
-        trail.settle()
+        lifecycle.answered(health.admit(endpoint, 300, request.id), answer, since)
+        lifecycle.finish(Ending.ANSWERED)
+        lifecycle.settle()
 
     return settled
 

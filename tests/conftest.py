@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 
 from tests.support.fake import Fake
-from tests.support.house import House, Process, endpoint, settings
+from tests.support.live_gateway import LiveGateway, Process, endpoint, settings
 
 # Both are about seconds, which belong to the machine and its neighbours.
 hypothesis.settings.register_profile("octoroute", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -33,11 +33,11 @@ def make_fake(started: contextlib.AsyncExitStack) -> Callable[..., Awaitable[Fak
 
 
 @pytest.fixture
-def make_house(started: contextlib.AsyncExitStack) -> Callable[..., Awaitable[House]]:
-    async def make(*args, parts=None, **tables) -> House:
-        house = await House.open(settings(*args, **tables), **(parts or {}))
-        started.push_async_callback(house.close)
-        return house
+def make_gateway(started: contextlib.AsyncExitStack) -> Callable[..., Awaitable[LiveGateway]]:
+    async def make(*args, parts=None, **tables) -> LiveGateway:
+        gateway = await LiveGateway.open(settings(*args, **tables), **(parts or {}))
+        started.push_async_callback(gateway.close)
+        return gateway
 
     return make
 
@@ -58,6 +58,6 @@ async def fake(make_fake) -> Fake:
 
 
 @pytest.fixture
-async def house(make_house, fake) -> House:
+async def gateway(make_gateway, fake) -> LiveGateway:
     """One fake endpoint, id `a`, name `model-a`, tier fast."""
-    return await make_house([endpoint(fake, id="a")])
+    return await make_gateway([endpoint(fake, id="a")])

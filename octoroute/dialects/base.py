@@ -117,7 +117,7 @@ class Inbound(Protocol):
     keep_alive: bytes
     """Sent after silence, between frames, once the answer has begun."""
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         """Raises BadRequest naming the field. Reads what the gateway needs, facts included, and nothing more."""
         ...
 

@@ -28,7 +28,7 @@ class ChatInbound:
     name = "simple"
     keep_alive = b""
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         parsed = RequestBody.parse(body)
         message = parsed.decode("message", _MESSAGE)
         if message is None:
@@ -50,6 +50,7 @@ class ChatInbound:
             body=message,
             facts=facts.build(hints, output_tokens=None),
             headers=headers,
+            key_name=key_name,
         )
 
     def with_model(self, request: Request, model: str) -> bytes:

@@ -16,7 +16,7 @@ class InternalInbound:
     name = "routing"
     keep_alive = b""
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         raise NotImplementedError("nobody sends us this dialect")
 
     def with_model(self, request: Request, model: str) -> bytes:

@@ -81,6 +81,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts
     headers: Mapping[str, str] = {}
     """The client's headers that may matter to an upstream of the same dialect; lower-case names."""
+    key_name: str | None = None
+    """The name of the key that the client sent; None: keys are not used."""
     api: str = "chat"
     """Which upstream interface it wants; the providers know the paths."""
     warms: bool = False

@@ -61,7 +61,7 @@ class Cascade:
         request: Request,
         decision: Decision,
         ask: Ask,
-        trail: RequestLifecycle,
+        lifecycle: RequestLifecycle,
         inbound: Inbound,
         outbound: Callable[[Endpoint], Outbound],
     ) -> UpstreamResponse:
@@ -74,32 +74,32 @@ class Cascade:
                 return opened  # no smaller one could be asked
             held = await self._buffer(request, opened, inbound, outbound(opened.endpoint))
         except Exhausted as error:
-            return await self._instead(bigger, ask, trail, error)
+            return await self._instead(bigger, ask, lifecycle, error)
         except UpstreamError as error:
-            if trail.response is None:
+            if lifecycle.response is None:
                 raise  # it declined this very request
-            trail.broke_before_commit(error)
-            return await self._instead(bigger, ask, trail, error)
+            lifecycle.broke_before_commit(error)
+            return await self._instead(bigger, ask, lifecycle, error)
         opened.put_back(held.parts)
         if held.failed_check is None:
-            trail.cascaded("kept")
+            lifecycle.cascaded("kept")
             return opened
-        trail.set_aside(held.failed_check, ended=held.ended)
+        lifecycle.set_aside(held.failed_check, ended=held.ended)
         try:
             better = await ask(bigger, False)
         except OctorouteError as error:
-            trail.restore_held()
-            trail.cascaded("fell_back")
-            trail.warnings += (
+            lifecycle.restore_held()
+            lifecycle.cascaded("fell_back")
+            lifecycle.warnings += (
                 f"the {bigger.tier} tier could not answer ({error.code}); this is the {opened.endpoint.tier} tier's answer",
             )
             return opened
-        trail.cascaded("escalated")
+        lifecycle.cascaded("escalated")
         return better
 
-    async def _instead(self, bigger: Decision, ask: Ask, trail: RequestLifecycle, cause: OctorouteError) -> UpstreamResponse:
+    async def _instead(self, bigger: Decision, ask: Ask, lifecycle: RequestLifecycle, cause: OctorouteError) -> UpstreamResponse:
         """The cheap tier gave no answer."""
-        trail.cascaded("unavailable")
+        lifecycle.cascaded("unavailable")
         try:
             return await ask(bigger, False)
         except Exhausted as error:

@@ -234,4 +234,6 @@ def _lowered(request: Request, inbound: Inbound, budgets: Sequence[str], limit: 
 def _patched(request: Request, inbound: Inbound, changes: Mapping[str, bytes]) -> Request:
     """Read anew, so that its facts are those of the bytes."""
     assert isinstance(request.body, RequestBody)
-    return inbound.read(request.body.with_values(dict(changes)), request_id=request.id, headers=request.headers)
+    return inbound.read(
+        request.body.with_values(dict(changes)), request_id=request.id, headers=request.headers, key_name=request.key_name
+    )

@@ -48,21 +48,21 @@ class Trial:
     async def ask(self, endpoint: Endpoint) -> EndpointCheck:
         gateway = self._gateway
         request = self._request(endpoint)
-        trail = RequestLifecycle(request, gateway.sink, gateway.clock)
-        trail.decided(
+        lifecycle = RequestLifecycle(request, gateway.sink, gateway.clock)
+        lifecycle.decided(
             Decision(tier=endpoint.tier, by="client", why="an operator tests this endpoint", only=frozenset({endpoint.id}))
         )
         since = gateway.clock()
         error: OctorouteError | None = None
         try:
-            opened = await gateway.attempt(request, gateway.health.force_acquire(endpoint, request.id), trail)
-            reply = await Reply.begin(request, gateway.inbound[request.dialect], opened, trail, {})
+            opened = await gateway.attempt(request, gateway.health.force_acquire(endpoint, request.id), lifecycle)
+            reply = await Reply.begin(request, gateway.inbound[request.dialect], opened, lifecycle, {})
             reply.delivered()
         except OctorouteError as failure:
             error = failure
-            trail.finish(ending_of(failure), failure)
+            lifecycle.finish(ending_of(failure), failure)
         finally:
-            trail.settle()
+            lifecycle.settle()
         return EndpointCheck(endpoint=endpoint, took_s=gateway.clock() - since, error=error)
 
     def _request(self, endpoint: Endpoint) -> Request:

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from octoroute.balancing.policies import Asked
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.request import Request
@@ -26,16 +25,15 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """Those in the plan first, in the order in which they would be asked."""
 
 
-async def explain(gateway: Gateway, router: Router, request: Request, key_name: str | None = None) -> Explanation:
+async def explain(gateway: Gateway, router: Router, request: Request) -> Explanation:
     """`router` must be one that asks nobody. Raises UnknownModel."""
-    house = gateway.settings.for_explanation(router)
-    asked = Asked(request, key_name)
-    decision = await gateway.resolver.resolve(asked, house)
+    settings = gateway.settings.for_explanation(router)
+    decision = await gateway.resolver.resolve(request, settings)
     if decision.reject is not None:
-        considered = house.serving(request.api)
+        considered = settings.serving(request.api)
         rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in considered]
         return Explanation(decision=decision, candidates=tuple(rejected))
-    planned = gateway.planner.plan(decision, asked, house)
+    planned = gateway.planner.plan(decision, request, settings)
     chosen = [
         Candidate(endpoint=endpoint, chosen=True, reason=f"choice {at}: priority {endpoint.priority}, weight {endpoint.weight:g}")
         for at, endpoint in enumerate(planned.order, 1)
@@ -43,7 +41,7 @@ async def explain(gateway: Gateway, router: Router, request: Request, key_name: 
     in_order = {endpoint.id for endpoint in planned.order}
     others = [
         Candidate(endpoint=endpoint, chosen=False, reason=planned.excluded.get(endpoint.id) or _elsewhere(decision, endpoint))
-        for endpoint in house.serving(request.api)
+        for endpoint in settings.serving(request.api)
         if endpoint.id not in in_order
     ]
     return Explanation(decision=decision, candidates=(*chosen, *others))

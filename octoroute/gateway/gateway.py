@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from octoroute.balancing.health import AT_CAPACITY, HealthRegistry, Lease
-from octoroute.balancing.policies import Asked, Random, token_budget
+from octoroute.balancing.policies import Random, token_budget
 from octoroute.balancing.queue import AdmissionQueue
 from octoroute.dialects import ADAPTERS
 from octoroute.dialects.base import Inbound
@@ -66,7 +66,7 @@ class Gateway:
     def __init__(
         self,
         *,
-        house: Settings,
+        settings: Settings,
         upstream: UpstreamClient,
         health: HealthRegistry,
         ledger: OutcomeReceiver,
@@ -75,7 +75,7 @@ class Gateway:
         random: Random,
         notices: RoutingEvents | None = None,
     ) -> None:
-        self.settings = house
+        self.settings = settings
         self.upstream = upstream
         self.health = health
         self.sink = ledger
@@ -92,126 +92,130 @@ class Gateway:
         """Shown every answer as it begins."""
         health.on_capacity = lambda endpoint: self.queue.on_capacity(endpoint.id, endpoint.provider) if self.queue.depth else None
 
-    async def answer(self, request: Request, *, key_name: str | None = None) -> Reply:
+    async def answer(self, request: Request) -> Reply:
         """An answer that has begun; close it. Raises OctorouteError, and has then settled already."""
-        trail = RequestLifecycle(request, self.sink, self.clock, key_name=key_name)
-        house = self.settings  # a reload in the middle changes nothing for this request
-        asked = Asked(request, key_name)
+        lifecycle = RequestLifecycle(request, self.sink, self.clock)
+        settings = self.settings  # a reload in the middle changes nothing for this request
         try:
-            decision = await self.resolver.resolve(asked, house)
-            trail.decided(decision)
+            decision = await self.resolver.resolve(request, settings)
+            lifecycle.decided(decision)
             if decision.reject is not None:
                 raise Forbidden(decision.reject)  # noqa: TRY301 - settled below, as every refusal
             if self.cache is not None:
-                return await self._answer_by(self.cache, asked, decision, house, trail)
-            return await self._reply(await self._open(asked, decision, house, trail), house, trail)
+                return await self._answer_by(self.cache, request, decision, settings, lifecycle)
+            return await self._reply(await self._open(request, decision, settings, lifecycle), settings, lifecycle)
         except OctorouteError as error:
-            trail.finish(ending_of(error), error)
-            trail.settle()
-            error.headers |= self.route_headers(trail)
-            if trail.hint is not None:
-                error.headers["x-octoroute-hint"] = trail.hint
+            lifecycle.finish(ending_of(error), error)
+            lifecycle.settle()
+            error.headers |= self.route_headers(lifecycle)
+            if lifecycle.hint is not None:
+                error.headers["x-octoroute-hint"] = lifecycle.hint
             raise
         except Exception:
-            trail.finish(Ending.FAILED, OctorouteError())
-            trail.settle()
+            lifecycle.finish(Ending.FAILED, OctorouteError())
+            lifecycle.settle()
             raise
         except BaseException:  # the client has left
-            trail.settle()
+            lifecycle.settle()
             raise
 
     def _open(
-        self, asked: Asked, decision: Decision, house: Settings, trail: RequestLifecycle
+        self, request: Request, decision: Decision, settings: Settings, lifecycle: RequestLifecycle
     ) -> Coroutine[Any, Any, UpstreamResponse]:
         """Ask until an answer begins: the decided tier, or a cheaper one first whose answer is checked."""
         if self.queue.depth:
             self.queue.catch_up()
-        request = asked.request
-        if decision.then is None or house.cascade is None or request.api != "chat":
-            opening = self._ask(decision, asked, house, trail)
+        if decision.then is None or settings.cascade is None or request.api != "chat":
+            opening = self._ask(decision, request, settings, lifecycle)
         else:
-            opening = house.cascade.answer(
+            opening = settings.cascade.answer(
                 request,
                 decision,
-                lambda tier, once: self._ask(tier, asked, house, trail, once=once),
-                trail,
+                lambda tier, once: self._ask(tier, request, settings, lifecycle, once=once),
+                lifecycle,
                 self.inbound[request.dialect],
                 self.upstream.outbound,
             )
-        return opening if self.watch is None else self._watched(opening, request, decision, trail, self.watch)
+        return opening if self.watch is None else self._watched(opening, request, decision, lifecycle, self.watch)
 
     async def _watched(
         self,
         opening: Coroutine[Any, Any, UpstreamResponse],
         request: Request,
         decision: Decision,
-        trail: RequestLifecycle,
+        lifecycle: RequestLifecycle,
         watch: Watch,
     ) -> UpstreamResponse:
         opened = await opening
-        watch(request, decision, opened, trail)
+        watch(request, decision, opened, lifecycle)
         return opened
 
     def _ask(
-        self, decision: Decision, asked: Asked, house: Settings, trail: RequestLifecycle, *, once: bool = False
+        self, decision: Decision, request: Request, settings: Settings, lifecycle: RequestLifecycle, *, once: bool = False
     ) -> Coroutine[Any, Any, UpstreamResponse]:
         """Plan, wait for a place if there must be one, and try in order. `once`: no candidate twice."""
-        planned = self.planner.plan(decision, asked, house)
+        planned = self.planner.plan(decision, request, settings)
         if planned.order:
-            return self._try(planned, asked, house, trail, once=once)
-        return self._try_after_waiting(decision, planned, asked, house, trail, once=once)
+            return self._try(planned, request, settings, lifecycle, once=once)
+        return self._try_after_waiting(decision, planned, request, settings, lifecycle, once=once)
 
     async def _try_after_waiting(
-        self, decision: Decision, planned: Plan, asked: Asked, house: Settings, trail: RequestLifecycle, *, once: bool
+        self, decision: Decision, planned: Plan, request: Request, settings: Settings, lifecycle: RequestLifecycle, *, once: bool
     ) -> UpstreamResponse:
-        granted = await self._wait(decision, asked, house, planned, trail)
-        return await self._try(granted.plan, asked, house, trail, granted.lease, once=once)
+        granted = await self._wait(decision, request, settings, planned, lifecycle)
+        return await self._try(granted.plan, request, settings, lifecycle, granted.lease, once=once)
 
     def _try(
-        self, planned: Plan, asked: Asked, house: Settings, trail: RequestLifecycle, lease: Lease | None = None, *, once: bool
+        self,
+        planned: Plan,
+        request: Request,
+        settings: Settings,
+        lifecycle: RequestLifecycle,
+        lease: Lease | None = None,
+        *,
+        once: bool,
     ) -> Coroutine[Any, Any, UpstreamResponse]:
         if planned.policy.learns:
             planned.policy.on_selected(planned.order[0])
-            trail.observed_by(planned.policy)
-        most = house.retry.max_attempts
+            lifecycle.observed_by(planned.policy)
+        most = settings.retry.max_attempts
         if once:
             most = min(most or len(planned.order), len(planned.order))
-        return self._open_first(asked.request, planned, trail, house.retry, most, lease)
+        return self._open_first(request, planned, lifecycle, settings.retry, most, lease)
 
     def _reply(
-        self, opened: ResponseStream, house: Settings, trail: RequestLifecycle, told: Mapping[str, str] | None = None
+        self, opened: ResponseStream, settings: Settings, lifecycle: RequestLifecycle, told: Mapping[str, str] | None = None
     ) -> Coroutine[Any, Any, Reply]:
-        headers = {**opened.headers, **self.route_headers(trail)}
+        headers = {**opened.headers, **self.route_headers(lifecycle)}
         if told is not None:
             headers |= told
-        if trail.warnings:
-            headers["x-octoroute-warning"] = one_line(trail.warnings)
-        endpoint, progress, sent = opened.endpoint, opened.progress, trail.request
-        trail.context = use = house.context.use(sent, endpoint, progress.usage, trail.truncation)
+        if lifecycle.warnings:
+            headers["x-octoroute-warning"] = one_line(lifecycle.warnings)
+        endpoint, progress, sent = opened.endpoint, opened.progress, lifecycle.request
+        lifecycle.context = use = settings.context.use(sent, endpoint, progress.usage, lifecycle.truncation)
         if use is not None:
-            headers |= context_window.headers(use, endpoint, house.context)
-        outward = context_window.rewriter_for(house.context, sent, endpoint, progress, trail.truncation)
+            headers |= context_window.headers(use, endpoint, settings.context)
+        outward = context_window.rewriter_for(settings.context, sent, endpoint, progress, lifecycle.truncation)
         inbound, patience = self.inbound[sent.dialect], self.upstream.deadlines
-        return Reply.begin(sent, inbound, opened, trail, headers, outward=outward, patience=patience)
+        return Reply.begin(sent, inbound, opened, lifecycle, headers, outward=outward, patience=patience)
 
     async def _answer_by(
-        self, cache: ResponseCache, asked: Asked, decision: Decision, house: Settings, trail: RequestLifecycle
+        self, cache: ResponseCache, request: Request, decision: Decision, settings: Settings, lifecycle: RequestLifecycle
     ) -> Reply:
         """From the cache, or into it."""
-        request = asked.request
         ticket = cache.key_for(request, decision)
         recalled = cache.get(ticket, request)
         if recalled is not None:
-            trail.served_from_cache(recalled.notes)
+            lifecycle.served_from_cache(recalled.notes)
             who = recalled.endpoint
             way = {"x-octoroute-tier": who.tier, "x-octoroute-endpoint": who.id, "x-octoroute-model": who.model}
-            return await self._reply(recalled, house, trail, {"x-octoroute-cache": "hit", **way})
-        trail.cache = "bypass" if ticket.key is None else "miss"
-        opened = await self._open(asked, decision, house, trail)
+            return await self._reply(recalled, settings, lifecycle, {"x-octoroute-cache": "hit", **way})
+        lifecycle.cache = "bypass" if ticket.key is None else "miss"
+        opened = await self._open(request, decision, settings, lifecycle)
         answer: ResponseStream = opened
-        if trail.truncation is None and not trail.fell_back and not _is_substitute(opened.endpoint, decision, house):
-            answer = cache.record(ticket, opened, self.upstream.outbound(opened.endpoint), request, trail.warnings)
-        return await self._reply(answer, house, trail, {"x-octoroute-cache": trail.cache})
+        if lifecycle.truncation is None and not lifecycle.fell_back and not _is_substitute(opened.endpoint, decision, settings):
+            answer = cache.record(ticket, opened, self.upstream.outbound(opened.endpoint), request, lifecycle.warnings)
+        return await self._reply(answer, settings, lifecycle, {"x-octoroute-cache": lifecycle.cache})
 
     def rejected(self, dialect: str, request_id: str, error: OctorouteError) -> None:
         """What was no request yet, and is none now."""
@@ -228,22 +232,24 @@ class Gateway:
             None,
         )
 
-    async def _wait(self, decision: Decision, asked: Asked, house: Settings, planned: Plan, trail: RequestLifecycle) -> QueueGrant:
+    async def _wait(
+        self, decision: Decision, request: Request, settings: Settings, planned: Plan, lifecycle: RequestLifecycle
+    ) -> QueueGrant:
         """For a place, if all that is wrong is that there is none. Raises why nobody can be asked."""
-        tokens = token_budget(asked.request.facts)
+        tokens = token_budget(request.facts)
         fit = planned.eligible
-        if not house.queue.max_waiting or not any(self.health.unavailable_reason(e, tokens) in AT_CAPACITY for e in fit):
-            raise self.planner.no_endpoint_error(planned, asked.request, house)
-        if self.queue.depth >= house.queue.max_waiting:
+        if not settings.queue.max_waiting or not any(self.health.unavailable_reason(e, tokens) in AT_CAPACITY for e in fit):
+            raise self.planner.no_endpoint_error(planned, request, settings)
+        if self.queue.depth >= settings.queue.max_waiting:
             raise OverLimit(
                 "every endpoint that could answer is busy, and too many requests wait already",
                 retry_after_s=self.health.next_available_s(fit, tokens),
             )
 
         def offer() -> QueueGrant | None:
-            found = self.planner.plan(decision, asked, house)
+            found = self.planner.plan(decision, request, settings)
             for at, endpoint in enumerate(found.order):
-                lease = self.health.acquire(endpoint, tokens, asked.request.id)
+                lease = self.health.acquire(endpoint, tokens, request.id)
                 if lease is not None:
                     del found.order[:at]
                     return QueueGrant(plan=found, lease=lease)
@@ -253,23 +259,29 @@ class Gateway:
         since = self.clock()
         try:
             granted = await self.queue.acquire(
-                asked.key_name or "",
+                request.key_name or "",
                 wants,
                 offer,
                 lambda: self.health.recovery_due_s(fit, tokens),
-                max_wait_s=house.queue.max_wait_s,
+                max_wait_s=settings.queue.max_wait_s,
             )
         finally:
-            trail.queued(self.clock() - since)
+            lifecycle.queued(self.clock() - since)
         if granted is None:
             raise OverLimit(
-                f"every endpoint that could answer is busy; waited {house.queue.max_wait_s:g} s for a place",
+                f"every endpoint that could answer is busy; waited {settings.queue.max_wait_s:g} s for a place",
                 retry_after_s=self.health.next_available_s(fit, tokens),
             )
         return granted
 
     async def _open_first(
-        self, request: Request, planned: Plan, trail: RequestLifecycle, retry: RetryPolicy, most: int, granted: Lease | None = None
+        self,
+        request: Request,
+        planned: Plan,
+        lifecycle: RequestLifecycle,
+        retry: RetryPolicy,
+        most: int,
+        granted: Lease | None = None,
     ) -> UpstreamResponse:
         """Walk the plan, and walk it again while tries are left, until an answer begins. `most` tries, 0: each candidate once.
 
@@ -292,12 +304,14 @@ class Gateway:
                 if lease is None:
                     continue
                 asked = True
-                if trail.attempts or self.events.logs_first_selection:
-                    self.events.selected(request.id, trail.attempts, endpoint)
+                if lifecycle.attempts or self.events.logs_first_selection:
+                    self.events.selected(request.id, lifecycle.attempts, endpoint)
                 tries_left = len(errors) + 1 < most if most else endpoint is not planned.order[-1]
                 wants_words = tries_left and not (errors and any(isinstance(error, Empty) for error in errors))
                 try:
-                    return await self.attempt(request, lease, trail, planned.truncated.get(endpoint.id), wants_words=wants_words)
+                    return await self.attempt(
+                        request, lease, lifecycle, planned.truncated.get(endpoint.id), wants_words=wants_words
+                    )
                 except UpstreamError as error:
                     if not error.retryable:
                         raise
@@ -312,7 +326,7 @@ class Gateway:
         self,
         request: Request,
         lease: Lease,
-        trail: RequestLifecycle,
+        lifecycle: RequestLifecycle,
         cut: TruncatedRequest | None = None,
         *,
         wants_words: bool = False,
@@ -324,15 +338,15 @@ class Gateway:
         endpoint = lease.endpoint
         if cut is not None:
             request = cut.request
-            trail.truncated(cut)
+            lifecycle.truncated(cut)
         since = self.clock()
         if request.warms and (outbound := self.upstream.outbound(endpoint)).name != request.dialect:  # it has no cache to warm
             lease.release(_NOTHING)
             opened = synthetic_response(endpoint, outbound, (Started(), Finished(FinishReason.LENGTH)))
-            trail.answered_locally(opened)
+            lifecycle.answered_locally(opened)
             return opened
         try:
-            if trail.attempts and self._has_moved(request, endpoint, trail):
+            if lifecycle.attempts and self._has_moved(request, endpoint, lifecycle):
                 request = self.inbound[request.dialect].strip_signed_thinking(request) or request
             question = self.upstream_request(request, endpoint, cut, wants_words=wants_words)
             who = fallback_rule(endpoint, question)
@@ -343,24 +357,24 @@ class Gateway:
         except UpstreamError as error:
             lease.failed(error)
             lease.release(_NOTHING)
-            trail.failed(endpoint, since, error.code)
-            trail.hint = hint_of(error)
-            if trail.hint is not None:
-                self.events.upstream_rejected(request.id, endpoint, error.code, trail.hint)
+            lifecycle.failed(endpoint, since, error.code)
+            lifecycle.hint = hint_of(error)
+            if lifecycle.hint is not None:
+                self.events.upstream_rejected(request.id, endpoint, error.code, lifecycle.hint)
             raise
         except BaseException as error:
             lease.release()
-            trail.failed(endpoint, since, OctorouteError.code if isinstance(error, Exception) else ABANDONED)
+            lifecycle.failed(endpoint, since, OctorouteError.code if isinstance(error, Exception) else ABANDONED)
             raise
-        trail.answered(lease, opened, since)
-        trail.warnings = question.notes
+        lifecycle.answered(lease, opened, since)
+        lifecycle.warnings = question.notes
         return opened
 
-    def _has_moved(self, request: Request, endpoint: Endpoint, trail: RequestLifecycle) -> bool:
+    def _has_moved(self, request: Request, endpoint: Endpoint, lifecycle: RequestLifecycle) -> bool:
         """To another account or model than it was first sent to, in the client's own dialect: signed thinking does not travel."""
-        if not trail.attempts:
+        if not lifecycle.attempts:
             return False
-        tried = [attempt.endpoint for attempt in trail.attempts]
+        tried = [attempt.endpoint for attempt in lifecycle.attempts]
         home = next((other for other in tried if self.upstream.outbound(other).name == request.dialect), endpoint)
         return (home.base_url, home.api_key, home.model) != (endpoint.base_url, endpoint.api_key, endpoint.model)
 
@@ -394,10 +408,10 @@ class Gateway:
             reject_empty=wants_words and request.api == "chat",
         )
 
-    def route_headers(self, trail: RequestLifecycle) -> dict[str, str]:
+    def route_headers(self, lifecycle: RequestLifecycle) -> dict[str, str]:
         """Which way the request went, as headers; of the last endpoint that was asked."""
-        endpoint, decision = trail.endpoint, trail.decision
-        way = {"x-octoroute-attempts": str(len(trail.attempts))}
+        endpoint, decision = lifecycle.endpoint, lifecycle.decision
+        way = {"x-octoroute-attempts": str(len(lifecycle.attempts))}
         if decision is not None:
             way["x-octoroute-strategy"] = decision.by
             way["x-octoroute-tier"] = decision.tier
@@ -408,9 +422,9 @@ class Gateway:
         return way
 
 
-def _is_substitute(endpoint: Endpoint, decision: Decision, house: Settings) -> bool:
+def _is_substitute(endpoint: Endpoint, decision: Decision, settings: Settings) -> bool:
     """Of another tier than the decided one, which has endpoints, too: the next one who asks should get one of those."""
-    return decision.only is None and endpoint.tier not in {decision.tier, decision.then} and bool(house.tier(decision.tier))
+    return decision.only is None and endpoint.tier not in {decision.tier, decision.then} and bool(settings.tier(decision.tier))
 
 
 MAX_WARNING = 500

@@ -72,18 +72,15 @@ class RequestLifecycle:
         "context",
         "decision",
         "hint",
-        "key_name",
         "listener",
         "request",
         "truncation",
         "warnings",
     )
 
-    def __init__(
-        self, request: Request, ledger: OutcomeReceiver, clock: Callable[[], float], *, key_name: str | None = None
-    ) -> None:
+    def __init__(self, request: Request, sink: OutcomeReceiver, clock: Callable[[], float]) -> None:
         self._asked = self.request = request
-        self._sink = ledger
+        self._sink = sink
         self._clock = clock
         self._started_at = clock()
         self._first_event_at: float | None = None
@@ -104,7 +101,6 @@ class RequestLifecycle:
         self._settled = False
         self.attempts: list[Attempt] = []
         self.decision: Decision | None = None
-        self.key_name = key_name
         self.warnings: tuple[str, ...] = ()
         """What the client should know of how it was answered."""
         self.cache: Literal["hit", "miss", "bypass"] | None = None
@@ -277,7 +273,7 @@ class RequestLifecycle:
             usage=usage,
             first_event_s=None if first is None else first - self._started_at,
             total_s=self._ended_at - self._started_at,
-            key_name=self.key_name,
+            key_name=request.key_name,
             prompt_estimate=request.facts.context_tokens,
         )
         code = self._error.code if self._error else None

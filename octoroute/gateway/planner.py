@@ -10,7 +10,6 @@ from octoroute.balancing.eligibility import OVER_COST
 from octoroute.balancing.health import AT_CAPACITY, AT_MAX_IN_FLIGHT, HealthRegistry
 from octoroute.balancing.policies import (
     FALLS_TO,
-    Asked,
     Policy,
     Random,
     fits_window,
@@ -93,58 +92,56 @@ class Planner:
         self._inbound = inbound
         self._random = random
 
-    def plan(self, decision: Decision, asked: Asked, house: Settings) -> Plan:
+    def plan(self, decision: Decision, request: Request, settings: Settings) -> Plan:
         """Never raises. The first tier that can answer: the decided one, for want of a fit endpoint the next bigger, then smaller.
 
         A tier whose endpoints are all out of order is passed over only when the tier was our own choice: who asks for `fast`
         gets fast or the truth.
         """
-        return self._plan_fast(decision, asked, house) or self.plan_each(decision, asked, house)
+        return self._plan_fast(decision, request, settings) or self.plan_each(decision, request, settings)
 
-    def _plan_fast(self, decision: Decision, asked: Asked, house: Settings) -> Plan | None:
+    def _plan_fast(self, decision: Decision, request: Request, settings: Settings) -> Plan | None:
         """As nearly always: everybody in the tier can answer the request, and can be asked. None: somebody cannot."""
-        request = asked.request
-        if decision.only is not None or decision.within is not None or house.max_cost_usd is not None or request.api != "chat":
+        if decision.only is not None or decision.within is not None or settings.max_cost_usd is not None or request.api != "chat":
             return None
         facts = request.facts
         key = (decision.tier, request.dialect, facts.tools, facts.images, facts.json)
-        fit = house.tier_matches.get(key, _UNSEEN)
+        fit = settings.tier_matches.get(key, _UNSEEN)
         if fit is _UNSEEN:
-            fit = house.tier_matches[key] = self._fit(decision.tier, request.dialect, facts, house)
-        if fit is None or (fit.window is not None and window_tokens(house.context.measured(facts)) > fit.window):
+            fit = settings.tier_matches[key] = self._fit(decision.tier, request.dialect, facts, settings)
+        if fit is None or (fit.window is not None and window_tokens(settings.context.measured(facts)) > fit.window):
             return None
         tokens = token_budget(facts)
         for endpoint in fit.endpoints:
             if self._health.unavailable_reason(endpoint, tokens) is not None:
                 return None
-        policy = house.policy if decision.policy is None else house.policies[decision.policy]
+        policy = settings.policy if decision.policy is None else settings.policies[decision.policy]
         order = [*fit.endpoints]
         if len(order) > 1:
-            order = policy.order(order, asked, self._random)
+            order = policy.order(order, request, self._random)
             if len(order) < len(fit.endpoints):
                 return None
         return Plan(order=order, eligible=[*fit.endpoints], candidates=[*fit.endpoints], excluded={}, policy=policy, truncated={})
 
-    def _fit(self, tier: Tier, dialect: str, facts: Facts, house: Settings) -> TierMatch | None:
+    def _fit(self, tier: Tier, dialect: str, facts: Facts, settings: Settings) -> TierMatch | None:
         """None: not everybody can answer such a request, or nobody is there."""
-        pool, needs = house.tier(tier), facts.needs
+        pool, needs = settings.tier(tier), facts.needs
         if not pool or any(not needs <= e.capabilities or self._upstream.outbound(e).name != dialect for e in pool):
             return None
         return TierMatch(pool, min((e.context_window for e in pool if e.context_window is not None), default=None))
 
-    def plan_each(self, decision: Decision, asked: Asked, house: Settings) -> Plan:
-        request = asked.request
+    def plan_each(self, decision: Decision, request: Request, settings: Settings) -> Plan:
         facts = request.facts
         tokens = token_budget(facts)
-        policy = house.policy if decision.policy is None else house.policies[decision.policy]
+        policy = settings.policy if decision.policy is None else settings.policies[decision.policy]
         planned = Plan(order=[], eligible=[], candidates=[], excluded={}, policy=policy, truncated={})
         translation = _Translation(request, self._inbound[request.dialect], self._upstream)
-        sized = house.context.measured(facts)
-        for pool in self._pools(decision, facts, house):
+        sized = settings.context.measured(facts)
+        for pool in self._pools(decision, facts, settings):
             planned.candidates.extend(pool)
             fit: list[Endpoint] = []
             for endpoint in pool:
-                reason = ineligible_reason(endpoint, facts, house.max_cost_usd, sized=sized) or translation.unsupported(endpoint)
+                reason = ineligible_reason(endpoint, facts, settings.max_cost_usd, sized=sized) or translation.unsupported(endpoint)
                 if reason is None:
                     fit.append(endpoint)
                 else:
@@ -153,7 +150,7 @@ class Planner:
             available = [endpoint for endpoint in fit if self._health.available(endpoint, tokens)]
             if policy.by_provider:
                 available = self._without_downed(fit, available, planned)
-            order = policy.order(available, asked, self._random)
+            order = policy.order(available, request, self._random)
             if len(order) < len(fit):
                 for endpoint in fit:
                     if endpoint not in order:
@@ -163,13 +160,12 @@ class Planner:
             planned.order.extend(order)
             if order or (fit and (decision.by == "client" or decision.fixed)):
                 break
-        if not planned.eligible and house.context.policy == "truncate":
-            self._cut(planned, asked, house, translation)
+        if not planned.eligible and settings.context.policy == "truncate":
+            self._cut(planned, request, settings, translation)
         return planned if translation.refused is None else msgspec.structs.replace(planned, untranslatable=translation.refused)
 
-    def _cut(self, planned: Plan, asked: Asked, house: Settings, translation: _Translation) -> None:
+    def _cut(self, planned: Plan, request: Request, settings: Settings, translation: _Translation) -> None:
         """Plan with those for whom the request can be made to fit, the largest window first: there the least is lost."""
-        request = asked.request
         sizeless = msgspec.structs.replace(request.facts, context_tokens=0, output_tokens=None)
         made: dict[tuple[int | None, bool], TruncatedRequest | None] = {}
         for endpoint in dict.fromkeys(planned.candidates):
@@ -178,16 +174,16 @@ class Planner:
             signed = self._upstream.outbound(endpoint).name == THINKING_VERIFIER
             shape = (endpoint.context_window, signed)
             if shape not in made:
-                made[shape] = truncate(request, endpoint, self._inbound[request.dialect], house.context, signed=signed)
+                made[shape] = truncate(request, endpoint, self._inbound[request.dialect], settings.context, signed=signed)
             cut = made[shape]
-            if cut is None or ineligible_reason(endpoint, cut.request.facts, house.max_cost_usd, sized=sizeless) is not None:
+            if cut is None or ineligible_reason(endpoint, cut.request.facts, settings.max_cost_usd, sized=sizeless) is not None:
                 continue
             planned.truncated[endpoint.id] = cut
             del planned.excluded[endpoint.id]
             planned.eligible.append(endpoint)
         tokens = token_budget(request.facts)
         available = [endpoint for endpoint in planned.eligible if self._health.available(endpoint, tokens)]
-        order = planned.policy.order(available, asked, self._random)
+        order = planned.policy.order(available, request, self._random)
         planned.order.extend(sorted(order, key=lambda endpoint: -(endpoint.context_window or 0)))
         for endpoint in planned.eligible:
             if endpoint not in order:
@@ -200,21 +196,21 @@ class Planner:
                 planned.excluded[endpoint.id] = "its provider is out of order"
         return [endpoint for endpoint in available if failure_domain(endpoint) not in downed]
 
-    def _pools(self, decision: Decision, facts: Facts, house: Settings) -> Sequence[Sequence[Endpoint]]:
-        tiers: Sequence[Sequence[Endpoint]] = [house.tier(tier) for tier in FALLS_TO[decision.tier]]
+    def _pools(self, decision: Decision, facts: Facts, settings: Settings) -> Sequence[Sequence[Endpoint]]:
+        tiers: Sequence[Sequence[Endpoint]] = [settings.tier(tier) for tier in FALLS_TO[decision.tier]]
         if decision.within is not None:
             tiers = [[endpoint for endpoint in pool if endpoint.provider == decision.within] for pool in tiers]
         if decision.only is None:
             return tiers
-        named = [endpoint for endpoint in house.endpoints if endpoint.id in decision.only]
+        named = [endpoint for endpoint in settings.endpoints if endpoint.id in decision.only]
         if facts.images and not decision.fixed and not any(Capability.VISION in endpoint.capabilities for endpoint in named):
             return [named, *tiers]  # an image goes where it can be seen, whatever was named
         return [named]
 
-    def no_endpoint_error(self, planned: Plan, request: Request, house: Settings) -> OctorouteError:
+    def no_endpoint_error(self, planned: Plan, request: Request, settings: Settings) -> OctorouteError:
         """Why nobody can be asked: a fault of the request, a limit of ours, or an endpoint's trouble."""
         if not planned.eligible:
-            return _unavailable_error(planned, house.context.measured(request.facts))
+            return _unavailable_error(planned, settings.context.measured(request.facts))
         tokens = token_budget(request.facts)
         retry_after_s = self._health.next_available_s(planned.eligible, tokens)
         if any(

@@ -92,7 +92,7 @@ class Reply:
         request: Request,
         inbound: Inbound,
         opened: ResponseStream,
-        trail: RequestLifecycle,
+        lifecycle: RequestLifecycle,
         headers: Mapping[str, str],
         body: bytes | None,
         *,
@@ -105,11 +105,11 @@ class Reply:
         self.body = body
         self.endpoint = opened.endpoint
         self.translated = opened.translated
-        self.decision = trail.decision
-        self.warnings = trail.warnings
+        self.decision = lifecycle.decision
+        self.warnings = lifecycle.warnings
         self._inbound = inbound
         self._opened = opened
-        self._trail = trail
+        self._trail = lifecycle
         self._outward = outward
         self._patience = patience or DeadlineTimer()
         self._encoder: Encoder | None = None
@@ -122,7 +122,7 @@ class Reply:
         request: Request,
         inbound: Inbound,
         opened: ResponseStream,
-        trail: RequestLifecycle,
+        lifecycle: RequestLifecycle,
         headers: Mapping[str, str],
         *,
         outward: ResponseRewriter | None = None,
@@ -135,7 +135,7 @@ class Reply:
             body = part if isinstance(part, bytes) else inbound.encode_response(request, part or ())
             if outward is not None:
                 body = outward.rewrite_body(body)
-        return cls(request, inbound, opened, trail, headers, body, outward=outward, patience=patience)
+        return cls(request, inbound, opened, lifecycle, headers, body, outward=outward, patience=patience)
 
     async def pieces(self, keep_alive_s: float = KEEP_ALIVE_S, say: Callable[[bytes], bool] | None = None) -> AsyncIterator[bytes]:
         """The stream. A failure is its last piece, in the client's dialect; nothing is raised but the caller's own cancellation.

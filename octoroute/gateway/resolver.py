@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Mapping, Sequence
 
 import msgspec
 
-from octoroute.balancing.policies import Asked
 from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
@@ -35,64 +34,62 @@ class Resolver:
         self._planning = planning
         self._upstream = upstream
 
-    def resolve(self, asked: Asked, house: Settings) -> Awaitable[Decision]:
+    def resolve(self, request: Request, settings: Settings) -> Awaitable[Decision]:
         """The operator's rules, then the client's word, then the router. Raises UnknownModel, and Forbidden for a provider."""
-        request = asked.request
         if request.api == EMBEDDINGS or (
-            house.rules and request.dialect != InternalInbound.name
+            settings.rules and request.dialect != InternalInbound.name
         ):  # our own questions are no client's
-            return self._under_rules(asked, house)
-        return self._by_client(request, house)
+            return self._under_rules(request, settings)
+        return self._by_client(request, settings)
 
-    async def _under_rules(self, asked: Asked, house: Settings) -> Decision:
-        if asked.request.api == EMBEDDINGS:
-            return self._forbidden(asked, house) or self._embedder(asked.request, house)
-        return await self._by_rule(asked, house) or await self._by_client(asked.request, house)
+    async def _under_rules(self, request: Request, settings: Settings) -> Decision:
+        if request.api == EMBEDDINGS:
+            return self._forbidden(request, settings) or self._embedder(request, settings)
+        return await self._by_rule(request, settings) or await self._by_client(request, settings)
 
-    def _forbidden(self, asked: Asked, house: Settings) -> Decision | None:
+    def _forbidden(self, request: Request, settings: Settings) -> Decision | None:
         """The rules choose among models that chat; of embeddings they can only say that there shall be none."""
-        free = _word(asked.request.model) == "auto"
-        rule = next((rule for rule in house.rules if (free or rule.override) and rule.applies(asked)), None)
+        free = _word(request.model) == "auto"
+        rule = next((rule for rule in settings.rules if (free or rule.override) and rule.applies(request)), None)
         if rule is None or rule.reject is None:
             return None
         why = f"the rule {rule.name!r}"
         return Decision(tier=Tier.EMBEDDING, by="rule", why=why, rule=rule.name, fixed=True, reject=rule.reject)
 
-    def _embedder(self, request: Request, house: Settings) -> Decision:
+    def _embedder(self, request: Request, settings: Settings) -> Decision:
         """Raises UnknownModel, and Forbidden for a provider."""
-        model, provider = request.model, _provider_of(request, house)
-        if not house.serving(EMBEDDINGS):
+        model, provider = request.model, _provider_of(request, settings)
+        if not settings.serving(EMBEDDINGS):
             raise UnknownModel("no embedding model is configured; add [[models.embedding]]", param="model")
-        found = house.named(model, EMBEDDINGS)
+        found = settings.named(model, EMBEDDINGS)
         prefix, slash, rest = model.partition("/")
-        if provider is None and not found and slash and house.allow_provider_prefix and house.of_provider(prefix, EMBEDDINGS):
+        if provider is None and not found and slash and settings.allow_provider_prefix and settings.of_provider(prefix, EMBEDDINGS):
             provider, model = prefix, rest
         if provider is not None:
-            found = tuple(endpoint for endpoint in house.of_provider(provider, EMBEDDINGS) if model in _names_of(endpoint))
+            found = tuple(endpoint for endpoint in settings.of_provider(provider, EMBEDDINGS) if model in _names_of(endpoint))
         if found:
             return msgspec.structs.replace(_named(found), within=provider)
         if _word(model) not in {"auto", Tier.EMBEDDING}:
-            raise UnknownModel(_unknown(model, house.serving(EMBEDDINGS), "auto, or one of: "), param="model")
+            raise UnknownModel(_unknown(model, settings.serving(EMBEDDINGS), "auto, or one of: "), param="model")
         return msgspec.structs.replace(_EMBEDDING, within=provider)
 
-    async def _by_rule(self, asked: Asked, house: Settings) -> Decision | None:
+    async def _by_rule(self, request: Request, settings: Settings) -> Decision | None:
         """The first rule that applies and whose target can be asked now, if it has one."""
-        request = asked.request
         word = _word(request.model)
         free = word == "auto"
-        unknown = not free and word not in _TIERS and not self._names(request.model, house)
-        for rule in house.rules:
+        unknown = not free and word not in _TIERS and not self._names(request.model, settings)
+        for rule in settings.rules:
             concerned = free or rule.override or (unknown and rule.model is not None)
-            if not concerned or not rule.applies(asked):
+            if not concerned or not rule.applies(request):
                 continue
             why = f"the rule {rule.name!r}"
             tier = _TIERS.get(word, Tier.BALANCED)
             if rule.reject is not None:
                 return Decision(tier=tier, by="rule", why=why, rule=rule.name, fixed=True, reject=rule.reject)
             if not rule.aims:
-                decision = await self._by_client(request, house)
+                decision = await self._by_client(request, settings)
                 return msgspec.structs.replace(decision, rule=rule.name, policy=rule.policy)
-            target = self._target(rule, house)
+            target = self._target(rule, settings)
             if not target:
                 continue
             ruled = Decision(
@@ -104,71 +101,71 @@ class Resolver:
                 policy=rule.policy,
                 only=frozenset(endpoint.id for endpoint in target),
             )
-            if rule.fall_through and not self._planning.plan(ruled, asked, house).order:
+            if rule.fall_through and not self._planning.plan(ruled, request, settings).order:
                 continue
             if rule.tier is not None:
                 return msgspec.structs.replace(ruled, only=None)
             if rule.provider is not None:
-                return await self._inside(ruled, rule.provider, request, house)
+                return await self._inside(ruled, rule.provider, request, settings)
             return ruled
         return None
 
-    def _target(self, rule: Rule, house: Settings) -> Sequence[Endpoint]:
+    def _target(self, rule: Rule, settings: Settings) -> Sequence[Endpoint]:
         if rule.tier is not None:
-            return house.tier(rule.tier)
-        return house.of_provider(rule.provider) if rule.provider is not None else house.named(rule.endpoint or "")
+            return settings.tier(rule.tier)
+        return settings.of_provider(rule.provider) if rule.provider is not None else settings.named(rule.endpoint or "")
 
-    async def _inside(self, ruled: Decision, provider: str, request: Request, house: Settings) -> Decision:
+    async def _inside(self, ruled: Decision, provider: str, request: Request, settings: Settings) -> Decision:
         """Which of the provider's endpoints: what the client named if the provider has it, otherwise a tier's, decided as ever."""
-        named = [endpoint for endpoint in house.of_provider(provider) if request.model in _names_of(endpoint)]
+        named = [endpoint for endpoint in settings.of_provider(provider) if request.model in _names_of(endpoint)]
         if named:
             only = frozenset(endpoint.id for endpoint in named)
             return msgspec.structs.replace(ruled, only=only, tier=named[0].tier, within=provider)
-        decision = await self._by_word(_word(request.model), request, house) or await self._routed(request, house)
+        decision = await self._by_word(_word(request.model), request, settings) or await self._routed(request, settings)
         why = f"{ruled.why}, then: {decision.why}"
         return msgspec.structs.replace(ruled, only=None, tier=decision.tier, within=provider, fixed=False, why=why)
 
-    def _by_client(self, request: Request, house: Settings) -> Awaitable[Decision]:
-        provider = _provider_of(request, house)
+    def _by_client(self, request: Request, settings: Settings) -> Awaitable[Decision]:
+        provider = _provider_of(request, settings)
         if provider is not None:
-            return self._of_provider(provider, request.model, request, house)
-        return self._routed(request, house) if _word(request.model) == "auto" else self._by_model(request, house)
+            return self._of_provider(provider, request.model, request, settings)
+        return self._routed(request, settings) if _word(request.model) == "auto" else self._by_model(request, settings)
 
-    async def _by_model(self, request: Request, house: Settings) -> Decision:
+    async def _by_model(self, request: Request, settings: Settings) -> Decision:
         model = request.model
-        decision = await self._by_word(_word(model), request, house)
+        decision = await self._by_word(_word(model), request, settings)
         if decision is not None:
             return decision
-        found = house.named(model) or self._variant(model, house)
+        found = settings.named(model) or self._variant(model, settings)
         if found:
             return _named(found)
         provider, slash, rest = model.partition("/")
-        if slash and house.allow_provider_prefix and house.of_provider(provider):
-            return await self._of_provider(provider, rest, request, house)
+        if slash and settings.allow_provider_prefix and settings.of_provider(provider):
+            return await self._of_provider(provider, rest, request, settings)
         tier = _class(model, request)
         if tier is not None:
             return _CLASSED[tier]
-        raise UnknownModel(_unknown(model, house.serving("chat"), "auto, fast, balanced, deep, or one of: "), param="model")
+        raise UnknownModel(_unknown(model, settings.serving("chat"), "auto, fast, balanced, deep, or one of: "), param="model")
 
-    async def _by_word(self, word: str, request: Request, house: Settings) -> Decision | None:
+    async def _by_word(self, word: str, request: Request, settings: Settings) -> Decision | None:
         if word == "auto":
-            return await self._routed(request, house)
+            return await self._routed(request, settings)
         tier = _TIERS.get(word)
         return None if tier is None else _ASKED[tier]
 
-    async def _routed(self, request: Request, house: Settings) -> Decision:
+    async def _routed(self, request: Request, settings: Settings) -> Decision:
         facts = request.facts
-        if facts.importance is None and house.default_importance is not Importance.NORMAL:  # which is what routers take it for
-            facts = msgspec.structs.replace(facts, importance=house.default_importance)
-        decision = await house.router.route(facts)
-        return decision if house.affinity is None else house.affinity.steer(request, decision, dry=house.dry_run)
+        if facts.importance is None and settings.default_importance is not Importance.NORMAL:  # which is what routers take it for
+            facts = msgspec.structs.replace(facts, importance=settings.default_importance)
+        decision = await settings.router.route(facts)
+        return decision if settings.affinity is None else settings.affinity.steer(request, decision, dry=settings.dry_run)
 
-    async def _of_provider(self, provider: str, model: str, request: Request, house: Settings) -> Decision:
-        endpoints = house.of_provider(provider)
+    async def _of_provider(self, provider: str, model: str, request: Request, settings: Settings) -> Decision:
+        endpoints = settings.of_provider(provider)
         if not endpoints:
-            known = ", ".join(dict.fromkeys(endpoint.provider for endpoint in house.serving("chat")))
+            known = ", ".join(dict.fromkeys(endpoint.provider for endpoint in settings.serving("chat")))
             raise UnknownModel(f"there is no provider {provider[:200]!r}; there are: {known}", param="model")
-        decision = await self._by_word(_word(model), request, house)
+        decision = await self._by_word(_word(model), request, settings)
         if decision is None:
             found = tuple(endpoint for endpoint in endpoints if model in _names_of(endpoint))
             tier = _class(model, request)
@@ -181,32 +178,32 @@ class Resolver:
                 raise UnknownModel(f"the provider {provider} has no model {model[:200]!r}; it has: {known}", param="model")
         return msgspec.structs.replace(decision, within=provider)
 
-    def _names(self, model: str, house: Settings) -> bool:
+    def _names(self, model: str, settings: Settings) -> bool:
         """The configuration knows this name."""
         provider, slash, _ = model.partition("/")
-        prefixed = slash and house.allow_provider_prefix and house.of_provider(provider)
-        return bool(prefixed or house.named(model) or self._variant(model, house))
+        prefixed = slash and settings.allow_provider_prefix and settings.of_provider(provider)
+        return bool(prefixed or settings.named(model) or self._variant(model, settings))
 
-    def names(self, house: Settings) -> list[str]:
+    def names(self, settings: Settings) -> list[str]:
         """What a client may ask for by name: each configured one, then its variants where it is spoken in both dialects."""
         spoken: dict[str, set[str]] = {}
-        for endpoint in house.endpoints:
+        for endpoint in settings.endpoints:
             spoken.setdefault(endpoint.name, set()).add(self._upstream.outbound(endpoint).name)
         variants = [f"{name}-{dialect}" for name, dialects in spoken.items() if dialects >= set(VARIANTS) for dialect in VARIANTS]
         return list(dict.fromkeys([*spoken, *variants]))
 
-    def _variant(self, model: str, house: Settings) -> tuple[Endpoint, ...]:
+    def _variant(self, model: str, settings: Settings) -> tuple[Endpoint, ...]:
         """`NAME-openai` and `NAME-anthropic`: those endpoints of a name that speak this dialect."""
         name, _, dialect = model.rpartition("-")
         if dialect not in VARIANTS:
             return ()
-        return tuple(endpoint for endpoint in house.named(name) if self._upstream.outbound(endpoint).name == dialect)
+        return tuple(endpoint for endpoint in settings.named(name) if self._upstream.outbound(endpoint).name == dialect)
 
 
-def _provider_of(request: Request, house: Settings) -> str | None:
+def _provider_of(request: Request, settings: Settings) -> str | None:
     """As the client's header has it. Raises Forbidden where the client may not choose."""
     provider = request.headers.get(PROVIDER_HEADER)
-    if provider is not None and not house.allow_provider_prefix:
+    if provider is not None and not settings.allow_provider_prefix:
         raise Forbidden(f"{PROVIDER_HEADER}: clients may not choose the provider here; leave the header out")
     return provider
 

@@ -51,7 +51,7 @@ class TierMatch(NamedTuple):
 class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Everything a configuration decides about requests; replaced as a whole by a reload.
 
-    Frozen, so what follows from it is worked out once (`dict` has room for that, and a replaced house begins with none of it).
+    Frozen, so what follows from it is worked out once (`dict` has room for that, and a replaced settings begins with none of it).
     """
 
     endpoints: tuple[Endpoint, ...]

@@ -13,7 +13,6 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from octoroute.balancing.policies import Asked
 from octoroute.dialects.anthropic.token_estimate import estimate_tokens
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Usage
@@ -70,9 +69,8 @@ class TokenCounter:
     async def count(self, request: Request, router: Router) -> TokenCount:
         """`router` must be one that asks nobody. Raises UnknownModel, BadRequest, and Misconfigured."""
         gateway = self._gateway
-        house = gateway.settings.for_explanation(router)
-        asked = Asked(request)
-        planned = gateway.planner.plan(await gateway.resolver.resolve(asked, house), asked, house)
+        settings = gateway.settings.for_explanation(router)
+        planned = gateway.planner.plan(await gateway.resolver.resolve(request, settings), request, settings)
         endpoint = next(iter([*planned.order, *planned.eligible, *planned.candidates]), None)
         if endpoint is not None and endpoint in planned.order:
             tokens = await self._asked(request, endpoint)

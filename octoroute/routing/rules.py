@@ -12,19 +12,19 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from octoroute.balancing.policies import Asked
 from octoroute.dialects.request.identity import thinks, user_of
 from octoroute.domain.endpoint import Tier
+from octoroute.domain.request import Request
 
 LONG_CONTEXT_TOKENS = 60_000
 
-REQUEST_TYPES: Mapping[str, Callable[[Asked], bool]] = {
-    "chat": lambda asked: not any(of(asked) for name, of in REQUEST_TYPES.items() if name != "chat"),
-    "tools": lambda asked: asked.request.facts.tools,
-    "vision": lambda asked: asked.request.facts.images,
-    "long-context": lambda asked: asked.request.facts.context_tokens >= LONG_CONTEXT_TOKENS,
-    "thinking": lambda asked: thinks(asked.request),
-    "json": lambda asked: asked.request.facts.json,
+REQUEST_TYPES: Mapping[str, Callable[[Request], bool]] = {
+    "chat": lambda request: not any(of(request) for name, of in REQUEST_TYPES.items() if name != "chat"),
+    "tools": lambda request: request.facts.tools,
+    "vision": lambda request: request.facts.images,
+    "long-context": lambda request: request.facts.context_tokens >= LONG_CONTEXT_TOKENS,
+    "thinking": thinks,
+    "json": lambda request: request.facts.json,
 }
 """A request may be of several types; `chat` is one that is of no other."""
 
@@ -60,9 +60,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         """It says where requests go, and not only how."""
         return self.tier is not None or self.endpoint is not None or self.provider is not None
 
-    def applies(self, asked: Asked) -> bool:
+    def applies(self, request: Request) -> bool:
         """Cheap conditions first: the client's body is read again only when all else is right."""
-        request, facts = asked.request, asked.request.facts
+        facts = request.facts
         if self.stream is not None and request.stream is not self.stream:
             return False
         if self.dialect is not None and request.dialect != self.dialect:
@@ -75,13 +75,13 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if self.model is not None and not matches(self.model.lower(), request.model.lower()):
             return False
-        if self.key is not None and not matches(self.key, asked.key_name):
+        if self.key is not None and not matches(self.key, request.key_name):
             return False
         if not all(matches(glob, request.headers.get(name.lower())) for name, glob in self.headers.items()):
             return False
         if self.user is not None and not matches(self.user, user_of(request)):
             return False
-        return self.request_type is None or REQUEST_TYPES[self.request_type](asked)
+        return self.request_type is None or REQUEST_TYPES[self.request_type](request)
 
 
 def matches(glob: str, text: str | None) -> bool:

@@ -1,4 +1,4 @@
-"""The composition root without HTTP: every room of the house, built once from a configuration, and opened and closed together.
+"""The composition root without HTTP: every room of the settings, built once from a configuration, and opened and closed together.
 
 The HTTP service (`app`) and in-process users (`library`) are its clients, and see the same object.
 """
@@ -94,7 +94,7 @@ class Runtime:
         self._vendors = ProviderRegistry(dialects.outbound(clock))
         upstream = UpstreamClient(self._transport, self._vendors, self._vendors.outbound)
         self.gateway = Gateway(
-            house=self._settings(config),
+            settings=self._settings(config),
             upstream=upstream,
             health=health,
             ledger=self.sink,
@@ -120,16 +120,16 @@ class Runtime:
 
     def reload(self, config: Config) -> None:
         """From the next request on. Requests under way finish as they began; endpoints that stay keep their health."""
-        house = self._settings(config)
-        moved = _moved(self.gateway.settings.endpoints, house.endpoints)
+        settings = self._settings(config)
+        moved = _moved(self.gateway.settings.endpoints, settings.endpoints)
         self.config = config
-        self.gateway.settings = house
+        self.gateway.settings = settings
         self.gateway.cache = self._cache(config)
-        self.gateway.health.retain(house.endpoints)
+        self.gateway.health.retain(settings.endpoints)
         for endpoint in moved:
             self.gateway.health.reset(endpoint)
         self._subscribe(config)
-        self.admin_state.apply(house.endpoints)
+        self.admin_state.apply(settings.endpoints)
         self.gateway.health.set_limits(config.limits)
         self.gateway.health.failure_threshold = config.health.failure_threshold
         self.gateway.health.recovery_s = config.health.recovery_seconds

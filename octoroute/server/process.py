@@ -1,4 +1,4 @@
-"""The process: its life from the first line of the log to the last, and its signals. Imports no room of the house but the app."""
+"""The command that serves: a log first, then a socket, then an address that is announced only when requests are answered there."""
 
 from __future__ import annotations
 

@@ -9,14 +9,14 @@ import pytest
 
 from octoroute.domain.endpoint import Secret
 from octoroute.server import guard
-from tests.support.house import endpoint, post, question, talk
+from tests.support.live_gateway import endpoint, post, question, talk
 
 CLOSED = ["/", "/v1/models", "/v1/models/auto", "/models", "/metrics", "/nope", "/v1/route"]
 
 
 @pytest.fixture
-async def locked(make_house, fake):
-    return await make_house([endpoint(fake, id="a")], auth={"keys": ["first-key", "second-key"]})
+async def locked(make_gateway, fake):
+    return await make_gateway([endpoint(fake, id="a")], auth={"keys": ["first-key", "second-key"]})
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.support.fake import completion, error, stream, tokens, whole
-from tests.support.house import endpoint, question
+from tests.support.live_gateway import endpoint, question
 
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -52,10 +52,10 @@ RAW = [
 
 
 @pytest.mark.parametrize("body", RAW)
-async def test_the_endpoint_gets_the_clients_bytes_with_only_model_replaced(make_house, fake, body):
-    house = await make_house([endpoint(fake, model="real/model:1")])
+async def test_the_endpoint_gets_the_clients_bytes_with_only_model_replaced(make_gateway, fake, body):
+    gateway = await make_gateway([endpoint(fake, model="real/model:1")])
     assert body.count(b'"model-a"') == 1
-    response = await house.ask(body)
+    response = await gateway.ask(body)
     assert response.status_code == 200
     assert fake.requests[0].body == body.replace(b'"model-a"', b'"real/model:1"')
     assert fake.requests[0].path == "/v1/chat/completions"
@@ -63,10 +63,10 @@ async def test_the_endpoint_gets_the_clients_bytes_with_only_model_replaced(make
     assert fake.requests[0].headers["content-type"] == "application/json"
 
 
-async def test_of_a_key_that_stands_twice_the_last_counts_and_only_that_goes_out(make_house, fake):
-    house = await make_house([endpoint(fake, model="up")])
+async def test_of_a_key_that_stands_twice_the_last_counts_and_only_that_goes_out(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake, model="up")])
     body = b'{"model":"nobody","messages":[{"role":"user","content":"1"}],"model":"model-a","seed":1,"seed":2,"messages":[{"role":"user","content":"2"}]}'
-    assert (await house.ask(body)).status_code == 200
+    assert (await gateway.ask(body)).status_code == 200
     assert json.loads(fake.requests[0].body, object_pairs_hook=list) == [
         ("model", "up"),
         ("messages", [[("role", "user"), ("content", "2")]]),
@@ -74,9 +74,9 @@ async def test_of_a_key_that_stands_twice_the_last_counts_and_only_that_goes_out
     ]
 
 
-async def test_a_body_made_to_look_like_another_cannot_smuggle_a_model(make_house, fake):
+async def test_a_body_made_to_look_like_another_cannot_smuggle_a_model(make_gateway, fake):
     """The nested `messages` key stands exactly where a walk by lengths alone would look for the outer one."""
-    house = await make_house([endpoint(fake, model="up")])
+    gateway = await make_gateway([endpoint(fake, model="up")])
     inner = b'[{"role":"user","content":"x","pad":"' + b"p" * 40 + b'","q":1}]'
     for pad in range(0, 60, 7):
         body = (
@@ -84,19 +84,19 @@ async def test_a_body_made_to_look_like_another_cannot_smuggle_a_model(make_hous
             + inner.replace(b'"q":1', b'"q":{"messages":"' + b"y" * pad + b'"}')
             + b',"model":"model-a"}'
         )
-        response = await house.ask(body)
+        response = await gateway.ask(body)
         assert response.status_code == 200
         assert fake.requests[-1].json["model"] == "up", body
 
 
-async def test_our_own_object_is_taken_out_and_nothing_else(make_house, fake):
-    house = await make_house([endpoint(fake)])
+async def test_our_own_object_is_taken_out_and_nothing_else(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)])
     for body, left in [
         (b'{"model":"auto","octoroute":{"importance":"low"},"messages":[{"role":"user","content":"x"}]}', b'{"model":"model-a","messages":[{"role":"user","content":"x"}]}'),
         (b'{"octoroute":{},"model":"auto","messages":[{"role":"user","content":"x"}]}', b'{"model":"model-a","messages":[{"role":"user","content":"x"}]}'),
         (b'{"model":"auto","messages":[{"role":"user","content":"octoroute"}] , "octoroute":{"task_type":"code"} }', b'{"model":"model-a","messages":[{"role":"user","content":"octoroute"}] }'),
     ]:  # fmt: skip
-        assert (await house.ask(body)).status_code == 200
+        assert (await gateway.ask(body)).status_code == 200
         assert json.loads(fake.requests[-1].body) == json.loads(left)
         assert b"importance" not in fake.requests[-1].body
 
@@ -112,15 +112,15 @@ async def test_our_own_object_is_taken_out_and_nothing_else(make_house, fake):
         pytest.param(b'{"choices":[]}', id="no choice at all"),
     ],
 )  # fmt: skip
-async def test_the_answers_bytes_come_back_unchanged(house, fake, body):
+async def test_the_answers_bytes_come_back_unchanged(gateway, fake, body):
     fake.then(whole(body))
-    response = await house.ask()
+    response = await gateway.ask()
     assert response.status_code == 200, response.content
     assert response.content == body
     assert response.headers["content-type"] == "application/json"
 
 
-async def test_the_streams_bytes_come_back_unchanged_odd_chunks_and_all(house, fake):
+async def test_the_streams_bytes_come_back_unchanged_odd_chunks_and_all(gateway, fake):
     odd = [
         b": a comment\n\n",
         b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":{"odd":1}},"finish_reason":null}],"usage":null}\n\n',
@@ -131,12 +131,12 @@ async def test_the_streams_bytes_come_back_unchanged_odd_chunks_and_all(house, f
         b"\n\ndata: [DONE]\n\n",
     ]
     fake.then(stream(odd))
-    response, data = await house.streamed()
+    response, data = await gateway.streamed()
     assert response.status_code == 200
     assert data == b"".join(odd)
 
 
-async def test_only_certain_headers_of_an_answer_are_passed_on(house, fake):
+async def test_only_certain_headers_of_an_answer_are_passed_on(gateway, fake):
     sent = {
         "content-type": "application/json; charset=utf-8",
         "cache-control": "max-age=7",
@@ -156,10 +156,10 @@ async def test_only_certain_headers_of_an_answer_are_passed_on(house, fake):
     ):
         fake.then(step)
         if asks:
-            response, _ = await house.streamed(headers={"x-request-id": "mine"})
+            response, _ = await gateway.streamed(headers={"x-request-id": "mine"})
             assert response.headers["content-type"].startswith("text/event-stream")
         else:
-            response = await house.ask(headers={"x-request-id": "mine"})
+            response = await gateway.ask(headers={"x-request-id": "mine"})
             assert response.headers["content-type"] == "application/json; charset=utf-8"
         for name in (
             "request-id",
@@ -174,9 +174,11 @@ async def test_only_certain_headers_of_an_answer_are_passed_on(house, fake):
             assert name not in response.headers
 
 
-async def test_the_clients_credentials_and_headers_do_not_go_upstream(make_house, fake):
-    house = await make_house([endpoint(fake, api_key="upstream-key", headers={"X-Team": "search"})], auth={"keys": ["client-key"]})
-    response = await house.ask(headers={"authorization": "Bearer client-key", "cookie": "c=1", "x-octoroute-importance": "low"})
+async def test_the_clients_credentials_and_headers_do_not_go_upstream(make_gateway, fake):
+    gateway = await make_gateway(
+        [endpoint(fake, api_key="upstream-key", headers={"X-Team": "search"})], auth={"keys": ["client-key"]}
+    )
+    response = await gateway.ask(headers={"authorization": "Bearer client-key", "cookie": "c=1", "x-octoroute-importance": "low"})
     assert response.status_code == 200
     got = fake.requests[0].headers
     assert got["authorization"] == "Bearer upstream-key"
@@ -186,33 +188,33 @@ async def test_the_clients_credentials_and_headers_do_not_go_upstream(make_house
     assert not [name for name in got if name.startswith("x-octoroute")]
 
 
-async def test_an_upstreams_refusal_comes_back_with_its_status_and_its_bytes(house, fake):
+async def test_an_upstreams_refusal_comes_back_with_its_status_and_its_bytes(gateway, fake):
     for status in (400, 404, 405, 413, 422, 451):
         body = b'{"error": {"message":"too long","type":"x","param":"messages","code":"context_length_exceeded"},  "odd": 1}'
         fake.then(whole(body, status, {"x-ratelimit-limit-requests": "5", "set-cookie": "no"}))
-        response = await house.ask()
+        response = await gateway.ask()
         assert (response.status_code, response.content) == (status, body)
         assert response.headers["x-ratelimit-limit-requests"] == "5"
         assert "set-cookie" not in response.headers
         assert response.headers["x-octoroute-attempts"] == "1"
 
 
-async def test_a_refusal_that_is_not_json_keeps_its_media_type(house, fake):
+async def test_a_refusal_that_is_not_json_keeps_its_media_type(gateway, fake):
     fake.then(whole(b"404 page not found", 404, {"content-type": "text/plain"}))
-    response = await house.ask()
+    response = await gateway.ask()
     assert (response.status_code, response.content, response.headers["content-type"]) == (404, b"404 page not found", "text/plain")
 
 
-async def test_a_refusal_without_a_word_still_says_something(house, fake):
+async def test_a_refusal_without_a_word_still_says_something(gateway, fake):
     fake.then(whole(b"", 422))
-    response = await house.ask()
+    response = await gateway.ask()
     assert response.status_code == 422
     assert response.json()["error"]["code"] == "upstream_declined"
     assert response.headers["content-type"] == "application/json"
 
 
-async def test_a_refused_stream_is_refused_before_the_status_line(house, fake):
+async def test_a_refused_stream_is_refused_before_the_status_line(gateway, fake):
     fake.then(error(400, "bad schema"))
-    response = await house.ask(question(stream=True))
+    response = await gateway.ask(question(stream=True))
     assert response.status_code == 400
     assert response.json()["error"]["message"] == "bad schema"

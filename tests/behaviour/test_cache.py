@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.support.fake import by_wish, chunk, completion, error, event, stream, tokens, whole
-from tests.support.house import Clock, endpoint, frames, question, settings
+from tests.support.live_gateway import Clock, endpoint, frames, question, settings
 
 ON = {"enabled": True}
 ZERO = question(temperature=0)
@@ -23,9 +23,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def cached(make_house, fake, clock):
+async def cached(make_gateway, fake, clock):
     fake.always(by_wish)
-    return await make_house([endpoint(fake, id="a")], cache=ON, parts={"clock": clock})
+    return await make_gateway([endpoint(fake, id="a")], cache=ON, parts={"clock": clock})
 
 
 def text_of(data: bytes) -> str:
@@ -46,11 +46,11 @@ async def test_b22_the_same_question_twice_is_one_upstream_call(cached, fake):
     await cached.quiet()
 
 
-async def test_b22_off_is_the_default_and_says_nothing(make_house, fake):
-    house = await make_house([endpoint(fake)])
-    assert house.app.gateway.cache is None
+async def test_b22_off_is_the_default_and_says_nothing(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)])
+    assert gateway.app.gateway.cache is None
     for _ in range(2):
-        assert told(await house.ask(ZERO, headers={"x-octoroute-cache": "use"})) is None
+        assert told(await gateway.ask(ZERO, headers={"x-octoroute-cache": "use"})) is None
     assert len(fake.requests) == 2
 
 
@@ -90,17 +90,17 @@ async def test_b22_a_client_may_forbid_it(cached, fake):
     assert (told(after), after.content) == ("hit", fresh.content)
 
 
-async def test_b22_tenants_do_not_share(make_house, fake):
-    house = await make_house([endpoint(fake)], auth={"keys": ["one", "two"]}, cache=ON)
+async def test_b22_tenants_do_not_share(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)], auth={"keys": ["one", "two"]}, cache=ON)
     one, two = {"authorization": "Bearer one"}, {"x-api-key": "two"}
-    assert [told(await house.ask(ZERO, headers=key)) for key in (one, two, one, two)] == ["miss", "miss", "hit", "hit"]
+    assert [told(await gateway.ask(ZERO, headers=key)) for key in (one, two, one, two)] == ["miss", "miss", "hit", "hit"]
     assert len(fake.requests) == 2
-    assert (await house.ask(ZERO)).status_code == 401
+    assert (await gateway.ask(ZERO)).status_code == 401
 
 
-async def test_b22_unless_everyone_may(make_house, fake):
-    house = await make_house([endpoint(fake)], auth={"keys": ["one", "two"]}, cache={**ON, "scope": "everyone"})
-    assert [told(await house.ask(ZERO, headers={"x-api-key": key})) for key in ("one", "two")] == ["miss", "hit"]
+async def test_b22_unless_everyone_may(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)], auth={"keys": ["one", "two"]}, cache={**ON, "scope": "everyone"})
+    assert [told(await gateway.ask(ZERO, headers={"x-api-key": key})) for key in ("one", "two")] == ["miss", "hit"]
 
 
 async def test_b22_an_answer_is_kept_for_its_time(cached, fake, clock):
@@ -131,13 +131,13 @@ def told_length(text: str) -> dict:
     ],
     ids=["500", "400", "429", "length", "filter", "nonsense"],
 )
-async def test_b22_what_went_wrong_is_not_kept(make_house, fake, step):
-    house = await make_house([endpoint(fake)], cache=ON, retry={"max_attempts": 1}, health={"failure_threshold": 100})
+async def test_b22_what_went_wrong_is_not_kept(make_gateway, fake, step):
+    gateway = await make_gateway([endpoint(fake)], cache=ON, retry={"max_attempts": 1}, health={"failure_threshold": 100})
     fake.always(step)
-    first = await house.ask(ZERO)
-    assert len(house.app.gateway.cache) == 0
+    first = await gateway.ask(ZERO)
+    assert len(gateway.app.gateway.cache) == 0
     fake.always(whole(completion("better")))
-    second = await house.ask(ZERO)
+    second = await gateway.ask(ZERO)
     assert (second.status_code, told(second)) == (200, "miss")
     assert first.content != second.content
 
@@ -221,13 +221,13 @@ async def test_b22_another_dialect_is_another_question_and_is_replayed_in_its_ow
     assert len(fake.requests) == 2
 
 
-async def test_b22_a_beta_header_that_reaches_the_upstream_is_part_of_the_question(make_house, fake):
+async def test_b22_a_beta_header_that_reaches_the_upstream_is_part_of_the_question(make_gateway, fake):
     message = {"id": "m", "type": "message", "role": "assistant", "model": "x", "content": [{"type": "text", "text": "hi"}]}
     fake.always(whole({**message, "stop_reason": "end_turn", "usage": {"input_tokens": 1, "output_tokens": 1}}))
-    house = await make_house([endpoint(fake, provider="anthropic")], cache=ON)
+    gateway = await make_gateway([endpoint(fake, provider="anthropic")], cache=ON)
     asked = {"model": "auto", "max_tokens": 10, "temperature": 0, "messages": [{"role": "user", "content": "hi"}]}
     beta = [{}, {"anthropic-beta": "one"}, {"anthropic-beta": "two"}, {"anthropic-beta": "one"}]
-    assert [told(await house.ask(asked, "/v1/messages", headers=more)) for more in beta] == ["miss", "miss", "miss", "hit"]
+    assert [told(await gateway.ask(asked, "/v1/messages", headers=more)) for more in beta] == ["miss", "miss", "miss", "hit"]
 
 
 async def test_b22_what_events_cannot_say_is_left_alone(cached, fake):
@@ -236,35 +236,35 @@ async def test_b22_what_events_cannot_say_is_left_alone(cached, fake):
     assert told(await cached.ask(question(temperature=0, n=1, logprobs=False))) == "miss"
 
 
-async def test_b22_bounded_in_number_and_the_least_asked_for_goes(make_house, fake):
-    house = await make_house([endpoint(fake)], cache={**ON, "max_entries": 2})
+async def test_b22_bounded_in_number_and_the_least_asked_for_goes(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)], cache={**ON, "max_entries": 2})
     one, two, three = (question(text, temperature=0) for text in ("one", "two", "three"))
     for asked in (one, two, one, three):
-        await house.ask(asked)
-    assert [told(await house.ask(asked)) for asked in (one, three, two)] == ["hit", "hit", "miss"]
-    assert len(house.app.gateway.cache) == 2
+        await gateway.ask(asked)
+    assert [told(await gateway.ask(asked)) for asked in (one, three, two)] == ["hit", "hit", "miss"]
+    assert len(gateway.app.gateway.cache) == 2
 
 
-async def test_b22_bounded_in_bytes(make_house, fake):
-    house = await make_house([endpoint(fake)], cache={**ON, "max_bytes": 22_000})
+async def test_b22_bounded_in_bytes(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)], cache={**ON, "max_bytes": 22_000})
     fake.always(whole(completion("x" * 6000)))
     for text in "abcd":
-        await house.ask(question(text, temperature=0))
-    cache = house.app.gateway.cache
+        await gateway.ask(question(text, temperature=0))
+    cache = gateway.app.gateway.cache
     assert (len(cache), cache.size <= 22_000) == (3, True)
     fake.always(whole(completion("x" * 30_000)))
-    assert [told(await house.ask(question("e", temperature=0))) for _ in range(2)] == ["miss", "miss"]
+    assert [told(await gateway.ask(question("e", temperature=0))) for _ in range(2)] == ["miss", "miss"]
     assert len(cache) == 3
 
 
-async def test_b22_a_substitute_of_another_tier_is_not_kept(make_house, make_fake):
+async def test_b22_a_substitute_of_another_tier_is_not_kept(make_gateway, make_fake):
     small, big = (await make_fake("small")).always(by_wish), (await make_fake("big")).always(error(500))
-    house = await make_house([endpoint(small, "s")], deep=[endpoint(big, "d")], cache=ON, health={"failure_threshold": 1})
+    gateway = await make_gateway([endpoint(small, "s")], deep=[endpoint(big, "d")], cache=ON, health={"failure_threshold": 1})
     hard = question("hello there", temperature=0, octoroute={"importance": "high", "task_type": "deep_analysis"})
-    await house.ask(hard)
-    substituted = await house.ask(hard)
+    await gateway.ask(hard)
+    substituted = await gateway.ask(hard)
     assert (substituted.headers["x-octoroute-tier"], told(substituted)) == ("fast", "miss")
-    assert told(await house.ask(hard)) == "miss"
+    assert told(await gateway.ask(hard)) == "miss"
 
 
 async def test_b22_a_reload_forgets(cached, fake):
@@ -275,17 +275,17 @@ async def test_b22_a_reload_forgets(cached, fake):
     assert told(await cached.ask(ZERO)) is None
 
 
-async def test_b22_a_hit_needs_no_endpoint_even_when_a_model_routes(make_house, make_fake):
+async def test_b22_a_hit_needs_no_endpoint_even_when_a_model_routes(make_gateway, make_fake):
     router, model = await make_fake("router"), (await make_fake("model")).always(by_wish)
     router.always(whole(completion('{"tier": "fast"}')))
-    house = await make_house(
+    gateway = await make_gateway(
         [endpoint(model, "m", id="m")], balanced=[endpoint(router, "r", id="r")], cache=ON, routing={"strategy": "llm"}
     )
-    assert told(await house.ask(ZERO)) == "miss"
+    assert told(await gateway.ask(ZERO)) == "miss"
     asked = len(router.requests), len(model.requests)
     await router.kill()
     await model.kill()
-    again = await house.ask(ZERO)
+    again = await gateway.ask(ZERO)
     assert (again.status_code, told(again)) == (200, "hit")
     assert (len(router.requests), len(model.requests)) == asked
 
@@ -302,13 +302,13 @@ async def test_b22_the_log_says_so(make_process, fake):
     assert (hit["cache"], hit["ending"], hit["status"], "attempts" in hit) == ("hit", "answered", 200, False)
 
 
-async def test_b22_the_message_of_chat(make_house, fake):
-    house = await make_house([endpoint(fake)], cache=ON)
+async def test_b22_the_message_of_chat(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)], cache=ON)
     wish = {"x-octoroute-cache": "use"}
-    first, second = [await house.ask({"message": "hello"}, "/chat", headers=wish) for _ in range(2)]
+    first, second = [await gateway.ask({"message": "hello"}, "/chat", headers=wish) for _ in range(2)]
     assert (told(first), told(second)) == ("miss", "hit")
     assert first.json() == second.json()
-    assert told(await house.ask({"message": "hello"}, "/chat")) == "bypass"
+    assert told(await gateway.ask({"message": "hello"}, "/chat")) == "bypass"
 
 
 async def test_b22_in_process(fake, started):
@@ -320,13 +320,13 @@ async def test_b22_in_process(fake, started):
     assert len(fake.requests) == 1
 
 
-async def test_b22_an_answer_that_a_cascade_went_up_for_is_kept(make_house, make_fake):
+async def test_b22_an_answer_that_a_cascade_went_up_for_is_kept(make_gateway, make_fake):
     small, big = await make_fake("small"), await make_fake("big")
     small.always(whole(completion("")))
     big.always(whole(completion("The answer is 42, because six times seven is forty-two.")))
-    house = await make_house([endpoint(small, "s")], deep=[endpoint(big, "d")], cache=ON, routing={"strategy": "cascade"})
+    gateway = await make_gateway([endpoint(small, "s")], deep=[endpoint(big, "d")], cache=ON, routing={"strategy": "cascade"})
     easy = question("What is the capital of Peru?", temperature=0)
-    first, second = await house.ask(easy), await house.ask(easy)
+    first, second = await gateway.ask(easy), await gateway.ask(easy)
     assert (first.status_code, told(first), told(second)) == (200, "miss", "hit")
     assert first.headers["x-octoroute-tier"] == second.headers["x-octoroute-tier"] == "deep"
     assert first.content == second.content

@@ -2,7 +2,7 @@
 
 from octoroute.cli.live import ask, report
 from tests.support.fake import error, whole
-from tests.support.house import configured, endpoint, settings
+from tests.support.live_gateway import configured, endpoint, settings
 
 
 async def test_embedding_models_are_asked_to_embed(make_fake):

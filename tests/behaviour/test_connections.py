@@ -12,7 +12,7 @@ from octoroute.upstream.transports import TRANSPORTS
 from tests.support.certificates import Authority
 from tests.support.fake import by_wish, completion, error, slowly, whole
 from tests.support.hostile import Peer, answer, serving
-from tests.support.house import endpoint, frames, question, settings
+from tests.support.live_gateway import endpoint, frames, question, settings
 
 OK = answer(
     b'{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"finish_reason":"stop",'
@@ -40,9 +40,9 @@ def right(authority):
 
 
 @BOTH
-async def test_b37_a_private_authority_is_believed_when_it_is_configured(make_house, authority, right, upstream):
+async def test_b37_a_private_authority_is_believed_when_it_is_configured(make_gateway, authority, right, upstream):
     async with serving(answering, tls=right) as server:
-        house = await make_house(
+        gateway = await make_gateway(
             [
                 endpoint(server.url("/v1"), "theirs", id="mistrusted"),
                 endpoint(server.url("/v1"), "ours", id="trusted", tls={"ca_file": str(authority.file)}),
@@ -50,22 +50,22 @@ async def test_b37_a_private_authority_is_believed_when_it_is_configured(make_ho
             server={"upstream": upstream},
         )
         for _ in range(3):
-            assert (await house.ask(model="ours")).json()["choices"][0]["message"]["content"] == "over tls"
+            assert (await gateway.ask(model="ours")).json()["choices"][0]["message"]["content"] == "over tls"
         assert server.accepted == 1
-        refused = await house.ask(model="theirs")
+        refused = await gateway.ask(model="theirs")
         assert refused.status_code == 502
         assert refused.json()["error"]["code"] == "upstream_untrusted"
         assert "certificate comes from an authority that is not trusted" in refused.json()["error"]["message"]
-        assert (await house.row("mistrusted"))["circuit"] == "open"  # at once: it is our configuration, and waiting mends nothing
-        assert house.metric("octoroute_attempts_total", endpoint="mistrusted", error="upstream_untrusted") == 1
+        assert (await gateway.row("mistrusted"))["circuit"] == "open"  # at once: it is our configuration, and waiting mends nothing
+        assert gateway.metric("octoroute_attempts_total", endpoint="mistrusted", error="upstream_untrusted") == 1
 
 
 @BOTH
-async def test_b37_a_wrong_pin_is_never_sent_a_question(make_house, fake, authority, right, upstream):
+async def test_b37_a_wrong_pin_is_never_sent_a_question(make_gateway, fake, authority, right, upstream):
     pin = hashlib.sha256(authority.der("IP:127.0.0.1")).hexdigest()
     async with serving(answering, tls=right) as server:
         tls = {"ca_file": str(authority.file)}
-        house = await make_house(
+        gateway = await make_gateway(
             [
                 endpoint(server.url("/v1"), "pinned", tls={**tls, "pin_sha256": ["00" * 32, pin.upper()]}),
                 endpoint(server.url("/v1"), "wrong", id="wrong", priority=2, tls={**tls, "pin_sha256": ["00" * 32]}),
@@ -73,16 +73,16 @@ async def test_b37_a_wrong_pin_is_never_sent_a_question(make_house, fake, author
             ],
             server={"upstream": upstream},
         )
-        assert (await house.ask(model="pinned")).status_code == 200
+        assert (await gateway.ask(model="pinned")).status_code == 200
         assert len(server.requests) == 1
-        moved_on = await house.ask(model="wrong")
+        moved_on = await gateway.ask(model="wrong")
         assert (moved_on.status_code, moved_on.headers["x-octoroute-endpoint"]) == (200, "fallback")
         assert len(server.requests) == 1
-        assert (await house.row("wrong"))["circuit"] == "open"
+        assert (await gateway.row("wrong"))["circuit"] == "open"
 
 
 @BOTH
-async def test_b37_a_server_that_asks_for_our_certificate_gets_it(make_house, authority, upstream):
+async def test_b37_a_server_that_asks_for_our_certificate_gets_it(make_gateway, authority, upstream):
     import ssl
 
     strict = authority.server("IP:127.0.0.1", "DNS:strict")
@@ -92,7 +92,7 @@ async def test_b37_a_server_that_asks_for_our_certificate_gets_it(make_house, au
     folder = authority.folder
     ours = {"client_cert": str(folder / "DNS-client.pem"), "client_key": str(folder / "DNS-client.key")}
     async with serving(answering, tls=strict) as server:
-        house = await make_house(
+        gateway = await make_gateway(
             [
                 endpoint(server.url("/v1"), "known", provider="strict"),
                 endpoint(server.url("/v1"), "unknown", tls={"ca_file": str(authority.file)}),
@@ -101,39 +101,39 @@ async def test_b37_a_server_that_asks_for_our_certificate_gets_it(make_house, au
             server={"upstream": upstream},
             retry={"max_attempts": 1},
         )
-        assert (await house.ask(model="known")).status_code == 200
-        assert (await house.ask(model="unknown")).status_code == 502
+        assert (await gateway.ask(model="known")).status_code == 200
+        assert (await gateway.ask(model="unknown")).status_code == 502
         assert len(server.requests) == 1
 
 
-async def test_b37_the_probe_is_held_to_it_too(make_house, authority, right):
+async def test_b37_the_probe_is_held_to_it_too(make_gateway, authority, right):
     async with serving(answering, tls=right) as server:
-        house = await make_house(
+        gateway = await make_gateway(
             [
                 endpoint(server.url("/v1"), id="good", tls={"ca_file": str(authority.file)}),
                 endpoint(server.url("/v1"), id="bad", tls={"ca_file": str(authority.file), "pin_sha256": ["00" * 32]}),
             ]
         )
-        await house.app.runtime.health_check.round()
-        assert (await house.row("good"))["circuit"] == "closed"
-        assert (await house.row("bad"))["circuit"] == "open"
+        await gateway.app.runtime.health_check.round()
+        assert (await gateway.row("good"))["circuit"] == "closed"
+        assert (await gateway.row("bad"))["circuit"] == "open"
 
 
-async def test_b37_a_certificate_that_is_renewed_on_disk_is_used_after_a_reload(make_house, authority, right, tmp_path):
+async def test_b37_a_certificate_that_is_renewed_on_disk_is_used_after_a_reload(make_gateway, authority, right, tmp_path):
     file = tmp_path / "ca.pem"
     (tmp_path / "other").mkdir()
     file.write_bytes(Authority(tmp_path / "other").file.read_bytes())
     async with serving(answering, tls=right) as server:
         rows = [endpoint(server.url("/v1"), id="a", tls={"ca_file": str(file)})]
-        house = await make_house(rows)
-        assert (await house.ask()).status_code == 503 or (await house.row("a"))["circuit"] == "open"
+        gateway = await make_gateway(rows)
+        assert (await gateway.ask()).status_code == 503 or (await gateway.row("a"))["circuit"] == "open"
         file.write_bytes(authority.file.read_bytes())
-        await house.reload(settings(rows))
-        await house.app.runtime.health_check.round()
-        assert (await house.ask()).status_code == 200
+        await gateway.reload(settings(rows))
+        await gateway.app.runtime.health_check.round()
+        assert (await gateway.ask()).status_code == 200
 
 
-async def test_a_proxy_carries_plain_and_encrypted_requests(make_house, authority, right):
+async def test_a_proxy_carries_plain_and_encrypted_requests(make_gateway, authority, right):
     tunnelled: list[str] = []
 
     async def proxy(peer: Peer) -> None:
@@ -161,7 +161,7 @@ async def test_a_proxy_carries_plain_and_encrypted_requests(make_house, authorit
 
     async with serving(answering, tls=right) as vendor, serving(proxy) as way:
         url = f"http://me:pw@127.0.0.1:{way.port}"
-        house = await make_house(
+        gateway = await make_gateway(
             [
                 endpoint("http://vendor.invalid/v1", "plain", provider="p"),
                 endpoint(vendor.url("/v1"), "secret", provider="p", tls={"ca_file": str(authority.file)}),
@@ -171,22 +171,24 @@ async def test_a_proxy_carries_plain_and_encrypted_requests(make_house, authorit
             server={"upstream": "aiohttp"},
             retry={"max_attempts": 1},
         )
-        assert (await house.ask(model="plain")).status_code == 200
-        assert (await house.ask(model="secret")).status_code == 200
+        assert (await gateway.ask(model="plain")).status_code == 200
+        assert (await gateway.ask(model="secret")).status_code == 200
         assert tunnelled == [
             "POST http://vendor.invalid/v1/chat/completions HTTP/1.1 Basic bWU6cHc=",
             f"CONNECT 127.0.0.1:{vendor.port} HTTP/1.1 Basic bWU6cHc=",
         ]
-        dead = await house.ask(model="dead")
+        dead = await gateway.ask(model="dead")
         assert dead.status_code == 502
         assert "the proxy on the way to the upstream could not be connected to" in dead.json()["error"]["message"]
 
 
 @BOTH
-async def test_c22_a_connection_limit_is_honoured_and_nobody_is_lost(make_house, fake, upstream):
+async def test_c22_a_connection_limit_is_honoured_and_nobody_is_lost(make_gateway, fake, upstream):
     fake.always(slowly(whole(completion()), 0.05))
-    house = await make_house([endpoint(fake, provider="p")], providers={"p": {"max_connections": 3}}, server={"upstream": upstream})
-    answers = await asyncio.gather(*(house.ask() for _ in range(12)))
+    gateway = await make_gateway(
+        [endpoint(fake, provider="p")], providers={"p": {"max_connections": 3}}, server={"upstream": upstream}
+    )
+    answers = await asyncio.gather(*(gateway.ask() for _ in range(12)))
     assert {answered.status_code for answered in answers} == {200}
     assert fake.most_in_flight == 3
     assert fake.connections <= 3
@@ -200,10 +202,10 @@ async def vendors(make_fake):
     return await make_fake("forwarding"), await make_fake("other")
 
 
-async def forwarding(make_house, vendors, *, own: str | None = "own-key", **tables):
+async def forwarding(make_gateway, vendors, *, own: str | None = "own-key", **tables):
     mine, other = vendors
     provider = {"forward_client_key": True, **({"api_key": own} if own else {})}
-    return await make_house(
+    return await make_gateway(
         [
             endpoint(mine, id="mine", provider="p", priority=2),
             endpoint(other, id="other", api_key="other-key", priority=1),
@@ -213,48 +215,48 @@ async def forwarding(make_house, vendors, *, own: str | None = "own-key", **tabl
     )
 
 
-async def test_c7_the_clients_key_goes_to_the_vendor_that_takes_it_and_to_no_other(make_house, vendors):
+async def test_c7_the_clients_key_goes_to_the_vendor_that_takes_it_and_to_no_other(make_gateway, vendors):
     mine, other = vendors
-    house = await forwarding(make_house, vendors)
+    gateway = await forwarding(make_gateway, vendors)
     mine.then(error(500), by_wish)
-    answered = await house.ask(headers={"authorization": "Bearer sk-client", "x-api-key": "sk-client-2"})
+    answered = await gateway.ask(headers={"authorization": "Bearer sk-client", "x-api-key": "sk-client-2"})
     assert answered.headers["x-octoroute-endpoint"] == "other"
     assert mine.requests[0].headers["authorization"] == "Bearer sk-client"
     assert other.requests[0].headers["authorization"] == "Bearer other-key"
     assert all("sk-client" not in value for value in other.requests[0].headers.values())
-    await house.ask()
+    await gateway.ask()
     assert mine.requests[1].headers["authorization"] == "Bearer own-key"
     assert len(mine.requests) == 2
 
 
-async def test_c7_the_default_is_that_no_clients_key_leaves_the_house(make_house, fake):
-    house = await make_house([endpoint(fake, api_key="own-key")])
-    await house.ask(headers={"authorization": "Bearer sk-client", "x-api-key": "sk-client"})
+async def test_c7_the_default_is_that_no_clients_key_leaves_the_house(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake, api_key="own-key")])
+    await gateway.ask(headers={"authorization": "Bearer sk-client", "x-api-key": "sk-client"})
     assert fake.requests[0].headers["authorization"] == "Bearer own-key"
     assert "x-api-key" not in fake.requests[0].headers
 
 
 @pytest.mark.parametrize("status", [401, 403, 429])
-async def test_c7_a_clients_key_that_is_refused_is_this_clients_concern(make_house, vendors, status):
+async def test_c7_a_clients_key_that_is_refused_is_this_clients_concern(make_gateway, vendors, status):
     mine, _ = vendors
-    house = await forwarding(make_house, vendors)
+    gateway = await forwarding(make_gateway, vendors)
     mine.always(error(status, "your key is bad", headers={"retry-after": "60"}))
-    refused = await house.ask(headers={"x-api-key": "sk-client"})
+    refused = await gateway.ask(headers={"x-api-key": "sk-client"})
     assert (refused.status_code, refused.json()["error"]["message"]) == (status, "your key is bad")
-    assert (await house.row("mine"))["circuit"] == "closed"
+    assert (await gateway.row("mine"))["circuit"] == "closed"
     mine.always(by_wish)
-    assert (await house.ask()).headers["x-octoroute-endpoint"] == "mine"
+    assert (await gateway.ask()).headers["x-octoroute-endpoint"] == "mine"
 
 
-async def test_c7_a_probe_without_a_key_of_our_own_says_nothing_about_clients(make_house, vendors):
+async def test_c7_a_probe_without_a_key_of_our_own_says_nothing_about_clients(make_gateway, vendors):
     mine, _ = vendors
-    house = await forwarding(make_house, vendors, own=None)
+    gateway = await forwarding(make_gateway, vendors, own=None)
     mine.models = error(401)
-    await house.app.runtime.health_check.round()
-    assert (await house.row("mine"))["circuit"] == "closed"
+    await gateway.app.runtime.health_check.round()
+    assert (await gateway.row("mine"))["circuit"] == "closed"
     mine.models = error(500)
-    await house.app.runtime.health_check.round()
-    assert (await house.row("mine"))["consecutive_failures"] == 1
+    await gateway.app.runtime.health_check.round()
+    assert (await gateway.row("mine"))["consecutive_failures"] == 1
 
 
 # what to do about a refusal
@@ -269,10 +271,10 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("status", "message", "code", "hint", "seen"), REFUSALS)
-async def test_a25_a_refusal_comes_with_what_to_do(make_house, fake, status, message, code, hint, seen):
-    house = await make_house([endpoint(fake)], retry={"max_attempts": 1})
+async def test_a25_a_refusal_comes_with_what_to_do(make_gateway, fake, status, message, code, hint, seen):
+    gateway = await make_gateway([endpoint(fake)], retry={"max_attempts": 1})
     fake.always(error(status, message, code=code))
-    refused = await house.ask()
+    refused = await gateway.ask()
     assert refused.status_code == seen
     assert hint in refused.headers["x-octoroute-hint"]
     if status == 404:
@@ -297,10 +299,10 @@ async def test_a25_the_log_has_it_even_if_another_endpoint_answers(make_process,
 # odd answers
 
 
-async def test_c20_json_instead_of_a_stream_is_made_into_one_and_paid_once(make_house, fake):
-    house = await make_house([endpoint(fake)])
+async def test_c20_json_instead_of_a_stream_is_made_into_one_and_paid_once(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)])
     fake.always(whole(completion("one two three")))
-    response, data = await house.streamed()
+    response, data = await gateway.streamed()
     assert response.headers["content-type"].startswith("text/event-stream")
     *events, last = frames(data)
     assert last == "[DONE]"
@@ -309,8 +311,8 @@ async def test_c20_json_instead_of_a_stream_is_made_into_one_and_paid_once(make_
     assert len(fake.requests) == 1
 
 
-async def test_c17_a_configured_quirk_decides_how_thinking_is_asked_for(make_house, fake):
-    house = await make_house(
+async def test_c17_a_configured_quirk_decides_how_thinking_is_asked_for(make_gateway, fake):
+    gateway = await make_gateway(
         [endpoint(fake, id="glm", name="zai", quirks=["glm"]), endpoint(fake, name="plain", quirks=["ollama"])]
     )
     asked = {
@@ -319,9 +321,9 @@ async def test_c17_a_configured_quirk_decides_how_thinking_is_asked_for(make_hou
         "thinking": {"type": "enabled", "budget_tokens": 2000},
     }
     for model in ("zai", "plain"):
-        assert (await house.ask({**asked, "model": model}, "/v1/messages")).status_code == 200
+        assert (await gateway.ask({**asked, "model": model}, "/v1/messages")).status_code == 200
     asked["thinking"] = {"type": "disabled"}
-    assert (await house.ask({**asked, "model": "zai"}, "/v1/messages")).status_code == 200
+    assert (await gateway.ask({**asked, "model": "zai"}, "/v1/messages")).status_code == 200
     zai, plain, off = (seen.json for seen in fake.requests)
     assert zai["thinking"] == {"type": "enabled"}
     assert "thinking" not in plain

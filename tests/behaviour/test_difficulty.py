@@ -9,7 +9,7 @@ import pytest
 
 from octoroute.errors import ConfigError
 from tests.support.fake import Fake, completion, whole
-from tests.support.house import House, Process, configured, endpoint, question, settings
+from tests.support.live_gateway import LiveGateway, Process, configured, endpoint, question, settings
 
 EASY = "What is the capital of Peru?"
 HARD = "Prove that every bounded monotone sequence converges, and justify each step rigorously."
@@ -30,29 +30,29 @@ async def fakes():
 
 @pytest.fixture
 async def opens(fakes):
-    houses = []
+    gateways = []
 
     async def open_(**routing):
-        houses.append(await House.open(tree(fakes, **routing)))
-        return houses[-1]
+        gateways.append(await LiveGateway.open(tree(fakes, **routing)))
+        return gateways[-1]
 
     yield open_
-    for house in houses:
-        await house.close()
+    for gateway in gateways:
+        await gateway.close()
 
 
-async def tier(house, text=EASY, headers=None, **more):
-    answer = await house.ask(question(text, **more), headers=headers)
+async def tier(gateway, text=EASY, headers=None, **more):
+    answer = await gateway.ask(question(text, **more), headers=headers)
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-octoroute-strategy"] in {"learned", "rule"}
     return answer.headers["x-octoroute-tier"]
 
 
 async def test_easy_is_fast_and_hard_is_deep(opens):
-    house = await opens()
-    assert await tier(house, EASY) == "fast"
-    assert await tier(house, HARD) == "deep"
-    assert house.metric("octoroute_routing_decisions_total", strategy="learned", reason="score") == 2
+    gateway = await opens()
+    assert await tier(gateway, EASY) == "fast"
+    assert await tier(gateway, HARD) == "deep"
+    assert gateway.metric("octoroute_routing_decisions_total", strategy="learned", reason="score") == 2
 
 
 @pytest.mark.parametrize(
@@ -69,33 +69,33 @@ async def test_easy_is_fast_and_hard_is_deep(opens):
     ],
 )
 async def test_a_client_moves_the_knob(fakes, opens, model, headers, body, expected):
-    house = await opens()
-    assert await tier(house, EASY, headers, model=model, **body) == expected
+    gateway = await opens()
+    assert await tier(gateway, EASY, headers, model=model, **body) == expected
     sent = [fake.requests[0].json for fake in fakes if fake.requests]
     assert sent[0]["model"] == {"deep": "big", "fast": "small"}[expected]
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/responses"])
 async def test_the_knob_in_every_dialect(opens, path):
-    house = await opens()
+    gateway = await opens()
     body = {"model": "auto:1", "max_tokens": 10, "messages": [{"role": "user", "content": EASY}]}
     body = {"model": "auto:1", "input": EASY} if path == "/v1/responses" else body
-    assert (await house.ask(body, path)).headers["x-octoroute-tier"] == "deep"
+    assert (await gateway.ask(body, path)).headers["x-octoroute-tier"] == "deep"
 
 
 @pytest.mark.parametrize(
     ("model", "status"), [("auto:2", 400), ("auto:-1", 400), ("auto:nan", 400), ("auto:fast", 404), ("auto:", 404)]
 )
 async def test_a_knob_that_does_not_exist(opens, model, status):
-    house = await opens()
-    answer = await house.ask(question(EASY, model=model))
+    gateway = await opens()
+    answer = await gateway.ask(question(EASY, model=model))
     assert (answer.status_code, answer.json()["error"]["param"]) == (status, "model")
 
 
 async def test_hints_come_first(opens):
-    house = await opens()
-    assert await tier(house, EASY, {"x-octoroute-importance": "high"}) == "deep"
-    assert await tier(house, EASY, {"x-octoroute-task-type": "deep_analysis"}) == "deep"
+    gateway = await opens()
+    assert await tier(gateway, EASY, {"x-octoroute-importance": "high"}) == "deep"
+    assert await tier(gateway, EASY, {"x-octoroute-task-type": "deep_analysis"}) == "deep"
 
 
 async def test_thresholds_shares_and_quality_are_the_operators(opens):
@@ -105,8 +105,8 @@ async def test_thresholds_shares_and_quality_are_the_operators(opens):
 
 
 async def test_the_route_explains_itself(opens, fakes):
-    house = await opens()
-    told = (await house.ask(question(HARD + " hunter2"), "/v1/route")).json()
+    gateway = await opens()
+    told = (await gateway.ask(question(HARD + " hunter2"), "/v1/route")).json()
     assert (told["tier"], told["strategy"], told["reason"]) == ("deep", "learned", "the learned score")
     assert {"name", "weight"} == set(told["features"][0])
     assert {row["name"]: row["weight"] for row in told["features"]}["reasoning"] > 0
@@ -146,41 +146,41 @@ def big_cache():
 async def test_a_conversation_keeps_its_tier(fakes, opens):
     for fake in fakes:
         fake.always(big_cache())
-    house = await opens()
+    gateway = await opens()
     padding = "background " * 8_200
     first = turns(HARD)
     first["messages"].insert(0, {"role": "system", "content": padding})
-    assert (await house.ask(first)).headers["x-octoroute-tier"] == "deep"
+    assert (await gateway.ask(first)).headers["x-octoroute-tier"] == "deep"
     second = {
         **first,
         "messages": [*first["messages"], {"role": "assistant", "content": "Done."}, {"role": "user", "content": EASY}],
     }
-    assert (await house.ask(second)).headers["x-octoroute-tier"] == "deep"
-    assert house.metric("octoroute_routing_decisions_total", reason="sticky") == 1
-    explained = (await house.ask(second, "/v1/route")).json()
+    assert (await gateway.ask(second)).headers["x-octoroute-tier"] == "deep"
+    assert gateway.metric("octoroute_routing_decisions_total", reason="sticky") == 1
+    explained = (await gateway.ask(second, "/v1/route")).json()
     assert explained["reason"] == "the conversation keeps its tier"
     other = turns("Who wrote Faust?", "Goethe.", EASY)
-    assert (await house.ask(other)).headers["x-octoroute-tier"] == "fast"
+    assert (await gateway.ask(other)).headers["x-octoroute-tier"] == "fast"
 
 
 async def test_what_is_remembered_survives_a_reload(fakes, opens):
     for fake in fakes:
         fake.always(big_cache())
-    house = await opens()
+    gateway = await opens()
     padding = "background " * 8_200
     session = {"x-claude-code-session-id": "s"}
-    await house.ask(turns(HARD), headers=session)
-    await house.reload(tree(fakes))
+    await gateway.ask(turns(HARD), headers=session)
+    await gateway.reload(tree(fakes))
     follow_up = turns(padding, "Done.", EASY)
-    assert (await house.ask(follow_up, headers=session)).headers["x-octoroute-tier"] == "deep"
-    await house.reload(tree(fakes, sticky={"enabled": False}))
-    assert (await house.ask(follow_up, headers=session)).headers["x-octoroute-tier"] == "fast"
+    assert (await gateway.ask(follow_up, headers=session)).headers["x-octoroute-tier"] == "deep"
+    await gateway.reload(tree(fakes, sticky={"enabled": False}))
+    assert (await gateway.ask(follow_up, headers=session)).headers["x-octoroute-tier"] == "fast"
 
 
 async def test_a_user_who_asks_again_gets_a_bigger_tier(opens):
-    house = await opens()
-    assert (await house.ask(turns(EASY, "Quito.", "That is wrong, try again."))).headers["x-octoroute-tier"] != "fast"
-    assert house.metric("octoroute_routing_decisions_total", reason="stuck") == 1
+    gateway = await opens()
+    assert (await gateway.ask(turns(EASY, "Quito.", "That is wrong, try again."))).headers["x-octoroute-tier"] != "fast"
+    assert gateway.metric("octoroute_routing_decisions_total", reason="stuck") == 1
 
 
 async def test_a_policy_with_a_broken_artefact_does_not_start(tmp_path):

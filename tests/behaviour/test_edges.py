@@ -9,7 +9,7 @@ import re
 import pytest
 
 from tests.support.fake import by_wish, hang
-from tests.support.house import complete, endpoint, frames, post, question, talk, until
+from tests.support.live_gateway import complete, endpoint, frames, post, question, talk, until
 
 DEEP = b"[" * 10_000 + b"]" * 10_000
 MESSAGES = b'"messages":[{"role":"user","content":"hi"}]'
@@ -22,9 +22,9 @@ def told(answer: bytes) -> tuple[int, dict]:
     return int(head.split()[1]), json.loads(body)["error"]
 
 
-async def unmoved(house, fake) -> None:
+async def unmoved(gateway, fake) -> None:
     before = len(fake.requests)
-    assert (await house.ask()).status_code == 200
+    assert (await gateway.ask()).status_code == 200
     assert len(fake.requests) == before + 1
 
 
@@ -53,14 +53,14 @@ async def unmoved(house, fake) -> None:
         pytest.param('{"model":"auto"}'.encode("utf-16"), "UTF-8", id="UTF-16"),
     ],
 )
-async def test_a_body_that_is_no_json_object_is_a_400(house, fake, body, word):
+async def test_a_body_that_is_no_json_object_is_a_400(gateway, fake, body, word):
     for path in ("/v1/chat/completions", "/chat", "/v1/route"):
-        response = await house.ask(body, path)
+        response = await gateway.ask(body, path)
         assert response.status_code == 400
         assert word in response.json()["error"]["message"], response.text
         assert len(response.content) < 1000
     assert not fake.requests
-    await unmoved(house, fake)
+    await unmoved(gateway, fake)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ async def test_a_body_that_is_no_json_object_is_a_400(house, fake, body, word):
         ({"n": 0}, "n"),
     ],
 )
-async def test_a_bad_field_is_a_400_that_names_it(house, fake, changes, param):
+async def test_a_bad_field_is_a_400_that_names_it(gateway, fake, changes, param):
     """v1 §10.34, 38: exact bounds, bad types, missing model; bools are no numbers."""
-    response = await house.ask(
+    response = await gateway.ask(
         {key: value for key, value in {**question(), **changes}.items() if changes.get(key, 0) is not None or key not in changes}
     )
     assert response.status_code == 400
@@ -119,8 +119,8 @@ async def test_a_bad_field_is_a_400_that_names_it(house, fake, changes, param):
         {"messages": [{"role": "user"}]},
     ],
 )  # fmt: skip
-async def test_what_is_right_at_the_bounds_passes(house, fake, changes):
-    response = await house.ask({**question(), **changes})
+async def test_what_is_right_at_the_bounds_passes(gateway, fake, changes):
+    response = await gateway.ask({**question(), **changes})
     assert response.status_code == 200, response.text
     sent = {**question(), **changes, "model": "model-a"}
     sent.pop("octoroute", None)
@@ -144,10 +144,10 @@ async def test_what_is_right_at_the_bounds_passes(house, fake, changes):
         ("+json", 415),
     ],
 )
-async def test_media_types(house, fake, path, media_type, status):
+async def test_media_types(gateway, fake, path, media_type, status):
     body = json.dumps({"message": "hi"} if path == "/chat" else question()).encode()
     headers = {} if media_type is None else {"content-type": media_type}
-    response = await house.client.post(path, content=body, headers=headers)
+    response = await gateway.client.post(path, content=body, headers=headers)
     assert response.status_code == status
     if status == 415:
         assert response.json()["error"]["code"] == "unsupported_media_type"
@@ -158,13 +158,13 @@ POSTS, GETS = ("/v1/chat/completions", "/chat", "/v1/route"), ("/v1/models", "/v
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "POST"])
-async def test_methods(house, method):
+async def test_methods(gateway, method):
     """v1 §10.35, and HEAD wherever GET is."""
     for path in POSTS + GETS:
         right = method == "POST" if path in POSTS else method in {"GET", "HEAD"}
         if right and path in POSTS:
             continue
-        response = await house.client.request(method, path)
+        response = await gateway.client.request(method, path)
         assert response.status_code == (200 if right else 405), (method, path)
         assert "x-request-id" in response.headers
         if method == "HEAD":
@@ -176,9 +176,9 @@ async def test_methods(house, method):
             assert allowed == ({"POST"} if path in POSTS else {"GET", "HEAD"})
 
 
-async def test_head_says_what_get_would(house):
+async def test_head_says_what_get_would(gateway):
     for path in GETS:
-        head, get = await house.client.head(path), await house.get(path)
+        head, get = await gateway.client.head(path), await gateway.get(path)
         assert head.headers["content-type"] == get.headers["content-type"]
         assert head.content == b""
 
@@ -199,10 +199,10 @@ async def test_head_says_what_get_would(house):
         "/v1/chat/completions%2f",
     ],
 )
-async def test_unknown_routes(house, path):
+async def test_unknown_routes(gateway, path):
     for method in ("GET", "POST"):
         answer = await talk(
-            house.url, f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
+            gateway.url, f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
         )
         assert told(answer) == (
             404,
@@ -211,8 +211,8 @@ async def test_unknown_routes(house, path):
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "expect", "only announced"])
-async def test_a_body_beyond_the_limit_is_a_413(make_house, fake, framing):
-    house = await make_house([endpoint(fake)], server={"max_request_bytes": 100_000})
+async def test_a_body_beyond_the_limit_is_a_413(make_gateway, fake, framing):
+    gateway = await make_gateway([endpoint(fake)], server={"max_request_bytes": 100_000})
     body = json.dumps(question("x" * 100_000)).encode()
     head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     match framing:
@@ -229,18 +229,18 @@ async def test_a_body_beyond_the_limit_is_a_413(make_house, fake, framing):
             data = head + b"expect: 100-continue\r\ncontent-length: %d\r\n\r\n" % len(body)
         case _:
             data = head + b"content-length: 99999999999999999999999\r\n\r\n"
-    status, error = told(await talk(house.url, data))
+    status, error = told(await talk(gateway.url, data))
     assert (status, error["code"]) == (413, "request_too_large") if framing != "only announced" else status in {400, 413}
     exact = json.dumps(question("")).encode()
     fitting = json.dumps(question("x" * (100_000 - len(exact)))).encode()
     assert len(fitting) == 100_000
-    assert (await house.ask(fitting)).status_code == 200
+    assert (await gateway.ask(fitting)).status_code == 200
     assert len(fake.requests) == 1
 
 
-async def test_64_mb_get_a_413_that_arrives(house, fake):
+async def test_64_mb_get_a_413_that_arrives(gateway, fake):
     """The client writes all of it before it reads, as most do: the answer must not be lost in a reset."""
-    host, port = house.url.removeprefix("http://").split(":")
+    host, port = gateway.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(
         b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 67108864\r\n\r\n"
@@ -253,12 +253,12 @@ async def test_64_mb_get_a_413_that_arrives(house, fake):
     body = await reader.readexactly(int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
     assert json.loads(body)["error"]["code"] == "request_too_large"
     writer.close()
-    await unmoved(house, fake)
+    await unmoved(gateway, fake)
 
 
-async def test_a_connection_goes_on_after_a_refused_body(make_house, fake):
-    house = await make_house([endpoint(fake)], server={"max_request_bytes": 1000})
-    host, port = house.url.removeprefix("http://").split(":")
+async def test_a_connection_goes_on_after_a_refused_body(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)], server={"max_request_bytes": 1000})
+    host, port = gateway.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     for body, status in ((json.dumps(question("x" * 300_000)).encode(), b"413"), (json.dumps(question()).encode(), b"200")):
         writer.write(post(body))
@@ -271,10 +271,10 @@ async def test_a_connection_goes_on_after_a_refused_body(make_house, fake):
 
 @pytest.mark.parametrize("size", [40_000, 70_000, 400_000, 3_000_000])
 @pytest.mark.parametrize("pieces", [1, 50])
-async def test_headers_without_measure_are_a_431(house, fake, size, pieces):
+async def test_headers_without_measure_are_a_431(gateway, fake, size, pieces):
     for path in ("/v1/chat/completions", "/health", "/nope"):
         data = f"POST {path} HTTP/1.1\r\nhost: x\r\nx-long: ".encode() + b"x" * size + b"\r\n\r\n"
-        host, port = house.url.removeprefix("http://").split(":")
+        host, port = gateway.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         step = len(data) // pieces + 1
         answer = b""
@@ -290,14 +290,14 @@ async def test_headers_without_measure_are_a_431(house, fake, size, pieces):
             writer.close()
         status, error = told(answer)
         assert (status, error["code"]) == (431, "headers_too_large")
-    await unmoved(house, fake)
+    await unmoved(gateway, fake)
 
 
-async def test_many_headers_are_a_431_and_some_are_fine(house):
+async def test_many_headers_are_a_431_and_some_are_fine(gateway):
     few = {f"x-{n}": "v" for n in range(200)}
-    assert (await house.ask(headers=few)).status_code == 200
+    assert (await gateway.ask(headers=few)).status_code == 200
     many = {f"x-{n}": "v" * 20 for n in range(3000)}
-    response = await house.ask(headers=many)
+    response = await gateway.ask(headers=many)
     assert (response.status_code, response.json()["error"]["code"]) == (431, "headers_too_large")
 
 
@@ -314,29 +314,29 @@ async def test_many_headers_are_a_431_and_some_are_fine(house):
         b"GET /health HTTP/1.1\r\nbad header\r\n\r\n",
     ],
 )
-async def test_what_is_no_http_is_a_400_in_the_envelope(house, fake, data):
-    answer = await talk(house.url, data)
+async def test_what_is_no_http_is_a_400_in_the_envelope(gateway, fake, data):
+    answer = await talk(gateway.url, data)
     assert told(answer)[0] == 400
     assert told(answer)[1]["type"] == "invalid_request_error"
-    await unmoved(house, fake)
+    await unmoved(gateway, fake)
 
 
-async def test_heads_that_never_end_and_bodies_that_never_come_stop_nobody(house, fake):
-    host, port = house.url.removeprefix("http://").split(":")
+async def test_heads_that_never_end_and_bodies_that_never_come_stop_nobody(gateway, fake):
+    host, port = gateway.url.removeprefix("http://").split(":")
     starts = [b"POST /v1/chat/completions HT", b"GET /health HTTP/1.1\r\nx: ", post(b"{}" * 50)[:-40], b""]
     slow = [await asyncio.open_connection(host, int(port)) for _ in range(60)]
     for number, (_, writer) in enumerate(slow):
         writer.write(starts[number % 4])
-    answers = await asyncio.gather(*[house.ask() for _ in range(20)])
+    answers = await asyncio.gather(*[gateway.ask() for _ in range(20)])
     assert {answer.status_code for answer in answers} == {200}
     for _, writer in slow:
         writer.close()
     assert len(fake.requests) == 20
 
 
-async def test_a_client_that_leaves_in_the_middle_of_its_body_is_nobodys_failure(house, fake):
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_nobodys_failure(gateway, fake):
     for path in ("/v1/chat/completions", "/v1/route", "/chat"):
-        host, port = house.url.removeprefix("http://").split(":")
+        host, port = gateway.url.removeprefix("http://").split(":")
         _, writer = await asyncio.open_connection(host, int(port))
         writer.write(post(b'{"model":' + b" " * 100, path).replace(b"content-length: 109", b"content-length: 5000"))
         await writer.drain()
@@ -344,16 +344,16 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_is_nobodys_failure
         writer.close()
     await asyncio.sleep(0.05)
     assert not fake.requests
-    await unmoved(house, fake)
+    await unmoved(gateway, fake)
 
 
-async def test_pipelined_requests_are_answered_in_order(house, fake):
+async def test_pipelined_requests_are_answered_in_order(gateway, fake):
     data = (
         post(json.dumps(question(model="fast")).encode())
         + b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
         + post(b"nonsense", headers="connection: close\r\n")
     )
-    host, port = house.url.removeprefix("http://").split(":")
+    host, port = gateway.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(data)
     answer = await reader.read(-1)
@@ -362,26 +362,26 @@ async def test_pipelined_requests_are_answered_in_order(house, fake):
 
 
 @pytest.mark.parametrize("offered", ["", "a b", "x" * 129, "caf\u00e9", "a/b", "<script>", "a\tb"])
-async def test_an_unsafe_request_id_is_not_repeated(house, offered):
-    response = await house.client.get("/health", headers=[(b"x-request-id", offered.encode())])
+async def test_an_unsafe_request_id_is_not_repeated(gateway, offered):
+    response = await gateway.client.get("/health", headers=[(b"x-request-id", offered.encode())])
     assert response.headers["x-request-id"] != offered
     assert response.headers["x-request-id"].startswith("req_")
 
 
-async def test_a_safe_request_id_comes_back_everywhere(house, fake):
+async def test_a_safe_request_id_comes_back_everywhere(gateway, fake):
     sent = {"x-request-id": "Ab1-._:" + "x" * 121}
     for response in (
-        await house.ask(headers=sent),
-        await house.ask(b"{", headers=sent),
-        (await house.streamed(headers=sent))[0],
-        await house.client.get("/health", headers=sent),
-        await house.client.get("/nope", headers=sent),
-        await house.client.get("/chat", headers=sent),
-        await house.client.get("/metrics", headers=sent),
-        await house.ask(None, "/v1/route", headers=sent),
+        await gateway.ask(headers=sent),
+        await gateway.ask(b"{", headers=sent),
+        (await gateway.streamed(headers=sent))[0],
+        await gateway.client.get("/health", headers=sent),
+        await gateway.client.get("/nope", headers=sent),
+        await gateway.client.get("/chat", headers=sent),
+        await gateway.client.get("/metrics", headers=sent),
+        await gateway.ask(None, "/v1/route", headers=sent),
     ):
         assert response.headers["x-request-id"] == sent["x-request-id"], response.request.url
-    two = {(await house.ask()).headers["x-request-id"] for _ in range(2)}
+    two = {(await gateway.ask()).headers["x-request-id"] for _ in range(2)}
     assert len(two) == 2
 
 
@@ -402,21 +402,21 @@ async def test_a_safe_request_id_comes_back_everywhere(house, fake):
         "x: y\ncontent-length: 5\r\n",
     ],
 )
-async def test_a_body_that_two_readers_might_measure_differently_is_refused_and_nothing_behind_it_is_read(house, fake, framing):
+async def test_a_body_that_two_readers_might_measure_differently_is_refused_and_nothing_behind_it_is_read(gateway, fake, framing):
     smuggled = post(json.dumps(question("smuggled")).encode())
     data = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{framing}\r\n".encode() + b"0\r\n\r\n" + smuggled
-    answer = await talk(house.url, data)
+    answer = await talk(gateway.url, data)
     assert told(answer)[0] == 400
     assert answer.count(b"HTTP/1.1 ") == 1
     assert not fake.requests
-    await unmoved(house, fake)
+    await unmoved(gateway, fake)
 
 
-async def test_what_follows_a_chunked_body_is_no_header(make_house, fake):
-    house = await make_house([endpoint(fake)], auth={"keys": ["right"]})
+async def test_what_follows_a_chunked_body_is_no_header(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)], auth={"keys": ["right"]})
     body = json.dumps(question()).encode()
     head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
-    answer = await talk(house.url, head + b"%x\r\n%b\r\n0\r\nauthorization: Bearer right\r\n\r\n" % (len(body), body))
+    answer = await talk(gateway.url, head + b"%x\r\n%b\r\n0\r\nauthorization: Bearer right\r\n\r\n" % (len(body), body))
     assert told(answer)[0] == 401
     assert not fake.requests
 
@@ -424,7 +424,7 @@ async def test_what_follows_a_chunked_body_is_no_header(make_house, fake):
 @pytest.mark.parametrize("offer", ["h2c", "websocket", "TLS/1.0"])
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 @pytest.mark.parametrize("pause", [False, True])
-async def test_an_offer_to_upgrade_is_not_taken_up_and_the_request_answered(house, fake, offer, framing, pause):
+async def test_an_offer_to_upgrade_is_not_taken_up_and_the_request_answered(gateway, fake, offer, framing, pause):
     """Some clients (Java's) offer HTTP/2 with every first request. Its body is a body, whatever it looks like."""
     body = post(b"not a request", "/chat").ljust(200) + json.dumps(question()).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: Upgrade, HTTP2-Settings\r\nUpgrade: {offer}\r\n"
@@ -433,7 +433,7 @@ async def test_an_offer_to_upgrade_is_not_taken_up_and_the_request_answered(hous
     else:
         data = [f"{head}transfer-encoding: chunked\r\n\r\n".encode(), b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)]
     data.append(post(json.dumps(question()).encode(), headers=f"connection: upgrade, close\r\nupgrade: {offer}\r\n"))
-    host, port = house.url.removeprefix("http://").split(":")
+    host, port = gateway.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     for piece in data if pause else [b"".join(data)]:
         writer.write(piece)
@@ -443,21 +443,21 @@ async def test_an_offer_to_upgrade_is_not_taken_up_and_the_request_answered(hous
     writer.close()
     assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"400", b"200"]
     assert b"not valid JSON" in answer
-    await unmoved(house, fake)
+    await unmoved(gateway, fake)
 
 
-async def test_no_tunnel_is_made(house, fake):
+async def test_no_tunnel_is_made(gateway, fake):
     inner = post(json.dumps(question()).encode())
     for target in ("x:443", "/v1/chat/completions", "http://x/"):
-        answer = await talk(house.url, f"CONNECT {target} HTTP/1.1\r\nhost: x\r\n\r\n".encode() + inner)
+        answer = await talk(gateway.url, f"CONNECT {target} HTTP/1.1\r\nhost: x\r\n\r\n".encode() + inner)
         assert told(answer)[0] in {400, 401, 404, 405}, target
         assert answer.count(b"HTTP/1.1 ") == 1
     assert not fake.requests
 
 
-async def test_a_url_in_absolute_form_and_a_request_in_bits(house, fake):
+async def test_a_url_in_absolute_form_and_a_request_in_bits(gateway, fake):
     data = post(json.dumps(question()).encode(), "http://elsewhere:80/v1/chat/completions")
-    host, port = house.url.removeprefix("http://").split(":")
+    host, port = gateway.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     for at in range(0, len(data), 7):
         writer.write(data[at : at + 7])
@@ -471,9 +471,9 @@ async def test_a_url_in_absolute_form_and_a_request_in_bits(house, fake):
     assert fake.requests[0].json["messages"] == question()["messages"]
 
 
-async def test_http_1_0_gets_a_stream_without_chunks(house):
+async def test_http_1_0_gets_a_stream_without_chunks(gateway):
     body = json.dumps(question(stream=True)).encode()
-    answer = await talk(house.url, post(body).replace(b"HTTP/1.1", b"HTTP/1.0"))
+    answer = await talk(gateway.url, post(body).replace(b"HTTP/1.1", b"HTTP/1.0"))
     head, _, data = answer.partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in head
     assert b"connection: close" in head
@@ -491,26 +491,26 @@ async def test_http_1_0_gets_a_stream_without_chunks(house):
         pytest.param(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n", 76, 200, id="nothing more"),
     ],
 )
-async def test_a_client_that_never_ends_is_not_waited_for(house, fake, sent, after_s, answer):
-    host, port = house.url.removeprefix("http://").split(":")
+async def test_a_client_that_never_ends_is_not_waited_for(gateway, fake, sent, after_s, answer):
+    host, port = gateway.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(sent)
     await writer.drain()
     got = await reader.readuntil(b"}") if answer == 200 else b""
     await asyncio.sleep(0.05)
-    house.seconds_pass(after_s - 1)
-    await unmoved(house, fake)
-    house.seconds_pass(1)
+    gateway.seconds_pass(after_s - 1)
+    await unmoved(gateway, fake)
+    gateway.seconds_pass(1)
     got += await asyncio.wait_for(reader.read(), 10)
     writer.close()
     if answer == 408:
         assert told(got) == (408, {**told(got)[1], "code": "request_timeout"})
     else:
         assert got.count(b"HTTP/1.1 ") == (answer == 200)
-    await unmoved(house, fake)
+    await unmoved(gateway, fake)
 
 
-async def test_a_long_answer_is_waited_for(house, fake):
+async def test_a_long_answer_is_waited_for(gateway, fake):
     go = asyncio.Event()
 
     async def late(exchange):
@@ -518,29 +518,29 @@ async def test_a_long_answer_is_waited_for(house, fake):
         await by_wish(exchange)
 
     fake.then(late)
-    asking = asyncio.ensure_future(house.ask())
+    asking = asyncio.ensure_future(gateway.ask())
     await fake.asked()
-    house.seconds_pass(10_000)
+    gateway.seconds_pass(10_000)
     go.set()
     assert (await asking).status_code == 200
 
 
-async def test_every_second_is_told_to_the_connections(house):
+async def test_every_second_is_told_to_the_connections(gateway):
     """By uvicorn's tick, ten of which make a second."""
-    host, port = house.url.removeprefix("http://").split(":")
+    host, port = gateway.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(b"GET /")
     await writer.drain()
     await asyncio.sleep(0.05)
     for tick in range(10 * 31):
-        await house.tick(tick)
+        await gateway.tick(tick)
     assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 408 ")
     writer.close()
 
 
-async def test_a_hang_up_is_noticed_at_once_and_takes_no_task_of_its_own(house, fake):
+async def test_a_hang_up_is_noticed_at_once_and_takes_no_task_of_its_own(gateway, fake):
     fake.always(hang)
-    host, port = house.url.removeprefix("http://").split(":")
+    host, port = gateway.url.removeprefix("http://").split(":")
     before = len(asyncio.all_tasks())
     clients = [await asyncio.open_connection(host, int(port)) for _ in range(20)]
     for _, writer in clients:
@@ -550,6 +550,6 @@ async def test_a_hang_up_is_noticed_at_once_and_takes_no_task_of_its_own(house, 
     assert len(asyncio.all_tasks()) <= before + 20 + of_fakes
     for _, writer in clients:
         writer.close()
-    await house.quiet()
-    assert house.metric("octoroute_outcomes_total", outcome="abandoned") == 20
+    await gateway.quiet()
+    assert gateway.metric("octoroute_outcomes_total", outcome="abandoned") == 20
     await until(lambda: not fake.open_connections)

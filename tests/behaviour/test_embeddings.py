@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from tests.support.fake import error, whole
-from tests.support.house import endpoint
+from tests.support.live_gateway import endpoint
 
 PATH = "/v1/embeddings"
 ANSWER = {
@@ -22,12 +22,12 @@ def models(*embedding, fast=()):
     return {"models": {"fast": list(fast), "embedding": list(embedding)}}
 
 
-async def test_the_clients_bytes_go_out_and_the_answers_bytes_come_back(make_house, fake):
+async def test_the_clients_bytes_go_out_and_the_answers_bytes_come_back(make_gateway, fake):
     answer = json.dumps(ANSWER, indent=2).encode()
     fake.always(whole(answer))
-    house = await make_house(**models(endpoint(fake, "embed", id="e", model="text-embedding-3-small")))
+    gateway = await make_gateway(**models(endpoint(fake, "embed", id="e", model="text-embedding-3-small")))
     body = b'{ "input": ["a", "b\\u00e9"], "model":"auto", "encoding_format": "base64", "unknown": [1] }'
-    response = await house.ask(body, PATH)
+    response = await gateway.ask(body, PATH)
     assert (response.status_code, response.content) == (200, answer)
     assert fake.requests[0].body == body.replace(b'"auto"', b'"text-embedding-3-small"')
     assert fake.requests[0].path == "/v1/embeddings"
@@ -39,62 +39,62 @@ async def test_the_clients_bytes_go_out_and_the_answers_bytes_come_back(make_hou
         "x-octoroute-strategy": "default",
         "x-octoroute-attempts": "1",
     }
-    assert house.metric("octoroute_requests_total", tier="embedding", strategy="default") == 1
-    assert house.metric("octoroute_tokens_total", endpoint="e", kind="input") == 9
+    assert gateway.metric("octoroute_requests_total", tier="embedding", strategy="default") == 1
+    assert gateway.metric("octoroute_tokens_total", endpoint="e", kind="input") == 9
 
 
 @pytest.mark.parametrize("model", ["auto", "AUTO", "embed", "an-id", "embedding"])
-async def test_models_that_embed(make_house, fake, model):
+async def test_models_that_embed(make_gateway, fake, model):
     fake.always(whole(ANSWER))
-    house = await make_house(**models(endpoint(fake, "embed", id="an-id"), fast=[endpoint(fake, "chat")]))
-    assert (await house.ask({"model": model, "input": "x"}, PATH)).status_code == 200
+    gateway = await make_gateway(**models(endpoint(fake, "embed", id="an-id"), fast=[endpoint(fake, "chat")]))
+    assert (await gateway.ask({"model": model, "input": "x"}, PATH)).status_code == 200
 
 
 @pytest.mark.parametrize("model", ["chat", "fast", "balanced", "no-such"])
-async def test_models_that_do_not(make_house, fake, model):
-    house = await make_house(**models(endpoint(fake, "embed"), fast=[endpoint(fake, "chat")]))
-    response = await house.ask({"model": model, "input": "x"}, PATH)
+async def test_models_that_do_not(make_gateway, fake, model):
+    gateway = await make_gateway(**models(endpoint(fake, "embed"), fast=[endpoint(fake, "chat")]))
+    response = await gateway.ask({"model": model, "input": "x"}, PATH)
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "model_not_found"
     assert "embed" in response.json()["error"]["message"]
     assert not fake.requests
 
 
-async def test_without_any_the_answer_says_what_to_configure(house):
-    response = await house.ask({"model": "auto", "input": "x"}, PATH)
+async def test_without_any_the_answer_says_what_to_configure(gateway):
+    response = await gateway.ask({"model": "auto", "input": "x"}, PATH)
     assert response.status_code == 404
     assert "[[models.embedding]]" in response.json()["error"]["message"]
 
 
-async def test_no_chat_reaches_an_embedding_model(make_house, fake):
-    house = await make_house(**models(endpoint(fake, "embed", id="e")))
-    assert (await house.ask(model="embed")).status_code == 404
-    assert (await house.ask(model="e")).status_code == 404
-    response = await house.ask(model="auto")
+async def test_no_chat_reaches_an_embedding_model(make_gateway, fake):
+    gateway = await make_gateway(**models(endpoint(fake, "embed", id="e")))
+    assert (await gateway.ask(model="embed")).status_code == 404
+    assert (await gateway.ask(model="e")).status_code == 404
+    response = await gateway.ask(model="auto")
     assert response.status_code == 400
     assert "[[models.balanced]]" in response.json()["error"]["message"]
     assert not fake.requests
 
 
-async def test_failures_move_on_and_open_the_circuit(make_house, make_fake):
+async def test_failures_move_on_and_open_the_circuit(make_gateway, make_fake):
     bad, good = await make_fake("bad"), await make_fake("good")
     bad.always(error(500))
     good.always(whole(ANSWER))
-    house = await make_house(
+    gateway = await make_gateway(
         **models(endpoint(bad, "e", id="bad", priority=2), endpoint(good, "e", id="good")), health={"failure_threshold": 2}
     )
     for _ in range(2):
-        response = await house.ask({"model": "auto", "input": "x"}, PATH)
+        response = await gateway.ask({"model": "auto", "input": "x"}, PATH)
         assert (response.status_code, response.headers["x-octoroute-attempts"]) == (200, "2")
-    assert (await house.ask({"model": "auto", "input": "x"}, PATH)).headers["x-octoroute-attempts"] == "1"
-    assert (await house.row("bad"))["circuit"] == "open"
-    assert (await house.row("bad"))["tier"] == "embedding"
+    assert (await gateway.ask({"model": "auto", "input": "x"}, PATH)).headers["x-octoroute-attempts"] == "1"
+    assert (await gateway.row("bad"))["circuit"] == "open"
+    assert (await gateway.row("bad"))["tier"] == "embedding"
 
 
-async def test_a_judgement_is_relayed(make_house, fake):
+async def test_a_judgement_is_relayed(make_gateway, fake):
     fake.always(error(400, "input too long"))
-    house = await make_house(**models(endpoint(fake, "e")))
-    response = await house.ask({"model": "auto", "input": "x"}, PATH)
+    gateway = await make_gateway(**models(endpoint(fake, "e")))
+    response = await gateway.ask({"model": "auto", "input": "x"}, PATH)
     assert (response.status_code, response.json()["error"]["message"]) == (400, "input too long")
 
 
@@ -110,45 +110,45 @@ async def test_a_judgement_is_relayed(make_house, fake):
         ({"input": "x"}, "model"),
     ],
 )
-async def test_what_is_no_question_is_refused_by_name(make_house, fake, body, param):
-    house = await make_house(**models(endpoint(fake, "e")))
-    response = await house.ask(body, PATH)
+async def test_what_is_no_question_is_refused_by_name(make_gateway, fake, body, param):
+    gateway = await make_gateway(**models(endpoint(fake, "e")))
+    response = await gateway.ask(body, PATH)
     assert response.status_code == 400
     assert response.json()["error"]["param"] == param
 
 
-async def test_each_input_has_the_window_to_itself(make_house, fake):
+async def test_each_input_has_the_window_to_itself(make_gateway, fake):
     fake.always(whole(ANSWER))
-    house = await make_house(**models(endpoint(fake, "e", context_window=100)))
-    assert (await house.ask({"model": "auto", "input": ["a" * 390] * 50}, PATH)).status_code == 200
-    assert (await house.ask({"model": "auto", "input": [[1] * 100]}, PATH)).status_code == 200
+    gateway = await make_gateway(**models(endpoint(fake, "e", context_window=100)))
+    assert (await gateway.ask({"model": "auto", "input": ["a" * 390] * 50}, PATH)).status_code == 200
+    assert (await gateway.ask({"model": "auto", "input": [[1] * 100]}, PATH)).status_code == 200
     for too_long in (["a", "b" * 404], [1] * 101, [[1], [2] * 101]):
-        response = await house.ask({"model": "auto", "input": too_long}, PATH)
+        response = await gateway.ask({"model": "auto", "input": too_long}, PATH)
         assert (response.status_code, response.json()["error"]["code"]) == (400, "context_length_exceeded")
 
 
-async def test_who_lists_models_lists_these(make_house, fake):
-    house = await make_house(**models(endpoint(fake, "embed"), fast=[endpoint(fake, "chat")]))
-    assert {"embed", "chat"} <= {row["id"] for row in (await house.get("/v1/models")).json()["data"]}
-    assert {row["tier"] for row in (await house.get("/models")).json()["models"]} == {"fast", "embedding"}
-    explained = await house.ask(path="/v1/route")
+async def test_who_lists_models_lists_these(make_gateway, fake):
+    gateway = await make_gateway(**models(endpoint(fake, "embed"), fast=[endpoint(fake, "chat")]))
+    assert {"embed", "chat"} <= {row["id"] for row in (await gateway.get("/v1/models")).json()["data"]}
+    assert {row["tier"] for row in (await gateway.get("/models")).json()["models"]} == {"fast", "embedding"}
+    explained = await gateway.ask(path="/v1/route")
     assert [row["name"] for row in explained.json()["candidates"]] == ["chat"]
 
 
-async def test_they_are_probed(make_house, fake):
-    house = await make_house(**models(endpoint(fake, "embed")))
-    await house.app.runtime.health_check.round()
+async def test_they_are_probed(make_gateway, fake):
+    gateway = await make_gateway(**models(endpoint(fake, "embed")))
+    await gateway.app.runtime.health_check.round()
     assert [seen.path for seen in fake.probes] == ["/v1/models"]
 
 
-async def test_azure_is_asked_at_its_deployment(make_house, fake):
+async def test_azure_is_asked_at_its_deployment(make_gateway, fake):
     fake.always(whole(ANSWER))
     url = fake.url.removesuffix("/v1")
-    house = await make_house(
+    gateway = await make_gateway(
         **models(endpoint(url, "e", provider="azure", model="my-deployment", api_key="k", api_version="2024-10-21"))
     )
     body = b'{"model":"e","input":"x","dimensions":8}'
-    assert (await house.ask(body, PATH)).status_code == 200
+    assert (await gateway.ask(body, PATH)).status_code == 200
     assert fake.requests[0].path == "/openai/deployments/my-deployment/embeddings?api-version=2024-10-21"
     assert fake.requests[0].body == body.replace(b'"e"', b'"my-deployment"')
 
@@ -157,9 +157,9 @@ async def test_azure_is_asked_at_its_deployment(make_house, fake):
 
 
 @pytest.fixture
-async def gemini(make_house, fake):
+async def gemini(make_gateway, fake):
     fake.always(whole({"embeddings": [{"values": [3.0, 4.0]}, {"values": [0.5, -1.25]}]}))
-    return await make_house(**models(endpoint(fake, "e", id="g", provider="gemini", model="gemini-embedding-001", api_key="k")))
+    return await make_gateway(**models(endpoint(fake, "e", id="g", provider="gemini", model="gemini-embedding-001", api_key="k")))
 
 
 async def test_gemini_is_asked_in_its_own_words(gemini, fake):
@@ -221,31 +221,33 @@ async def test_geminis_nonsense_is_its_failure(gemini, fake, answer):
     assert (await gemini.row("g"))["consecutive_failures"] == 3
 
 
-async def test_gemini_takes_over_only_what_it_can_embed(make_house, make_fake):
+async def test_gemini_takes_over_only_what_it_can_embed(make_gateway, make_fake):
     openai, gemini = await make_fake("openai"), await make_fake("gemini")
     openai.always(error(503))
     gemini.always(whole({"embeddings": [{"values": [1.0]}]}))
-    house = await make_house(**models(endpoint(openai, "e", id="o", priority=2), endpoint(gemini, "e", id="g", provider="gemini")))
-    assert (await house.ask({"model": "e", "input": "x"}, PATH)).headers["x-octoroute-endpoint"] == "g"
-    assert (await house.ask({"model": "e", "input": [1]}, PATH)).status_code in {502, 503}
+    gateway = await make_gateway(
+        **models(endpoint(openai, "e", id="o", priority=2), endpoint(gemini, "e", id="g", provider="gemini"))
+    )
+    assert (await gateway.ask({"model": "e", "input": "x"}, PATH)).headers["x-octoroute-endpoint"] == "g"
+    assert (await gateway.ask({"model": "e", "input": [1]}, PATH)).status_code in {502, 503}
     assert len(gemini.requests) == 1
 
 
-async def test_an_endpoint_without_embeddings_is_left_out(make_house, fake):
-    house = await make_house(**models(endpoint(fake, "e", provider="anthropic")))
-    response = await house.ask({"model": "e", "input": "x"}, PATH)
+async def test_an_endpoint_without_embeddings_is_left_out(make_gateway, fake):
+    gateway = await make_gateway(**models(endpoint(fake, "e", provider="anthropic")))
+    response = await gateway.ask({"model": "e", "input": "x"}, PATH)
     assert response.status_code == 400
     assert "endpoints of kind anthropic have no embeddings interface" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("kind", ["openai", "gemini"])
-async def test_openais_sdk_as_it_is(make_house, fake, kind):
+async def test_openais_sdk_as_it_is(make_gateway, fake, kind):
     openai = pytest.importorskip("openai")
     packed = base64.b64encode(struct.pack("<2f", 0.5, -1.25)).decode()
     row = {"object": "embedding", "index": 0, "embedding": packed}
     fake.always(whole({**ANSWER, "data": [row]} if kind == "openai" else {"embeddings": [{"values": [0.5, -1.25]}]}))
-    house = await make_house(**models(endpoint(fake, "e", provider=kind)))
-    async with openai.AsyncOpenAI(base_url=f"{house.url}/v1", api_key="k") as client:
+    gateway = await make_gateway(**models(endpoint(fake, "e", provider=kind)))
+    async with openai.AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key="k") as client:
         answer = await client.embeddings.create(model="auto", input="x")
         assert answer.data[0].embedding == [0.5, -1.25]
         with pytest.raises(openai.NotFoundError):
@@ -264,17 +266,17 @@ async def test_openais_sdk_as_it_is(make_house, fake, kind):
         ("e", {"x-octoroute-provider": "three"}, None),
     ],
 )
-async def test_a_provider_may_be_named(make_house, fake, model, headers, goes_to):
+async def test_a_provider_may_be_named(make_gateway, fake, model, headers, goes_to):
     fake.always(whole(ANSWER))
     providers = {name: {"base_url": fake.url} for name in ("one", "two")}
     rows = [{"name": "e", "id": "a", "provider": "one"}, {"name": "e", "id": "b", "provider": "two"}]
-    house = await make_house(providers=providers, **models(*rows))
-    response = await house.ask({"model": model, "input": "x"}, PATH, headers)
+    gateway = await make_gateway(providers=providers, **models(*rows))
+    response = await gateway.ask({"model": model, "input": "x"}, PATH, headers)
     assert response.headers.get("x-octoroute-endpoint") in (goes_to or {None})
     assert response.status_code == (200 if goes_to else 404)
 
 
-async def test_the_operators_rules_may_only_forbid(make_house, fake):
+async def test_the_operators_rules_may_only_forbid(make_gateway, fake):
     fake.always(whole(ANSWER))
     target = {"name": "fast", "tier": "fast"}
     for rules, status in (
@@ -282,5 +284,5 @@ async def test_the_operators_rules_may_only_forbid(make_house, fake):
         ([{"name": "no", "reject": "not today"}], 403),
         ([target, {"name": "no", "reject": "x"}], 200),
     ):
-        house = await make_house(**models(endpoint(fake, "e"), fast=[endpoint(fake, "c")]), routing={"rules": rules})
-        assert (await house.ask({"model": "auto", "input": "x"}, PATH)).status_code == status
+        gateway = await make_gateway(**models(endpoint(fake, "e"), fast=[endpoint(fake, "c")]), routing={"rules": rules})
+        assert (await gateway.ask({"model": "auto", "input": "x"}, PATH)).status_code == status

@@ -15,7 +15,7 @@ import pytest
 from octoroute.cli import main
 from octoroute.config import Config, load, loads
 from tests.support.fake import Exchange, Fake, by_wish, error
-from tests.support.house import Clock, House
+from tests.support.live_gateway import Clock, LiveGateway
 
 DATA = Path(__file__).parents[1] / "data" / "providers_json"
 ENV = {
@@ -33,8 +33,8 @@ OPUS, SONNET, HAIKU = "claude-3-opus-20240229", "claude-3-5-sonnet-20241022", "c
 class World:
     """A gateway on a file of the guide. `asked` has (provider, model) of every question, in the order they came."""
 
-    def __init__(self, house: House, fakes: Mapping[str, Fake], asked: list[tuple[str, str]], clock: Clock) -> None:
-        self.house = house
+    def __init__(self, gateway: LiveGateway, fakes: Mapping[str, Fake], asked: list[tuple[str, str]], clock: Clock) -> None:
+        self.gateway = gateway
         self.fakes = fakes
         self.asked = asked
         self.clock = clock
@@ -45,7 +45,7 @@ class World:
 
     async def ask(self, model: str = OPUS, *, stream: bool = False) -> Any:
         body = {"model": model, "max_tokens": 50, "messages": [{"role": "user", "content": "Hello"}]}
-        return await self.house.ask({**body, "stream": stream}, "/v1/messages")
+        return await self.gateway.ask({**body, "stream": stream}, "/v1/messages")
 
     async def order(self, model: str = OPUS, *, stream: bool = False) -> list[tuple[str, str]]:
         """Who one question is put to."""
@@ -80,9 +80,9 @@ def scenario(make_fake, started):
                 provider["base_url"] = fake.url
         clock = Clock()
         config = loads(json.dumps({**tree, "health_check_interval": 0}), Path("config/providers.json"), env)
-        house = await House.open(config, clock=clock)
-        started.push_async_callback(house.close)
-        return World(house, fakes, asked, clock)
+        gateway = await LiveGateway.open(config, clock=clock)
+        started.push_async_callback(gateway.close)
+        return World(gateway, fakes, asked, clock)
 
     return opened
 
@@ -216,12 +216,12 @@ async def test_geographic_the_nearest_region_that_answers(scenario):
 LEGACY = {"OPENAI_API_KEY": "sk-your-key", "BIG_MODEL": "gpt-4o", "SMALL_MODEL": "gpt-4o-mini"}
 
 
-async def behaviour(house: House, fake: Fake) -> list[tuple[str, str, str]]:
+async def behaviour(gateway: LiveGateway, fake: Fake) -> list[tuple[str, str, str]]:
     fake.requests.clear()
     for model in (OPUS, SONNET, HAIKU, "gpt-4o"):
         for stream in (False, True):
             body = {"model": model, "max_tokens": 50, "messages": [{"role": "user", "content": "Hello"}], "stream": stream}
-            answer = await house.ask(body, "/v1/messages")
+            answer = await gateway.ask(body, "/v1/messages")
             assert answer.status_code == 200
             assert ("message_stop" in answer.text) is stream
     return [(seen.path, seen.headers["authorization"], seen.json["model"]) for seen in fake.requests]
@@ -233,9 +233,9 @@ async def test_the_migration_examples_change_nothing(file, fake, started, tmp_pa
     env = {**LEGACY, "OPENAI_BASE_URL": fake.url}
 
     async def behaves(config: Config) -> list[tuple[str, str, str]]:
-        house = await House.open(config)
-        started.push_async_callback(house.close)
-        return await behaviour(house, fake)
+        gateway = await LiveGateway.open(config)
+        started.push_async_callback(gateway.close)
+        return await behaviour(gateway, fake)
 
     before = await behaves(load(None, env, tmp_path))
     assert [model for _, _, model in before[::2]] == ["gpt-4o", "gpt-4o", "gpt-4o-mini", "gpt-4o"]

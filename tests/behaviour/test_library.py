@@ -14,7 +14,7 @@ import tomli_w
 import octoroute
 from octoroute.errors import BadRequest, BadUpstreamResponse, ConfigError, Exhausted, UnknownModel, UpstreamRejected
 from tests.support.fake import by_wish, chunk, error, hang, stream, tokens, whole
-from tests.support.house import endpoint, question, settings, until
+from tests.support.live_gateway import endpoint, question, settings, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -178,15 +178,15 @@ def test_a_configuration_that_is_wrong_says_everything():
     assert len(caught.value.problems) == 2
 
 
-async def test_from_a_file_and_the_same_over_http(tmp_path, fake, make_house):
+async def test_from_a_file_and_the_same_over_http(tmp_path, fake, make_gateway):
     tree = settings([endpoint(fake, id="a")])
     fake.always(
         whole({"id": "x", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}}]})
     )
     (tmp_path / "config.toml").write_text(tomli_w.dumps(tree))
-    house = await make_house([endpoint(fake, id="a")])
+    served = await make_gateway([endpoint(fake, id="a")])
     async with octoroute.Gateway.from_file(tmp_path / "config.toml", variables={}) as gateway:
-        mine, theirs = await gateway.ask(question()), await house.ask()
+        mine, theirs = await gateway.ask(question()), await served.ask()
     assert mine.body == theirs.content
     for name in ("tier", "endpoint", "model", "strategy", "attempts"):
         assert mine.headers[f"x-octoroute-{name}"] == theirs.headers[f"x-octoroute-{name}"]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.house import endpoint, question
+from tests.support.live_gateway import endpoint, question
 
 
 @pytest.fixture
-async def trio(make_fake, make_house):
+async def trio(make_fake, make_gateway):
     """A tier each, two replicas of `twin` in balanced; every endpoint has its own server."""
     fakes = {name: await make_fake(name) for name in ("small", "twin-1", "twin-2", "large")}
-    house = await make_house(
+    gateway = await make_gateway(
         [endpoint(fakes["small"], "small", id="s")],
         [endpoint(fakes["twin-1"], "twin", id="t1"), endpoint(fakes["twin-2"], "twin", id="t2")],
         [endpoint(fakes["large"], "Org/Large:70b", id="l", model="real-large")],
     )
-    return house, fakes
+    return gateway, fakes
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,10 @@ async def trio(make_fake, make_house):
     ],
 )
 async def test_a_tier_a_name_or_an_id_is_asked_for_and_nothing_else_answers(trio, model, tier, ids):
-    house, fakes = trio
+    gateway, fakes = trio
     asked = set()
     for _ in range(12 if len(ids) > 1 else 2):
-        response = await house.ask(question(model=model))
+        response = await gateway.ask(question(model=model))
         assert response.status_code == 200
         assert response.headers["x-octoroute-tier"] == tier
         assert response.headers["x-octoroute-strategy"] == "client"
@@ -52,8 +52,8 @@ async def test_a_tier_a_name_or_an_id_is_asked_for_and_nothing_else_answers(trio
     "model", ["gpt-4", "small ", "SMALL", "org/large:70b", "real-large", "../models", "\u200bauto", "x" * 5000]
 )
 async def test_an_unknown_model_is_a_404_that_names_those_that_exist(trio, model):
-    house, fakes = trio
-    response = await house.ask(question(model=model))
+    gateway, fakes = trio
+    response = await gateway.ask(question(model=model))
     assert response.status_code == 404
     error = response.json()["error"]
     assert (error["code"], error["param"], error["type"]) == ("model_not_found", "model", "invalid_request_error")
@@ -64,21 +64,21 @@ async def test_an_unknown_model_is_a_404_that_names_those_that_exist(trio, model
 
 
 async def test_auto_in_any_case_is_decided_by_the_router(trio):
-    house, _ = trio
+    gateway, _ = trio
     for model in ("auto", "AUTO", "Auto"):
-        response = await house.ask(question("hi", model=model))
+        response = await gateway.ask(question("hi", model=model))
         assert response.headers["x-octoroute-strategy"] == "rule"
         assert response.headers["x-octoroute-tier"] == "fast"
 
 
 async def test_hints_by_header_or_object_beat_inference_and_the_header_beats_the_object(trio):
-    house, fakes = trio
-    plain = await house.ask(question("hi"))
-    by_header = await house.ask(
+    gateway, fakes = trio
+    plain = await gateway.ask(question("hi"))
+    by_header = await gateway.ask(
         question("hi"), headers={"x-octoroute-importance": "HIGH", "x-octoroute-task-type": "deep_analysis"}
     )
-    by_object = await house.ask(question("hi", octoroute={"importance": "high", "task_type": "deep_analysis"}))
-    both = await house.ask(
+    by_object = await gateway.ask(question("hi", octoroute={"importance": "high", "task_type": "deep_analysis"}))
+    both = await gateway.ask(
         question("hi", octoroute={"importance": "high", "task_type": "deep_analysis"}),
         headers={"x-octoroute-importance": "low", "x-octoroute-task-type": "casual_chat"},
     )
@@ -98,21 +98,21 @@ async def test_hints_by_header_or_object_beat_inference_and_the_header_beats_the
     ],
 )
 async def test_a_hint_nobody_understands_is_refused_by_name(trio, hint, headers, param):
-    house, _ = trio
+    gateway, _ = trio
     body = question("hi") if hint is None else question("hi", octoroute=hint)
-    response = await house.ask(body, headers=headers)
+    response = await gateway.ask(body, headers=headers)
     assert response.status_code == 400
     assert response.json()["error"]["param"] == param
 
 
-async def test_default_importance_is_what_a_client_did_not_say(make_fake, make_house):
+async def test_default_importance_is_what_a_client_did_not_say(make_fake, make_gateway):
     """v1 weakness 24: `default_importance` was dead configuration."""
     tiers = {}
     for importance in ("low", "normal", "high"):
         fakes = [endpoint(await make_fake(), f"model-{n}") for n in range(3)]
-        house = await make_house(*[[row] for row in fakes], routing={"default_importance": importance})
-        response = await house.ask(question("hi", octoroute={"task_type": "question_answer"}))
-        said = await house.ask(question("hi", octoroute={"task_type": "question_answer", "importance": importance}))
+        gateway = await make_gateway(*[[row] for row in fakes], routing={"default_importance": importance})
+        response = await gateway.ask(question("hi", octoroute={"task_type": "question_answer"}))
+        said = await gateway.ask(question("hi", octoroute={"task_type": "question_answer", "importance": importance}))
         assert response.headers["x-octoroute-tier"] == said.headers["x-octoroute-tier"]
         tiers[importance] = response.headers["x-octoroute-tier"]
     assert tiers["low"] != tiers["high"]
@@ -126,9 +126,9 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
 
 
 @pytest.fixture
-async def abilities(make_fake, make_house):
+async def abilities(make_fake, make_gateway):
     plain, seeing, handy = await make_fake("plain"), await make_fake("seeing"), await make_fake("handy")
-    return await make_house(
+    return await make_gateway(
         [
             endpoint(plain, "plain", id="plain", capabilities=[], priority=9),
             endpoint(seeing, "seeing", id="seeing", capabilities=["vision"]),
@@ -169,9 +169,9 @@ async def test_what_nobody_can_answer_is_a_400_saying_what_is_missing(abilities,
     assert missing in response.json()["error"]["message"]
 
 
-async def test_a_long_prompt_goes_where_it_fits(make_fake, make_house):
+async def test_a_long_prompt_goes_where_it_fits(make_fake, make_gateway):
     small, big = await make_fake("small"), await make_fake("big")
-    house = await make_house(
+    gateway = await make_gateway(
         [endpoint(small, "small", id="small", context_window=100, priority=9), endpoint(big, "big", id="big", context_window=2000)]
     )
     for text, more, goes_to in (
@@ -180,32 +180,35 @@ async def test_a_long_prompt_goes_where_it_fits(make_fake, make_house):
         ("x" * 300, {"max_tokens": 50}, "big"),
         ("\u6f22" * 110, {}, "big"),
     ):
-        assert (await house.ask(question(text, model="fast", **more))).headers["x-octoroute-endpoint"] == goes_to, (len(text), more)
+        assert (await gateway.ask(question(text, model="fast", **more))).headers["x-octoroute-endpoint"] == goes_to, (
+            len(text),
+            more,
+        )
     for model in ("fast", "auto", "small"):
-        response = await house.ask(question("x" * 12_000, model=model))
+        response = await gateway.ask(question("x" * 12_000, model=model))
         assert response.status_code == 400
         error = response.json()["error"]
         assert error["code"] == "context_length_exceeded"
         assert error["message"].startswith("prompt is too long: 3000 tokens > ")
-    assert house.metric("octoroute_endpoint_failures") == 0
+    assert gateway.metric("octoroute_endpoint_failures") == 0
 
 
-async def test_a_tier_without_endpoints_falls_to_the_next_bigger_then_the_next_smaller(make_house, fake):
+async def test_a_tier_without_endpoints_falls_to_the_next_bigger_then_the_next_smaller(make_gateway, fake):
     for tiers, expected in (
         (({}, {"balanced"}), {"fast": "balanced", "balanced": "balanced", "deep": "balanced"}),
         (({}, {"fast", "deep"}), {"fast": "fast", "balanced": "deep", "deep": "deep"}),
         (({}, {"fast"}), {"fast": "fast", "balanced": "fast", "deep": "fast"}),
     ):
-        house = await make_house(**{tier: [endpoint(fake, tier + "-model")] for tier in tiers[1]})
+        gateway = await make_gateway(**{tier: [endpoint(fake, tier + "-model")] for tier in tiers[1]})
         for asked, got in expected.items():
-            response = await house.ask(question(model=asked))
+            response = await gateway.ask(question(model=asked))
             assert response.headers["x-octoroute-tier"] == got
 
 
 async def test_the_list_of_models(trio):
     """v1 §10.36: 200, list object, four virtual ids, all configured ids, ownership, object `model`."""
-    house, _ = trio
-    response = await house.get("/v1/models")
+    gateway, _ = trio
+    response = await gateway.get("/v1/models")
     assert response.status_code == 200
     body = response.json()
     assert body["object"] == "list"
@@ -213,15 +216,15 @@ async def test_the_list_of_models(trio):
     assert [row["owned_by"] for row in body["data"]] == ["octoroute"] * 4 + ["user"] * 3
     assert all(row["object"] == "model" and isinstance(row["created"], int) for row in body["data"])
     for row in body["data"]:
-        assert (await house.get(f"/v1/models/{row['id']}")).json() == row
-    assert (await house.get("/v1/models/Org%2FLarge%3A70b")).json()["id"] == "Org/Large:70b"
-    missing = await house.get("/v1/models/gpt-4")
+        assert (await gateway.get(f"/v1/models/{row['id']}")).json() == row
+    assert (await gateway.get("/v1/models/Org%2FLarge%3A70b")).json()["id"] == "Org/Large:70b"
+    missing = await gateway.get("/v1/models/gpt-4")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
 
 
 async def test_one_row_an_endpoint_at_models(trio):
-    house, fakes = trio
-    rows = (await house.get("/models")).json()["models"]
+    gateway, fakes = trio
+    rows = (await gateway.get("/models")).json()["models"]
     assert [row["id"] for row in rows] == ["s", "t1", "t2", "l"]
     for row in rows:
         assert set(row) == {

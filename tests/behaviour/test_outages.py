@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.support.fake import by_wish, completion, hang, slowly, stream, tokens, whole
-from tests.support.house import endpoint, question
+from tests.support.live_gateway import endpoint, question
 
 
 async def at_once(exchange):
@@ -16,17 +16,17 @@ async def at_once(exchange):
     await (stream([b"".join(tokens())]) if wished else whole(completion("one two three")))(exchange)
 
 
-async def load(house, until_s: asyncio.Event, clients: int = 32) -> Counter:
+async def load(gateway, until_s: asyncio.Event, clients: int = 32) -> Counter:
     """`clients` that ask one question after another, every other one streamed; what they got."""
     got: Counter = Counter()
 
     async def client(number: int) -> None:
         while not until_s.is_set():
             if number % 2:
-                response, data = await house.streamed()
+                response, data = await gateway.streamed()
                 fine = response.status_code == 200 and data.endswith(b"data: [DONE]\n\n") and b'"error"' not in data
             else:
-                response = await house.ask()
+                response = await gateway.ask()
                 fine = response.status_code == 200 and response.json()["choices"][0]["message"]["content"] == "one two three"
             got["fine" if fine else f"{response.status_code} {response.headers.get('x-octoroute-endpoint')}"] += 1
 
@@ -35,27 +35,27 @@ async def load(house, until_s: asyncio.Event, clients: int = 32) -> Counter:
 
 
 @pytest.fixture
-async def three(make_fake, make_house):
+async def three(make_fake, make_gateway):
     fakes = [await make_fake(name) for name in "abc"]
     for fake in fakes:
         fake.always(slowly(by_wish, 0.01))
-    house = await make_house(
+    gateway = await make_gateway(
         [endpoint(fake, id=fake.name) for fake in fakes],
         health={"failure_threshold": 3, "recovery_seconds": 0.3},
         server={"request_timeout_seconds": 1},
     )
-    return house, fakes
+    return gateway, fakes
 
 
 async def test_kill_one_of_three_under_32_requests_and_bring_it_back(three):
-    house, (a, *_) = three
+    gateway, (a, *_) = three
     a.always(at_once)  # no answer has begun and not ended when it dies: those cannot be saved, and are told as broken
     over = asyncio.Event()
-    clients = asyncio.ensure_future(load(house, over))
+    clients = asyncio.ensure_future(load(gateway, over))
     await a.asked(20)
     await a.kill()
     await asyncio.sleep(0.3)
-    assert (await house.row("a"))["healthy"] is False
+    assert (await gateway.row("a"))["healthy"] is False
     asked = len(a.requests)
     await a.start()
     await a.asked(asked + 20)
@@ -63,19 +63,19 @@ async def test_kill_one_of_three_under_32_requests_and_bring_it_back(three):
     got = await clients
     assert set(got) == {"fine"}, got
     assert got["fine"] > 100
-    assert (await house.row("a"))["circuit"] == "closed"
-    assert house.metric("octoroute_outcomes_total", outcome="answered") == got["fine"]
+    assert (await gateway.row("a"))["circuit"] == "closed"
+    assert gateway.metric("octoroute_outcomes_total", outcome="answered") == got["fine"]
 
 
 async def test_pause_one_of_three_the_others_take_over_within_the_first_event_timeout(three):
-    house, (a, b, c) = three
+    gateway, (a, b, c) = three
     over = asyncio.Event()
-    clients = asyncio.ensure_future(load(house, over))
+    clients = asyncio.ensure_future(load(gateway, over))
     await a.asked(10)
     a.always(hang)
     paused_at = len(a.requests)
     await a.asked(paused_at + 3)
-    while (await house.row("a"))["circuit"] != "open":
+    while (await gateway.row("a"))["circuit"] != "open":
         await asyncio.sleep(0.02)
     before = len(b.requests) + len(c.requests)
     await b.asked(len(b.requests) + 20)
@@ -85,16 +85,16 @@ async def test_pause_one_of_three_the_others_take_over_within_the_first_event_ti
     over.set()
     got = await clients
     assert set(got) == {"fine"}, got
-    assert house.metric("octoroute_attempts_total", endpoint="a", error="upstream_timeout") >= 3
+    assert gateway.metric("octoroute_attempts_total", endpoint="a", error="upstream_timeout") >= 3
 
 
 async def test_two_of_three_are_dead_from_the_start(three):
-    house, (a, b, c) = three
+    gateway, (a, b, c) = three
     await a.kill()
     await b.kill()
-    answers = await asyncio.gather(*[house.ask(question()) for _ in range(32)])
+    answers = await asyncio.gather(*[gateway.ask(question()) for _ in range(32)])
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.headers["x-octoroute-endpoint"] for answer in answers} == {"c"}
     assert len(c.requests) == 32
-    assert house.metric("octoroute_attempts_total", error="upstream_unreachable") >= 2
-    assert house.metric("octoroute_fallbacks_total") >= 2
+    assert gateway.metric("octoroute_attempts_total", error="upstream_unreachable") >= 2
+    assert gateway.metric("octoroute_fallbacks_total") >= 2

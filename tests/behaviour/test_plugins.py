@@ -10,7 +10,7 @@ import pytest
 from octoroute.errors import ConfigError
 from octoroute.upstream.providers import plugins
 from tests.support.fake import by_wish, completion, whole
-from tests.support.house import configured, endpoint, question, settings
+from tests.support.live_gateway import configured, endpoint, question, settings
 
 ACME = """
     import json
@@ -219,76 +219,76 @@ async def test_b25_a_vendor_of_another_package_answers_in_the_real_process(make_
     assert warning["level"] == "warning"
 
 
-async def test_b25_a_wire_format_of_its_own_whole_and_streamed(installed, make_house, fake):
-    house = await make_house([endpoint(fake, provider="telex")])
+async def test_b25_a_wire_format_of_its_own_whole_and_streamed(installed, make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake, provider="telex")])
     fake.then(whole({"say": "stop."}))
-    answer = (await house.ask()).json()
+    answer = (await gateway.ask()).json()
     assert answer["choices"][0]["message"]["content"] == "stop."
     assert fake.requests[0].json == {"ask": "hello there", "model": "model-a"}
     from tests.support.fake import stream
 
     fake.then(stream([b"data: one\n\n", b"data: two\n\ndata: STOP\n\n"]))
-    response, data = await house.streamed()
+    response, data = await gateway.streamed()
     assert response.status_code == 200
     assert b'"one"' in data
     assert data.endswith(b"data: [DONE]\n\n")
-    refused = await house.ask(tools=[{"type": "function", "function": {"name": "f"}}])
+    refused = await gateway.ask(tools=[{"type": "function", "function": {"name": "f"}}])
     assert refused.status_code == 400
     assert "telex cannot call tools" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("where", ["url", "headers", "wrong", "pairs"])
-async def test_b25_a_crash_in_a_vendor_is_its_endpoints_failure(installed, make_house, make_fake, where):
+async def test_b25_a_crash_in_a_vendor_is_its_endpoints_failure(installed, make_gateway, make_fake, where):
     one, two = await make_fake("one"), await make_fake("two")
-    house = await make_house(
+    gateway = await make_gateway(
         [endpoint(one, id="bad", model=where, provider="crashing", priority=2), endpoint(two, id="good", priority=1)]
     )
-    answer = await house.ask()
+    answer = await gateway.ask()
     assert (answer.status_code, answer.headers["x-octoroute-endpoint"]) == (200, "good")
     assert one.requests == []
-    assert house.metric("octoroute_attempts_total", endpoint="bad", error="upstream_failed") == 1
-    await house.quiet()
+    assert gateway.metric("octoroute_attempts_total", endpoint="bad", error="upstream_failed") == 1
+    await gateway.quiet()
 
 
 @pytest.mark.parametrize("where", ["encode_request", "unsupported", "whole", "events"])
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_b25_a_crash_in_a_wire_format_is_its_endpoints_failure(installed, make_house, make_fake, where, streamed):
+async def test_b25_a_crash_in_a_wire_format_is_its_endpoints_failure(installed, make_gateway, make_fake, where, streamed):
     one, two = (await make_fake("one")).always(by_wish), (await make_fake("two")).always(by_wish)
-    house = await make_house(
+    gateway = await make_gateway(
         [endpoint(one, id="bad", model=where, provider="crashing-format", priority=2), endpoint(two, id="good", priority=1)]
     )
     one.always(whole(completion()))
-    answer = await house.ask(stream=streamed)
+    answer = await gateway.ask(stream=streamed)
     assert (answer.status_code, answer.headers["x-octoroute-endpoint"]) == (200, "good")
-    await house.quiet()
+    await gateway.quiet()
 
 
-async def test_b25_a_crash_in_the_middle_of_a_stream_is_an_error_event(installed, make_house, fake):
+async def test_b25_a_crash_in_the_middle_of_a_stream_is_an_error_event(installed, make_gateway, fake):
     from tests.support.fake import stream
 
-    house = await make_house([endpoint(fake, id="bad", model="late", provider="crashing-format")])
+    gateway = await make_gateway([endpoint(fake, id="bad", model="late", provider="crashing-format")])
     fake.then(stream([b"data: one\n\n", 0.05, b"data: two\n\n"]))
-    response, data = await house.streamed()
+    response, data = await gateway.streamed()
     assert response.status_code == 200
     assert b'"one "' in data
     assert b'"error"' in data
     assert not data.endswith(b"[DONE]\n\n")
-    await house.quiet()
+    await gateway.quiet()
 
 
-async def test_b25_when_it_is_the_only_one_the_client_is_told_in_the_usual_way(installed, make_house, fake):
-    house = await make_house([endpoint(fake, model="url", provider="crashing")])
-    answer = await house.ask()
+async def test_b25_when_it_is_the_only_one_the_client_is_told_in_the_usual_way(installed, make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake, model="url", provider="crashing")])
+    answer = await gateway.ask()
     assert answer.status_code == 502
     assert answer.json()["error"]["message"] == "the plug-in crashing failed (3 attempts)"
     assert "boom" not in answer.text
 
 
-async def test_b25_a_probe_that_crashes_ends_nothing(installed, make_house, fake):
-    house = await make_house([endpoint(fake, id="a", provider="crashing"), endpoint(fake, id="b")])
-    await house.app.runtime.health_check.round()
-    assert (await house.row("a"))["consecutive_failures"] == 1
-    assert (await house.row("b"))["consecutive_failures"] == 0
+async def test_b25_a_probe_that_crashes_ends_nothing(installed, make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake, id="a", provider="crashing"), endpoint(fake, id="b")])
+    await gateway.app.runtime.health_check.round()
+    assert (await gateway.row("a"))["consecutive_failures"] == 1
+    assert (await gateway.row("b"))["consecutive_failures"] == 0
 
 
 @pytest.mark.parametrize(
@@ -318,8 +318,8 @@ def test_b25_a_kind_that_nobody_brings_is_refused_with_those_there_are(installed
     assert 'did you mean "acme"?' in caught.value.problems[0]
 
 
-async def test_b25_a_reload_may_bring_one(installed, make_house, fake):
-    house = await make_house([endpoint(fake, id="a")])
-    await house.reload(settings([endpoint(fake, id="a", provider="acme", api_key="k")]))
-    assert (await house.ask()).status_code == 200
+async def test_b25_a_reload_may_bring_one(installed, make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake, id="a")])
+    await gateway.reload(settings([endpoint(fake, id="a", provider="acme", api_key="k")]))
+    assert (await gateway.ask()).status_code == 200
     assert fake.requests[0].path == "/v1/acme/ask"

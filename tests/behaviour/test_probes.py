@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from tests.support.fake import close, error, hang, reset, whole
-from tests.support.house import endpoint, until
+from tests.support.live_gateway import endpoint, until
 
 
 @pytest.fixture
-async def probed(make_house, fake):
-    return await make_house(
+async def probed(make_gateway, fake):
+    return await make_gateway(
         [endpoint(fake, id="a", api_key="probe-key", headers={"X-Team": "t"})],
         health={"interval_seconds": 0.03, "failure_threshold": 2},
         parts={"chance": lambda: 0.0},
@@ -50,20 +50,20 @@ async def test_one_that_does_not_is_out_before_any_request_meets_it_and_back_by_
     assert (await probed.ask()).status_code == 200
 
 
-async def test_one_silent_endpoint_does_not_hold_up_the_others(make_fake, make_house):
+async def test_one_silent_endpoint_does_not_hold_up_the_others(make_fake, make_gateway):
     silent, lively = await make_fake(), await make_fake()
     silent.models = hang
-    await make_house([endpoint(silent), endpoint(lively)], health={"interval_seconds": 0.05}, parts={"chance": lambda: 0.0})
+    await make_gateway([endpoint(silent), endpoint(lively)], health={"interval_seconds": 0.05}, parts={"chance": lambda: 0.0})
     await until(lambda: bool(silent.probes and lively.probes))
 
 
-async def test_interval_zero_is_off_and_a_reload_turns_it_on(make_house, fake):
-    from tests.support.house import settings
+async def test_interval_zero_is_off_and_a_reload_turns_it_on(make_gateway, fake):
+    from tests.support.live_gateway import settings
 
-    house = await make_house([endpoint(fake)], parts={"chance": lambda: 0.0})
+    gateway = await make_gateway([endpoint(fake)], parts={"chance": lambda: 0.0})
     await asyncio.sleep(0.1)
     assert not fake.probes
-    await house.reload(settings([endpoint(fake)], health={"interval_seconds": 0.05}))
+    await gateway.reload(settings([endpoint(fake)], health={"interval_seconds": 0.05}))
     await until(lambda: len(fake.probes) >= 2, within_s=5)
 
 
@@ -80,18 +80,18 @@ async def test_a_probe_that_dies_is_counted_told_in_health_and_restarted(probed,
     assert (await probed.ask()).status_code == 200
 
 
-async def test_a_probe_that_cannot_be_made_is_counted_and_does_not_end_the_others(make_fake, make_house):
+async def test_a_probe_that_cannot_be_made_is_counted_and_does_not_end_the_others(make_fake, make_gateway):
     one, two = await make_fake(), await make_fake()
-    house = await make_house([endpoint(one, id="1"), endpoint(two, id="2")])
-    ask = house.app.runtime.health_check._upstream.probe
+    gateway = await make_gateway([endpoint(one, id="1"), endpoint(two, id="2")])
+    ask = gateway.app.runtime.health_check._upstream.probe
 
     async def probe(asked, timeout_s):
         if asked.id == "1":
             raise RuntimeError("a bug")
         await ask(asked, timeout_s)
 
-    house.app.runtime.health_check._upstream = type("Broken", (), {"probe": staticmethod(probe)})()
-    await house.app.runtime.health_check.round()
+    gateway.app.runtime.health_check._upstream = type("Broken", (), {"probe": staticmethod(probe)})()
+    await gateway.app.runtime.health_check.round()
     assert two.probes
-    assert house.metric("octoroute_health_tracking_failures_total", endpoint="1", error_type="probe_failed") == 1
-    assert (await house.get("/health")).json()["health_tracking_status"] == "degraded"
+    assert gateway.metric("octoroute_health_tracking_failures_total", endpoint="1", error_type="probe_failed") == 1
+    assert (await gateway.get("/health")).json()["health_tracking_status"] == "degraded"

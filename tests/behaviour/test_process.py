@@ -13,7 +13,7 @@ import pytest
 import tomli_w
 
 from tests.support.fake import DONE, by_wish, chunk, completion, hang, slowly, stream, tokens, whole
-from tests.support.house import endpoint, post, question, settings, talk
+from tests.support.live_gateway import endpoint, post, question, settings, talk
 
 
 async def ask(client: httpx2.AsyncClient, **more) -> httpx2.Response:

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from tests.support.fake import by_wish, chunk, completion, hang, stream, tokens, whole
-from tests.support.house import endpoint, question
+from tests.support.live_gateway import endpoint, question
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(40)).decode()
 MESSAGE = {"model": "auto", "max_tokens": 50, "messages": [{"role": "user", "content": "hi"}]}
@@ -25,29 +25,29 @@ ANTHROPIC = {
 
 
 @pytest.mark.parametrize("key", [{}, {"x-api-key": "wrong"}, {"authorization": "Bearer wrong"}, {"authorization": "Basic b25l"}])
-async def test_a23_a_wrong_key_is_refused_in_the_callers_dialect(make_house, fake, key):
-    house = await make_house([endpoint(fake)], auth={"keys": ["one", "two"]})
-    openai, anthropic = await house.ask(headers=key), await house.ask(MESSAGE, "/v1/messages", headers=key)
+async def test_a23_a_wrong_key_is_refused_in_the_callers_dialect(make_gateway, fake, key):
+    gateway = await make_gateway([endpoint(fake)], auth={"keys": ["one", "two"]})
+    openai, anthropic = await gateway.ask(headers=key), await gateway.ask(MESSAGE, "/v1/messages", headers=key)
     assert (openai.status_code, openai.json()["error"]["code"]) == (401, "invalid_api_key")
     assert (anthropic.status_code, anthropic.json()["type"]) == (401, "error")
     assert anthropic.json()["error"]["type"] == "authentication_error"
     assert fake.requests == []
 
 
-async def test_a23_any_of_several_keys_in_either_header(make_house, fake):
-    house = await make_house([endpoint(fake)], auth={"keys": ["one", "two"]})
+async def test_a23_any_of_several_keys_in_either_header(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)], auth={"keys": ["one", "two"]})
     for key in ({"x-api-key": "one"}, {"x-api-key": "two"}, {"authorization": "Bearer one"}, {"authorization": "bearer two"}):
-        assert (await house.ask(headers=key)).status_code == 200
+        assert (await gateway.ask(headers=key)).status_code == 200
     assert all("one" not in seen.headers.values() and "Bearer one" not in seen.headers.values() for seen in fake.requests)
 
 
 @pytest.mark.parametrize("begun", [True, False])
-async def test_a26_a_client_that_leaves_closes_the_upstream_and_is_nobodys_failure(make_house, fake, begun):
-    house = await make_house([endpoint(fake, id="a")])
+async def test_a26_a_client_that_leaves_closes_the_upstream_and_is_nobodys_failure(make_gateway, fake, begun):
+    gateway = await make_gateway([endpoint(fake, id="a")])
     fake.always(stream(tokens(["one"])[:2], end="hang") if begun else hang)
 
     async def read():
-        async with house.stream() as response:
+        async with gateway.stream() as response:
             async for _ in response.aiter_raw():
                 return
 
@@ -59,25 +59,25 @@ async def test_a26_a_client_that_leaves_closes_the_upstream_and_is_nobodys_failu
         task.cancel()
         await asyncio.wait([task])
     await fake.hung_up_on(within_s=1)
-    await house.quiet()
-    row = await house.row("a")
+    await gateway.quiet()
+    row = await gateway.row("a")
     assert (row["circuit"], row["consecutive_failures"], row["in_flight"]) == ("closed", 0, 0)
-    assert house.metric("octoroute_outcomes_total", endpoint="a", outcome="abandoned") == 1
+    assert gateway.metric("octoroute_outcomes_total", endpoint="a", outcome="abandoned") == 1
 
 
-async def test_a27_an_image_and_tools_arrive_as_they_are_at_the_same_dialect(make_house, fake):
-    house = await make_house([endpoint(fake)])
+async def test_a27_an_image_and_tools_arrive_as_they_are_at_the_same_dialect(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)])
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
-    await house.ask(
+    await gateway.ask(
         {"messages": [{"role": "user", "content": [{"type": "text", "text": "what?"}, image]}], "tools": [tool]}, model="auto"
     )
     seen = fake.requests[0].json
     assert (seen["messages"][0]["content"][1], seen["tools"]) == (image, [tool])
 
 
-async def test_a27_an_image_and_tools_of_an_anthropic_client_arrive_at_an_openai_endpoint(make_house, fake):
-    house = await make_house([endpoint(fake)])
+async def test_a27_an_image_and_tools_of_an_anthropic_client_arrive_at_an_openai_endpoint(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)])
     call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": '{"at": "sky"}'}}
     answer = completion()
     answer["choices"] = [{"index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "tool_calls": [call]}}]
@@ -89,7 +89,7 @@ async def test_a27_an_image_and_tools_of_an_anthropic_client_arrive_at_an_openai
         "tools": [tool],
         "messages": [{"role": "user", "content": [{"type": "image", "source": source}, {"type": "text", "text": "what is it?"}]}],
     }
-    told = (await house.ask(asked, "/v1/messages")).json()
+    told = (await gateway.ask(asked, "/v1/messages")).json()
     assert told["stop_reason"] == "tool_use"
     assert told["content"][-1] == {"type": "tool_use", "id": "call_1", "name": "look", "input": {"at": "sky"}}
     seen = fake.requests[0].json
@@ -98,14 +98,14 @@ async def test_a27_an_image_and_tools_of_an_anthropic_client_arrive_at_an_openai
     assert seen["tools"][0]["function"]["name"] == "look"
 
 
-async def test_a27_streamed_arguments_arrive_whole_once(make_house, fake):
-    house = await make_house([endpoint(fake)])
+async def test_a27_streamed_arguments_arrive_whole_once(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)])
     parts = ['{"a"', ": [1, ", "2]}"]
     first = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}
     frames = [chunk({"role": "assistant", "tool_calls": [first]})]
     frames += [chunk({"tool_calls": [{"index": 0, "function": {"arguments": part}}]}) for part in parts]
     fake.always(stream([*frames, chunk({}, "tool_calls"), b"data: [DONE]\n\n"]))
-    answer = await house.ask(
+    answer = await gateway.ask(
         {**MESSAGE, "stream": True, "tools": [{"name": "f", "input_schema": {"type": "object"}}]}, "/v1/messages"
     )
     events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
@@ -113,19 +113,19 @@ async def test_a27_streamed_arguments_arrive_whole_once(make_house, fake):
     assert json.loads("".join(deltas)) == {"a": [1, 2]}
 
 
-async def test_b16_only_what_the_gateway_needs_is_checked(make_house, fake):
-    house = await make_house([endpoint(fake)])
+async def test_b16_only_what_the_gateway_needs_is_checked(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake)])
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     messages = [
         {"role": "user", "content": "hi"},
         {"role": "assistant", "content": None, "tool_calls": [call]},
         {"role": "tool", "tool_call_id": "c", "content": ""},
     ]
-    assert (await house.ask({"model": "auto", "messages": messages, "unheard_of": {"a": 1}})).status_code == 200
+    assert (await gateway.ask({"model": "auto", "messages": messages, "unheard_of": {"a": 1}})).status_code == 200
     assert fake.requests[0].json["messages"] == messages
     assert fake.requests[0].json["unheard_of"] == {"a": 1}
     for field, value in (("temperature", 2.1), ("top_p", -0.1), ("max_tokens", -5), ("messages", [])):
-        refused = await house.ask(**{field: value})
+        refused = await gateway.ask(**{field: value})
         assert (refused.status_code, refused.json()["error"]["param"]) == (400, field)
 
 
@@ -153,20 +153,20 @@ async def test_b18_no_key_is_in_any_line_or_error_even_at_debug(make_process, fa
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
-async def test_b20_a_temperature_of_0_stays_0_and_none_is_made_up(make_house, fake, path):
-    house = await make_house([endpoint(fake, temperature=0.7)])
+async def test_b20_a_temperature_of_0_stays_0_and_none_is_made_up(make_gateway, fake, path):
+    gateway = await make_gateway([endpoint(fake, temperature=0.7)])
     asked = MESSAGE if path == "/v1/messages" else question()
-    await house.ask({**asked, "temperature": 0, "top_p": 0}, path)
-    await house.ask(asked, path)
+    await gateway.ask({**asked, "temperature": 0, "top_p": 0}, path)
+    await gateway.ask(asked, path)
     zero, nothing = (seen.json for seen in fake.requests)
     assert (zero["temperature"], zero["top_p"]) == (0, 0)
     assert "temperature" not in nothing
     assert "top_p" not in nothing
 
 
-async def test_c2_c4_one_name_at_two_interfaces_and_a_variant_for_each(make_house, make_fake):
+async def test_c2_c4_one_name_at_two_interfaces_and_a_variant_for_each(make_gateway, make_fake):
     chat, messages = (await make_fake("chat")).always(by_wish), (await make_fake("messages")).always(whole(ANTHROPIC))
-    house = await make_house(
+    gateway = await make_gateway(
         [
             endpoint(chat, "glm", id="chat", model="glm-4.6"),
             endpoint(messages, "glm", id="messages", provider="anthropic", model="glm-4.6"),
@@ -174,18 +174,18 @@ async def test_c2_c4_one_name_at_two_interfaces_and_a_variant_for_each(make_hous
         ]
     )
     for model, who in (("glm-openai", "chat"), ("glm-anthropic", "messages"), ("real-openai", "real")):
-        assert (await house.ask(model=model)).headers["x-octoroute-endpoint"] == who
+        assert (await gateway.ask(model=model)).headers["x-octoroute-endpoint"] == who
     assert [seen.json["model"] for seen in chat.requests] == ["glm-4.6", "real-openai"]
     assert messages.requests[0].json["model"] == "glm-4.6"
-    answer = await house.ask({**MESSAGE, "model": "glm-openai"}, "/v1/messages")
+    answer = await gateway.ask({**MESSAGE, "model": "glm-openai"}, "/v1/messages")
     assert answer.json()["model"] == "glm-openai"
-    assert (await house.ask(model="real-anthropic")).status_code == 404
+    assert (await gateway.ask(model="real-anthropic")).status_code == 404
 
 
 @pytest.mark.parametrize("where", ["first", "result", "history"])
-async def test_c3_an_image_goes_where_it_can_be_seen_wherever_it_stands(make_house, make_fake, where):
+async def test_c3_an_image_goes_where_it_can_be_seen_wherever_it_stands(make_gateway, make_fake, where):
     text, sees = (await make_fake("text")).always(by_wish), (await make_fake("sees")).always(by_wish)
-    house = await make_house(
+    gateway = await make_gateway(
         [
             endpoint(text, "glm", id="text", capabilities=["tools"], priority=5),
             endpoint(sees, "glm-v", id="sees", capabilities=["tools", "vision"]),
@@ -209,65 +209,65 @@ async def test_c3_an_image_goes_where_it_can_be_seen_wherever_it_stands(make_hou
     }[where]
     asked = {**MESSAGE, "messages": turns, "tools": [{"name": "f", "input_schema": {"type": "object"}}]}
     for model in ("auto", "glm"):
-        assert (await house.ask({**asked, "model": model}, "/v1/messages")).headers["x-octoroute-endpoint"] == "sees"
+        assert (await gateway.ask({**asked, "model": model}, "/v1/messages")).headers["x-octoroute-endpoint"] == "sees"
     assert text.requests == []
 
 
-async def test_c3_without_a_model_that_sees_it_is_a_400_that_says_so(make_house, fake):
-    house = await make_house([endpoint(fake, capabilities=["tools"])])
+async def test_c3_without_a_model_that_sees_it_is_a_400_that_says_so(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake, capabilities=["tools"])])
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
-    refused = await house.ask(messages=[{"role": "user", "content": [image]}])
+    refused = await gateway.ask(messages=[{"role": "user", "content": [image]}])
     assert refused.status_code == 400
     assert "vision" in refused.json()["error"]["message"]
     assert fake.requests == []
 
 
-async def test_c6_the_list_in_both_shapes_and_an_unknown_model(make_house, fake):
-    house = await make_house([endpoint(fake, "glm")])
-    openai = (await house.get("/v1/models")).json()
-    anthropic = (await house.get("/v1/models", headers={"anthropic-version": "2023-06-01"})).json()
+async def test_c6_the_list_in_both_shapes_and_an_unknown_model(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake, "glm")])
+    openai = (await gateway.get("/v1/models")).json()
+    anthropic = (await gateway.get("/v1/models", headers={"anthropic-version": "2023-06-01"})).json()
     assert [model["id"] for model in openai["data"]] == ["auto", "fast", "balanced", "deep", "glm"]
     assert [model["id"] for model in anthropic["data"]] == [model["id"] for model in openai["data"]]
     assert {model["type"] for model in anthropic["data"]} == {"model"}
-    assert (await house.get("/v1/models/nobody")).status_code == 404
+    assert (await gateway.get("/v1/models/nobody")).status_code == 404
 
 
 @pytest.mark.parametrize("end", ["cut", "reset"])
-async def test_c19_only_the_protocols_own_end_is_an_end(make_house, fake, end):
-    house = await make_house([endpoint(fake, id="a")])
+async def test_c19_only_the_protocols_own_end_is_an_end(make_gateway, fake, end):
+    gateway = await make_gateway([endpoint(fake, id="a")])
     fake.always(stream(tokens(["one", "two"])[:2], end=end))
-    _, data = await house.streamed()
+    _, data = await gateway.streamed()
     assert b'"error"' in data
     assert b"[DONE]" not in data
-    await house.quiet()
-    assert (await house.row("a"))["consecutive_failures"] == 1
-    assert house.metric("octoroute_mid_stream_failures_total", endpoint="a") == 1
+    await gateway.quiet()
+    assert (await gateway.row("a"))["consecutive_failures"] == 1
+    assert gateway.metric("octoroute_mid_stream_failures_total", endpoint="a") == 1
 
 
-async def test_c23_a_clients_beta_and_version_reach_who_understands_them_and_nobody_else(make_house, make_fake):
+async def test_c23_a_clients_beta_and_version_reach_who_understands_them_and_nobody_else(make_gateway, make_fake):
     openai, anthropic = (await make_fake("openai")).always(by_wish), (await make_fake("anthropic")).always(whole(ANTHROPIC))
-    house = await make_house([endpoint(openai, "o"), endpoint(anthropic, "a", provider="anthropic")])
+    gateway = await make_gateway([endpoint(openai, "o"), endpoint(anthropic, "a", provider="anthropic")])
     told = {"anthropic-beta": "prompt-caching-2024-07-31,other", "anthropic-version": "2023-01-01"}
     for model in ("o", "a"):
-        assert (await house.ask({**MESSAGE, "model": model}, "/v1/messages", headers=told)).status_code == 200
+        assert (await gateway.ask({**MESSAGE, "model": model}, "/v1/messages", headers=told)).status_code == 200
     assert not {"anthropic-beta", "anthropic-version"} & set(openai.requests[0].headers)
     assert {name: anthropic.requests[0].headers[name] for name in told} == told
-    await house.ask({**MESSAGE, "model": "a"}, "/v1/messages")
+    await gateway.ask({**MESSAGE, "model": "a"}, "/v1/messages")
     assert anthropic.requests[1].headers["anthropic-version"] == "2023-06-01"
     assert "anthropic-beta" not in anthropic.requests[1].headers
 
 
-async def test_c23_a_beta_that_is_always_wanted_is_a_configured_header(make_house, fake):
+async def test_c23_a_beta_that_is_always_wanted_is_a_configured_header(make_gateway, fake):
     fake.always(whole(ANTHROPIC))
-    house = await make_house([endpoint(fake, provider="anthropic", headers={"anthropic-beta": "prompt-caching-2024-07-31"})])
-    await house.ask(MESSAGE, "/v1/messages")
+    gateway = await make_gateway([endpoint(fake, provider="anthropic", headers={"anthropic-beta": "prompt-caching-2024-07-31"})])
+    await gateway.ask(MESSAGE, "/v1/messages")
     assert fake.requests[0].headers["anthropic-beta"] == "prompt-caching-2024-07-31"
 
 
-async def test_b17_a_thousand_streams_at_once_cost_bounded_memory_and_leave_nothing(make_house, fake):
+async def test_b17_a_thousand_streams_at_once_cost_bounded_memory_and_leave_nothing(make_gateway, fake):
     import tracemalloc
 
-    house = await make_house([endpoint(fake)])
+    gateway = await make_gateway([endpoint(fake)])
     release = asyncio.Event()
     head, *rest = tokens(["one"])
 
@@ -280,12 +280,12 @@ async def test_b17_a_thousand_streams_at_once_cost_bounded_memory_and_leave_noth
         exchange.write(b"0\r\n\r\n")
 
     fake.always(held)
-    gateway = house.app.gateway
-    inbound = house.app.inbound["openai"]
+    inner = gateway.app.gateway
+    inbound = gateway.app.inbound["openai"]
     body = json.dumps(question(stream=True)).encode()
 
     async def one(at: int) -> bytes:
-        reply = await gateway.answer(inbound.read(body, request_id=f"r{at}", headers={}))
+        reply = await inner.answer(inbound.read(body, request_id=f"r{at}", headers={}))
         try:
             return b"".join([piece async for piece in reply.pieces()])
         finally:
@@ -304,7 +304,7 @@ async def test_b17_a_thousand_streams_at_once_cost_bounded_memory_and_leave_noth
         tracemalloc.stop()
     assert all(answer.endswith(b"data: [DONE]\n\n") for answer in answers)
     assert (during - before) / 1000 < 200_000  # bytes a stream, both ends of it and the fake
-    assert house.metric("octoroute_inflight_requests") == 0
+    assert gateway.metric("octoroute_inflight_requests") == 0
 
 
 VENDORS = [
@@ -317,15 +317,17 @@ GEMINI = {"candidates": [{"content": {"role": "model", "parts": [{"text": "hello
 
 
 @pytest.mark.parametrize(("kind", "version", "path", "header", "value"), VENDORS, ids=[row[0] for row in VENDORS])
-async def test_b1_each_vendor_at_its_address_with_its_header_and_no_key_in_it(make_house, fake, kind, version, path, header, value):
+async def test_b1_each_vendor_at_its_address_with_its_header_and_no_key_in_it(
+    make_gateway, fake, kind, version, path, header, value
+):
     fake.always(whole({"anthropic": ANTHROPIC, "gemini": GEMINI}.get(kind, completion("hello"))))
     more = {"api_version": version} if version else {}
-    house = await make_house([endpoint(fake, provider=kind, model="m/1", api_key="k-1", **more)])
-    answer = await house.ask()
+    gateway = await make_gateway([endpoint(fake, provider=kind, model="m/1", api_key="k-1", **more)])
+    answer = await gateway.ask()
     assert answer.json()["choices"][0]["message"]["content"] == "hello"
     (seen,) = fake.requests
     assert (seen.path, seen.headers[header]) == (path, value)
     assert "k-1" not in seen.path
-    await house.app.runtime.health_check.round()
+    await gateway.app.runtime.health_check.round()
     assert fake.probes[0].headers[header] == value
     assert "k-1" not in fake.probes[0].path

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from tests.support.fake import Fake, completion, error, hang, stream, tokens, whole
-from tests.support.house import Clock, House, endpoint, question, settings, until
+from tests.support.live_gateway import Clock, LiveGateway, endpoint, question, settings, until
 
 EASY = "What is the capital of Peru?"
 PRICES = {"fast": {"input": 1.0, "output": 2.0}, "deep": {"input": 10.0, "output": 20.0}}
@@ -25,7 +25,7 @@ async def fakes():
 
 @pytest.fixture
 async def opens(fakes, tmp_path):
-    houses = []
+    gateways = []
 
     async def open_(*, parts=None, learned=None, strategy="learned", **shadow):
         tree = settings(
@@ -37,12 +37,12 @@ async def opens(fakes, tmp_path):
                 "shadow": {"share": 1.0, "path": str(tmp_path / "labels"), "max_per_minute": 1000, **shadow},
             },
         )
-        houses.append(await House.open(tree, **(parts or {})))
-        return houses[-1]
+        gateways.append(await LiveGateway.open(tree, **(parts or {})))
+        return gateways[-1]
 
     yield open_
-    for house in houses:
-        await house.close()
+    for gateway in gateways:
+        await gateway.close()
 
 
 @pytest.fixture
@@ -59,15 +59,15 @@ def labels(tmp_path):
     return read
 
 
-async def looked_at(house, **labels):
-    await until(lambda: house.metric("octoroute_shadow_total", **labels) > 0)
+async def looked_at(gateway, **labels):
+    await until(lambda: gateway.metric("octoroute_shadow_total", **labels) > 0)
 
 
 async def test_answers_that_agree_make_a_label(fakes, opens, labels, tmp_path):
     fakes[0].always(whole(completion("Lima.")))
     fakes[1].always(whole(completion("lima")))
-    house = await opens(learned={"explore": 0.2}, parts={"chance": lambda: 0.5})
-    answer = await house.ask(question(EASY))
+    gateway = await opens(learned={"explore": 0.2}, parts={"chance": lambda: 0.5})
+    answer = await gateway.ask(question(EASY))
     assert answer.json()["choices"][0]["message"]["content"] == "Lima."
     (line,) = await labels()
     assert (line["label"], line["how"], line["tier"], line["strategy"]) == (0, "exact", "fast", "learned")
@@ -81,8 +81,8 @@ async def test_answers_that_agree_make_a_label(fakes, opens, labels, tmp_path):
     assert set(line["latency_ms"]) == {"fast", "deep"}
     text = (tmp_path / "labels").read_text().lower()
     assert "lima" not in text and "peru" not in text
-    assert house.metric("octoroute_shadow_cost_usd_total") == pytest.approx(130e-6)
-    assert house.metric("octoroute_requests_total") == 1
+    assert gateway.metric("octoroute_shadow_cost_usd_total") == pytest.approx(130e-6)
+    assert gateway.metric("octoroute_requests_total") == 1
     assert fakes[1].requests[0].json["messages"] == [{"role": "user", "content": EASY}]
 
 
@@ -90,8 +90,8 @@ async def test_a_stream_is_listened_to_and_not_changed(fakes, opens, labels):
     sent = tokens(["Lima"])
     fakes[0].always(stream(sent))
     fakes[1].always(whole(completion("Lima ")))
-    house = await opens()
-    _, data = await house.streamed(question(EASY, stream=True))
+    gateway = await opens()
+    _, data = await gateway.streamed(question(EASY, stream=True))
     assert data == b"".join(sent)
     (line,) = await labels()
     assert (line["label"], line["how"]) == (0, "exact")
@@ -100,8 +100,8 @@ async def test_a_stream_is_listened_to_and_not_changed(fakes, opens, labels):
 async def test_the_free_checks_decide_where_they_can(fakes, opens, labels):
     fakes[0].always(whole(completion("I'm sorry, but I can't help with that.")))
     fakes[1].always(whole(completion("Lima")))
-    house = await opens(judge_tier="deep")
-    await house.ask(question(EASY))
+    gateway = await opens(judge_tier="deep")
+    await gateway.ask(question(EASY))
     (line,) = await labels()
     assert (line["label"], line["how"], line["reward"]) == (1, "refusal", 0.0)
     assert len(fakes[1].requests) == 1
@@ -120,8 +120,8 @@ async def test_a_judge_is_asked_in_both_orders(fakes, opens, labels, prefers, la
 
     fakes[0].always(whole(completion("The weak answer")))
     fakes[1].always(judge)
-    house = await opens(judge_tier="deep")
-    await house.ask(question(EASY))
+    gateway = await opens(judge_tier="deep")
+    await gateway.ask(question(EASY))
     (line,) = await labels()
     assert (line["label"], line["how"]) == (label, "judge")
     assert len(fakes[1].requests) == 3
@@ -130,9 +130,9 @@ async def test_a_judge_is_asked_in_both_orders(fakes, opens, labels, prefers, la
 async def test_without_a_judge_what_differs_stays_open(fakes, opens, tmp_path):
     fakes[0].always(whole(completion("The weak answer")))
     fakes[1].always(whole(completion("The strong answer")))
-    house = await opens()
-    await house.ask(question(EASY))
-    await looked_at(house, result="undecided")
+    gateway = await opens()
+    await gateway.ask(question(EASY))
+    await looked_at(gateway, result="undecided")
     assert not (tmp_path / "labels").exists()
 
 
@@ -159,50 +159,50 @@ PRIVATE = {
 @pytest.mark.parametrize("why", PRIVATE)
 async def test_what_is_never_asked_twice(fakes, opens, why):
     body, headers = PRIVATE[why]
-    house = await opens()
-    assert (await house.ask({**question(EASY), **body}, headers=headers)).status_code == 200
-    await house.ask(question(EASY))
-    await looked_at(house)
+    gateway = await opens()
+    assert (await gateway.ask({**question(EASY), **body}, headers=headers)).status_code == 200
+    await gateway.ask(question(EASY))
+    await looked_at(gateway)
     assert len(fakes[1].requests) == 1
 
 
 async def test_an_answer_that_failed_teaches_nothing(fakes, opens):
     fakes[0].always(error(400))
-    house = await opens()
-    assert (await house.ask(question(EASY))).status_code == 400
+    gateway = await opens()
+    assert (await gateway.ask(question(EASY))).status_code == 400
     await asyncio.sleep(0.1)
     assert fakes[1].requests == []
 
 
 async def test_no_more_than_the_minutes_share(fakes, opens):
     clock = Clock()
-    house = await opens(max_per_minute=2, parts={"clock": clock})
+    gateway = await opens(max_per_minute=2, parts={"clock": clock})
     for _ in range(5):
-        await house.ask(question(EASY))
-    await until(lambda: house.metric("octoroute_shadow_total") == 2)
+        await gateway.ask(question(EASY))
+    await until(lambda: gateway.metric("octoroute_shadow_total") == 2)
     clock.pass_(61)
-    await house.ask(question(EASY))
-    await until(lambda: house.metric("octoroute_shadow_total") == 3)
+    await gateway.ask(question(EASY))
+    await until(lambda: gateway.metric("octoroute_shadow_total") == 3)
     assert len(fakes[1].requests) == 3
 
 
 async def test_no_more_than_the_days_money(fakes, opens):
     wall = Clock(1_700_000_000.0)
-    house = await opens(max_cost_per_day_usd=0.0002, parts={"wall": wall})
+    gateway = await opens(max_cost_per_day_usd=0.0002, parts={"wall": wall})
     for count in (1, 2, 2):
-        await house.ask(question(EASY))
-        await until(lambda count=count: house.metric("octoroute_shadow_total") == count)
+        await gateway.ask(question(EASY))
+        await until(lambda count=count: gateway.metric("octoroute_shadow_total") == count)
     await asyncio.sleep(0.05)
     assert len(fakes[1].requests) == 2
     wall.pass_(86_400)
-    await house.ask(question(EASY))
-    await until(lambda: house.metric("octoroute_shadow_total") == 3)
+    await gateway.ask(question(EASY))
+    await until(lambda: gateway.metric("octoroute_shadow_total") == 3)
 
 
 async def test_a_share_is_a_share(fakes, opens):
-    house = await opens(share=0.5, parts={"chance": Random(5).random})
+    gateway = await opens(share=0.5, parts={"chance": Random(5).random})
     for number in range(40):
-        await house.ask(question(EASY))
+        await gateway.ask(question(EASY))
         if number % 8 == 7:
             await asyncio.sleep(0.05)  # the queue is short
     assert 10 <= len(fakes[1].requests) <= 30
@@ -210,32 +210,32 @@ async def test_a_share_is_a_share(fakes, opens):
 
 async def test_a_slow_shadow_delays_nobody_and_its_queue_is_bounded(fakes, opens):
     fakes[1].always(hang)
-    house = await opens()
+    gateway = await opens()
     for _ in range(20):
-        assert (await house.ask(question(EASY))).status_code == 200
-    await until(lambda: house.metric("octoroute_shadow_total", result="dropped") >= 3)
+        assert (await gateway.ask(question(EASY))).status_code == 200
+    await until(lambda: gateway.metric("octoroute_shadow_total", result="dropped") >= 3)
     assert len(fakes[1].requests) == 1
 
 
 async def test_tiers_that_do_not_answer_are_no_label(fakes, opens, tmp_path):
     fakes[1].always(error(500))
-    house = await opens()
-    await house.ask(question(EASY))
-    await looked_at(house, result="failed")
+    gateway = await opens()
+    await gateway.ask(question(EASY))
+    await looked_at(gateway, result="failed")
     assert not (tmp_path / "labels").exists()
 
 
 async def test_a_file_that_cannot_be_written_costs_a_label_only(fakes, opens, tmp_path):
     fakes[1].always(whole(completion("hello from small")))
-    house = await opens(path=str(tmp_path / "no" / "such" / "folder"))
-    assert (await house.ask(question(EASY))).status_code == 200
-    await looked_at(house, result="unwritten")
+    gateway = await opens(path=str(tmp_path / "no" / "such" / "folder"))
+    assert (await gateway.ask(question(EASY))).status_code == 200
+    await looked_at(gateway, result="unwritten")
 
 
 async def test_other_strategies_are_scored_as_well(fakes, opens, labels):
     fakes[1].always(whole(completion("hello from small")))
-    house = await opens(strategy="rule")
-    await house.ask(question("hi"))
+    gateway = await opens(strategy="rule")
+    await gateway.ask(question("hi"))
     (line,) = await labels()
     assert (line["strategy"], line["propensity"]) == ("rule", None)
     assert 0 < line["score"] < 1

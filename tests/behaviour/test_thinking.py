@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.support.fake import DONE, chunk, completion, event, stream, whole
-from tests.support.house import endpoint
+from tests.support.live_gateway import endpoint
 
 CLAUDE = {
     "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "hi"}],
@@ -87,11 +87,11 @@ SERVERS = {
 }
 
 
-async def sent(make_house, fake, settings, client, more, streamed):
+async def sent(make_gateway, fake, settings, client, more, streamed):
     fake.always(by_kind)
-    house = await make_house([endpoint(fake, **settings)])
+    gateway = await make_gateway([endpoint(fake, **settings)])
     path, body = ASKED[client]
-    response = await house.ask({"model": "auto", **body, **more, **({"stream": True} if streamed else {})}, path)
+    response = await gateway.ask({"model": "auto", **body, **more, **({"stream": True} if streamed else {})}, path)
     assert response.status_code == 200, response.text
     said = fake.requests[0].json
     return {**said, **said.get("generationConfig", {})}, response.headers.get("x-octoroute-warning")
@@ -106,9 +106,9 @@ def translated(client, settings):
     ("server", "client"), [(server, client) for server in SERVERS for client in ASKED if translated(client, SERVERS[server][0])]
 )
 @pytest.mark.parametrize(("wish", "place"), [(HIGH, 2), (OFF, 3)], ids=["high", "off"])
-async def test_it_means_the_same_or_there_is_a_warning(make_house, fake, server, client, streamed, wish, place):
+async def test_it_means_the_same_or_there_is_a_warning(make_gateway, fake, server, client, streamed, wish, place):
     settings, field, *_ = SERVERS[server]
-    said, warning = await sent(make_house, fake, settings, client, wish[client], streamed)
+    said, warning = await sent(make_gateway, fake, settings, client, wish[client], streamed)
     value, note = SERVERS[server][place]
     assert (said.get(field) if field else None) == value
     assert (warning or "").partition(";")[0] == (note or "")
@@ -118,16 +118,16 @@ async def test_it_means_the_same_or_there_is_a_warning(make_house, fake, server,
 @pytest.mark.parametrize(
     ("client", "settings"), [("openai", {}), ("openai", {"model": "gpt-oss-20b"}), ("anthropic", {"provider": "anthropic"})]
 )
-async def test_the_clients_own_words_go_to_its_own_kind_of_server(make_house, fake, client, settings, streamed):
+async def test_the_clients_own_words_go_to_its_own_kind_of_server(make_gateway, fake, client, settings, streamed):
     for name, value in HIGH[client].items():
-        said, warning = await sent(make_house, fake, settings, client, HIGH[client], streamed)
+        said, warning = await sent(make_gateway, fake, settings, client, HIGH[client], streamed)
         assert (said[name], warning) == (value, None)
 
 
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("client", ASKED)
-async def test_who_says_nothing_of_thinking_is_told_nothing(make_house, fake, server, client):
-    said, warning = await sent(make_house, fake, SERVERS[server][0], client, {}, False)
+async def test_who_says_nothing_of_thinking_is_told_nothing(make_gateway, fake, server, client):
+    said, warning = await sent(make_gateway, fake, SERVERS[server][0], client, {}, False)
     assert warning is None
     assert not {"thinking", "reasoning_effort", "thinkingConfig", "chat_template_kwargs"} & set(said)
 
@@ -140,8 +140,8 @@ async def test_who_says_nothing_of_thinking_is_told_nothing(make_house, fake, se
         ({"output_config": {"effort": "max"}}, "high"),
     ],
 )
-async def test_anthropics_other_ways_to_say_it(make_house, fake, more, effort):
-    said, warning = await sent(make_house, fake, {"model": "gpt-oss-20b"}, "anthropic", more, False)
+async def test_anthropics_other_ways_to_say_it(make_gateway, fake, more, effort):
+    said, warning = await sent(make_gateway, fake, {"model": "gpt-oss-20b"}, "anthropic", more, False)
     assert said["reasoning_effort"] == effort
     assert warning == (None if effort != "high" else "thinking: effort max becomes high")
 
@@ -154,14 +154,14 @@ async def test_anthropics_other_ways_to_say_it(make_house, fake, more, effort):
         {"enable_thinking": True, "thinking_budget": 24_576},
     ],
 )
-async def test_openais_other_ways_to_say_it(make_house, fake, more):
+async def test_openais_other_ways_to_say_it(make_gateway, fake, more):
     said, warning = await sent(
-        make_house, fake, {"provider": "anthropic", "model": "claude-sonnet-4-5"}, "openai", {**more, "max_tokens": 32_000}, False
+        make_gateway, fake, {"provider": "anthropic", "model": "claude-sonnet-4-5"}, "openai", {**more, "max_tokens": 32_000}, False
     )
     assert (said["thinking"], warning) == ({"type": "enabled", "budget_tokens": 24_576}, None)
 
 
-async def test_what_the_hub_cannot_say_is_named(make_house, fake):
-    said, warning = await sent(make_house, fake, {}, "anthropic", {"context_management": {"edits": []}}, True)
+async def test_what_the_hub_cannot_say_is_named(make_gateway, fake):
+    said, warning = await sent(make_gateway, fake, {}, "anthropic", {"context_management": {"edits": []}}, True)
     assert "context_management" not in json.dumps(said)
     assert warning == "context_management is not passed on to this endpoint"

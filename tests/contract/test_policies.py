@@ -8,20 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.balancing.policies import ORDERS, POLICIES, Asked, PolicyInputs
+from octoroute.balancing.policies import ORDERS, POLICIES, PolicyInputs
 from octoroute.dialects import inbound
 from octoroute.dialects.request.identity import opening_of, user_of
 from octoroute.domain.endpoint import Price, Tier, failure_domain
 from octoroute.domain.outcome import Attempt, Ending, Outcome
-from tests.support.house import Clock
+from tests.support.live_gateway import Clock
 from tests.support.spine import make_endpoint
 
 KINDS = {**{f"policy {name}": builder for name, builder in POLICIES.items()}, **{f"order {name}": b for name, b in ORDERS.items()}}
 OPENAI = inbound(lambda: 0.0)["openai"]
-ASKED = Asked(
-    OPENAI.read(
-        json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hello"}]}).encode(), request_id="r", headers={}
-    )
+ASKED = OPENAI.read(
+    json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hello"}]}).encode(), request_id="r", headers={}
 )
 
 endpoints = st.lists(

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.fake import Fake
-from tests.support.house import House, endpoint
+from tests.support.live_gateway import LiveGateway, endpoint
 
 if TYPE_CHECKING:
     from tests.support.vendors import Asked, Says, Server
 
 
 class Street:
-    def __init__(self, house: House, server: Server, fake: Fake) -> None:
-        self.house = house
+    def __init__(self, gateway: LiveGateway, server: Server, fake: Fake) -> None:
+        self.gateway = gateway
         self.server = server
         self.fake = fake
         self.leaving: list[Callable[[], Awaitable[Any]]] = []
@@ -25,7 +25,7 @@ class Street:
     def talk(self, client: str, **more: Any) -> Any:
         from tests.support.sdks import TALKS
 
-        talk = TALKS[client](self.house.url, **more)
+        talk = TALKS[client](self.gateway.url, **more)
         self.leaving.append(talk.sdk.close)
         return talk
 
@@ -36,7 +36,7 @@ class Street:
 
 
 @pytest.fixture
-async def street(make_fake, make_house) -> AsyncIterator[Callable[..., Awaitable[Street]]]:
+async def street(make_fake, make_gateway) -> AsyncIterator[Callable[..., Awaitable[Street]]]:
     opened: list[Street] = []
 
     async def make(kind: str, says: Says | Callable[[Asked], Says] | None = None) -> Street:
@@ -48,12 +48,12 @@ async def street(make_fake, make_house) -> AsyncIterator[Callable[..., Awaitable
         fake.always(server)
         address = f"http://127.0.0.1:{fake.port}{vendor.path}"
         row = endpoint(address, "the-model", id="a", provider=kind, model=vendor.model, **vendor.settings)
-        opened.append(Street(await make_house([row]), server, fake))
+        opened.append(Street(await make_gateway([row]), server, fake))
         return opened[-1]
 
     yield make
     for street in opened:
         for leave in street.leaving:
             await leave()
-        await street.house.quiet()
+        await street.gateway.quiet()
         assert not street.server.wrong, street.server.wrong

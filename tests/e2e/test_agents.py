@@ -58,7 +58,7 @@ async def test_the_anthropic_tool_runner(street, kind, streamed):
         """What stands on a page."""
         return desk.look_up(page)
 
-    sdk = anthropic.AsyncAnthropic(base_url=there.house.url, api_key="k", max_retries=0, http_client=client_without_tls())
+    sdk = anthropic.AsyncAnthropic(base_url=there.gateway.url, api_key="k", max_retries=0, http_client=client_without_tls())
     there.leaving.append(sdk.close)
     asked: dict[str, Any] = {
         "model": "haiku",
@@ -116,7 +116,7 @@ MODELS = {"chat": _chat, "responses": _responses, "messages": _messages}
 @pytest.mark.parametrize("client", MODELS)
 async def test_pydantic_ai(street, client, kind, streamed):
     there = await street(kind, model)
-    sdk, spoken_to = MODELS[client](there.house.url)
+    sdk, spoken_to = MODELS[client](there.gateway.url)
     there.leaving.append(sdk.close)
     desk = Desk()
     agent = pydantic_ai.Agent(spoken_to, tools=[desk.add, desk.multiply, desk.write_down, desk.look_up], instructions="Be exact.")

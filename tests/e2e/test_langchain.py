@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.support.actor import PERSON, act
-from tests.support.house import endpoint
+from tests.support.live_gateway import endpoint
 
 pydantic = pytest.importorskip("pydantic", reason="pip install --group e2e")
 langchain = pytest.importorskip("langchain_openai", reason="pip install --group e2e")
@@ -27,14 +27,14 @@ def weather(city: str) -> str:
 
 
 @pytest.fixture
-async def sides(fake, make_house):
+async def sides(fake, make_gateway):
     fake.always(act)
-    house = await make_house([endpoint(fake, "model-a", id="a", model="real-model")])
+    gateway = await make_gateway([endpoint(fake, "model-a", id="a", model="real-model")])
 
     def model(base_url: str, name: str):
         return langchain.ChatOpenAI(base_url=base_url, model=name, api_key="k", max_retries=0, timeout=20, temperature=0)
 
-    return SimpleNamespace(direct=model(fake.url, "real-model"), through=model(house.url + "/v1", "auto"), fake=fake)
+    return SimpleNamespace(direct=model(fake.url, "real-model"), through=model(gateway.url + "/v1", "auto"), fake=fake)
 
 
 def said(message) -> tuple:

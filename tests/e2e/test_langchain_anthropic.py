@@ -30,7 +30,7 @@ def chat(street):
     async def make(kind: str, says):
         there = await street(kind, says)
         model = langchain.ChatAnthropic(
-            model="sonnet", base_url=there.house.url, api_key="k", max_retries=0, timeout=20, max_tokens=300
+            model="sonnet", base_url=there.gateway.url, api_key="k", max_retries=0, timeout=20, max_tokens=300
         )
         return there, model
 

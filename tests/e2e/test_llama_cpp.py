@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.support.house import endpoint, frames, question
+from tests.support.live_gateway import endpoint, frames, question
 
 gguf = pytest.importorskip("gguf", reason="pip install --group e2e")
 np = pytest.importorskip("numpy", reason="pip install --group e2e")
@@ -88,8 +88,8 @@ def llama(tmp_path_factory):
 
 
 @pytest.fixture
-async def house(make_house, llama):
-    return await make_house(
+async def gateway(make_gateway, llama):
+    return await make_gateway(
         [endpoint(llama + "/v1", "tiny", id="llama")], health={"interval_seconds": 0.05}, parts={"chance": lambda: 0.0}
     )
 
@@ -108,21 +108,21 @@ async def directly(llama: str, body) -> bytes:
         return (await client.post(llama + "/v1/chat/completions", json=body)).content
 
 
-async def test_whole(house, llama):
+async def test_whole(gateway, llama):
     expected = json.loads(await directly(llama, ASKED))
-    response = await house.ask(ASKED)
+    response = await gateway.ask(ASKED)
     assert response.status_code == 200
     got = response.json()
     for answer in (got, expected):
         answer["usage"].pop("prompt_tokens_details", None)  # the second question finds the first in the cache
     assert lasting(got) == lasting(expected)
     assert got["choices"][0]["message"]["content"].strip()
-    assert house.metric("octoroute_tokens_total", kind="output") == got["usage"]["completion_tokens"] == 24
+    assert gateway.metric("octoroute_tokens_total", kind="output") == got["usage"]["completion_tokens"] == 24
 
 
-async def test_streamed(house, llama):
+async def test_streamed(gateway, llama):
     body = {**ASKED, "stream": True, "stream_options": {"include_usage": True}}
-    expected, (response, data) = frames(await directly(llama, body)), await house.streamed(body)
+    expected, (response, data) = frames(await directly(llama, body)), await gateway.streamed(body)
     got = frames(data)
     assert response.status_code == 200
     assert got[-1] == expected[-1] == "[DONE]"
@@ -133,39 +133,39 @@ async def test_streamed(house, llama):
     assert text(got) == text(expected) != ""
     assert [lasting(event) for event in got[:-2]] == [lasting(event) for event in expected[:-2]]
     assert got[-2]["usage"]["completion_tokens"] == 24
-    await house.quiet()
-    assert house.metric("octoroute_outcomes_total", outcome="answered") == 1
+    await gateway.quiet()
+    assert gateway.metric("octoroute_outcomes_total", outcome="answered") == 1
 
 
-async def test_its_refusals_are_relayed(house, llama):
+async def test_its_refusals_are_relayed(gateway, llama):
     body = {**ASKED, "messages": [{"role": "user", "content": "hello " * 3000}]}
     async with httpx2.AsyncClient(timeout=30) as client:
         expected = await client.post(llama + "/v1/chat/completions", json=body)
-    response = await house.ask(body)
+    response = await gateway.ask(body)
     assert (response.status_code, response.content) == (expected.status_code, expected.content)
     assert response.status_code == 400
 
 
-async def test_hanging_up_frees_it_for_the_next(house, llama):
-    async with house.stream({**ASKED, "stream": True, "max_tokens": 400}) as response:
+async def test_hanging_up_frees_it_for_the_next(gateway, llama):
+    async with gateway.stream({**ASKED, "stream": True, "max_tokens": 400}) as response:
         await anext(response.aiter_raw())
-    await house.quiet()
+    await gateway.quiet()
     async with asyncio.timeout(10):
-        assert (await house.ask(ASKED)).status_code == 200
+        assert (await gateway.ask(ASKED)).status_code == 200
 
 
-async def test_the_probe_finds_it_alive(house):
+async def test_the_probe_finds_it_alive(gateway):
     async with asyncio.timeout(5):
-        while (await house.row("llama"))["last_check_seconds_ago"] > 1:
+        while (await gateway.row("llama"))["last_check_seconds_ago"] > 1:
             await asyncio.sleep(0.02)
-    assert (await house.row("llama"))["healthy"]
+    assert (await gateway.row("llama"))["healthy"]
 
 
-async def test_the_router_may_ask_it(make_house, llama):
+async def test_the_router_may_ask_it(make_gateway, llama):
     """A model that says words nobody expects: the request goes to the default tier, and the decision says why."""
-    house = await make_house(
+    gateway = await make_gateway(
         [endpoint(llama + "/v1", "tiny", id="llama")], routing={"strategy": "llm", "router_tier": "fast", "default_tier": "fast"}
     )
-    response = await house.ask({**ASKED, "model": "auto"})
+    response = await gateway.ask({**ASKED, "model": "auto"})
     assert response.status_code == 200
     assert response.headers["x-octoroute-strategy"] in {"llm", "default"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.support.house import endpoint
+from tests.support.live_gateway import endpoint
 from tests.torture import load
 from tests.torture.asking import LEFT
 from tests.torture.endpoint import Endpoint
@@ -33,16 +33,16 @@ async def test_a_day_of_all_kinds_of_traffic_leaves_nothing_in_memory():
     assert {"answered", "refused", "failed", "broken", "abandoned"} <= set(told["endings"])
 
 
-async def test_whoever_leaves_leaves_no_task_behind(make_house):
+async def test_whoever_leaves_leaves_no_task_behind(make_gateway):
     """As above in this process, where tasks can be counted."""
     server = await Endpoint("e0").start()
     try:
-        house = await make_house([endpoint(server.url, id="e0")])
+        gateway = await make_gateway([endpoint(server.url, id="e0")])
         before = len(asyncio.all_tasks())
-        accounts = await storm(house.url, seconds=1, concurrency=16, seed=0)
+        accounts = await storm(gateway.url, seconds=1, concurrency=16, seed=0)
         assert any(account.ending == LEFT for account in accounts)
         async with asyncio.timeout(SETTLED_S):
-            while len(asyncio.all_tasks()) > before or house.metric("octoroute_inflight_requests"):
+            while len(asyncio.all_tasks()) > before or gateway.metric("octoroute_inflight_requests"):
                 await asyncio.sleep(0.01)
     finally:
         await server.kill()

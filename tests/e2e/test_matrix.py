@@ -51,8 +51,8 @@ async def test_usage_with_cached_tokens(street, client, kind, streamed):
     talk = there.talk(client)
     talk.say("hello there")
     assert (await talk.answer(streamed=streamed)).usage == (1000, 400, 30)
-    await there.house.quiet()
-    counted = {word: there.house.metric("octoroute_tokens_total", kind=word) for word in ("input", "output", "cached")}
+    await there.gateway.quiet()
+    counted = {word: there.gateway.metric("octoroute_tokens_total", kind=word) for word in ("input", "output", "cached")}
     assert counted == {"input": 1000, "output": 30, "cached": 400}
 
 
@@ -143,7 +143,7 @@ async def test_a_refusal(street, client, kind, streamed):
     assert not heard.calls
     if kind != "gemini":
         assert NO in {heard.refusal, heard.text}
-    assert (await there.house.row("a"))["consecutive_failures"] == 0
+    assert (await there.gateway.row("a"))["consecutive_failures"] == 0
 
 
 @ways
@@ -210,8 +210,8 @@ async def test_an_error_after_the_first_event(street, client, kind):
     talk.say("hello there")
     with pytest.raises(raised(client).APIError):
         await talk.answer(streamed=True)
-    await there.house.quiet()
-    assert there.house.metric("octoroute_outcomes_total", outcome="broken") == 1
+    await there.gateway.quiet()
+    assert there.gateway.metric("octoroute_outcomes_total", outcome="broken") == 1
 
 
 @pairs

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fake import DONE, chunk
-from tests.support.house import endpoint
+from tests.support.live_gateway import endpoint
 from tests.support.messages import PATH, asks
 
 STREAMS = 64

@@ -43,7 +43,7 @@ async def told_by(client: str, url: str, way: str) -> dict:
 @pytest.mark.parametrize("client", ["openai", "openai-compatible", "anthropic"])
 async def test_an_agent_in_node(street, client, way, kind):
     there = await street(kind, model)
-    told = await told_by(client, there.house.url, way)
+    told = await told_by(client, there.gateway.url, way)
     assert (told["text"], told["steps"], told["finish"], told["usage"]) == (ANSWER, 5, "stop", USAGE)
     assert client == "openai" or way == "whole" or told["pieces"] > 5
     asked = there.server.asked

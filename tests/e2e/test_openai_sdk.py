@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.support.actor import PERSON, act
-from tests.support.house import endpoint
+from tests.support.live_gateway import endpoint
 
 openai = pytest.importorskip("openai", reason="pip install --group e2e")
 pydantic = pytest.importorskip("pydantic")
@@ -30,10 +30,10 @@ class Person(pydantic.BaseModel):
 
 
 @pytest.fixture
-async def sides(fake, make_house):
+async def sides(fake, make_gateway):
     """The same clients twice: straight to the server, and through octoroute. Both ask for `model-a`, in words of their own."""
     fake.always(act)
-    house = await make_house(
+    gateway = await make_gateway(
         [endpoint(fake, "model-a", id="a", model="real-model", api_key="upstream-key")],
         auth={"keys": ["k"]},
         retry={"max_attempts": 1},
@@ -44,8 +44,8 @@ async def sides(fake, make_house):
         plain = {"base_url": base_url, "api_key": "k", "max_retries": 0, "timeout": 20}
         return SimpleNamespace(sync=openai.OpenAI(**plain), asynchronous=openai.AsyncOpenAI(**plain), model=model)
 
-    direct, through = clients(fake.url, "real-model"), clients(house.url + "/v1", "model-a")
-    yield SimpleNamespace(direct=direct, through=through, fake=fake, house=house)
+    direct, through = clients(fake.url, "real-model"), clients(gateway.url + "/v1", "model-a")
+    yield SimpleNamespace(direct=direct, through=through, fake=fake, gateway=gateway)
     for side in (direct, through):
         side.sync.close()
         await side.asynchronous.close()
@@ -278,4 +278,4 @@ async def test_a_client_that_closes_its_stream_closes_the_upstream(sides):
         await stream.close()
 
     await scenario(sides.through.asynchronous, "auto")
-    await sides.house.quiet()
+    await sides.gateway.quiet()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.support.house import Process, endpoint, question, samples
+from tests.support.live_gateway import Process, endpoint, question, samples
 
 
 def children(pid: int) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from tests.support.fake import event
-from tests.support.house import House
+from tests.support.live_gateway import LiveGateway
 
 PATH = "/v1/messages"
 
@@ -18,9 +18,9 @@ def asks(text: str = "hello there", **more: Any) -> dict[str, Any]:
     return {"model": "auto", "max_tokens": 100, "messages": [{"role": "user", "content": text}], **more}
 
 
-async def ask(house: House, body: dict[str, Any] | None = None, **more: Any) -> httpx2.Response:
+async def ask(gateway: LiveGateway, body: dict[str, Any] | None = None, **more: Any) -> httpx2.Response:
     headers = more.pop("headers", {})
-    return await house.ask({**(body or asks()), **more}, path=PATH, headers={"anthropic-version": "2023-06-01", **headers})
+    return await gateway.ask({**(body or asks()), **more}, path=PATH, headers={"anthropic-version": "2023-06-01", **headers})
 
 
 def answer(text: str = "hello", **more: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 import tomli_w
 
-from tests.support.house import ROOT, samples
+from tests.support.live_gateway import ROOT, samples
 
 KEPT_S = 1.0
 """How long the gateway keeps an exposition of its metrics."""

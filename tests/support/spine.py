@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
+import msgspec
+
 from octoroute import dialects
 from octoroute.balancing.health import HealthRegistry
 from octoroute.balancing.policies import ORDERS, POLICIES, PolicyInputs
@@ -179,7 +181,7 @@ class Spine:
         seed: int = 1,
         delay_s: Callable[[str], float] = lambda _: 0.0,
         sticky_by: str = "conversation",
-        **house: Any,
+        **gateway: Any,
     ) -> None:
         table = behave if isinstance(behave, Mapping) else {}
         self.transport = FakeTransport(behave if callable(behave) else lambda model, _: table.get(model, "ok"), delay_s)
@@ -193,7 +195,7 @@ class Spine:
         self.policy = POLICIES[policy](senses) if order == "endpoint" else ORDERS[order](senses)
         named = {rule.policy: POLICIES[rule.policy](senses) for rule in rules if rule.policy}
         self.gateway = Gateway(
-            house=Settings(
+            settings=Settings(
                 endpoints=tuple(endpoints),
                 router=self.router,
                 retry=RetryPolicy(max_attempts=max_attempts),
@@ -201,7 +203,7 @@ class Spine:
                 policies=named,
                 rules=tuple(rules),
                 queue=waiting or QueueSettings(),
-                **house,
+                **gateway,
             ),
             upstream=UpstreamClient(self.transport, PROVIDERS, dialects.outbound(self.clock)),
             health=self.health,
@@ -224,7 +226,7 @@ class Spine:
         """The whole way: what a client would have got."""
         request = request or self.request(**body)
         try:
-            reply = await self.gateway.answer(request, key_name=key)
+            reply = await self.gateway.answer(msgspec.structs.replace(request, key_name=key))
         except OctorouteError as error:
             return Told(request.id, error.status, error.code, b"", error, self)
         try:

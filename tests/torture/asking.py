@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.fake import DONE
-from tests.support.house import post
+from tests.support.live_gateway import post
 from tests.support.wire import Answer
 from tests.torture.endpoint import Wish
 

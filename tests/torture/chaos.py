@@ -155,7 +155,7 @@ def check_quiet(spine: Spine) -> None:
     check(spine.gateway.queue.depth == 0, "nobody waits")
 
 
-def house(random: Random, table: dict[str, str], order: str, seed: int, **more: Any) -> Spine:
+def gateway(random: Random, table: dict[str, str], order: str, seed: int, **more: Any) -> Spine:
     endpoints = providers(LAYOUT, first_event_timeout_s=TIMEOUT_S)
     return Spine(
         endpoints, lambda model, _: table[model], order=order, failure_threshold=THRESHOLD, recovery_s=RECOVERY_S, seed=seed, **more
@@ -166,7 +166,7 @@ async def sequential(seed: int, seen: Counter[str]) -> None:
     random = Random(seed)
     table: dict[str, str] = {}
     order = random.choice(["priority", "round_robin", "random"])
-    spine = house(random, table, order, seed)
+    spine = gateway(random, table, order, seed)
     model = Model(order, Random(seed))
     for number in range(random.randint(1, 8)):
         table.update({name: random.choice(BEHAVIOURS) for name in PROVIDER})
@@ -191,7 +191,7 @@ async def sequential(seed: int, seen: Counter[str]) -> None:
 
 async def concurrent(seed: int, seen: Counter[str]) -> None:
     random = Random(seed)
-    spine = house(
+    spine = gateway(
         random, {}, order := random.choice(["priority", "round_robin", "random"]), seed, delay_s=lambda _: random.random()
     )
     spine.transport.behave = lambda *_: random.choice(BEHAVIOURS)

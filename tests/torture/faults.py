@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from octoroute.upstream.transports import TRANSPORTS
 from tests.support.hostile import Peer, serving
-from tests.support.house import House, endpoint, settings
+from tests.support.live_gateway import LiveGateway, endpoint, settings
 from tests.torture.fault_client import DIALECTS, Got, ask, wrong_with
 from tests.torture.fault_scripts import Hostile, begins, behave, ends
 from tests.torture.fault_table import ANSWERED, BROKEN, CELLS, DONE, FAILED, FAULTS, FLOOD, LATE, STALLED, Cell, Right
@@ -149,16 +149,16 @@ def check(got: Got, rights: Sequence[tuple[Right, str]], case: Case, word: str, 
 # one case
 
 
-async def asked(house: House, case: Case, model: str, word: str, *, watch: Callable[[bytes], float | None]) -> Got:
-    return await ask(house.client, case.dialect, model, word, stream=case.stream, watch=watch)
+async def asked(gateway: LiveGateway, case: Case, model: str, word: str, *, watch: Callable[[bytes], float | None]) -> Got:
+    return await ask(gateway.client, case.dialect, model, word, stream=case.stream, watch=watch)
 
 
-async def tried(house: House, case: Case) -> None:
+async def tried(gateway: LiveGateway, case: Case) -> None:
     """The fault, then an ordinary question to the same endpoint."""
     hostile = case.hostile
     if case.cell.fault != "refused" or case.cell.phase is DONE:
         await hostile.listen()
-    got = await asked(house, case, case.model, case.word(0), watch=case.watch)
+    got = await asked(gateway, case, case.model, case.word(0), watch=case.watch)
     hostile.noticed.set()
     right = check(got, list(case.rights()), case, case.word(0), "the answer")
     case.fell_over = got.endpoint == case.fit
@@ -176,7 +176,7 @@ async def tried(house: House, case: Case) -> None:
     await hostile.acted.wait()
     await asyncio.sleep(0.05)  # on this very loop: whatever was sent has been read by now
     case.waits_for = "the next answer"
-    got = await asked(house, case, case.again, case.word(1), watch=lambda body: None)
+    got = await asked(gateway, case, case.again, case.word(1), watch=lambda body: None)
     check(got, [(ANSWERED[0], case.again)], case, case.word(1), "the next answer")
     case.outcomes.append((case.again, "answered"))
     await gone(lambda: hostile.hurt, "connections are held that are of no more use")
@@ -194,11 +194,11 @@ async def gone(left: Callable[[], object], what: str) -> None:
         raise AssertionError(f"{what}: {left()}") from None
 
 
-async def judged(house: House, case: Case, patience_s: float) -> str | None:
+async def judged(gateway: LiveGateway, case: Case, patience_s: float) -> str | None:
     """What was wrong."""
     try:
         async with asyncio.timeout(patience_s):
-            await tried(house, case)
+            await tried(gateway, case)
     except TimeoutError:
         return f"{case}: waited {patience_s:g} s for {case.waits_for}"
     except Exception as error:  # noqa: BLE001 - reported with its case
@@ -222,7 +222,7 @@ async def nobody_asks() -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def gateway(transport: str, endpoints: Sequence[dict[str, Any]], *, stalls: bool) -> AsyncIterator[House]:
+async def running_gateway(transport: str, endpoints: Sequence[dict[str, Any]], *, stalls: bool) -> AsyncIterator[LiveGateway]:
     """`stalls`: silence inside a stream has an end."""
     tree = settings(
         endpoints,
@@ -231,11 +231,11 @@ async def gateway(transport: str, endpoints: Sequence[dict[str, Any]], *, stalls
         retry={"max_attempts": 0},
         health={"failure_threshold": 1000},
     )
-    house = await House.open(tree, keep_alive_s=NEVER_S)
+    gateway = await LiveGateway.open(tree, keep_alive_s=NEVER_S)
     try:
-        yield house
+        yield gateway
     finally:
-        await house.close()
+        await gateway.close()
 
 
 @dataclass(frozen=True)
@@ -268,12 +268,12 @@ async def row(
             others.push_async_callback(case.hostile.close)
         before = asyncio.all_tasks()
         endpoints = [each for case in tried for each in case.endpoints(fit.url("/v1"))]
-        async with gateway(transport, endpoints, stalls=any(cell.stream == STALLED for cell in cells)) as house:
+        async with running_gateway(transport, endpoints, stalls=any(cell.stream == STALLED for cell in cells)) as gateway:
             idle = asyncio.all_tasks() - before
-            told = await asyncio.gather(*[judged(house, case, patience_s) for case in tried])
+            told = await asyncio.gather(*[judged(gateway, case, patience_s) for case in tried])
             wrong = [each for each in told if each]
             assert not wrong, f"{len(wrong)} of {len(tried)}:\n" + "\n".join(wrong)
-            counted(house, tried)
+            counted(gateway, tried)
             ports = {case.hostile.port: str(case) for case in tried}
             await gone(lambda: [ports[port] for port, count in held(ports).items() if count > 1], "more is left than a pool needs")
             await others.aclose()
@@ -285,9 +285,9 @@ async def row(
     return Tried(len(tried), grown)
 
 
-def counted(house: House, tried: Sequence[Case]) -> None:
+def counted(gateway: LiveGateway, tried: Sequence[Case]) -> None:
     """The metrics say what the clients saw, and nothing is in flight."""
-    samples = house.metrics()
+    samples = gateway.metrics()
     assert not any(value for (name, _), value in samples.items() if "inflight" in name), "something is in flight"
     outcomes = Counter[tuple[str, str]]()
     failures = Counter[tuple[str, str]]()

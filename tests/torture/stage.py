@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.support.house import endpoint, settings
+from tests.support.live_gateway import endpoint, settings
 from tests.support.process import Gateway, total
 from tests.support.wire import Answer, Wire
 from tests.torture.asking import LEFT, Account, Ask, check_lines, check_metrics

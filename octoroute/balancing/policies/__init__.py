@@ -1,4 +1,4 @@
-"""Who is asked, in which order: a permutation of those who may be asked now. A new policy is a file and a line here."""
+"""Who is request, in which order: a permutation of those who may be asked now. A new policy is a file and a line here."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from octoroute.balancing.eligibility import FALLS_TO, cost_usd, fits_window, ineligible_reason, token_budget, window_tokens
 from octoroute.balancing.policies import consistent_hash, least_cost, least_latency, least_request, provider_order, round_robin
 from octoroute.balancing.policies import weighted_random as by_weight
-from octoroute.balancing.policies.base import Asked, Builder, Policy, PolicyInputs, Random
+from octoroute.balancing.policies.base import Builder, Policy, PolicyInputs, Random
 from octoroute.balancing.policies.weighted_random import WeightedRandom, weighted_order
 
 __all__ = [
     "FALLS_TO",
     "ORDERS",
     "POLICIES",
-    "Asked",
     "Builder",
     "Policy",
     "PolicyInputs",

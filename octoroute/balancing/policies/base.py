@@ -8,21 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
-import msgspec
-
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Outcome
 from octoroute.domain.request import Request
 
 Random: TypeAlias = Callable[[], float]
 """Uniform in [0, 1)."""
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """Who asks what."""
-
-    request: Request
-    key_name: str | None = None
 
 
 class PolicyInputs(NamedTuple):
@@ -43,7 +34,7 @@ class Policy(Protocol):
     learns: bool
     """It wants `took` and `observed`."""
 
-    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:
+    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:
         """A permutation of `available`, best first, by priority unless `by_provider`. Asking changes nothing."""
         ...
 
@@ -52,7 +43,7 @@ class Policy(Protocol):
         ...
 
     def on_outcome(self, outcome: Outcome) -> None:
-        """How a request ended whose order this policy had made; told once, by the trail."""
+        """How a request ended whose order this policy had made; told once, by the lifecycle."""
         ...
 
 

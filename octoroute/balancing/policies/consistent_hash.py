@@ -12,28 +12,29 @@ import hashlib
 import math
 from collections.abc import Sequence
 
-from octoroute.balancing.policies.base import Asked, PolicyInputs, Random, StatelessPolicy
+from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy
 from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.request import Request
 
 
 class ConsistentHash(StatelessPolicy):
     def __init__(self, senses: PolicyInputs) -> None:
         self._senses = senses
 
-    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         if len(available) < 2:
             return list(available)
-        name = self._name(asked)
+        name = self._name(request)
         return sorted(available, key=lambda endpoint: (-endpoint.priority, -score(name, endpoint)))
 
-    def _name(self, asked: Asked) -> bytes:
+    def _name(self, request: Request) -> bytes:
         """A client that does not say what it should stick by sticks by its conversation."""
         said = None
         if self._senses.sticky_by == "user":
-            said = self._senses.user_of(asked.request)
+            said = self._senses.user_of(request)
         elif self._senses.sticky_by == "key":
-            said = asked.key_name
-        return self._senses.opening_of(asked.request) if said is None else said.encode("utf-8", "surrogatepass")
+            said = request.key_name
+        return self._senses.opening_of(request) if said is None else said.encode("utf-8", "surrogatepass")
 
 
 def score(name: bytes, endpoint: Endpoint) -> float:

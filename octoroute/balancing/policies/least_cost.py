@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 
 from octoroute.balancing.eligibility import cost_usd
-from octoroute.balancing.policies.base import Asked, PolicyInputs, Random, StatelessPolicy
+from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy
 from octoroute.balancing.policies.weighted_random import exponential_key
 from octoroute.domain.endpoint import Endpoint
-from octoroute.domain.request import Facts
+from octoroute.domain.request import Facts, Request
 
 
 class LeastCost(StatelessPolicy):
-    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:
-        facts = asked.request.facts
+    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:
+        facts = request.facts
         return sorted(
             available, key=lambda endpoint: (-endpoint.priority, _cost(endpoint, facts), exponential_key(endpoint, random))
         )

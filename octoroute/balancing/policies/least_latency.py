@@ -12,9 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from octoroute.balancing.policies.base import Asked, PolicyInputs, Random
+from octoroute.balancing.policies.base import PolicyInputs, Random
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Ending, Outcome
+from octoroute.domain.request import Request
 from octoroute.errors import TooSlow
 
 STEP = 0.2
@@ -75,11 +76,11 @@ class LeastLatency:
         self._clock = clock
         self._paces: dict[tuple[str, bool], LatencyEstimate] = {}
 
-    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:
+    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:
         if len(available) < 2:
             return list(available)
         now = self._clock()
-        stream = asked.request.stream
+        stream = request.stream
         ranks = {endpoint.id: self._rank(self._paces.get((endpoint.id, stream)), now, random) for endpoint in available}
         order = sorted(available, key=lambda endpoint: (-endpoint.priority, ranks[endpoint.id]))
         if random() < EXPLORED:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from octoroute.balancing.policies.base import Asked, PolicyInputs, Random, StatelessPolicy
+from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy
 from octoroute.balancing.policies.weighted_random import exponential_key
 from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.request import Request
 
 
 class LeastRequest(StatelessPolicy):
     def __init__(self, in_flight: Callable[[Endpoint], int]) -> None:
         self._in_flight = in_flight
 
-    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         return sorted(
             available,
             key=lambda endpoint: (

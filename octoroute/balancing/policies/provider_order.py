@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from octoroute.balancing.policies.base import Asked, PolicyInputs, Random, StatelessPolicy
+from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy
 from octoroute.balancing.policies.round_robin import RoundRobinState
 from octoroute.balancing.policies.weighted_random import exponential_key
 from octoroute.domain.endpoint import Endpoint, FailureDomain, failure_domain
+from octoroute.domain.request import Request
 
 
 def group_by_provider(available: Sequence[Endpoint]) -> list[list[Endpoint]]:
@@ -28,7 +29,7 @@ class ProviderPriority(StatelessPolicy):
 
     by_provider = True
 
-    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         groups = group_by_provider(available)
         weighty = {_priority(models) for models in groups if any(endpoint.weight != 1.0 for endpoint in models)}
         groups.sort(
@@ -46,7 +47,7 @@ class ProviderRoundRobin(StatelessPolicy):
     def __init__(self) -> None:
         self._turns = RoundRobinState()
 
-    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         groups = group_by_provider(available)
         groups.sort(key=lambda models: self._turns.waited((models[0].tier, failure_domain(models[0]))))
         return [endpoint for models in groups for endpoint in models]
@@ -58,7 +59,7 @@ class ProviderRoundRobin(StatelessPolicy):
 class ProviderRandom(StatelessPolicy):
     by_provider = True
 
-    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         groups = [(random(), models) for models in group_by_provider(available)]
         groups.sort(key=lambda group: group[0])
         return [endpoint for _, models in groups for endpoint in models]

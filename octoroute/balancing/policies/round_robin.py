@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from octoroute.balancing.policies.base import Asked, PolicyInputs, Random, StatelessPolicy
+from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy
 from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.request import Request
 
 
 class RoundRobinState:
@@ -34,7 +35,7 @@ class RoundRobin(StatelessPolicy):
     def __init__(self) -> None:
         self._turns = RoundRobinState()
 
-    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         return sorted(available, key=lambda endpoint: (-endpoint.priority, self._turns.waited(endpoint.id)))
 
     def on_selected(self, first: Endpoint) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from octoroute.balancing.policies.base import Asked, PolicyInputs, Random, StatelessPolicy
+from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy
 from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.request import Request
 
 
 def exponential_key(endpoint: Endpoint, random: Random) -> float:
@@ -20,7 +21,7 @@ def exponential_key(endpoint: Endpoint, random: Random) -> float:
 class WeightedRandom(StatelessPolicy):
     """A weighted sample without replacement: a retry is the next item, and shares follow weights."""
 
-    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         return weighted_order(available, random)
 
 
@@ -33,7 +34,7 @@ def weighted_order(available: Sequence[Endpoint], random: Random) -> list[Endpoi
 class UniformRandom(StatelessPolicy):
     """Everybody alike, whatever the weights."""
 
-    def order(self, available: Sequence[Endpoint], asked: Asked, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         return sorted(available, key=lambda endpoint: (-endpoint.priority, random()))
 
 

@@ -65,7 +65,7 @@ class AnthropicReader:
     name = "anthropic"
     keep_alive = PING
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         parsed = RequestBody.parse(body)
         model = parsed.decode("model", _MODEL)
         if model is None or not model.strip():
@@ -86,6 +86,7 @@ class AnthropicReader:
             body=parsed,
             facts=_facts(parsed, headers, max_tokens),
             headers=headers,
+            key_name=key_name,
             warms=max_tokens == 0,
             wants_usage=True,
         )
@@ -120,7 +121,7 @@ class AnthropicReader:
             return request
         if mismatch is not None:
             return None
-        return self.read(body.with_values(changes), request_id=request.id, headers=request.headers)
+        return self.read(body.with_values(changes), request_id=request.id, headers=request.headers, key_name=request.key_name)
 
     def status(self, error: OctorouteError) -> int:
         return error_status(error)

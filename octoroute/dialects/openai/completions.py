@@ -21,8 +21,8 @@ class CompletionsInbound(OpenAIInbound):
     def history(self, request: Request) -> None:
         """One prompt, which is all there is."""
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
-        return self.read_by_field(RequestBody.parse(body), request_id=request_id, headers=headers)
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+        return self.read_by_field(RequestBody.parse(body), request_id=request_id, headers=headers, key_name=key_name)
 
     def facts(self, body: RequestBody, headers: Mapping[str, str]) -> Facts:
         facts = FactsBuilder()

@@ -23,8 +23,8 @@ class EmbeddingsInbound(OpenAIInbound):
     def history(self, request: Request) -> None:
         """Each input is embedded whole."""
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
-        return self.read_by_field(RequestBody.parse(body), request_id=request_id, headers=headers)
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+        return self.read_by_field(RequestBody.parse(body), request_id=request_id, headers=headers, key_name=key_name)
 
     def facts(self, body: RequestBody, headers: Mapping[str, str]) -> Facts:
         """`context_tokens` are those of the longest input: each has the model's window to itself."""

@@ -74,11 +74,11 @@ class OpenAIReader:
     api = "chat"
     keep_alive = sse.KEEP_ALIVE
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         parsed = RequestBody.parse(body)
         gist = read_fast_request(body)
         if gist is None:
-            return self.read_by_field(parsed, request_id=request_id, headers=headers)
+            return self.read_by_field(parsed, request_id=request_id, headers=headers, key_name=key_name)
         model, quality = auto_at(gist.model)
         stream = gist.stream or False
         return Request(
@@ -89,11 +89,14 @@ class OpenAIReader:
             body=parsed,
             facts=gist.facts(all_hints(gist.octoroute, quality, headers)),
             headers=headers,
+            key_name=key_name,
             api=self.api,
             wants_usage=stream and gist.wants_usage,
         )
 
-    def read_by_field(self, parsed: RequestBody, *, request_id: str, headers: Mapping[str, str]) -> Request:
+    def read_by_field(
+        self, parsed: RequestBody, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None
+    ) -> Request:
         """Raises BadRequest naming the first field that does not fit."""
         model, _ = auto_at(read_model(parsed))
         stream = parsed.decode("stream", _BOOL) or False
@@ -109,6 +112,7 @@ class OpenAIReader:
             body=parsed,
             facts=self.facts(parsed, headers),
             headers=headers,
+            key_name=key_name,
             api=self.api,
             wants_usage=stream and _wants_usage(parsed),
         )

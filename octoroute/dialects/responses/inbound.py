@@ -35,7 +35,7 @@ class ResponsesInbound:
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str]) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         parsed = RequestBody.parse(body)
         model, _ = auto_at(read_model(parsed))
         request = decode(body, _REQUEST, "")
@@ -50,6 +50,7 @@ class ResponsesInbound:
             body=parsed,
             facts=_facts(request, parsed, headers),
             headers=headers,
+            key_name=key_name,
             wants_usage=True,
         )
 

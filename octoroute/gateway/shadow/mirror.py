@@ -68,7 +68,7 @@ class ShadowMirror:
         self._day = 0
         self._spent_today = 0.0
 
-    def watch(self, request: Request, decision: Decision, opened: UpstreamResponse, trail: RequestLifecycle) -> None:
+    def watch(self, request: Request, decision: Decision, opened: UpstreamResponse, lifecycle: RequestLifecycle) -> None:
         """Called as the answer begins; listens in, if this one is to be looked at."""
         options = self._options()
         if not options.share or not suits(request, decision) or self._random() >= options.share:
@@ -77,7 +77,7 @@ class ShadowMirror:
             return
         recorded = _ReplyRecorder()
         opened.recorder = recorded.add
-        trail.listener = lambda outcome: self._take(request, decision, outcome, recorded)
+        lifecycle.listener = lambda outcome: self._take(request, decision, outcome, recorded)
 
     def _take(self, request: Request, decision: Decision, outcome: Outcome, recorded: _ReplyRecorder) -> None:
         if outcome.ending is not Ending.ANSWERED or outcome.endpoint is None or recorded.parts is None:

@@ -83,8 +83,8 @@ class ShadowWorker:
         seen.latency_ms[job.tier] = round(job.outcome.total_s * 1000, 1)
         if job.outcome.cost_usd is not None:
             seen.costs[job.tier] = job.outcome.cost_usd
-        house = self._gateway().settings
-        for tier in (tier for tier in CHAT_TIERS if tier is not job.tier and house.tier(tier)):
+        settings = self._gateway().settings
+        for tier in (tier for tier in CHAT_TIERS if tier is not job.tier and settings.tier(tier)):
             since = self._clock()
             asked = await self._ask(conversation, tier, left_usd, pay)
             if asked is not None:

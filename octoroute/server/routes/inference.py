@@ -73,9 +73,9 @@ class InferenceEndpoint:
             else:
                 check_size(len(body), most)
             client.watch_disconnect()
-            request = self._inbound.read(body, request_id=given_id, headers=headers)
+            request = self._inbound.read(body, request_id=given_id, headers=headers, key_name=key_name)
             settled = True
-            reply = await self._gateway.answer(request, key_name=key_name)
+            reply = await self._gateway.answer(request)
             started = True
             try:
                 if reply.stream:

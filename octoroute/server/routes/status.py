@@ -170,20 +170,24 @@ class StatusRoutes:
         return list(dict.fromkeys([*OWN_MODELS, *self._app.gateway.resolver.names(self._app.gateway.settings)]))
 
     async def route(self, request: Request) -> Response:
-        asked = await self._asked(request, "openai")
-        key_name = self._app.keys.check(request.headers)
-        return json_response(tell(await explain(self._app.gateway, self._app.dry_router, asked, key_name)), request)
+        question = await self._read(request, "openai")
+        return json_response(tell(await explain(self._app.gateway, self._app.dry_router, question)), request)
 
     async def count(self, request: Request) -> Response:
-        counted = await self._app.token_counter.count(await self._asked(request, "anthropic"), self._app.dry_router)
+        counted = await self._app.token_counter.count(await self._read(request, "anthropic"), self._app.dry_router)
         response = json_response({"input_tokens": counted.tokens}, request)
         response.headers["x-octoroute-token-count"] = counted.how
         return response
 
-    async def _asked(self, request: Request, dialect: str) -> Question:
+    async def _read(self, request: Request, dialect: str) -> Question:
         check_json(request.headers)
         body = await read_body(request.receive, request.headers, self._app.max_request_bytes)
-        return self._app.inbound[dialect].read(body, request_id=request_id(request.headers), headers=dict(request.headers))
+        return self._app.inbound[dialect].read(
+            body,
+            request_id=request_id(request.headers),
+            headers=dict(request.headers),
+            key_name=self._app.keys.check(request.headers),
+        )
 
     # what went wrong
 

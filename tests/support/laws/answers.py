@@ -12,7 +12,7 @@ from octoroute.dialects.response.errors import error_of, failed_event
 from octoroute.domain.events import Finished
 from octoroute.errors import UpstreamError, UpstreamRejected
 from octoroute.upstream.readers import DecodingReader, PassThroughReader, SingleChunkReader
-from tests.support.laws.house import ASKED, ENDPOINTS, INBOUND, OUTBOUND
+from tests.support.laws.setup import ASKED, ENDPOINTS, INBOUND, OUTBOUND
 
 WORDS = (
     b'"choices":[{"index":0,"message":{', b'"content":"', b'"content":[', b'"role":"assistant"', b'"tool_calls":[', b'"function":{"name":"f","arguments":"',

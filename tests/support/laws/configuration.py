@@ -20,7 +20,7 @@ from octoroute.config.masking import shown
 from octoroute.config.schema import Names
 from octoroute.errors import ConfigError
 from tests.support.laws.cuts import nested
-from tests.support.laws.house import ROOT
+from tests.support.laws.setup import ROOT
 
 WORDS = (
     b"[[models.fast]]\n", b"[providers.p]\n", b"[server]\n", b"[routing]\n", b'name = "m"\n', b'base_url = "http://h/v1"\n', b'"providers": [', b'"models": {',

@@ -18,7 +18,7 @@ from octoroute.domain.conversation import Document, Image
 from octoroute.domain.request import Request
 from octoroute.errors import OctorouteError
 from tests.support.laws.cuts import nested
-from tests.support.laws.house import ENDPOINTS, INBOUND, OUTBOUND, QUESTIONS, golden
+from tests.support.laws.setup import ENDPOINTS, INBOUND, OUTBOUND, QUESTIONS, golden
 
 WORDS = (
     b'"model":', b'"messages":[', b'{"role":"user","content":', b'{"role":"assistant","content":', b'"role":"system"', b'"role":"tool","tool_call_id":"a"',

@@ -14,7 +14,7 @@ from octoroute.upstream.readers import DecodingReader, PassThroughReader, Respon
 from tests.support import anthropic_stream, responses_stream
 from tests.support.chunks import openai_message
 from tests.support.laws.cuts import cut, singly
-from tests.support.laws.house import ASKED, ENDPOINTS, INBOUND, OUTBOUND, golden
+from tests.support.laws.setup import ASKED, ENDPOINTS, INBOUND, OUTBOUND, golden
 
 WORDS = (
     b"data: ", b"event: ", b"\r\n", b"\n\n", b"\xef\xbb\xbf", b"[DONE]", b'"choices":[{"index":0,"delta":{', b'"content":"', b'"tool_calls":[',

@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 
 from tests.support.fake import Fake, completion, error, hang, stream, tokens, whole
-from tests.support.house import endpoint, settings
+from tests.support.live_gateway import endpoint, settings
 from tests.support.process import Gateway, total
 from tests.torture.world.crowd import Answer, Crowd, ask
 from tests.torture.world.impossible import Impossible

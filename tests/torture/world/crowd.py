@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tests.support.house import post, question
+from tests.support.live_gateway import post, question
 
 
 class Answer(NamedTuple):

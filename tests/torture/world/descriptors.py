@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.fake import Fake, by_wish, slowly
-from tests.support.house import endpoint, question, settings, until
+from tests.support.live_gateway import endpoint, question, settings, until
 from tests.support.process import Gateway
 from tests.torture.world.crowd import Line, ask
 

@@ -18,7 +18,7 @@ from typing import Any
 import httpx2
 
 from tests.support.fake import Fake
-from tests.support.house import dead_port, endpoint, settings
+from tests.support.live_gateway import dead_port, endpoint, settings
 from tests.support.process import Gateway, total
 from tests.torture.world.crowd import Crowd, ask
 from tests.torture.world.impossible import Impossible

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.fake import Fake
-from tests.support.house import endpoint, settings, until
+from tests.support.live_gateway import endpoint, settings, until
 from tests.support.process import Gateway
 from tests.torture.world.crowd import Answer, Crowd, ask
 from tests.torture.world.impossible import Impossible

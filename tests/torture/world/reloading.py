@@ -13,7 +13,7 @@ import httpx2
 import tomli_w
 
 from tests.support.fake import Fake, completion, slowly, stream, tokens, whole
-from tests.support.house import endpoint, settings, until
+from tests.support.live_gateway import endpoint, settings, until
 from tests.support.process import Gateway
 from tests.torture.world.crowd import Crowd, ask
 from tests.torture.world.seen import Seen

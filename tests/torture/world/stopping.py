@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.fake import Exchange, Fake, Step, by_wish, slowly, tokens
-from tests.support.house import Process, endpoint, settings
+from tests.support.live_gateway import Process, endpoint, settings
 from tests.torture.world.crowd import Crowd, ask, told
 
 BUFFERED = {"PYTHONUNBUFFERED": ""}

@@ -176,13 +176,13 @@ TestCircuits = Circuits.TestCase
 TestCircuits.settings = settings(max_examples=150, stateful_step_count=40)
 
 
-def house(now: Now, threshold: int = THRESHOLD) -> HealthRegistry:
+def gateway(now: Now, threshold: int = THRESHOLD) -> HealthRegistry:
     return HealthRegistry(failure_threshold=threshold, recovery_s=RECOVERY, clock=now, wall=lambda: 5.0)
 
 
 @pytest.mark.parametrize("threshold", [1, 2, 3, 10])
 def test_exactly_the_threshold_opens(threshold):
-    health, one = house(Now(), threshold), endpoint()
+    health, one = gateway(Now(), threshold), endpoint()
     for number in range(1, threshold + 1):
         assert health.circuit_state(one) is CircuitState.CLOSED
         health.failed(one, BadUpstreamResponse("x"))
@@ -192,7 +192,7 @@ def test_exactly_the_threshold_opens(threshold):
 
 def test_sixty_seconds_are_sixty_seconds():
     now = Now()
-    health, one = house(now, 1), endpoint()
+    health, one = gateway(now, 1), endpoint()
     health.failed(one, BadUpstreamResponse("x"))
     now.now = RECOVERY - 1e-9
     assert not health.available(one)
@@ -202,7 +202,7 @@ def test_sixty_seconds_are_sixty_seconds():
 
 def test_half_open_admits_one_at_a_time():
     now = Now()
-    health, one = house(now, 1), endpoint()
+    health, one = gateway(now, 1), endpoint()
     health.failed(one, BadUpstreamResponse("x"))
     now.now = RECOVERY
     leases = [health.acquire(one) for _ in range(10)]
@@ -212,7 +212,7 @@ def test_half_open_admits_one_at_a_time():
 
 
 def test_a_reload_forgets_who_is_gone_and_nobody_else():
-    health, stays, goes = house(Now(), 1), endpoint("stays"), endpoint("goes")
+    health, stays, goes = gateway(Now(), 1), endpoint("stays"), endpoint("goes")
     for one in (stays, goes):
         health.failed(one, BadUpstreamResponse("x"))
     health.retain([stays])
@@ -221,7 +221,7 @@ def test_a_reload_forgets_who_is_gone_and_nobody_else():
 
 
 def test_a_lease_of_an_endpoint_that_a_reload_removed_can_still_end():
-    health, goes = house(Now(), 1), endpoint("goes", max_in_flight=1)
+    health, goes = gateway(Now(), 1), endpoint("goes", max_in_flight=1)
     lease = health.acquire(goes)
     health.retain([])
     lease.failed(BadUpstreamResponse("x"))
@@ -232,7 +232,7 @@ def test_a_lease_of_an_endpoint_that_a_reload_removed_can_still_end():
 
 def test_the_next_chance_is_the_earliest_of_all():
     now = Now()
-    health = house(now, 1)
+    health = gateway(now, 1)
     early, late, resting = endpoint("early"), endpoint("late"), endpoint("resting")
     health.failed(early, BadUpstreamResponse("x"))
     now.now = 10

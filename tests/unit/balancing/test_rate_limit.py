@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from octoroute.balancing.rate_limit import ProviderRateLimit, TokenBucket
 from octoroute.domain.endpoint import ProviderLimits
 from octoroute.domain.outcome import Usage
-from tests.support.house import Clock
+from tests.support.live_gateway import Clock
 from tests.support.spine import Spine, make_endpoint
 from tests.support.virtual import now, run
 

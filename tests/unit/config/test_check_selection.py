@@ -64,8 +64,8 @@ provider = "azure"
 policy = "sticky"
 """
     )
-    house = App(read(text)).gateway.settings
-    (found,) = house.rules
+    gateway = App(read(text)).gateway.settings
+    (found,) = gateway.rules
     assert (found.name, found.override, found.fall_through, found.provider, found.policy) == (
         "long",
         True,
@@ -74,23 +74,23 @@ policy = "sticky"
         "sticky",
     )
     assert (found.headers, found.stream, found.dialect, found.request_type) == ({"X-Team": "s*"}, True, "openai", "long-context")
-    assert set(house.policies) == {"sticky"}
+    assert set(gateway.policies) == {"sticky"}
 
 
 def test_b9_b28_limits_and_the_queue():
     config = read(BASE + "[queue]\nmax_waiting = 5\nmax_wait_seconds = 2.5\n[selection]\norder = 'round_robin'\n")
     assert config.limits == {"azure": ProviderLimits(requests_per_minute=60)}
-    house = App(config).gateway.settings
-    assert (house.queue.max_waiting, house.queue.max_wait_s) == (5, 2.5)
-    assert house.policy.by_provider
+    gateway = App(config).gateway.settings
+    assert (gateway.queue.max_waiting, gateway.queue.max_wait_s) == (5, 2.5)
+    assert gateway.policy.by_provider
     assert App(read(BASE)).gateway.settings.queue.max_waiting == 0
 
 
 def test_b9_an_endpoint_that_stands_alone_is_under_nobodys_limit():
     text = BASE.replace("azure", "openai") + '[[routing.rules]]\nname = "r"\nprovider = "openai"\n'
-    house = App(read(text)).gateway.settings
-    assert [(endpoint.name, endpoint.provider) for endpoint in house.endpoints] == [("small", "h"), ("gpt-4o", "openai")]
-    assert [endpoint.id for endpoint in house.of_provider("openai")] == ["m-1"]
+    gateway = App(read(text)).gateway.settings
+    assert [(endpoint.name, endpoint.provider) for endpoint in gateway.endpoints] == [("small", "h"), ("gpt-4o", "openai")]
+    assert [endpoint.id for endpoint in gateway.of_provider("openai")] == ["m-1"]
     assert App(read('[[models.fast]]\nname = "small"\nbase_url = "http://h/v1"')).gateway.settings.endpoints[0].provider == "openai"
 
 

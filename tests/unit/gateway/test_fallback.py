@@ -157,8 +157,8 @@ def test_a9_a_provider_that_is_removed_costs_nobody_a_turn():
 
         spine = Spine(flat(THREE), order="round_robin")
         assert [(await spine.ask()).asked[0] for _ in range(2)] == ["a", "b"]
-        house = spine.gateway.settings
-        spine.gateway.settings = replace(house, endpoints=tuple(e for e in house.endpoints if e.id != "a"))
+        gateway = spine.gateway.settings
+        spine.gateway.settings = replace(gateway, endpoints=tuple(e for e in gateway.endpoints if e.id != "a"))
         assert [(await spine.ask()).asked[0] for _ in range(4)] == ["c", "b", "c", "b"]
 
     run(story())

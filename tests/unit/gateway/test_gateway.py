@@ -54,7 +54,7 @@ def made(scripts, *, endpoints: int = 2, attempts: int = 3):
     ones = tuple(endpoint(str(n), first_event_timeout_s=30, idle_timeout_s=30) for n in range(endpoints))
     health = HealthRegistry(failure_threshold=2, recovery_s=0.01, clock=clock, wall=lambda: 0.0)
     gateway = Gateway(
-        house=Settings(endpoints=ones, router=Always(), retry=RetryPolicy(max_attempts=attempts, base_s=0.0)),
+        settings=Settings(endpoints=ones, router=Always(), retry=RetryPolicy(max_attempts=attempts, base_s=0.0)),
         upstream=UpstreamClient(transport, PROVIDERS, dialects.outbound(clock)),
         health=health,
         ledger=book,

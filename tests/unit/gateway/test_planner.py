@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from octoroute import dialects
 from octoroute.balancing.health import HealthRegistry
-from octoroute.balancing.policies import Asked, WeightedRandom
+from octoroute.balancing.policies import WeightedRandom
 from octoroute.balancing.policies.provider_order import ProviderPriority, ProviderRandom
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Capability, Price, Tier
@@ -67,23 +67,23 @@ def planning(health: HealthRegistry) -> Planner:
     return Planner(health, upstream, dialects.inbound(lambda: 0.0), random.Random(3).random)
 
 
-def asked_for(told: Facts) -> Asked:
+def asked_for(told: Facts) -> Request:
     body = dialects.inbound(lambda: 0.0)["openai"].read(
         b'{"model":"auto","messages":[{"role":"user","content":"x"}]}', request_id="r", headers={}
     )
-    return Asked(msgspec.structs.replace(body, facts=told))
+    return msgspec.structs.replace(body, facts=told)
 
 
 @settings(max_examples=300)
 @given(endpoints, facts, decisions, contexts, st.sampled_from(POLICIES), st.sets(st.integers(0, 4)), st.sampled_from([None, 0.1]))
 def test_the_short_way_leads_where_the_long_one_does(told, wanted, decision, context, policy, off, most_usd):
     ones = tuple(make_endpoint(f"e{number}", **one) for number, one in enumerate(told))
-    house = Settings(endpoints=ones, router=ROUTER, context=context, policy=policy, max_cost_usd=most_usd)
+    gateway = Settings(endpoints=ones, router=ROUTER, context=context, policy=policy, max_cost_usd=most_usd)
     health = healthy()
     for number in off & set(range(len(ones))):
         health.set_enabled(ones[number], on=False)
     asked = asked_for(wanted)
-    assert planning(health).plan(decision, asked, house) == planning(health).plan_each(decision, asked, house)
+    assert planning(health).plan(decision, asked, gateway) == planning(health).plan_each(decision, asked, gateway)
 
 
 @pytest.mark.parametrize(
@@ -98,20 +98,20 @@ def test_the_short_way_leads_where_the_long_one_does(told, wanted, decision, con
 def test_what_is_too_large_for_one_of_a_tier_goes_to_the_others(told, policy, fit):
     plans = planning(healthy())
     small, large = make_endpoint("small", context_window=50), make_endpoint("large", context_window=500)
-    house = Settings(endpoints=(small, large), router=ROUTER, context=ContextPolicy(policy=policy))
+    gateway = Settings(endpoints=(small, large), router=ROUTER, context=ContextPolicy(policy=policy))
     decision = Decision(tier=Tier.BALANCED, by="rule", why="because")
     for _again in range(2):
-        planned = plans.plan(decision, asked_for(told), house)
+        planned = plans.plan(decision, asked_for(told), gateway)
         assert {endpoint.id for endpoint in planned.order} == ({"small", "large"} if fit else {"large"})
 
 
 def test_a_reload_is_planned_for_anew():
     plans = planning(healthy())
     old, new = make_endpoint("old", tier=Tier.FAST), make_endpoint("new", tier=Tier.FAST)
-    house = Settings(endpoints=(old,), router=ROUTER)
+    gateway = Settings(endpoints=(old,), router=ROUTER)
     decision, asked = Decision(tier=Tier.FAST, by="rule", why="because"), asked_for(Facts())
-    assert plans.plan(decision, asked, house).order == [old]
-    reloaded = msgspec.structs.replace(house, endpoints=(new,))
+    assert plans.plan(decision, asked, gateway).order == [old]
+    reloaded = msgspec.structs.replace(gateway, endpoints=(new,))
     assert plans.plan(decision, asked, reloaded).order == [new]
     assert list(reloaded.serving("chat")) == [new]
 
@@ -119,7 +119,7 @@ def test_a_reload_is_planned_for_anew():
 @pytest.mark.parametrize("api", ["embeddings", "completions"])
 def test_only_chat_goes_the_short_way(api):
     plans = planning(healthy())
-    house = Settings(endpoints=(make_endpoint("e", kind="anthropic"),), router=ROUTER)
+    gateway = Settings(endpoints=(make_endpoint("e", kind="anthropic"),), router=ROUTER)
     request = Request(id="r", dialect="anthropic", model="auto", stream=False, body=None, facts=Facts(), api=api)
-    planned = plans.plan(Decision(tier=Tier.BALANCED, by="rule", why="because"), Asked(request), house)
+    planned = plans.plan(Decision(tier=Tier.BALANCED, by="rule", why="because"), request, gateway)
     assert (planned.order, list(planned.excluded)) == ([], ["e"])

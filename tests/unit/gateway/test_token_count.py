@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from octoroute.gateway.token_count import LEARN_EVERY_S, LEARN_FIRST, EstimateCalibration
-from tests.support.house import Clock
+from tests.support.live_gateway import Clock
 
 
 def test_the_factor_is_learned_and_bounded():

@@ -21,7 +21,7 @@ from octoroute.routing.cache_economics import (
     switch_pays_off,
 )
 from octoroute.routing.strategies.learned import SCORED
-from tests.support.house import Clock
+from tests.support.live_gateway import Clock
 from tests.support.spine import make_endpoint
 
 INBOUND = dialects.inbound(time.time)
@@ -83,102 +83,104 @@ def long(text="rename the variable", **more):
 
 
 def test_a_long_conversation_keeps_its_tier():
-    house = Steered()
-    house.answered(long(), DEEP)
-    kept = house.steer(long(), decided(FAST))
+    gateway = Steered()
+    gateway.answered(long(), DEEP)
+    kept = gateway.steer(long(), decided(FAST))
     assert (kept.tier, kept.why, kept.by, kept.propensity) == (DEEP, KEPT, "learned", 1.0)
 
 
 def test_a_short_one_has_nothing_to_lose():
-    house = Steered()
-    house.answered(asked(), DEEP, prefix=400)
-    assert house.steer(asked(), decided(FAST)).tier is FAST
+    gateway = Steered()
+    gateway.answered(asked(), DEEP, prefix=400)
+    assert gateway.steer(asked(), decided(FAST)).tier is FAST
 
 
 def test_a_hard_question_climbs_however_long_the_conversation():
-    house = Steered()
-    house.answered(long(), FAST)
-    assert house.steer(long(), decided(DEEP, 0.8)).tier is DEEP
-    assert house.steer(long(), decided(BALANCED, 0.33)).tier is FAST
+    gateway = Steered()
+    gateway.answered(long(), FAST)
+    assert gateway.steer(long(), decided(DEEP, 0.8)).tier is DEEP
+    assert gateway.steer(long(), decided(BALANCED, 0.33)).tier is FAST
 
 
 def test_what_the_client_or_a_rule_decides_is_left_alone():
-    house = Steered()
-    house.answered(long(), DEEP)
+    gateway = Steered()
+    gateway.answered(long(), DEEP)
     for by in ("client", "rule", "default"):
         decision = decided(FAST, by=by)
-        assert house.steer(long(), decision) is decision
+        assert gateway.steer(long(), decision) is decision
 
 
 def test_a_new_conversation_is_decided_anew():
-    house = Steered()
+    gateway = Steered()
     first = INBOUND["openai"].read(
         json.dumps({"model": "auto", "messages": [{"role": "user", "content": "first question"}]}).encode(),
         request_id="r",
         headers={},
     )
-    house.answered(first, DEEP)
-    assert house.steer(first, decided(FAST)).tier is FAST
-    assert house.steer(long(), decided(FAST)).tier is DEEP  # its next turn
+    gateway.answered(first, DEEP)
+    assert gateway.steer(first, decided(FAST)).tier is FAST
+    assert gateway.steer(long(), decided(FAST)).tier is DEEP  # its next turn
 
 
 def test_a_session_is_known_by_its_name():
-    house = Steered()
-    house.answered(long("a", headers={"x-claude-code-session-id": "s1"}), DEEP)
+    gateway = Steered()
+    gateway.answered(long("a", headers={"x-claude-code-session-id": "s1"}), DEEP)
     other = sized(asked("b", headers={"x-claude-code-session-id": "s2"}), 60_100)
-    assert house.steer(other, decided(FAST)).tier is FAST
+    assert gateway.steer(other, decided(FAST)).tier is FAST
     same = sized(asked("b", headers={"x-claude-code-session-id": "s1"}, seed=1), 60_100)
-    assert house.steer(same, decided(FAST)).tier is DEEP
-    house.answered(sized(asked("c", metadata={"user_id": "user_1_session_9"}), 60_100), DEEP)
-    assert len(house.conversations) == 2
-    assert house.steer(sized(asked("d", metadata={"user_id": "user_1_session_9"}), 60_100), decided(FAST)).tier is DEEP
+    assert gateway.steer(same, decided(FAST)).tier is DEEP
+    gateway.answered(sized(asked("c", metadata={"user_id": "user_1_session_9"}), 60_100), DEEP)
+    assert len(gateway.conversations) == 2
+    assert gateway.steer(sized(asked("d", metadata={"user_id": "user_1_session_9"}), 60_100), decided(FAST)).tier is DEEP
 
 
 @pytest.mark.parametrize("ending", [Ending.BROKEN, Ending.FAILED, Ending.ABANDONED])
 def test_only_answers_count(ending):
-    house = Steered()
-    house.answered(long(), DEEP, ending=ending)
-    assert len(house.conversations) == 0
+    gateway = Steered()
+    gateway.answered(long(), DEEP, ending=ending)
+    assert len(gateway.conversations) == 0
 
 
 def test_it_is_forgotten_after_a_while():
-    house = Steered(ttl_s=10)
-    house.answered(long(), DEEP)
-    house.clock.pass_(9.9)
-    assert house.steer(long(), decided(FAST)).tier is DEEP
-    house.clock.pass_(0.2)
-    assert house.steer(long(), decided(FAST)).tier is FAST
+    gateway = Steered(ttl_s=10)
+    gateway.answered(long(), DEEP)
+    gateway.clock.pass_(9.9)
+    assert gateway.steer(long(), decided(FAST)).tier is DEEP
+    gateway.clock.pass_(0.2)
+    assert gateway.steer(long(), decided(FAST)).tier is FAST
 
 
 def test_memory_is_bounded_and_the_oldest_goes_first():
-    house = Steered(max_conversations=3)
+    gateway = Steered(max_conversations=3)
     for number in range(5):
-        house.answered(asked(headers={"x-claude-code-session-id": str(number)}), DEEP)
-    assert len(house.conversations) == 3
-    tiers = [house.steer(sized(asked(headers={"x-claude-code-session-id": str(n)}), 60_100), decided(FAST)).tier for n in range(5)]
+        gateway.answered(asked(headers={"x-claude-code-session-id": str(number)}), DEEP)
+    assert len(gateway.conversations) == 3
+    tiers = [
+        gateway.steer(sized(asked(headers={"x-claude-code-session-id": str(n)}), 60_100), decided(FAST)).tier for n in range(5)
+    ]
     assert tiers == [FAST, FAST, DEEP, DEEP, DEEP]
 
 
 def test_what_is_remembered_holds_no_text():
-    house = Steered()
-    house.answered(long("a secret word"), DEEP)
-    assert "secret" not in repr(house.conversations._known) and "first" not in repr(house.conversations._known)
+    gateway = Steered()
+    gateway.answered(long("a secret word"), DEEP)
+    assert "secret" not in repr(gateway.conversations._known) and "first" not in repr(gateway.conversations._known)
 
 
 def test_it_can_be_turned_off():
-    house = Steered(enabled=False)
-    house.answered(long(), DEEP)
-    assert len(house.conversations) == 0
-    assert house.steer(asked("It still doesn't work at all."), decided(FAST)).tier is FAST
+    gateway = Steered(enabled=False)
+    gateway.answered(long(), DEEP)
+    assert len(gateway.conversations) == 0
+    assert gateway.steer(asked("It still doesn't work at all."), decided(FAST)).tier is FAST
 
 
 def test_a_user_who_asks_again_gets_a_bigger_tier():
-    house = Steered()
+    gateway = Steered()
     again = asked("first question?")
-    assert (house.steer(again, decided(FAST)).tier, house.steer(again, decided(FAST)).why) == (BALANCED, STUCK)
-    house.answered(again, BALANCED)
-    assert house.steer(again, decided(FAST)).tier is DEEP
-    assert house.steer(again, decided(DEEP)).tier is DEEP
+    assert (gateway.steer(again, decided(FAST)).tier, gateway.steer(again, decided(FAST)).why) == (BALANCED, STUCK)
+    gateway.answered(again, BALANCED)
+    assert gateway.steer(again, decided(FAST)).tier is DEEP
+    assert gateway.steer(again, decided(DEEP)).tier is DEEP
 
 
 def test_tools_that_keep_failing_get_a_bigger_tier():
@@ -192,28 +194,28 @@ def test_tools_that_keep_failing_get_a_bigger_tier():
             ]
         return INBOUND["openai"].read(json.dumps({"model": "auto", "messages": messages}).encode(), request_id="r", headers={})
 
-    house = Steered()
-    assert house.steer(failing(2), decided(FAST)).tier is FAST
-    assert house.steer(failing(3), decided(FAST)).tier is BALANCED
+    gateway = Steered()
+    assert gateway.steer(failing(2), decided(FAST)).tier is FAST
+    assert gateway.steer(failing(3), decided(FAST)).tier is BALANCED
     assert Steered(climb_after_failures=0).steer(failing(9), decided(FAST)).tier is FAST
 
 
 def test_a_bigger_tier_that_does_not_exist_is_not_climbed_to():
-    house = Steered(endpoints=[endpoint for endpoint in ENDPOINTS if endpoint.tier is not BALANCED])
-    assert house.steer(asked("first question?"), decided(FAST)).tier is DEEP
+    gateway = Steered(endpoints=[endpoint for endpoint in ENDPOINTS if endpoint.tier is not BALANCED])
+    assert gateway.steer(asked("first question?"), decided(FAST)).tier is DEEP
     only = Steered(endpoints=ENDPOINTS[:1])
     assert only.steer(asked("first question?"), decided(FAST)).tier is FAST
 
 
 def test_a_kept_tier_is_not_tried_cheaply_first():
-    house = Steered()
-    house.answered(long(), DEEP)
-    assert house.steer(long(), decided(FAST, then=DEEP)).then is None
+    gateway = Steered()
+    gateway.answered(long(), DEEP)
+    assert gateway.steer(long(), decided(FAST, then=DEEP)).then is None
 
 
 def test_lots_are_drawn_with_the_chances_that_are_written_down():
-    house = Steered(explore=0.3, random=Random(1))
-    drawn = [house.steer(asked(), decided(FAST)) for _ in range(6000)]
+    gateway = Steered(explore=0.3, random=Random(1))
+    drawn = [gateway.steer(asked(), decided(FAST)) for _ in range(6000)]
     for tier, chance in ((FAST, 0.8), (BALANCED, 0.1), (DEEP, 0.1)):
         mine = [decision for decision in drawn if decision.tier is tier]
         assert len(mine) / len(drawn) == pytest.approx(chance, abs=0.02)
@@ -222,8 +224,8 @@ def test_lots_are_drawn_with_the_chances_that_are_written_down():
 
 
 def test_an_explanation_draws_no_lots():
-    house = Steered(explore=0.5)
-    assert {house.steering.steer(asked(), decided(FAST), dry=True).tier for _ in range(100)} == {FAST}
+    gateway = Steered(explore=0.5)
+    assert {gateway.steering.steer(asked(), decided(FAST), dry=True).tier for _ in range(100)} == {FAST}
 
 
 def test_prices_of_ones_own_come_before_nominal_ones():

@@ -21,7 +21,7 @@ from octoroute.telemetry import logging as logs
 from octoroute.telemetry.access_log import LATE_S, MAX_LATE, ROUTING, OutcomeSink
 from octoroute.telemetry.metrics import Metrics, Scraper
 from octoroute.telemetry.stats import Statistics
-from tests.support.house import ROOT, until
+from tests.support.live_gateway import ROOT, until
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 

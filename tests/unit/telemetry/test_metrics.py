@@ -19,7 +19,7 @@ from octoroute.runtime.gauges import gauge_samples
 from octoroute.telemetry.access_log import static_fields
 from octoroute.telemetry.metrics import GAUGES, MAX_PENDING_GROUPS, TABLE, Metrics, Scraper
 from octoroute.telemetry.rollup import rollup_key
-from tests.support.house import samples
+from tests.support.live_gateway import samples
 from tests.support.parts import endpoint
 
 ONES = (endpoint("a"), endpoint("b", tier=Tier.DEEP, price=Price(input=1, output=2)))

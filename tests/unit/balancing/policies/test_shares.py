@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.balancing.policies import POLICIES, Asked, PolicyInputs
+from octoroute.balancing.policies import POLICIES, PolicyInputs
 from octoroute.balancing.policies.consistent_hash import score
 from octoroute.balancing.policies.least_latency import DECAY_S
 from octoroute.dialects import inbound
 from octoroute.dialects.request.identity import opening_of, user_of
 from octoroute.domain.endpoint import Price
 from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
-from tests.support.house import Clock
+from tests.support.live_gateway import Clock
 from tests.support.spine import make_endpoint
 
 OPENAI = inbound(lambda: 0.0)["openai"]
@@ -31,7 +31,7 @@ def asked(text="hello", *, user=None, key=None, system=None, stream=False, later
         body["user"] = user
     if max_tokens:
         body["max_tokens"] = max_tokens
-    return Asked(OPENAI.read(json.dumps(body).encode(), request_id=request_id, headers={}), key)
+    return OPENAI.read(json.dumps(body).encode(), request_id=request_id, headers={}, key_name=key)
 
 
 def build(name, clock=None, in_flight=None, sticky_by="conversation"):

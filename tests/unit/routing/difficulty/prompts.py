@@ -39,7 +39,7 @@ HARD = [
     "Our temperature readings drift upwards by half a degree every afternoon, but only on the sensors mounted on the west wall, and only since the firmware update. How would you separate the possible explanations?",
     "After adding a second consumer the order totals are off by a few cents every day, never by more, and never on Sundays. Each consumer alone gives the right totals.",
     "p50 is unchanged, p99 went from 80 ms to 1.9 s exactly every 60 seconds, on all pods at once, with no garbage collection in the logs. What are the candidates and how do I rule them out?",
-    "The bread came out dense three weeks in a row although the recipe, the flour and the oven are the same. We did move house, and the dough now rests near a window. Which factors interact here, and how could I test them one at a time?",
+    "The bread came out dense three weeks in a row although the recipe, the flour and the oven are the same. We did move gateway, and the dough now rests near a window. Which factors interact here, and how could I test them one at a time?",
     # design, code, and analysis
     "def merge(a, b):\n    out = []\n    while a and b:\n        out.append(a.pop(0) if a[0] < b[0] else b.pop(0))\n    return out\nIt loses elements and is slow for long inputs. Say why, and give a version that is stable and linear.",
     "We want every write to survive the loss of one data centre, reads under 20 ms on two continents, and no split brain. Which of these can we have together and what would you build?",

@@ -64,7 +64,7 @@ class Clock:
         self.now += seconds
 
 
-class House:
+class LiveGateway:
     def __init__(self, app: App, server: UvicornServer, url: str) -> None:
         self.app = app
         self.url = url
@@ -72,7 +72,7 @@ class House:
         self._server = server
 
     @classmethod
-    async def open(cls, tree: Mapping[str, Any] | Config, **parts: Any) -> House:
+    async def open(cls, tree: Mapping[str, Any] | Config, **parts: Any) -> LiveGateway:
         """`parts`: what App takes besides its configuration. uvicorn is started in steps: its own loop ticks every 100 ms."""
         app = App(tree if isinstance(tree, Config) else configured(tree), **parts)
         listener = bind("127.0.0.1", 0)
