@@ -1,4 +1,4 @@
-"""Writes the generated parts of the hand-written pages: `python tools/docs.py`. tests/unit/test_docs.py holds the pages to it."""
+"""Write the generated tables of the hand-written pages: `python tools/docs.py`. tests/unit/test_docs.py checks them."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from octoroute.telemetry.metrics import GAUGES, TABLE
 DOCS = Path(__file__).parents[1] / "docs"
 
 WHEN: Mapping[str, str] = {
-    "invalid_request": "malformed JSON, or a wrong field, named by `param` and the message; or nobody configured can do it",
-    "context_length_exceeded": "the prompt does not fit any endpoint that may answer",
-    "invalid_api_key": "the gateway's key is missing or unknown",
-    "permission_denied": "the key may not do this",
-    "cost_limit_exceeded": "every endpoint that may answer would probably cost more than `selection.max_cost_usd`",
-    "model_not_found": "no tier, name, or id is called so",
-    "unknown_route": "there is no such path",
-    "method_not_allowed": "the path is there, the method is not; see `allow`",
-    "request_timeout": "the request did not come to its end: 30 seconds for the headers, 60 without a byte of the body",
+    "invalid_request": "malformed JSON; an invalid field, named by `param` and the message; or no configured endpoint can serve it",
+    "context_length_exceeded": "the prompt does not fit the context window of any eligible endpoint",
+    "invalid_api_key": "the API key is missing or invalid",
+    "permission_denied": "the key is not allowed to do this",
+    "cost_limit_exceeded": "the request would probably cost more than `selection.max_cost_usd` at every eligible endpoint",
+    "model_not_found": "unknown model: no tier, name, or id matches",
+    "unknown_route": "unknown path",
+    "method_not_allowed": "the path exists, but not with this method; see `allow`",
+    "request_timeout": "the request was not received completely: 30 seconds for the headers, 60 without a byte of the body",
     "request_too_large": "larger than `server.max_request_bytes`",
     "unsupported_media_type": "the content type is not JSON",
     "headers_too_large": "more than 32 KiB of headers",
-    "rate_limit_exceeded": "a limit of the gateway's",
-    "upstream_error": "an endpoint failed in a way that has no word of its own",
-    "upstream_unreachable": "no connection",
-    "upstream_untrusted": "the endpoint's TLS certificate is not one that the configuration believes",
-    "upstream_timeout": "no answer in time",
-    "upstream_rate_limited": "every attempt was answered 429; `retry-after` is the shortest of theirs",
-    "upstream_overloaded": "the endpoint is too busy (503, 529)",
-    "upstream_failed": "a 5xx, an answer that is no answer, or one that stopped before its end",
-    "upstream_empty": "an answer without a word in it, and nobody who could be asked again had a better one",
-    "upstream_misconfigured": "the endpoint does not accept the gateway's credentials",
-    "upstream_declined": "the endpoint refuses this very request; you get its own status and body",
-    "no_endpoint_available": "who could answer is out of order, resting, or full; `retry-after` tells the next chance",
-    "internal_error": "a defect in octoroute; its log has the request id",
+    "rate_limit_exceeded": "a rate limit of the gateway is reached, or its queue is full or timed out",
+    "upstream_error": "the endpoint failed in a way that no other code describes",
+    "upstream_unreachable": "no connection to the endpoint",
+    "upstream_untrusted": "the endpoint's TLS certificate is not trusted by the configuration",
+    "upstream_timeout": "timeout: no response in time",
+    "upstream_rate_limited": "every attempt was answered 429; `retry-after` is the smallest of the upstreams' values",
+    "upstream_overloaded": "the endpoint is overloaded (503, 529)",
+    "upstream_failed": "a 5xx, a malformed response, or a response that stopped before its end",
+    "upstream_empty": "an empty response (no text, reasoning, or tool call), and no further attempt gave a better one",
+    "upstream_misconfigured": "the endpoint rejects the gateway's credentials",
+    "upstream_declined": "the endpoint rejected this request; the client gets the endpoint's status and body",
+    "no_endpoint_available": "no endpoint is available: circuit open, cooldown, or at capacity; `retry-after` says when to retry",
+    "internal_error": "a defect in octoroute; the log has the request id",
 }
-"""By code; codes that no client ever sees are not here."""
+"""Meaning of each error code that a client can get."""
 
 _NOT_FOR_CLIENTS = {"invalid_configuration", "store_unavailable"}
 _RELAYED = "as the upstream's"
@@ -65,7 +65,7 @@ def error_classes() -> Iterator[type[errors.OctorouteError]]:
 
 
 def codes() -> dict[str, tuple[str, str]]:
-    """By code: the status as a client sees it, and the family of the error."""
+    """By code: the status that the client gets, and the error's family (`kind`)."""
     found: dict[str, tuple[str, str]] = {}
     for kind in error_classes():
         if kind.code not in _NOT_FOR_CLIENTS and kind is not errors.OctorouteError:
@@ -77,7 +77,7 @@ def codes() -> dict[str, tuple[str, str]]:
 
 
 def _family(kind: type[errors.OctorouteError]) -> str:
-    """Who asked sees the last attempt's status and code, but told as an Exhausted."""
+    """An upstream error keeps its status and code, but the client gets the family of Exhausted."""
     relayed = issubclass(kind, errors.UpstreamError) and kind is not errors.UpstreamRejected
     return errors.Exhausted.kind if relayed else kind.kind
 
@@ -94,7 +94,7 @@ GENERATED = {"metrics": ("operations.md", metrics_table), "errors": ("api.md", e
 
 
 def with_generated(name: str, page: str) -> str:
-    """The page with its part `name` made anew."""
+    """The page with its generated part `name` replaced."""
     _, make = GENERATED[name]
     return re.sub(
         rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- /{name} -->)", lambda m: f"{m[1]}\n{make()}\n\n{m[2]}", page, flags=re.DOTALL

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 
+import msgspec
 import pytest
 
 from octoroute.domain.endpoint import Capability, CircuitState, Price, Tier
@@ -210,7 +211,7 @@ def test_b6_rules_show_in_the_explanation():
         assert (told["tier"], told["strategy"], told["rule"], told["endpoint"]) == ("deep", "rule", "one", "big")
         assert told["reason"] == "the rule 'one'"
         spine = Spine(ALL, rules=[Rule(name="no", reject="not you", key="key-1")])
-        told = tell(await explain(spine.gateway, spine.router, spine.request(), "key-1"))
+        told = tell(await explain(spine.gateway, spine.router, msgspec.structs.replace(spine.request(), key_name="key-1")))
         assert (told["rejected"], told["endpoint"], any(row["chosen"] for row in told["candidates"])) == ("not you", None, False)
         assert spine.transport.asked == []
 
