@@ -225,7 +225,7 @@ def load(path: str | Path | None = None) -> Scorer:
             resources.files("octoroute.learned").joinpath("shipped.json").read_bytes() if path is None else Path(path).read_bytes()
         )
         model = _DECODER.decode(raw)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError([f"routing.learned.artefact: {path} cannot be read ({error}); make one with `octoroute train`"]) from None
     if model.format != FORMAT:
         raise ConfigError(
