@@ -27,6 +27,8 @@ def main(limit_s: float, output: str, command: list[str]) -> int:
             except subprocess.TimeoutExpired:
                 sys.stderr.write(f"  ... {time.monotonic() - started_s:.0f} s\n")
         return 124
+    except KeyboardInterrupt:
+        return 130
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
