@@ -27,8 +27,6 @@ def main(limit_s: float, output: str, command: list[str]) -> int:
             except subprocess.TimeoutExpired:
                 sys.stderr.write(f"  ... {time.monotonic() - started_s:.0f} s\n")
         return 124
-    except KeyboardInterrupt:
-        return 130
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -36,4 +34,7 @@ def main(limit_s: float, output: str, command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(float(sys.argv[1]), sys.argv[2], sys.argv[3:]))
+    try:
+        sys.exit(main(float(sys.argv[1]), sys.argv[2], sys.argv[3:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
