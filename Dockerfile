@@ -5,10 +5,14 @@
 
 FROM python:3.13-slim AS build
 WORKDIR /src
+COPY requirements requirements
+RUN pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/build.txt \
+ && python -m venv /opt/octoroute \
+ && /opt/octoroute/bin/pip install --no-cache-dir --no-compile --require-hashes --only-binary :all: -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY octoroute octoroute
-RUN python -m venv /opt/octoroute \
- && /opt/octoroute/bin/pip install --no-cache-dir --no-compile . \
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
+ && /opt/octoroute/bin/pip install --no-deps --no-compile dist/*.whl \
  && /opt/octoroute/bin/pip uninstall --yes pip \
  && /opt/octoroute/bin/python -m compileall -q /opt/octoroute/lib
 

@@ -39,6 +39,10 @@ docs:
     .venv/bin/python tools/docs.py
     ./test -q tests/unit/test_docs.py
 
+# requirements/*.txt from the ranges in pyproject.toml; `just lock --upgrade` for the newest of each range
+lock *ARGS:
+    sh tools/lock.sh {{ARGS}}
+
 # everything that can go wrong, at length; see docs/reliability.md
 torture:
     .venv/bin/python tests/torture/chaos.py

@@ -23,9 +23,20 @@ if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
 fi
 
 mkdir "$image/src"
-cp -r pyproject.toml README.md LICENSE octoroute "$image/src"
+cp -r pyproject.toml requirements README.md LICENSE octoroute "$image/src"
+"$python" -m venv "$image/build"
 "$python" -m venv "$image/octoroute"
-"$image/octoroute/bin/pip" install --quiet --disable-pip-version-check --no-compile "$image/src"
+cd "$image/src"
+pip="-m pip --quiet --disable-pip-version-check"
+locked="--require-hashes --only-binary :all:"
+# shellcheck disable=SC2086  # one word an option
+{
+    "$image/build/bin/python" $pip install $locked -r requirements/build.txt
+    "$image/octoroute/bin/python" $pip install --no-compile $locked -r requirements/run.txt
+    "$image/build/bin/python" $pip wheel --no-deps --no-build-isolation --wheel-dir dist .
+    "$image/octoroute/bin/python" $pip install --no-deps --no-compile dist/*.whl
+}
+cd "$here"
 "$image/octoroute/bin/pip" uninstall --quiet --yes pip
 "$image/octoroute/bin/python" -m compileall -q "$image/octoroute/lib"
 

@@ -32,13 +32,25 @@ make_venv() {
     fi
 }
 
-# install_once VENV WHAT PIP-ARGUMENTS...: pip install, unless that has been done since pyproject.toml last changed.
-install_once() {
-    venv=$1 stamp=$1/.installed-$2
+# pip_install VENV WHAT PIP-ARGUMENTS...: pip install, with a line to say so. A package index that does not answer is given up within a minute.
+pip_install() {
+    pip_venv=$1 what=$2 log=$1/pip.log
     shift 2
-    if [ -f "$stamp" ] && [ "$stamp" -nt pyproject.toml ]; then
+    echo "octoroute: installing $what into $pip_venv ..." >&2
+    "$pip_venv/bin/python" tools/limit.py 900 "$log" \
+        "$pip_venv/bin/python" -m pip install --disable-pip-version-check --no-input --timeout 10 --retries 2 "$@" && return
+    tail -n 5 "$log" >&2
+    fail "" "octoroute: pip could not install $what into $pip_venv; $log has all that pip said." \
+        "If the package index did not answer: \`pip config list\` shows its address, PIP_INDEX_URL=https://... names another. Then call $0 again."
+}
+
+# install_once VENV NAME: requirements/NAME.txt, and octoroute as an editable package, unless that has been done since the lock last changed.
+install_once() {
+    stamp=$1/.installed-$2
+    if [ "$stamp" -nt pyproject.toml ] && [ "$stamp" -nt "requirements/$2.txt" ]; then
         return
     fi
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@" || fail "" "pip could not install: $*"
+    pip_install "$1" "requirements/$2.txt" --require-hashes --only-binary :all: -r requirements/build.txt -r "requirements/$2.txt"
+    pip_install "$1" "octoroute itself" --no-deps --no-build-isolation --editable .
     touch "$stamp"
 }

@@ -112,7 +112,7 @@ def model_names(body: bytes) -> tuple[str, ...]:
     try:
         listing = msgspec.json.decode(body, type=dict[str, object])
         rows = msgspec.convert(listing.get("data"), type=list[dict[str, object]])
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return ()
     ids = [row.get("id") for row in rows]
     return tuple(name for name in ids if isinstance(name, str))

@@ -129,7 +129,7 @@ _COUNT = msgspec.json.Decoder(_Count)
 def _read_count(body: bytes) -> int | None:
     try:
         count = _COUNT.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return count.input_tokens if count.input_tokens is not None else count.totalTokens
 

@@ -9,9 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from octoroute.cli.init import model_names
 from octoroute.config.file import ConfigFile
+from octoroute.dialects.openai.logprobs import margins
 from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.response import sse
+from octoroute.errors import ConfigError
+from octoroute.routing.difficulty.model import load
+from octoroute.telemetry.traffic_log.reader import read as read_line
+from octoroute.telemetry.traffic_log.redaction import Redaction
 from octoroute.upstream.readers import DecodingReader
 from octoroute.upstream.transports.native.exchange import ClientExchange
 from tests.support.laws import LAWS
@@ -66,3 +72,19 @@ def test_what_breaks_a_law_is_found(monkeypatch, name, part, method, fault):
     with pytest.raises((AssertionError, ArithmeticError, LookupError)):
         for seed in SEEDS[name]:
             LAWS[name].check(seed)
+
+
+NO_UTF8 = (b'{"a":"\xff","object":"\xff","data":"\xff","input_tokens":"\xff"}', b'{"\xff":1}', b'{"a":"\xed\xa0\x80"}', b'["\xc3"]')
+
+
+@pytest.mark.parametrize("data", NO_UTF8)
+def test_bytes_that_are_no_utf8_are_as_other_bytes_that_are_no_json(data, tmp_path):
+    """msgspec says it with UnicodeDecodeError up to 0.22 and with DecodeError from 0.23 on."""
+    assert margins(b'{"choices":[{"logprobs":{"content":[{"token":"\xff","top_logprobs":[]}]}}]}', stream=False) == []
+    assert model_names(data) == ()
+    assert read_line(data) is None
+    assert isinstance(Redaction().body(data, 1000), str)
+    artefact = tmp_path / "artefact.json"
+    artefact.write_bytes(data)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(artefact)

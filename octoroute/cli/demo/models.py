@@ -114,7 +114,7 @@ class ModelServer:
     async def _chat(self, request: Request) -> Response:
         try:
             asked = msgspec.json.decode(await request.body(), type=ChatRequest)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             return _error(400, str(error), "invalid_request")
         if asked.model not in self.character.models:
             return _error(404, f"this simulated server has {', '.join(self.character.models)}", "model_not_found")

@@ -47,7 +47,7 @@ def margins(data: bytes, *, stream: bool) -> list[float]:
 def _margins(body: bytes) -> Iterator[float]:
     try:
         answer = _DECODER.decode(body)
-    except msgspec.MsgspecError:
+    except ValueError:
         return
     for choice in answer.choices:
         if choice.index or choice.logprobs is None:

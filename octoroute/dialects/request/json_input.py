@@ -68,14 +68,16 @@ def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
         return decoder.decode(data)
     except msgspec.ValidationError:
         raise
-    except UnicodeDecodeError:
-        return decoder.decode(data.decode("utf-8", "replace").encode())
-    except msgspec.DecodeError:
-        # Half of a surrogate pair, from a client or server that cuts strings in UTF-16: the rest of the text is good.
-        mended = _ESCAPE.sub(_without_half_pair, data)
+    except ValueError:  # for bytes that are no UTF-8, msgspec raises UnicodeDecodeError up to 0.22 and DecodeError from 0.23 on
+        mended = _mend_text(data)
         if mended == data:
             raise
         return decoder.decode(mended)
+
+
+def _mend_text(data: bytes) -> bytes:
+    """`data` with U+FFFD for bytes that are no UTF-8 and for half a surrogate pair (from programs that cut strings in UTF-16)."""
+    return _ESCAPE.sub(_without_half_pair, data.decode("utf-8", "replace").encode())
 
 
 def _without_half_pair(escape: re.Match[bytes]) -> bytes:

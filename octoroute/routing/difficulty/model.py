@@ -232,7 +232,7 @@ def load(path: str | Path | None = None) -> Scorer:
             else Path(path).read_bytes()
         )
         model = _DECODER.decode(raw)
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError([f"routing.learned.artefact: {path} cannot be read ({error}); make one with `octoroute train`"]) from None
     if model.format != FORMAT:
         raise ConfigError(

@@ -85,6 +85,6 @@ def read(line: bytes) -> dict[str, Any] | None:
     """None: a crash left half a line here."""
     try:
         told: object = msgspec.json.decode(line)
-    except msgspec.DecodeError:
+    except ValueError:
         return None
     return cast("dict[str, Any]", told) if isinstance(told, dict) else None

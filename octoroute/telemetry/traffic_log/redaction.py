@@ -61,7 +61,7 @@ class Redaction:
         if len(data) <= limit:
             try:
                 return self.value(msgspec.json.decode(data))
-            except (msgspec.DecodeError, RecursionError):
+            except (ValueError, RecursionError):
                 pass
         return self.text(data.decode("utf-8", "replace"))[:limit]
 
