@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -10,7 +13,8 @@ from octoroute import errors
 from octoroute.dialects.response.errors import ANTHROPIC_TYPES, OPENAI_TYPES
 from octoroute.telemetry.metrics import GAUGES, TABLE
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 
 WHEN: Mapping[str, str] = {
     "invalid_request": "malformed JSON; an invalid field, named by `param` and the message; or no configured endpoint can serve it",
@@ -90,7 +94,120 @@ def errors_table() -> str:
     return "\n".join(["| status | code | type for OpenAI | type for Anthropic | when |", "|---|---|---|---|---|", *rows])
 
 
-GENERATED = {"metrics": ("operations.md", metrics_table), "errors": ("api.md", errors_table)}
+PATH: tuple[tuple[str, str, str], ...] = (
+    (
+        "server.routes.inference",
+        "InferenceEndpoint.__call__",
+        "read the body, check key, size, and media type; decode it into a Request",
+    ),
+    ("gateway.gateway", "Gateway.answer", "one lifecycle a request; an error is settled here"),
+    ("gateway.resolver", "Resolver.resolve", "model, tier, or auto becomes a Decision"),
+    ("gateway.planner", "Planner.plan", "candidates in order, and why the others are excluded"),
+    ("upstream.client", "UpstreamClient.open", "send, and wait for the first event: the commit point"),
+    ("gateway.relay", "Reply.pieces", "the endpoint's bytes, or their translation, to the client"),
+    ("gateway.lifecycle", "RequestLifecycle.settle", "one Outcome for health, metrics, and the access log"),
+)
+"""The steps of a request: module, function, and what it does. Drawn in docs/architecture.md; a name that is gone fails."""
+
+
+def layers() -> list[list[str]]:
+    """The packages by layer, top first: the contract that lint-imports holds."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    rows = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    return [re.findall(r"\w+", row) for row in rows if row != "__main__"]
+
+
+def imported(package: str) -> set[str]:
+    """The other packages that this one imports."""
+    place = ROOT / "octoroute" / package
+    names: set[str] = set()
+    for path in [place.with_suffix(".py")] if place.with_suffix(".py").exists() else place.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("octoroute."):
+                names.add((node.module or "").split(".")[1])
+            elif isinstance(node, ast.ImportFrom) and node.module == "octoroute":
+                names |= {alias.name for alias in node.names}
+    return names - {package}
+
+
+def packages_diagram() -> str:
+    """Mermaid: the layers of the contract, and the imports between them that no longer way implies."""
+    rows = layers()
+    lines = ["```mermaid", "flowchart TD"]
+    for at, row in enumerate(rows):
+        lines += [f"  subgraph layer{at} [ ]", *(f"    {name}" for name in row), "  end"]
+    below = {name: imported(name) for row in rows for name in row}
+
+    def reaches(name: str, target: str) -> bool:
+        return target in below[name] or any(reaches(other, target) for other in below[name])
+
+    for row in rows:
+        for name in row:
+            direct = {other for other in below[name] if not any(reaches(between, other) for between in below[name] - {other})}
+            lines += [f"  {name} --> {other}" for other in sorted(direct)]
+    return "\n".join(
+        [
+            *lines,
+            "```",
+            "",
+            "Only the shortest arrows are drawn: a package may import everything that an arrow leads to, directly or not.",
+        ]
+    )
+
+
+def path_diagram() -> str:
+    """Mermaid: one request from the client to its settlement, through functions that exist."""
+    lines = ["```mermaid", "sequenceDiagram", "  participant client"]
+    lines += [f"  participant {module.partition('.')[0]}" for module in dict.fromkeys(row[0].partition(".")[0] for row in PATH)]
+    before = "client"
+    for module, name, does in PATH:
+        _resolved(module, name)
+        package = module.partition(".")[0]
+        lines.append(f"  {before}->>{package}: {name}")
+        lines.append(f"  Note over {package}: {does.replace(';', ',')}")
+        before = package
+    return "\n".join([*lines, "  gateway-->>client: the answer", "```"])
+
+
+def _resolved(module: str, name: str) -> object:
+    """Raises AttributeError or ImportError where the name is gone."""
+    found: object = importlib.import_module(f"octoroute.{module}")
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def packages_table() -> str:
+    """A package and the first sentence of its docstring; below it, its modules and theirs."""
+    lines = ["| module | what it is |", "|---|---|"]
+    for name in (name for row in layers() for name in row):
+        place = ROOT / "octoroute" / name
+        if place.with_suffix(".py").exists():
+            lines.append(f"| **`{name}.py`** | {_sentence(place.with_suffix('.py'))} |")
+            continue
+        lines.append(f"| **`{name}/`** | {_sentence(place / '__init__.py')} |")
+        for path in sorted(place.iterdir(), key=lambda path: (path.is_dir(), path.name)):
+            if path.suffix == ".py" and path.name != "__init__.py":
+                lines.append(f"| `{name}/{path.name}` | {_sentence(path)} |")
+            elif (path / "__init__.py").exists():
+                lines.append(f"| `{name}/{path.name}/` | {_sentence(path / '__init__.py')} |")
+    return "\n".join(lines)
+
+
+def _sentence(path: Path) -> str:
+    """The first sentence of a module's docstring, on one line."""
+    text = " ".join((ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").split("\n\n")[0].split())
+    found = re.match(r".*?[.:](?= [A-Z`(]|$)", text)
+    return (found.group(0) if found else text).rstrip(".:").replace("|", "\\|") + "."
+
+
+GENERATED = {
+    "metrics": ("operations.md", metrics_table),
+    "errors": ("api.md", errors_table),
+    "packages": ("architecture.md", packages_diagram),
+    "path": ("architecture.md", path_diagram),
+    "modules": ("architecture.md", packages_table),
+}
 
 
 def with_generated(name: str, page: str) -> str:

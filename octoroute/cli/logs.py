@@ -1,4 +1,4 @@
-"""`octoroute logs stats|cleanup|cat`: what is in the traffic log's files, and which of them may go."""
+"""`octoroute logs`: statistics, cleanup, and content of the traffic log files."""
 
 from __future__ import annotations
 
