@@ -8,7 +8,7 @@ from pathlib import Path
 
 from octoroute import errors
 from octoroute.dialects.response.errors import ANTHROPIC_TYPES, OPENAI_TYPES
-from octoroute.telemetry.metrics import GAUGES, TABLE
+from octoroute.telemetry.metric_catalog import GAUGES, TABLE
 
 DOCS = Path(__file__).parents[1] / "docs"
 

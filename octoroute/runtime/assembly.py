@@ -44,7 +44,8 @@ from octoroute.runtime.gauges import gauge_samples
 from octoroute.runtime.health_check import ActiveHealthCheck
 from octoroute.runtime.tasks import TaskOwner, supervise
 from octoroute.telemetry.access_log import OutcomeSink
-from octoroute.telemetry.metrics import Metrics, Scraper
+from octoroute.telemetry.exposition import Exposition, Scraper
+from octoroute.telemetry.metrics import Metrics
 from octoroute.telemetry.routing_events import RoutingEvents
 from octoroute.telemetry.stats import Statistics
 from octoroute.upstream.client import UpstreamClient
@@ -87,10 +88,13 @@ class Runtime:
         health.on_transition = notices.circuit_changed
         self.statistics = Statistics(wall)
         self.admin_state = AdminState(health)
-        self.metrics = Metrics(lambda: gauge_samples(health, self.gateway.settings.endpoints, self.gateway.queue.depth), _reason)
+        self.metrics = Metrics(_reason)
         self.sink = OutcomeSink(self.metrics, self.statistics)
         self.statistics.catch_up = self.sink.flush
-        self.scraper = Scraper(self.metrics, clock, catch_up=self.sink.catch_up)
+        exposition = Exposition(
+            self.metrics, lambda: gauge_samples(health, self.gateway.settings.endpoints, self.gateway.queue.depth)
+        )
+        self.scraper = Scraper(exposition, clock, catch_up=self.sink.catch_up)
         self._vendors = ProviderRegistry(dialects.outbound(clock))
         upstream = UpstreamClient(self._transport, self._vendors, self._vendors.outbound)
         self.gateway = Gateway(
@@ -146,12 +150,12 @@ class Runtime:
             "health probe", supervise("health probe", self.health_check.run, died=self._probe_died, clock=self.gateway.clock)
         )
         self._owner.start("shadow", supervise("shadow", self._shadow.run, died=self._probe_died, clock=self.gateway.clock))
-        if self.metrics.shared:
+        if self.scraper.exposition.is_shared:
             self._owner.start("metrics", supervise("metrics", self._share_metrics, died=self._probe_died, clock=self.gateway.clock))
 
     async def _share_metrics(self) -> None:
         while True:
-            self.metrics.share()
+            self.scraper.exposition.share()
             await asyncio.sleep(SHARING_S)
 
     async def stop(self) -> None:

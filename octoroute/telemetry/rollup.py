@@ -10,11 +10,8 @@ from typing import Literal
 
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Outcome, Usage
+from octoroute.telemetry.metric_catalog import RATIOS, ROUTING_MS, SECONDS
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-ROUTING_MS = (0.1, 0.5, 1, 5, 10, 50, 100, 500, 1000)
-RATIOS = (0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 4)
-"""Upper bounds of buckets."""
 PERCENTILE_ERROR = 0.01
 """A percentile is off by at most this share of itself."""
 

@@ -19,7 +19,8 @@ import structlog
 from octoroute.domain.outcome import Ending, Outcome
 from octoroute.telemetry import logging as logs
 from octoroute.telemetry.access_log import LATE_S, MAX_LATE, ROUTING, OutcomeSink
-from octoroute.telemetry.metrics import Metrics, Scraper
+from octoroute.telemetry.exposition import Exposition, Scraper
+from octoroute.telemetry.metrics import Metrics
 from octoroute.telemetry.stats import Statistics
 from tests.support.live_gateway import ROOT, until
 
@@ -291,7 +292,7 @@ def ledger(write):
             "logger_factory": logs.FastJsonLogger(logs.BufferedLineWriter(file, patient=True), logging.INFO),
         }
     )
-    return OutcomeSink(Metrics(list, lambda decision: "because"), Statistics(lambda: 0.0)), file
+    return OutcomeSink(Metrics(lambda decision: "because"), Statistics(lambda: 0.0)), file
 
 
 async def test_good_news_waits_and_bad_news_does_not(ledger):
@@ -339,7 +340,7 @@ async def test_who_reads_the_statistics_or_the_metrics_misses_nothing(ledger):
     books.settle(answered(1), None)
     assert books._statistics.snapshot()["total_requests"] == 1
     books.settle(answered(2), None)
-    scraper = Scraper(books._metrics, lambda: 0.0, catch_up=books.catch_up)
+    scraper = Scraper(Exposition(books._metrics, list), lambda: 0.0, catch_up=books.catch_up)
     await scraper.text()
     assert books._late == []
 
