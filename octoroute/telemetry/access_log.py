@@ -115,8 +115,8 @@ class OutcomeSink:
             direct.write(level, event, access_log_fields(outcome))
         elif level in direct.levels and alike is not None:
             if alike.line is None:
-                alike.line = direct.rest(level, event, static_fields(outcome))
-            direct.write_with(level, _measured_fields(outcome), alike.line)
+                alike.line = direct.prepare(level, event, static_fields(outcome))
+            direct.write_prepared(level, _measured_fields(outcome), alike.line)
 
 
 def access_log_fields(outcome: Outcome) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import pytest
 from octoroute import __version__
 from octoroute.cli.banner import MARKS, Pen, banner
 from octoroute.config import loads
-from octoroute.telemetry import logging
-from octoroute.telemetry.logging import PALETTE, colour_of, colours_of
+from octoroute.telemetry import console
+from octoroute.telemetry.console import PALETTE, colour_of, colours_of
 
 CONFIG = """
 [server]
@@ -92,7 +92,7 @@ def test_a19_six_providers_six_colours_and_the_palette_in_order():
 
 
 def test_a19_the_same_colour_in_two_processes():
-    code = "from octoroute.telemetry.logging import colour_of; print([colour_of(f'vendor-{n}', {}) for n in range(20)])"
+    code = "from octoroute.telemetry.console import colour_of; print([colour_of(f'vendor-{n}', {}) for n in range(20)])"
     seen = {
         subprocess.run(
             [sys.executable, "-c", code],
@@ -121,11 +121,11 @@ class Out(io.TextIOWrapper):
     [({}, True, True), ({}, False, False), ({"NO_COLOR": "1"}, True, False), ({"FORCE_COLOR": "1"}, False, True), ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False)],
 )  # fmt: skip
 def test_a19_only_on_a_terminal_unless_told_otherwise(env, terminal, coloured):
-    assert logging.coloured(Out(terminal=terminal), env) is coloured
+    assert console.supports_colours(Out(terminal=terminal), env) is coloured
 
 
 def test_a19_levels_and_providers_in_colour_and_none_in_a_pipe():
     event = {"event": "request", "level": "warning", "timestamp": "t", "provider": "main"}
-    assert "\x1b[92m[main]" in logging.console(["main"], colours=True)(None, "", dict(event))
-    assert "\x1b[93m" in logging.console(["main"], colours=True)(None, "", dict(event))
-    assert "\x1b" not in logging.console(["main"], colours=False)(None, "", dict(event))
+    assert "\x1b[92m[main]" in console.console_renderer(["main"], colours=True)(None, "", dict(event))
+    assert "\x1b[93m" in console.console_renderer(["main"], colours=True)(None, "", dict(event))
+    assert "\x1b" not in console.console_renderer(["main"], colours=False)(None, "", dict(event))
