@@ -86,11 +86,10 @@ class Runtime:
         )
         health.set_limits(config.limits)
         health.on_transition = notices.circuit_changed
-        self.statistics = Statistics(wall)
+        self.statistics = Statistics(wall, catch_up=self._record_settled)
         self.admin_state = AdminState(health)
-        self.metrics = Metrics(_reason)
+        self.metrics = Metrics(_reason, on_flush=self.statistics.add_bulk)
         self.sink = OutcomeSink(self.metrics, self.statistics)
-        self.statistics.catch_up = self.sink.flush
         exposition = Exposition(
             self.metrics, lambda: gauge_samples(health, self.gateway.settings.endpoints, self.gateway.queue.depth)
         )
@@ -109,7 +108,7 @@ class Runtime:
         )
         self.gateway.cache = self._cache(config)
         self.token_counter = TokenCounter(self.gateway, EstimateCalibration(clock))
-        self.sink.learn = self.token_counter.learn
+        self.sink.observe("token estimate", self.token_counter.on_outcome)
         self._shadow = self._build_shadow(clock, wall)
         self._subscribe(config)
         self.dry_router = self._dry_router(config)
@@ -142,7 +141,8 @@ class Runtime:
     def _subscribe(self, config: Config) -> None:
         """Who is told of every request: only those who want to know."""
         self.gateway.watch = self._shadow.watch if config.routing.shadow.share else None
-        self.sink.remember = self.gateway.settings.affinity.on_outcome if self.gateway.settings.affinity else None
+        affinity = self.gateway.settings.affinity
+        self.sink.observe("session affinity", affinity.on_outcome if affinity else None)
 
     async def start(self) -> None:
         """The work in the background; without it everything else works too."""
@@ -256,6 +256,9 @@ class Runtime:
 
     def _dry_router(self, config: Config) -> Router:
         return STRATEGIES[config.routing.strategy](_setting(config), never_ask)
+
+    def _record_settled(self) -> None:
+        self.sink.flush()
 
     def _probe_died(self, how: str) -> None:
         self.metrics.count("octoroute_background_health_task_failures_total", how)

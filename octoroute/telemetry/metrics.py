@@ -24,11 +24,12 @@ MAX_PENDING_GROUPS = 200
 
 
 class Metrics:
-    def __init__(self, reason: Callable[[Decision], str]) -> None:
-        """`reason` maps a decision to a metric label from a closed set."""
+    def __init__(self, reason: Callable[[Decision], str], *, on_flush: Callable[[Rollup], object] | None = None) -> None:
+        """`reason` maps a decision to a metric label from a closed set. `on_flush` is called with each rollup that is flushed, in
+        the thread that flushes.
+        """
         self._reason = reason
-        self.on_flush: Callable[[Rollup], object] | None = None
-        """Told of every kind of request that has been added up; not always in the event loop."""
+        self._on_flush = on_flush
         disable_created_metrics()  # they double the series of every counter, and no dashboard here reads them
         self.registry = CollectorRegistry()
         self._families: dict[str, Counter | _Histogram] = {row.name: _family(row, self.registry) for row in TABLE}
@@ -115,8 +116,8 @@ class Metrics:
             for rollup in pending.values():
                 if rollup.count:
                     self._write(rollup)
-                    if self.on_flush is not None:
-                        self.on_flush(rollup)
+                    if self._on_flush is not None:
+                        self._on_flush(rollup)
 
     def _write(self, rollup: Rollup) -> None:
         example, endpoint, count = rollup.example, rollup.endpoint, rollup.count

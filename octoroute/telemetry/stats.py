@@ -89,21 +89,24 @@ _SUMS = tuple(name for name in Tally.__slots__ if name not in {"last_at", "times
 class Statistics:
     """`wall` gives seconds since the epoch. What is taken may come from any thread."""
 
-    def __init__(self, wall: Callable[[], float]) -> None:
+    def __init__(self, wall: Callable[[], float], *, catch_up: Callable[[], object] = lambda: None) -> None:
+        """`catch_up` is called before each read and reset: it adds what was settled and is not counted yet."""
         self.wall = wall
+        self._catch_up = catch_up
         self._lock = threading.Lock()
-        self.catch_up: Callable[[], object] = lambda: None
-        """Called before anybody reads: what has happened must be counted."""
-        self.reset()
+        self._clear()
 
     def reset(self) -> None:
-        self.catch_up()
+        self._catch_up()
         with self._lock:
-            self.since = self.wall()
-            self._requests: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
-            """By (tier, key)."""
-            self._asked: defaultdict[tuple[str, str, str], Tally] = defaultdict(Tally)
-            """By (endpoint's id, name, provider)."""
+            self._clear()
+
+    def _clear(self) -> None:
+        self.since = self.wall()
+        self._requests: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
+        """By (tier, key)."""
+        self._asked: defaultdict[tuple[str, str, str], Tally] = defaultdict(Tally)
+        """By (endpoint's id, name, provider)."""
 
     def add_bulk(self, alike: Rollup) -> None:
         """All that is known of these requests, but for attempts of which there were several."""
@@ -132,7 +135,7 @@ class Statistics:
 
     def snapshot(self) -> dict[str, Any]:
         """As JSON. Latencies in seconds, costs in USD, times in seconds since the epoch."""
-        self.catch_up()
+        self._catch_up()
         with self._lock:
             return self._snapshot()
 

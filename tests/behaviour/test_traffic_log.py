@@ -28,7 +28,7 @@ async def written(directory, count):
 
 async def test_c24_off_by_default_and_then_no_route_is_wrapped(gateway):
     assert gateway.app._hot is gateway.app._plain
-    assert gateway.app.runtime.sink.watcher is None
+    assert "traffic log" not in gateway.app.runtime.sink.observers
 
 
 async def test_c24_a_line_for_each_request_with_both_bodies(make_gateway, fake, tmp_path):

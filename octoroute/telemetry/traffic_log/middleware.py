@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias
 
 from octoroute.domain.outcome import Outcome
+from octoroute.domain.request import Request
 from octoroute.telemetry.access_log import ROUTING
 from octoroute.telemetry.traffic_log.record import TrafficRecord
 
@@ -29,18 +30,21 @@ class TrafficMiddleware:
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
         self._current: ContextVar[TrafficRecord | None] = ContextVar("recording", default=None)
-        self.log: RecordSink | None = None
-        """Where finished requests go; None: nowhere. A reload may change it while requests are under way."""
+        self._log: RecordSink | None = None
 
-    def settled(self, outcome: Outcome) -> None:
-        """A ledger's watcher: called in the task of the request."""
+    def record_to(self, log: RecordSink | None) -> None:
+        """Requests that finish from now on go to `log`; None: nowhere. May be called while requests are in progress."""
+        self._log = log
+
+    def on_outcome(self, outcome: Outcome, request: Request | None) -> None:  # noqa: ARG002 - an OutcomeCallback
+        """Adds the outcome to the record of the request in whose task it is called."""
         recording = self._current.get()
         if recording is not None and outcome.dialect != ROUTING:
             recording.outcome = outcome
 
     def around(self, route: Route) -> Route:
         async def tapped(scope: Message, receive: Receive, send: Send) -> None:
-            log = self.log
+            log = self._log
             if log is None:
                 await route(scope, receive, send)
                 return
@@ -65,7 +69,7 @@ class TrafficMiddleware:
                 await route(scope, heard, said)
             finally:
                 self._current.reset(token)
-                if self.log is not None:
-                    self.log.offer(recording)
+                if self._log is not None:
+                    self._log.offer(recording)
 
         return tapped

@@ -143,13 +143,13 @@ def test_whenever_it_is_read_it_says_the_same(outcomes):
 
 
 def test_who_reads_while_another_thread_adds_up_waits_for_it():
-    metrics, inside, go_on = made(), threading.Event(), threading.Event()
+    inside, go_on = threading.Event(), threading.Event()
 
     def folded(rollup):
         inside.set()
         assert go_on.wait(10)
 
-    metrics.on_flush = folded
+    metrics = Metrics(lambda decision: "because", on_flush=folded)
     metrics.record(outcome())
     scrape, read_too = threading.Thread(target=metrics.flush), threading.Thread(target=metrics.flush)
     scrape.start()
