@@ -114,13 +114,13 @@ class Metrics:
             with self._lock:
                 pending, self._pending = self._pending, {}
             for rollup in pending.values():
-                if rollup.count:
+                if rollup.sums.count:
                     self._write(rollup)
                     if self._on_flush is not None:
                         self._on_flush(rollup)
 
     def _write(self, rollup: Rollup) -> None:
-        example, endpoint, count = rollup.example, rollup.endpoint, rollup.count
+        example, endpoint, count = rollup.example, rollup.endpoint, rollup.sums.count
         decision = example.decision
         if decision is not None:
             self.count("octoroute_requests_total", decision.tier, decision.by, by=count)
@@ -141,9 +141,9 @@ class Metrics:
         if rollup.first_event_s:
             self._histogram("octoroute_first_event_seconds", endpoint.tier).add_bulk(rollup.first_event_s)
         if rollup.usage is not None:
-            self._record_usage(rollup.usage, endpoint, rollup.cost_usd)
-        if rollup.ratio:
-            self._histogram("octoroute_prompt_estimate_ratio", endpoint.id).add_bulk(rollup.ratio)
+            self._record_usage(rollup.usage, endpoint, rollup.sums.cost_usd)
+        if rollup.estimate_ratio:
+            self._histogram("octoroute_prompt_estimate_ratio", endpoint.id).add_bulk(rollup.estimate_ratio)
 
     def _record_usage(self, usage: Usage, endpoint: Endpoint, cost_usd: float) -> None:
         if cost_usd:

@@ -21,10 +21,10 @@ def outcome(ending, total_s, attempts, **more):
 
 def record(stats, one):
     asked = one.endpoint or one.attempts[-1].endpoint
-    alike = Rollup(one, asked)
-    alike.add(one, asked, stats.wall())
-    stats.add_bulk(alike)
-    if not alike.first_attempt_ok:
+    rollup = Rollup(one, asked)
+    rollup.add(one, asked, stats.wall())
+    stats.add_bulk(rollup)
+    if not rollup.first_attempt_ok:
         stats.record_attempts(one, stats.wall())
 
 
