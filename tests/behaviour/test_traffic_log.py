@@ -116,7 +116,7 @@ async def test_c24_a_disk_that_hangs_delays_nobody(make_gateway, fake, tmp_path)
     def drained():
         with contextlib.suppress(BlockingIOError):
             os.read(reader, 1 << 20)
-        return gateway.app.recorder._log.waiting_bytes == 0
+        return gateway.app.recorder._log.pending_bytes == 0
 
     await until(drained)
     await asyncio.sleep(0.05)

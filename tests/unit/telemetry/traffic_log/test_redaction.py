@@ -89,8 +89,8 @@ def test_a_body_is_bounded_and_its_length_is_right(pieces, limit):
 @given(question=st.binary(max_size=200), answer=st.binary(max_size=200))
 def test_a_recording_is_one_line_whatever_was_said(question, answer):
     recording = TrafficRecord("POST", "/x", [(b"x", b"\xff")], 100, 0.0)
-    recording.question.add(question)
-    recording.answer.add(answer)
+    recording.request_body.add(question)
+    recording.response_body.add(answer)
     line = recording.line(Redaction())
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")

@@ -66,7 +66,7 @@ def test_c25_two_in_one_second_keep_both(tmp_path):
 def test_c25_a_packed_name_counts_as_taken(tmp_path):
     file = log_file(tmp_path, limit=100)
     file.write(numbered(2))
-    pack(file.full[0])
+    pack(file.rotated[0])
     file.write(numbered(1, 2))
     assert names(tmp_path) == ["traffic.20260301_120000-2.ndjson", "traffic.20260301_120000.ndjson.gz", "traffic.ndjson"]
 
@@ -138,10 +138,10 @@ def test_a_full_disk_takes_nothing_and_breaks_nothing(tmp_path):
     (tmp_path / "traffic.ndjson").symlink_to("/dev/full")
     file = log_file(tmp_path)
     assert file.write(numbered(3)) == 0
-    assert file.trouble is not None
+    assert file.error is not None
     (tmp_path / "traffic.ndjson").unlink()
     assert file.write(numbered(2, 3)) == 2
-    assert file.trouble is None
+    assert file.error is None
     assert all_numbers(tmp_path) == [3, 4]
 
 
@@ -157,7 +157,7 @@ def test_a_disk_that_fills_in_the_middle_of_a_line_keeps_whole_lines(tmp_path, r
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert kept == room // len(numbered(1, 3)[0])
-    assert file.trouble is not None
+    assert file.error is not None
     assert all_numbers(tmp_path) == list(range(3 + kept))
     assert file.write(numbered(2, 90)) == 2
     assert all_numbers(tmp_path) == [*range(3 + kept), 90, 91]
@@ -314,7 +314,7 @@ def recording(n: int) -> TrafficRecord:
     made = TrafficRecord("POST", "/v1/chat/completions", [(b"content-type", b"application/json")], 1000, NOW)
     made.request_id = str(n)
     made.status = 200
-    made.question.add(b'{"model":"auto","n":%d}' % n)
+    made.request_body.add(b'{"model":"auto","n":%d}' % n)
     return made
 
 
@@ -376,7 +376,7 @@ def test_c25_two_thousand_lines_a_second_across_the_limit_with_a_reader(tmp_path
     assert reader.rounds > 1
     assert ids(tmp_path) == list(range(5000))
     assert len(rotated_files(tmp_path, "traffic")) > 10
-    assert all(aside.packed for aside in rotated_files(tmp_path, "traffic"))
+    assert all(file.compressed for file in rotated_files(tmp_path, "traffic"))
 
 
 class Stuck(LogFile):
@@ -400,12 +400,12 @@ def test_c24_a_stuck_disk_fills_the_queue_and_drops_and_counts_the_rest(tmp_path
     for n in range(1000):
         log.offer(recording(n))
     assert sum(lost) > 500
-    assert log.waiting_bytes <= 100 * recording(1).cost
+    assert log.pending_bytes <= 100 * recording(1).cost
     file.free.set()
     log.finish()
     assert log.join(30)
     assert len(ids(tmp_path)) + sum(lost) == 1000
-    assert log.waiting_bytes == 0
+    assert log.pending_bytes == 0
 
 
 def test_c24_a_full_disk_counts_what_it_lost(tmp_path):
