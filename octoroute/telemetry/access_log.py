@@ -92,7 +92,7 @@ class OutcomeSink:
                 rollup = self._record(outcome, now)
             except Exception as error:  # noqa: BLE001 - it is counted and logged
                 self._recording_failed(outcome, error)
-            self._log(outcome, rollup)
+            self._write_line(outcome, rollup)
 
     def flush(self) -> None:
         """Record every outcome that waits, and write the rollups into the metrics and the statistics."""
@@ -114,7 +114,7 @@ class OutcomeSink:
         self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
         log.error("recording failed", request_id=outcome.request_id, error=repr(error), exc_info=error)
 
-    def _log(self, outcome: Outcome, rollup: Rollup | None) -> None:
+    def _write_line(self, outcome: Outcome, rollup: Rollup | None) -> None:
         if outcome.dialect == ROUTING:
             level, event = "debug", "routing question"
         else:
@@ -164,7 +164,7 @@ def _measured_fields(outcome: Outcome) -> dict[str, Any]:
     attempts, decision, usage = outcome.attempts, outcome.decision, outcome.usage
     fields: dict[str, Any] = {"request_id": outcome.request_id, "total_ms": _ms(outcome.total_s)}
     if decision is not None:
-        fields |= _decision_fields(decision, outcome.routing_s)
+        _add_decision_fields(fields, decision, outcome.routing_s)
     if outcome.queued_s is not None:
         fields["queue_ms"] = _ms(outcome.queued_s)
     if outcome.cache is not None:
@@ -189,8 +189,7 @@ def _measured_fields(outcome: Outcome) -> dict[str, Any]:
     return fields
 
 
-def _decision_fields(decision: Decision, routing_s: float) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+def _add_decision_fields(fields: dict[str, Any], decision: Decision, routing_s: float) -> None:
     if decision.confidence is not None:
         fields["score"] = decision.confidence
         fields["features"] = dict(decision.features)
@@ -199,7 +198,6 @@ def _decision_fields(decision: Decision, routing_s: float) -> dict[str, Any]:
         fields["propensity"] = round(decision.propensity, 4)
     if decision.by != "client":
         fields["routing_ms"] = _ms(routing_s)
-    return fields
 
 
 def _attempt_fields(attempt: Attempt, *, priced: bool) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeAlias
 
 from octoroute.domain.outcome import Outcome
 from octoroute.domain.request import Request
-from octoroute.telemetry.access_log import ROUTING
 from octoroute.telemetry.traffic_log.record import TrafficRecord
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -41,7 +40,7 @@ class TrafficMiddleware:
     def on_outcome(self, outcome: Outcome, request: Request | None) -> None:  # noqa: ARG002 - an OutcomeCallback
         """Adds the outcome to the record of the request in whose task it is called."""
         record = self._current.get()
-        if record is not None and outcome.dialect != ROUTING:
+        if record is not None:
             record.outcome = outcome
 
     def around(self, route: Route) -> Route:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
 import pytest
 
-from octoroute.telemetry.access_log import ROUTING
 from octoroute.telemetry.traffic_log.middleware import TrafficMiddleware
 from tests.support.outcomes import outcome
 
@@ -98,14 +96,10 @@ async def test_a_request_that_fails_is_recorded_and_fails():
     assert middleware._current.get() is None
 
 
-async def test_the_gateways_own_requests_are_not_the_clients_outcome():
+async def test_an_outcome_outside_of_a_recorded_request_is_ignored():
     middleware, log = TrafficMiddleware(lambda: 0.0), Log()
+    middleware.on_outcome(outcome(), None)
     middleware.record_to(log)
-
-    async def route(scope, receive, send):
-        middleware.on_outcome(msgspec.structs.replace(outcome(), dialect=ROUTING), None)
-
-    await call(middleware.around(route))
-    assert log.records[0].outcome is None
-    middleware.on_outcome(outcome(), None)  # outside of a request
-    assert log.records[0].outcome is None
+    await call(middleware.around(echo(middleware)), b"inside")
+    middleware.on_outcome(outcome(request_id="outside"), None)
+    assert [record.outcome.request_id for record in log.records] == ["inside"]
