@@ -5,6 +5,7 @@ from __future__ import annotations
 from octoroute.telemetry.traffic_log.recorder import TrafficRecorder
 from octoroute.telemetry.traffic_log.redaction import Redaction
 from octoroute.telemetry.traffic_log.writer import TrafficLogSettings
+from tests.support.live_gateway import until
 from tests.support.traffic_logs import NOW, Clock, ids, read_all
 
 
@@ -45,6 +46,7 @@ async def test_on_replaced_and_off_each_request_is_in_the_log_of_its_time(tmp_pa
     await request(wrapped, 2)
     one.use(None, Redaction())
     await request(wrapped, 3)
+    await until(lambda: ids(tmp_path) == [1, 2])  # a log that was switched off ends by itself
     one.use(TrafficLogSettings(directory=tmp_path), Redaction())
     await request(wrapped, 4)
     await one.stop()
