@@ -46,9 +46,9 @@ async def test_good_news_waits_and_bad_news_does_not(sink_and_file):
     sink.settle(Outcome(request_id="2", ending=Ending.ANSWERED, status=200, **{**basis, "dialect": ROUTING}), None)
     assert file.writes == []
     sink.settle(Outcome(request_id="3", ending=Ending.FAILED, status=502, error="upstream_failed", **basis), None)
-    told = [json.loads(line) for line in file.getvalue().splitlines()]
-    assert [(line["request_id"], line["level"], line["event"]) for line in told] == [("1", "info", "request"), ("3", "warning", "request")]  # fmt: skip
-    assert told[0]["total_ms"] == 1.23
+    lines = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert [(line["request_id"], line["level"], line["event"]) for line in lines] == [("1", "info", "request"), ("3", "warning", "request")]  # fmt: skip
+    assert lines[0]["total_ms"] == 1.23
 
 
 def answered(number: int) -> Outcome:
@@ -105,8 +105,8 @@ async def test_no_number_breaks_the_line(sink_and_file):
     basis = {"request_id": "r", "dialect": "openai", "asked_for": "auto", "stream": False, "ending": Ending.BROKEN, "status": 200}
     for total_s in (math.nan, math.inf, -math.inf, -0.001, 1e300):
         sink.settle(Outcome(total_s=total_s, **basis), None)
-    told = [json.loads(line) for line in file.getvalue().splitlines()]
-    assert len([line for line in told if line["event"] == "request"]) == 5
+    lines = [json.loads(line) for line in file.getvalue().splitlines()]
+    assert len([line for line in lines if line["event"] == "request"]) == 5
 
 
 async def test_an_observer_is_called_with_each_outcome_until_it_is_removed(sink_and_file):

@@ -82,25 +82,25 @@ async def test_the_lines_of_several_processes_do_not_mix():
     """A pipe takes 4,096 bytes at once; of more, two writers' bytes may alternate."""
     file = File()
     lines = BufferedLineWriter(file, buffered=True, shared=True)
-    told = [b"%d" % number * 700 + b"\n" for number in range(10)] + [b"x" * 9000 + b"\n", b"y\n"]
-    for line in told:
+    expected = [b"%d" % number * 700 + b"\n" for number in range(10)] + [b"x" * 9000 + b"\n", b"y\n"]
+    for line in expected:
         lines.put(line)
     lines.flush()
-    assert b"".join(told) == file.getvalue()
+    assert b"".join(expected) == file.getvalue()
     assert all(written.endswith(b"\n") for written in file.writes)
-    assert max(file.writes, key=len) == told[-2]
-    assert all(len(written) <= 4096 for written in file.writes if written != told[-2])
+    assert max(file.writes, key=len) == expected[-2]
+    assert all(len(written) <= 4096 for written in file.writes if written != expected[-2])
     assert len(file.writes) == 4
 
 
 async def test_a_file_without_a_buffer_gets_every_byte():
     file = File(max_write=3)
     lines = BufferedLineWriter(file, buffered=True)
-    told = [b"%d\n" % number for number in range(1000)]
-    for line in told:
+    expected = [b"%d\n" % number for number in range(1000)]
+    for line in expected:
         lines.put(line)
     lines.flush()
-    assert file.getvalue() == b"".join(told)
+    assert file.getvalue() == b"".join(expected)
     assert lines.dropped == 0
 
 

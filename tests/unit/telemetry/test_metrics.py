@@ -174,6 +174,6 @@ def test_kinds_of_requests_without_end_do_not_pile_up():
 def test_a_price_that_changes_between_two_looks_counts_from_then_on():
     metrics, usage = made(), Usage(input_tokens=1_000_000)
     for price in (1.0, 3.0):
-        asked = endpoint("a", price=Price(input=price))
-        metrics.record(outcome(endpoint=asked, attempts=(Attempt(endpoint=asked, took_s=0.1),), usage=usage))
+        priced = endpoint("a", price=Price(input=price))
+        metrics.record(outcome(endpoint=priced, attempts=(Attempt(endpoint=priced, took_s=0.1),), usage=usage))
     assert metrics.total("octoroute_cost_usd_total") == pytest.approx(4.0)

@@ -87,7 +87,7 @@ def test_whatever_lines_have_in_common_is_among_these(one):
 
 @given(OUTCOMES, OUTCOMES)
 def test_requests_that_count_alike_have_the_same_labels_and_are_of_the_same_tier(one, other):
-    asked, asked_too = (it.endpoint or (it.attempts[-1].endpoint if it.attempts else None) for it in (one, other))
-    if rollup_key(one, asked) == rollup_key(other, asked_too):
+    one_endpoint, other_endpoint = (it.endpoint or (it.attempts[-1].endpoint if it.attempts else None) for it in (one, other))
+    if rollup_key(one, one_endpoint) == rollup_key(other, other_endpoint):
         assert static_fields(one) == static_fields(other)
         assert one.endpoint is other.endpoint

@@ -20,9 +20,9 @@ def outcome(ending, total_s, attempts, **more):
 
 
 def record(stats, one):
-    asked = one.endpoint or one.attempts[-1].endpoint
-    rollup = Rollup(one, asked)
-    rollup.add(one, asked, stats.wall())
+    tried = one.endpoint or one.attempts[-1].endpoint
+    rollup = Rollup(one, tried)
+    rollup.add(one, tried, stats.wall())
     stats.add_bulk(rollup)
     if not rollup.first_attempt_ok:
         stats.record_attempts(one, stats.wall())
@@ -49,22 +49,26 @@ def test_b14_exact_numbers_of_a_known_sequence():
     record(stats, outcome(Ending.FAILED, 9.0, [Attempt(endpoint=A, took_s=9.0, error="upstream_timeout")], key_name="key-1"))
     record(stats, outcome(Ending.ANSWERED, 4.0, [Attempt(endpoint=B, took_s=4.0)], endpoint=B, first_event_s=4.0))
     record(stats, outcome(Ending.BROKEN, 1.0, [Attempt(endpoint=B, took_s=0.1)], endpoint=B, first_event_s=0.1))
-    told = stats.snapshot()
-    assert (told["total_requests"], told["successful_requests"], told["failed_requests"]) == (4, 2, 2)
-    assert told["average_latency"] == 3.0
-    assert told["total_cost"] == 0.25
-    assert told["average_cost"] == 0.0625
-    assert (told["since"], told["last_request_time"]) == (100.0, 102.0)
-    assert (told["providers"]["p"]["requests"], told["providers"]["p"]["failures"]) == (2, 2)
-    assert (told["providers"]["q"]["requests"], told["providers"]["q"]["successes"], told["providers"]["q"]["failures"]) == (
+    snapshot = stats.snapshot()
+    assert (snapshot["total_requests"], snapshot["successful_requests"], snapshot["failed_requests"]) == (4, 2, 2)
+    assert snapshot["average_latency"] == 3.0
+    assert snapshot["total_cost"] == 0.25
+    assert snapshot["average_cost"] == 0.0625
+    assert (snapshot["since"], snapshot["last_request_time"]) == (100.0, 102.0)
+    assert (snapshot["providers"]["p"]["requests"], snapshot["providers"]["p"]["failures"]) == (2, 2)
+    assert (
+        snapshot["providers"]["q"]["requests"],
+        snapshot["providers"]["q"]["successes"],
+        snapshot["providers"]["q"]["failures"],
+    ) == (
         3,
         2,
         1,
     )
-    assert told["providers"]["q"]["average_latency"] == pytest.approx((1.0 + 4.0) / 2)  # its own time, without the wait for p
-    assert {name: row["requests"] for name, row in told["tiers"].items()} == {"balanced": 1, "fast": 3}
-    assert {name: row["requests"] for name, row in told["keys"].items()} == {"key-1": 1, "none": 3}
-    assert told["models"]["m"]["requests"] == 5
+    assert snapshot["providers"]["q"]["average_latency"] == pytest.approx((1.0 + 4.0) / 2)  # its own time, without the wait for p
+    assert {name: row["requests"] for name, row in snapshot["tiers"].items()} == {"balanced": 1, "fast": 3}
+    assert {name: row["requests"] for name, row in snapshot["keys"].items()} == {"key-1": 1, "none": 3}
+    assert snapshot["models"]["m"]["requests"] == 5
 
 
 def test_b14_estimated_tokens_are_told_apart():

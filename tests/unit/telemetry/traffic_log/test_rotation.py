@@ -84,7 +84,7 @@ def test_half_a_line_of_a_crash_does_not_spoil_the_next(tmp_path):
     (tmp_path / "traffic.ndjson").write_bytes(numbered(1)[0] + b'{"n": 1, "pa')
     log_file(tmp_path).write(numbered(2, 2))
     found = [read(line) for line in lines(tmp_path, "traffic")]
-    assert [told and told["n"] for told in found] == [0, None, 2, 3]
+    assert [record and record["n"] for record in found] == [0, None, 2, 3]
 
 
 def test_a_file_moved_away_is_made_anew(tmp_path):
@@ -127,14 +127,14 @@ def test_a_disk_that_fills_in_the_middle_of_a_line_keeps_whole_lines(tmp_path, r
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + room, hard))
     try:
-        kept = file.write(numbered(10, 3))
+        written = file.write(numbered(10, 3))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert kept == room // len(numbered(1, 3)[0])
+    assert written == room // len(numbered(1, 3)[0])
     assert file.error is not None
-    assert all_numbers(tmp_path) == list(range(3 + kept))
+    assert all_numbers(tmp_path) == list(range(3 + written))
     assert file.write(numbered(2, 90)) == 2
-    assert all_numbers(tmp_path) == [*range(3 + kept), 90, 91]
+    assert all_numbers(tmp_path) == [*range(3 + written), 90, 91]
 
 
 def test_a_directory_that_cannot_be_made(tmp_path):
