@@ -35,7 +35,6 @@ from octoroute.gateway.planner import Planner
 from octoroute.gateway.settings import Settings
 from octoroute.routing.strategies import STRATEGIES, RouterSettings, reason
 from octoroute.runtime.assembly import Runtime
-from octoroute.runtime.gauges import gauge_samples
 from octoroute.telemetry.access_log import OutcomeSink
 from octoroute.telemetry.logging import configure
 from octoroute.telemetry.metrics import Metrics
@@ -324,10 +323,10 @@ def answering(payload: str) -> Step:
     return lambda: loop.run_until_complete(whole())
 
 
-def _metrics(endpoint: Any) -> tuple[Any, Any]:
-    """And the health it looks at."""
+def _metrics() -> tuple[Any, Any]:
+    """And a registry of health for endpoints."""
     health = HealthRegistry(failure_threshold=3, recovery_s=30.0, clock=time.monotonic, wall=time.time)
-    return Metrics(lambda: gauge_samples(health, [endpoint], 0), reason), health
+    return Metrics(reason), health
 
 
 def _decision() -> Any:
@@ -337,7 +336,7 @@ def _decision() -> Any:
 def recording() -> Step:
     """One answered request into the metrics."""
     endpoint = _endpoint(1)
-    metrics, _ = _metrics(endpoint)
+    metrics, _ = _metrics()
     outcome = Outcome(
         request_id="r",
         dialect="openai",
@@ -371,7 +370,7 @@ def settling() -> Step:
     configure(level="info", style="json", out=Path(os.devnull).open("w"), once=True)  # noqa: SIM115 - as long as the process
     endpoint, decision = _endpoint(1), _decision()
     answer: Any = _Answer()
-    metrics, health = _metrics(endpoint)
+    metrics, health = _metrics()
     ledger = OutcomeSink(metrics, Statistics(time.time))
     request = Request(id="r", dialect="openai", model="auto", stream=False, body=None, facts=Facts(context_tokens=200))
     clock = time.monotonic

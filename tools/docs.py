@@ -11,7 +11,7 @@ from pathlib import Path
 
 from octoroute import errors
 from octoroute.dialects.response.errors import ANTHROPIC_TYPES, OPENAI_TYPES
-from octoroute.telemetry.metrics import GAUGES, TABLE
+from octoroute.telemetry.metric_catalog import GAUGES, TABLE
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

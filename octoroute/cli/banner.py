@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from octoroute.config.schema import Config
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.version import __version__
-from octoroute.telemetry.logging import RESET, colour_of, colours_of
+from octoroute.telemetry.console import RESET, colour_of, colours_of
 
 _HEADER = "\x1b[1;96m"
 MARKS: Mapping[str, tuple[str, str, str]] = {

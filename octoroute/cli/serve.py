@@ -16,7 +16,7 @@ def run(args: argparse.Namespace) -> int:
     from octoroute.config import environment, load  # noqa: PLC0415
     from octoroute.config.file import ConfigFile  # noqa: PLC0415
     from octoroute.config.load import ENVIRONMENT  # noqa: PLC0415
-    from octoroute.telemetry import logging  # noqa: PLC0415  commands import lazily
+    from octoroute.telemetry import console, logging  # noqa: PLC0415  commands import lazily
 
     cwd = Path.cwd()
     env = environment.variables(cwd)
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     )
     if sys.stdout.isatty() and config.observability.log_format != "json":
         plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-        print("\n".join(banner(config, Pen(colours=logging.coloured(sys.stdout, env), plain=plain))), flush=True)
+        print("\n".join(banner(config, Pen(colours=console.supports_colours(sys.stdout, env), plain=plain))), flush=True)
     if config.source == ENVIRONMENT:
         return serve(config, load=lambda: load(None, environment.variables(cwd), cwd))
     file = ConfigFile(Path(config.source), lambda: environment.variables(cwd), cwd)

@@ -15,7 +15,7 @@ import msgspec
 
 from octoroute.dialects.anthropic.token_estimate import estimate_tokens
 from octoroute.domain.endpoint import Endpoint
-from octoroute.domain.outcome import Usage
+from octoroute.domain.outcome import Outcome
 from octoroute.domain.request import Request
 from octoroute.errors import BadRequest, UpstreamAuthError, UpstreamError
 from octoroute.gateway.context_window import scaled
@@ -105,9 +105,12 @@ class TokenCounter:
             return max(1, request.facts.context_tokens)
         return estimate_tokens(self._gateway.inbound[request.dialect].conversation(request, endpoint), factor)
 
-    def learn(self, request: Request, endpoint: Endpoint, usage: Usage) -> None:
-        """What a real request of this model really had."""
-        if usage.estimated or not usage.input_tokens or request.dialect == "routing" or request.api != "chat":
+    def on_outcome(self, outcome: Outcome, request: Request | None) -> None:
+        """Corrects the estimate for the endpoint's model by the prompt tokens that the provider reported."""
+        endpoint, usage = outcome.endpoint, outcome.usage
+        if request is None or endpoint is None or usage is None or usage.estimated or not usage.input_tokens:
+            return
+        if request.api != "chat":
             return
         if request.facts.context_tokens * 4 > LEARN_MAX_CHARS or not self._calibration.wants(endpoint.model):
             return

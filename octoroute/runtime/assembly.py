@@ -44,7 +44,8 @@ from octoroute.runtime.gauges import gauge_samples
 from octoroute.runtime.health_check import ActiveHealthCheck
 from octoroute.runtime.tasks import TaskOwner, supervise
 from octoroute.telemetry.access_log import OutcomeSink
-from octoroute.telemetry.metrics import Metrics, Scraper
+from octoroute.telemetry.exposition import Exposition, Scraper
+from octoroute.telemetry.metrics import Metrics
 from octoroute.telemetry.routing_events import RoutingEvents
 from octoroute.telemetry.stats import Statistics
 from octoroute.upstream.client import UpstreamClient
@@ -85,12 +86,14 @@ class Runtime:
         )
         health.set_limits(config.limits)
         health.on_transition = notices.circuit_changed
-        self.statistics = Statistics(wall)
+        self.statistics = Statistics(wall, catch_up=self._record_settled)
         self.admin_state = AdminState(health)
-        self.metrics = Metrics(lambda: gauge_samples(health, self.gateway.settings.endpoints, self.gateway.queue.depth), _reason)
+        self.metrics = Metrics(_reason, on_flush=self.statistics.add_bulk)
         self.sink = OutcomeSink(self.metrics, self.statistics)
-        self.statistics.catch_up = self.sink.flush
-        self.scraper = Scraper(self.metrics, clock, catch_up=self.sink.catch_up)
+        exposition = Exposition(
+            self.metrics, lambda: gauge_samples(health, self.gateway.settings.endpoints, self.gateway.queue.depth)
+        )
+        self.scraper = Scraper(exposition, clock, catch_up=self.sink.catch_up)
         self._vendors = ProviderRegistry(dialects.outbound(clock))
         upstream = UpstreamClient(self._transport, self._vendors, self._vendors.outbound)
         self.gateway = Gateway(
@@ -105,7 +108,7 @@ class Runtime:
         )
         self.gateway.cache = self._cache(config)
         self.token_counter = TokenCounter(self.gateway, EstimateCalibration(clock))
-        self.sink.learn = self.token_counter.learn
+        self.sink.observe("token estimate", self.token_counter.on_outcome)
         self._shadow = self._build_shadow(clock, wall)
         self._subscribe(config)
         self.dry_router = self._dry_router(config)
@@ -138,7 +141,8 @@ class Runtime:
     def _subscribe(self, config: Config) -> None:
         """Who is told of every request: only those who want to know."""
         self.gateway.watch = self._shadow.watch if config.routing.shadow.share else None
-        self.sink.remember = self.gateway.settings.affinity.on_outcome if self.gateway.settings.affinity else None
+        affinity = self.gateway.settings.affinity
+        self.sink.observe("session affinity", affinity.on_outcome if affinity else None)
 
     async def start(self) -> None:
         """The work in the background; without it everything else works too."""
@@ -146,12 +150,12 @@ class Runtime:
             "health probe", supervise("health probe", self.health_check.run, died=self._probe_died, clock=self.gateway.clock)
         )
         self._owner.start("shadow", supervise("shadow", self._shadow.run, died=self._probe_died, clock=self.gateway.clock))
-        if self.metrics.shared:
+        if self.scraper.exposition.is_shared:
             self._owner.start("metrics", supervise("metrics", self._share_metrics, died=self._probe_died, clock=self.gateway.clock))
 
     async def _share_metrics(self) -> None:
         while True:
-            self.metrics.share()
+            self.scraper.exposition.share()
             await asyncio.sleep(SHARING_S)
 
     async def stop(self) -> None:
@@ -252,6 +256,9 @@ class Runtime:
 
     def _dry_router(self, config: Config) -> Router:
         return STRATEGIES[config.routing.strategy](_setting(config), never_ask)
+
+    def _record_settled(self) -> None:
+        self.sink.flush()
 
     def _probe_died(self, how: str) -> None:
         self.metrics.count("octoroute_background_health_task_failures_total", how)

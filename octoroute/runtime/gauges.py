@@ -1,4 +1,4 @@
-"""The gauges of a running instance, read at each scrape, so that a reload shows."""
+"""The values of the gauges of a running instance, read anew at each scrape, so that a reload takes effect."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from octoroute.balancing.health import HealthRegistry
 from octoroute.domain.endpoint import CircuitState, Endpoint
-from octoroute.telemetry.metrics import GaugeSample
+from octoroute.telemetry.metric_catalog import GaugeSample
 
 _CIRCUITS = {CircuitState.CLOSED: 0.0, CircuitState.HALF_OPEN: 1.0, CircuitState.OPEN: 2.0}
 
 
 def gauge_samples(health: HealthRegistry, endpoints: Iterable[Endpoint], queue_depth: int) -> Iterator[GaugeSample]:
-    """For the gauges of `telemetry.metrics.GAUGES`: requests in flight, queue depth, and the state of each endpoint."""
+    """For each metric in `telemetry.metric_catalog.GAUGES`; `endpoints` are all endpoints of the current configuration."""
     endpoints = list(endpoints)
     yield "octoroute_inflight_requests", (), float(sum(health.breaker(endpoint).in_flight for endpoint in endpoints))
     yield "octoroute_queue_depth", (), float(queue_depth)

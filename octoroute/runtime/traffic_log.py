@@ -1,4 +1,4 @@
-"""What a configuration says of the traffic log: its files, and what must never be written to them."""
+"""The traffic log's settings and its redaction, from a configuration."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def settings_of(config: Config) -> TrafficLogSettings | None:
 
 
 def redaction_of(config: Config) -> Redaction:
+    """Masks every key that stands in the configuration, and the operator's patterns."""
     return Redaction(_secrets(config), config.logging.traffic.redact)
 
 

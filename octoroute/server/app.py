@@ -93,7 +93,7 @@ class App:
 
     def _record(self, config: Config) -> None:
         self.recorder.use(settings_of(config), redaction_of(config))
-        self.runtime.sink.watcher = self.recorder.watcher
+        self.runtime.sink.observe("traffic log", self.recorder.observer)
         self._hot = self.recorder.around(self._plain)
 
     async def start(self) -> None:

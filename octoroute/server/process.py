@@ -20,7 +20,7 @@ from octoroute.runtime.tasks import TaskOwner
 from octoroute.server.app import App
 from octoroute.server.uvicorn_server import UvicornServer, address, bind, server_for
 from octoroute.server.workers import SIGNALS, Workers
-from octoroute.telemetry.metrics import worker_died
+from octoroute.telemetry.exposition import worker_died
 
 log = structlog.stdlib.get_logger("octoroute.server")
 

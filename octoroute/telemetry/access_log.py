@@ -1,16 +1,22 @@
-"""Write down how a request ended, once: metrics and the log line are views of the same Outcome."""
+"""The access log, and the one place where a finished request is recorded: metrics and its log line are views of one `Outcome`.
+
+Two things here exist for speed only. Successful outcomes wait up to 10 ms and are recorded together, while that code is in the
+processor's caches; and the part of a log line that outcomes of the same rollup share is encoded once. Measured with
+benches/micro.py (Python 3.11, processor time, medians of 10 interleaved rounds): answering a 1 KB request costs 45.6 µs with both,
+49.0 without the delay, 46.0 without the shared encoding, 50.8 without either. Of 200 outcomes that are settled in a row, one costs
+6.5 µs with both, 6.4, 7.6, and 7.5.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import structlog
 
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Endpoint
-from octoroute.domain.outcome import Attempt, ContextUse, Ending, Outcome, Usage
+from octoroute.domain.outcome import Attempt, ContextUse, Ending, Outcome
 from octoroute.domain.request import Request
 from octoroute.telemetry.logging import fast_logger
 from octoroute.telemetry.metrics import Metrics
@@ -21,89 +27,94 @@ log = structlog.stdlib.get_logger("octoroute.request")
 
 _FAILURES = frozenset({Ending.FAILED, Ending.BROKEN})
 
-LATE_S = 0.01
-MAX_LATE = 64
-"""How long, and how many, outcomes may wait to be written down."""
+MAX_RECORD_DELAY_S = 0.01
+MAX_PENDING_OUTCOMES = 64
+"""A successful outcome is recorded after this time or with this many others, whichever comes first."""
 ROUTING = "routing"
-"""The dialect of our own questions to the routing model: they are work for an endpoint, but nobody's request."""
+"""The dialect of the gateway's own requests to the routing model: they are work for an endpoint, but no client's request."""
+
+OutcomeCallback: TypeAlias = Callable[[Outcome, Request | None], None]
+"""Called with each outcome of a client's request, in that request's task. The request is None if none could be read."""
 
 
 class OutcomeSink:
+    """Records each outcome once in the metrics, the statistics and the access log, and passes it on to the observers."""
+
     def __init__(self, metrics: Metrics, statistics: Statistics) -> None:
         self._metrics = metrics
         self._statistics = statistics
-        metrics.on_flush = statistics.add_bulk
         self._direct = fast_logger()
-        self._late: list[Outcome] = []
-        self.learn: Callable[[Request, Endpoint, Usage], None] | None = None
-        """Told what providers reported, for those who estimate."""
-        self.remember: Callable[[Outcome, Request | None], None] | None = None
-        """Told how each request of a client's ended."""
-        self.watcher: Callable[[Outcome], None] | None = None
-        """Told every outcome, in the task of its request."""
+        self._pending: list[Outcome] = []
+        self._observers: Mapping[str, OutcomeCallback] = {}
+
+    @property
+    def observers(self) -> Mapping[str, OutcomeCallback]:
+        """By name, in the order in which they are called."""
+        return self._observers
+
+    def observe(self, name: str, callback: OutcomeCallback | None) -> None:
+        """From the next outcome on, the observer of that name is `callback`; None: there is none, and it costs nothing."""
+        observers = {**self._observers, name: callback}
+        self._observers = {name: callback for name, callback in observers.items() if callback is not None}
 
     def settle(self, outcome: Outcome, request: Request | None) -> None:
-        """Never raises: a request is not lost for its bookkeeping. `request` is None for what never became one.
+        """Never raises: a request does not fail because its outcome cannot be recorded. `request` is None if none could be read.
 
-        Good news of a busy moment is written down together: the same work many times over costs a third of what it costs in
-        between everything else. What went wrong is written at once.
+        A failure is recorded at once, a success together with others.
         """
-        late = self._late
-        late.append(outcome)
-        if outcome.ending in _FAILURES or self._direct is None or len(late) >= MAX_LATE:
+        pending = self._pending
+        pending.append(outcome)
+        if outcome.ending in _FAILURES or self._direct is None or len(pending) >= MAX_PENDING_OUTCOMES:
             self.catch_up()
-        elif len(late) == 1:
-            self._catch_up_soon()
+        elif len(pending) == 1:
+            self._schedule_catch_up()
         if outcome.dialect == ROUTING:
             return
         try:
-            if self.learn and request and outcome.usage is not None and outcome.endpoint is not None:
-                self.learn(request, outcome.endpoint, outcome.usage)
-            if self.remember:
-                self.remember(outcome, request)
-            if self.watcher is not None:
-                self.watcher(outcome)
-        except Exception as error:  # noqa: BLE001 - it is told
-            self._cannot(outcome, error)
+            for callback in self._observers.values():
+                callback(outcome, request)
+        except Exception as error:  # noqa: BLE001 - it is counted and logged
+            self._recording_failed(outcome, error)
 
-    def _catch_up_soon(self) -> None:
+    def _schedule_catch_up(self) -> None:
         try:
-            asyncio.get_running_loop().call_later(LATE_S, self.catch_up)
-        except RuntimeError:  # no loop runs, and nothing would be sooner than now
+            asyncio.get_running_loop().call_later(MAX_RECORD_DELAY_S, self.catch_up)
+        except RuntimeError:  # no event loop is running
             self.catch_up()
 
     def catch_up(self) -> None:
-        """Everything that was settled is written down after this."""
-        late, self._late = self._late, []
+        """Record every outcome that waits."""
+        pending, self._pending = self._pending, []
         now = self._statistics.wall()
-        for outcome in late:
-            alike = None
+        for outcome in pending:
+            rollup = None
             try:
-                alike = self._record(outcome, now)
-            except Exception as error:  # noqa: BLE001 - it is told
-                self._cannot(outcome, error)
-            self._tell(outcome, alike)
+                rollup = self._record(outcome, now)
+            except Exception as error:  # noqa: BLE001 - it is counted and logged
+                self._recording_failed(outcome, error)
+            self._write_line(outcome, rollup)
 
     def flush(self) -> None:
-        """Everything that was settled can be read after this."""
+        """Record every outcome that waits, and write the rollups into the metrics and the statistics."""
         self.catch_up()
         self._metrics.flush()
 
     def _record(self, outcome: Outcome, at: float) -> Rollup | None:
+        """None: a request of the gateway's own, which belongs to no rollup."""
         if outcome.dialect == ROUTING:
             self._metrics.record_attempts(outcome)
             self._statistics.record_attempts(outcome, at)
             return None
-        alike = self._metrics.record(outcome, at)
-        if not alike.first_attempt_ok:
+        rollup = self._metrics.record(outcome, at)
+        if not rollup.first_attempt_ok:
             self._statistics.record_attempts(outcome, at)
-        return alike
+        return rollup
 
-    def _cannot(self, outcome: Outcome, error: Exception) -> None:
+    def _recording_failed(self, outcome: Outcome, error: Exception) -> None:
         self._metrics.count("octoroute_metrics_recording_failures_total", "record_request")
         log.error("recording failed", request_id=outcome.request_id, error=repr(error), exc_info=error)
 
-    def _tell(self, outcome: Outcome, alike: Rollup | None) -> None:
+    def _write_line(self, outcome: Outcome, rollup: Rollup | None) -> None:
         if outcome.dialect == ROUTING:
             level, event = "debug", "routing question"
         else:
@@ -111,102 +122,104 @@ class OutcomeSink:
         direct = self._direct
         if direct is None:
             getattr(log, level)(event, **access_log_fields(outcome))
-        elif level in direct.levels and alike is None:
+        elif level not in direct.levels:
+            return
+        elif rollup is None:
             direct.write(level, event, access_log_fields(outcome))
-        elif level in direct.levels and alike is not None:
-            if alike.line is None:
-                alike.line = direct.rest(level, event, static_fields(outcome))
-            direct.write_with(level, _measured_fields(outcome), alike.line)
+        else:
+            if rollup.line is None:
+                rollup.line = direct.prepare(level, event, static_fields(outcome))
+            direct.write_prepared(level, _measured_fields(outcome), rollup.line)
 
 
 def access_log_fields(outcome: Outcome) -> dict[str, Any]:
-    """All that is worth knowing of a request, in one flat line; what does not apply is left out."""
+    """The fields of one request's line, flat; a field that does not apply is left out."""
     return _measured_fields(outcome) | static_fields(outcome)
 
 
 def static_fields(outcome: Outcome) -> dict[str, Any]:
-    """What is the same for requests of the same `alike.key`."""
+    """The fields that are equal for outcomes of the same `rollup_key`."""
     attempts, decision = outcome.attempts, outcome.decision
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "ending": str(outcome.ending),
         "status": outcome.status,
         "asked_for": outcome.asked_for,
         "stream": outcome.stream,
     }
     if decision is not None:
-        told |= {"tier": str(decision.tier), "strategy": decision.by, "why": decision.why}
+        fields |= {"tier": str(decision.tier), "strategy": decision.by, "why": decision.why}
         if decision.rule is not None:
-            told["rule"] = decision.rule
+            fields["rule"] = decision.rule
     endpoint = outcome.endpoint or (attempts[-1].endpoint if attempts else None)
     if endpoint is not None:
-        told |= {"provider": endpoint.provider, "endpoint": endpoint.id, "model": endpoint.model}
+        fields |= {"provider": endpoint.provider, "endpoint": endpoint.id, "model": endpoint.model}
     if outcome.error is not None:
-        told["error"] = outcome.error
+        fields["error"] = outcome.error
     if outcome.key_name is not None:
-        told["key"] = outcome.key_name
-    return told
+        fields["key"] = outcome.key_name
+    return fields
 
 
 def _measured_fields(outcome: Outcome) -> dict[str, Any]:
     attempts, decision, usage = outcome.attempts, outcome.decision, outcome.usage
-    told: dict[str, Any] = {"request_id": outcome.request_id, "total_ms": _ms(outcome.total_s)}
+    fields: dict[str, Any] = {"request_id": outcome.request_id, "total_ms": _ms(outcome.total_s)}
     if decision is not None:
-        _tell_decision(told, decision, outcome.routing_s)
+        _add_decision_fields(fields, decision, outcome.routing_s)
     if outcome.queued_s is not None:
-        told["queue_ms"] = _ms(outcome.queued_s)
+        fields["queue_ms"] = _ms(outcome.queued_s)
     if outcome.cache is not None:
-        told["cache"] = outcome.cache
+        fields["cache"] = outcome.cache
     if attempts:
         several = len(attempts) > 1
-        told["attempts"] = [_attempted(attempt, priced=several) for attempt in attempts]
+        fields["attempts"] = [_attempt_fields(attempt, priced=several) for attempt in attempts]
     if outcome.cascade is not None:
-        told["cascade"] = outcome.cascade
-        told["check"] = outcome.check
+        fields["cascade"] = outcome.cascade
+        fields["check"] = outcome.check
     if outcome.first_event_s is not None:
-        told["first_event_ms"] = _ms(outcome.first_event_s)
+        fields["first_event_ms"] = _ms(outcome.first_event_s)
     if usage is not None:
-        told["input_tokens"] = usage.input_tokens
-        told["output_tokens"] = usage.output_tokens
+        fields["input_tokens"] = usage.input_tokens
+        fields["output_tokens"] = usage.output_tokens
         if usage.estimated:
-            told["tokens_estimated"] = True
+            fields["tokens_estimated"] = True
     if outcome.context is not None:
-        told |= _context(outcome.context)
+        fields |= _context_fields(outcome.context)
     if outcome.cost_usd is not None:
-        told["cost_usd"] = round(outcome.cost_usd, 8)
-    return told
+        fields["cost_usd"] = round(outcome.cost_usd, 8)
+    return fields
 
 
-def _tell_decision(told: dict[str, Any], decision: Decision, routing_s: float) -> None:
+def _add_decision_fields(fields: dict[str, Any], decision: Decision, routing_s: float) -> None:
     if decision.confidence is not None:
-        told["score"] = decision.confidence
-        told["features"] = dict(decision.features)
-        told["features_hash"] = decision.features_hash
+        fields["score"] = decision.confidence
+        fields["features"] = dict(decision.features)
+        fields["features_hash"] = decision.features_hash
     if decision.propensity is not None:
-        told["propensity"] = round(decision.propensity, 4)
+        fields["propensity"] = round(decision.propensity, 4)
     if decision.by != "client":
-        told["routing_ms"] = _ms(routing_s)
+        fields["routing_ms"] = _ms(routing_s)
 
 
-def _attempted(attempt: Attempt, *, priced: bool) -> dict[str, Any]:
-    told: dict[str, Any] = {"endpoint": attempt.endpoint.id, "ms": _ms(attempt.took_s), "error": attempt.error}
+def _attempt_fields(attempt: Attempt, *, priced: bool) -> dict[str, Any]:
+    fields: dict[str, Any] = {"endpoint": attempt.endpoint.id, "ms": _ms(attempt.took_s), "error": attempt.error}
     if attempt.rejected is not None:
-        told["rejected"] = attempt.rejected
+        fields["rejected"] = attempt.rejected
     if priced and attempt.cost_usd is not None:
-        told["cost_usd"] = round(attempt.cost_usd, 8)
-    return told
+        fields["cost_usd"] = round(attempt.cost_usd, 8)
+    return fields
 
 
-def _context(use: ContextUse) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+def _context_fields(use: ContextUse) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
     if use.level is not None:
-        told |= {"context": use.level, "context_percent": use.percent}
+        fields |= {"context": use.level, "context_percent": use.percent}
     if use.lowered_to is not None:
-        told["max_tokens_lowered_to"] = use.lowered_to
+        fields["max_tokens_lowered_to"] = use.lowered_to
     if use.messages_removed:
-        told |= {"messages_removed": use.messages_removed, "original_tokens": use.original_tokens}
-    return told
+        fields |= {"messages_removed": use.messages_removed, "original_tokens": use.original_tokens}
+    return fields
 
 
 def _ms(seconds: float) -> float:
-    """To a hundredth; `round` would cost seven times as much."""
+    """Milliseconds, rounded to a hundredth; `round` takes seven times as long."""
     return (seconds * 1e5 + 0.5) // 1 / 100

@@ -1,4 +1,7 @@
-"""Requests that count alike, added up in plain numbers until somebody reads the metrics or the statistics. Pure."""
+"""Aggregates outcomes with identical labels, until they are flushed into the metrics and the statistics. Pure.
+
+Adding an outcome updates plain numbers; that costs a fraction of updating each metric.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +13,22 @@ from typing import Literal
 
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Outcome, Usage
+from octoroute.telemetry.metric_catalog import RATIOS, ROUTING_MS, SECONDS
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-ROUTING_MS = (0.1, 0.5, 1, 5, 10, 50, 100, 500, 1000)
-RATIOS = (0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 4)
-"""Upper bounds of buckets."""
 PERCENTILE_ERROR = 0.01
-"""A percentile is off by at most this share of itself."""
+"""Relative error of a percentile, at most."""
 
 _GROWTH = (1 + PERCENTILE_ERROR) / (1 - PERCENTILE_ERROR)
-_PER_LOG = 1 / log(_GROWTH)
-_SMALLEST_S = 1e-6
-_FIRST = ceil(log(_SMALLEST_S) * _PER_LOG)
-_ABSURD = 2**50
-"""So many tokens nobody has used; a float is still exact there."""
+"""Ratio of the bounds of two neighbouring buckets of a `DDSketch`."""
+_INDEX_PER_LOG = 1 / log(_GROWTH)
+_MIN_S = 1e-6
+_MIN_INDEX = ceil(log(_MIN_S) * _INDEX_PER_LOG)
+_MAX_TOKENS = 2**50
+"""No request has so many; up to here a float, which is what Prometheus adds up, is exact."""
 
 
 class BucketCounts:
-    """Measurements by the buckets they fall into, the last of which has no bound, and their sum."""
+    """A histogram: `counts` by bucket, not cumulative, the last one without an upper bound, and the `sum` of all values."""
 
     __slots__ = ("_bounds", "counts", "sum")
 
@@ -37,7 +38,7 @@ class BucketCounts:
         self.sum = 0.0
 
     def __bool__(self) -> bool:
-        """Whether anything was measured."""
+        """Whether there is any value."""
         return any(self.counts)
 
     def add(self, value: float) -> None:
@@ -46,26 +47,27 @@ class BucketCounts:
 
 
 class DDSketch:
-    """A histogram with buckets that grow by the same factor, each answering with a value at most 1 % off: two of them add up.
+    """A mergeable histogram of seconds whose buckets grow by a constant factor, so that a percentile is at most 1 % off.
 
-    Source: Masson, Rim and Lee, DDSketch, VLDB 2019. Seconds from a microsecond on; what is shorter counts as one.
+    Values below a microsecond count as one. Source: Masson, Rim and Lee, DDSketch, VLDB 2019.
     """
 
     __slots__ = ("_buckets", "count", "sum_s")
 
     def __init__(self) -> None:
         self._buckets: defaultdict[int, int] = defaultdict(int)
+        """Counts by index: the upper bound of bucket i is `_GROWTH ** i`."""
         self.count = 0
         self.sum_s = 0.0
 
     def add(self, seconds: float) -> None:
-        self._buckets[ceil(log(seconds) * _PER_LOG) if seconds > _SMALLEST_S else _FIRST] += 1
+        self._buckets[ceil(log(seconds) * _INDEX_PER_LOG) if seconds > _MIN_S else _MIN_INDEX] += 1
         self.count += 1
         self.sum_s += seconds
 
     def merge(self, other: DDSketch) -> None:
-        for at, count in other._buckets.items():
-            self._buckets[at] += count
+        for index, count in other._buckets.items():
+            self._buckets[index] += count
         self.count += other.count
         self.sum_s += other.sum_s
 
@@ -74,113 +76,122 @@ class DDSketch:
         return self.sum_s / self.count if self.count else None
 
     def percentile_s(self, share: float) -> float | None:
-        """The smallest value that `share` of all do not exceed; None when there are none."""
+        """The smallest value that `share` of all values do not exceed, `share` between 0 and 1; None: there is no value."""
         rank = max(1, ceil(share * self.count))
         seen = 0
-        for at in sorted(self._buckets):
-            seen += self._buckets[at]
+        for index in sorted(self._buckets):
+            seen += self._buckets[index]
             if seen >= rank:
-                return 2 * _GROWTH**at / (_GROWTH + 1)
+                return 2 * _GROWTH**index / (_GROWTH + 1)
         return None
 
 
+class RollupSums:
+    """Sums over the outcomes of one rollup."""
+
+    __slots__ = ("cached_tokens", "cost_usd", "count", "input_tokens", "last_at", "output_tokens", "reasoning_tokens", "spent_usd")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last_at = 0.0
+        """When the last outcome was recorded: wall clock, seconds since the epoch."""
+        self.input_tokens = self.output_tokens = self.cached_tokens = self.reasoning_tokens = 0
+        self.cost_usd = 0.0
+        """Of the answers that clients got."""
+        self.spent_usd = 0.0
+        """Of all attempts, discarded answers included."""
+
+
 class Rollup:
-    """How many requests there were like `example`, and the sums of the numbers in which they differ."""
+    """How many outcomes there were with the labels of `example`, and sums and histograms of the numbers in which they differ."""
 
     __slots__ = (
-        "cached_tokens",
-        "cost_usd",
-        "count",
         "endpoint",
+        "endpoint_times",
+        "estimate_ratio",
         "example",
         "first_attempt_ok",
         "first_event_s",
-        "input_tokens",
-        "last_at",
         "line",
-        "output_tokens",
-        "ratio",
-        "reasoning_tokens",
         "routing_ms",
-        "spent_usd",
+        "sums",
         "times",
-        "times_asked",
         "total_s",
     )
 
     def __init__(self, example: Outcome, endpoint: Endpoint | None) -> None:
+        """`endpoint` answered, or was the last one tried; None: none was tried."""
         self.example = example
         self.endpoint = endpoint
-        """Who answered, or was asked last."""
-        self.first_attempt_ok = _failure(example, endpoint) is None
-        """The first who was asked answered, as it nearly always is."""
-        self.count = self.input_tokens = self.output_tokens = self.cached_tokens = self.reasoning_tokens = 0
-        self.cost_usd = 0.0
-        """Of the answers,"""
-        self.spent_usd = 0.0
-        """and with what was asked for beside them."""
+        self.first_attempt_ok = _single_attempt_error(example, endpoint) is None
+        """The first attempt was the only one, and it answered."""
+        self.sums = RollupSums()
         self.routing_ms = BucketCounts(ROUTING_MS)
         self.total_s = BucketCounts(SECONDS)
         self.first_event_s = BucketCounts(SECONDS)
-        self.ratio = BucketCounts(RATIOS)
-        """Estimated over counted prompt tokens."""
+        self.estimate_ratio = BucketCounts(RATIOS)
+        """Estimated over reported prompt tokens."""
         self.times = DDSketch()
-        """Of the requests,"""
-        self.times_asked = DDSketch()
-        """and of the endpoint, which did not hear of them at once."""
-        self.last_at = 0.0
-        """Wall clock, seconds since the epoch."""
+        """From a request's arrival to the end of its answer."""
+        self.endpoint_times = DDSketch()
+        """From the attempt's start to the end of the answer; only if `first_attempt_ok`."""
         self.line: bytes | None = None
-        """What their log lines have in common, once somebody has worked it out."""
+        """The access log's: the encoded fields that these outcomes share; None: not encoded yet."""
 
     def add(self, outcome: Outcome, endpoint: Endpoint | None, at: float) -> None:
-        """One of the same `key`. Raises ValueError when its times or tokens are no measurements, and adds nothing then."""
+        """Add an outcome of the same `rollup_key`. Raises ValueError and adds nothing if its times or tokens make no sense."""
         total_s, first_event_s, routing_s, usage = outcome.total_s, outcome.first_event_s, outcome.routing_s, outcome.usage
         if not (0 <= total_s < inf and 0 <= routing_s < inf and (first_event_s is None or 0 <= first_event_s < inf)):
             raise ValueError(f"{outcome.request_id}: its times are no measurements")
+        sums = self.sums
         if usage is not None and endpoint is not None:
-            self._add_usage(usage, endpoint, outcome.prompt_estimate)
-        self.count += 1
-        self.last_at = at
-        self.spent_usd += outcome.cost_usd or 0.0
+            self._add_usage(sums, usage, endpoint, outcome.prompt_estimate)
+        sums.count += 1
+        sums.last_at = at
+        sums.spent_usd += outcome.cost_usd or 0.0
         self.times.add(total_s)
         if self.first_attempt_ok:
             rest_s = 0.0 if first_event_s is None else total_s - first_event_s
-            self.times_asked.add(outcome.attempts[0].took_s + rest_s)
+            self.endpoint_times.add(outcome.attempts[0].took_s + rest_s)
         self.routing_ms.add(routing_s * 1000)
         self.total_s.add(total_s)
         if first_event_s is not None:
             self.first_event_s.add(first_event_s)
 
-    def _add_usage(self, usage: Usage, endpoint: Endpoint, estimate: int) -> None:
-        read, written, cached, reasoning = usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens
-        if not 0 <= read | written | cached | reasoning < _ABSURD:  # negative if one of them is
+    def _add_usage(self, sums: RollupSums, usage: Usage, endpoint: Endpoint, estimate: int) -> None:
+        prompt, completion, cached, reasoning = usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens
+        if not 0 <= prompt | completion | cached | reasoning < _MAX_TOKENS:  # the bitwise or is negative if one of them is
             raise ValueError(f"{endpoint.id}: its tokens are no measurements")
-        self.input_tokens += read
-        self.output_tokens += written
-        self.cached_tokens += cached
-        self.reasoning_tokens += reasoning
+        sums.input_tokens += prompt
+        sums.output_tokens += completion
+        sums.cached_tokens += cached
+        sums.reasoning_tokens += reasoning
         if endpoint.price is not None:
-            self.cost_usd += usage.cost(endpoint.price)
-        if read and estimate and not usage.estimated:
-            self.ratio.add(estimate / read)
+            sums.cost_usd += usage.cost(endpoint.price)
+        if prompt and estimate and not usage.estimated:
+            self.estimate_ratio.add(estimate / prompt)
 
     @property
     def usage(self) -> Usage | None:
-        """Of all of them."""
+        """The sum over all outcomes; None: no usage is known."""
         if self.example.usage is None:
             return None
+        sums = self.sums
         return Usage(
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
-            cached_tokens=self.cached_tokens,
-            reasoning_tokens=self.reasoning_tokens,
+            input_tokens=sums.input_tokens,
+            output_tokens=sums.output_tokens,
+            cached_tokens=sums.cached_tokens,
+            reasoning_tokens=sums.reasoning_tokens,
             estimated=self.example.usage.estimated,
         )
 
 
 def rollup_key(outcome: Outcome, endpoint: Endpoint | None) -> tuple[object, ...]:
-    """The same for requests that have the same labels everywhere; as long as somebody holds `endpoint`, as their `Alike` does."""
+    """Equal for outcomes whose labels are equal in every metric and in the access log.
+
+    The endpoint's `id()` stands for it, because it is fast to hash: the key is valid while something holds the endpoint, as the
+    key's `Rollup` does.
+    """
     decision, usage = outcome.decision, outcome.usage
     return (
         None if decision is None else (decision.tier, decision.by, decision.why, decision.rule),
@@ -193,12 +204,12 @@ def rollup_key(outcome: Outcome, endpoint: Endpoint | None) -> tuple[object, ...
         outcome.stream,
         outcome.key_name,
         None if usage is None else usage.estimated,
-        _failure(outcome, endpoint),
+        _single_attempt_error(outcome, endpoint),
     )
 
 
-def _failure(outcome: Outcome, endpoint: Endpoint | None) -> str | Literal[False] | None:
-    """Of the only attempt; None: there was none. False: it is not as simple as that."""
+def _single_attempt_error(outcome: Outcome, endpoint: Endpoint | None) -> str | Literal[False] | None:
+    """Why the only attempt failed or was rejected; None: it answered. False: there was not exactly one attempt, at `endpoint`."""
     attempts = outcome.attempts
     if len(attempts) != 1 or attempts[0].endpoint is not endpoint:
         return False

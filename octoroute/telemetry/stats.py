@@ -1,7 +1,7 @@
-"""What happened so far, in numbers: counts, means, percentiles, cost. In memory, and exact but for the percentiles.
+"""Statistics since the start or the last reset: counts, means, percentiles, cost. In memory; exact but for the percentiles.
 
-A request counts once, by its tier and its key; every endpoint that it asked counts once more, for itself. A tally is kept for
-each combination and they are added up when somebody looks, so that recording stays cheap.
+A request counts once for its tier and its key, and once more for each endpoint that was tried. One tally is held for each
+combination, and they are merged when they are read, so that recording stays cheap.
 """
 
 from __future__ import annotations
@@ -20,30 +20,22 @@ NO_TIER = "none"
 
 
 class Tally:
-    """One group's numbers. `times` are of answers that were delivered; a failure's time says nothing about speed."""
+    """The numbers of one group. `times` are of delivered answers only, because the time of a failure says nothing about speed."""
 
     __slots__ = (
-        "abandoned",
-        "answered",
-        "broken",
         "cached_tokens",
         "cost_usd",
+        "endings",
         "estimated_tokens",
-        "failed",
         "input_tokens",
         "last_at",
         "output_tokens",
         "reasoning_tokens",
-        "refused",
         "times",
     )
 
     def __init__(self) -> None:
-        self.answered = 0
-        self.refused = 0
-        self.failed = 0
-        self.broken = 0
-        self.abandoned = 0
+        self.endings = dict.fromkeys(Ending, 0)
         self.cost_usd = 0.0
         self.input_tokens = 0
         self.output_tokens = 0
@@ -51,18 +43,19 @@ class Tally:
         self.reasoning_tokens = 0
         self.estimated_tokens = 0
         self.last_at = 0.0
+        """Seconds since the epoch; 0: nothing was counted."""
         self.times = DDSketch()
 
     @property
     def count(self) -> int:
-        return self.answered + self.refused + self.failed + self.broken + self.abandoned
+        return sum(self.endings.values())
 
     def add_bulk(
         self, ending: Ending, count: int, times: DDSketch, at: float, usage: Usage | None = None, cost_usd: float = 0.0
     ) -> None:
-        """`count` requests that ended so, the last of them `at`; `usage` and `cost_usd` are of all of them."""
+        """Add `count` requests with this ending, the last of them at `at`; `usage` and `cost_usd` are the sums over all of them."""
         self.last_at = max(self.last_at, at)
-        setattr(self, ending.value, getattr(self, ending.value) + count)
+        self.endings[ending] += count
         if ending is Ending.ANSWERED:
             self.times.merge(times)
         if usage is None:
@@ -79,74 +72,80 @@ class Tally:
     def merge(self, other: Tally) -> None:
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        for ending, count in other.endings.items():
+            self.endings[ending] += count
         self.last_at = max(self.last_at, other.last_at)
         self.times.merge(other.times)
 
 
-_SUMS = tuple(name for name in Tally.__slots__ if name not in {"last_at", "times"})
+_SUMS = ("cached_tokens", "cost_usd", "estimated_tokens", "input_tokens", "output_tokens", "reasoning_tokens")
 
 
 class Statistics:
-    """`wall` gives seconds since the epoch. What is taken may come from any thread."""
+    """May be used from any thread."""
 
-    def __init__(self, wall: Callable[[], float]) -> None:
+    def __init__(self, wall: Callable[[], float], *, catch_up: Callable[[], object] = lambda: None) -> None:
+        """`wall`: seconds since the epoch. `catch_up` is called before each read and reset: it adds outcomes that still wait."""
         self.wall = wall
+        self._catch_up = catch_up
         self._lock = threading.Lock()
-        self.catch_up: Callable[[], object] = lambda: None
-        """Called before anybody reads: what has happened must be counted."""
-        self.reset()
+        self._clear()
 
     def reset(self) -> None:
-        self.catch_up()
+        self._catch_up()
         with self._lock:
-            self.since = self.wall()
-            self._requests: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
-            """By (tier, key)."""
-            self._asked: defaultdict[tuple[str, str, str], Tally] = defaultdict(Tally)
-            """By (endpoint's id, name, provider)."""
+            self._clear()
 
-    def add_bulk(self, alike: Rollup) -> None:
-        """All that is known of these requests, but for attempts of which there were several."""
-        one, asked = alike.example, alike.endpoint
-        tier = one.endpoint.tier if one.endpoint else one.decision.tier if one.decision else NO_TIER
-        more = alike.last_at, alike.usage, alike.spent_usd
+    def _clear(self) -> None:
+        self.since = self.wall()
+        self._requests: defaultdict[tuple[str, str], Tally] = defaultdict(Tally)
+        """By (tier, key)."""
+        self._endpoints: defaultdict[tuple[str, str, str], Tally] = defaultdict(Tally)
+        """By (endpoint's id, name, provider)."""
+
+    def add_bulk(self, rollup: Rollup) -> None:
+        """Add the outcomes of a rollup. Their attempts are added too if each had one only; else `record_attempts` adds them."""
+        example, endpoint, sums = rollup.example, rollup.endpoint, rollup.sums
+        tier = example.endpoint.tier if example.endpoint else example.decision.tier if example.decision else NO_TIER
+        more = sums.last_at, rollup.usage, sums.spent_usd
         with self._lock:
-            self._requests[tier, one.key_name or NO_KEY].add_bulk(one.ending, alike.count, alike.times, *more)
-            if alike.first_attempt_ok and asked is not None:
-                self._tally(asked).add_bulk(one.ending, alike.count, alike.times_asked, *more)
+            self._requests[tier, example.key_name or NO_KEY].add_bulk(example.ending, sums.count, rollup.times, *more)
+            if rollup.first_attempt_ok and endpoint is not None:
+                self._tally(endpoint).add_bulk(example.ending, sums.count, rollup.endpoint_times, *more)
 
     def record_attempts(self, outcome: Outcome, at: float) -> None:
-        """The endpoints' side of it: who was asked and failed did, whoever answered in the end."""
+        """Add each attempt to its endpoint: a failed one as a failure, whatever the request's outcome was."""
         rest_s = 0.0 if outcome.first_event_s is None else outcome.total_s - outcome.first_event_s
         with self._lock:
             for attempt in outcome.attempts:
-                tally, took = self._tally(attempt.endpoint), DDSketch()
+                tally, times = self._tally(attempt.endpoint), DDSketch()
                 if attempt.error is not None:
-                    tally.add_bulk(Ending.REFUSED if attempt.error == "upstream_declined" else Ending.FAILED, 1, took, at)
+                    tally.add_bulk(Ending.REFUSED if attempt.error == "upstream_declined" else Ending.FAILED, 1, times, at)
                     continue
-                took.add(attempt.took_s + rest_s)
-                tally.add_bulk(outcome.ending, 1, took, at, outcome.usage, outcome.cost_usd or 0.0)
+                times.add(attempt.took_s + rest_s)
+                tally.add_bulk(outcome.ending, 1, times, at, outcome.usage, outcome.cost_usd or 0.0)
 
-    def _tally(self, asked: Endpoint) -> Tally:
-        return self._asked[asked.id, asked.name, asked.provider]
+    def _tally(self, endpoint: Endpoint) -> Tally:
+        return self._endpoints[endpoint.id, endpoint.name, endpoint.provider]
 
     def snapshot(self) -> dict[str, Any]:
-        """As JSON. Latencies in seconds, costs in USD, times in seconds since the epoch."""
-        self.catch_up()
+        """The JSON object of `GET /admin/stats`. Latencies in seconds, costs in USD, times in seconds since the epoch."""
+        self._catch_up()
         with self._lock:
             return self._snapshot()
 
     def _snapshot(self) -> dict[str, Any]:
         every = _total(self._requests.values())
-        providers = _grouped((key[2], tally) for key, tally in self._asked.items())
+        endings = every.endings
+        providers = _grouped((key[2], tally) for key, tally in self._endpoints.items())
         return {
             "since": self.since,
             "percentile_error": PERCENTILE_ERROR,
             "total_requests": every.count,
-            "successful_requests": every.answered,
-            "failed_requests": every.failed + every.broken,
-            "refused_requests": every.refused,
-            "abandoned_requests": every.abandoned,
+            "successful_requests": endings[Ending.ANSWERED],
+            "failed_requests": endings[Ending.FAILED] + endings[Ending.BROKEN],
+            "refused_requests": endings[Ending.REFUSED],
+            "abandoned_requests": endings[Ending.ABANDONED],
             **_latency(every),
             "last_request_time": every.last_at or None,
             "total_cost": every.cost_usd,
@@ -154,8 +153,8 @@ class Statistics:
             "cost_by_vendor": {name: tally.cost_usd for name, tally in sorted(providers.items())},
             "token_usage": _tokens(every),
             "providers": _rows(providers),
-            "models": _rows(_grouped((key[1], tally) for key, tally in self._asked.items())),
-            "endpoints": _rows(_grouped((key[0], tally) for key, tally in self._asked.items())),
+            "models": _rows(_grouped((key[1], tally) for key, tally in self._endpoints.items())),
+            "endpoints": _rows(_grouped((key[0], tally) for key, tally in self._endpoints.items())),
             "tiers": _rows(_grouped((key[0], tally) for key, tally in self._requests.items())),
             "keys": _rows(_grouped((key[1], tally) for key, tally in self._requests.items())),
         }
@@ -179,10 +178,10 @@ def _rows(groups: Mapping[str, Tally]) -> dict[str, dict[str, Any]]:
     return {
         str(name): {
             "requests": tally.count,
-            "successes": tally.answered,
-            "failures": tally.failed + tally.broken,
-            "refused": tally.refused,
-            "abandoned": tally.abandoned,
+            "successes": tally.endings[Ending.ANSWERED],
+            "failures": tally.endings[Ending.FAILED] + tally.endings[Ending.BROKEN],
+            "refused": tally.endings[Ending.REFUSED],
+            "abandoned": tally.endings[Ending.ABANDONED],
             **_latency(tally),
             "last_used": tally.last_at or None,
             "total_cost": tally.cost_usd,

@@ -6,7 +6,6 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from octoroute.telemetry.routing_events import RoutingEvents
 from tests.support.fake import by_wish, error
 from tests.support.live_gateway import Clock, endpoint
 
@@ -76,11 +75,3 @@ async def test_a20_a_failed_trial_opens_it_again(make_gateway, fake, events):
         "breaker.half_open",
         "breaker.opened",
     ]
-
-
-def test_a_first_choice_costs_nothing_at_info():
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(20))
-    try:
-        assert not RoutingEvents().logs_first_selection
-    finally:
-        structlog.reset_defaults()

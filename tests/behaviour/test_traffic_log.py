@@ -28,7 +28,7 @@ async def written(directory, count):
 
 async def test_c24_off_by_default_and_then_no_route_is_wrapped(gateway):
     assert gateway.app._hot is gateway.app._plain
-    assert gateway.app.runtime.sink.watcher is None
+    assert "traffic log" not in gateway.app.runtime.sink.observers
 
 
 async def test_c24_a_line_for_each_request_with_both_bodies(make_gateway, fake, tmp_path):
@@ -116,7 +116,7 @@ async def test_c24_a_disk_that_hangs_delays_nobody(make_gateway, fake, tmp_path)
     def drained():
         with contextlib.suppress(BlockingIOError):
             os.read(reader, 1 << 20)
-        return gateway.app.recorder._log.waiting_bytes == 0
+        return gateway.app.recorder._log.pending_bytes == 0
 
     await until(drained)
     await asyncio.sleep(0.05)

@@ -13,7 +13,7 @@ import pytest
 from octoroute.cli import COMMANDS, main
 from octoroute.config import loads
 from octoroute.server.app import App
-from octoroute.telemetry.metrics import GAUGES, TABLE
+from octoroute.telemetry.metric_catalog import GAUGES, TABLE
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools"))

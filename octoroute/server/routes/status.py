@@ -35,7 +35,8 @@ from octoroute.server.guard import (
 from octoroute.server.routes import admin
 from octoroute.server.routes.json_response import json_response
 from octoroute.server.routes.provider_status import any_available, group_by_provider, provider_status
-from octoroute.telemetry.metrics import Metrics, Scraper
+from octoroute.telemetry.exposition import Scraper
+from octoroute.telemetry.metrics import Metrics
 
 OWN_MODELS = ("auto", "fast", "balanced", "deep")
 

@@ -1,6 +1,6 @@
-"""Listens at a route: what comes in, what goes out, how it ended. A route is only wrapped when there is a log to write to.
+"""ASGI middleware that records what a route receives and sends, and how the request ended, for the traffic log.
 
-ASGI; whatever happens to the log, the request goes on.
+The request goes on whatever happens to the log. A route is only wrapped while the traffic log is on.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias
 
 from octoroute.domain.outcome import Outcome
-from octoroute.telemetry.access_log import ROUTING
+from octoroute.domain.request import Request
 from octoroute.telemetry.traffic_log.record import TrafficRecord
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -20,52 +20,57 @@ Route: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class RecordSink(Protocol):
-    max_body_bytes: int
+    @property
+    def max_body_bytes(self) -> int: ...
 
-    def offer(self, recording: TrafficRecord) -> None: ...
+    def offer(self, record: TrafficRecord) -> None: ...
 
 
 class TrafficMiddleware:
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self._current: ContextVar[TrafficRecord | None] = ContextVar("recording", default=None)
-        self.log: RecordSink | None = None
-        """Where finished requests go; None: nowhere. A reload may change it while requests are under way."""
+        self._current: ContextVar[TrafficRecord | None] = ContextVar("traffic record", default=None)
+        """The record of the request in whose task it is read."""
+        self._log: RecordSink | None = None
 
-    def settled(self, outcome: Outcome) -> None:
-        """A ledger's watcher: called in the task of the request."""
-        recording = self._current.get()
-        if recording is not None and outcome.dialect != ROUTING:
-            recording.outcome = outcome
+    def record_to(self, log: RecordSink | None) -> None:
+        """Requests that finish from now on go to `log`; None: nowhere. May be called while requests are in progress."""
+        self._log = log
+
+    def on_outcome(self, outcome: Outcome, request: Request | None) -> None:  # noqa: ARG002 - an OutcomeCallback
+        """Adds the outcome to the record of the request in whose task it is called."""
+        record = self._current.get()
+        if record is not None:
+            record.outcome = outcome
 
     def around(self, route: Route) -> Route:
-        async def tapped(scope: Message, receive: Receive, send: Send) -> None:
-            log = self.log
+        async def record_and_route(scope: Message, receive: Receive, send: Send) -> None:
+            log = self._log
             if log is None:
                 await route(scope, receive, send)
                 return
-            recording = TrafficRecord(scope["method"], scope["path"], scope["headers"], log.max_body_bytes, self._wall())
+            record = TrafficRecord(scope["method"], scope["path"], scope["headers"], log.max_body_bytes, self._wall())
 
-            async def heard() -> Message:
+            async def record_receive() -> Message:
                 message = await receive()
                 if message["type"] == "http.request":
-                    recording.question.add(message.get("body", b""))
+                    record.request_body.add(message.get("body", b""))
                 return message
 
-            async def said(message: Message) -> None:
+            async def record_send(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    recording.status = message["status"]
-                    recording.request_id = next((v.decode() for name, v in message["headers"] if name == b"x-request-id"), "")
+                    record.status = message["status"]
+                    record.request_id = next((v.decode() for name, v in message["headers"] if name == b"x-request-id"), "")
                 else:
-                    recording.answer.add(message.get("body", b""))
+                    record.response_body.add(message.get("body", b""))
                 await send(message)
 
-            token = self._current.set(recording)
+            token = self._current.set(record)
             try:
-                await route(scope, heard, said)
+                await route(scope, record_receive, record_send)
             finally:
                 self._current.reset(token)
-                if self.log is not None:
-                    self.log.offer(recording)
+                if self._log is not None:
+                    self._log.offer(record)
 
-        return tapped
+        return record_and_route

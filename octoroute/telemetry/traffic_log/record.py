@@ -1,6 +1,6 @@
-"""One request as the traffic log sees it: the bytes that came in and went out, and how it ended.
+"""One request in the traffic log: its head, the beginnings of both bodies, and its outcome.
 
-Collected on the event loop by keeping references; made into a line of JSON elsewhere.
+The event loop only collects references; the log's thread makes the line of JSON.
 """
 
 from __future__ import annotations
@@ -16,50 +16,68 @@ from octoroute.telemetry.traffic_log.redaction import LONGEST_SECRET, Redaction
 
 
 class BoundedBody:
-    """The beginning of a body, and its whole length."""
+    """The first bytes of a body, and the length of all of it.
 
-    __slots__ = ("_limit", "_pieces", "kept", "size")
+    `LONGEST_SECRET` bytes more than `limit` are held, so that a secret that the limit cuts through is still recognised.
+    """
+
+    __slots__ = ("_chunks", "_max_held", "held", "size")
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit + LONGEST_SECRET if limit else 0
-        self._pieces: list[bytes] = []
-        self.kept = 0
+        """`limit` 0: no byte is held."""
+        self._max_held = limit + LONGEST_SECRET if limit else 0
+        self._chunks: list[bytes] = []
+        self.held = 0
+        """Bytes in memory."""
         self.size = 0
 
-    def add(self, piece: bytes) -> None:
-        self.size += len(piece)
-        if self.kept < self._limit:
-            taken = piece[: self._limit - self.kept]
-            self._pieces.append(taken)
-            self.kept += len(taken)
+    def add(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        if self.held < self._max_held:
+            part = chunk[: self._max_held - self.held]
+            self._chunks.append(part)
+            self.held += len(part)
 
     def bytes(self) -> bytes:
-        return b"".join(self._pieces)
+        return b"".join(self._chunks)
 
 
 class TrafficRecord:
-    __slots__ = ("answer", "at", "headers", "limit", "method", "outcome", "path", "question", "request_id", "status")
+    __slots__ = (
+        "at",
+        "headers",
+        "max_body_bytes",
+        "method",
+        "outcome",
+        "path",
+        "request_body",
+        "request_id",
+        "response_body",
+        "status",
+    )
 
-    def __init__(self, method: str, path: str, headers: list[tuple[bytes, bytes]], limit: int, at: float) -> None:
+    def __init__(self, method: str, path: str, headers: list[tuple[bytes, bytes]], max_body_bytes: int, at: float) -> None:
+        """`headers`: of the request. `at`: seconds since the epoch."""
         self.method = method
         self.path = path
         self.headers = headers
-        self.limit = limit
+        self.max_body_bytes = max_body_bytes
         self.at = at
-        """Seconds since the epoch."""
-        self.question = BoundedBody(limit)
-        self.answer = BoundedBody(limit)
+        self.request_body = BoundedBody(max_body_bytes)
+        self.response_body = BoundedBody(max_body_bytes)
         self.status: int | None = None
+        """None: the client disconnected before a response began."""
         self.request_id = ""
         self.outcome: Outcome | None = None
+        """None: the request was rejected before it had one."""
 
     @property
     def cost(self) -> int:
-        """Bytes of memory, about."""
-        return 2048 + self.question.kept + self.answer.kept
+        """Approximate bytes of memory."""
+        return 2048 + self.request_body.held + self.response_body.held
 
     def line(self, redaction: Redaction) -> bytes:
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "time": datetime.fromtimestamp(self.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "request_id": self.request_id,
             "method": self.method,
@@ -67,23 +85,23 @@ class TrafficRecord:
             "ending": _ending(self.status),
         }
         if self.outcome is not None:
-            told |= access_log_fields(self.outcome)
-        told["status"] = self.status
-        told["request"] = {"headers": redaction.headers(self.headers), **self._body(self.question, redaction)}
-        told["response"] = self._body(self.answer, redaction)
-        return msgspec.json.encode(told) + b"\n"
+            fields |= access_log_fields(self.outcome)
+        fields["status"] = self.status
+        fields["request"] = {"headers": redaction.headers(self.headers), **self._body_fields(self.request_body, redaction)}
+        fields["response"] = self._body_fields(self.response_body, redaction)
+        return msgspec.json.encode(fields) + b"\n"
 
-    def _body(self, heard: BoundedBody, redaction: Redaction) -> dict[str, Any]:
-        told: dict[str, Any] = {"bytes": heard.size}
-        if self.limit and heard.size:
-            told["body"] = redaction.body(heard.bytes(), self.limit)
-            if heard.size > self.limit:
-                told["cut"] = True
-        return told
+    def _body_fields(self, body: BoundedBody, redaction: Redaction) -> dict[str, Any]:
+        fields: dict[str, Any] = {"bytes": body.size}
+        if self.max_body_bytes and body.size:
+            fields["body"] = redaction.body(body.bytes(), self.max_body_bytes)
+            if body.size > self.max_body_bytes:
+                fields["cut"] = True
+        return fields
 
 
 def _ending(status: int | None) -> str:
-    """Of a request that was refused before anybody was asked."""
+    """The ending of a request without an outcome, by the status of its response."""
     if status is None:
         return "abandoned"
     return "refused" if status < 500 else "failed"

@@ -1,6 +1,6 @@
-"""What must not stand in a log: keys in headers, keys in bodies, and whatever the operator names. Pure.
+"""Masks secrets in what is logged: known keys, values with a secret's name or shape, and the operator's patterns. Pure.
 
-Known secrets are found by their text, others by their names and shapes. A secret that a stream cuts in two is not found.
+A secret that a stream splits between two events is not found.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import msgspec
 
 MASK = "***"
 SHORTEST_SECRET = 8
-"""A shorter one is a word (`ollama`, `none`), and would take that word out of every prompt."""
+"""Shorter known secrets are not masked: they are words (`ollama`, `none`) that occur in prompts."""
 LONGEST_SECRET = 512
-"""So much more than what is kept is looked at, so that a cut through a secret does not hide it."""
+"""Bytes beyond a body's limit that are examined, so that a secret is recognised although the limit cuts through it."""
 
 SECRET_NAMES = re.compile(
     r"authorization|cookie|(^|[-_])(api[-_]?key|secret|password|passwd|credentials?|access[-_]?token|refresh[-_]?token|token)$",
@@ -33,14 +33,15 @@ _NAMED = r'(?<=")(?P<name>authorization|api[-_]?key|x-api-key|secret|password|ac
 
 class Redaction:
     def __init__(self, secrets: Iterable[str] = (), patterns: Sequence[str] = ()) -> None:
-        """`patterns` are regular expressions of the operator's."""
+        """`secrets`: known texts to mask. `patterns`: regular expressions of the operator."""
         known = sorted({re.escape(secret) for secret in secrets if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True)
         self._shapes = re.compile("|".join([*known, *_SHAPES]))
         self._patterns = [re.compile(pattern) for pattern in patterns]
         self._named = re.compile(_NAMED, re.IGNORECASE)
 
     def text(self, text: str) -> str:
-        text = self._named.sub(lambda found: f"{found['name']}{found['gap']}{MASK}", text)
+        """For text that may hold JSON, or parts of it."""
+        text = self._named.sub(lambda match: f"{match['name']}{match['gap']}{MASK}", text)
         return self._plain(text)
 
     def _plain(self, text: str) -> str:
@@ -50,14 +51,14 @@ class Redaction:
         return text
 
     def headers(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-        told: dict[str, str] = {}
+        fields: dict[str, str] = {}
         for name, value in headers:
             key = name.decode("latin-1").lower()
-            told[key] = MASK if SECRET_NAMES.search(key) else self._plain(value.decode("latin-1"))
-        return told
+            fields[key] = MASK if SECRET_NAMES.search(key) else self._plain(value.decode("latin-1"))
+        return fields
 
     def body(self, data: bytes, limit: int) -> object:
-        """JSON as JSON, everything else, also JSON that was cut, as text."""
+        """JSON as JSON; anything else, and JSON that is longer than `limit` bytes, as text of at most `limit` characters."""
         if len(data) <= limit:
             try:
                 return self.value(msgspec.json.decode(data))
@@ -66,6 +67,7 @@ class Redaction:
         return self.text(data.decode("utf-8", "replace"))[:limit]
 
     def value(self, value: Any) -> Any:
+        """For decoded JSON."""
         if isinstance(value, str):
             return self._plain(value)
         if isinstance(value, Mapping):

@@ -1,6 +1,7 @@
-"""The one thread that writes the traffic log: makes the lines, puts files aside, packs them, and sweeps.
+"""The thread that writes the traffic log: it encodes records, rotates and compresses files, and removes old ones.
 
-Requests only offer: a queue that is full drops, and counts what it dropped. A disk that is slow or full costs lines, not answers.
+The event loop only puts records into a bounded queue. When the queue or the disk is full, records are dropped and counted; a
+request never waits for the log and never fails because of it.
 """
 
 from __future__ import annotations
@@ -19,25 +20,31 @@ from octoroute.telemetry.traffic_log.rotation import LogFile, pack, sweep
 
 log = structlog.stdlib.get_logger("octoroute.traffic")
 
-BATCH = 256
-LOOK_AT_CLOCK_S = 60.0
-QUIET_S = 60.0
-"""Between two complaints about the same disk."""
+MAX_BATCH = 256
+"""Records that are written together."""
+MAX_IDLE_S = 60.0
+"""Without records the thread checks this often whether a sweep is due."""
+ERROR_INTERVAL_S = 60.0
+"""At least this long between two log lines about the same disk."""
 
 
 class TrafficLogSettings(msgspec.Struct, frozen=True, kw_only=True):
     directory: Path
     name: str = "traffic"
     max_body_bytes: int = 1048576
+    """Logged of each body; 0: no bodies."""
     queue_bytes: int = 67108864
+    """Memory of the records that wait to be written."""
     rotate: bool = True
     max_size_bytes: int = 50 * 1024 * 1024
+    """Of a file; a larger one is rotated."""
     compress: bool = True
     compress_immediately: bool = True
+    """False: at the next sweep."""
     keep: int = 10
-    """0: all."""
+    """Rotated files; 0: no limit."""
     max_age_s: float = 30 * 86400.0
-    """0: for ever."""
+    """Of rotated files; 0: no limit."""
     sweep_every_s: float = 86400.0
 
 
@@ -52,8 +59,7 @@ class TrafficLog:
         dropped: Callable[[int], None],
         file: LogFile | None = None,
     ) -> None:
-        """`dropped` is told how many lines were lost, from any thread."""
-        self.max_body_bytes = settings.max_body_bytes
+        """`dropped` is called with the number of lost records, from any thread. `wall`: seconds since the epoch."""
         self._settings = settings
         self._redaction = redaction
         self._clock = clock
@@ -62,35 +68,40 @@ class TrafficLog:
         limit = settings.max_size_bytes if settings.rotate else None
         self.file = file or LogFile(settings.directory, settings.name, limit_bytes=limit, wall=wall)
         self._queue: queue.SimpleQueue[TrafficRecord | None] = queue.SimpleQueue()
-        self._offered = 0  # written by the loop's thread only
-        self._taken = 0  # written by our thread only: their difference needs no lock
+        self._bytes_in = 0  # changed by the event loop's thread only
+        self._bytes_out = 0  # changed by the log's thread only, so that neither needs a lock
         self._sweep_at = clock()
-        self._quiet_until = 0.0
+        self._no_error_until = 0.0
         self._thread: threading.Thread | None = None
 
     @property
-    def waiting_bytes(self) -> int:
-        return self._offered - self._taken
+    def max_body_bytes(self) -> int:
+        return self._settings.max_body_bytes
+
+    @property
+    def pending_bytes(self) -> int:
+        """Memory of the records in the queue."""
+        return self._bytes_in - self._bytes_out
 
     def start(self, after: TrafficLog | None = None) -> None:
-        """`after`: the log before us, which may still have lines for the same file."""
+        """`after`: the log that this one replaces. It may still have lines for the same file, so its end is waited for."""
         self._thread = threading.Thread(target=self._run, args=(after,), name="traffic log", daemon=True)
         self._thread.start()
 
-    def offer(self, recording: TrafficRecord) -> None:
-        """Never waits."""
-        if self.waiting_bytes + recording.cost > self._settings.queue_bytes:
+    def offer(self, record: TrafficRecord) -> None:
+        """Never blocks: a record that does not fit into the queue is dropped."""
+        if self.pending_bytes + record.cost > self._settings.queue_bytes:
             self._dropped(1)
             return
-        self._offered += recording.cost
-        self._queue.put(recording)
+        self._bytes_in += record.cost
+        self._queue.put(record)
 
     def finish(self) -> None:
-        """Write what is waiting, and end. Returns at once."""
+        """Stop after the records in the queue are written. Returns at once; `join` waits."""
         self._queue.put(None)
 
     def join(self, timeout_s: float | None) -> bool:
-        """Whether it has ended."""
+        """Wait for the thread's end; `timeout_s` None: without limit. Returns whether it has ended."""
         if self._thread is not None:
             self._thread.join(timeout_s)
         return self._thread is None or not self._thread.is_alive()
@@ -98,12 +109,12 @@ class TrafficLog:
     def _run(self, before: TrafficLog | None) -> None:
         if before is not None:
             before.join(None)
-        self.file.write(())  # a directory that cannot be used is told now, not with the first request
-        if self.file.trouble is not None:
-            self._complain(str(self.file.trouble.strerror))
-        going = True
-        while going:
-            batch, going = self._next()
+        self.file.write(())  # an unusable directory is reported now, not with the first request
+        if self.file.error is not None:
+            self._report_error(str(self.file.error.strerror))
+        running = True
+        while running:
+            batch, running = self._next_batch()
             try:
                 self.write(batch)
                 self.sweep_if_due()
@@ -111,12 +122,12 @@ class TrafficLog:
                 log.exception("the traffic log failed; it goes on")
         self.file.close()
 
-    def _next(self) -> tuple[list[TrafficRecord], bool]:
-        """What is waiting, at most `BATCH`; waits for the first until the clock should be looked at again."""
+    def _next_batch(self) -> tuple[list[TrafficRecord], bool]:
+        """At most `MAX_BATCH` records, and whether the thread goes on. Waits for the first record, until a sweep is due."""
         batch: list[TrafficRecord] = []
-        wait_s = min(LOOK_AT_CLOCK_S, max(0.0, self._sweep_at - self._clock()))
+        wait_s = min(MAX_IDLE_S, max(0.0, self._sweep_at - self._clock()))
         try:
-            while len(batch) < BATCH:
+            while len(batch) < MAX_BATCH:
                 item = self._queue.get(timeout=wait_s) if not batch else self._queue.get_nowait()
                 if item is None:
                     return batch, False
@@ -127,37 +138,37 @@ class TrafficLog:
 
     def write(self, batch: Sequence[TrafficRecord]) -> None:
         lines: list[bytes] = []
-        for recording in batch:
-            self._taken += recording.cost
+        for record in batch:
+            self._bytes_out += record.cost
             try:
-                lines.append(recording.line(self._redaction))
+                lines.append(record.line(self._redaction))
             except Exception:
-                log.exception("a line of the traffic log cannot be made", request_id=recording.request_id)
+                log.exception("a line of the traffic log cannot be made", request_id=record.request_id)
                 self._dropped(1)
         if not lines:
             return
         written = self.file.write(lines)
         if written < len(lines):
             self._dropped(len(lines) - written)
-        if self.file.trouble is not None:
-            self._complain(str(self.file.trouble.strerror), dropped=len(lines) - written)
-        self._pack()
+        if self.file.error is not None:
+            self._report_error(str(self.file.error.strerror), dropped=len(lines) - written)
+        self._compress_rotated()
 
-    def _pack(self) -> None:
-        """What was put aside; and see that there are not too many of them."""
-        full, self.file.full = self.file.full, []
-        for path in full if self._settings.compress and self._settings.compress_immediately else ():
+    def _compress_rotated(self) -> None:
+        """Compress the files that `write` has rotated, and remove those that are now too many."""
+        rotated, self.file.rotated = self.file.rotated, []
+        for path in rotated if self._settings.compress and self._settings.compress_immediately else ():
             try:
                 ratio = pack(path)
             except OSError as error:
-                self._complain(str(error.strerror), file=str(path))
+                self._report_error(str(error.strerror), file=str(path))
             else:
                 log.info("log file packed", file=f"{path}.gz", times_smaller=round(ratio, 1))
-        if full:
+        if rotated:
             self._sweep(compress=False)
 
     def sweep_if_due(self) -> None:
-        """At the start, and then each time the interval has passed."""
+        """Sweeps at the first call, and then whenever the interval has passed."""
         now = self._clock()
         if now < self._sweep_at:
             return
@@ -166,7 +177,7 @@ class TrafficLog:
 
     def _sweep(self, *, compress: bool) -> None:
         settings = self._settings
-        swept = sweep(
+        report = sweep(
             settings.directory,
             self.file.name,
             keep=settings.keep,
@@ -174,11 +185,11 @@ class TrafficLog:
             compress=compress,
             now=self._wall(),
         )
-        if swept.removed or swept.packed or swept.troubles:
-            log.info("logs swept", removed=len(swept.removed), packed=len(swept.packed), troubles=list(swept.troubles))
+        if report.removed or report.packed or report.troubles:
+            log.info("logs swept", removed=len(report.removed), packed=len(report.packed), troubles=list(report.troubles))
 
-    def _complain(self, reason: str, **more: object) -> None:
+    def _report_error(self, reason: str, **more: object) -> None:
         now = self._clock()
-        if now >= self._quiet_until:
-            self._quiet_until = now + QUIET_S
+        if now >= self._no_error_until:
+            self._no_error_until = now + ERROR_INTERVAL_S
             log.error("the traffic log cannot be written", directory=str(self._settings.directory), reason=reason, **more)

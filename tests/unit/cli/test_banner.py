@@ -1,18 +1,10 @@
 """What a terminal shows, and in which colours."""
 
-import io
-import os
-import subprocess
-import sys
 from pathlib import Path
-
-import pytest
 
 from octoroute import __version__
 from octoroute.cli.banner import MARKS, Pen, banner
 from octoroute.config import loads
-from octoroute.telemetry import logging
-from octoroute.telemetry.logging import PALETTE, colour_of, colours_of
 
 CONFIG = """
 [server]
@@ -83,49 +75,3 @@ def test_a19_colours_of_the_banner():
     assert MARKS["healthy"][2] == "\x1b[92m"
     assert MARKS["warning"][2] == "\x1b[93m"
     assert MARKS["error"][2] == "\x1b[91m"
-
-
-def test_a19_six_providers_six_colours_and_the_palette_in_order():
-    known = colours_of(f"p{at}" for at in range(9))
-    assert [colour_of(f"p{at}", known) for at in range(6)] == [f"\x1b[{code}m" for code in (92, 94, 95, 96, 93, 91)]
-    assert colour_of("p7", known) in PALETTE
-
-
-def test_a19_the_same_colour_in_two_processes():
-    code = "from octoroute.telemetry.logging import colour_of; print([colour_of(f'vendor-{n}', {}) for n in range(20)])"
-    seen = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(seen) == 1
-
-
-class Out(io.TextIOWrapper):
-    def __init__(self, *, terminal):
-        super().__init__(io.BytesIO(), "utf-8")
-        self.terminal = terminal
-
-    def isatty(self):
-        return self.terminal
-
-
-@pytest.mark.parametrize(
-    ("env", "terminal", "coloured"),
-    [({}, True, True), ({}, False, False), ({"NO_COLOR": "1"}, True, False), ({"FORCE_COLOR": "1"}, False, True), ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False)],
-)  # fmt: skip
-def test_a19_only_on_a_terminal_unless_told_otherwise(env, terminal, coloured):
-    assert logging.coloured(Out(terminal=terminal), env) is coloured
-
-
-def test_a19_levels_and_providers_in_colour_and_none_in_a_pipe():
-    event = {"event": "request", "level": "warning", "timestamp": "t", "provider": "main"}
-    assert "\x1b[92m[main]" in logging.console(["main"], colours=True)(None, "", dict(event))
-    assert "\x1b[93m" in logging.console(["main"], colours=True)(None, "", dict(event))
-    assert "\x1b" not in logging.console(["main"], colours=False)(None, "", dict(event))

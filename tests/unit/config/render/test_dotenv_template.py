@@ -12,7 +12,7 @@ from octoroute.config.environment import dotenv
 from octoroute.config.render.dotenv_template import dotenv_template
 from octoroute.config.render.template import template
 from octoroute.errors import ConfigError
-from octoroute.telemetry import logging
+from octoroute.telemetry import console
 
 DOCUMENTED = re.findall(r"(?m)^#?([A-Z][A-Z0-9_]*)=", dotenv_template())
 
@@ -44,7 +44,7 @@ def test_c30_x35_every_documented_variable_is_read(tmp_path):
     of_template = Watched(dict.fromkeys(DOCUMENTED, "8"))
     loads(re.sub(r"(?m)^#(?=[a-z\[])", "", template()), Path("config.toml"), of_template)
     of_terminal = Watched()
-    logging.coloured(Terminal(), of_terminal)
+    console.supports_colours(Terminal(), of_terminal)
     assert set(DOCUMENTED) <= env.asked | of_template.asked | of_terminal.asked
     assert len(DOCUMENTED) == len(set(DOCUMENTED)) > 15
 
