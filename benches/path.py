@@ -163,7 +163,9 @@ def main() -> None:
         return
     for name, row in counted.items():
         print(f"{name}: {len(row['packages'])} packages ({', '.join(row['packages'])})")
-        print(f"  {row['calls']} calls, {row['jumps']} jumps, {row['jumps until the first byte upstream']} until the first byte upstream")
+        print(
+            f"  {row['calls']} calls, {row['jumps']} jumps, {row['jumps until the first byte upstream']} until the first byte upstream"
+        )
 
 
 if __name__ == "__main__":
