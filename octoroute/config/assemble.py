@@ -11,8 +11,12 @@ from octoroute.config import check_connection, rules
 from octoroute.config.check_selection import check_selection
 from octoroute.config.environment import child
 from octoroute.config.reader import ConfigReader, nearest
-from octoroute.config.schema import Config, EndpointTable, FileTable, Names, PriceTable, ProviderTable, RoutingTable, ServerTable
-from octoroute.domain.endpoint import CHAT_TIERS, Capability, Endpoint, Price, ProviderLimits, Secret, Tier
+from octoroute.config.schema.file import Config, FileTable
+from octoroute.config.schema.key import Names
+from octoroute.config.schema.models import EndpointTable, ProviderTable
+from octoroute.config.schema.routing import RoutingTable
+from octoroute.config.schema.server import ServerTable
+from octoroute.domain.endpoint import CHAT_TIERS, Capability, Endpoint, ProviderLimits, Secret, Tier
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.thresholds import thresholds_of
 
@@ -126,7 +130,7 @@ def _check_presence(entries: tuple[Entry, ...], file: FileTable, reader: ConfigR
 def _check_routing(routing: RoutingTable, reader: ConfigReader) -> None:
     if not reader.wrong("routing.learned"):
         try:
-            thresholds_of(routing.learned_options, [at / 100 for at in range(101)])
+            thresholds_of(routing.learned, [at / 100 for at in range(101)])
         except ConfigError as error:
             for path, _, text in (problem.partition(": ") for problem in error.problems):
                 reader.problem(path, text)
@@ -223,7 +227,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
         advertised_window=table.advertised_window,
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
         quirks=table.quirks or provider.quirks,
-        price=_price(table.price),
+        price=table.price,
         tls=check_connection.tls(entry.path, table, shared, provider, reader),
         proxy=_key(provider.proxy),
         max_connections=provider.max_connections,
@@ -280,10 +284,6 @@ def _once(reader: ConfigReader, path: str, text: str) -> None:
 def _key(key: Secret | None) -> Secret | None:
     """A blank key, as `${KEY:-}` makes it, is none."""
     return key if key and key.reveal() else None
-
-
-def _price(price: PriceTable | None) -> Price | None:
-    return Price(input=price.input, output=price.output, cached=price.cached) if price else None
 
 
 def _warnings(file: FileTable, names: Names) -> Iterator[str]:

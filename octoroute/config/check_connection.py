@@ -10,7 +10,8 @@ import msgspec
 from octoroute.config import rules
 from octoroute.config.environment import child
 from octoroute.config.reader import ConfigReader
-from octoroute.config.schema import EndpointTable, FileTable, ProviderTable, TlsTable
+from octoroute.config.schema.file import FileTable
+from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
 from octoroute.domain.endpoint import Endpoint, Tls
 
 

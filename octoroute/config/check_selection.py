@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from octoroute.config.environment import child
 from octoroute.config.reader import ConfigReader, nearest
-from octoroute.config.schema import FileTable, RuleTable, SelectionTable
+from octoroute.config.schema.balancing import SelectionTable
+from octoroute.config.schema.file import FileTable
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
+from octoroute.routing.rules import Rule
 
 ACTIONS = ("tier", "endpoint", "provider", "reject")
 
@@ -29,7 +31,7 @@ def check_selection(file: FileTable, built: Sequence[tuple[str, Endpoint]], read
         _check_rule(rule, path, endpoints, reader)
 
 
-def _check_rule(rule: RuleTable, path: str, endpoints: Sequence[Endpoint], reader: ConfigReader) -> None:
+def _check_rule(rule: Rule, path: str, endpoints: Sequence[Endpoint], reader: ConfigReader) -> None:
     actions = [name for name in ACTIONS if getattr(rule, name) is not None]
     if len(actions) > 1:
         reader.problem(path, f"has {' and '.join(actions)}, and can do only one of them; remove the others")

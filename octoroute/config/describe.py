@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Literal, Union, cast, get_args, get_origin
 
-from octoroute.config.schema import Field, Key, Names
+from octoroute.config.schema.key import Field, Names
 from octoroute.domain.endpoint import CHAT_TIERS, Secret, Tier
+from octoroute.domain.option import Key
 
 _NO_NAMES = Names(kinds=())
 _WORDS: Mapping[object, str] = {bool: "true or false", int: "whole number", float: "number", str: "text", Secret: "text"}

@@ -20,7 +20,7 @@ import msgspec
 from octoroute.config.formats import parse
 from octoroute.config.load import load, loads
 from octoroute.config.masking import MASK, unmasked
-from octoroute.config.schema import Config
+from octoroute.config.schema.file import Config
 from octoroute.errors import ConfigError, OctorouteError
 
 

@@ -15,7 +15,8 @@ from octoroute.config.formats import parse
 from octoroute.config.importers import ImportResult, legacy
 from octoroute.config.importers.providers_json import convert, is_providers_json
 from octoroute.config.reader import ConfigReader, kind
-from octoroute.config.schema import Config, FileTable, Names
+from octoroute.config.schema.file import Config, FileTable
+from octoroute.config.schema.key import Names
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.model import load as load_artefact
 from octoroute.upstream.providers import KINDS, plugins

@@ -10,8 +10,10 @@ from typing import Any, cast, get_args, get_origin
 
 from octoroute.config.describe import bare
 from octoroute.config.environment import child, escape
-from octoroute.config.schema import Config, Key, Table, fields
+from octoroute.config.schema.file import Config
+from octoroute.config.schema.key import fields
 from octoroute.domain.endpoint import Secret
+from octoroute.domain.option import Key, Table
 
 MASK = "***"
 
@@ -24,7 +26,7 @@ def shown(config: Config) -> dict[str, Any]:
 def _table(table: Table, path: str, written: Mapping[str, str]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for field in fields(type(table)):
-        value: object = getattr(table, field.name)
+        value: object = getattr(table, field.attribute)
         if value is not None:
             told[field.name] = _value(value, bare(field.hint), field.key, child(path, field.name), written)
     return told

@@ -16,8 +16,9 @@ from typing import Literal, TypeVar, cast, get_args, get_origin
 
 from octoroute.config.describe import bare, bounds, choices, like
 from octoroute.config.environment import child
-from octoroute.config.schema import Field, Key, Names, Table, fields
+from octoroute.config.schema.key import Field, Names, fields
 from octoroute.domain.endpoint import Secret
+from octoroute.domain.option import Key, Table
 
 T = TypeVar("T", bound=Table)
 
@@ -94,7 +95,7 @@ class ConfigReader:
                     self.problem(here, "is missing; add it")
                 continue
             try:
-                read[name] = self._value(field.hint, field.key, given[name], here)
+                read[field.attribute] = self._value(field.hint, field.key, given[name], here)
             except InvalidValue as wrong:
                 self.problem(here, str(wrong))
         return table(**read)

@@ -7,27 +7,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-Check: TypeAlias = Callable[[str], str | None]
+from octoroute.domain import text_check
 
 RESERVED = ("auto", "fast", "balanced", "deep")
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"[\x20-\x7e\t]*")
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
 _URL_PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 _VERSION = re.compile(r"[A-Za-z0-9._-]+")
-
-_WRITTEN_BY_THE_TRANSPORT = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade"}
-    | {"proxy-connection", "proxy-authenticate", "proxy-authorization"}
-)
-"""They say where one message ends and the next begins, or belong to one connection: a second one is how requests are smuggled."""
 
 _CREDENTIALS: Mapping[str, frozenset[str]] = {
     "azure": frozenset({"api-key", "authorization"}),
@@ -117,14 +109,6 @@ def pin_of(text: str) -> bytes | None:
     return bytes.fromhex(digits) if _SHA256.fullmatch(digits) else None
 
 
-def header_name(text: str) -> str | None:
-    if not _TOKEN.fullmatch(text):
-        return "is not a valid HTTP header name; use letters, digits, and hyphens"
-    if text.lower() in _WRITTEN_BY_THE_TRANSPORT:
-        return "is written by octoroute itself; remove it"
-    return None
-
-
 def is_credential(header: str, kind: str) -> bool:
     """It would be sent in place of the api_key."""
     return header.lower() in _CREDENTIALS.get(kind, {"authorization"})
@@ -153,33 +137,16 @@ def version(text: str) -> str | None:
     return None if _VERSION.fullmatch(text) else "is not an API version; write it like 2024-10-21"
 
 
-def label(text: str) -> str | None:
-    if not text.strip():
-        return "must not be blank; give it a name"
-    if text != text.strip():
-        return "must not begin or end with spaces; remove them"
-    if not text.isprintable():
-        return "holds a control character; remove it"
-    return None
-
-
 def model_name(text: str) -> str | None:
     if text.strip().lower() in RESERVED:
         return f"is a word that clients route with ({', '.join(RESERVED)}); choose another name"
-    return label(text)
+    return text_check.label(text)
 
 
 def endpoint_id(text: str) -> str | None:
     if text.strip() and not _VISIBLE.fullmatch(text.strip()):
         return "must be ASCII without spaces, because it is sent in a response header; choose another id"
     return model_name(text)
-
-
-def message(text: str) -> str | None:
-    """Goes out to clients."""
-    if not text.strip():
-        return "must not be blank; say to the client why"
-    return "is longer than 1000 characters; shorten it" if len(text) > 1000 else None
 
 
 def description(text: str) -> str | None:

@@ -9,11 +9,12 @@ import fnmatch
 import functools
 import re
 from collections.abc import Callable, Mapping
-
-import msgspec
+from typing import Annotated, Literal
 
 from octoroute.dialects.request.identity import thinks, user_of
+from octoroute.domain import text_check
 from octoroute.domain.endpoint import Tier
+from octoroute.domain.option import Key, Table
 from octoroute.domain.request import Request
 
 LONG_CONTEXT_TOKENS = 60_000
@@ -29,31 +30,61 @@ REQUEST_TYPES: Mapping[str, Callable[[Request], bool]] = {
 """A request may be of several types; `chat` is one that is of no other."""
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """Exactly one of tier, endpoint, provider, and reject says where it goes; or none of them, and `policy` says how."""
+class Rule(Table, frozen=True, kw_only=True):
+    """A rule applies when all of its conditions do; a condition left out always does, and a glob knows `*`, `?`, and `[abc]`.
+    It has one action: tier, endpoint, provider, or reject; or none of them, and a policy.
+    """
 
-    name: str
-    override: bool = False
-    """It also applies to requests that name a tier or a configured model."""
-    fall_through: bool = True
-    """When its target cannot be asked now, the next rule has its turn."""
-
-    model: str | None = None
-    user: str | None = None
-    key: str | None = None
-    request_type: str | None = None
-    min_tokens: int | None = None
-    max_tokens: int | None = None
-    max_output: int | None = None
-    headers: Mapping[str, str] = {}
-    stream: bool | None = None
-    dialect: str | None = None
-
-    tier: Tier | None = None
-    endpoint: str | None = None
-    provider: str | None = None
-    reject: str | None = None
-    policy: str | None = None
+    name: Annotated[str, Key("unique; decisions, logs, and metrics say it", check=text_check.label, required=True)] = ""
+    enabled: Annotated[bool, Key("false passes over it")] = True
+    override: Annotated[
+        bool,
+        Key(
+            "true: also for requests that name a tier or a configured model; else for auto, and if `model` is set for unknown names"
+        ),
+    ] = False
+    fall_through: Annotated[
+        bool, Key("when its target cannot be asked now the next rule has its turn; false makes the client wait or fail")
+    ] = True
+    model: Annotated[
+        str | None, Key("condition: what the client asked for; a glob in any case", check=text_check.label, example='"gpt-4*"')
+    ] = None
+    user: Annotated[
+        str | None,
+        Key("condition: user, safety_identifier, or metadata.user_id; a glob", check=text_check.label, example='"team-a-*"'),
+    ] = None
+    key: Annotated[
+        str | None,
+        Key("condition: the client's key; the first of auth.keys is key-1; a glob", check=text_check.label, example='"key-1"'),
+    ] = None
+    request_type: Annotated[str | None, Key("condition: what kind of request it is", names="request_types", example='"vision"')] = (
+        None
+    )
+    min_tokens: Annotated[int | None, Key("condition: the estimated prompt is at least so long", low=0, example="8000")] = None
+    max_tokens: Annotated[int | None, Key("condition: the estimated prompt is at most so long", low=0, example="60000")] = None
+    max_output: Annotated[
+        int | None, Key("condition: the client limits the answer, to at most so many tokens", low=1, example="4096")
+    ] = None
+    headers: Annotated[
+        Mapping[str, str],
+        Key("condition: request headers, each a glob", check_name=text_check.header_name, secret=True, example='{ X-Team = "a*" }'),
+    ] = {}
+    stream: Annotated[bool | None, Key("condition: streamed, or whole", example="true")] = None
+    dialect: Annotated[
+        Literal["openai", "anthropic", "responses", "simple"] | None,
+        Key("condition: the API the client speaks; simple is /chat", example='"openai"'),
+    ] = None
+    tier: Annotated[Tier | None, Key("action: to this tier", example='"deep"')] = None
+    endpoint: Annotated[
+        str | None,
+        Key("action: to the endpoints of this name, or the one with this id", check=text_check.label, example='"qwen3-8b"'),
+    ] = None
+    provider: Annotated[
+        str | None,
+        Key("action: to this provider, in whichever tier the request belongs", check=text_check.label, example='"openai"'),
+    ] = None
+    reject: Annotated[str | None, Key("action: 403 with this message", check=text_check.message, example='"not here"')] = None
+    policy: Annotated[str | None, Key("instead of selection.policy and order", names="policies", example='"sticky"')] = None
 
     @property
     def aims(self) -> bool:

@@ -17,8 +17,9 @@ from octoroute.config.environment import escape
 from octoroute.config.importers.tree import ImportModel, ImportResult, ImportSource, models
 from octoroute.config.reader import ConfigReader
 from octoroute.config.render.starter import VENDORS
-from octoroute.config.schema import Key, Names, Table
+from octoroute.config.schema.key import Names
 from octoroute.domain.endpoint import Secret, Tier
+from octoroute.domain.option import Key, Table
 
 _NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _PART = re.compile(rf"({_NUMBER})(h|ms|m|s)")

@@ -14,8 +14,10 @@ from octoroute.config import rules
 from octoroute.config.environment import escape, is_name
 from octoroute.config.importers.tree import ImportModel, ImportResult, ImportSource, models
 from octoroute.config.reader import ConfigReader
-from octoroute.config.schema import Key, Names, Table
+from octoroute.config.schema.key import Names
+from octoroute.domain import text_check
 from octoroute.domain.endpoint import Secret, Tier
+from octoroute.domain.option import Key, Table
 
 REQUIRED = "OPENAI_API_KEY"
 HEADER = "CUSTOM_HEADER_"
@@ -43,9 +45,9 @@ class LegacyVariables(Table, frozen=True, kw_only=True):
     OPENAI_API_KEY: Annotated[Secret, Key("the provider's key", check=rules.credential, required=True)] = Secret("")
     OPENAI_BASE_URL: Annotated[str | None, Key("the provider's root", check=rules.base_url)] = None
     AZURE_API_VERSION: Annotated[str | None, Key("makes it Azure", check=rules.version)] = None
-    BIG_MODEL: Annotated[str, Key("deep", check=rules.label)] = "gpt-4o"
-    MIDDLE_MODEL: Annotated[str | None, Key("balanced; as BIG_MODEL when not said", check=rules.label)] = None
-    SMALL_MODEL: Annotated[str, Key("fast", check=rules.label)] = "gpt-4o-mini"
+    BIG_MODEL: Annotated[str, Key("deep", check=text_check.label)] = "gpt-4o"
+    MIDDLE_MODEL: Annotated[str | None, Key("balanced; as BIG_MODEL when not said", check=text_check.label)] = None
+    SMALL_MODEL: Annotated[str, Key("fast", check=text_check.label)] = "gpt-4o-mini"
     ANTHROPIC_API_KEY: Annotated[Secret | None, Key("clients must present it", check=rules.client_key)] = None
     MAX_TOKENS_LIMIT: Annotated[int | None, Key("tokens", low=1, high=4294967295)] = None
     MIN_TOKENS_LIMIT: Annotated[int | None, Key("tokens", low=0, high=4294967295)] = None
@@ -86,7 +88,7 @@ def read_variables(env: Mapping[str, str], names: Names) -> LegacyEnvironment:
         reader.problem("OPENAI_BASE_URL", "is missing; with AZURE_API_VERSION it must be your resource's address")
     headers = {variable.removeprefix(HEADER).replace("_", "-"): variable for variable in _header_variables(env)}
     for name, variable in headers.items():
-        wrong = rules.header_name(name) or rules.header_value(env[variable])
+        wrong = text_check.header_name(name) or rules.header_value(env[variable])
         if wrong:
             reader.problem(variable, wrong)
     partial = listening(env, names)

@@ -15,8 +15,10 @@ from octoroute.config import rules
 from octoroute.config.environment import SubstitutionResult, child, substitute
 from octoroute.config.importers.tree import MOST_PRIORITIES, ImportModel, ImportResult, ImportSource, models, ranked
 from octoroute.config.reader import ConfigReader
-from octoroute.config.schema import Key, Names, Table
+from octoroute.config.schema.key import Names
+from octoroute.domain import text_check
 from octoroute.domain.endpoint import Secret, Tier
+from octoroute.domain.option import Key, Table
 
 CLASSES: Mapping[str, Tier] = {"big": Tier.DEEP, "middle": Tier.BALANCED, "small": Tier.FAST}
 """Its words for the tiers: for Claude's opus, sonnet, and haiku."""
@@ -30,15 +32,15 @@ _OF_ONE_PROVIDER = re.compile(
 class Classes(Table, frozen=True, kw_only=True):
     """The models by size, the preferred first."""
 
-    big: Annotated[tuple[str, ...], Key("for opus", check=rules.label)] = ()
-    middle: Annotated[tuple[str, ...], Key("for sonnet", check=rules.label)] = ()
-    small: Annotated[tuple[str, ...], Key("for haiku", check=rules.label)] = ()
+    big: Annotated[tuple[str, ...], Key("for opus", check=text_check.label)] = ()
+    middle: Annotated[tuple[str, ...], Key("for sonnet", check=text_check.label)] = ()
+    small: Annotated[tuple[str, ...], Key("for haiku", check=text_check.label)] = ()
 
 
 class ProviderRow(Table, frozen=True, kw_only=True):
     """One provider."""
 
-    name: Annotated[str, Key("unique", check=rules.label, required=True)] = ""
+    name: Annotated[str, Key("unique", check=text_check.label, required=True)] = ""
     api_key: Annotated[Secret, Key("its key", check=rules.credential, required=True)] = Secret("")
     base_url: Annotated[str, Key("its root", check=rules.base_url, required=True)] = ""
     models: Annotated[Classes, Key("by size", required=True)] = Classes()
@@ -48,7 +50,7 @@ class ProviderRow(Table, frozen=True, kw_only=True):
     timeout: Annotated[float, Key("seconds", low=1, high=3600)] = 90.0
     max_retries: Annotated[int | None, Key("times", low=0, high=100)] = None
     custom_headers: Annotated[
-        Mapping[str, str], Key("HTTP headers", check=rules.header_value, check_name=rules.header_name, secret=True)
+        Mapping[str, str], Key("HTTP headers", check=rules.header_value, check_name=text_check.header_name, secret=True)
     ] = {}
 
 

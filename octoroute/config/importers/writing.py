@@ -12,7 +12,7 @@ import tomli_w
 
 from octoroute.config.environment import child, escape, references
 from octoroute.config.importers.legacy import LegacyEnvironment
-from octoroute.config.schema import ModelsTable
+from octoroute.config.schema.models import ModelsTable
 
 _HARMLESS = re.compile(r"(?i)\s*(?:(?:bearer|basic|token|key)\s+)?\$\{[A-Za-z_][A-Za-z0-9_]*(?::-)?\}\s*")
 """A reference, alone or behind the word that says what kind of credential follows."""

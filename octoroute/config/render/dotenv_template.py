@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import get_args
 
-from octoroute.config import schema
 from octoroute.config.describe import allowed, toml
 from octoroute.config.importers import legacy
-from octoroute.config.schema import Field, Names, Table, fields
+from octoroute.config.schema.file import FileTable
+from octoroute.config.schema.key import Field, Names, fields, tables
+from octoroute.domain.option import Table
 
 HEADING = """\
 # Environment of octoroute. A file called .env in the directory where it starts is read; what the process has already wins.
@@ -22,7 +22,7 @@ _COLOURS = (
 )
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
-_SECTIONS: tuple[tuple[str, type[schema.Table]], ...] = (
+_SECTIONS: tuple[tuple[str, type[Table]], ...] = (
     ("Without a configuration file, the process:", legacy.ServerVariables),
     ("Without a configuration file, the provider and its models (CUSTOM_HEADER_NAME=value adds headers):", legacy.LegacyVariables),
 )
@@ -36,7 +36,7 @@ def _lines(names: Names) -> Iterator[str]:
     yield HEADING
     said: set[str] = set()
     yield "\n# As the configuration file's template has them, as ${NAME}:\n"
-    for table in _tables(schema.FileTable):
+    for table in tables(FileTable):
         for field in fields(table):
             for name in _VARIABLE.findall(field.key.example or ""):
                 if name not in said:
@@ -57,19 +57,3 @@ def _variable(field: Field, names: Names) -> str:
     among = allowed(field, names)
     default = "" if field.key.required or field.default is None else toml(field.default).strip('"')
     return f"# {field.key.doc}{f' ({among})' if among else ''}\n#{field.name}={default}\n"
-
-
-def _tables(table: type[Table]) -> Iterator[type[Table]]:
-    """It and all within it, once."""
-    seen: list[type[Table]] = [table]
-    for found in seen:
-        for field in fields(found):
-            seen += [inner for inner in _inner(field.hint) if inner not in seen]
-    yield from seen
-
-
-def _inner(hint: object) -> Iterator[type[Table]]:
-    if isinstance(hint, type) and issubclass(hint, Table):
-        yield hint
-    for part in get_args(hint):
-        yield from _inner(part)

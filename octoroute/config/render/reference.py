@@ -8,15 +8,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from octoroute.config import schema
+from octoroute.balancing.queue import QueueSettings
+from octoroute.balancing.retry import RetryPolicy
 from octoroute.config.describe import allowed, kind_of, toml
 from octoroute.config.render.template import template
-from octoroute.config.schema import Field, Names, Table, fields
+from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
+from octoroute.config.schema.key import Field, Names, fields
+from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, RotationTable, TrafficLogTable
+from octoroute.config.schema.models import EndpointTable, ModelsTable, ProviderTable, TlsTable
+from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
+from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable
+from octoroute.domain.endpoint import Price
+from octoroute.domain.option import Table
+from octoroute.routing.cache_economics import StickyOptions
+from octoroute.routing.difficulty.thresholds import LearnedOptions, Thresholds, TrafficShares
+from octoroute.routing.rules import Rule
+from octoroute.routing.shadow import ShadowOptions
+from octoroute.routing.strategies import CascadeOptions
 
 _OPENING = """\
 # Configuration
 
-<!-- Generated from octoroute/config/schema.py by `python -m octoroute.config.render.reference`. Do not edit. -->
+<!-- Generated from octoroute/config/schema by `python -m octoroute.config.render.reference`. Do not edit. -->
 
 octoroute reads one file. Without `--config FILE` it takes the first of these in the current directory:
 {discovered}.
@@ -104,34 +117,34 @@ One thing is only a warning: a host that other machines can reach while `[auth]`
 """
 
 _TABLES: tuple[tuple[str, type[Table]], ...] = (
-    ("[server]", schema.ServerTable),
-    ("[providers.NAME]", schema.ProviderTable),
-    ("[models]", schema.ModelsTable),
-    ("[[models.fast]], [[models.balanced]], [[models.deep]], [[models.embedding]]", schema.EndpointTable),
-    ("price", schema.PriceTable),
-    ("tls", schema.TlsTable),
-    ("[routing]", schema.RoutingTable),
-    ("[routing.tiers]", schema.TierDescriptionsTable),
-    ("[routing.router_timeouts]", schema.RouterTimeoutsTable),
-    ("[routing.learned]", schema.LearnedTable),
-    ("shares", schema.SharesTable),
-    ("thresholds", schema.ThresholdsTable),
-    ("[routing.cascade]", schema.CascadeTable),
-    ("[routing.sticky]", schema.StickyTable),
-    ("[routing.shadow]", schema.ShadowTable),
-    ("[[routing.rules]]", schema.RuleTable),
-    ("[selection]", schema.SelectionTable),
-    ("[retry]", schema.RetryTable),
-    ("[queue]", schema.QueueTable),
-    ("[health]", schema.HealthTable),
-    ("[timeouts]", schema.TimeoutsTable),
-    ("[context]", schema.ContextTable),
-    ("[auth]", schema.AuthTable),
-    ("[cache]", schema.CacheTable),
-    ("[observability]", schema.ObservabilityTable),
-    ("[logging]", schema.LoggingTable),
-    ("[logging.traffic]", schema.TrafficLogTable),
-    ("[logging.rotation]", schema.RotationTable),
+    ("[server]", ServerTable),
+    ("[providers.NAME]", ProviderTable),
+    ("[models]", ModelsTable),
+    ("[[models.fast]], [[models.balanced]], [[models.deep]], [[models.embedding]]", EndpointTable),
+    ("price", Price),
+    ("tls", TlsTable),
+    ("[routing]", RoutingTable),
+    ("[routing.tiers]", TierDescriptionsTable),
+    ("[routing.router_timeouts]", RouterTimeoutsTable),
+    ("[routing.learned]", LearnedOptions),
+    ("shares", TrafficShares),
+    ("thresholds", Thresholds),
+    ("[routing.cascade]", CascadeOptions),
+    ("[routing.sticky]", StickyOptions),
+    ("[routing.shadow]", ShadowOptions),
+    ("[[routing.rules]]", Rule),
+    ("[selection]", SelectionTable),
+    ("[retry]", RetryPolicy),
+    ("[queue]", QueueSettings),
+    ("[health]", HealthTable),
+    ("[timeouts]", TimeoutsTable),
+    ("[context]", ContextTable),
+    ("[auth]", AuthTable),
+    ("[cache]", CacheTable),
+    ("[observability]", ObservabilityTable),
+    ("[logging]", LoggingTable),
+    ("[logging.traffic]", TrafficLogTable),
+    ("[logging.rotation]", RotationTable),
 )
 
 

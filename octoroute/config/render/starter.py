@@ -13,7 +13,7 @@ import msgspec
 from octoroute.config import rules
 from octoroute.config.describe import toml
 from octoroute.config.environment import escape
-from octoroute.config.schema import Names
+from octoroute.config.schema.key import Names
 from octoroute.domain.endpoint import CHAT_TIERS, Tier
 
 MOST_MODELS = 200

@@ -8,9 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import get_args, get_origin
 
-from octoroute.config import schema
+from octoroute.balancing.queue import QueueSettings
+from octoroute.balancing.retry import RetryPolicy
 from octoroute.config.describe import allowed, toml
-from octoroute.config.schema import Field, Names, Table, fields
+from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
+from octoroute.config.schema.key import Field, Names, fields
+from octoroute.config.schema.logging import ObservabilityTable, RotationTable, TrafficLogTable
+from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
+from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
+from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable
+from octoroute.domain.option import Table
+from octoroute.routing.cache_economics import StickyOptions
+from octoroute.routing.difficulty.thresholds import LearnedOptions
+from octoroute.routing.rules import Rule
+from octoroute.routing.shadow import ShadowOptions
+from octoroute.routing.strategies import CascadeOptions
 
 HEADING = """\
 # octoroute configuration
@@ -67,38 +79,38 @@ def template(names: Names | None = None) -> str:
 
 def _lines(names: Names) -> Iterator[str]:
     yield HEADING
-    yield from _table("server", schema.ServerTable, names)
-    yield from _table("providers.openai", schema.ProviderTable, names, off=True)
-    yield from _table("providers.openai.tls", schema.TlsTable, names, off=True)
+    yield from _table("server", ServerTable, names)
+    yield from _table("providers.openai", ProviderTable, names, off=True)
+    yield from _table("providers.openai.tls", TlsTable, names, off=True)
     yield _TIERS
-    yield from _table("models.fast", schema.EndpointTable, names, many=True)
+    yield from _table("models.fast", EndpointTable, names, many=True)
     yield from _endpoint("models.balanced")
     yield from _endpoint("models.deep")
     yield "\n# For /v1/embeddings, with the same keys.\n#[[models.embedding]]\n"
     yield '#name = "nomic-embed-text"\n#base_url = "http://127.0.0.1:11434/v1"\n'
     for name, table in (
-        ("routing", schema.RoutingTable),
-        ("routing.tiers", schema.TierDescriptionsTable),
-        ("routing.router_timeouts", schema.RouterTimeoutsTable),
-        ("routing.learned", schema.LearnedTable),
-        ("routing.cascade", schema.CascadeTable),
-        ("routing.sticky", schema.StickyTable),
-        ("routing.shadow", schema.ShadowTable),
+        ("routing", RoutingTable),
+        ("routing.tiers", TierDescriptionsTable),
+        ("routing.router_timeouts", RouterTimeoutsTable),
+        ("routing.learned", LearnedOptions),
+        ("routing.cascade", CascadeOptions),
+        ("routing.sticky", StickyOptions),
+        ("routing.shadow", ShadowOptions),
     ):
         yield from _table(name, table, names)
     yield from _rule(names)
     for name, table in (
-        ("selection", schema.SelectionTable),
-        ("retry", schema.RetryTable),
-        ("queue", schema.QueueTable),
-        ("health", schema.HealthTable),
-        ("timeouts", schema.TimeoutsTable),
-        ("context", schema.ContextTable),
-        ("auth", schema.AuthTable),
-        ("cache", schema.CacheTable),
-        ("observability", schema.ObservabilityTable),
-        ("logging.traffic", schema.TrafficLogTable),
-        ("logging.rotation", schema.RotationTable),
+        ("selection", SelectionTable),
+        ("retry", RetryPolicy),
+        ("queue", QueueSettings),
+        ("health", HealthTable),
+        ("timeouts", TimeoutsTable),
+        ("context", ContextTable),
+        ("auth", AuthTable),
+        ("cache", CacheTable),
+        ("observability", ObservabilityTable),
+        ("logging.traffic", TrafficLogTable),
+        ("logging.rotation", RotationTable),
     ):
         yield from _table(name, table, names)
 
@@ -115,9 +127,9 @@ def _table(name: str, table: type[Table], names: Names, *, off: bool = False, ma
 
 def _rule(names: Names) -> Iterator[str]:
     """One action only, so that it may be uncommented as it stands."""
-    yield f"\n# {' '.join((schema.RuleTable.__doc__ or '').split())}\n#[[routing.rules]]\n"
+    yield f"\n# {' '.join((Rule.__doc__ or '').split())}\n#[[routing.rules]]\n"
     others: list[str] = []
-    for field in fields(schema.RuleTable):
+    for field in fields(Rule):
         if field.name in {"endpoint", "provider", "reject"}:
             others.append(f"{field.name} = {field.key.example}")
         else:

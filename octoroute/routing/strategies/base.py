@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Annotated, Any, Protocol, TypeAlias
 
 import msgspec
 
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Tier
+from octoroute.domain.option import Key, Table
 from octoroute.domain.request import Facts
-from octoroute.routing.difficulty.thresholds import Options
+from octoroute.routing.difficulty.thresholds import LearnedOptions
 
 Ask: TypeAlias = Callable[[str, str, Mapping[str, Any]], Awaitable[str]]
 """(system, question, JSON schema of the answer) → the routing tier's answer as text. Raises OctorouteError.
@@ -25,19 +26,17 @@ class Router(Protocol):
         ...
 
 
-class CascadeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """When a cheap answer will do, and how long it may be held back to find out."""
+class CascadeOptions(Table, frozen=True, kw_only=True):
+    """For the strategy cascade: a cheap answer is checked before it is passed on, and a bigger tier asked when it will not do."""
 
-    tier: Tier = Tier.FAST
-    """Asked first."""
-    escalate_to: Tier = Tier.DEEP
-    skip_above: float = 0.5
-    """The question's difficulty from which the cheap try is left out."""
-    escalate_above: float = 0.5
-    """The answer's difficulty from which the bigger tier is asked."""
-    hold_s: float = 10.0
-    """From the first event of a streamed answer."""
-    hold_characters: int = 20_000
+    tier: Annotated[Tier, Key("asked first")] = Tier.FAST
+    escalate_to: Annotated[Tier, Key("asked when the first answer does not pass; must be a bigger tier")] = Tier.DEEP
+    skip_above: Annotated[float, Key("the question's difficulty from which the first try is left out", low=0, high=1)] = 0.5
+    escalate_above: Annotated[float, Key("the answer's difficulty from which the bigger tier is asked", low=0, high=1)] = 0.5
+    hold_s: Annotated[float, Key("how long a streamed answer is held back to be checked", low=0, high=600)] = msgspec.field(
+        default=10.0, name="hold_seconds"
+    )
+    hold_characters: Annotated[int, Key("how much of a streamed answer is held back to be checked", low=0, high=1000000)] = 20000
 
 
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +48,7 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which tier answers the routing question; `Ask` already asks it."""
     tier_descriptions: Mapping[Tier, str] = {}
     """What each tier is good for, in the operator's words; a tier left out gets a general description."""
-    learned: Options = Options()
+    learned: LearnedOptions = LearnedOptions()
     cascade: CascadeOptions = CascadeOptions()
 
 

@@ -7,21 +7,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from octoroute.config import loads, schema
+from octoroute.config import loads
 from octoroute.config.load import DISCOVERED
 from octoroute.config.render.reference import document
 from octoroute.config.render.template import template
 from octoroute.config.rules import RESERVED
+from octoroute.config.schema.file import FileTable
+from octoroute.config.schema.key import fields, tables
+from octoroute.config.schema.models import ModelsTable
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.request import Importance
 
 ROOT = Path(__file__).parents[4]
 PAGE = ROOT / "docs" / "configuration.md"
-TABLES = [
-    table
-    for table in vars(schema).values()
-    if isinstance(table, type) and issubclass(table, schema.Table) and table not in {schema.Table, schema.FileTable}
-]
+TABLES = tables(FileTable)[1:]
 
 
 OF_THEIR_OWN = {"rules", "traffic", "rotation", "tiers", "router_timeouts", "learned", "cascade", "sticky", "shadow"}
@@ -72,8 +71,8 @@ def test_every_commented_key_of_the_template_may_be_uncommented():
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
 def test_every_key_is_in_the_template_and_on_the_page(table):
     page = PAGE.read_text("utf-8")
-    for field in schema.fields(table):
-        if table is not schema.ModelsTable and field.name not in OF_THEIR_OWN | INSTEAD | {"cached", "tls"}:
+    for field in fields(table):
+        if table is not ModelsTable and field.name not in OF_THEIR_OWN | INSTEAD | {"cached", "tls"}:
             assert re.search(rf"(?m)(^#?|[{{,] ){field.name} = ", template()), field.name
         assert f"| `{field.name}` |" in page
 
