@@ -7,6 +7,7 @@ cannot become a key, a table, or another reference.
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import re
 import shutil
@@ -22,40 +23,54 @@ from octoroute.errors import ConfigError
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:[^}$]|\$(?!\{))*))?\}|(\{))")
 """`$$`, `${NAME}`, `${NAME:-default}`, and a `${` that is none of them. A default holds none of them, so no text is read twice."""
 
-_REMARK = re.compile(r"\s#")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
+MAX_DOTENV_BYTES = 256 * 1024
+_LONG_GAP = re.compile(r"[^\S\r\n]{1000}")
+"""The parser's time grows with the square of a gap's length."""
+
 
 def variables(cwd: Path | None = None) -> Mapping[str, str]:
-    """The process's, and those of `cwd`'s .env file that the process does not have. Raises ConfigError if that cannot be read."""
+    """The variables of the process, and those of `cwd`'s .env file that the process does not have.
+
+    Raises ConfigError if the file cannot be read. No error holds a value.
+    """
     real = os.environ  # noqa: TID251  this is the one place the ban points to
     path = cwd / ".env" if cwd else None
     if path is None or not path.is_file():
         return real
+    return {**dotenv(_dotenv_text(path)), **real}
+
+
+def _dotenv_text(path: Path) -> str:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MAX_DOTENV_BYTES + 1)
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}; try `chmod u+r {path}`, or remove it"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8"]) from None
-    return {**dotenv(text), **real}
+    if len(content) > MAX_DOTENV_BYTES or _LONG_GAP.search(text):
+        raise ConfigError(
+            [f"{path}: is larger than {MAX_DOTENV_BYTES} bytes or has 1000 spaces in a row; is it a file of NAME=value lines?"]
+        )
+    return text
 
 
 def dotenv(text: str) -> Mapping[str, str]:
-    """`NAME=value` lines, as shells and Docker write them; quotes are taken off, ` #` begins a remark, other lines say nothing."""
+    """The variables of a .env file's text, as python-dotenv reads it, without its own interpolation of `${NAME}`.
+
+    A line that is not `NAME=value`, or whose quotes do not end, is skipped.
+    """
+    from dotenv.parser import parse_stream  # noqa: PLC0415  start-up time, and most directories have no .env
+
     found: dict[str, str] = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and is_name(name.strip()):
-            found[name.strip()] = _unquoted(value.strip())
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.key is not None and binding.value is not None and is_name(binding.key):
+            found[binding.key] = binding.value
     return found
-
-
-def _unquoted(text: str) -> str:
-    quote = text[:1]
-    end = text.find(quote, 1) if quote in {'"', "'"} else -1
-    return text[1:end] if end > 0 else _REMARK.split(f" {text}", maxsplit=1)[0].strip()
 
 
 def references(tree: object) -> frozenset[str]:
