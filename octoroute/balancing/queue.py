@@ -23,11 +23,11 @@ SOON_S = 0.01
 
 
 class QueueSettings(Table, frozen=True, kw_only=True):
-    """Where requests wait when everything that could answer them is full: first come first served, clients in turn."""
+    """Requests wait if every suitable endpoint is at capacity: first in, first out for each client, and clients take turns."""
 
-    max_waiting: Annotated[int, Key("requests that may wait; 0 turns the queue off", low=0, high=1000000)] = 0
-    max_wait_s: Annotated[float, Key("after that 429 with retry-after", above=0, high=3600)] = msgspec.field(
-        default=30.0, name="max_wait_seconds"
+    max_waiting: Annotated[int, Key("largest number of waiting requests; 0 turns the queue off", low=0, high=1000000)] = 0
+    max_wait_s: Annotated[float, Key("after this time a waiting request gets 429 with retry-after", above=0, high=3600)] = (
+        msgspec.field(default=30.0, name="max_wait_seconds")
     )
 
 

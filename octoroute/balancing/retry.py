@@ -9,15 +9,19 @@ from octoroute.domain.option import Key, Table
 
 
 class RetryPolicy(Table, frozen=True, kw_only=True):
-    """What happens when an endpoint fails before its answer has begun."""
+    """What happens if an endpoint fails before its response has begun."""
 
     max_attempts: Annotated[
         int,
-        Key("tries in order; a shorter list is walked again after a pause; 0 tries every candidate exactly once", low=0, high=100),
+        Key(
+            "attempts per request; fewer candidates are tried again after a pause; 0 tries every candidate exactly once",
+            low=0,
+            high=100,
+        ),
     ] = 3
-    backoff: Annotated[Literal["exponential", "linear", "fixed"], Key("the pause before the same endpoint is asked again")] = (
-        "exponential"
-    )
+    backoff: Annotated[
+        Literal["exponential", "linear", "fixed"], Key("how the pause before the same endpoint is tried again grows")
+    ] = "exponential"
     base_s: float = 0.1
     cap_s: float = 30.0
 

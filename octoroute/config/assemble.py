@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from octoroute.config import check_connection, rules
+from octoroute.config.check_headers import check_credentials, merge_headers
 from octoroute.config.check_selection import check_selection
 from octoroute.config.environment import child
 from octoroute.config.reader import ConfigReader, nearest
@@ -113,8 +114,8 @@ def _check_names(entries: tuple[Entry, ...], reader: ConfigReader) -> None:
             path = child(entry.path, "name")
             reader.problem(
                 path,
-                f"{reader.show(path, name)} is in {other.group} ({other.path}) and in {entry.group}, but a name means one tier; "
-                "rename one of them (replicas in the same tier may share a name)",
+                f"{reader.show(path, name)} is used in {other.group} ({other.path}) and in {entry.group}, but a name belongs to "
+                "one tier; rename one of them (replicas in the same tier may share a name)",
             )
 
 
@@ -138,7 +139,7 @@ def _check_routing(routing: RoutingTable, reader: ConfigReader) -> None:
     if order.index(routing.cascade.escalate_to) <= order.index(routing.cascade.tier):
         reader.problem(
             "routing.cascade.escalate_to",
-            f"{routing.cascade.escalate_to} is not bigger than the tier asked first, {routing.cascade.tier}; name a bigger one",
+            f"{routing.cascade.escalate_to} is not bigger than routing.cascade.tier ({routing.cascade.tier}); choose a bigger tier",
         )
 
 
@@ -151,7 +152,7 @@ def _ids(entries: tuple[Entry, ...], file: FileTable, reader: ConfigReader) -> l
         other = taken.setdefault(entry.table.id, entry)
         if other is not entry:
             path = child(entry.path, "id")
-            reader.problem(path, f"{reader.show(path, entry.table.id)} is the id of {other.path} too; give each endpoint its own")
+            reader.problem(path, f"{reader.show(path, entry.table.id)} is also the id of {other.path}; give each endpoint its own")
     used = set(taken)
     ids: list[str] = []
     for entry in entries:
@@ -200,10 +201,12 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
     if provider_name not in file.providers and provider_name not in names.kinds and not reader.wrong(shared):
         _unknown_provider(entry, file, names, reader)
     if table.advertised_window is not None and table.context_window is None:
-        reader.problem(child(entry.path, "advertised_window"), "needs the real one beside it; add context_window")
-    key, headers = _key(table.api_key if table.api_key is not None else provider.api_key), _headers(entry, provider, reader)
+        reader.problem(child(entry.path, "advertised_window"), "requires context_window; add it")
+    key = _key(table.api_key if table.api_key is not None else provider.api_key)
+    header_tables = ((child(shared, "headers"), provider.headers), (child(entry.path, "headers"), table.headers))
+    headers = merge_headers(header_tables, reader)
     if key and not provider.allow_auth_header_override:
-        _check_credentials(entry, provider, reader)
+        check_credentials(header_tables, provider.kind, reader)
     limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep}
     return Endpoint(
         id=endpoint_id,
@@ -241,44 +244,14 @@ def _unknown_provider(entry: Entry, file: FileTable, names: Names, reader: Confi
     path = child(entry.path, "provider")
     if reader.wrong(path):
         return
-    known = (*names.kinds, *file.providers)
+    known = tuple(dict.fromkeys((*names.kinds, *file.providers)))
     close = nearest(_provider_name(entry), known)
-    remedy = f'did you mean "{close}"?' if close else "add a [providers.NAME] table of that name, or use one of those"
-    reader.problem(path, f"must be one of {', '.join(known)}, got {reader.show(path, _provider_name(entry))}; {remedy}")
-
-
-def _header_tables(entry: Entry, provider: ProviderTable) -> tuple[tuple[str, Mapping[str, str]], ...]:
-    return (
-        (child(child("providers", _provider_name(entry)), "headers"), provider.headers),
-        (child(entry.path, "headers"), entry.table.headers),
+    remedy = (
+        f'did you mean "{close}"?'
+        if close
+        else "add a [providers.NAME] table of that name, install the plug-in for it, or use one of these"
     )
-
-
-def _check_credentials(entry: Entry, provider: ProviderTable, reader: ConfigReader) -> None:
-    for path, headers in _header_tables(entry, provider):
-        for name in headers:
-            if rules.is_credential(name, provider.kind):
-                text = "would be sent instead of api_key; remove one, or set allow_auth_header_override = true in the provider"
-                _once(reader, child(path, name), text)
-
-
-def _headers(entry: Entry, provider: ProviderTable, reader: ConfigReader) -> tuple[tuple[str, str], ...]:
-    """The provider's, then the endpoint's in their place: HTTP does not tell upper from lower case in names."""
-    merged: dict[str, tuple[str, str]] = {}
-    for path, headers in _header_tables(entry, provider):
-        seen: set[str] = set()
-        for name, value in headers.items():
-            if name.lower() in seen:
-                _once(reader, child(path, name), "is there twice, in upper and lower case; keep one of them")
-            seen.add(name.lower())
-            merged[name.lower()] = (name, value)
-    return tuple(merged.values())
-
-
-def _once(reader: ConfigReader, path: str, text: str) -> None:
-    """A provider's problem is met again with each of its endpoints."""
-    if (path, text) not in reader.problems:
-        reader.problem(path, text)
+    reader.problem(path, f"must be one of {', '.join(known)}, got {reader.show(path, _provider_name(entry))}; {remedy}")
 
 
 def _key(key: Secret | None) -> Secret | None:
@@ -303,4 +276,4 @@ def _likely_kinds(providers: Mapping[str, ProviderTable], names: Names) -> Itera
     for name, table in providers.items():
         if name in names.kinds and name != DEFAULT_KIND and table.kind == DEFAULT_KIND:
             path = child(child("providers", name), "kind")
-            yield f'{path}: is "{DEFAULT_KIND}" although the provider is called {name}; write kind = "{name}" if it speaks that API'
+            yield f'{path}: is "{DEFAULT_KIND}" although the provider is called {name}; set kind = "{name}" if that is its API'

@@ -37,7 +37,7 @@ def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, r
         reader.problem(child(where, key), text)
     base_url = table.base_url or provider.base_url or ""
     if base_url.startswith("http://"):
-        reader.problem(where, f"cannot be held to over http://; write https:// in the base_url of {path}, or remove it")
+        reader.problem(where, f"requires https://, but the base_url of {path} has http://; change one of them")
     return msgspec.structs.replace(found, version=trust.version(found))
 
 
@@ -54,19 +54,19 @@ def check(file: FileTable, endpoints: Iterable[Endpoint], reader: ConfigReader) 
                 _once(
                     reader,
                     child(child("providers", endpoint.provider), "forward_client_key"),
-                    f"would send the keys of clients to {urlsplit(endpoint.base_url).netloc}, and {first} sends them to "
-                    f"{urlsplit(forwarding[first].base_url).netloc}; a key is meant for one vendor, so set it for one of them",
+                    f"would send clients' keys to {urlsplit(endpoint.base_url).netloc}, and {first} sends them to "
+                    f"{urlsplit(forwarding[first].base_url).netloc}; a client's key belongs to one vendor: set it for one of them",
                 )
         if endpoint.proxy is not None:
             proxied.add(endpoint.provider)
     if file.auth.keys:
         for name in forwarding:
             path = child(child("providers", name), "forward_client_key")
-            reader.problem(path, "would send the gateway's own keys to a vendor, for [auth] keys is set; remove one of the two")
+            reader.problem(path, "would send the gateway's own keys to a vendor, because [auth] keys is set; remove one of the two")
     if file.server.upstream != "aiohttp":
         for name in sorted(proxied):
             path = child(child("providers", name), "proxy")
-            reader.problem(path, 'is not possible with our own HTTP client; set server.upstream = "aiohttp", or remove it')
+            reader.problem(path, 'is not supported by the native HTTP client; set server.upstream = "aiohttp", or remove it')
 
 
 def _origin(endpoint: Endpoint) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from octoroute.domain.endpoint import CHAT_TIERS, Secret, Tier
 from octoroute.domain.option import Key
 
 _NO_NAMES = Names(kinds=())
-_WORDS: Mapping[object, str] = {bool: "true or false", int: "whole number", float: "number", str: "text", Secret: "text"}
+_WORDS: Mapping[object, str] = {bool: "boolean", int: "integer", float: "number", str: "string", Secret: "string"}
 
 
 def bare(hint: object) -> object:
@@ -60,7 +60,7 @@ def kind_of(field: Field) -> str:
         return _WORDS[hint]
     if get_origin(hint) is tuple:
         return "list"
-    return "text" if field.key.names or choices(hint, field.key, _NO_NAMES) else "table"
+    return "string" if field.key.names or choices(hint, field.key, _NO_NAMES) else "table"
 
 
 def allowed(field: Field, names: Names) -> str:

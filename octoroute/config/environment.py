@@ -160,7 +160,7 @@ class _Substitution:
         if dollar:
             return "$"
         if broken:
-            self._problem(path, "holds a ${ that is no variable; write ${NAME}, ${NAME:-default}, or $$ for a dollar sign")
+            self._problem(path, "contains a ${ that is not a variable; write ${NAME}, ${NAME:-default}, or $$ for a dollar sign")
             return ""
         self.written[path] = text
         found = self._env.get(name)

@@ -99,7 +99,7 @@ class ConfigFile:
     def _written(self, tree: object) -> str:
         """In the file's own format; comments are lost. Raises ConfigError for what is no table."""
         if not isinstance(tree, dict):
-            raise ConfigError(["the configuration must be a table; send the whole of it, as GET /admin/config shows it"])
+            raise ConfigError(["the configuration must be a table; send all of it, as GET /admin/config shows it"])
         table = cast("dict[str, Any]", tree)
         suffix = self.path.suffix.lower()
         if suffix == ".json":
@@ -113,7 +113,7 @@ class ConfigFile:
         try:
             return tomli_w.dumps(_without_nulls(table))
         except (TypeError, ValueError) as error:
-            raise ConfigError([f"the configuration cannot be written as TOML: {error}; send it as TOML yourself"]) from error
+            raise ConfigError([f"the configuration cannot be written as TOML: {error}; send it as TOML instead"]) from error
 
 
 def _without_nulls(value: Any) -> Any:

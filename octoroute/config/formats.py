@@ -1,4 +1,4 @@
-"""TOML, JSON, and YAML in, plain values out. A key that is there twice is an error in all of them. Pure.
+"""TOML, JSON, and YAML in, plain values out. A key that appears twice is an error in all of them. Pure.
 
 What comes out is small enough for those who walk through it: no file, however written, means more values than MOST_VALUES or nests
 deeper than MOST_DEPTH.
@@ -36,7 +36,7 @@ def parse(text: str, path: Path) -> object:
         tree = read(text)
         _check_size(tree, _values)
     except (RecursionError, _TooDeep):
-        raise ConfigError([f"{path}: is nested too deeply, or within itself; write it flat"]) from None
+        raise ConfigError([f"{path}: is nested too deeply or contains itself; reduce the nesting"]) from None
     except ValueError as error:
         raise ConfigError([f"{path}: is not valid {language}: {error}; correct that place"]) from error
     return tree
@@ -57,7 +57,7 @@ def _check_size(root: object, parts: Callable[[Any], Iterable[object]]) -> None:
         inner = [(part, depth + 1) for part in parts(item)]
         seen += len(inner)
         if seen > MOST_VALUES:
-            raise ValueError(f"it means more than {MOST_VALUES} values")
+            raise ValueError(f"it expands to more than {MOST_VALUES} values")
         left += inner
 
 
@@ -65,7 +65,7 @@ def _values(item: object) -> Iterable[object]:
     """Of a table also the keys."""
     if isinstance(item, str):
         if not item.isascii() and _HALF_CHARACTER.search(item):
-            raise ValueError("it holds half of a surrogate pair, which no text can")
+            raise ValueError("it contains an unpaired surrogate")
     elif isinstance(item, dict):
         table = cast("dict[object, object]", item)
         return [*table, *table.values()]
@@ -76,7 +76,7 @@ def _values(item: object) -> Iterable[object]:
 
 def _toml(text: str) -> object:
     if sum(line.count(".") ** 2 for line in text.split("\n")) > _MOST_DOTS**2:
-        raise ValueError(f"it has lines of more than {_MOST_DOTS} dots")
+        raise ValueError(f"it has lines with more than {_MOST_DOTS} dots")
     return tomllib.loads(text)
 
 
@@ -85,7 +85,7 @@ def _json(text: str) -> object:
         found: dict[str, object] = {}
         for name, value in pairs:
             if name in found:
-                raise ValueError(f"the key {json.dumps(name)} is there twice")
+                raise ValueError(f"the key {json.dumps(name)} appears twice")
             found[name] = value
         return found
 
@@ -106,7 +106,7 @@ def _yaml(text: str) -> object:
                     continue
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {json.dumps(key.value)} is there twice", key.start_mark
+                        None, None, f"the key {json.dumps(key.value)} appears twice", key.start_mark
                     )
                 seen.add(key.value)
             return super().construct_mapping(node, deep)
@@ -124,13 +124,13 @@ def _yaml(text: str) -> object:
         LookupError,
         TypeError,
     ):  # so do constructors fail
-        raise ValueError("a value does not fit its tag, or is out of bounds") from None
+        raise ValueError("a value does not match its tag, or is out of range") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" (at line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise ValueError(f"{error.problem or 'cannot be parsed'}{place}") from None
     except yaml.YAMLError:
-        raise ValueError("it holds a character that YAML does not allow") from None
+        raise ValueError("it contains a character that YAML does not allow") from None
 
 
 def _nodes(node: yaml.Node | None) -> Iterable[object]:

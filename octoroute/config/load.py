@@ -30,7 +30,7 @@ DISCOVERED = ("config.toml", "octoroute.toml", "config/providers.json", "provide
 EXAMPLES = ("config/providers.example.json", "providers.example.json")
 """What is never loaded."""
 
-START = "write one with `octoroute init` or `octoroute config -o config.toml`, or try `octoroute demo`, which needs none"
+START = "create one with `octoroute init` or `octoroute config -o config.toml`, or try `octoroute demo`, which needs none"
 
 
 def load(path: Path | None, env: Mapping[str, str], cwd: Path, names: Names | None = None) -> Config:
@@ -75,7 +75,7 @@ def _nothing(cwd: Path) -> str:
         return f"{looked}; {START}"
     return (
         f"{looked}; {example} is an example and is not loaded: copy it with `cp {example} {example.replace('.example', '')}` and "
-        f"put your providers into it, or {START}"
+        f"enter your providers, or {START}"
     )
 
 
@@ -98,7 +98,9 @@ def _read(path: Path, cwd: Path) -> str:
     except IsADirectoryError as error:
         raise ConfigError([f"{path}: is a directory; name the file in it, such as {path / 'config.toml'}"]) from error
     except PermissionError as error:
-        raise ConfigError([f"{path}: may not be read by this user; try `chmod u+r {path}`, or run as its owner"]) from error
+        raise ConfigError(
+            [f"{path}: permission denied; try `chmod u+r {path}`, or run octoroute as the owner of the file"]
+        ) from error
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "is not a path"
         raise ConfigError([f"{path}: cannot be read: {reason}; check the path"]) from error
@@ -119,7 +121,7 @@ def _build(parsed: object, env: Mapping[str, str], source: str, names: Names) ->
     reasons = "; ".join(given.left_out) or "all have enabled = false"
     if legacy.is_set(env):
         config = _of_the_environment(env, names)
-        used = f"{source}: no provider can be used ({reasons}), so {legacy.REQUIRED} and its like in the environment are"
+        used = f"{source}: no provider can be used ({reasons}), so {legacy.REQUIRED} and related environment variables are used"
         return msgspec.structs.replace(config, source=source, warnings=(used, *config.warnings))
     raise ConfigError([f"providers: none can be used: {reasons}; set the variables, or enable one"])
 
@@ -137,7 +139,7 @@ def _translated(tree: Mapping[object, object], env: Mapping[str, str], names: Na
     try:
         given = convert(tree, env, names, writing=writing)
     except RecursionError:
-        raise ConfigError(["the file is nested too deeply, or within itself; write it flat"]) from None
+        raise ConfigError(["the file is nested too deeply or contains itself; reduce the nesting"]) from None
     raise_for((*given.problems, *beside.problems), "the file")
     return msgspec.structs.replace(given, tree={**beside.tree, **given.tree})
 
@@ -152,12 +154,13 @@ def _beside(tree: Mapping[object, object], env: Mapping[str, str], telling: Cont
     unused = legacy.unused(env, references(dict(tree)))
     if not unused or (telling is not None and not any(name in telling for name in unused)):
         return ()
-    return (f"{', '.join(unused)}: set in the environment, but the file wins; remove them, or name them in the file as ${{NAME}}",)
+    remedy = "remove them, or refer to them in the file as ${NAME}"
+    return (f"{', '.join(unused)}: set in the environment but not used, because the file takes precedence; {remedy}",)
 
 
 def _top(tree: object, source: str) -> Mapping[object, object]:
     if not isinstance(tree, dict):
-        raise ConfigError([f"{source}: must hold a table at the top, got {kind(tree)}; start from `octoroute config`"])
+        raise ConfigError([f"{source}: must contain a table at the top level, got {kind(tree)}; start from `octoroute config`"])
     return cast("Mapping[object, object]", tree)
 
 
@@ -169,7 +172,7 @@ def _check(given: ImportResult, env: Mapping[str, str], source: str, names: Name
     try:
         substituted = substitute(given.tree, env)
     except RecursionError:
-        raise ConfigError([f"{source}: is nested too deeply, or within itself; write it flat"]) from None
+        raise ConfigError([f"{source}: is nested too deeply or contains itself; reduce the nesting"]) from None
     reader = ConfigReader(names, substituted.written)
     unset = {path for path, _ in substituted.problems}
     config = assemble(reader.table(FileTable, substituted.tree, ""), reader, names, source)

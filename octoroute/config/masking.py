@@ -55,7 +55,7 @@ def unmasked(new: object, old: object, problems: list[str], path: str = "") -> o
     if new == MASK:
         if isinstance(old, str) and old != MASK:
             return old
-        problems.append(f"{path}: is {MASK}, and nothing stands in its place now; write the value, or ${{NAME}}")
+        problems.append(f"{path}: is {MASK}, but the current configuration has no value there; write the value, or ${{NAME}}")
         return new
     if isinstance(new, dict):
         table = cast("dict[str, object]", new)

@@ -27,9 +27,9 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "true or false"),
-    (int, "a whole number"),
+    (int, "an integer"),
     (float, "a number"),
-    (str, "a text"),
+    (str, "a string"),
     (Mapping, "a table"),
     (list, "a list"),
     (object, "a date"),
@@ -79,7 +79,7 @@ class ConfigReader:
     def table(self, table: type[T], value: object, path: str) -> T:
         if not isinstance(value, Mapping):
             self.problem(
-                path, f"must be a table, got {kind(value)}; write it as [{path}]" if path else "must be a table at the top"
+                path, f"must be a table, got {kind(value)}; write it as [{path}]" if path else "must be a table at the top level"
             )
             return table()
         given = {str(name): item for name, item in cast("Mapping[object, object]", value).items()}
@@ -159,9 +159,11 @@ class ConfigReader:
     def _flag(self, value: object, path: str) -> bool:
         if isinstance(value, bool):
             return value
-        if path in self.written and isinstance(value, str) and value.strip().lower() in {"true", "false"}:
-            return value.strip().lower() == "true"
-        raise InvalidValue(f"must be true or false, got {self.show(path, value)}; write it without quotes")
+        word = value.strip().lower() if isinstance(value, str) else None
+        if path in self.written and word in {"true", "false"}:
+            return word == "true"
+        remedy = "write it without quotes" if word in {"true", "false"} else "write true or false, without quotes"
+        raise InvalidValue(f"must be true or false, got {self.show(path, value)}; {remedy}")
 
     def _number(self, hint: type[int | float], key: Key, value: object, path: str) -> int | float:
         whole = hint is int
@@ -170,8 +172,9 @@ class ConfigReader:
             if (_INTEGER if whole else _NUMBER).fullmatch(text):
                 value = hint(text)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-            remedy = "write it without quotes" if isinstance(value, str) else f"write it like {like(key, whole=whole)}"
-            raise InvalidValue(f"must be {'a whole number' if whole else 'a number'}, got {self.show(path, value)}; {remedy}")
+            quoted = isinstance(value, str) and (_INTEGER if whole else _NUMBER).fullmatch(value)
+            remedy = "write it without quotes" if quoted else f"write it like {like(key, whole=whole)}"
+            raise InvalidValue(f"must be {'an integer' if whole else 'a number'}, got {self.show(path, value)}; {remedy}")
         if isinstance(value, float) and not math.isfinite(value):
             raise InvalidValue(f"must be a finite number, got {self.show(path, value)}; write it like {like(key, whole=whole)}")
         if not _inside(key, value):
@@ -184,7 +187,7 @@ class ConfigReader:
     def _text(self, key: Key, value: object, path: str, *, secret: bool) -> str:
         hidden = secret or key.secret
         if not isinstance(value, str):
-            raise InvalidValue(f"must be a text, got {kind(value) if hidden else self.show(path, value)}; put it in quotes")
+            raise InvalidValue(f"must be a string, got {kind(value) if hidden else self.show(path, value)}; put it in quotes")
         wrong = key.check(value) if key.check else None
         if wrong:
             raise InvalidValue(wrong)
@@ -197,7 +200,7 @@ class ConfigReader:
         if path not in self.written and word in key.retired:
             raise InvalidValue(f"{self.show(path, text)} {key.retired[word]}; use one of {', '.join(known)}")
         close = nearest(text, known)
-        remedy = f'did you mean "{close}"?' if close else "use one of those, in lower case"
+        remedy = f'did you mean "{close}"?' if close else "use one of these, in lower case"
         raise InvalidValue(f"must be one of {', '.join(known)} (in lower case), got {self.show(path, text)}; {remedy}")
 
 

@@ -47,23 +47,23 @@ def base_url(text: str) -> str | None:
         url = urlsplit(text)
         name, port = url.hostname, url.port
     except ValueError:
-        return "is not a URL that can be parsed; write it like http://127.0.0.1:11434/v1"
+        return "is not a valid URL; write it like http://127.0.0.1:11434/v1"
     if url.scheme not in {"http", "https"}:
         return "must start with http:// or https://; write it like http://127.0.0.1:11434/v1"
     if not _VISIBLE.fullmatch(text):
-        return "holds a space or a character that URLs cannot hold; remove it, or write it as %20 and the like"
+        return "contains a space or another character that URLs do not allow; remove it, or percent-encode it"
     if url.username is not None or url.password is not None:
-        return "must not hold a user name or password; use api_key or headers for credentials"
+        return "must not contain a user name or password; use api_key or headers for credentials"
     if "?" in text or "#" in text:
-        return "must not hold a query (?) or fragment (#); write the API's root only"
+        return "must not contain a query (?) or fragment (#); write only the root URL of the API"
     if not name:
         return "has no host; write it like http://127.0.0.1:11434/v1"
     if port == 0:
-        return "has port 0, where nothing can listen; write the server's own port"
+        return "has port 0; write the port of the server"
     if not _is_host(name, bracketed="[" in url.netloc):
-        return "has a host that is no name and no IP address; write it like http://127.0.0.1:11434/v1"
+        return "has a host that is neither a valid name nor an IP address; write it like http://127.0.0.1:11434/v1"
     if not _URL_PATH.fullmatch(url.path):
-        return "has a path with a character that must be written as %XX; write the API's root only"
+        return "has a path with a character that must be percent-encoded; write only the root URL of the API"
     return None
 
 
@@ -88,18 +88,18 @@ def proxy(text: str) -> str | None:
     except ValueError:
         right = False
     if not right or not _VISIBLE.fullmatch(text):
-        return "is not the URL of an HTTP proxy; write it like http://10.0.0.1:3128"
+        return "is not a valid URL of an HTTP proxy; write it like http://10.0.0.1:3128"
     return None
 
 
 def path(text: str) -> str | None:
     """A blank one means: none."""
-    return None if text.isprintable() else "is not a path; write it like /etc/ssl/certs/our-ca.pem"
+    return None if text.isprintable() else "is not a valid path; write it like /etc/ssl/certs/our-ca.pem"
 
 
 def pin(text: str) -> str | None:
     if pin_of(text) is None:
-        return "is not a SHA-256 in hex; take it from `openssl x509 -in cert.pem -noout -fingerprint -sha256`"
+        return "is not a SHA-256 fingerprint in hex; get it with `openssl x509 -in cert.pem -noout -fingerprint -sha256`"
     return None
 
 
@@ -123,23 +123,23 @@ def header_value(text: str) -> str | None:
 def credential(text: str) -> str | None:
     """A blank one means: no key."""
     if not _VISIBLE.fullmatch(text):
-        return "holds a space, a line break, or a character outside ASCII; check that the key was copied whole and alone"
+        return "contains a space, a line break, or a character outside ASCII; copy the key again, without anything else"
     return None
 
 
 def client_key(text: str) -> str | None:
     if not text.strip():
-        return "must not be blank, or anybody could come in; set it, or remove it"
+        return "must not be blank, because a blank key protects nothing; set it, or remove it"
     return credential(text)
 
 
 def version(text: str) -> str | None:
-    return None if _VERSION.fullmatch(text) else "is not an API version; write it like 2024-10-21"
+    return None if _VERSION.fullmatch(text) else "is not a valid API version; write it like 2024-10-21"
 
 
 def model_name(text: str) -> str | None:
     if text.strip().lower() in RESERVED:
-        return f"is a word that clients route with ({', '.join(RESERVED)}); choose another name"
+        return f"is a reserved routing word ({', '.join(RESERVED)}); choose another name"
     return text_check.label(text)
 
 
@@ -151,16 +151,16 @@ def endpoint_id(text: str) -> str | None:
 
 def description(text: str) -> str | None:
     if not text.strip():
-        return "must not be blank; say in a few words what the tier is for, or remove it for the default"
+        return "must not be blank; describe in a few words what the tier is for, or remove it to get the default"
     if any("\ud800" <= char <= "\udfff" for char in text):
-        return "holds half a character, which cannot be sent; write it anew"
+        return "contains an unpaired surrogate, which cannot be sent; type the text again"
     if len(text) > 1000:
-        return "is longer than 1000 characters, and is sent with every routing question; shorten it"
+        return "is longer than 1000 characters, and every routing request contains it; shorten it"
     return None
 
 
 def file_stem(text: str) -> str | None:
-    return None if _VERSION.fullmatch(text) and text[0] not in ".-" else "is not a file name; use letters, digits, - and _"
+    return None if _VERSION.fullmatch(text) and text[0] not in ".-" else "is not a valid file name; use letters, digits, - and _"
 
 
 def pattern(text: str) -> str | None:
@@ -168,4 +168,6 @@ def pattern(text: str) -> str | None:
         found = re.compile(text)
     except re.error as error:
         return f"is not a regular expression: {error.msg}; correct it, and write it in 'single quotes'"
-    return "matches nothing at all, that is, everywhere; say what to redact" if found.match("") else None
+    return (
+        "matches the empty string, and therefore any text; write a pattern for what must be redacted" if found.match("") else None
+    )

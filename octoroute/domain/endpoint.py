@@ -62,9 +62,11 @@ class Secret:
 class Price(Table, frozen=True, kw_only=True):
     """USD per million tokens."""
 
-    input: Annotated[float, Key("fresh input", low=0, high=1e6)] = 0.0
-    output: Annotated[float, Key("output", low=0, high=1e6)] = 0.0
-    cached: Annotated[float | None, Key("cached input; as input when not said", low=0, high=1e6, example="0.075")] = None
+    input: Annotated[float, Key("price of uncached input tokens", low=0, high=1e6)] = 0.0
+    output: Annotated[float, Key("price of output tokens", low=0, high=1e6)] = 0.0
+    cached: Annotated[
+        float | None, Key("price of cached input tokens; default: the price of input", low=0, high=1e6, example="0.075")
+    ] = None
 
 
 class ProviderLimits(msgspec.Struct, frozen=True, kw_only=True):

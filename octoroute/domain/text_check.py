@@ -20,7 +20,7 @@ def label(text: str) -> str | None:
     if text != text.strip():
         return "must not begin or end with spaces; remove them"
     if not text.isprintable():
-        return "holds a control character; remove it"
+        return "contains a control character; remove it"
     return None
 
 
@@ -35,5 +35,5 @@ def header_name(text: str) -> str | None:
 def message(text: str) -> str | None:
     """For an error text that is sent to clients."""
     if not text.strip():
-        return "must not be blank; say to the client why"
+        return "must not be blank; write the reason for the client"
     return "is longer than 1000 characters; shorten it" if len(text) > 1000 else None

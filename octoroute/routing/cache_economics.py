@@ -37,17 +37,20 @@ NOMINAL: Mapping[Tier, Rates] = {
 
 
 class StickyOptions(Table, frozen=True, kw_only=True):
-    """A conversation keeps its tier while a change would cost more than it gains. Not for decisions by rule, or by the client."""
+    """Session affinity: a conversation keeps its tier while a change would cost more than it gains.
 
-    enabled: Annotated[bool, Key("true or false")] = True
-    ttl_s: Annotated[float, Key("how long a conversation is remembered after its last answer", above=0, high=604800)] = (
+    Tiers chosen by a rule or by the client are not affected.
+    """
+
+    enabled: Annotated[bool, Key("true turns session affinity on")] = True
+    ttl_s: Annotated[float, Key("how long a conversation is remembered after its last response", above=0, high=604800)] = (
         msgspec.field(default=3600.0, name="ttl_seconds")
     )
-    max_conversations: Annotated[int, Key("the most that are remembered; the oldest are forgotten first", low=1, high=10000000)] = (
-        10000
-    )
+    max_conversations: Annotated[
+        int, Key("largest number of conversations to remember; the oldest are forgotten first", low=1, high=10000000)
+    ] = 10000
     climb_after_failures: Annotated[
-        int, Key("failed tool results in a row after which a bigger tier is asked; 0 never", low=0, high=100)
+        int, Key("consecutive failed tool results after which a bigger tier is tried; 0: never", low=0, high=100)
     ] = 3
 
 

@@ -31,23 +31,21 @@ REQUEST_TYPES: Mapping[str, Callable[[Request], bool]] = {
 
 
 class Rule(Table, frozen=True, kw_only=True):
-    """A rule applies when all of its conditions do; a condition left out always does, and a glob knows `*`, `?`, and `[abc]`.
-    It has one action: tier, endpoint, provider, or reject; or none of them, and a policy.
+    """A rule matches if all of its conditions match; an omitted condition always matches. Globs support `*`, `?`, and `[abc]`.
+    A rule has exactly one action (tier, endpoint, provider, or reject), or only a policy.
     """
 
-    name: Annotated[str, Key("unique; decisions, logs, and metrics say it", check=text_check.label, required=True)] = ""
-    enabled: Annotated[bool, Key("false passes over it")] = True
+    name: Annotated[str, Key("unique name, shown in decisions, logs, and metrics", check=text_check.label, required=True)] = ""
+    enabled: Annotated[bool, Key("false skips the rule")] = True
     override: Annotated[
         bool,
-        Key(
-            "true: also for requests that name a tier or a configured model; else for auto, and if `model` is set for unknown names"
-        ),
+        Key("true: also for requests that name a tier or configured model; false: for auto and, with `model`, for unknown names"),
     ] = False
     fall_through: Annotated[
-        bool, Key("when its target cannot be asked now the next rule has its turn; false makes the client wait or fail")
+        bool, Key("true: if the target is unavailable, the next rule is tried; false: the request waits or fails")
     ] = True
     model: Annotated[
-        str | None, Key("condition: what the client asked for; a glob in any case", check=text_check.label, example='"gpt-4*"')
+        str | None, Key("condition: the requested model; a glob, case-insensitive", check=text_check.label, example='"gpt-4*"')
     ] = None
     user: Annotated[
         str | None,
@@ -55,36 +53,54 @@ class Rule(Table, frozen=True, kw_only=True):
     ] = None
     key: Annotated[
         str | None,
-        Key("condition: the client's key; the first of auth.keys is key-1; a glob", check=text_check.label, example='"key-1"'),
+        Key(
+            "condition: name of the client's key, key-1 for the first of auth.keys; a glob",
+            check=text_check.label,
+            example='"key-1"',
+        ),
     ] = None
-    request_type: Annotated[str | None, Key("condition: what kind of request it is", names="request_types", example='"vision"')] = (
-        None
-    )
-    min_tokens: Annotated[int | None, Key("condition: the estimated prompt is at least so long", low=0, example="8000")] = None
-    max_tokens: Annotated[int | None, Key("condition: the estimated prompt is at most so long", low=0, example="60000")] = None
+    request_type: Annotated[str | None, Key("condition: type of the request", names="request_types", example='"vision"')] = None
+    min_tokens: Annotated[
+        int | None, Key("condition: the prompt is estimated at no fewer tokens than this", low=0, example="8000")
+    ] = None
+    max_tokens: Annotated[
+        int | None, Key("condition: the prompt is estimated at no more tokens than this", low=0, example="60000")
+    ] = None
     max_output: Annotated[
-        int | None, Key("condition: the client limits the answer, to at most so many tokens", low=1, example="4096")
+        int | None, Key("condition: the client sets an output limit of no more tokens than this", low=1, example="4096")
     ] = None
     headers: Annotated[
         Mapping[str, str],
         Key("condition: request headers, each a glob", check_name=text_check.header_name, secret=True, example='{ X-Team = "a*" }'),
     ] = {}
-    stream: Annotated[bool | None, Key("condition: streamed, or whole", example="true")] = None
+    stream: Annotated[bool | None, Key("condition: true for streaming requests, false for non-streaming ones", example="true")] = (
+        None
+    )
     dialect: Annotated[
         Literal["openai", "anthropic", "responses", "simple"] | None,
-        Key("condition: the API the client speaks; simple is /chat", example='"openai"'),
+        Key("condition: API of the client; simple is /chat", example='"openai"'),
     ] = None
-    tier: Annotated[Tier | None, Key("action: to this tier", example='"deep"')] = None
+    tier: Annotated[Tier | None, Key("action: route to this tier", example='"deep"')] = None
     endpoint: Annotated[
         str | None,
-        Key("action: to the endpoints of this name, or the one with this id", check=text_check.label, example='"qwen3-8b"'),
+        Key(
+            "action: route to the endpoints with this name, or to the one with this id",
+            check=text_check.label,
+            example='"qwen3-8b"',
+        ),
     ] = None
     provider: Annotated[
         str | None,
-        Key("action: to this provider, in whichever tier the request belongs", check=text_check.label, example='"openai"'),
+        Key(
+            "action: route to this provider, in the tier that the request would get anyway",
+            check=text_check.label,
+            example='"openai"',
+        ),
     ] = None
-    reject: Annotated[str | None, Key("action: 403 with this message", check=text_check.message, example='"not here"')] = None
-    policy: Annotated[str | None, Key("instead of selection.policy and order", names="policies", example='"sticky"')] = None
+    reject: Annotated[
+        str | None, Key("action: refuse with status 403 and this message", check=text_check.message, example='"not here"')
+    ] = None
+    policy: Annotated[str | None, Key("replaces selection.policy and selection.order", names="policies", example='"sticky"')] = None
 
     @property
     def aims(self) -> bool:

@@ -10,12 +10,19 @@ from octoroute.domain.option import Key, Table
 
 
 class ShadowOptions(Table, frozen=True, kw_only=True):
-    """Asks the other tiers the same question after the client has its answer, and keeps who was right: never text."""
+    """Shadow traffic: once the client has its response, the other tiers get the same request.
 
-    share: Annotated[float, Key("of the requests for `auto`; 0 turns it off", low=0, high=1)] = 0.0
-    max_per_minute: Annotated[int, Key("requests that are looked at", low=1, high=100000)] = 6
-    max_cost_per_day_usd: Annotated[float, Key("by the configured prices, judge included", low=0, high=1e6)] = 1.0
+    Only which tiers were right is kept, never text.
+    """
+
+    share: Annotated[
+        float, Key("share of the requests for `auto` that are mirrored; 0 turns shadow traffic off", low=0, high=1)
+    ] = 0.0
+    max_per_minute: Annotated[int, Key("largest number of mirrored requests per minute", low=1, high=100000)] = 6
+    max_cost_per_day_usd: Annotated[
+        float, Key("daily limit by the configured prices, including the judge's cost", low=0, high=1e6)
+    ] = 1.0
     judge_tier: Annotated[
-        Tier | None, Key("compares two answers in both orders where nothing simpler decides", example='"deep"')
+        Tier | None, Key("tier that compares two responses, in both orders, where no simpler check decides", example='"deep"')
     ] = None
-    path: Annotated[str, Key("a file of one JSON object a line, which is appended to", check=text_check.label)] = "shadow.ndjson"
+    path: Annotated[str, Key("file to append to, one JSON object per line", check=text_check.label)] = "shadow.ndjson"

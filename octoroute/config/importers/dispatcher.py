@@ -57,19 +57,19 @@ DISPATCHED = tuple(_vendors())
 def _timeout(text: str) -> str | None:
     seconds = duration_s(text)
     if seconds is None:
-        return "is not a duration; write it like 30s, 1m30s, or 500ms"
-    return None if 1 <= seconds <= 3600 else "must be from 1s to 1h; write it like 30s"
+        return "is not a duration; write it time limit of one attempt, like 30s, 1m30s, or 500ms"
+    return None if 1 <= seconds <= 3600 else "must be from 1s to 1h; write it time limit of one attempt, like 30s"
 
 
 class DispatcherVariables(Table, frozen=True, kw_only=True):
     """Of one vendor, without its prefix."""
 
-    API_KEY: Annotated[Secret, Key("its key", check=rules.credential, required=True)] = Secret("")
-    BASE_URL: Annotated[str | None, Key("its root", check=rules.base_url)] = None
-    ENDPOINT: Annotated[str | None, Key("its root, as Azure calls it", check=rules.base_url)] = None
-    TIMEOUT: Annotated[str | None, Key("like 30s", check=_timeout)] = None
-    RATE_LIMIT_REQUESTS_PER_MINUTE: Annotated[int, Key("0: no limit", low=0, high=1000000000)] = 0
-    RATE_LIMIT_TOKENS_PER_MINUTE: Annotated[int, Key("0: no limit", low=0, high=1000000000000)] = 0
+    API_KEY: Annotated[Secret, Key("the vendor's key", check=rules.credential, required=True)] = Secret("")
+    BASE_URL: Annotated[str | None, Key("root URL of the API", check=rules.base_url)] = None
+    ENDPOINT: Annotated[str | None, Key("root URL of the API, under Azure's name for it", check=rules.base_url)] = None
+    TIMEOUT: Annotated[str | None, Key("time limit of one attempt, like 30s", check=_timeout)] = None
+    RATE_LIMIT_REQUESTS_PER_MINUTE: Annotated[int, Key("requests per minute; 0 is no limit", low=0, high=1000000000)] = 0
+    RATE_LIMIT_TOKENS_PER_MINUTE: Annotated[int, Key("tokens per minute; 0 is no limit", low=0, high=1000000000000)] = 0
 
 
 def duration_s(text: str) -> float | None:
@@ -105,7 +105,7 @@ def convert(env: Mapping[str, str], names: Names) -> ImportResult:
         warnings += _remarks(vendor, read)
     if not vendors:
         wanted = ", ".join(f"{vendor.prefix}_API_KEY" for vendor in DISPATCHED)
-        problems.append(("the environment", f"holds none of {wanted}; set one"))
+        problems.append(("the environment", f"has none of {wanted}; set one"))
     tree: dict[str, object] = {"providers": providers, "models": models(sources), "selection": {"order": "priority"}}
     return ImportResult(tree=tree, problems=tuple(problems), warnings=tuple(warnings))
 

@@ -31,28 +31,28 @@ _LEVELS: Mapping[str, str] = {"warning": "warn", "critical": "error", "fatal": "
 class ServerVariables(Table, frozen=True, kw_only=True):
     """Variables of the process; they counted beside a providers.json too."""
 
-    HOST: Annotated[str | None, Key("listen here", check=rules.host)] = None
-    PORT: Annotated[int | None, Key("listen here", low=0, high=65535)] = None
+    HOST: Annotated[str | None, Key("listening address", check=rules.host)] = None
+    PORT: Annotated[int | None, Key("listening port", low=0, high=65535)] = None
     LOG_LEVEL: Annotated[
-        Literal["trace", "debug", "info", "warn", "error"] | None, Key("what follows its first word is a remark", fold=True)
+        Literal["trace", "debug", "info", "warn", "error"] | None, Key("log level; text after its first word is ignored", fold=True)
     ] = None
-    OCTOROUTE_API_KEY: Annotated[Secret | None, Key("clients must present it", check=rules.client_key)] = None
+    OCTOROUTE_API_KEY: Annotated[Secret | None, Key("key that clients must present", check=rules.client_key)] = None
 
 
 class LegacyVariables(Table, frozen=True, kw_only=True):
     """Variables that say which provider and models there are."""
 
     OPENAI_API_KEY: Annotated[Secret, Key("the provider's key", check=rules.credential, required=True)] = Secret("")
-    OPENAI_BASE_URL: Annotated[str | None, Key("the provider's root", check=rules.base_url)] = None
-    AZURE_API_VERSION: Annotated[str | None, Key("makes it Azure", check=rules.version)] = None
-    BIG_MODEL: Annotated[str, Key("deep", check=text_check.label)] = "gpt-4o"
-    MIDDLE_MODEL: Annotated[str | None, Key("balanced; as BIG_MODEL when not said", check=text_check.label)] = None
-    SMALL_MODEL: Annotated[str, Key("fast", check=text_check.label)] = "gpt-4o-mini"
-    ANTHROPIC_API_KEY: Annotated[Secret | None, Key("clients must present it", check=rules.client_key)] = None
-    MAX_TOKENS_LIMIT: Annotated[int | None, Key("tokens", low=1, high=4294967295)] = None
-    MIN_TOKENS_LIMIT: Annotated[int | None, Key("tokens", low=0, high=4294967295)] = None
-    REQUEST_TIMEOUT: Annotated[float, Key("seconds", low=1, high=3600)] = 90.0
-    MAX_RETRIES: Annotated[int, Key("times", low=0, high=99)] = 2
+    OPENAI_BASE_URL: Annotated[str | None, Key("root URL of the provider's API", check=rules.base_url)] = None
+    AZURE_API_VERSION: Annotated[str | None, Key("version of the API; if set, the provider is Azure", check=rules.version)] = None
+    BIG_MODEL: Annotated[str, Key("model of the deep tier", check=text_check.label)] = "gpt-4o"
+    MIDDLE_MODEL: Annotated[str | None, Key("model of the balanced tier; default: BIG_MODEL", check=text_check.label)] = None
+    SMALL_MODEL: Annotated[str, Key("model of the fast tier", check=text_check.label)] = "gpt-4o-mini"
+    ANTHROPIC_API_KEY: Annotated[Secret | None, Key("key that clients must present", check=rules.client_key)] = None
+    MAX_TOKENS_LIMIT: Annotated[int | None, Key("largest output of a response, in tokens", low=1, high=4294967295)] = None
+    MIN_TOKENS_LIMIT: Annotated[int | None, Key("not used", low=0, high=4294967295)] = None
+    REQUEST_TIMEOUT: Annotated[float, Key("time limit of one attempt, in seconds", low=1, high=3600)] = 90.0
+    MAX_RETRIES: Annotated[int, Key("attempts after the first one", low=0, high=99)] = 2
 
 
 class LegacyEnvironment(msgspec.Struct, frozen=True):
@@ -120,11 +120,11 @@ def _remarks(read: LegacyEnvironment) -> Iterator[str]:
     variables = read.variables
     if variables.ANTHROPIC_API_KEY:
         yield (
-            "ANTHROPIC_API_KEY: beside OPENAI_API_KEY, without a configuration file, it is the key that clients must present, as "
-            "claude-code-proxy has it, and not a key of Anthropic's; in a file, write ${ANTHROPIC_API_KEY} where you mean it"
+            "ANTHROPIC_API_KEY: used as the key that clients must present, as in claude-code-proxy, not as a key for Anthropic; "
+            "for the latter, write a configuration file that contains ${ANTHROPIC_API_KEY}"
         )
     if variables.MIN_TOKENS_LIMIT is not None:
-        yield "MIN_TOKENS_LIMIT: not used, because a client that wants a short answer gets one"
+        yield "MIN_TOKENS_LIMIT: not used, because clients may limit their output as they like"
     for name, variable in read.headers.items():
         if rules.is_credential(name, _kind(variables)):
             yield f"{variable}: is sent instead of {REQUIRED}"

@@ -32,43 +32,45 @@ _OF_ONE_PROVIDER = re.compile(
 class Classes(Table, frozen=True, kw_only=True):
     """The models by size, the preferred first."""
 
-    big: Annotated[tuple[str, ...], Key("for opus", check=text_check.label)] = ()
-    middle: Annotated[tuple[str, ...], Key("for sonnet", check=text_check.label)] = ()
-    small: Annotated[tuple[str, ...], Key("for haiku", check=text_check.label)] = ()
+    big: Annotated[tuple[str, ...], Key("models of the deep tier", check=text_check.label)] = ()
+    middle: Annotated[tuple[str, ...], Key("models of the balanced tier", check=text_check.label)] = ()
+    small: Annotated[tuple[str, ...], Key("models of the fast tier", check=text_check.label)] = ()
 
 
 class ProviderRow(Table, frozen=True, kw_only=True):
     """One provider."""
 
-    name: Annotated[str, Key("unique", check=text_check.label, required=True)] = ""
-    api_key: Annotated[Secret, Key("its key", check=rules.credential, required=True)] = Secret("")
-    base_url: Annotated[str, Key("its root", check=rules.base_url, required=True)] = ""
-    models: Annotated[Classes, Key("by size", required=True)] = Classes()
-    enabled: Annotated[bool, Key("false leaves it out")] = True
-    priority: Annotated[int, Key("smaller is first", low=-1e9, high=1e9)] = 1
-    api_version: Annotated[str | None, Key("makes it Azure", check=rules.version)] = None
-    timeout: Annotated[float, Key("seconds", low=1, high=3600)] = 90.0
-    max_retries: Annotated[int | None, Key("times", low=0, high=100)] = None
+    name: Annotated[str, Key("unique name", check=text_check.label, required=True)] = ""
+    api_key: Annotated[Secret, Key("the provider's key", check=rules.credential, required=True)] = Secret("")
+    base_url: Annotated[str, Key("root URL of the API", check=rules.base_url, required=True)] = ""
+    models: Annotated[Classes, Key("models by size", required=True)] = Classes()
+    enabled: Annotated[bool, Key("false excludes the provider")] = True
+    priority: Annotated[int, Key("providers with a smaller number are tried first", low=-1e9, high=1e9)] = 1
+    api_version: Annotated[str | None, Key("version of the API; if set, the provider is Azure", check=rules.version)] = None
+    timeout: Annotated[float, Key("time limit of one attempt, in seconds", low=1, high=3600)] = 90.0
+    max_retries: Annotated[int | None, Key("not used", low=0, high=100)] = None
     custom_headers: Annotated[
-        Mapping[str, str], Key("HTTP headers", check=rules.header_value, check_name=text_check.header_name, secret=True)
+        Mapping[str, str], Key("extra HTTP headers", check=rules.header_value, check_name=text_check.header_name, secret=True)
     ] = {}
 
 
 class CircuitBreaker(Table, frozen=True, kw_only=True):
-    """When a provider is left alone."""
+    """When a provider is taken out of use."""
 
-    failure_threshold: Annotated[int, Key("failures in a row", low=1, high=1000)] = 5
-    recovery_timeout: Annotated[float, Key("seconds", above=0, high=86400)] = 60.0
+    failure_threshold: Annotated[int, Key("consecutive failures that open the circuit", low=1, high=1000)] = 5
+    recovery_timeout: Annotated[float, Key("seconds until a trial request", above=0, high=86400)] = 60.0
 
 
 class ProvidersFile(Table, frozen=True, kw_only=True):
     """The whole file."""
 
-    providers: Annotated[tuple[ProviderRow, ...], Key("the list", required=True)] = ()
-    fallback_strategy: Annotated[Literal["priority", "round_robin", "random"], Key("who is next")] = "priority"
-    health_check_interval: Annotated[float, Key("seconds; 0 or less: off", low=-86400, high=86400)] = 300.0
-    circuit_breaker: Annotated[CircuitBreaker, Key("the breaker")] = CircuitBreaker()
-    strict_env: Annotated[bool, Key("ours: a variable that is not set is an error, as in a file of our own")] = False
+    providers: Annotated[tuple[ProviderRow, ...], Key("the providers", required=True)] = ()
+    fallback_strategy: Annotated[Literal["priority", "round_robin", "random"], Key("order of the providers")] = "priority"
+    health_check_interval: Annotated[float, Key("seconds between two probes; 0 or less turns them off", low=-86400, high=86400)] = (
+        300.0
+    )
+    circuit_breaker: Annotated[CircuitBreaker, Key("circuit breaker")] = CircuitBreaker()
+    strict_env: Annotated[bool, Key("octoroute's own key: true makes a variable that is not set an error")] = False
 
 
 class ProviderEntry(msgspec.Struct, frozen=True):
@@ -156,7 +158,7 @@ def _across(rows: Sequence[ProviderEntry], reader: ConfigReader) -> Iterator[tup
     for row in rows:
         if row.read.name and first.setdefault(row.read.name, row) is not row:
             other = first[row.read.name]
-            yield child(row.path, "name"), f"is the name of {other.path} too; give each provider its own"
+            yield child(row.path, "name"), f"is also the name of {other.path}; give each provider its own"
         listed = row.written.get("models")
         if (
             isinstance(listed, dict)
@@ -165,13 +167,13 @@ def _across(rows: Sequence[ProviderEntry], reader: ConfigReader) -> Iterator[tup
         ):
             yield child(row.path, "models"), "has no model; add big, middle, or small"
     if len({row.read.priority for row in rows}) > MOST_PRIORITIES:
-        yield "providers", f"has more than {MOST_PRIORITIES} different priorities; let some be equal"
+        yield "providers", f"has more than {MOST_PRIORITIES} different priorities; give some providers the same one"
 
 
 def _left_out(rows: Sequence[ProviderEntry]) -> Iterator[str]:
     for row in rows:
         if row.read.enabled and row.unset:
-            yield f"{row.path}: the provider {row.read.name} needs a variable of the environment: {row.unset}"
+            yield f"{row.path}: the provider {row.read.name} requires an environment variable: {row.unset}"
 
 
 def _remarks(rows: Sequence[ProviderEntry]) -> Iterator[str]:
@@ -179,7 +181,7 @@ def _remarks(rows: Sequence[ProviderEntry]) -> Iterator[str]:
     retried = [child(row.path, "max_retries") for row in used if row.read.max_retries]
     if retried:
         yield (
-            f"{', '.join(retried)}: not used, because every model is asked once and then the next one; to have them asked again, "
+            f"{', '.join(retried)}: not used, because every model is tried once, then the next one; for further attempts, "
             "`octoroute import` the file and set [retry] max_attempts"
         )
     for row in used:

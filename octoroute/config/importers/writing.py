@@ -162,7 +162,7 @@ def lost_in_json(read: LegacyEnvironment) -> Iterator[str]:
     """What that file has no place for."""
     for name in ("MAX_RETRIES", "MAX_TOKENS_LIMIT", "ANTHROPIC_API_KEY"):
         if getattr(read.variables, name) != getattr(type(read.variables)(), name):
-            yield f"{name}: has no place in a providers.json; `octoroute migrate --from-env` without --format json keeps it"
+            yield f"{name}: cannot be kept in a providers.json; `octoroute migrate --from-env` without --format json keeps it"
     server = cast("Mapping[str, object]", read.listening.get("server", {}))
     for name, default in (("HOST", "0.0.0.0"), ("PORT", "8082")):  # noqa: S104  what the program listened on
         if name.lower() not in server:

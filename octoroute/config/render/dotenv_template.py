@@ -12,19 +12,19 @@ from octoroute.config.schema.key import Field, Names, fields, tables
 from octoroute.domain.option import Table
 
 HEADING = """\
-# Environment of octoroute. A file called .env in the directory where it starts is read; what the process has already wins.
-# `octoroute config` prints the configuration file's template, which says more.
+# Environment variables of octoroute. A file named .env in the current directory is read; variables of the process take
+# precedence. `octoroute config` prints the template of the configuration file, which documents every key.
 """
 
 _COLOURS = (
-    ("NO_COLOR", "anything: no colours on a terminal"),
-    ("FORCE_COLOR", "anything: colours also where there is no terminal"),
+    ("NO_COLOR", "any value turns colours off"),
+    ("FORCE_COLOR", "any value turns colours on where there is no terminal"),
 )
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 _SECTIONS: tuple[tuple[str, type[Table]], ...] = (
-    ("Without a configuration file, the process:", legacy.ServerVariables),
-    ("Without a configuration file, the provider and its models (CUSTOM_HEADER_NAME=value adds headers):", legacy.LegacyVariables),
+    ("Without a configuration file, settings of the process:", legacy.ServerVariables),
+    ("Without a configuration file, the provider and its models (CUSTOM_HEADER_NAME=value adds a header):", legacy.LegacyVariables),
 )
 
 
@@ -35,7 +35,7 @@ def dotenv_template(names: Names | None = None) -> str:
 def _lines(names: Names) -> Iterator[str]:
     yield HEADING
     said: set[str] = set()
-    yield "\n# As the configuration file's template has them, as ${NAME}:\n"
+    yield "\n# Variables that the template of the configuration file refers to as ${NAME}:\n"
     for table in tables(FileTable):
         for field in fields(table):
             for name in _VARIABLE.findall(field.key.example or ""):
@@ -48,7 +48,7 @@ def _lines(names: Names) -> Iterator[str]:
             if field.name not in said:
                 said.add(field.name)
                 yield _variable(field, names)
-    yield "\n# The terminal:\n"
+    yield "\n# Terminal:\n"
     for name, doc in _COLOURS:
         yield f"# {doc}\n#{name}=\n"
 

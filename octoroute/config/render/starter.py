@@ -30,6 +30,11 @@ class LocalServer(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     models: tuple[str, ...]
 
+    @property
+    def model_count(self) -> str:
+        """In words: "1 model", "3 models"."""
+        return f"{len(self.models)} model{'' if len(self.models) == 1 else 's'}"
+
 
 class StarterVendor(msgspec.Struct, frozen=True, kw_only=True):
     """`variables`: the key's names in the environment, the best first. `models`: fast, balanced, deep."""
@@ -143,9 +148,9 @@ def _vendors(keys: Sequence[VendorKey]) -> Iterator[ModelLine]:
 def _text(servers: Sequence[LocalServer], keys: Sequence[VendorKey], lines: Sequence[ModelLine], names: Names) -> Iterator[str]:
     yield (
         "# Written by `octoroute init` from what it found:\n"
-        + "".join(f"#   {server.title} at {server.base_url}, {len(server.models)} models\n" for server in servers)
+        + "".join(f"#   {server.title} at {server.base_url}, {server.model_count}\n" for server in servers)
         + "".join(f"#   {key.vendor.title}: {key.variable} in the environment\n" for key in keys)
-        + "# Check it with `octoroute check`, start with `octoroute`. Every key is explained in `octoroute config`.\n"
+        + "# Validate it with `octoroute check`, start with `octoroute`. Every key is explained in `octoroute config`.\n"
         "#\n"
         "# Tiers were guessed from the parameter counts in the names: below 14B fast, from 50B on deep, the rest balanced.\n"
         "# Move a table to another tier by renaming it. In a tier the highest priority is asked first; the others take over.\n"

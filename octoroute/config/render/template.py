@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import get_args, get_origin
 
@@ -27,15 +28,15 @@ from octoroute.routing.strategies import CascadeOptions
 HEADING = """\
 # octoroute configuration
 #
-# Check it with `octoroute check`, start with `octoroute`. Only an endpoint's name and base_url are required; every other key has
-# a default. A value may hold ${NAME} (an environment variable), ${NAME:-default}, and $$ for a dollar sign.
+# Validate it with `octoroute check`, start with `octoroute`. Only an endpoint's name and base_url are required; every other key has
+# a default. A string may contain ${NAME} (an environment variable), ${NAME:-default}, and $$ for a dollar sign.
 # `octoroute init` writes a shorter file for the model servers it finds on this machine.
 """
 
 _TIERS = """\
 
-# Model tiers. A request for "auto" goes to the tier that fits it, and there to the endpoint with the highest priority; equals share
-# by weight. Several [[models.fast]] tables make several endpoints; replicas of one model may share its name.
+# Model tiers. A request for "auto" goes to the tier that fits it, and there to the endpoint with the highest priority; endpoints
+# of equal priority share requests by weight. Each [[models.fast]] table is one endpoint; replicas of one model share its name.
 """
 
 _SHOWN: Mapping[str, Mapping[str, str]] = {
@@ -116,25 +117,25 @@ def _lines(names: Names) -> Iterator[str]:
 
 
 def _table(name: str, table: type[Table], names: Names, *, off: bool = False, many: bool = False) -> Iterator[str]:
-    yield f"\n# {table.__doc__}\n"
+    yield f"\n{_comment(table.__doc__ or '')}"
     yield f"{'#' if off else ''}{f'[[{name}]]' if many else f'[{name}]'}\n"
     for field in fields(table):
         if (name, field.name) in _INSTEAD:
-            yield f"# {field.key.doc}:\n#   {field.name} = {field.key.example}\n"
+            yield f"{_comment(field.key.doc)[:-1]}:\n#   {field.name} = {field.key.example}\n"
         elif not _is_table_of_its_own(field):
             yield from _key(field, _SHOWN.get(name, {}).get(field.name), names, off=off)
 
 
 def _rule(names: Names) -> Iterator[str]:
     """One action only, so that it may be uncommented as it stands."""
-    yield f"\n# {' '.join((Rule.__doc__ or '').split())}\n#[[routing.rules]]\n"
+    yield f"\n{_comment(Rule.__doc__ or '')}#[[routing.rules]]\n"
     others: list[str] = []
     for field in fields(Rule):
         if field.name in {"endpoint", "provider", "reject"}:
             others.append(f"{field.name} = {field.key.example}")
         else:
             yield from _key(field, '"long papers"' if field.name == "name" else None, names, off=True)
-    yield f"# Or, in the place of tier, one of {{ {', '.join(others)} }}\n"
+    yield f"# Or, instead of tier, one of {{ {', '.join(others)} }}\n"
 
 
 def _endpoint(name: str) -> Iterator[str]:
@@ -145,10 +146,17 @@ def _endpoint(name: str) -> Iterator[str]:
 
 def _key(field: Field, shown: str | None, names: Names, *, off: bool) -> Iterator[str]:
     among = allowed(field, names)
-    yield f"# {field.key.doc}{f' ({among})' if among else ''}\n"
+    yield _comment(f"{field.key.doc}{f' ({among})' if among else ''}")
     value = shown or field.key.example or toml(field.default)
     off = off or (shown is None and field.key.example is not None)
     yield f"{'#' if off else ''}{field.name} = {value}\n"
+
+
+def _comment(text: str) -> str:
+    lines = textwrap.wrap(
+        " ".join(text.split()), 128, initial_indent="# ", subsequent_indent="# ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines) + "\n"
 
 
 def _is_table_of_its_own(field: Field) -> bool:

@@ -8,59 +8,61 @@ from octoroute.domain.option import Key, Table
 
 
 class SelectionTable(Table, frozen=True, kw_only=True):
-    """Which endpoint of a tier is asked first."""
+    """Which endpoint of a tier is tried first."""
 
-    policy: Annotated[str, Key("inside one priority", names="policies")] = "weighted"
+    policy: Annotated[str, Key("load balancing among endpoints of the same priority", names="policies")] = "weighted"
     order: Annotated[
         Literal["endpoint", "priority", "round_robin", "random"],
         Key(
-            "endpoint: by the priority of each, then by policy; priority, round_robin, random: one provider after the other, its "
+            "endpoint: by priority, then by policy; priority, round_robin, random: one provider after the other, its "
             "models in file order"
         ),
     ] = "endpoint"
     sticky_by: Annotated[
         Literal["conversation", "user", "key"],
-        Key("what policy sticky keeps at one endpoint; a request without user or key goes by its conversation"),
+        Key("what the policy sticky binds to one endpoint; a request without user or key is bound by its conversation"),
     ] = "conversation"
     max_cost_usd: Annotated[
-        float | None, Key("endpoints that would probably cost more than this for one request are left out", above=0, example="0.50")
+        float | None, Key("endpoints whose estimated cost for the request is higher, in USD, are excluded", above=0, example="0.50")
     ] = None
 
 
 class HealthTable(Table, frozen=True, kw_only=True):
-    """When an endpoint is left alone, and how it comes back."""
+    """When an endpoint is taken out of use, and how it returns."""
 
     interval_seconds: Annotated[
-        float, Key("between background probes of {base_url}/models; 0 turns them off", low=0, high=86400)
+        float, Key("time between background probes of {base_url}/models; 0 turns them off", low=0, high=86400)
     ] = 30.0
     failure_threshold: Annotated[int, Key("consecutive failures that open the circuit", low=1, high=1000)] = 3
-    recovery_seconds: Annotated[float, Key("before an open endpoint gets one trial request", above=0, high=86400)] = 30.0
+    recovery_seconds: Annotated[
+        float, Key("time until an endpoint with an open circuit gets one trial request", above=0, high=86400)
+    ] = 30.0
 
 
 class TimeoutsTable(Table, frozen=True, kw_only=True):
-    """request_timeout_seconds by tier. A whole answer must be there in time too, which a slow local model may need minutes for."""
+    """request_timeout_seconds by tier. It covers all of a non-streaming response, which may take a slow local model minutes."""
 
-    fast: Annotated[float | None, Key("seconds", low=1, high=3600, example="15")] = None
-    balanced: Annotated[float | None, Key("seconds", low=1, high=3600, example="30")] = None
-    deep: Annotated[float | None, Key("seconds", low=1, high=3600, example="60")] = None
+    fast: Annotated[float | None, Key("seconds for the fast tier", low=1, high=3600, example="15")] = None
+    balanced: Annotated[float | None, Key("seconds for the balanced tier", low=1, high=3600, example="30")] = None
+    deep: Annotated[float | None, Key("seconds for the deep tier", low=1, high=3600, example="60")] = None
 
 
 class ContextTable(Table, frozen=True, kw_only=True):
-    """What happens to a prompt that is too long for every endpoint's context_window, and how full windows are reported."""
+    """What happens to a prompt that is too long for every endpoint's context_window, and how the use of the window is reported."""
 
     policy: Annotated[
         Literal["reject", "truncate", "off"],
         Key(
-            "reject: 400 in the words that make agents compact themselves; truncate: the oldest exchanges are left out; off: "
-            "windows are not looked at"
+            "reject: status 400 in the form that makes agents compact; truncate: the oldest exchanges are removed; off: "
+            "windows are ignored"
         ),
     ] = "reject"
     reserve_output: Annotated[
-        Literal["requested", "none"], Key("requested: prompt and max_tokens together must fit; none: the prompt alone")
+        Literal["requested", "none"], Key("requested: prompt and max_tokens must fit together; none: only the prompt must fit")
     ] = "requested"
-    warn_at: Annotated[float, Key("share of the window above which x-octoroute-context says warning", low=0, high=1)] = 0.6
-    critical_at: Annotated[float, Key("share above which it says critical", low=0, high=1)] = 0.8
+    warn_at: Annotated[float, Key("share of the window above which x-octoroute-context reports warning", low=0, high=1)] = 0.6
+    critical_at: Annotated[float, Key("share of the window above which x-octoroute-context reports critical", low=0, high=1)] = 0.8
     report: Annotated[
         Literal["headers", "body", "off"],
-        Key("where context_info goes; body adds fields that strict clients may refuse"),
+        Key("where context_info is reported; body adds fields that strict clients may reject"),
     ] = "headers"

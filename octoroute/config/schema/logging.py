@@ -10,46 +10,50 @@ from octoroute.domain.option import Key, Table
 
 
 class ObservabilityTable(Table, frozen=True, kw_only=True):
-    """What is logged, and how."""
+    """The log on standard output."""
 
-    log_level: Annotated[Literal["trace", "debug", "info", "warn", "error"], Key("prompts never appear above debug", fold=True)] = (
-        "info"
-    )
-    log_format: Annotated[Literal["auto", "console", "json"], Key("auto is console on a terminal, else json")] = "auto"
+    log_level: Annotated[
+        Literal["trace", "debug", "info", "warn", "error"],
+        Key("lowest level that is logged; prompts never appear above debug", fold=True),
+    ] = "info"
+    log_format: Annotated[Literal["auto", "console", "json"], Key("auto is console on a terminal, otherwise json")] = "auto"
 
 
 class TrafficLogTable(Table, frozen=True, kw_only=True):
-    """Every request with its answer, a line of JSON each, in files of their own; keys are left out, prompts are not."""
+    """Traffic log: every request with its response, one line of JSON each, in its own files. Keys are left out, prompts are not."""
 
-    enabled: Annotated[bool, Key("true writes them")] = False
-    directory: Annotated[str, Key("made if it is not there", check=text_check.label)] = "logs"
-    name: Annotated[str, Key("the file is called NAME.ndjson", check=rules.file_stem)] = "traffic"
+    enabled: Annotated[bool, Key("true turns the traffic log on")] = False
+    directory: Annotated[str, Key("directory of the files, created if it does not exist", check=text_check.label)] = "logs"
+    name: Annotated[str, Key("file name without its suffix, .ndjson", check=rules.file_stem)] = "traffic"
     max_body_bytes: Annotated[
-        int, Key("of each request and each answer; what is longer is cut, 0 leaves bodies out", low=0, high=1 << 30)
+        int, Key("largest part of a request or response body that is logged; 0 leaves bodies out", low=0, high=1 << 30)
     ] = 1048576
     queue_bytes: Annotated[
-        int, Key("what may wait for a slow disk; more is dropped and counted, and no answer waits", low=65536, high=1 << 32)
+        int,
+        Key("data that may wait for a slow disk; more is dropped and counted, and no response is delayed", low=65536, high=1 << 32),
     ] = 67108864
     redact: Annotated[
         tuple[str, ...],
-        Key("regular expressions; what they match is written as ***", check=rules.pattern, example="['[0-9]{16}']"),
+        Key("regular expressions; text that matches is replaced with ***", check=rules.pattern, example="['[0-9]{16}']"),
     ] = ()
 
 
 class RotationTable(Table, frozen=True, kw_only=True):
-    """When a log file is put aside as NAME.YYYYMMDD_HHMMSS.ndjson, and how long it is kept."""
+    """Rotation of log files to NAME.YYYYMMDD_HHMMSS.ndjson, and how long those are kept."""
 
-    enabled: Annotated[bool, Key("false lets the file grow")] = True
-    max_size_mb: Annotated[float, Key("a line that would make it larger goes to a new file", above=0, high=1048576)] = 50.0
-    compression: Annotated[bool, Key("gzip what was put aside")] = True
-    compress_immediately: Annotated[bool, Key("false: at the next cleanup")] = True
-    max_backups: Annotated[int, Key("files put aside that are kept; 0 keeps all", low=0, high=1000000)] = 10
-    max_age_days: Annotated[float, Key("older ones are removed; 0 keeps all", low=0, high=36500)] = 30.0
-    cleanup_interval_hours: Annotated[float, Key("between two cleanups", above=0, high=8760)] = 24.0
+    enabled: Annotated[bool, Key("false lets the file grow without limit")] = True
+    max_size_mb: Annotated[
+        float, Key("a line that would make the file larger than this goes to a new one", above=0, high=1048576)
+    ] = 50.0
+    compression: Annotated[bool, Key("true compresses rotated files with gzip")] = True
+    compress_immediately: Annotated[bool, Key("true compresses at rotation, false at the next cleanup")] = True
+    max_backups: Annotated[int, Key("largest number of rotated files; 0 keeps all", low=0, high=1000000)] = 10
+    max_age_days: Annotated[float, Key("rotated files older than this are deleted; 0 keeps all", low=0, high=36500)] = 30.0
+    cleanup_interval_hours: Annotated[float, Key("time between two cleanups", above=0, high=8760)] = 24.0
 
 
 class LoggingTable(Table, frozen=True, kw_only=True):
-    """Logs in files. The log on standard output is [observability]'s."""
+    """Logs in files. The log on standard output is configured in [observability]."""
 
-    traffic: Annotated[TrafficLogTable, Key("requests and answers")] = TrafficLogTable()
-    rotation: Annotated[RotationTable, Key("of the files")] = RotationTable()
+    traffic: Annotated[TrafficLogTable, Key("log of requests and responses")] = TrafficLogTable()
+    rotation: Annotated[RotationTable, Key("rotation of the files")] = RotationTable()

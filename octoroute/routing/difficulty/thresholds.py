@@ -30,10 +30,10 @@ DEFAULT_SHARES: Mapping[str, float] = {"fast": 0.5, "balanced": 0.35, "deep": 0.
 
 
 class Thresholds(Table, frozen=True, kw_only=True):
-    """The difficulty from which a request goes to a tier; below `balanced` it goes to fast."""
+    """Lowest difficulty of a tier; a request below `balanced` goes to fast."""
 
-    balanced: Annotated[float, Key("difficulty", low=0, high=1, required=True)] = 0.0
-    deep: Annotated[float, Key("difficulty", low=0, high=1, required=True)] = 1.0
+    balanced: Annotated[float, Key("lowest difficulty of the balanced tier", low=0, high=1, required=True)] = 0.0
+    deep: Annotated[float, Key("lowest difficulty of the deep tier", low=0, high=1, required=True)] = 1.0
 
     def tier(self, difficulty: float) -> Tier:
         if difficulty >= self.deep:
@@ -42,20 +42,20 @@ class Thresholds(Table, frozen=True, kw_only=True):
 
 
 class TrafficShares(Table, frozen=True, kw_only=True):
-    """Of the traffic for `auto`, per tier; they add up to 1."""
+    """Share of the requests for `auto` by tier; the shares add up to 1."""
 
-    fast: Annotated[float, Key("share", low=0, high=1)] = 0.0
-    balanced: Annotated[float, Key("share", low=0, high=1)] = 0.0
-    deep: Annotated[float, Key("share", low=0, high=1)] = 0.0
+    fast: Annotated[float, Key("share of the fast tier", low=0, high=1)] = 0.0
+    balanced: Annotated[float, Key("share of the balanced tier", low=0, high=1)] = 0.0
+    deep: Annotated[float, Key("share of the deep tier", low=0, high=1)] = 0.0
 
 
 class LearnedOptions(Table, frozen=True, kw_only=True):
-    """For the strategies learned and cascade: from a difficulty to a tier. Give at most one of shares, thresholds, and quality."""
+    """For the strategies learned and cascade: from a difficulty to a tier. Set at most one of shares, thresholds, and quality."""
 
     artefact: Annotated[
         str | None,
         Key(
-            "a file that `octoroute train` has written; the shipped one when not said",
+            "file written by `octoroute train`; default: the one that is installed with octoroute",
             check=text_check.label,
             example='"router.json"',
         ),
@@ -63,18 +63,18 @@ class LearnedOptions(Table, frozen=True, kw_only=True):
     shares: Annotated[
         TrafficShares | None,
         Key(
-            "how much of everyday traffic each tier gets; fast 0.5, balanced 0.35, deep 0.15 when nothing is said",
+            "share of everyday traffic for each tier; default: fast 0.5, balanced 0.35, deep 0.15",
             example="{ fast = 0.5, balanced = 0.35, deep = 0.15 }",
         ),
     ] = None
     thresholds: Annotated[
         Thresholds | None,
-        Key("instead of shares, as `octoroute calibrate` prints them", example="{ balanced = 0.31, deep = 0.66 }"),
+        Key("instead of shares: the difficulties that `octoroute calibrate` prints", example="{ balanced = 0.31, deep = 0.66 }"),
     ] = None
     quality: Annotated[
         float | None,
         Key(
-            "instead of shares: 0 is as cheap as possible, 1 as good as possible, 0.5 the default shares",
+            "instead of shares: 0 is as cheap as possible, 1 as good as possible, 0.5 equals the default shares",
             low=0,
             high=1,
             example="0.5",
@@ -83,7 +83,7 @@ class LearnedOptions(Table, frozen=True, kw_only=True):
     explore: Annotated[
         float,
         Key(
-            "the share of requests that goes to a tier drawn by lot, so that `octoroute replay` can compare policies",
+            "share of requests that go to a tier chosen at random, so that `octoroute replay` can compare policies",
             low=0,
             high=0.5,
         ),

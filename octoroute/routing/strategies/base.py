@@ -27,16 +27,20 @@ class Router(Protocol):
 
 
 class CascadeOptions(Table, frozen=True, kw_only=True):
-    """For the strategy cascade: a cheap answer is checked before it is passed on, and a bigger tier asked when it will not do."""
+    """For the strategy cascade: a cheap response is checked before the client gets it; if it fails, a bigger tier is tried."""
 
-    tier: Annotated[Tier, Key("asked first")] = Tier.FAST
-    escalate_to: Annotated[Tier, Key("asked when the first answer does not pass; must be a bigger tier")] = Tier.DEEP
-    skip_above: Annotated[float, Key("the question's difficulty from which the first try is left out", low=0, high=1)] = 0.5
-    escalate_above: Annotated[float, Key("the answer's difficulty from which the bigger tier is asked", low=0, high=1)] = 0.5
-    hold_s: Annotated[float, Key("how long a streamed answer is held back to be checked", low=0, high=600)] = msgspec.field(
+    tier: Annotated[Tier, Key("tier that is tried first")] = Tier.FAST
+    escalate_to: Annotated[Tier, Key("tier that is tried if the first response fails the check; must be a bigger tier")] = Tier.DEEP
+    skip_above: Annotated[float, Key("difficulty of the request at which the first tier is skipped", low=0, high=1)] = 0.5
+    escalate_above: Annotated[
+        float, Key("difficulty estimated from the response at which the bigger tier is tried", low=0, high=1)
+    ] = 0.5
+    hold_s: Annotated[float, Key("how long a streaming response is buffered to be checked", low=0, high=600)] = msgspec.field(
         default=10.0, name="hold_seconds"
     )
-    hold_characters: Annotated[int, Key("how much of a streamed answer is held back to be checked", low=0, high=1000000)] = 20000
+    hold_characters: Annotated[
+        int, Key("how many characters of a streaming response are buffered to be checked", low=0, high=1000000)
+    ] = 20000
 
 
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):

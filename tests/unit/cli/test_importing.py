@@ -59,7 +59,7 @@ def test_a22_migrate_then_start(form, clean, monkeypatch, capsys):
     assert main(["check"]) == 0
     after = capsys.readouterr().out
     assert f"{name} is valid" in after
-    assert "the file wins" in after
+    assert "the file takes precedence" in after
 
     def endpoints(text):
         return re.findall(r"provider after .* priority|http://\S+|model \S+|priority \d+", text.replace("legacy", "openai"))

@@ -294,7 +294,7 @@ def test_json_and_yaml_hold_the_same_schema():
 
 def test_a_name_that_yaml_reads_as_something_else_is_told():
     assert problems("models:\n  fast:\n    - {name: 2024-01-01, base_url: 'http://h/v1'}\n", file="c.yaml") == (
-        "models.fast[0].name: must be a text, got a date; put it in quotes",
+        "models.fast[0].name: must be a string, got a date; put it in quotes",
     )
     assert any(problem.startswith("True: is not a known key") for problem in problems("on: 1", file="c.yaml"))
 
