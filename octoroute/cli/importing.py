@@ -15,7 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from octoroute.config import environment  # noqa: PLC0415  commands import lazily
-    from octoroute.config.importers.writing import conceal, to_toml  # noqa: PLC0415
+    from octoroute.config.importers.writer import conceal, to_toml  # noqa: PLC0415
     from octoroute.config.load import imported  # noqa: PLC0415
 
     file: Path = args.file

@@ -47,7 +47,7 @@ def guess(env: Mapping[str, str]) -> str:
 
 def _legacy(env: Mapping[str, str], form: str) -> str:
     from octoroute.config.importers import legacy  # noqa: PLC0415  commands import lazily
-    from octoroute.config.importers.writing import conceal, lost_in_json, to_providers_json, to_toml  # noqa: PLC0415
+    from octoroute.config.importers.writer import conceal, lost_in_json, to_providers_json, to_toml  # noqa: PLC0415
     from octoroute.config.load import raise_for  # noqa: PLC0415
     from octoroute.config.schema import Names  # noqa: PLC0415
 
@@ -64,7 +64,7 @@ def _legacy(env: Mapping[str, str], form: str) -> str:
 
 def _dispatcher(env: Mapping[str, str], form: str) -> str:
     from octoroute.config.importers import dispatcher  # noqa: PLC0415  commands import lazily
-    from octoroute.config.importers.writing import conceal, to_toml  # noqa: PLC0415
+    from octoroute.config.importers.writer import conceal, to_toml  # noqa: PLC0415
     from octoroute.config.load import raise_for  # noqa: PLC0415
     from octoroute.config.schema import Names  # noqa: PLC0415
 

@@ -19,7 +19,7 @@ import msgspec
 
 from octoroute.config.formats import parse
 from octoroute.config.load import load, loads
-from octoroute.config.masking import MASK, unmasked
+from octoroute.config.secret_mask import MASK, unmasked
 from octoroute.config.schema.file import Config
 from octoroute.errors import ConfigError, OctorouteError
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from octoroute.balancing.admin_state import AdminState
 from octoroute.balancing.health import HealthRegistry
-from octoroute.config.masking import shown
+from octoroute.config.secret_mask import shown
 from octoroute.config.schema import Config
 from octoroute.domain.endpoint import Endpoint
 from octoroute.errors import BadRequest, ConfigError, UnknownModel, WrongMediaType

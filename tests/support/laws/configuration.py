@@ -14,9 +14,9 @@ import msgspec
 from octoroute.config import Config, environment, loads
 from octoroute.config.file import ConfigFile
 from octoroute.config.importers import dispatcher, legacy
-from octoroute.config.importers.writing import conceal, lost_in_json, to_providers_json, to_toml
+from octoroute.config.importers.writer import conceal, lost_in_json, to_providers_json, to_toml
 from octoroute.config.load import imported
-from octoroute.config.masking import shown
+from octoroute.config.secret_mask import shown
 from octoroute.config.schema import Names
 from octoroute.errors import ConfigError
 from tests.support.laws.cuts import nested

@@ -7,7 +7,7 @@ from pathlib import Path
 import tomli_w
 
 from octoroute.config import loads
-from octoroute.config.masking import MASK, shown, unmasked
+from octoroute.config.secret_mask import MASK, shown, unmasked
 from octoroute.config.render.template import template
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from octoroute.config import Config, load, loads
 from octoroute.config.environment import references
 from octoroute.config.importers import legacy
-from octoroute.config.importers.writing import conceal, lost_in_json, to_providers_json, to_toml
+from octoroute.config.importers.writer import conceal, lost_in_json, to_providers_json, to_toml
 from octoroute.config.load import imported
 from octoroute.config.schema import Names
 
