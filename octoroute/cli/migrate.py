@@ -39,7 +39,7 @@ def guess(env: Mapping[str, str]) -> str:
     from octoroute.config.importers import dispatcher, legacy  # noqa: PLC0415  commands import lazily
 
     own = set(legacy.unused(env, frozenset())) - {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"}
-    its = {name for vendor in dispatcher.DISPATCHED for name in dispatcher.variables_of(vendor) if env.get(name)}
+    its = {name for vendor in dispatcher.DISPATCHER_VENDORS for name in dispatcher.variables_of(vendor) if env.get(name)}
     if not env.get(legacy.REQUIRED) and its:
         return "dispatcher"
     return "claude-code-proxy" if own or its <= {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"} else "dispatcher"

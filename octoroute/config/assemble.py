@@ -1,4 +1,4 @@
-"""Turns a file that is right key by key into what the gateway runs on, and checks what no key can know alone. Pure."""
+"""From a file whose keys are valid one by one to the Config that the gateway runs on, with the checks across keys. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEFAULT_KIND = ProviderTable().kind
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One endpoint as the file has it. `group` is its tier's name."""
+    """One endpoint as the file has it. `group` is the name of its tier."""
 
     group: str
     path: str
@@ -33,7 +33,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -> Config:
-    """Look at `reader.problems` before using the answer."""
+    """The result may be used only if `reader.problems` is empty."""
     entries = tuple(_entries(file))
     _check_names(entries, reader)
     _check_presence(entries, file, reader)
@@ -83,19 +83,23 @@ def _provider_name(entry: Entry) -> str:
 
 
 def _alone(entry: Entry) -> bool:
-    """It has an address and names no provider: it inherits nothing, for the key in [providers.openai] is not for every server."""
+    """True if the endpoint has an address and no provider.
+
+    It inherits nothing, because the key in [providers.openai] must not be sent to every server.
+    """
     return entry.table.provider is None and entry.table.base_url is not None
 
 
 def _provider(entry: Entry, file: FileTable) -> ProviderTable:
-    """What the endpoint inherits."""
+    """The table that the endpoint inherits from."""
     table = None if _alone(entry) else file.providers.get(_provider_name(entry))
     return table or ProviderTable(kind=_provider_name(entry))
 
 
 def _label(entry: Entry, file: FileTable) -> str:
-    """Whose endpoint it is. One that stands alone belongs to its kind, or, when a table of that name has limits and rules of its
-    own, to its address.
+    """The name of the endpoint's provider. An endpoint without a provider belongs to its kind.
+
+    If a provider has that name, with limits and rules of its own, the endpoint belongs to its address instead.
     """
     name = _provider_name(entry)
     if not _alone(entry) or name not in file.providers:
@@ -144,7 +148,7 @@ def _check_routing(routing: RoutingTable, reader: ConfigReader) -> None:
 
 
 def _ids(entries: tuple[Entry, ...], file: FileTable, reader: ConfigReader) -> list[str]:
-    """One for each entry, no two the same: those that are written first, then name@address, -2, -3 … for replicas."""
+    """A unique id for each entry: the configured one, else name@address, with -2, -3 … for replicas."""
     taken: dict[str, Entry] = {}
     for entry in entries:
         if entry.table.id is None:
@@ -171,7 +175,7 @@ def _ids(entries: tuple[Entry, ...], file: FileTable, reader: ConfigReader) -> l
 
 
 def _places(entries: tuple[Entry, ...]) -> list[int]:
-    """The how-manieth of its provider each is in its group; one that stands alone is the first."""
+    """The position of each entry among its provider's entries of the same tier, from 0; an entry without a provider is at 0."""
     seen: dict[tuple[str, str], int] = {}
     places: list[int] = []
     for entry in entries:
@@ -255,7 +259,7 @@ def _unknown_provider(entry: Entry, file: FileTable, names: Names, reader: Confi
 
 
 def _key(key: Secret | None) -> Secret | None:
-    """A blank key, as `${KEY:-}` makes it, is none."""
+    """None for a blank key, which `${KEY:-}` gives if the variable is not set."""
     return key if key and key.reveal() else None
 
 
@@ -267,8 +271,8 @@ def _warnings(file: FileTable, names: Names) -> Iterator[str]:
 def _open_door(server: ServerTable, *, locked: bool) -> Iterator[str]:
     if not locked and not rules.is_loopback(server.host):
         yield (
-            "server.host: other machines can reach this address and [auth] keys is empty, so ANYONE who reaches it can use your "
-            'models and spend your money; set [auth] keys = ["${OCTOROUTE_API_KEY}"], or host = "127.0.0.1"'
+            "server.host: other machines can reach this address and [auth] keys is empty, so ANYONE on the network can use your "
+            'models at your expense; set [auth] keys = ["${OCTOROUTE_API_KEY}"], or host = "127.0.0.1"'
         )
 
 

@@ -1,4 +1,4 @@
-"""How endpoints are connected to, and with whose key: what these settings need of each other, and of the files they name."""
+"""Checks of TLS, proxy, and client key settings: against each other, and against the files they name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from octoroute.domain.endpoint import Endpoint, Tls
 
 
 def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, reader: ConfigReader) -> Tls | None:
-    """The endpoint's own, or its provider's; None when nothing is said."""
+    """The TLS settings of the endpoint, else those of its provider; None if neither has any."""
     own = table.tls != TlsTable()
     said = table.tls if own else provider.tls
     where = child(path if own else shared, "tls")
@@ -30,7 +30,7 @@ def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, r
         return None
     if reader.wrong(where):
         return found
-    # Half the package's start-up time, for those who have such files.
+    # Imported here: it takes half of the start-up time, and few configurations need it.
     from octoroute.upstream.transports import trust  # noqa: PLC0415
 
     for key, text in trust.problems(found):
@@ -42,7 +42,7 @@ def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, r
 
 
 def check(file: FileTable, endpoints: Iterable[Endpoint], reader: ConfigReader) -> None:
-    """Once for each provider that is in use."""
+    """Checks each provider that an endpoint uses, once."""
     forwarding: dict[str, Endpoint] = {}
     proxied: set[str] = set()
     for endpoint in endpoints:

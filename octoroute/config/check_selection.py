@@ -1,4 +1,4 @@
-"""What the tables about choosing endpoints cannot know one by one: rules that aim at nothing, an order and a policy. Pure."""
+"""Checks of [selection] and [[routing.rules]] against the configured endpoints. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Says a key in words: its type, its range, its default. Pure; the errors, the template, and the documentation share it."""
+"""Type, range, and default of a key in words, for error texts, the template, and the documentation. Pure."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _WORDS: Mapping[object, str] = {bool: "boolean", int: "integer", float: "number"
 
 
 def bare(hint: object) -> object:
-    """`X` of `X | None`."""
-    if isinstance(hint, types.UnionType) or get_origin(hint) is Union:  # the latter with a Literal in it
+    """`X` for the type `X | None`; any other type unchanged."""
+    if isinstance(hint, types.UnionType) or get_origin(hint) is Union:  # Union if X is a Literal
         parts: tuple[object, ...] = get_args(hint)
         return next(part for part in parts if part is not type(None))
     return hint
 
 
 def choices(hint: object, key: Key, names: Names) -> Sequence[str]:
-    """The texts that are allowed; none: any."""
+    """The allowed strings; empty if any string is."""
     hint = bare(hint)
     if get_origin(hint) is Literal:
         return get_args(hint)
     if hint is Tier:
-        return CHAT_TIERS  # what a router may be told to choose
+        return CHAT_TIERS  # a router cannot choose the embedding tier
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return [member.value for member in hint]
     if key.names:
@@ -39,7 +39,7 @@ def choices(hint: object, key: Key, names: Names) -> Sequence[str]:
 
 
 def bounds(key: Key) -> str:
-    """The range in words: "from 1 to 3600", "greater than 0"; empty where anything goes."""
+    """The range in words: "from 1 to 3600", "greater than 0"; empty without limits."""
     if key.low is not None:
         return f"at least {key.low:.15g}" if key.high is None else f"from {key.low:.15g} to {key.high:.15g}"
     parts = [f"greater than {key.above:.15g}"] if key.above is not None else []
@@ -47,7 +47,7 @@ def bounds(key: Key) -> str:
 
 
 def like(key: Key, *, whole: bool) -> str:
-    """Some number in the range."""
+    """A number in the range, as TOML."""
     if key.example is not None:
         return key.example
     number = min(max(1.0, key.low or 0.0), 1.0 if key.high is None else key.high)
@@ -70,7 +70,7 @@ def allowed(field: Field, names: Names) -> str:
 
 
 def toml(value: object) -> str:
-    """A default as TOML."""
+    """A default value as TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

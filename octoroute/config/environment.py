@@ -1,7 +1,7 @@
 """The only reader of the environment, and the only place where `${NAME}` is replaced.
 
-Replacement happens on parsed values, never on a file's text, and what is put in is not looked at again: a variable's value
-cannot become a key, a table, or another reference.
+Values are replaced after parsing, and a replaced value is not read again: a variable cannot add a key, a table, or another
+reference.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 from octoroute.errors import ConfigError
 
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:[^}$]|\$(?!\{))*))?\}|(\{))")
-"""`$$`, `${NAME}`, `${NAME:-default}`, and a `${` that is none of them. A default holds none of them, so no text is read twice."""
+"""`$$`, `${NAME}`, `${NAME:-default}`, and any other `${`. A default contains none of them, so no text is replaced twice."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -36,7 +36,7 @@ def variables(cwd: Path | None = None) -> Mapping[str, str]:
 
     Raises ConfigError if the file cannot be read. No error holds a value.
     """
-    real = os.environ  # noqa: TID251  this is the one place the ban points to
+    real = os.environ  # noqa: TID251  the only place that may read it
     path = cwd / ".env" if cwd else None
     if path is None or not path.is_file():
         return real
@@ -74,7 +74,7 @@ def dotenv(text: str) -> Mapping[str, str]:
 
 
 def references(tree: object) -> frozenset[str]:
-    """The variables that a parsed file names."""
+    """The names of the variables that a parsed file refers to."""
     if isinstance(tree, str):
         return frozenset(name for _, name, _, _ in _REFERENCE.findall(tree) if name)
     if isinstance(tree, dict):
@@ -85,19 +85,19 @@ def references(tree: object) -> frozenset[str]:
 
 
 def is_name(text: str) -> bool:
-    """It can stand in `${…}`."""
+    """True if `text` can be a NAME in `${NAME}`."""
     return _NAME.fullmatch(text) is not None
 
 
 def share_metrics() -> None:
-    """The metrics library keeps its counts in files for all processes of a server if it finds this when it is imported."""
+    """Make the metrics library keep its counts in files that all worker processes share. Call before it is imported."""
     directory = _directory_in_memory("octoroute-metrics-")
     atexit.register(_remove, directory, os.getpid())
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # noqa: TID251  the library reads nothing else
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # noqa: TID251  the library has no other setting for it
 
 
 def _directory_in_memory(prefix: str) -> str:
-    """Where there is one. The library maps its files, and on a full disk the kernel ends whoever writes to them (SIGBUS)."""
+    """In /dev/shm if possible: the library maps its files, and on a full disk a write to a mapped file raises SIGBUS."""
     try:
         return tempfile.mkdtemp(prefix=prefix, dir="/dev/shm")
     except OSError:
@@ -105,12 +105,12 @@ def _directory_in_memory(prefix: str) -> str:
 
 
 def _remove(directory: str, owner: int) -> None:
-    if os.getpid() == owner:  # not in a worker, which leaves by the same door
+    if os.getpid() == owner:  # worker processes inherit the exit handler
         shutil.rmtree(directory, ignore_errors=True)
 
 
 def escape(text: str) -> str:
-    """What `substitute` turns back into `text`."""
+    """Inverse of `substitute`: a string that it replaces with `text`."""
     return text.replace("$", "$$")
 
 
@@ -126,11 +126,11 @@ def child(path: str, key: object) -> str:
 class SubstitutionResult(msgspec.Struct, frozen=True):
     tree: object
     written: Mapping[str, str]
-    """By path, the text as the file has it, for every value that a `${…}` had a part in."""
+    """The string in the file, by the path of each value that contains a `${…}`."""
     problems: tuple[tuple[str, str], ...]
     """(path, what is wrong; what to do)"""
     unset: Mapping[str, str]
-    """By path, the variable that is not set; each is a problem too."""
+    """The variable that is not set, by the path of the value; each is also in `problems`."""
 
 
 def substitute(tree: object, env: Mapping[str, str]) -> SubstitutionResult:

@@ -1,4 +1,4 @@
-"""From a file to a Config, or to every problem in it at once. The only reader of configuration files."""
+"""From a file to a Config, or to all of its problems at once. Only this module reads configuration files."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from octoroute.routing.difficulty.model import load as load_artefact
 from octoroute.upstream.providers import KINDS, plugins
 
 ENVIRONMENT = "the environment"
-"""The source of a configuration that no file holds."""
+"""`Config.source` of a configuration that comes from environment variables alone."""
 
 DISCOVERED = ("config.toml", "octoroute.toml", "config/providers.json", "providers.json")
-"""What is looked for in the current directory, in this order."""
+"""Configuration files in the current directory; the first one that exists is loaded."""
 
 EXAMPLES = ("config/providers.example.json", "providers.example.json")
-"""What is never loaded."""
+"""Files that are named in the error if there is no other, and are never loaded."""
 
 START = "create one with `octoroute init` or `octoroute config -o config.toml`, or try `octoroute demo`, which needs none"
 
 
 def load(path: Path | None, env: Mapping[str, str], cwd: Path, names: Names | None = None) -> Config:
-    """Raises ConfigError; its note is the file's path when the problems are inside a file."""
+    """Raises ConfigError; if the problems are inside a file, its note is the path of the file."""
     found = cwd / path if path else discover(cwd)
     if found is not None:
         return loads(_read(found, cwd), found, env, names)
@@ -44,15 +44,15 @@ def load(path: Path | None, env: Mapping[str, str], cwd: Path, names: Names | No
 
 
 def loads(text: str, path: Path, env: Mapping[str, str], names: Names | None = None) -> Config:
-    """As `load`, from a text that stands, or will stand, at `path`; its suffix tells the format."""
+    """Like `load`, from the text of the file at `path`, which need not exist; the suffix selects the format."""
     with _inside(str(path)):
         return _build(parse(text, path), env, str(path), names or Names())
 
 
-def imported(path: Path, env: Mapping[str, str], cwd: Path, names: Names | None = None) -> ImportResult:
-    """The tree of a file as our schema has it, references and all, to be written anew. A variable need not be set.
+def import_tree(path: Path, env: Mapping[str, str], cwd: Path, names: Names | None = None) -> ImportResult:
+    """The content of a file as a tree of octoroute's schema, to be written to a new file. References stay, and need not be set.
 
-    Raises ConfigError as `load` does.
+    Raises ConfigError like `load`.
     """
     found = cwd / path
     names = names or Names()
@@ -116,7 +116,7 @@ def _build(parsed: object, env: Mapping[str, str], source: str, names: Names) ->
     given = _translated(tree, env, names)
     if given.usable:
         warnings = (*given.warnings, *_beside(tree, env, None))
-        filled = {name: value for name, value in env.items() if value}  # to these files, empty is not set
+        filled = {name: value for name, value in env.items() if value}  # in providers.json, an empty variable counts as not set
         return _check(msgspec.structs.replace(given, warnings=warnings), filled, source, names)
     reasons = "; ".join(given.left_out) or "all have enabled = false"
     if legacy.is_set(env):
@@ -134,7 +134,7 @@ def _of_the_environment(env: Mapping[str, str], names: Names) -> Config:
 
 
 def _translated(tree: Mapping[object, object], env: Mapping[str, str], names: Names, *, writing: bool = False) -> ImportResult:
-    """With what the process was told beside the file, for a providers.json has no place for it."""
+    """A providers.json in octoroute's schema, with settings of the process from the environment, which the file has no keys for."""
     beside = legacy.listening(env, names)
     try:
         given = convert(tree, env, names, writing=writing)
@@ -144,15 +144,15 @@ def _translated(tree: Mapping[object, object], env: Mapping[str, str], names: Na
     return msgspec.structs.replace(given, tree={**beside.tree, **given.tree})
 
 
-def _beside(tree: Mapping[object, object], env: Mapping[str, str], telling: Container[str] | None) -> tuple[str, ...]:
-    """A warning, if variables that would be the configuration without this file are set and the file does not use them.
+def _beside(tree: Mapping[object, object], env: Mapping[str, str], markers: Container[str] | None) -> tuple[str, ...]:
+    """A warning if variables that would be the configuration without this file are set, and the file does not refer to them.
 
-    `telling`: at least one of these must be among them, because a mere OPENAI_API_KEY is on many machines.
+    `markers`: the warning needs at least one of them, because OPENAI_API_KEY alone is set on many machines. None: no condition.
     """
     if not legacy.is_set(env):
         return ()
     unused = legacy.unused(env, references(dict(tree)))
-    if not unused or (telling is not None and not any(name in telling for name in unused)):
+    if not unused or (markers is not None and not any(name in markers for name in unused)):
         return ()
     remedy = "remove them, or refer to them in the file as ${NAME}"
     return (f"{', '.join(unused)}: set in the environment but not used, because the file takes precedence; {remedy}",)
@@ -181,7 +181,7 @@ def _check(given: ImportResult, env: Mapping[str, str], source: str, names: Name
         for path in substituted.unset
         if writing or path.startswith(tuple(_disabled(cast("Mapping[str, object]", substituted.tree))))
     }
-    # What else is wrong with a value whose variable is not set is no news.
+    # A value whose variable is not set has no other problem worth a report.
     raise_for(
         (
             *(found for found in substituted.problems if found[0] not in forgiven),
@@ -190,13 +190,13 @@ def _check(given: ImportResult, env: Mapping[str, str], source: str, names: Name
         source,
     )
     if config.routing.learned.artefact is not None and not writing:
-        load_artefact(config.routing.learned.artefact)  # here rather than when it is needed: `check` and a reload say what is wrong
+        load_artefact(config.routing.learned.artefact)  # here, so that `check` and a reload report its problems
     _load_plugins(config)
     return msgspec.structs.replace(config, warnings=(*given.warnings, *plugins.overlooked(), *config.warnings))
 
 
 def _load_plugins(config: Config) -> None:
-    """Those that are used. Raises ConfigError for one that cannot be."""
+    """Load the plug-ins of the kinds in use. Raises ConfigError if one cannot be loaded."""
     used = {endpoint.kind for endpoint in (*config.endpoints, *config.embedding)} - set(KINDS)
     installed = {plugin.kind for plugin in plugins.plugin_entries()} if used else set[str]()
     for kind_ in sorted(used & installed):
@@ -204,7 +204,7 @@ def _load_plugins(config: Config) -> None:
 
 
 def _disabled(tree: Mapping[str, object]) -> Iterator[str]:
-    """Where nobody looks: the paths of providers that are not used, and of their endpoints, up to the next key."""
+    """Path prefixes of disabled providers and of their endpoints, in which a variable may be unset."""
     off = {name for name, provider in _tables(tree.get("providers")) if str(provider.get("enabled")).lower() == "false"}
     for name in off:
         yield child("providers", name) + "."
@@ -216,7 +216,7 @@ def _disabled(tree: Mapping[str, object]) -> Iterator[str]:
 
 
 def _tables(value: object) -> list[tuple[object, dict[object, object]]]:
-    """The tables among a table's values."""
+    """(key, table) for each value of `value` that is a table."""
     items = cast("dict[object, object]", value).items() if isinstance(value, dict) else ()
     return [(name, cast("dict[object, object]", item)) for name, item in items if isinstance(item, dict)]
 

@@ -1,6 +1,6 @@
-"""Reads a parsed file into the schema's structs, and writes down everything that is wrong instead of stopping at the first.
+"""Reader of a parsed file into the schema's structs. It collects every problem instead of stopping at the first. Pure.
 
-Pure. A wrong value is replaced by its default so that reading can go on; whoever reads must look at `problems`.
+An invalid value is replaced by its default, so the caller must check `problems` before using the result.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def kind(value: object) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant."""
+    """The known word that is most similar to `word`; None if none is."""
     by_fold = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.strip().casefold(), by_fold, n=1, cutoff=0.6)
     return by_fold[close[0]] if close else None
 
 
 class InvalidValue(Exception):
-    """Never leaves this file."""
+    """Caught in this module; its text becomes a problem."""
 
 
 class ConfigReader:
@@ -61,11 +61,11 @@ class ConfigReader:
         self.problems.append((path, text))
 
     def wrong(self, path: str) -> bool:
-        """Something at, below, or above `path` was wrong already."""
+        """True if there is a problem at, below, or above `path`."""
         return any(_holds(path, found) or _holds(found, path) for found, _ in self.problems)
 
     def show(self, path: str, value: object) -> str:
-        """A value for the eyes of the operator; one that the environment had a part in as the file has it."""
+        """A value for an error text. A value from the environment is shown as the string in the file."""
         if path in self.written:
             return f"the value of {json.dumps(self.written[path], ensure_ascii=False)}"
         if isinstance(value, str):
@@ -90,7 +90,7 @@ class ConfigReader:
         read: dict[str, object] = {}
         for name, field in known.items():
             here = child(path, name)
-            if given.get(name) is None:  # JSON's and YAML's null: not said
+            if given.get(name) is None:  # null in JSON and YAML: the key is not set
                 if field.key.required:
                     self.problem(here, "is missing; add it")
                 continue
@@ -107,7 +107,7 @@ class ConfigReader:
         return f"is not a known key; remove it, or use one of {', '.join(known)}"
 
     def _value(self, hint: object, key: Key, value: object, path: str) -> object:
-        hint = bare(hint)  # None was handled
+        hint = bare(hint)  # None was handled by `table`
         origin = get_origin(hint)
         if origin is tuple:
             return self._list(get_args(hint)[0], key, value, path)

@@ -1,6 +1,6 @@
-"""What a text must look like to be a host, a URL, a header, or a name. Pure.
+"""Checks of strings of the configuration: hosts, URLs, headers, keys, and names. Pure.
 
-A check returns None, or what is wrong and what to do, as `wrong; remedy`. It never repeats the text: that may be a secret.
+Each public function of one text is an `option.Check`.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _is_host(name: str, *, bracketed: bool) -> bool:
 
 
 def proxy(text: str) -> str | None:
-    """A blank one means: none."""
+    """A blank value means none."""
     if not text:
         return None
     try:
@@ -93,7 +93,7 @@ def proxy(text: str) -> str | None:
 
 
 def path(text: str) -> str | None:
-    """A blank one means: none."""
+    """A blank value means none."""
     return None if text.isprintable() else "is not a valid path; write it like /etc/ssl/certs/our-ca.pem"
 
 
@@ -104,13 +104,13 @@ def pin(text: str) -> str | None:
 
 
 def pin_of(text: str) -> bytes | None:
-    """The 32 bytes of a digest in hex, with or without colons; None: it is none."""
+    """The 32 bytes of a SHA-256 in hex, with or without colons; None if `text` is not one."""
     digits = text.strip().replace(":", "")
     return bytes.fromhex(digits) if _SHA256.fullmatch(digits) else None
 
 
 def is_credential(header: str, kind: str) -> bool:
-    """It would be sent in place of the api_key."""
+    """True if the header would be sent instead of the api_key."""
     return header.lower() in _CREDENTIALS.get(kind, {"authorization"})
 
 
@@ -121,7 +121,7 @@ def header_value(text: str) -> str | None:
 
 
 def credential(text: str) -> str | None:
-    """A blank one means: no key."""
+    """A blank value means no key."""
     if not _VISIBLE.fullmatch(text):
         return "contains a space, a line break, or a character outside ASCII; copy the key again, without anything else"
     return None

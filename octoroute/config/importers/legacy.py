@@ -1,6 +1,6 @@
-"""claude-code-proxy's environment, from before it had providers.json: its variables, and what each becomes. Pure.
+"""Importer of claude-code-proxy's environment variables, which that program read before it had a providers.json. Pure.
 
-Every value is checked under its variable's name. Keys and headers stay references, so that no secret is ever written down.
+A problem names the variable. Keys and headers stay references, so that no secret is written to a file.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ PROVIDER = "legacy"
 MODELS: Mapping[str, Tier] = {"BIG_MODEL": Tier.DEEP, "MIDDLE_MODEL": Tier.BALANCED, "SMALL_MODEL": Tier.FAST}
 
 _LEVELS: Mapping[str, str] = {"warning": "warn", "critical": "error", "fatal": "error"}
-"""Python's names for ours."""
+"""Level names of Python's logging, and octoroute's for them."""
 
 
 class ServerVariables(Table, frozen=True, kw_only=True):
-    """Variables of the process; they counted beside a providers.json too."""
+    """Variables of the process, which claude-code-proxy also read beside a providers.json."""
 
     HOST: Annotated[str | None, Key("listening address", check=rules.host)] = None
     PORT: Annotated[int | None, Key("listening port", low=0, high=65535)] = None
@@ -40,7 +40,7 @@ class ServerVariables(Table, frozen=True, kw_only=True):
 
 
 class LegacyVariables(Table, frozen=True, kw_only=True):
-    """Variables that say which provider and models there are."""
+    """Variables of the provider and its models."""
 
     OPENAI_API_KEY: Annotated[Secret, Key("the provider's key", check=rules.credential, required=True)] = Secret("")
     OPENAI_BASE_URL: Annotated[str | None, Key("root URL of the provider's API", check=rules.base_url)] = None
@@ -58,7 +58,7 @@ class LegacyVariables(Table, frozen=True, kw_only=True):
 class LegacyEnvironment(msgspec.Struct, frozen=True):
     variables: LegacyVariables
     headers: Mapping[str, str]
-    """By name, the variable that holds the value."""
+    """The variable that holds the value, by header name."""
     listening: Mapping[str, object]
     problems: tuple[tuple[str, str], ...]
 
@@ -68,7 +68,7 @@ def is_set(env: Mapping[str, str]) -> bool:
 
 
 def unused(env: Mapping[str, str], referenced: frozenset[str]) -> list[str]:
-    """The variables of a legacy environment that a file, which wins over it, does not name."""
+    """The variables of a legacy environment that a file, which takes precedence, does not refer to."""
     known = (*LegacyVariables.__struct_fields__, *_header_variables(env))
     return [name for name in known if env.get(name) and name not in referenced]
 
@@ -100,7 +100,7 @@ def _header_variables(env: Mapping[str, str]) -> list[str]:
 
 
 def listening(env: Mapping[str, str], names: Names) -> ImportResult:
-    """`server`, `observability`, and `auth`, as far as the environment says something about them."""
+    """The tables `server`, `observability`, and `auth`, with the keys that the environment sets."""
     tree = {name: env[name] for name in ServerVariables.__struct_fields__ if env.get(name)}
     written = {name: f"${{{name}}}" for name in tree}
     if words := tree.get("LOG_LEVEL", "").split():
@@ -148,7 +148,7 @@ def _tree(read: LegacyEnvironment, provider: str) -> dict[str, object]:
         keys={} if limit is None else {"max_output_tokens": limit},
     )
     given = dict(read.listening)
-    server = {"host": "0.0.0.0", "port": 8082}  # noqa: S104  the program's default; the open door is warned of
+    server = {"host": "0.0.0.0", "port": 8082}  # noqa: S104  claude-code-proxy's default; without a key, it causes a warning
     auth = {"keys": ["${ANTHROPIC_API_KEY}"]} if variables.ANTHROPIC_API_KEY else {}
     return {
         **given,

@@ -1,6 +1,6 @@
-"""claude-code-proxy's providers.json, in JSON or YAML: its schema to the letter, and what each key becomes. Pure.
+"""Importer of claude-code-proxy's providers.json, in JSON or YAML: its schema, and what each key becomes. Pure.
 
-There a smaller priority is asked first, here a higher one: the order is kept, the numbers are not.
+In providers.json a smaller priority is tried first, in octoroute a higher one: the order stays, the numbers change.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from octoroute.config import rules
 from octoroute.config.environment import SubstitutionResult, child, substitute
-from octoroute.config.importers.tree import MOST_PRIORITIES, ImportModel, ImportResult, ImportSource, models, ranked
+from octoroute.config.importers.tree import MAX_PRIORITIES, ImportModel, ImportResult, ImportSource, models, ranked
 from octoroute.config.reader import ConfigReader
 from octoroute.config.schema.key import Names
 from octoroute.domain import text_check
@@ -21,15 +21,15 @@ from octoroute.domain.endpoint import Secret, Tier
 from octoroute.domain.option import Key, Table
 
 CLASSES: Mapping[str, Tier] = {"big": Tier.DEEP, "middle": Tier.BALANCED, "small": Tier.FAST}
-"""Its words for the tiers: for Claude's opus, sonnet, and haiku."""
+"""Its names of the tiers, for Claude's opus, sonnet, and haiku."""
 
 _OF_ONE_PROVIDER = re.compile(
     r"providers\[\d+\]\.(api_key|base_url|api_version|timeout|max_retries|enabled|custom_headers\..+|models\.\w+\[\d+\])"
 )
-"""Where a variable may be missing. `name` and `priority` decide about more than their own provider."""
+"""Keys whose variable may be unset. `name` and `priority` also affect other providers."""
 
 
-class Classes(Table, frozen=True, kw_only=True):
+class ClassesTable(Table, frozen=True, kw_only=True):
     """The models by size, the preferred first."""
 
     big: Annotated[tuple[str, ...], Key("models of the deep tier", check=text_check.label)] = ()
@@ -43,7 +43,7 @@ class ProviderRow(Table, frozen=True, kw_only=True):
     name: Annotated[str, Key("unique name", check=text_check.label, required=True)] = ""
     api_key: Annotated[Secret, Key("the provider's key", check=rules.credential, required=True)] = Secret("")
     base_url: Annotated[str, Key("root URL of the API", check=rules.base_url, required=True)] = ""
-    models: Annotated[Classes, Key("models by size", required=True)] = Classes()
+    models: Annotated[ClassesTable, Key("models by size", required=True)] = ClassesTable()
     enabled: Annotated[bool, Key("false excludes the provider")] = True
     priority: Annotated[int, Key("providers with a smaller number are tried first", low=-1e9, high=1e9)] = 1
     api_version: Annotated[str | None, Key("version of the API; if set, the provider is Azure", check=rules.version)] = None
@@ -54,7 +54,7 @@ class ProviderRow(Table, frozen=True, kw_only=True):
     ] = {}
 
 
-class CircuitBreaker(Table, frozen=True, kw_only=True):
+class CircuitBreakerTable(Table, frozen=True, kw_only=True):
     """When a provider is taken out of use."""
 
     failure_threshold: Annotated[int, Key("consecutive failures that open the circuit", low=1, high=1000)] = 5
@@ -69,17 +69,17 @@ class ProvidersFile(Table, frozen=True, kw_only=True):
     health_check_interval: Annotated[float, Key("seconds between two probes; 0 or less turns them off", low=-86400, high=86400)] = (
         300.0
     )
-    circuit_breaker: Annotated[CircuitBreaker, Key("circuit breaker")] = CircuitBreaker()
+    circuit_breaker: Annotated[CircuitBreakerTable, Key("circuit breaker")] = CircuitBreakerTable()
     strict_env: Annotated[bool, Key("octoroute's own key: true makes a variable that is not set an error")] = False
 
 
 class ProviderEntry(msgspec.Struct, frozen=True):
-    """A provider as written and as read; `unset`: why it must be left out, or None."""
+    """A provider in the file and as read. `unset`: the reason why it is left out, or None."""
 
     path: str
     written: Mapping[str, object]
     values: Mapping[str, object]
-    """As written, with the variables' values."""
+    """`written` with variables replaced."""
     read: ProviderRow
     unset: str | None
 
@@ -89,7 +89,7 @@ def is_providers_json(tree: Mapping[object, object]) -> bool:
 
 
 def convert(tree: Mapping[object, object], env: Mapping[str, str], names: Names, *, writing: bool = False) -> ImportResult:
-    """`writing`: for a file that will be read elsewhere, so a variable may be missing here."""
+    """`writing`: the result becomes a file that may be read elsewhere, so variables may be unset here."""
     tidy = _tidy(tree)
     found = substitute(tidy, {name: value for name, value in env.items() if value})
     reader = ConfigReader(names, found.written)
@@ -112,7 +112,7 @@ def convert(tree: Mapping[object, object], env: Mapping[str, str], names: Names,
 
 
 def _tidy(tree: Mapping[object, object]) -> dict[str, object]:
-    """Text keys, and a list where one model stands alone."""
+    """The tree with string keys, and with a list for a model that is a single string."""
     tidy = {str(name): value for name, value in tree.items()}
     providers = cast("list[object]", tidy["providers"])
     tidy["providers"] = [_tidy_row(cast("dict[object, object]", row)) if isinstance(row, dict) else row for row in providers]
@@ -138,7 +138,7 @@ def _rows(tidy: Mapping[str, object], file: ProvidersFile, found: SubstitutionRe
 
 
 def _tables(tree: Mapping[str, object]) -> list[dict[str, object]]:
-    """Nothing in place of a row that is no table: that is a problem already."""
+    """The provider tables; an empty one for an entry that is not a table, which the reader has reported."""
     rows = cast("list[object]", tree["providers"])
     return [cast("dict[str, object]", row) if isinstance(row, dict) else {} for row in rows]
 
@@ -151,7 +151,7 @@ def _variables(found: SubstitutionResult, *, strict: bool, writing: bool) -> Ite
 
 
 def _across(rows: Sequence[ProviderEntry], reader: ConfigReader) -> Iterator[tuple[str, str]]:
-    """What no provider can know alone."""
+    """Problems across providers."""
     if not rows and not reader.problems:
         yield "providers", "is empty; add a provider with name, api_key, base_url, and models"
     first: dict[str, ProviderEntry] = {}
@@ -166,8 +166,8 @@ def _across(rows: Sequence[ProviderEntry], reader: ConfigReader) -> Iterator[tup
             and not reader.wrong(child(row.path, "models"))
         ):
             yield child(row.path, "models"), "has no model; add big, middle, or small"
-    if len({row.read.priority for row in rows}) > MOST_PRIORITIES:
-        yield "providers", f"has more than {MOST_PRIORITIES} different priorities; give some providers the same one"
+    if len({row.read.priority for row in rows}) > MAX_PRIORITIES:
+        yield "providers", f"has more than {MAX_PRIORITIES} different priorities; give some providers the same one"
 
 
 def _left_out(rows: Sequence[ProviderEntry]) -> Iterator[str]:
@@ -217,7 +217,7 @@ def _tree(file: ProvidersFile, rows: Sequence[ProviderEntry], tidy: Mapping[str,
 
 
 def _provider(row: ProviderEntry, *, drop: bool) -> dict[str, object]:
-    """As a [providers.NAME] table; texts as they were written, so that references stay references."""
+    """A [providers.NAME] table, with strings as written, so that references stay references."""
     read, written = row.read, row.written
     kind = "azure" if written.get("api_version") else "openai"
     table: dict[str, object] = {"kind": kind, "base_url": written["base_url"], "api_key": written["api_key"]}

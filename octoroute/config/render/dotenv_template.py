@@ -1,4 +1,4 @@
-"""The template of a .env file, read off the schemas: every variable that octoroute reads, and nothing else. Pure."""
+"""The template of a .env file, generated from the schemas: every variable that octoroute reads. Pure."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def dotenv_template(names: Names | None = None) -> str:
 
 def _lines(names: Names) -> Iterator[str]:
     yield HEADING
-    said: set[str] = set()
+    names_written: set[str] = set()
     yield "\n# Variables that the template of the configuration file refers to as ${NAME}:\n"
     for table in tables(FileTable):
         for field in fields(table):
             for name in _VARIABLE.findall(field.key.example or ""):
-                if name not in said:
-                    said.add(name)
+                if name not in names_written:
+                    names_written.add(name)
                     yield f"# {field.name}: {field.key.doc}\n#{name}=\n"
     for title, table in _SECTIONS:
         yield f"\n# {title}\n"
         for field in fields(table):
-            if field.name not in said:
-                said.add(field.name)
+            if field.name not in names_written:
+                names_written.add(field.name)
                 yield _variable(field, names)
     yield "\n# Terminal:\n"
     for name, doc in _COLOURS:

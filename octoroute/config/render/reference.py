@@ -1,6 +1,6 @@
-"""docs/configuration.md, read off the schema. Pure; a test holds the committed page to it.
+"""docs/configuration.md, generated from the schema. Pure; a test compares the committed page with it.
 
-Write it anew with `python -m octoroute.config.render.reference > docs/configuration.md`.
+Write the page with `python -m octoroute.config.render.reference > docs/configuration.md`.
 """
 
 from __future__ import annotations

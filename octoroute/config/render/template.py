@@ -1,6 +1,6 @@
-"""The commented configuration to start from, read off the schema; valid as it stands. Pure.
+"""The commented configuration template, generated from the schema; it is a valid configuration. Pure.
 
-`# text` is a remark; `#key = value` is a key that may be uncommented as it is.
+`# text` is a comment; `#key = value` is a key that may be uncommented unchanged.
 """
 
 from __future__ import annotations
@@ -67,11 +67,11 @@ _SHOWN: Mapping[str, Mapping[str, str]] = {
         "priority": "1",
     },
 }
-"""What the template says where it does not show the default."""
+"""Values in the template that are not the default, by table and key."""
 
 
 _INSTEAD = frozenset({("routing.learned", "artefact"), ("routing.learned", "thresholds"), ("routing.learned", "quality")})
-"""Keys that cannot stand beside the others, or name a file that is yet to be made: shown as a remark."""
+"""Keys that exclude others, or name a file that does not exist yet: shown as a comment only."""
 
 
 def template(names: Names | None = None) -> str:
@@ -127,7 +127,7 @@ def _table(name: str, table: type[Table], names: Names, *, off: bool = False, ma
 
 
 def _rule(names: Names) -> Iterator[str]:
-    """One action only, so that it may be uncommented as it stands."""
+    """The template of a rule, with one action only, so that it may be uncommented unchanged."""
     yield f"\n{_comment(Rule.__doc__ or '')}#[[routing.rules]]\n"
     others: list[str] = []
     for field in fields(Rule):
