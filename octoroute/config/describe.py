@@ -50,7 +50,8 @@ def like(key: Key, *, whole: bool) -> str:
     """A number in the range, as TOML."""
     if key.example is not None:
         return key.example
-    number = min(max(1.0, key.low or 0.0), 1.0 if key.high is None else key.high)
+    number = max(1.0, key.low or 0.0)
+    number = number if key.high is None else min(number, key.high)
     return str(int(number)) if whole else str(number)
 
 

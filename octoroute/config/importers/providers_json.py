@@ -13,7 +13,7 @@ import msgspec
 
 from octoroute.config import rules
 from octoroute.config.environment import SubstitutionResult, child, substitute
-from octoroute.config.importers.tree import MAX_PRIORITIES, ImportModel, ImportResult, ImportSource, models, ranked
+from octoroute.config.importers.tree import MAX_PRIORITIES, ImportModel, ImportResult, ImportSource, models, rank
 from octoroute.config.reader import ConfigReader
 from octoroute.config.schema.key import Names
 from octoroute.domain import text_check
@@ -195,7 +195,7 @@ def _kind(row: ProviderRow) -> str:
 
 
 def _tree(file: ProvidersFile, rows: Sequence[ProviderEntry], tidy: Mapping[str, object], *, drop: bool) -> dict[str, object]:
-    priorities = ranked([row.read.priority for row in rows])
+    priorities = rank([row.read.priority for row in rows])
     breaker = file.circuit_breaker
     strategy = tidy.get("fallback_strategy") or file.fallback_strategy
     return {

@@ -87,7 +87,7 @@ def _id(provider: str, name: str) -> str:
     return f"{quote(provider, safe='@+=,;!()[]*&')}/{quote(name, safe='/:@+=,;!()[]*&$')}"
 
 
-def ranked(priorities: Sequence[int]) -> Sequence[int]:
+def rank(priorities: Sequence[int]) -> Sequence[int]:
     """Priorities where smaller is first, as priorities where higher is first. Equal ones stay equal, and the last is 1."""
     distinct = sorted(set(priorities), reverse=True)
     return [distinct.index(priority) + 1 for priority in priorities]
