@@ -39,8 +39,8 @@ def load(path: Path | None, env: Mapping[str, str], cwd: Path, names: Names | No
     if found is not None:
         return loads(_read(found, cwd), found, env, names)
     if legacy.is_set(env):
-        return _of_the_environment(env, names or Names())
-    raise ConfigError([_nothing(cwd)])
+        return _from_environment(env, names or Names())
+    raise ConfigError([_no_file(cwd)])
 
 
 def loads(text: str, path: Path, env: Mapping[str, str], names: Names | None = None) -> Config:
@@ -58,8 +58,8 @@ def import_tree(path: Path, env: Mapping[str, str], cwd: Path, names: Names | No
     names = names or Names()
     text = _read(found, cwd)
     with _inside(str(found)):
-        tree = _top(parse(text, found), str(found))
-        given = _translated(tree, env, names, writing=True) if is_providers_json(tree) else ImportResult(tree=_text_keys(tree))
+        tree = _root_table(parse(text, found), str(found))
+        given = _translate(tree, env, names, writing=True) if is_providers_json(tree) else ImportResult(tree=_text_keys(tree))
         _check(given, env, str(found), names, writing=True)
         return given
 
@@ -68,7 +68,7 @@ def discover(cwd: Path) -> Path | None:
     return next((cwd / name for name in DISCOVERED if (cwd / name).exists()), None)
 
 
-def _nothing(cwd: Path) -> str:
+def _no_file(cwd: Path) -> str:
     looked = f"no configuration: none of {', '.join(DISCOVERED)} is in {cwd}, and OPENAI_API_KEY is not set"
     example = next((name for name in EXAMPLES if (cwd / name).exists()), None)
     if example is None:
@@ -110,41 +110,41 @@ def _read(path: Path, cwd: Path) -> str:
 
 
 def _build(parsed: object, env: Mapping[str, str], source: str, names: Names) -> Config:
-    tree = _top(parsed, source)
+    tree = _root_table(parsed, source)
     if not is_providers_json(tree):
-        return _check(ImportResult(tree=_text_keys(tree), warnings=_beside(tree, env, legacy.MODELS)), env, source, names)
-    given = _translated(tree, env, names)
+        return _check(ImportResult(tree=_text_keys(tree), warnings=_unused_variables(tree, env, legacy.MODELS)), env, source, names)
+    given = _translate(tree, env, names)
     if given.usable:
-        warnings = (*given.warnings, *_beside(tree, env, None))
+        warnings = (*given.warnings, *_unused_variables(tree, env, None))
         filled = {name: value for name, value in env.items() if value}  # in providers.json, an empty variable counts as not set
         return _check(msgspec.structs.replace(given, warnings=warnings), filled, source, names)
     reasons = "; ".join(given.left_out) or "all have enabled = false"
     if legacy.is_set(env):
-        config = _of_the_environment(env, names)
+        config = _from_environment(env, names)
         used = f"{source}: no provider can be used ({reasons}), so {legacy.REQUIRED} and related environment variables are used"
         return msgspec.structs.replace(config, source=source, warnings=(used, *config.warnings))
     raise ConfigError([f"providers: none can be used: {reasons}; set the variables, or enable one"])
 
 
-def _of_the_environment(env: Mapping[str, str], names: Names) -> Config:
+def _from_environment(env: Mapping[str, str], names: Names) -> Config:
     with _inside(ENVIRONMENT):
         given = legacy.convert(env, names)
         raise_for(given.problems, ENVIRONMENT)
         return _check(given, env, ENVIRONMENT, names)
 
 
-def _translated(tree: Mapping[object, object], env: Mapping[str, str], names: Names, *, writing: bool = False) -> ImportResult:
+def _translate(tree: Mapping[object, object], env: Mapping[str, str], names: Names, *, writing: bool = False) -> ImportResult:
     """A providers.json in octoroute's schema, with settings of the process from the environment, which the file has no keys for."""
-    beside = legacy.listening(env, names)
+    process = legacy.server_tables(env, names)
     try:
         given = convert(tree, env, names, writing=writing)
     except RecursionError:
         raise ConfigError(["the file is nested too deeply or contains itself; reduce the nesting"]) from None
-    raise_for((*given.problems, *beside.problems), "the file")
-    return msgspec.structs.replace(given, tree={**beside.tree, **given.tree})
+    raise_for((*given.problems, *process.problems), "the file")
+    return msgspec.structs.replace(given, tree={**process.tree, **given.tree})
 
 
-def _beside(tree: Mapping[object, object], env: Mapping[str, str], markers: Container[str] | None) -> tuple[str, ...]:
+def _unused_variables(tree: Mapping[object, object], env: Mapping[str, str], markers: Container[str] | None) -> tuple[str, ...]:
     """A warning if variables that would be the configuration without this file are set, and the file does not refer to them.
 
     `markers`: the warning needs at least one of them, because OPENAI_API_KEY alone is set on many machines. None: no condition.
@@ -158,7 +158,7 @@ def _beside(tree: Mapping[object, object], env: Mapping[str, str], markers: Cont
     return (f"{', '.join(unused)}: set in the environment but not used, because the file takes precedence; {remedy}",)
 
 
-def _top(tree: object, source: str) -> Mapping[object, object]:
+def _root_table(tree: object, source: str) -> Mapping[object, object]:
     if not isinstance(tree, dict):
         raise ConfigError([f"{source}: must contain a table at the top level, got {kind(tree)}; start from `octoroute config`"])
     return cast("Mapping[object, object]", tree)
@@ -179,7 +179,7 @@ def _check(given: ImportResult, env: Mapping[str, str], source: str, names: Name
     forgiven = {
         path
         for path in substituted.unset
-        if writing or path.startswith(tuple(_disabled(cast("Mapping[str, object]", substituted.tree))))
+        if writing or path.startswith(tuple(_disabled_paths(cast("Mapping[str, object]", substituted.tree))))
     }
     # A value whose variable is not set has no other problem worth a report.
     raise_for(
@@ -203,7 +203,7 @@ def _load_plugins(config: Config) -> None:
         plugins.load(kind_)
 
 
-def _disabled(tree: Mapping[str, object]) -> Iterator[str]:
+def _disabled_paths(tree: Mapping[str, object]) -> Iterator[str]:
     """Path prefixes of disabled providers and of their endpoints, in which a variable may be unset."""
     off = {name for name, provider in _tables(tree.get("providers")) if str(provider.get("enabled")).lower() == "false"}
     for name in off:

@@ -63,12 +63,12 @@ def unmask(new: object, old: object, problems: list[str], path: str = "") -> obj
         return {name: unmask(item, before.get(name), problems, child(path, str(name))) for name, item in table.items()}
     if isinstance(new, list):
         items = cast("list[object]", new)
-        matched = _matched(items, cast("list[object]", old) if isinstance(old, list) else [])
+        matched = _match(items, cast("list[object]", old) if isinstance(old, list) else [])
         return [unmask(item, matched[at], problems, child(path, at)) for at, item in enumerate(items)]
     return new
 
 
-def _matched(new: Sequence[object], old: Sequence[object]) -> list[object]:
+def _match(new: Sequence[object], old: Sequence[object]) -> list[object]:
     """For each item of `new` its item of `old`: tables by identity, strings by position unless some were removed."""
     if any(isinstance(item, dict) for item in new):
         left: list[object] = [item for item in old if isinstance(item, dict)]

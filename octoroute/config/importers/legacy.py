@@ -59,7 +59,7 @@ class LegacyEnvironment(msgspec.Struct, frozen=True):
     variables: LegacyVariables
     headers: Mapping[str, str]
     """The variable that holds the value, by header name."""
-    listening: Mapping[str, object]
+    server_tables: Mapping[str, object]
     problems: tuple[tuple[str, str], ...]
 
 
@@ -91,7 +91,7 @@ def read_variables(env: Mapping[str, str], names: Names) -> LegacyEnvironment:
         wrong = text_check.header_name(name) or rules.header_value(env[variable])
         if wrong:
             reader.problem(variable, wrong)
-    partial = listening(env, names)
+    partial = server_tables(env, names)
     return LegacyEnvironment(variables, headers, partial.tree, (*reader.problems, *partial.problems))
 
 
@@ -99,7 +99,7 @@ def _header_variables(env: Mapping[str, str]) -> list[str]:
     return sorted(name for name in env if name.startswith(HEADER) and name != HEADER and is_name(name) and env[name])
 
 
-def listening(env: Mapping[str, str], names: Names) -> ImportResult:
+def server_tables(env: Mapping[str, str], names: Names) -> ImportResult:
     """The tables `server`, `observability`, and `auth`, with the keys that the environment sets."""
     tree = {name: env[name] for name in ServerVariables.__struct_fields__ if env.get(name)}
     written = {name: f"${{{name}}}" for name in tree}
@@ -147,7 +147,7 @@ def _tree(read: LegacyEnvironment, provider: str) -> dict[str, object]:
         models={tier: [ImportModel(escape(name), name)] for tier, name in wanted.items()},
         keys={} if limit is None else {"max_output_tokens": limit},
     )
-    given = dict(read.listening)
+    given = dict(read.server_tables)
     server = {"host": "0.0.0.0", "port": 8082}  # noqa: S104  claude-code-proxy's default; without a key, it causes a warning
     auth = {"keys": ["${ANTHROPIC_API_KEY}"]} if variables.ANTHROPIC_API_KEY else {}
     return {

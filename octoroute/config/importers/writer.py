@@ -163,7 +163,7 @@ def lost_in_json(read: LegacyEnvironment) -> Iterator[str]:
     for name in ("MAX_RETRIES", "MAX_TOKENS_LIMIT", "ANTHROPIC_API_KEY"):
         if getattr(read.variables, name) != getattr(type(read.variables)(), name):
             yield f"{name}: cannot be kept in a providers.json; `octoroute migrate --from-env` without --format json keeps it"
-    server = cast("Mapping[str, object]", read.listening.get("server", {}))
+    server = cast("Mapping[str, object]", read.server_tables.get("server", {}))
     for name, default in (("HOST", "0.0.0.0"), ("PORT", "8082")):  # noqa: S104  claude-code-proxy's defaults
         if name.lower() not in server:
             yield f"{name}: {default} is the default only without a configuration file; set {name}={default} to keep it"

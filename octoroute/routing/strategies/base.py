@@ -35,9 +35,9 @@ class CascadeOptions(Table, frozen=True, kw_only=True):
     escalate_above: Annotated[
         float, Key("difficulty estimated from the response at which the bigger tier is tried", low=0, high=1)
     ] = 0.5
-    hold_s: Annotated[float, Key("how long a streaming response is buffered to be checked", low=0, high=600)] = msgspec.field(
-        default=10.0, name="hold_seconds"
-    )
+    hold_s: Annotated[
+        float, Key("how long a streaming response is buffered to be checked, from its first event", low=0, high=600)
+    ] = msgspec.field(default=10.0, name="hold_seconds")
     hold_characters: Annotated[
         int, Key("how many characters of a streaming response are buffered to be checked", low=0, high=1000000)
     ] = 20000
