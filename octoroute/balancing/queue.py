@@ -10,12 +10,25 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
+
+import msgspec
+
+from octoroute.domain.option import Key, Table
 
 T = TypeVar("T")
 
 SOON_S = 0.01
 """The timer never fires sooner: a clock that promises and does not keep must not keep us busy."""
+
+
+class QueueSettings(Table, frozen=True, kw_only=True):
+    """Requests wait if every suitable endpoint is at capacity: first in, first out for each client, and clients take turns."""
+
+    max_waiting: Annotated[int, Key("largest number of waiting requests; 0 turns the queue off", low=0, high=1000000)] = 0
+    max_wait_s: Annotated[float, Key("after this time a waiting request gets 429 with retry-after", above=0, high=3600)] = (
+        msgspec.field(default=30.0, name="max_wait_seconds")
+    )
 
 
 class _Waiter(Generic[T]):

@@ -15,11 +15,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from octoroute.config import environment  # noqa: PLC0415  commands import lazily
-    from octoroute.config.importers.writing import conceal, to_toml  # noqa: PLC0415
-    from octoroute.config.load import imported  # noqa: PLC0415
+    from octoroute.config.importers.writer import conceal, to_toml  # noqa: PLC0415
+    from octoroute.config.load import import_tree  # noqa: PLC0415
 
     file: Path = args.file
-    given = imported(file, environment.variables(Path.cwd()), Path.cwd())
+    given = import_tree(file, environment.variables(Path.cwd()), Path.cwd())
     concealed = conceal(given.tree)
     print(to_toml(concealed, f"From {file.name!r} by `octoroute import`."), end="")
     tell([*given.warnings, *(f"set {name} to the secret that was at {path}" for name, path in concealed.variables.items())])

@@ -39,7 +39,7 @@ def guess(env: Mapping[str, str]) -> str:
     from octoroute.config.importers import dispatcher, legacy  # noqa: PLC0415  commands import lazily
 
     own = set(legacy.unused(env, frozenset())) - {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"}
-    its = {name for vendor in dispatcher.DISPATCHED for name in dispatcher.variables_of(vendor) if env.get(name)}
+    its = {name for vendor in dispatcher.DISPATCHER_VENDORS for name in dispatcher.variables_of(vendor) if env.get(name)}
     if not env.get(legacy.REQUIRED) and its:
         return "dispatcher"
     return "claude-code-proxy" if own or its <= {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"} else "dispatcher"
@@ -47,7 +47,7 @@ def guess(env: Mapping[str, str]) -> str:
 
 def _legacy(env: Mapping[str, str], form: str) -> str:
     from octoroute.config.importers import legacy  # noqa: PLC0415  commands import lazily
-    from octoroute.config.importers.writing import conceal, lost_in_json, to_providers_json, to_toml  # noqa: PLC0415
+    from octoroute.config.importers.writer import conceal, lost_in_json, to_providers_json, to_toml  # noqa: PLC0415
     from octoroute.config.load import raise_for  # noqa: PLC0415
     from octoroute.config.schema import Names  # noqa: PLC0415
 
@@ -64,7 +64,7 @@ def _legacy(env: Mapping[str, str], form: str) -> str:
 
 def _dispatcher(env: Mapping[str, str], form: str) -> str:
     from octoroute.config.importers import dispatcher  # noqa: PLC0415  commands import lazily
-    from octoroute.config.importers.writing import conceal, to_toml  # noqa: PLC0415
+    from octoroute.config.importers.writer import conceal, to_toml  # noqa: PLC0415
     from octoroute.config.load import raise_for  # noqa: PLC0415
     from octoroute.config.schema import Names  # noqa: PLC0415
 

@@ -48,7 +48,7 @@ def _policy(path: Path) -> ReplayPolicy:
         raise ConfigError(
             [f"--policy {path}: routing.strategy is {config.routing.strategy}; only learned can be replayed from scores"]
         )
-    options = config.routing.learned_options
+    options = config.routing.learned
     thresholds = thresholds_of(options, load_artefact(options.artefact).model.percentiles)
     tiers = tuple(tier for tier in CHAT_TIERS if any(endpoint.tier is tier for endpoint in config.endpoints))
     return ReplayPolicy(thresholds, config.routing.learned.explore, tiers)

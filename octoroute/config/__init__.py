@@ -1,4 +1,4 @@
-"""The configuration: TOML, JSON, or YAML in, frozen structs out; the only reader of files and of the environment."""
+"""Configuration: reads TOML, JSON, or YAML into frozen structs. Only this package reads configuration files and the environment."""
 
 from octoroute.config.load import load, loads
 from octoroute.config.schema import Config

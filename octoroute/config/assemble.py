@@ -1,4 +1,4 @@
-"""Turns a file that is right key by key into what the gateway runs on, and checks what no key can know alone. Pure."""
+"""From a file whose keys are valid one by one to the Config that the gateway runs on, with the checks across keys. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from octoroute.config import check_connection, rules
+from octoroute.config.check_headers import check_credentials, merge_headers
 from octoroute.config.check_selection import check_selection
 from octoroute.config.environment import child
 from octoroute.config.reader import ConfigReader, nearest
-from octoroute.config.schema import Config, EndpointTable, FileTable, Names, PriceTable, ProviderTable, RoutingTable, ServerTable
-from octoroute.domain.endpoint import CHAT_TIERS, Capability, Endpoint, Price, ProviderLimits, Secret, Tier
+from octoroute.config.schema.file import Config, FileTable
+from octoroute.config.schema.key import Names
+from octoroute.config.schema.models import EndpointTable, ProviderTable
+from octoroute.config.schema.routing import RoutingTable
+from octoroute.config.schema.server import ServerTable
+from octoroute.domain.endpoint import CHAT_TIERS, Capability, Endpoint, ProviderLimits, Secret, Tier
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.thresholds import thresholds_of
 
@@ -20,7 +25,7 @@ DEFAULT_KIND = ProviderTable().kind
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One endpoint as the file has it. `group` is its tier's name."""
+    """One endpoint as the file has it. `group` is the name of its tier."""
 
     group: str
     path: str
@@ -28,7 +33,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -> Config:
-    """Look at `reader.problems` before using the answer."""
+    """The result may be used only if `reader.problems` is empty."""
     entries = tuple(_entries(file))
     _check_names(entries, reader)
     _check_presence(entries, file, reader)
@@ -78,19 +83,23 @@ def _provider_name(entry: Entry) -> str:
 
 
 def _alone(entry: Entry) -> bool:
-    """It has an address and names no provider: it inherits nothing, for the key in [providers.openai] is not for every server."""
+    """True if the endpoint has an address and no provider.
+
+    It inherits nothing, because the key in [providers.openai] must not be sent to every server.
+    """
     return entry.table.provider is None and entry.table.base_url is not None
 
 
 def _provider(entry: Entry, file: FileTable) -> ProviderTable:
-    """What the endpoint inherits."""
+    """The table that the endpoint inherits from."""
     table = None if _alone(entry) else file.providers.get(_provider_name(entry))
     return table or ProviderTable(kind=_provider_name(entry))
 
 
 def _label(entry: Entry, file: FileTable) -> str:
-    """Whose endpoint it is. One that stands alone belongs to its kind, or, when a table of that name has limits and rules of its
-    own, to its address.
+    """The name of the endpoint's provider. An endpoint without a provider belongs to its kind.
+
+    If a provider has that name, with limits and rules of its own, the endpoint belongs to its address instead.
     """
     name = _provider_name(entry)
     if not _alone(entry) or name not in file.providers:
@@ -109,8 +118,8 @@ def _check_names(entries: tuple[Entry, ...], reader: ConfigReader) -> None:
             path = child(entry.path, "name")
             reader.problem(
                 path,
-                f"{reader.show(path, name)} is in {other.group} ({other.path}) and in {entry.group}, but a name means one tier; "
-                "rename one of them (replicas in the same tier may share a name)",
+                f"{reader.show(path, name)} is used in {other.group} ({other.path}) and in {entry.group}, but a name belongs to "
+                "one tier; rename one of them (replicas in the same tier may share a name)",
             )
 
 
@@ -126,7 +135,7 @@ def _check_presence(entries: tuple[Entry, ...], file: FileTable, reader: ConfigR
 def _check_routing(routing: RoutingTable, reader: ConfigReader) -> None:
     if not reader.wrong("routing.learned"):
         try:
-            thresholds_of(routing.learned_options, [at / 100 for at in range(101)])
+            thresholds_of(routing.learned, [at / 100 for at in range(101)])
         except ConfigError as error:
             for path, _, text in (problem.partition(": ") for problem in error.problems):
                 reader.problem(path, text)
@@ -134,12 +143,12 @@ def _check_routing(routing: RoutingTable, reader: ConfigReader) -> None:
     if order.index(routing.cascade.escalate_to) <= order.index(routing.cascade.tier):
         reader.problem(
             "routing.cascade.escalate_to",
-            f"{routing.cascade.escalate_to} is not bigger than the tier asked first, {routing.cascade.tier}; name a bigger one",
+            f"{routing.cascade.escalate_to} is not bigger than routing.cascade.tier ({routing.cascade.tier}); choose a bigger tier",
         )
 
 
 def _ids(entries: tuple[Entry, ...], file: FileTable, reader: ConfigReader) -> list[str]:
-    """One for each entry, no two the same: those that are written first, then name@address, -2, -3 … for replicas."""
+    """A unique id for each entry: the configured one, else name@address, with -2, -3 … for replicas."""
     taken: dict[str, Entry] = {}
     for entry in entries:
         if entry.table.id is None:
@@ -147,7 +156,7 @@ def _ids(entries: tuple[Entry, ...], file: FileTable, reader: ConfigReader) -> l
         other = taken.setdefault(entry.table.id, entry)
         if other is not entry:
             path = child(entry.path, "id")
-            reader.problem(path, f"{reader.show(path, entry.table.id)} is the id of {other.path} too; give each endpoint its own")
+            reader.problem(path, f"{reader.show(path, entry.table.id)} is also the id of {other.path}; give each endpoint its own")
     used = set(taken)
     ids: list[str] = []
     for entry in entries:
@@ -166,7 +175,7 @@ def _ids(entries: tuple[Entry, ...], file: FileTable, reader: ConfigReader) -> l
 
 
 def _places(entries: tuple[Entry, ...]) -> list[int]:
-    """The how-manieth of its provider each is in its group; one that stands alone is the first."""
+    """The position of each entry among its provider's entries of the same tier, from 0; an entry without a provider is at 0."""
     seen: dict[tuple[str, str], int] = {}
     places: list[int] = []
     for entry in entries:
@@ -196,10 +205,12 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
     if provider_name not in file.providers and provider_name not in names.kinds and not reader.wrong(shared):
         _unknown_provider(entry, file, names, reader)
     if table.advertised_window is not None and table.context_window is None:
-        reader.problem(child(entry.path, "advertised_window"), "needs the real one beside it; add context_window")
-    key, headers = _key(table.api_key if table.api_key is not None else provider.api_key), _headers(entry, provider, reader)
+        reader.problem(child(entry.path, "advertised_window"), "requires context_window; add it")
+    key = _key(table.api_key if table.api_key is not None else provider.api_key)
+    header_tables = ((child(shared, "headers"), provider.headers), (child(entry.path, "headers"), table.headers))
+    headers = merge_headers(header_tables, reader)
     if key and not provider.allow_auth_header_override:
-        _check_credentials(entry, provider, reader)
+        check_credentials(header_tables, provider.kind, reader)
     limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep}
     return Endpoint(
         id=endpoint_id,
@@ -223,7 +234,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
         advertised_window=table.advertised_window,
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
         quirks=table.quirks or provider.quirks,
-        price=_price(table.price),
+        price=table.price,
         tls=check_connection.tls(entry.path, table, shared, provider, reader),
         proxy=_key(provider.proxy),
         max_connections=provider.max_connections,
@@ -237,53 +248,19 @@ def _unknown_provider(entry: Entry, file: FileTable, names: Names, reader: Confi
     path = child(entry.path, "provider")
     if reader.wrong(path):
         return
-    known = (*names.kinds, *file.providers)
+    known = tuple(dict.fromkeys((*names.kinds, *file.providers)))
     close = nearest(_provider_name(entry), known)
-    remedy = f'did you mean "{close}"?' if close else "add a [providers.NAME] table of that name, or use one of those"
+    remedy = (
+        f'did you mean "{close}"?'
+        if close
+        else "add a [providers.NAME] table of that name, install the plug-in for it, or use one of these"
+    )
     reader.problem(path, f"must be one of {', '.join(known)}, got {reader.show(path, _provider_name(entry))}; {remedy}")
 
 
-def _header_tables(entry: Entry, provider: ProviderTable) -> tuple[tuple[str, Mapping[str, str]], ...]:
-    return (
-        (child(child("providers", _provider_name(entry)), "headers"), provider.headers),
-        (child(entry.path, "headers"), entry.table.headers),
-    )
-
-
-def _check_credentials(entry: Entry, provider: ProviderTable, reader: ConfigReader) -> None:
-    for path, headers in _header_tables(entry, provider):
-        for name in headers:
-            if rules.is_credential(name, provider.kind):
-                text = "would be sent instead of api_key; remove one, or set allow_auth_header_override = true in the provider"
-                _once(reader, child(path, name), text)
-
-
-def _headers(entry: Entry, provider: ProviderTable, reader: ConfigReader) -> tuple[tuple[str, str], ...]:
-    """The provider's, then the endpoint's in their place: HTTP does not tell upper from lower case in names."""
-    merged: dict[str, tuple[str, str]] = {}
-    for path, headers in _header_tables(entry, provider):
-        seen: set[str] = set()
-        for name, value in headers.items():
-            if name.lower() in seen:
-                _once(reader, child(path, name), "is there twice, in upper and lower case; keep one of them")
-            seen.add(name.lower())
-            merged[name.lower()] = (name, value)
-    return tuple(merged.values())
-
-
-def _once(reader: ConfigReader, path: str, text: str) -> None:
-    """A provider's problem is met again with each of its endpoints."""
-    if (path, text) not in reader.problems:
-        reader.problem(path, text)
-
-
 def _key(key: Secret | None) -> Secret | None:
-    """A blank key, as `${KEY:-}` makes it, is none."""
+    """None for a blank key, which `${KEY:-}` gives if the variable is not set."""
     return key if key and key.reveal() else None
-
-
-def _price(price: PriceTable | None) -> Price | None:
-    return Price(input=price.input, output=price.output, cached=price.cached) if price else None
 
 
 def _warnings(file: FileTable, names: Names) -> Iterator[str]:
@@ -294,8 +271,8 @@ def _warnings(file: FileTable, names: Names) -> Iterator[str]:
 def _open_door(server: ServerTable, *, locked: bool) -> Iterator[str]:
     if not locked and not rules.is_loopback(server.host):
         yield (
-            "server.host: other machines can reach this address and [auth] keys is empty, so ANYONE who reaches it can use your "
-            'models and spend your money; set [auth] keys = ["${OCTOROUTE_API_KEY}"], or host = "127.0.0.1"'
+            "server.host: other machines can reach this address and [auth] keys is empty, so ANYONE on the network can use your "
+            'models at your expense; set [auth] keys = ["${OCTOROUTE_API_KEY}"], or host = "127.0.0.1"'
         )
 
 
@@ -303,4 +280,4 @@ def _likely_kinds(providers: Mapping[str, ProviderTable], names: Names) -> Itera
     for name, table in providers.items():
         if name in names.kinds and name != DEFAULT_KIND and table.kind == DEFAULT_KIND:
             path = child(child("providers", name), "kind")
-            yield f'{path}: is "{DEFAULT_KIND}" although the provider is called {name}; write kind = "{name}" if it speaks that API'
+            yield f'{path}: is "{DEFAULT_KIND}" although the provider is called {name}; set kind = "{name}" if that is its API'

@@ -1,4 +1,4 @@
-"""How endpoints are connected to, and with whose key: what these settings need of each other, and of the files they name."""
+"""Checks of TLS, proxy, and client key settings: against each other, and against the files they name."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import msgspec
 from octoroute.config import rules
 from octoroute.config.environment import child
 from octoroute.config.reader import ConfigReader
-from octoroute.config.schema import EndpointTable, FileTable, ProviderTable, TlsTable
+from octoroute.config.schema.file import FileTable
+from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
 from octoroute.domain.endpoint import Endpoint, Tls
 
 
 def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, reader: ConfigReader) -> Tls | None:
-    """The endpoint's own, or its provider's; None when nothing is said."""
+    """The TLS settings of the endpoint, else those of its provider; None if neither has any."""
     own = table.tls != TlsTable()
     said = table.tls if own else provider.tls
     where = child(path if own else shared, "tls")
@@ -29,19 +30,19 @@ def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, r
         return None
     if reader.wrong(where):
         return found
-    # Half the package's start-up time, for those who have such files.
+    # Imported here: it takes half of the start-up time, and few configurations need it.
     from octoroute.upstream.transports import trust  # noqa: PLC0415
 
     for key, text in trust.problems(found):
         reader.problem(child(where, key), text)
     base_url = table.base_url or provider.base_url or ""
     if base_url.startswith("http://"):
-        reader.problem(where, f"cannot be held to over http://; write https:// in the base_url of {path}, or remove it")
+        reader.problem(where, f"requires https://, but the base_url of {path} has http://; change one of them")
     return msgspec.structs.replace(found, version=trust.version(found))
 
 
 def check(file: FileTable, endpoints: Iterable[Endpoint], reader: ConfigReader) -> None:
-    """Once for each provider that is in use."""
+    """Checks each provider that an endpoint uses, once."""
     forwarding: dict[str, Endpoint] = {}
     proxied: set[str] = set()
     for endpoint in endpoints:
@@ -53,19 +54,19 @@ def check(file: FileTable, endpoints: Iterable[Endpoint], reader: ConfigReader) 
                 _once(
                     reader,
                     child(child("providers", endpoint.provider), "forward_client_key"),
-                    f"would send the keys of clients to {urlsplit(endpoint.base_url).netloc}, and {first} sends them to "
-                    f"{urlsplit(forwarding[first].base_url).netloc}; a key is meant for one vendor, so set it for one of them",
+                    f"would send clients' keys to {urlsplit(endpoint.base_url).netloc}, and {first} sends them to "
+                    f"{urlsplit(forwarding[first].base_url).netloc}; a client's key belongs to one vendor: set it for one of them",
                 )
         if endpoint.proxy is not None:
             proxied.add(endpoint.provider)
     if file.auth.keys:
         for name in forwarding:
             path = child(child("providers", name), "forward_client_key")
-            reader.problem(path, "would send the gateway's own keys to a vendor, for [auth] keys is set; remove one of the two")
+            reader.problem(path, "would send the gateway's own keys to a vendor, because [auth] keys is set; remove one of the two")
     if file.server.upstream != "aiohttp":
         for name in sorted(proxied):
             path = child(child("providers", name), "proxy")
-            reader.problem(path, 'is not possible with our own HTTP client; set server.upstream = "aiohttp", or remove it')
+            reader.problem(path, 'is not supported by the native HTTP client; set server.upstream = "aiohttp", or remove it')
 
 
 def _origin(endpoint: Endpoint) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Says a key in words: its type, its range, its default. Pure; the errors, the template, and the documentation share it."""
+"""Type, range, and default of a key in words, for error texts, the template, and the documentation. Pure."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Literal, Union, cast, get_args, get_origin
 
-from octoroute.config.schema import Field, Key, Names
+from octoroute.config.schema.key import Field, Names
 from octoroute.domain.endpoint import CHAT_TIERS, Secret, Tier
+from octoroute.domain.option import Key
 
 _NO_NAMES = Names(kinds=())
-_WORDS: Mapping[object, str] = {bool: "true or false", int: "whole number", float: "number", str: "text", Secret: "text"}
+_WORDS: Mapping[object, str] = {bool: "boolean", int: "integer", float: "number", str: "string", Secret: "string"}
 
 
 def bare(hint: object) -> object:
-    """`X` of `X | None`."""
-    if isinstance(hint, types.UnionType) or get_origin(hint) is Union:  # the latter with a Literal in it
+    """`X` for the type `X | None`; any other type unchanged."""
+    if isinstance(hint, types.UnionType) or get_origin(hint) is Union:  # Union if X is a Literal
         parts: tuple[object, ...] = get_args(hint)
         return next(part for part in parts if part is not type(None))
     return hint
 
 
 def choices(hint: object, key: Key, names: Names) -> Sequence[str]:
-    """The texts that are allowed; none: any."""
+    """The allowed strings; empty if any string is."""
     hint = bare(hint)
     if get_origin(hint) is Literal:
         return get_args(hint)
     if hint is Tier:
-        return CHAT_TIERS  # what a router may be told to choose
+        return CHAT_TIERS  # a router cannot choose the embedding tier
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return [member.value for member in hint]
     if key.names:
@@ -38,7 +39,7 @@ def choices(hint: object, key: Key, names: Names) -> Sequence[str]:
 
 
 def bounds(key: Key) -> str:
-    """The range in words: "from 1 to 3600", "greater than 0"; empty where anything goes."""
+    """The range in words: "from 1 to 3600", "greater than 0"; empty without limits."""
     if key.low is not None:
         return f"at least {key.low:.15g}" if key.high is None else f"from {key.low:.15g} to {key.high:.15g}"
     parts = [f"greater than {key.above:.15g}"] if key.above is not None else []
@@ -46,10 +47,11 @@ def bounds(key: Key) -> str:
 
 
 def like(key: Key, *, whole: bool) -> str:
-    """Some number in the range."""
+    """A number in the range, as TOML."""
     if key.example is not None:
         return key.example
-    number = min(max(1.0, key.low or 0.0), 1.0 if key.high is None else key.high)
+    number = max(1.0, key.low or 0.0)
+    number = number if key.high is None else min(number, key.high)
     return str(int(number)) if whole else str(number)
 
 
@@ -59,7 +61,7 @@ def kind_of(field: Field) -> str:
         return _WORDS[hint]
     if get_origin(hint) is tuple:
         return "list"
-    return "text" if field.key.names or choices(hint, field.key, _NO_NAMES) else "table"
+    return "string" if field.key.names or choices(hint, field.key, _NO_NAMES) else "table"
 
 
 def allowed(field: Field, names: Names) -> str:
@@ -69,7 +71,7 @@ def allowed(field: Field, names: Names) -> str:
 
 
 def toml(value: object) -> str:
-    """A default as TOML."""
+    """A default value as TOML."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

@@ -1,12 +1,13 @@
 """The only reader of the environment, and the only place where `${NAME}` is replaced.
 
-Replacement happens on parsed values, never on a file's text, and what is put in is not looked at again: a variable's value
-cannot become a key, a table, or another reference.
+Values are replaced after parsing, and a replaced value is not read again: a variable cannot add a key, a table, or another
+reference.
 """
 
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import re
 import shutil
@@ -20,46 +21,60 @@ import msgspec
 from octoroute.errors import ConfigError
 
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:[^}$]|\$(?!\{))*))?\}|(\{))")
-"""`$$`, `${NAME}`, `${NAME:-default}`, and a `${` that is none of them. A default holds none of them, so no text is read twice."""
+"""`$$`, `${NAME}`, `${NAME:-default}`, and any other `${`. A default contains none of them, so no text is replaced twice."""
 
-_REMARK = re.compile(r"\s#")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
+MAX_DOTENV_BYTES = 256 * 1024
+_LONG_GAP = re.compile(r"[^\S\r\n]{1000}")
+"""The parser's time grows with the square of a gap's length."""
+
 
 def variables(cwd: Path | None = None) -> Mapping[str, str]:
-    """The process's, and those of `cwd`'s .env file that the process does not have. Raises ConfigError if that cannot be read."""
-    real = os.environ  # noqa: TID251  this is the one place the ban points to
+    """The variables of the process, and those of `cwd`'s .env file that the process does not have.
+
+    Raises ConfigError if the file cannot be read. No error holds a value.
+    """
+    real = os.environ  # noqa: TID251  the only place that may read it
     path = cwd / ".env" if cwd else None
     if path is None or not path.is_file():
         return real
+    return {**dotenv(_dotenv_text(path)), **real}
+
+
+def _dotenv_text(path: Path) -> str:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MAX_DOTENV_BYTES + 1)
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}; try `chmod u+r {path}`, or remove it"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8"]) from None
-    return {**dotenv(text), **real}
+    if len(content) > MAX_DOTENV_BYTES or _LONG_GAP.search(text):
+        raise ConfigError(
+            [f"{path}: is larger than {MAX_DOTENV_BYTES} bytes or has 1000 spaces in a row; is it a file of NAME=value lines?"]
+        )
+    return text
 
 
 def dotenv(text: str) -> Mapping[str, str]:
-    """`NAME=value` lines, as shells and Docker write them; quotes are taken off, ` #` begins a remark, other lines say nothing."""
+    """The variables of a .env file's text, as python-dotenv reads it, without its own interpolation of `${NAME}`.
+
+    A line that is not `NAME=value`, or whose quotes do not end, is skipped.
+    """
+    from dotenv.parser import parse_stream  # noqa: PLC0415  start-up time, and most directories have no .env
+
     found: dict[str, str] = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if equals and is_name(name.strip()):
-            found[name.strip()] = _unquoted(value.strip())
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.key is not None and binding.value is not None and is_name(binding.key):
+            found[binding.key] = binding.value
     return found
 
 
-def _unquoted(text: str) -> str:
-    quote = text[:1]
-    end = text.find(quote, 1) if quote in {'"', "'"} else -1
-    return text[1:end] if end > 0 else _REMARK.split(f" {text}", maxsplit=1)[0].strip()
-
-
 def references(tree: object) -> frozenset[str]:
-    """The variables that a parsed file names."""
+    """The names of the variables that a parsed file refers to."""
     if isinstance(tree, str):
         return frozenset(name for _, name, _, _ in _REFERENCE.findall(tree) if name)
     if isinstance(tree, dict):
@@ -70,19 +85,19 @@ def references(tree: object) -> frozenset[str]:
 
 
 def is_name(text: str) -> bool:
-    """It can stand in `${…}`."""
+    """True if `text` can be a NAME in `${NAME}`."""
     return _NAME.fullmatch(text) is not None
 
 
 def share_metrics() -> None:
-    """The metrics library keeps its counts in files for all processes of a server if it finds this when it is imported."""
+    """Make the metrics library keep its counts in files that all worker processes share. Call before it is imported."""
     directory = _directory_in_memory("octoroute-metrics-")
     atexit.register(_remove, directory, os.getpid())
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # noqa: TID251  the library reads nothing else
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # noqa: TID251  the library has no other setting for it
 
 
 def _directory_in_memory(prefix: str) -> str:
-    """Where there is one. The library maps its files, and on a full disk the kernel ends whoever writes to them (SIGBUS)."""
+    """In /dev/shm if possible: the library maps its files, and on a full disk a write to a mapped file raises SIGBUS."""
     try:
         return tempfile.mkdtemp(prefix=prefix, dir="/dev/shm")
     except OSError:
@@ -90,12 +105,12 @@ def _directory_in_memory(prefix: str) -> str:
 
 
 def _remove(directory: str, owner: int) -> None:
-    if os.getpid() == owner:  # not in a worker, which leaves by the same door
+    if os.getpid() == owner:  # worker processes inherit the exit handler
         shutil.rmtree(directory, ignore_errors=True)
 
 
 def escape(text: str) -> str:
-    """What `substitute` turns back into `text`."""
+    """Inverse of `substitute`: a string that it replaces with `text`."""
     return text.replace("$", "$$")
 
 
@@ -111,11 +126,11 @@ def child(path: str, key: object) -> str:
 class SubstitutionResult(msgspec.Struct, frozen=True):
     tree: object
     written: Mapping[str, str]
-    """By path, the text as the file has it, for every value that a `${…}` had a part in."""
+    """The string in the file, by the path of each value that contains a `${…}`."""
     problems: tuple[tuple[str, str], ...]
     """(path, what is wrong; what to do)"""
     unset: Mapping[str, str]
-    """By path, the variable that is not set; each is a problem too."""
+    """The variable that is not set, by the path of the value; each is also in `problems`."""
 
 
 def substitute(tree: object, env: Mapping[str, str]) -> SubstitutionResult:
@@ -145,7 +160,7 @@ class _Substitution:
         if dollar:
             return "$"
         if broken:
-            self._problem(path, "holds a ${ that is no variable; write ${NAME}, ${NAME:-default}, or $$ for a dollar sign")
+            self._problem(path, "contains a ${ that is not a variable; write ${NAME}, ${NAME:-default}, or $$ for a dollar sign")
             return ""
         self.written[path] = text
         found = self._env.get(name)

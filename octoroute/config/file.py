@@ -1,6 +1,6 @@
-"""The file that the running configuration came from: read again, checked against a proposal, replaced as a whole.
+"""The file of the running configuration: reloaded, checked against a proposal, replaced as a whole.
 
-A proposal is complete, not a patch. What stands there before is kept beside it; a crash leaves the old file or the new one.
+A proposal is a complete file, not a patch. The old file is copied to a backup first; a crash leaves the old file or the new one.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ import msgspec
 
 from octoroute.config.formats import parse
 from octoroute.config.load import load, loads
-from octoroute.config.masking import MASK, unmasked
-from octoroute.config.schema import Config
+from octoroute.config.schema.file import Config
+from octoroute.config.secret_mask import MASK, unmask
 from octoroute.errors import ConfigError, OctorouteError
 
 
 class Proposal(msgspec.Struct, frozen=True):
     config: Config
     text: str
-    """For the file, in its own format."""
+    """The content of the new file, in the format of the old one."""
 
 
 class ConfigFile:
     def __init__(self, path: Path, env: Callable[[], Mapping[str, str]], cwd: Path, wall: Callable[[], float] = time.time) -> None:
-        """`env` is read anew each time: its .env file may have changed too."""
+        """`env` is called for each load, because the .env file may have changed too."""
         self.path = cwd / path
         self._env = env
         self._cwd = cwd
@@ -48,7 +48,7 @@ class ConfigFile:
         same_language = self.path.suffix.lower() == f".{language}"
         if MASK in text:
             problems: list[str] = []
-            tree = unmasked(tree, self._tree(), problems)
+            tree = unmask(tree, self._tree(), problems)
             if problems:
                 raise ConfigError(problems)
             same_language = False
@@ -56,8 +56,8 @@ class ConfigFile:
         return Proposal(loads(wanted, self.path, self._env()), wanted)
 
     def replace(self, proposal: Proposal) -> Path:
-        """Put it in the old file's place, and say where the old one is. Raises OctorouteError; then nothing has changed."""
-        real = self.path.resolve()  # a link stays a link
+        """Write the proposal to the file. Returns the path of the backup. Raises OctorouteError, with the file unchanged."""
+        real = self.path.resolve()  # a symbolic link stays one
         backup = self._backup_of(real)
         left_behind = [backup]
         try:
@@ -83,7 +83,7 @@ class ConfigFile:
         backup.replace(self.path.resolve())
 
     def _backup_of(self, real: Path) -> Path:
-        """A name that is free."""
+        """A path that does not exist yet."""
         stamp = time.strftime("%Y%m%d_%H%M%S", time.gmtime(self._wall()))
         number = 1
         while (backup := real.with_name(f"{real.name}.{stamp}{f'-{number}' if number > 1 else ''}.bak")).exists():
@@ -97,27 +97,27 @@ class ConfigFile:
             return None
 
     def _written(self, tree: object) -> str:
-        """In the file's own format; comments are lost. Raises ConfigError for what is no table."""
+        """The tree in the format of the file, without comments. Raises ConfigError if it is not a table."""
         if not isinstance(tree, dict):
-            raise ConfigError(["the configuration must be a table; send the whole of it, as GET /admin/config shows it"])
+            raise ConfigError(["the configuration must be a table; send all of it, as GET /admin/config shows it"])
         table = cast("dict[str, Any]", tree)
         suffix = self.path.suffix.lower()
         if suffix == ".json":
             return json.dumps(table, indent=2, ensure_ascii=False, default=str) + "\n"
         if suffix in {".yaml", ".yml"}:
-            import yaml  # noqa: PLC0415  time that TOML users need not wait
+            import yaml  # noqa: PLC0415  start-up time, and most files are TOML
 
             return yaml.safe_dump(table, sort_keys=False, allow_unicode=True)
-        import tomli_w  # noqa: PLC0415  for the few who write
+        import tomli_w  # noqa: PLC0415  start-up time, and few configurations are written
 
         try:
             return tomli_w.dumps(_without_nulls(table))
         except (TypeError, ValueError) as error:
-            raise ConfigError([f"the configuration cannot be written as TOML: {error}; send it as TOML yourself"]) from error
+            raise ConfigError([f"the configuration cannot be written as TOML: {error}; send it as TOML instead"]) from error
 
 
 def _without_nulls(value: Any) -> Any:
-    """TOML has none; a key that is null is a key that is not there."""
+    """A copy without keys that are null, which TOML does not have."""
     if isinstance(value, dict):
         return {name: _without_nulls(item) for name, item in cast("dict[str, Any]", value).items() if item is not None}
     if isinstance(value, list):

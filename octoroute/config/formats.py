@@ -1,7 +1,6 @@
-"""TOML, JSON, and YAML in, plain values out. A key that is there twice is an error in all of them. Pure.
+"""Parsers for TOML, JSON, and YAML. A duplicate key is an error in each of them. Pure.
 
-What comes out is small enough for those who walk through it: no file, however written, means more values than MOST_VALUES or nests
-deeper than MOST_DEPTH.
+A parsed file has at most MAX_VALUES values and MAX_DEPTH levels, so that later code can walk through it.
 """
 
 from __future__ import annotations
@@ -18,25 +17,25 @@ from octoroute.errors import ConfigError
 if TYPE_CHECKING:
     import yaml
 
-MOST_CHARS = 1024 * 1024
-MOST_VALUES = 100_000
-"""Counting what a YAML alias stands for each time it is met: a few lines of them can mean more than fits into memory."""
-MOST_DEPTH = 50
+MAX_CHARS = 1024 * 1024
+MAX_VALUES = 100_000
+"""The values of a YAML alias count each time it is used: a few lines of aliases can expand to more than the memory holds."""
+MAX_DEPTH = 50
 
 Parse: TypeAlias = Callable[[str], object]
-"""Raises ValueError with a place (line and column) and no text of the file."""
+"""Raises ValueError with a line and column, and without text of the file."""
 
 
 def parse(text: str, path: Path) -> object:
-    """The suffix of `path` tells the format; any other than .json, .yaml, and .yml is TOML. Raises ConfigError."""
+    """The suffix of `path` selects the format: .json, .yaml, .yml; any other is TOML. Raises ConfigError."""
     language, read = _FORMATS.get(path.suffix.lower(), _FORMATS[".toml"])
-    if len(text) > MOST_CHARS:
-        raise ConfigError([f"{path}: is longer than {MOST_CHARS} characters; is it a configuration file?"])
+    if len(text) > MAX_CHARS:
+        raise ConfigError([f"{path}: is longer than {MAX_CHARS} characters; is it a configuration file?"])
     try:
         tree = read(text)
         _check_size(tree, _values)
     except (RecursionError, _TooDeep):
-        raise ConfigError([f"{path}: is nested too deeply, or within itself; write it flat"]) from None
+        raise ConfigError([f"{path}: is nested too deeply or contains itself; reduce the nesting"]) from None
     except ValueError as error:
         raise ConfigError([f"{path}: is not valid {language}: {error}; correct that place"]) from error
     return tree
@@ -47,25 +46,25 @@ class _TooDeep(Exception):
 
 
 def _check_size(root: object, parts: Callable[[Any], Iterable[object]]) -> None:
-    """Raises ValueError or _TooDeep, and ends although something may be within itself."""
+    """Raises ValueError or _TooDeep; the latter also if a value contains itself."""
     left = [(root, 0)]
     seen = 0
     while left:
         item, depth = left.pop()
-        if depth > MOST_DEPTH:
+        if depth > MAX_DEPTH:
             raise _TooDeep
         inner = [(part, depth + 1) for part in parts(item)]
         seen += len(inner)
-        if seen > MOST_VALUES:
-            raise ValueError(f"it means more than {MOST_VALUES} values")
+        if seen > MAX_VALUES:
+            raise ValueError(f"it expands to more than {MAX_VALUES} values")
         left += inner
 
 
 def _values(item: object) -> Iterable[object]:
-    """Of a table also the keys."""
+    """The values inside `item`, and the keys of a table."""
     if isinstance(item, str):
         if not item.isascii() and _HALF_CHARACTER.search(item):
-            raise ValueError("it holds half of a surrogate pair, which no text can")
+            raise ValueError("it contains an unpaired surrogate")
     elif isinstance(item, dict):
         table = cast("dict[object, object]", item)
         return [*table, *table.values()]
@@ -75,8 +74,8 @@ def _values(item: object) -> Iterable[object]:
 
 
 def _toml(text: str) -> object:
-    if sum(line.count(".") ** 2 for line in text.split("\n")) > _MOST_DOTS**2:
-        raise ValueError(f"it has lines of more than {_MOST_DOTS} dots")
+    if sum(line.count(".") ** 2 for line in text.split("\n")) > _MAX_DOTS**2:
+        raise ValueError(f"it has lines with more than {_MAX_DOTS} dots")
     return tomllib.loads(text)
 
 
@@ -85,7 +84,7 @@ def _json(text: str) -> object:
         found: dict[str, object] = {}
         for name, value in pairs:
             if name in found:
-                raise ValueError(f"the key {json.dumps(name)} is there twice")
+                raise ValueError(f"the key {json.dumps(name)} appears twice")
             found[name] = value
         return found
 
@@ -96,7 +95,7 @@ def _json(text: str) -> object:
 
 
 def _yaml(text: str) -> object:
-    import yaml  # noqa: PLC0415  time that TOML users need not wait
+    import yaml  # noqa: PLC0415  start-up time, and most files are TOML
 
     class Loader(yaml.SafeLoader):
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
@@ -106,7 +105,7 @@ def _yaml(text: str) -> object:
                     continue
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {json.dumps(key.value)} is there twice", key.start_mark
+                        None, None, f"the key {json.dumps(key.value)} appears twice", key.start_mark
                     )
                 seen.add(key.value)
             return super().construct_mapping(node, deep)
@@ -123,24 +122,24 @@ def _yaml(text: str) -> object:
         AttributeError,
         LookupError,
         TypeError,
-    ):  # so do constructors fail
-        raise ValueError("a value does not fit its tag, or is out of bounds") from None
+    ):  # constructors of tags raise these
+        raise ValueError("a value does not match its tag, or is out of range") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f" (at line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise ValueError(f"{error.problem or 'cannot be parsed'}{place}") from None
     except yaml.YAMLError:
-        raise ValueError("it holds a character that YAML does not allow") from None
+        raise ValueError("it contains a character that YAML does not allow") from None
 
 
 def _nodes(node: yaml.Node | None) -> Iterable[object]:
-    """Before anything is made of them: aliases, and keys that are merged, can multiply."""
+    """The nodes inside `node`, checked before values are constructed: aliases and merge keys can multiply them."""
     if node is None:
         return ()
     value = cast("str | list[object]", node.value)
     if isinstance(value, str):
-        if len(value) > _MOST_DIGITS and node.tag in _NUMBERS:
-            raise ValueError(f"a number has more than {_MOST_DIGITS} digits")
+        if len(value) > _MAX_DIGITS and node.tag in _NUMBERS:
+            raise ValueError(f"a number has more than {_MAX_DIGITS} digits")
         return ()
     parts: list[object] = []
     for item in value:
@@ -149,11 +148,11 @@ def _nodes(node: yaml.Node | None) -> Iterable[object]:
 
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
-_MOST_DOTS = 5000
-"""In a line, or in several by their squares: that is how tomllib's time for a key grows."""
-_MOST_DIGITS = 400
+_MAX_DOTS = 5000
+"""In one line; for several lines, the squares add up. The time of tomllib grows with the square of the dots in a key."""
+_MAX_DIGITS = 400
 _NUMBERS = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
-"""Their constructors' time grows with the square of a value's length (sexagesimal ones: `1:30:59`)."""
+"""The time of their constructors grows with the square of the length (sexagesimal numbers: `1:30:59`)."""
 
 _FORMATS: Mapping[str, tuple[str, Parse]] = {
     ".toml": ("TOML", _toml),

@@ -1,4 +1,4 @@
-"""From a file to a Config, or to every problem in it at once. The only reader of configuration files."""
+"""From a file to a Config, or to all of its problems at once. Only this module reads configuration files."""
 
 from __future__ import annotations
 
@@ -15,50 +15,51 @@ from octoroute.config.formats import parse
 from octoroute.config.importers import ImportResult, legacy
 from octoroute.config.importers.providers_json import convert, is_providers_json
 from octoroute.config.reader import ConfigReader, kind
-from octoroute.config.schema import Config, FileTable, Names
+from octoroute.config.schema.file import Config, FileTable
+from octoroute.config.schema.key import Names
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.model import load as load_artefact
 from octoroute.upstream.providers import KINDS, plugins
 
 ENVIRONMENT = "the environment"
-"""The source of a configuration that no file holds."""
+"""`Config.source` of a configuration that comes from environment variables alone."""
 
 DISCOVERED = ("config.toml", "octoroute.toml", "config/providers.json", "providers.json")
-"""What is looked for in the current directory, in this order."""
+"""Configuration files in the current directory; the first one that exists is loaded."""
 
 EXAMPLES = ("config/providers.example.json", "providers.example.json")
-"""What is never loaded."""
+"""Files that are named in the error if there is no other, and are never loaded."""
 
-START = "write one with `octoroute init` or `octoroute config -o config.toml`, or try `octoroute demo`, which needs none"
+START = "create one with `octoroute init` or `octoroute config -o config.toml`, or try `octoroute demo`, which needs none"
 
 
 def load(path: Path | None, env: Mapping[str, str], cwd: Path, names: Names | None = None) -> Config:
-    """Raises ConfigError; its note is the file's path when the problems are inside a file."""
+    """Raises ConfigError; if the problems are inside a file, its note is the path of the file."""
     found = cwd / path if path else discover(cwd)
     if found is not None:
         return loads(_read(found, cwd), found, env, names)
     if legacy.is_set(env):
-        return _of_the_environment(env, names or Names())
-    raise ConfigError([_nothing(cwd)])
+        return _from_environment(env, names or Names())
+    raise ConfigError([_no_file(cwd)])
 
 
 def loads(text: str, path: Path, env: Mapping[str, str], names: Names | None = None) -> Config:
-    """As `load`, from a text that stands, or will stand, at `path`; its suffix tells the format."""
+    """Like `load`, from the text of the file at `path`, which need not exist; the suffix selects the format."""
     with _inside(str(path)):
         return _build(parse(text, path), env, str(path), names or Names())
 
 
-def imported(path: Path, env: Mapping[str, str], cwd: Path, names: Names | None = None) -> ImportResult:
-    """The tree of a file as our schema has it, references and all, to be written anew. A variable need not be set.
+def import_tree(path: Path, env: Mapping[str, str], cwd: Path, names: Names | None = None) -> ImportResult:
+    """The content of a file as a tree of octoroute's schema, to be written to a new file. References stay, and need not be set.
 
-    Raises ConfigError as `load` does.
+    Raises ConfigError like `load`.
     """
     found = cwd / path
     names = names or Names()
     text = _read(found, cwd)
     with _inside(str(found)):
-        tree = _top(parse(text, found), str(found))
-        given = _translated(tree, env, names, writing=True) if is_providers_json(tree) else ImportResult(tree=_text_keys(tree))
+        tree = _root_table(parse(text, found), str(found))
+        given = _translate(tree, env, names, writing=True) if is_providers_json(tree) else ImportResult(tree=_text_keys(tree))
         _check(given, env, str(found), names, writing=True)
         return given
 
@@ -67,14 +68,14 @@ def discover(cwd: Path) -> Path | None:
     return next((cwd / name for name in DISCOVERED if (cwd / name).exists()), None)
 
 
-def _nothing(cwd: Path) -> str:
+def _no_file(cwd: Path) -> str:
     looked = f"no configuration: none of {', '.join(DISCOVERED)} is in {cwd}, and OPENAI_API_KEY is not set"
     example = next((name for name in EXAMPLES if (cwd / name).exists()), None)
     if example is None:
         return f"{looked}; {START}"
     return (
         f"{looked}; {example} is an example and is not loaded: copy it with `cp {example} {example.replace('.example', '')}` and "
-        f"put your providers into it, or {START}"
+        f"enter your providers, or {START}"
     )
 
 
@@ -97,7 +98,9 @@ def _read(path: Path, cwd: Path) -> str:
     except IsADirectoryError as error:
         raise ConfigError([f"{path}: is a directory; name the file in it, such as {path / 'config.toml'}"]) from error
     except PermissionError as error:
-        raise ConfigError([f"{path}: may not be read by this user; try `chmod u+r {path}`, or run as its owner"]) from error
+        raise ConfigError(
+            [f"{path}: permission denied; try `chmod u+r {path}`, or run octoroute as the owner of the file"]
+        ) from error
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "is not a path"
         raise ConfigError([f"{path}: cannot be read: {reason}; check the path"]) from error
@@ -107,56 +110,57 @@ def _read(path: Path, cwd: Path) -> str:
 
 
 def _build(parsed: object, env: Mapping[str, str], source: str, names: Names) -> Config:
-    tree = _top(parsed, source)
+    tree = _root_table(parsed, source)
     if not is_providers_json(tree):
-        return _check(ImportResult(tree=_text_keys(tree), warnings=_beside(tree, env, legacy.MODELS)), env, source, names)
-    given = _translated(tree, env, names)
+        return _check(ImportResult(tree=_text_keys(tree), warnings=_unused_variables(tree, env, legacy.MODELS)), env, source, names)
+    given = _translate(tree, env, names)
     if given.usable:
-        warnings = (*given.warnings, *_beside(tree, env, None))
-        filled = {name: value for name, value in env.items() if value}  # to these files, empty is not set
+        warnings = (*given.warnings, *_unused_variables(tree, env, None))
+        filled = {name: value for name, value in env.items() if value}  # in providers.json, an empty variable counts as not set
         return _check(msgspec.structs.replace(given, warnings=warnings), filled, source, names)
     reasons = "; ".join(given.left_out) or "all have enabled = false"
     if legacy.is_set(env):
-        config = _of_the_environment(env, names)
-        used = f"{source}: no provider can be used ({reasons}), so {legacy.REQUIRED} and its like in the environment are"
+        config = _from_environment(env, names)
+        used = f"{source}: no provider can be used ({reasons}), so {legacy.REQUIRED} and related environment variables are used"
         return msgspec.structs.replace(config, source=source, warnings=(used, *config.warnings))
     raise ConfigError([f"providers: none can be used: {reasons}; set the variables, or enable one"])
 
 
-def _of_the_environment(env: Mapping[str, str], names: Names) -> Config:
+def _from_environment(env: Mapping[str, str], names: Names) -> Config:
     with _inside(ENVIRONMENT):
         given = legacy.convert(env, names)
         raise_for(given.problems, ENVIRONMENT)
         return _check(given, env, ENVIRONMENT, names)
 
 
-def _translated(tree: Mapping[object, object], env: Mapping[str, str], names: Names, *, writing: bool = False) -> ImportResult:
-    """With what the process was told beside the file, for a providers.json has no place for it."""
-    beside = legacy.listening(env, names)
+def _translate(tree: Mapping[object, object], env: Mapping[str, str], names: Names, *, writing: bool = False) -> ImportResult:
+    """A providers.json in octoroute's schema, with settings of the process from the environment, which the file has no keys for."""
+    process = legacy.server_tables(env, names)
     try:
         given = convert(tree, env, names, writing=writing)
     except RecursionError:
-        raise ConfigError(["the file is nested too deeply, or within itself; write it flat"]) from None
-    raise_for((*given.problems, *beside.problems), "the file")
-    return msgspec.structs.replace(given, tree={**beside.tree, **given.tree})
+        raise ConfigError(["the file is nested too deeply or contains itself; reduce the nesting"]) from None
+    raise_for((*given.problems, *process.problems), "the file")
+    return msgspec.structs.replace(given, tree={**process.tree, **given.tree})
 
 
-def _beside(tree: Mapping[object, object], env: Mapping[str, str], telling: Container[str] | None) -> tuple[str, ...]:
-    """A warning, if variables that would be the configuration without this file are set and the file does not use them.
+def _unused_variables(tree: Mapping[object, object], env: Mapping[str, str], markers: Container[str] | None) -> tuple[str, ...]:
+    """A warning if variables that would be the configuration without this file are set, and the file does not refer to them.
 
-    `telling`: at least one of these must be among them, because a mere OPENAI_API_KEY is on many machines.
+    `markers`: the warning needs at least one of them, because OPENAI_API_KEY alone is set on many machines. None: no condition.
     """
     if not legacy.is_set(env):
         return ()
     unused = legacy.unused(env, references(dict(tree)))
-    if not unused or (telling is not None and not any(name in telling for name in unused)):
+    if not unused or (markers is not None and not any(name in markers for name in unused)):
         return ()
-    return (f"{', '.join(unused)}: set in the environment, but the file wins; remove them, or name them in the file as ${{NAME}}",)
+    remedy = "remove them, or refer to them in the file as ${NAME}"
+    return (f"{', '.join(unused)}: set in the environment but not used, because the file takes precedence; {remedy}",)
 
 
-def _top(tree: object, source: str) -> Mapping[object, object]:
+def _root_table(tree: object, source: str) -> Mapping[object, object]:
     if not isinstance(tree, dict):
-        raise ConfigError([f"{source}: must hold a table at the top, got {kind(tree)}; start from `octoroute config`"])
+        raise ConfigError([f"{source}: must contain a table at the top level, got {kind(tree)}; start from `octoroute config`"])
     return cast("Mapping[object, object]", tree)
 
 
@@ -168,16 +172,16 @@ def _check(given: ImportResult, env: Mapping[str, str], source: str, names: Name
     try:
         substituted = substitute(given.tree, env)
     except RecursionError:
-        raise ConfigError([f"{source}: is nested too deeply, or within itself; write it flat"]) from None
+        raise ConfigError([f"{source}: is nested too deeply or contains itself; reduce the nesting"]) from None
     reader = ConfigReader(names, substituted.written)
     unset = {path for path, _ in substituted.problems}
     config = assemble(reader.table(FileTable, substituted.tree, ""), reader, names, source)
     forgiven = {
         path
         for path in substituted.unset
-        if writing or path.startswith(tuple(_disabled(cast("Mapping[str, object]", substituted.tree))))
+        if writing or path.startswith(tuple(_disabled_paths(cast("Mapping[str, object]", substituted.tree))))
     }
-    # What else is wrong with a value whose variable is not set is no news.
+    # A value whose variable is not set has no other problem worth a report.
     raise_for(
         (
             *(found for found in substituted.problems if found[0] not in forgiven),
@@ -186,21 +190,21 @@ def _check(given: ImportResult, env: Mapping[str, str], source: str, names: Name
         source,
     )
     if config.routing.learned.artefact is not None and not writing:
-        load_artefact(config.routing.learned.artefact)  # here rather than when it is needed: `check` and a reload say what is wrong
+        load_artefact(config.routing.learned.artefact)  # here, so that `check` and a reload report its problems
     _load_plugins(config)
     return msgspec.structs.replace(config, warnings=(*given.warnings, *plugins.overlooked(), *config.warnings))
 
 
 def _load_plugins(config: Config) -> None:
-    """Those that are used. Raises ConfigError for one that cannot be."""
+    """Load the plug-ins of the kinds in use. Raises ConfigError if one cannot be loaded."""
     used = {endpoint.kind for endpoint in (*config.endpoints, *config.embedding)} - set(KINDS)
     installed = {plugin.kind for plugin in plugins.plugin_entries()} if used else set[str]()
     for kind_ in sorted(used & installed):
         plugins.load(kind_)
 
 
-def _disabled(tree: Mapping[str, object]) -> Iterator[str]:
-    """Where nobody looks: the paths of providers that are not used, and of their endpoints, up to the next key."""
+def _disabled_paths(tree: Mapping[str, object]) -> Iterator[str]:
+    """Path prefixes of disabled providers and of their endpoints, in which a variable may be unset."""
     off = {name for name, provider in _tables(tree.get("providers")) if str(provider.get("enabled")).lower() == "false"}
     for name in off:
         yield child("providers", name) + "."
@@ -212,7 +216,7 @@ def _disabled(tree: Mapping[str, object]) -> Iterator[str]:
 
 
 def _tables(value: object) -> list[tuple[object, dict[object, object]]]:
-    """The tables among a table's values."""
+    """(key, table) for each value of `value` that is a table."""
     items = cast("dict[object, object]", value).items() if isinstance(value, dict) else ()
     return [(name, cast("dict[object, object]", item)) for name, item in items if isinstance(item, dict)]
 

@@ -1,6 +1,6 @@
-"""Reads a parsed file into the schema's structs, and writes down everything that is wrong instead of stopping at the first.
+"""Reader of a parsed file into the schema's structs. It collects every problem instead of stopping at the first. Pure.
 
-Pure. A wrong value is replaced by its default so that reading can go on; whoever reads must look at `problems`.
+An invalid value is replaced by its default, so the caller must check `problems` before using the result.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Literal, TypeVar, cast, get_args, get_origin
 
 from octoroute.config.describe import bare, bounds, choices, like
 from octoroute.config.environment import child
-from octoroute.config.schema import Field, Key, Names, Table, fields
+from octoroute.config.schema.key import Field, Names, fields
 from octoroute.domain.endpoint import Secret
+from octoroute.domain.option import Key, Table
 
 T = TypeVar("T", bound=Table)
 
@@ -26,9 +27,9 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "true or false"),
-    (int, "a whole number"),
+    (int, "an integer"),
     (float, "a number"),
-    (str, "a text"),
+    (str, "a string"),
     (Mapping, "a table"),
     (list, "a list"),
     (object, "a date"),
@@ -40,14 +41,14 @@ def kind(value: object) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant."""
+    """The known word that is most similar to `word`; None if none is."""
     by_fold = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.strip().casefold(), by_fold, n=1, cutoff=0.6)
     return by_fold[close[0]] if close else None
 
 
 class InvalidValue(Exception):
-    """Never leaves this file."""
+    """Caught in this module; its text becomes a problem."""
 
 
 class ConfigReader:
@@ -60,11 +61,11 @@ class ConfigReader:
         self.problems.append((path, text))
 
     def wrong(self, path: str) -> bool:
-        """Something at, below, or above `path` was wrong already."""
+        """True if there is a problem at, below, or above `path`."""
         return any(_holds(path, found) or _holds(found, path) for found, _ in self.problems)
 
     def show(self, path: str, value: object) -> str:
-        """A value for the eyes of the operator; one that the environment had a part in as the file has it."""
+        """A value for an error text. A value from the environment is shown as the string in the file."""
         if path in self.written:
             return f"the value of {json.dumps(self.written[path], ensure_ascii=False)}"
         if isinstance(value, str):
@@ -78,7 +79,7 @@ class ConfigReader:
     def table(self, table: type[T], value: object, path: str) -> T:
         if not isinstance(value, Mapping):
             self.problem(
-                path, f"must be a table, got {kind(value)}; write it as [{path}]" if path else "must be a table at the top"
+                path, f"must be a table, got {kind(value)}; write it as [{path}]" if path else "must be a table at the top level"
             )
             return table()
         given = {str(name): item for name, item in cast("Mapping[object, object]", value).items()}
@@ -89,12 +90,12 @@ class ConfigReader:
         read: dict[str, object] = {}
         for name, field in known.items():
             here = child(path, name)
-            if given.get(name) is None:  # JSON's and YAML's null: not said
+            if given.get(name) is None:  # null in JSON and YAML: the key is not set
                 if field.key.required:
                     self.problem(here, "is missing; add it")
                 continue
             try:
-                read[name] = self._value(field.hint, field.key, given[name], here)
+                read[field.attribute] = self._value(field.hint, field.key, given[name], here)
             except InvalidValue as wrong:
                 self.problem(here, str(wrong))
         return table(**read)
@@ -106,7 +107,7 @@ class ConfigReader:
         return f"is not a known key; remove it, or use one of {', '.join(known)}"
 
     def _value(self, hint: object, key: Key, value: object, path: str) -> object:
-        hint = bare(hint)  # None was handled
+        hint = bare(hint)  # None was handled by `table`
         origin = get_origin(hint)
         if origin is tuple:
             return self._list(get_args(hint)[0], key, value, path)
@@ -158,9 +159,11 @@ class ConfigReader:
     def _flag(self, value: object, path: str) -> bool:
         if isinstance(value, bool):
             return value
-        if path in self.written and isinstance(value, str) and value.strip().lower() in {"true", "false"}:
-            return value.strip().lower() == "true"
-        raise InvalidValue(f"must be true or false, got {self.show(path, value)}; write it without quotes")
+        word = value.strip().lower() if isinstance(value, str) else None
+        if path in self.written and word in {"true", "false"}:
+            return word == "true"
+        remedy = "write it without quotes" if word in {"true", "false"} else "write true or false, without quotes"
+        raise InvalidValue(f"must be true or false, got {self.show(path, value)}; {remedy}")
 
     def _number(self, hint: type[int | float], key: Key, value: object, path: str) -> int | float:
         whole = hint is int
@@ -169,8 +172,9 @@ class ConfigReader:
             if (_INTEGER if whole else _NUMBER).fullmatch(text):
                 value = hint(text)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-            remedy = "write it without quotes" if isinstance(value, str) else f"write it like {like(key, whole=whole)}"
-            raise InvalidValue(f"must be {'a whole number' if whole else 'a number'}, got {self.show(path, value)}; {remedy}")
+            quoted = isinstance(value, str) and (_INTEGER if whole else _NUMBER).fullmatch(value)
+            remedy = "write it without quotes" if quoted else f"write it like {like(key, whole=whole)}"
+            raise InvalidValue(f"must be {'an integer' if whole else 'a number'}, got {self.show(path, value)}; {remedy}")
         if isinstance(value, float) and not math.isfinite(value):
             raise InvalidValue(f"must be a finite number, got {self.show(path, value)}; write it like {like(key, whole=whole)}")
         if not _inside(key, value):
@@ -183,7 +187,7 @@ class ConfigReader:
     def _text(self, key: Key, value: object, path: str, *, secret: bool) -> str:
         hidden = secret or key.secret
         if not isinstance(value, str):
-            raise InvalidValue(f"must be a text, got {kind(value) if hidden else self.show(path, value)}; put it in quotes")
+            raise InvalidValue(f"must be a string, got {kind(value) if hidden else self.show(path, value)}; put it in quotes")
         wrong = key.check(value) if key.check else None
         if wrong:
             raise InvalidValue(wrong)
@@ -196,7 +200,7 @@ class ConfigReader:
         if path not in self.written and word in key.retired:
             raise InvalidValue(f"{self.show(path, text)} {key.retired[word]}; use one of {', '.join(known)}")
         close = nearest(text, known)
-        remedy = f'did you mean "{close}"?' if close else "use one of those, in lower case"
+        remedy = f'did you mean "{close}"?' if close else "use one of these, in lower case"
         raise InvalidValue(f"must be one of {', '.join(known)} (in lower case), got {self.show(path, text)}; {remedy}")
 
 

@@ -1,33 +1,25 @@
-"""What a text must look like to be a host, a URL, a header, or a name. Pure.
+"""Checks of strings of the configuration: hosts, URLs, headers, keys, and names. Pure.
 
-A check returns None, or what is wrong and what to do, as `wrong; remedy`. It never repeats the text: that may be a secret.
+Each public function of one text is an `option.Check`.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-Check: TypeAlias = Callable[[str], str | None]
+from octoroute.domain import text_check
 
 RESERVED = ("auto", "fast", "balanced", "deep")
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(r"[\x20-\x7e\t]*")
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
 _URL_PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 _VERSION = re.compile(r"[A-Za-z0-9._-]+")
-
-_WRITTEN_BY_THE_TRANSPORT = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade"}
-    | {"proxy-connection", "proxy-authenticate", "proxy-authorization"}
-)
-"""They say where one message ends and the next begins, or belong to one connection: a second one is how requests are smuggled."""
 
 _CREDENTIALS: Mapping[str, frozenset[str]] = {
     "azure": frozenset({"api-key", "authorization"}),
@@ -55,23 +47,23 @@ def base_url(text: str) -> str | None:
         url = urlsplit(text)
         name, port = url.hostname, url.port
     except ValueError:
-        return "is not a URL that can be parsed; write it like http://127.0.0.1:11434/v1"
+        return "is not a valid URL; write it like http://127.0.0.1:11434/v1"
     if url.scheme not in {"http", "https"}:
         return "must start with http:// or https://; write it like http://127.0.0.1:11434/v1"
     if not _VISIBLE.fullmatch(text):
-        return "holds a space or a character that URLs cannot hold; remove it, or write it as %20 and the like"
+        return "contains a space or another character that URLs do not allow; remove it, or percent-encode it"
     if url.username is not None or url.password is not None:
-        return "must not hold a user name or password; use api_key or headers for credentials"
+        return "must not contain a user name or password; use api_key or headers for credentials"
     if "?" in text or "#" in text:
-        return "must not hold a query (?) or fragment (#); write the API's root only"
+        return "must not contain a query (?) or fragment (#); write only the root URL of the API"
     if not name:
         return "has no host; write it like http://127.0.0.1:11434/v1"
     if port == 0:
-        return "has port 0, where nothing can listen; write the server's own port"
+        return "has port 0; write the port of the server"
     if not _is_host(name, bracketed="[" in url.netloc):
-        return "has a host that is no name and no IP address; write it like http://127.0.0.1:11434/v1"
+        return "has a host that is neither a valid name nor an IP address; write it like http://127.0.0.1:11434/v1"
     if not _URL_PATH.fullmatch(url.path):
-        return "has a path with a character that must be written as %XX; write the API's root only"
+        return "has a path with a character that must be percent-encoded; write only the root URL of the API"
     return None
 
 
@@ -85,7 +77,7 @@ def _is_host(name: str, *, bracketed: bool) -> bool:
 
 
 def proxy(text: str) -> str | None:
-    """A blank one means: none."""
+    """A blank value means none."""
     if not text:
         return None
     try:
@@ -96,37 +88,29 @@ def proxy(text: str) -> str | None:
     except ValueError:
         right = False
     if not right or not _VISIBLE.fullmatch(text):
-        return "is not the URL of an HTTP proxy; write it like http://10.0.0.1:3128"
+        return "is not a valid URL of an HTTP proxy; write it like http://10.0.0.1:3128"
     return None
 
 
 def path(text: str) -> str | None:
-    """A blank one means: none."""
-    return None if text.isprintable() else "is not a path; write it like /etc/ssl/certs/our-ca.pem"
+    """A blank value means none."""
+    return None if text.isprintable() else "is not a valid path; write it like /etc/ssl/certs/our-ca.pem"
 
 
 def pin(text: str) -> str | None:
     if pin_of(text) is None:
-        return "is not a SHA-256 in hex; take it from `openssl x509 -in cert.pem -noout -fingerprint -sha256`"
+        return "is not a SHA-256 fingerprint in hex; get it with `openssl x509 -in cert.pem -noout -fingerprint -sha256`"
     return None
 
 
 def pin_of(text: str) -> bytes | None:
-    """The 32 bytes of a digest in hex, with or without colons; None: it is none."""
+    """The 32 bytes of a SHA-256 in hex, with or without colons; None if `text` is not one."""
     digits = text.strip().replace(":", "")
     return bytes.fromhex(digits) if _SHA256.fullmatch(digits) else None
 
 
-def header_name(text: str) -> str | None:
-    if not _TOKEN.fullmatch(text):
-        return "is not a valid HTTP header name; use letters, digits, and hyphens"
-    if text.lower() in _WRITTEN_BY_THE_TRANSPORT:
-        return "is written by octoroute itself; remove it"
-    return None
-
-
 def is_credential(header: str, kind: str) -> bool:
-    """It would be sent in place of the api_key."""
+    """True if the header would be sent instead of the api_key."""
     return header.lower() in _CREDENTIALS.get(kind, {"authorization"})
 
 
@@ -137,36 +121,26 @@ def header_value(text: str) -> str | None:
 
 
 def credential(text: str) -> str | None:
-    """A blank one means: no key."""
+    """A blank value means no key."""
     if not _VISIBLE.fullmatch(text):
-        return "holds a space, a line break, or a character outside ASCII; check that the key was copied whole and alone"
+        return "contains a space, a line break, or a character outside ASCII; copy the key again, without anything else"
     return None
 
 
 def client_key(text: str) -> str | None:
     if not text.strip():
-        return "must not be blank, or anybody could come in; set it, or remove it"
+        return "must not be blank, because a blank key protects nothing; set it, or remove it"
     return credential(text)
 
 
 def version(text: str) -> str | None:
-    return None if _VERSION.fullmatch(text) else "is not an API version; write it like 2024-10-21"
-
-
-def label(text: str) -> str | None:
-    if not text.strip():
-        return "must not be blank; give it a name"
-    if text != text.strip():
-        return "must not begin or end with spaces; remove them"
-    if not text.isprintable():
-        return "holds a control character; remove it"
-    return None
+    return None if _VERSION.fullmatch(text) else "is not a valid API version; write it like 2024-10-21"
 
 
 def model_name(text: str) -> str | None:
     if text.strip().lower() in RESERVED:
-        return f"is a word that clients route with ({', '.join(RESERVED)}); choose another name"
-    return label(text)
+        return f"is a reserved routing word ({', '.join(RESERVED)}); choose another name"
+    return text_check.label(text)
 
 
 def endpoint_id(text: str) -> str | None:
@@ -175,25 +149,18 @@ def endpoint_id(text: str) -> str | None:
     return model_name(text)
 
 
-def message(text: str) -> str | None:
-    """Goes out to clients."""
-    if not text.strip():
-        return "must not be blank; say to the client why"
-    return "is longer than 1000 characters; shorten it" if len(text) > 1000 else None
-
-
 def description(text: str) -> str | None:
     if not text.strip():
-        return "must not be blank; say in a few words what the tier is for, or remove it for the default"
+        return "must not be blank; describe in a few words what the tier is for, or remove it to get the default"
     if any("\ud800" <= char <= "\udfff" for char in text):
-        return "holds half a character, which cannot be sent; write it anew"
+        return "contains an unpaired surrogate, which cannot be sent; type the text again"
     if len(text) > 1000:
-        return "is longer than 1000 characters, and is sent with every routing question; shorten it"
+        return "is longer than 1000 characters, and every routing request contains it; shorten it"
     return None
 
 
 def file_stem(text: str) -> str | None:
-    return None if _VERSION.fullmatch(text) and text[0] not in ".-" else "is not a file name; use letters, digits, - and _"
+    return None if _VERSION.fullmatch(text) and text[0] not in ".-" else "is not a valid file name; use letters, digits, - and _"
 
 
 def pattern(text: str) -> str | None:
@@ -201,4 +168,6 @@ def pattern(text: str) -> str | None:
         found = re.compile(text)
     except re.error as error:
         return f"is not a regular expression: {error.msg}; correct it, and write it in 'single quotes'"
-    return "matches nothing at all, that is, everywhere; say what to redact" if found.match("") else None
+    return (
+        "matches the empty string, and therefore any text; write a pattern for what must be redacted" if found.match("") else None
+    )

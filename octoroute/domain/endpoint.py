@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hmac
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+
+from octoroute.domain.option import Key, Table
 
 
 class Tier(StrEnum):
@@ -57,12 +59,14 @@ class Secret:
         return hash((Secret, self._text))
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """USD per million tokens. `cached=None`: cached input costs what fresh input costs."""
+class Price(Table, frozen=True, kw_only=True):
+    """USD per million tokens."""
 
-    input: float = 0.0
-    output: float = 0.0
-    cached: float | None = None
+    input: Annotated[float, Key("price of uncached input tokens", low=0, high=1e6)] = 0.0
+    output: Annotated[float, Key("price of output tokens", low=0, high=1e6)] = 0.0
+    cached: Annotated[
+        float | None, Key("price of cached input tokens; default: the price of input", low=0, high=1e6, example="0.075")
+    ] = None
 
 
 class ProviderLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from octoroute.balancing.policies import Policy, Random, WeightedRandom
+from octoroute.balancing.policies import Policy, WeightedRandom
+from octoroute.balancing.queue import QueueSettings
+from octoroute.balancing.retry import RetryPolicy
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.request import Importance
 from octoroute.gateway.cascade import Cascade
@@ -18,26 +20,6 @@ from octoroute.routing.rules import Rule
 from octoroute.routing.strategies.base import Router
 
 EMBEDDINGS = "embeddings"
-
-
-class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    max_attempts: int = 3
-    """0: every candidate exactly once."""
-    backoff: str = "exponential"
-    base_s: float = 0.1
-    cap_s: float = 30.0
-
-    def wait_s(self, again: int, random: Random) -> float:
-        """Before asking the same endpoint for the `again`-th time again; half of it is jitter."""
-        factor = {"exponential": 2 ** min(again - 1, 30), "linear": again, "fixed": 1}[self.backoff]
-        return min(self.base_s * factor, self.cap_s) * (0.5 + 0.5 * random())
-
-
-class QueueSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How many may wait for a place, and how long."""
-
-    max_waiting: int = 0
-    max_wait_s: float = 30.0
 
 
 class TierMatch(NamedTuple):

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
+from octoroute.domain.option import Key, Table
 
 _ORDER = CHAT_TIERS
 USUAL_OUTPUT = 300
@@ -35,12 +36,22 @@ NOMINAL: Mapping[Tier, Rates] = {
 """Where not every tier has a price."""
 
 
-class StickyOptions(msgspec.Struct, frozen=True, kw_only=True):
-    enabled: bool = True
-    ttl_s: float = 3600.0
-    max_conversations: int = 10_000
-    climb_after_failures: int = 3
-    """0: never."""
+class StickyOptions(Table, frozen=True, kw_only=True):
+    """Session affinity: a conversation keeps its tier while a change would cost more than it gains.
+
+    Tiers chosen by a rule or by the client are not affected.
+    """
+
+    enabled: Annotated[bool, Key("true turns session affinity on")] = True
+    ttl_s: Annotated[float, Key("how long a conversation is remembered after its last response", above=0, high=604800)] = (
+        msgspec.field(default=3600.0, name="ttl_seconds")
+    )
+    max_conversations: Annotated[
+        int, Key("largest number of conversations to remember; the oldest are forgotten first", low=1, high=10000000)
+    ] = 10000
+    climb_after_failures: Annotated[
+        int, Key("consecutive failed tool results after which a bigger tier is tried; 0: never", low=0, high=100)
+    ] = 3
 
 
 class ConversationState(msgspec.Struct):

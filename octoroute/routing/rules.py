@@ -9,11 +9,12 @@ import fnmatch
 import functools
 import re
 from collections.abc import Callable, Mapping
-
-import msgspec
+from typing import Annotated, Literal
 
 from octoroute.dialects.request.identity import thinks, user_of
+from octoroute.domain import text_check
 from octoroute.domain.endpoint import Tier
+from octoroute.domain.option import Key, Table
 from octoroute.domain.request import Request
 
 LONG_CONTEXT_TOKENS = 60_000
@@ -29,31 +30,77 @@ REQUEST_TYPES: Mapping[str, Callable[[Request], bool]] = {
 """A request may be of several types; `chat` is one that is of no other."""
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """Exactly one of tier, endpoint, provider, and reject says where it goes; or none of them, and `policy` says how."""
+class Rule(Table, frozen=True, kw_only=True):
+    """A rule matches if all of its conditions match; an omitted condition always matches. Globs support `*`, `?`, and `[abc]`.
+    A rule has exactly one action (tier, endpoint, provider, or reject), or only a policy.
+    """
 
-    name: str
-    override: bool = False
-    """It also applies to requests that name a tier or a configured model."""
-    fall_through: bool = True
-    """When its target cannot be asked now, the next rule has its turn."""
-
-    model: str | None = None
-    user: str | None = None
-    key: str | None = None
-    request_type: str | None = None
-    min_tokens: int | None = None
-    max_tokens: int | None = None
-    max_output: int | None = None
-    headers: Mapping[str, str] = {}
-    stream: bool | None = None
-    dialect: str | None = None
-
-    tier: Tier | None = None
-    endpoint: str | None = None
-    provider: str | None = None
-    reject: str | None = None
-    policy: str | None = None
+    name: Annotated[str, Key("unique name, shown in decisions, logs, and metrics", check=text_check.label, required=True)] = ""
+    enabled: Annotated[bool, Key("false skips the rule")] = True
+    override: Annotated[
+        bool,
+        Key("true: also for requests that name a tier or configured model; false: for auto and, with `model`, for unknown names"),
+    ] = False
+    fall_through: Annotated[
+        bool, Key("true: if the target is unavailable, the next rule is tried; false: the request waits or fails")
+    ] = True
+    model: Annotated[
+        str | None, Key("condition: the requested model; a glob, case-insensitive", check=text_check.label, example='"gpt-4*"')
+    ] = None
+    user: Annotated[
+        str | None,
+        Key("condition: user, safety_identifier, or metadata.user_id; a glob", check=text_check.label, example='"team-a-*"'),
+    ] = None
+    key: Annotated[
+        str | None,
+        Key(
+            "condition: name of the client's key, key-1 for the first of auth.keys; a glob",
+            check=text_check.label,
+            example='"key-1"',
+        ),
+    ] = None
+    request_type: Annotated[str | None, Key("condition: type of the request", names="request_types", example='"vision"')] = None
+    min_tokens: Annotated[
+        int | None, Key("condition: the prompt is estimated at no fewer tokens than this", low=0, example="8000")
+    ] = None
+    max_tokens: Annotated[
+        int | None, Key("condition: the prompt is estimated at no more tokens than this", low=0, example="60000")
+    ] = None
+    max_output: Annotated[
+        int | None, Key("condition: the client sets an output limit of no more tokens than this", low=1, example="4096")
+    ] = None
+    headers: Annotated[
+        Mapping[str, str],
+        Key("condition: request headers, each a glob", check_name=text_check.header_name, secret=True, example='{ X-Team = "a*" }'),
+    ] = {}
+    stream: Annotated[bool | None, Key("condition: true for streaming requests, false for non-streaming ones", example="true")] = (
+        None
+    )
+    dialect: Annotated[
+        Literal["openai", "anthropic", "responses", "simple"] | None,
+        Key("condition: API of the client; simple is /chat", example='"openai"'),
+    ] = None
+    tier: Annotated[Tier | None, Key("action: route to this tier", example='"deep"')] = None
+    endpoint: Annotated[
+        str | None,
+        Key(
+            "action: route to the endpoints with this name, or to the one with this id",
+            check=text_check.label,
+            example='"qwen3-8b"',
+        ),
+    ] = None
+    provider: Annotated[
+        str | None,
+        Key(
+            "action: route to this provider, in the tier that the request would get anyway",
+            check=text_check.label,
+            example='"openai"',
+        ),
+    ] = None
+    reject: Annotated[
+        str | None, Key("action: refuse with status 403 and this message", check=text_check.message, example='"not here"')
+    ] = None
+    policy: Annotated[str | None, Key("replaces selection.policy and selection.order", names="policies", example='"sticky"')] = None
 
     @property
     def aims(self) -> bool:

@@ -17,7 +17,7 @@ from octoroute import dialects
 from octoroute.balancing.admin_state import AdminState
 from octoroute.balancing.health import HealthRegistry
 from octoroute.balancing.policies import ORDERS, POLICIES, Policy, PolicyInputs
-from octoroute.config.schema import Config, RuleTable
+from octoroute.config.schema import Config
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.request.identity import opening_of, user_of
 from octoroute.domain.decision import Decision
@@ -25,10 +25,10 @@ from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.ids import new_id
 from octoroute.gateway.cascade import Cascade
 from octoroute.gateway.context_window import ContextPolicy
-from octoroute.gateway.gateway import Gateway, QueueSettings, RetryPolicy, Settings
+from octoroute.gateway.gateway import Gateway, Settings
 from octoroute.gateway.internal_calls import Asker
 from octoroute.gateway.response_cache import ResponseCache
-from octoroute.gateway.shadow import ShadowMirror, ShadowOptions
+from octoroute.gateway.shadow import ShadowMirror
 from octoroute.gateway.shadow.mirror import append
 from octoroute.gateway.shadow.worker import ShadowWorker as ShadowAsker
 from octoroute.gateway.token_count import EstimateCalibration, TokenCounter
@@ -37,7 +37,6 @@ from octoroute.routing.affinity import SessionAffinity
 from octoroute.routing.cache_economics import ConversationMemory
 from octoroute.routing.difficulty.model import Scorer
 from octoroute.routing.difficulty.model import load as load_artefact
-from octoroute.routing.rules import Rule
 from octoroute.routing.strategies import STRATEGIES, Router, RouterSettings, never_ask, reason
 from octoroute.routing.strategies.cascade import CascadeRouter
 from octoroute.runtime.gauges import gauge_samples
@@ -187,21 +186,21 @@ class Runtime:
             endpoints=(*config.endpoints, *config.embedding),
             router=router,
             affinity=self._affinity(config),
-            cascade=Cascade(routing.cascade_options, router.scorer) if isinstance(router, CascadeRouter) else None,
+            cascade=Cascade(routing.cascade, router.scorer) if isinstance(router, CascadeRouter) else None,
             default_importance=routing.default_importance,
-            retry=RetryPolicy(max_attempts=config.retry.max_attempts, backoff=config.retry.backoff),
+            retry=config.retry,
             context=ContextPolicy(**msgspec.structs.asdict(config.context)),
             policy=self._policy(config),
             policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
             max_cost_usd=config.selection.max_cost_usd,
-            rules=tuple(_rule(table) for table in routing.rules if table.enabled),
+            rules=tuple(rule for rule in routing.rules if rule.enabled),
             allow_provider_prefix=routing.allow_provider_prefix,
-            queue=QueueSettings(max_waiting=config.queue.max_waiting, max_wait_s=config.queue.max_wait_seconds),
+            queue=config.queue,
         )
 
     def _affinity(self, config: Config) -> SessionAffinity:
         return SessionAffinity(
-            sticky=config.routing.sticky_options,
+            sticky=config.routing.sticky,
             explore=config.routing.learned.explore,
             endpoints=config.endpoints,
             conversations=self._conversations,
@@ -209,21 +208,11 @@ class Runtime:
         )
 
     def _build_shadow(self, clock: Callable[[], float], wall: Callable[[], float]) -> ShadowMirror:
-        def options() -> ShadowOptions:
-            table = self.config.routing.shadow
-            return ShadowOptions(
-                share=table.share,
-                max_per_minute=table.max_per_minute,
-                max_cost_per_day_usd=table.max_cost_per_day_usd,
-                judge_tier=table.judge_tier,
-                path=table.path,
-            )
-
         def scorer() -> Scorer:
             return load_artefact(self.config.routing.learned.artefact)
 
         return ShadowMirror(
-            options,
+            lambda: self.config.routing.shadow,
             ShadowAsker(lambda: self.gateway, scorer, clock, new_id),
             clock=clock,
             wall=wall,
@@ -279,10 +268,6 @@ def _moved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> list[Endpoint
     return [endpoint for endpoint in now if endpoint.id in old and old[endpoint.id] != whereabouts(endpoint)]
 
 
-def _rule(table: RuleTable) -> Rule:
-    return Rule(**{name: getattr(table, name) for name in Rule.__struct_fields__})
-
-
 def _reason(decision: Decision) -> str:
     """For metric labels: from closed sets, the routers' reasons and the names of the operator's rules."""
     return decision.rule or STEERING_REASONS.get(decision.why) or reason(decision)
@@ -294,6 +279,6 @@ def _setting(config: Config) -> RouterSettings:
         default_tier=routing.default_tier,
         router_tier=routing.router_tier,
         tier_descriptions=routing.tier_descriptions,
-        learned=routing.learned_options,
-        cascade=routing.cascade_options,
+        learned=routing.learned,
+        cascade=routing.cascade,
     )

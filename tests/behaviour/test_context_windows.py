@@ -377,7 +377,7 @@ async def test_c16_a_wrong_estimate_never_changes_the_answer(make_gateway, fake)
 async def test_an_advertised_window_needs_a_real_one(make_gateway, fake):
     from octoroute.errors import ConfigError
 
-    with pytest.raises(ConfigError, match=r"advertised_window: needs the real one"):
+    with pytest.raises(ConfigError, match=r"advertised_window: requires context_window"):
         await make_gateway([endpoint(fake, advertised_window=200_000)])
     with pytest.raises(ConfigError, match=r"context.critical_at: must not be below warn_at"):
         await make_gateway([endpoint(fake)], context={"warn_at": 0.9})

@@ -1,7 +1,7 @@
-"""Other programs' configurations, turned into ours: one file a program.
+"""Importers of other programs' configurations, one module a program.
 
-Each gives the tree that a TOML file would have given, with `${NAME}` still in it, so that everything after it (variables,
-checks, assembly) is the same for all.
+Each returns a tree of octoroute's schema with `${NAME}` still in it, so that substitution, checks, and assembly are the same for
+all of them.
 """
 
 from octoroute.config.importers.tree import ImportResult

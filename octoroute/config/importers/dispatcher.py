@@ -1,6 +1,6 @@
-"""The LLM dispatcher's environment: a key, an address, a timeout, and limits for each vendor. Pure.
+"""Importer of the LLM dispatcher's environment variables: a key, an address, a timeout, and limits for each vendor. Pure.
 
-It named no models: each vendor gets those that `octoroute init` would give it.
+They name no models, so each vendor gets the ones of `octoroute init`.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from octoroute.config.environment import escape
 from octoroute.config.importers.tree import ImportModel, ImportResult, ImportSource, models
 from octoroute.config.reader import ConfigReader
 from octoroute.config.render.starter import VENDORS
-from octoroute.config.schema import Key, Names, Table
+from octoroute.config.schema.key import Names
 from octoroute.domain.endpoint import Secret, Tier
+from octoroute.domain.option import Key, Table
 
 _NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _PART = re.compile(rf"({_NUMBER})(h|ms|m|s)")
@@ -27,7 +28,7 @@ _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 class DispatcherVendor(msgspec.Struct, frozen=True, kw_only=True):
-    """`prefix`: of its variables. `root`: the address when none is set. `models`: fast, balanced, deep."""
+    """`prefix`: of the variables. `root`: the address if no variable sets one. `models`: of fast, balanced, and deep."""
 
     prefix: str
     provider: str
@@ -50,25 +51,25 @@ def _vendors() -> Iterator[DispatcherVendor]:
     )
 
 
-DISPATCHED = tuple(_vendors())
+DISPATCHER_VENDORS = tuple(_vendors())
 
 
 def _timeout(text: str) -> str | None:
     seconds = duration_s(text)
     if seconds is None:
-        return "is not a duration; write it like 30s, 1m30s, or 500ms"
-    return None if 1 <= seconds <= 3600 else "must be from 1s to 1h; write it like 30s"
+        return "is not a duration; write it time limit of one attempt, like 30s, 1m30s, or 500ms"
+    return None if 1 <= seconds <= 3600 else "must be from 1s to 1h; write it time limit of one attempt, like 30s"
 
 
 class DispatcherVariables(Table, frozen=True, kw_only=True):
-    """Of one vendor, without its prefix."""
+    """Variables of one vendor, without the prefix."""
 
-    API_KEY: Annotated[Secret, Key("its key", check=rules.credential, required=True)] = Secret("")
-    BASE_URL: Annotated[str | None, Key("its root", check=rules.base_url)] = None
-    ENDPOINT: Annotated[str | None, Key("its root, as Azure calls it", check=rules.base_url)] = None
-    TIMEOUT: Annotated[str | None, Key("like 30s", check=_timeout)] = None
-    RATE_LIMIT_REQUESTS_PER_MINUTE: Annotated[int, Key("0: no limit", low=0, high=1000000000)] = 0
-    RATE_LIMIT_TOKENS_PER_MINUTE: Annotated[int, Key("0: no limit", low=0, high=1000000000000)] = 0
+    API_KEY: Annotated[Secret, Key("the vendor's key", check=rules.credential, required=True)] = Secret("")
+    BASE_URL: Annotated[str | None, Key("root URL of the API", check=rules.base_url)] = None
+    ENDPOINT: Annotated[str | None, Key("root URL of the API, under Azure's name for it", check=rules.base_url)] = None
+    TIMEOUT: Annotated[str | None, Key("time limit of one attempt, like 30s", check=_timeout)] = None
+    RATE_LIMIT_REQUESTS_PER_MINUTE: Annotated[int, Key("requests per minute; 0 is no limit", low=0, high=1000000000)] = 0
+    RATE_LIMIT_TOKENS_PER_MINUTE: Annotated[int, Key("tokens per minute; 0 is no limit", low=0, high=1000000000000)] = 0
 
 
 def duration_s(text: str) -> float | None:
@@ -86,8 +87,8 @@ def variables_of(vendor: DispatcherVendor) -> tuple[str, ...]:
 
 
 def found_in(env: Mapping[str, str]) -> tuple[DispatcherVendor, ...]:
-    """Those that have a key."""
-    return tuple(vendor for vendor in DISPATCHED if env.get(f"{vendor.prefix}_API_KEY"))
+    """The vendors whose key is set."""
+    return tuple(vendor for vendor in DISPATCHER_VENDORS if env.get(f"{vendor.prefix}_API_KEY"))
 
 
 def convert(env: Mapping[str, str], names: Names) -> ImportResult:
@@ -103,8 +104,8 @@ def convert(env: Mapping[str, str], names: Names) -> ImportResult:
         sources.append(_source(vendor))
         warnings += _remarks(vendor, read)
     if not vendors:
-        wanted = ", ".join(f"{vendor.prefix}_API_KEY" for vendor in DISPATCHED)
-        problems.append(("the environment", f"holds none of {wanted}; set one"))
+        wanted = ", ".join(f"{vendor.prefix}_API_KEY" for vendor in DISPATCHER_VENDORS)
+        problems.append(("the environment", f"has none of {wanted}; set one"))
     tree: dict[str, object] = {"providers": providers, "models": models(sources), "selection": {"order": "priority"}}
     return ImportResult(tree=tree, problems=tuple(problems), warnings=tuple(warnings))
 
@@ -122,7 +123,7 @@ def _read(vendor: DispatcherVendor, env: Mapping[str, str], names: Names) -> tup
 
 
 def _root(vendor: DispatcherVendor, read: DispatcherVariables) -> str:
-    """Clients of other programs often have the bare host, where ours want the path that an SDK's base_url has."""
+    """The address with the vendor's path, if it has none: the dispatcher accepted a bare host."""
     given = read.ENDPOINT or read.BASE_URL
     if given is None or vendor.root is None:
         return given or vendor.root or ""

@@ -1,6 +1,6 @@
-"""claude-code-proxy's environment, from before it had providers.json: its variables, and what each becomes. Pure.
+"""Importer of claude-code-proxy's environment variables, which that program read before it had a providers.json. Pure.
 
-Every value is checked under its variable's name. Keys and headers stay references, so that no secret is ever written down.
+A problem names the variable. Keys and headers stay references, so that no secret is written to a file.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from octoroute.config import rules
 from octoroute.config.environment import escape, is_name
 from octoroute.config.importers.tree import ImportModel, ImportResult, ImportSource, models
 from octoroute.config.reader import ConfigReader
-from octoroute.config.schema import Key, Names, Table
+from octoroute.config.schema.key import Names
+from octoroute.domain import text_check
 from octoroute.domain.endpoint import Secret, Tier
+from octoroute.domain.option import Key, Table
 
 REQUIRED = "OPENAI_API_KEY"
 HEADER = "CUSTOM_HEADER_"
@@ -23,41 +25,41 @@ PROVIDER = "legacy"
 MODELS: Mapping[str, Tier] = {"BIG_MODEL": Tier.DEEP, "MIDDLE_MODEL": Tier.BALANCED, "SMALL_MODEL": Tier.FAST}
 
 _LEVELS: Mapping[str, str] = {"warning": "warn", "critical": "error", "fatal": "error"}
-"""Python's names for ours."""
+"""Level names of Python's logging, and octoroute's for them."""
 
 
 class ServerVariables(Table, frozen=True, kw_only=True):
-    """Variables of the process; they counted beside a providers.json too."""
+    """Variables of the process, which claude-code-proxy also read beside a providers.json."""
 
-    HOST: Annotated[str | None, Key("listen here", check=rules.host)] = None
-    PORT: Annotated[int | None, Key("listen here", low=0, high=65535)] = None
+    HOST: Annotated[str | None, Key("listening address", check=rules.host)] = None
+    PORT: Annotated[int | None, Key("listening port", low=0, high=65535)] = None
     LOG_LEVEL: Annotated[
-        Literal["trace", "debug", "info", "warn", "error"] | None, Key("what follows its first word is a remark", fold=True)
+        Literal["trace", "debug", "info", "warn", "error"] | None, Key("log level; text after its first word is ignored", fold=True)
     ] = None
-    OCTOROUTE_API_KEY: Annotated[Secret | None, Key("clients must present it", check=rules.client_key)] = None
+    OCTOROUTE_API_KEY: Annotated[Secret | None, Key("key that clients must present", check=rules.client_key)] = None
 
 
 class LegacyVariables(Table, frozen=True, kw_only=True):
-    """Variables that say which provider and models there are."""
+    """Variables of the provider and its models."""
 
     OPENAI_API_KEY: Annotated[Secret, Key("the provider's key", check=rules.credential, required=True)] = Secret("")
-    OPENAI_BASE_URL: Annotated[str | None, Key("the provider's root", check=rules.base_url)] = None
-    AZURE_API_VERSION: Annotated[str | None, Key("makes it Azure", check=rules.version)] = None
-    BIG_MODEL: Annotated[str, Key("deep", check=rules.label)] = "gpt-4o"
-    MIDDLE_MODEL: Annotated[str | None, Key("balanced; as BIG_MODEL when not said", check=rules.label)] = None
-    SMALL_MODEL: Annotated[str, Key("fast", check=rules.label)] = "gpt-4o-mini"
-    ANTHROPIC_API_KEY: Annotated[Secret | None, Key("clients must present it", check=rules.client_key)] = None
-    MAX_TOKENS_LIMIT: Annotated[int | None, Key("tokens", low=1, high=4294967295)] = None
-    MIN_TOKENS_LIMIT: Annotated[int | None, Key("tokens", low=0, high=4294967295)] = None
-    REQUEST_TIMEOUT: Annotated[float, Key("seconds", low=1, high=3600)] = 90.0
-    MAX_RETRIES: Annotated[int, Key("times", low=0, high=99)] = 2
+    OPENAI_BASE_URL: Annotated[str | None, Key("root URL of the provider's API", check=rules.base_url)] = None
+    AZURE_API_VERSION: Annotated[str | None, Key("version of the API; if set, the provider is Azure", check=rules.version)] = None
+    BIG_MODEL: Annotated[str, Key("model of the deep tier", check=text_check.label)] = "gpt-4o"
+    MIDDLE_MODEL: Annotated[str | None, Key("model of the balanced tier; default: BIG_MODEL", check=text_check.label)] = None
+    SMALL_MODEL: Annotated[str, Key("model of the fast tier", check=text_check.label)] = "gpt-4o-mini"
+    ANTHROPIC_API_KEY: Annotated[Secret | None, Key("key that clients must present", check=rules.client_key)] = None
+    MAX_TOKENS_LIMIT: Annotated[int | None, Key("largest output of a response, in tokens", low=1, high=4294967295)] = None
+    MIN_TOKENS_LIMIT: Annotated[int | None, Key("not used", low=0, high=4294967295)] = None
+    REQUEST_TIMEOUT: Annotated[float, Key("time limit of one attempt, in seconds", low=1, high=3600)] = 90.0
+    MAX_RETRIES: Annotated[int, Key("attempts after the first one", low=0, high=99)] = 2
 
 
 class LegacyEnvironment(msgspec.Struct, frozen=True):
     variables: LegacyVariables
     headers: Mapping[str, str]
-    """By name, the variable that holds the value."""
-    listening: Mapping[str, object]
+    """The variable that holds the value, by header name."""
+    server_tables: Mapping[str, object]
     problems: tuple[tuple[str, str], ...]
 
 
@@ -66,7 +68,7 @@ def is_set(env: Mapping[str, str]) -> bool:
 
 
 def unused(env: Mapping[str, str], referenced: frozenset[str]) -> list[str]:
-    """The variables of a legacy environment that a file, which wins over it, does not name."""
+    """The variables of a legacy environment that a file, which takes precedence, does not refer to."""
     known = (*LegacyVariables.__struct_fields__, *_header_variables(env))
     return [name for name in known if env.get(name) and name not in referenced]
 
@@ -86,10 +88,10 @@ def read_variables(env: Mapping[str, str], names: Names) -> LegacyEnvironment:
         reader.problem("OPENAI_BASE_URL", "is missing; with AZURE_API_VERSION it must be your resource's address")
     headers = {variable.removeprefix(HEADER).replace("_", "-"): variable for variable in _header_variables(env)}
     for name, variable in headers.items():
-        wrong = rules.header_name(name) or rules.header_value(env[variable])
+        wrong = text_check.header_name(name) or rules.header_value(env[variable])
         if wrong:
             reader.problem(variable, wrong)
-    partial = listening(env, names)
+    partial = server_tables(env, names)
     return LegacyEnvironment(variables, headers, partial.tree, (*reader.problems, *partial.problems))
 
 
@@ -97,8 +99,8 @@ def _header_variables(env: Mapping[str, str]) -> list[str]:
     return sorted(name for name in env if name.startswith(HEADER) and name != HEADER and is_name(name) and env[name])
 
 
-def listening(env: Mapping[str, str], names: Names) -> ImportResult:
-    """`server`, `observability`, and `auth`, as far as the environment says something about them."""
+def server_tables(env: Mapping[str, str], names: Names) -> ImportResult:
+    """The tables `server`, `observability`, and `auth`, with the keys that the environment sets."""
     tree = {name: env[name] for name in ServerVariables.__struct_fields__ if env.get(name)}
     written = {name: f"${{{name}}}" for name in tree}
     if words := tree.get("LOG_LEVEL", "").split():
@@ -118,11 +120,11 @@ def _remarks(read: LegacyEnvironment) -> Iterator[str]:
     variables = read.variables
     if variables.ANTHROPIC_API_KEY:
         yield (
-            "ANTHROPIC_API_KEY: beside OPENAI_API_KEY, without a configuration file, it is the key that clients must present, as "
-            "claude-code-proxy has it, and not a key of Anthropic's; in a file, write ${ANTHROPIC_API_KEY} where you mean it"
+            "ANTHROPIC_API_KEY: used as the key that clients must present, as in claude-code-proxy, not as a key for Anthropic; "
+            "for the latter, write a configuration file that contains ${ANTHROPIC_API_KEY}"
         )
     if variables.MIN_TOKENS_LIMIT is not None:
-        yield "MIN_TOKENS_LIMIT: not used, because a client that wants a short answer gets one"
+        yield "MIN_TOKENS_LIMIT: not used, because clients may limit their output as they like"
     for name, variable in read.headers.items():
         if rules.is_credential(name, _kind(variables)):
             yield f"{variable}: is sent instead of {REQUIRED}"
@@ -145,8 +147,8 @@ def _tree(read: LegacyEnvironment, provider: str) -> dict[str, object]:
         models={tier: [ImportModel(escape(name), name)] for tier, name in wanted.items()},
         keys={} if limit is None else {"max_output_tokens": limit},
     )
-    given = dict(read.listening)
-    server = {"host": "0.0.0.0", "port": 8082}  # noqa: S104  the program's default; the open door is warned of
+    given = dict(read.server_tables)
+    server = {"host": "0.0.0.0", "port": 8082}  # noqa: S104  claude-code-proxy's default; without a key, it causes a warning
     auth = {"keys": ["${ANTHROPIC_API_KEY}"]} if variables.ANTHROPIC_API_KEY else {}
     return {
         **given,

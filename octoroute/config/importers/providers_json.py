@@ -1,6 +1,6 @@
-"""claude-code-proxy's providers.json, in JSON or YAML: its schema to the letter, and what each key becomes. Pure.
+"""Importer of claude-code-proxy's providers.json, in JSON or YAML: its schema, and what each key becomes. Pure.
 
-There a smaller priority is asked first, here a higher one: the order is kept, the numbers are not.
+In providers.json a smaller priority is tried first, in octoroute a higher one: the order stays, the numbers change.
 """
 
 from __future__ import annotations
@@ -13,69 +13,73 @@ import msgspec
 
 from octoroute.config import rules
 from octoroute.config.environment import SubstitutionResult, child, substitute
-from octoroute.config.importers.tree import MOST_PRIORITIES, ImportModel, ImportResult, ImportSource, models, ranked
+from octoroute.config.importers.tree import MAX_PRIORITIES, ImportModel, ImportResult, ImportSource, models, rank
 from octoroute.config.reader import ConfigReader
-from octoroute.config.schema import Key, Names, Table
+from octoroute.config.schema.key import Names
+from octoroute.domain import text_check
 from octoroute.domain.endpoint import Secret, Tier
+from octoroute.domain.option import Key, Table
 
 CLASSES: Mapping[str, Tier] = {"big": Tier.DEEP, "middle": Tier.BALANCED, "small": Tier.FAST}
-"""Its words for the tiers: for Claude's opus, sonnet, and haiku."""
+"""Its names of the tiers, for Claude's opus, sonnet, and haiku."""
 
 _OF_ONE_PROVIDER = re.compile(
     r"providers\[\d+\]\.(api_key|base_url|api_version|timeout|max_retries|enabled|custom_headers\..+|models\.\w+\[\d+\])"
 )
-"""Where a variable may be missing. `name` and `priority` decide about more than their own provider."""
+"""Keys whose variable may be unset. `name` and `priority` also affect other providers."""
 
 
-class Classes(Table, frozen=True, kw_only=True):
+class ClassesTable(Table, frozen=True, kw_only=True):
     """The models by size, the preferred first."""
 
-    big: Annotated[tuple[str, ...], Key("for opus", check=rules.label)] = ()
-    middle: Annotated[tuple[str, ...], Key("for sonnet", check=rules.label)] = ()
-    small: Annotated[tuple[str, ...], Key("for haiku", check=rules.label)] = ()
+    big: Annotated[tuple[str, ...], Key("models of the deep tier", check=text_check.label)] = ()
+    middle: Annotated[tuple[str, ...], Key("models of the balanced tier", check=text_check.label)] = ()
+    small: Annotated[tuple[str, ...], Key("models of the fast tier", check=text_check.label)] = ()
 
 
 class ProviderRow(Table, frozen=True, kw_only=True):
     """One provider."""
 
-    name: Annotated[str, Key("unique", check=rules.label, required=True)] = ""
-    api_key: Annotated[Secret, Key("its key", check=rules.credential, required=True)] = Secret("")
-    base_url: Annotated[str, Key("its root", check=rules.base_url, required=True)] = ""
-    models: Annotated[Classes, Key("by size", required=True)] = Classes()
-    enabled: Annotated[bool, Key("false leaves it out")] = True
-    priority: Annotated[int, Key("smaller is first", low=-1e9, high=1e9)] = 1
-    api_version: Annotated[str | None, Key("makes it Azure", check=rules.version)] = None
-    timeout: Annotated[float, Key("seconds", low=1, high=3600)] = 90.0
-    max_retries: Annotated[int | None, Key("times", low=0, high=100)] = None
+    name: Annotated[str, Key("unique name", check=text_check.label, required=True)] = ""
+    api_key: Annotated[Secret, Key("the provider's key", check=rules.credential, required=True)] = Secret("")
+    base_url: Annotated[str, Key("root URL of the API", check=rules.base_url, required=True)] = ""
+    models: Annotated[ClassesTable, Key("models by size", required=True)] = ClassesTable()
+    enabled: Annotated[bool, Key("false excludes the provider")] = True
+    priority: Annotated[int, Key("providers with a smaller number are tried first", low=-1e9, high=1e9)] = 1
+    api_version: Annotated[str | None, Key("version of the API; if set, the provider is Azure", check=rules.version)] = None
+    timeout: Annotated[float, Key("time limit of one attempt, in seconds", low=1, high=3600)] = 90.0
+    max_retries: Annotated[int | None, Key("not used", low=0, high=100)] = None
     custom_headers: Annotated[
-        Mapping[str, str], Key("HTTP headers", check=rules.header_value, check_name=rules.header_name, secret=True)
+        Mapping[str, str], Key("extra HTTP headers", check=rules.header_value, check_name=text_check.header_name, secret=True)
     ] = {}
 
 
-class CircuitBreaker(Table, frozen=True, kw_only=True):
-    """When a provider is left alone."""
+class CircuitBreakerTable(Table, frozen=True, kw_only=True):
+    """When a provider is taken out of use."""
 
-    failure_threshold: Annotated[int, Key("failures in a row", low=1, high=1000)] = 5
-    recovery_timeout: Annotated[float, Key("seconds", above=0, high=86400)] = 60.0
+    failure_threshold: Annotated[int, Key("consecutive failures that open the circuit", low=1, high=1000)] = 5
+    recovery_timeout: Annotated[float, Key("seconds until a trial request", above=0, high=86400)] = 60.0
 
 
 class ProvidersFile(Table, frozen=True, kw_only=True):
     """The whole file."""
 
-    providers: Annotated[tuple[ProviderRow, ...], Key("the list", required=True)] = ()
-    fallback_strategy: Annotated[Literal["priority", "round_robin", "random"], Key("who is next")] = "priority"
-    health_check_interval: Annotated[float, Key("seconds; 0 or less: off", low=-86400, high=86400)] = 300.0
-    circuit_breaker: Annotated[CircuitBreaker, Key("the breaker")] = CircuitBreaker()
-    strict_env: Annotated[bool, Key("ours: a variable that is not set is an error, as in a file of our own")] = False
+    providers: Annotated[tuple[ProviderRow, ...], Key("the providers", required=True)] = ()
+    fallback_strategy: Annotated[Literal["priority", "round_robin", "random"], Key("order of the providers")] = "priority"
+    health_check_interval: Annotated[float, Key("seconds between two probes; 0 or less turns them off", low=-86400, high=86400)] = (
+        300.0
+    )
+    circuit_breaker: Annotated[CircuitBreakerTable, Key("circuit breaker")] = CircuitBreakerTable()
+    strict_env: Annotated[bool, Key("octoroute's own key: true makes a variable that is not set an error")] = False
 
 
 class ProviderEntry(msgspec.Struct, frozen=True):
-    """A provider as written and as read; `unset`: why it must be left out, or None."""
+    """A provider in the file and as read. `unset`: the reason why it is left out, or None."""
 
     path: str
     written: Mapping[str, object]
     values: Mapping[str, object]
-    """As written, with the variables' values."""
+    """`written` with variables replaced."""
     read: ProviderRow
     unset: str | None
 
@@ -85,7 +89,7 @@ def is_providers_json(tree: Mapping[object, object]) -> bool:
 
 
 def convert(tree: Mapping[object, object], env: Mapping[str, str], names: Names, *, writing: bool = False) -> ImportResult:
-    """`writing`: for a file that will be read elsewhere, so a variable may be missing here."""
+    """`writing`: the result becomes a file that may be read elsewhere, so variables may be unset here."""
     tidy = _tidy(tree)
     found = substitute(tidy, {name: value for name, value in env.items() if value})
     reader = ConfigReader(names, found.written)
@@ -108,7 +112,7 @@ def convert(tree: Mapping[object, object], env: Mapping[str, str], names: Names,
 
 
 def _tidy(tree: Mapping[object, object]) -> dict[str, object]:
-    """Text keys, and a list where one model stands alone."""
+    """The tree with string keys, and with a list for a model that is a single string."""
     tidy = {str(name): value for name, value in tree.items()}
     providers = cast("list[object]", tidy["providers"])
     tidy["providers"] = [_tidy_row(cast("dict[object, object]", row)) if isinstance(row, dict) else row for row in providers]
@@ -134,7 +138,7 @@ def _rows(tidy: Mapping[str, object], file: ProvidersFile, found: SubstitutionRe
 
 
 def _tables(tree: Mapping[str, object]) -> list[dict[str, object]]:
-    """Nothing in place of a row that is no table: that is a problem already."""
+    """The provider tables; an empty one for an entry that is not a table, which the reader has reported."""
     rows = cast("list[object]", tree["providers"])
     return [cast("dict[str, object]", row) if isinstance(row, dict) else {} for row in rows]
 
@@ -147,14 +151,14 @@ def _variables(found: SubstitutionResult, *, strict: bool, writing: bool) -> Ite
 
 
 def _across(rows: Sequence[ProviderEntry], reader: ConfigReader) -> Iterator[tuple[str, str]]:
-    """What no provider can know alone."""
+    """Problems across providers."""
     if not rows and not reader.problems:
         yield "providers", "is empty; add a provider with name, api_key, base_url, and models"
     first: dict[str, ProviderEntry] = {}
     for row in rows:
         if row.read.name and first.setdefault(row.read.name, row) is not row:
             other = first[row.read.name]
-            yield child(row.path, "name"), f"is the name of {other.path} too; give each provider its own"
+            yield child(row.path, "name"), f"is also the name of {other.path}; give each provider its own"
         listed = row.written.get("models")
         if (
             isinstance(listed, dict)
@@ -162,14 +166,14 @@ def _across(rows: Sequence[ProviderEntry], reader: ConfigReader) -> Iterator[tup
             and not reader.wrong(child(row.path, "models"))
         ):
             yield child(row.path, "models"), "has no model; add big, middle, or small"
-    if len({row.read.priority for row in rows}) > MOST_PRIORITIES:
-        yield "providers", f"has more than {MOST_PRIORITIES} different priorities; let some be equal"
+    if len({row.read.priority for row in rows}) > MAX_PRIORITIES:
+        yield "providers", f"has more than {MAX_PRIORITIES} different priorities; give some providers the same one"
 
 
 def _left_out(rows: Sequence[ProviderEntry]) -> Iterator[str]:
     for row in rows:
         if row.read.enabled and row.unset:
-            yield f"{row.path}: the provider {row.read.name} needs a variable of the environment: {row.unset}"
+            yield f"{row.path}: the provider {row.read.name} requires an environment variable: {row.unset}"
 
 
 def _remarks(rows: Sequence[ProviderEntry]) -> Iterator[str]:
@@ -177,7 +181,7 @@ def _remarks(rows: Sequence[ProviderEntry]) -> Iterator[str]:
     retried = [child(row.path, "max_retries") for row in used if row.read.max_retries]
     if retried:
         yield (
-            f"{', '.join(retried)}: not used, because every model is asked once and then the next one; to have them asked again, "
+            f"{', '.join(retried)}: not used, because every model is tried once, then the next one; for further attempts, "
             "`octoroute import` the file and set [retry] max_attempts"
         )
     for row in used:
@@ -191,7 +195,7 @@ def _kind(row: ProviderRow) -> str:
 
 
 def _tree(file: ProvidersFile, rows: Sequence[ProviderEntry], tidy: Mapping[str, object], *, drop: bool) -> dict[str, object]:
-    priorities = ranked([row.read.priority for row in rows])
+    priorities = rank([row.read.priority for row in rows])
     breaker = file.circuit_breaker
     strategy = tidy.get("fallback_strategy") or file.fallback_strategy
     return {
@@ -213,7 +217,7 @@ def _tree(file: ProvidersFile, rows: Sequence[ProviderEntry], tidy: Mapping[str,
 
 
 def _provider(row: ProviderEntry, *, drop: bool) -> dict[str, object]:
-    """As a [providers.NAME] table; texts as they were written, so that references stay references."""
+    """A [providers.NAME] table, with strings as written, so that references stay references."""
     read, written = row.read, row.written
     kind = "azure" if written.get("api_version") else "openai"
     table: dict[str, object] = {"kind": kind, "base_url": written["base_url"], "api_key": written["api_key"]}

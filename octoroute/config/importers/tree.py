@@ -1,4 +1,4 @@
-"""What every importer gives, and how lists of models by provider become [[models.TIER]] tables. Pure."""
+"""The result of an importer, and the conversion of lists of models by provider to [[models.TIER]] tables. Pure."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from octoroute.config import rules
 from octoroute.domain.endpoint import Tier
 
 BIGGEST_FIRST = (Tier.DEEP, Tier.BALANCED, Tier.FAST)
-MOST_PRIORITIES = 255
+MAX_PRIORITIES = 255
 
 
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`tree` may be used only if there are no problems."""
+    """`tree` may be used only if `problems` is empty."""
 
     tree: Mapping[str, object] = {}
     problems: tuple[tuple[str, str], ...] = ()
     """(path in the foreign file or name of a variable, what is wrong; what to do)"""
     warnings: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
-    """Providers that cannot be used, each with the reason."""
+    """Providers that are not usable, each with the reason."""
     usable: bool = True
-    """False: every provider was left out."""
+    """False if every provider was left out."""
 
 
 class ImportModel(msgspec.Struct, frozen=True):
-    """A model's name as written, with `${…}` and `$$`, and what that stands for."""
+    """The name of a model: `written` with `${…}` and `$$` as in the file, `name` with variables replaced."""
 
     written: str
     name: str
 
 
 class ImportSource(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider and its models by tier, the preferred first. `priority`: higher is asked first."""
+    """A provider and its models by tier, the preferred model first. A higher `priority` is tried first."""
 
     provider: str
     models: Mapping[Tier, Sequence[ImportModel]]
     priority: int = 1
     keys: Mapping[str, object] = {}
-    """For each of its endpoints."""
+    """Additional keys of each of its endpoints."""
 
 
 def models(sources: Sequence[ImportSource]) -> dict[str, list[dict[str, object]]]:
     """The `models` table, in the order of the sources and of their lists.
 
-    A name means one tier. A model that is wanted in several has its own name in the first of deep, balanced, fast, and is
+    A name belongs to one tier. A model of several tiers keeps its name in the first of deep, balanced, fast, and is called
     `name@tier` in the others.
     """
     names: dict[str, Tier] = {}
@@ -69,7 +69,7 @@ def models(sources: Sequence[ImportSource]) -> dict[str, list[dict[str, object]]
 
 
 def _once_each(listed: Sequence[ImportModel]) -> list[ImportModel]:
-    """A name that is twice in a list stays where it was first."""
+    """`listed` without repeated names; the first position counts."""
     first: dict[str, ImportModel] = {}
     for model in listed:
         first.setdefault(model.name, model)
@@ -87,7 +87,7 @@ def _id(provider: str, name: str) -> str:
     return f"{quote(provider, safe='@+=,;!()[]*&')}/{quote(name, safe='/:@+=,;!()[]*&$')}"
 
 
-def ranked(priorities: Sequence[int]) -> Sequence[int]:
-    """Smaller-is-first turned into higher-is-first; equals stay equals, and the last is 1."""
+def rank(priorities: Sequence[int]) -> Sequence[int]:
+    """Priorities where smaller is first, as priorities where higher is first. Equal ones stay equal, and the last is 1."""
     distinct = sorted(set(priorities), reverse=True)
     return [distinct.index(priority) + 1 for priority in priorities]

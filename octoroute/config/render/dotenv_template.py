@@ -1,30 +1,30 @@
-"""The template of a .env file, read off the schemas: every variable that octoroute reads, and nothing else. Pure."""
+"""The template of a .env file, generated from the schemas: every variable that octoroute reads. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import get_args
 
-from octoroute.config import schema
 from octoroute.config.describe import allowed, toml
 from octoroute.config.importers import legacy
-from octoroute.config.schema import Field, Names, Table, fields
+from octoroute.config.schema.file import FileTable
+from octoroute.config.schema.key import Field, Names, fields, tables
+from octoroute.domain.option import Table
 
 HEADING = """\
-# Environment of octoroute. A file called .env in the directory where it starts is read; what the process has already wins.
-# `octoroute config` prints the configuration file's template, which says more.
+# Environment variables of octoroute. A file named .env in the current directory is read; variables of the process take
+# precedence. `octoroute config` prints the template of the configuration file, which documents every key.
 """
 
 _COLOURS = (
-    ("NO_COLOR", "anything: no colours on a terminal"),
-    ("FORCE_COLOR", "anything: colours also where there is no terminal"),
+    ("NO_COLOR", "any value turns colours off"),
+    ("FORCE_COLOR", "any value turns colours on where there is no terminal"),
 )
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
-_SECTIONS: tuple[tuple[str, type[schema.Table]], ...] = (
-    ("Without a configuration file, the process:", legacy.ServerVariables),
-    ("Without a configuration file, the provider and its models (CUSTOM_HEADER_NAME=value adds headers):", legacy.LegacyVariables),
+_SECTIONS: tuple[tuple[str, type[Table]], ...] = (
+    ("Without a configuration file, settings of the process:", legacy.ServerVariables),
+    ("Without a configuration file, the provider and its models (CUSTOM_HEADER_NAME=value adds a header):", legacy.LegacyVariables),
 )
 
 
@@ -34,21 +34,21 @@ def dotenv_template(names: Names | None = None) -> str:
 
 def _lines(names: Names) -> Iterator[str]:
     yield HEADING
-    said: set[str] = set()
-    yield "\n# As the configuration file's template has them, as ${NAME}:\n"
-    for table in _tables(schema.FileTable):
+    names_written: set[str] = set()
+    yield "\n# Variables that the template of the configuration file refers to as ${NAME}:\n"
+    for table in tables(FileTable):
         for field in fields(table):
             for name in _VARIABLE.findall(field.key.example or ""):
-                if name not in said:
-                    said.add(name)
+                if name not in names_written:
+                    names_written.add(name)
                     yield f"# {field.name}: {field.key.doc}\n#{name}=\n"
     for title, table in _SECTIONS:
         yield f"\n# {title}\n"
         for field in fields(table):
-            if field.name not in said:
-                said.add(field.name)
+            if field.name not in names_written:
+                names_written.add(field.name)
                 yield _variable(field, names)
-    yield "\n# The terminal:\n"
+    yield "\n# Terminal:\n"
     for name, doc in _COLOURS:
         yield f"# {doc}\n#{name}=\n"
 
@@ -57,19 +57,3 @@ def _variable(field: Field, names: Names) -> str:
     among = allowed(field, names)
     default = "" if field.key.required or field.default is None else toml(field.default).strip('"')
     return f"# {field.key.doc}{f' ({among})' if among else ''}\n#{field.name}={default}\n"
-
-
-def _tables(table: type[Table]) -> Iterator[type[Table]]:
-    """It and all within it, once."""
-    seen: list[type[Table]] = [table]
-    for found in seen:
-        for field in fields(found):
-            seen += [inner for inner in _inner(field.hint) if inner not in seen]
-    yield from seen
-
-
-def _inner(hint: object) -> Iterator[type[Table]]:
-    if isinstance(hint, type) and issubclass(hint, Table):
-        yield hint
-    for part in get_args(hint):
-        yield from _inner(part)

@@ -1,6 +1,6 @@
-"""docs/configuration.md, read off the schema. Pure; a test holds the committed page to it.
+"""docs/configuration.md, generated from the schema. Pure; a test compares the committed page with it.
 
-Write it anew with `python -m octoroute.config.render.reference > docs/configuration.md`.
+Write the page with `python -m octoroute.config.render.reference > docs/configuration.md`.
 """
 
 from __future__ import annotations
@@ -8,30 +8,43 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from octoroute.config import schema
+from octoroute.balancing.queue import QueueSettings
+from octoroute.balancing.retry import RetryPolicy
 from octoroute.config.describe import allowed, kind_of, toml
 from octoroute.config.render.template import template
-from octoroute.config.schema import Field, Names, Table, fields
+from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
+from octoroute.config.schema.key import Field, Names, fields
+from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, RotationTable, TrafficLogTable
+from octoroute.config.schema.models import EndpointTable, ModelsTable, ProviderTable, TlsTable
+from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
+from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable
+from octoroute.domain.endpoint import Price
+from octoroute.domain.option import Table
+from octoroute.routing.cache_economics import StickyOptions
+from octoroute.routing.difficulty.thresholds import LearnedOptions, Thresholds, TrafficShares
+from octoroute.routing.rules import Rule
+from octoroute.routing.shadow import ShadowOptions
+from octoroute.routing.strategies import CascadeOptions
 
 _OPENING = """\
 # Configuration
 
-<!-- Generated from octoroute/config/schema.py by `python -m octoroute.config.render.reference`. Do not edit. -->
+<!-- Generated from octoroute/config/schema by `python -m octoroute.config.render.reference`. Do not edit. -->
 
-octoroute reads one file. Without `--config FILE` it takes the first of these in the current directory:
+octoroute reads one file. Without `--config FILE`, that is the first of these in the current directory:
 {discovered}.
 The suffix tells the format: `.json`, `.yaml` and `.yml`; everything else is TOML. The keys are the same in all of them.
 
 A file whose `providers` is a list is claude-code-proxy's, and is [read as that](migrating.md). Without a file, `OPENAI_API_KEY` and
-its like in the environment are [the configuration](migrating.md#from-the-environment-of-claude-code-proxy).
+related environment variables are [the configuration](migrating.md#from-the-environment-of-claude-code-proxy).
 
 | command | does |
 |---|---|
 | `octoroute init` | looks for model servers and vendor keys on this machine and writes a file that uses them |
 | `octoroute config -o config.toml` | writes the template below |
-| `octoroute import FILE` | turns another program's file, or one in JSON or YAML, into TOML |
-| `octoroute migrate --from-env` | turns another program's environment variables into a file |
-| `octoroute check` | says everything that is wrong with the file, with the key and the remedy |
+| `octoroute import FILE` | converts another program's file, or a file in JSON or YAML, to TOML |
+| `octoroute migrate --from-env` | converts another program's environment variables to a file |
+| `octoroute check` | validates the file and reports every problem with its key and remedy |
 
 The smallest configuration is one endpoint:
 
@@ -52,17 +65,19 @@ models:
 
 ## Environment variables
 
-Inside any text value `${{NAME}}` stands for an environment variable, `${{NAME:-default}}` for a variable that may be missing or
-empty, and `$$` for a dollar sign. A variable that is not set is an error, except in a provider with `enabled = false`. A `.env`
-file in the current directory is read too; variables of the process win over it. Where a number or true and false is wanted,
-`port = "${{PORT}}"` is converted. What a variable holds is only ever that value: it cannot add keys or tables, it is not
-searched for further references, and it is never printed in an error.
+Inside any string, `${{NAME}}` stands for an environment variable, `${{NAME:-default}}` for a variable that may be missing or
+empty, and `$$` for a dollar sign. A variable that is not set is an error, except in a provider with `enabled = false`. For a key
+that is a number or a boolean, the string is converted: `port = "${{PORT}}"`. A variable's value is only a value: it cannot add
+keys or tables, is not searched for further references, and is never printed in an error.
+
+A `.env` file in the current directory is read too, with quotes, escapes, and values of several lines; its values are not
+interpolated. Variables of the process take precedence over it.
 
 ## Vendors and replicas
 
-Endpoints inherit from the provider they name, and their own keys win. An endpoint that has a `base_url` and names no provider
+Endpoints inherit from the provider they name; their own keys take precedence. An endpoint that has a `base_url` and no `provider`
 inherits nothing, so that the key in `[providers.openai]` is not sent to every other server. Replicas of one model share its name;
-health and load are kept for each endpoint by its `id`.
+health and load are tracked for each endpoint by its `id`.
 
 ```toml
 [server]
@@ -96,42 +111,42 @@ price = {{ input = 2.0, cached = 0.5, output = 8.0 }}
 
 ## What is refused
 
-Everything that is wrong is reported at once, each with its key: unknown keys and tables (with the nearest known one), wrong types,
-numbers out of range, an id that is there twice, the same name in two tiers, a name or id that is one of {reserved} in any case, a
-provider or strategy that does not exist, a `base_url` with a user name, a query or a fragment, and no endpoint at all.
+All problems are reported at once, each with its key: unknown keys and tables (with the nearest known one), wrong types, numbers
+out of range, a duplicate id, the same name in two tiers, a name or id that is one of {reserved} in any case, a provider or strategy
+that does not exist, a `base_url` with a user name, a query, or a fragment, and a file without endpoints.
 
-One thing is only a warning: a host that other machines can reach while `[auth]` has no keys.
+One problem causes only a warning: a host that other machines can reach while `[auth]` has no keys.
 """
 
 _TABLES: tuple[tuple[str, type[Table]], ...] = (
-    ("[server]", schema.ServerTable),
-    ("[providers.NAME]", schema.ProviderTable),
-    ("[models]", schema.ModelsTable),
-    ("[[models.fast]], [[models.balanced]], [[models.deep]], [[models.embedding]]", schema.EndpointTable),
-    ("price", schema.PriceTable),
-    ("tls", schema.TlsTable),
-    ("[routing]", schema.RoutingTable),
-    ("[routing.tiers]", schema.TierDescriptionsTable),
-    ("[routing.router_timeouts]", schema.RouterTimeoutsTable),
-    ("[routing.learned]", schema.LearnedTable),
-    ("shares", schema.SharesTable),
-    ("thresholds", schema.ThresholdsTable),
-    ("[routing.cascade]", schema.CascadeTable),
-    ("[routing.sticky]", schema.StickyTable),
-    ("[routing.shadow]", schema.ShadowTable),
-    ("[[routing.rules]]", schema.RuleTable),
-    ("[selection]", schema.SelectionTable),
-    ("[retry]", schema.RetryTable),
-    ("[queue]", schema.QueueTable),
-    ("[health]", schema.HealthTable),
-    ("[timeouts]", schema.TimeoutsTable),
-    ("[context]", schema.ContextTable),
-    ("[auth]", schema.AuthTable),
-    ("[cache]", schema.CacheTable),
-    ("[observability]", schema.ObservabilityTable),
-    ("[logging]", schema.LoggingTable),
-    ("[logging.traffic]", schema.TrafficLogTable),
-    ("[logging.rotation]", schema.RotationTable),
+    ("[server]", ServerTable),
+    ("[providers.NAME]", ProviderTable),
+    ("[models]", ModelsTable),
+    ("[[models.fast]], [[models.balanced]], [[models.deep]], [[models.embedding]]", EndpointTable),
+    ("price", Price),
+    ("tls", TlsTable),
+    ("[routing]", RoutingTable),
+    ("[routing.tiers]", TierDescriptionsTable),
+    ("[routing.router_timeouts]", RouterTimeoutsTable),
+    ("[routing.learned]", LearnedOptions),
+    ("shares", TrafficShares),
+    ("thresholds", Thresholds),
+    ("[routing.cascade]", CascadeOptions),
+    ("[routing.sticky]", StickyOptions),
+    ("[routing.shadow]", ShadowOptions),
+    ("[[routing.rules]]", Rule),
+    ("[selection]", SelectionTable),
+    ("[retry]", RetryPolicy),
+    ("[queue]", QueueSettings),
+    ("[health]", HealthTable),
+    ("[timeouts]", TimeoutsTable),
+    ("[context]", ContextTable),
+    ("[auth]", AuthTable),
+    ("[cache]", CacheTable),
+    ("[observability]", ObservabilityTable),
+    ("[logging]", LoggingTable),
+    ("[logging.traffic]", TrafficLogTable),
+    ("[logging.rotation]", RotationTable),
 )
 
 

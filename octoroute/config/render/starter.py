@@ -1,6 +1,6 @@
-"""A first configuration for what was found on a machine: models of local servers, and vendor keys by the names of their variables.
+"""A first configuration for the local model servers and the vendor keys on a machine. Pure.
 
-Pure. What a server says about itself is not trusted: a name is written only as one quoted text.
+Keys are written as the names of their variables. Model names come from servers and are not trusted: each is one quoted string.
 """
 
 from __future__ import annotations
@@ -13,26 +13,31 @@ import msgspec
 from octoroute.config import rules
 from octoroute.config.describe import toml
 from octoroute.config.environment import escape
-from octoroute.config.schema import Names
+from octoroute.config.schema.key import Names
 from octoroute.domain.endpoint import CHAT_TIERS, Tier
 
-MOST_MODELS = 200
-"""Of one server."""
+MAX_MODELS = 200
+"""Models of one server that are written."""
 
 _BILLIONS = re.compile(r"(?<![a-z0-9.])(?:(\d{1,3})x)?(\d{1,5}(?:\.\d{1,3})?)(b|m)(?![a-z])")
 _EMBEDDERS = re.compile(r"embed|minilm|(?<![a-z])(?:bge|gte|e5)-")
 
 
 class LocalServer(msgspec.Struct, frozen=True, kw_only=True):
-    """A local model server that answered; `models` as it listed them."""
+    """A local model server, with its models in the order of its list."""
 
     title: str
     base_url: str
     models: tuple[str, ...]
 
+    @property
+    def model_count(self) -> str:
+        """In words: "1 model", "3 models"."""
+        return f"{len(self.models)} model{'' if len(self.models) == 1 else 's'}"
+
 
 class StarterVendor(msgspec.Struct, frozen=True, kw_only=True):
-    """`variables`: the key's names in the environment, the best first. `models`: fast, balanced, deep."""
+    """`variables`: names of the key's variable, by precedence. `models`: of fast, balanced, and deep."""
 
     kind: str
     title: str
@@ -65,18 +70,18 @@ VENDORS = (
     ),
     StarterVendor(kind="azure", title="Azure OpenAI", variables=("AZURE_OPENAI_API_KEY",), base_url="${AZURE_OPENAI_ENDPOINT}"),
 )
-"""Azure has no models here: a deployment's name is its owner's choice."""
+"""Azure has no models: operators choose the names of their deployments."""
 
 
 class VendorKey(msgspec.Struct, frozen=True):
-    """A vendor whose key is in the environment, under this name."""
+    """A vendor whose key is in the environment, and the name of the variable."""
 
     vendor: StarterVendor
     variable: str
 
 
 class ModelLine(msgspec.Struct, frozen=True):
-    """One endpoint to be written."""
+    """One endpoint of the file."""
 
     group: str
     name: str
@@ -85,7 +90,7 @@ class ModelLine(msgspec.Struct, frozen=True):
 
 
 def keys_in(env: Mapping[str, str]) -> tuple[VendorKey, ...]:
-    """Those that a configuration could use. Azure counts only with its address, which is a variable too."""
+    """The vendors whose variable holds a valid key. Azure also needs a valid address in its variable."""
     found: list[VendorKey] = []
     for vendor in VENDORS:
         variable = next((name for name in vendor.variables if env.get(name) and not rules.client_key(env[name])), None)
@@ -95,7 +100,7 @@ def keys_in(env: Mapping[str, str]) -> tuple[VendorKey, ...]:
 
 
 def billions(model: str) -> float | None:
-    """Parameters as the name has them: the largest of `8b`, `0.6b`, `270m`, `8x7b` (56). None: it does not say."""
+    """The parameter count in a model's name, in billions: the largest of `8b`, `0.6b`, `270m`, `8x7b` (56). None without one."""
     sizes = [
         float(size) * (int(experts) if experts else 1) / (1000 if unit == "m" else 1)
         for experts, size, unit in _BILLIONS.findall(model.lower())
@@ -104,7 +109,7 @@ def billions(model: str) -> float | None:
 
 
 def group(model: str) -> str:
-    """Below 14 billion parameters fast, from 50 on deep, between them or unsaid balanced; embedding models apart."""
+    """The tier of a model: below 14 billion parameters fast, from 50 on deep, otherwise or unknown balanced; or embedding."""
     if _EMBEDDERS.search(model.lower()):
         return str(Tier.EMBEDDING)
     size = billions(model)
@@ -118,10 +123,10 @@ def usable(model: str) -> bool:
 
 
 def starter(servers: Sequence[LocalServer], keys: Sequence[VendorKey], names: Names) -> str | None:
-    """The file's text; None when nothing was found that could answer."""
+    """The text of the file; None if no model for chat was found."""
     usable_keys = [key for key in keys if key.vendor.kind in names.kinds]
     local = list(_local(servers))
-    taken = {line.name for line in local}  # a name means one tier, and a local proxy may list a vendor's models
+    taken = {line.name for line in local}  # a name belongs to one tier, and a local proxy may list a vendor's models
     lines = [*local, *(line for line in _vendors(usable_keys) if line.name not in taken)]
     if not any(line.group != Tier.EMBEDDING for line in lines):
         return None
@@ -130,7 +135,7 @@ def starter(servers: Sequence[LocalServer], keys: Sequence[VendorKey], names: Na
 
 def _local(servers: Sequence[LocalServer]) -> Iterator[ModelLine]:
     for server in servers:
-        for model in filter(usable, dict.fromkeys(server.models[:MOST_MODELS])):
+        for model in filter(usable, dict.fromkeys(server.models[:MAX_MODELS])):
             yield ModelLine(group(model), model, {"base_url": toml(server.base_url)}, billions(model) or 0)
 
 
@@ -143,12 +148,12 @@ def _vendors(keys: Sequence[VendorKey]) -> Iterator[ModelLine]:
 def _text(servers: Sequence[LocalServer], keys: Sequence[VendorKey], lines: Sequence[ModelLine], names: Names) -> Iterator[str]:
     yield (
         "# Written by `octoroute init` from what it found:\n"
-        + "".join(f"#   {server.title} at {server.base_url}, {len(server.models)} models\n" for server in servers)
+        + "".join(f"#   {server.title} at {server.base_url}, {server.model_count}\n" for server in servers)
         + "".join(f"#   {key.vendor.title}: {key.variable} in the environment\n" for key in keys)
-        + "# Check it with `octoroute check`, start with `octoroute`. Every key is explained in `octoroute config`.\n"
+        + "# Validate it with `octoroute check`, start with `octoroute`. Every key is explained in `octoroute config`.\n"
         "#\n"
         "# Tiers were guessed from the parameter counts in the names: below 14B fast, from 50B on deep, the rest balanced.\n"
-        "# Move a table to another tier by renaming it. In a tier the highest priority is asked first; the others take over.\n"
+        "# Move a table to another tier by renaming it. In a tier, the highest priority is tried first; the others are fallbacks.\n"
         '\n[server]\nhost = "127.0.0.1"\nport = 3000\n\n[routing]\nstrategy = "learned"\n'
     )
     for key in keys:
@@ -169,7 +174,7 @@ def _provider(key: VendorKey, names: Names) -> Iterator[str]:
 
 
 def _tables(name: str, lines: Sequence[ModelLine]) -> Iterator[str]:
-    """Local before vendors, larger before smaller: the order of priority."""
+    """The tables of one tier by falling priority: local models before vendors', larger before smaller."""
     ordered = sorted(lines, key=lambda line: -line.billions)
     for index, line in enumerate(ordered):
         yield f"\n[[models.{name}]]\nname = {toml(escape(line.name))}\n"

@@ -1,29 +1,42 @@
-"""The commented configuration to start from, read off the schema; valid as it stands. Pure.
+"""The commented configuration template, generated from the schema; it is a valid configuration. Pure.
 
-`# text` is a remark; `#key = value` is a key that may be uncommented as it is.
+`# text` is a comment; `#key = value` is a key that may be uncommented unchanged.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import get_args, get_origin
 
-from octoroute.config import schema
+from octoroute.balancing.queue import QueueSettings
+from octoroute.balancing.retry import RetryPolicy
 from octoroute.config.describe import allowed, toml
-from octoroute.config.schema import Field, Names, Table, fields
+from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
+from octoroute.config.schema.key import Field, Names, fields
+from octoroute.config.schema.logging import ObservabilityTable, RotationTable, TrafficLogTable
+from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
+from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
+from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable
+from octoroute.domain.option import Table
+from octoroute.routing.cache_economics import StickyOptions
+from octoroute.routing.difficulty.thresholds import LearnedOptions
+from octoroute.routing.rules import Rule
+from octoroute.routing.shadow import ShadowOptions
+from octoroute.routing.strategies import CascadeOptions
 
 HEADING = """\
 # octoroute configuration
 #
-# Check it with `octoroute check`, start with `octoroute`. Only an endpoint's name and base_url are required; every other key has
-# a default. A value may hold ${NAME} (an environment variable), ${NAME:-default}, and $$ for a dollar sign.
+# Validate it with `octoroute check`, start with `octoroute`. Only an endpoint's name and base_url are required; every other key has
+# a default. A string may contain ${NAME} (an environment variable), ${NAME:-default}, and $$ for a dollar sign.
 # `octoroute init` writes a shorter file for the model servers it finds on this machine.
 """
 
 _TIERS = """\
 
-# Model tiers. A request for "auto" goes to the tier that fits it, and there to the endpoint with the highest priority; equals share
-# by weight. Several [[models.fast]] tables make several endpoints; replicas of one model may share its name.
+# Model tiers. A request for "auto" goes to the tier that fits it, and there to the endpoint with the highest priority; endpoints
+# of equal priority share requests by weight. Each [[models.fast]] table is one endpoint; replicas of one model share its name.
 """
 
 _SHOWN: Mapping[str, Mapping[str, str]] = {
@@ -54,11 +67,11 @@ _SHOWN: Mapping[str, Mapping[str, str]] = {
         "priority": "1",
     },
 }
-"""What the template says where it does not show the default."""
+"""Values in the template that are not the default, by table and key."""
 
 
 _INSTEAD = frozenset({("routing.learned", "artefact"), ("routing.learned", "thresholds"), ("routing.learned", "quality")})
-"""Keys that cannot stand beside the others, or name a file that is yet to be made: shown as a remark."""
+"""Keys that exclude others, or name a file that does not exist yet: shown as a comment only."""
 
 
 def template(names: Names | None = None) -> str:
@@ -67,62 +80,62 @@ def template(names: Names | None = None) -> str:
 
 def _lines(names: Names) -> Iterator[str]:
     yield HEADING
-    yield from _table("server", schema.ServerTable, names)
-    yield from _table("providers.openai", schema.ProviderTable, names, off=True)
-    yield from _table("providers.openai.tls", schema.TlsTable, names, off=True)
+    yield from _table("server", ServerTable, names)
+    yield from _table("providers.openai", ProviderTable, names, off=True)
+    yield from _table("providers.openai.tls", TlsTable, names, off=True)
     yield _TIERS
-    yield from _table("models.fast", schema.EndpointTable, names, many=True)
+    yield from _table("models.fast", EndpointTable, names, many=True)
     yield from _endpoint("models.balanced")
     yield from _endpoint("models.deep")
     yield "\n# For /v1/embeddings, with the same keys.\n#[[models.embedding]]\n"
     yield '#name = "nomic-embed-text"\n#base_url = "http://127.0.0.1:11434/v1"\n'
     for name, table in (
-        ("routing", schema.RoutingTable),
-        ("routing.tiers", schema.TierDescriptionsTable),
-        ("routing.router_timeouts", schema.RouterTimeoutsTable),
-        ("routing.learned", schema.LearnedTable),
-        ("routing.cascade", schema.CascadeTable),
-        ("routing.sticky", schema.StickyTable),
-        ("routing.shadow", schema.ShadowTable),
+        ("routing", RoutingTable),
+        ("routing.tiers", TierDescriptionsTable),
+        ("routing.router_timeouts", RouterTimeoutsTable),
+        ("routing.learned", LearnedOptions),
+        ("routing.cascade", CascadeOptions),
+        ("routing.sticky", StickyOptions),
+        ("routing.shadow", ShadowOptions),
     ):
         yield from _table(name, table, names)
     yield from _rule(names)
     for name, table in (
-        ("selection", schema.SelectionTable),
-        ("retry", schema.RetryTable),
-        ("queue", schema.QueueTable),
-        ("health", schema.HealthTable),
-        ("timeouts", schema.TimeoutsTable),
-        ("context", schema.ContextTable),
-        ("auth", schema.AuthTable),
-        ("cache", schema.CacheTable),
-        ("observability", schema.ObservabilityTable),
-        ("logging.traffic", schema.TrafficLogTable),
-        ("logging.rotation", schema.RotationTable),
+        ("selection", SelectionTable),
+        ("retry", RetryPolicy),
+        ("queue", QueueSettings),
+        ("health", HealthTable),
+        ("timeouts", TimeoutsTable),
+        ("context", ContextTable),
+        ("auth", AuthTable),
+        ("cache", CacheTable),
+        ("observability", ObservabilityTable),
+        ("logging.traffic", TrafficLogTable),
+        ("logging.rotation", RotationTable),
     ):
         yield from _table(name, table, names)
 
 
 def _table(name: str, table: type[Table], names: Names, *, off: bool = False, many: bool = False) -> Iterator[str]:
-    yield f"\n# {table.__doc__}\n"
+    yield f"\n{_comment(table.__doc__ or '')}"
     yield f"{'#' if off else ''}{f'[[{name}]]' if many else f'[{name}]'}\n"
     for field in fields(table):
         if (name, field.name) in _INSTEAD:
-            yield f"# {field.key.doc}:\n#   {field.name} = {field.key.example}\n"
+            yield f"{_comment(field.key.doc)[:-1]}:\n#   {field.name} = {field.key.example}\n"
         elif not _is_table_of_its_own(field):
             yield from _key(field, _SHOWN.get(name, {}).get(field.name), names, off=off)
 
 
 def _rule(names: Names) -> Iterator[str]:
-    """One action only, so that it may be uncommented as it stands."""
-    yield f"\n# {' '.join((schema.RuleTable.__doc__ or '').split())}\n#[[routing.rules]]\n"
+    """The template of a rule, with one action only, so that it may be uncommented unchanged."""
+    yield f"\n{_comment(Rule.__doc__ or '')}#[[routing.rules]]\n"
     others: list[str] = []
-    for field in fields(schema.RuleTable):
+    for field in fields(Rule):
         if field.name in {"endpoint", "provider", "reject"}:
             others.append(f"{field.name} = {field.key.example}")
         else:
             yield from _key(field, '"long papers"' if field.name == "name" else None, names, off=True)
-    yield f"# Or, in the place of tier, one of {{ {', '.join(others)} }}\n"
+    yield f"# Or, instead of tier, one of {{ {', '.join(others)} }}\n"
 
 
 def _endpoint(name: str) -> Iterator[str]:
@@ -133,10 +146,17 @@ def _endpoint(name: str) -> Iterator[str]:
 
 def _key(field: Field, shown: str | None, names: Names, *, off: bool) -> Iterator[str]:
     among = allowed(field, names)
-    yield f"# {field.key.doc}{f' ({among})' if among else ''}\n"
+    yield _comment(f"{field.key.doc}{f' ({among})' if among else ''}")
     value = shown or field.key.example or toml(field.default)
     off = off or (shown is None and field.key.example is not None)
     yield f"{'#' if off else ''}{field.name} = {value}\n"
+
+
+def _comment(text: str) -> str:
+    lines = textwrap.wrap(
+        " ".join(text.split()), 128, initial_indent="# ", subsequent_indent="# ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines) + "\n"
 
 
 def _is_table_of_its_own(field: Field) -> bool:

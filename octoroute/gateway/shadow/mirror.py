@@ -13,11 +13,11 @@ import msgspec
 import structlog
 
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Tier
 from octoroute.domain.outcome import Ending, Outcome
 from octoroute.domain.request import Request
 from octoroute.gateway.lifecycle import RequestLifecycle
 from octoroute.gateway.shadow.worker import Job, ShadowResult, ShadowWorker
+from octoroute.routing.shadow import ShadowOptions
 from octoroute.upstream.readers import Chunk
 from octoroute.upstream.response import UpstreamResponse
 
@@ -30,14 +30,6 @@ PRIVACY_HEADER = "x-octoroute-privacy"
 _OPEN_WORDS = frozenset({"", "off", "none", "0", "false"})
 _DAY_S = 86_400.0
 _MINUTE_S = 60.0
-
-
-class ShadowOptions(msgspec.Struct, frozen=True, kw_only=True):
-    share: float = 0.0
-    max_per_minute: int = 6
-    max_cost_per_day_usd: float = 1.0
-    judge_tier: Tier | None = None
-    path: str = "shadow.ndjson"
 
 
 class ShadowMirror:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import msgspec
 
-from octoroute.domain.endpoint import CHAT_TIERS, Tier
+from octoroute.domain import text_check
+from octoroute.domain.endpoint import Tier
+from octoroute.domain.option import Key, Table
 from octoroute.errors import ConfigError
 
 __all__ = [
     "DEFAULT_SHARES",
-    "Options",
+    "LearnedOptions",
     "Thresholds",
+    "TrafficShares",
     "at_quality",
     "from_shares",
     "percentiles",
@@ -25,11 +29,11 @@ DEFAULT_SHARES: Mapping[str, float] = {"fast": 0.5, "balanced": 0.35, "deep": 0.
 """Of a mix of everyday requests like the one in `generic.txt`."""
 
 
-class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
-    """Below `balanced`: fast. From `deep` on: deep."""
+class Thresholds(Table, frozen=True, kw_only=True):
+    """Lowest difficulty of a tier; a request below `balanced` goes to fast."""
 
-    balanced: float
-    deep: float
+    balanced: Annotated[float, Key("lowest difficulty of the balanced tier", low=0, high=1, required=True)] = 0.0
+    deep: Annotated[float, Key("lowest difficulty of the deep tier", low=0, high=1, required=True)] = 1.0
 
     def tier(self, difficulty: float) -> Tier:
         if difficulty >= self.deep:
@@ -37,66 +41,77 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
         return Tier.BALANCED if difficulty >= self.balanced else Tier.FAST
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[routing.learned]`. At most one of `shares`, `thresholds`, and `quality`; none: `DEFAULT_SHARES`."""
+class TrafficShares(Table, frozen=True, kw_only=True):
+    """Share of the requests for `auto` by tier; the shares add up to 1."""
 
-    artefact: str | None = None
-    """A file written by `octoroute train`; None: the shipped one."""
-    shares: dict[str, float] | None = None
-    """Of the traffic, per tier; must add up to 1."""
-    thresholds: dict[str, float] | None = None
-    """`balanced` and `deep`: the difficulty from which a request goes there; `octoroute calibrate` prints them."""
-    quality: float | None = None
-    """0: as cheap as possible; 1: as good as possible; 0.5: the default shares."""
+    fast: Annotated[float, Key("share of the fast tier", low=0, high=1)] = 0.0
+    balanced: Annotated[float, Key("share of the balanced tier", low=0, high=1)] = 0.0
+    deep: Annotated[float, Key("share of the deep tier", low=0, high=1)] = 0.0
 
 
-def thresholds_of(options: Options, percentiles: Sequence[float]) -> Thresholds:
-    """ConfigError names every problem. `percentiles`: the difficulty at the 0th … 100th percentile of the traffic."""
+class LearnedOptions(Table, frozen=True, kw_only=True):
+    """For the strategies learned and cascade: from a difficulty to a tier. Set at most one of shares, thresholds, and quality."""
+
+    artefact: Annotated[
+        str | None,
+        Key(
+            "file written by `octoroute train`; default: the one that is installed with octoroute",
+            check=text_check.label,
+            example='"router.json"',
+        ),
+    ] = None
+    shares: Annotated[
+        TrafficShares | None,
+        Key(
+            "share of everyday traffic for each tier; default: fast 0.5, balanced 0.35, deep 0.15",
+            example="{ fast = 0.5, balanced = 0.35, deep = 0.15 }",
+        ),
+    ] = None
+    thresholds: Annotated[
+        Thresholds | None,
+        Key("instead of shares: the difficulties that `octoroute calibrate` prints", example="{ balanced = 0.31, deep = 0.66 }"),
+    ] = None
+    quality: Annotated[
+        float | None,
+        Key(
+            "instead of shares: 0 is as cheap as possible, 1 as good as possible, 0.5 equals the default shares",
+            low=0,
+            high=1,
+            example="0.5",
+        ),
+    ] = None
+    explore: Annotated[
+        float,
+        Key(
+            "share of requests that go to a tier chosen at random, so that `octoroute replay` can compare policies",
+            low=0,
+            high=0.5,
+        ),
+    ] = 0.0
+
+
+def thresholds_of(options: LearnedOptions, percentiles: Sequence[float]) -> Thresholds:
+    """Raises ConfigError with the key of the problem. `percentiles`: the difficulty at the 0th … 100th percentile of the traffic.
+
+    Ranges and missing keys are not checked here: the configuration's reader has done that.
+    """
     given = [name for name in ("shares", "thresholds", "quality") if getattr(options, name) is not None]
     if len(given) > 1:
         raise ConfigError([f"routing.learned: give one of shares, thresholds, and quality, not {' and '.join(given)}"])
     if options.thresholds is not None:
-        return _given(options.thresholds)
+        if options.thresholds.balanced > options.thresholds.deep:
+            raise ConfigError(["routing.learned.thresholds: balanced must not be above deep"])
+        return options.thresholds
     if options.quality is not None:
-        if not 0.0 <= options.quality <= 1.0:
-            raise ConfigError([f"routing.learned.quality: must be between 0 and 1, not {options.quality:g}"])
         return at_quality(options.quality, from_shares(DEFAULT_SHARES, percentiles), percentiles)
     return from_shares(DEFAULT_SHARES if options.shares is None else _checked(options.shares), percentiles)
 
 
-def _given(thresholds: Mapping[str, float]) -> Thresholds:
-    problems = [
-        f"routing.learned.thresholds.{name}: no such threshold; balanced and deep"
-        for name in thresholds
-        if name not in {"balanced", "deep"}
-    ]
-    problems += [f"routing.learned.thresholds.{name}: is missing" for name in ("balanced", "deep") if name not in thresholds]
-    problems += [
-        f"routing.learned.thresholds.{n}: must be between 0 and 1, not {v:g}" for n, v in thresholds.items() if not 0 <= v <= 1
-    ]
-    if not problems and thresholds["balanced"] > thresholds["deep"]:
-        problems.append("routing.learned.thresholds: balanced must not be above deep")
-    if problems:
-        raise ConfigError(problems)
-    return Thresholds(balanced=thresholds["balanced"], deep=thresholds["deep"])
-
-
-def _checked(shares: Mapping[str, float]) -> Mapping[str, float]:
-    names = [tier.value for tier in CHAT_TIERS]
-    problems = [f"routing.learned.shares.{name}: no such tier; {', '.join(names)}" for name in shares if name not in names]
-    problems += [
-        f"routing.learned.shares.{name}: must be between 0 and 1, not {share:g}"
-        for name, share in shares.items()
-        if not 0 <= share <= 1
-    ]
-    total = 0.0
-    for share in shares.values():
-        total += share
-    if not problems and abs(total - 1.0) > 0.01:
-        problems.append(f"routing.learned.shares: must add up to 1, not {total:g}")
-    if problems:
-        raise ConfigError(problems)
-    return shares
+def _checked(shares: TrafficShares) -> Mapping[str, float]:
+    total = shares.fast + shares.balanced + shares.deep
+    if abs(total - 1.0) > 0.01:
+        raise ConfigError([f"routing.learned.shares: must add up to 1, not {total:g}"])
+    return msgspec.structs.asdict(shares)
 
 
 def from_shares(shares: Mapping[str, float], percentiles: Sequence[float]) -> Thresholds:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Annotated, Any, Protocol, TypeAlias
 
 import msgspec
 
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Tier
+from octoroute.domain.option import Key, Table
 from octoroute.domain.request import Facts
-from octoroute.routing.difficulty.thresholds import Options
+from octoroute.routing.difficulty.thresholds import LearnedOptions
 
 Ask: TypeAlias = Callable[[str, str, Mapping[str, Any]], Awaitable[str]]
 """(system, question, JSON schema of the answer) → the routing tier's answer as text. Raises OctorouteError.
@@ -25,19 +26,21 @@ class Router(Protocol):
         ...
 
 
-class CascadeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """When a cheap answer will do, and how long it may be held back to find out."""
+class CascadeOptions(Table, frozen=True, kw_only=True):
+    """For the strategy cascade: a cheap response is checked before the client gets it; if it fails, a bigger tier is tried."""
 
-    tier: Tier = Tier.FAST
-    """Asked first."""
-    escalate_to: Tier = Tier.DEEP
-    skip_above: float = 0.5
-    """The question's difficulty from which the cheap try is left out."""
-    escalate_above: float = 0.5
-    """The answer's difficulty from which the bigger tier is asked."""
-    hold_s: float = 10.0
-    """From the first event of a streamed answer."""
-    hold_characters: int = 20_000
+    tier: Annotated[Tier, Key("tier that is tried first")] = Tier.FAST
+    escalate_to: Annotated[Tier, Key("tier that is tried if the first response fails the check; must be a bigger tier")] = Tier.DEEP
+    skip_above: Annotated[float, Key("difficulty of the request at which the first tier is skipped", low=0, high=1)] = 0.5
+    escalate_above: Annotated[
+        float, Key("difficulty estimated from the response at which the bigger tier is tried", low=0, high=1)
+    ] = 0.5
+    hold_s: Annotated[
+        float, Key("how long a streaming response is buffered to be checked, from its first event", low=0, high=600)
+    ] = msgspec.field(default=10.0, name="hold_seconds")
+    hold_characters: Annotated[
+        int, Key("how many characters of a streaming response are buffered to be checked", low=0, high=1000000)
+    ] = 20000
 
 
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +52,7 @@ class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which tier answers the routing question; `Ask` already asks it."""
     tier_descriptions: Mapping[Tier, str] = {}
     """What each tier is good for, in the operator's words; a tier left out gets a general description."""
-    learned: Options = Options()
+    learned: LearnedOptions = LearnedOptions()
     cascade: CascadeOptions = CascadeOptions()
 
 

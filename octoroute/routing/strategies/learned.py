@@ -10,10 +10,10 @@ from octoroute.domain.request import Facts, Importance, Task
 from octoroute.routing.difficulty.features import features_hash, read
 from octoroute.routing.difficulty.model import Scorer, load
 from octoroute.routing.difficulty.subject import subject
-from octoroute.routing.difficulty.thresholds import Options, Thresholds, at_quality, thresholds_of
+from octoroute.routing.difficulty.thresholds import LearnedOptions, Thresholds, at_quality, thresholds_of
 from octoroute.routing.strategies.base import Ask, RouterSettings
 
-__all__ = ["IMPORTANT", "NOTHING_TO_JUDGE", "REASONS", "LearnedRouter", "Options", "build", "build_with"]
+__all__ = ["IMPORTANT", "NOTHING_TO_JUDGE", "REASONS", "LearnedOptions", "LearnedRouter", "build", "build_with"]
 
 IMPORTANT = "high importance"
 NOTHING_TO_JUDGE = "no text to judge"
@@ -96,7 +96,7 @@ def build(setting: RouterSettings, ask: Ask) -> LearnedRouter:
     return build_with(setting, setting.learned)
 
 
-def build_with(setting: RouterSettings, options: Options) -> LearnedRouter:
+def build_with(setting: RouterSettings, options: LearnedOptions) -> LearnedRouter:
     """Raises ConfigError."""
     scorer = load(options.artefact)
     return LearnedRouter(scorer, thresholds_of(options, scorer.model.percentiles), setting.default_tier)

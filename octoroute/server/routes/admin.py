@@ -15,8 +15,8 @@ from starlette.routing import Route
 
 from octoroute.balancing.admin_state import AdminState
 from octoroute.balancing.health import HealthRegistry
-from octoroute.config.masking import shown
 from octoroute.config.schema import Config
+from octoroute.config.secret_mask import mask
 from octoroute.domain.endpoint import Endpoint
 from octoroute.errors import BadRequest, ConfigError, UnknownModel, WrongMediaType
 from octoroute.gateway.endpoint_check import EndpointCheck, Trial
@@ -161,7 +161,7 @@ class AdminRoutes:
     async def configuration(self, request: Request) -> Response:
         if request.method == "PUT":
             return await self.replace(request)
-        return json_response({"source": self._app.config.source, "config": shown(self._app.config)}, request)
+        return json_response({"source": self._app.config.source, "config": mask(self._app.config)}, request)
 
     async def replace(self, request: Request) -> Response:
         body = await read_body(request.receive, request.headers, MAX_CONFIG_BYTES)

@@ -14,10 +14,10 @@ import msgspec
 from octoroute.config import Config, environment, loads
 from octoroute.config.file import ConfigFile
 from octoroute.config.importers import dispatcher, legacy
-from octoroute.config.importers.writing import conceal, lost_in_json, to_providers_json, to_toml
-from octoroute.config.load import imported
-from octoroute.config.masking import shown
+from octoroute.config.importers.writer import conceal, lost_in_json, to_providers_json, to_toml
+from octoroute.config.load import import_tree
 from octoroute.config.schema import Names
+from octoroute.config.secret_mask import mask
 from octoroute.errors import ConfigError
 from tests.support.laws.cuts import nested
 from tests.support.laws.setup import ROOT
@@ -79,7 +79,7 @@ def _read(text: str, suffix: str, env: Mapping[str, str]) -> None:
 
 
 def _whole(config: Config) -> None:
-    msgspec.json.encode(shown(config))
+    msgspec.json.encode(mask(config))
 
 
 def _proposed(text: str, suffix: str, env: Mapping[str, str]) -> None:
@@ -100,7 +100,7 @@ def _imported(text: str, suffix: str, env: Mapping[str, str]) -> None:
     """As `octoroute import` writes it anew."""
     path = _directory() / f"foreign{suffix}"
     path.write_bytes(text.encode())
-    concealed = conceal(imported(path, env, path.parent, NAMES).tree)
+    concealed = conceal(import_tree(path, env, path.parent, NAMES).tree)
     written = to_toml(concealed, "From 'x'.")
     tomllib.loads(written)
     loads(written, Path("c.toml"), {**env, **dict.fromkeys(concealed.variables, "x")}, NAMES)

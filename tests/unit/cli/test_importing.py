@@ -22,7 +22,7 @@ PAGE = (ROOT / "docs" / "migrating.md").read_text("utf-8")
 def clean(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     known = {*legacy.LegacyVariables.__struct_fields__, *legacy.ServerVariables.__struct_fields__}
-    for name in (*known, *(name for vendor in dispatcher.DISPATCHED for name in dispatcher.variables_of(vendor))):
+    for name in (*known, *(name for vendor in dispatcher.DISPATCHER_VENDORS for name in dispatcher.variables_of(vendor))):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -59,7 +59,7 @@ def test_a22_migrate_then_start(form, clean, monkeypatch, capsys):
     assert main(["check"]) == 0
     after = capsys.readouterr().out
     assert f"{name} is valid" in after
-    assert "the file wins" in after
+    assert "the file takes precedence" in after
 
     def endpoints(text):
         return re.findall(r"provider after .* priority|http://\S+|model \S+|priority \d+", text.replace("legacy", "openai"))
@@ -134,7 +134,7 @@ def test_check_keeps_a_provider_together():
 
 
 def test_c30_every_documented_variable_is_read_and_the_other_way_round():
-    vendors = dispatcher.DISPATCHED
+    vendors = dispatcher.DISPATCHER_VENDORS
     keys = [name for vendor in vendors for name in dispatcher.variables_of(vendor)]
     read = {*legacy.LegacyVariables.__struct_fields__, *legacy.ServerVariables.__struct_fields__, *keys}
     shown = set(re.findall(r"`\$?\{?([A-Z]+(?:_[A-Z]+)+)\}?`", PAGE)) | {"HOST", "PORT"}

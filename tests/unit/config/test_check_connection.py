@@ -83,7 +83,7 @@ def test_b37_a_renewed_file_is_another_trust(authority, tmp_path):
         ('client_cert = "{ca}"', "client_cert", "does not make a pair"),
         ('client_cert = "{cert}", client_key = "{other}"', "client_key", "does not make a pair"),
         ('client_key = "{other}"', "client_key", "has no client_cert"),
-        ('pin_sha256 = ["abc"]', "pin_sha256[0]", "is not a SHA-256 in hex"),
+        ('pin_sha256 = ["abc"]', "pin_sha256[0]", "is not a SHA-256 fingerprint in hex"),
         ('ca_fiel = "x"', "ca_fiel", 'did you mean "ca_file"'),
     ],
 )
@@ -114,7 +114,7 @@ def test_b37_a_key_with_a_passphrase_is_refused_without_asking_for_it(authority,
 def test_b37_tls_over_plain_http_is_refused(authority):
     text = ENDPOINT.replace("https", "http") + f'tls = {{ ca_file = "{authority.file}" }}\n'
     assert problems(text) == (
-        "models.fast[0].tls: cannot be held to over http://; write https:// in the base_url of models.fast[0], or remove it",
+        "models.fast[0].tls: requires https://, but the base_url of models.fast[0] has http://; change one of them",
     )
 
 
@@ -126,7 +126,7 @@ def test_blank_is_not_said():
 def test_a_proxy_needs_the_other_transport():
     provider = f'[providers.p]\nproxy = "http://user:pass@10.0.0.9:3128"\n{MINE}'
     (problem,) = problems(provider)
-    assert problem.startswith('providers.p.proxy: is not possible with our own HTTP client; set server.upstream = "aiohttp"')
+    assert problem.startswith('providers.p.proxy: is not supported by the native HTTP client; set server.upstream = "aiohttp"')
     (endpoint,) = read(f'[server]\nupstream = "aiohttp"\n{provider}').endpoints
     assert endpoint.proxy == Secret("http://user:pass@10.0.0.9:3128")
     assert "pass" not in repr(endpoint)
@@ -137,7 +137,7 @@ def test_a_proxy_needs_the_other_transport():
 )
 def test_what_is_no_proxy(url):
     (problem,) = problems(f'[server]\nupstream = "aiohttp"\n[providers.p]\nproxy = "{url}"\n{MINE}')
-    assert problem == "providers.p.proxy: is not the URL of an HTTP proxy; write it like http://10.0.0.1:3128"
+    assert problem == "providers.p.proxy: is not a valid URL of an HTTP proxy; write it like http://10.0.0.1:3128"
 
 
 def test_c17_an_unknown_quirk_is_refused_with_the_nearest():
@@ -171,7 +171,7 @@ def test_c7_only_one_vendor_is_told_the_clients_keys():
     rows = '[[models.fast]]\nname = "m"\nprovider = "p"\n[[models.fast]]\nname = "n"\nprovider = "q"\n'
     (problem,) = problems(FORWARDING + other + rows)
     assert problem.startswith(
-        "providers.q.forward_client_key: would send the keys of clients to b.example, and p sends them to a.example"
+        "providers.q.forward_client_key: would send clients' keys to b.example, and p sends them to a.example"
     )
     assert len(read(FORWARDING + other.replace("b.example", "a.example") + rows).endpoints) == 2
 

@@ -97,9 +97,9 @@ def test_b9_an_endpoint_that_stands_alone_is_under_nobodys_limit():
 @pytest.mark.parametrize(
     ("keys", "path", "words"),
     [
-        ({"name": "r"}, "routing.rules[0]", "does nothing"),
+        ({"name": "r"}, "routing.rules[0]", "has no action"),
         ({"name": "r", "tier": "fast", "reject": "no"}, "routing.rules[0]", "has tier and reject"),
-        ({"name": "r", "reject": "no", "policy": "sticky"}, "routing.rules[0]", "goes nowhere"),
+        ({"name": "r", "reject": "no", "policy": "sticky"}, "routing.rules[0]", "is not sent"),
         ({"tier": "fast"}, "routing.rules[0].name", "is missing"),
         ({"name": "r", "endpoint": "gpt-4"}, "routing.rules[0].endpoint", 'did you mean "gpt-4o"'),
         ({"name": "r", "provider": "azzure"}, "routing.rules[0].provider", 'did you mean "azure"'),
@@ -108,7 +108,7 @@ def test_b9_an_endpoint_that_stands_alone_is_under_nobodys_limit():
         ({"name": "r", "tier": "fast", "request_type": "talk"}, "routing.rules[0].request_type", "must be one of chat, tools"),
         ({"name": "r", "tier": "fast", "dialect": "cohere"}, "routing.rules[0].dialect", "must be one of openai, anthropic"),
         ({"name": "r", "tier": "fast", "modell": "x"}, "routing.rules[0].modell", 'did you mean "model"'),
-        ({"name": "r", "tier": "fast", "min_tokens": 9, "max_tokens": 5}, "routing.rules[0].min_tokens", "never applies"),
+        ({"name": "r", "tier": "fast", "min_tokens": 9, "max_tokens": 5}, "routing.rules[0].min_tokens", "never matches"),
         ({"name": "r", "policy": "sticki"}, "routing.rules[0].policy", 'did you mean "sticky"'),
         ({"name": "r", "reject": " "}, "routing.rules[0].reject", "must not be blank"),
     ],
@@ -124,7 +124,7 @@ def test_two_rules_of_one_name_are_refused():
 
 def test_an_order_and_a_policy_do_not_go_together():
     (problem,) = problems(BASE + "[selection]\norder = 'priority'\npolicy = 'fastest'\n")
-    assert problem.startswith('selection.policy: "fastest" has no say')
+    assert problem.startswith('selection.policy: "fastest" has no effect')
 
 
 def test_b26_what_a_policy_has_learnt_survives_a_reload():

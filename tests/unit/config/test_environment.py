@@ -164,8 +164,81 @@ not a line
         "URL": "http://h/v1#part",
         "EMPTY": "",
         "REMARK": "",
-        "OPEN": '"no end',
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (r'A="x\"y"', {"A": 'x"y'}),
+        (r"A='it\'s'", {"A": "it's"}),
+        (r'A="a\nb\tc\\d"', {"A": "a\nb\tc\\d"}),
+        (r"A='a\nb'", {"A": r"a\nb"}),
+        (r"A=a\nb", {"A": r"a\nb"}),
+        ('A="two\nlines"\nB=1', {"A": "two\nlines", "B": "1"}),
+        ("A='-----BEGIN\nKEY-----'\nB=1", {"A": "-----BEGIN\nKEY-----", "B": "1"}),
+        ("A=1\r\nB=2\r\n", {"A": "1", "B": "2"}),
+        ("A=1\rB=2", {"A": "1", "B": "2"}),
+        ("\ufeffA=1", {"A": "1"}),
+        ("export A=1\n  export  B = 2", {"A": "1", "B": "2"}),
+        ("exported=1", {"exported": "1"}),
+        ("A=1 # remark\n#B=2\nC=3#4", {"A": "1", "C": "3#4"}),
+        ("A=it's", {"A": "it's"}),
+        ("A=a=b==", {"A": "a=b=="}),
+        ("A=1\nA=2", {"A": "2"}),
+        ("A", {}),
+        ("A=", {"A": ""}),
+        ("=1\n1X=2\nA.B=3\nA-B=4", {}),
+        ("A=${B}\nB=$C", {"A": "${B}", "B": "$C"}),
+        ("A='open\nB=2\nC=3", {"B": "2", "C": "3"}),
+        ("", {}),
+        ("größe=1\nA=größe", {"A": "größe"}),
+    ],
+)
+def test_dotenv_values(text, found):
+    assert environment.dotenv(text) == found
+
+
+def test_a_value_from_dotenv_is_not_interpolated_twice(tmp_path, monkeypatch):
+    monkeypatch.setenv("OCTOROUTE_TEST_INNER", "inner")
+    (tmp_path / ".env").write_text("OCTOROUTE_TEST_OUTER=${OCTOROUTE_TEST_INNER}\n")
+    assert put("${OCTOROUTE_TEST_OUTER}", **environment.variables(tmp_path)) == "${OCTOROUTE_TEST_INNER}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A=s3cret" + "x" * environment.MAX_DOTENV_BYTES,
+        "A=s3cret\n" + "B=1\n" * environment.MAX_DOTENV_BYTES,
+        "A=s3cret" + " " * 100_000,
+    ],
+    ids=["a long value", "many lines", "a long gap"],
+)
+def test_a_hostile_dotenv_file_is_refused_without_its_values(text, tmp_path):
+    (tmp_path / ".env").write_text(text)
+    with pytest.raises(ConfigError, match=r"\.env: is larger than 262144 bytes") as caught:
+        environment.variables(tmp_path)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ['A="\n', "A='", "A=1\n", " #", "\n", "export ", '"', "\\"])
+def test_the_largest_dotenv_file_is_read(line, tmp_path):
+    head = "FIRST=1\n"
+    text = head + line * ((environment.MAX_DOTENV_BYTES - len(head)) // len(line))
+    (tmp_path / ".env").write_bytes(text.encode())
+    assert environment.variables(tmp_path)["FIRST"] == "1"
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that exists and that even root cannot read")
+def test_a_dotenv_file_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / ".env").symlink_to("/proc/self/mem")
+    with pytest.raises(ConfigError, match=r"\.env: cannot be read: Input/output error; try `chmod u\+r .*`, or remove it"):
+        environment.variables(tmp_path)
+
+
+def test_a_directory_called_dotenv_is_no_file(tmp_path):
+    (tmp_path / ".env").mkdir()
+    assert environment.variables(tmp_path) is environment.variables()
 
 
 @given(TEXT)

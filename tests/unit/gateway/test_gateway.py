@@ -186,16 +186,3 @@ async def test_a_client_that_leaves_before_the_first_event_has_its_attempt_told(
     (outcome,) = book.outcomes
     assert (outcome.ending, outcome.status, outcome.error) == (Ending.ABANDONED, 499, None)
     assert [attempt.error for attempt in outcome.attempts] == ["abandoned"]
-
-
-@pytest.mark.parametrize(
-    ("backoff", "waits"), [("exponential", [0.1, 0.2, 0.4, 0.8]), ("linear", [0.1, 0.2, 0.3, 0.4]), ("fixed", [0.1] * 4)]
-)
-def test_the_back_off_grows_as_configured_and_half_of_it_is_chance(backoff, waits):
-    """v1 §10.20: 100, 200, 400 ms."""
-    retry = RetryPolicy(backoff=backoff)
-    for again, wait in enumerate(waits, 1):
-        assert retry.wait_s(again, lambda: 1.0) == pytest.approx(wait)
-        assert retry.wait_s(again, lambda: 0.0) == pytest.approx(wait / 2)
-    assert retry.wait_s(10_000, lambda: 1.0) <= retry.cap_s * 1.01 or backoff == "linear"
-    assert retry.wait_s(10_000, lambda: 1.0) <= retry.cap_s

@@ -8,7 +8,7 @@ import pytest
 
 from octoroute.config import loads
 from octoroute.config.importers import dispatcher
-from octoroute.config.importers.writing import conceal, to_toml
+from octoroute.config.importers.writer import conceal, to_toml
 from octoroute.config.schema import Names
 from octoroute.domain.endpoint import ProviderLimits, Tier
 

@@ -83,7 +83,7 @@ def test_a21_d2_anthropic_api_key_is_what_clients_must_present(read):
 def test_a21_host_and_port(read, problems):
     server = read(HOST="127.0.0.1", PORT="9000").server
     assert (server.host, server.port) == ("127.0.0.1", 9000)
-    assert problems(PORT="s3cret")[0].startswith('PORT: must be a whole number, got the value of "${PORT}"')
+    assert problems(PORT="s3cret")[0].startswith('PORT: must be an integer, got the value of "${PORT}"')
     assert len(problems(PORT="70000", HOST="s3cret.example", BIG_MODEL=" ")) == 3
 
 
@@ -163,7 +163,7 @@ def test_a22_a_file_wins_over_the_environment_and_says_so(tmp_path):
     config = load(None, {**KEY, "A_KEY": "k", "BIG_MODEL": "b"}, tmp_path, NAMES)
     assert [e.provider for e in config.endpoints] == ["a"]
     (warning,) = config.warnings
-    assert warning.startswith("OPENAI_API_KEY, BIG_MODEL: set in the environment, but the file wins")
+    assert warning.startswith("OPENAI_API_KEY, BIG_MODEL: set in the environment but not used, because the file takes precedence")
     assert "s3cret" not in warning
 
 
@@ -171,7 +171,7 @@ def test_a22_our_own_file_wins_too(tmp_path):
     (tmp_path / "config.toml").write_text(ENDPOINT)
     assert load(None, KEY, tmp_path, NAMES).warnings == (), "a mere key is on many machines"
     (warning,) = load(None, {**KEY, "SMALL_MODEL": "b"}, tmp_path, NAMES).warnings
-    assert "the file wins" in warning
+    assert "the file takes precedence" in warning
 
 
 def test_a22_what_the_file_names_is_not_warned_of(tmp_path):

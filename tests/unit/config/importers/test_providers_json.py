@@ -245,14 +245,14 @@ def test_a29_three_faults_are_three_lines():
     ("rows", "said"),
     [
         ([], "providers: is empty"),
-        ([MINIMAL, MINIMAL], "providers[1].name: is the name of providers[0] too"),
+        ([MINIMAL, MINIMAL], "providers[1].name: is also the name of providers[0]"),
         ([provider(models={})], "providers[0].models: has no model"),
         ([provider(models={"big": []})], "providers[0].models: has no model"),
         (["text"], "providers[0]: must be a table"),
         ([provider(models=["x"])], "providers[0].models: must be a table"),
-        ([provider(models={"big": [1]})], "providers[0].models.big[0]: must be a text"),
-        ([provider(api_key=5)], "providers[0].api_key: must be a text, got a whole number"),
-        ([provider(custom_headers={"X": None})], "providers[0].custom_headers.X: must be a text"),
+        ([provider(models={"big": [1]})], "providers[0].models.big[0]: must be a string"),
+        ([provider(api_key=5)], "providers[0].api_key: must be a string, got an integer"),
+        ([provider(custom_headers={"X": None})], "providers[0].custom_headers.X: must be a string"),
     ],
 )
 def test_a29_nonsense_is_refused_where_it_stands(rows, said):

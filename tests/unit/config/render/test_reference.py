@@ -4,24 +4,20 @@ import re
 import tomllib
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from octoroute.config import loads, schema
+from octoroute.config import loads
 from octoroute.config.load import DISCOVERED
 from octoroute.config.render.reference import document
 from octoroute.config.render.template import template
 from octoroute.config.rules import RESERVED
-from octoroute.domain.endpoint import Tier
-from octoroute.domain.request import Importance
+from octoroute.config.schema.file import FileTable
+from octoroute.config.schema.key import fields, tables
+from octoroute.config.schema.models import ModelsTable
 
 ROOT = Path(__file__).parents[4]
 PAGE = ROOT / "docs" / "configuration.md"
-TABLES = [
-    table
-    for table in vars(schema).values()
-    if isinstance(table, type) and issubclass(table, schema.Table) and table not in {schema.Table, schema.FileTable}
-]
+TABLES = tables(FileTable)[1:]
 
 
 OF_THEIR_OWN = {"rules", "traffic", "rotation", "tiers", "router_timeouts", "learned", "cascade", "sticky", "shadow"}
@@ -36,56 +32,13 @@ class AnyVariable(dict[str, str]):
         return self[key]
 
 
-def test_the_template_is_valid_as_it_stands():
-    config = loads(template(), Path("config.toml"), {})
-    assert (config.server.host, config.server.port, config.routing.strategy) == ("127.0.0.1", 3000, "learned")
-    assert (config.routing.default_importance, config.routing.router_tier) == (Importance.NORMAL, Tier.BALANCED)
-    assert [(endpoint.tier, endpoint.max_tokens, endpoint.first_event_timeout_s) for endpoint in config.endpoints] == [
-        (Tier.FAST, 4096, 120),
-        (Tier.BALANCED, 8192, 120),
-        (Tier.DEEP, 16384, 120),
-    ]
-    assert {(endpoint.temperature, endpoint.weight, endpoint.priority) for endpoint in config.endpoints} == {(0.7, 1.0, 1)}
-    assert config.warnings == ()
-
-
-def test_the_template_shows_the_defaults():
-    bare = loads('[[models.fast]]\nname = "m"\nbase_url = "http://h/v1"', Path("config.toml"), {})
-    full = loads(template(), Path("config.toml"), {})
-    for part in ("server", "routing", "selection", "retry", "health", "auth", "observability"):
-        expected = getattr(bare, part)
-        if part == "routing":  # the contract's default is hybrid; who starts today gets the better one
-            assert expected.strategy == "hybrid"
-            expected = msgspec.structs.replace(expected, strategy="learned")
-        assert getattr(full, part) == expected
-
-
-def test_every_commented_key_of_the_template_may_be_uncommented():
-    text = re.sub(r"(?m)^#(?=[a-z\[])", "", template())
-    assert text != template()
-    config = loads(text, Path("config.toml"), AnyVariable())
-    assert config.auth.keys
-    assert config.embedding
-    assert config.endpoints[0].price
-
-
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
 def test_every_key_is_in_the_template_and_on_the_page(table):
     page = PAGE.read_text("utf-8")
-    for field in schema.fields(table):
-        if table is not schema.ModelsTable and field.name not in OF_THEIR_OWN | INSTEAD | {"cached", "tls"}:
+    for field in fields(table):
+        if table is not ModelsTable and field.name not in OF_THEIR_OWN | INSTEAD | {"cached", "tls"}:
             assert re.search(rf"(?m)(^#?|[{{,] ){field.name} = ", template()), field.name
         assert f"| `{field.name}` |" in page
-
-
-def test_the_sections_that_version_1_showed_are_there():
-    tables = "[server] [[models.fast]] [[models.balanced]] [[models.deep]] [routing] [observability] [timeouts]"
-    assert set(tables.split()) <= set(template().splitlines())
-    assert "Model tiers" in template()
-
-
-def test_config_toml_is_the_template():
-    assert (ROOT / "config.toml").read_text("utf-8") == template(), "run: python -m octoroute config > config.toml"
 
 
 def test_the_page_is_the_generated_one():

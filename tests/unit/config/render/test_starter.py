@@ -108,3 +108,11 @@ def test_whatever_servers_call_their_models_the_file_loads(listings):
     offered = {name for names in listings for name in names}
     assert written <= offered | {model for vendor in VENDORS for model in vendor.models}
     assert {"${HOME}", "$$", 'a"\\', "m:8b"} & offered <= written
+
+
+def test_the_models_of_a_server_are_counted_in_words():
+    one = LocalServer(title="Ollama", base_url="http://127.0.0.1:11434/v1", models=("qwen3:8b",))
+    two = LocalServer(title="vLLM", base_url="http://127.0.0.1:8000/v1", models=("a:8b", "b:8b"))
+    text = starter([one, two], [], ALL_KINDS)
+    assert "#   Ollama at http://127.0.0.1:11434/v1, 1 model\n" in text
+    assert "#   vLLM at http://127.0.0.1:8000/v1, 2 models\n" in text

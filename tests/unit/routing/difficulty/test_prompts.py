@@ -7,12 +7,12 @@ import pytest
 from octoroute.domain.endpoint import Tier
 from octoroute.routing.difficulty.model import load
 from octoroute.routing.difficulty.subject import subject
-from octoroute.routing.difficulty.thresholds import Options, thresholds_of
+from octoroute.routing.difficulty.thresholds import LearnedOptions, thresholds_of
 from octoroute.routing.training.generic import generic
 from tests.unit.routing.difficulty.prompts import EASY, HARD, OTHER_LANGUAGES_EASY, OTHER_LANGUAGES_HARD
 
 SCORER = load()
-THRESHOLDS = thresholds_of(Options(), SCORER.model.percentiles)
+THRESHOLDS = thresholds_of(LearnedOptions(), SCORER.model.percentiles)
 
 
 def tier(text, earlier=()):

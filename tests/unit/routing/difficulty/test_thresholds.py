@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from octoroute.domain.endpoint import Tier
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.thresholds import (
-    Options,
+    LearnedOptions,
     Thresholds,
+    TrafficShares,
     at_quality,
     from_shares,
     percentiles,
@@ -67,23 +68,19 @@ def test_percentiles_of_few_and_many():
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (Options(shares={"fast": 0.9}), "add up"),
-        (Options(shares={"quick": 1.0}), "quick"),
-        (Options(shares={"fast": 2.0, "deep": -1.0}), "between"),
-        (Options(thresholds={"balanced": 0.6, "deep": 0.5}), "above"),
-        (Options(thresholds={"balanced": 0.6}), "deep"),
-        (Options(thresholds={"balanced": 0.6, "deep": 1.5}), "between"),
-        (Options(quality=1.1), "quality"),
-        (Options(quality=0.5, shares={"fast": 1.0}), "one of"),
+        (LearnedOptions(shares=TrafficShares(fast=0.9)), "add up"),
+        (LearnedOptions(thresholds=Thresholds(balanced=0.6, deep=0.5)), "above"),
+        (LearnedOptions(quality=0.5, shares=TrafficShares(fast=1.0)), "one of"),
     ],
 )
-def test_bad_options_name_their_key(options, word):
+def test_options_that_contradict_each_other_name_their_key(options, word):
     with pytest.raises(ConfigError, match=word) as caught:
         thresholds_of(options, EVEN)
     assert all(problem.startswith("routing.learned") for problem in caught.value.problems)
 
 
 def test_the_three_ways_to_say_it():
-    assert thresholds_of(Options(), EVEN) == USUAL == thresholds_of(Options(quality=0.5), EVEN)
-    assert thresholds_of(Options(thresholds={"balanced": 0.2, "deep": 0.9}), EVEN) == Thresholds(balanced=0.2, deep=0.9)
-    assert thresholds_of(Options(shares={"fast": 0.25, "balanced": 0.25, "deep": 0.5}), EVEN).deep == 0.5
+    assert thresholds_of(LearnedOptions(), EVEN) == USUAL == thresholds_of(LearnedOptions(quality=0.5), EVEN)
+    limits = Thresholds(balanced=0.2, deep=0.9)
+    assert thresholds_of(LearnedOptions(thresholds=limits), EVEN) == limits
+    assert thresholds_of(LearnedOptions(shares=TrafficShares(fast=0.25, balanced=0.25, deep=0.5)), EVEN).deep == 0.5

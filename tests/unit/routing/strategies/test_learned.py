@@ -6,9 +6,9 @@ from octoroute.domain.endpoint import Tier
 from octoroute.domain.request import Facts, Importance, Task
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.model import load
-from octoroute.routing.difficulty.thresholds import Thresholds
+from octoroute.routing.difficulty.thresholds import LearnedOptions, Thresholds, TrafficShares
 from octoroute.routing.strategies.base import RouterSettings
-from octoroute.routing.strategies.learned import IMPORTANT, NOTHING_TO_JUDGE, LearnedRouter, Options, build, build_with
+from octoroute.routing.strategies.learned import IMPORTANT, NOTHING_TO_JUDGE, LearnedRouter, build, build_with
 from octoroute.routing.strategies.llm import never_ask
 
 ROUTER = build(RouterSettings(), never_ask)
@@ -86,9 +86,9 @@ async def test_thresholds_are_the_operators():
 
 def test_options_are_checked():
     with pytest.raises(ConfigError, match="shares"):
-        build_with(RouterSettings(), Options(shares={"fast": 0.1}))
+        build_with(RouterSettings(), LearnedOptions(shares=TrafficShares(fast=0.1)))
     with pytest.raises(ConfigError, match="artefact"):
-        build_with(RouterSettings(), Options(artefact="/nowhere/router.json"))
+        build_with(RouterSettings(), LearnedOptions(artefact="/nowhere/router.json"))
 
 
 def test_difficulty_is_the_score_of_the_subject():

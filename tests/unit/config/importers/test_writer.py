@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from octoroute.config import Config, load, loads
 from octoroute.config.environment import references
 from octoroute.config.importers import legacy
-from octoroute.config.importers.writing import conceal, lost_in_json, to_providers_json, to_toml
-from octoroute.config.load import imported
+from octoroute.config.importers.writer import conceal, lost_in_json, to_providers_json, to_toml
+from octoroute.config.load import import_tree
 from octoroute.config.schema import Names
 
 DATA = Path(__file__).parents[3] / "data" / "providers_json"
@@ -30,7 +30,7 @@ def same(one: Config, two: Config) -> None:
 
 
 def written(path: Path) -> tuple[str, dict[str, str]]:
-    concealed = conceal(imported(path, {}, path.parent, NAMES).tree)
+    concealed = conceal(import_tree(path, {}, path.parent, NAMES).tree)
     return to_toml(concealed, "test"), dict(concealed.variables)
 
 

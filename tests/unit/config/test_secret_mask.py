@@ -7,8 +7,8 @@ from pathlib import Path
 import tomli_w
 
 from octoroute.config import loads
-from octoroute.config.masking import MASK, shown, unmasked
 from octoroute.config.render.template import template
+from octoroute.config.secret_mask import MASK, mask, unmask
 
 
 class AnyVariable(dict[str, str]):
@@ -23,7 +23,7 @@ def test_what_is_shown_is_the_same_configuration():
     plain = template().replace("\n[auth]\n", '\n[auth]\nkeys = ["$$k${X:-y}"]\n')
     config = loads(plain, Path("config.toml"), {})
     problems = []
-    tree = unmasked(shown(config), {"auth": {"keys": ["$$k${X:-y}"]}}, problems)
+    tree = unmask(mask(config), {"auth": {"keys": ["$$k${X:-y}"]}}, problems)
     assert problems == []
     again = loads(tomli_w.dumps(tree), Path("config.toml"), {})
     assert again == config
@@ -32,7 +32,7 @@ def test_what_is_shown_is_the_same_configuration():
 
 def test_every_secret_is_masked_and_nothing_of_the_environment_is_there():
     config = loads(FULL, Path("config.toml"), AnyVariable())
-    text = json.dumps(shown(config))
+    text = json.dumps(mask(config))
     assert "from-the-environment" not in text
     assert '"admin_keys": ["***"]' in text
     assert '"api_key": "***"' in text
@@ -41,7 +41,7 @@ def test_every_secret_is_masked_and_nothing_of_the_environment_is_there():
 def test_a_dollar_sign_is_shown_as_the_file_must_have_it():
     config = loads('[[models.fast]]\nname = "m"\nmodel = "a$${b}"\nbase_url = "http://h/v1"', Path("config.toml"), {})
     assert config.endpoints[0].model == "a${b}"
-    assert shown(config)["models"]["fast"][0]["model"] == "a$${b}"
+    assert mask(config)["models"]["fast"][0]["model"] == "a$${b}"
 
 
 def endpoint(name, key, **more):
@@ -52,7 +52,7 @@ def test_a_mask_finds_its_endpoint_wherever_it_has_moved():
     old = {"models": {"fast": [endpoint("a", "A"), endpoint("b", "B"), endpoint("b", "B2", id="x")]}}
     new = {"models": {"fast": [endpoint("b", MASK, id="x"), endpoint("n", "N"), endpoint("b", MASK), endpoint("a", MASK)]}}
     problems = []
-    found = unmasked(new, old, problems)
+    found = unmask(new, old, problems)
     assert [row["api_key"] for row in found["models"]["fast"]] == ["B2", "N", "B", "A"]
     assert problems == []
 
@@ -61,13 +61,13 @@ def test_a_mask_never_takes_another_servers_key():
     old = {"models": {"fast": [endpoint("a", "A")]}}
     new = {"models": {"fast": [{**endpoint("a", MASK), "base_url": "http://elsewhere/v1"}]}}
     problems = []
-    unmasked(new, old, problems)
+    unmask(new, old, problems)
     assert [problem.split(":")[0] for problem in problems] == ["models.fast[0].api_key"]
 
 
 def test_keys_are_matched_by_place_and_not_when_some_are_gone():
     problems = []
-    assert unmasked({"keys": [MASK, MASK, "new"]}, {"keys": ["1", "2"]}, problems) == {"keys": ["1", "2", "new"]}
+    assert unmask({"keys": [MASK, MASK, "new"]}, {"keys": ["1", "2"]}, problems) == {"keys": ["1", "2", "new"]}
     assert problems == []
-    unmasked({"keys": [MASK]}, {"keys": ["1", "2"]}, problems)
+    unmask({"keys": [MASK]}, {"keys": ["1", "2"]}, problems)
     assert len(problems) == 1

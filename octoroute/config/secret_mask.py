@@ -1,6 +1,6 @@
-"""The configuration for other people's eyes: secrets as `***`, and what came from the environment as the file has it. Pure.
+"""The configuration without secrets: each secret is `***`, each value from the environment is its `${NAME}`. Pure.
 
-What is shown is in the file's own syntax, so that it can be edited and handed back; a `***` in it then means what stood there.
+The result is a valid file, which may be edited and sent back; a `***` in it then stands for the current value.
 """
 
 from __future__ import annotations
@@ -10,24 +10,26 @@ from typing import Any, cast, get_args, get_origin
 
 from octoroute.config.describe import bare
 from octoroute.config.environment import child, escape
-from octoroute.config.schema import Config, Key, Table, fields
+from octoroute.config.schema.file import Config
+from octoroute.config.schema.key import fields
 from octoroute.domain.endpoint import Secret
+from octoroute.domain.option import Key, Table
 
 MASK = "***"
 
 
-def shown(config: Config) -> dict[str, Any]:
-    """Every key with its value, defaults filled in; what is not set is left out."""
+def mask(config: Config) -> dict[str, Any]:
+    """Every key with its value or default, without keys that are None."""
     return _table(config.file, "", config.written)
 
 
 def _table(table: Table, path: str, written: Mapping[str, str]) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    masked: dict[str, Any] = {}
     for field in fields(type(table)):
-        value: object = getattr(table, field.name)
+        value: object = getattr(table, field.attribute)
         if value is not None:
-            told[field.name] = _value(value, bare(field.hint), field.key, child(path, field.name), written)
-    return told
+            masked[field.name] = _value(value, bare(field.hint), field.key, child(path, field.name), written)
+    return masked
 
 
 def _value(value: object, hint: object, key: Key, path: str, written: Mapping[str, str]) -> object:
@@ -48,26 +50,26 @@ def _value(value: object, hint: object, key: Key, path: str, written: Mapping[st
     return escape(str(value)) if isinstance(value, str) else value
 
 
-def unmasked(new: object, old: object, problems: list[str], path: str = "") -> object:
-    """`new` with each `***` replaced by what stands in its place in `old`; nothing there is a problem."""
+def unmask(new: object, old: object, problems: list[str], path: str = "") -> object:
+    """`new` with each `***` replaced by the value at the same place in `old`. A place without a value is added to `problems`."""
     if new == MASK:
         if isinstance(old, str) and old != MASK:
             return old
-        problems.append(f"{path}: is {MASK}, and nothing stands in its place now; write the value, or ${{NAME}}")
+        problems.append(f"{path}: is {MASK}, but the current configuration has no value there; write the value, or ${{NAME}}")
         return new
     if isinstance(new, dict):
         table = cast("dict[str, object]", new)
         before = cast("dict[str, object]", old) if isinstance(old, dict) else {}
-        return {name: unmasked(item, before.get(name), problems, child(path, str(name))) for name, item in table.items()}
+        return {name: unmask(item, before.get(name), problems, child(path, str(name))) for name, item in table.items()}
     if isinstance(new, list):
         items = cast("list[object]", new)
-        matched = _matched(items, cast("list[object]", old) if isinstance(old, list) else [])
-        return [unmasked(item, matched[at], problems, child(path, at)) for at, item in enumerate(items)]
+        matched = _match(items, cast("list[object]", old) if isinstance(old, list) else [])
+        return [unmask(item, matched[at], problems, child(path, at)) for at, item in enumerate(items)]
     return new
 
 
-def _matched(new: Sequence[object], old: Sequence[object]) -> list[object]:
-    """For each item the one it was: tables by who they are, texts by their place unless some are gone."""
+def _match(new: Sequence[object], old: Sequence[object]) -> list[object]:
+    """For each item of `new` its item of `old`: tables by identity, strings by position unless some were removed."""
     if any(isinstance(item, dict) for item in new):
         left: list[object] = [item for item in old if isinstance(item, dict)]
         return [_take(item, left) for item in new]
@@ -85,7 +87,7 @@ def _take(item: object, left: list[object]) -> object:
 
 
 def _identity(item: object) -> tuple[object, ...]:
-    """An endpoint's id; without one its name and address."""
+    """The id of an endpoint; without one, its name, address, and provider."""
     if not isinstance(item, dict):
         return ()
     table = cast("dict[str, object]", item)

@@ -1,4 +1,4 @@
-"""An imported tree as a file: no secret stands in it, only the names of variables. Pure."""
+"""Writer of an imported tree as a file in which each secret is the name of a variable. Pure."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import tomli_w
 
 from octoroute.config.environment import child, escape, references
 from octoroute.config.importers.legacy import LegacyEnvironment
-from octoroute.config.schema import ModelsTable
+from octoroute.config.schema.models import ModelsTable
 
 _HARMLESS = re.compile(r"(?i)\s*(?:(?:bearer|basic|token|key)\s+)?\$\{[A-Za-z_][A-Za-z0-9_]*(?::-)?\}\s*")
-"""A reference, alone or behind the word that says what kind of credential follows."""
-_TELLING = re.compile(r"(?i)auth|key|token|secret|cookie|password|credential|signature")
-"""In the name of a header: its value is a secret."""
+"""A reference, alone or after the name of an authentication scheme."""
+_SECRET_HEADER = re.compile(r"(?i)auth|key|token|secret|cookie|password|credential|signature")
+"""Part of the name of a header whose value is a secret."""
 
 
-class MaskedTree(msgspec.Struct, frozen=True):
+class ReferenceTree(msgspec.Struct, frozen=True):
     tree: Mapping[str, object]
-    """Without nulls, and with a reference where a secret stood."""
+    """The tree without nulls, and with a reference in place of each secret."""
     variables: Mapping[str, str]
-    """By variable, the key path of the secret that it must be set to."""
+    """The key path of the secret that a variable must be set to, by variable."""
 
 
-def conceal(tree: Mapping[str, object]) -> MaskedTree:
-    """Of a tree in our schema."""
+def conceal(tree: Mapping[str, object]) -> ReferenceTree:
+    """Replace the secrets of a tree of octoroute's schema with references."""
     work = _SecretMasker(references(dict(tree)))
     copy = cast("dict[str, object]", _without_nulls(tree))
     for name, provider in _tables(copy.get("providers")):
@@ -42,7 +42,7 @@ def conceal(tree: Mapping[str, object]) -> MaskedTree:
     if isinstance(auth.get("keys"), list):
         keys = cast("list[object]", auth["keys"])
         auth["keys"] = [work.text(key, child("auth.keys", index), "OCTOROUTE_API_KEY") for index, key in enumerate(keys)]
-    return MaskedTree(copy, work.variables)
+    return ReferenceTree(copy, work.variables)
 
 
 class _SecretMasker:
@@ -58,7 +58,7 @@ class _SecretMasker:
             table["proxy"] = self.text(table["proxy"], child(path, "proxy"), f"{stem}_PROXY")
         for headers in (table.get("headers"),):
             for name, value in list(cast("dict[str, object]", headers or {}).items()):
-                if _TELLING.search(name):
+                if _SECRET_HEADER.search(name):
                     here = child(child(path, "headers"), name)
                     cast("dict[str, object]", headers)[name] = self.text(value, here, f"{stem}_HEADER_{_variable(name)}")
 
@@ -86,7 +86,7 @@ def _variable(name: str) -> str:
 
 
 def _without_nulls(value: object) -> object:
-    """A deep copy; TOML has no null, and to us a null says nothing. `90.0` becomes `90`."""
+    """A deep copy without nulls, which TOML does not have. `90.0` becomes `90`."""
     if isinstance(value, Mapping):
         table = cast("Mapping[object, object]", value)
         return {str(name): _without_nulls(item) for name, item in table.items() if item is not None}
@@ -105,8 +105,8 @@ def _list(value: object) -> list[dict[str, object]]:
     return [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
 
 
-def to_toml(concealed: MaskedTree, remark: str) -> str:
-    """`remark`: where it comes from, as one line."""
+def to_toml(concealed: ReferenceTree, remark: str) -> str:
+    """`remark`: one line about the origin of the tree."""
     needed = sorted(references(dict(concealed.tree)))
     lines = [remark, f"Needs in the environment: {', '.join(needed)}"] if needed else [remark]
     rest = {name: part for name, part in concealed.tree.items() if name != "models"}
@@ -114,7 +114,7 @@ def to_toml(concealed: MaskedTree, remark: str) -> str:
 
 
 def _endpoints(tree: Mapping[str, object]) -> Iterator[str]:
-    """Always as [[models.TIER]] tables, which people can move and copy; tomli-w would write short ones inline."""
+    """The endpoints as [[models.TIER]] tables, which are easy to move and copy; tomli-w would write short ones inline."""
     groups = dict(_tables(tree)).get("models", {})
     for group in groups:
         for endpoint in _list(groups[group]):
@@ -134,7 +134,7 @@ def _key(name: str) -> str:
 
 
 def to_providers_json(read: LegacyEnvironment, provider: str) -> str:
-    """A legacy environment as claude-code-proxy's own newer file."""
+    """A legacy environment as a providers.json."""
     variables = read.variables
     row: dict[str, object] = {
         "name": provider,
@@ -159,11 +159,11 @@ def to_providers_json(read: LegacyEnvironment, provider: str) -> str:
 
 
 def lost_in_json(read: LegacyEnvironment) -> Iterator[str]:
-    """What that file has no place for."""
+    """Remarks on settings that a providers.json has no key for."""
     for name in ("MAX_RETRIES", "MAX_TOKENS_LIMIT", "ANTHROPIC_API_KEY"):
         if getattr(read.variables, name) != getattr(type(read.variables)(), name):
-            yield f"{name}: has no place in a providers.json; `octoroute migrate --from-env` without --format json keeps it"
-    server = cast("Mapping[str, object]", read.listening.get("server", {}))
-    for name, default in (("HOST", "0.0.0.0"), ("PORT", "8082")):  # noqa: S104  what the program listened on
+            yield f"{name}: cannot be kept in a providers.json; `octoroute migrate --from-env` without --format json keeps it"
+    server = cast("Mapping[str, object]", read.server_tables.get("server", {}))
+    for name, default in (("HOST", "0.0.0.0"), ("PORT", "8082")):  # noqa: S104  claude-code-proxy's defaults
         if name.lower() not in server:
             yield f"{name}: {default} is the default only without a configuration file; set {name}={default} to keep it"

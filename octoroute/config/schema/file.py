@@ -1,0 +1,64 @@
+"""The whole configuration: as a file holds it, and as the gateway runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+
+from octoroute.balancing.queue import QueueSettings
+from octoroute.balancing.retry import RetryPolicy
+from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
+from octoroute.config.schema.logging import LoggingTable, ObservabilityTable
+from octoroute.config.schema.models import ModelsTable, ProviderTable
+from octoroute.config.schema.routing import RoutingTable
+from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable
+from octoroute.domain import text_check
+from octoroute.domain.endpoint import Endpoint, ProviderLimits
+from octoroute.domain.option import Key, Table
+
+
+class FileTable(Table, frozen=True, kw_only=True):
+    """A whole configuration file."""
+
+    server: Annotated[ServerTable, Key("")] = ServerTable()
+    providers: Annotated[Mapping[str, ProviderTable], Key("", check_name=text_check.label)] = {}
+    models: Annotated[ModelsTable, Key("")] = ModelsTable()
+    routing: Annotated[RoutingTable, Key("")] = RoutingTable()
+    selection: Annotated[SelectionTable, Key("")] = SelectionTable()
+    retry: Annotated[RetryPolicy, Key("")] = RetryPolicy()
+    queue: Annotated[QueueSettings, Key("")] = QueueSettings()
+    health: Annotated[HealthTable, Key("")] = HealthTable()
+    timeouts: Annotated[TimeoutsTable, Key("")] = TimeoutsTable()
+    context: Annotated[ContextTable, Key("")] = ContextTable()
+    auth: Annotated[AuthTable, Key("")] = AuthTable()
+    cache: Annotated[CacheTable, Key("")] = CacheTable()
+    observability: Annotated[ObservabilityTable, Key("")] = ObservabilityTable()
+    logging: Annotated[LoggingTable, Key("")] = LoggingTable()
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gateway runs on. Endpoints stand in tier order, fast first, and in file order inside a tier."""
+
+    server: ServerTable = ServerTable()
+    endpoints: tuple[Endpoint, ...] = ()
+    embedding: tuple[Endpoint, ...] = ()
+    limits: Mapping[str, ProviderLimits] = {}
+    """By provider; only those that have a limit."""
+    routing: RoutingTable = RoutingTable()
+    selection: SelectionTable = SelectionTable()
+    retry: RetryPolicy = RetryPolicy()
+    queue: QueueSettings = QueueSettings()
+    health: HealthTable = HealthTable()
+    context: ContextTable = ContextTable()
+    auth: AuthTable = AuthTable()
+    cache: CacheTable = CacheTable()
+    observability: ObservabilityTable = ObservabilityTable()
+    logging: LoggingTable = LoggingTable()
+    source: str = ""
+    warnings: tuple[str, ...] = ()
+    file: FileTable = FileTable()
+    """The same as the file has it, defaults filled in."""
+    written: Mapping[str, str] = {}
+    """By path, the text in the file for each value that the environment had a part in."""

@@ -1,0 +1,78 @@
+"""Tables of the server itself: where it listens, its clients, its response cache."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from octoroute.config import rules
+from octoroute.domain.endpoint import Secret
+from octoroute.domain.option import Key, Table
+
+
+class ServerTable(Table, frozen=True, kw_only=True):
+    """Where the gateway listens, and the limits of one request."""
+
+    host: Annotated[
+        str,
+        Key(
+            "listening address, an IP address or localhost; any but loopback without [auth] keys causes a warning", check=rules.host
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[int, Key("listening port; 0 chooses a free one and logs it", low=0, high=65535)] = 3000
+    request_timeout_seconds: Annotated[
+        float,
+        Key(
+            "time limit of one attempt until the response begins; for a non-streaming response, until all of it is there",
+            low=1,
+            high=3600,
+        ),
+    ] = 120.0
+    stream_idle_timeout_seconds: Annotated[
+        float, Key("longest time without data in a response that has begun", above=0, high=86400)
+    ] = 300.0
+    max_request_bytes: Annotated[int, Key("largest request body; a larger one gets status 413", low=1, high=1 << 32)] = 33554432
+    drain_timeout_seconds: Annotated[
+        float, Key("how long requests in flight may take to finish after SIGTERM", low=0, high=86400)
+    ] = 30.0
+    workers: Annotated[int, Key("number of processes that share the port", low=1, high=256)] = 1
+    upstream: Annotated[
+        Literal["native", "aiohttp"],
+        Key("HTTP client for endpoints: native, or aiohttp if the native client is incompatible with a server"),
+    ] = "native"
+
+
+class AuthTable(Table, frozen=True, kw_only=True):
+    """Keys that clients must present."""
+
+    keys: Annotated[
+        tuple[Secret, ...],
+        Key(
+            "if set, every route but /health* requires one of them, as `Authorization: Bearer` or `x-api-key`",
+            check=rules.client_key,
+            example='["${OCTOROUTE_API_KEY}"]',
+        ),
+    ] = ()
+    admin_keys: Annotated[
+        tuple[Secret, ...],
+        Key(
+            "keys for the /admin routes, which are off without one; every other route accepts them too",
+            check=rules.client_key,
+            example='["${OCTOROUTE_ADMIN_KEY}"]',
+        ),
+    ] = ()
+
+
+class CacheTable(Table, frozen=True, kw_only=True):
+    """Response cache in memory, for requests that are repeated exactly."""
+
+    enabled: Annotated[
+        bool, Key("true caches complete responses to requests with temperature 0 or the header `x-octoroute-cache: use`")
+    ] = False
+    ttl_seconds: Annotated[float, Key("how long a response stays in the cache", above=0, high=31536000)] = 300.0
+    max_bytes: Annotated[
+        int, Key("size limit in each process; the least recently used responses are removed first", low=1, high=1 << 40)
+    ] = 67108864
+    max_entries: Annotated[int, Key("largest number of responses in each process", low=1, high=100000000)] = 10000
+    scope: Annotated[
+        Literal["key", "everyone"], Key("key: clients with the same key share responses; everyone: all clients do")
+    ] = "key"
