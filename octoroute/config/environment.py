@@ -42,6 +42,11 @@ def variables(cwd: Path | None = None) -> Mapping[str, str]:
     return {**dotenv(text), **real}
 
 
+def command() -> str:
+    """How the user calls this program: `./run` in a clone, which sets OCTOROUTE_COMMAND, else `octoroute`."""
+    return variables().get("OCTOROUTE_COMMAND") or "octoroute"
+
+
 def dotenv(text: str) -> Mapping[str, str]:
     """`NAME=value` lines, as shells and Docker write them; quotes are taken off, ` #` begins a remark, other lines say nothing."""
     found: dict[str, str] = {}

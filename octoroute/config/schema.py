@@ -437,7 +437,7 @@ class RoutingTable(Table, frozen=True, kw_only=True):
             names="strategies",
             retired={"tool": "is not implemented"},
         ),
-    ] = "hybrid"
+    ] = "learned"
     default_importance: Annotated[Importance, Key("for requests that do not say theirs")] = Importance.NORMAL
     default_tier: Annotated[Tier, Key("when no rule matches, or the router model failed")] = Tier.BALANCED
     router_tier: Annotated[Tier, Key("which tier answers the routing question")] = Tier.BALANCED
