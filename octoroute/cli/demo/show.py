@@ -125,6 +125,7 @@ def configuration(addresses: Sequence[str], port: int) -> Config:
     return loads(
         f"""
         server.port = {port}
+        routing.strategy = "hybrid" # its reasons read best on a tour
         routing.router_tier = "fast"
         [[models.fast]]
         name = "sim-small"
