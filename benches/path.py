@@ -56,8 +56,8 @@ class CallCounter:
         """The package of octoroute that the frame's code is in; None: other code."""
         name = frame.f_code.co_filename
         if name not in self._entry:
-            inside = name.removeprefix(PACKAGE) if name.startswith(PACKAGE) else None
-            self._entry[name] = None if inside is None else inside.split(os.sep)[0].removesuffix(".py")
+            inside = Path(name).relative_to(PACKAGE).parts if name.startswith(PACKAGE) else ()
+            self._entry[name] = inside[0].removesuffix(".py") if inside else None
         return self._entry[name]
 
     def _hook(self, frame: FrameType, event: str, argument: object) -> None:  # noqa: ARG002 - the hook's signature

@@ -15,6 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from octoroute.config import environment  # noqa: PLC0415  commands import lazily
     from octoroute.config.render.dotenv_template import dotenv_template  # noqa: PLC0415  commands import lazily
     from octoroute.config.render.template import template  # noqa: PLC0415
 
@@ -27,13 +28,26 @@ def run(args: argparse.Namespace) -> int:
     print(f"octoroute: wrote {output}", file=sys.stderr)
     if args.env:
         return 0
-    print(f"octoroute: edit it, then start with `octoroute --config {output}`", file=sys.stderr)
+    print(f"octoroute: edit it, then start with `{environment.command()} serve --config {output}`", file=sys.stderr)
     return 0
 
 
-def write_new(path: Path, text: str) -> None:
-    """Create a file with this text; raises OctorouteError if anything is there already."""
+def is_template(path: Path) -> bool:
+    """Whether the file is the template, byte for byte, as a clone has it: nothing of the user's is in it."""
+    from octoroute.config.render.template import template  # noqa: PLC0415  commands import lazily
+
+    expected = template().encode()
     try:
+        return path.stat().st_size == len(expected) and path.read_bytes() == expected
+    except OSError:
+        return False
+
+
+def write_new(path: Path, text: str, *, replace_template: bool = False) -> None:
+    """Create a file with this text; raises OctorouteError if anything is there already that may not be replaced."""
+    try:
+        if replace_template and is_template(path):
+            path.unlink()
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:

@@ -59,6 +59,8 @@ async def _explain(config: object, prompt: str, model: str) -> Explanation:
 def lines(explanation: Explanation) -> Iterator[str]:
     decision = explanation.decision
     yield f"tier      {decision.tier}"
+    if gap := empty_tier(explanation):
+        yield f"          {gap}"
     yield f"decided   {decision.by}: {decision.why}"
     if decision.reject is not None:
         yield f"rejected  {decision.reject}"
@@ -71,3 +73,15 @@ def lines(explanation: Explanation) -> Iterator[str]:
     for candidate in explanation.candidates:
         mark = "->" if candidate.chosen else "  "
         yield f"  {mark} {candidate.endpoint.id}  ({candidate.endpoint.tier}, {candidate.endpoint.model})  {candidate.reason}"
+
+
+def empty_tier(explanation: Explanation) -> str | None:
+    """Where the request goes when the decided tier has no endpoint; None: it has one, or the client named a model."""
+    from octoroute.balancing.eligibility import FALLS_TO  # noqa: PLC0415  commands import lazily
+
+    decision = explanation.decision
+    filled = {candidate.endpoint.tier for candidate in explanation.candidates}
+    if decision.only is not None or decision.tier in filled:
+        return None
+    instead = ", then ".join(tier for tier in FALLS_TO[decision.tier] if tier in filled)
+    return f"{decision.tier} has no endpoint; tried instead: {instead}"

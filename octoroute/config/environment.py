@@ -59,6 +59,11 @@ def _dotenv_text(path: Path) -> str:
     return text
 
 
+def command() -> str:
+    """How the user calls this program: `./run` in a clone, which sets OCTOROUTE_COMMAND, else `octoroute`."""
+    return variables().get("OCTOROUTE_COMMAND") or "octoroute"
+
+
 def dotenv(text: str) -> Mapping[str, str]:
     """The variables of a .env file's text, as python-dotenv reads it, without its own interpolation of `${NAME}`.
 

@@ -9,6 +9,7 @@ from typing import cast
 
 import msgspec
 
+from octoroute.config import environment
 from octoroute.config.assemble import assemble
 from octoroute.config.environment import child, references, substitute
 from octoroute.config.formats import parse
@@ -30,7 +31,10 @@ DISCOVERED = ("config.toml", "octoroute.toml", "config/providers.json", "provide
 EXAMPLES = ("config/providers.example.json", "providers.example.json")
 """Files that are named in the error if there is no other, and are never loaded."""
 
-START = "create one with `octoroute init` or `octoroute config -o config.toml`, or try `octoroute demo`, which needs none"
+
+def how_to_start() -> str:
+    me = environment.command()
+    return f"create one with `{me} init` or `{me} config -o config.toml`, or try `{me} demo`, which needs none"
 
 
 def load(path: Path | None, env: Mapping[str, str], cwd: Path, names: Names | None = None) -> Config:
@@ -72,10 +76,10 @@ def _no_file(cwd: Path) -> str:
     looked = f"no configuration: none of {', '.join(DISCOVERED)} is in {cwd}, and OPENAI_API_KEY is not set"
     example = next((name for name in EXAMPLES if (cwd / name).exists()), None)
     if example is None:
-        return f"{looked}; {START}"
+        return f"{looked}; {how_to_start()}"
     return (
         f"{looked}; {example} is an example and is not loaded: copy it with `cp {example} {example.replace('.example', '')}` and "
-        f"enter your providers, or {START}"
+        f"enter your providers, or {how_to_start()}"
     )
 
 
@@ -94,7 +98,9 @@ def _read(path: Path, cwd: Path) -> str:
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8"]) from None
     except FileNotFoundError as error:
-        raise ConfigError([f"{path}: does not exist (the current directory is {cwd}); correct the path, or {START}"]) from error
+        raise ConfigError(
+            [f"{path}: does not exist (the current directory is {cwd}); correct the path, or {how_to_start()}"]
+        ) from error
     except IsADirectoryError as error:
         raise ConfigError([f"{path}: is a directory; name the file in it, such as {path / 'config.toml'}"]) from error
     except PermissionError as error:
@@ -105,7 +111,7 @@ def _read(path: Path, cwd: Path) -> str:
         reason = (error.strerror if isinstance(error, OSError) else None) or "is not a path"
         raise ConfigError([f"{path}: cannot be read: {reason}; check the path"]) from error
     if not text.strip():
-        raise ConfigError([f"{path}: is empty; remove it and {START}"])
+        raise ConfigError([f"{path}: is empty; remove it and {how_to_start()}"])
     return text
 
 

@@ -2,7 +2,7 @@
 
 Two things here exist for speed only. Successful outcomes wait up to 10 ms and are recorded together, while that code is in the
 processor's caches; and the part of a log line that outcomes of the same rollup share is encoded once. Measured with
-benches/micro.py (Python 3.11, processor time, medians of 4 to 10 interleaved rounds): answering a 1 KB request costs 45.6 µs with both,
+benches/micro.py (Python 3.11, processor time, medians of 4 to 10 rounds): answering a 1 KB request costs 45.6 µs with both,
 49.0 without the delay, 46.0 without the shared encoding, 50.8 without either. Of 200 outcomes that are settled in a row, one costs
 6.5 µs with both, 6.4, 7.6, and 7.5.
 """

@@ -14,7 +14,7 @@ from octoroute.cli.demo.models import ModelServer
 from octoroute.cli.demo.screen import Screen
 from octoroute.cli.demo.script import CAST
 from octoroute.cli.demo.tour import Tour
-from octoroute.config import Config, loads
+from octoroute.config import Config, environment, loads
 from octoroute.config.schema import ServerTable
 from octoroute.domain.version import __version__
 from octoroute.errors import OctorouteError
@@ -125,6 +125,7 @@ def configuration(addresses: Sequence[str], port: int) -> Config:
     return loads(
         f"""
         server.port = {port}
+        routing.strategy = "hybrid" # its reasons read best on a tour
         routing.router_tier = "fast"
         [[models.fast]]
         name = "sim-small"
@@ -167,10 +168,11 @@ def opening(screen: Screen, servers: Sequence[ModelServer], addresses: Sequence[
 
 
 def closing(screen: Screen, url: str, *, once: bool) -> list[str]:
+    me = environment.command()
     if once:
         return [
             "",
-            f"  `octoroute demo` keeps it running for you; `octoroute init` puts {screen.paint('your', 'bold')} models behind it.",
+            f"  `{me} demo` keeps it running for you; `{me} init` puts {screen.paint('your', 'bold')} models behind it.",
             "",
         ]
     return [
@@ -187,6 +189,6 @@ def closing(screen: Screen, url: str, *, once: bool) -> list[str]:
         "  print(answer.choices[0].message.content)",
         "",
         f"  {screen.paint(f'{url}/models', 'link')} shows the endpoints, {screen.paint(f'{url}/metrics', 'link')} the numbers.",
-        f"  With your own models: {screen.paint('octoroute init', 'bold')}. Every request shows up below.",
+        f"  With your own models: {screen.paint(f'{me} init', 'bold')}. Every request shows up below.",
         "",
     ]

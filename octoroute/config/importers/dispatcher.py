@@ -16,7 +16,7 @@ from octoroute.config import rules
 from octoroute.config.environment import escape
 from octoroute.config.importers.tree import ImportModel, ImportResult, ImportSource, models
 from octoroute.config.reader import ConfigReader
-from octoroute.config.render.starter import VENDORS
+from octoroute.config.render.vendors import VENDORS
 from octoroute.config.schema.key import Names
 from octoroute.domain.endpoint import Secret, Tier
 from octoroute.domain.option import Key, Table
@@ -38,17 +38,12 @@ class DispatcherVendor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _vendors() -> Iterator[DispatcherVendor]:
-    known = {vendor.kind: vendor for vendor in VENDORS}
+    known = {vendor.name: vendor for vendor in VENDORS}
     for prefix, kind in (("OPENAI", "openai"), ("ANTHROPIC", "anthropic"), ("GOOGLE", "gemini")):
         yield DispatcherVendor(prefix=prefix, provider=kind, kind=kind, root=known[kind].base_url, models=known[kind].models)
     yield DispatcherVendor(prefix="AZURE_OPENAI", provider="azure", kind="azure", root=None, models=())
-    yield DispatcherVendor(
-        prefix="COHERE",
-        provider="cohere",
-        kind="openai",
-        root="https://api.cohere.ai/compatibility/v1",
-        models=("command-r7b-12-2024", "command-r-08-2024", "command-a-03-2025"),
-    )
+    cohere = known["cohere"]
+    yield DispatcherVendor(prefix="COHERE", provider="cohere", kind="openai", root=cohere.base_url, models=cohere.models)
 
 
 DISPATCHER_VENDORS = tuple(_vendors())

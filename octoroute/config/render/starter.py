@@ -13,11 +13,15 @@ import msgspec
 from octoroute.config import rules
 from octoroute.config.describe import toml
 from octoroute.config.environment import escape
+from octoroute.config.render.vendors import VENDORS, StarterVendor
 from octoroute.config.schema.key import Names
 from octoroute.domain.endpoint import CHAT_TIERS, Tier
 
 MAX_MODELS = 200
-"""Models of one server that are written."""
+"""Of one server."""
+SMALL = 14
+LARGE = 50
+"""Billions of parameters: a local model below SMALL is fast beside cloud models, from LARGE on deep."""
 
 _BILLIONS = re.compile(r"(?<![a-z0-9.])(?:(\d{1,3})x)?(\d{1,5}(?:\.\d{1,3})?)(b|m)(?![a-z])")
 _EMBEDDERS = re.compile(r"embed|minilm|(?<![a-z])(?:bge|gte|e5)-")
@@ -36,48 +40,13 @@ class LocalServer(msgspec.Struct, frozen=True, kw_only=True):
         return f"{len(self.models)} model{'' if len(self.models) == 1 else 's'}"
 
 
-class StarterVendor(msgspec.Struct, frozen=True, kw_only=True):
-    """`variables`: names of the key's variable, by precedence. `models`: of fast, balanced, and deep."""
-
-    kind: str
-    title: str
-    variables: tuple[str, ...]
-    base_url: str
-    models: tuple[str, ...] = ()
-
-
-VENDORS = (
-    StarterVendor(
-        kind="openai",
-        title="OpenAI",
-        variables=("OPENAI_API_KEY",),
-        base_url="https://api.openai.com/v1",
-        models=("gpt-4.1-nano", "gpt-4.1-mini", "gpt-4.1"),
-    ),
-    StarterVendor(
-        kind="anthropic",
-        title="Anthropic",
-        variables=("ANTHROPIC_API_KEY",),
-        base_url="https://api.anthropic.com/v1",
-        models=("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"),
-    ),
-    StarterVendor(
-        kind="gemini",
-        title="Google Gemini",
-        variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-        base_url="https://generativelanguage.googleapis.com/v1beta",
-        models=("gemini-2.5-flash-lite", "gemini-2.5-flash", "gemini-2.5-pro"),
-    ),
-    StarterVendor(kind="azure", title="Azure OpenAI", variables=("AZURE_OPENAI_API_KEY",), base_url="${AZURE_OPENAI_ENDPOINT}"),
-)
-"""Azure has no models: operators choose the names of their deployments."""
-
-
 class VendorKey(msgspec.Struct, frozen=True):
-    """A vendor whose key is in the environment, and the name of the variable."""
+    """A vendor whose key is in the environment, in this variable."""
 
     vendor: StarterVendor
     variable: str
+    listed: tuple[str, ...] = ()
+    """The models in the vendor's own list; (): the list could not be read."""
 
 
 class ModelLine(msgspec.Struct, frozen=True):
@@ -108,14 +77,18 @@ def billions(model: str) -> float | None:
     return max(sizes, default=None)
 
 
-def group(model: str) -> str:
-    """The tier of a model: below 14 billion parameters fast, from 50 on deep, otherwise or unknown balanced; or embedding."""
-    if _EMBEDDERS.search(model.lower()):
-        return str(Tier.EMBEDDING)
-    size = billions(model)
+def tier_by_size(size: float | None) -> Tier:
+    """For a local model beside cloud models. Balanced if the name does not say its size."""
     if size is None:
-        return str(Tier.BALANCED)
-    return str(Tier.FAST if size < 14 else Tier.BALANCED if size < 50 else Tier.DEEP)
+        return Tier.BALANCED
+    return Tier.FAST if size < SMALL else Tier.BALANCED if size < LARGE else Tier.DEEP
+
+
+def tier_by_rank(size: float | None, sizes: Sequence[float]) -> Tier:
+    """For local models alone: of `sizes`, all of them in ascending order, the smallest is fast and the largest deep."""
+    if size is None or len(sizes) < 2:
+        return Tier.BALANCED
+    return Tier.FAST if size == sizes[0] else Tier.DEEP if size == sizes[-1] else Tier.BALANCED
 
 
 def usable(model: str) -> bool:
@@ -125,24 +98,33 @@ def usable(model: str) -> bool:
 def starter(servers: Sequence[LocalServer], keys: Sequence[VendorKey], names: Names) -> str | None:
     """The text of the file; None if no model for chat was found."""
     usable_keys = [key for key in keys if key.vendor.kind in names.kinds]
-    local = list(_local(servers))
-    taken = {line.name for line in local}  # a name belongs to one tier, and a local proxy may list a vendor's models
-    lines = [*local, *(line for line in _vendors(usable_keys) if line.name not in taken)]
+    cloud = list(_vendors(usable_keys))
+    lines = list(_local(servers, alone=not cloud))
+    tiers = {line.name: line.group for line in lines}  # a name means one tier, and a local proxy may list a vendor's models
+    local = frozenset(tiers)
+    lines += [line for line in cloud if line.name not in local and tiers.setdefault(line.name, line.group) == line.group]
     if not any(line.group != Tier.EMBEDDING for line in lines):
         return None
     return "".join(_text(servers, keys, lines, names))
 
 
-def _local(servers: Sequence[LocalServer]) -> Iterator[ModelLine]:
-    for server in servers:
-        for model in filter(usable, dict.fromkeys(server.models[:MAX_MODELS])):
-            yield ModelLine(group(model), model, {"base_url": toml(server.base_url)}, billions(model) or 0)
+def _local(servers: Sequence[LocalServer], *, alone: bool) -> Iterator[ModelLine]:
+    """`alone`: there are no cloud models, so the local ones are ranked against each other."""
+    models = [(server, model) for server in servers for model in filter(usable, dict.fromkeys(server.models[:MAX_MODELS]))]
+    chat = [model for _, model in models if not _EMBEDDERS.search(model.lower())]
+    sizes = sorted({size for size in map(billions, chat) if size is not None})
+    for server, model in models:
+        size = billions(model)
+        ranked = tier_by_rank(size, sizes) if alone else tier_by_size(size)
+        tier = ranked if model in chat else Tier.EMBEDDING
+        yield ModelLine(str(tier), model, {"base_url": toml(server.base_url)}, size or 0)
 
 
 def _vendors(keys: Sequence[VendorKey]) -> Iterator[ModelLine]:
     for key in keys:
-        for tier, model in zip(CHAT_TIERS, key.vendor.models, strict=False):
-            yield ModelLine(str(tier), model, {"provider": toml(key.vendor.kind)}, -1)
+        for tier, model in zip(CHAT_TIERS, key.vendor.choose(key.listed), strict=False):
+            if model is not None:
+                yield ModelLine(str(tier), model, {"provider": toml(key.vendor.name)}, -1)
 
 
 def _text(servers: Sequence[LocalServer], keys: Sequence[VendorKey], lines: Sequence[ModelLine], names: Names) -> Iterator[str]:
@@ -150,10 +132,12 @@ def _text(servers: Sequence[LocalServer], keys: Sequence[VendorKey], lines: Sequ
         "# Written by `octoroute init` from what it found:\n"
         + "".join(f"#   {server.title} at {server.base_url}, {server.model_count}\n" for server in servers)
         + "".join(f"#   {key.vendor.title}: {key.variable} in the environment\n" for key in keys)
-        + "# Validate it with `octoroute check`, start with `octoroute`. Every key is explained in `octoroute config`.\n"
+        + "# Check it with `octoroute check`, start with `octoroute` (in a clone: `./run check`, `./run serve`).\n"
+        "# Every key is explained in `octoroute config`.\n"
         "#\n"
-        "# Tiers were guessed from the parameter counts in the names: below 14B fast, from 50B on deep, the rest balanced.\n"
-        "# Move a table to another tier by renaming it. In a tier, the highest priority is tried first; the others are fallbacks.\n"
+        "# Tiers come from the parameter counts in the names: the smallest is fast, the largest deep, the others balanced; beside\n"
+        f"# cloud models, below {SMALL}B is fast and from {LARGE}B on deep. Rename a table to move a model to another tier.\n"
+        "# In a tier, the highest priority is tried first; the others take over when it fails.\n"
         '\n[server]\nhost = "127.0.0.1"\nport = 3000\n\n[routing]\nstrategy = "learned"\n'
     )
     for key in keys:
@@ -167,10 +151,10 @@ def _provider(key: VendorKey, names: Names) -> Iterator[str]:
     if vendor.kind not in names.kinds:
         yield f"\n# {vendor.title}: this version has no provider of kind {vendor.kind}, so {key.variable} is not used.\n"
         return
-    yield f"\n# {vendor.title}\n[providers.{vendor.kind}]\nkind = {toml(vendor.kind)}\nbase_url = {toml(vendor.base_url)}\n"
+    yield f"\n# {vendor.title}\n[providers.{vendor.name}]\nkind = {toml(vendor.kind)}\nbase_url = {toml(vendor.base_url)}\n"
     yield f"api_key = {toml(f'${{{key.variable}}}')}\n"
     if not vendor.models:
-        yield f'# Add your deployments:\n#[[models.balanced]]\n#name = "your-deployment"\n#provider = {toml(vendor.kind)}\n'
+        yield f'# Add your deployments:\n#[[models.balanced]]\n#name = "your-deployment"\n#provider = {toml(vendor.name)}\n'
 
 
 def _tables(name: str, lines: Sequence[ModelLine]) -> Iterator[str]:

@@ -49,7 +49,7 @@ class RoutingTable(Table, frozen=True, kw_only=True):
             names="strategies",
             retired={"tool": "is not implemented"},
         ),
-    ] = "hybrid"
+    ] = "learned"
     default_importance: Annotated[Importance, Key("importance of requests that do not state one")] = Importance.NORMAL
     default_tier: Annotated[Tier, Key("tier of a request if no rule matches or the routing model fails")] = Tier.BALANCED
     router_tier: Annotated[Tier, Key("tier whose models answer the routing request")] = Tier.BALANCED

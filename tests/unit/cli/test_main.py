@@ -29,7 +29,7 @@ def test_config_may_stand_before_or_after_the_command(good, capsys):
 def test_check_says_what_becomes_of_the_file(good, capsys):
     assert main(["check", "-c", "good.toml"]) == 0
     out = capsys.readouterr().out
-    for part in ("http://[::]:3000", "hybrid", "m@127.0.0.1:1", "fast       no endpoint", "WARNING    server.host: "):
+    for part in ("http://[::]:3000", "learned", "m@127.0.0.1:1", "fast       no endpoint", "WARNING    server.host: "):
         assert part in out
 
 

@@ -31,7 +31,7 @@ def test_every_default_is_the_contracts():
         300,
     )
     assert (server.max_request_bytes, server.drain_timeout_seconds, server.workers) == (33554432, 30, 1)
-    assert (routing.strategy, routing.default_importance, routing.default_tier) == ("hybrid", Importance.NORMAL, Tier.BALANCED)
+    assert (routing.strategy, routing.default_importance, routing.default_tier) == ("learned", Importance.NORMAL, Tier.BALANCED)
     assert (routing.router_tier, routing.router_timeout_s) == (Tier.BALANCED, 10)
     assert set(routing.tier_descriptions) == set(CHAT_TIERS)
     assert (config.selection.policy, config.retry.max_attempts, config.retry.backoff) == ("weighted", 3, "exponential")

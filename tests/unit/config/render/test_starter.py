@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.config import loads
-from octoroute.config.render.starter import VENDORS, LocalServer, billions, group, keys_in, starter
+from octoroute.config.render.starter import LocalServer, billions, keys_in, starter, tier_by_rank, tier_by_size
+from octoroute.config.render.vendors import VENDORS
 from octoroute.config.schema import Names
 from octoroute.domain.endpoint import Secret, Tier
 
@@ -36,13 +37,34 @@ ENV = {
         ("mistral-small", None, "balanced"),
         ("llama-3.1-70b-instruct-q4_k_m", 70, "deep"),
         ("model-4bit", None, "balanced"),
-        ("nomic-embed-text", None, "embedding"),
-        ("bge-m3", None, "embedding"),
     ],
 )
 def test_a_models_tier_is_guessed_from_its_parameter_count(model, size, tier):
-    assert group(model) == tier
     assert billions(model) == size
+    assert tier_by_size(size) == tier
+
+
+@pytest.mark.parametrize(
+    ("sizes", "tiers"),
+    [
+        ([8], ["balanced"]),
+        ([0.6, 8], ["fast", "deep"]),
+        ([1, 8, 70], ["fast", "balanced", "deep"]),
+        ([1, 2, 3, 4], ["fast", "balanced", "balanced", "deep"]),
+    ],
+)
+def test_local_models_alone_are_ranked_against_each_other(sizes, tiers):
+    assert [str(tier_by_rank(size, sizes)) for size in sizes] == tiers
+    assert tier_by_rank(None, sizes) is Tier.BALANCED
+
+
+def test_the_readmes_two_models_are_two_tiers():
+    text = starter(
+        [LocalServer(title="Ollama", base_url="http://127.0.0.1:11434/v1", models=("qwen3:0.6b", "qwen3:8b"))], [], Names()
+    )
+    config = loads(text, Path("c.toml"), {})
+    assert {endpoint.name: str(endpoint.tier) for endpoint in config.endpoints} == {"qwen3:0.6b": "fast", "qwen3:8b": "deep"}
+    assert config.routing.strategy == "learned"
 
 
 def test_a_local_server_fills_the_tiers_largest_first():
@@ -51,8 +73,8 @@ def test_a_local_server_fills_the_tiers_largest_first():
     )
     config = loads(text, Path("c.toml"), {})
     assert [(endpoint.name, endpoint.tier, endpoint.priority) for endpoint in config.endpoints] == [
-        ("b:8b", Tier.FAST, 2),
         ("a:1b", Tier.FAST, 1),
+        ("b:8b", Tier.BALANCED, 1),
         ("c:70b", Tier.DEEP, 1),
     ]
     assert [endpoint.name for endpoint in config.embedding] == ["bge-m3"]
@@ -84,7 +106,7 @@ def test_keys_that_could_not_be_used_are_not_found():
     assert keys_in({"OPENAI_API_KEY": "", "ANTHROPIC_API_KEY": " ", "GEMINI_API_KEY": "a b", "AZURE_OPENAI_API_KEY": "k"}) == ()
     assert keys_in({"AZURE_OPENAI_API_KEY": "k", "AZURE_OPENAI_ENDPOINT": "nonsense"}) == ()
     assert [key.variable for key in keys_in({"GEMINI_API_KEY": "a", "GOOGLE_API_KEY": "b"})] == ["GEMINI_API_KEY"]
-    assert [key.vendor.kind for key in keys_in(ENV)] == [vendor.kind for vendor in VENDORS]
+    assert [key.vendor.name for key in keys_in(ENV)] == ["openai", "anthropic", "gemini", "azure"]
 
 
 def test_an_embedding_model_alone_answers_no_chat():

@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import msgspec
-
 from octoroute.config import loads
 from octoroute.config.render.template import template
 from octoroute.domain.endpoint import Tier
@@ -38,11 +36,7 @@ def test_the_template_shows_the_defaults():
     bare = loads('[[models.fast]]\nname = "m"\nbase_url = "http://h/v1"', Path("config.toml"), {})
     full = loads(template(), Path("config.toml"), {})
     for part in ("server", "routing", "selection", "retry", "health", "auth", "observability"):
-        expected = getattr(bare, part)
-        if part == "routing":  # the contract's default is hybrid; who starts today gets the better one
-            assert expected.strategy == "hybrid"
-            expected = msgspec.structs.replace(expected, strategy="learned")
-        assert getattr(full, part) == expected
+        assert getattr(full, part) == getattr(bare, part)
 
 
 def test_every_commented_key_of_the_template_may_be_uncommented():
