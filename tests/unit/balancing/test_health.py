@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from octoroute.balancing.health import MAX_COOLDOWN_S, HealthRegistry
+from octoroute.balancing.circuit import MAX_COOLDOWN_S
+from octoroute.balancing.health import HealthRegistry
 from octoroute.domain.endpoint import CircuitState
 from octoroute.errors import BadUpstreamResponse, Throttled, UpstreamAuthError
 from tests.support.parts import BLAMED, declined, endpoint
