@@ -76,23 +76,34 @@ class Lease:
         if self._rate_limit is not None:
             self._rate_limit.settle(self._tokens, usage)
         if self._health.on_capacity is not None:
-            self._health.on_capacity(self.endpoint)
+            self._health.on_capacity(self.endpoint.id, self.endpoint.provider)
 
 
 class HealthRegistry:
     """The circuit breakers by endpoint id, and the rate limits by provider. `by` is a request's id; "": a health probe."""
 
-    def __init__(self, *, failure_threshold: int, recovery_s: float, clock: Callable[[], float], wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        failure_threshold: int,
+        recovery_s: float,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        on_capacity: Callable[[str, str], None] | None = None,
+        on_transition: Callable[[CircuitState, Endpoint, str], None] | None = None,
+    ) -> None:
+        """`on_capacity` gets an endpoint's id and its provider when a lease was released or the endpoint is available again.
+
+        `on_transition` gets every change of a circuit: its new state, its endpoint, and `by`.
+        """
         self.failure_threshold = failure_threshold
         self.recovery_s = recovery_s
         self._clock = clock
         self._wall = wall
         self._breakers: dict[str, CircuitBreaker] = {}
         self._rate_limits: dict[str, ProviderRateLimit] = {}
-        self.on_capacity: Callable[[Endpoint], None] | None = None
-        """Called with each endpoint that may take another request: a lease was released, or the endpoint is available again."""
-        self.on_transition: Callable[[CircuitState, Endpoint, str], None] | None = None
-        """Called with every change of a circuit: its new state, its endpoint, and `by`."""
+        self.on_capacity = on_capacity
+        self._on_transition = on_transition
 
     def set_limits(self, limits_by_provider: Mapping[str, ProviderLimits]) -> None:
         self._rate_limits = rate_limit.renewed(self._rate_limits, limits_by_provider, self._clock)
@@ -164,13 +175,13 @@ class HealthRegistry:
         enables = breaker.disabled and on
         breaker.disabled = not on
         if enables and self.on_capacity is not None:
-            self.on_capacity(endpoint)
+            self.on_capacity(endpoint.id, endpoint.provider)
 
     def reset(self, endpoint: Endpoint) -> None:
         """Forget failures and cooldown; for an endpoint that is another server now, or has another key."""
         self.breaker(endpoint).reset()
         if self.on_capacity is not None:
-            self.on_capacity(endpoint)
+            self.on_capacity(endpoint.id, endpoint.provider)
 
     def succeeded(self, endpoint: Endpoint, by: str = "", breaker: CircuitBreaker | None = None) -> None:
         """`breaker`: the one of the lease, which a reload may have removed; None: the endpoint's."""
@@ -180,14 +191,14 @@ class HealthRegistry:
         elif not breaker.cooldown_until:
             return  # it was available before
         if self.on_capacity is not None:
-            self.on_capacity(endpoint)
+            self.on_capacity(endpoint.id, endpoint.provider)
 
     def half_open_succeeded(self, endpoint: Endpoint, breaker: CircuitBreaker, by: str = "") -> None:
         """The first event of a trial has arrived."""
         if breaker.trial_began(self._clock(), self.failure_threshold):
             self._report(CircuitState.CLOSED, endpoint, by)
         if self.on_capacity is not None:
-            self.on_capacity(endpoint)
+            self.on_capacity(endpoint.id, endpoint.provider)
 
     def failed(self, endpoint: Endpoint, error: UpstreamError, by: str = "") -> None:
         breaker = self.breaker(endpoint)
@@ -195,8 +206,8 @@ class HealthRegistry:
             self._report(CircuitState.OPEN, endpoint, by)
 
     def _report(self, state: CircuitState, endpoint: Endpoint, by: str) -> None:
-        if self.on_transition is not None:
-            self.on_transition(state, endpoint, by)
+        if self._on_transition is not None:
+            self._on_transition(state, endpoint, by)
 
     # outlook
 
