@@ -8,7 +8,7 @@ from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.outcome import Usage
 from octoroute.domain.request import Facts
 
-FALLS_TO: Mapping[Tier, tuple[Tier, ...]] = {
+FALLBACK_TIERS: Mapping[Tier, tuple[Tier, ...]] = {
     Tier.FAST: (Tier.FAST, Tier.BALANCED, Tier.DEEP),
     Tier.BALANCED: (Tier.BALANCED, Tier.DEEP, Tier.FAST),
     Tier.DEEP: (Tier.DEEP, Tier.BALANCED, Tier.FAST),

@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from octoroute.balancing.eligibility import token_budget
 from octoroute.balancing.health import AT_CAPACITY, HealthRegistry, Lease
-from octoroute.balancing.policies import Random, token_budget
+from octoroute.balancing.policies import Random
 from octoroute.balancing.queue import AdmissionQueue
 from octoroute.dialects import ADAPTERS
 from octoroute.dialects.base import Inbound

@@ -243,15 +243,15 @@ class Runtime:
         key = ("order", selection.order) if by_order else ("policy", name or selection.policy, selection.sticky_by)
         policy = self._policies.get(key)
         if policy is None:
-            senses = PolicyInputs(
+            inputs = PolicyInputs(
                 clock=self._clock,
                 in_flight=self._in_flight,
                 user_of=user_of,
-                opening_of=opening_of,
+                conversation_of=opening_of,
                 sticky_by=selection.sticky_by,
             )
             build = ORDERS[selection.order] if by_order else POLICIES[name or selection.policy]
-            policy = self._policies[key] = build(senses)
+            policy = self._policies[key] = build(inputs)
         return policy
 
     def _in_flight(self, endpoint: Endpoint) -> int:

@@ -201,9 +201,9 @@ class Spine:
         self.health.set_limits(limits or {})
         self.book = Book()
         self.router = Always()
-        senses = PolicyInputs(self.clock, lambda e: self.health.breaker(e).in_flight, user_of, opening_of, sticky_by)
-        self.policy = POLICIES[policy](senses) if order == "endpoint" else ORDERS[order](senses)
-        named = {rule.policy: POLICIES[rule.policy](senses) for rule in rules if rule.policy}
+        inputs = PolicyInputs(self.clock, lambda e: self.health.breaker(e).in_flight, user_of, opening_of, sticky_by)
+        self.policy = POLICIES[policy](inputs) if order == "endpoint" else ORDERS[order](inputs)
+        named = {rule.policy: POLICIES[rule.policy](inputs) for rule in rules if rule.policy}
         self.gateway = Gateway(
             settings=Settings(
                 endpoints=tuple(endpoints),

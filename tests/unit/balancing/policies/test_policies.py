@@ -8,7 +8,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.balancing.policies import FALLS_TO, fits_window, ineligible_reason, weighted_order
+from octoroute.balancing.eligibility import FALLBACK_TIERS, fits_window, ineligible_reason
+from octoroute.balancing.policies import weighted_order
 from octoroute.domain.endpoint import CHAT_TIERS, Capability, Tier
 from octoroute.domain.request import Facts
 from tests.support.parts import endpoint
@@ -86,9 +87,9 @@ def test_a_prompt_fits_when_it_and_its_answer_do(window, prompt, answer):
 
 def test_every_tier_falls_to_every_other_itself_first_bigger_before_smaller():
     size = {Tier.FAST: 0, Tier.BALANCED: 1, Tier.DEEP: 2}
-    assert FALLS_TO[Tier.EMBEDDING] == (Tier.EMBEDDING,)
+    assert FALLBACK_TIERS[Tier.EMBEDDING] == (Tier.EMBEDDING,)
     for tier in CHAT_TIERS:
-        order = FALLS_TO[tier]
+        order = FALLBACK_TIERS[tier]
         assert order[0] is tier
         assert set(order) == set(CHAT_TIERS)
         bigger = [other for other in order[1:] if size[other] > size[tier]]
