@@ -17,8 +17,8 @@ MAX_COOLDOWN_S = 3600.0
 """Upper bound of a cooldown, whatever `retry-after` asks for."""
 
 CIRCUIT_OPEN = "circuit open"
-TRIAL_IN_FLIGHT = "half-open and being probed"
-IN_COOLDOWN = "resting"
+TRIAL_IN_FLIGHT = "half-open: trial request in flight"
+IN_COOLDOWN = "in cooldown (rate limited)"
 
 _OPENS_AT_ONCE = (UpstreamAuthError, TlsRejected)
 """Errors that the next request would get as well: they open the circuit without waiting for the threshold."""

@@ -15,7 +15,7 @@ from octoroute.domain.outcome import Usage
 from octoroute.errors import Unreachable, UpstreamAuthError, UpstreamError
 
 DISABLED = "disabled by an operator"
-AT_MAX_IN_FLIGHT = "full"
+AT_MAX_IN_FLIGHT = "at max_in_flight"
 AT_CAPACITY = rate_limit.REASONS | {AT_MAX_IN_FLIGHT}
 """Reasons that blame nothing on the endpoint: capacity will become free, so a request may wait in the queue."""
 
@@ -106,7 +106,7 @@ class HealthRegistry:
         self._on_transition = on_transition
 
     def set_limits(self, limits_by_provider: Mapping[str, ProviderLimits]) -> None:
-        self._rate_limits = rate_limit.renewed(self._rate_limits, limits_by_provider, self._clock)
+        self._rate_limits = rate_limit.renew(self._rate_limits, limits_by_provider, self._clock)
 
     def retain(self, endpoints: Iterable[Endpoint]) -> None:
         """Forget all endpoints but these, which keep their history; for a reload."""
