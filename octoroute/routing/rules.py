@@ -1,6 +1,6 @@
-"""The operator's own rules for requests: in order, the first that applies wins. Pure.
+"""The operator's routing rules: the first rule whose conditions all hold decides. Pure.
 
-A rule applies when all of its conditions do; conditions that are not set always do. Globs are the shell's (`*`, `?`, `[abc]`).
+A condition that is not set always holds. Globs are the shell's (`*`, `?`, `[abc]`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from octoroute.domain.endpoint import Tier
 from octoroute.domain.request import Request
 
 LONG_CONTEXT_TOKENS = 60_000
+"""Prompt tokens from which a request has the type `long-context`."""
 
 REQUEST_TYPES: Mapping[str, Callable[[Request], bool]] = {
     "chat": lambda request: not any(of(request) for name, of in REQUEST_TYPES.items() if name != "chat"),
@@ -26,17 +27,17 @@ REQUEST_TYPES: Mapping[str, Callable[[Request], bool]] = {
     "thinking": thinks,
     "json": lambda request: request.facts.json,
 }
-"""A request may be of several types; `chat` is one that is of no other."""
+"""Values of `request_type`. A request may have several types; `chat` is one that has no other."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """Exactly one of tier, endpoint, provider, and reject says where it goes; or none of them, and `policy` says how."""
+    """`[[routing.rules]]`: at most one of tier, endpoint, provider, and reject; without them only `policy` takes effect."""
 
     name: str
     override: bool = False
-    """It also applies to requests that name a tier or a configured model."""
+    """Applies also to requests that name a tier or a configured model."""
     fall_through: bool = True
-    """When its target cannot be asked now, the next rule has its turn."""
+    """If no endpoint of its target is available, the next rule is tried."""
 
     model: str | None = None
     user: str | None = None
@@ -56,12 +57,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     policy: str | None = None
 
     @property
-    def aims(self) -> bool:
-        """It says where requests go, and not only how."""
+    def has_target(self) -> bool:
+        """Whether it names a tier, an endpoint, or a provider."""
         return self.tier is not None or self.endpoint is not None or self.provider is not None
 
     def applies(self, request: Request) -> bool:
-        """Cheap conditions first: the client's body is read again only when all else is right."""
+        """Cheap conditions come first: the client's body is read again only if all others hold."""
         facts = request.facts
         if self.stream is not None and request.stream is not self.stream:
             return False
@@ -85,7 +86,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def matches(glob: str, text: str | None) -> bool:
-    """What is not there matches nothing, not even `*`."""
+    """A missing text (None) matches no glob, not even `*`."""
     return text is not None and _pattern(glob).match(text) is not None
 
 

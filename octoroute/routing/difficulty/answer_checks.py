@@ -18,7 +18,7 @@ from octoroute.routing.difficulty.json_schema import Schema, fits
 
 __all__ = ["Finding", "ModelAnswer", "check", "run_checks"]
 
-LONGEST = 200_000
+MAX_CHARS = 200_000
 """Characters; a longer answer is judged by its beginning."""
 
 
@@ -95,7 +95,7 @@ def _tools(answer: ModelAnswer) -> str | None:
 
 
 def _code(answer: ModelAnswer) -> str | None:
-    for language, block in _FENCE.findall(answer.text[:LONGEST]):
+    for language, block in _FENCE.findall(answer.text[:MAX_CHARS]):
         if language.lower() in {"python", "py", "python3"} and not _parses(block):
             return "a Python block does not parse"
         if language.lower() == "json" and not _is_json(block):
@@ -107,7 +107,7 @@ def _code(answer: ModelAnswer) -> str | None:
 
 def _parses(source: str) -> bool:
     """Interpreter transcripts, excerpts with an ellipsis, and indented excerpts are not held against anybody."""
-    if ">>>" in source or len(source) > LONGEST:
+    if ">>>" in source or len(source) > MAX_CHARS:
         return True
     lines = [line for line in source.split("\n") if line.strip()]
     indent = min((len(line) - len(line.lstrip(" ")) for line in lines), default=0)
@@ -132,11 +132,11 @@ def _is_json(text: str) -> bool:
 
 
 def _sums(answer: ModelAnswer) -> str | None:
-    stated, wrong = arithmetic(answer.text[:LONGEST])
+    stated, wrong = arithmetic(answer.text[:MAX_CHARS])
     return f"{wrong} of {stated} calculations do not compute" if wrong else None
 
 
-MARGIN = 0.35
+MIN_MARGIN = 0.35
 """Log-probability: below it a token was nearly a coin toss."""
 
 
@@ -146,7 +146,7 @@ def _unsure(answer: ModelAnswer) -> str | None:
     if not margins or len(margins) < 5:
         return None
     tenth = sorted(margins)[len(margins) // 10]
-    return "the model was unsure of its words" if tenth < MARGIN * 0.3 else None
+    return "the model was unsure of its words" if tenth < MIN_MARGIN * 0.3 else None
 
 
 _CHECKS: tuple[tuple[str, Callable[[ModelAnswer], str | None]], ...] = (

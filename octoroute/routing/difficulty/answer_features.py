@@ -7,9 +7,9 @@ from math import log
 
 from octoroute.routing.difficulty.answer_checks import ModelAnswer, run_checks
 from octoroute.routing.difficulty.arithmetic import arithmetic
-from octoroute.routing.difficulty.features import HEAD
+from octoroute.routing.difficulty.features import HEAD_CHARS
 
-__all__ = ["ANSWER_NAMES", "SIGNS", "read_answer"]
+__all__ = ["ANSWER_NAMES", "SIGNS", "extract_answer_features"]
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _NOTE = re.compile(r"<<[^<>]*>>")
@@ -48,8 +48,8 @@ ANSWER_NAMES = (
 """The order of what `read_answer` returns."""
 
 
-def read_answer(prompt: str, answer: ModelAnswer) -> tuple[float, ...]:
-    asked, text = prompt[:HEAD].lower(), answer.text[: 2 * HEAD].lower()
+def extract_answer_features(prompt: str, answer: ModelAnswer) -> tuple[float, ...]:
+    asked, text = prompt[:HEAD_CHARS].lower(), answer.text[: 2 * HEAD_CHARS].lower()
     stated, wrong = arithmetic(text)
     given = _given(asked)
     plain = _NOTE.sub("", text)

@@ -14,10 +14,20 @@ import msgspec
 
 from octoroute.routing.difficulty.lexicon import COMMON, GROUPS, OTHER_LANGUAGES, PHRASES
 
-__all__ = ["CHOICES", "GENERAL", "HEAD", "NAMES", "TAIL", "WORDING", "PromptFeatures", "features_hash", "read"]
+__all__ = [
+    "CHOICES",
+    "GENERAL",
+    "HEAD_CHARS",
+    "NAMES",
+    "TAIL_CHARS",
+    "WORDING",
+    "PromptFeatures",
+    "extract_features",
+    "features_hash",
+]
 
-HEAD = 3_600
-TAIL = 1_400
+HEAD_CHARS = 3_600
+TAIL_CHARS = 1_400
 """A longer text is read at both ends: what is asked stands there, what was pasted stands between."""
 
 _APART = str.maketrans({chr(i): " " for i in range(128) if not chr(i).isalnum()})
@@ -144,8 +154,8 @@ class PromptFeatures(msgspec.Struct, frozen=True):
     """0..1: how much it looks like a short word problem in plain prose."""
 
 
-def read(text: str) -> PromptFeatures:
-    low = (text if len(text) <= HEAD + TAIL else text[:HEAD] + "\n" + text[-TAIL:]).lower()
+def extract_features(text: str) -> PromptFeatures:
+    low = (text if len(text) <= HEAD_CHARS + TAIL_CHARS else text[:HEAD_CHARS] + "\n" + text[-TAIL_CHARS:]).lower()
     if "  " in low:
         low = _SPACES.sub(" ", low)
     counts = Counter(_tokens(low))
@@ -273,7 +283,7 @@ def _total(values: list[float]) -> float:
     return total
 
 
-def features_hash(reading: PromptFeatures) -> str:
+def features_hash(features: PromptFeatures) -> str:
     """Tells repetitions apart without keeping what was asked: a digest of rounded features, not of the text."""
-    rounded = ",".join(f"{value:.2f}" for value in reading.values)
+    rounded = ",".join(f"{value:.2f}" for value in features.values)
     return hashlib.blake2b(rounded.encode(), digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""The scorer: heads over one reading of a text, joined by its shape into one calibrated difficulty. Pure, and loaded once."""
+"""The scorer: heads over one features of a text, joined by its shape into one calibrated difficulty. Pure, and loaded once."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.answer_checks import ModelAnswer, run_checks
-from octoroute.routing.difficulty.answer_features import ANSWER_NAMES, read_answer
-from octoroute.routing.difficulty.features import NAMES, PromptFeatures, read
+from octoroute.routing.difficulty.answer_features import ANSWER_NAMES, extract_answer_features
+from octoroute.routing.difficulty.features import NAMES, PromptFeatures, extract_features
 
 __all__ = [
     "FORMAT",
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 FORMAT = 1
-_PLACE = {name: i for i, name in enumerate(NAMES)}
+_INDEX = {name: i for i, name in enumerate(NAMES)}
 _WORDING = "wording"
 
 
@@ -117,50 +117,50 @@ class Scorer:
         self._heads = {name: _CompiledHead(head) for name, head in model.heads.items()}
 
     def difficulty(self, text: str) -> float:
-        return sigmoid(self.log_odds(read(text)))
+        return sigmoid(self.log_odds(extract_features(text)))
 
-    def log_odds(self, reading: PromptFeatures) -> float:
+    def log_odds(self, features: PromptFeatures) -> float:
         total = 0.0
-        for name, share in self._shares(reading):
-            total += share * self._heads[name].log_odds(reading)
+        for name, share in self._shares(features):
+            total += share * self._heads[name].log_odds(features)
         return total
 
-    def head_log_odds(self, name: str, reading: PromptFeatures) -> float:
+    def head_log_odds(self, name: str, features: PromptFeatures) -> float:
         """What one head says, whatever the text looks like."""
-        return self._heads[name].log_odds(reading)
+        return self._heads[name].log_odds(features)
 
     def explain(self, text: str, most: int = 6) -> Score:
-        return self.explain_reading(read(text), most)
+        return self.explain_features(extract_features(text), most)
 
-    def explain_reading(self, reading: PromptFeatures, most: int = 6) -> Score:
+    def explain_features(self, features: PromptFeatures, most: int = 6) -> Score:
         parts: dict[str, float] = {}
-        for head, share in self._shares(reading):
-            for name, weight in self._heads[head].parts(reading):
+        for head, share in self._shares(features):
+            for name, weight in self._heads[head].parts(features):
                 parts[name] = parts.get(name, 0.0) + share * weight
         ranked = sorted(parts.items(), key=lambda part: (-abs(part[1]), part[0]))
         reasons = tuple(Reason(name, round(weight, 3)) for name, weight in ranked[:most] if abs(weight) >= 0.02)
-        return Score(sigmoid(self.log_odds(reading)), reasons)
+        return Score(sigmoid(self.log_odds(features)), reasons)
 
     def answer_difficulty(self, prompt: str, answer: ModelAnswer) -> float:
         """0..1: the chance that this answer of the cheap model would not do; for the cascade."""
-        reading = read(prompt)
-        asked = self.log_odds(reading)
+        features = extract_features(prompt)
+        asked = self.log_odds(features)
         checked = asked + FAILED_CHECK * min(2, len(run_checks(answer)))
         head = self.model.answer
-        if head is None or not reading.story:
+        if head is None or not features.story:
             return sigmoid(checked)
         measured = head.bias + head.prompt * asked
-        for name, value in zip(ANSWER_NAMES, read_answer(prompt, answer), strict=True):
+        for name, value in zip(ANSWER_NAMES, extract_answer_features(prompt, answer), strict=True):
             if name in head.features:
                 measured += head.features[name] * (value - head.centers[name])
-        return sigmoid(reading.story * measured + (1.0 - reading.story) * checked)
+        return sigmoid(features.story * measured + (1.0 - features.story) * checked)
 
-    def _shares(self, reading: PromptFeatures) -> list[tuple[str, float]]:
+    def _shares(self, features: PromptFeatures) -> list[tuple[str, float]]:
         own = self.model.own_weight if "own" in self._heads else 0.0
         left = self.model.prior_weight
         shares = [("own", own)] if own else []
         rest = 1.0
-        for name, share in (("choices", reading.choices), ("quiz", reading.quiz), ("story", reading.story)):
+        for name, share in (("choices", features.choices), ("quiz", features.quiz), ("story", features.story)):
             if share:
                 shares.append((name, left * share))
                 rest -= share
@@ -176,7 +176,7 @@ class _CompiledHead:
 
     def __init__(self, head: Head) -> None:
         self._head = head
-        self._terms = tuple((_PLACE[name], weight, head.centers.get(name, 0.0)) for name, weight in head.features.items())
+        self._terms = tuple((_INDEX[name], weight, head.centers.get(name, 0.0)) for name, weight in head.features.items())
         bias = head.bias
         for _, weight, center in self._terms:
             bias -= weight * center
@@ -184,26 +184,26 @@ class _CompiledHead:
         self._words = head.words
         self._exponent = head.exponent
 
-    def log_odds(self, reading: PromptFeatures) -> float:
-        values = reading.values
+    def log_odds(self, features: PromptFeatures) -> float:
+        values = features.values
         total = self._bias
         for place, weight, _ in self._terms:
             total += weight * values[place]
         if self._words:
-            total += self._wording(reading)
+            total += self._wording(features)
         return _bounded(total, self._head.bound)
 
-    def _wording(self, reading: PromptFeatures) -> float:
+    def _wording(self, features: PromptFeatures) -> float:
         words = self._words
         total = 0.0
-        for word in reading.words:
+        for word in features.words:
             if word in words:
                 total += words[word]
-        return total / (len(reading.words) + 8.0) ** self._exponent
+        return total / (len(features.words) + 8.0) ** self._exponent
 
-    def parts(self, reading: PromptFeatures) -> list[tuple[str, float]]:
-        found = [(NAMES[place], weight * (reading.values[place] - center)) for place, weight, center in self._terms]
-        return [*found, (_WORDING, self._wording(reading))] if self._words else found
+    def parts(self, features: PromptFeatures) -> list[tuple[str, float]]:
+        found = [(NAMES[place], weight * (features.values[place] - center)) for place, weight, center in self._terms]
+        return [*found, (_WORDING, self._wording(features))] if self._words else found
 
 
 def _bounded(value: float, bound: float) -> float:

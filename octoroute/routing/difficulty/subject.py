@@ -7,9 +7,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["plain", "subject"]
+__all__ = ["subject", "user_text"]
 
-_LONGEST = 60_000
+_MAX_CHARS = 60_000
 _TAGS = "|".join(  # noqa: FLY002 - a list of tags reads better than one long string
     (
         "system-reminder", "system_reminder", "environment_details", "environment_context", "env", "context", "command-name",
@@ -72,20 +72,20 @@ _CLOSING = re.compile(
 )
 """Ends a piece of work instead of asking for more of it."""
 _CJK_ONWARDS = frozenset(("好", "好的", "继续", "是的", "可以", "はい", "続けて", "네", "계속", "嗯", "行"))
-_SHORT = 80
+_MAX_APPROVAL_CHARS = 80
 """Characters; nobody approves in more."""
 _REFERS = re.compile(
     r"\b(?:it|that|this|these|those|them|above|same|instead|again|previous|earlier|still|also|too|why|there)\b"
     r"|^(?:and|but|so|or|what about|how about)\b",
     re.IGNORECASE,
 )
-_FOLLOW_UP = 200
+_MAX_FOLLOW_UP_CHARS = 200
 """Characters below which a message that refers back is judged together with what it refers to."""
 
 
-def plain(text: str) -> str:
+def user_text(text: str) -> str:
     """Without what a harness, not the user, has written; "" when nothing else is there. Courtesies at the start are dropped too."""
-    text = text if len(text) <= _LONGEST else text[: _LONGEST // 2] + "\n" + text[-_LONGEST // 2 :]
+    text = text if len(text) <= _MAX_CHARS else text[: _MAX_CHARS // 2] + "\n" + text[-_MAX_CHARS // 2 :]
     if "<" in text:
         asked = [found.group(2) for found in _ASKED.finditer(text)]
         text = _WRAPPED.sub(" ", text)
@@ -104,15 +104,15 @@ def plain(text: str) -> str:
     return text
 
 
-def closing(text: str) -> bool:
+def is_closing(text: str) -> bool:
     """Whether it ends the work instead: "thanks, that worked!"."""
-    return len(text) <= _SHORT and _CLOSING.match(text) is not None
+    return len(text) <= _MAX_APPROVAL_CHARS and _CLOSING.match(text) is not None
 
 
-def onwards(text: str) -> bool:
+def is_approval(text: str) -> bool:
     """Whether it only approves or continues something: "yes, go ahead", "continue", "option b"."""
     text = text.strip()
-    if len(text) > _SHORT or closing(text):
+    if len(text) > _MAX_APPROVAL_CHARS or is_closing(text):
         return False
     return text.strip(" .!。！~") in _CJK_ONWARDS or _ONWARDS.match(text) is not None
 
@@ -123,16 +123,16 @@ def subject(text: str, earlier: Sequence[tuple[str, str]] = ()) -> str:
     An approval stands for the work it approves: the user's last real request, and what the assistant proposed. A message
     without words of the user's own (a tool's result) stands for the request that it serves.
     """
-    asked = plain(text)
-    if asked and not onwards(asked):
-        alone = not earlier or len(asked) >= _FOLLOW_UP or closing(asked) or not _REFERS.search(asked)
+    asked = user_text(text)
+    if asked and not is_approval(asked):
+        alone = not earlier or len(asked) >= _MAX_FOLLOW_UP_CHARS or is_closing(asked) or not _REFERS.search(asked)
         return asked if alone else _with_topic(asked, earlier)
     request = proposal = ""
     for role, said in reversed(earlier):
-        words = plain(said)
+        words = user_text(said)
         if role == "assistant":
             proposal = proposal or words[-1_000:]
-        elif role == "user" and words and not onwards(words):
+        elif role == "user" and words and not is_approval(words):
             request = words
             break
     if asked and proposal:
@@ -144,7 +144,7 @@ def _with_topic(asked: str, earlier: Sequence[tuple[str, str]]) -> str:
     """A short question that refers back, after the request it refers to."""
     for role, said in reversed(earlier):
         if role == "user":
-            words = plain(said)
-            if words and not onwards(words):
+            words = user_text(said)
+            if words and not is_approval(words):
                 return f"{words[-1_500:]}\n{asked}"
     return asked

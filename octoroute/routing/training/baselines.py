@@ -19,10 +19,10 @@ from octoroute.routing.strategies.base import RouterSettings
 from octoroute.routing.strategies.rule import RuleRouter
 from octoroute.routing.training.datasets import DatasetRow
 
-__all__ = ["ALWAYS", "NAMES", "Progress", "scores_of"]
+__all__ = ["NAMES", "REFERENCES", "Progress", "scores_of"]
 
 Progress: TypeAlias = Callable[[str], None]
-Contestant: TypeAlias = Callable[[Sequence[DatasetRow], Scorer], list[float]]
+RowScorer: TypeAlias = Callable[[Sequence[DatasetRow], Scorer], list[float]]
 
 _LEVEL = {Tier.FAST: 0.0, Tier.BALANCED: 0.5, Tier.DEEP: 1.0}
 _EVERY = 500
@@ -72,7 +72,7 @@ def _facts(row: DatasetRow) -> Facts:
     return Facts(text=row.prompt, tokens=len(row.prompt) // 4, messages=1)
 
 
-_CONTESTANTS: dict[str, Contestant] = {
+_ROUTERS: dict[str, RowScorer] = {
     "random": _random,
     "length": _length,
     "rule": _rule,
@@ -80,26 +80,26 @@ _CONTESTANTS: dict[str, Contestant] = {
     "cascade": _cascade,
     "oracle": _oracle,
 }
-NAMES = tuple(_CONTESTANTS)
-ALWAYS = ("random", "length", "rule", "oracle")
+NAMES = tuple(_ROUTERS)
+REFERENCES = ("random", "length", "rule", "oracle")
 """Without them a number says nothing."""
 
 
 def scores_of(name: str, rows: Sequence[DatasetRow], scorer: Scorer, progress: Progress = lambda _: None) -> list[float]:
     """`name`: one of `NAMES`, or `MODULE:FUNCTION`. ConfigError says what is wrong with it."""
-    if name in _CONTESTANTS:
+    if name in _ROUTERS:
         progress(f"{name}: {len(rows)} questions")
-        return _CONTESTANTS[name](rows, scorer)
-    function = _foreign(name)
+        return _ROUTERS[name](rows, scorer)
+    function = _load_function(name)
     found: list[float] = []
     for i, row in enumerate(rows):
         if i % _EVERY == 0:
             progress(f"{name}: {i} of {len(rows)}")
-        found.append(_called(name, function, row))
+        found.append(_call(name, function, row))
     return found
 
 
-def _called(name: str, function: Callable[[str], object], row: DatasetRow) -> float:
+def _call(name: str, function: Callable[[str], object], row: DatasetRow) -> float:
     """Their code may raise anything, and may answer with a tier or with a number."""
     try:
         value = function(row.prompt)
@@ -113,7 +113,7 @@ def _called(name: str, function: Callable[[str], object], row: DatasetRow) -> fl
     return number
 
 
-def _foreign(name: str) -> Callable[[str], object]:
+def _load_function(name: str) -> Callable[[str], object]:
     module_name, colon, function_name = name.partition(":")
     if not colon or not module_name or not function_name:
         raise ConfigError([f"--router {name}: no such router; one of {', '.join(NAMES)}, or MODULE:FUNCTION from prompt to number"])

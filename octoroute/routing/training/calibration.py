@@ -1,4 +1,4 @@
-"""Thresholds from one's own traffic: kept as scores and digests, never as text. Pure but for reading the log."""
+"""Thresholds from one's own traffic: kept as scores and digests, never as text. Pure but for features the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from octoroute.errors import ConfigError
-from octoroute.routing.difficulty.features import features_hash, read
+from octoroute.routing.difficulty.features import extract_features, features_hash
 from octoroute.routing.difficulty.thresholds import Thresholds, from_shares, percentiles
 
 __all__ = ["ScoreLine", "for_budget", "for_quality_loss", "line_for", "read_log", "shares_at"]
@@ -32,10 +32,10 @@ class _LogLine(msgspec.Struct, frozen=True):
 
 def line_for(text: str, score: float) -> str:
     """What a log of scores keeps of one request."""
-    return json.dumps({"score": round(score, 4), "features_hash": features_hash(read(text))})
+    return json.dumps({"score": round(score, 4), "features_hash": features_hash(extract_features(text))})
 
 
-LEAST = 100
+MIN_REQUESTS = 100
 
 
 def read_log(path: str | Path) -> list[ScoreLine]:
@@ -59,8 +59,8 @@ def read_log(path: str | Path) -> list[ScoreLine]:
             shown = "nothing" if line.score is None else f"{line.score:g}"
             raise ConfigError([f"{path}: line {number}: score must be between 0 and 1, not {shown}"])
         lines.append(ScoreLine(line.score, line.features_hash))
-    if len(lines) < LEAST:
-        raise ConfigError([f"{path}: {len(lines)} requests; shares of fewer than {LEAST} mean nothing"])
+    if len(lines) < MIN_REQUESTS:
+        raise ConfigError([f"{path}: {len(lines)} requests; shares of fewer than {MIN_REQUESTS} mean nothing"])
     return lines
 
 

@@ -14,7 +14,7 @@ __all__ = ["MACRO", "Cell", "EvaluationReport", "ResultTable", "evaluate"]
 
 MACRO = "macro mean"
 BASELINE = "length"
-_WORK = 2_500_000
+_MAX_BOOTSTRAP_VISITS = 2_500_000
 """Question visits that the bootstrap of one set and router may cost: some seconds."""
 
 
@@ -43,12 +43,12 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
     sets: dict[str, ResultTable]
     macro: dict[str, Cell]
     groups: dict[str, dict[str, float]]
-    """`set/group` → router → APGR, for groups of at least `LEAST` questions with a gap."""
+    """`set/group` → router → APGR, for groups of at least `MIN_GROUP` questions with a gap."""
     times: int
     seed: int
 
 
-LEAST = 20
+MIN_GROUP = 20
 
 
 def evaluate(
@@ -66,7 +66,7 @@ def evaluate(
         sets.setdefault(row.set, []).append(i)
         if row.group:
             groups.setdefault(f"{row.set}/{row.group}", []).append(i)
-    used = max(100, min(times, _WORK // max(1, *map(len, sets.values()))))
+    used = max(100, min(times, _MAX_BOOTSTRAP_VISITS // max(1, *map(len, sets.values()))))
     tables: dict[str, ResultTable] = {}
     samples: dict[str, dict[str, list[float]]] = {}
     for name, held in sets.items():
@@ -80,7 +80,7 @@ def evaluate(
         groups={
             name: {router: apgr([values[i] for i in held], [rows[i].gain for i in held]) for router, values in scores.items()}
             for name, held in groups.items()
-            if len(held) >= LEAST and fsum(rows[i].gain for i in held) > 0
+            if len(held) >= MIN_GROUP and fsum(rows[i].gain for i in held) > 0
         },
         times=used,
         seed=seed,

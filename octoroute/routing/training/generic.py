@@ -8,13 +8,13 @@ from zlib import crc32
 
 import msgspec
 
-__all__ = ["Generic", "expand", "generic"]
+__all__ = ["GenericPrompt", "expand", "generic_prompts"]
 
 _SLOT = re.compile(r"\{([^{}]*\|[^{}]*)\}")
 VARIANTS = 5
 
 
-class Generic(msgspec.Struct, frozen=True):
+class GenericPrompt(msgspec.Struct, frozen=True):
     prompt: str
     weak_wrong: float
     """The chance, as judged by the authors, that a small model's answer would not do."""
@@ -36,9 +36,9 @@ def expand(template: str, variant: int) -> str:
     return _SLOT.sub(choose, template).replace("\\n", "\n")
 
 
-def generic(variants: int = VARIANTS) -> list[Generic]:
+def generic_prompts(variants: int = VARIANTS) -> list[GenericPrompt]:
     """Without repetitions, in the order of the file."""
-    found: dict[str, Generic] = {}
+    found: dict[str, GenericPrompt] = {}
     chance, kind = 0.0, ""
     text = resources.files("octoroute.routing.training").joinpath("generic.txt").read_text(encoding="utf-8")
     for number, line in enumerate(text.splitlines()):
@@ -50,5 +50,5 @@ def generic(variants: int = VARIANTS) -> list[Generic]:
             continue
         for variant in range(variants):
             prompt = expand(line, variant)
-            found.setdefault(prompt, Generic(prompt, chance, kind, number))
+            found.setdefault(prompt, GenericPrompt(prompt, chance, kind, number))
     return list(found.values())

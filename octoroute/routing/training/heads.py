@@ -24,7 +24,7 @@ _PLACE = {name: i for i, name in enumerate(NAMES)}
 class Example(msgspec.Struct, frozen=True, kw_only=True):
     """`target`: what the weights are fitted to. `label`: 0..1, the chance that the cheap model was wrong; what is calibrated."""
 
-    reading: PromptFeatures
+    features: PromptFeatures
     target: float
     label: float
     source: str
@@ -61,7 +61,7 @@ def fit_answer(
         weights, centers = _fit_answers([examples[i] for i in seen], [answers[i] for i in seen])
         for i, other in enumerate(folds):
             if other == fold:
-                asked[i] = part.say(examples[i].reading)
+                asked[i] = part.score(examples[i].features)
                 said[i] = _weighted(weights, centers, answers[i])
     unit, prompt_unit = deviation(said) or 1.0, deviation(asked) or 1.0
     joint = [a / unit + PROMPT_SHARE * p / prompt_unit for a, p in zip(said, asked, strict=True)]
@@ -112,11 +112,11 @@ def fit_head(examples: Sequence[Example], recipe: Recipe, names: frozenset[str] 
         part = fit_raw([example for example, other in zip(examples, folds, strict=True) if other != fold], recipe, names)
         for i, other in enumerate(folds):
             if other == fold:
-                said[i] = part.say(examples[i].reading)
+                said[i] = part.score(examples[i].features)
     slope, offset = logistic(said, [example.label for example in examples], [example.weight for example in examples])
     slope = max(slope, recipe.slope / (deviation(said) or 1.0))
     return Head(
-        bias=round(offset - slope * raw.usual, 4),
+        bias=round(offset - slope * raw.mean_wording, 4),
         features={name: round(slope * weight, 4) for name, weight in raw.features.items()},
         centers={name: round(raw.centers[name], 4) for name in raw.features},
         words={word: short for word, weight in raw.words.items() if (short := round(slope * weight, 3))},
@@ -134,24 +134,24 @@ class RawHead(msgspec.Struct, frozen=True):
     centers: dict[str, float]
     words: dict[str, float]
     exponent: float
-    usual: float
+    mean_wording: float
     """What the words say on average."""
 
-    def say(self, reading: PromptFeatures) -> float:
+    def score(self, features: PromptFeatures) -> float:
         total = worded = 0.0
         for name, weight in self.features.items():
-            total += weight * (reading.values[_PLACE[name]] - self.centers[name])
-        for word in reading.words:
+            total += weight * (features.values[_PLACE[name]] - self.centers[name])
+        for word in features.words:
             if word in self.words:
                 worded += self.words[word]
-        return total - self.usual + worded / (len(reading.words) + 8.0) ** self.exponent
+        return total - self.mean_wording + worded / (len(features.words) + 8.0) ** self.exponent
 
 
 def fit_raw(examples: Sequence[Example], recipe: Recipe, names: frozenset[str]) -> RawHead:
     targets = _centred(examples)
     weights = [example.weight for example in examples]
     places = [_PLACE[name] for name in recipe.signs]
-    columns = standardise([[example.reading.values[place] for place in places] for example in examples], weights)
+    columns = standardise([[example.features.values[place] for place in places] for example in examples], weights)
     found = constrained_ridge(columns.values, targets, tuple(recipe.signs.values()), recipe.penalty, weights)
     said = [0.0] * len(examples)
     for weight, column in zip(found, columns.values, strict=True):
@@ -192,11 +192,13 @@ def _fit_words(
     examples: Sequence[Example], targets: list[float], recipe: Recipe, names: frozenset[str]
 ) -> tuple[dict[str, float], list[float]]:
     """(word → weight, what the words say of each example)."""
-    count = Counter(word for example in examples for word in example.reading.words)
-    kept = sorted(word for word, n in count.items() if n >= recipe.least and len(word) > 1 and word not in names and word.isascii())
+    count = Counter(word for example in examples for word in example.features.words)
+    kept = sorted(
+        word for word, n in count.items() if n >= recipe.min_count and len(word) > 1 and word not in names and word.isascii()
+    )
     place = {word: i for i, word in enumerate(kept)}
-    rows = [[place[word] for word in example.reading.words if word in place] for example in examples]
-    scales = [1.0 / (len(example.reading.words) + 8.0) ** recipe.exponent for example in examples]
+    rows = [[place[word] for word in example.features.words if word in place] for example in examples]
+    scales = [1.0 / (len(example.features.words) + 8.0) ** recipe.exponent for example in examples]
     factors = [log(len(examples) / count[word]) if recipe.idf else 1.0 for word in kept]
     weights = sparse_ridge(rows, scales, factors, targets, recipe.word_penalty)
     weights = [weight * factor for weight, factor in zip(weights, factors, strict=True)]

@@ -19,7 +19,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     word_penalty: float = 30.0
     word_share: float = 0.0
     """Of the deviation of what the words say, in deviations of what the features say."""
-    least: int = 12
+    min_count: int = 12
     """Questions a word must occur in: rarer ones would be remembered, not learned."""
     exponent: float = 0.5
     idf: bool = True
@@ -92,7 +92,7 @@ STORY_RECIPE = Recipe(
     slope=0.2,
     word_penalty=60.0,
     word_share=1.0,
-    least=8,
+    min_count=8,
     exponent=0.0,
     idf=False,
 )

@@ -16,16 +16,16 @@ from octoroute.domain.endpoint import CHAT_TIERS, Tier
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.thresholds import Thresholds
 
-__all__ = ["FREE", "DecisionLine", "Estimate", "ReplayPolicy", "ReplayReport", "compare", "read_decisions"]
+__all__ = ["THRESHOLD_REASONS", "DecisionLine", "Estimate", "ReplayPolicy", "ReplayReport", "compare", "read_decisions"]
 
-LEAST = 100
+MIN_DECISIONS = 100
 """Decisions; fewer say nothing."""
 BINS = 5
 RESAMPLES = 500
 _TIERS = CHAT_TIERS
 _CERTAIN = 1.0 - 1e-9
 
-FREE = frozenset({"the learned score", "drawn by lot, to learn from it"})
+THRESHOLD_REASONS = frozenset({"the learned score", "drawn by lot, to learn from it"})
 """The `why` of decisions that thresholds make. The others (sticky, insisted on) are what they are under any policy."""
 
 
@@ -41,11 +41,11 @@ class DecisionLine(msgspec.Struct, frozen=True):
     cost_usd: float | None = None
 
     @property
-    def free(self) -> bool:
-        return self.why in FREE
+    def by_threshold(self) -> bool:
+        return self.why in THRESHOLD_REASONS
 
 
-class _Raw(msgspec.Struct):
+class _LogLine(msgspec.Struct):
     score: float | None = None
     tier: Tier | None = None
     propensity: float | None = None
@@ -100,7 +100,7 @@ def read_decisions(path: str | Path) -> list[DecisionLine]:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read ({type(error).__name__})"]) from None
-    decoder = msgspec.json.Decoder(_Raw)
+    decoder = msgspec.json.Decoder(_LogLine)
     lines: list[DecisionLine] = []
     for number, raw in enumerate(text.splitlines(), 1):
         if not raw.strip():
@@ -112,12 +112,12 @@ def read_decisions(path: str | Path) -> list[DecisionLine]:
         if read.score is None or read.tier is None:
             continue
         lines.append(_checked(read, read.score, read.tier, f"{path}: line {number}"))
-    if len(lines) < LEAST:
-        raise ConfigError([f"{path}: {len(lines)} decisions; fewer than {LEAST} say nothing about a policy"])
+    if len(lines) < MIN_DECISIONS:
+        raise ConfigError([f"{path}: {len(lines)} decisions; fewer than {MIN_DECISIONS} say nothing about a policy"])
     return lines
 
 
-def _checked(read: _Raw, score: float, tier: Tier, where: str) -> DecisionLine:
+def _checked(read: _LogLine, score: float, tier: Tier, where: str) -> DecisionLine:
     if read.propensity is None:
         problem = "has no propensity, so nobody can tell how this decision would have gone otherwise"
         raise ConfigError([f"{where}: {problem}; use a log of strategy learned with routing.learned.explore above 0"])
@@ -138,16 +138,20 @@ def compare(lines: Sequence[DecisionLine], policy: ReplayPolicy, seed: int = 0) 
     reports: list[ReplayReport] = []
     for name, outcome in outcomes.items():
         told = [(line, value) for line in lines if (value := outcome(line)) is not None]
-        if len(told) >= LEAST:
+        if len(told) >= MIN_DECISIONS:
             reports.append(_report(name, [line for line, _ in told], [value for _, value in told], policy, Random(seed)))
     if not reports:
-        raise ConfigError([f"the log has neither reward nor cost_usd on {LEAST} decisions; use the shadow's file, or set prices"])
+        raise ConfigError(
+            [f"the log has neither reward nor cost_usd on {MIN_DECISIONS} decisions; use the shadow's file, or set prices"]
+        )
     return reports
 
 
 def _check_support(lines: Sequence[DecisionLine], policy: ReplayPolicy) -> None:
     """Where today's policy is certain and the other one is not of its mind, nothing was ever seen."""
-    blind = sum(line.free and line.propensity >= _CERTAIN and policy.chance(line.score, line.tier) < _CERTAIN for line in lines)
+    blind = sum(
+        line.by_threshold and line.propensity >= _CERTAIN and policy.chance(line.score, line.tier) < _CERTAIN for line in lines
+    )
     if blind:
         problem = (
             f"{blind} of {len(lines)} decisions were certain, and the policies differ there: what another tier would have answered"
@@ -156,7 +160,7 @@ def _check_support(lines: Sequence[DecisionLine], policy: ReplayPolicy) -> None:
 
 
 def weights_of(lines: Sequence[DecisionLine], policy: ReplayPolicy) -> list[float]:
-    return [policy.chance(line.score, line.tier) / line.propensity if line.free else 1.0 for line in lines]
+    return [policy.chance(line.score, line.tier) / line.propensity if line.by_threshold else 1.0 for line in lines]
 
 
 def _report(
@@ -194,11 +198,11 @@ def _doubly_robust(
     lines: Sequence[DecisionLine], values: Sequence[float], weights: Sequence[float], policy: ReplayPolicy
 ) -> list[float]:
     """Of each decision: what the model expects under the policy, put right by what was seen."""
-    edges = _edges([line.score for line in lines if line.free])
-    halves = [_Table(lines[other::2], values[other::2], edges) for other in (1, 0)]
+    edges = _edges([line.score for line in lines if line.by_threshold])
+    halves = [_OutcomeModel(lines[other::2], values[other::2], edges) for other in (1, 0)]
     found: list[float] = []
     for at, (line, value, weight) in enumerate(zip(lines, values, weights, strict=True)):
-        if not line.free:
+        if not line.by_threshold:
             found.append(value)
             continue
         model = halves[at % 2]
@@ -212,7 +216,7 @@ def _edges(scores: Sequence[float]) -> list[float]:
     return [ranked[len(ranked) * at // BINS] for at in range(1, BINS)] if ranked else []
 
 
-class _Table:
+class _OutcomeModel:
     """Mean outcomes by tier and score, each drawn towards its tier's mean, and that towards the whole's."""
 
     def __init__(self, lines: Sequence[DecisionLine], values: Sequence[float], edges: Sequence[float]) -> None:
@@ -221,7 +225,7 @@ class _Table:
         self._sums: dict[tuple[Tier, int], tuple[float, int]] = {}
         self._tiers: dict[Tier, tuple[float, int]] = {}
         for line, value in zip(lines, values, strict=True):
-            if line.free:
+            if line.by_threshold:
                 self._add(line.tier, self._bin(line.score), value)
 
     def expects(self, score: float, tier: Tier) -> float:

@@ -7,7 +7,7 @@ from zlib import crc32
 
 import msgspec
 
-from octoroute.routing.difficulty.features import PromptFeatures, read
+from octoroute.routing.difficulty.features import PromptFeatures, extract_features
 from octoroute.routing.difficulty.model import Head, Model, Provenance, Scorer, sigmoid
 from octoroute.routing.difficulty.subject import subject
 from octoroute.routing.difficulty.thresholds import percentiles
@@ -17,9 +17,9 @@ from octoroute.routing.training.linear import logistic, mean
 from octoroute.routing.training.metrics import Interval, apgr, bootstrap, interval
 from octoroute.routing.training.recipe import CHOICES_RECIPE, GENERAL_RECIPE, QUIZ_RECIPE, STORY_RECIPE, Recipe
 
-__all__ = ["ENOUGH", "LEAST", "SURE", "TrainingResult", "train"]
+__all__ = ["MIN_CONFIDENCE", "MIN_LABELS", "RECOMMENDED_LABELS", "TrainingResult", "train"]
 
-LEAST, ENOUGH = 200, 500
+MIN_LABELS, RECOMMENDED_LABELS = 200, 500
 """Labels below which local training hurts, and above which it clearly pays."""
 _FOLDS = 8
 _BLENDS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
@@ -27,7 +27,7 @@ _SHRINK = 0.006
 """APGR that a blend must gain for a full step away from the prior."""
 _DOUBT = 900
 """Labels with which the user's own head may weigh as much as the prior: cross-validation alone trusts too few of them too much."""
-SURE = 0.95
+MIN_CONFIDENCE = 0.95
 """Share of resamples in which the trained artefact must beat the prior."""
 
 
@@ -42,7 +42,7 @@ class TrainingResult(msgspec.Struct, frozen=True, kw_only=True):
     """Cross-validated, the blend chosen without the questions it is measured on."""
     difference: Interval
     """95 % of the paired difference."""
-    sure: float
+    confidence: float
     """Share of resamples in which it is better."""
     recipe: str
 
@@ -50,16 +50,16 @@ class TrainingResult(msgspec.Struct, frozen=True, kw_only=True):
 def train(
     rows: Sequence[DatasetRow], prior: Scorer, provenance: Provenance, *, seed: int = 0, force: bool = False
 ) -> TrainingResult:
-    """`rows` are labelled and at least `LEAST`. `force`: keep the result whatever the comparison says."""
-    readings = [read(subject(row.prompt) or row.prompt) for row in rows]
-    name, recipe = _recipe(readings)
+    """`rows` are labelled and at least `MIN_LABELS`. `force`: keep the result whatever the comparison says."""
+    all_features = [extract_features(subject(row.prompt) or row.prompt) for row in rows]
+    name, recipe = _recipe(all_features)
     names = names_in([row.prompt for row in rows])
     gains = [row.gain for row in rows]
     examples = [
-        Example(reading=reading, target=row.gain, label=_wrong(row), source="own", block=row.id)
-        for row, reading in zip(rows, readings, strict=True)
+        Example(features=features, target=row.gain, label=_wrong(row), source="own", block=row.id)
+        for row, features in zip(rows, all_features, strict=True)
     ]
-    before = [prior.log_odds(reading) for reading in readings]
+    before = [prior.log_odds(features) for features in all_features]
     folds = [crc32(f"{seed}:{row.id}:{row.prompt}".encode()) % _FOLDS for row in rows]
     own = _held_out(examples, recipe, names, folds)
     chosen = {fold: _best(before, own, gains, [i for i, f in enumerate(folds) if f != fold]) for fold in sorted(set(folds))}
@@ -68,7 +68,7 @@ def train(
     differences = [a - b for a, b in zip(sampled["own"], sampled["prior"], strict=True)]
     sure = mean([1.0 if difference > 0 else 0.0 for difference in differences])
     blend = _best(before, own, gains, range(len(rows)))
-    keep = force or (sure >= SURE and blend > 0.0)
+    keep = force or (sure >= MIN_CONFIDENCE and blend > 0.0)
     return TrainingResult(
         model=_model(prior.model, fit_raw(examples, recipe, names), examples, before, blend or 0.15, own, provenance)
         if keep
@@ -78,7 +78,7 @@ def train(
         prior_apgr=apgr(before, gains),
         apgr=apgr(after, gains),
         difference=interval(differences),
-        sure=sure,
+        confidence=sure,
         recipe=name,
     )
 
@@ -87,19 +87,19 @@ def _wrong(row: DatasetRow) -> float:
     return min(1.0, max(0.0, 1.0 - (row.weak or 0.0)))
 
 
-def _recipe(readings: Sequence[PromptFeatures]) -> tuple[str, Recipe]:
+def _recipe(all_features: Sequence[PromptFeatures]) -> tuple[str, Recipe]:
     """The directions that fit what most questions look like; their words count for more than in the shipped artefact."""
-    n = len(readings)
+    n = len(all_features)
     shapes = {
-        "choices": (mean([reading.choices for reading in readings]), CHOICES_RECIPE, 0.4, 200.0),
-        "quiz": (mean([reading.quiz for reading in readings]), QUIZ_RECIPE, 0.4, 200.0),
-        "story": (mean([reading.story for reading in readings]), STORY_RECIPE, 1.0, 60.0),
+        "choices": (mean([features.choices for features in all_features]), CHOICES_RECIPE, 0.4, 200.0),
+        "quiz": (mean([features.quiz for features in all_features]), QUIZ_RECIPE, 0.4, 200.0),
+        "story": (mean([features.story for features in all_features]), STORY_RECIPE, 1.0, 60.0),
     }
     name, (share, recipe, words, penalty) = max(shapes.items(), key=lambda shape: shape[1][0])
     if share < 0.5:
         name, recipe, words, penalty = "general", GENERAL_RECIPE, 0.6, 200.0
-    least = max(4, min(12, n // 100))
-    return name, msgspec.structs.replace(recipe, words=True, word_share=words, least=least, penalty=penalty)
+    min_count = max(4, min(12, n // 100))
+    return name, msgspec.structs.replace(recipe, words=True, word_share=words, min_count=min_count, penalty=penalty)
 
 
 def _held_out(examples: Sequence[Example], recipe: Recipe, names: frozenset[str], folds: Sequence[int]) -> list[float]:
@@ -108,18 +108,18 @@ def _held_out(examples: Sequence[Example], recipe: Recipe, names: frozenset[str]
     for fold in sorted(set(folds)):
         seen = [example for example, other in zip(examples, folds, strict=True) if other != fold]
         raw = fit_raw(seen, recipe, names)
-        unit = deviation([raw.say(example.reading) for example in seen]) or 1.0
+        unit = deviation([raw.score(example.features) for example in seen]) or 1.0
         for i, other in enumerate(folds):
             if other == fold:
-                said[i] = raw.say(examples[i].reading) / unit
+                said[i] = raw.score(examples[i].features) / unit
     return said
 
 
 def _mix(before: float, own: float, blend: float) -> float:
-    return (1.0 - blend) * before + blend * own * SCALE
+    return (1.0 - blend) * before + blend * own * OWN_HEAD_SCALE
 
 
-SCALE = 0.6
+OWN_HEAD_SCALE = 0.6
 """Log-odds that one deviation of the own head is worth; about what the shipped heads spread."""
 
 
@@ -144,14 +144,14 @@ def _model(
     provenance: Provenance,
 ) -> Model:
     """Calibrated to the user's labels; thresholds by share refer to the user's own prompts from now on."""
-    unit = deviation([raw.say(example.reading) for example in examples]) or 1.0
+    unit = deviation([raw.score(example.features) for example in examples]) or 1.0
     mixed = [_mix(b, o, blend) for b, o in zip(before, own, strict=True)]
     slope, offset = logistic(mixed, [example.label for example in examples])
     slope = max(slope, 0.5)
     own_weight = slope * blend
-    scale = SCALE / unit
+    scale = OWN_HEAD_SCALE / unit
     head = Head(
-        bias=round(offset / own_weight - scale * raw.usual, 4),
+        bias=round(offset / own_weight - scale * raw.mean_wording, 4),
         features={name: round(scale * weight, 4) for name, weight in raw.features.items()},
         centers={name: round(raw.centers[name], 4) for name in raw.features},
         words={word: short for word, weight in raw.words.items() if (short := round(scale * weight, 3))},
@@ -167,5 +167,5 @@ def _model(
     )
     scorer = Scorer(model)
     return msgspec.structs.replace(
-        model, percentiles=percentiles([sigmoid(scorer.log_odds(example.reading)) for example in examples])
+        model, percentiles=percentiles([sigmoid(scorer.log_odds(example.features)) for example in examples])
     )

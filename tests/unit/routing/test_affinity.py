@@ -13,7 +13,7 @@ from octoroute.domain.endpoint import CHAT_TIERS, Price
 from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
 from octoroute.routing.affinity import EXPLORED, KEPT, STUCK, SessionAffinity
 from octoroute.routing.cache_economics import (
-    NOMINAL,
+    NOMINAL_RATES,
     ConversationMemory,
     ConversationState,
     StickyOptions,
@@ -71,7 +71,7 @@ class Steered:
         )
 
     def steer(self, request, decision):
-        return self.steering.steer(request, decision)
+        return self.steering.adjust(request, decision)
 
 
 def sized(request, tokens):
@@ -164,7 +164,7 @@ def test_memory_is_bounded_and_the_oldest_goes_first():
 def test_what_is_remembered_holds_no_text():
     gateway = Steered()
     gateway.answered(long("a secret word"), DEEP)
-    assert "secret" not in repr(gateway.conversations._known) and "first" not in repr(gateway.conversations._known)
+    assert "secret" not in repr(gateway.conversations._states) and "first" not in repr(gateway.conversations._states)
 
 
 def test_it_can_be_turned_off():
@@ -225,7 +225,7 @@ def test_lots_are_drawn_with_the_chances_that_are_written_down():
 
 def test_an_explanation_draws_no_lots():
     gateway = Steered(explore=0.5)
-    assert {gateway.steering.steer(asked(), decided(FAST), dry=True).tier for _ in range(100)} == {FAST}
+    assert {gateway.steering.adjust(asked(), decided(FAST), dry=True).tier for _ in range(100)} == {FAST}
 
 
 def test_prices_of_ones_own_come_before_nominal_ones():
@@ -234,7 +234,7 @@ def test_prices_of_ones_own_come_before_nominal_ones():
         for n, tier in enumerate(CHAT_TIERS, 1)
     ]
     assert rates_of(priced)[DEEP] == (3, 0.3, 6)
-    assert rates_of([*priced[:2], make_endpoint("deep", tier=DEEP)]) is NOMINAL
+    assert rates_of([*priced[:2], make_endpoint("deep", tier=DEEP)]) is NOMINAL_RATES
     assert rates_of([make_endpoint("a", price=Price(input=2.0))])[BALANCED].cached == 2.0
 
 

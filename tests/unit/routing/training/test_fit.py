@@ -10,7 +10,7 @@ from octoroute.routing.difficulty.answer_checks import ModelAnswer
 from octoroute.routing.difficulty.model import Provenance, Scorer, load
 from octoroute.routing.training.datasets import DatasetRow
 from octoroute.routing.training.fit import broken_groups, fit_model, main
-from octoroute.routing.training.generic import expand, generic
+from octoroute.routing.training.generic import expand, generic_prompts
 from octoroute.routing.training.heads import names_in
 from octoroute.routing.training.metrics import apgr
 from tests.unit.routing.training.rows import choices, stories
@@ -39,7 +39,7 @@ def test_the_same_data_gives_the_same_bytes_whatever_the_hash_seed(data, tmp_pat
 
 
 def test_what_can_be_learned_is_learned():
-    scorer = Scorer(fit_model(ROWS, generic(), PROVENANCE))
+    scorer = Scorer(fit_model(ROWS, generic_prompts(), PROVENANCE))
     fresh = choices(300, seed=9)
     assert apgr([scorer.difficulty(row.prompt) for row in fresh], [row.gain for row in fresh]) > 0.57
     tales = stories(200, seed=9)
@@ -69,11 +69,11 @@ def test_templates_are_filled_in_every_way_and_always_the_same():
         {expand("{a|b} is {c|d}", k) for k in range(4)}
     ) >= 2
     assert expand('{"x": {"y": 1}} {a|a}', 0) == '{"x": {"y": 1}} a'
-    assert generic() == generic()
+    assert generic_prompts() == generic_prompts()
 
 
 def test_our_own_prompts_are_many_and_cover_the_scale():
-    prompts = generic()
+    prompts = generic_prompts()
     assert len(prompts) > 400
     assert len({prompt.prompt for prompt in prompts}) == len(prompts)
     assert min(prompt.weak_wrong for prompt in prompts) < 0.05
