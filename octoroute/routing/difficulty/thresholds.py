@@ -1,4 +1,4 @@
-"""From a difficulty to a tier: two thresholds, given outright, as target shares, or as one knob between cost and quality. Pure."""
+"""Maps a difficulty to a tier by two thresholds: set directly, as shares of traffic, or as one cost-quality knob. Pure."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = [
 ]
 
 DEFAULT_SHARES: Mapping[str, float] = {"fast": 0.5, "balanced": 0.35, "deep": 0.15}
-"""Of a mix of everyday requests like the one in `generic.txt`."""
+"""Shares of everyday requests like those of `generic.txt`."""
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
-    """Below `balanced`: fast. From `deep` on: deep."""
+    """Difficulties from which a tier is used: below `balanced` fast, from `deep` on deep."""
 
     balanced: float
     deep: float
@@ -41,9 +41,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """`[routing.learned]`. At most one of `shares`, `thresholds`, and `quality`; none: `DEFAULT_SHARES`."""
 
     artefact: str | None = None
-    """A file written by `octoroute train`; None: the shipped one."""
+    """Path of a file written by `octoroute train`; None: the shipped artefact."""
     shares: dict[str, float] | None = None
-    """Of the traffic, per tier; must add up to 1."""
+    """Share of traffic per tier; must add up to 1."""
     thresholds: dict[str, float] | None = None
     """`balanced` and `deep`: the difficulty from which a request goes there; `octoroute calibrate` prints them."""
     quality: float | None = None
@@ -51,7 +51,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def thresholds_of(options: Options, percentiles: Sequence[float]) -> Thresholds:
-    """ConfigError names every problem. `percentiles`: the difficulty at the 0th … 100th percentile of the traffic."""
+    """`percentiles`: the difficulty at the 0th … 100th percentile of the traffic. Raises ConfigError with every problem."""
     given = [name for name in ("shares", "thresholds", "quality") if getattr(options, name) is not None]
     if len(given) > 1:
         raise ConfigError([f"routing.learned: give one of shares, thresholds, and quality, not {' and '.join(given)}"])
@@ -66,11 +66,11 @@ def thresholds_of(options: Options, percentiles: Sequence[float]) -> Thresholds:
 
 def _given(thresholds: Mapping[str, float]) -> Thresholds:
     problems = [
-        f"routing.learned.thresholds.{name}: no such threshold; balanced and deep"
+        f"routing.learned.thresholds.{name}: no such threshold; must be balanced or deep"
         for name in thresholds
         if name not in {"balanced", "deep"}
     ]
-    problems += [f"routing.learned.thresholds.{name}: is missing" for name in ("balanced", "deep") if name not in thresholds]
+    problems += [f"routing.learned.thresholds.{name}: missing" for name in ("balanced", "deep") if name not in thresholds]
     problems += [
         f"routing.learned.thresholds.{n}: must be between 0 and 1, not {v:g}" for n, v in thresholds.items() if not 0 <= v <= 1
     ]
@@ -83,7 +83,9 @@ def _given(thresholds: Mapping[str, float]) -> Thresholds:
 
 def _checked(shares: Mapping[str, float]) -> Mapping[str, float]:
     names = [tier.value for tier in CHAT_TIERS]
-    problems = [f"routing.learned.shares.{name}: no such tier; {', '.join(names)}" for name in shares if name not in names]
+    problems = [
+        f"routing.learned.shares.{name}: no such tier; must be one of {', '.join(names)}" for name in shares if name not in names
+    ]
     problems += [
         f"routing.learned.shares.{name}: must be between 0 and 1, not {share:g}"
         for name, share in shares.items()
@@ -100,7 +102,7 @@ def _checked(shares: Mapping[str, float]) -> Mapping[str, float]:
 
 
 def from_shares(shares: Mapping[str, float], percentiles: Sequence[float]) -> Thresholds:
-    """A share of 0 is never reached, a share of 1 always."""
+    """Thresholds that give these shares of the traffic; a tier of share 0 is never used."""
     fast, deep = shares.get("fast", 0.0), shares.get("deep", 0.0)
     balanced_from = quantile(percentiles, fast)
     deep_from = quantile(percentiles, 1.0 - deep)
@@ -108,6 +110,7 @@ def from_shares(shares: Mapping[str, float], percentiles: Sequence[float]) -> Th
 
 
 def quantile(percentiles: Sequence[float], share: float) -> float:
+    """The difficulty below which `share` (0..1) of the traffic lies; at 1 it is above every difficulty."""
     if share <= 1e-9:
         return 0.0
     if share >= 1.0 - 1e-9:
@@ -119,7 +122,7 @@ def quantile(percentiles: Sequence[float], share: float) -> float:
 
 
 def percentiles(scores: Sequence[float]) -> list[float]:
-    """The 0th, 1st, … 100th, nearest of what there is."""
+    """The 0th, 1st, … 100th percentile of the scores, by nearest rank."""
     ordered = sorted(scores)
     last = len(ordered) - 1
     return [round(ordered[round(last * i / 100)], 4) for i in range(101)]
@@ -138,7 +141,7 @@ def share_below(percentiles: Sequence[float], difficulty: float) -> float:
 
 
 def at_quality(quality: float, usual: Thresholds, percentiles: Sequence[float]) -> Thresholds:
-    """Moves both thresholds through the traffic: 0 sends everything to fast, ½ changes nothing, 1 sends everything to deep."""
+    """Both thresholds at a `quality` of 0..1: 0 sends all traffic to fast, ½ leaves `usual` as it is, 1 sends all to deep."""
     fast, below_deep = share_below(percentiles, usual.balanced), share_below(percentiles, usual.deep)
     move = 2.0 * quality - 1.0
 

@@ -1,4 +1,4 @@
-"""Strategy `hybrid`: the rule table decides; where no rule applies the routing model does, because asking it costs time and tokens."""
+"""Strategy `hybrid`: the rule table decides; the routing model is asked where no rule applies, because it costs time and tokens."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_contributions_add_up():
     for text in ("Design a cache that survives a crash.", STORY, "Which?\nA. one\nB. two\nC. three\nAnswer:"):
         reading = extract_features(text)
         share_sum = SCORER.log_odds(reading)
-        parts = sum(reason.weight for reason in SCORER.explain(text, most=999).reasons)
+        parts = sum(reason.weight for reason in SCORER.explain(text, limit=999).reasons)
         at_center = sum(share * SCORER.model.heads[name].bias for name, share in SCORER._shares(reading))
         assert abs(share_sum - at_center - parts) < 0.5  # parts below 0.02 are left out, and rounded
 
