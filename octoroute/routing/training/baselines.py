@@ -1,4 +1,4 @@
-"""The routers that `octoroute eval` compares, by name: each gives every row a number, higher for "needs the strong model"."""
+"""The routers that `octoroute eval` compares. Each scores every row; a higher score means that the strong model is needed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ Progress: TypeAlias = Callable[[str], None]
 RowScorer: TypeAlias = Callable[[Sequence[DatasetRow], Scorer], list[float]]
 
 _LEVEL = {Tier.FAST: 0.0, Tier.BALANCED: 0.5, Tier.DEEP: 1.0}
-_EVERY = 500
+_PROGRESS_ROWS = 500
+"""Rows between two messages of progress."""
 
 
 def _learned(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
@@ -33,7 +34,7 @@ def _learned(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
 
 
 def _cascade(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
-    """Where the weak model's answer is given: what checks and score make of it; elsewhere the prompt alone."""
+    """The difficulty of the weak model's answer where the row has one, else that of the prompt."""
     return [
         scorer.difficulty(row.prompt)
         if row.weak_answer is None
@@ -48,7 +49,7 @@ def _length(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
 
 
 def _random(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
-    """All tied: the metrics break ties at random, on average, which is exactly what chance does."""
+    """All scores are equal: the metrics average over ties, which is what random routing gives."""
     del scorer
     return [0.0] * len(rows)
 
@@ -62,10 +63,10 @@ def _rule(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
     del scorer
     router = RuleRouter(RouterSettings())
 
-    async def walk() -> list[float]:
+    async def route_all() -> list[float]:
         return [_LEVEL[(await router.route(_facts(row))).tier] for row in rows]
 
-    return asyncio.run(walk())
+    return asyncio.run(route_all())
 
 
 def _facts(row: DatasetRow) -> Facts:
@@ -82,30 +83,30 @@ _ROUTERS: dict[str, RowScorer] = {
 }
 NAMES = tuple(_ROUTERS)
 REFERENCES = ("random", "length", "rule", "oracle")
-"""Without them a number says nothing."""
+"""Always compared: without them a result cannot be judged."""
 
 
 def scores_of(name: str, rows: Sequence[DatasetRow], scorer: Scorer, progress: Progress = lambda _: None) -> list[float]:
-    """`name`: one of `NAMES`, or `MODULE:FUNCTION`. ConfigError says what is wrong with it."""
+    """`name`: one of `NAMES`, or `MODULE:FUNCTION`. Raises ConfigError if it is neither, or fails."""
     if name in _ROUTERS:
         progress(f"{name}: {len(rows)} questions")
         return _ROUTERS[name](rows, scorer)
     function = _load_function(name)
-    found: list[float] = []
+    scores: list[float] = []
     for i, row in enumerate(rows):
-        if i % _EVERY == 0:
+        if i % _PROGRESS_ROWS == 0:
             progress(f"{name}: {i} of {len(rows)}")
-        found.append(_call(name, function, row))
-    return found
+        scores.append(_call(name, function, row))
+    return scores
 
 
 def _call(name: str, function: Callable[[str], object], row: DatasetRow) -> float:
-    """Their code may raise anything, and may answer with a tier or with a number."""
+    """The function's result as a score. It may be a tier or a number; the function may raise anything."""
     try:
         value = function(row.prompt)
         if isinstance(value, str) and value in _LEVEL:
             return _LEVEL[Tier(value)]
-        number = float(value)  # type: ignore[arg-type]  # whatever it is, this refuses it
+        number = float(value)  # type: ignore[arg-type]  # raises for anything else
     except Exception as error:
         raise ConfigError([f"--router {name}: failed on question {row.id!r}: {type(error).__name__}: {error}"]) from error
     if number != number:  # noqa: PLR0124 - not a number
@@ -116,7 +117,9 @@ def _call(name: str, function: Callable[[str], object], row: DatasetRow) -> floa
 def _load_function(name: str) -> Callable[[str], object]:
     module_name, colon, function_name = name.partition(":")
     if not colon or not module_name or not function_name:
-        raise ConfigError([f"--router {name}: no such router; one of {', '.join(NAMES)}, or MODULE:FUNCTION from prompt to number"])
+        raise ConfigError(
+            [f"--router {name}: no such router; must be one of {', '.join(NAMES)}, or MODULE:FUNCTION (prompt to number)"]
+        )
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:

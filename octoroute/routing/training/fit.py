@@ -1,4 +1,4 @@
-"""Makes the shipped artefact from labelled rows and our own generic prompts; the same bytes every time.
+"""Fits the shipped artefact to labelled rows and our own generic prompts. Reproducible to the byte.
 
 `python -m octoroute.routing.training.fit --data dev_routellm.jsonl --output octoroute/routing/difficulty/shipped.json`
 """
@@ -29,9 +29,9 @@ from octoroute.routing.training.recipe import CHOICES_RECIPE, GENERAL_RECIPE, QU
 __all__ = ["fit_model", "main"]
 
 SEED = 0
-"""Nothing in the fit is drawn at random; the number is recorded so that it can never be in doubt."""
+"""Recorded in the artefact; the fit itself draws nothing at random."""
 _BROKEN = (30, 0.15)
-"""A group of so many questions on which the strong model is right less often than this was mis-scored: guessing does better."""
+"""(questions, share): a group of so many questions was mis-scored if the strong model gets fewer right; guessing does better."""
 
 
 def broken_groups(rows: Sequence[DatasetRow]) -> set[tuple[str, str]]:
@@ -39,36 +39,36 @@ def broken_groups(rows: Sequence[DatasetRow]) -> set[tuple[str, str]]:
     for row in rows:
         if row.strong is not None:
             groups.setdefault((row.set, row.group), []).append(row.strong)
-    least, rate = _BROKEN
-    return {group for group, strong in groups.items() if len(strong) >= least and mean(strong) < rate}
+    min_size, min_share = _BROKEN
+    return {group for group, strong in groups.items() if len(strong) >= min_size and mean(strong) < min_share}
 
 
 def fit_model(rows: Sequence[DatasetRow], prompts: Sequence[GenericPrompt], provenance: Provenance) -> Model:
-    """Each head learns from what its gate lets through.
+    """Each head is fitted to the rows of its shape.
 
-    `choices` and `story` learn what the strong model gains, `quiz` and `general` where the weak one is wrong.
+    `choices` and `story` are fitted to the strong model's gain, `quiz` and `general` to the weak model's errors.
     """
     broken = broken_groups(rows)
-    kept = [
+    usable = [
         (row, extract_features(subject(row.prompt) or row.prompt))
         for row in rows
         if row.labelled and (row.set, row.group) not in broken
     ]
     open_ended = [(prompt, extract_features(prompt.prompt)) for prompt in prompts]
-    names = names_in([row.prompt for row, _ in kept])
+    names = names_in([row.prompt for row, _ in usable])
     heads = {
         "general": _general(open_ended),
-        "quiz": _quiz(kept, open_ended),
-        "choices": _expert(kept, names, CHOICES_RECIPE, lambda features: features.choices),
-        "story": _expert(kept, names, STORY_RECIPE, lambda features: features.story),
+        "quiz": _quiz(usable, open_ended),
+        "choices": _expert(usable, names, CHOICES_RECIPE, lambda features: features.choices),
+        "story": _expert(usable, names, STORY_RECIPE, lambda features: features.story),
     }
-    model = Model(format=FORMAT, provenance=provenance, heads=heads, percentiles=[0.0] * 101, answer=_answers(kept, names))
+    model = Model(format=FORMAT, provenance=provenance, heads=heads, percentiles=[0.0] * 101, answer=_answers(usable, names))
     scorer = Scorer(model)
     return msgspec.structs.replace(model, percentiles=percentiles([scorer.difficulty(prompt.prompt) for prompt in prompts]))
 
 
 def _general(open_ended: Sequence[tuple[GenericPrompt, PromptFeatures]]) -> Head:
-    """From our own prompts alone: what examination questions say of open requests does not carry over (leave-one-benchmark-out)."""
+    """Fitted to our own prompts only: examination questions do not transfer to open requests (leave-one-benchmark-out)."""
     examples = [
         Example(features=features, target=prompt.weak_wrong, label=prompt.weak_wrong, source="generic", block=str(prompt.template))
         for prompt, features in open_ended
@@ -76,8 +76,8 @@ def _general(open_ended: Sequence[tuple[GenericPrompt, PromptFeatures]]) -> Head
     return fit_head(examples, GENERAL_RECIPE)
 
 
-def _quiz(kept: Sequence[tuple[DatasetRow, PromptFeatures]], open_ended: Sequence[tuple[GenericPrompt, PromptFeatures]]) -> Head:
-    """Where the weak model is wrong, not what this strong one gains: only the former holds for other models and other wording."""
+def _quiz(usable: Sequence[tuple[DatasetRow, PromptFeatures]], open_ended: Sequence[tuple[GenericPrompt, PromptFeatures]]) -> Head:
+    """Fitted to the weak model's errors: unlike the strong model's gain, they hold for other models and other wording."""
     examples = [
         Example(
             features=features,
@@ -90,7 +90,7 @@ def _quiz(kept: Sequence[tuple[DatasetRow, PromptFeatures]], open_ended: Sequenc
         for prompt, features in open_ended
         if features.quiz
     ]
-    for row, features in kept:
+    for row, features in usable:
         if features.choices:
             wrong = _wrong(row)
             examples.append(Example(features=features, target=wrong, label=wrong, source=row.set, block=row.id))
@@ -101,13 +101,13 @@ def _wrong(row: DatasetRow) -> float:
     return min(1.0, max(0.0, 1.0 - (row.weak or 0.0)))
 
 
-def _answers(kept: Sequence[tuple[DatasetRow, PromptFeatures]], names: frozenset[str]) -> AnswerHead | None:
-    """From the word problems that came with the weak model's answers; None below `LEAST_ANSWERS`."""
-    held = [(row, features) for row, features in kept if row.weak_answer is not None and features.story >= 0.5]
-    if len(held) < MIN_ANSWERS:
+def _answers(usable: Sequence[tuple[DatasetRow, PromptFeatures]], names: frozenset[str]) -> AnswerHead | None:
+    """Fitted to word problems with the weak model's answer; None: there are fewer than `MIN_ANSWERS`."""
+    problems = [(row, features) for row, features in usable if row.weak_answer is not None and features.story >= 0.5]
+    if len(problems) < MIN_ANSWERS:
         return None
-    examples = [Example(features=r, target=row.gain, label=_wrong(row), source=row.set, block=row.id) for row, r in held]
-    answers = [extract_answer_features(row.prompt, ModelAnswer(text=row.weak_answer or "")) for row, _ in held]
+    examples = [Example(features=r, target=row.gain, label=_wrong(row), source=row.set, block=row.id) for row, r in problems]
+    answers = [extract_answer_features(row.prompt, ModelAnswer(text=row.weak_answer or "")) for row, _ in problems]
     return fit_answer(examples, answers, STORY_RECIPE, names)
 
 
@@ -115,13 +115,13 @@ MIN_ANSWERS = 100
 
 
 def _expert(
-    kept: Sequence[tuple[DatasetRow, PromptFeatures]],
+    usable: Sequence[tuple[DatasetRow, PromptFeatures]],
     names: frozenset[str],
     recipe: Recipe,
     gate: Callable[[PromptFeatures], float],
 ) -> Head:
     examples: list[Example] = []
-    for row, features in kept:
+    for row, features in usable:
         share = gate(features)
         if share >= 0.5:
             examples.append(Example(features=features, target=row.gain, label=_wrong(row), source=row.set, block=row.id))
@@ -129,9 +129,7 @@ def _expert(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m octoroute.routing.training.fit", description="Make the shipped artefact again."
-    )
+    parser = argparse.ArgumentParser(prog="python -m octoroute.routing.training.fit", description="Fit the shipped artefact.")
     parser.add_argument("--data", required=True, help="labelled rows, JSON Lines")
     parser.add_argument("--output", required=True)
     args = parser.parse_args(argv)

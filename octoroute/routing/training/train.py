@@ -1,4 +1,4 @@
-"""Fits a head to a user's own labels and blends it with the shipped ones, if that is demonstrably better. Pure."""
+"""Fits a head to an operator's own labels and blends it with the shipped heads, if that is demonstrably better. Pure."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from octoroute.routing.training.recipe import CHOICES_RECIPE, GENERAL_RECIPE, QU
 __all__ = ["MIN_CONFIDENCE", "MIN_LABELS", "RECOMMENDED_LABELS", "TrainingResult", "train"]
 
 MIN_LABELS, RECOMMENDED_LABELS = 200, 500
-"""Labels below which local training hurts, and above which it clearly pays."""
+"""Below the first number of labels training makes routing worse; from the second on it clearly improves it."""
 _FOLDS = 8
 _BLENDS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
 _SHRINK = 0.006
-"""APGR that a blend must gain for a full step away from the prior."""
+"""Gain in APGR that a blend of 1 must have over the prior; smaller blends need proportionally less."""
 _DOUBT = 900
-"""Labels with which the user's own head may weigh as much as the prior: cross-validation alone trusts too few of them too much."""
+"""Labels from which the own head may weigh as much as the prior, because cross-validation overrates it with few labels."""
 MIN_CONFIDENCE = 0.95
 """Share of resamples in which the trained artefact must beat the prior."""
 
 
 class TrainingResult(msgspec.Struct, frozen=True, kw_only=True):
     model: Model | None
-    """None: not better than the prior; the prior stays."""
+    """None: the result is not better than the prior, which stays in use."""
     labels: int
     blend: float
-    """0: the prior alone; 1: the user's labels alone."""
+    """0: the prior only; 1: the own head only."""
     prior_apgr: float
     apgr: float
-    """Cross-validated, the blend chosen without the questions it is measured on."""
+    """Cross-validated; the blend of each fold is chosen on the other folds."""
     difference: Interval
-    """95 % of the paired difference."""
+    """95 % interval of the paired difference."""
     confidence: float
-    """Share of resamples in which it is better."""
+    """Share of resamples in which the result is better than the prior."""
     recipe: str
 
 
 def train(
     rows: Sequence[DatasetRow], prior: Scorer, provenance: Provenance, *, seed: int = 0, force: bool = False
 ) -> TrainingResult:
-    """`rows` are labelled and at least `MIN_LABELS`. `force`: keep the result whatever the comparison says."""
+    """`rows`: labelled, at least `MIN_LABELS`. `force`: return the model even if it is not better."""
     all_features = [extract_features(subject(row.prompt) or row.prompt) for row in rows]
     name, recipe = _recipe(all_features)
     names = names_in([row.prompt for row in rows])
@@ -88,7 +88,7 @@ def _wrong(row: DatasetRow) -> float:
 
 
 def _recipe(all_features: Sequence[PromptFeatures]) -> tuple[str, Recipe]:
-    """The directions that fit what most questions look like; their words count for more than in the shipped artefact."""
+    """(name, recipe) of the shape of most questions; words count for more than in the shipped artefact."""
     n = len(all_features)
     shapes = {
         "choices": (mean([features.choices for features in all_features]), CHOICES_RECIPE, 0.4, 200.0),
@@ -103,16 +103,16 @@ def _recipe(all_features: Sequence[PromptFeatures]) -> tuple[str, Recipe]:
 
 
 def _held_out(examples: Sequence[Example], recipe: Recipe, names: frozenset[str], folds: Sequence[int]) -> list[float]:
-    """What heads that have not seen a question say of it, in deviations."""
-    said = [0.0] * len(examples)
+    """Each question's score by a head fitted to the other folds, in standard deviations."""
+    scores = [0.0] * len(examples)
     for fold in sorted(set(folds)):
-        seen = [example for example, other in zip(examples, folds, strict=True) if other != fold]
-        raw = fit_raw(seen, recipe, names)
-        unit = deviation([raw.score(example.features) for example in seen]) or 1.0
+        others = [example for example, other in zip(examples, folds, strict=True) if other != fold]
+        raw = fit_raw(others, recipe, names)
+        unit = deviation([raw.score(example.features) for example in others]) or 1.0
         for i, other in enumerate(folds):
             if other == fold:
-                said[i] = raw.score(examples[i].features) / unit
-    return said
+                scores[i] = raw.score(examples[i].features) / unit
+    return scores
 
 
 def _mix(before: float, own: float, blend: float) -> float:
@@ -120,18 +120,18 @@ def _mix(before: float, own: float, blend: float) -> float:
 
 
 OWN_HEAD_SCALE = 0.6
-"""Log-odds that one deviation of the own head is worth; about what the shipped heads spread."""
+"""Log-odds of one standard deviation of the own head; about the spread of the shipped heads."""
 
 
-def _best(before: Sequence[float], own: Sequence[float], gains: Sequence[float], held: Sequence[int]) -> float:
-    part = [gains[i] for i in held]
-    most = len(gains) / (len(gains) + _DOUBT)
+def _best(before: Sequence[float], own: Sequence[float], gains: Sequence[float], questions: Sequence[int]) -> float:
+    part = [gains[i] for i in questions]
+    limit = len(gains) / (len(gains) + _DOUBT)
 
     def worth(blend: float) -> float:
-        found = apgr([_mix(before[i], own[i], blend) for i in held], part)
+        found = apgr([_mix(before[i], own[i], blend) for i in questions], part)
         return (found if found == found else 0.5) - _SHRINK * blend  # noqa: PLR0124 - no gap: nothing to choose by
 
-    return max([blend for blend in _BLENDS if blend <= most], key=worth)
+    return max([blend for blend in _BLENDS if blend <= limit], key=worth)
 
 
 def _model(
@@ -143,7 +143,7 @@ def _model(
     own: Sequence[float],
     provenance: Provenance,
 ) -> Model:
-    """Calibrated to the user's labels; thresholds by share refer to the user's own prompts from now on."""
+    """The blended artefact, calibrated to the labels; shares of traffic now refer to the labelled prompts."""
     unit = deviation([raw.score(example.features) for example in examples]) or 1.0
     mixed = [_mix(b, o, blend) for b, o in zip(before, own, strict=True)]
     slope, offset = logistic(mixed, [example.label for example in examples])
