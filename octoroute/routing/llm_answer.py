@@ -56,7 +56,7 @@ class Unparseable(UnusableAnswer):
         )
 
 
-class SizeExceeded(UnusableAnswer):
+class AnswerTooLong(UnusableAnswer):
     code = "router_too_long"
 
     def __init__(self, size: int) -> None:
@@ -74,7 +74,7 @@ def read_answer(answer: str) -> Tier:
     """Raises UnusableAnswer. Thinking before the answer is ignored, and does not count towards the size."""
     answer = without_thinking(answer).strip()
     if (size := _size(answer)) > MAX_ANSWER_BYTES:
-        raise SizeExceeded(size)
+        raise AnswerTooLong(size)
     return _structured(answer) or parse_text(answer)
 
 

@@ -16,7 +16,7 @@ import msgspec
 from octoroute.routing.difficulty.arithmetic import arithmetic
 from octoroute.routing.difficulty.json_schema import Schema, fits
 
-__all__ = ["Finding", "ModelAnswer", "check", "run_checks"]
+__all__ = ["CheckFailure", "ModelAnswer", "check", "run_checks"]
 
 MAX_CHARS = 200_000
 """Characters of an answer that are checked; the rest of a longer one is not read."""
@@ -38,7 +38,7 @@ class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Per token, the log-probability of the chosen token less that of the runner-up."""
 
 
-class Finding(msgspec.Struct, frozen=True):
+class CheckFailure(msgspec.Struct, frozen=True):
     """Why an answer should not be delivered. `check` is a stable word; `detail` quotes nothing of the answer."""
 
     check: str
@@ -161,15 +161,15 @@ _CHECKS: tuple[tuple[str, Callable[[ModelAnswer], str | None]], ...] = (
 )
 
 
-def run_checks(answer: ModelAnswer) -> list[Finding]:
+def run_checks(answer: ModelAnswer) -> list[CheckFailure]:
     """Every failed check, the most reliable first."""
-    return [Finding(name, detail) for name, run in _CHECKS if (detail := run(answer)) is not None]
+    return [CheckFailure(name, detail) for name, run in _CHECKS if (detail := run(answer)) is not None]
 
 
-def check(answer: ModelAnswer) -> Finding | None:
+def check(answer: ModelAnswer) -> CheckFailure | None:
     """The first failed check; None: the answer passes all of them."""
     for name, run in _CHECKS:
         detail = run(answer)
         if detail is not None:
-            return Finding(name, detail)
+            return CheckFailure(name, detail)
     return None

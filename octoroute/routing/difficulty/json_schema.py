@@ -68,7 +68,7 @@ def _same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and a == b if isinstance(a, bool) or isinstance(b, bool) else a == b
 
 
-def _listed(value: Any, schema: Mapping[str, Any], root: Schema, depth: int) -> bool:  # noqa: ARG001 - one shape for all rules
+def _allowed(value: Any, schema: Mapping[str, Any], root: Schema, depth: int) -> bool:  # noqa: ARG001 - one shape for all rules
     if "const" in schema and not _same(value, schema["const"]):
         return False
     wanted: Any = schema.get("enum")
@@ -133,4 +133,4 @@ def _combined(value: Any, schema: Mapping[str, Any], root: Schema, depth: int) -
     return "not" not in schema or not fits(value, schema["not"], root, depth)
 
 
-_RULES: tuple[Rule, ...] = (_listed, _object, _array, _scalar, _combined)
+_RULES: tuple[Rule, ...] = (_allowed, _object, _array, _scalar, _combined)

@@ -68,7 +68,7 @@ def _task_of_text(text: str, *, attachments: bool = False) -> Task | None:
         return Task.CASUAL_CHAT
     text = _edges(text)
     if "`" in text or "~" in text:
-        instruction = without_prose(text)
+        instruction = instruction_around_fences(text)
         if instruction is None:
             return Task.CODE
         text = instruction
@@ -92,7 +92,7 @@ def _edges(text: str) -> str:
     return "\n".join(head + tail)
 
 
-def without_prose(text: str) -> str | None:
+def instruction_around_fences(text: str) -> str | None:
     """The text outside its fences, if none of them holds code; a text without fences as it is; None: a fence holds code."""
     if "~" in text and "~~~" in text:  # one character is found many times faster than three
         parts = _FENCE(text)
