@@ -89,17 +89,14 @@ class CircuitBreaker:
             wait_s += 1e-6  # the difference was rounded down: a caller that waits exactly so long must find the circuit half-open
         return wait_s
 
-    # Transitions. Each returns whether the circuit changed, so that the caller can report it.
+    # transitions
 
-    def start_trial(self) -> bool:
-        """The circuit is half-open and admits its trial request; False: it is closed and needs none."""
-        if self.opened_at is None:
-            return False
+    def start_trial(self) -> None:
+        """A half-open circuit admits its trial request."""
         self.trial_in_flight = True
-        return True
 
     def trial_began(self, now: float, failure_threshold: int) -> bool:
-        """The trial's first event closes the circuit; one more failure opens it again."""
+        """The trial's first event closes the circuit; one more failure opens it again. Returns whether it was not closed."""
         closes = self.opened_at is not None
         self.trial_in_flight = False
         self.opened_at = None
@@ -108,7 +105,10 @@ class CircuitBreaker:
         return closes
 
     def succeeded(self, now: float, wall_s: float) -> bool:
-        """A success closes the circuit. A cooldown goes on: the success may have begun before it, and a probe costs no quota."""
+        """A success closes the circuit. Returns whether it was not closed.
+
+        A cooldown goes on: the successful request may have begun before it, and a probe costs no quota.
+        """
         closes = self.opened_at is not None
         self.failures = 0
         self.opened_at = None
@@ -118,7 +118,7 @@ class CircuitBreaker:
         return closes
 
     def failed(self, error: UpstreamError, now: float, wall_s: float, failure_threshold: int, recovery_s: float) -> bool:
-        """A failure counts if it blames the endpoint; a rate limit starts a cooldown instead.
+        """A failure counts if it blames the endpoint; a rate limit starts a cooldown instead. Returns whether to report "open".
 
         Half-open restarts the recovery; only a failed trial is reported, because probes of a dead endpoint fail again and again.
         """

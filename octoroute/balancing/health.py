@@ -153,8 +153,9 @@ class HealthRegistry:
         if self.unavailable_reason(endpoint, tokens) is not None:
             return None
         breaker = self.breaker(endpoint)
-        is_trial = breaker.start_trial()
+        is_trial = breaker.opened_at is not None
         if is_trial:
+            breaker.start_trial()
             self._report(CircuitState.HALF_OPEN, endpoint, by)
         breaker.in_flight += 1
         limit = self._rate_limits.get(endpoint.provider) if self._rate_limits else None

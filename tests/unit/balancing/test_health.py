@@ -351,3 +351,11 @@ def test_a_clock_frees_an_endpoint_in_recovery_and_not_one_at_capacity_or_disabl
     assert health.recovery_due_s([full, off, broken]) == RECOVERY
     assert health.next_available_s([full]) == UNKNOWN_WAIT_S
     assert health.next_available_s([off]) is None
+
+
+def test_a_closed_circuit_admits_without_a_trial():
+    calls, one = Calls(), endpoint("one")
+    leases = [calls.health.acquire(one) for _ in range(3)]
+    assert None not in leases
+    assert not calls.health.breaker(one).trial_in_flight
+    assert calls.transitions == []
