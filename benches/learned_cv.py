@@ -13,12 +13,12 @@ from pathlib import Path
 from random import Random
 
 from octoroute.routing.difficulty.answer_checks import ModelAnswer
-from octoroute.routing.difficulty.features import read
+from octoroute.routing.difficulty.features import extract_features
 from octoroute.routing.difficulty.model import Provenance, Scorer
 from octoroute.routing.training.datasets import DatasetRow, read_rows
 from octoroute.routing.training.evaluation import points_of
 from octoroute.routing.training.fit import fit_model
-from octoroute.routing.training.generic import generic
+from octoroute.routing.training.generic import generic_prompts
 from octoroute.routing.training.linear import mean
 from octoroute.routing.training.metrics import apgr, bootstrap, cpt, interval
 from octoroute.routing.training.plot import svg
@@ -28,7 +28,7 @@ PROVENANCE = Provenance(made_by="benches", octoroute="", seed=0, data=[])
 
 
 def fitted(rows: Sequence[DatasetRow]) -> Scorer:
-    return Scorer(fit_model(rows, generic(), PROVENANCE))
+    return Scorer(fit_model(rows, generic_prompts(), PROVENANCE))
 
 
 def held_out(rows: Sequence[DatasetRow], folds: Sequence[int], score: Callable[[Scorer, DatasetRow], float]) -> list[float]:
@@ -51,7 +51,7 @@ def held_out(rows: Sequence[DatasetRow], folds: Sequence[int], score: Callable[[
 
 
 def prompt_score(scorer: Scorer, row: DatasetRow) -> float:
-    return scorer.log_odds(read(row.prompt))
+    return scorer.log_odds(extract_features(row.prompt))
 
 
 def answer_score(scorer: Scorer, row: DatasetRow) -> float:
@@ -112,13 +112,13 @@ def main() -> None:
     other = held_out(rows, subject_folds(rows), prompt_score)
     tell("MMLU, subjects not seen", rows, other, lambda row: "mmlu" in row.set)
     general = fitted(rows)  # its general head has seen no question of any benchmark
-    alone = [general.head_log_odds("general", read(row.prompt)) for row in rows]
+    alone = [general.head_log_odds("general", extract_features(row.prompt)) for row in rows]
     tell("MMLU, from open requests alone", rows, alone, lambda row: "mmlu" in row.set)
     tell("GSM8K, from open requests alone", rows, alone, lambda row: "gsm8k" in row.set)
     answers = held_out(rows, folds, answer_score)
     tell("GSM8K cascade, given answers (10-fold)", rows, answers, lambda row: "gsm8k" in row.set)
     swap = Random(1)
-    renamed = held_out(rows, folds, lambda scorer, row: scorer.log_odds(read(changed(row.prompt, swap))))
+    renamed = held_out(rows, folds, lambda scorer, row: scorer.log_odds(extract_features(changed(row.prompt, swap))))
     tell("MMLU, names and digits changed", rows, renamed, lambda row: "mmlu" in row.set)
     tell("GSM8K, names and digits changed", rows, renamed, lambda row: "gsm8k" in row.set)
 

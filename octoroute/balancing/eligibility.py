@@ -1,4 +1,4 @@
-"""Who could answer a request at all, and what it would probably cost. Pure."""
+"""Whether an endpoint can ever answer a request, and what the answer would probably cost. Pure: knows nothing of health."""
 
 from __future__ import annotations
 
@@ -8,57 +8,59 @@ from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.outcome import Usage
 from octoroute.domain.request import Facts
 
-FALLS_TO: Mapping[Tier, tuple[Tier, ...]] = {
+FALLBACK_TIERS: Mapping[Tier, tuple[Tier, ...]] = {
     Tier.FAST: (Tier.FAST, Tier.BALANCED, Tier.DEEP),
     Tier.BALANCED: (Tier.BALANCED, Tier.DEEP, Tier.FAST),
     Tier.DEEP: (Tier.DEEP, Tier.BALANCED, Tier.FAST),
     Tier.EMBEDDING: (Tier.EMBEDDING,),
 }
-"""A tier that cannot answer falls to the next bigger one, then to the next smaller."""
+"""The order in which tiers are considered for a request of a tier: itself, the bigger ones, then the smaller ones."""
 
 ASSUMED_OUTPUT_TOKENS = 500
-"""Of an answer whose length the client did not limit."""
-
+"""Assumed length of an answer that the client does not limit."""
 
 OVER_COST = "would cost about"
+"""Beginning of the reason for an estimate above `max_cost_usd`."""
 
 
 def ineligible_reason(
     endpoint: Endpoint, facts: Facts, max_cost_usd: float | None = None, *, sized: Facts | None = None
 ) -> str | None:
-    """Why this endpoint can never answer such a request, or None. Without a price there is no cost to hold against it.
+    """Why this endpoint can never answer such a request, as a predicate ("does not support vision"); None: it can.
 
-    `sized`: the facts as far as they must fit its window; None: as they are.
+    `max_cost_usd`: None: no limit; an endpoint without a price is within any limit. `sized`: the facts whose tokens must fit
+    the context window; None: `facts`.
     """
     if not facts.needs <= endpoint.capabilities:
         missing = ", ".join(sorted(facts.needs - endpoint.capabilities))
-        return f"has no {missing}"
+        return f"does not support {missing}"
     if not fits_window(endpoint, sized or facts):
-        return f"{window_tokens(sized or facts)} tokens do not fit {endpoint.context_window}"
+        return f"has a context window of {endpoint.context_window} tokens, and the request needs {window_tokens(sized or facts)}"
     if max_cost_usd is not None:
         cost = cost_usd(endpoint, facts)
         if cost is not None and cost > max_cost_usd:
-            return f"{OVER_COST} ${cost:.6g}, more than ${max_cost_usd:.6g}"
+            return f"{OVER_COST} ${cost:.6g}, more than the limit of ${max_cost_usd:.6g}"
     return None
 
 
 def fits_window(endpoint: Endpoint, facts: Facts) -> bool:
+    """An endpoint without a configured context window fits every request."""
     window = endpoint.context_window
     return window is None or window_tokens(facts) <= window
 
 
 def window_tokens(facts: Facts) -> int:
-    """What must fit a window, question and answer."""
+    """Tokens that must fit the context window: the prompt's, and the answer's if the client limits them."""
     return facts.context_tokens + (facts.output_tokens or 0)
 
 
 def token_budget(facts: Facts) -> int:
-    """What a request will probably use, question and answer."""
+    """Tokens that the request will probably use, prompt and answer; what a rate limit charges in advance."""
     return facts.context_tokens + (facts.output_tokens or ASSUMED_OUTPUT_TOKENS)
 
 
 def cost_usd(endpoint: Endpoint, facts: Facts) -> float | None:
-    """What it would probably cost; None: the endpoint has no price."""
+    """Estimated cost of the request; None: the endpoint has no price."""
     if endpoint.price is None:
         return None
     output_tokens = facts.output_tokens or ASSUMED_OUTPUT_TOKENS

@@ -1,7 +1,7 @@
-"""Where requests wait when everything that could answer them is full.
+"""Requests that wait until an endpoint has capacity: first in, first out within a client, round robin between clients.
 
-First in, first out within a client; between clients in turn. A place is handed over in the moment it becomes free, so nobody who
-comes later can take it; nobody polls. Who leaves, for whatever reason, leaves no trace.
+Capacity is handed over when it becomes free, so that no later request can take it, and no waiter polls. A waiter that leaves, for
+whatever reason, leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from octoroute.domain.option import Key, Table
 
 T = TypeVar("T")
 
-SOON_S = 0.01
-"""The timer never fires sooner: a clock that promises and does not keep must not keep us busy."""
+MIN_TIMER_S = 0.01
+"""Shortest timer: a `due_s` that stays near 0 without an offer being accepted must not make the loop spin."""
 
 
 class QueueSettings(Table, frozen=True, kw_only=True):
@@ -43,22 +43,24 @@ class _Waiter(Generic[T]):
         self.due_s = due_s
         self.granted: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
 
-    def give_up(self) -> None:
+    def time_out(self) -> None:
         if not self.granted.done():
             self.granted.set_result(None)
 
 
 class AdmissionQueue(Generic[T]):
-    """`take_back` gets a place that was granted to somebody who has left in the same moment."""
+    """`T` is what a waiter is granted. `take_back` gets a grant whose waiter was cancelled in the same moment."""
 
     def __init__(self, clock: Callable[[], float], take_back: Callable[[T], None]) -> None:
         self.depth = 0
+        """Requests that wait."""
         self._clock = clock
         self._take_back = take_back
         self._lines: dict[str, deque[_Waiter[T]]] = {}
-        """By client, the next in turn first."""
+        """Waiters by client; the client whose turn is next comes first."""
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = math.inf
+        """When the timer fires."""
 
     async def acquire(
         self,
@@ -69,16 +71,16 @@ class AdmissionQueue(Generic[T]):
         *,
         max_wait_s: float,
     ) -> T | None:
-        """What `offer` gave, when it is this request's turn; None: the time is up.
+        """What `offer` returned when it was this request's turn; None: `max_wait_s` has passed.
 
-        `wants` are the names under which a place may become free, `offer` takes one if it can, and `due_s` says when time alone
-        will free one (None: it will not).
+        `wants`: the names of `on_capacity` that concern this request. `offer` takes capacity if there is any; None: there is
+        none. `due_s`: seconds until the clock alone frees capacity; None: it will not. Raises what `offer` raises.
         """
         waiter = _Waiter(client, wants, offer, due_s)
         self._lines.setdefault(client, deque()).append(waiter)
         self.depth += 1
         self._set_timer(due_s())
-        limit = asyncio.get_running_loop().call_later(max_wait_s, waiter.give_up)
+        limit = asyncio.get_running_loop().call_later(max_wait_s, waiter.time_out)
         try:
             return await waiter.granted
         except asyncio.CancelledError:
@@ -92,41 +94,44 @@ class AdmissionQueue(Generic[T]):
             self._leave(waiter)
 
     def on_capacity(self, *names: str) -> None:
-        """A place has become free under these names."""
+        """Capacity has become free under these names."""
         if self.depth:
             self._grant(names)
 
     def catch_up(self) -> None:
-        """Before somebody new is served: who waits for the clock comes first."""
+        """Serve the waiters whose time has come before a new request is served."""
         if self.depth and self._clock() >= self._due_at:
             self.drain()
 
     def drain(self) -> None:
-        """Offer everybody everything, until nobody can take anything."""
+        """Offer to all waiters until none of them accepts."""
         while self.depth and self._grant(()):
             pass
         self._rearm()
 
     def _grant(self, names: tuple[str, ...]) -> bool:
+        """Serve one waiter that wants one of `names` (none: any); False: none of them accepted."""
         for waiter in self._in_turn(names):
             try:
                 granted = waiter.offer()
-            except Exception as error:  # noqa: BLE001 - it is the waiter's, not of whoever has made room
+            except Exception as error:  # noqa: BLE001 - it belongs to the waiter, not to the request that freed the capacity
                 self._leave(waiter)
                 waiter.granted.set_exception(error)
                 return self._grant(names)
             if granted is not None:
                 self._leave(waiter)
                 line = self._lines.pop(waiter.client, None)
-                if line is not None:  # to the end of the round
+                if line is not None:  # this client's next turn comes after all others'
                     self._lines[waiter.client] = line
                 waiter.granted.set_result(granted)
                 return True
         return False
 
     def _in_turn(self, names: tuple[str, ...]) -> Iterator[_Waiter[T]]:
-        """Whom to offer a place to, in order. Behind somebody who goes away empty-handed nobody of the same client with the same
-        or fewer wishes is asked: a small request must not pass a large one for ever.
+        """Waiters in the order of their turns.
+
+        Once a waiter has declined, later ones of its client whose wants it covers are passed over: otherwise small requests
+        could overtake a large one for ever.
         """
         for line in list(self._lines.values()):
             blocked: frozenset[str] = frozenset()
@@ -146,22 +151,19 @@ class AdmissionQueue(Generic[T]):
         self.depth -= 1
         if not line:
             del self._lines[waiter.client]
-        if not self.depth and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-            self._due_at = math.inf
+        if not self.depth:
+            self._cancel_timer()
 
-    # time
+    # timer
 
     def _set_timer(self, due_s: float | None) -> None:
         if due_s is None:
             return
-        due_s = max(due_s, SOON_S)
+        due_s = max(due_s, MIN_TIMER_S)
         due_at = self._clock() + due_s
         if due_at >= self._due_at:
             return
-        if self._timer is not None:
-            self._timer.cancel()
+        self._cancel_timer()
         self._due_at = due_at
         self._timer = asyncio.get_running_loop().call_later(due_s, self._fire)
 
@@ -170,9 +172,12 @@ class AdmissionQueue(Generic[T]):
         self.drain()
 
     def _rearm(self) -> None:
+        self._cancel_timer()
+        for waiter in self._in_turn(()):
+            self._set_timer(waiter.due_s())
+
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._due_at = math.inf
-        for waiter in self._in_turn(()):
-            self._set_timer(waiter.due_s())

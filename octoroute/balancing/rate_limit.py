@@ -1,7 +1,7 @@
-"""What a provider's endpoints may use together: requests and tokens a minute, and requests at the same time.
+"""Limits that the endpoints of one provider share: requests and tokens per minute, and requests in flight.
 
-Minutes are token buckets: full at first, refilled continuously. Tokens are taken by estimate when a request is admitted and settled
-by what the provider counted when it ends. In memory, one clock.
+Per-minute limits are token buckets: full at first, refilled continuously. A request takes its estimated tokens when it is admitted;
+when it ends, the tokens that the provider counted replace the estimate. In memory, one clock.
 """
 
 from __future__ import annotations
@@ -11,43 +11,46 @@ from collections.abc import Callable, Mapping
 from octoroute.domain.endpoint import ProviderLimits
 from octoroute.domain.outcome import Usage
 
-IN_FLIGHT = "provider has too many requests in flight"
-REQUESTS = "provider is over its requests a minute"
-TOKENS = "provider is over its tokens a minute"
+IN_FLIGHT = "provider at max_in_flight"
+REQUESTS = "provider over requests_per_minute"
+TOKENS = "provider over tokens_per_minute"
 REASONS = frozenset({IN_FLIGHT, REQUESTS, TOKENS})
 
 
 class TokenBucket:
-    """`level` may go below zero: what was used was used."""
+    """The level may go below zero: a request may use more than was estimated."""
 
-    __slots__ = ("_at", "_clock", "_level", "per_minute")
+    __slots__ = ("_clock", "_level", "_refilled_at", "per_minute")
 
     def __init__(self, per_minute: int, clock: Callable[[], float]) -> None:
         self.per_minute = per_minute
+        """Capacity, and refill in a minute."""
         self._clock = clock
         self._level = float(per_minute)
-        self._at = clock()
+        self._refilled_at = clock()
 
     def has(self, amount: float) -> bool:
-        """An amount larger than the bucket has to wait until it is full, no longer."""
-        return self._refilled() >= min(amount, self.per_minute) - 1e-9
+        """An amount above the capacity needs a full bucket, and no more."""
+        return self._refill() >= min(amount, self.per_minute) - 1e-9
 
     def take(self, amount: float) -> None:
-        self._level = min(self._refilled() - amount, float(self.per_minute))
+        """A negative amount gives back."""
+        self._level = min(self._refill() - amount, float(self.per_minute))
 
     def wait_s(self, amount: float) -> float:
-        lacking = min(amount, self.per_minute) - self._refilled()
-        return max(0.0, lacking) * 60.0 / self.per_minute
+        """Seconds until the bucket has `amount`; 0: it has."""
+        missing = min(amount, self.per_minute) - self._refill()
+        return max(0.0, missing) * 60.0 / self.per_minute
 
-    def _refilled(self) -> float:
+    def _refill(self) -> float:
         now = self._clock()
-        self._level = min(self._level + (now - self._at) * self.per_minute / 60.0, float(self.per_minute))
-        self._at = now
+        self._level = min(self._level + (now - self._refilled_at) * self.per_minute / 60.0, float(self.per_minute))
+        self._refilled_at = now
         return self._level
 
 
 class ProviderRateLimit:
-    """One provider's limits and how much of them is used."""
+    """One provider's limits and their use."""
 
     __slots__ = ("_requests", "_tokens", "in_flight", "limits")
 
@@ -58,7 +61,7 @@ class ProviderRateLimit:
         self._tokens = TokenBucket(limits.tokens_per_minute, clock) if limits.tokens_per_minute else None
 
     def exceeded(self, tokens: int) -> str | None:
-        """Which limit a request of about so many tokens would break, one of `REASONS`; None: it may go."""
+        """The limit, one of `REASONS`, that a request of about so many tokens would exceed; None: it is within all limits."""
         if self.limits.max_in_flight and self.in_flight >= self.limits.max_in_flight:
             return IN_FLIGHT
         if self._requests is not None and not self._requests.has(1):
@@ -68,6 +71,7 @@ class ProviderRateLimit:
         return None
 
     def take(self, tokens: int) -> None:
+        """A request was admitted; `tokens` is its estimate."""
         self.in_flight += 1
         if self._requests is not None:
             self._requests.take(1)
@@ -75,13 +79,13 @@ class ProviderRateLimit:
             self._tokens.take(tokens)
 
     def settle(self, tokens: int, usage: Usage | None) -> None:
-        """The request that took `tokens` is over. Without a count the estimate stands."""
+        """The request that took `tokens` has ended. `usage`: what the provider counted; None: the estimate stands."""
         self.in_flight -= 1
         if self._tokens is not None and usage is not None:
             self._tokens.take(usage.input_tokens + usage.output_tokens - tokens)
 
     def wait_s(self, tokens: int) -> float:
-        """Until the minutes allow it; 0 when they do."""
+        """Seconds until the per-minute limits admit the request; 0: they do."""
         waits = [0.0]
         if self._requests is not None:
             waits.append(self._requests.wait_s(1))
@@ -90,11 +94,14 @@ class ProviderRateLimit:
         return max(waits)
 
 
-def renewed(
-    old: Mapping[str, ProviderRateLimit], limits: Mapping[str, ProviderLimits], clock: Callable[[], float]
+def renew(
+    current: Mapping[str, ProviderRateLimit], limits: Mapping[str, ProviderLimits], clock: Callable[[], float]
 ) -> dict[str, ProviderRateLimit]:
-    """After a reload: who has the limits it had goes on as it was; leases of the others settle with what they came from."""
+    """The rate limits after a reload, by provider. Unchanged limits keep their levels.
+
+    A lease holds the rate limit it was taken from, so it settles there even if a reload has replaced it.
+    """
     return {
-        name: old[name] if name in old and old[name].limits == limit else ProviderRateLimit(limit, clock)
+        name: current[name] if name in current and current[name].limits == limit else ProviderRateLimit(limit, clock)
         for name, limit in limits.items()
     }

@@ -38,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from octoroute.routing.difficulty.model import load  # noqa: PLC0415
-    from octoroute.routing.training.baselines import ALWAYS, scores_of  # noqa: PLC0415  commands import lazily
+    from octoroute.routing.training.baselines import REFERENCES, scores_of  # noqa: PLC0415  commands import lazily
     from octoroute.routing.training.datasets import read_rows  # noqa: PLC0415
     from octoroute.routing.training.evaluation import evaluate  # noqa: PLC0415
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     if len(labelled) < len(rows):
         _progress(f"{len(rows) - len(labelled)} questions without labels are left out")
-    names = list(dict.fromkeys([*ALWAYS[:-1], *wanted, ALWAYS[-1]]))
+    names = list(dict.fromkeys([*REFERENCES[:-1], *wanted, REFERENCES[-1]]))
     scores = {name: scores_of(name, labelled, scorer, _progress) for name in names}
     report = evaluate(labelled, scores, seed=args.seed, times=max(100, args.resamples), progress=_progress)
     if args.plot:

@@ -92,7 +92,7 @@ def _found(servers: Sequence[LocalServer], keys: Sequence[VendorKey]) -> Iterato
 
 def _tiers(text: str, output: Path, env: Mapping[str, str]) -> Iterator[str]:
     """What is in which tier, which tiers are empty, and where their requests go."""
-    from octoroute.balancing.eligibility import FALLS_TO  # noqa: PLC0415  commands import lazily
+    from octoroute.balancing.eligibility import FALLBACK_TIERS  # noqa: PLC0415  commands import lazily
     from octoroute.config import loads  # noqa: PLC0415
     from octoroute.domain.endpoint import CHAT_TIERS  # noqa: PLC0415
 
@@ -106,7 +106,7 @@ def _tiers(text: str, output: Path, env: Mapping[str, str]) -> Iterator[str]:
         return
     for tier in CHAT_TIERS:
         if not names[tier]:
-            yield f"{tier}: empty; its requests go to {next(other for other in FALLS_TO[tier] if names[other])}"
+            yield f"{tier}: empty; its requests go to {next(other for other in FALLBACK_TIERS[tier] if names[other])}"
 
 
 async def find(ports: Mapping[str, int]) -> tuple[LocalServer, ...]:

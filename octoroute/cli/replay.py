@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
         print(json.dumps({"decisions": len(lines), "outcomes": msgspec.to_builtins(reports)}, indent=2))
     else:
-        print("\n".join(_table(len(lines), sum(line.free for line in lines), reports)))
+        print("\n".join(_table(len(lines), sum(line.by_threshold for line in lines), reports)))
     return 0
 
 

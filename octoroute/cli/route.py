@@ -77,11 +77,11 @@ def lines(explanation: Explanation) -> Iterator[str]:
 
 def empty_tier(explanation: Explanation) -> str | None:
     """Where the request goes when the decided tier has no endpoint; None: it has one, or the client named a model."""
-    from octoroute.balancing.eligibility import FALLS_TO  # noqa: PLC0415  commands import lazily
+    from octoroute.balancing.eligibility import FALLBACK_TIERS  # noqa: PLC0415  commands import lazily
 
     decision = explanation.decision
     filled = {candidate.endpoint.tier for candidate in explanation.candidates}
     if decision.only is not None or decision.tier in filled:
         return None
-    instead = ", then ".join(tier for tier in FALLS_TO[decision.tier] if tier in filled)
+    instead = ", then ".join(tier for tier in FALLBACK_TIERS[decision.tier] if tier in filled)
     return f"{decision.tier} has no endpoint; tried instead: {instead}"

@@ -60,20 +60,20 @@ def _refuse_output(output: Path, *, force: bool) -> None:
 def _train(args: argparse.Namespace, output: Path) -> int:
     from octoroute.routing.difficulty.model import Provenance, load, save, shipped_path  # noqa: PLC0415
     from octoroute.routing.training.datasets import digest, read_rows  # noqa: PLC0415
-    from octoroute.routing.training.train import ENOUGH, LEAST, train  # noqa: PLC0415
+    from octoroute.routing.training.train import MIN_LABELS, RECOMMENDED_LABELS, train  # noqa: PLC0415
 
     rows = [row for path in args.data for row in read_rows(path, kind=args.format, strong=args.strong, weak=args.weak)]
     rows = [row for row in rows if row.labelled]
-    if len(rows) < LEAST:
+    if len(rows) < MIN_LABELS:
         raise ConfigError(
-            [f"--data: {len(rows)} labelled questions; below {LEAST} training makes routing worse; the shipped artefact stays"]
+            [f"--data: {len(rows)} labelled questions; below {MIN_LABELS} training makes routing worse; the shipped artefact stays"]
         )
     if not sum(row.gain for row in rows) > 0:
         raise ConfigError(
             ["--data: the strong model is no better than the weak one on these questions, so there is nothing to learn"]
         )
-    if len(rows) < ENOUGH:
-        print(f"warning: {len(rows)} labels; it pays clearly from about {ENOUGH}", file=sys.stderr)
+    if len(rows) < RECOMMENDED_LABELS:
+        print(f"warning: {len(rows)} labels; it pays clearly from about {RECOMMENDED_LABELS}", file=sys.stderr)
     prior = args.prior or shipped_path()
     provenance = Provenance(
         made_by="octoroute train",
@@ -99,4 +99,4 @@ def _tell(training: TrainingResult) -> None:
     print(f"before            APGR {training.prior_apgr:.3f}")
     print(f"trained           APGR {training.apgr:.3f} (cross-validated), own labels weigh {training.blend:.0%}")
     difference = training.apgr - training.prior_apgr
-    print(f"difference        {difference:+.3f} [{low:+.3f}, {high:+.3f}]; better in {training.sure:.0%} of resamples")
+    print(f"difference        {difference:+.3f} [{low:+.3f}, {high:+.3f}]; better in {training.confidence:.0%} of resamples")

@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from octoroute.balancing.eligibility import token_budget
 from octoroute.balancing.health import AT_CAPACITY, HealthRegistry, Lease
-from octoroute.balancing.policies import Random, token_budget
+from octoroute.balancing.policies import Random
 from octoroute.balancing.queue import AdmissionQueue
 from octoroute.dialects import ADAPTERS
 from octoroute.dialects.base import Inbound
@@ -61,6 +62,10 @@ class QueueGrant(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     lease: Lease
 
+    def release(self) -> None:
+        """Gives the place back without having used it."""
+        self.lease.release(_NOTHING)
+
 
 class Gateway:
     def __init__(
@@ -69,6 +74,7 @@ class Gateway:
         settings: Settings,
         upstream: UpstreamClient,
         health: HealthRegistry,
+        queue: AdmissionQueue[QueueGrant],
         ledger: OutcomeReceiver,
         inbound: Mapping[str, Inbound],
         clock: Callable[[], float],
@@ -87,10 +93,9 @@ class Gateway:
         self.param_fallback = ParameterFallback(upstream, clock)
         self.planner = Planner(health, upstream, inbound, random)
         self.resolver = Resolver(self.planner, upstream)
-        self.queue: AdmissionQueue[QueueGrant] = AdmissionQueue(clock, lambda granted: granted.lease.release(_NOTHING))
+        self.queue = queue
         self.watch: Watch | None = None
         """Shown every answer as it begins."""
-        health.on_capacity = lambda endpoint: self.queue.on_capacity(endpoint.id, endpoint.provider) if self.queue.depth else None
 
     async def answer(self, request: Request) -> Reply:
         """An answer that has begun; close it. Raises OctorouteError, and has then settled already."""

@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from octoroute.balancing.eligibility import OVER_COST
-from octoroute.balancing.health import AT_CAPACITY, AT_MAX_IN_FLIGHT, HealthRegistry
-from octoroute.balancing.policies import (
-    FALLS_TO,
-    Policy,
-    Random,
+from octoroute.balancing.eligibility import (
+    FALLBACK_TIERS,
+    OVER_COST,
     fits_window,
     ineligible_reason,
     token_budget,
     window_tokens,
 )
+from octoroute.balancing.health import AT_CAPACITY, AT_MAX_IN_FLIGHT, HealthRegistry
+from octoroute.balancing.policies import Policy, Random
 from octoroute.dialects import ADAPTERS
 from octoroute.dialects.base import Inbound
 from octoroute.domain.conversation import Conversation
@@ -197,7 +196,7 @@ class Planner:
         return [endpoint for endpoint in available if failure_domain(endpoint) not in downed]
 
     def _pools(self, decision: Decision, facts: Facts, settings: Settings) -> Sequence[Sequence[Endpoint]]:
-        tiers: Sequence[Sequence[Endpoint]] = [settings.tier(tier) for tier in FALLS_TO[decision.tier]]
+        tiers: Sequence[Sequence[Endpoint]] = [settings.tier(tier) for tier in FALLBACK_TIERS[decision.tier]]
         if decision.within is not None:
             tiers = [[endpoint for endpoint in pool if endpoint.provider == decision.within] for pool in tiers]
         if decision.only is None:

@@ -86,7 +86,7 @@ class Resolver:
             tier = _TIERS.get(word, Tier.BALANCED)
             if rule.reject is not None:
                 return Decision(tier=tier, by="rule", why=why, rule=rule.name, fixed=True, reject=rule.reject)
-            if not rule.aims:
+            if not rule.has_target:
                 decision = await self._by_client(request, settings)
                 return msgspec.structs.replace(decision, rule=rule.name, policy=rule.policy)
             target = self._target(rule, settings)
@@ -158,7 +158,7 @@ class Resolver:
         if facts.importance is None and settings.default_importance is not Importance.NORMAL:  # which is what routers take it for
             facts = msgspec.structs.replace(facts, importance=settings.default_importance)
         decision = await settings.router.route(facts)
-        return decision if settings.affinity is None else settings.affinity.steer(request, decision, dry=settings.dry_run)
+        return decision if settings.affinity is None else settings.affinity.adjust(request, decision, dry=settings.dry_run)
 
     async def _of_provider(self, provider: str, model: str, request: Request, settings: Settings) -> Decision:
         endpoints = settings.of_provider(provider)

@@ -1,1 +1,1 @@
-"""Which tier answers: rules, strategies, and the difficulty score."""
+"""Which tier answers a request: the operator's rules, the routing strategies, and the learned difficulty score."""

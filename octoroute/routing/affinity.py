@@ -1,6 +1,6 @@
-"""What becomes of a router's decision: a conversation keeps its tier, climbs when it is stuck, and a few requests are drawn by lot.
+"""Session affinity: adjusts a router's decision so that a conversation keeps its tier, or climbs when it is stuck.
 
-What the client or a rule decides is left alone.
+It also draws a few requests at random for exploration. Decisions of the client and of rules pass unchanged.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ KEPT = "the conversation keeps its tier"
 STUCK = "the conversation is stuck: a bigger tier"
 EXPLORED = "drawn by lot, to learn from it"
 REASONS: Mapping[str, str] = {KEPT: "sticky", STUCK: "stuck", EXPLORED: "explored"}
+"""`why` → its word for metric labels."""
 
-_STEERED = frozenset({"learned", "llm"})
-_ORDER = CHAT_TIERS
+_ADJUSTABLE = frozenset({"learned", "llm"})
+"""Values of `Decision.by` that may be adjusted."""
 _SESSION_HEADER = "x-claude-code-session-id"
 
 
 class SessionAffinity:
-    """What one configuration makes of decisions; `conversations` is the process's, and outlives it."""
+    """The affinity of one configuration. `conversations` belongs to the process and survives reloads."""
 
     def __init__(
         self,
@@ -43,65 +44,73 @@ class SessionAffinity:
         conversations: ConversationMemory,
         random: Callable[[], float],
     ) -> None:
+        """`explore`: the share of learned decisions, 0..1, whose tier is drawn at random."""
         self._sticky = sticky
         self._explore = explore
         self._tiers = [tier for tier in CHAT_TIERS if any(endpoint.tier is tier for endpoint in endpoints)]
+        """The tiers that have an endpoint, cheapest first."""
         self._rates: Mapping[Tier, Rates] = rates_of(endpoints)
         self._conversations = conversations
         self._random = random
 
-    def steer(self, request: Request, decision: Decision, *, dry: bool = False) -> Decision:
-        """Remembers nothing. `dry`: without drawing lots, for an explanation."""
-        if decision.by not in _STEERED:
+    def adjust(self, request: Request, decision: Decision, *, dry: bool = False) -> Decision:
+        """Remembers nothing: only `on_outcome` does. `dry`: without exploration, for an explanation."""
+        if decision.by not in _ADJUSTABLE:
             return decision
-        steered = self._stay(request, decision) if self._sticky.enabled else None
-        if steered is None:
-            return self._draw(decision, 0.0 if dry else self._explore)
+        adjusted = self._keep_tier(request, decision) if self._sticky.enabled else None
+        if adjusted is None:
+            return self._explore_tier(decision, 0.0 if dry else self._explore)
         if decision.by == "learned":
-            steered = msgspec.structs.replace(steered, propensity=1.0)
-        return steered
+            adjusted = msgspec.structs.replace(adjusted, propensity=1.0)
+        return adjusted
 
     def on_outcome(self, outcome: Outcome, request: Request | None) -> None:
-        """How a request ended: what was answered is what the next turn finds in a cache."""
+        """Remembers the tier of a complete answer: its prompt cache holds the conversation when the next turn comes."""
         decision, endpoint = outcome.decision, outcome.endpoint
-        if not self._sticky.enabled or request is None or decision is None or endpoint is None or decision.by not in _STEERED:
+        if not self._sticky.enabled or request is None or decision is None or endpoint is None or decision.by not in _ADJUSTABLE:
             return
         if outcome.ending is not Ending.ANSWERED:
             return
         usage = outcome.usage
-        prefix = request.facts.context_tokens if usage is None else usage.input_tokens + usage.output_tokens
-        output = 0 if usage is None else usage.output_tokens
-        sticky = self._sticky
-        self._conversations.put(_key(request), endpoint.tier, prefix, output, limit=sticky.max_conversations, ttl_s=sticky.ttl_s)
+        prefix_tokens = request.facts.context_tokens if usage is None else usage.input_tokens + usage.output_tokens
+        output_tokens = 0 if usage is None else usage.output_tokens
+        self._conversations.put(
+            _conversation_key(request),
+            endpoint.tier,
+            prefix_tokens,
+            output_tokens,
+            limit=self._sticky.max_conversations,
+            ttl_s=self._sticky.ttl_s,
+        )
 
-    def _stay(self, request: Request, decision: Decision) -> Decision | None:
-        """None: nothing binds this request to what was before."""
+    def _keep_tier(self, request: Request, decision: Decision) -> Decision | None:
+        """None: the request does not continue a conversation that is remembered or stuck."""
         facts = request.facts
         if facts.messages < 2 or not (facts.tools or any(role == "assistant" for role, _ in facts.earlier)):
             return None
-        known = self._conversations.get(_key(request), self._sticky.ttl_s)
-        had = known.tier if known is not None and known.tier in self._tiers else None
-        if self._stuck(request):
-            bigger = self._above(max(decision.tier, had or decision.tier, key=_ORDER.index))
+        conversation = self._conversations.get(_conversation_key(request), self._sticky.ttl_s)
+        current = conversation.tier if conversation is not None and conversation.tier in self._tiers else None
+        if self._is_stuck(request):
+            bigger = self._bigger_tier(max(decision.tier, current or decision.tier, key=CHAT_TIERS.index))
             if bigger is not None:
                 return msgspec.structs.replace(decision, tier=bigger, then=None, why=STUCK)
-        if known is None or had is None:
+        if conversation is None or current is None:
             return None
         wanted = decision.tier
         difficulty = 0.5 if decision.confidence is None else decision.confidence
-        if had is wanted or switch_pays_off(had, wanted, known, facts.context_tokens, difficulty, self._rates):
+        if current is wanted or switch_pays_off(current, wanted, conversation, facts.context_tokens, difficulty, self._rates):
             return decision
-        return msgspec.structs.replace(decision, tier=had, then=None, why=KEPT)
+        return msgspec.structs.replace(decision, tier=current, then=None, why=KEPT)
 
-    def _stuck(self, request: Request) -> bool:
+    def _is_stuck(self, request: Request) -> bool:
         limit = self._sticky.climb_after_failures
         return asks_again(request.facts) or (limit > 0 and request.facts.tools and failures_in_a_row(request) >= limit)
 
-    def _above(self, tier: Tier) -> Tier | None:
-        return next((bigger for bigger in self._tiers if _ORDER.index(bigger) > _ORDER.index(tier)), None)
+    def _bigger_tier(self, tier: Tier) -> Tier | None:
+        return next((bigger for bigger in self._tiers if CHAT_TIERS.index(bigger) > CHAT_TIERS.index(tier)), None)
 
-    def _draw(self, decision: Decision, explore: float) -> Decision:
-        """With a known chance for every tier, so that what would have happened elsewhere can be told from what did."""
+    def _explore_tier(self, decision: Decision, explore: float) -> Decision:
+        """Every tier has a known chance, so that `octoroute replay` can estimate what other thresholds would have done."""
         if decision.by != "learned":
             return decision
         if not explore or decision.why != SCORED or decision.tier not in self._tiers:
@@ -115,8 +124,8 @@ class SessionAffinity:
         return msgspec.structs.replace(decision, tier=drawn, propensity=each, why=EXPLORED)
 
 
-def _key(request: Request) -> bytes:
-    """The client's own session if it names one, else how the conversation opens."""
+def _conversation_key(request: Request) -> bytes:
+    """A digest of the client's session if the request names one, else of the conversation's opening."""
     session = request.headers.get(_SESSION_HEADER)
     if not session:
         user = user_of(request)

@@ -1,7 +1,7 @@
-"""Which tier a conversation had, and whether leaving it pays. In memory, bounded; digests and numbers, never text.
+"""The tier of each conversation, and whether changing it pays. In memory, bounded; holds digests and numbers, never text.
 
-A prompt cache belongs to one model: whoever leaves it has the conversation read anew at full price. A bigger tier is worth
-that when the smaller one would probably be wrong, for a wrong answer is paid for and then asked again.
+A prompt cache belongs to one model: after a change of tier the whole conversation is charged at the full input price. A bigger tier
+is worth that if the smaller one would probably be wrong, because a wrong answer is paid for and then asked for again.
 """
 
 from __future__ import annotations
@@ -15,25 +15,24 @@ import msgspec
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
 from octoroute.domain.option import Key, Table
 
-_ORDER = CHAT_TIERS
-USUAL_OUTPUT = 300
-"""Tokens of an answer, when nothing is known."""
+ASSUMED_OUTPUT_TOKENS = 300
+"""Assumed length of an answer where none was measured."""
 
 
 class Rates(NamedTuple):
-    """What a token costs. Any unit: only proportions count."""
+    """The price of a token. Any unit: only proportions count."""
 
     input: float
     cached: float
     output: float
 
 
-NOMINAL: Mapping[Tier, Rates] = {
+NOMINAL_RATES: Mapping[Tier, Rates] = {
     Tier.FAST: Rates(1.0, 0.1, 4.0),
     Tier.BALANCED: Rates(4.0, 0.4, 16.0),
     Tier.DEEP: Rates(12.0, 1.2, 48.0),
 }
-"""Where not every tier has a price."""
+"""Used unless every tier has a price."""
 
 
 class StickyOptions(Table, frozen=True, kw_only=True):
@@ -55,44 +54,49 @@ class StickyOptions(Table, frozen=True, kw_only=True):
 
 
 class ConversationState(msgspec.Struct):
+    """A conversation after its latest answer."""
+
     tier: Tier
-    prefix: int
+    prefix_tokens: int
     """Tokens that are probably in that tier's prompt cache."""
-    output: int
-    at: float
+    output_tokens: int
+    """Of the answer; 0: not counted."""
+    answered_at: float
+    """The clock's seconds."""
 
 
 class ConversationMemory:
-    """The most recently answered ones. Survives a reload; `limit` and `ttl_s` may change meanwhile."""
+    """The most recently answered conversations. It survives a reload, which may change `limit` and `ttl_s`."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._known: OrderedDict[bytes, ConversationState] = OrderedDict()
+        self._states: OrderedDict[bytes, ConversationState] = OrderedDict()
+        """By conversation key, the oldest answer first."""
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._states)
 
     def get(self, key: bytes, ttl_s: float) -> ConversationState | None:
-        """Asking changes nothing."""
-        found = self._known.get(key)
-        return found if found is not None and self._clock() - found.at < ttl_s else None
+        """None: not remembered, or older than `ttl_s`. Changes nothing."""
+        state = self._states.get(key)
+        return state if state is not None and self._clock() - state.answered_at < ttl_s else None
 
-    def put(self, key: bytes, tier: Tier, prefix: int, output: int, *, limit: int, ttl_s: float) -> None:
+    def put(self, key: bytes, tier: Tier, prefix_tokens: int, output_tokens: int, *, limit: int, ttl_s: float) -> None:
         now = self._clock()
-        self._known[key] = ConversationState(tier, prefix, output, now)
-        self._known.move_to_end(key)
-        while self._known and (len(self._known) > limit or now - next(iter(self._known.values())).at >= ttl_s):
-            self._known.popitem(last=False)
+        self._states[key] = ConversationState(tier, prefix_tokens, output_tokens, now)
+        self._states.move_to_end(key)
+        while self._states and (len(self._states) > limit or now - next(iter(self._states.values())).answered_at >= ttl_s):
+            self._states.popitem(last=False)
 
 
 def rates_of(endpoints: Iterable[Endpoint]) -> Mapping[Tier, Rates]:
-    """Of each tier's first endpoint, if every tier has its price; otherwise nominal ones, whose proportions are usual."""
+    """The prices of each tier's first endpoint; the nominal rates unless all of them have a price."""
     first: dict[Tier, Endpoint] = {}
     for endpoint in endpoints:
         first.setdefault(endpoint.tier, endpoint)
     prices = {tier: endpoint.price for tier, endpoint in first.items()}
     if not prices or any(price is None for price in prices.values()):
-        return NOMINAL
+        return NOMINAL_RATES
     return {
         tier: Rates(price.input, price.input if price.cached is None else price.cached, price.output)
         for tier, price in prices.items()
@@ -101,20 +105,21 @@ def rates_of(endpoints: Iterable[Endpoint]) -> Mapping[Tier, Rates]:
 
 
 def switch_pays_off(
-    kept: Tier, wanted: Tier, known: ConversationState, tokens: int, difficulty: float, rates: Mapping[Tier, Rates]
+    current: Tier, wanted: Tier, conversation: ConversationState, tokens: int, difficulty: float, rates: Mapping[Tier, Rates]
 ) -> bool:
-    """Whether the change from `kept` to `wanted` gains more than it costs. `tokens`: the whole prompt's.
+    """Whether a change from `current` to `wanted` gains more than it costs. `tokens`: of the whole prompt.
 
-    Upwards it costs the cache, and gains, with the chance that the smaller tier is wrong, twice the bigger one's answer. Downwards
-    it gains the difference of the next answer, and costs the cache, and the way back with the chance that it is needed.
+    Upwards it costs the prompt cache, and gains twice the bigger tier's answer times the chance that the smaller tier is wrong.
+    Downwards it gains the price difference of the next answer, and costs the prompt cache, and the way back times the chance that
+    it is needed. `difficulty` is that chance. A tier without rates: True.
     """
-    if kept not in rates or wanted not in rates:
+    if current not in rates or wanted not in rates:
         return True
-    now, then = rates[kept], rates[wanted]
-    prefix = min(known.prefix, tokens)
-    fresh, output = tokens - prefix, known.output or USUAL_OUTPUT
+    now, then = rates[current], rates[wanted]
+    prefix = min(conversation.prefix_tokens, tokens)
+    fresh, output = tokens - prefix, conversation.output_tokens or ASSUMED_OUTPUT_TOKENS
     cost = prefix * (then.input - now.cached)
-    if _ORDER.index(wanted) > _ORDER.index(kept):
+    if CHAT_TIERS.index(wanted) > CHAT_TIERS.index(current):
         return 2.0 * difficulty * (tokens * then.input + output * then.output) > cost
     gain = fresh * (now.input - then.input) + output * (now.output - then.output)
     return gain > cost + difficulty * prefix * (now.input - now.cached)

@@ -1,6 +1,6 @@
-"""What the routing model said → a tier, or a typed error saying what is wrong with it. Pure.
+"""Parses the routing model's answer into a tier, or raises a typed error. Pure.
 
-The errors' texts hold a piece of the model's answer, which may repeat the prompt: they are for the log at debug only.
+The errors' texts quote the model's answer, which may repeat the prompt: they are logged at debug level only.
 """
 
 from __future__ import annotations
@@ -14,15 +14,19 @@ from octoroute.domain.endpoint import Tier
 
 MAX_ANSWER_BYTES = 1024
 PREVIEW_CHARS = 500
+"""Characters of the answer that an error quotes."""
 
 REFUSALS = ("CANNOT", "CAN'T", "UNABLE", "ERROR", "SORRY", "REFUSE", "FAILED", "TIMEOUT")
+"""An answer that contains one of these is a refusal, even if it names a tier."""
 
-# ASCII boundaries, so that FAST-TRACK and 你FAST好 say fast, and BREAKFAST and FAST_TIER say nothing.
+# ASCII boundaries, so that FAST-TRACK and 你FAST好 name a tier, and BREAKFAST and FAST_TIER do not.
 _TIER = re.compile(r"(?<![A-Za-z0-9_])(FAST|BALANCED|DEEP)(?![A-Za-z0-9_])")
 _FENCED = re.compile(r"```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL | re.IGNORECASE)
 
 
 class UnusableAnswer(ValueError):
+    """The answer names no tier. `code` is a key of `strategies.llm.FAILURES`."""
+
     code: ClassVar[str]
 
 
@@ -52,7 +56,7 @@ class Unparseable(UnusableAnswer):
         )
 
 
-class SizeExceeded(UnusableAnswer):
+class AnswerTooLong(UnusableAnswer):
     code = "router_too_long"
 
     def __init__(self, size: int) -> None:
@@ -67,19 +71,19 @@ _decode = msgspec.json.Decoder(_Choice).decode
 
 
 def read_answer(answer: str) -> Tier:
-    """Raises UnusableAnswer. Thinking in front does not count, neither as an answer nor towards the size."""
+    """Raises UnusableAnswer. Thinking before the answer is ignored, and does not count towards the size."""
     answer = without_thinking(answer).strip()
     if (size := _size(answer)) > MAX_ANSWER_BYTES:
-        raise SizeExceeded(size)
+        raise AnswerTooLong(size)
     return _structured(answer) or parse_text(answer)
 
 
 def without_thinking(answer: str) -> str:
-    """Nothing is left of thinking that never ended: the tiers it weighs are no answer."""
+    """The answer after its thinking; "" if the thinking never ends, because the tiers that it weighs are no answer."""
     start = answer.lstrip()
     if start.startswith("<think>"):
         return start.partition("</think>")[2]
-    # Some chat templates put the opening tag into the prompt, so that only the closing one is answered.
+    # Some chat templates put the opening tag into the prompt, so that the answer has only the closing one.
     return answer.rpartition("</think>")[2]
 
 
@@ -92,16 +96,16 @@ def _structured(answer: str) -> Tier | None:
 
 
 def parse_text(answer: str) -> Tier:
-    """The leftmost tier named as a word of its own, in any case. Raises EmptyAnswer, Refusal, or Unparseable."""
-    shouted = answer.strip().upper()
-    if not shouted:
+    """The first tier that stands as a word of its own, in any case. Raises EmptyAnswer, Refusal, or Unparseable."""
+    upper = answer.strip().upper()
+    if not upper:
         raise EmptyAnswer
-    if any(word in shouted for word in REFUSALS):
+    if any(word in upper for word in REFUSALS):
         raise Refusal(answer)
-    named = _TIER.search(shouted)
-    if named is None:
+    match = _TIER.search(upper)
+    if match is None:
         raise Unparseable(answer)
-    return Tier(named[1].lower())
+    return Tier(match[1].lower())
 
 
 def preview(answer: str) -> str:

@@ -1,7 +1,7 @@
-"""The routing question: few words, bounded whatever the prompt's size, and the prompt in it cannot pose as part of it. Pure.
+"""The prompt of the routing model: short, of bounded size, and safe against injection by the client's text. Pure.
 
-Every piece of the client's text is one JSON string on one line, with what could close a line or open a chat template's
-control token escaped: data cannot become instruction, and the instruction has the last word.
+Each piece of the client's text is one JSON string on one line. Characters that could end a line or open a chat template's control
+token are escaped, so data cannot become an instruction; the instruction also comes last.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ DESCRIPTIONS: Mapping[Tier, str] = {
 }
 
 MESSAGE_HEAD, MESSAGE_TAIL = 1200, 600
+"""Characters of the last message that the prompt quotes, from its start and its end."""
 TURNS = 6
+"""Earlier messages that the prompt quotes."""
 TURN_HEAD, TURN_TAIL = 140, 60
+"""Characters of each of them."""
 
 _ANSWERS = " or ".join(f'{{"tier": "{tier.value}"}}' for tier in CHAT_TIERS)
 _ZWJ = "\u200d"
@@ -33,6 +36,7 @@ _ESCAPES = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<\x7f\x85\u20
 
 
 def system(descriptions: Mapping[Tier, str]) -> str:
+    """The system prompt. A tier without a description gets the one of `DESCRIPTIONS`."""
     lines = [f"- {tier.name}: {' '.join(descriptions.get(tier, DESCRIPTIONS[tier]).split())}" for tier in CHAT_TIERS]
     return "\n".join(
         (
@@ -46,7 +50,7 @@ def system(descriptions: Mapping[Tier, str]) -> str:
 
 
 def question(facts: Facts) -> str:
-    """Metadata, the conversation, the last message, and after the data the instruction."""
+    """The user prompt: metadata, earlier messages, the last message, then the instruction."""
     turns = [f"[{quoted(role[:20])}, {quoted(clip(text, TURN_HEAD, TURN_TAIL))}]" for role, text in facts.earlier[-TURNS:]]
     metadata = (
         f"Estimated tokens: {facts.tokens}. Messages: {facts.messages}."
@@ -68,14 +72,14 @@ def question(facts: Facts) -> str:
 
 
 def quoted(text: str) -> str:
-    """One line of JSON. Half a surrogate pair, which no wire can carry, becomes a question mark."""
+    """A JSON string on one line. A lone surrogate, which UTF-8 cannot encode, becomes a question mark."""
     clean = text.encode("utf-8", "replace").decode()
     # [INST] and [/INST] are control tokens too; brackets are too common to escape all of them.
     return json.dumps(clean, ensure_ascii=False).translate(_ESCAPES).replace("INST]", "INST\\u005d")
 
 
 def clip(text: str, head: int, tail: int) -> str:
-    """`text`, or its first `head` and last `tail` characters with a note between them of how many were left out."""
+    """`text`, or its first `head` and last `tail` characters with the number of characters left out between them."""
     if len(text) <= head + tail:
         return text
     start = _not_inside_cluster(text, head)
@@ -84,7 +88,7 @@ def clip(text: str, head: int, tail: int) -> str:
 
 
 def _not_inside_cluster(text: str, cut: int) -> int:
-    """The nearest place at or before `cut` that parts no letter from its marks, no emoji from what is joined to it."""
+    """The nearest place at or before `cut` that splits neither a letter from its marks nor a joined emoji."""
     for place in range(cut, max(0, cut - _MAX_CLUSTER), -1):
         if text[place] != _ZWJ and text[place - 1] != _ZWJ and not unicodedata.category(text[place]).startswith("M"):
             return place

@@ -1,6 +1,6 @@
-"""The operator's own rules for requests: in order, the first that applies wins. Pure.
+"""The operator's routing rules: the first rule whose conditions all hold decides. Pure.
 
-A rule applies when all of its conditions do; conditions that are not set always do. Globs are the shell's (`*`, `?`, `[abc]`).
+A condition that is not set always holds. Globs are the shell's (`*`, `?`, `[abc]`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from octoroute.domain.option import Key, Table
 from octoroute.domain.request import Request
 
 LONG_CONTEXT_TOKENS = 60_000
+"""Prompt tokens from which a request has the type `long-context`."""
 
 REQUEST_TYPES: Mapping[str, Callable[[Request], bool]] = {
     "chat": lambda request: not any(of(request) for name, of in REQUEST_TYPES.items() if name != "chat"),
@@ -27,7 +28,7 @@ REQUEST_TYPES: Mapping[str, Callable[[Request], bool]] = {
     "thinking": thinks,
     "json": lambda request: request.facts.json,
 }
-"""A request may be of several types; `chat` is one that is of no other."""
+"""Values of `request_type`. A request may have several types; `chat` is one that has no other."""
 
 
 class Rule(Table, frozen=True, kw_only=True):
@@ -103,12 +104,12 @@ class Rule(Table, frozen=True, kw_only=True):
     policy: Annotated[str | None, Key("replaces selection.policy and selection.order", names="policies", example='"sticky"')] = None
 
     @property
-    def aims(self) -> bool:
-        """It says where requests go, and not only how."""
+    def has_target(self) -> bool:
+        """Whether it names a tier, an endpoint, or a provider."""
         return self.tier is not None or self.endpoint is not None or self.provider is not None
 
     def applies(self, request: Request) -> bool:
-        """Cheap conditions first: the client's body is read again only when all else is right."""
+        """Cheap conditions come first: the client's body is read again only if all others hold."""
         facts = request.facts
         if self.stream is not None and request.stream is not self.stream:
             return False
@@ -132,7 +133,7 @@ class Rule(Table, frozen=True, kw_only=True):
 
 
 def matches(glob: str, text: str | None) -> bool:
-    """What is not there matches nothing, not even `*`."""
+    """A missing text (None) matches no glob, not even `*`."""
     return text is not None and _pattern(glob).match(text) is not None
 
 

@@ -17,6 +17,7 @@ from octoroute import dialects
 from octoroute.balancing.admin_state import AdminState
 from octoroute.balancing.health import HealthRegistry
 from octoroute.balancing.policies import ORDERS, POLICIES, Policy, PolicyInputs
+from octoroute.balancing.queue import AdmissionQueue
 from octoroute.config.schema import Config
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.request.identity import opening_of, user_of
@@ -25,7 +26,7 @@ from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.ids import new_id
 from octoroute.gateway.cascade import Cascade
 from octoroute.gateway.context_window import ContextPolicy
-from octoroute.gateway.gateway import Gateway, Settings
+from octoroute.gateway.gateway import Gateway, QueueGrant, Settings
 from octoroute.gateway.internal_calls import Asker
 from octoroute.gateway.response_cache import ResponseCache
 from octoroute.gateway.shadow import ShadowMirror
@@ -80,11 +81,16 @@ class Runtime:
         self._owner = TaskOwner()
         self._policies: dict[tuple[str, ...], Policy] = {}
         notices = RoutingEvents()
+        queue = AdmissionQueue(clock, QueueGrant.release)
         self._health = health = HealthRegistry(
-            failure_threshold=config.health.failure_threshold, recovery_s=config.health.recovery_seconds, clock=clock, wall=wall
+            failure_threshold=config.health.failure_threshold,
+            recovery_s=config.health.recovery_seconds,
+            clock=clock,
+            wall=wall,
+            on_capacity=queue.on_capacity,
+            on_transition=notices.circuit_changed,
         )
         health.set_limits(config.limits)
-        health.on_transition = notices.circuit_changed
         self.statistics = Statistics(wall, catch_up=self._record_settled)
         self.admin_state = AdminState(health)
         self.metrics = Metrics(_reason, on_flush=self.statistics.add_bulk)
@@ -99,6 +105,7 @@ class Runtime:
             settings=self._settings(config),
             upstream=upstream,
             health=health,
+            queue=queue,
             ledger=self.sink,
             inbound=self.inbound,
             clock=clock,
@@ -229,15 +236,15 @@ class Runtime:
         key = ("order", selection.order) if by_order else ("policy", name or selection.policy, selection.sticky_by)
         policy = self._policies.get(key)
         if policy is None:
-            senses = PolicyInputs(
+            inputs = PolicyInputs(
                 clock=self._clock,
                 in_flight=self._in_flight,
                 user_of=user_of,
-                opening_of=opening_of,
+                conversation_of=opening_of,
                 sticky_by=selection.sticky_by,
             )
             build = ORDERS[selection.order] if by_order else POLICIES[name or selection.policy]
-            policy = self._policies[key] = build(senses)
+            policy = self._policies[key] = build(inputs)
         return policy
 
     def _in_flight(self, endpoint: Endpoint) -> int:

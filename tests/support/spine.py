@@ -14,13 +14,14 @@ import msgspec
 from octoroute import dialects
 from octoroute.balancing.health import HealthRegistry
 from octoroute.balancing.policies import ORDERS, POLICIES, PolicyInputs
+from octoroute.balancing.queue import AdmissionQueue
 from octoroute.dialects.request.identity import opening_of, user_of
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Endpoint, ProviderLimits, Tier
+from octoroute.domain.endpoint import CircuitState, Endpoint, ProviderLimits, Tier
 from octoroute.domain.outcome import Outcome
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadUpstreamResponse, OctorouteError, Unreachable
-from octoroute.gateway.gateway import Gateway, QueueSettings, RetryPolicy, Settings
+from octoroute.gateway.gateway import Gateway, QueueGrant, QueueSettings, RetryPolicy, Settings
 from octoroute.routing.rules import Rule
 from octoroute.upstream.client import UpstreamClient
 from octoroute.upstream.providers import PROVIDERS
@@ -181,19 +182,28 @@ class Spine:
         seed: int = 1,
         delay_s: Callable[[str], float] = lambda _: 0.0,
         sticky_by: str = "conversation",
+        on_transition: Callable[[CircuitState, Endpoint, str], None] | None = None,
         **gateway: Any,
     ) -> None:
         table = behave if isinstance(behave, Mapping) else {}
         self.transport = FakeTransport(behave if callable(behave) else lambda model, _: table.get(model, "ok"), delay_s)
         self.clock = now
         self.random = Random(seed)
-        self.health = HealthRegistry(failure_threshold=failure_threshold, recovery_s=recovery_s, clock=self.clock, wall=lambda: 0.0)
+        queue = AdmissionQueue(self.clock, QueueGrant.release)
+        self.health = HealthRegistry(
+            failure_threshold=failure_threshold,
+            recovery_s=recovery_s,
+            clock=self.clock,
+            wall=lambda: 0.0,
+            on_capacity=queue.on_capacity,
+            on_transition=on_transition,
+        )
         self.health.set_limits(limits or {})
         self.book = Book()
         self.router = Always()
-        senses = PolicyInputs(self.clock, lambda e: self.health.breaker(e).in_flight, user_of, opening_of, sticky_by)
-        self.policy = POLICIES[policy](senses) if order == "endpoint" else ORDERS[order](senses)
-        named = {rule.policy: POLICIES[rule.policy](senses) for rule in rules if rule.policy}
+        inputs = PolicyInputs(self.clock, lambda e: self.health.breaker(e).in_flight, user_of, opening_of, sticky_by)
+        self.policy = POLICIES[policy](inputs) if order == "endpoint" else ORDERS[order](inputs)
+        named = {rule.policy: POLICIES[rule.policy](inputs) for rule in rules if rule.policy}
         self.gateway = Gateway(
             settings=Settings(
                 endpoints=tuple(endpoints),
@@ -207,6 +217,7 @@ class Spine:
             ),
             upstream=UpstreamClient(self.transport, PROVIDERS, dialects.outbound(self.clock)),
             health=self.health,
+            queue=queue,
             ledger=self.book,
             inbound=dialects.inbound(lambda: 0.0),
             clock=self.clock,

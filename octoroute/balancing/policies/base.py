@@ -1,6 +1,6 @@
-"""How endpoints of one priority take turns: what a policy is told, and what it must answer.
+"""The interface of load balancing policies.
 
-Policies never see health: what cannot be asked now, or cannot answer, is gone before they are asked.
+A policy never sees health: the planner removes unavailable and ineligible endpoints before it calls the policy.
 """
 
 from __future__ import annotations
@@ -17,33 +17,36 @@ Random: TypeAlias = Callable[[], float]
 
 
 class PolicyInputs(NamedTuple):
-    """What a policy may look at beside the request."""
+    """What a policy may read beside the request."""
 
     clock: Callable[[], float]
+    """Monotonic seconds."""
     in_flight: Callable[[Endpoint], int]
+    """Requests that the endpoint is answering now."""
     user_of: Callable[[Request], str | None]
-    """Whom the client works for, if it says."""
-    opening_of: Callable[[Request], bytes]
-    """What stays the same through a conversation."""
+    """The end user that the client names; None: it names none."""
+    conversation_of: Callable[[Request], bytes]
+    """A digest that stays the same through a conversation."""
     sticky_by: str = "conversation"
+    """`selection.sticky_by`: conversation, user, or key."""
 
 
 class Policy(Protocol):
     by_provider: bool
-    """Candidates go provider by provider: what is wrong with one as a whole skips the rest of it."""
+    """Whether the order goes provider by provider; a failure of one provider's address or key then skips its other endpoints."""
     learns: bool
-    """It wants `took` and `observed`."""
+    """Whether the gateway calls `on_selected` and `on_outcome`."""
 
     def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:
-        """A permutation of `available`, best first, by priority unless `by_provider`. Asking changes nothing."""
+        """A permutation of `available`, best first: by descending priority unless `by_provider`. Changes no state."""
         ...
 
     def on_selected(self, first: Endpoint) -> None:
-        """A request goes by the order whose first this is. Once a request, not once an attempt."""
+        """A request uses the order that begins with `first`. Called once a request, whatever the number of attempts."""
         ...
 
     def on_outcome(self, outcome: Outcome) -> None:
-        """How a request ended whose order this policy had made; told once, by the lifecycle."""
+        """A request that used an order of this policy has ended. Called once a request."""
         ...
 
 
@@ -51,7 +54,7 @@ Builder: TypeAlias = Callable[[PolicyInputs], Policy]
 
 
 class StatelessPolicy:
-    """What most policies have in common: nothing to learn."""
+    """Base of policies that learn nothing from requests."""
 
     by_provider = False
     learns = False

@@ -1,7 +1,7 @@
-"""The same conversation (or user, or key) to the same endpoint, so that its prompt cache stays warm. Pure.
+"""Rendezvous hashing: the same conversation, user, or key goes to the same endpoint, so that its prompt cache stays warm. Pure.
 
-Rendezvous hashing with weights: every endpoint's score depends on the name and on itself alone, so an endpoint that leaves moves
-its own share and nobody else's, and no process needs to tell another.
+An endpoint's score depends on the key and on that endpoint alone. When an endpoint leaves, only its own share moves, and several
+processes agree without talking to each other.
 
 Source: Thaler and Ravishankar, Using name-based mappings to increase hit rates, 1998; weights by the logarithm method.
 """
@@ -18,30 +18,30 @@ from octoroute.domain.request import Request
 
 
 class ConsistentHash(StatelessPolicy):
-    def __init__(self, senses: PolicyInputs) -> None:
-        self._senses = senses
+    def __init__(self, inputs: PolicyInputs) -> None:
+        self._inputs = inputs
 
     def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         if len(available) < 2:
             return list(available)
-        name = self._name(request)
-        return sorted(available, key=lambda endpoint: (-endpoint.priority, -score(name, endpoint)))
+        key = self._key(request)
+        return sorted(available, key=lambda endpoint: (-endpoint.priority, -score(key, endpoint)))
 
-    def _name(self, request: Request) -> bytes:
-        """A client that does not say what it should stick by sticks by its conversation."""
-        said = None
-        if self._senses.sticky_by == "user":
-            said = self._senses.user_of(request)
-        elif self._senses.sticky_by == "key":
-            said = request.key_name
-        return self._senses.opening_of(request) if said is None else said.encode("utf-8", "surrogatepass")
+    def _key(self, request: Request) -> bytes:
+        """The conversation also keys requests that name no user, or have no key."""
+        name = None
+        if self._inputs.sticky_by == "user":
+            name = self._inputs.user_of(request)
+        elif self._inputs.sticky_by == "key":
+            name = request.key_name
+        return self._inputs.conversation_of(request) if name is None else name.encode("utf-8", "surrogatepass")
 
 
-def score(name: bytes, endpoint: Endpoint) -> float:
-    digest = hashlib.blake2b(name, digest_size=8, key=hashlib.blake2b(endpoint.id.encode(), digest_size=16).digest()).digest()
+def score(key: bytes, endpoint: Endpoint) -> float:
+    digest = hashlib.blake2b(key, digest_size=8, key=hashlib.blake2b(endpoint.id.encode(), digest_size=16).digest()).digest()
     uniform = (int.from_bytes(digest, "big") + 1) / (2**64 + 1)
     return endpoint.weight / -math.log(uniform)
 
 
-def build(senses: PolicyInputs) -> ConsistentHash:
-    return ConsistentHash(senses)
+def build(inputs: PolicyInputs) -> ConsistentHash:
+    return ConsistentHash(inputs)

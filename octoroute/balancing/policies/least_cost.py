@@ -1,4 +1,4 @@
-"""Whoever costs least for this request, by configured prices and estimated tokens; no price comes last. Pure."""
+"""Lowest estimated cost of this request first, by configured prices; endpoints without a price come last. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from octoroute.domain.request import Facts, Request
 
 
 class LeastCost(StatelessPolicy):
+    """Equal costs are shared by weight."""
+
     def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:
         facts = request.facts
         return sorted(
@@ -25,5 +27,5 @@ def _cost(endpoint: Endpoint, facts: Facts) -> float:
     return math.inf if cost is None else cost
 
 
-def build(senses: PolicyInputs) -> LeastCost:  # noqa: ARG001 - a builder's signature
+def build(inputs: PolicyInputs) -> LeastCost:  # noqa: ARG001 - a builder's signature
     return LeastCost()

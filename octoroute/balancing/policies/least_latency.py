@@ -1,10 +1,11 @@
-"""Whoever is expected to be done first, learnt from what was measured, and forgotten when it gets old.
+"""Lowest expected latency first, from exponentially weighted moving averages of measured requests that fade with time.
 
-Each endpoint has two estimates, one for streams and one for whole answers, because a whole answer's first event is its last.
-An estimate moves by a fifth of every sample, and by more when the sample before it is long ago, so that a change of pace shows
-within a few requests on a busy endpoint and at once on a quiet one.
+Each endpoint has two estimates, one for streams and one for non-streaming requests, because the first event of a non-streaming
+answer is its last. An estimate moves by at least a fifth of the distance to every sample, and by more if the sample before it is
+old. A change of latency therefore shows within a few requests on a busy endpoint, and at once on a quiet one.
 
-Who is not known well enough goes first for one request at a time, never for a herd; and now and then any of the others does.
+An endpoint without enough samples gets one trial request at a time, so that a burst of requests cannot all try it together. A small
+share of requests explores: it goes to an endpoint that is not the best, because the others may have become faster.
 """
 
 from __future__ import annotations
@@ -18,54 +19,57 @@ from octoroute.domain.outcome import Ending, Outcome
 from octoroute.domain.request import Request
 from octoroute.errors import TooSlow
 
-STEP = 0.2
-"""How much one sample counts, at least."""
+MIN_STEP = 0.2
+"""Least weight of a new sample against the estimate."""
 DECAY_S = 60.0
-"""After this long without a sample, two thirds of what was known are gone."""
+"""Time constant: after this long without a sample the estimate has lost two thirds of its weight."""
 MIN_SAMPLES = 3
-KEPT_SAMPLES = 6.0
+"""Samples from which an estimate is used."""
+MAX_SAMPLES = 6.0
+"""Samples beyond these are not counted, so that every estimate can fade."""
 QUIET_S = 3.0
-"""An endpoint not heard of for so long that comes back twice as fast as it was known to be is got to know anew."""
-EXPLORED = 0.05
-"""The share of requests that go to somebody else than the best, to see whether that is still so."""
+"""If an endpoint was idle for this long and its next sample is below half its estimate, the estimate starts afresh."""
+EXPLORED_SHARE = 0.05
+"""Share of requests that go to an endpoint other than the best."""
 TRIAL_S = 60.0
-"""A trial whose end nobody reported is over after this long."""
+"""A trial without an outcome ends after this long."""
 TYPICAL_TOKENS = 256
-"""Of an answer, for weighing a quick start against a quick pen. A client's limit is no estimate: agents ask for 32,000."""
+"""Assumed length of an answer, to weigh first event against time per token. `max_tokens` is no estimate: agents set 32,000."""
 
 
 class LatencyEstimate:
-    """What is known of one endpoint. `samples` fade with time."""
+    """The latency of one endpoint, in seconds. `samples` fades with time."""
 
-    __slots__ = ("at", "first_s", "per_token_s", "samples", "trial_at")
+    __slots__ = ("first_event_s", "per_token_s", "sampled_at", "samples", "trial_at")
 
     def __init__(self) -> None:
-        self.first_s = 0.0
+        self.first_event_s = 0.0
         self.per_token_s = 0.0
         self.samples = 0.0
-        self.at = -math.inf
+        self.sampled_at = -math.inf
         self.trial_at = -math.inf
 
-    def observe(self, first_s: float, per_token_s: float | None, now: float) -> None:
-        quiet_s = now - self.at
-        if quiet_s >= QUIET_S and first_s < self.first_s / 2:
+    def observe(self, first_event_s: float, per_token_s: float | None, now: float) -> None:
+        """`per_token_s`: None where the request measured none."""
+        quiet_s = now - self.sampled_at
+        if quiet_s >= QUIET_S and first_event_s < self.first_event_s / 2:
             self.samples = 0.0
         faded = math.exp(-quiet_s / DECAY_S) if self.samples else 0.0
         samples = self.samples * faded
-        if self.samples >= MIN_SAMPLES and not self.known(now):
-            samples = KEPT_SAMPLES  # it is as it was: one look is enough for a while
-        step = max(STEP, 1.0 - faded, 1.0 / (samples + 1.0))
-        self.first_s += step * (first_s - self.first_s)
+        if self.samples >= MIN_SAMPLES and not self.is_known(now):
+            samples = MAX_SAMPLES  # the old estimate holds: one sample confirms it for another while
+        step = max(MIN_STEP, 1.0 - faded, 1.0 / (samples + 1.0))
+        self.first_event_s += step * (first_event_s - self.first_event_s)
         if per_token_s is not None:
             self.per_token_s += (step if self.per_token_s else 1.0) * (per_token_s - self.per_token_s)
-        self.samples = min(samples + 1.0, KEPT_SAMPLES)
-        self.at = now
+        self.samples = min(samples + 1.0, MAX_SAMPLES)
+        self.sampled_at = now
 
-    def known(self, now: float) -> bool:
-        return self.samples * math.exp(-(now - self.at) / DECAY_S) >= MIN_SAMPLES - 0.5
+    def is_known(self, now: float) -> bool:
+        return self.samples * math.exp(-(now - self.sampled_at) / DECAY_S) >= MIN_SAMPLES - 0.5
 
     def expected_s(self) -> float:
-        return self.first_s + TYPICAL_TOKENS * self.per_token_s
+        return self.first_event_s + TYPICAL_TOKENS * self.per_token_s
 
 
 class LeastLatency:
@@ -74,53 +78,54 @@ class LeastLatency:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._paces: dict[tuple[str, bool], LatencyEstimate] = {}
+        self._estimates: dict[tuple[str, bool], LatencyEstimate] = {}
+        """By endpoint id, and whether the requests were streams."""
 
     def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:
         if len(available) < 2:
             return list(available)
         now = self._clock()
         stream = request.stream
-        ranks = {endpoint.id: self._rank(self._paces.get((endpoint.id, stream)), now, random) for endpoint in available}
+        ranks = {endpoint.id: self._rank(self._estimates.get((endpoint.id, stream)), now, random) for endpoint in available}
         order = sorted(available, key=lambda endpoint: (-endpoint.priority, ranks[endpoint.id]))
-        if random() < EXPLORED:
+        if random() < EXPLORED_SHARE:
             equals = sum(endpoint.priority == order[0].priority for endpoint in order)
             if equals > 1:
                 order.insert(0, order.pop(1 + int(random() * (equals - 1))))
         return order
 
-    def _rank(self, pace: LatencyEstimate | None, now: float, random: Random) -> tuple[int, float]:
-        """Those on trial last, by chance: nothing is known of them but that somebody is finding out."""
-        if pace is None:
+    def _rank(self, estimate: LatencyEstimate | None, now: float, random: Random) -> tuple[int, float]:
+        """Unknown endpoints first, then known ones by expected latency, then unknown ones whose trial is under way."""
+        if estimate is None:
             return (0, random())
-        if pace.known(now):
-            return (1, pace.expected_s())
-        return (2 if now - pace.trial_at < TRIAL_S else 0, random())
+        if estimate.is_known(now):
+            return (1, estimate.expected_s())
+        return (2 if now - estimate.trial_at < TRIAL_S else 0, random())
 
     def on_selected(self, first: Endpoint) -> None:
         now = self._clock()
-        for stream in (False, True):  # whichever it is: the other one is not known better
-            pace = self._paces.setdefault((first.id, stream), LatencyEstimate())
-            if not pace.known(now):
-                pace.trial_at = now
+        for stream in (False, True):  # whichever kind the request is: the other estimate is not known better
+            estimate = self._estimates.setdefault((first.id, stream), LatencyEstimate())
+            if not estimate.is_known(now):
+                estimate.trial_at = now
 
     def on_outcome(self, outcome: Outcome) -> None:
         now = self._clock()
         for attempt in outcome.attempts:
-            pace = self._paces.setdefault((attempt.endpoint.id, outcome.stream), LatencyEstimate())
+            estimate = self._estimates.setdefault((attempt.endpoint.id, outcome.stream), LatencyEstimate())
             if attempt.error == TooSlow.code:
-                pace.observe(attempt.took_s, None, now)
+                estimate.observe(attempt.took_s, None, now)
             elif attempt.error is None:
-                pace.observe(attempt.took_s, _per_token_s(outcome), now)
+                estimate.observe(attempt.took_s, _per_token_s(outcome), now)
         for attempt in outcome.attempts:
             for stream in (False, True):
-                self._paces.setdefault((attempt.endpoint.id, stream), LatencyEstimate()).trial_at = -math.inf
+                self._estimates.setdefault((attempt.endpoint.id, stream), LatencyEstimate()).trial_at = -math.inf
 
 
 def _per_token_s(outcome: Outcome) -> float | None:
-    """Of a stream that was read to its end and had something to say."""
+    """Seconds per output token after the first; None unless this is a stream of two tokens or more, read to its end."""
     if outcome.cascade is not None:
-        return None  # some of it was held back: the clock tells nothing of the endpoint
+        return None  # the cascade buffered part of the answer: the clock measures the cascade, not the endpoint
     if not outcome.stream or outcome.ending is not Ending.ANSWERED or outcome.usage is None or outcome.first_event_s is None:
         return None
     if outcome.usage.output_tokens < 2:
@@ -128,5 +133,5 @@ def _per_token_s(outcome: Outcome) -> float | None:
     return max(0.0, outcome.total_s - outcome.first_event_s) / (outcome.usage.output_tokens - 1)
 
 
-def build(senses: PolicyInputs) -> LeastLatency:
-    return LeastLatency(senses.clock)
+def build(inputs: PolicyInputs) -> LeastLatency:
+    return LeastLatency(inputs.clock)

@@ -1,4 +1,4 @@
-"""Whoever has the fewest requests in flight for its weight; among equals, chance by weight."""
+"""Fewest requests in flight for its weight first; equals are shared at random by weight."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ class LeastRequest(StatelessPolicy):
         )
 
 
-def build(senses: PolicyInputs) -> LeastRequest:
-    return LeastRequest(senses.in_flight)
+def build(inputs: PolicyInputs) -> LeastRequest:
+    return LeastRequest(inputs.in_flight)

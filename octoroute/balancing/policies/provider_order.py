@@ -1,6 +1,6 @@
-"""Provider by provider, and through the models of each in the order of the file: `selection.order`.
+"""Orders of `selection.order`: provider by provider, and inside each its endpoints in the order of the configuration.
 
-A provider here is a name at one address with one key, because that is what fails as a whole. Each candidate is there once.
+A provider here is a failure domain: a provider's name at one address with one key.
 """
 
 from __future__ import annotations
@@ -15,67 +15,67 @@ from octoroute.domain.request import Request
 
 
 def group_by_provider(available: Sequence[Endpoint]) -> list[list[Endpoint]]:
-    """Providers as the file has them, each with its models in order."""
+    """Providers in the order of the configuration, each with its endpoints by position."""
     groups: dict[FailureDomain, list[Endpoint]] = {}
     for endpoint in available:
         groups.setdefault(failure_domain(endpoint), []).append(endpoint)
-    for models in groups.values():
-        models.sort(key=lambda endpoint: endpoint.position)
+    for group in groups.values():
+        group.sort(key=lambda endpoint: endpoint.position)
     return list(groups.values())
 
 
 class ProviderPriority(StatelessPolicy):
-    """Equals in file order; by chance and weight where somebody gave them weights."""
+    """Descending priority. Equal priorities keep the order of the configuration, or are shared by weight if any weight is set."""
 
     by_provider = True
 
     def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         groups = group_by_provider(available)
-        weighty = {_priority(models) for models in groups if any(endpoint.weight != 1.0 for endpoint in models)}
+        weighted = {_priority(group) for group in groups if any(endpoint.weight != 1.0 for endpoint in group)}
         groups.sort(
-            key=lambda models: (-_priority(models), exponential_key(models[0], random) if _priority(models) in weighty else 0.0)
+            key=lambda group: (-_priority(group), exponential_key(group[0], random) if _priority(group) in weighted else 0.0)
         )
-        return [endpoint for models in groups for endpoint in models]
+        return [endpoint for group in groups for endpoint in group]
 
 
 class ProviderRoundRobin(StatelessPolicy):
-    """The next one is first, once a request; the others follow in the same rotation. Each tier has its own."""
+    """The first provider changes with every request, and the others follow in the same rotation. Each tier has its own rotation."""
 
     by_provider = True
     learns = True
 
     def __init__(self) -> None:
-        self._turns = RoundRobinState()
+        self._rotation = RoundRobinState()
 
     def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         groups = group_by_provider(available)
-        groups.sort(key=lambda models: self._turns.waited((models[0].tier, failure_domain(models[0]))))
-        return [endpoint for models in groups for endpoint in models]
+        groups.sort(key=lambda group: self._rotation.last_turn((group[0].tier, failure_domain(group[0]))))
+        return [endpoint for group in groups for endpoint in group]
 
     def on_selected(self, first: Endpoint) -> None:
-        self._turns.on_selected((first.tier, failure_domain(first)))
+        self._rotation.on_selected((first.tier, failure_domain(first)))
 
 
 class ProviderRandom(StatelessPolicy):
     by_provider = True
 
     def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
-        groups = [(random(), models) for models in group_by_provider(available)]
-        groups.sort(key=lambda group: group[0])
-        return [endpoint for _, models in groups for endpoint in models]
+        groups = [(random(), group) for group in group_by_provider(available)]
+        groups.sort(key=lambda keyed: keyed[0])
+        return [endpoint for _, group in groups for endpoint in group]
 
 
-def _priority(models: Sequence[Endpoint]) -> int:
-    return max(endpoint.priority for endpoint in models)
+def _priority(group: Sequence[Endpoint]) -> int:
+    return max(endpoint.priority for endpoint in group)
 
 
-def build_priority(senses: PolicyInputs) -> ProviderPriority:  # noqa: ARG001 - a builder's signature
+def build_priority(inputs: PolicyInputs) -> ProviderPriority:  # noqa: ARG001 - a builder's signature
     return ProviderPriority()
 
 
-def build_round_robin(senses: PolicyInputs) -> ProviderRoundRobin:  # noqa: ARG001
+def build_round_robin(inputs: PolicyInputs) -> ProviderRoundRobin:  # noqa: ARG001
     return ProviderRoundRobin()
 
 
-def build_random(senses: PolicyInputs) -> ProviderRandom:  # noqa: ARG001
+def build_random(inputs: PolicyInputs) -> ProviderRandom:  # noqa: ARG001
     return ProviderRandom()

@@ -1,7 +1,6 @@
-"""Turns that are really taken: first is whoever was first the longest ago.
+"""Round robin that stays even when endpoints come and go: first is the endpoint that was first the longest ago.
 
-A counter modulo the number of candidates would skip somebody whenever one of them drops out or comes back; who remembers when each
-was last first cannot.
+A counter modulo the number of candidates would skip a candidate whenever another one leaves or returns.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from octoroute.domain.request import Request
 
 
 class RoundRobinState:
-    """Unknown names come before known ones."""
+    """The number of each name's last turn."""
 
     def __init__(self) -> None:
         self._count = 0
         self._last: dict[Hashable, int] = {}
 
-    def waited(self, name: Hashable) -> int:
-        """Smaller: longer ago."""
+    def last_turn(self, name: Hashable) -> int:
+        """Smaller is longer ago; 0: never, so that new names come first."""
         return self._last.get(name, 0)
 
     def on_selected(self, name: Hashable) -> None:
@@ -33,14 +32,14 @@ class RoundRobin(StatelessPolicy):
     learns = True
 
     def __init__(self) -> None:
-        self._turns = RoundRobinState()
+        self._rotation = RoundRobinState()
 
     def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
-        return sorted(available, key=lambda endpoint: (-endpoint.priority, self._turns.waited(endpoint.id)))
+        return sorted(available, key=lambda endpoint: (-endpoint.priority, self._rotation.last_turn(endpoint.id)))
 
     def on_selected(self, first: Endpoint) -> None:
-        self._turns.on_selected(first.id)
+        self._rotation.on_selected(first.id)
 
 
-def build(senses: PolicyInputs) -> RoundRobin:  # noqa: ARG001 - a builder's signature
+def build(inputs: PolicyInputs) -> RoundRobin:  # noqa: ARG001 - a builder's signature
     return RoundRobin()

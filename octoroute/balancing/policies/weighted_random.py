@@ -1,4 +1,4 @@
-"""Chance by weight, and chance alone. Pure."""
+"""Random order, by weight or uniform. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from octoroute.domain.request import Request
 
 
 def exponential_key(endpoint: Endpoint, random: Random) -> float:
-    """Exp(weight): the smallest of several is the i-th with probability weight_i / Σ weight.
+    """A draw from Exp(weight): of several endpoints, the i-th has the smallest with probability weight_i / Σ weight.
 
     Source: Efraimidis and Spirakis, Weighted random sampling with a reservoir, 2006.
     """
@@ -19,7 +19,7 @@ def exponential_key(endpoint: Endpoint, random: Random) -> float:
 
 
 class WeightedRandom(StatelessPolicy):
-    """A weighted sample without replacement: a retry is the next item, and shares follow weights."""
+    """A weighted sample without replacement: the first choices follow the weights, and a retry is the next item."""
 
     def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         return weighted_order(available, random)
@@ -32,15 +32,15 @@ def weighted_order(available: Sequence[Endpoint], random: Random) -> list[Endpoi
 
 
 class UniformRandom(StatelessPolicy):
-    """Everybody alike, whatever the weights."""
+    """All endpoints of a priority are equally likely, whatever their weights."""
 
     def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
         return sorted(available, key=lambda endpoint: (-endpoint.priority, random()))
 
 
-def build(senses: PolicyInputs) -> WeightedRandom:  # noqa: ARG001 - a builder's signature
+def build(inputs: PolicyInputs) -> WeightedRandom:  # noqa: ARG001 - a builder's signature
     return WeightedRandom()
 
 
-def build_random(senses: PolicyInputs) -> UniformRandom:  # noqa: ARG001
+def build_random(inputs: PolicyInputs) -> UniformRandom:  # noqa: ARG001
     return UniformRandom()

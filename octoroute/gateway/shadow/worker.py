@@ -19,7 +19,7 @@ from octoroute.gateway.shadow.judge import ask_for, judged, read_choice
 from octoroute.gateway.shadow.verdict import Verdict, verdict
 from octoroute.gateway.transcript import Transcript
 from octoroute.routing.difficulty.answer_checks import ModelAnswer
-from octoroute.routing.difficulty.features import features_hash, read
+from octoroute.routing.difficulty.features import extract_features, features_hash
 from octoroute.routing.difficulty.model import Scorer
 from octoroute.routing.difficulty.subject import subject
 from octoroute.upstream.readers import Chunk
@@ -167,8 +167,8 @@ class ShadowWorker:
         facts, decision = job.request.facts, job.decision
         if decision.confidence is not None and decision.features_hash is not None:
             return ShadowResult(score=decision.confidence, features_hash=decision.features_hash)
-        reading = read(subject(facts.text, facts.earlier))
-        return ShadowResult(score=self._scorer().explain_reading(reading).difficulty, features_hash=features_hash(reading))
+        reading = extract_features(subject(facts.text, facts.earlier))
+        return ShadowResult(score=self._scorer().explain_features(reading).difficulty, features_hash=features_hash(reading))
 
     def _read(self, job: Job) -> tuple[Conversation | None, ModelAnswer | None]:
         """The question, and the client's answer; None for what cannot be read or was not finished."""

@@ -1,1 +1,1 @@
-"""How hard a request is: features, the shipped model, and its thresholds. Pure."""
+"""The difficulty of a request: features, the shipped model, and thresholds. Pure."""

@@ -1,6 +1,6 @@
-"""What can be told of an answer without asking anybody: free checks. Pure, bounded; what cannot be judged passes."""
+"""Checks of an answer that cost no request, for the cascade. Pure, bounded; an answer that cannot be judged passes."""
 
-# ruff: noqa: RUF001 - typed apostrophes are what it is about
+# ruff: noqa: RUF001 - the patterns need typographic apostrophes
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ import msgspec
 from octoroute.routing.difficulty.arithmetic import arithmetic
 from octoroute.routing.difficulty.json_schema import Schema, fits
 
-__all__ = ["Finding", "ModelAnswer", "check", "run_checks"]
+__all__ = ["CheckFailure", "ModelAnswer", "check", "run_checks"]
 
-LONGEST = 200_000
-"""Characters; a longer answer is judged by its beginning."""
+MAX_CHARS = 200_000
+"""Characters of an answer that are checked; the rest of a longer one is not read."""
 
 
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished answer and what was asked of it. None: not asked, or not told."""
+    """A finished answer, and what the request demanded of it. None: not demanded, or not known."""
 
     text: str
     finish_reason: str | None = None
-    """As `events.FinishReason`: stop, length, tool_calls, refusal."""
+    """A value of `events.FinishReason`: stop, length, tool_calls, refusal."""
     json_wanted: bool = False
     schema: Schema | None = None
     tool_calls: Sequence[tuple[str, str]] = ()
     """(name, arguments as JSON text)."""
     tools: Mapping[str, Schema | None] | None = None
-    """Name → schema of the arguments, of the tools that were offered."""
+    """The tools that the request offers: name → schema of the arguments."""
     top_margins: Sequence[float] | None = None
     """Per token, the log-probability of the chosen token less that of the runner-up."""
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """Why an answer should not be kept. `check` is a stable word, `detail` holds nothing of the answer."""
+class CheckFailure(msgspec.Struct, frozen=True):
+    """Why an answer should not be delivered. `check` is a stable word; `detail` quotes nothing of the answer."""
 
     check: str
     detail: str
@@ -57,7 +57,7 @@ _FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*```", re.MULT
 
 
 def _empty(answer: ModelAnswer) -> str | None:
-    return "nothing was answered" if not answer.text.strip() and not answer.tool_calls else None
+    return "the answer is empty" if not answer.text.strip() and not answer.tool_calls else None
 
 
 def _refused(answer: ModelAnswer) -> str | None:
@@ -76,7 +76,7 @@ def _json(answer: ModelAnswer) -> str | None:
     try:
         value: Any = json.loads(answer.text)
     except (ValueError, RecursionError):
-        return "JSON was asked for, and this is not JSON"
+        return "the request demands JSON, and the answer is not JSON"
     return None if answer.schema is None or fits(value, answer.schema) else "the JSON does not fit the schema"
 
 
@@ -95,7 +95,7 @@ def _tools(answer: ModelAnswer) -> str | None:
 
 
 def _code(answer: ModelAnswer) -> str | None:
-    for language, block in _FENCE.findall(answer.text[:LONGEST]):
+    for language, block in _FENCE.findall(answer.text[:MAX_CHARS]):
         if language.lower() in {"python", "py", "python3"} and not _parses(block):
             return "a Python block does not parse"
         if language.lower() == "json" and not _is_json(block):
@@ -106,8 +106,8 @@ def _code(answer: ModelAnswer) -> str | None:
 
 
 def _parses(source: str) -> bool:
-    """Interpreter transcripts, excerpts with an ellipsis, and indented excerpts are not held against anybody."""
-    if ">>>" in source or len(source) > LONGEST:
+    """Whether Python source parses. Interpreter transcripts, and sources too long to check, count as parsing."""
+    if ">>>" in source or len(source) > MAX_CHARS:
         return True
     lines = [line for line in source.split("\n") if line.strip()]
     indent = min((len(line) - len(line.lstrip(" ")) for line in lines), default=0)
@@ -132,21 +132,21 @@ def _is_json(text: str) -> bool:
 
 
 def _sums(answer: ModelAnswer) -> str | None:
-    stated, wrong = arithmetic(answer.text[:LONGEST])
+    stated, wrong = arithmetic(answer.text[:MAX_CHARS])
     return f"{wrong} of {stated} calculations do not compute" if wrong else None
 
 
-MARGIN = 0.35
-"""Log-probability: below it a token was nearly a coin toss."""
+MIN_MARGIN = 0.35
+"""Margin in log-probability below which the choice of a token was almost random."""
 
 
 def _unsure(answer: ModelAnswer) -> str | None:
-    """The tenth of the tokens with the smallest margins decides: averages reward length (Gupta et al., arXiv 2404.10136)."""
+    """The lowest decile of the margins decides, because an average rewards length (Gupta et al., arXiv 2404.10136)."""
     margins = answer.top_margins
     if not margins or len(margins) < 5:
         return None
     tenth = sorted(margins)[len(margins) // 10]
-    return "the model was unsure of its words" if tenth < MARGIN * 0.3 else None
+    return "the model was unsure of its words" if tenth < MIN_MARGIN * 0.3 else None
 
 
 _CHECKS: tuple[tuple[str, Callable[[ModelAnswer], str | None]], ...] = (
@@ -161,15 +161,15 @@ _CHECKS: tuple[tuple[str, Callable[[ModelAnswer], str | None]], ...] = (
 )
 
 
-def run_checks(answer: ModelAnswer) -> list[Finding]:
-    """Every reason not to keep the answer, the surest first."""
-    return [Finding(name, detail) for name, look in _CHECKS if (detail := look(answer)) is not None]
+def run_checks(answer: ModelAnswer) -> list[CheckFailure]:
+    """Every failed check, the most reliable first."""
+    return [CheckFailure(name, detail) for name, run in _CHECKS if (detail := run(answer)) is not None]
 
 
-def check(answer: ModelAnswer) -> Finding | None:
-    """The first reason not to keep the answer."""
-    for name, look in _CHECKS:
-        detail = look(answer)
+def check(answer: ModelAnswer) -> CheckFailure | None:
+    """The first failed check; None: the answer passes all of them."""
+    for name, run in _CHECKS:
+        detail = run(answer)
         if detail is not None:
-            return Finding(name, detail)
+            return CheckFailure(name, detail)
     return None

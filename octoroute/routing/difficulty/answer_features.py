@@ -1,4 +1,4 @@
-"""How doubtful a cheap model's answer is: numbers read off prompt and answer for the cascade's score. Pure."""
+"""Features of a cheap model's answer and its prompt, for the cascade's score: numbers that rise with doubt. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from math import log
 
 from octoroute.routing.difficulty.answer_checks import ModelAnswer, run_checks
 from octoroute.routing.difficulty.arithmetic import arithmetic
-from octoroute.routing.difficulty.features import HEAD
+from octoroute.routing.difficulty.features import HEAD_CHARS
 
-__all__ = ["ANSWER_NAMES", "SIGNS", "read_answer"]
+__all__ = ["ANSWER_NAMES", "SIGNS", "extract_answer_features"]
 
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 _NOTE = re.compile(r"<<[^<>]*>>")
@@ -45,13 +45,13 @@ ANSWER_NAMES = (
     "repetition",
     "final number stands alone",
 )
-"""The order of what `read_answer` returns."""
+"""The names of the features, in the order of `extract_answer_features`."""
 
 
-def read_answer(prompt: str, answer: ModelAnswer) -> tuple[float, ...]:
-    asked, text = prompt[:HEAD].lower(), answer.text[: 2 * HEAD].lower()
+def extract_answer_features(prompt: str, answer: ModelAnswer) -> tuple[float, ...]:
+    question, text = prompt[:HEAD_CHARS].lower(), answer.text[: 2 * HEAD_CHARS].lower()
     stated, wrong = arithmetic(text)
-    given = _given(asked)
+    given = _numbers_of(question)
     plain = _NOTE.sub("", text)
     used = [number.replace(",", "") for number in _NUMBER.findall(plain)]
     results = {number.replace(",", "") for number in _RESULT.findall(plain)}
@@ -66,7 +66,7 @@ def read_answer(prompt: str, answer: ModelAnswer) -> tuple[float, ...]:
         log(1.0 + len(words) / 20.0),
         log(1.0 + stated),
         log(1.0 + len(lines)),
-        log((len(plain) + 20.0) / (len(asked) + 20.0)),
+        log((len(plain) + 20.0) / (len(question) + 20.0)),
         len(given - {_value(number) for number in used}) / len(given) if numeric else 0.0,
         log(1.0 + len(loose)) if numeric else 0.0,
         1.0 if numeric and not final else 0.0,
@@ -80,9 +80,10 @@ def read_answer(prompt: str, answer: ModelAnswer) -> tuple[float, ...]:
     )
 
 
-def _given(asked: str) -> set[float]:
-    numbers = {_value(number) for number in _NUMBER.findall(asked)}
-    return numbers | {float(_SPELT[word]) for word in _WORDS.findall(asked) if word in _SPELT and word != "one"}
+def _numbers_of(question: str) -> set[float]:
+    """The numbers of a prompt, in digits and in words; "one" is too often no number."""
+    numbers = {_value(number) for number in _NUMBER.findall(question)}
+    return numbers | {float(_SPELT[word]) for word in _WORDS.findall(question) if word in _SPELT and word != "one"}
 
 
 def _value(number: str) -> float:
@@ -93,10 +94,10 @@ def _value(number: str) -> float:
 
 
 def _odd(number: str) -> bool:
-    """Not whole, with more digits than money has."""
+    """Whether a number has a fractional part other than zeros."""
     whole, _, part = number.partition(".")
     return len(part.rstrip("0")) > 0 and bool(whole)
 
 
 SIGNS: tuple[int, ...] = tuple(-1 if name == "calculations shown" else 1 for name in ANSWER_NAMES)
-"""Showing one's work makes an answer likelier to be right; everything else makes it more doubtful."""
+"""+1: the feature can only raise the doubt; -1: shown calculations can only lower it."""

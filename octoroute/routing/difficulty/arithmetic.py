@@ -1,6 +1,6 @@
-"""Whether the sums written in a text compute. Pure; evaluates nothing but plain arithmetic, and never with `eval`."""
+"""Checks the calculations that a text states. Pure; evaluates plain arithmetic only, and never with `eval`."""
 
-# ruff: noqa: RUF001 - signs are what it is about
+# ruff: noqa: RUF001 - the patterns need mathematical signs
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _OPERAND = r"[(]*-?[$]?\d[\d,]*(?:\.\d+)?%?[)]*"
 _OPERATOR = r"\s*(?:[-+*/×÷]|\\times|\\\*|x(?=\s*[(]*[$]?\d))\s*"
 _STATED = re.compile(rf"({_OPERAND}(?:{_OPERATOR}{_OPERAND}){{1,12}})\s*=\s*[$]?(-?\d[\d,]*(?:\.\d+)?)")
 _BEFORE = re.compile(r"(?:[-+*/×÷^(.,%\w]|\b[a-z] ?\)?)\s*$", re.IGNORECASE)
-"""What stands before a calculation that is only the end of a longer one; a whole word may."""
+"""What precedes a calculation that is only the end of a longer one; a whole word does not make it one."""
 _AFTER = re.compile(r"\s*(?:[-+*/×÷^%(]|\\|x\s*[$]?\d|[a-z]\b(?!\s+[a-z]{2}))|[.,]?\d", re.IGNORECASE)
 _NOTED = re.compile(r"<<([^<>=]{1,80})=(-?[\d.,]+)>>")
 _PLAIN_SUM = re.compile(r"[\d.+\-*/() ]{3,120}")
 
 
 def arithmetic(text: str) -> tuple[int, int]:
-    """(calculations stated as `a * b = c` or `<<a*b=c>>`, those that do not compute to what is stated; rounding is allowed)."""
+    """(calculations stated as `a * b = c` or `<<a*b=c>>`, those of them with a wrong result); rounded results are right."""
     stated = wrong = 0
     for left, right in [*_NOTED.findall(text), *_whole_sums(_NOTED.sub("", text))]:
         value, claim = _compute(left), _number(right)
@@ -35,7 +35,7 @@ def arithmetic(text: str) -> tuple[int, int]:
 
 
 def _whole_sums(text: str) -> Iterator[tuple[str, str]]:
-    """(calculation, result) where both are written out in full; parts of longer formulas are left alone."""
+    """(calculation, result) of each complete calculation; parts of longer formulas are skipped."""
     for found in _STATED.finditer(text):
         before = text[max(0, found.start() - 12) : found.start()]
         word = re.search(r"[a-z]{2,}[:,]?\s+[$]?$", before, re.IGNORECASE)
@@ -44,7 +44,7 @@ def _whole_sums(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _rounded(value: float) -> bool:
-    """Whether the result has so many digits that a writer would round it."""
+    """Whether a result has so many digits that a writer would round it."""
     return abs(value * 100 - round(value * 100)) > 1e-6
 
 
@@ -64,7 +64,7 @@ _OPERATIONS: dict[type[ast.operator], Callable[[float, float], float]] = {
 
 
 def _compute(text: str) -> float | None:
-    """None: this is not plain arithmetic. Percentages are fractions."""
+    """The value of an expression, percentages as fractions; None: it is not plain arithmetic."""
     plain = re.sub(r"(\d(?:[\d.]*))%", r"(\1/100)", text.replace(",", "").replace("$", ""))
     plain = plain.replace("×", "*").replace("÷", "/").replace("\\times", "*").replace("\\*", "*").replace("x", "*")
     if not _PLAIN_SUM.fullmatch(plain) or plain.count("(") != plain.count(")"):

@@ -1,6 +1,6 @@
-"""From a text to numbers with readable names. Pure and bounded; case, digits, and spacing change nothing."""
+"""Features of a prompt: numbers with readable names, for the difficulty score. Pure and bounded; ignores case and spacing."""
 
-# ruff: noqa: RUF001 - signs are what it is about
+# ruff: noqa: RUF001 - the patterns need mathematical signs
 
 from __future__ import annotations
 
@@ -14,11 +14,21 @@ import msgspec
 
 from octoroute.routing.difficulty.lexicon import COMMON, GROUPS, OTHER_LANGUAGES, PHRASES
 
-__all__ = ["CHOICES", "GENERAL", "HEAD", "NAMES", "TAIL", "WORDING", "PromptFeatures", "features_hash", "read"]
+__all__ = [
+    "CHOICES",
+    "GENERAL",
+    "HEAD_CHARS",
+    "NAMES",
+    "TAIL_CHARS",
+    "WORDING",
+    "PromptFeatures",
+    "extract_features",
+    "features_hash",
+]
 
-HEAD = 3_600
-TAIL = 1_400
-"""A longer text is read at both ends: what is asked stands there, what was pasted stands between."""
+HEAD_CHARS = 3_600
+TAIL_CHARS = 1_400
+"""Characters read from both ends of a longer text: the request stands there, pasted material between them."""
 
 _APART = str.maketrans({chr(i): " " for i in range(128) if not chr(i).isalnum()})
 _SPACES = re.compile(r"[ \t]{2,}")
@@ -30,7 +40,7 @@ _CODE = re.compile(
     re.MULTILINE,
 )
 _CODE_ENDS = (";\n", "{\n", "}\n", ":\n ", ";}", "\n}")
-"""Without one of these at the end of a line nothing is taken for code."""
+"""A text without a fence and without any of these has no code lines; searching for them is cheaper than `_CODE`."""
 _UNICODE_SYMBOL = re.compile(r"[√∫∑≤≥≠→∞∈∀∃±×÷π∂²³]")
 _PAIR = re.compile(r"^[\w' ]{1,24}(?:,| \|| and) ?[\w' ]{1,24}\.?$|^(?:i|ii|iii|iv)\b[^a-z]*(?:only|and|,)")
 _STATEMENT = re.compile(r"\b(?:statement|scenario|claim|premise|assertion|case) (?:\d|[ivab])\b|\bii\b")
@@ -39,7 +49,7 @@ _NUMBER = re.compile(r"\d[\d.,/]*")
 _OPERATION = re.compile(r"[*/-] ?\d|\(\w\)")
 _COMMAND = re.compile(r"\\[a-z]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\u0e00-\u0e7f]{1,2}")
-"""Scripts that put no spaces between words: two characters are taken for one."""
+"""Scripts without spaces between words: two characters count as a word."""
 _HOW_MUCH = re.compile(
     r"\bhow (?:many|much|long|far|old|more|less)\b|\b(?:what|calculate|find|determine)\b[^.?!]{0,60}\b(?:total"
     r"|average|number|amount|sum"
@@ -74,21 +84,21 @@ GENERAL = (
     "final question length", "other language", "fill the blank", "several statements", "negated question", "very short",
     "quotations", "vocabulary range",
 )  # fmt: skip
-"""Structure of any text."""
+"""Features of any text's structure."""
 CHOICES = (
     "combined choices", "numeric choices", "long choices", "catch-all choice", "trend choices", "reasoned choices",
     "similar choices", "choices echo the question", "varied choices", "question length",
 )  # fmt: skip
-"""Structure of lettered choices; 0 without them."""
+"""Features of lettered choices; 0 without choices."""
 WORDING = tuple(GROUPS)
 NAMES: tuple[str, ...] = GENERAL + CHOICES + WORDING
-"""The order of `Reading.values`."""
+"""The names of all features, in the order of `PromptFeatures.values`."""
 
 
 _CODE_LINES, _NOTATION = GENERAL.index("code lines"), GENERAL.index("mathematical notation")
 _MEDICINE, _QUANTITY, _NUMBER_WORDS = WORDING.index("medicine"), WORDING.index("quantity"), WORDING.index("number words")
 _SUBJECTS = tuple(map(WORDING.index, ("law", "fault finding", "design", "reasoning", "physical science", "code", "extraction")))
-"""What a word problem is not about."""
+"""Groups of words that tell against a word problem."""
 _EASY = tuple(
     group
     in {
@@ -105,7 +115,7 @@ _EASY = tuple(
     }
     for group in WORDING
 )
-"""Groups that make a short text easy and tell nothing of a long one: they are measured by their density."""
+"""Groups that make a short text easy and tell nothing about a long one; they count by their density."""
 
 
 def _index() -> dict[str, tuple[int, ...]]:
@@ -120,7 +130,7 @@ _INDEX = _index()
 
 
 def _phrases() -> tuple[tuple[int, str, str], ...]:
-    """(group, phrase, the word without which it cannot occur: looking that up is cheaper than looking for the phrase)."""
+    """(group, phrase, its longest word): a phrase is searched for only if that word occurs, which is cheaper to look up."""
     found = [(WORDING.index(group), phrase) for group, phrases in PHRASES.items() for phrase in phrases]
     return tuple((group, phrase, max(_WORD.findall(phrase), key=len) if phrase.isascii() else "") for group, phrase in found)
 
@@ -131,21 +141,22 @@ _PLAIN = frozenset(COMMON) | _BARE
 
 
 class PromptFeatures(msgspec.Struct, frozen=True):
-    """What one look at a text found. `values` follow `NAMES`."""
+    """The features of one text."""
 
     values: tuple[float, ...]
+    """In the order of `NAMES`."""
     words: tuple[str, ...]
-    """The distinct words, none of them a number, in order of appearance."""
+    """The distinct words without numbers, in order of appearance."""
     choices: float
     """1: a bare question with lettered choices."""
     quiz: float
     """1: lettered choices with instructions around them."""
     story: float
-    """0..1: how much it looks like a short word problem in plain prose."""
+    """0..1: how much the text looks like a short word problem in prose."""
 
 
-def read(text: str) -> PromptFeatures:
-    low = (text if len(text) <= HEAD + TAIL else text[:HEAD] + "\n" + text[-TAIL:]).lower()
+def extract_features(text: str) -> PromptFeatures:
+    low = (text if len(text) <= HEAD_CHARS + TAIL_CHARS else text[:HEAD_CHARS] + "\n" + text[-TAIL_CHARS:]).lower()
     if "  " in low:
         low = _SPACES.sub(" ", low)
     counts = Counter(_tokens(low))
@@ -157,17 +168,22 @@ def read(text: str) -> PromptFeatures:
     options = list(_OPTION.finditer(low)) if "\nb" in low or "\n(b" in low or "\n " in low else []
     texts = [option.group(2) for option in options] if 3 <= len(options) <= 10 else []
     stem = low[: options[0].start()] if texts else low
-    asked = set(_tokens(stem)) if texts else counts.keys()
-    general = _general(low, stem, counts, words, not _NEGATIONS.isdisjoint(asked))
-    bare = bool(texts) and len(low) - low.rfind(texts[-1]) - len(texts[-1]) <= 14 and not _instructs(stem, asked)
+    question_words = set(_tokens(stem)) if texts else counts.keys()
+    general = _general(low, stem, counts, words, not _NEGATIONS.isdisjoint(question_words))
+    bare = bool(texts) and len(low) - low.rfind(texts[-1]) - len(texts[-1]) <= 14 and not _instructs(stem, question_words)
     story = 0.0 if texts or not 12 <= counts.total() <= 250 else _story(low, counts, general, groups)
-    structure = (*general, *(_choices(texts, asked) if texts else _NO_CHOICES))
+    structure = (*general, *(_choices(texts, question_words) if texts else _NO_CHOICES))
     return PromptFeatures((*structure, *wording), words, float(bare), float(bool(texts) and not bare), story)
 
 
-def _instructs(stem: str, asked: AbstractSet[str]) -> bool:
-    """Whether somebody explains how to answer: a bare question with choices does not."""
-    return not _INSTRUCTIONS.isdisjoint(asked) or "multiple-choice" in stem or "multiple choice" in stem or "correct answer" in stem
+def _instructs(stem: str, question_words: AbstractSet[str]) -> bool:
+    """Whether the text says how to answer; a bare question with choices does not."""
+    return (
+        not _INSTRUCTIONS.isdisjoint(question_words)
+        or "multiple-choice" in stem
+        or "multiple choice" in stem
+        or "correct answer" in stem
+    )
 
 
 def _tokens(low: str) -> list[str]:
@@ -177,7 +193,7 @@ def _tokens(low: str) -> list[str]:
 
 
 def _groups(low: str, counts: Counter[str]) -> list[float]:
-    """How many distinct words of each group of the lexicon occur; a phrase counts half as much again."""
+    """The number of distinct words of each group of the lexicon; a phrase counts one and a half."""
     groups = [0.0] * len(WORDING)
     for word in _INDEX.keys() & counts.keys():
         for i in _INDEX[word]:
@@ -189,7 +205,7 @@ def _groups(low: str, counts: Counter[str]) -> list[float]:
 
 
 def _story(low: str, counts: Counter[str], general: tuple[float, ...], groups: list[float]) -> float:
-    """Evidence adds up, so that one misspelt word does not change what a text is taken for."""
+    """Evidence is summed, so that one misspelt word does not change the result."""
     if general[_CODE_LINES] or groups[_MEDICINE] > 2.5:
         return 0.0
     numbers = len([1 for token in counts if token[0].isdigit()])
@@ -244,7 +260,7 @@ def _general(low: str, stem: str, counts: Counter[str], words: tuple[str, ...], 
     )
 
 
-def _choices(texts: list[str], asked: AbstractSet[str]) -> tuple[float, ...]:
+def _choices(texts: list[str], question_words: AbstractSet[str]) -> tuple[float, ...]:
     n = float(len(texts))
     sets = [set(_tokens(text)) for text in texts]
     shared = [len(a & b) / (len(a | b) + 1.0) for i, a in enumerate(sets) for b in sets[:i]]
@@ -256,9 +272,9 @@ def _choices(texts: list[str], asked: AbstractSet[str]) -> tuple[float, ...]:
         sum([1 for text in texts if any(trend in text for trend in _TREND)]) / n,
         sum([1 for words in sets if words & _JOINT]) / n,
         _total(shared) / len(shared),
-        _total([len(words & asked) / (len(words) + 1.0) for words in sets]) / n,
+        _total([len(words & question_words) / (len(words) + 1.0) for words in sets]) / n,
         len({text.split(" ", 1)[0] for text in texts}) / n,
-        log(1.0 + len(asked) / 8.0),
+        log(1.0 + len(question_words) / 8.0),
     )
 
 
@@ -266,14 +282,14 @@ _NO_CHOICES = (0.0,) * len(CHOICES)
 
 
 def _total(values: list[float]) -> float:
-    """Left to right: `sum` rounds floats differently from Python 3.12 on, and a score must not."""
+    """The sum from left to right: `sum` rounds floats differently from Python 3.12 on, and a score must not change."""
     total = 0.0
     for value in values:
         total += value
     return total
 
 
-def features_hash(reading: PromptFeatures) -> str:
-    """Tells repetitions apart without keeping what was asked: a digest of rounded features, not of the text."""
-    rounded = ",".join(f"{value:.2f}" for value in reading.values)
+def features_hash(features: PromptFeatures) -> str:
+    """A digest of the rounded features, not of the text: it identifies repetitions without keeping the prompt."""
+    rounded = ",".join(f"{value:.2f}" for value in features.values)
     return hashlib.blake2b(rounded.encode(), digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""Whether a value fits the part of JSON Schema that structured answers use. Pure; what is not known refuses nothing."""
+"""Validates a value against the part of JSON Schema that structured answers use. Pure; an unknown keyword is ignored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def fits(value: Any, schema: Schema, root: Schema | None = None, depth: int = 0) -> bool:
-    """The part of JSON Schema that structured answers use; a keyword not known here, or a `$ref` elsewhere, refuses nothing."""
+    """Whether `value` fits. Unknown keywords, a `$ref` outside the document, and nesting beyond 60 levels are ignored."""
     if isinstance(schema, bool):
         return schema
     root = schema if root is None else root
@@ -64,11 +64,11 @@ def _is(value: Any, name: str) -> bool:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """JSON's equality: true is not 1."""
+    """Equality in JSON: true is not 1."""
     return type(a) is type(b) and a == b if isinstance(a, bool) or isinstance(b, bool) else a == b
 
 
-def _listed(value: Any, schema: Mapping[str, Any], root: Schema, depth: int) -> bool:  # noqa: ARG001 - one shape for all rules
+def _allowed(value: Any, schema: Mapping[str, Any], root: Schema, depth: int) -> bool:  # noqa: ARG001 - one shape for all rules
     if "const" in schema and not _same(value, schema["const"]):
         return False
     wanted: Any = schema.get("enum")
@@ -133,4 +133,4 @@ def _combined(value: Any, schema: Mapping[str, Any], root: Schema, depth: int) -
     return "not" not in schema or not fits(value, schema["not"], root, depth)
 
 
-_RULES: tuple[Rule, ...] = (_listed, _object, _array, _scalar, _combined)
+_RULES: tuple[Rule, ...] = (_allowed, _object, _array, _scalar, _combined)

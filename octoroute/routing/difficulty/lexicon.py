@@ -1,6 +1,6 @@
-"""The words a difficulty score listens to, grouped by what they say about a request. Pure data; written for this project.
+"""The words that the difficulty score uses, in groups of meaning. Pure data; written for this project.
 
-A word may stand in several groups. Everything is lower case; no name, number, or product stands here.
+A word may be in several groups. All words are lower case; names, numbers, and products are left out.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ OTHER_LANGUAGES: dict[str, str] = {
     "medicine": "patientin patienten symptome diagnose symptômes diagnostic paciente síntomas diagnóstico paziente sintomi пациент",
     "condition": "wenn falls obwohl si bien aunque salvo se se caso sebbene если хотя",
 }
-"""The same groups in a few words of the languages most asked in."""
+"""A few words of the same groups in other frequent languages."""
 
 PHRASES: dict[str, tuple[str, ...]] = {
     "greeting": ("你好", "您好", "谢谢", "こんにちは", "ありがとう", "안녕"),
@@ -176,7 +176,7 @@ PHRASES: dict[str, tuple[str, ...]] = {
         "second-order", "pros and cons", "to what extent", "what would change", "what would you", "分析", "影响", "はなぜ",
     ),
 }  # fmt: skip
-"""Group → what is looked for as a whole, in lower case."""
+"""Group → phrases that are searched for as a whole, in lower case."""
 
 COMMON = """the of and a to in is it you that he was for on are with as his they be at one have this from or had by but not what
     all were we when your can said there use an each which she do how their if will up other about out many then them
@@ -192,4 +192,4 @@ COMMON = """the of and a to in is it you that he was for on are with as his they
     grow took river four carry state once book hear stop without second later miss idea enough eat face watch far really
     almost let above girl sometimes mountain cut young talk soon list song being leave family it's i i'm don't please
     hello hi thanks""".split()  # noqa: SIM905 - a list of words reads better as text
-"""Frequent English words; what is not among them is likelier to be technical."""
+"""Frequent English words; other words are likelier to be technical."""

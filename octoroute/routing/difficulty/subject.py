@@ -1,15 +1,15 @@
-"""Which text to judge a conversation by: the work that is asked for, without what a harness wraps around it. Pure; bounded."""
+"""Finds the text that tells a conversation's difficulty: the requested work, without what a harness adds to it. Pure; bounded."""
 
-# ruff: noqa: RUF001 - other scripts are what it is about
+# ruff: noqa: RUF001 - the patterns need other scripts
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-__all__ = ["plain", "subject"]
+__all__ = ["subject", "user_text"]
 
-_LONGEST = 60_000
+_MAX_CHARS = 60_000
 _TAGS = "|".join(  # noqa: FLY002 - a list of tags reads better than one long string
     (
         "system-reminder", "system_reminder", "environment_details", "environment_context", "env", "context", "command-name",
@@ -22,7 +22,7 @@ _TAGS = "|".join(  # noqa: FLY002 - a list of tags reads better than one long st
     )
 )  # fmt: skip
 _WRAPPED = re.compile(rf"<({_TAGS})(?:\s[^<>]*)?>.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE)
-_ASKED = re.compile(
+_REQUEST = re.compile(
     r"<(task|user_query|user_message|query|question|request|feedback|answer)>\s*(.*?)\s*</\1>", re.DOTALL | re.IGNORECASE
 )
 _SCHEMA = re.compile(
@@ -70,27 +70,27 @@ _CLOSING = re.compile(
     r"\b(?:thanks|thank you|thx|cheers|perfect|great|good|works|worked|helps|helped|much|a lot|bye|help|trick)\W*$",
     re.IGNORECASE,
 )
-"""Ends a piece of work instead of asking for more of it."""
+"""Closes the work instead of asking for more."""
 _CJK_ONWARDS = frozenset(("好", "好的", "继续", "是的", "可以", "はい", "続けて", "네", "계속", "嗯", "行"))
-_SHORT = 80
-"""Characters; nobody approves in more."""
+_MAX_APPROVAL_CHARS = 80
+"""A longer message is not a mere approval."""
 _REFERS = re.compile(
     r"\b(?:it|that|this|these|those|them|above|same|instead|again|previous|earlier|still|also|too|why|there)\b"
     r"|^(?:and|but|so|or|what about|how about)\b",
     re.IGNORECASE,
 )
-_FOLLOW_UP = 200
-"""Characters below which a message that refers back is judged together with what it refers to."""
+_MAX_FOLLOW_UP_CHARS = 200
+"""A shorter message that refers back is scored together with the request that it refers to."""
 
 
-def plain(text: str) -> str:
-    """Without what a harness, not the user, has written; "" when nothing else is there. Courtesies at the start are dropped too."""
-    text = text if len(text) <= _LONGEST else text[: _LONGEST // 2] + "\n" + text[-_LONGEST // 2 :]
+def user_text(text: str) -> str:
+    """The text without what a harness has added and without courtesies at its start; "": the user wrote nothing."""
+    text = text if len(text) <= _MAX_CHARS else text[: _MAX_CHARS // 2] + "\n" + text[-_MAX_CHARS // 2 :]
     if "<" in text:
-        asked = [found.group(2) for found in _ASKED.finditer(text)]
+        requests = [match.group(2) for match in _REQUEST.finditer(text)]
         text = _WRAPPED.sub(" ", text)
-        if asked:
-            text = "\n".join(asked)
+        if requests:
+            text = "\n".join(requests)
     if '"parameters"' in text or '"input_schema"' in text or '"properties"' in text:
         text = _SCHEMA.sub(" ", text)
     if _RESULT.match(text):
@@ -104,47 +104,47 @@ def plain(text: str) -> str:
     return text
 
 
-def closing(text: str) -> bool:
-    """Whether it ends the work instead: "thanks, that worked!"."""
-    return len(text) <= _SHORT and _CLOSING.match(text) is not None
+def is_closing(text: str) -> bool:
+    """Whether the message ends the work: "thanks, that worked!"."""
+    return len(text) <= _MAX_APPROVAL_CHARS and _CLOSING.match(text) is not None
 
 
-def onwards(text: str) -> bool:
-    """Whether it only approves or continues something: "yes, go ahead", "continue", "option b"."""
+def is_approval(text: str) -> bool:
+    """Whether the message only approves or continues the work: "yes, go ahead", "continue", "option b"."""
     text = text.strip()
-    if len(text) > _SHORT or closing(text):
+    if len(text) > _MAX_APPROVAL_CHARS or is_closing(text):
         return False
     return text.strip(" .!。！~") in _CJK_ONWARDS or _ONWARDS.match(text) is not None
 
 
 def subject(text: str, earlier: Sequence[tuple[str, str]] = ()) -> str:
-    """What the model is to work on, given the last user message and the (role, text) pairs before it, oldest first.
+    """The work that the model is to do. `text`: the last user message; `earlier`: (role, text) before it, oldest first.
 
-    An approval stands for the work it approves: the user's last real request, and what the assistant proposed. A message
-    without words of the user's own (a tool's result) stands for the request that it serves.
+    An approval stands for the work it approves: the user's latest request and the assistant's proposal. A message without the
+    user's own words (a tool's result) stands for the request that it serves.
     """
-    asked = plain(text)
-    if asked and not onwards(asked):
-        alone = not earlier or len(asked) >= _FOLLOW_UP or closing(asked) or not _REFERS.search(asked)
-        return asked if alone else _with_topic(asked, earlier)
+    message = user_text(text)
+    if message and not is_approval(message):
+        alone = not earlier or len(message) >= _MAX_FOLLOW_UP_CHARS or is_closing(message) or not _REFERS.search(message)
+        return message if alone else _with_topic(message, earlier)
     request = proposal = ""
-    for role, said in reversed(earlier):
-        words = plain(said)
+    for role, content in reversed(earlier):
+        words = user_text(content)
         if role == "assistant":
             proposal = proposal or words[-1_000:]
-        elif role == "user" and words and not onwards(words):
+        elif role == "user" and words and not is_approval(words):
             request = words
             break
-    if asked and proposal:
+    if message and proposal:
         return f"{request}\n{proposal}" if request else proposal
-    return request or proposal or asked
+    return request or proposal or message
 
 
-def _with_topic(asked: str, earlier: Sequence[tuple[str, str]]) -> str:
-    """A short question that refers back, after the request it refers to."""
-    for role, said in reversed(earlier):
+def _with_topic(message: str, earlier: Sequence[tuple[str, str]]) -> str:
+    """A short message that refers back, preceded by the request that it refers to."""
+    for role, content in reversed(earlier):
         if role == "user":
-            words = plain(said)
-            if words and not onwards(words):
-                return f"{words[-1_500:]}\n{asked}"
-    return asked
+            words = user_text(content)
+            if words and not is_approval(words):
+                return f"{words[-1_500:]}\n{message}"
+    return message

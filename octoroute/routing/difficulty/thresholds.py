@@ -1,4 +1,4 @@
-"""From a difficulty to a tier: two thresholds, given outright, as target shares, or as one knob between cost and quality. Pure."""
+"""Maps a difficulty to a tier by two thresholds: set directly, as shares of traffic, or as one cost-quality knob. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 DEFAULT_SHARES: Mapping[str, float] = {"fast": 0.5, "balanced": 0.35, "deep": 0.15}
-"""Of a mix of everyday requests like the one in `generic.txt`."""
+"""Shares of everyday requests like those of `generic.txt`."""
 
 
 class Thresholds(Table, frozen=True, kw_only=True):
@@ -115,7 +115,7 @@ def _checked(shares: TrafficShares) -> Mapping[str, float]:
 
 
 def from_shares(shares: Mapping[str, float], percentiles: Sequence[float]) -> Thresholds:
-    """A share of 0 is never reached, a share of 1 always."""
+    """Thresholds that give these shares of the traffic; a tier of share 0 is never used."""
     fast, deep = shares.get("fast", 0.0), shares.get("deep", 0.0)
     balanced_from = quantile(percentiles, fast)
     deep_from = quantile(percentiles, 1.0 - deep)
@@ -123,6 +123,7 @@ def from_shares(shares: Mapping[str, float], percentiles: Sequence[float]) -> Th
 
 
 def quantile(percentiles: Sequence[float], share: float) -> float:
+    """The difficulty below which `share` (0..1) of the traffic lies; at 1 it is above every difficulty."""
     if share <= 1e-9:
         return 0.0
     if share >= 1.0 - 1e-9:
@@ -134,7 +135,7 @@ def quantile(percentiles: Sequence[float], share: float) -> float:
 
 
 def percentiles(scores: Sequence[float]) -> list[float]:
-    """The 0th, 1st, … 100th, nearest of what there is."""
+    """The 0th, 1st, … 100th percentile of the scores, by nearest rank."""
     ordered = sorted(scores)
     last = len(ordered) - 1
     return [round(ordered[round(last * i / 100)], 4) for i in range(101)]
@@ -153,7 +154,7 @@ def share_below(percentiles: Sequence[float], difficulty: float) -> float:
 
 
 def at_quality(quality: float, usual: Thresholds, percentiles: Sequence[float]) -> Thresholds:
-    """Moves both thresholds through the traffic: 0 sends everything to fast, ½ changes nothing, 1 sends everything to deep."""
+    """Both thresholds at a `quality` of 0..1: 0 sends all traffic to fast, ½ leaves `usual` as it is, 1 sends all to deep."""
     fast, below_deep = share_below(percentiles, usual.balanced), share_below(percentiles, usual.deep)
     move = 2.0 * quality - 1.0
 

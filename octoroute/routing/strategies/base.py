@@ -1,4 +1,4 @@
-"""Who decides the tier. A router sees facts and nothing else; one that asks a model gets a function to ask with."""
+"""The interface of routing strategies. A router sees only a request's facts; to ask a model it gets the function `Ask`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from octoroute.domain.request import Facts
 from octoroute.routing.difficulty.thresholds import LearnedOptions
 
 Ask: TypeAlias = Callable[[str, str, Mapping[str, Any]], Awaitable[str]]
-"""(system, question, JSON schema of the answer) → the routing tier's answer as text. Raises OctorouteError.
+"""(system prompt, user prompt, JSON schema of the answer) → the routing tier's answer as text. Raises OctorouteError.
 
-The gateway gives it: temperature 0, few tokens, thinking off, bounded in size and time, no retry beyond the plan's.
+The gateway provides it: temperature 0, few tokens, thinking off, bounded in size and time, no retry beyond the plan's.
 """
 
 
 class Router(Protocol):
     async def route(self, facts: Facts) -> Decision:
-        """Always decides; what went wrong on the way is in `why`."""
+        """Never raises: a failure leads to the default tier, and `why` names it."""
         ...
 
 
@@ -44,12 +44,12 @@ class CascadeOptions(Table, frozen=True, kw_only=True):
 
 
 class RouterSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the composition root hands every router's builder."""
+    """What the composition root passes to every router's builder."""
 
     default_tier: Tier = Tier.BALANCED
-    """Where requests go that nobody can decide."""
+    """The tier of requests that the strategy cannot decide."""
     router_tier: Tier = Tier.BALANCED
-    """Which tier answers the routing question; `Ask` already asks it."""
+    """The tier that answers the routing question; `Ask` is bound to it already."""
     tier_descriptions: Mapping[Tier, str] = {}
     """What each tier is good for, in the operator's words; a tier left out gets a general description."""
     learned: LearnedOptions = LearnedOptions()

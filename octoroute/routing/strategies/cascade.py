@@ -1,4 +1,4 @@
-"""Decides whether the cheap tier may try first: not where the client insists, nor where the work looks too hard for it. Pure."""
+"""Strategy `cascade`: the cheap tier answers first unless the client demands a tier or the request looks too hard for it. Pure."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ TRIED = "cascade: the cheap tier is asked first"
 SKIPPED = "cascade: too hard for the cheap tier"
 REASONS: Mapping[str, str] = {TRIED: "cascade", SKIPPED: "cascade_skipped"}
 
-_ORDER = CHAT_TIERS
-_FREE = frozenset({learned.SCORED, learned.AT_QUALITY})
+_SCORED = frozenset({learned.SCORED, learned.AT_QUALITY})
+"""Reasons of learned decisions that nothing but the score has made."""
 _NEVER = 1.01
+"""A threshold above every difficulty."""
 
 
 class CascadeRouter:
@@ -39,20 +40,20 @@ class CascadeRouter:
     async def route(self, facts: Facts) -> Decision:
         options = self._options
         decision = self._learned.decide(facts, facts.quality)
-        if decision.by != "learned" or decision.why not in _FREE or decision.confidence is None:
-            return decision  # the client insists, or there is nothing to judge
+        if decision.by != "learned" or decision.why not in _SCORED or decision.confidence is None:
+            return decision  # the client demands a tier, or there is no text to score
         if decision.confidence >= shift_threshold(options.skip_above, facts.quality):
-            tier = decision.tier if _ORDER.index(decision.tier) > _ORDER.index(options.tier) else options.escalate_to
+            tier = decision.tier if CHAT_TIERS.index(decision.tier) > CHAT_TIERS.index(options.tier) else options.escalate_to
             return msgspec.structs.replace(decision, tier=tier, why=SKIPPED)
         return msgspec.structs.replace(decision, tier=options.tier, then=options.escalate_to, why=TRIED)
 
 
 def shift_threshold(limit: float, quality: float | None) -> float:
-    """A limit as the client's knob has it: 0 is never reached, ½ changes nothing, 1 is always reached."""
+    """The threshold `limit` at the client's `quality`: at 0 it is never reached, at ½ and None unchanged, at 1 always reached."""
     if quality is None:
         return limit
     return limit + (_NEVER - limit) * (1.0 - 2.0 * quality) if quality <= 0.5 else limit * 2.0 * (1.0 - quality)
 
 
-def build(setting: RouterSettings, ask: Ask) -> CascadeRouter:
-    return CascadeRouter(learned.build(setting, ask), setting.cascade)
+def build(settings: RouterSettings, ask: Ask) -> CascadeRouter:
+    return CascadeRouter(learned.build(settings, ask), settings.cascade)

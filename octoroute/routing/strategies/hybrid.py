@@ -1,4 +1,4 @@
-"""Rules first; the routing model only for what they leave open, because asking it costs time and tokens."""
+"""Strategy `hybrid`: the rule table decides; the routing model is asked where no rule applies, because it costs time and tokens."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from octoroute.routing.strategies.rule import decide
 
 
 class HybridRouter:
-    __slots__ = ("_model",)
+    __slots__ = ("_llm",)
 
-    def __init__(self, model: LlmRouter) -> None:
-        self._model = model
+    def __init__(self, llm: LlmRouter) -> None:
+        self._llm = llm
 
     async def route(self, facts: Facts) -> Decision:
-        return decide(facts) or await self._model.route(facts)
+        return decide(facts) or await self._llm.route(facts)
 
 
-def build(setting: RouterSettings, ask: Ask) -> HybridRouter:
-    return HybridRouter(LlmRouter(setting, ask))
+def build(settings: RouterSettings, ask: Ask) -> HybridRouter:
+    return HybridRouter(LlmRouter(settings, ask))

@@ -1,4 +1,4 @@
-"""Decides by how hard the work looks: what the client insists on first, then a learned score. Pure; asks nobody."""
+"""Strategy `learned`: what the client demands comes first, then a learned difficulty score. Pure; no request is sent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.request import Facts, Importance, Task
-from octoroute.routing.difficulty.features import features_hash, read
+from octoroute.routing.difficulty.features import extract_features, features_hash
 from octoroute.routing.difficulty.model import Scorer, load
 from octoroute.routing.difficulty.subject import subject
 from octoroute.routing.difficulty.thresholds import LearnedOptions, Thresholds, at_quality, thresholds_of
@@ -32,12 +32,12 @@ REASONS: Mapping[str, str] = {
     ATTACHED: "attachments",
 }
 
-LONG_CONTEXT = 30_000
-"""Tokens from which the cheapest models lose the thread."""
+LONG_CONTEXT_TOKENS = 30_000
+"""Prompt tokens from which the fast tier is not used: small models lose track of long contexts."""
 
 
 class LearnedRouter:
-    """One decision costs about a tenth of a millisecond; the same facts give the same decision."""
+    """Deterministic; one decision takes about a tenth of a millisecond."""
 
     __slots__ = ("_default_tier", "_thresholds", "scorer")
 
@@ -50,14 +50,14 @@ class LearnedRouter:
         return self.decide(facts, facts.quality)
 
     def decide(self, facts: Facts, quality: float | None = None) -> Decision:
-        """`quality`: 0..1, moves the thresholds for this request alone; None: as configured."""
+        """`quality`: 0..1, moves the thresholds for this request only; None: as configured."""
         if facts.importance is Importance.HIGH and facts.task is not Task.CASUAL_CHAT:
             return Decision(tier=Tier.DEEP, by="rule", why=IMPORTANT)
         text = subject(facts.text, facts.earlier)
         if not text:
             return Decision(tier=self._default_tier, by="default", why=NOTHING_TO_JUDGE)
-        reading = read(text)
-        score = self.scorer.explain_reading(reading)
+        features = extract_features(text)
+        score = self.scorer.explain_features(features)
         tier, why = self._tier(score.difficulty, facts, quality)
         return Decision(
             tier=tier,
@@ -65,11 +65,11 @@ class LearnedRouter:
             why=why,
             confidence=round(score.difficulty, 4),
             features=tuple((reason.name, reason.weight) for reason in score.reasons),
-            features_hash=features_hash(reading),
+            features_hash=features_hash(features),
         )
 
     def difficulty(self, facts: Facts) -> float:
-        """The chance that the cheap model's answer would not do."""
+        """The chance, 0..1, that the cheap model's answer would be inadequate."""
         return self.scorer.difficulty(subject(facts.text, facts.earlier))
 
     def tier_at(self, difficulty: float, quality: float | None = None) -> Tier:
@@ -79,24 +79,24 @@ class LearnedRouter:
         return thresholds.tier(difficulty)
 
     def _tier(self, difficulty: float, facts: Facts, quality: float | None) -> tuple[Tier, str]:
-        """The tier, and why: a hard constraint may have changed it."""
+        """(tier, why): the tier of the score, unless the task, the context's length, or attachments demand a bigger one."""
         tier = self.tier_at(difficulty, quality)
         if facts.task is Task.DEEP_ANALYSIS and tier is not Tier.DEEP:
             return Tier.DEEP, CALLED_DEEP
         if tier is Tier.FAST and facts.importance is not Importance.LOW:
-            if facts.tokens > LONG_CONTEXT:
+            if facts.tokens > LONG_CONTEXT_TOKENS:
                 return Tier.BALANCED, LONG
             if facts.attachments:
                 return Tier.BALANCED, ATTACHED
         return tier, SCORED if quality is None else AT_QUALITY
 
 
-def build(setting: RouterSettings, ask: Ask) -> LearnedRouter:
-    del ask  # it asks nobody
-    return build_with(setting, setting.learned)
+def build(settings: RouterSettings, ask: Ask) -> LearnedRouter:
+    del ask  # this strategy asks no model
+    return build_with(settings, settings.learned)
 
 
-def build_with(setting: RouterSettings, options: LearnedOptions) -> LearnedRouter:
-    """Raises ConfigError."""
+def build_with(settings: RouterSettings, options: LearnedOptions) -> LearnedRouter:
+    """Raises ConfigError for an unusable artefact or threshold."""
     scorer = load(options.artefact)
-    return LearnedRouter(scorer, thresholds_of(options, scorer.model.percentiles), setting.default_tier)
+    return LearnedRouter(scorer, thresholds_of(options, scorer.model.percentiles), settings.default_tier)

@@ -1,4 +1,4 @@
-"""Asks the routing tier which tier should answer. Whatever goes wrong, `default_tier` gets the request and `why` says so."""
+"""Strategy `llm`: a model of the routing tier chooses the tier. On any failure `default_tier` is used, and `why` tells which."""
 
 from __future__ import annotations
 
@@ -46,27 +46,27 @@ FAILURES: Mapping[str, str] = {
         (UNEXPECTED, "an unexpected error"),
     )
 }
-"""The code of what went wrong → `why`. A code not listed counts as unexpected."""
+"""Error code → `why`. A code that is not listed counts as `UNEXPECTED`."""
 
 REASONS: Mapping[str, str] = {CHOSEN: "model", NOT_ASKED: "not_asked"} | {why: code for code, why in FAILURES.items()}
 
 
 class DryRun(Exception):
-    """What an `Ask` raises that only explains: nothing may be sent, so the decision says that the model would be asked."""
+    """Raised by an `Ask` that must not send anything; the decision then says that the model would be asked."""
 
 
 async def never_ask(_system: str, _question: str, _schema: Mapping[str, Any]) -> str:
-    """The `Ask` for explaining a decision without sending anything."""
+    """The `Ask` for explaining a decision without sending a request."""
     raise DryRun
 
 
 class LlmRouter:
     __slots__ = ("_ask", "_default_tier", "_system")
 
-    def __init__(self, setting: RouterSettings, ask: Ask) -> None:
+    def __init__(self, settings: RouterSettings, ask: Ask) -> None:
         self._ask = ask
-        self._default_tier = setting.default_tier
-        self._system = system(setting.tier_descriptions)
+        self._default_tier = settings.default_tier
+        self._system = system(settings.tier_descriptions)
 
     async def route(self, facts: Facts) -> Decision:
         try:
@@ -78,7 +78,7 @@ class LlmRouter:
             return self._failed(error, error.code)
         except TimeoutError as error:
             return self._failed(error, "upstream_timeout")
-        except Exception as error:  # noqa: BLE001  a defect in asking must not cost the client its answer
+        except Exception as error:  # noqa: BLE001  a defect of ours must not cost the client its answer
             return self._failed(error, UNEXPECTED)
 
     def _failed(self, error: Exception, code: str) -> Decision:
@@ -87,5 +87,5 @@ class LlmRouter:
         return Decision(tier=self._default_tier, by="default", why=FAILURES.get(code, FAILURES[UNEXPECTED]))
 
 
-def build(setting: RouterSettings, ask: Ask) -> LlmRouter:
-    return LlmRouter(setting, ask)
+def build(settings: RouterSettings, ask: Ask) -> LlmRouter:
+    return LlmRouter(settings, ask)

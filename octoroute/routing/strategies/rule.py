@@ -1,4 +1,4 @@
-"""Decides by a table of task, size, and importance. Pure. It knows what is asked for, and nothing of how hard it is."""
+"""Strategy `rule`: a table of task, size, and importance decides, without an estimate of difficulty. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORK = frozenset(Task) - _SMALL_TALK
 
 
 class TierRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One row: `at_least` <= tokens < `below`. `word` is the short form of `why` for metric labels."""
+    """One row of the table: `at_least` <= prompt tokens < `below`. `word` is `why` as a metric label."""
 
     tier: Tier
     why: str
@@ -66,12 +66,12 @@ RULES = (
         below=2048,
     ),
 )
-"""The first row that applies wins. Left open: important or long small talk, questions and summaries outside 200 to 2047 tokens."""
+"""The first row that applies decides. No row: important or long small talk, questions and summaries outside 200 to 2047 tokens."""
 
 NO_RULE = "no rule applies"
 REASONS: Mapping[str, str] = {rule.why: rule.word for rule in RULES} | {NO_RULE: "no_rule"}
 
-# Made once: a decision by rule costs no allocation.
+# Built once, so that a decision by rule allocates nothing.
 _DECISIONS = tuple((rule, Decision(tier=rule.tier, by="rule", why=rule.why)) for rule in RULES)
 _ROWS = {
     (task, importance): tuple(
@@ -82,7 +82,7 @@ _ROWS = {
     for task in Task
     for importance in (None, *Importance)
 }
-"""The table as it is looked up: what is left to compare is the size. An importance that nobody has said is a normal one."""
+"""The rows by task and importance, so that a decision compares sizes only. Importance None counts as normal."""
 
 
 def decide(facts: Facts) -> Decision | None:
@@ -97,13 +97,13 @@ def decide(facts: Facts) -> Decision | None:
 class RuleRouter:
     __slots__ = ("_default",)
 
-    def __init__(self, setting: RouterSettings) -> None:
-        self._default = Decision(tier=setting.default_tier, by="default", why=NO_RULE)
+    def __init__(self, settings: RouterSettings) -> None:
+        self._default = Decision(tier=settings.default_tier, by="default", why=NO_RULE)
 
     async def route(self, facts: Facts) -> Decision:
         return decide(facts) or self._default
 
 
-def build(setting: RouterSettings, ask: Ask) -> RuleRouter:
-    del ask  # rules ask nobody
-    return RuleRouter(setting)
+def build(settings: RouterSettings, ask: Ask) -> RuleRouter:
+    del ask  # this strategy asks no model
+    return RuleRouter(settings)

@@ -1,1 +1,1 @@
-"""What kind of task a prompt is."""
+"""Infers the task of a request: code, writing, analysis, and so on. Pure."""

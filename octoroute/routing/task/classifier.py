@@ -1,6 +1,6 @@
-"""What kind of work a request asks for, by whole English words in what the user wrote last. Pure, and linear however long the text.
+"""Infers the task of a request from whole English words in the last user message. Pure; linear in the length of the text.
 
-English only, and knows it: what it does not understand is a question.
+A text in another language, or without a known word, counts as a question.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from octoroute.domain.request import Facts, Task
 from octoroute.routing.task.phrases import PHRASES, WITH_ATTACHMENT
 
 EDGE_CHARS = 8_000
-"""An instruction stands before or after what it is about, so only the two ends of a long message are read."""
+"""Characters read from each end of a long message: an instruction stands before or after the text that it is about."""
 
 MAX_TURNS_BACK = 12
+"""Earlier messages that are searched for what the last one refers to."""
 _PROPOSAL_CHARS = 400  # an assistant's proposal stands at the end of its message
-_GREETING_CHARS = 80
-_REFERENCE_CHARS = 120
+_MAX_GREETING_CHARS = 80
+_MAX_REFERENCE_CHARS = 120
 
 _WORDS = re.compile(r"\w+").findall
 _LETTERS = bytes(byte if re.match(rb"\w", bytes((byte,))) else 32 for byte in range(256)).lower()
@@ -46,37 +47,37 @@ _REFERS = re.compile(
 ).search
 
 _FENCE = re.compile(r"```|^ {0,3}~~~", re.MULTILINE).split
-# A label that says of a fence its content is no code.
+# Labels of fences whose content is no code.
 _PROSE_LABELS = frozenset({"text", "txt", "plain", "plaintext", "markdown", "md", "email", "quote", "csv", "log"})
 _CODE_MARKS = re.compile(r"[{}=<>]|\w\(|;$|->|::|//|^\s{0,8}[$#] ", re.MULTILINE).search
 
 
 def infer_task(facts: Facts) -> Task:
-    """The client's word if it gave one; else what the last message asks for; else what that message refers to."""
+    """The task that the client states; else the last message's; else that of the message it refers to; else a question."""
     if facts.task is not None:
         return facts.task
-    task = _asked_for(facts.text, attachments=facts.attachments)
+    task = _task_of_text(facts.text, attachments=facts.attachments)
     if task is None and facts.earlier:
-        task = _referred_to(facts)
+        task = _task_of_history(facts)
     return task or Task.QUESTION_ANSWER
 
 
-def _asked_for(text: str, *, attachments: bool = False) -> Task | None:
-    """None: nothing in this text gives it away."""
-    if len(text) <= _GREETING_CHARS and _GREETING(text):
+def _task_of_text(text: str, *, attachments: bool = False) -> Task | None:
+    """None: no word of this text tells the task."""
+    if len(text) <= _MAX_GREETING_CHARS and _GREETING(text):
         return Task.CASUAL_CHAT
     text = _edges(text)
     if "`" in text or "~" in text:
-        instruction = without_prose(text)
+        instruction = instruction_around_fences(text)
         if instruction is None:
             return Task.CODE
         text = instruction
     book = WITH_ATTACHMENT if attachments else PHRASES
-    return book.task(text, words_of(text)) or (Task.CODE if _calls(text) else None)
+    return book.task(text, words_of(text)) or (Task.CODE if _has_call(text) else None)
 
 
 def words_of(text: str) -> list[str]:
-    """In lower case."""
+    """The words of a text, in lower case."""
     if text.isascii():
         return text.encode().translate(_LETTERS).decode().split()
     return _WORDS(text.lower())
@@ -91,8 +92,8 @@ def _edges(text: str) -> str:
     return "\n".join(head + tail)
 
 
-def without_prose(text: str) -> str | None:
-    """The text around its fences when what they hold is no code, all of it without a fence; None when one of them holds code."""
+def instruction_around_fences(text: str) -> str | None:
+    """The text outside its fences, if none of them holds code; a text without fences as it is; None: a fence holds code."""
     if "~" in text and "~~~" in text:  # one character is found many times faster than three
         parts = _FENCE(text)
     elif _begins_with_code(text):
@@ -107,7 +108,7 @@ def without_prose(text: str) -> str | None:
 
 
 def _begins_with_code(text: str) -> bool:
-    """The first fence has a label that says so, as nearly always: the rest, which may be long, need not be read."""
+    """Whether the first fence has a code label, as nearly always; then the rest, which may be long, need not be read."""
     at = text.find("`")
     if not text.startswith("```", at):
         return False
@@ -122,29 +123,29 @@ def is_code(block: str) -> bool:
     return label not in _PROSE_LABELS and (label != "" or _CODE_MARKS(content) is not None)
 
 
-def _calls(text: str) -> bool:
-    """`name()` is how programmers write of functions, in any language."""
+def _has_call(text: str) -> bool:
+    """Whether a function call like `name()` occurs, as programmers write in any language."""
     return "()" in text
 
 
-def _referred_to(facts: Facts) -> Task | None:
-    """What the last message leaves unsaid.
+def _task_of_history(facts: Facts) -> Task | None:
+    """The task of the message that the last one refers to; None: it refers to none, or that one tells no task.
 
-    "And now in Python?" is about the last thing asked, "yes, go ahead" about what was proposed, and a tool's result, which has
-    no text, about the work in progress.
+    "And now in Python?" refers to the latest request, "yes, go ahead" to the assistant's proposal, and a tool's result, which has
+    no text, to the work in progress.
     """
-    text = facts.text.strip() if len(facts.text) <= _REFERENCE_CHARS else facts.text
-    approves = len(text) <= _REFERENCE_CHARS and _APPROVES(text) is not None
+    text = facts.text.strip() if len(facts.text) <= _MAX_REFERENCE_CHARS else facts.text
+    approves = len(text) <= _MAX_REFERENCE_CHARS and _APPROVES(text) is not None
     if text and not approves and not _is_reference(text):
         return None
     recent = facts.earlier[-MAX_TURNS_BACK:]
-    for role, said in reversed(recent):
+    for role, content in reversed(recent):
         if role == "assistant" and approves:
-            approves = False  # only its latest message is what the user approves of
-            task = _asked_for(said[-_PROPOSAL_CHARS:])
+            approves = False  # the user approves only the assistant's latest message
+            task = _task_of_text(content[-_PROPOSAL_CHARS:])
         elif role == "user":
-            task = _asked_for(said)
-            if task is None and said.strip() and not _is_reference(said):
+            task = _task_of_text(content)
+            if task is None and content.strip() and not _is_reference(content):
                 return None
         else:
             continue
@@ -154,4 +155,4 @@ def _referred_to(facts: Facts) -> Task | None:
 
 
 def _is_reference(text: str) -> bool:
-    return len(text) <= _REFERENCE_CHARS and (_REFERS(text) is not None or _APPROVES(text) is not None)
+    return len(text) <= _MAX_REFERENCE_CHARS and (_REFERS(text) is not None or _APPROVES(text) is not None)

@@ -1,6 +1,6 @@
-"""The words that give a task away, in English: a table of trigger words and of what must, or must not, stand around them.
+"""The English words that tell a task: trigger words, and patterns of what must or must not stand around them. Pure data.
 
-Patterns see lower-cased text. Every repetition in them is bounded, so that searching stays linear whatever the text.
+Patterns see lower-case text. Every repetition in them is bounded, so that a search stays linear for any text.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from octoroute.domain.request import Task
 
 
 class Clue(msgspec.Struct, frozen=True):
-    """A pattern runs only when one of `triggers` is among the text's words; without `wanted` the trigger itself is enough.
+    """A pattern runs only if one of `triggers` is among the text's words; without `wanted` the trigger itself is enough.
 
-    `traps` are tried first at each place and use up what they match: "postal code" leaves no "code" behind.
+    `traps` are tried first at each position and consume what they match: after "postal code" no "code" is left.
     """
 
     task: Task
@@ -26,7 +26,7 @@ class Clue(msgspec.Struct, frozen=True):
 
 
 class Phrasebook:
-    """Clues in order of precedence; the first that fits names the task."""
+    """Clues in order of precedence; the first that matches decides the task."""
 
     __slots__ = ("_clues", "_first", "_vocabulary")
 
@@ -41,7 +41,7 @@ class Phrasebook:
         self._vocabulary = frozenset(self._first)
 
     def task(self, text: str, words: Sequence[str]) -> Task | None:
-        """`words` are the text's, in lower case."""
+        """`words`: the text's, in lower case. None: no clue matches."""
         hits = self._vocabulary.intersection(words)
         if not hits:
             return None

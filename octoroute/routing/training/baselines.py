@@ -1,4 +1,4 @@
-"""The routers that `octoroute eval` compares, by name: each gives every row a number, higher for "needs the strong model"."""
+"""The routers that `octoroute eval` compares. Each scores every row; a higher score means that the strong model is needed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from octoroute.routing.strategies.base import RouterSettings
 from octoroute.routing.strategies.rule import RuleRouter
 from octoroute.routing.training.datasets import DatasetRow
 
-__all__ = ["ALWAYS", "NAMES", "Progress", "scores_of"]
+__all__ = ["NAMES", "REFERENCES", "Progress", "scores_of"]
 
 Progress: TypeAlias = Callable[[str], None]
-Contestant: TypeAlias = Callable[[Sequence[DatasetRow], Scorer], list[float]]
+RowScorer: TypeAlias = Callable[[Sequence[DatasetRow], Scorer], list[float]]
 
 _LEVEL = {Tier.FAST: 0.0, Tier.BALANCED: 0.5, Tier.DEEP: 1.0}
-_EVERY = 500
+_PROGRESS_ROWS = 500
+"""Rows between two messages of progress."""
 
 
 def _learned(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
@@ -33,7 +34,7 @@ def _learned(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
 
 
 def _cascade(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
-    """Where the weak model's answer is given: what checks and score make of it; elsewhere the prompt alone."""
+    """The difficulty of the weak model's answer where the row has one, else that of the prompt."""
     return [
         scorer.difficulty(row.prompt)
         if row.weak_answer is None
@@ -48,7 +49,7 @@ def _length(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
 
 
 def _random(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
-    """All tied: the metrics break ties at random, on average, which is exactly what chance does."""
+    """All scores are equal: the metrics average over ties, which is what random routing gives."""
     del scorer
     return [0.0] * len(rows)
 
@@ -62,17 +63,17 @@ def _rule(rows: Sequence[DatasetRow], scorer: Scorer) -> list[float]:
     del scorer
     router = RuleRouter(RouterSettings())
 
-    async def walk() -> list[float]:
+    async def route_all() -> list[float]:
         return [_LEVEL[(await router.route(_facts(row))).tier] for row in rows]
 
-    return asyncio.run(walk())
+    return asyncio.run(route_all())
 
 
 def _facts(row: DatasetRow) -> Facts:
     return Facts(text=row.prompt, tokens=len(row.prompt) // 4, messages=1)
 
 
-_CONTESTANTS: dict[str, Contestant] = {
+_ROUTERS: dict[str, RowScorer] = {
     "random": _random,
     "length": _length,
     "rule": _rule,
@@ -80,32 +81,32 @@ _CONTESTANTS: dict[str, Contestant] = {
     "cascade": _cascade,
     "oracle": _oracle,
 }
-NAMES = tuple(_CONTESTANTS)
-ALWAYS = ("random", "length", "rule", "oracle")
-"""Without them a number says nothing."""
+NAMES = tuple(_ROUTERS)
+REFERENCES = ("random", "length", "rule", "oracle")
+"""Always compared: without them a result cannot be judged."""
 
 
 def scores_of(name: str, rows: Sequence[DatasetRow], scorer: Scorer, progress: Progress = lambda _: None) -> list[float]:
-    """`name`: one of `NAMES`, or `MODULE:FUNCTION`. ConfigError says what is wrong with it."""
-    if name in _CONTESTANTS:
+    """`name`: one of `NAMES`, or `MODULE:FUNCTION`. Raises ConfigError if it is neither, or fails."""
+    if name in _ROUTERS:
         progress(f"{name}: {len(rows)} questions")
-        return _CONTESTANTS[name](rows, scorer)
-    function = _foreign(name)
-    found: list[float] = []
+        return _ROUTERS[name](rows, scorer)
+    function = _load_function(name)
+    scores: list[float] = []
     for i, row in enumerate(rows):
-        if i % _EVERY == 0:
+        if i % _PROGRESS_ROWS == 0:
             progress(f"{name}: {i} of {len(rows)}")
-        found.append(_called(name, function, row))
-    return found
+        scores.append(_call(name, function, row))
+    return scores
 
 
-def _called(name: str, function: Callable[[str], object], row: DatasetRow) -> float:
-    """Their code may raise anything, and may answer with a tier or with a number."""
+def _call(name: str, function: Callable[[str], object], row: DatasetRow) -> float:
+    """The function's result as a score. It may be a tier or a number; the function may raise anything."""
     try:
         value = function(row.prompt)
         if isinstance(value, str) and value in _LEVEL:
             return _LEVEL[Tier(value)]
-        number = float(value)  # type: ignore[arg-type]  # whatever it is, this refuses it
+        number = float(value)  # type: ignore[arg-type]  # raises for anything else
     except Exception as error:
         raise ConfigError([f"--router {name}: failed on question {row.id!r}: {type(error).__name__}: {error}"]) from error
     if number != number:  # noqa: PLR0124 - not a number
@@ -113,10 +114,12 @@ def _called(name: str, function: Callable[[str], object], row: DatasetRow) -> fl
     return number
 
 
-def _foreign(name: str) -> Callable[[str], object]:
+def _load_function(name: str) -> Callable[[str], object]:
     module_name, colon, function_name = name.partition(":")
     if not colon or not module_name or not function_name:
-        raise ConfigError([f"--router {name}: no such router; one of {', '.join(NAMES)}, or MODULE:FUNCTION from prompt to number"])
+        raise ConfigError(
+            [f"--router {name}: no such router; must be one of {', '.join(NAMES)}, or MODULE:FUNCTION (prompt to number)"]
+        )
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:

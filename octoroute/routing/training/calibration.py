@@ -1,4 +1,4 @@
-"""Thresholds from one's own traffic: kept as scores and digests, never as text. Pure but for reading the log."""
+"""Thresholds from an operator's own traffic, of which the log has scores and digests, never text. Only `read_log` does I/O."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 import msgspec
 
 from octoroute.errors import ConfigError
-from octoroute.routing.difficulty.features import features_hash, read
+from octoroute.routing.difficulty.features import extract_features, features_hash
 from octoroute.routing.difficulty.thresholds import Thresholds, from_shares, percentiles
 
 __all__ = ["ScoreLine", "for_budget", "for_quality_loss", "line_for", "read_log", "shares_at"]
 
 
 class ScoreLine(msgspec.Struct, frozen=True):
-    """One request of the log."""
+    """A request of the log: its difficulty, and the digest of its features."""
 
     score: float
     features_hash: str = ""
 
 
 class _LogLine(msgspec.Struct, frozen=True):
-    """A line of the gateway's own log, or of a file of scores; `event` tells the former."""
+    """A line of the gateway's log, which has an `event`, or of a file of scores, which has none."""
 
     score: float | None = None
     features_hash: str = ""
@@ -31,15 +31,16 @@ class _LogLine(msgspec.Struct, frozen=True):
 
 
 def line_for(text: str, score: float) -> str:
-    """What a log of scores keeps of one request."""
-    return json.dumps({"score": round(score, 4), "features_hash": features_hash(read(text))})
+    """The line of a file of scores for one request."""
+    return json.dumps({"score": round(score, 4), "features_hash": features_hash(extract_features(text))})
 
 
-LEAST = 100
+MIN_REQUESTS = 100
+"""Fewer requests give no reliable shares."""
 
 
 def read_log(path: str | Path) -> list[ScoreLine]:
-    """ConfigError names the line that cannot be read, or a log too short to take shares of."""
+    """Raises ConfigError: a line cannot be read, or the log has fewer than `MIN_REQUESTS`."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -54,13 +55,13 @@ def read_log(path: str | Path) -> list[ScoreLine]:
         except msgspec.MsgspecError as error:
             raise ConfigError([f'{path}: line {number}: must be {{"score": 0..1, "features_hash": "…"}} ({error})']) from None
         if line.score is None and line.event is not None:
-            continue  # the gateway's log tells of other things as well
+            continue  # a line of the gateway's log about something else
         if line.score is None or not 0.0 <= line.score <= 1.0:
             shown = "nothing" if line.score is None else f"{line.score:g}"
             raise ConfigError([f"{path}: line {number}: score must be between 0 and 1, not {shown}"])
         lines.append(ScoreLine(line.score, line.features_hash))
-    if len(lines) < LEAST:
-        raise ConfigError([f"{path}: {len(lines)} requests; shares of fewer than {LEAST} mean nothing"])
+    if len(lines) < MIN_REQUESTS:
+        raise ConfigError([f"{path}: {len(lines)} requests; fewer than {MIN_REQUESTS} give no reliable shares"])
     return lines
 
 
@@ -72,18 +73,19 @@ def shares_at(scores: Sequence[float], thresholds: Thresholds) -> dict[str, floa
 
 
 _STEPS = 100
+"""Shares are searched in steps of 1 / 100."""
 
 
 def for_budget(scores: Sequence[float], prices: dict[str, float], budget: float) -> Thresholds:
-    """The best thresholds whose mean price stays within the budget, both in USD per 1,000 requests.
+    """The thresholds of least expected loss whose mean price stays within the budget; prices in USD per 1,000 requests.
 
-    Best: the hardest requests get the bigger model, and what is left of the money goes to the middle. ConfigError: even the
-    cheapest tier costs more.
+    The hardest requests get the deep tier; the rest of the budget goes to the balanced tier. Raises ConfigError: even the fast
+    tier costs more than the budget.
     """
     if budget < prices["fast"]:
-        raise ConfigError([f"--budget {budget:g}: all on fast costs {prices['fast']:g} already"])
+        raise ConfigError([f"--budget {budget:g}: sending all requests to fast already costs {prices['fast']:g}"])
     marks = percentiles(scores)
-    best, wasted = from_shares({"fast": 1.0}, marks), sum(scores) / len(scores)
+    best, least_loss = from_shares({"fast": 1.0}, marks), sum(scores) / len(scores)
     for deep in range(_STEPS + 1):
         left = budget - prices["fast"] - (prices["deep"] - prices["fast"]) * deep / _STEPS
         if left < -1e-12:
@@ -92,13 +94,13 @@ def for_budget(scores: Sequence[float], prices: dict[str, float], budget: float)
         balanced = min(_STEPS - deep, int(left / rise * _STEPS + 1e-9) if rise > 0 else _STEPS)
         thresholds = from_shares({"fast": (_STEPS - deep - balanced) / _STEPS, "deep": deep / _STEPS}, marks)
         loss = _expected_loss(scores, thresholds)
-        if loss < wasted - 1e-12:
-            best, wasted = thresholds, loss
+        if loss < least_loss - 1e-12:
+            best, least_loss = thresholds, loss
     return best
 
 
 def for_quality_loss(scores: Sequence[float], prices: dict[str, float], loss: float) -> Thresholds:
-    """The cheapest thresholds whose expected loss against sending everything to deep stays within `loss` (0..1)."""
+    """The cheapest thresholds whose expected loss, compared with sending all requests to deep, is at most `loss` (0..1)."""
     marks = percentiles(scores)
     best: Thresholds | None = None
     cheapest = float("inf")
@@ -114,16 +116,16 @@ def for_quality_loss(scores: Sequence[float], prices: dict[str, float], loss: fl
     return best or from_shares({"deep": 1.0}, marks)
 
 
-MIDDLE = 0.4
-"""Of the cheap tier's losses, the part that the middle tier still loses; a guess until it has labels of its own."""
+BALANCED_LOSS = 0.4
+"""Assumed loss of the balanced tier as a part of the fast tier's; there are no labels for it yet."""
 
 
 def _expected_loss(scores: Sequence[float], thresholds: Thresholds) -> float:
-    """Mean chance that an answer would not do where deep's would, as far as the score tells."""
+    """Mean chance, by the scores, that an answer is inadequate where the deep tier's would not be."""
     total = 0.0
     for score in scores:
         if score < thresholds.balanced:
             total += score
         elif score < thresholds.deep:
-            total += MIDDLE * score
+            total += BALANCED_LOSS * score
     return total / len(scores)

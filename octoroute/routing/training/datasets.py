@@ -1,4 +1,4 @@
-"""Labelled prompts in files: our own JSON Lines, and what RouteLLM, RouterBench, and RouterArena write. Reads files only."""
+"""Reads labelled prompts from files: our own JSON Lines, and the formats of RouteLLM, RouterBench, and RouterArena."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMATS = ("jsonl", "routellm", "routerbench", "routerarena")
 
 
 class DatasetRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One question. `strong` and `weak` are the two models' qualities, 0..1 or any scale; None: not labelled."""
+    """One question. `strong` and `weak`: the quality of the two models' answers, 0..1 or any scale; None: not labelled."""
 
     id: str
     prompt: str
@@ -30,7 +30,7 @@ class DatasetRow(msgspec.Struct, frozen=True, kw_only=True):
     weak: float | None = None
     cost_strong: float | None = None
     cost_weak: float | None = None
-    """USD for this question."""
+    """USD for this question; None: not known."""
     weak_answer: str | None = None
 
     @property
@@ -47,9 +47,9 @@ def digest(path: str | Path) -> str:
 
 
 def read_rows(path: str | Path, *, kind: str = "auto", strong: str | None = None, weak: str | None = None) -> list[DatasetRow]:
-    """`kind`: one of `FORMATS`, or auto. `strong`, `weak`: the two models' columns, where a file holds more.
+    """`kind`: one of `FORMATS`, or auto. `strong`, `weak`: the columns of the two models; None: the format's usual ones.
 
-    ConfigError names the line and what is wrong with it.
+    Raises ConfigError, which names the line and the problem.
     """
     path = Path(path)
     try:
@@ -61,10 +61,10 @@ def read_rows(path: str | Path, *, kind: str = "auto", strong: str | None = None
     kind = _guess(path, text) if kind == "auto" else kind
     readers = {"jsonl": _jsonl, "routellm": _routellm, "routerbench": _routerbench, "routerarena": _routerarena}
     if kind not in readers:
-        raise _wrong(path, f"unknown format {kind!r}; one of {', '.join(FORMATS)}")
+        raise _wrong(path, f"unknown format {kind!r}; must be one of {', '.join(FORMATS)}")
     rows = list(readers[kind](path, text, strong, weak))
     if not rows:
-        raise _wrong(path, "holds no questions")
+        raise _wrong(path, "contains no questions")
     return rows
 
 
@@ -86,7 +86,7 @@ def _guess(path: Path, text: str) -> str:
 
 
 def _number(path: Path, line: int, name: str, value: object) -> float | None:
-    """Numbers, booleans, and their spellings; empty: not labelled."""
+    """A number, or a boolean as 0 or 1, also as text; None: the value is empty, so the row is not labelled."""
     if value is None or value == "":
         return None
     if isinstance(value, bool):
@@ -119,7 +119,7 @@ def _jsonl(path: Path, text: str, strong: str | None, weak: str | None) -> Itera
     for line, found in _objects(path, text):
         prompt = found.get("prompt")
         if not isinstance(prompt, str):
-            raise _wrong(path, f"line {line}: needs a `prompt` of text")
+            raise _wrong(path, f"line {line}: `prompt` must be a text")
         answer = found.get("weak_answer")
         names = {"strong": strong or "strong", "weak": weak or "weak", "cost_strong": "cost_strong", "cost_weak": "cost_weak"}
         numbers = {field: _number(path, line, name, found.get(name)) for field, name in names.items()}
@@ -140,7 +140,7 @@ def _table(text: str) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def _pick(path: Path, names: Iterable[str], wanted: str | None, default: str, role: str) -> str:
-    """The column of a model: the one asked for, or the format's usual one."""
+    """The column of a model: `wanted`, or the format's `default`."""
     names = list(names)
     chosen = wanted or default
     if chosen not in names:
@@ -150,7 +150,7 @@ def _pick(path: Path, names: Iterable[str], wanted: str | None, default: str, ro
 
 
 def _routellm(path: Path, text: str, strong: str | None, weak: str | None) -> Iterator[DatasetRow]:
-    """MMLU: csv with `prompt` and a True/False column per model. GSM8K: the same, and the answers in `<model>_response` columns."""
+    """MMLU: CSV with `prompt` and a True/False column per model. GSM8K: the same, with answers in `<model>_response` columns."""
     if path.suffix == ".csv":
         columns, found = _table(text)
         rows: list[tuple[int, Mapping[str, Any]]] = list(enumerate(found, 2))
@@ -178,7 +178,7 @@ def _routellm(path: Path, text: str, strong: str | None, weak: str | None) -> It
 
 
 def _routerbench(path: Path, text: str, strong: str | None, weak: str | None) -> Iterator[DatasetRow]:
-    """csv: `sample_id, prompt, eval_name`, a score column per model, `<model>|total_cost`, `<model>|model_response`."""
+    """CSV: `sample_id, prompt, eval_name`, a score column per model, `<model>|total_cost`, `<model>|model_response`."""
     columns, found = _table(text)
     models = [name for name in columns if name + "|total_cost" in columns]
     s = _pick(path, models, strong, "gpt-4-1106-preview", "strong")
@@ -206,20 +206,20 @@ def _routerarena(path: Path, text: str, strong: str | None, weak: str | None) ->
             raise _wrong(path, f"not JSON ({error})") from None
     else:
         entries = [found for _, found in _objects(path, text)]
-    asked: dict[str, dict[str, Any]] = {}
+    questions: dict[str, dict[str, Any]] = {}
     for line, entry in enumerate(entries, 1):
         if not isinstance(entry, dict):
             raise _wrong(path, f"entry {line}: must be an object")
         entry = cast("dict[str, Any]", entry)
         key = str(entry.get("global index", entry.get("global_index", line)))
-        place = asked.setdefault(key, {"prompt": entry.get("prompt", entry.get("question")), "models": {}})
+        place = questions.setdefault(key, {"prompt": entry.get("prompt", entry.get("question")), "models": {}})
         place["models"][str(entry.get("prediction", entry.get("llm_selected", "")))] = entry
-    models = sorted({name for place in asked.values() for name in place["models"]})
+    models = sorted({name for place in questions.values() for name in place["models"]})
     labelled = bool(strong and weak)
     if labelled:
         _pick(path, models, strong, "", "strong")
         _pick(path, models, weak, "", "weak")
-    for line, (key, place) in enumerate(asked.items(), 1):
+    for line, (key, place) in enumerate(questions.items(), 1):
         if not isinstance(place["prompt"], str):
             raise _wrong(path, f"entry {line}: needs a `prompt`")
         models_of: dict[str, dict[str, Any]] = place["models"]

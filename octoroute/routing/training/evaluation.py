@@ -1,4 +1,4 @@
-"""Compares routers on labelled rows: a table per set, the macro mean over the sets, and every group. Pure."""
+"""Compares routers on labelled rows: a table per set, the macro mean over sets, and a figure per group. Pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["MACRO", "Cell", "EvaluationReport", "ResultTable", "evaluate"]
 
 MACRO = "macro mean"
 BASELINE = "length"
-_WORK = 2_500_000
-"""Question visits that the bootstrap of one set and router may cost: some seconds."""
+_MAX_BOOTSTRAP_VISITS = 2_500_000
+"""Upper bound of questions times resamples of one set and router; a few seconds of work."""
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One router on one set. NaN: there is no gap between the models, or no cost is known."""
+    """One router on one set. NaN: there is no gap between the models, or their cost is not known."""
 
     apgr: float
     interval: Interval
@@ -43,12 +43,12 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
     sets: dict[str, ResultTable]
     macro: dict[str, Cell]
     groups: dict[str, dict[str, float]]
-    """`set/group` → router → APGR, for groups of at least `LEAST` questions with a gap."""
+    """`set/group` → router → APGR, for groups of at least `MIN_GROUP` questions with a gap."""
     times: int
     seed: int
 
 
-LEAST = 20
+MIN_GROUP = 20
 
 
 def evaluate(
@@ -59,28 +59,28 @@ def evaluate(
     times: int = 1000,
     progress: Callable[[str], None] = lambda _: None,
 ) -> EvaluationReport:
-    """`rows` are labelled; `scores` are per router, in their order."""
+    """`rows` are labelled. `scores`: by router, one per row."""
     sets: dict[str, list[int]] = {}
     groups: dict[str, list[int]] = {}
     for i, row in enumerate(rows):
         sets.setdefault(row.set, []).append(i)
         if row.group:
             groups.setdefault(f"{row.set}/{row.group}", []).append(i)
-    used = max(100, min(times, _WORK // max(1, *map(len, sets.values()))))
+    used = max(100, min(times, _MAX_BOOTSTRAP_VISITS // max(1, *map(len, sets.values()))))
     tables: dict[str, ResultTable] = {}
     samples: dict[str, dict[str, list[float]]] = {}
-    for name, held in sets.items():
-        progress(f"{name}: {len(held)} questions, {used} resamples")
+    for name, members in sets.items():
+        progress(f"{name}: {len(members)} questions, {used} resamples")
         tables[name], samples[name] = _table(
-            [rows[i] for i in held], {r: [s[i] for i in held] for r, s in scores.items()}, used, seed
+            [rows[i] for i in members], {r: [s[i] for i in members] for r, s in scores.items()}, used, seed
         )
     return EvaluationReport(
         sets=tables,
         macro=_macro(tables, samples) if len(tables) > 1 else {},
         groups={
-            name: {router: apgr([values[i] for i in held], [rows[i].gain for i in held]) for router, values in scores.items()}
-            for name, held in groups.items()
-            if len(held) >= LEAST and fsum(rows[i].gain for i in held) > 0
+            name: {router: apgr([values[i] for i in members], [rows[i].gain for i in members]) for router, values in scores.items()}
+            for name, members in groups.items()
+            if len(members) >= MIN_GROUP and fsum(rows[i].gain for i in members) > 0
         },
         times=used,
         seed=seed,
@@ -124,24 +124,24 @@ def _difference(a: Sequence[float], b: Sequence[float] | None) -> Interval:
 
 
 def _macro(tables: Mapping[str, ResultTable], samples: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, Cell]:
-    """Each set counts the same; sets without a gap are left out."""
-    kept = [name for name, table in tables.items() if table.strong > table.weak]
-    if not kept:
+    """The mean over sets, whatever their sizes; sets without a gap are left out."""
+    used_sets = [name for name, table in tables.items() if table.strong > table.weak]
+    if not used_sets:
         return {}
 
     def over(read: Callable[[Cell], float], router: str) -> float:
-        return fsum(read(tables[name].routers[router]) for name in kept) / len(kept)
+        return fsum(read(tables[name].routers[router]) for name in used_sets) / len(used_sets)
 
-    def drawn(router: str) -> list[float]:
-        return [fsum(values) / len(kept) for values in zip(*(samples[name][router] for name in kept), strict=True)]
+    def resampled(router: str) -> list[float]:
+        return [fsum(values) / len(used_sets) for values in zip(*(samples[name][router] for name in used_sets), strict=True)]
 
     routers = next(iter(tables.values())).routers
-    base = drawn(BASELINE) if BASELINE in routers else None
+    base = resampled(BASELINE) if BASELINE in routers else None
     return {
         router: Cell(
             apgr=over(lambda cell: cell.apgr, router),
-            interval=interval(drawn(router)),
-            better_than_length=_difference(drawn(router), base),
+            interval=interval(resampled(router)),
+            better_than_length=_difference(resampled(router), base),
             apgr_routellm=over(lambda cell: cell.apgr_routellm, router),
             cpt20=over(lambda cell: cell.cpt20, router),
             cpt50=over(lambda cell: cell.cpt50, router),

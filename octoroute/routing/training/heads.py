@@ -1,4 +1,4 @@
-"""From examples to a head: weights kept to their directions, words, and a calibrated probability. Pure; nothing is random."""
+"""Fits a head to examples: sign-constrained weights, word weights, and a calibrated probability. Pure and deterministic."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _PLACE = {name: i for i, name in enumerate(NAMES)}
 
 
 class Example(msgspec.Struct, frozen=True, kw_only=True):
-    """`target`: what the weights are fitted to. `label`: 0..1, the chance that the cheap model was wrong; what is calibrated."""
+    """`target`: what the weights are fitted to. `label`: the chance, 0..1, that the cheap model was wrong; for calibration."""
 
-    reading: PromptFeatures
+    features: PromptFeatures
     target: float
     label: float
     source: str
-    """Targets are centred inside each source, so that no head learns which file a question came from."""
+    """The file of the question. Targets are centred per source, so that no head learns which file a question came from."""
     weight: float = 1.0
     block: str = ""
-    """Examples of one block are kept together when the probability is fitted on questions the weights have not seen."""
+    """Examples of one block share a fold, so that calibration sees only questions that the weights have not seen."""
 
 
 _INSIDE = re.compile(r"(?<=[a-z,;] )([A-Za-z][a-z]+)")
 
 
 def names_in(texts: Sequence[str]) -> frozenset[str]:
-    """Words written with a capital inside a sentence more often than not: names, of which nothing should be learned."""
+    """Words that are mostly capitalised inside sentences: names, which must get no weight."""
     seen: Counter[str] = Counter()
     capital: Counter[str] = Counter()
     for text in texts:
@@ -52,22 +52,22 @@ def names_in(texts: Sequence[str]) -> frozenset[str]:
 def fit_answer(
     examples: Sequence[Example], answers: Sequence[tuple[float, ...]], recipe: Recipe, names: frozenset[str] = frozenset()
 ) -> AnswerHead:
-    """What an answer adds to its prompt. The prompts' own part is taken from heads that have not seen them."""
+    """The head of answers. The prompts' scores come from heads that were not fitted to them."""
     folds = _folds(examples)
-    asked, said = [0.0] * len(examples), [0.0] * len(examples)
+    prompt_scores, answer_scores = [0.0] * len(examples), [0.0] * len(examples)
     for fold in sorted(set(folds)):
-        seen = [i for i, other in enumerate(folds) if other != fold]
-        part = fit_raw([examples[i] for i in seen], recipe, names)
-        weights, centers = _fit_answers([examples[i] for i in seen], [answers[i] for i in seen])
+        others = [i for i, other in enumerate(folds) if other != fold]
+        part = fit_raw([examples[i] for i in others], recipe, names)
+        weights, centers = _fit_answers([examples[i] for i in others], [answers[i] for i in others])
         for i, other in enumerate(folds):
             if other == fold:
-                asked[i] = part.say(examples[i].reading)
-                said[i] = _weighted(weights, centers, answers[i])
-    unit, prompt_unit = deviation(said) or 1.0, deviation(asked) or 1.0
-    joint = [a / unit + PROMPT_SHARE * p / prompt_unit for a, p in zip(said, asked, strict=True)]
+                prompt_scores[i] = part.score(examples[i].features)
+                answer_scores[i] = _weighted(weights, centers, answers[i])
+    unit, prompt_unit = deviation(answer_scores) or 1.0, deviation(prompt_scores) or 1.0
+    joint = [a / unit + PROMPT_SHARE * p / prompt_unit for a, p in zip(answer_scores, prompt_scores, strict=True)]
     slope, offset = logistic(joint, [example.label for example in examples])
     weights, centers = _fit_answers(examples, answers)
-    head_slope, head_offset = logistic(asked, [example.label for example in examples])
+    head_slope, head_offset = logistic(prompt_scores, [example.label for example in examples])
     prompt = slope * PROMPT_SHARE / prompt_unit / (head_slope or 1.0)
     return AnswerHead(
         bias=round(offset - prompt * head_offset, 4),
@@ -78,11 +78,11 @@ def fit_answer(
 
 
 PROMPT_SHARE = 0.6
-"""In deviations: how much the prompt's score counts beside the answer's."""
+"""Weight of the prompt's score beside the answer's, both in standard deviations."""
 
 
 def _fit_answers(examples: Sequence[Example], answers: Sequence[tuple[float, ...]]) -> tuple[list[float], list[float]]:
-    """(weights, centers) on raw values; the target is half what the strong model gains, half whether the weak one was wrong."""
+    """(weights, centers) on raw values; the target is half the strong model's gain, half the weak model's error."""
     columns = standardise(answers)
     targets = _centred([msgspec.structs.replace(e, target=(e.target + e.label) / 2) for e in examples])
     found = constrained_ridge(columns.values, targets, SIGNS, 40.0)
@@ -101,22 +101,19 @@ def _folds(examples: Sequence[Example]) -> list[int]:
 
 
 def fit_head(examples: Sequence[Example], recipe: Recipe, names: frozenset[str] = frozenset()) -> Head:
-    """`names`: words that must get no weight.
-
-    Calibrated on held-out fifths, because weights flatter the questions they were fitted to.
-    """
+    """`names`: words that must get no weight. Calibrated on held-out folds, because fitted questions look too good."""
     raw = fit_raw(examples, recipe, names)
     folds = _folds(examples)
-    said = [0.0] * len(examples)
+    scores = [0.0] * len(examples)
     for fold in sorted(set(folds)):
         part = fit_raw([example for example, other in zip(examples, folds, strict=True) if other != fold], recipe, names)
         for i, other in enumerate(folds):
             if other == fold:
-                said[i] = part.say(examples[i].reading)
-    slope, offset = logistic(said, [example.label for example in examples], [example.weight for example in examples])
-    slope = max(slope, recipe.slope / (deviation(said) or 1.0))
+                scores[i] = part.score(examples[i].features)
+    slope, offset = logistic(scores, [example.label for example in examples], [example.weight for example in examples])
+    slope = max(slope, recipe.slope / (deviation(scores) or 1.0))
     return Head(
-        bias=round(offset - slope * raw.usual, 4),
+        bias=round(offset - slope * raw.mean_wording, 4),
         features={name: round(slope * weight, 4) for name, weight in raw.features.items()},
         centers={name: round(raw.centers[name], 4) for name in raw.features},
         words={word: short for word, weight in raw.words.items() if (short := round(slope * weight, 3))},
@@ -125,6 +122,7 @@ def fit_head(examples: Sequence[Example], recipe: Recipe, names: frozenset[str] 
 
 
 FOLDS = 5
+"""Folds of the examples, by checksum of their block."""
 
 
 class RawHead(msgspec.Struct, frozen=True):
@@ -134,40 +132,40 @@ class RawHead(msgspec.Struct, frozen=True):
     centers: dict[str, float]
     words: dict[str, float]
     exponent: float
-    usual: float
-    """What the words say on average."""
+    mean_wording: float
+    """The mean of the word weights' contribution."""
 
-    def say(self, reading: PromptFeatures) -> float:
+    def score(self, features: PromptFeatures) -> float:
         total = worded = 0.0
         for name, weight in self.features.items():
-            total += weight * (reading.values[_PLACE[name]] - self.centers[name])
-        for word in reading.words:
+            total += weight * (features.values[_PLACE[name]] - self.centers[name])
+        for word in features.words:
             if word in self.words:
                 worded += self.words[word]
-        return total - self.usual + worded / (len(reading.words) + 8.0) ** self.exponent
+        return total - self.mean_wording + worded / (len(features.words) + 8.0) ** self.exponent
 
 
 def fit_raw(examples: Sequence[Example], recipe: Recipe, names: frozenset[str]) -> RawHead:
     targets = _centred(examples)
     weights = [example.weight for example in examples]
     places = [_PLACE[name] for name in recipe.signs]
-    columns = standardise([[example.reading.values[place] for place in places] for example in examples], weights)
-    found = constrained_ridge(columns.values, targets, tuple(recipe.signs.values()), recipe.penalty, weights)
-    said = [0.0] * len(examples)
-    for weight, column in zip(found, columns.values, strict=True):
+    columns = standardise([[example.features.values[place] for place in places] for example in examples], weights)
+    fitted = constrained_ridge(columns.values, targets, tuple(recipe.signs.values()), recipe.penalty, weights)
+    scores = [0.0] * len(examples)
+    for weight, column in zip(fitted, columns.values, strict=True):
         if weight:
-            said = [value + weight * x for value, x in zip(said, column, strict=True)]
+            scores = [value + weight * x for value, x in zip(scores, column, strict=True)]
     words: dict[str, float] = {}
     usual = 0.0
     if recipe.words:
         words, worded = _fit_words(examples, targets, recipe, names)
         spread = deviation(worded)
-        scale = recipe.word_share * (deviation(said) or deviation(targets) * 0.2) / spread if spread > 1e-9 else 0.0
+        scale = recipe.word_share * (deviation(scores) or deviation(targets) * 0.2) / spread if spread > 1e-9 else 0.0
         words = {word: weight * scale for word, weight in words.items()}
         usual = mean(worded) * scale
-    used = {name: j for j, name in enumerate(recipe.signs) if found[j] and columns.deviations[j]}
+    used = {name: j for j, name in enumerate(recipe.signs) if fitted[j] and columns.deviations[j]}
     return RawHead(
-        {name: found[j] / columns.deviations[j] for name, j in used.items()},
+        {name: fitted[j] / columns.deviations[j] for name, j in used.items()},
         {name: columns.means[j] for name, j in used.items()},
         words,
         recipe.exponent,
@@ -184,26 +182,28 @@ def _centred(examples: Sequence[Example]) -> list[float]:
     sources: dict[str, list[Example]] = {}
     for example in examples:
         sources.setdefault(example.source, []).append(example)
-    middles = {source: mean([e.target for e in held], [e.weight for e in held]) for source, held in sources.items()}
+    middles = {source: mean([e.target for e in members], [e.weight for e in members]) for source, members in sources.items()}
     return [example.target - middles[example.source] for example in examples]
 
 
 def _fit_words(
     examples: Sequence[Example], targets: list[float], recipe: Recipe, names: frozenset[str]
 ) -> tuple[dict[str, float], list[float]]:
-    """(word → weight, what the words say of each example)."""
-    count = Counter(word for example in examples for word in example.reading.words)
-    kept = sorted(word for word, n in count.items() if n >= recipe.least and len(word) > 1 and word not in names and word.isascii())
-    place = {word: i for i, word in enumerate(kept)}
-    rows = [[place[word] for word in example.reading.words if word in place] for example in examples]
-    scales = [1.0 / (len(example.reading.words) + 8.0) ** recipe.exponent for example in examples]
-    factors = [log(len(examples) / count[word]) if recipe.idf else 1.0 for word in kept]
+    """(word → weight, the words' contribution to each example)."""
+    count = Counter(word for example in examples for word in example.features.words)
+    vocabulary = sorted(
+        word for word, n in count.items() if n >= recipe.min_count and len(word) > 1 and word not in names and word.isascii()
+    )
+    place = {word: i for i, word in enumerate(vocabulary)}
+    rows = [[place[word] for word in example.features.words if word in place] for example in examples]
+    scales = [1.0 / (len(example.features.words) + 8.0) ** recipe.exponent for example in examples]
+    factors = [log(len(examples) / count[word]) if recipe.idf else 1.0 for word in vocabulary]
     weights = sparse_ridge(rows, scales, factors, targets, recipe.word_penalty)
     weights = [weight * factor for weight, factor in zip(weights, factors, strict=True)]
-    said: list[float] = []
+    contributions: list[float] = []
     for row, scale in zip(rows, scales, strict=True):
         total = 0.0
         for word in row:
             total += weights[word]
-        said.append(total * scale)
-    return dict(zip(kept, weights, strict=True)), said
+        contributions.append(total * scale)
+    return dict(zip(vocabulary, weights, strict=True)), contributions

@@ -1,4 +1,4 @@
-"""The little algebra that training needs. Pure Python on purpose: the same weights, bit for bit, on every machine and version."""
+"""The linear algebra of training, in pure Python: every machine and Python version gives the same weights, bit for bit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Rows = Sequence[Sequence[float]]
 
 
 def mean(values: Sequence[float], weights: Sequence[float] | None = None) -> float:
-    """Left to right: `sum` rounds differently from Python 3.12 on."""
+    """The weighted mean, summed from left to right: `sum` rounds differently from Python 3.12 on. 0 without values."""
     total = above = 0.0
     for i, value in enumerate(values):
         weight = 1.0 if weights is None else weights[i]
@@ -25,7 +25,7 @@ def mean(values: Sequence[float], weights: Sequence[float] | None = None) -> flo
 
 
 class Columns(msgspec.Struct, frozen=True):
-    """A table as columns of mean 0 and deviation 1, and how it was before. A constant column is all 0."""
+    """Columns scaled to mean 0 and standard deviation 1, with their original means and deviations. A constant column is all 0."""
 
     values: list[list[float]]
     means: list[float]
@@ -67,20 +67,20 @@ def constrained_ridge(
         for j in range(i + 1):
             gram[i][j] = gram[j][i] = _dot(weighted[i], columns[j])
     pull = [_dot(column, targets) for column in weighted]
-    found = [0.0] * n
+    fitted = [0.0] * n
     for _ in range(400):
         moved = 0.0
         for i in range(n):
             if not gram[i][i]:
                 continue
-            step = (pull[i] - _dot(gram[i], found) + gram[i][i] * found[i]) / (gram[i][i] + penalty)
+            step = (pull[i] - _dot(gram[i], fitted) + gram[i][i] * fitted[i]) / (gram[i][i] + penalty)
             if step * signs[i] < 0.0:
                 step = 0.0
-            moved = max(moved, abs(step - found[i]))
-            found[i] = step
+            moved = max(moved, abs(step - fitted[i]))
+            fitted[i] = step
         if moved < 1e-9:
             break
-    return found
+    return fitted
 
 
 def sparse_ridge(
@@ -96,22 +96,22 @@ def sparse_ridge(
     for r, row in enumerate(rows):
         for word in row:
             where[word].append(r)
-    found = [0.0] * len(factors)
+    fitted = [0.0] * len(factors)
     rest = list(targets)
     squares = [scale * scale for scale in scales]
     norms = [factor * factor * _total(squares, where[w]) + penalty for w, factor in enumerate(factors)]
     for _ in range(sweeps):
         for w, factor in enumerate(factors):
-            held = where[w]
+            members = where[w]
             along = 0.0
-            for r in held:
+            for r in members:
                 along += rest[r] * scales[r]
-            step = (factor * along - penalty * found[w]) / norms[w]
-            found[w] += step
+            step = (factor * along - penalty * fitted[w]) / norms[w]
+            fitted[w] += step
             change = step * factor
-            for r in held:
+            for r in members:
                 rest[r] -= change * scales[r]
-    return found
+    return fitted
 
 
 def _total(values: Sequence[float], places: Sequence[int]) -> float:

@@ -1,4 +1,4 @@
-"""How good a router is: the curve of quality over the share of strong calls, and what is read off it. Pure; ties are averaged.
+"""Metrics of a router: the curve of quality over the share of strong calls, and figures taken from it. Pure; ties are averaged.
 
 APGR and CPT: RouteLLM (arXiv 2406.18665, section 3). AIQ: RouterBench (arXiv 2403.12031).
 """
@@ -18,8 +18,10 @@ NAN = float("nan")
 
 
 class Point(msgspec.Struct, frozen=True):
+    """A point of the curve; quality and cost are means per question."""
+
     share: float
-    """Of the questions that go to the strong model."""
+    """Share of questions that go to the strong model."""
     quality: float
     cost: float = 0.0
 
@@ -30,23 +32,23 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 def places(scores: Sequence[float]) -> list[float]:
-    """Of each question, the middle of its place when the highest score goes first: (rank - ½) / n; ties share theirs."""
+    """Each question's relative rank, highest score first: (rank - ½) / n; ties share their mean rank."""
     n = len(scores)
     order = sorted(range(n), key=lambda i: -scores[i])
-    found = [0.0] * n
+    results = [0.0] * n
     at = 0
     while at < n:
         end = at
         while end < n and scores[order[end]] == scores[order[at]]:
             end += 1
         for i in order[at:end]:
-            found[i] = (at + end) / 2.0 / n
+            results[i] = (at + end) / 2.0 / n
         at = end
-    return found
+    return results
 
 
 def apgr(scores: Sequence[float], gains: Sequence[float]) -> float:
-    """Exact sweep over every share; random is ½. NaN: the strong model is no better, so there is no gap to recover."""
+    """Average performance gap recovered, exact over all shares; random routing gives ½. NaN: the strong model is no better."""
     gap = fsum(gains)
     if not gains or gap <= 0.0:
         return NAN
@@ -56,7 +58,7 @@ def apgr(scores: Sequence[float], gains: Sequence[float]) -> float:
 def curve(
     scores: Sequence[float], strong: Sequence[float], weak: Sequence[float], costs: Sequence[tuple[float, float]] | None = None
 ) -> list[Point]:
-    """From all weak to all strong, one point a question. `costs`: (strong, weak) of each question. Ties lie on a straight line."""
+    """The curve from all weak to all strong, a point per question; ties lie on a straight line. `costs`: (strong, weak) of each."""
     n = len(scores)
     quality = fsum(weak) / n
     cost = fsum(cheap for _, cheap in costs) / n if costs else 0.0
@@ -76,7 +78,7 @@ def curve(
 
 
 def cpt(points: Sequence[Point], recovered: float) -> float:
-    """The smallest share of strong calls that recovers this part (0..1) of the gap. NaN: there is no gap."""
+    """Call-performance threshold: the least share of strong calls that recovers this part (0..1) of the gap. NaN: no gap."""
     weak, strong = points[0].quality, points[-1].quality
     if strong <= weak:
         return NAN
@@ -91,7 +93,7 @@ def cpt(points: Sequence[Point], recovered: float) -> float:
 
 
 def apgr_routellm(scores: Sequence[float], strong: Sequence[float], weak: Sequence[float]) -> float:
-    """As RouteLLM's own code counts: eleven thresholds at the tenths of the scores, trapezoids; ties parted by a tiny jitter."""
+    """APGR as RouteLLM's code computes it: eleven thresholds at the deciles of the scores, trapezoids, ties split by a jitter."""
     n = len(scores)
     gap = fsum(strong) - fsum(weak)
     if gap <= 0.0:
@@ -119,7 +121,7 @@ def _quantile(ordered: Sequence[float], q: float) -> float:
 
 
 def aiq(points: Sequence[Point]) -> float:
-    """Mean quality of the non-decreasing convex hull over cost. NaN without costs."""
+    """Average improvement in quality: the mean height of the non-decreasing convex hull over cost. NaN: no costs."""
     low, high = min(point.cost for point in points), max(point.cost for point in points)
     if high <= low:
         return NAN
@@ -135,27 +137,27 @@ def aiq(points: Sequence[Point]) -> float:
 
 
 def _above(a: Point, b: Point, c: Point) -> bool:
-    """Whether b lies on or below the line from a to c."""
+    """Whether `b` lies on or below the line from `a` to `c`."""
     return (b.quality - a.quality) * (c.cost - a.cost) <= (c.quality - a.quality) * (b.cost - a.cost)
 
 
 def bootstrap(
     scored: Mapping[str, Sequence[float]], gains: Sequence[float], *, times: int, seed: int = 0
 ) -> dict[str, list[float]]:
-    """APGR of every router on the same `times` resamples, so that differences can be taken pairwise."""
+    """APGR of every router on the same `times` resamples, so that paired differences can be taken."""
     n = len(gains)
     rng = Random(seed)
     orders = {name: _tied(scores) for name, scores in scored.items()}
-    found: dict[str, list[float]] = {name: [] for name in scored}
-    everyone = range(n)
+    results: dict[str, list[float]] = {name: [] for name in scored}
+    questions = range(n)
     for _ in range(times):
         counts = [0] * n
-        for i in rng.choices(everyone, k=n):
+        for i in rng.choices(questions, k=n):
             counts[i] += 1
         gap = fsum(count * gain for count, gain in zip(counts, gains, strict=True))
         for name, tied in orders.items():
-            found[name].append(_resampled(tied, counts, gains, n) / gap if gap > 0 else NAN)
-    return found
+            results[name].append(_resampled(tied, counts, gains, n) / gap if gap > 0 else NAN)
+    return results
 
 
 def _tied(scores: Sequence[float]) -> list[list[int]]:
@@ -166,7 +168,7 @@ def _tied(scores: Sequence[float]) -> list[list[int]]:
 
 
 def _resampled(tied: Sequence[Sequence[int]], counts: Sequence[int], gains: Sequence[float], n: int) -> float:
-    """Σ gain · (1 - place) of one resample."""
+    """Σ gain · (1 - relative rank) of one resample."""
     before = 0
     total = 0.0
     for group in tied:
@@ -183,7 +185,7 @@ def _resampled(tied: Sequence[Sequence[int]], counts: Sequence[int], gains: Sequ
 
 
 def interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Percentiles; resamples without a gap are left out."""
+    """The percentile interval; resamples without a gap (NaN) are left out."""
     known = sorted(value for value in values if value == value)  # noqa: PLR0124 - leaves out NaN
     if not known:
         return Interval(NAN, NAN)

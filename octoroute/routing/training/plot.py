@@ -1,4 +1,4 @@
-"""The cost-quality curve as an SVG. Pure: points in, text out."""
+"""Draws cost-quality curves as an SVG document. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _POINTS = 240
 
 
 def svg(curves: Mapping[str, Sequence[Point]], title: str, *, dashed: frozenset[str] = frozenset({"random", "oracle"})) -> str:
-    """Share of strong calls to the right, quality upwards; one line per router."""
+    """x: share of strong calls; y: quality; a line per router. `dashed`: routers drawn as dashed lines."""
     qualities = [point.quality for points in curves.values() for point in points]
     low, high = min(qualities), max(qualities)
     pad = (high - low) * 0.06 or 0.05

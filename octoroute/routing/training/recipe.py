@@ -1,4 +1,4 @@
-"""Which features a head may use, and in which direction each may point. Pure data; chosen by meaning."""
+"""Recipes: which features a head may use, and the sign of each. Pure data; chosen by meaning, not by fit."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ __all__ = ["CHOICES_RECIPE", "GENERAL_RECIPE", "QUIZ_RECIPE", "STORY_RECIPE", "R
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """How a head is fitted."""
+
     signs: Mapping[str, int]
-    """Feature → +1: can only make harder; -1: can only make easier; 0: either."""
+    """Feature → +1: can only raise the difficulty; -1: can only lower it; 0: either."""
     penalty: float
     words: bool = False
     word_penalty: float = 30.0
     word_share: float = 0.0
-    """Of the deviation of what the words say, in deviations of what the features say."""
-    least: int = 12
-    """Questions a word must occur in: rarer ones would be remembered, not learned."""
+    """Standard deviation of the words' contribution, in deviations of the features' contribution."""
+    min_count: int = 12
+    """Least number of questions in which a word must occur; rarer words would be overfitted."""
     exponent: float = 0.5
     idf: bool = True
     slope: float = 0.0
-    """The smallest slope that calibration may give; keeps the order visible where labels are noisy."""
+    """Least slope of the calibration, so that noisy labels cannot flatten the order of scores."""
 
 
 def _signs(harder: str, easier: str = "", either: str = "") -> dict[str, int]:
@@ -92,7 +94,7 @@ STORY_RECIPE = Recipe(
     slope=0.2,
     word_penalty=60.0,
     word_share=1.0,
-    least=8,
+    min_count=8,
     exponent=0.0,
     idf=False,
 )

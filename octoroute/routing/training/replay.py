@@ -1,4 +1,4 @@
-"""What another policy would have done on logged decisions: estimates with intervals, or a refusal where the log cannot tell. Pure.
+"""Off-policy evaluation: estimates with intervals of what other thresholds would have done on logged decisions. Pure.
 
 Inverse propensity scoring, its self-normalised form, and the doubly robust estimate (Dudík, Langford, Li, arXiv 1103.4601); the
 outcome model is a table of means by tier and score, fitted on the other half of the log.
@@ -16,36 +16,36 @@ from octoroute.domain.endpoint import CHAT_TIERS, Tier
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.thresholds import Thresholds
 
-__all__ = ["FREE", "DecisionLine", "Estimate", "ReplayPolicy", "ReplayReport", "compare", "read_decisions"]
+__all__ = ["THRESHOLD_REASONS", "DecisionLine", "Estimate", "ReplayPolicy", "ReplayReport", "compare", "read_decisions"]
 
-LEAST = 100
-"""Decisions; fewer say nothing."""
+MIN_DECISIONS = 100
+"""Fewer decisions give no reliable estimate."""
 BINS = 5
+"""Score bins of the outcome model."""
 RESAMPLES = 500
-_TIERS = CHAT_TIERS
 _CERTAIN = 1.0 - 1e-9
 
-FREE = frozenset({"the learned score", "drawn by lot, to learn from it"})
-"""The `why` of decisions that thresholds make. The others (sticky, insisted on) are what they are under any policy."""
+THRESHOLD_REASONS = frozenset({"the learned score", "drawn by lot, to learn from it"})
+"""The `why` of decisions that thresholds make. All others (sticky, demanded by the client) are the same under any policy."""
 
 
 class DecisionLine(msgspec.Struct, frozen=True):
-    """One decision, as the gateway's log and the shadow's file have it."""
+    """One decision of the gateway's log or of the shadow file."""
 
     score: float
     tier: Tier
     propensity: float
     why: str = "the learned score"
     reward: float | None = None
-    """0..1: how good the answer was."""
+    """Quality of the answer, 0..1; None: not judged."""
     cost_usd: float | None = None
 
     @property
-    def free(self) -> bool:
-        return self.why in FREE
+    def by_threshold(self) -> bool:
+        return self.why in THRESHOLD_REASONS
 
 
-class _Raw(msgspec.Struct):
+class _LogLine(msgspec.Struct):
     score: float | None = None
     tier: Tier | None = None
     propensity: float | None = None
@@ -55,7 +55,7 @@ class _Raw(msgspec.Struct):
 
 
 class ReplayPolicy(msgspec.Struct, frozen=True):
-    """Thresholds over the score, and a share that is drawn by lot among `tiers`."""
+    """Thresholds over the score; the share `explore` of decisions is drawn at random among `tiers`."""
 
     thresholds: Thresholds
     explore: float
@@ -67,8 +67,8 @@ class ReplayPolicy(msgspec.Struct, frozen=True):
 
     def _greedy(self, score: float) -> Tier:
         """A tier without an endpoint falls to the next bigger one, then to the next smaller."""
-        wanted = _TIERS.index(self.thresholds.tier(score))
-        order = [*_TIERS[wanted:], *reversed(_TIERS[:wanted])]
+        wanted = CHAT_TIERS.index(self.thresholds.tier(score))
+        order = [*CHAT_TIERS[wanted:], *reversed(CHAT_TIERS[:wanted])]
         return next(tier for tier in order if tier in self.tiers)
 
 
@@ -76,31 +76,31 @@ class Estimate(msgspec.Struct, frozen=True):
     value: float
     low: float
     high: float
-    """The middle 95 % of the resamples."""
+    """`low` and `high`: the middle 95 % of the resamples."""
 
 
 class ReplayReport(msgspec.Struct, frozen=True):
-    """Of one outcome: `quality` or `cost_usd` a decision."""
+    """The estimates of one outcome, `quality` or `cost_usd`, per decision."""
 
     outcome: str
     decisions: int
     effective: float
-    """How many decisions under the new policy these are worth: (Σw)²/Σw²."""
+    """Effective sample size under the new policy: (Σw)²/Σw²."""
     today: Estimate
     ips: Estimate
     snips: Estimate
     doubly_robust: Estimate
     difference: Estimate
-    """Doubly robust less today, over the same resamples."""
+    """Doubly robust minus today, over the same resamples."""
 
 
 def read_decisions(path: str | Path) -> list[DecisionLine]:
-    """Lines without a score are no such decisions and are passed over. ConfigError names the line that cannot be used."""
+    """Lines without a score are skipped. Raises ConfigError: a line cannot be used, or there are fewer than `MIN_DECISIONS`."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read ({type(error).__name__})"]) from None
-    decoder = msgspec.json.Decoder(_Raw)
+    decoder = msgspec.json.Decoder(_LogLine)
     lines: list[DecisionLine] = []
     for number, raw in enumerate(text.splitlines(), 1):
         if not raw.strip():
@@ -108,18 +108,18 @@ def read_decisions(path: str | Path) -> list[DecisionLine]:
         try:
             read = decoder.decode(raw)
         except msgspec.MsgspecError as error:
-            raise ConfigError([f"{path}: line {number}: is not a logged decision ({error})"]) from None
+            raise ConfigError([f"{path}: line {number}: not a logged decision ({error})"]) from None
         if read.score is None or read.tier is None:
             continue
         lines.append(_checked(read, read.score, read.tier, f"{path}: line {number}"))
-    if len(lines) < LEAST:
-        raise ConfigError([f"{path}: {len(lines)} decisions; fewer than {LEAST} say nothing about a policy"])
+    if len(lines) < MIN_DECISIONS:
+        raise ConfigError([f"{path}: {len(lines)} decisions; fewer than {MIN_DECISIONS} give no reliable estimate"])
     return lines
 
 
-def _checked(read: _Raw, score: float, tier: Tier, where: str) -> DecisionLine:
+def _checked(read: _LogLine, score: float, tier: Tier, where: str) -> DecisionLine:
     if read.propensity is None:
-        problem = "has no propensity, so nobody can tell how this decision would have gone otherwise"
+        problem = "has no propensity, so the effect of another decision cannot be estimated"
         raise ConfigError([f"{where}: {problem}; use a log of strategy learned with routing.learned.explore above 0"])
     if not 0.0 < read.propensity <= 1.0:
         raise ConfigError([f"{where}: propensity must be above 0 and at most 1, not {read.propensity:g}"])
@@ -129,7 +129,7 @@ def _checked(read: _Raw, score: float, tier: Tier, where: str) -> DecisionLine:
 
 
 def compare(lines: Sequence[DecisionLine], policy: ReplayPolicy, seed: int = 0) -> list[ReplayReport]:
-    """One report for each outcome that the log has. ConfigError: the log cannot tell."""
+    """A report for each outcome that the log has. Raises ConfigError: the log cannot support an estimate."""
     _check_support(lines, policy)
     outcomes: Mapping[str, Callable[[DecisionLine], float | None]] = {
         "quality": lambda line: line.reward,
@@ -137,26 +137,30 @@ def compare(lines: Sequence[DecisionLine], policy: ReplayPolicy, seed: int = 0) 
     }
     reports: list[ReplayReport] = []
     for name, outcome in outcomes.items():
-        told = [(line, value) for line in lines if (value := outcome(line)) is not None]
-        if len(told) >= LEAST:
-            reports.append(_report(name, [line for line, _ in told], [value for _, value in told], policy, Random(seed)))
+        pairs = [(line, value) for line in lines if (value := outcome(line)) is not None]
+        if len(pairs) >= MIN_DECISIONS:
+            reports.append(_report(name, [line for line, _ in pairs], [value for _, value in pairs], policy, Random(seed)))
     if not reports:
-        raise ConfigError([f"the log has neither reward nor cost_usd on {LEAST} decisions; use the shadow's file, or set prices"])
+        raise ConfigError(
+            [f"the log has neither reward nor cost_usd on {MIN_DECISIONS} decisions; use the shadow file, or set prices"]
+        )
     return reports
 
 
 def _check_support(lines: Sequence[DecisionLine], policy: ReplayPolicy) -> None:
-    """Where today's policy is certain and the other one is not of its mind, nothing was ever seen."""
-    blind = sum(line.free and line.propensity >= _CERTAIN and policy.chance(line.score, line.tier) < _CERTAIN for line in lines)
-    if blind:
+    """Raises ConfigError if a logged decision was certain and the other policy may differ: its outcomes were never seen."""
+    unseen = sum(
+        line.by_threshold and line.propensity >= _CERTAIN and policy.chance(line.score, line.tier) < _CERTAIN for line in lines
+    )
+    if unseen:
         problem = (
-            f"{blind} of {len(lines)} decisions were certain, and the policies differ there: what another tier would have answered"
+            f"{unseen} of {len(lines)} decisions were certain, and the policies differ there: what another tier would have answered"
         )
         raise ConfigError([f"{problem} was never seen; log with routing.learned.explore above 0 (0.02 is a start)"])
 
 
 def weights_of(lines: Sequence[DecisionLine], policy: ReplayPolicy) -> list[float]:
-    return [policy.chance(line.score, line.tier) / line.propensity if line.free else 1.0 for line in lines]
+    return [policy.chance(line.score, line.tier) / line.propensity if line.by_threshold else 1.0 for line in lines]
 
 
 def _report(
@@ -165,11 +169,11 @@ def _report(
     weights = weights_of(lines, policy)
     robust = _doubly_robust(lines, values, weights, policy)
     rows = [(w, w * value, value, dr) for w, value, dr in zip(weights, values, robust, strict=True)]
-    drawn = [_means(random.choices(rows, k=len(rows))) for _ in range(RESAMPLES)]
+    resampled = [_means(random.choices(rows, k=len(rows))) for _ in range(RESAMPLES)]
     whole = _means(rows)
 
     def estimate(at: int) -> Estimate:
-        ranked = sorted(draw[at] for draw in drawn)
+        ranked = sorted(draw[at] for draw in resampled)
         return Estimate(whole[at], ranked[round(0.025 * (RESAMPLES - 1))], ranked[round(0.975 * (RESAMPLES - 1))])
 
     total = sum(weights)
@@ -179,7 +183,7 @@ def _report(
 
 
 def _means(rows: Sequence[tuple[float, float, float, float]]) -> tuple[float, float, float, float, float]:
-    """Today, IPS, SNIPS, doubly robust, and the last less the first."""
+    """(today, IPS, SNIPS, doubly robust, doubly robust minus today)."""
     n = len(rows)
     weight = weighted = plain = robust = 0.0
     for w, wv, value, dr in rows:
@@ -193,16 +197,16 @@ def _means(rows: Sequence[tuple[float, float, float, float]]) -> tuple[float, fl
 def _doubly_robust(
     lines: Sequence[DecisionLine], values: Sequence[float], weights: Sequence[float], policy: ReplayPolicy
 ) -> list[float]:
-    """Of each decision: what the model expects under the policy, put right by what was seen."""
-    edges = _edges([line.score for line in lines if line.free])
-    halves = [_Table(lines[other::2], values[other::2], edges) for other in (1, 0)]
+    """Of each decision: the outcome model's expectation under the policy, corrected by the weighted residual of what was seen."""
+    edges = _edges([line.score for line in lines if line.by_threshold])
+    halves = [_OutcomeModel(lines[other::2], values[other::2], edges) for other in (1, 0)]
     found: list[float] = []
     for at, (line, value, weight) in enumerate(zip(lines, values, weights, strict=True)):
-        if not line.free:
+        if not line.by_threshold:
             found.append(value)
             continue
         model = halves[at % 2]
-        expected = sum(policy.chance(line.score, tier) * model.expects(line.score, tier) for tier in _TIERS)
+        expected = sum(policy.chance(line.score, tier) * model.expects(line.score, tier) for tier in CHAT_TIERS)
         found.append(expected + weight * (value - model.expects(line.score, line.tier)))
     return found
 
@@ -212,8 +216,8 @@ def _edges(scores: Sequence[float]) -> list[float]:
     return [ranked[len(ranked) * at // BINS] for at in range(1, BINS)] if ranked else []
 
 
-class _Table:
-    """Mean outcomes by tier and score, each drawn towards its tier's mean, and that towards the whole's."""
+class _OutcomeModel:
+    """Mean outcomes by tier and score bin, shrunk towards the tier's mean, which is shrunk towards the overall mean."""
 
     def __init__(self, lines: Sequence[DecisionLine], values: Sequence[float], edges: Sequence[float]) -> None:
         self._edges = edges
@@ -221,7 +225,7 @@ class _Table:
         self._sums: dict[tuple[Tier, int], tuple[float, int]] = {}
         self._tiers: dict[Tier, tuple[float, int]] = {}
         for line, value in zip(lines, values, strict=True):
-            if line.free:
+            if line.by_threshold:
                 self._add(line.tier, self._bin(line.score), value)
 
     def expects(self, score: float, tier: Tier) -> float:

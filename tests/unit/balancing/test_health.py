@@ -7,9 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from octoroute.balancing.health import MAX_COOLDOWN_S, HealthRegistry
-from octoroute.domain.endpoint import CircuitState
-from octoroute.errors import BadUpstreamResponse, Throttled, UpstreamAuthError
+from octoroute.balancing.circuit import MAX_COOLDOWN_S
+from octoroute.balancing.health import AT_CAPACITY, UNKNOWN_WAIT_S, HealthRegistry
+from octoroute.domain.endpoint import CircuitState, ProviderLimits
+from octoroute.errors import BadUpstreamResponse, Throttled, TooSlow, Unreachable, UpstreamAuthError
 from tests.support.parts import BLAMED, declined, endpoint
 
 THRESHOLD, RECOVERY, LIMIT = 3, 30.0, 4
@@ -242,3 +243,119 @@ def test_the_next_chance_is_the_earliest_of_all():
     assert health.next_available_s([late]) == 30
     assert health.next_available_s([early, late, resting]) == 5
     assert health.next_available_s([]) is None
+
+
+class Calls:
+    """A registry with both callbacks."""
+
+    def __init__(self, threshold: int = 1) -> None:
+        self.now = Now()
+        self.capacity: list[tuple[str, str]] = []
+        self.transitions: list[tuple[str, str, str]] = []
+        self.health = HealthRegistry(
+            failure_threshold=threshold,
+            recovery_s=RECOVERY,
+            clock=self.now,
+            wall=lambda: 5.0,
+            on_capacity=lambda *names: self.capacity.append(names),
+            on_transition=lambda state, one, by: self.transitions.append((state.value, one.id, by)),
+        )
+
+
+def test_every_transition_is_reported_with_the_request_that_caused_it():
+    calls, one = Calls(), endpoint("one")
+    calls.health.acquire(one, by="r1").failed(BadUpstreamResponse("x"))
+    calls.now.now = RECOVERY
+    trial = calls.health.acquire(one, by="r2")
+    trial.started()
+    trial.started()
+    trial.succeeded()
+    calls.health.failed(one, BadUpstreamResponse("x"))
+    assert calls.transitions == [("open", "one", "r1"), ("half_open", "one", "r2"), ("closed", "one", "r2"), ("open", "one", "")]
+
+
+def test_capacity_is_reported_when_a_lease_ends_and_when_an_endpoint_is_back():
+    calls, one = Calls(), endpoint("one", provider="p")
+    lease = calls.health.acquire(one)
+    assert calls.capacity == []
+    lease.release()
+    lease.release()
+    assert calls.capacity == [("one", "p")], "once"
+    calls.health.succeeded(one)
+    assert len(calls.capacity) == 1, "it was available before"
+    calls.health.failed(one, BadUpstreamResponse("x"))
+    calls.health.succeeded(one)
+    calls.health.set_enabled(one, on=False)
+    assert len(calls.capacity) == 2
+    calls.health.set_enabled(one, on=True)
+    calls.health.set_enabled(one, on=True)
+    calls.health.reset(one)
+    assert len(calls.capacity) == 4
+
+
+@pytest.mark.parametrize(
+    ("reason", "fields", "spoil"),
+    [
+        ("disabled by an operator", {}, lambda health, one: health.set_enabled(one, on=False)),
+        ("circuit open", {}, lambda health, one: health.failed(one, UpstreamAuthError("x"))),
+        ("in cooldown (rate limited)", {}, lambda health, one: health.failed(one, Throttled("x", retry_after_s=9))),
+        ("at max_in_flight", {"max_in_flight": 1}, lambda health, one: health.acquire(one)),
+        ("provider at max_in_flight", {"provider": "flight"}, lambda health, one: health.acquire(one)),
+        ("provider over requests_per_minute", {"provider": "requests"}, lambda health, one: health.acquire(one).release()),
+        ("provider over tokens_per_minute", {"provider": "tokens"}, lambda health, one: health.acquire(one, 100).release()),
+    ],
+)
+def test_an_unavailable_endpoint_says_why(reason, fields, spoil):
+    health, one = gateway(Now()), endpoint("one", **fields)
+    health.set_limits(
+        {
+            "flight": ProviderLimits(max_in_flight=1),
+            "requests": ProviderLimits(requests_per_minute=1),
+            "tokens": ProviderLimits(tokens_per_minute=100),
+        }
+    )
+    assert health.unavailable_reason(one, 10) is None
+    spoil(health, one)
+    assert health.unavailable_reason(one, 10) == reason
+    assert health.acquire(one, 10) is None
+    assert (reason in AT_CAPACITY) == ("max_in_flight" in reason or "per_minute" in reason)
+
+
+def test_a_forced_lease_ignores_circuit_and_limits_but_counts_in_flight():
+    health, one = gateway(Now()), endpoint("one", max_in_flight=1)
+    health.failed(one, UpstreamAuthError("x"))
+    leases = [health.force_acquire(one) for _ in range(2)]
+    assert health.breaker(one).in_flight == 2
+    for lease in leases:
+        lease.release()
+    assert health.breaker(one).in_flight == 0
+    assert health.circuit_state(one) is CircuitState.OPEN
+
+
+@pytest.mark.parametrize(("error", "down"), [(UpstreamAuthError("x"), True), (Unreachable("x"), True), (TooSlow("x"), False)])
+def test_a_failure_domain_is_down_for_faults_of_address_and_key(error, down):
+    now = Now()
+    health, one = gateway(now, 1), endpoint("one")
+    health.failed(one, error)
+    assert health.domain_down(one) is down
+    now.now = RECOVERY
+    assert not health.domain_down(one), "half-open: a trial may find it back"
+
+
+def test_a_clock_frees_an_endpoint_in_recovery_and_not_one_at_capacity_or_disabled():
+    health, broken, full, off = gateway(Now()), endpoint("broken"), endpoint("full", max_in_flight=1), endpoint("off")
+    health.failed(broken, UpstreamAuthError("x"))
+    health.acquire(full)
+    health.set_enabled(off, on=False)
+    assert health.recovery_due_s([full, off]) is None
+    assert health.recovery_due_s([full, off, broken]) == RECOVERY
+    assert health.next_available_s([full]) == UNKNOWN_WAIT_S
+    assert health.next_available_s([off]) is None
+
+
+def test_a_closed_circuit_admits_without_a_trial():
+    calls, one = Calls(), endpoint("one")
+    leases = [calls.health.acquire(one) for _ in range(3)]
+    assert None not in leases
+    assert not calls.health.breaker(one).trial_in_flight
+    assert calls.transitions == []

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.balancing.policies import fits_window
+from octoroute.balancing.eligibility import fits_window
 from octoroute.dialects.anthropic.inbound import AnthropicInbound
 from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.dialects.response.rewrite import ContextReport, ResponseRewriter

@@ -348,9 +348,13 @@ def test_a20_what_is_logged_matches_the_attempts():
 def test_a20_circuits_tell_their_changes_with_the_request_that_made_them():
     async def story():
         how = {"a": "500"}
-        spine = Spine([make_endpoint("a")], lambda model, _: how.get(model, "ok"), failure_threshold=1, recovery_s=10)
         seen = []
-        spine.health.on_transition = lambda circuit, endpoint, by: seen.append((circuit.value, endpoint.id, by))
+
+        def on_transition(circuit, endpoint, by):
+            seen.append((circuit.value, endpoint.id, by))
+
+        endpoints, settings = [make_endpoint("a")], {"failure_threshold": 1, "recovery_s": 10, "on_transition": on_transition}
+        spine = Spine(endpoints, lambda model, _: how.get(model, "ok"), **settings)
         await spine.ask()
         await asyncio.sleep(10)
         how.clear()

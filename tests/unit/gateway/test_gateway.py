@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from octoroute import dialects
 from octoroute.balancing.health import HealthRegistry
+from octoroute.balancing.queue import AdmissionQueue
 from octoroute.dialects.request.body import RequestBody
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.outcome import Ending
 from octoroute.domain.request import Facts
 from octoroute.errors import BadUpstreamResponse, OctorouteError, Throttled, TooSlow, Unreachable
-from octoroute.gateway.gateway import Gateway, RetryPolicy, Settings
+from octoroute.gateway.gateway import Gateway, QueueGrant, RetryPolicy, Settings
 from octoroute.gateway.relay import Reply
 from octoroute.upstream.client import UpstreamClient
 from octoroute.upstream.providers import PROVIDERS
@@ -52,11 +53,13 @@ def made(scripts, *, endpoints: int = 2, attempts: int = 3):
 
     transport, book = ScriptedTransport(scripts), Book()
     ones = tuple(endpoint(str(n), first_event_timeout_s=30, idle_timeout_s=30) for n in range(endpoints))
-    health = HealthRegistry(failure_threshold=2, recovery_s=0.01, clock=clock, wall=lambda: 0.0)
+    queue = AdmissionQueue(clock, QueueGrant.release)
+    health = HealthRegistry(failure_threshold=2, recovery_s=0.01, clock=clock, wall=lambda: 0.0, on_capacity=queue.on_capacity)
     gateway = Gateway(
         settings=Settings(endpoints=ones, router=Always(), retry=RetryPolicy(max_attempts=attempts, base_s=0.0)),
         upstream=UpstreamClient(transport, PROVIDERS, dialects.outbound(clock)),
         health=health,
+        queue=queue,
         ledger=book,
         inbound=dialects.inbound(clock),
         clock=clock,

@@ -9,16 +9,12 @@ import pytest
 
 from octoroute import dialects
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import CHAT_TIERS, Price
+from octoroute.domain.endpoint import CHAT_TIERS
 from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
 from octoroute.routing.affinity import EXPLORED, KEPT, STUCK, SessionAffinity
 from octoroute.routing.cache_economics import (
-    NOMINAL,
     ConversationMemory,
-    ConversationState,
     StickyOptions,
-    rates_of,
-    switch_pays_off,
 )
 from octoroute.routing.strategies.learned import SCORED
 from tests.support.live_gateway import Clock
@@ -71,7 +67,7 @@ class Steered:
         )
 
     def steer(self, request, decision):
-        return self.steering.steer(request, decision)
+        return self.steering.adjust(request, decision)
 
 
 def sized(request, tokens):
@@ -164,7 +160,7 @@ def test_memory_is_bounded_and_the_oldest_goes_first():
 def test_what_is_remembered_holds_no_text():
     gateway = Steered()
     gateway.answered(long("a secret word"), DEEP)
-    assert "secret" not in repr(gateway.conversations._known) and "first" not in repr(gateway.conversations._known)
+    assert "secret" not in repr(gateway.conversations._states) and "first" not in repr(gateway.conversations._states)
 
 
 def test_it_can_be_turned_off():
@@ -225,24 +221,4 @@ def test_lots_are_drawn_with_the_chances_that_are_written_down():
 
 def test_an_explanation_draws_no_lots():
     gateway = Steered(explore=0.5)
-    assert {gateway.steering.steer(asked(), decided(FAST), dry=True).tier for _ in range(100)} == {FAST}
-
-
-def test_prices_of_ones_own_come_before_nominal_ones():
-    priced = [
-        make_endpoint(tier.value, tier=tier, price=Price(input=n, output=2 * n, cached=n / 10))
-        for n, tier in enumerate(CHAT_TIERS, 1)
-    ]
-    assert rates_of(priced)[DEEP] == (3, 0.3, 6)
-    assert rates_of([*priced[:2], make_endpoint("deep", tier=DEEP)]) is NOMINAL
-    assert rates_of([make_endpoint("a", price=Price(input=2.0))])[BALANCED].cached == 2.0
-
-
-def test_without_a_cache_there_is_nothing_to_keep():
-    rates = rates_of(
-        [
-            make_endpoint(tier.value, tier=tier, price=Price(input=n, output=n))
-            for n, tier in zip((1, 4, 9), CHAT_TIERS, strict=True)
-        ]
-    )
-    assert switch_pays_off(DEEP, FAST, ConversationState(DEEP, 100_000, 300, 0.0), 100_100, 0.2, rates)
+    assert {gateway.steering.adjust(asked(), decided(FAST), dry=True).tier for _ in range(100)} == {FAST}

@@ -13,9 +13,9 @@ from octoroute.routing.llm_answer import (
     MAX_ANSWER_BYTES,
     PREVIEW_CHARS,
     REFUSALS,
+    AnswerTooLong,
     EmptyAnswer,
     Refusal,
-    SizeExceeded,
     Unparseable,
     UnusableAnswer,
     parse_text,
@@ -111,9 +111,9 @@ def test_size_is_counted_in_bytes_without_thinking_and_space():
     assert read_answer("FAST" + " x" * 510) is Tier.FAST
     assert read_answer("FAST" + "é" * 510) is Tier.FAST  # 4 + 1020 bytes
     assert MAX_ANSWER_BYTES == 1024
-    with pytest.raises(SizeExceeded, match="1025 bytes"):
+    with pytest.raises(AnswerTooLong, match="1025 bytes"):
         read_answer("FAST " + "é" * 510)
-    with pytest.raises(SizeExceeded, match="1025 bytes"):
+    with pytest.raises(AnswerTooLong, match="1025 bytes"):
         read_answer("<think>x</think>" + "x" * 1025 + " " * 9)
 
 
@@ -135,7 +135,7 @@ def test_a_preview_is_bounded_and_a_short_answer_whole():
 
 
 def test_the_kinds_are_distinct():
-    kinds = (EmptyAnswer, Refusal, Unparseable, SizeExceeded)
+    kinds = (EmptyAnswer, Refusal, Unparseable, AnswerTooLong)
     assert len({kind.code for kind in kinds}) == 4
     assert all(issubclass(kind, UnusableAnswer) for kind in kinds)
 

@@ -316,7 +316,7 @@ def test_b10_nobody_cheap_enough_is_a_clear_error():
         spine = Spine([DEAR], max_cost_usd=0.01)
         told = await spine.ask()
         assert (told.status, told.code) == (402, "cost_limit_exceeded")
-        assert "more than $0.01" in told.error.message
+        assert "more than the limit of $0.01" in told.error.message
         assert (await spine.ask(max_tokens=10)).status == 200
         unpriced = Spine([make_endpoint("free")], max_cost_usd=0.000001)
         assert (await unpriced.ask()).status == 200

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.routing.difficulty.features import CHOICES, HEAD, NAMES, TAIL, read
+from octoroute.routing.difficulty.features import CHOICES, HEAD_CHARS, NAMES, TAIL_CHARS, extract_features
 
 QUIZ = "Which gas is heaviest?\nA. helium\nB. neon\nC. argon\nD. xenon"
 
 
 def value(text, name):
-    return read(text).values[NAMES.index(name)]
+    return extract_features(text).values[NAMES.index(name)]
 
 
 def test_names_are_unique_and_readable():
@@ -22,7 +22,7 @@ def test_names_are_unique_and_readable():
 
 @given(st.text(max_size=500))
 def test_every_value_is_a_number(text):
-    reading = read(text)
+    reading = extract_features(text)
     assert len(reading.values) == len(NAMES)
     assert all(isfinite(value) for value in reading.values)
     assert 0.0 <= reading.story <= 1.0 and reading.choices + reading.quiz <= 1.0
@@ -30,22 +30,22 @@ def test_every_value_is_a_number(text):
 
 @given(st.text(alphabet=st.characters(max_codepoint=127), max_size=300))
 def test_case_and_doubled_spaces_change_nothing(text):
-    once = read(text).values
-    assert read(text.upper()).values == once
-    assert read(text.replace(" ", "   ")).values == read(text.replace(" ", "  ")).values
+    once = extract_features(text).values
+    assert extract_features(text.upper()).values == once
+    assert extract_features(text.replace(" ", "   ")).values == extract_features(text.replace(" ", "  ")).values
 
 
 def test_digits_are_not_remembered():
     one, other = (
-        read("A train of 12 cars runs 340 miles. How many miles?"),
-        read("A train of 98 cars runs 125 miles. How many miles?"),
+        extract_features("A train of 12 cars runs 340 miles. How many miles?"),
+        extract_features("A train of 98 cars runs 125 miles. How many miles?"),
     )
     assert one == other
 
 
 def test_only_both_ends_of_a_long_text_are_read():
-    start, end = "a" * HEAD, "b" * TAIL
-    assert read(start + "prove the theorem " * 999 + end).words == read(start + "x" * 9000 + end).words
+    start, end = "a" * HEAD_CHARS, "b" * TAIL_CHARS
+    assert extract_features(start + "prove the theorem " * 999 + end).words == extract_features(start + "x" * 9000 + end).words
 
 
 @pytest.mark.parametrize(
@@ -73,19 +73,19 @@ def test_words_of_scripts_without_spaces_are_counted():
 
 
 def test_bare_choices_are_told_from_choices_with_instructions():
-    assert (read(QUIZ).choices, read(QUIZ).quiz) == (1.0, 0.0)
-    assert read(QUIZ + "\nAnswer:").choices == 1.0
-    wrapped = read(
+    assert (extract_features(QUIZ).choices, extract_features(QUIZ).quiz) == (1.0, 0.0)
+    assert extract_features(QUIZ + "\nAnswer:").choices == 1.0
+    wrapped = extract_features(
         "Answer the multiple-choice question with one letter.\n\n" + QUIZ + "\n\nGive only the letter of your choice in a box."
     )
     assert (wrapped.choices, wrapped.quiz) == (0.0, 1.0)
-    assert read("A. one\nB. two").choices == 0.0
+    assert extract_features("A. one\nB. two").choices == 0.0
 
 
 def test_choices_have_features_only_where_there_are_choices():
     places = [NAMES.index(name) for name in CHOICES]
-    assert any(read(QUIZ).values[place] for place in places)
-    assert not any(read("Which gas is heaviest?").values[place] for place in places)
+    assert any(extract_features(QUIZ).values[place] for place in places)
+    assert not any(extract_features("Which gas is heaviest?").values[place] for place in places)
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def test_choices_have_features_only_where_there_are_choices():
     ],
 )
 def test_a_word_problem_is_recognised(text):
-    assert read(text).story == 1.0
+    assert extract_features(text).story == 1.0
 
 
 @pytest.mark.parametrize(
     "text", ["How many planets are there?", "hi", QUIZ, "```\ndef f(x):\n    return x + 1\n```\nHow many calls are made?"]
 )
 def test_what_is_no_word_problem(text):
-    assert read(text).story == 0.0
+    assert extract_features(text).story == 0.0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.answer_checks import ModelAnswer
-from octoroute.routing.difficulty.features import NAMES, read
+from octoroute.routing.difficulty.features import NAMES, extract_features
 from octoroute.routing.difficulty.model import load, save, shipped_path
 
 SCORER = load()
@@ -38,9 +38,9 @@ def test_the_reasons_are_features_with_a_sign(text, name, sign):
 
 def test_contributions_add_up():
     for text in ("Design a cache that survives a crash.", STORY, "Which?\nA. one\nB. two\nC. three\nAnswer:"):
-        reading = read(text)
+        reading = extract_features(text)
         share_sum = SCORER.log_odds(reading)
-        parts = sum(reason.weight for reason in SCORER.explain(text, most=999).reasons)
+        parts = sum(reason.weight for reason in SCORER.explain(text, limit=999).reasons)
         at_center = sum(share * SCORER.model.heads[name].bias for name, share in SCORER._shares(reading))
         assert abs(share_sum - at_center - parts) < 0.5  # parts below 0.02 are left out, and rounded
 

@@ -8,7 +8,7 @@ from octoroute.domain.endpoint import Tier
 from octoroute.routing.difficulty.model import load
 from octoroute.routing.difficulty.subject import subject
 from octoroute.routing.difficulty.thresholds import LearnedOptions, thresholds_of
-from octoroute.routing.training.generic import generic
+from octoroute.routing.training.generic import generic_prompts
 from tests.unit.routing.difficulty.prompts import EASY, HARD, OTHER_LANGUAGES_EASY, OTHER_LANGUAGES_HARD
 
 SCORER = load()
@@ -22,7 +22,7 @@ def tier(text, earlier=()):
 def test_there_are_forty_of_each_and_none_was_trained_on():
     assert len(HARD) == len(set(HARD)) == 40
     assert len(EASY) == len(set(EASY)) == 40
-    trained = {prompt.prompt for prompt in generic()}
+    trained = {prompt.prompt for prompt in generic_prompts()}
     assert not trained & {*HARD, *EASY, *OTHER_LANGUAGES_EASY, *OTHER_LANGUAGES_HARD}
 
 

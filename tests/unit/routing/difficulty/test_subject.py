@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.routing.difficulty.subject import onwards, plain, subject
+from octoroute.routing.difficulty.subject import is_approval, subject, user_text
 
 REQUEST = "Write a parser for the log format and handle broken lines."
 
@@ -29,7 +29,7 @@ REQUEST = "Write a parser for the log format and handle broken lines."
     ],
 )
 def test_an_approval(text):
-    assert onwards(text)
+    assert is_approval(text)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_an_approval(text):
     ],
 )
 def test_not_an_approval(text):
-    assert not onwards(text)
+    assert not is_approval(text)
 
 
 def test_an_approval_stands_for_the_request_and_what_was_proposed():
@@ -85,22 +85,22 @@ def test_nothing_before_and_nothing_said():
 
 @pytest.mark.parametrize("tag", ["system-reminder", "environment_details", "local-command-stdout", "user_info", "git_status"])
 def test_wrapped_text_is_not_the_users(tag):
-    assert plain(f"before <{tag}>prove it\n<b>x</b></{tag}> after") == "before   after"
-    assert plain(f"<{tag} kind='x'>never closed, prove it") == ""
+    assert user_text(f"before <{tag}>prove it\n<b>x</b></{tag}> after") == "before   after"
+    assert user_text(f"<{tag} kind='x'>never closed, prove it") == ""
 
 
 def test_the_task_inside_a_harness_is_what_counts():
-    assert plain("<task>\nfix the typo\n</task>\n<environment_details>many files</environment_details>") == "fix the typo"
+    assert user_text("<task>\nfix the typo\n</task>\n<environment_details>many files</environment_details>") == "fix the typo"
 
 
 def test_tool_schemas_are_dropped():
     text = 'Use the tools: {"type": "function", "function": {"name": "prove", "parameters": {"type": "object", "properties": {}}}}'
-    assert plain(text) == "Use the tools:"
+    assert user_text(text) == "Use the tools:"
 
 
 def test_html_that_a_user_pasted_stays():
     text = "why is <div class='x'>hello</div> not centred?"
-    assert plain(text) == text
+    assert user_text(text) == text
 
 
 @pytest.mark.parametrize(
@@ -115,11 +115,11 @@ def test_html_that_a_user_pasted_stays():
     ],
 )
 def test_courtesies_are_dropped(prefix):
-    assert plain(prefix + "sort these names by age and city") == "sort these names by age and city"
+    assert user_text(prefix + "sort these names by age and city") == "sort these names by age and city"
 
 
 def test_a_greeting_alone_is_kept():
-    assert plain("Hi there!") == "Hi there!"
+    assert user_text("Hi there!") == "Hi there!"
 
 
 @given(
@@ -131,4 +131,4 @@ def test_any_conversation_has_a_subject(text, earlier):
 
 @given(st.text(alphabet="<>/systemremindertask \n", max_size=400))
 def test_broken_markup_is_harmless(text):
-    plain(text)
+    user_text(text)

@@ -103,18 +103,6 @@ async def test_a_client_that_hangs_up_is_obeyed(strategy):
         await STRATEGIES[strategy](RouterSettings(), Model(asyncio.CancelledError())).route(OPEN)
 
 
-async def test_hybrid_asks_only_when_rules_are_silent():
-    model = Model("deep")
-    router = STRATEGIES["hybrid"](RouterSettings(), model)
-    assert (await router.route(Facts(task=Task.CODE, tokens=10))).by == "rule"
-    assert (await router.route(Facts(text="hi", tokens=1))).tier is Tier.FAST
-    assert (await router.route(Facts(text="What?", importance=Importance.HIGH))).tier is Tier.DEEP
-    assert model.asked == []
-    assert (await router.route(OPEN)).by == "llm"
-    assert (await router.route(Facts(text="hi", tokens=1, importance=Importance.HIGH))).by == "llm"
-    assert len(model.asked) == 2
-
-
 @ASKING
 async def test_explaining_asks_nobody_and_says_so(strategy):
     decision = await STRATEGIES[strategy](RouterSettings(default_tier=Tier.DEEP), never_ask).route(OPEN)

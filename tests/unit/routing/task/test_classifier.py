@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.domain.request import Facts, Task
-from octoroute.routing.task.classifier import EDGE_CHARS, infer_task, is_code, without_prose, words_of
+from octoroute.routing.task.classifier import EDGE_CHARS, infer_task, instruction_around_fences, is_code, words_of
 
 CODE = [
     "Write a Python function that reverses a list",
@@ -346,4 +346,4 @@ def test_only_fences_around_prose_leave_something_to_read(text):
     parts = re.split(r"```|^ {0,3}~~~", text, flags=re.MULTILINE)
     code = any(map(is_code, parts[1::2]))
     outside = "\n".join(parts[::2] + (parts[-1:] if len(parts) % 2 == 0 else []))
-    assert without_prose(text) == (None if code else outside)
+    assert instruction_around_fences(text) == (None if code else outside)

@@ -11,7 +11,7 @@ from octoroute.errors import ConfigError
 from octoroute.routing.affinity import EXPLORED
 from octoroute.routing.difficulty.thresholds import Thresholds
 from octoroute.routing.strategies.learned import SCORED
-from octoroute.routing.training.replay import FREE, DecisionLine, ReplayPolicy, compare, read_decisions, weights_of
+from octoroute.routing.training.replay import THRESHOLD_REASONS, DecisionLine, ReplayPolicy, compare, read_decisions, weights_of
 
 FAST, BALANCED, DEEP = CHAT_TIERS
 COST = {FAST: 0.1, BALANCED: 0.5, DEEP: 2.0}
@@ -90,7 +90,7 @@ def test_decisions_that_no_threshold_makes_stay_as_they_are():
 
 
 def test_free_are_those_that_the_router_decides_by_score_alone():
-    assert {SCORED, EXPLORED} == FREE
+    assert {SCORED, EXPLORED} == THRESHOLD_REASONS
 
 
 def test_where_the_log_was_certain_and_the_policies_differ_it_refuses():

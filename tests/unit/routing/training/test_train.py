@@ -18,7 +18,7 @@ def quality(scorer, rows):
 def test_labels_that_can_be_learned_from_make_it_better():
     training = train(choices(600), PRIOR, PROVENANCE)
     assert training.model is not None and training.recipe == "choices"
-    assert training.sure > 0.95 and training.difference.low > 0
+    assert training.confidence > 0.95 and training.difference.low > 0
     fresh = choices(400, seed=5)
     assert quality(Scorer(training.model), fresh) > quality(PRIOR, fresh) + 0.03
 

@@ -1,4 +1,4 @@
-"""The laws of the default order: a permutation of the available, sorted by priority, whose shares follow the weights."""
+"""The laws of the default policy: a permutation sorted by priority, whose shares follow the weights."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.balancing.policies import FALLS_TO, fits_window, ineligible_reason, weighted_order
-from octoroute.domain.endpoint import CHAT_TIERS, Capability, Tier
-from octoroute.domain.request import Facts
+from octoroute.balancing.policies import weighted_order
 from tests.support.parts import endpoint
+from tests.support.spine import make_endpoint
+from tests.unit.balancing.policies.shares import A, B, build, close_to, firsts
 
 pools = st.lists(st.tuples(st.integers(0, 3), st.floats(1e-6, 1e6), st.booleans()), max_size=12).map(
     lambda rows: (
@@ -65,34 +65,15 @@ def test_second_places_follow_the_weights_of_those_left():
     assert chi_square(seen, expected, total) < 20.52
 
 
-@given(st.sets(st.sampled_from(Capability)), st.booleans(), st.booleans(), st.booleans())
-def test_unfit_is_exactly_missing_a_capability(has, tools, images, json):
-    one = endpoint(capabilities=frozenset(has))
-    facts = Facts(tools=tools, images=images, json=json)
-    missing = {
-        name for name, wanted in ((Capability.TOOLS, tools), (Capability.VISION, images), (Capability.JSON, json)) if wanted
-    } - has
-    reason = ineligible_reason(one, facts)
-    assert (reason is None) == (not missing)
-    assert reason is None or all(name in reason for name in missing)
+@given(weights=st.lists(st.sampled_from([0.5, 1.0, 2.0, 5.0]), min_size=2, max_size=4), seed=st.integers(0, 2**32))
+def test_b26_weighted_shares_follow_weights(weights, seed):
+    endpoints = [make_endpoint(f"e{at}", weight=weight) for at, weight in enumerate(weights)]
+    found = firsts(build("weighted"), endpoints, 1500, seed=seed % 50)
+    for one in endpoints:
+        assert close_to(found[one.id], one.weight / sum(weights), 1500)
 
 
-@given(st.integers(1, 10_000), st.integers(0, 10_000), st.none() | st.integers(1, 10_000))
-def test_a_prompt_fits_when_it_and_its_answer_do(window, prompt, answer):
-    facts = Facts(context_tokens=prompt, output_tokens=answer)
-    assert fits_window(endpoint(context_window=window), facts) == (prompt + (answer or 0) <= window)
-    assert fits_window(endpoint(context_window=None), facts)
-
-
-def test_every_tier_falls_to_every_other_itself_first_bigger_before_smaller():
-    size = {Tier.FAST: 0, Tier.BALANCED: 1, Tier.DEEP: 2}
-    assert FALLS_TO[Tier.EMBEDDING] == (Tier.EMBEDDING,)
-    for tier in CHAT_TIERS:
-        order = FALLS_TO[tier]
-        assert order[0] is tier
-        assert set(order) == set(CHAT_TIERS)
-        bigger = [other for other in order[1:] if size[other] > size[tier]]
-        assert list(order[1 : 1 + len(bigger)]) == sorted(bigger, key=lambda other: size[other])
-        assert [size[other] for other in order[1 + len(bigger) :]] == sorted(
-            (size[other] for other in order[1 + len(bigger) :]), reverse=True
-        )
+def test_b26_random_does_not_look_at_weights():
+    heavy = make_endpoint("h", weight=9.0)
+    found = firsts(build("random"), [heavy, A, B], 3000)
+    assert all(close_to(found[name], 1 / 3, 3000) for name in ("h", "a", "b"))
