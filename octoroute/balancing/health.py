@@ -112,20 +112,29 @@ class Lease:
         if self._rate_limit is not None:
             self._rate_limit.settle(self._tokens, usage)
         if self._health.on_capacity is not None:
-            self._health.on_capacity(self.endpoint)
+            self._health.on_capacity(self.endpoint.id, self.endpoint.provider)
 
 
 class HealthRegistry:
-    def __init__(self, *, failure_threshold: int, recovery_s: float, clock: Callable[[], float], wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        failure_threshold: int,
+        recovery_s: float,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        on_capacity: Callable[[str, str], None] | None = None,
+        on_transition: Callable[[CircuitState, Endpoint, str], None] | None = None,
+    ) -> None:
         self.failure_threshold = failure_threshold
         self.recovery_s = recovery_s
         self._clock = clock
         self._wall = wall
         self._states: dict[str, CircuitBreaker] = {}
         self._rate_limits: dict[str, ProviderRateLimit] = {}
-        self.on_capacity: Callable[[Endpoint], None] | None = None
+        self.on_capacity = on_capacity
         """Told of every place that becomes free, and of every endpoint that is back."""
-        self.on_transition: Callable[[CircuitState, Endpoint, str], None] | None = None
+        self.on_transition = on_transition
         """Told of every change of a circuit: what it is now, whose, and by which request's id ("": the probe's)."""
 
     def set_limits(self, limits_by_provider: Mapping[str, ProviderLimits]) -> None:
@@ -201,7 +210,7 @@ class HealthRegistry:
         is_back = state.disabled and on
         state.disabled = not on
         if is_back and self.on_capacity is not None:
-            self.on_capacity(endpoint)
+            self.on_capacity(endpoint.id, endpoint.provider)
 
     def reset(self, endpoint: Endpoint) -> None:
         """It is another server now, or has another key: what was held against it counts no more."""
@@ -211,7 +220,7 @@ class HealthRegistry:
         state.cooldown_until = 0.0
         state.last_error = None
         if self.on_capacity is not None:
-            self.on_capacity(endpoint)
+            self.on_capacity(endpoint.id, endpoint.provider)
 
     def domain_down(self, endpoint: Endpoint) -> bool:
         """Its circuit is open for what is wrong with its address or credentials: another model there will fare no better."""
@@ -230,7 +239,7 @@ class HealthRegistry:
             self._notify(CircuitState.CLOSED, endpoint, by)
         state.opened_at = None
         if self.on_capacity is not None:
-            self.on_capacity(endpoint)
+            self.on_capacity(endpoint.id, endpoint.provider)
 
     def half_open_succeeded(self, endpoint: Endpoint, state: CircuitBreaker, by: str = "") -> None:
         if state.opened_at is not None:
@@ -239,7 +248,7 @@ class HealthRegistry:
         state.failures = self.failure_threshold - 1
         state.last_seen = self._clock()
         if self.on_capacity is not None:
-            self.on_capacity(endpoint)
+            self.on_capacity(endpoint.id, endpoint.provider)
 
     def failed(self, endpoint: Endpoint, error: UpstreamError, by: str = "") -> None:
         state = self.breaker(endpoint)

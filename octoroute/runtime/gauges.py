@@ -1,4 +1,4 @@
-"""The gauges of a running instance, read at each scrape, so that a reload shows."""
+"""The values of the gauges of a running instance, read anew at each scrape, so that a reload takes effect."""
 
 from __future__ import annotations
 

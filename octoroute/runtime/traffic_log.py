@@ -1,4 +1,4 @@
-"""What a configuration says of the traffic log: its files, and what must never be written to them."""
+"""Settings of the traffic log from a configuration: its files, and the secrets that must not be written to them."""
 
 from __future__ import annotations
 

@@ -14,12 +14,15 @@ import msgspec
 from octoroute import dialects
 from octoroute.balancing.health import HealthRegistry
 from octoroute.balancing.policies import ORDERS, POLICIES, PolicyInputs
+from octoroute.balancing.queue import AdmissionQueue
+from octoroute.dialects.base import Inbound
 from octoroute.dialects.request.identity import opening_of, user_of
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Endpoint, ProviderLimits, Tier
+from octoroute.domain.endpoint import CircuitState, Endpoint, ProviderLimits, Tier
 from octoroute.domain.outcome import Outcome
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadUpstreamResponse, OctorouteError, Unreachable
+from octoroute.gateway.admission import QueueGrant
 from octoroute.gateway.gateway import Gateway, QueueSettings, RetryPolicy, Settings
 from octoroute.routing.rules import Rule
 from octoroute.upstream.client import UpstreamClient
@@ -181,19 +184,29 @@ class Spine:
         seed: int = 1,
         delay_s: Callable[[str], float] = lambda _: 0.0,
         sticky_by: str = "conversation",
-        **gateway: Any,
+        on_transition: Callable[[CircuitState, Endpoint, str], None] | None = None,
+        inbound: Mapping[str, Inbound] | None = None,
+        **settings: Any,
     ) -> None:
         table = behave if isinstance(behave, Mapping) else {}
         self.transport = FakeTransport(behave if callable(behave) else lambda model, _: table.get(model, "ok"), delay_s)
         self.clock = now
         self.random = Random(seed)
-        self.health = HealthRegistry(failure_threshold=failure_threshold, recovery_s=recovery_s, clock=self.clock, wall=lambda: 0.0)
+        queue = AdmissionQueue(self.clock, QueueGrant.release)
+        self.health = HealthRegistry(
+            failure_threshold=failure_threshold,
+            recovery_s=recovery_s,
+            clock=self.clock,
+            wall=lambda: 0.0,
+            on_capacity=queue.on_capacity,
+            on_transition=on_transition,
+        )
         self.health.set_limits(limits or {})
         self.book = Book()
         self.router = Always()
-        senses = PolicyInputs(self.clock, lambda e: self.health.breaker(e).in_flight, user_of, opening_of, sticky_by)
-        self.policy = POLICIES[policy](senses) if order == "endpoint" else ORDERS[order](senses)
-        named = {rule.policy: POLICIES[rule.policy](senses) for rule in rules if rule.policy}
+        inputs = PolicyInputs(self.clock, lambda e: self.health.breaker(e).in_flight, user_of, opening_of, sticky_by)
+        self.policy = POLICIES[policy](inputs) if order == "endpoint" else ORDERS[order](inputs)
+        named = {rule.policy: POLICIES[rule.policy](inputs) for rule in rules if rule.policy}
         self.gateway = Gateway(
             settings=Settings(
                 endpoints=tuple(endpoints),
@@ -203,12 +216,13 @@ class Spine:
                 policies=named,
                 rules=tuple(rules),
                 queue=waiting or QueueSettings(),
-                **gateway,
+                **settings,
             ),
             upstream=UpstreamClient(self.transport, PROVIDERS, dialects.outbound(self.clock)),
             health=self.health,
-            ledger=self.book,
-            inbound=dialects.inbound(lambda: 0.0),
+            queue=queue,
+            sink=self.book,
+            inbound=inbound or dialects.inbound(lambda: 0.0),
             clock=self.clock,
             random=self.random.random,
         )

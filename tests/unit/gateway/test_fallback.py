@@ -295,7 +295,7 @@ def prober(upstream, spine, interval_s):
         endpoints=lambda: spine.gateway.settings.endpoints,
         interval_s=lambda: interval_s,
         random=spine.random.random,
-        cannot=lambda *_: None,
+        cannot_probe=lambda *_: None,
     )
 
 
@@ -348,9 +348,14 @@ def test_a20_what_is_logged_matches_the_attempts():
 def test_a20_circuits_tell_their_changes_with_the_request_that_made_them():
     async def story():
         how = {"a": "500"}
-        spine = Spine([make_endpoint("a")], lambda model, _: how.get(model, "ok"), failure_threshold=1, recovery_s=10)
         seen = []
-        spine.health.on_transition = lambda circuit, endpoint, by: seen.append((circuit.value, endpoint.id, by))
+        spine = Spine(
+            [make_endpoint("a")],
+            lambda model, _: how.get(model, "ok"),
+            failure_threshold=1,
+            recovery_s=10,
+            on_transition=lambda circuit, endpoint, by: seen.append((circuit.value, endpoint.id, by)),
+        )
         await spine.ask()
         await asyncio.sleep(10)
         how.clear()

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from octoroute import dialects
 from octoroute.balancing.health import HealthRegistry
+from octoroute.balancing.queue import AdmissionQueue
 from octoroute.dialects.request.body import RequestBody
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.outcome import Ending
 from octoroute.domain.request import Facts
 from octoroute.errors import BadUpstreamResponse, OctorouteError, Throttled, TooSlow, Unreachable
+from octoroute.gateway.admission import QueueGrant
 from octoroute.gateway.gateway import Gateway, RetryPolicy, Settings
 from octoroute.gateway.relay import Reply
 from octoroute.upstream.client import UpstreamClient
@@ -52,12 +54,14 @@ def made(scripts, *, endpoints: int = 2, attempts: int = 3):
 
     transport, book = ScriptedTransport(scripts), Book()
     ones = tuple(endpoint(str(n), first_event_timeout_s=30, idle_timeout_s=30) for n in range(endpoints))
-    health = HealthRegistry(failure_threshold=2, recovery_s=0.01, clock=clock, wall=lambda: 0.0)
+    queue = AdmissionQueue(clock, QueueGrant.release)
+    health = HealthRegistry(failure_threshold=2, recovery_s=0.01, clock=clock, wall=lambda: 0.0, on_capacity=queue.on_capacity)
     gateway = Gateway(
         settings=Settings(endpoints=ones, router=Always(), retry=RetryPolicy(max_attempts=attempts, base_s=0.0)),
         upstream=UpstreamClient(transport, PROVIDERS, dialects.outbound(clock)),
         health=health,
-        ledger=book,
+        queue=queue,
+        sink=book,
         inbound=dialects.inbound(clock),
         clock=clock,
         random=random.Random(1).random,
@@ -156,7 +160,7 @@ async def test_settling_twice_is_settling_once():
     assert b"".join([piece async for piece in reply.pieces()]) == ONE + STOP + DONE
     reply.close()
     reply.close()
-    reply._trail.settle()
+    reply._lifecycle.settle()
     assert [outcome.ending for outcome in book.outcomes] == [Ending.ANSWERED]
     assert transport.answers[0].closed
 
