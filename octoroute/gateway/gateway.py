@@ -139,7 +139,7 @@ class Gateway:
                     "x-octoroute-model": endpoint.model,
                 },
             )
-        state = lifecycle.details.cache = "bypass" if key.key is None else "miss"
+        state = lifecycle.details.cache = "bypass" if key.digest is None else "miss"
         opened = await self.open(request, decision, settings, lifecycle)
         response: ResponseStream = opened
         is_second_best = lifecycle.details.cascade == "fell_back" or _is_substitute(opened.endpoint, decision, settings)
