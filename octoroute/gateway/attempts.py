@@ -70,7 +70,7 @@ class Attempts:
             lifecycle.observe(policy.on_outcome)
         if once:
             limit = min(limit or len(plan.order), len(plan.order))
-        tokens = token_budget(request.facts)
+        tokens, conversation = token_budget(request.facts), plan.conversation
         errors: list[UpstreamError] = []
         failed_domains: set[object] = set()
         again = 0
@@ -93,7 +93,7 @@ class Attempts:
                 reject_empty = may_retry and not (errors and any(isinstance(error, Empty) for error in errors))
                 cut = plan.truncated.get(endpoint.id)
                 try:
-                    return await self.attempt(request, lease, lifecycle, cut, plan.conversation, reject_empty=reject_empty)
+                    return await self.attempt(request, lease, lifecycle, cut, conversation, reject_empty=reject_empty)
                 except UpstreamError as error:
                     if not error.retryable:
                         raise

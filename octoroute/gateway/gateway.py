@@ -156,8 +156,9 @@ class Gateway:
         if lifecycle.warnings:
             headers["x-octoroute-warning"] = warning_header(lifecycle.warnings)
         request, endpoint, progress = lifecycle.request, response.endpoint, response.progress
-        lifecycle.details.context = use = settings.context.use(request, endpoint, progress.usage, lifecycle.truncation)
+        use = settings.context.use(request, endpoint, progress.usage, lifecycle.truncation)
         if use is not None:
+            lifecycle.details.context = use
             headers |= context_window.headers(use, endpoint, settings.context)
         return Reply.begin(
             request,

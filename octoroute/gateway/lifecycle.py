@@ -56,8 +56,8 @@ class AttemptResponse(NamedTuple):
 
 class RequestLifecycle:
     __slots__ = (
-        "_answered_at", "_arrived", "_clock", "_end", "_first_event_at", "_lease", "_observers", "_response", "_routing_s", "_sink",
-        "_started_at", "attempts", "decision", "details", "hint", "request", "truncation", "warnings",
+        "_answered_at", "_arrived", "_clock", "_details", "_end", "_first_event_at", "_lease", "_observers", "_response",
+        "_routing_s", "_sink", "_started_at", "attempts", "decision", "hint", "request", "truncation", "warnings",
     )  # fmt: skip
 
     def __init__(self, request: Request, sink: OutcomeReceiver, clock: Callable[[], float]) -> None:
@@ -76,12 +76,19 @@ class RequestLifecycle:
         """Index of the attempt that answers."""
         self.attempts: list[Attempt] = []
         self.decision: Decision | None = None
-        self.details = OutcomeDetails()
+        self._details: OutcomeDetails | None = None
         self.warnings: tuple[str, ...] = ()
         """For the client: what was changed or left out of its request."""
         self.hint: str | None = None
         """For the operator: how to mend the last attempt's failure."""
         self.truncation: TruncatedRequest | None = None
+
+    @property
+    def details(self) -> OutcomeDetails:
+        """Created when first needed: most requests have none."""
+        if self._details is None:
+            self._details = OutcomeDetails()
+        return self._details
 
     def observe(self, observer: Callable[[Outcome], None]) -> None:
         """Call `observer` with the Outcome after the settlement, once however often it is given here."""
@@ -243,11 +250,12 @@ class RequestLifecycle:
             key_name=request.key_name,
             prompt_estimate=request.facts.context_tokens,
         )
-        cost_usd, details = _cost_usd(attempts), self.details
-        if error is None and cost_usd is None and details == _NO_DETAILS:
+        cost_usd, details = _cost_usd(attempts), self._details
+        if details is not None:
+            outcome = msgspec.structs.replace(outcome, **msgspec.structs.asdict(details))
+        if error is None and cost_usd is None:
             return outcome
-        code = error.code if error is not None else None
-        return msgspec.structs.replace(outcome, error=code, cost_usd=cost_usd, **msgspec.structs.asdict(details))
+        return msgspec.structs.replace(outcome, error=None if error is None else error.code, cost_usd=cost_usd)
 
     def _status(self, ending: Ending, error: OctorouteError | None) -> int:
         """The status that the client got, or would have got had it stayed."""
@@ -265,9 +273,6 @@ class RequestLifecycle:
         if decision.by == "client":
             return "named" if decision.only else decision.tier
         return "auto"
-
-
-_NO_DETAILS = OutcomeDetails()
 
 
 def usage_of(response: UpstreamResponse, request: Request) -> Usage | None:

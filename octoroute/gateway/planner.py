@@ -51,10 +51,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     truncated: dict[str, TruncatedRequest]
     """By endpoint id, the request truncated to fit that endpoint."""
-    conversation: Conversation | None = None
-    """The decoded request, if an endpoint needs a translation and the request means the same for every endpoint."""
-    untranslatable: BadRequest | None = None
-    """Why no endpoint that needs a translation can be asked."""
+    decoded: Conversation | BadRequest | None = None
+    """See `TranslationCheck.decoded`."""
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """The decoded request, to be shared by its attempts; None: each attempt that needs it decodes it."""
+        return self.decoded if isinstance(self.decoded, Conversation) else None
 
 
 class Planner:
@@ -64,13 +67,15 @@ class Planner:
         self._inbound = inbound
         self._random = random
 
-    def plan(self, decision: Decision, request: Request, settings: Settings, conversation: Conversation | None = None) -> Plan:
+    def plan(
+        self, decision: Decision, request: Request, settings: Settings, decoded: Conversation | BadRequest | None = None
+    ) -> Plan:
         """Plan with the first tier that can answer: the decided one, else the next bigger, then smaller ones. Never raises.
 
         A tier whose endpoints are all unavailable is skipped only if the router chose it: a client that asks for `fast` gets an
-        answer of that tier or an error. `conversation`: the decoded request, if an earlier plan has it.
+        answer of that tier or an error. `decoded`: of an earlier plan for `request`.
         """
-        return self._plan_fast(decision, request, settings) or self.plan_each(decision, request, settings, conversation)
+        return self._plan_fast(decision, request, settings) or self.plan_each(decision, request, settings, decoded)
 
     def _plan_fast(self, decision: Decision, request: Request, settings: Settings) -> Plan | None:
         """The common case: every endpoint of the tier can answer the request and is available. None: plan each endpoint."""
@@ -103,13 +108,15 @@ class Planner:
             return None
         return TierMatch(pool, min((e.context_window for e in pool if e.context_window is not None), default=None))
 
-    def plan_each(self, decision: Decision, request: Request, settings: Settings, conversation: Conversation | None = None) -> Plan:
+    def plan_each(
+        self, decision: Decision, request: Request, settings: Settings, decoded: Conversation | BadRequest | None = None
+    ) -> Plan:
         """As `plan`, looking at each endpoint on its own."""
         facts = request.facts
         tokens = token_budget(facts)
         policy = settings.policy if decision.policy is None else settings.policies[decision.policy]
         plan = Plan(order=[], eligible=[], candidates=[], excluded={}, policy=policy, truncated={})
-        translation = TranslationCheck(request, self._inbound[request.dialect], self._upstream, conversation)
+        translation = TranslationCheck(request, self._inbound[request.dialect], self._upstream, decoded)
         sized = settings.context.measured(facts)
         for pool in self._pools(decision, facts, settings):
             plan.candidates.extend(pool)
@@ -132,9 +139,7 @@ class Planner:
                 break
         if not plan.eligible and settings.context.policy == "truncate":
             self._plan_truncated(plan, request, settings, translation)
-        if translation.conversation is None and translation.refusal is None:
-            return plan
-        return msgspec.structs.replace(plan, conversation=translation.conversation, untranslatable=translation.refusal)
+        return plan if translation.decoded is None else msgspec.structs.replace(plan, decoded=translation.decoded)
 
     def _plan_truncated(self, plan: Plan, request: Request, settings: Settings, translation: TranslationCheck) -> None:
         """Plan with the endpoints that the request can be truncated for, the largest window first: it loses the least there."""
@@ -222,6 +227,6 @@ def _ineligible_error(plan: Plan, facts: Facts) -> ClientError:
     reason = next(plan.excluded[endpoint.id] for endpoint in able if fits_window(endpoint, facts))
     if reason.startswith(OVER_COST):
         return TooExpensive(f"every endpoint that may answer this request {reason}; send less, or set a smaller max_tokens")
-    if plan.untranslatable is not None and plan.untranslatable.message == reason:
-        return plan.untranslatable
+    if isinstance(plan.decoded, BadRequest) and plan.decoded.message == reason:
+        return plan.decoded
     return BadRequest(f"no configured endpoint can serve this request: {reason}")

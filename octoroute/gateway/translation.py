@@ -26,25 +26,25 @@ THINKING_VERIFIER = "anthropic"
 class TranslationCheck:
     """Decides whether endpoints' dialects can express one request; the request is decoded once, when an endpoint needs it."""
 
-    __slots__ = ("_conversation", "_inbound", "_request", "_upstream", "refusal")
+    __slots__ = ("_decoded", "_inbound", "_request", "_upstream")
 
-    def __init__(self, request: Request, inbound: Inbound, upstream: UpstreamClient, conversation: Conversation | None) -> None:
-        """`conversation`: the decoded request, if an earlier plan has it."""
+    def __init__(
+        self, request: Request, inbound: Inbound, upstream: UpstreamClient, decoded: Conversation | BadRequest | None = None
+    ) -> None:
+        """`decoded`: the property of an earlier check of `request`."""
         self._request = request
         self._inbound = inbound
         self._upstream = upstream
-        self._conversation = conversation
-        self.refusal: BadRequest | None = None
-        """Why the request cannot be expressed in any other dialect; None: it can, or no endpoint needed a translation."""
+        self._decoded = decoded
 
     @property
-    def conversation(self) -> Conversation | None:
-        """The decoded request, to be shared by attempts.
+    def decoded(self) -> Conversation | BadRequest | None:
+        """The request for every endpoint that needs a translation, or why no other dialect can express it.
 
-        None: not decoded, or decoded for one endpoint. Only a body of the wire says everything itself; into a `/chat` message
-        the dialect fills the endpoint's defaults.
+        None: no endpoint has needed a translation, or the result is for one endpoint only. A JSON body says everything itself;
+        into a `/chat` message the dialect fills the endpoint's defaults.
         """
-        return self._conversation if isinstance(self._request.body, RequestBody) else None
+        return self._decoded if isinstance(self._request.body, RequestBody) else None
 
     def unsupported(self, endpoint: Endpoint) -> str | None:
         """Why this endpoint's dialect cannot express the request; None when it can, or is the client's own dialect."""
@@ -60,14 +60,14 @@ class TranslationCheck:
                 return adapter.unsupported(request)
             except BadRequest as error:
                 return error.message
-        if self._conversation is None and self.refusal is None:
+        if self._decoded is None:
             try:
-                self._conversation = self._inbound.conversation(request, endpoint)
+                self._decoded = self._inbound.conversation(request, endpoint)
             except BadRequest as error:
-                self.refusal = error
-        if self._conversation is None:
-            return self.refusal.message if self.refusal else None
-        return outbound.unsupported(self._conversation, endpoint)
+                self._decoded = error
+        if isinstance(self._decoded, BadRequest):
+            return self._decoded.message
+        return outbound.unsupported(self._decoded, endpoint)
 
 
 class Translator:
