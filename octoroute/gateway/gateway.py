@@ -140,11 +140,11 @@ class Gateway:
                 },
             )
         state = lifecycle.details.cache = "bypass" if key.digest is None else "miss"
-        opened = await self.open(request, decision, settings, lifecycle)
-        response: ResponseStream = opened
-        is_second_best = lifecycle.details.cascade == "fell_back" or _is_substitute(opened.endpoint, decision, settings)
+        upstream = await self.open(request, decision, settings, lifecycle)
+        response: ResponseStream = upstream
+        is_second_best = lifecycle.details.cascade == "fell_back" or _is_substitute(upstream.endpoint, decision, settings)
         if lifecycle.truncation is None and not is_second_best:
-            response = cache.record(key, opened, self.upstream.outbound(opened.endpoint), request, lifecycle.warnings)
+            response = cache.record(key, upstream, self.upstream.outbound(upstream.endpoint), request, lifecycle.warnings)
         return await self._reply(response, settings, lifecycle, {"x-octoroute-cache": state})
 
     def _reply(

@@ -121,7 +121,7 @@ class ResponseCache:
         """`response`, which is cached if it completes."""
         if key.digest is None:
             return response
-        return RecordingResponse(response, _Recording(self, key.digest, outbound, request, notes, self._clock))
+        return RecordingResponse(response, _CacheRecorder(self, key.digest, outbound, request, notes, self._clock))
 
     def put(self, key: bytes, entry: CacheEntry) -> None:
         if entry.size > min(self._max_bytes, MAX_ENTRY_BYTES):
@@ -178,7 +178,7 @@ def _is_deterministic(request: Request) -> bool:
         return False
 
 
-class _Recording:
+class _CacheRecorder:
     """The parts of an answer so far; it goes into the cache when the answer completes."""
 
     def __init__(
@@ -233,11 +233,11 @@ class _Recording:
 class RecordingResponse:
     """A response that is recorded for the cache while it is read."""
 
-    __slots__ = ("_recording", "_response", "endpoint", "headers", "stream")
+    __slots__ = ("_recorder", "_response", "endpoint", "headers", "stream")
 
-    def __init__(self, response: ResponseStream, recording: _Recording) -> None:
+    def __init__(self, response: ResponseStream, recorder: _CacheRecorder) -> None:
         self._response = response
-        self._recording: _Recording | None = recording
+        self._recorder: _CacheRecorder | None = recorder
         self.endpoint = response.endpoint
         self.headers = response.headers
         self.stream = response.stream
@@ -252,13 +252,13 @@ class RecordingResponse:
 
     async def read(self) -> Chunk | None:
         part = await self._response.read()
-        recording = self._recording
-        if recording is not None:
+        recorder = self._recorder
+        if recorder is not None:
             if part is not None:
-                recording.add(part)
+                recorder.add(part)
             if part is None or not self.stream:
-                self._recording = None
-                recording.ended(self._response)
+                self._recorder = None
+                recorder.ended(self._response)
         return part
 
     def pass_on(self, sink: ChunkSink) -> None:
