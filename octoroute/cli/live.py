@@ -54,7 +54,7 @@ async def _ask(building: Runtime, endpoint: Endpoint, gate: asyncio.Semaphore) -
 def _question(building: Runtime, endpoint: Endpoint) -> UpstreamRequest:
     if endpoint.tier is Tier.EMBEDDING:
         asked = dialects.interfaces(building.wall)["embeddings"].read(TO_EMBED, request_id="check", headers={})
-        return building.gateway.upstream_request(asked, endpoint)
+        return building.gateway.translator.upstream_request(asked, endpoint)
     body = building.gateway.upstream.outbound(endpoint).encode_request(QUESTION, endpoint, stream=False)
     return UpstreamRequest(body=body, stream=False, conversation=QUESTION)
 

@@ -1,7 +1,7 @@
-"""A cheap answer first: held until the checks that can run have run, then passed on as it came, or a bigger tier is asked.
+"""The cascade asks a small tier first, holds its answer until it is checked, and asks a bigger tier if it does not pass.
 
-The client sees one answer, whole and from one model. A cheap answer that does not pass is nobody's failure, and is not thrown
-away before there is a better one.
+The client gets one answer, whole and from one model. An answer that does not pass is no failure of its endpoint, and is kept
+until there is a better one.
 """
 
 from __future__ import annotations
@@ -29,34 +29,36 @@ from octoroute.upstream.response import UpstreamResponse
 
 SCORE = "score"
 UNREADABLE = "tool_arguments"
-NOBODY = Exhausted("").code
-OF_A_BEGINNING = frozenset({"refusal", "arithmetic"})
-"""What may be held against an answer of which only the beginning is known."""
-LONG = 20_000
-"""Characters from which the checks leave the loop: they parse code and JSON."""
+UNAVAILABLE = Exhausted("").code
+"""The error code when no endpoint was asked at all."""
+PREFIX_CHECKS = frozenset({"refusal", "arithmetic"})
+"""Checks that an answer can fail although only its beginning is known."""
+MAX_INLINE_CHARS = 20_000
+"""Longer answers are checked in a thread: the checks parse code and JSON."""
 
 _ORDER = CHAT_TIERS
 
 Ask = Callable[[Decision, bool], Awaitable[UpstreamResponse]]
-"""Plan and try in order, for an answer that has begun. The flag: every candidate once, no second walk."""
+"""Asks the endpoints of a decision until a response begins. The flag: ask each endpoint once, without a second walk."""
 
 
 class BufferedAnswer(msgspec.Struct, frozen=True):
-    """What was read of a cheap answer. `against`: the check it did not pass."""
+    """What was read of the small tier's answer, and the check it does not pass (None: it passes)."""
 
     parts: list[Chunk]
     ended: bool
+    """`parts` are the whole answer."""
     failed_check: str | None
 
 
 class Cascade:
-    """What one configuration says about it."""
+    """The cascade as one configuration describes it."""
 
     def __init__(self, options: CascadeOptions, scorer: Scorer) -> None:
         self._options = options
         self._scorer = scorer
 
-    async def answer(
+    async def open(
         self,
         request: Request,
         decision: Decision,
@@ -65,53 +67,65 @@ class Cascade:
         inbound: Inbound,
         outbound: Callable[[Endpoint], Outbound],
     ) -> UpstreamResponse:
-        """Raises OctorouteError when neither tier answers."""
+        """The response of the small tier if it passes the checks, otherwise of the bigger tier.
+
+        The rejected response is kept until the bigger tier has answered, and is the answer if that tier fails. Raises
+        OctorouteError when neither tier answers.
+        """
         assert decision.then is not None
         bigger = msgspec.structs.replace(decision, tier=decision.then, then=None)
         try:
-            opened = await ask(decision, True)
-            if _ORDER.index(opened.endpoint.tier) >= _ORDER.index(bigger.tier):
-                return opened  # no smaller one could be asked
-            held = await self._buffer(request, opened, inbound, outbound(opened.endpoint))
+            response = await ask(decision, True)
+            if _ORDER.index(response.endpoint.tier) >= _ORDER.index(bigger.tier):
+                return response  # no endpoint of a smaller tier was available
+            answer = await self._buffer(request, response, inbound, outbound(response.endpoint))
         except Exhausted as error:
-            return await self._instead(bigger, ask, lifecycle, error)
+            return await self._open_bigger(bigger, ask, lifecycle, error)
         except UpstreamError as error:
             if lifecycle.response is None:
-                raise  # it declined this very request
+                raise  # the upstream rejected the request itself
             lifecycle.broke_before_commit(error)
-            return await self._instead(bigger, ask, lifecycle, error)
-        opened.put_back(held.parts)
-        if held.failed_check is None:
+            return await self._open_bigger(bigger, ask, lifecycle, error)
+        response.put_back(answer.parts)
+        if answer.failed_check is None:
             lifecycle.cascaded("kept")
-            return opened
-        lifecycle.set_aside(held.failed_check, ended=held.ended)
+            return response
+        rejected = lifecycle.reject(answer.failed_check)
+        if answer.ended:
+            lifecycle.release_rejected(rejected)
         try:
             better = await ask(bigger, False)
         except OctorouteError as error:
-            lifecycle.restore_held()
+            lifecycle.restore(rejected)
             lifecycle.cascaded("fell_back")
             lifecycle.warnings += (
-                f"the {bigger.tier} tier could not answer ({error.code}); this is the {opened.endpoint.tier} tier's answer",
+                f"the {bigger.tier} tier could not answer ({error.code}); this is the {response.endpoint.tier} tier's answer",
             )
-            return opened
+            return response
+        except BaseException:
+            lifecycle.release_rejected(rejected)
+            raise
+        lifecycle.release_rejected(rejected)
         lifecycle.cascaded("escalated")
         return better
 
-    async def _instead(self, bigger: Decision, ask: Ask, lifecycle: RequestLifecycle, cause: OctorouteError) -> UpstreamResponse:
-        """The cheap tier gave no answer."""
+    async def _open_bigger(
+        self, bigger: Decision, ask: Ask, lifecycle: RequestLifecycle, cause: OctorouteError
+    ) -> UpstreamResponse:
+        """The small tier gave no answer, because of `cause`."""
         lifecycle.cascaded("unavailable")
         try:
             return await ask(bigger, False)
         except Exhausted as error:
-            if error.code != NOBODY:
+            if error.code != UNAVAILABLE:
                 raise
-            # nobody could be asked a second time: what the cheap tier died of is the last real cause
+            # no endpoint of the bigger tier was available: the small tier's error is the last real cause
             raise Exhausted(
                 cause.message, status=cause.status, code=cause.code, kind=cause.kind, retry_after_s=error.retry_after_s
             ) from None
 
-    async def _buffer(self, request: Request, opened: UpstreamResponse, inbound: Inbound, outbound: Outbound) -> BufferedAnswer:
-        """Read until the end, or the bounds. Raises UpstreamError when it breaks meanwhile."""
+    async def _buffer(self, request: Request, response: UpstreamResponse, inbound: Inbound, outbound: Outbound) -> BufferedAnswer:
+        """Read the response to its end or to the configured limits, and check it. Raises UpstreamError when it breaks."""
         options = self._options
         transcript = Transcript(outbound, stream=request.stream)
         parts: list[Chunk] = []
@@ -119,27 +133,28 @@ class Cascade:
         try:
             async with asyncio.timeout(options.hold_s if request.stream else None):
                 while not ended and (not request.stream or transcript.characters < options.hold_characters):
-                    part = await opened.read()
+                    part = await response.read()
                     if part is None:
                         ended = True
                     else:
                         parts.append(part)
                         transcript.feed(part)
         except TimeoutError:
-            pass  # what is here must do; the rest follows
+            pass  # check what is here; the rest follows unchecked
         if ended:
             transcript.end()
-        return BufferedAnswer(parts, ended, await self._failed_check(request, transcript, opened, inbound, ended=ended))
+        failed_check = await self._failed_check(request, transcript, response, inbound, ended=ended)
+        return BufferedAnswer(parts, ended, failed_check)
 
     async def _failed_check(
-        self, request: Request, transcript: Transcript, opened: UpstreamResponse, inbound: Inbound, *, ended: bool
+        self, request: Request, transcript: Transcript, response: UpstreamResponse, inbound: Inbound, *, ended: bool
     ) -> str | None:
-        if not transcript.readable:  # arguments that are no JSON are what readers stumble over; the rest is not for us to judge
+        if not transcript.readable:  # with tools, the likely cause is a call whose arguments are not JSON
             return UNREADABLE if request.facts.tools else None
-        answer = transcript.answer(_asked(request, inbound, opened.endpoint), json_wanted=request.facts.json)
+        answer = transcript.answer(_conversation(request, inbound, response.endpoint), json_wanted=request.facts.json)
         if not ended:
-            return _of_a_beginning(answer)
-        if len(answer.text) > LONG:
+            return _check_prefix(answer)
+        if len(answer.text) > MAX_INLINE_CHARS:
             return await asyncio.to_thread(self._judge, request, answer)
         return self._judge(request, answer)
 
@@ -152,17 +167,17 @@ class Cascade:
         return SCORE if difficulty >= shift_threshold(self._options.escalate_above, facts.quality) else None
 
 
-def _of_a_beginning(answer: ModelAnswer) -> str | None:
-    """By its whole lines: the last one may be in the middle of a number."""
+def _check_prefix(answer: ModelAnswer) -> str | None:
+    """Check the whole lines: the last line may end in the middle of a number."""
     text, newline, _ = answer.text.rpartition("\n")
     if not newline:
         return None
     finding = check(ModelAnswer(text=text))
-    return finding.check if finding is not None and finding.check in OF_A_BEGINNING else None
+    return finding.check if finding is not None and finding.check in PREFIX_CHECKS else None
 
 
-def _asked(request: Request, inbound: Inbound, endpoint: Endpoint) -> Conversation | None:
-    """Schemas of the answer and of the tools, where there are any; None as well when the hub cannot say the question."""
+def _conversation(request: Request, inbound: Inbound, endpoint: Endpoint) -> Conversation | None:
+    """The decoded request, for its schemas of answer and tools. None: it has no schemas, or cannot be decoded."""
     if not (request.facts.json or request.facts.tools):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What must fit an endpoint's context window, how a request is made to fit, and how full the window then is. Pure."""
+"""The context window: what must fit it, how a request is truncated to fit, and how full it then is. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from octoroute.domain.endpoint import Capability, Endpoint
 from octoroute.domain.outcome import ContextUse, Usage
 from octoroute.domain.request import Facts, Request
 
-ROOM = 16
-"""One part in so many of a window is kept free for the answer, as far as the client allows it one of that size,"""
-MOST_ROOM = 4096
-"""but no more tokens than these."""
+RESERVED_SHARE = 16
+"""One part in so many of the window is kept free for the answer, but no more than the client allows the answer to have."""
+MAX_RESERVED_TOKENS = 4096
 NOTE = "Use these values to manage context and avoid truncation"
 CUT_NOTE = "Earlier messages were left out; compact or summarize the conversation, or ask for a model with a larger window"
 
@@ -37,7 +36,7 @@ class ContextPolicy(msgspec.Struct, frozen=True, kw_only=True):
     report: Literal["headers", "body", "off"] = "headers"
 
     def measured(self, facts: Facts) -> Facts:
-        """The facts as far as they must fit."""
+        """The facts with only those tokens that must fit the window."""
         if self.policy == "off":
             return msgspec.structs.replace(facts, context_tokens=0, output_tokens=None)
         if self.reserve_output == "none" and facts.output_tokens is not None:
@@ -50,7 +49,7 @@ class ContextPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return "warning" if percent > round(100 * self.warn_at, 6) else None
 
     def use(self, request: Request, endpoint: Endpoint, usage: Usage | None, cut: TruncatedRequest | None) -> ContextUse | None:
-        """How full the window is, as counted where it was counted; None: its size is not known."""
+        """How full the window is: as the provider counted, else estimated. None: the size of the window is not known."""
         window = endpoint.context_window
         if window is None:
             return None
@@ -69,37 +68,39 @@ class ContextPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TruncatedRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request made to fit."""
+    """A request that was truncated to fit a context window."""
 
     request: Request
     original_tokens: int
+    """Estimated, of the prompt before it was truncated."""
     messages: int
+    """Before it was truncated."""
     messages_removed: int = 0
     lowered_to: int | None = None
-    """The answer's new limit; None: as asked."""
+    """The new limit of the answer in tokens; None: the client's."""
     window: int
 
     def notes(self) -> list[str]:
         """For the warning header."""
-        told: list[str] = []
+        notes: list[str] = []
         if self.lowered_to is not None:
-            told.append(f"max_tokens: lowered to {self.lowered_to}, because the context window has {self.window} tokens")
+            notes.append(f"max_tokens: lowered to {self.lowered_to}, because the context window has {self.window} tokens")
         if self.messages_removed:
-            told.append(
+            notes.append(
                 f"context: {self.messages_removed} of {self.messages} messages left out, because {self.original_tokens} tokens "
                 f"do not fit {self.window}"
             )
-        return told
+        return notes
 
 
 def utilization(tokens: int, window: int) -> float:
-    """Per cent, one decimal."""
+    """Per cent, to one decimal."""
     return round(100 * tokens / window, 1)
 
 
 def info(use: ContextUse, endpoint: Endpoint) -> dict[str, object]:
-    """`context_info`, in the order in which people read it."""
-    told: dict[str, object] = {
+    """The `context_info` object. The order of its fields is part of the format."""
+    fields: dict[str, object] = {
         "real_input_tokens": use.tokens,
         "context_hard_limit": use.window,
         "endpoint_type": endpoint_type(endpoint),
@@ -110,17 +111,17 @@ def info(use: ContextUse, endpoint: Endpoint) -> dict[str, object]:
         "note": NOTE,
     }
     if use.messages_removed:
-        told |= {
+        fields |= {
             "original_tokens": use.original_tokens,
             "messages_removed": use.messages_removed,
             "truncation_reason": f"{use.original_tokens} tokens are {utilization(use.original_tokens, use.window)}% of the window",
             "client_note": CUT_NOTE,
         }
-    return told
+    return fields
 
 
 def usage_info(use: ContextUse, endpoint: Endpoint) -> dict[str, object]:
-    """What `usage` says beside the counts that clients know."""
+    """The fields of `usage` beside the ones of the dialect."""
     return {
         "real_input_tokens": use.tokens,
         "context_limit": use.window,
@@ -134,26 +135,26 @@ def endpoint_type(endpoint: Endpoint) -> str:
 
 
 def headers(use: ContextUse, endpoint: Endpoint, context: ContextPolicy) -> dict[str, str]:
-    told: dict[str, str] = {}
+    fields: dict[str, str] = {}
     if use.level is not None and context.report != "off":
-        told["x-octoroute-context"] = f"{use.level};{use.percent}"
+        fields["x-octoroute-context"] = f"{use.level};{use.percent}"
     if context.report == "headers":
-        told["x-octoroute-context-info"] = msgspec.json.encode(info(use, endpoint)).decode()
-    return told
+        fields["x-octoroute-context-info"] = msgspec.json.encode(info(use, endpoint)).decode()
+    return fields
 
 
 def rewriter_for(
     context: ContextPolicy, request: Request, endpoint: Endpoint, progress: Progress, cut: TruncatedRequest | None
 ) -> ResponseRewriter | None:
-    """What is to be written into the answer; None: nothing, its bytes are the client's as they are."""
+    """Writes token counts and `context_info` into the response; None: the response is passed on as it is."""
     if request.dialect not in _OBJECTS:
         return None
-    misjudged = endpoint.advertised_window is not None and endpoint.advertised_window != endpoint.context_window
-    tells = context.report == "body" and request.api == "chat" and endpoint.context_window is not None
-    if not misjudged and not tells:
+    is_scaled = endpoint.advertised_window is not None and endpoint.advertised_window != endpoint.context_window
+    reports = context.report == "body" and request.api == "chat" and endpoint.context_window is not None
+    if not is_scaled and not reports:
         return None
-    scale = partial(scaled, endpoint=endpoint) if misjudged else None
-    tell = partial(_context_report, context, request, endpoint, progress, cut) if tells else None
+    scale = partial(scaled, endpoint=endpoint) if is_scaled else None
+    tell = partial(_context_report, context, request, endpoint, progress, cut) if reports else None
     return ResponseRewriter(scale=scale, tell=tell, in_usage=request.wants_usage)
 
 
@@ -169,7 +170,7 @@ _OBJECTS = frozenset({"openai", "anthropic", "responses"})
 
 
 def scaled(tokens: int, endpoint: Endpoint) -> int:
-    """As the client is told: in proportion to the window that it believes in. 0 stays 0, and nothing becomes 0."""
+    """A token count in proportion to the advertised window, which is what the client knows. Only 0 becomes 0."""
     real, advertised = endpoint.context_window, endpoint.advertised_window
     if real is None or advertised is None or tokens <= 0:
         return tokens
@@ -179,27 +180,27 @@ def scaled(tokens: int, endpoint: Endpoint) -> int:
 def truncate(
     request: Request, endpoint: Endpoint, inbound: Inbound, context: ContextPolicy, *, signed: bool
 ) -> TruncatedRequest | None:
-    """`request` cut for `endpoint`, whose window is too small for it; None when what must stay does not fit either.
+    """`request` truncated for `endpoint`, whose window is too small for it; None if the part that must stay does not fit.
 
-    First the answer's limit is lowered, if that suffices, then whole exchanges go, the oldest first. `signed`: the endpoint
-    verifies thinking against what came before it, so a history that was cut must not hold any.
+    The limit of the answer is lowered if that suffices; otherwise whole exchanges are removed, the oldest first. `signed`: the
+    endpoint verifies thinking against the messages before it, so a truncated history must not contain any.
     """
     window = endpoint.context_window
     facts = context.measured(request.facts)
     history = inbound.history(request)
     if window is None or history is None:
         return None
-    asked = facts.output_tokens
-    room = min(MOST_ROOM, max(1, window // ROOM))
-    room = room if asked is None else min(asked, max(room, history.least_output))
+    limit = facts.output_tokens
+    room = min(MAX_RESERVED_TOKENS, max(1, window // RESERVED_SHARE))
+    room = room if limit is None else min(limit, max(room, history.least_output))
     prompt = facts.context_tokens
-    if asked is not None and prompt + room <= window:
+    if limit is not None and prompt + room <= window:
         lowered = _lowered(request, inbound, history.budgets, window - prompt)
         return TruncatedRequest(
             request=lowered, original_tokens=prompt, messages=len(history.messages), lowered_to=window - prompt, window=window
         )
-    for left in dict.fromkeys((window - max(room, asked or 0), window - room)):
-        places = kept(history.messages, 4 * (prompt - left) + 6)  # 6: what rounding by fours may hide
+    for left in dict.fromkeys((window - max(room, limit or 0), window - room)):
+        places = kept(history.messages, 4 * (prompt - left) + 6)  # 6: rounding to multiples of four may hide as much
         if places is None:
             continue
         raws = [bytes(history.raws[place]) for place in places]
@@ -210,7 +211,7 @@ def truncate(
                 return None
             shorter = unsigned
         free = window - shorter.facts.context_tokens
-        lowered_to = free if asked is not None and asked > free else None
+        lowered_to = free if limit is not None and limit > free else None
         if lowered_to is not None:
             shorter = _lowered(shorter, inbound, history.budgets, lowered_to)
         return TruncatedRequest(
@@ -232,7 +233,7 @@ def _lowered(request: Request, inbound: Inbound, budgets: Sequence[str], limit: 
 
 
 def _patched(request: Request, inbound: Inbound, changes: Mapping[str, bytes]) -> Request:
-    """Read anew, so that its facts are those of the bytes."""
+    """Read the changed bytes again, so that the facts match them."""
     assert isinstance(request.body, RequestBody)
     return inbound.read(
         request.body.with_values(dict(changes)), request_id=request.id, headers=request.headers, key_name=request.key_name

@@ -1,4 +1,4 @@
-"""Why a request would go where it would go: the decision, and every candidate with the reason it is in or out. Sends nothing."""
+"""Explains how a request would be routed: the decision, and why each endpoint is in or out. Sends nothing to any endpoint."""
 
 from __future__ import annotations
 
@@ -22,25 +22,27 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision
     candidates: tuple[Candidate, ...]
-    """Those in the plan first, in the order in which they would be asked."""
+    """The endpoints of the plan first, in the order in which they would be asked."""
 
 
 async def explain(gateway: Gateway, router: Router, request: Request) -> Explanation:
-    """`router` must be one that asks nobody. Raises UnknownModel."""
+    """`router` must not ask a model. Raises UnknownModel."""
     settings = gateway.settings.for_explanation(router)
     decision = await gateway.resolver.resolve(request, settings)
     if decision.reject is not None:
-        considered = settings.serving(request.api)
-        rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in considered]
+        serving = settings.serving(request.api)
+        rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in serving]
         return Explanation(decision=decision, candidates=tuple(rejected))
-    planned = gateway.planner.plan(decision, request, settings)
+    plan = gateway.planner.plan(decision, request, settings)
     chosen = [
-        Candidate(endpoint=endpoint, chosen=True, reason=f"choice {at}: priority {endpoint.priority}, weight {endpoint.weight:g}")
-        for at, endpoint in enumerate(planned.order, 1)
+        Candidate(
+            endpoint=endpoint, chosen=True, reason=f"choice {position}: priority {endpoint.priority}, weight {endpoint.weight:g}"
+        )
+        for position, endpoint in enumerate(plan.order, 1)
     ]
-    in_order = {endpoint.id for endpoint in planned.order}
+    in_order = {endpoint.id for endpoint in plan.order}
     others = [
-        Candidate(endpoint=endpoint, chosen=False, reason=planned.excluded.get(endpoint.id) or _elsewhere(decision, endpoint))
+        Candidate(endpoint=endpoint, chosen=False, reason=plan.excluded.get(endpoint.id) or _elsewhere(decision, endpoint))
         for endpoint in settings.serving(request.api)
         if endpoint.id not in in_order
     ]

@@ -1,13 +1,13 @@
-"""What happened to one request so far, and the one place where it is settled.
+"""One request from its arrival to its settlement; every request is settled exactly once.
 
-Whoever walks a request on its path writes here; `settle` closes what was opened, tells health, and hands one `Outcome` to
-the ledger. It does not await, so no cancellation can come between; the second call does nothing.
+The pipeline records here what happens to a request. `settle` closes the response, reports to health, and hands one Outcome to
+the sink. It does not await, so no cancellation can interrupt it; a second call does nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -21,97 +21,82 @@ from octoroute.gateway.context_window import TruncatedRequest
 from octoroute.upstream.response import UpstreamResponse
 
 ABANDONED = "abandoned"
-"""In an error's place for the attempt that was under way when the client left."""
+"""The error code of an attempt that was under way when the client left."""
 
-_MORE = ("queued_s", "cache", "error", "cost_usd", "cascade", "check", "context")
-"""What most outcomes have nothing of."""
-_NOTHING_MORE = (None,) * len(_MORE)
-_ANSWERED = Ending.ANSWERED  # looked up once: before Python 3.12 that costs as much as a call
+_ANSWERED = Ending.ANSWERED  # looked up once: before Python 3.12 a member of an enumeration costs as much as a call
+
+_End: TypeAlias = tuple[Ending, OctorouteError | None, float]
+"""Ending, error, and clock time."""
 
 
 class OutcomeReceiver(Protocol):
     def settle(self, outcome: Outcome, request: Request | None) -> None: ...
 
 
-class OutcomeObserver(Protocol):
-    def on_outcome(self, outcome: Outcome) -> None: ...
+class OutcomeDetails(msgspec.Struct):
+    """Fields of the Outcome that most requests leave empty."""
+
+    queued_s: float | None = None
+    cache: Literal["hit", "miss", "bypass"] | None = None
+    cascade: str | None = None
+    check: str | None = None
+    context: ContextUse | None = None
 
 
-class _HeldAnswer(NamedTuple):
-    """An answer that has begun and is kept for the case that nobody gives a better one."""
+class AttemptResponse(NamedTuple):
+    """A response that has begun, and the attempt it belongs to."""
 
     lease: Lease
-    opened: UpstreamResponse
+    response: UpstreamResponse
     attempt: int
+    """Index in `RequestLifecycle.attempts`."""
     warnings: tuple[str, ...]
-    cut: TruncatedRequest | None
+    truncation: TruncatedRequest | None
 
 
 class RequestLifecycle:
     __slots__ = (
-        "_answered_at",
-        "_asked",
-        "_cascade",
-        "_check",
-        "_clock",
-        "_ended_at",
-        "_ending",
-        "_error",
-        "_first_event_at",
-        "_held",
-        "_lease",
-        "_observer",
-        "_queued_s",
-        "_response",
-        "_routing_s",
-        "_settled",
-        "_sink",
-        "_started_at",
-        "attempts",
-        "cache",
-        "context",
-        "decision",
-        "hint",
-        "listener",
-        "request",
-        "truncation",
-        "warnings",
-    )
+        "_answered_at", "_arrived", "_clock", "_details", "_end", "_first_event_at", "_lease", "_observers", "_response",
+        "_routing_s", "_sink", "_started_at", "attempts", "decision", "hint", "request", "truncation", "warnings",
+    )  # fmt: skip
 
     def __init__(self, request: Request, sink: OutcomeReceiver, clock: Callable[[], float]) -> None:
-        self._asked = self.request = request
-        self._sink = sink
+        self._arrived = self.request = request
+        self._sink: OutcomeReceiver | None = sink
+        """None after the settlement."""
         self._clock = clock
         self._started_at = clock()
         self._first_event_at: float | None = None
-        self._ended_at: float | None = None
-        self._ending: Ending | None = None
-        self._error: OctorouteError | None = None
+        self._end: _End | None = None
         self._routing_s = 0.0
         self._lease: Lease | None = None
         self._response: UpstreamResponse | None = None
-        self._queued_s: float | None = None
-        self._observer: OutcomeObserver | None = None
-        self.listener: Callable[[Outcome], None] | None = None
-        """Told how it ended, last of all."""
+        self._observers: tuple[Callable[[Outcome], None], ...] = ()
         self._answered_at: int | None = None
-        self._held: _HeldAnswer | None = None
-        self._cascade: str | None = None
-        self._check: str | None = None
-        self._settled = False
+        """Index of the attempt that answers."""
         self.attempts: list[Attempt] = []
         self.decision: Decision | None = None
+        self._details: OutcomeDetails | None = None
         self.warnings: tuple[str, ...] = ()
-        """What the client should know of how it was answered."""
-        self.cache: Literal["hit", "miss", "bypass"] | None = None
-        """What the response cache did; None: there is none."""
+        """For the client: what was changed or left out of its request."""
         self.hint: str | None = None
-        """What an operator can do about the last attempt's failure."""
+        """For the operator: how to mend the last attempt's failure."""
         self.truncation: TruncatedRequest | None = None
-        self.context: ContextUse | None = None
+
+    @property
+    def details(self) -> OutcomeDetails:
+        """Created when first needed: most requests have none."""
+        if self._details is None:
+            self._details = OutcomeDetails()
+        return self._details
+
+    def observe(self, observer: Callable[[Outcome], None]) -> None:
+        """Call `observer` with the Outcome after the settlement, once however often it is given here."""
+        if observer not in self._observers:
+            self._observers = (*self._observers, observer)
 
     def truncated(self, cut: TruncatedRequest) -> None:
-        """From now on the request is what was left of it."""
+        """The request was truncated; from now on `request` is the remainder."""
         self.truncation = cut
         self.request = cut.request
 
@@ -120,170 +105,162 @@ class RequestLifecycle:
         self._routing_s = self._clock() - self._started_at
 
     def queued(self, wait_s: float) -> None:
-        self._queued_s = wait_s
-
-    def observed_by(self, learner: OutcomeObserver) -> None:
-        """Who made the order of this request, and wants to know what came of it."""
-        self._observer = learner
+        self.details.queued_s = wait_s
 
     def failed(self, endpoint: Endpoint, since: float, code: str) -> None:
         self.attempts.append(Attempt(endpoint=endpoint, took_s=self._clock() - since, error=code))
 
-    def answered(self, lease: Lease, opened: UpstreamResponse, since: float) -> None:
-        """The first event is there: from now on this endpoint is the one."""
+    def answered(self, lease: Lease, response: UpstreamResponse, since: float) -> None:
+        """The first event of `response` has arrived: its endpoint answers the request."""
         self._first_event_at = self._clock()
         self._lease = lease
-        self._response = opened
+        self._response = response
         self._answered_at = len(self.attempts)
         self.attempts.append(Attempt(endpoint=lease.endpoint, took_s=self._first_event_at - since))
         lease.started()
 
     @property
     def endpoint(self) -> Endpoint | None:
-        """Who answers; else who was asked last."""
+        """The endpoint that answers; without an answer, the endpoint asked last."""
         if self._lease is not None:
             return self._lease.endpoint
         return self.attempts[-1].endpoint if self.attempts else None
 
     @property
     def response(self) -> UpstreamResponse | None:
-        """The answer that has begun."""
+        """The response that has begun."""
         return self._response
 
     def broke_before_commit(self, error: UpstreamError) -> None:
-        """The answer that had begun broke before the client saw anything of it."""
-        lease, opened, at = self._leave()
-        self.attempts[at] = msgspec.structs.replace(self.attempts[at], error=error.code, usage=self._usage_of(opened))
+        """The response broke before the client got any of it; another endpoint may still answer."""
+        lease, response, at, *_ = broken = self._withdraw()
+        usage = usage_of(response, self._request_of(broken))
+        self.attempts[at] = msgspec.structs.replace(self.attempts[at], error=error.code, usage=usage)
         lease.failed(error)
-        opened.close()
-        lease.release(self.attempts[at].usage)
+        response.close()
+        lease.release(usage)
 
-    def set_aside(self, check: str, *, ended: bool) -> None:
-        """It does not pass `check`, and a better one is looked for. `ended`: it has been read to its end."""
-        lease, opened, at = self._leave()
-        self._held = _HeldAnswer(lease, opened, at, self.warnings, self.truncation)
-        self._check = check
-        self.attempts[at] = msgspec.structs.replace(self.attempts[at], rejected=check)
-        self.warnings = ()
-        self.truncation, self.request = None, self._asked
-        if ended:
-            self._finish_held()
+    def reject(self, check: str) -> AttemptResponse:
+        """Take back the response, because it does not pass `check`: the request is again as it arrived.
 
-    def restore_held(self) -> None:
-        """Nobody gave a better one."""
-        assert self._held is not None
-        (self._lease, self._response, at, self.warnings, self.truncation), self._held = self._held, None
-        self.request = self._asked if self.truncation is None else self.truncation.request
+        The caller owns the result, and must give it to `restore` or `release_rejected`.
+        """
+        rejected = self._withdraw()
+        self.details.check = check
+        self.attempts[rejected.attempt] = msgspec.structs.replace(self.attempts[rejected.attempt], rejected=check)
+        return rejected
+
+    def restore(self, rejected: AttemptResponse) -> None:
+        """Answer with a rejected response after all."""
+        self._lease, self._response, at, self.warnings, self.truncation = rejected
+        self.request = self._request_of(rejected)
         self.attempts[at] = msgspec.structs.replace(self.attempts[at], rejected=None)
         self._answered_at = at
         self._first_event_at = self._clock()
 
-    def cascaded(self, result: str) -> None:
-        """The client sees nothing of an answer before this."""
-        self._cascade = result
-        if result == "kept":
-            self._first_event_at = self._clock()
+    def release_rejected(self, rejected: AttemptResponse) -> None:
+        """Close a rejected response and record its usage. For its endpoint it is a success: the endpoint did its work."""
+        lease, response, at, *_ = rejected
+        usage = usage_of(response, self._request_of(rejected))
+        self.attempts[at] = msgspec.structs.replace(self.attempts[at], usage=usage)
+        lease.succeeded()
+        response.close()
+        lease.release(usage)
 
-    @property
-    def fell_back(self) -> bool:
-        """The answer is one that did not pass, for want of a better one."""
-        return self._cascade == "fell_back"
-
-    def _leave(self) -> tuple[Lease, UpstreamResponse, int]:
+    def _withdraw(self) -> AttemptResponse:
         assert self._lease is not None
         assert self._response is not None
         assert self._answered_at is not None
-        left = self._lease, self._response, self._answered_at
-        self._lease = self._response = self._answered_at = self._first_event_at = None
-        return left
+        withdrawn = AttemptResponse(self._lease, self._response, self._answered_at, self.warnings, self.truncation)
+        self._lease = self._response = self._answered_at = self._first_event_at = self.truncation = None
+        self.warnings = ()
+        self.request = self._arrived
+        return withdrawn
 
-    def _finish_held(self) -> None:
-        """Whatever the checks think of its answer, the endpoint did its work."""
-        assert self._held is not None
-        lease, opened, at, _, _ = self._held
-        usage = self._usage_of(opened)
-        self.attempts[at] = msgspec.structs.replace(self.attempts[at], usage=usage)
-        lease.succeeded()
-        opened.close()
-        lease.release(usage)
+    def _request_of(self, withdrawn: AttemptResponse) -> Request:
+        return self._arrived if withdrawn.truncation is None else withdrawn.truncation.request
+
+    def cascaded(self, result: str) -> None:
+        """`result` is one of `Outcome.cascade`. A small tier's answer that is kept reaches the client only now."""
+        self.details.cascade = result
+        if result == "kept":
+            self._first_event_at = self._clock()
 
     def served_from_cache(self, notes: tuple[str, ...]) -> None:
-        """Nobody needs to be asked: the answer is there."""
         self._first_event_at = self._clock()
-        self.cache = "hit"
+        self.details.cache = "hit"
         self.warnings = notes
 
-    def answered_locally(self, opened: UpstreamResponse) -> None:
-        """The answer is made here, and no endpoint knows of it."""
+    def answered_locally(self, response: UpstreamResponse) -> None:
+        """`response` was synthesised here; no endpoint was asked."""
         self._first_event_at = self._clock()
-        self._response = opened
+        self._response = response
 
     def finish(self, ending: Ending, error: OctorouteError | None = None) -> None:
-        """How it ended; the first word counts."""
-        if self._ending is None:
-            self._ending = ending
-            self._error = error
-            self._ended_at = self._clock()
+        """Record how the request ended; only the first call counts."""
+        if self._end is None:
+            self._end = (ending, error, self._clock())
 
     def settle(self) -> None:
-        if self._settled:
+        """Close the response, release its endpoint, and report the Outcome. Without a `finish` before, the client has left."""
+        sink, self._sink = self._sink, None
+        if sink is None:
             return
-        self._settled = True
-        if self._ending is None:
+        if self._end is None:
             self.finish(Ending.ABANDONED)
-        usage, lease, opened = None, self._lease, self._response
+        assert self._end is not None
+        ending, error, _ = self._end
+        usage, lease, response = None, self._lease, self._response
         if lease is not None:
-            if self._ending is _ANSWERED:
+            if ending is _ANSWERED:
                 lease.succeeded()
-            elif self._ending is Ending.BROKEN and isinstance(self._error, UpstreamError):
-                lease.failed(self._error)
-        if opened is not None:
-            opened.close()
-            usage = self._usage_of(opened)
-        if self._held is not None:
-            self._finish_held()
+            elif ending is Ending.BROKEN and isinstance(error, UpstreamError):
+                lease.failed(error)
+        if response is not None:
+            response.close()
+            usage = usage_of(response, self.request)
         if lease is not None:
             lease.release(usage)
         if self._answered_at is not None and usage is not None:
             answered = self.attempts[self._answered_at]
             self.attempts[self._answered_at] = Attempt(endpoint=answered.endpoint, took_s=answered.took_s, usage=usage)
-        outcome = self._outcome(usage)
-        self._sink.settle(outcome, self.request)
-        if self._observer is not None:
-            self._observer.on_outcome(outcome)
-        if self.listener is not None:
-            self.listener(outcome)
+        outcome = self._outcome(self._end, usage)
+        sink.settle(outcome, self.request)
+        for observer in self._observers:
+            observer(outcome)
 
-    def _outcome(self, usage: Usage | None) -> Outcome:
+    def _outcome(self, end: _End, usage: Usage | None) -> Outcome:
         """In two steps: CPython passes more than fifteen named arguments in a dictionary, which costs four times as much."""
-        assert self._ending is not None
-        assert self._ended_at is not None
+        ending, error, ended_at = end
         request, lease, first, attempts = self.request, self._lease, self._first_event_at, tuple(self.attempts)
         outcome = Outcome(
             request_id=request.id,
             dialect=request.dialect,
             asked_for=self._asked_for(),
             stream=request.stream,
-            ending=self._ending,
-            status=self._status(),
+            ending=ending,
+            status=self._status(ending, error),
             decision=self.decision,
             routing_s=self._routing_s,
             attempts=attempts,
             endpoint=None if lease is None else lease.endpoint,
             usage=usage,
             first_event_s=None if first is None else first - self._started_at,
-            total_s=self._ended_at - self._started_at,
+            total_s=ended_at - self._started_at,
             key_name=request.key_name,
             prompt_estimate=request.facts.context_tokens,
         )
-        code = self._error.code if self._error else None
-        more = self._queued_s, self.cache, code, _cost_usd(attempts), self._cascade, self._check, self.context
-        return outcome if more == _NOTHING_MORE else msgspec.structs.replace(outcome, **dict(zip(_MORE, more, strict=True)))
+        cost_usd, details = _cost_usd(attempts), self._details
+        if details is not None:
+            outcome = msgspec.structs.replace(outcome, **msgspec.structs.asdict(details))
+        if error is None and cost_usd is None:
+            return outcome
+        return msgspec.structs.replace(outcome, error=None if error is None else error.code, cost_usd=cost_usd)
 
-    def _status(self) -> int:
-        """What the client got, or would have got had it stayed."""
-        if self._error is not None and self._ending in {Ending.FAILED, Ending.REFUSED}:
-            return self._error.status
+    def _status(self, ending: Ending, error: OctorouteError | None) -> int:
+        """The status that the client got, or would have got had it stayed."""
+        if error is not None and ending in {Ending.FAILED, Ending.REFUSED}:
+            return error.status
         return 499 if self._first_event_at is None else 200
 
     def _asked_for(self) -> str:
@@ -297,18 +274,19 @@ class RequestLifecycle:
             return "named" if decision.only else decision.tier
         return "auto"
 
-    def _usage_of(self, opened: UpstreamResponse) -> Usage | None:
-        """As the provider counted; estimated, and saying so, when it did not."""
-        progress = opened.progress
-        if progress.usage is not None:
-            return progress.usage
-        if not progress.output_chars:
-            return None
-        return Usage(input_tokens=self.request.facts.context_tokens, output_tokens=progress.output_chars // 4 or 1, estimated=True)
+
+def usage_of(response: UpstreamResponse, request: Request) -> Usage | None:
+    """The provider's count, or an estimate marked as such if the provider reported none. None: no output, no count."""
+    progress = response.progress
+    if progress.usage is not None:
+        return progress.usage
+    if not progress.output_chars:
+        return None
+    return Usage(input_tokens=request.facts.context_tokens, output_tokens=progress.output_chars // 4 or 1, estimated=True)
 
 
 def _cost_usd(attempts: Sequence[Attempt]) -> float | None:
-    """None: nothing is known of any."""
+    """Of all attempts whose price and usage are known; None: of no attempt."""
     total = None
     for attempt in attempts:
         price, usage = attempt.endpoint.price, attempt.usage
@@ -318,7 +296,7 @@ def _cost_usd(attempts: Sequence[Attempt]) -> float | None:
 
 
 def ending_of(error: OctorouteError) -> Ending:
-    """A 4xx is the client's or about the client's request; everything else is a failure of ours or of the upstreams."""
+    """REFUSED for a 4xx, which is about the client's request; FAILED for an error of the gateway or of the upstreams."""
     if isinstance(error, Exhausted) or error.status >= 500:
         return Ending.FAILED
     return Ending.REFUSED

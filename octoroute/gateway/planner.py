@@ -1,8 +1,12 @@
-"""Whom to ask, best first, and why not the others. Health, capabilities, context, and cost are looked at before any policy is."""
+"""Plans a request: the endpoints to ask, best first, and why each other endpoint is excluded.
+
+Capabilities, context window, cost, and health are looked at before the load balancing policy orders what is left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -16,7 +20,6 @@ from octoroute.balancing.eligibility import (
 )
 from octoroute.balancing.health import AT_CAPACITY, AT_MAX_IN_FLIGHT, HealthRegistry
 from octoroute.balancing.policies import Policy, Random
-from octoroute.dialects import ADAPTERS
 from octoroute.dialects.base import Inbound
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
@@ -25,63 +28,35 @@ from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, TooExpensive
 from octoroute.gateway.context_window import TruncatedRequest, truncate
 from octoroute.gateway.settings import Settings, TierMatch
+from octoroute.gateway.translation import THINKING_VERIFIER, TranslationCheck
 from octoroute.upstream.client import UpstreamClient
 
-THINKING_VERIFIER = "anthropic"
-"""The dialect whose servers verify thinking against all that came before it."""
+PROVIDER_UNAVAILABLE = "provider unavailable (circuit open)"
+"""The reason against an endpoint whose own circuit is closed, but whose provider fails as a whole."""
+_CIRCUIT_OPEN = "circuit open"
+_AT_CAPACITY = "at capacity"
 _UNSEEN = TierMatch((), None)
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """`order` is whom to ask, best first; `left_out` says of everybody else who was considered why not."""
-
     order: list[Endpoint]
+    """The endpoints to ask, best first."""
     eligible: list[Endpoint]
-    """Those that could answer it, now or later."""
+    """The endpoints that can answer the request, available now or not."""
     candidates: list[Endpoint]
+    """Every endpoint that was considered."""
     excluded: dict[str, str]
+    """By endpoint id, why a candidate is not in `order`."""
     policy: Policy
     truncated: dict[str, TruncatedRequest]
-    """By endpoint's id: the request made to fit it."""
-    untranslatable: BadRequest | None = None
-    """Why nobody who needs a translation can be asked."""
+    """By endpoint id, the request truncated to fit that endpoint."""
+    decoded: Conversation | BadRequest | None = None
+    """See `TranslationCheck.decoded`."""
 
-
-class _Translation:
-    """Whether a request can be said in an endpoint's format; read once for all endpoints that need it."""
-
-    __slots__ = ("_inbound", "_read", "_request", "_upstream", "refused")
-
-    def __init__(self, request: Request, inbound: Inbound, upstream: UpstreamClient) -> None:
-        self._request = request
-        self._inbound = inbound
-        self._upstream = upstream
-        self._read: Conversation | None = None
-        self.refused: BadRequest | None = None
-        """The request cannot be said in another format at all."""
-
-    def unsupported(self, endpoint: Endpoint) -> str | None:
-        """Why this endpoint's format has no words for the request; None when it has, or is the client's own."""
-        request = self._request
-        if request.api != "chat" and not self._upstream.serves(endpoint, request.api, stream=request.stream):
-            return f"endpoints of kind {endpoint.kind} have no {request.api} interface"
-        outbound = self._upstream.outbound(endpoint)
-        if outbound.name == request.dialect:
-            return None
-        interpreter = ADAPTERS.get((request.api, outbound.name))
-        if interpreter is not None:
-            try:
-                return interpreter.unsupported(request)
-            except BadRequest as error:
-                return error.message
-        if self._read is None and self.refused is None:
-            try:
-                self._read = self._inbound.conversation(self._request, endpoint)
-            except BadRequest as error:
-                self.refused = error
-        if self._read is None:
-            return self.refused.message if self.refused else None
-        return outbound.unsupported(self._read, endpoint)
+    @property
+    def conversation(self) -> Conversation | None:
+        """The decoded request, to be shared by its attempts; None: each attempt that needs it decodes it."""
+        return self.decoded if isinstance(self.decoded, Conversation) else None
 
 
 class Planner:
@@ -91,83 +66,85 @@ class Planner:
         self._inbound = inbound
         self._random = random
 
-    def plan(self, decision: Decision, request: Request, settings: Settings) -> Plan:
-        """Never raises. The first tier that can answer: the decided one, for want of a fit endpoint the next bigger, then smaller.
+    def plan(
+        self, decision: Decision, request: Request, settings: Settings, decoded: Conversation | BadRequest | None = None
+    ) -> Plan:
+        """Plan with the first tier that can answer: the decided one, else the next bigger, then smaller ones. Never raises.
 
-        A tier whose endpoints are all out of order is passed over only when the tier was our own choice: who asks for `fast`
-        gets fast or the truth.
+        A tier whose endpoints are all unavailable is skipped only if the router chose it: a client that asks for `fast` gets an
+        answer of that tier or an error. `decoded`: of an earlier plan for `request`.
         """
-        return self._plan_fast(decision, request, settings) or self.plan_each(decision, request, settings)
+        return self._plan_fast(decision, request, settings) or self.plan_each(decision, request, settings, decoded)
 
     def _plan_fast(self, decision: Decision, request: Request, settings: Settings) -> Plan | None:
-        """As nearly always: everybody in the tier can answer the request, and can be asked. None: somebody cannot."""
+        """The common case: every endpoint of the tier can answer the request and is available. None: plan each endpoint."""
         if decision.only is not None or decision.within is not None or settings.max_cost_usd is not None or request.api != "chat":
             return None
         facts = request.facts
         key = (decision.tier, request.dialect, facts.tools, facts.images, facts.json)
-        fit = settings.tier_matches.get(key, _UNSEEN)
-        if fit is _UNSEEN:
-            fit = settings.tier_matches[key] = self._fit(decision.tier, request.dialect, facts, settings)
-        if fit is None or (fit.window is not None and window_tokens(settings.context.measured(facts)) > fit.window):
+        match = settings.tier_matches.get(key, _UNSEEN)
+        if match is _UNSEEN:
+            match = settings.tier_matches[key] = self._match(decision.tier, request.dialect, facts, settings)
+        if match is None or (match.window is not None and window_tokens(settings.context.measured(facts)) > match.window):
             return None
         tokens = token_budget(facts)
-        for endpoint in fit.endpoints:
+        for endpoint in match.endpoints:
             if self._health.unavailable_reason(endpoint, tokens) is not None:
                 return None
         policy = settings.policy if decision.policy is None else settings.policies[decision.policy]
-        order = [*fit.endpoints]
+        order = [*match.endpoints]
         if len(order) > 1:
             order = policy.order(order, request, self._random)
-            if len(order) < len(fit.endpoints):
+            if len(order) < len(match.endpoints):
                 return None
-        return Plan(order=order, eligible=[*fit.endpoints], candidates=[*fit.endpoints], excluded={}, policy=policy, truncated={})
+        eligible, candidates = [*match.endpoints], [*match.endpoints]
+        return Plan(order=order, eligible=eligible, candidates=candidates, excluded={}, policy=policy, truncated={})
 
-    def _fit(self, tier: Tier, dialect: str, facts: Facts, settings: Settings) -> TierMatch | None:
-        """None: not everybody can answer such a request, or nobody is there."""
+    def _match(self, tier: Tier, dialect: str, facts: Facts, settings: Settings) -> TierMatch | None:
+        """None: the tier is empty, or one of its endpoints cannot answer such a request as it is."""
         pool, needs = settings.tier(tier), facts.needs
         if not pool or any(not needs <= e.capabilities or self._upstream.outbound(e).name != dialect for e in pool):
             return None
         return TierMatch(pool, min((e.context_window for e in pool if e.context_window is not None), default=None))
 
-    def plan_each(self, decision: Decision, request: Request, settings: Settings) -> Plan:
+    def plan_each(
+        self, decision: Decision, request: Request, settings: Settings, decoded: Conversation | BadRequest | None = None
+    ) -> Plan:
+        """As `plan`, looking at each endpoint on its own."""
         facts = request.facts
         tokens = token_budget(facts)
         policy = settings.policy if decision.policy is None else settings.policies[decision.policy]
-        planned = Plan(order=[], eligible=[], candidates=[], excluded={}, policy=policy, truncated={})
-        translation = _Translation(request, self._inbound[request.dialect], self._upstream)
+        plan = Plan(order=[], eligible=[], candidates=[], excluded={}, policy=policy, truncated={})
+        translation = TranslationCheck(request, self._inbound[request.dialect], self._upstream, decoded)
         sized = settings.context.measured(facts)
         for pool in self._pools(decision, facts, settings):
-            planned.candidates.extend(pool)
-            fit: list[Endpoint] = []
+            plan.candidates.extend(pool)
+            eligible: list[Endpoint] = []
             for endpoint in pool:
                 reason = ineligible_reason(endpoint, facts, settings.max_cost_usd, sized=sized) or translation.unsupported(endpoint)
                 if reason is None:
-                    fit.append(endpoint)
+                    eligible.append(endpoint)
                 else:
-                    planned.excluded[endpoint.id] = reason
-            planned.eligible.extend(fit)
-            available = [endpoint for endpoint in fit if self._health.available(endpoint, tokens)]
+                    plan.excluded[endpoint.id] = reason
+            plan.eligible.extend(eligible)
+            available = [endpoint for endpoint in eligible if self._health.available(endpoint, tokens)]
             if policy.by_provider:
-                available = self._without_downed(fit, available, planned)
+                available = self._without_downed(eligible, available, plan)
             order = policy.order(available, request, self._random)
-            if len(order) < len(fit):
-                for endpoint in fit:
-                    if endpoint not in order:
-                        planned.excluded.setdefault(
-                            endpoint.id, self._health.unavailable_reason(endpoint, tokens) or AT_MAX_IN_FLIGHT
-                        )
-            planned.order.extend(order)
-            if order or (fit and (decision.by == "client" or decision.fixed)):
+            if len(order) < len(eligible):
+                self._exclude_unavailable(eligible, order, plan, tokens)
+            plan.order.extend(order)
+            if order or (eligible and (decision.by == "client" or decision.fixed)):
                 break
-        if not planned.eligible and settings.context.policy == "truncate":
-            self._cut(planned, request, settings, translation)
-        return planned if translation.refused is None else msgspec.structs.replace(planned, untranslatable=translation.refused)
+        if not plan.eligible and settings.context.policy == "truncate":
+            self._plan_truncated(plan, request, settings, translation)
+        return plan if translation.decoded is None else msgspec.structs.replace(plan, decoded=translation.decoded)
 
-    def _cut(self, planned: Plan, request: Request, settings: Settings, translation: _Translation) -> None:
-        """Plan with those for whom the request can be made to fit, the largest window first: there the least is lost."""
+    def _plan_truncated(self, plan: Plan, request: Request, settings: Settings, translation: TranslationCheck) -> None:
+        """Plan with the endpoints that the request can be truncated for, the largest window first: it loses the least there."""
         sizeless = msgspec.structs.replace(request.facts, context_tokens=0, output_tokens=None)
         made: dict[tuple[int | None, bool], TruncatedRequest | None] = {}
-        for endpoint in dict.fromkeys(planned.candidates):
+        for endpoint in dict.fromkeys(plan.candidates):
             if ineligible_reason(endpoint, sizeless) is not None or translation.unsupported(endpoint) is not None:
                 continue
             signed = self._upstream.outbound(endpoint).name == THINKING_VERIFIER
@@ -177,22 +154,27 @@ class Planner:
             cut = made[shape]
             if cut is None or ineligible_reason(endpoint, cut.request.facts, settings.max_cost_usd, sized=sizeless) is not None:
                 continue
-            planned.truncated[endpoint.id] = cut
-            del planned.excluded[endpoint.id]
-            planned.eligible.append(endpoint)
+            plan.truncated[endpoint.id] = cut
+            del plan.excluded[endpoint.id]
+            plan.eligible.append(endpoint)
         tokens = token_budget(request.facts)
-        available = [endpoint for endpoint in planned.eligible if self._health.available(endpoint, tokens)]
-        order = planned.policy.order(available, request, self._random)
-        planned.order.extend(sorted(order, key=lambda endpoint: -(endpoint.context_window or 0)))
-        for endpoint in planned.eligible:
-            if endpoint not in order:
-                planned.excluded[endpoint.id] = self._health.unavailable_reason(endpoint, tokens) or AT_MAX_IN_FLIGHT
+        available = [endpoint for endpoint in plan.eligible if self._health.available(endpoint, tokens)]
+        order = plan.policy.order(available, request, self._random)
+        plan.order.extend(sorted(order, key=lambda endpoint: -(endpoint.context_window or 0)))
+        self._exclude_unavailable(plan.eligible, order, plan, tokens)
 
-    def _without_downed(self, fit: Sequence[Endpoint], available: Sequence[Endpoint], planned: Plan) -> list[Endpoint]:
-        downed = {failure_domain(endpoint) for endpoint in fit if self._health.domain_down(endpoint)}
+    def _exclude_unavailable(self, eligible: Sequence[Endpoint], order: Sequence[Endpoint], plan: Plan, tokens: int) -> None:
+        """An endpoint that the policy dropped although it is available is at its limit of requests in flight."""
+        for endpoint in eligible:
+            if endpoint not in order:
+                reason = self._health.unavailable_reason(endpoint, tokens) or AT_MAX_IN_FLIGHT
+                plan.excluded.setdefault(endpoint.id, reason)
+
+    def _without_downed(self, eligible: Sequence[Endpoint], available: Sequence[Endpoint], plan: Plan) -> list[Endpoint]:
+        downed = {failure_domain(endpoint) for endpoint in eligible if self._health.domain_down(endpoint)}
         for endpoint in available:
             if failure_domain(endpoint) in downed:
-                planned.excluded[endpoint.id] = "its provider is out of order"
+                plan.excluded[endpoint.id] = PROVIDER_UNAVAILABLE
         return [endpoint for endpoint in available if failure_domain(endpoint) not in downed]
 
     def _pools(self, decision: Decision, facts: Facts, settings: Settings) -> Sequence[Sequence[Endpoint]]:
@@ -203,36 +185,47 @@ class Planner:
             return tiers
         named = [endpoint for endpoint in settings.endpoints if endpoint.id in decision.only]
         if facts.images and not decision.fixed and not any(Capability.VISION in endpoint.capabilities for endpoint in named):
-            return [named, *tiers]  # an image goes where it can be seen, whatever was named
+            return [named, *tiers]  # an image goes to a model that can see it, whatever model was named
         return [named]
 
-    def no_endpoint_error(self, planned: Plan, request: Request, settings: Settings) -> OctorouteError:
-        """Why nobody can be asked: a fault of the request, a limit of ours, or an endpoint's trouble."""
-        if not planned.eligible:
-            return _unavailable_error(planned, settings.context.measured(request.facts))
+    def no_endpoint_error(self, plan: Plan, request: Request, settings: Settings) -> OctorouteError:
+        """Why `plan` has no endpoint to ask: an error of the request, a rate limit, or unavailable endpoints."""
+        if not plan.eligible:
+            return _ineligible_error(plan, settings.context.measured(request.facts))
         tokens = token_budget(request.facts)
-        retry_after_s = self._health.next_available_s(planned.eligible, tokens)
-        if any(
-            self._health.unavailable_reason(endpoint, tokens) in AT_CAPACITY - {AT_MAX_IN_FLIGHT} for endpoint in planned.eligible
-        ):
-            return OverLimit("every provider that could answer is at its limit; try again later", retry_after_s=retry_after_s)
-        return Exhausted("no endpoint can be asked now; try again later", retry_after_s=retry_after_s)
+        retry_after_s = self._health.next_available_s(plan.eligible, tokens)
+        reasons = {self._health.unavailable_reason(endpoint, tokens) for endpoint in plan.eligible}
+        if reasons & (AT_CAPACITY - {AT_MAX_IN_FLIGHT}):
+            return OverLimit(f"every suitable provider is at its rate limit; {_retry(retry_after_s)}", retry_after_s=retry_after_s)
+        return unavailable_error([plan.excluded.get(endpoint.id) for endpoint in plan.eligible], retry_after_s)
 
 
-def _unavailable_error(planned: Plan, facts: Facts) -> ClientError:
-    """Why none of them will do, in the words of the nearest miss."""
-    if not planned.candidates:
-        return BadRequest("no model that chats is configured; add [[models.balanced]]", param="model")
-    able = [endpoint for endpoint in planned.candidates if facts.needs <= endpoint.capabilities]
+def unavailable_error(reasons: Iterable[str | None], retry_after_s: float | None) -> Exhausted:
+    """No endpoint can be asked now. `reasons`: why each suitable endpoint is unavailable; None: it has become available."""
+    words = {PROVIDER_UNAVAILABLE: _CIRCUIT_OPEN, AT_MAX_IN_FLIGHT: _AT_CAPACITY}
+    named = sorted({words.get(reason, reason) for reason in reasons if reason is not None})
+    why = f" ({', '.join(named)})" if named else ""
+    return Exhausted(f"no endpoint is available{why}; {_retry(retry_after_s)}", retry_after_s=retry_after_s)
+
+
+def _retry(after_s: float | None) -> str:
+    return "try again later" if after_s is None else f"retry after {max(1, math.ceil(after_s))} s"
+
+
+def _ineligible_error(plan: Plan, facts: Facts) -> ClientError:
+    """Why no candidate can answer the request, as the candidate that comes closest has it."""
+    if not plan.candidates:
+        return BadRequest("no chat model is configured; add [[models.balanced]]", param="model")
+    able = [endpoint for endpoint in plan.candidates if facts.needs <= endpoint.capabilities]
     if not able:
         missing = ", ".join(sorted(facts.needs))
         return BadRequest(f"no configured endpoint that may answer this request has: {missing}", param="messages")
     windows = [endpoint.context_window or 0 for endpoint in able if not fits_window(endpoint, facts)]
     if len(windows) == len(able):
         return ContextTooLong(facts.context_tokens + (facts.output_tokens or 0), max(windows))
-    reason = next(planned.excluded[endpoint.id] for endpoint in able if fits_window(endpoint, facts))
+    reason = next(plan.excluded[endpoint.id] for endpoint in able if fits_window(endpoint, facts))
     if reason.startswith(OVER_COST):
         return TooExpensive(f"every endpoint that may answer this request {reason}; send less, or set a smaller max_tokens")
-    if planned.untranslatable is not None and planned.untranslatable.message == reason:
-        return planned.untranslatable
-    return BadRequest(f"no configured endpoint that may answer this request can be asked it: {reason}")
+    if isinstance(plan.decoded, BadRequest) and plan.decoded.message == reason:
+        return plan.decoded
+    return BadRequest(f"no configured endpoint can serve this request: {reason}")

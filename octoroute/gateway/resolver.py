@@ -1,4 +1,4 @@
-"""Which tier, or which endpoints: the operator's rules first, then the client's word, then the router."""
+"""Model resolution: which tier or endpoints a request goes to, by the operator's rules, the client's model name, or the router."""
 
 from __future__ import annotations
 
@@ -18,27 +18,26 @@ from octoroute.upstream.client import UpstreamClient
 
 PROVIDER_HEADER = "x-octoroute-provider"
 VARIANTS = ("openai", "anthropic")
-"""The dialects that a suffix of a name can force."""
+"""The dialects that a suffix of a model name can select."""
 _TIERS: Mapping[str, Tier] = {tier.value: tier for tier in CHAT_TIERS}
 ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
-"""The same by names that Claude Code lists: it shows only those that begin with `claude` or `anthropic`."""
+"""Names for Claude Code, which lists only models whose names begin with `claude` or `anthropic`."""
 CLASSES = (("opus", Tier.DEEP), ("sonnet", Tier.BALANCED), ("haiku", Tier.FAST))
-"""What Anthropic's clients call their models, and the tier that stands for it; a configured name comes first."""
-_CLASSED = {tier: Decision(tier=tier, by="client", why=f"the client asked for {name}") for name, tier in CLASSES}
-_ASKED = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in CHAT_TIERS}
+"""Words in Anthropic's model names, and the tier for each; a configured name has precedence."""
+_BY_CLASS = {tier: Decision(tier=tier, by="client", why=f"the client asked for {name}") for name, tier in CLASSES}
+_BY_TIER = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in CHAT_TIERS}
 _EMBEDDING = Decision(tier=Tier.EMBEDDING, by="default", why="embeddings have a tier of their own")
 
 
 class Resolver:
-    def __init__(self, planning: Planner, upstream: UpstreamClient) -> None:
-        self._planning = planning
+    def __init__(self, planner: Planner, upstream: UpstreamClient) -> None:
+        self._planner = planner
         self._upstream = upstream
 
     def resolve(self, request: Request, settings: Settings) -> Awaitable[Decision]:
-        """The operator's rules, then the client's word, then the router. Raises UnknownModel, and Forbidden for a provider."""
-        if request.api == EMBEDDINGS or (
-            settings.rules and request.dialect != InternalInbound.name
-        ):  # our own questions are no client's
+        """Raises UnknownModel, and Forbidden for a provider that the client may not choose."""
+        # rules are about clients, not about the gateway's own requests
+        if request.api == EMBEDDINGS or (settings.rules and request.dialect != InternalInbound.name):
             return self._under_rules(request, settings)
         return self._by_client(request, settings)
 
@@ -48,9 +47,9 @@ class Resolver:
         return await self._by_rule(request, settings) or await self._by_client(request, settings)
 
     def _forbidden(self, request: Request, settings: Settings) -> Decision | None:
-        """The rules choose among models that chat; of embeddings they can only say that there shall be none."""
-        free = _word(request.model) == "auto"
-        rule = next((rule for rule in settings.rules if (free or rule.override) and rule.applies(request)), None)
+        """A rule that rejects the request. Rules choose among chat models; an embedding request they can only reject."""
+        is_auto = _word(request.model) == "auto"
+        rule = next((rule for rule in settings.rules if (is_auto or rule.override) and rule.applies(request)), None)
         if rule is None or rule.reject is None:
             return None
         why = f"the rule {rule.name!r}"
@@ -74,13 +73,13 @@ class Resolver:
         return msgspec.structs.replace(_EMBEDDING, within=provider)
 
     async def _by_rule(self, request: Request, settings: Settings) -> Decision | None:
-        """The first rule that applies and whose target can be asked now, if it has one."""
+        """The first rule that applies, and whose target, if it has one, is available."""
         word = _word(request.model)
-        free = word == "auto"
-        unknown = not free and word not in _TIERS and not self._names(request.model, settings)
+        is_auto = word == "auto"
+        unknown = not is_auto and word not in _TIERS and not self._names(request.model, settings)
         for rule in settings.rules:
-            concerned = free or rule.override or (unknown and rule.model is not None)
-            if not concerned or not rule.applies(request):
+            considered = is_auto or rule.override or (unknown and rule.model is not None)
+            if not considered or not rule.applies(request):
                 continue
             why = f"the rule {rule.name!r}"
             tier = _TIERS.get(word, Tier.BALANCED)
@@ -101,7 +100,7 @@ class Resolver:
                 policy=rule.policy,
                 only=frozenset(endpoint.id for endpoint in target),
             )
-            if rule.fall_through and not self._planning.plan(ruled, request, settings).order:
+            if rule.fall_through and not self._planner.plan(ruled, request, settings).order:
                 continue
             if rule.tier is not None:
                 return msgspec.structs.replace(ruled, only=None)
@@ -116,7 +115,7 @@ class Resolver:
         return settings.of_provider(rule.provider) if rule.provider is not None else settings.named(rule.endpoint or "")
 
     async def _inside(self, ruled: Decision, provider: str, request: Request, settings: Settings) -> Decision:
-        """Which of the provider's endpoints: what the client named if the provider has it, otherwise a tier's, decided as ever."""
+        """The provider's endpoints: those that the client named, or else those of the decided tier."""
         named = [endpoint for endpoint in settings.of_provider(provider) if request.model in _names_of(endpoint)]
         if named:
             only = frozenset(endpoint.id for endpoint in named)
@@ -144,18 +143,18 @@ class Resolver:
             return await self._of_provider(provider, rest, request, settings)
         tier = _class(model, request)
         if tier is not None:
-            return _CLASSED[tier]
+            return _BY_CLASS[tier]
         raise UnknownModel(_unknown(model, settings.serving("chat"), "auto, fast, balanced, deep, or one of: "), param="model")
 
     async def _by_word(self, word: str, request: Request, settings: Settings) -> Decision | None:
         if word == "auto":
             return await self._routed(request, settings)
         tier = _TIERS.get(word)
-        return None if tier is None else _ASKED[tier]
+        return None if tier is None else _BY_TIER[tier]
 
     async def _routed(self, request: Request, settings: Settings) -> Decision:
         facts = request.facts
-        if facts.importance is None and settings.default_importance is not Importance.NORMAL:  # which is what routers take it for
+        if facts.importance is None and settings.default_importance is not Importance.NORMAL:  # routers take None for NORMAL
             facts = msgspec.structs.replace(facts, importance=settings.default_importance)
         decision = await settings.router.route(facts)
         return decision if settings.affinity is None else settings.affinity.adjust(request, decision, dry=settings.dry_run)
@@ -172,28 +171,28 @@ class Resolver:
             if found:
                 decision = _named(found)
             elif tier is not None:
-                decision = _CLASSED[tier]
+                decision = _BY_CLASS[tier]
             else:
                 known = ", ".join(dict.fromkeys(endpoint.name for endpoint in endpoints))
                 raise UnknownModel(f"the provider {provider} has no model {model[:200]!r}; it has: {known}", param="model")
         return msgspec.structs.replace(decision, within=provider)
 
     def _names(self, model: str, settings: Settings) -> bool:
-        """The configuration knows this name."""
+        """Whether the configuration has this name."""
         provider, slash, _ = model.partition("/")
         prefixed = slash and settings.allow_provider_prefix and settings.of_provider(provider)
         return bool(prefixed or settings.named(model) or self._variant(model, settings))
 
     def names(self, settings: Settings) -> list[str]:
-        """What a client may ask for by name: each configured one, then its variants where it is spoken in both dialects."""
-        spoken: dict[str, set[str]] = {}
+        """The names that clients can use: the configured ones, and the variants of those that have endpoints in both dialects."""
+        dialects: dict[str, set[str]] = {}
         for endpoint in settings.endpoints:
-            spoken.setdefault(endpoint.name, set()).add(self._upstream.outbound(endpoint).name)
-        variants = [f"{name}-{dialect}" for name, dialects in spoken.items() if dialects >= set(VARIANTS) for dialect in VARIANTS]
-        return list(dict.fromkeys([*spoken, *variants]))
+            dialects.setdefault(endpoint.name, set()).add(self._upstream.outbound(endpoint).name)
+        variants = [f"{name}-{dialect}" for name, found in dialects.items() if found >= set(VARIANTS) for dialect in VARIANTS]
+        return list(dict.fromkeys([*dialects, *variants]))
 
     def _variant(self, model: str, settings: Settings) -> tuple[Endpoint, ...]:
-        """`NAME-openai` and `NAME-anthropic`: those endpoints of a name that speak this dialect."""
+        """For `NAME-openai` and `NAME-anthropic`: the endpoints of that name that speak the dialect."""
         name, _, dialect = model.rpartition("-")
         if dialect not in VARIANTS:
             return ()
@@ -201,10 +200,10 @@ class Resolver:
 
 
 def _provider_of(request: Request, settings: Settings) -> str | None:
-    """As the client's header has it. Raises Forbidden where the client may not choose."""
+    """The provider in the client's header. Raises Forbidden if clients may not choose one."""
     provider = request.headers.get(PROVIDER_HEADER)
     if provider is not None and not settings.allow_provider_prefix:
-        raise Forbidden(f"{PROVIDER_HEADER}: clients may not choose the provider here; leave the header out")
+        raise Forbidden(f"{PROVIDER_HEADER}: this gateway does not let clients choose the provider; remove the header")
     return provider
 
 
@@ -214,7 +213,7 @@ def _word(model: str) -> str:
 
 
 def _names_of(endpoint: Endpoint) -> tuple[str, ...]:
-    """Inside its provider an endpoint also goes by what the upstream calls it."""
+    """Within its provider an endpoint can also be named by its upstream model or its id."""
     return (endpoint.name, endpoint.model, endpoint.id)
 
 

@@ -1,7 +1,7 @@
-"""Answers kept for the same question asked again: exact match, in memory, bounded, each tenant its own.
+"""The response cache: exact match, in memory, bounded, and separate for each client key.
 
-Kept is what was answered wholly and well: no error, no refusal, nothing cut off, nothing of another tier than the decided one.
-A question is the same when its body is (but for `stream`), in the same dialect, with the same key, decided the same way.
+Only complete answers of the decided tier are cached: no error, no refusal, no truncation. Two requests match if they have the
+same body (except for `stream`), dialect, and key, and the same decision.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -26,13 +26,11 @@ from octoroute.upstream.readers import Chunk
 from octoroute.upstream.response import ChunkSink, ResponseStream
 
 MAX_ENTRY_BYTES = 1 << 20
-"""A longer answer is not kept."""
+"""A longer answer is not cached."""
 
-Word: TypeAlias = Literal["hit", "miss", "bypass"]
-
-_NOT_THE_QUESTION = frozenset({"stream", "stream_options", "octoroute"})
+_IGNORED_FIELDS = frozenset({"stream", "stream_options", "octoroute"})
 _UNREPEATABLE = ("logprobs", "top_logprobs", "modalities", "audio", "background", "previous_response_id")
-"""Fields that ask for what events cannot say, or for more than an answer."""
+"""Fields that ask for content that events cannot express, or for effects beyond an answer."""
 _COMPLETE = frozenset({FinishReason.STOP, FinishReason.TOOL_CALLS})
 _OVERHEAD_BYTES = 512
 _EVENTS = msgspec.json.Decoder(list[Event])
@@ -40,20 +38,20 @@ _NUMBER = msgspec.json.Decoder(float | None)
 
 
 class CacheKey(msgspec.Struct, frozen=True):
-    """What may be done for one request."""
-
-    key: bytes | None
-    """None: nothing."""
-    look: bool = False
+    digest: bytes | None
+    """None: the cache is bypassed."""
+    may_read: bool = False
+    """False: only a new answer may be cached."""
 
 
 class CacheEntry(msgspec.Struct, frozen=True):
-    """An answer: as the bytes of its dialect, as events, or as both. `outbound` reads the bytes."""
+    """A cached answer: as the bytes of its dialect, or as events. `outbound` decodes the bytes."""
 
     endpoint: Endpoint
     outbound: Outbound
-    made_at: float
-    whole: bytes | None
+    created_at: float
+    """Clock seconds."""
+    body: bytes | None
     events: bytes | None
     """JSON."""
     notes: tuple[str, ...]
@@ -61,7 +59,7 @@ class CacheEntry(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        return len(self.whole or b"") + len(self.events or b"") + _OVERHEAD_BYTES
+        return len(self.body or b"") + len(self.events or b"") + _OVERHEAD_BYTES
 
 
 class ResponseCache:
@@ -75,19 +73,19 @@ class ResponseCache:
         clock: Callable[[], float],
         passes: frozenset[str] = frozenset(),
     ) -> None:
-        """`shared`: among all tenants. `passes`: headers of a client that reach an upstream, and may change its answer."""
+        """`shared`: among all keys. `passes`: client headers that are passed on to upstreams, and may change the answer."""
         self._ttl_s = ttl_s
         self._max_bytes = max_bytes
         self._max_entries = max_entries
         self._shared = shared
         self._clock = clock
         self._passes = tuple(sorted(passes))
-        self._kept: OrderedDict[bytes, CacheEntry] = OrderedDict()
+        self._entries: OrderedDict[bytes, CacheEntry] = OrderedDict()
         self.size = 0
-        """Bytes, with a guess for what an entry costs beside its answer."""
+        """Bytes, including an estimated overhead for each entry."""
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._entries)
 
     def key_for(self, request: Request, decision: Decision) -> CacheKey:
         wish = request.headers.get("x-octoroute-cache", "").strip().lower()
@@ -97,60 +95,60 @@ class ResponseCache:
         if wish != "use" and not _is_deterministic(request):
             return CacheKey(None)
         try:
-            key = self._key(request, decision)
+            digest = self._digest(request, decision)
         except (ValueError, TypeError, RecursionError):
             return CacheKey(None)
-        return CacheKey(key, "no-cache" not in control)
+        return CacheKey(digest, "no-cache" not in control)
 
-    def get(self, ticket: CacheKey, request: Request) -> CachedResponse | None:
-        if ticket.key is None or not ticket.look:
+    def get(self, key: CacheKey, request: Request) -> CachedResponse | None:
+        if key.digest is None or not key.may_read:
             return None
-        kept = self._kept.get(ticket.key)
-        if kept is None:
+        entry = self._entries.get(key.digest)
+        if entry is None:
             return None
-        if self._clock() - kept.made_at >= self._ttl_s:
-            self._drop(ticket.key)
+        if self._clock() - entry.created_at >= self._ttl_s:
+            self._drop(key.digest)
             return None
-        self._kept.move_to_end(ticket.key)
+        self._entries.move_to_end(key.digest)
         try:
-            return CachedResponse(kept, request, age_s=self._clock() - kept.made_at)
-        except OctorouteError:  # these bytes cannot be made into a stream
+            return CachedResponse(entry, request, age_s=self._clock() - entry.created_at)
+        except OctorouteError:  # the cached body cannot be decoded into a stream
             return None
 
     def record(
-        self, ticket: CacheKey, opened: ResponseStream, outbound: Outbound, request: Request, notes: tuple[str, ...]
+        self, key: CacheKey, response: ResponseStream, outbound: Outbound, request: Request, notes: tuple[str, ...]
     ) -> ResponseStream:
-        """`opened`, remembered if it comes to a good end."""
-        if ticket.key is None:
-            return opened
-        return RecordingResponse(opened, _Memo(self, ticket.key, outbound, request, notes, self._clock))
+        """`response`, which is cached if it completes."""
+        if key.digest is None:
+            return response
+        return RecordingResponse(response, _CacheRecorder(self, key.digest, outbound, request, notes, self._clock))
 
-    def put(self, key: bytes, kept: CacheEntry) -> None:
-        if kept.size > min(self._max_bytes, MAX_ENTRY_BYTES):
+    def put(self, key: bytes, entry: CacheEntry) -> None:
+        if entry.size > min(self._max_bytes, MAX_ENTRY_BYTES):
             return
         self._drop(key)
-        self._kept[key] = kept
-        self.size += kept.size
-        while self.size > self._max_bytes or len(self._kept) > self._max_entries:
-            self._drop(next(iter(self._kept)))
+        self._entries[key] = entry
+        self.size += entry.size
+        while self.size > self._max_bytes or len(self._entries) > self._max_entries:
+            self._drop(next(iter(self._entries)))
 
     def _drop(self, key: bytes) -> None:
-        kept = self._kept.pop(key, None)
-        if kept is not None:
-            self.size -= kept.size
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.size -= entry.size
 
-    def _key(self, request: Request, decision: Decision) -> bytes:
-        """Raises ValueError, TypeError, and RecursionError for what has no canonical form."""
+    def _digest(self, request: Request, decision: Decision) -> bytes:
+        """Raises ValueError, TypeError, and RecursionError for a body without a canonical form."""
         headers = request.headers
         tenant = "" if self._shared else [headers.get(name, "") for name in ("authorization", "x-api-key")]
-        told = {name: headers[name] for name in self._passes if name in headers}
-        way = [request.dialect, request.api, request.model, decision.tier, sorted(decision.only or ())]
-        return hashlib.sha256(msgspec.json.encode([way, tenant, told, _canonical(request.body)], order="sorted")).digest()
+        passed = {name: headers[name] for name in self._passes if name in headers}
+        route = [request.dialect, request.api, request.model, decision.tier, sorted(decision.only or ())]
+        return hashlib.sha256(msgspec.json.encode([route, tenant, passed, _canonical(request.body)], order="sorted")).digest()
 
 
 def _canonical(body: object) -> Any:
     if isinstance(body, RequestBody):
-        return {name: msgspec.json.decode(value) for name, value in body.values.items() if name not in _NOT_THE_QUESTION}
+        return {name: msgspec.json.decode(value) for name, value in body.values.items() if name not in _IGNORED_FIELDS}
     return body
 
 
@@ -166,7 +164,7 @@ def _can_be_repeated(request: Request) -> bool:
 
 
 def _is_deterministic(request: Request) -> bool:
-    """Temperature 0, said by the client. An embedding has none."""
+    """Whether the client has set temperature 0. An embedding has no temperature."""
     body = request.body
     if request.api == "embeddings":
         return True
@@ -180,8 +178,8 @@ def _is_deterministic(request: Request) -> bool:
         return False
 
 
-class _Memo:
-    """What has been read of an answer so far."""
+class _CacheRecorder:
+    """The parts of an answer so far; it goes into the cache when the answer completes."""
 
     def __init__(
         self,
@@ -208,22 +206,22 @@ class _Memo:
         else:
             self._parts.append(part)
 
-    def ended(self, opened: ResponseStream) -> None:
-        """The answer has come to its own end."""
+    def ended(self, response: ResponseStream) -> None:
+        """The response has ended by itself."""
         if self._size > MAX_ENTRY_BYTES or not self._parts:
             return
-        if self._request.api == "chat" and opened.progress.reason not in _COMPLETE:
+        if self._request.api == "chat" and response.progress.reason not in _COMPLETE:
             return
-        whole = events = None
+        body = events = None
         if not self._request.stream and isinstance(self._parts[0], bytes):
-            whole = self._parts[0]
+            body = self._parts[0]
         else:
             try:
                 events = msgspec.json.encode(self._events())
             except (BadUpstreamResponse, ValueError, TypeError):
                 return
-        made = CacheEntry(opened.endpoint, self._outbound, self._clock(), whole, events, self._notes, opened.progress.usage)
-        self._cache.put(self._key, made)
+        endpoint, usage = response.endpoint, response.progress.usage
+        self._cache.put(self._key, CacheEntry(endpoint, self._outbound, self._clock(), body, events, self._notes, usage))
 
     def _events(self) -> Sequence[Event]:
         if all(isinstance(part, bytes) for part in self._parts):
@@ -233,58 +231,58 @@ class _Memo:
 
 
 class RecordingResponse:
-    """An answer that is remembered while it is read."""
+    """A response that is recorded for the cache while it is read."""
 
-    __slots__ = ("_memo", "_opened", "endpoint", "headers", "stream")
+    __slots__ = ("_recorder", "_response", "endpoint", "headers", "stream")
 
-    def __init__(self, opened: ResponseStream, memo: _Memo) -> None:
-        self._opened = opened
-        self._memo: _Memo | None = memo
-        self.endpoint = opened.endpoint
-        self.headers = opened.headers
-        self.stream = opened.stream
+    def __init__(self, response: ResponseStream, recorder: _CacheRecorder) -> None:
+        self._response = response
+        self._recorder: _CacheRecorder | None = recorder
+        self.endpoint = response.endpoint
+        self.headers = response.headers
+        self.stream = response.stream
 
     @property
     def progress(self) -> Progress:
-        return self._opened.progress
+        return self._response.progress
 
     @property
     def translated(self) -> bool:
-        return self._opened.translated
+        return self._response.translated
 
     async def read(self) -> Chunk | None:
-        part = await self._opened.read()
-        memo = self._memo
-        if memo is not None:
+        part = await self._response.read()
+        recorder = self._recorder
+        if recorder is not None:
             if part is not None:
-                memo.add(part)
+                recorder.add(part)
             if part is None or not self.stream:
-                self._memo = None
-                memo.ended(self._opened)
+                self._recorder = None
+                recorder.ended(self._response)
         return part
 
     def pass_on(self, sink: ChunkSink) -> None:
-        """Every part is read, to be remembered."""
+        """No effect: every part must be read to be recorded."""
 
     def close(self) -> None:
-        self._opened.close()
+        self._response.close()
 
 
 class CachedResponse:
-    """A kept answer in an opened one's place."""
+    """A cached answer in the place of an endpoint's response."""
 
     __slots__ = ("_part", "endpoint", "headers", "notes", "progress", "stream", "translated")
 
-    def __init__(self, kept: CacheEntry, request: Request, *, age_s: float) -> None:
-        """Raises OctorouteError when a kept answer cannot be read after all."""
-        self.notes = kept.notes
-        self.endpoint = kept.endpoint
+    def __init__(self, entry: CacheEntry, request: Request, *, age_s: float) -> None:
+        """Raises OctorouteError when the cached body cannot be decoded."""
+        self.notes = entry.notes
+        self.endpoint = entry.endpoint
         self.headers: Mapping[str, str] = {"age": str(int(age_s))}
         self.stream = request.stream
         self.progress = Progress()
         self.progress.started = self.progress.finished = True
-        self.progress.usage = kept.usage
-        self._part: Chunk | None = kept.whole if kept.whole is not None and not request.stream else _events_of(kept)
+        self.progress.usage = entry.usage
+        self._part: Chunk | None = entry.body if entry.body is not None and not request.stream else _events_of(entry)
         self.translated = not isinstance(self._part, bytes)
 
     async def read(self) -> Chunk | None:
@@ -292,14 +290,14 @@ class CachedResponse:
         return part
 
     def pass_on(self, sink: ChunkSink) -> None:
-        """There is only one part, and it is here."""
+        """No effect: there is only one part."""
 
     def close(self) -> None:
         pass
 
 
-def _events_of(kept: CacheEntry) -> Sequence[Event]:
-    if kept.events is not None:
-        return _EVENTS.decode(kept.events)
-    assert kept.whole is not None
-    return kept.outbound.decode_response(kept.whole)
+def _events_of(entry: CacheEntry) -> Sequence[Event]:
+    if entry.events is not None:
+        return _EVENTS.decode(entry.events)
+    assert entry.body is not None
+    return entry.outbound.decode_response(entry.body)

@@ -1,4 +1,4 @@
-"""Everything a configuration decides about requests. Frozen; a reload replaces it as a whole."""
+"""The settings of the pipeline: everything that a configuration decides about requests, as one frozen snapshot."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.request import Importance
 from octoroute.gateway.cascade import Cascade
 from octoroute.gateway.context_window import ContextPolicy
+from octoroute.gateway.response_cache import ResponseCache
+from octoroute.gateway.shadow.mirror import ShadowMirror
 from octoroute.routing.affinity import SessionAffinity
 from octoroute.routing.rules import Rule
 from octoroute.routing.strategies.base import Router
@@ -23,17 +25,17 @@ EMBEDDINGS = "embeddings"
 
 
 class TierMatch(NamedTuple):
-    """All endpoints of a tier, if any of them can answer a request of a certain shape that is small enough for all of them."""
+    """All endpoints of a tier, if each of them can answer requests of one shape that fit the smallest window."""
 
     endpoints: tuple[Endpoint, ...]
     window: int | None
-    """The smallest; None: nobody says."""
+    """Tokens of the smallest context window; None: no endpoint has a known one."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Everything a configuration decides about requests; replaced as a whole by a reload.
+    """Everything that a configuration decides about requests; a reload replaces it as a whole.
 
-    Frozen, so what follows from it is worked out once (`dict` has room for that, and a replaced settings begins with none of it).
+    Because it is frozen, what follows from it is computed once. `dict` makes room for that; a replaced copy starts without it.
     """
 
     endpoints: tuple[Endpoint, ...]
@@ -42,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     retry: RetryPolicy = RetryPolicy()
     policy: Policy = WeightedRandom()
     policies: Mapping[str, Policy] = {}
-    """Those that rules may ask for."""
+    """By name, the policies that rules ask for."""
     max_cost_usd: float | None = None
     rules: tuple[Rule, ...] = ()
     allow_provider_prefix: bool = True
@@ -50,11 +52,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     context: ContextPolicy = ContextPolicy()
     cascade: Cascade | None = None
     affinity: SessionAffinity | None = None
+    cache: ResponseCache | None = None
+    """None: responses are not cached."""
+    shadow: ShadowMirror | None = None
+    """None: no request is mirrored."""
     dry_run: bool = False
-    """Only to explain: nobody is asked, and no lots are drawn."""
+    """Explain only: ask no model, and make no random choice."""
 
     def for_explanation(self, router: Router) -> Settings:
-        """`router` must be one that asks nobody."""
+        """`router` must not ask a model."""
         return msgspec.structs.replace(self, router=router, dry_run=True)
 
     @cached_property
@@ -63,7 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def tier_matches(self) -> dict[tuple[Tier, str, bool, bool, bool], TierMatch | None]:
-        """By tier, dialect, and whether tools, images, and JSON are needed; `planning` fills it. None: each must be looked at."""
+        """By tier, dialect, and need of tools, images, and JSON; filled by the planner. None: plan each endpoint on its own."""
         return {}
 
     @cached_property
@@ -77,11 +83,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self._by_tier[tier]
 
     def serving(self, api: str) -> Sequence[Endpoint]:
-        """Embeddings and everything else never share an endpoint."""
+        """Endpoints of an interface: embeddings share none with the others."""
         return self._serving[api == EMBEDDINGS]
 
     def named(self, name: str, api: str = "chat") -> tuple[Endpoint, ...]:
-        """By name, else by id, of those that serve `api`."""
+        """Endpoints that serve `api`, by name, else by id."""
         serving = self.serving(api)
         found = tuple(endpoint for endpoint in serving if endpoint.name == name)
         return found or tuple(endpoint for endpoint in serving if endpoint.id == name)

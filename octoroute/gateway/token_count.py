@@ -1,7 +1,7 @@
-"""How many tokens a request has: asked of the endpoint it would go to where that can count, estimated otherwise.
+"""Counts the tokens of a request: by the endpoint it would go to if that can count, otherwise by an estimate.
 
-Never touches the circuit: a server that cannot count may answer very well. What providers report of real requests teaches the
-estimate a factor per model.
+A failed count does not touch the endpoint's circuit, because a server that cannot count may well answer. The usage that
+providers report for real requests calibrates the estimate per model.
 """
 
 from __future__ import annotations
@@ -14,21 +14,26 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from octoroute.dialects.anthropic.token_estimate import estimate_tokens
+from octoroute.dialects.internal import InternalInbound
+from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Outcome
 from octoroute.domain.request import Request
 from octoroute.errors import BadRequest, UpstreamAuthError, UpstreamError
 from octoroute.gateway.context_window import scaled
 from octoroute.gateway.gateway import Gateway
+from octoroute.gateway.planner import Plan
 from octoroute.routing.strategies.base import Router
 
 LEARN_FIRST = 20
-"""Every request of a model teaches until there are this many; then one in LEARN_EVERY_S does, however many there are."""
+"""So many first requests of a model all calibrate its estimate; after that one request every LEARN_EVERY_S does."""
 LEARN_EVERY_S = 10.0
 LEARN_MAX_CHARS = 200_000
-"""An estimate costs time by its length: what is learned from need not be long."""
+"""Longer prompts do not calibrate: estimating takes time in proportion to the length."""
 _WEIGHT = 0.1
+"""Of the newest report in the exponentially weighted mean."""
 _FACTORS = (0.5, 2.0)
+"""Lowest and highest factor."""
 
 
 class TokenCount(NamedTuple):
@@ -37,7 +42,7 @@ class TokenCount(NamedTuple):
 
 
 class EstimateCalibration:
-    """How far off the estimate is, by upstream model: an exponentially weighted mean of reported over estimated."""
+    """The factor between reported and estimated tokens by upstream model, as an exponentially weighted mean."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -48,7 +53,7 @@ class EstimateCalibration:
         return self._factors.get(model, (1.0, 0))[0]
 
     def wants(self, model: str) -> bool:
-        """Whether this model's next report is worth an estimate."""
+        """Whether the next report for this model should calibrate."""
         return self._clock() >= self._wants_at.get(model, -inf)
 
     def learn(self, model: str, estimated: int, reported: int) -> None:
@@ -67,50 +72,48 @@ class TokenCounter:
         self._calibration = calibration
 
     async def count(self, request: Request, router: Router) -> TokenCount:
-        """`router` must be one that asks nobody. Raises UnknownModel, BadRequest, and Misconfigured."""
+        """`router` must not ask a model. Raises UnknownModel, BadRequest, and UpstreamAuthError."""
         gateway = self._gateway
         settings = gateway.settings.for_explanation(router)
-        planned = gateway.planner.plan(await gateway.resolver.resolve(request, settings), request, settings)
-        endpoint = next(iter([*planned.order, *planned.eligible, *planned.candidates]), None)
-        if endpoint is not None and endpoint in planned.order:
-            tokens = await self._asked(request, endpoint)
+        plan = gateway.planner.plan(await gateway.resolver.resolve(request, settings), request, settings)
+        endpoint = next(iter([*plan.order, *plan.eligible, *plan.candidates]), None)
+        if endpoint is None:
+            return TokenCount(max(1, request.facts.context_tokens), "estimate")
+        if endpoint in plan.order:
+            tokens = await self._count_upstream(request, endpoint, plan)
             if tokens is not None:
                 return TokenCount(scaled(tokens, endpoint), "upstream")
-        tokens = self._estimated(request, endpoint)
-        return TokenCount(tokens if endpoint is None else scaled(tokens, endpoint), "estimate")
+        tokens = estimate_tokens(self._conversation(request, endpoint, plan), self._calibration.factor(endpoint.model))
+        return TokenCount(scaled(tokens, endpoint), "estimate")
 
-    async def _asked(self, request: Request, endpoint: Endpoint) -> int | None:
-        """None: it cannot count, or not now. Raises Misconfigured, because an estimate would hide it."""
+    async def _count_upstream(self, request: Request, endpoint: Endpoint, plan: Plan) -> int | None:
+        """None: the endpoint cannot count, or not now. Raises UpstreamAuthError, because an estimate would hide it."""
         upstream = self._gateway.upstream
         outbound = upstream.outbound(endpoint)
-        inbound = self._gateway.inbound[request.dialect]
         if not upstream.serves(endpoint, "count_tokens", stream=False):
             return None
+        same_dialect = outbound.name == request.dialect
         try:
-            if outbound.name == request.dialect:
-                body = inbound.with_model(request, endpoint.model)
+            if same_dialect:
+                body = self._gateway.inbound[request.dialect].with_model(request, endpoint.model)
             else:
-                question = outbound.encode_request(inbound.conversation(request, endpoint), endpoint, stream=False)
-                body = _for_counting(outbound.name, endpoint, question)
-            answer = await upstream.ask(endpoint, "count_tokens", body, request.headers if outbound.name == request.dialect else {})
-            return _read_count(answer)
+                encoded = outbound.encode_request(self._conversation(request, endpoint, plan), endpoint, stream=False)
+                body = _for_counting(outbound.name, endpoint, encoded)
+            return _read_count(await upstream.ask(endpoint, "count_tokens", body, request.headers if same_dialect else {}))
         except (UpstreamAuthError, BadRequest):
             raise
         except UpstreamError:
             return None
 
-    def _estimated(self, request: Request, endpoint: Endpoint | None) -> int:
-        factor = self._calibration.factor(endpoint.model) if endpoint else 1.0
-        if endpoint is None:
-            return max(1, request.facts.context_tokens)
-        return estimate_tokens(self._gateway.inbound[request.dialect].conversation(request, endpoint), factor)
+    def _conversation(self, request: Request, endpoint: Endpoint, plan: Plan) -> Conversation:
+        return plan.conversation or self._gateway.inbound[request.dialect].conversation(request, endpoint)
 
     def on_outcome(self, outcome: Outcome, request: Request | None) -> None:
         """Corrects the estimate for the endpoint's model by the prompt tokens that the provider reported."""
         endpoint, usage = outcome.endpoint, outcome.usage
         if request is None or endpoint is None or usage is None or usage.estimated or not usage.input_tokens:
             return
-        if request.api != "chat":
+        if request.dialect == InternalInbound.name or request.api != "chat":
             return
         if request.facts.context_tokens * 4 > LEARN_MAX_CHARS or not self._calibration.wants(endpoint.model):
             return
@@ -137,10 +140,10 @@ def _read_count(body: bytes) -> int | None:
     return count.input_tokens if count.input_tokens is not None else count.totalTokens
 
 
-def _for_counting(dialect: str, endpoint: Endpoint, question: bytes) -> bytes:
-    """Gemini wants the whole question in an envelope that names the model once more."""
+def _for_counting(dialect: str, endpoint: Endpoint, request: bytes) -> bytes:
+    """Gemini takes the request in an envelope that repeats the model (models.countTokens, generateContentRequest)."""
     if dialect != "gemini":
-        return question
-    fields = msgspec.json.decode(question, type=dict[str, msgspec.Raw])
+        return request
+    fields = msgspec.json.decode(request, type=dict[str, msgspec.Raw])
     model = msgspec.Raw(msgspec.json.encode(f"models/{endpoint.model.removeprefix('models/')}"))
     return msgspec.json.encode({"generateContentRequest": {"model": model, **fields}})

@@ -1,4 +1,4 @@
-"""What an answer says: its parts, wire bytes or events, read along into text, calls, and a reason. Pure; one an answer."""
+"""The transcript of one answer: its parts, bytes or events, decoded into text, tool calls, and a finish reason. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from octoroute.upstream.readers import Chunk
 
 
 class Transcript:
-    """`stream`: bytes are frames; otherwise one whole body. Unreadable bytes make it unreadable, never an error."""
+    """`stream`: bytes are frames; otherwise they are one whole body. Bytes that cannot be decoded set `readable` to False."""
 
     def __init__(self, outbound: Outbound, *, stream: bool) -> None:
         self._outbound = outbound
@@ -30,22 +30,22 @@ class Transcript:
 
     def feed(self, part: Chunk) -> None:
         if not isinstance(part, bytes):
-            self._saw(part)
+            self._add(part)
             return
         if not self.readable:
             return
         try:
-            self._saw(self._outbound.decode_response(part) if self._decoder is None else self._decoder.feed(part))
+            self._add(self._outbound.decode_response(part) if self._decoder is None else self._decoder.feed(part))
         except UpstreamError:
             self.readable = False
             return
         self._margins += margins(part, stream=self._stream)
 
     def end(self) -> None:
-        """The answer is here to its end: what a decoder held back."""
+        """The answer is complete: take what the decoder has held back."""
         if self._decoder is not None and self.readable and self._reason is None:
             try:
-                self._saw(self._decoder.end())
+                self._add(self._decoder.end())
             except UpstreamError:
                 self.readable = False
 
@@ -58,7 +58,7 @@ class Transcript:
         return self._reason is not None
 
     def answer(self, conversation: Conversation | None, *, json_wanted: bool) -> ModelAnswer:
-        """`conversation`: the question, for what was asked of the answer; None: not known."""
+        """`conversation`: the request, for its schemas of answer and tools; None: not known."""
         wanted = conversation.format if conversation is not None else None
         offered = conversation.tools if conversation is not None else ()
         return ModelAnswer(
@@ -71,14 +71,14 @@ class Transcript:
             top_margins=self._margins or None,
         )
 
-    def _saw(self, events: Sequence[Event]) -> None:
+    def _add(self, events: Sequence[Event]) -> None:
         for event in events:
             match event:
                 case TextDelta(text=text):
-                    self._say(text)
+                    self._add_text(text)
                 case RefusalDelta(text=text):
                     self._refused = True
-                    self._say(text)
+                    self._add_text(text)
                 case ToolCallStarted(index=index, name=name):
                     self._calls[index] = (name, [])
                 case ToolCallDelta(index=index, arguments=arguments) if index in self._calls:
@@ -89,6 +89,6 @@ class Transcript:
                 case _:
                     pass
 
-    def _say(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         self._text.append(text)
         self.characters += len(text)

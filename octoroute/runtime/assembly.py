@@ -1,6 +1,6 @@
-"""The composition root without HTTP: every room of the settings, built once from a configuration, and opened and closed together.
+"""The composition root: builds a running instance from a configuration, bottom up, and reloads and stops it as a whole.
 
-The HTTP service (`app`) and in-process users (`library`) are its clients, and see the same object.
+The HTTP service (`server.app`) and in-process users (`runtime.embedded`) use the same object.
 """
 
 from __future__ import annotations
@@ -8,43 +8,31 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, NamedTuple
 
-import msgspec
 import structlog
 
 from octoroute import dialects
 from octoroute.balancing.admin_state import AdminState
 from octoroute.balancing.health import HealthRegistry
-from octoroute.balancing.policies import ORDERS, POLICIES, Policy, PolicyInputs
 from octoroute.balancing.queue import AdmissionQueue
 from octoroute.config.schema import Config
 from octoroute.dialects.base import Inbound
-from octoroute.dialects.request.identity import opening_of, user_of
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
-from octoroute.domain.ids import new_id
-from octoroute.gateway.cascade import Cascade
-from octoroute.gateway.context_window import ContextPolicy
-from octoroute.gateway.gateway import Gateway, QueueGrant, Settings
-from octoroute.gateway.internal_calls import Asker
-from octoroute.gateway.response_cache import ResponseCache
-from octoroute.gateway.shadow import ShadowMirror
-from octoroute.gateway.shadow.mirror import append
-from octoroute.gateway.shadow.worker import ShadowWorker as ShadowAsker
+from octoroute.gateway.admission import QueueGrant
+from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.token_count import EstimateCalibration, TokenCounter
-from octoroute.routing.affinity import REASONS as STEERING_REASONS
-from octoroute.routing.affinity import SessionAffinity
-from octoroute.routing.cache_economics import ConversationMemory
-from octoroute.routing.difficulty.model import Scorer
-from octoroute.routing.difficulty.model import load as load_artefact
-from octoroute.routing.strategies import STRATEGIES, Router, RouterSettings, never_ask, reason
-from octoroute.routing.strategies.cascade import CascadeRouter
+from octoroute.routing.affinity import REASONS as AFFINITY_REASONS
+from octoroute.routing.strategies import reason
 from octoroute.runtime.gauges import gauge_samples
 from octoroute.runtime.health_check import ActiveHealthCheck
+from octoroute.runtime.settings import SettingsBuilder, dry_router
 from octoroute.runtime.tasks import TaskOwner, supervise
 from octoroute.telemetry.access_log import OutcomeSink
 from octoroute.telemetry.exposition import Exposition, Scraper
+from octoroute.telemetry.metric_catalog import GaugeSample
 from octoroute.telemetry.metrics import Metrics
 from octoroute.telemetry.routing_events import RoutingEvents
 from octoroute.telemetry.stats import Statistics
@@ -56,7 +44,14 @@ from octoroute.upstream.transports.base import Transport
 log = structlog.stdlib.get_logger("octoroute.building")
 
 SHARING_S = 0.5
-"""How late the other workers may know what a worker counts: less than a scrape is kept."""
+"""How often a worker shares its counts with the others: more often than a scrape is cached."""
+
+
+class Telemetry(NamedTuple):
+    metrics: Metrics
+    statistics: Statistics
+    sink: OutcomeSink
+    scraper: Scraper
 
 
 class Runtime:
@@ -69,95 +64,107 @@ class Runtime:
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        """`clock`: monotonic seconds. `wall`: seconds since the epoch. `chance`: a random number from 0 up to 1."""
         self.config = config
         self.wall = wall
-        self.inbound: Mapping[str, Inbound] = dialects.inbound(wall)
-        self.interfaces: Mapping[str, Inbound] = {**self.inbound, **dialects.interfaces(wall)}
-        """Every interface that can be asked, by its name."""
+        inbound = dialects.inbound(wall)
+        self.interfaces: Mapping[str, Inbound] = {**inbound, **dialects.interfaces(wall)}
+        """Every interface that clients can use, by name."""
+        self.telemetry = _telemetry(self._gauges, clock, wall)
+        events = RoutingEvents()
+        queue: AdmissionQueue[QueueGrant] = AdmissionQueue(clock, QueueGrant.release)
+        health = _health(config, queue, events, clock, wall)
+        self.admin_state = AdminState(health)
         self._transport = transport or TRANSPORTS[config.server.upstream]()
-        self._clock = clock
-        self._chance = chance
-        self._conversations = ConversationMemory(clock)
-        self._owner = TaskOwner()
-        self._policies: dict[tuple[str, ...], Policy] = {}
-        notices = RoutingEvents()
-        queue = AdmissionQueue(clock, QueueGrant.release)
-        self._health = health = HealthRegistry(
-            failure_threshold=config.health.failure_threshold,
-            recovery_s=config.health.recovery_seconds,
+        providers = ProviderRegistry(dialects.outbound(clock))
+        upstream = UpstreamClient(self._transport, providers, providers.outbound)
+        self._settings = SettingsBuilder(
+            gateway=lambda: self.gateway,
+            config=lambda: self.config,
+            health=health,
+            metrics=self.metrics,
+            providers=providers,
             clock=clock,
             wall=wall,
-            on_capacity=queue.on_capacity,
-            on_transition=notices.circuit_changed,
+            random=chance,
         )
-        health.set_limits(config.limits)
-        self.statistics = Statistics(wall, catch_up=self._record_settled)
-        self.admin_state = AdminState(health)
-        self.metrics = Metrics(_reason, on_flush=self.statistics.add_bulk)
-        self.sink = OutcomeSink(self.metrics, self.statistics)
-        exposition = Exposition(
-            self.metrics, lambda: gauge_samples(health, self.gateway.settings.endpoints, self.gateway.queue.depth)
-        )
-        self.scraper = Scraper(exposition, clock, catch_up=self.sink.catch_up)
-        self._vendors = ProviderRegistry(dialects.outbound(clock))
-        upstream = UpstreamClient(self._transport, self._vendors, self._vendors.outbound)
         self.gateway = Gateway(
-            settings=self._settings(config),
+            settings=self._settings.build(config),
             upstream=upstream,
             health=health,
             queue=queue,
-            ledger=self.sink,
-            inbound=self.inbound,
+            sink=self.sink,
+            inbound=inbound,
             clock=clock,
             random=chance,
-            notices=notices,
+            events=events,
         )
-        self.gateway.cache = self._cache(config)
+        self.dry_router = dry_router(config)
         self.token_counter = TokenCounter(self.gateway, EstimateCalibration(clock))
         self.sink.observe("token estimate", self.token_counter.on_outcome)
-        self._shadow = self._build_shadow(clock, wall)
-        self._subscribe(config)
-        self.dry_router = self._dry_router(config)
+        self._observe_outcomes()
         self.health_check = ActiveHealthCheck(
             upstream=upstream,
             health=health,
             endpoints=lambda: filter(self.admin_state.endpoint_enabled, self.gateway.settings.endpoints),
             interval_s=lambda: self.config.health.interval_seconds,
             random=chance,
-            cannot=self._cannot_probe,
+            cannot_probe=self._count_impossible_probe,
         )
+        self._tasks = TaskOwner()
+
+    @property
+    def inbound(self) -> Mapping[str, Inbound]:
+        """The chat interfaces, by dialect."""
+        return self.gateway.inbound
+
+    @property
+    def metrics(self) -> Metrics:
+        return self.telemetry.metrics
+
+    @property
+    def statistics(self) -> Statistics:
+        return self.telemetry.statistics
+
+    @property
+    def sink(self) -> OutcomeSink:
+        return self.telemetry.sink
+
+    @property
+    def scraper(self) -> Scraper:
+        return self.telemetry.scraper
 
     def reload(self, config: Config) -> None:
-        """From the next request on. Requests under way finish as they began; endpoints that stay keep their health."""
-        settings = self._settings(config)
-        moved = _moved(self.gateway.settings.endpoints, settings.endpoints)
+        """From the next request on. Requests under way keep their settings; endpoints that stay the same keep their health."""
+        gateway, health = self.gateway, self.gateway.health
+        settings = self._settings.build(config)
+        moved = _moved(gateway.settings.endpoints, settings.endpoints)
         self.config = config
-        self.gateway.settings = settings
-        self.gateway.cache = self._cache(config)
-        self.gateway.health.retain(settings.endpoints)
+        gateway.settings = settings
+        health.retain(settings.endpoints)
         for endpoint in moved:
-            self.gateway.health.reset(endpoint)
-        self._subscribe(config)
+            health.reset(endpoint)
+        self._observe_outcomes()
         self.admin_state.apply(settings.endpoints)
-        self.gateway.health.set_limits(config.limits)
-        self.gateway.health.failure_threshold = config.health.failure_threshold
-        self.gateway.health.recovery_s = config.health.recovery_seconds
-        self.dry_router = self._dry_router(config)
+        health.set_limits(config.limits)
+        health.failure_threshold = config.health.failure_threshold
+        health.recovery_s = config.health.recovery_seconds
+        self.dry_router = dry_router(config)
 
-    def _subscribe(self, config: Config) -> None:
-        """Who is told of every request: only those who want to know."""
-        self.gateway.watch = self._shadow.watch if config.routing.shadow.share else None
+    def _observe_outcomes(self) -> None:
+        """Subscribes session affinity to the outcomes of requests, if it is configured."""
         affinity = self.gateway.settings.affinity
         self.sink.observe("session affinity", affinity.on_outcome if affinity else None)
 
     async def start(self) -> None:
-        """The work in the background; without it everything else works too."""
-        self._owner.start(
-            "health probe", supervise("health probe", self.health_check.run, died=self._probe_died, clock=self.gateway.clock)
-        )
-        self._owner.start("shadow", supervise("shadow", self._shadow.run, died=self._probe_died, clock=self.gateway.clock))
+        """Start the background tasks; requests are served without them, too."""
+        self._start("health probe", self.health_check.run)
+        self._start("shadow", self._settings.shadow.run)
         if self.scraper.exposition.is_shared:
-            self._owner.start("metrics", supervise("metrics", self._share_metrics, died=self._probe_died, clock=self.gateway.clock))
+            self._start("metrics", self._share_metrics)
+
+    def _start(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._tasks.start(name, supervise(name, work, died=self._count_task_failure, clock=self.gateway.clock))
 
     async def _share_metrics(self) -> None:
         while True:
@@ -165,127 +172,61 @@ class Runtime:
             await asyncio.sleep(SHARING_S)
 
     async def stop(self) -> None:
-        """Ends the background work, and every connection to an endpoint."""
-        await self._owner.stop()
+        """Stop the background tasks, and close every connection to an endpoint."""
+        await self._tasks.stop()
         self.sink.flush()
         await self._transport.close()
 
-    def _cache(self, config: Config) -> ResponseCache | None:
-        """A new one for every configuration: what a name means may have changed."""
-        cache = config.cache
-        if not cache.enabled:
-            return None
-        kinds = {endpoint.kind for endpoint in (*config.endpoints, *config.embedding)}
-        return ResponseCache(
-            ttl_s=cache.ttl_seconds,
-            max_bytes=cache.max_bytes,
-            max_entries=cache.max_entries,
-            shared=cache.scope == "everyone",
-            clock=self._clock,
-            passes=frozenset(name for kind in kinds for name in self._vendors[kind].passes),
-        )
+    def _gauges(self) -> Iterable[GaugeSample]:
+        gateway = self.gateway
+        return gauge_samples(gateway.health, gateway.settings.endpoints, gateway.queue.depth)
 
-    def _settings(self, config: Config) -> Settings:
-        routing = config.routing
-        asker = Asker(lambda: self.gateway, routing.router_tier, routing.router_timeout_s, new_id)
-        router = STRATEGIES[routing.strategy](_setting(config), asker)
-        return Settings(
-            endpoints=(*config.endpoints, *config.embedding),
-            router=router,
-            affinity=self._affinity(config),
-            cascade=Cascade(routing.cascade, router.scorer) if isinstance(router, CascadeRouter) else None,
-            default_importance=routing.default_importance,
-            retry=config.retry,
-            context=ContextPolicy(**msgspec.structs.asdict(config.context)),
-            policy=self._policy(config),
-            policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
-            max_cost_usd=config.selection.max_cost_usd,
-            rules=tuple(rule for rule in routing.rules if rule.enabled),
-            allow_provider_prefix=routing.allow_provider_prefix,
-            queue=config.queue,
-        )
-
-    def _affinity(self, config: Config) -> SessionAffinity:
-        return SessionAffinity(
-            sticky=config.routing.sticky,
-            explore=config.routing.learned.explore,
-            endpoints=config.endpoints,
-            conversations=self._conversations,
-            random=self._chance,
-        )
-
-    def _build_shadow(self, clock: Callable[[], float], wall: Callable[[], float]) -> ShadowMirror:
-        def scorer() -> Scorer:
-            return load_artefact(self.config.routing.learned.artefact)
-
-        return ShadowMirror(
-            lambda: self.config.routing.shadow,
-            ShadowAsker(lambda: self.gateway, scorer, clock, new_id),
-            clock=clock,
-            wall=wall,
-            random=self._chance,
-            write=append,
-            count=lambda result: self.metrics.count("octoroute_shadow_total", result),
-            spent=lambda usd: self.metrics.count("octoroute_shadow_cost_usd_total", by=usd),
-        )
-
-    def _policy(self, config: Config, name: str | None = None) -> Policy:
-        """The one of that name, else the configured one; what it has learnt survives a reload."""
-        selection = config.selection
-        by_order = name is None and selection.order != "endpoint"
-        key = ("order", selection.order) if by_order else ("policy", name or selection.policy, selection.sticky_by)
-        policy = self._policies.get(key)
-        if policy is None:
-            inputs = PolicyInputs(
-                clock=self._clock,
-                in_flight=self._in_flight,
-                user_of=user_of,
-                conversation_of=opening_of,
-                sticky_by=selection.sticky_by,
-            )
-            build = ORDERS[selection.order] if by_order else POLICIES[name or selection.policy]
-            policy = self._policies[key] = build(inputs)
-        return policy
-
-    def _in_flight(self, endpoint: Endpoint) -> int:
-        return self._health.breaker(endpoint).in_flight
-
-    def _dry_router(self, config: Config) -> Router:
-        return STRATEGIES[config.routing.strategy](_setting(config), never_ask)
-
-    def _record_settled(self) -> None:
-        self.sink.flush()
-
-    def _probe_died(self, how: str) -> None:
+    def _count_task_failure(self, how: str) -> None:
         self.metrics.count("octoroute_background_health_task_failures_total", how)
 
-    def _cannot_probe(self, endpoint: Endpoint, error: Exception) -> None:
+    def _count_impossible_probe(self, endpoint: Endpoint, error: Exception) -> None:
         self.metrics.count("octoroute_health_tracking_failures_total", endpoint.id, "probe_failed")
         log.error("endpoint cannot be probed", endpoint=endpoint.id, error=type(error).__name__)
 
 
-def _moved(before: Iterable[Endpoint], now: Iterable[Endpoint]) -> list[Endpoint]:
-    """Those of the same id that are another server now, or are spoken to with other credentials."""
+def _health(
+    config: Config,
+    queue: AdmissionQueue[QueueGrant],
+    events: RoutingEvents,
+    clock: Callable[[], float],
+    wall: Callable[[], float],
+) -> HealthRegistry:
+    health = HealthRegistry(
+        failure_threshold=config.health.failure_threshold,
+        recovery_s=config.health.recovery_seconds,
+        clock=clock,
+        wall=wall,
+        on_capacity=queue.on_capacity,
+        on_transition=events.circuit_changed,
+    )
+    health.set_limits(config.limits)
+    return health
 
-    def whereabouts(endpoint: Endpoint) -> tuple[object, ...]:
+
+def _telemetry(gauges: Callable[[], Iterable[GaugeSample]], clock: Callable[[], float], wall: Callable[[], float]) -> Telemetry:
+    """`gauges` is called at each scrape."""
+    statistics = Statistics(wall, catch_up=lambda: sink.flush())  # noqa: PLW0108 - the sink is made from the statistics
+    metrics = Metrics(_reason, on_flush=statistics.add_bulk)
+    sink = OutcomeSink(metrics, statistics)
+    return Telemetry(metrics, statistics, sink, Scraper(Exposition(metrics, gauges), clock, catch_up=sink.catch_up))
+
+
+def _moved(before: Iterable[Endpoint], after: Iterable[Endpoint]) -> list[Endpoint]:
+    """Endpoints that keep their id, but are another server now or use other credentials."""
+
+    def target(endpoint: Endpoint) -> tuple[object, ...]:
         address = (endpoint.kind, endpoint.base_url, endpoint.model, endpoint.api_version, endpoint.tls, endpoint.proxy)
         return (*address, endpoint.api_key, endpoint.headers)
 
-    old = {endpoint.id: whereabouts(endpoint) for endpoint in before}
-    return [endpoint for endpoint in now if endpoint.id in old and old[endpoint.id] != whereabouts(endpoint)]
+    old = {endpoint.id: target(endpoint) for endpoint in before}
+    return [endpoint for endpoint in after if endpoint.id in old and old[endpoint.id] != target(endpoint)]
 
 
 def _reason(decision: Decision) -> str:
-    """For metric labels: from closed sets, the routers' reasons and the names of the operator's rules."""
-    return decision.rule or STEERING_REASONS.get(decision.why) or reason(decision)
-
-
-def _setting(config: Config) -> RouterSettings:
-    routing = config.routing
-    return RouterSettings(
-        default_tier=routing.default_tier,
-        router_tier=routing.router_tier,
-        tier_descriptions=routing.tier_descriptions,
-        learned=routing.learned,
-        cascade=routing.cascade,
-    )
+    """For metric labels: a name of the operator's rules, or one of the routers' reasons, so that their number is bounded."""
+    return decision.rule or AFFINITY_REASONS.get(decision.why) or reason(decision)

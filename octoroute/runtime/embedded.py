@@ -1,11 +1,11 @@
-"""octoroute inside another program: `Gateway` answers the same questions as the HTTP service, without a server.
+"""octoroute inside another program: `Gateway` answers the same requests as the HTTP service, without a server.
 
     async with octoroute.Gateway.from_file("config.toml") as gateway:
         answer = await gateway.ask({"model": "auto", "messages": [{"role": "user", "content": "hello"}]})
         async for chunk in gateway.stream({"model": "auto", "messages": [...]}):
             ...
 
-One gateway belongs to one event loop. What goes wrong is raised, as an error of `octoroute.errors`.
+One gateway belongs to one event loop. Errors are raised as exceptions of `octoroute.errors`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from octoroute.telemetry import logging
 
 Dialect: TypeAlias = Literal["openai", "anthropic", "responses", "completions", "embeddings"]
 Question: TypeAlias = Mapping[str, Any] | bytes
-"""What the dialect's HTTP interface takes as a body: as a dictionary, or as JSON."""
+"""The body of a request to the dialect's HTTP interface: as a dictionary, or as JSON."""
 
 
 class Answer:
@@ -40,7 +40,7 @@ class Answer:
 
     def __init__(self, body: bytes, headers: Mapping[str, str], request_id: str) -> None:
         self.body = body
-        """JSON in the question's dialect, as the HTTP service would send it."""
+        """JSON in the request's dialect, as the HTTP service would send it."""
         self.headers = headers
         """`x-octoroute-tier`, `x-octoroute-endpoint` and so on, by lower-case name."""
         self.request_id = request_id
@@ -54,20 +54,20 @@ class Answer:
 
     @property
     def endpoint(self) -> str:
-        """The id of who answered."""
+        """The id of the endpoint that answered."""
         return self.headers["x-octoroute-endpoint"]
 
 
 class Stream:
-    """A streamed answer: iterate over it, to its end or in `async with`, so that its endpoint is told when you leave early.
+    """A streamed answer. Iterate to its end, or in `async with`, so that the endpoint is released when the loop is left early.
 
-    Each item is the JSON of one event, decoded. Nothing is asked before the first one is wanted.
+    Each item is the decoded JSON of one event. The request is sent when the first item is awaited.
     """
 
     def __init__(self, gateway: Gateway, question: Question, dialect: Dialect, headers: Mapping[str, str] | None) -> None:
         self._items = self._read(gateway, question, dialect, headers)
         self.headers: Mapping[str, str] = {}
-        """As `Answer.headers`, from the first item on."""
+        """As `Answer.headers`; empty before the first item."""
 
     async def _read(
         self, gateway: Gateway, question: Question, dialect: Dialect, headers: Mapping[str, str] | None
@@ -101,11 +101,11 @@ class Stream:
 
 
 class Gateway:
-    """Open it with `async with`, or with `open()` and `close()`: while it is open, endpoints are probed in the background."""
+    """Open it with `async with`, or with `open()` and `close()`. While it is open, endpoints are probed in the background."""
 
     def __init__(self, config: Config) -> None:
         logging.configure_embedded()
-        self._building = Runtime(config)
+        self._runtime = Runtime(config)
         self._state: Literal["new", "open", "closed"] = "new"
 
     @classmethod
@@ -125,15 +125,15 @@ class Gateway:
 
     async def open(self) -> Self:
         if self._state != "new":
-            raise RuntimeError(f"the gateway is {self._state}; make another one")
+            raise RuntimeError(f"the gateway is {self._state}; create a new one")
         self._state = "open"
-        await self._building.start()
+        await self._runtime.start()
         return self
 
     async def close(self) -> None:
-        """Ends the probes, and cuts every connection; answers under way are broken. Closing twice is harmless."""
+        """Stop the probes and close every connection; answers under way break. May be called twice."""
         self._state = "closed"
-        await self._building.stop()
+        await self._runtime.stop()
 
     async def __aenter__(self) -> Self:
         return await self.open()
@@ -142,9 +142,9 @@ class Gateway:
         await self.close()
 
     async def ask(self, question: Question, *, dialect: Dialect = "openai", headers: Mapping[str, str] | None = None) -> Answer:
-        """The whole answer, even if `question` says `stream`. `headers`: hints and the like, as a client would send them.
+        """The whole answer, even if `question` has `stream` set. `headers` as a client would send them, such as hints.
 
-        Raises ClientError for what is wrong with the question, Declined for what an upstream says is, and Exhausted when nobody
+        Raises ClientError for an error in the question, UpstreamRejected if an upstream rejects it, and Exhausted if no endpoint
         could answer.
         """
         reply = await self.begin(question, dialect, headers, stream=False)
@@ -156,39 +156,40 @@ class Gateway:
             reply.close()
 
     def stream(self, question: Question, *, dialect: Dialect = "openai", headers: Mapping[str, str] | None = None) -> Stream:
-        """The answer as it comes, even if `question` does not say `stream`. Raises, from the first item on, what `ask` does,
-        and the UpstreamError of an answer that breaks in the middle.
+        """The answer event by event, even if `question` does not have `stream` set.
+
+        The iteration raises what `ask` raises, and the UpstreamError of an answer that breaks in the middle.
         """
         return Stream(self, question, dialect, headers)
 
     async def begin(self, question: Question, dialect: Dialect, headers: Mapping[str, str] | None, *, stream: bool) -> Reply:
-        """An answer that has begun, for those who send it on as bytes; close it. Raises as `ask` does."""
+        """A reply that has begun, to be sent on as bytes; the caller must close it. Raises what `ask` raises."""
         if self._state != "open":
             raise RuntimeError("the gateway is not open; use it in `async with`")
-        given = {name.lower(): value for name, value in (headers or {}).items()}
-        request_id = given.get("x-request-id") or new_id()
-        gateway = self._building.gateway
+        lowered = {name.lower(): value for name, value in (headers or {}).items()}
+        request_id = lowered.get("x-request-id") or new_id()
+        gateway = self._runtime.gateway
         try:
-            request = self._building.interfaces[dialect].read(_body(question, stream=stream), request_id=request_id, headers=given)
+            request = self._runtime.interfaces[dialect].read(_body(question, stream=stream), request_id=request_id, headers=lowered)
         except OctorouteError as error:
             gateway.rejected(dialect, request_id, error)
             raise
         return await gateway.answer(request)
 
     def reload(self, configuration: Config) -> None:
-        """From the next question on; answers under way finish as they began."""
-        self._building.reload(configuration)
+        """Takes effect from the next request on; requests under way keep their settings."""
+        self._runtime.reload(configuration)
 
     def clock(self) -> float:
-        return self._building.gateway.clock()
+        return self._runtime.gateway.clock()
 
 
 def _body(question: Question, *, stream: bool) -> bytes:
-    """Raises BadRequest, as for what comes by HTTP."""
+    """Raises BadRequest, as the HTTP service does."""
     fields: dict[str, Any] = dict(RequestBody.parse(question).values) if isinstance(question, bytes) else dict(question)
     try:
         if stream or "stream" in fields:
             fields["stream"] = stream
         return msgspec.json.encode(fields)
     except (TypeError, ValueError, RecursionError) as error:
-        raise BadRequest(f"the question cannot be written as JSON: {error}") from error
+        raise BadRequest(f"the question cannot be encoded as JSON: {error}") from error

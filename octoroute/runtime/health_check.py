@@ -1,4 +1,4 @@
-"""The background probe: asks every endpoint for its models now and then, so that a dead one is known before a request meets it."""
+"""Active health checking: probes every endpoint in the background, so that a dead one is known before a request is sent to it."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class ActiveHealthCheck:
         endpoints: Callable[[], Iterable[Endpoint]],
         interval_s: Callable[[], float],
         random: Random,
-        cannot: Callable[[Endpoint, Exception], None],
+        cannot_probe: Callable[[Endpoint, Exception], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`cannot` is told of probes that could not even be made. `interval_s` 0: no probes, until a reload says otherwise."""
+        """`cannot_probe` is called when a probe could not be sent. `interval_s` 0: no probes, until a reload changes it."""
         self._upstream = upstream
         self._health = health
         self._endpoints = endpoints
         self._interval_s = interval_s
         self._random = random
-        self._cannot = cannot
+        self._cannot_probe = cannot_probe
         self._sleep = sleep
 
     async def run(self) -> None:
-        """For ever. The first round comes within a second, the rest at the interval, give or take a tenth."""
+        """Probe for ever: the first round within a second, the others at the interval, give or take a tenth."""
         await self._sleep(self._random() * min(1.0, self._interval_s() or 1.0))
         while True:
             interval_s = self._interval_s()
@@ -54,7 +54,7 @@ class ActiveHealthCheck:
             await self._upstream.probe(endpoint, TIMEOUT_S)
         except UpstreamError as error:
             self._health.failed(endpoint, error)
-        except Exception as error:  # noqa: BLE001 - one probe's trouble must not end the others
-            self._cannot(endpoint, error)
+        except Exception as error:  # noqa: BLE001 - an error of one probe must not cancel the others
+            self._cannot_probe(endpoint, error)
         else:
             self._health.succeeded(endpoint)

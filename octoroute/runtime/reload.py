@@ -1,6 +1,6 @@
-"""How the configuration changes while the gateway runs: one change at a time, and only to one that is valid.
+"""Hot reload: replaces the running configuration, one change at a time, and only by a valid one.
 
-What is wrong with a new one is raised, and the old one stays. Requests under way finish as they began.
+An invalid configuration raises, and the running one stays. Requests under way keep the settings they began with.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RESTART_ONLY = (
     "observability.log_level",
     "observability.log_format",
 )
-"""Keys that are read when the process starts, and not again."""
+"""Keys that are read only when the process starts."""
 
 NO_FILE = "this gateway was not started from a configuration file; start it with `octoroute --config FILE`"
 
@@ -35,7 +35,7 @@ NO_FILE = "this gateway was not started from a configuration file; start it with
 class ReloadResult(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     waiting: tuple[str, ...]
-    """Keys that have changed, and count from the next start on."""
+    """Keys that have changed, and take effect with the next start."""
     backup: Path | None = None
 
 
@@ -43,41 +43,44 @@ class Reloader:
     def __init__(
         self,
         swap: Callable[[Config], None],
-        now: Callable[[], Config],
+        running: Callable[[], Config],
         *,
         load: Callable[[], Config] | None = None,
         file: ConfigFile | None = None,
-        spread: Callable[[], None] | None = None,
+        notify_workers: Callable[[], None] | None = None,
     ) -> None:
-        """`swap` makes a configuration the running one, `now` tells which is; `load` reads it again from where it came;
-        `spread` tells the other workers to do so.
+        """`swap` makes a configuration the running one, `running` returns it, `load` reads it again from its source (None: it has
+        none, or `file`), and `notify_workers` makes the other workers reload.
         """
         self._swap = swap
-        self._now = now
+        self._running = running
         self._load = load or (file.load if file else None)
         self._file = file
-        self._spread = spread or (lambda: None)
-        self._one = asyncio.Lock()
+        self._notify_workers = notify_workers or (lambda: None)
+        self._lock = asyncio.Lock()
 
     async def reload(self, load: Callable[[], Config]) -> ReloadResult:
         """Raises ConfigError with every problem."""
-        async with self._one:
+        async with self._lock:
             return self._change(await asyncio.to_thread(load))
 
     async def reload_all(self) -> ReloadResult:
-        """Every worker. Raises ConfigError with every problem, BadRequest when there is nothing to read again."""
+        """Reload in every worker. Raises ConfigError with every problem, and BadRequest if the configuration has no source."""
         if self._load is None:
             raise BadRequest(NO_FILE)
         changed = await self.reload(self._load)
-        self._spread()
+        self._notify_workers()
         return changed
 
     async def replace(self, text: str, language: Literal["toml", "json"]) -> ReloadResult:
-        """Check, write, swap. Raises ConfigError, and OctorouteError when the file cannot be written; then nothing has changed."""
+        """Check `text`, write it to the file, and make it the running configuration; on an error nothing changes.
+
+        Raises ConfigError with every problem, and OctorouteError when the file cannot be written.
+        """
         file = self._file
         if file is None:
             raise BadRequest(NO_FILE)
-        async with self._one:
+        async with self._lock:
             proposal = await asyncio.to_thread(file.propose, text, language)
             backup = await asyncio.to_thread(file.replace, proposal)
             try:
@@ -85,12 +88,12 @@ class Reloader:
             except Exception:
                 await asyncio.to_thread(file.restore, backup)
                 raise
-        self._spread()
+        self._notify_workers()
         log.info("configuration written", config=str(file.path), backup=str(backup))
         return msgspec.structs.replace(changed, backup=backup)
 
     def _change(self, config: Config) -> ReloadResult:
-        old = self._now()
+        old = self._running()
         self._swap(config)
         waiting = tuple(key for key in RESTART_ONLY if _at(old, key) != _at(config, key))
         for key in waiting:

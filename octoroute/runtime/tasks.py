@@ -1,4 +1,4 @@
-"""Background work that has an owner: it is restarted when it dies, and stopped when its owner stops."""
+"""Background tasks: each has an owner that stops it, and is restarted when it fails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_DELAY_S = 60.0
 
 
 class TaskOwner:
-    """Keeps its tasks from the garbage collector, and ends them."""
+    """Holds references to its tasks, which the event loop does not, and cancels them when it stops."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -41,8 +41,9 @@ async def supervise(
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Run `work` for ever. When it raises or returns, `died("panic")` or `died("unexpected_termination")` is told, and it starts
-    again after 1, 2, 4 … at most 60 seconds; a run longer than that starts the count anew.
+    """Run `work` for ever: when it ends, restart it after 1, 2, 4 … at most MAX_DELAY_S seconds.
+
+    `died` gets "panic" if it raised, "unexpected_termination" if it returned. A run longer than MAX_DELAY_S resets the delay.
     """
     delay_s = 1.0
     while True:

@@ -1,4 +1,4 @@
-"""The traffic log's settings and its redaction, from a configuration."""
+"""Settings of the traffic log from a configuration: its files, and the secrets that must not be written to them."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class App:
         self.wall = wall
         self._started = False
         self._apply_access(config)
-        self.reloader = Reloader(self.reload, lambda: self.config, load=load, file=file, spread=spread)
+        self.reloader = Reloader(self.reload, lambda: self.config, load=load, file=file, notify_workers=spread)
         self.recorder = TrafficRecorder(clock=clock, wall=wall, dropped=self._lines_dropped)
         self._plain = self._routes(keep_alive_s)
         self._hot: Mapping[str, Route] = self._plain

@@ -48,7 +48,7 @@ async def test_b22_the_same_question_twice_is_one_upstream_call(cached, fake):
 
 async def test_b22_off_is_the_default_and_says_nothing(make_gateway, fake):
     gateway = await make_gateway([endpoint(fake)])
-    assert gateway.app.gateway.cache is None
+    assert gateway.app.gateway.settings.cache is None
     for _ in range(2):
         assert told(await gateway.ask(ZERO, headers={"x-octoroute-cache": "use"})) is None
     assert len(fake.requests) == 2
@@ -110,7 +110,7 @@ async def test_b22_an_answer_is_kept_for_its_time(cached, fake, clock):
     assert (told(second), second.headers["age"]) == ("hit", "299")
     clock.pass_(1)
     assert told(await cached.ask(ZERO)) == "miss"
-    assert len(cached.app.gateway.cache) == 1
+    assert len(cached.app.gateway.settings.cache) == 1
 
 
 def told_length(text: str) -> dict:
@@ -135,7 +135,7 @@ async def test_b22_what_went_wrong_is_not_kept(make_gateway, fake, step):
     gateway = await make_gateway([endpoint(fake)], cache=ON, retry={"max_attempts": 1}, health={"failure_threshold": 100})
     fake.always(step)
     first = await gateway.ask(ZERO)
-    assert len(gateway.app.gateway.cache) == 0
+    assert len(gateway.app.gateway.settings.cache) == 0
     fake.always(whole(completion("better")))
     second = await gateway.ask(ZERO)
     assert (second.status_code, told(second)) == (200, "miss")
@@ -154,7 +154,7 @@ async def test_b22_what_went_wrong_is_not_kept(make_gateway, fake, step):
 async def test_b22_a_stream_that_did_not_end_well_is_not_kept(cached, fake, step):
     fake.then(step)
     await cached.streamed({"temperature": 0})
-    assert len(cached.app.gateway.cache) == 0
+    assert len(cached.app.gateway.settings.cache) == 0
     _, data = await cached.streamed({"temperature": 0})
     assert text_of(data) == "one two three "
 
@@ -166,7 +166,7 @@ async def test_b22_a_client_that_leaves_midway_leaves_nothing_behind(cached, fak
         await anext(response.aiter_raw())
     await fake.hung_up_on()
     await cached.quiet()
-    assert len(cached.app.gateway.cache) == 0
+    assert len(cached.app.gateway.settings.cache) == 0
 
 
 async def test_b22_a_whole_answer_is_replayed_as_a_stream(cached, fake):
@@ -242,7 +242,7 @@ async def test_b22_bounded_in_number_and_the_least_asked_for_goes(make_gateway, 
     for asked in (one, two, one, three):
         await gateway.ask(asked)
     assert [told(await gateway.ask(asked)) for asked in (one, three, two)] == ["hit", "hit", "miss"]
-    assert len(gateway.app.gateway.cache) == 2
+    assert len(gateway.app.gateway.settings.cache) == 2
 
 
 async def test_b22_bounded_in_bytes(make_gateway, fake):
@@ -250,7 +250,7 @@ async def test_b22_bounded_in_bytes(make_gateway, fake):
     fake.always(whole(completion("x" * 6000)))
     for text in "abcd":
         await gateway.ask(question(text, temperature=0))
-    cache = gateway.app.gateway.cache
+    cache = gateway.app.gateway.settings.cache
     assert (len(cache), cache.size <= 22_000) == (3, True)
     fake.always(whole(completion("x" * 30_000)))
     assert [told(await gateway.ask(question("e", temperature=0))) for _ in range(2)] == ["miss", "miss"]

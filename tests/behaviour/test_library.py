@@ -95,7 +95,7 @@ async def test_what_goes_wrong_is_raised(gateway, fake):
         await gateway.ask({"model": "auto"})
     with pytest.raises(BadRequest, match="not valid JSON"):
         await gateway.ask(b'{"model": ')
-    with pytest.raises(BadRequest, match="cannot be written as JSON"):
+    with pytest.raises(BadRequest, match="cannot be encoded as JSON"):
         await gateway.ask({"model": "auto", "messages": [{"role": "user", "content": object()}]})
     with pytest.raises(UnknownModel):
         async for _ in gateway.stream(question(model="nobody")):

@@ -15,13 +15,15 @@ from octoroute import dialects
 from octoroute.balancing.health import HealthRegistry
 from octoroute.balancing.policies import ORDERS, POLICIES, PolicyInputs
 from octoroute.balancing.queue import AdmissionQueue
+from octoroute.dialects.base import Inbound
 from octoroute.dialects.request.identity import opening_of, user_of
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CircuitState, Endpoint, ProviderLimits, Tier
 from octoroute.domain.outcome import Outcome
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadUpstreamResponse, OctorouteError, Unreachable
-from octoroute.gateway.gateway import Gateway, QueueGrant, QueueSettings, RetryPolicy, Settings
+from octoroute.gateway.admission import QueueGrant
+from octoroute.gateway.gateway import Gateway, QueueSettings, RetryPolicy, Settings
 from octoroute.routing.rules import Rule
 from octoroute.upstream.client import UpstreamClient
 from octoroute.upstream.providers import PROVIDERS
@@ -183,7 +185,8 @@ class Spine:
         delay_s: Callable[[str], float] = lambda _: 0.0,
         sticky_by: str = "conversation",
         on_transition: Callable[[CircuitState, Endpoint, str], None] | None = None,
-        **gateway: Any,
+        inbound: Mapping[str, Inbound] | None = None,
+        **settings: Any,
     ) -> None:
         table = behave if isinstance(behave, Mapping) else {}
         self.transport = FakeTransport(behave if callable(behave) else lambda model, _: table.get(model, "ok"), delay_s)
@@ -213,13 +216,13 @@ class Spine:
                 policies=named,
                 rules=tuple(rules),
                 queue=waiting or QueueSettings(),
-                **gateway,
+                **settings,
             ),
             upstream=UpstreamClient(self.transport, PROVIDERS, dialects.outbound(self.clock)),
             health=self.health,
             queue=queue,
-            ledger=self.book,
-            inbound=dialects.inbound(lambda: 0.0),
+            sink=self.book,
+            inbound=inbound or dialects.inbound(lambda: 0.0),
             clock=self.clock,
             random=self.random.random,
         )

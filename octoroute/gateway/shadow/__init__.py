@@ -1,4 +1,4 @@
-"""Own traffic becomes labels: the other tiers are asked the same, off the request path, and who was right is kept. Never text."""
+"""Shadow mode turns traffic into labels: other tiers get the same question, off the request path. Labels, never texts, are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model compares two answers, in both orders; only who wins both times is better. Pure: it is asked elsewhere."""
+"""The prompt by which a model compares two answers, and its reading. An answer is better only if it wins in both orders. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Answer with exactly one word: A, B, or TIE."""
 _WORD = re.compile(r"(?<![A-Za-z])(TIE|A|B)(?![A-Za-z])")
 
 
-def ask_for(question: str, first: str, second: str) -> Conversation:
+def compare_prompt(question: str, first: str, second: str) -> Conversation:
     quoted = json.dumps(
         {
             "question": _short(question, MAX_QUESTION_CHARS),
@@ -40,18 +40,18 @@ def ask_for(question: str, first: str, second: str) -> Conversation:
 
 
 def read_choice(answer: str) -> str | None:
-    """`A`, `B`, or `TIE`; None: it did not choose."""
+    """`A`, `B`, or `TIE`; None: the model did not choose."""
     text = without_thinking(answer).strip()
     found = _WORD.search(text)
     return found[1] if found is not None and len(text) <= MAX_ANSWER_CHARS else None
 
 
-def judged(strong_first: str | None, weak_first: str | None) -> Verdict:
-    """By the choice with the strong answer as A, and the one with the weak answer as A. A tie means that the weak one would do."""
+def verdict_of(strong_first: str | None, weak_first: str | None) -> Verdict:
+    """From the choices with the strong answer as A, and with the weak answer as A. In a tie the weak answer is good enough."""
     if strong_first is None or weak_first is None:
         return Verdict(None, "undecided")
     return Verdict(1 if strong_first == "A" and weak_first == "B" else 0, "judge")
 
 
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most // 2]}\n[…]\n{text[-most // 2 :]}"
+def _short(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit // 2]}\n[…]\n{text[-limit // 2 :]}"

@@ -19,8 +19,8 @@ from octoroute.config.schema import Config
 from octoroute.config.secret_mask import mask
 from octoroute.domain.endpoint import Endpoint
 from octoroute.errors import BadRequest, ConfigError, UnknownModel, WrongMediaType
-from octoroute.gateway.endpoint_check import EndpointCheck, Trial
 from octoroute.gateway.gateway import Gateway
+from octoroute.gateway.internal_calls import EndpointCheck, InternalCalls
 from octoroute.runtime.reload import Reloader, ReloadResult
 from octoroute.server.guard import ApiKeys, new_id, read_body
 from octoroute.server.routes.json_response import json_response
@@ -45,7 +45,7 @@ class AdminContext(Protocol):
 class AdminRoutes:
     def __init__(self, app: AdminContext) -> None:
         self._app = app
-        self._trial = Trial(app.gateway, new_id)
+        self._calls = InternalCalls(lambda: app.gateway, new_id)
 
     def routes(self) -> list[Route]:
         table: tuple[tuple[str, str, Callable[[Request], Awaitable[Response]]], ...] = (
@@ -101,7 +101,7 @@ class AdminRoutes:
         return await self._test([self._of_endpoint(request)], request)
 
     async def _test(self, endpoints: list[Endpoint], request: Request) -> Response:
-        tried = await self._trial.until_one_answers(endpoints)
+        tried = await self._calls.check_until_answered(endpoints)
         last = tried[-1]
         body: dict[str, Any] = {
             "status": "success" if last.error is None else "failed",

@@ -18,7 +18,8 @@ from octoroute.domain.endpoint import Tier
 from octoroute.domain.outcome import Ending
 from octoroute.domain.request import Facts
 from octoroute.errors import BadUpstreamResponse, OctorouteError, Throttled, TooSlow, Unreachable
-from octoroute.gateway.gateway import Gateway, QueueGrant, RetryPolicy, Settings
+from octoroute.gateway.admission import QueueGrant
+from octoroute.gateway.gateway import Gateway, RetryPolicy, Settings
 from octoroute.gateway.relay import Reply
 from octoroute.upstream.client import UpstreamClient
 from octoroute.upstream.providers import PROVIDERS
@@ -60,7 +61,7 @@ def made(scripts, *, endpoints: int = 2, attempts: int = 3):
         upstream=UpstreamClient(transport, PROVIDERS, dialects.outbound(clock)),
         health=health,
         queue=queue,
-        ledger=book,
+        sink=book,
         inbound=dialects.inbound(clock),
         clock=clock,
         random=random.Random(1).random,
@@ -159,7 +160,7 @@ async def test_settling_twice_is_settling_once():
     assert b"".join([piece async for piece in reply.pieces()]) == ONE + STOP + DONE
     reply.close()
     reply.close()
-    reply._trail.settle()
+    reply._lifecycle.settle()
     assert [outcome.ending for outcome in book.outcomes] == [Ending.ANSWERED]
     assert transport.answers[0].closed
 

@@ -195,10 +195,10 @@ def test_b26_a_rule_may_choose_the_policy():
 
 def test_b6_our_own_questions_to_the_router_model_are_no_clients():
     async def story():
-        from octoroute.gateway.internal_calls import Asker
+        from octoroute.gateway.internal_calls import InternalCalls, RoutingModel
 
         spine = Spine(ALL, rules=[Rule(name="r", override=True, reject="no")])
-        asker = Asker(lambda: spine.gateway, Tier.BALANCED, 5.0, lambda: "q")
+        asker = RoutingModel(InternalCalls(lambda: spine.gateway, lambda: "q"), Tier.BALANCED, 5.0)
         assert "hello from" in await asker("system", "question", {"type": "object"})
 
     run(story())

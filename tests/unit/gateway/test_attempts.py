@@ -6,8 +6,7 @@ from collections import Counter
 import pytest
 import structlog
 
-from octoroute.domain.endpoint import CircuitState, ProviderLimits
-from octoroute.runtime.health_check import ActiveHealthCheck
+from octoroute.domain.endpoint import CircuitState
 from tests.support.spine import Spine, make_endpoint, providers
 from tests.support.virtual import now, run, settle
 
@@ -277,58 +276,6 @@ def test_a13_a_probe_brings_it_back():
     run(story())
 
 
-class FakeUpstream:
-    def __init__(self, hang=()):
-        self.probed = []
-        self.hang = hang
-
-    async def probe(self, endpoint, timeout_s):
-        self.probed.append((endpoint.id, now()))
-        if endpoint.id in self.hang:
-            await asyncio.Event().wait()
-
-
-def prober(upstream, spine, interval_s):
-    return ActiveHealthCheck(
-        upstream=upstream,
-        health=spine.health,
-        endpoints=lambda: spine.gateway.settings.endpoints,
-        interval_s=lambda: interval_s,
-        random=spine.random.random,
-        cannot=lambda *_: None,
-    )
-
-
-@pytest.mark.parametrize(("interval_s", "least", "most"), [(30.0, 18, 23), (0.0, 0, 0)])
-def test_a14_x4_probes_come_at_the_interval_with_jitter_and_zero_means_none(interval_s, least, most):
-    async def story():
-        spine, upstream = Spine([make_endpoint("a")]), FakeUpstream()
-        task = asyncio.ensure_future(prober(upstream, spine, interval_s).run())
-        await asyncio.sleep(600)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert least <= len(upstream.probed) <= most
-        gaps = [later - sooner for (_, sooner), (_, later) in zip(upstream.probed, upstream.probed[1:], strict=False)]
-        assert all(27 <= gap <= 33 for gap in gaps)
-        assert len(set(gaps)) == len(gaps)
-
-    run(story())
-
-
-def test_a14_a_probe_that_hangs_delays_no_request_and_uses_nobodys_limit():
-    async def story():
-        spine = Spine([make_endpoint("a", provider="p")], limits={"p": ProviderLimits(requests_per_minute=1)})
-        task = asyncio.ensure_future(prober(FakeUpstream(hang={"a"}), spine, 5.0).run())
-        await asyncio.sleep(2)
-        before = now()
-        assert (await spine.ask()).status == 200
-        assert now() == before
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    run(story())
-
-
 def test_a20_what_is_logged_matches_the_attempts():
     async def story():
         spine = Spine(providers(TWO_BY_TWO), {"a1": "500", "a2": "500"}, order="priority")
@@ -349,12 +296,13 @@ def test_a20_circuits_tell_their_changes_with_the_request_that_made_them():
     async def story():
         how = {"a": "500"}
         seen = []
-
-        def on_transition(circuit, endpoint, by):
-            seen.append((circuit.value, endpoint.id, by))
-
-        endpoints, settings = [make_endpoint("a")], {"failure_threshold": 1, "recovery_s": 10, "on_transition": on_transition}
-        spine = Spine(endpoints, lambda model, _: how.get(model, "ok"), **settings)
+        spine = Spine(
+            [make_endpoint("a")],
+            lambda model, _: how.get(model, "ok"),
+            failure_threshold=1,
+            recovery_s=10,
+            on_transition=lambda circuit, endpoint, by: seen.append((circuit.value, endpoint.id, by)),
+        )
         await spine.ask()
         await asyncio.sleep(10)
         how.clear()

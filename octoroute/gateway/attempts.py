@@ -1,0 +1,197 @@
+"""The attempts of one request: asks the endpoints of its plan in order until one answers.
+
+A retry is the next endpoint of the plan. There is no back-off between different endpoints, because waiting does not help
+another machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from octoroute.balancing.eligibility import token_budget
+from octoroute.balancing.health import HealthRegistry, Lease
+from octoroute.balancing.policies import Random
+from octoroute.dialects.response.error_hints import hint_of
+from octoroute.domain.conversation import Conversation
+from octoroute.domain.decision import Decision
+from octoroute.domain.endpoint import Endpoint, failure_domain
+from octoroute.domain.events import Finished, FinishReason, Started
+from octoroute.domain.request import Request
+from octoroute.errors import Empty, Exhausted, OctorouteError, Throttled, Unreachable, UpstreamAuthError, UpstreamError
+from octoroute.gateway.admission import NO_USAGE, AdmissionControl
+from octoroute.gateway.context_window import TruncatedRequest
+from octoroute.gateway.lifecycle import ABANDONED, RequestLifecycle
+from octoroute.gateway.planner import Planner, unavailable_error
+from octoroute.gateway.settings import Settings
+from octoroute.gateway.translation import Translator
+from octoroute.telemetry.routing_events import RoutingEvents
+from octoroute.upstream.client import UpstreamClient
+from octoroute.upstream.param_fallback import ParameterFallback, fallback_rule
+from octoroute.upstream.response import UpstreamResponse, synthetic_response
+
+
+class Attempts:
+    def __init__(
+        self,
+        *,
+        upstream: UpstreamClient,
+        health: HealthRegistry,
+        planner: Planner,
+        admission: AdmissionControl,
+        translator: Translator,
+        events: RoutingEvents,
+        clock: Callable[[], float],
+        random: Random,
+    ) -> None:
+        self._upstream = upstream
+        self._health = health
+        self._planner = planner
+        self._admission = admission
+        self._translator = translator
+        self._events = events
+        self._clock = clock
+        self._random = random
+        self._param_fallback = ParameterFallback(upstream, clock)
+
+    async def walk(
+        self, request: Request, decision: Decision, settings: Settings, lifecycle: RequestLifecycle, *, once: bool = False
+    ) -> UpstreamResponse:
+        """Plan, wait if every endpoint is at capacity, and ask one endpoint after another until a response begins.
+
+        The plan is walked again while attempts are left, with back-off; `once` and `max_attempts` 0 ask each endpoint once.
+        Raises Exhausted, the error of an attempt that must not be retried, and what `AdmissionControl.wait` raises.
+        """
+        plan, granted = self._planner.plan(decision, request, settings), None
+        if not plan.order:
+            plan, granted = await self._admission.wait(decision, request, settings, plan, lifecycle)
+        policy, limit = plan.policy, settings.retry.max_attempts
+        if policy.learns:
+            policy.on_selected(plan.order[0])
+            lifecycle.observe(policy.on_outcome)
+        if once:
+            limit = min(limit or len(plan.order), len(plan.order))
+        tokens, conversation = token_budget(request.facts), plan.conversation
+        errors: list[UpstreamError] = []
+        failed_domains: set[object] = set()
+        again = 0
+        while True:
+            attempted = False
+            for endpoint in plan.order:
+                if limit and len(errors) >= limit:
+                    break
+                if failed_domains and failure_domain(endpoint) in failed_domains:
+                    continue
+                if again and self._health.available(endpoint, tokens):
+                    await asyncio.sleep(settings.retry.wait_s(again, self._random))
+                lease, granted = granted or self._health.acquire(endpoint, tokens, request.id), None
+                if lease is None:
+                    continue
+                attempted = True
+                if lifecycle.attempts or self._events.logs_first_selection:
+                    self._events.selected(request.id, lifecycle.attempts, endpoint)
+                may_retry = len(errors) + 1 < limit if limit else endpoint is not plan.order[-1]
+                reject_empty = may_retry and not (errors and any(isinstance(error, Empty) for error in errors))
+                cut = plan.truncated.get(endpoint.id)
+                try:
+                    return await self.attempt(request, lease, lifecycle, cut, conversation, reject_empty=reject_empty)
+                except UpstreamError as error:
+                    if not error.retryable:
+                        raise
+                    errors.append(error)
+                    if policy.by_provider and isinstance(error, UpstreamAuthError | Unreachable):
+                        failed_domains.add(failure_domain(endpoint))
+            again += 1
+            if not attempted or limit == 0 or len(errors) >= limit:
+                raise self._exhausted(errors, plan.order, tokens)
+
+    async def attempt(
+        self,
+        request: Request,
+        lease: Lease,
+        lifecycle: RequestLifecycle,
+        cut: TruncatedRequest | None = None,
+        conversation: Conversation | None = None,
+        *,
+        reject_empty: bool = False,
+    ) -> UpstreamResponse:
+        """Ask one endpoint once. Raises UpstreamError; by then health has recorded the failure and the lease is released.
+
+        `cut`: the request truncated for this endpoint. `conversation`: `request` decoded, if the plan has it.
+        `reject_empty`: an empty response is a failure too.
+        """
+        endpoint = lease.endpoint
+        if cut is not None:
+            request, conversation = cut.request, None
+            lifecycle.truncated(cut)
+        since = self._clock()
+        if request.warms and self._upstream.outbound(endpoint).name != request.dialect:
+            return self._synthesise_warm_up(lease, lifecycle)
+        try:
+            if lifecycle.attempts and self._is_moved(request, endpoint, lifecycle):
+                stripped = self._translator.strip_signed_thinking(request)
+                if stripped is not request:
+                    request, conversation = stripped, None
+            upstream_request = self._translator.upstream_request(request, endpoint, cut, conversation, reject_empty=reject_empty)
+            rule = fallback_rule(endpoint, upstream_request)
+            if rule is None:
+                response = await self._upstream.open(endpoint, upstream_request)
+            else:
+                response, upstream_request = await self._param_fallback.open(endpoint, upstream_request, rule)
+        except UpstreamError as error:
+            lease.failed(error)
+            lease.release(NO_USAGE)
+            lifecycle.failed(endpoint, since, error.code)
+            lifecycle.hint = hint_of(error)
+            if lifecycle.hint is not None:
+                self._events.upstream_rejected(request.id, endpoint, error.code, lifecycle.hint)
+            raise
+        except BaseException as error:
+            lease.release()
+            lifecycle.failed(endpoint, since, OctorouteError.code if isinstance(error, Exception) else ABANDONED)
+            raise
+        lifecycle.answered(lease, response, since)
+        lifecycle.warnings = upstream_request.notes
+        return response
+
+    def _synthesise_warm_up(self, lease: Lease, lifecycle: RequestLifecycle) -> UpstreamResponse:
+        """Answer a request that only warms a prompt cache: an endpoint of another dialect has no such cache to warm."""
+        lease.release(NO_USAGE)
+        endpoint = lease.endpoint
+        events = (Started(), Finished(FinishReason.LENGTH))
+        response = synthetic_response(endpoint, self._upstream.outbound(endpoint), events)
+        lifecycle.answered_locally(response)
+        return response
+
+    def _is_moved(self, request: Request, endpoint: Endpoint, lifecycle: RequestLifecycle) -> bool:
+        """Whether `endpoint` is another account or model than the first one that was asked in the client's own dialect.
+
+        Signed thinking is valid only where it came from.
+        """
+        attempted = [attempt.endpoint for attempt in lifecycle.attempts]
+        first = next((other for other in attempted if self._upstream.outbound(other).name == request.dialect), endpoint)
+        return (first.base_url, first.api_key, first.model) != (endpoint.base_url, endpoint.api_key, endpoint.model)
+
+    def _exhausted(self, errors: Sequence[UpstreamError], order: Sequence[Endpoint], tokens: int) -> Exhausted:
+        """Every attempt failed. Reports the last error; a 429 only if there was no other error."""
+        if not errors:
+            reasons = [self._health.unavailable_reason(endpoint, tokens) for endpoint in order]
+            return unavailable_error(reasons, self._health.next_available_s(order, tokens))
+        count = f"{len(errors)} attempt{'s' if len(errors) > 1 else ''}"
+        causes = [error for error in errors if not isinstance(error, Throttled)]
+        if causes:
+            last = causes[-1]
+            exhausted = Exhausted(
+                f"{last.message} ({count})", status=last.status, code=last.code, kind=last.kind, retry_after_s=last.retry_after_s
+            )
+            if all(isinstance(error, UpstreamAuthError) for error in errors):
+                exhausted.headers["x-should-retry"] = "false"  # SDKs retry three times otherwise, which cannot mend a key
+            return exhausted
+        waits = [error.retry_after_s for error in errors if error.retry_after_s is not None]
+        return Exhausted(
+            f"every upstream returned a rate limit error ({count})",
+            status=429,
+            code=errors[-1].code,
+            kind=errors[-1].kind,
+            retry_after_s=min(waits, default=None),
+        )

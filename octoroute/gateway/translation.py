@@ -1,0 +1,122 @@
+"""Expresses a client's request in an endpoint's dialect. Where both speak the same dialect, the client's bytes are kept.
+
+A request is decoded once for all endpoints that need a translation; only a changed request is decoded again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from octoroute.dialects import ADAPTERS
+from octoroute.dialects.base import Inbound
+from octoroute.dialects.request.body import RequestBody
+from octoroute.dialects.request.truncation import without_thinking
+from octoroute.domain.conversation import Conversation
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.request import Request
+from octoroute.errors import BadRequest
+from octoroute.gateway.context_window import TruncatedRequest
+from octoroute.upstream.client import UpstreamClient, UpstreamRequest
+
+THINKING_VERIFIER = "anthropic"
+"""The dialect whose servers verify signed thinking against everything that came before it."""
+
+
+class TranslationCheck:
+    """Decides whether endpoints' dialects can express one request; the request is decoded once, when an endpoint needs it."""
+
+    __slots__ = ("_decoded", "_inbound", "_request", "_upstream")
+
+    def __init__(
+        self, request: Request, inbound: Inbound, upstream: UpstreamClient, decoded: Conversation | BadRequest | None = None
+    ) -> None:
+        """`decoded`: the property of an earlier check of `request`."""
+        self._request = request
+        self._inbound = inbound
+        self._upstream = upstream
+        self._decoded = decoded
+
+    @property
+    def decoded(self) -> Conversation | BadRequest | None:
+        """The request for every endpoint that needs a translation, or why no other dialect can express it.
+
+        None: no endpoint has needed a translation, or the result is for one endpoint only. A JSON body says everything itself;
+        into a `/chat` message the dialect fills the endpoint's defaults.
+        """
+        return self._decoded if isinstance(self._request.body, RequestBody) else None
+
+    def unsupported(self, endpoint: Endpoint) -> str | None:
+        """Why this endpoint's dialect cannot express the request; None when it can, or is the client's own dialect."""
+        request = self._request
+        if request.api != "chat" and not self._upstream.serves(endpoint, request.api, stream=request.stream):
+            return f"endpoints of kind {endpoint.kind} have no {request.api} interface"
+        outbound = self._upstream.outbound(endpoint)
+        if outbound.name == request.dialect:
+            return None
+        adapter = ADAPTERS.get((request.api, outbound.name))
+        if adapter is not None:
+            try:
+                return adapter.unsupported(request)
+            except BadRequest as error:
+                return error.message
+        if self._decoded is None:
+            try:
+                self._decoded = self._inbound.conversation(request, endpoint)
+            except BadRequest as error:
+                self._decoded = error
+        if isinstance(self._decoded, BadRequest):
+            return self._decoded.message
+        return outbound.unsupported(self._decoded, endpoint)
+
+
+class Translator:
+    def __init__(self, inbound: Mapping[str, Inbound], upstream: UpstreamClient) -> None:
+        self._inbound = inbound
+        self._upstream = upstream
+
+    def upstream_request(
+        self,
+        request: Request,
+        endpoint: Endpoint,
+        cut: TruncatedRequest | None = None,
+        conversation: Conversation | None = None,
+        *,
+        reject_empty: bool = False,
+    ) -> UpstreamRequest:
+        """The request in the endpoint's dialect. Raises BadRequest for what that dialect cannot express.
+
+        `cut` is where `request` comes from if it was truncated; `conversation` is `request` decoded, None to decode it here.
+        """
+        inbound = self._inbound[request.dialect]
+        outbound = self._upstream.outbound(endpoint)
+        adapter = None
+        notes = [] if cut is None else cut.notes()
+        if outbound.name == request.dialect:
+            conversation = None
+            body = inbound.with_model(request, endpoint.model)
+        elif (found := ADAPTERS.get((request.api, outbound.name))) is not None:
+            conversation = None
+            body, adapter = found.encode_request(request, endpoint, notes), partial(found.decode_response, request)
+        else:
+            if conversation is None:
+                conversation = inbound.conversation(request, endpoint)
+            if cut is not None and cut.messages_removed and outbound.name == THINKING_VERIFIER:
+                conversation = without_thinking(conversation)
+            notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
+            body = outbound.encode_request(conversation, endpoint, stream=request.stream, notes=notes)
+        return UpstreamRequest(
+            body=body,
+            stream=request.stream,
+            api=request.api,
+            conversation=conversation,
+            adapter=adapter,
+            client_headers=request.headers,
+            timeout_s=request.timeout_s,
+            notes=tuple(notes),
+            reject_empty=reject_empty and request.api == "chat",
+        )
+
+    def strip_signed_thinking(self, request: Request) -> Request:
+        """The request without signed thinking; `request` itself if it has none, or if the client forbids to remove it."""
+        return self._inbound[request.dialect].strip_signed_thinking(request) or request

@@ -1,0 +1,154 @@
+"""Builds the pipeline's settings from a configuration, and keeps what a reload must not reset.
+
+Of one configuration to the next survive the state of load balancing policies, the memory of conversations, and the shadow
+mirror with its budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from octoroute.balancing.health import HealthRegistry
+from octoroute.balancing.policies import ORDERS, POLICIES, Policy, PolicyInputs
+from octoroute.config.schema import Config
+from octoroute.dialects.request.identity import opening_of, user_of
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.ids import new_id
+from octoroute.gateway.cascade import Cascade
+from octoroute.gateway.context_window import ContextPolicy
+from octoroute.gateway.gateway import Gateway
+from octoroute.gateway.internal_calls import InternalCalls, RoutingModel
+from octoroute.gateway.response_cache import ResponseCache
+from octoroute.gateway.settings import Settings
+from octoroute.gateway.shadow.mirror import ShadowMirror, append
+from octoroute.gateway.shadow.worker import ShadowWorker
+from octoroute.routing.affinity import SessionAffinity
+from octoroute.routing.cache_economics import ConversationMemory
+from octoroute.routing.difficulty.model import Scorer
+from octoroute.routing.difficulty.model import load as load_artefact
+from octoroute.routing.strategies import STRATEGIES, Router, RouterSettings, never_ask
+from octoroute.routing.strategies.cascade import CascadeRouter
+from octoroute.telemetry.metrics import Metrics
+from octoroute.upstream.providers.plugins import ProviderRegistry
+
+
+class SettingsBuilder:
+    def __init__(
+        self,
+        *,
+        gateway: Callable[[], Gateway],
+        config: Callable[[], Config],
+        health: HealthRegistry,
+        metrics: Metrics,
+        providers: ProviderRegistry,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        """`gateway` and `config` return the running ones; they are called once a request needs them, not here."""
+        self._health = health
+        self._providers = providers
+        self._clock = clock
+        self._random = random
+        self._policies: dict[tuple[str, ...], Policy] = {}
+        self._conversations = ConversationMemory(clock)
+        self._calls = InternalCalls(gateway, new_id)
+
+        def scorer() -> Scorer:
+            return load_artefact(config().routing.learned.artefact)
+
+        self.shadow = ShadowMirror(
+            lambda: config().routing.shadow,
+            ShadowWorker(gateway, self._calls, scorer, clock),
+            clock=clock,
+            wall=wall,
+            random=random,
+            write=append,
+            count=lambda result: metrics.count("octoroute_shadow_total", result),
+            spent=lambda usd: metrics.count("octoroute_shadow_cost_usd_total", by=usd),
+        )
+
+    def build(self, config: Config) -> Settings:
+        routing = config.routing
+        model = RoutingModel(self._calls, routing.router_tier, routing.router_timeout_s)
+        router = STRATEGIES[routing.strategy](_router_settings(config), model)
+        return Settings(
+            endpoints=(*config.endpoints, *config.embedding),
+            router=router,
+            affinity=self._affinity(config),
+            cascade=Cascade(routing.cascade, router.scorer) if isinstance(router, CascadeRouter) else None,
+            default_importance=routing.default_importance,
+            retry=config.retry,
+            context=ContextPolicy(**msgspec.structs.asdict(config.context)),
+            policy=self._policy(config),
+            policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
+            max_cost_usd=config.selection.max_cost_usd,
+            rules=tuple(rule for rule in routing.rules if rule.enabled),
+            allow_provider_prefix=routing.allow_provider_prefix,
+            queue=config.queue,
+            cache=self._cache(config),
+            shadow=self.shadow if routing.shadow.share else None,
+        )
+
+    def _cache(self, config: Config) -> ResponseCache | None:
+        """A new cache for every configuration, because the meaning of a model name may have changed."""
+        cache = config.cache
+        if not cache.enabled:
+            return None
+        kinds = {endpoint.kind for endpoint in (*config.endpoints, *config.embedding)}
+        return ResponseCache(
+            ttl_s=cache.ttl_seconds,
+            max_bytes=cache.max_bytes,
+            max_entries=cache.max_entries,
+            shared=cache.scope == "everyone",
+            clock=self._clock,
+            passes=frozenset(name for kind in kinds for name in self._providers[kind].passes),
+        )
+
+    def _affinity(self, config: Config) -> SessionAffinity:
+        return SessionAffinity(
+            sticky=config.routing.sticky,
+            explore=config.routing.learned.explore,
+            endpoints=config.endpoints,
+            conversations=self._conversations,
+            random=self._random,
+        )
+
+    def _policy(self, config: Config, name: str | None = None) -> Policy:
+        """The policy of that name, or the configured one; its state survives a reload."""
+        selection = config.selection
+        by_order = name is None and selection.order != "endpoint"
+        key = ("order", selection.order) if by_order else ("policy", name or selection.policy, selection.sticky_by)
+        policy = self._policies.get(key)
+        if policy is None:
+            inputs = PolicyInputs(
+                clock=self._clock,
+                in_flight=self._in_flight,
+                user_of=user_of,
+                conversation_of=opening_of,
+                sticky_by=selection.sticky_by,
+            )
+            build = ORDERS[selection.order] if by_order else POLICIES[name or selection.policy]
+            policy = self._policies[key] = build(inputs)
+        return policy
+
+    def _in_flight(self, endpoint: Endpoint) -> int:
+        return self._health.breaker(endpoint).in_flight
+
+
+def dry_router(config: Config) -> Router:
+    """The configured strategy without its routing model, to explain decisions."""
+    return STRATEGIES[config.routing.strategy](_router_settings(config), never_ask)
+
+
+def _router_settings(config: Config) -> RouterSettings:
+    routing = config.routing
+    return RouterSettings(
+        default_tier=routing.default_tier,
+        router_tier=routing.router_tier,
+        tier_descriptions=routing.tier_descriptions,
+        learned=routing.learned,
+        cascade=routing.cascade,
+    )
