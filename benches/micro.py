@@ -380,7 +380,7 @@ def settling() -> Step:
         lifecycle = RequestLifecycle(request, ledger, clock)
         lifecycle.decided(decision)
         since = clock()
-        lifecycle.answered(health.admit(endpoint, 300, request.id), answer, since)
+        lifecycle.answered(health.acquire(endpoint, 300, request.id), answer, since)
         lifecycle.finish(Ending.ANSWERED)
         lifecycle.settle()
 
