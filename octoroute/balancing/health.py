@@ -29,7 +29,7 @@ _DOMAIN_ERRORS = frozenset({UpstreamAuthError.code, Unreachable.code})
 class Lease:
     """The right to ask one endpoint once, for the request `by`.
 
-    Its holder reports how the attempt went, then calls `release()`; both may be called again without effect.
+    Its holder reports how the attempt went, then calls `release()`, which has no effect when called again.
     """
 
     __slots__ = ("_breaker", "_by", "_health", "_is_trial", "_rate_limit", "_released", "_tokens", "endpoint")

@@ -44,7 +44,7 @@ def build(kind):
     return KINDS[kind](PolicyInputs(Clock(), lambda endpoint: len(endpoint.id), user_of, opening_of))
 
 
-def story(first, error=None, stream=False):
+def outcome_of(first, error=None, stream=False):
     attempts = (Attempt(endpoint=first, took_s=0.5, error=error),)
     return Outcome(
         request_id="r", dialect="openai", asked_for="auto", stream=stream, ending=Ending.ANSWERED, status=200, attempts=attempts
@@ -67,7 +67,7 @@ def test_an_order_is_a_permutation_by_priority_or_by_provider(kind, available, r
             assert [endpoint.priority for endpoint in order] == sorted((e.priority for e in available), reverse=True)
         if order and policy.learns:
             policy.on_selected(order[0])
-            policy.on_outcome(story(order[0], data.draw(st.sampled_from([None, "upstream_timeout", "abandoned"]))))
+            policy.on_outcome(outcome_of(order[0], data.draw(st.sampled_from([None, "upstream_timeout", "abandoned"]))))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,7 +80,7 @@ def test_asking_changes_nothing(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nobody_and_one(kind):
+def test_no_endpoint_and_one(kind):
     policy = build(kind)
     alone = make_endpoint("a")
     assert policy.order([], ASKED, lambda: 0.5) == []
@@ -88,11 +88,11 @@ def test_nobody_and_one(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_stories_of_anybody_are_heard_without_harm(kind):
+def test_outcomes_of_unknown_endpoints_do_no_harm(kind):
     policy = build(kind)
     stranger = make_endpoint("stranger", tier=Tier.DEEP)
     for stream in (False, True):
-        policy.on_outcome(story(stranger, stream=stream))
+        policy.on_outcome(outcome_of(stranger, stream=stream))
         policy.on_outcome(
             Outcome(request_id="r", dialect="openai", asked_for="auto", stream=stream, ending=Ending.ABANDONED, status=499)
         )

@@ -45,7 +45,7 @@ class DecisionLine(msgspec.Struct, frozen=True):
         return self.why in THRESHOLD_REASONS
 
 
-class _LogLine(msgspec.Struct):
+class _DecisionFields(msgspec.Struct):
     score: float | None = None
     tier: Tier | None = None
     propensity: float | None = None
@@ -100,7 +100,7 @@ def read_decisions(path: str | Path) -> list[DecisionLine]:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read ({type(error).__name__})"]) from None
-    decoder = msgspec.json.Decoder(_LogLine)
+    decoder = msgspec.json.Decoder(_DecisionFields)
     lines: list[DecisionLine] = []
     for number, raw in enumerate(text.splitlines(), 1):
         if not raw.strip():
@@ -117,7 +117,7 @@ def read_decisions(path: str | Path) -> list[DecisionLine]:
     return lines
 
 
-def _checked(read: _LogLine, score: float, tier: Tier, where: str) -> DecisionLine:
+def _checked(read: _DecisionFields, score: float, tier: Tier, where: str) -> DecisionLine:
     if read.propensity is None:
         problem = "has no propensity, so the effect of another decision cannot be estimated"
         raise ConfigError([f"{where}: {problem}; use a log of strategy learned with routing.learned.explore above 0"])

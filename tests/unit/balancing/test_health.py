@@ -212,7 +212,7 @@ def test_half_open_admits_one_at_a_time():
     assert health.acquire(one) is not None
 
 
-def test_a_reload_forgets_who_is_gone_and_nobody_else():
+def test_a_reload_forgets_removed_endpoints_only():
     health, stays, goes = gateway(Now(), 1), endpoint("stays"), endpoint("goes")
     for one in (stays, goes):
         health.failed(one, BadUpstreamResponse("x"))

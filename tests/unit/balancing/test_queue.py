@@ -82,7 +82,7 @@ def test_b28_fifo_within_a_client_and_in_turn_between_clients(script):
     run(story())
 
 
-def test_b28_two_clients_are_served_alike_whoever_shouts_more():
+def test_b28_two_clients_are_served_alike_however_many_requests_each_sends():
     async def story():
         places = Places()
         tasks = [asyncio.ensure_future(places.one("loud", at)) for at in range(50)]
@@ -194,7 +194,7 @@ def test_b28_the_queue_is_off_unless_it_is_configured():
     run(story())
 
 
-def test_b28_nobody_waits_for_an_open_circuit():
+def test_b28_no_request_waits_for_an_open_circuit():
     async def story():
         spine = Spine([make_endpoint("a")], {"a": "401"}, waiting=QueueSettings(max_waiting=10, max_wait_s=60))
         await spine.ask()
@@ -204,7 +204,7 @@ def test_b28_nobody_waits_for_an_open_circuit():
     run(story())
 
 
-def test_b28_who_hangs_up_leaves_the_queue():
+def test_b28_a_client_that_hangs_up_leaves_the_queue():
     async def story():
         spine = one_at_a_time(waiting=QueueSettings(max_waiting=10, max_wait_s=60))
         tasks = [asyncio.ensure_future(spine.ask()) for _ in range(3)]
@@ -259,7 +259,7 @@ def test_b28_a_newcomer_does_not_overtake():
     run(story())
 
 
-def test_b28_who_waits_for_the_clock_comes_before_a_newcomer_even_when_the_loop_is_late():
+def test_b28_a_waiter_whose_time_has_come_precedes_a_new_request_even_when_the_loop_is_late():
     async def story():
         spine = Spine(
             [make_endpoint("a", provider="p")],

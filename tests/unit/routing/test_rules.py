@@ -22,7 +22,7 @@ IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": 
 
 
 def asked(rule, request=None, *, key=None, behave=None, endpoints=ALL, **body):
-    """(who was asked, who decided, by which rule)"""
+    """(endpoints asked, what decided, by which rule)"""
 
     async def story():
         spine = Spine(endpoints, behave, rules=[rule] if isinstance(rule, Rule) else rule)
@@ -95,7 +95,7 @@ def test_b6_the_first_that_applies_wins():
     assert asked(rules, stream=True) == (["small"], "rule", "one")
 
 
-def test_b6_x15_model_patterns_in_any_case_for_names_nobody_configured():
+def test_b6_x15_model_patterns_in_any_case_for_names_that_are_not_configured():
     rule = Rule(name="r", model="GPT-5*", provider="openai")
     assert asked(rule, model="gpt-5-mini")[0][0] in {"other", "big"}
     assert asked(Rule(name="r", model="claude-*", endpoint="big"), model="Claude-Next") == (["big"], "rule", "r")
@@ -138,7 +138,7 @@ def test_b6_a_provider_gets_the_request_in_the_tier_it_belongs_to():
     assert asked(rule, model="gpt-4o")[0] == ["other"], "its own gpt-4o, not azure's"
 
 
-def test_b6_reject_says_why_and_asks_nobody():
+def test_b6_reject_says_why_and_sends_nothing():
     async def story():
         spine = Spine(ALL, rules=[Rule(name="no pictures", request_type="vision", reject="no pictures, please")])
         told = await spine.ask(messages=[IMAGE])
@@ -301,7 +301,7 @@ DEAR = make_endpoint("dear", price=Price(input=100.0, output=100.0), priority=9)
 CHEAP = make_endpoint("cheap", price=Price(input=1.0, output=1.0))
 
 
-def test_b10_who_would_cost_too_much_is_left_out():
+def test_b10_an_endpoint_over_the_cost_limit_is_excluded():
     async def story():
         spine = Spine([DEAR, CHEAP], max_cost_usd=0.01)
         assert (await spine.ask()).asked == ["cheap"]

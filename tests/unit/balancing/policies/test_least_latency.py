@@ -26,7 +26,7 @@ class Race:
         self.endpoints = [make_endpoint(name) for name in paces]
 
     def go(self, count):
-        """Whom each went to."""
+        """The endpoint of each request."""
         found = []
         for _ in range(count):
             first = self.policy.order(self.endpoints, asked(stream=self.stream), self.random)[0]
@@ -85,7 +85,7 @@ def test_b11_fastest_abandons_one_that_slows_down_within_20_requests_and_returns
     assert back["a"] >= 35, "it is back"
 
 
-def test_b26_fastest_weighs_a_quick_start_against_a_quick_pen():
+def test_b26_fastest_weighs_the_first_event_against_the_time_per_token():
     clock = Clock()
     policy = build("fastest", clock=clock)
     for endpoint, first_s, rate in ((A, 0.1, 10.0), (B, 0.6, 100.0)):
@@ -101,7 +101,7 @@ def test_b26_fastest_weighs_a_quick_start_against_a_quick_pen():
     assert Counter(policy.order([A, B], asked(stream=True), Random(at).random)[0].id for at in range(100))["b"] > 85
 
 
-def test_b26_fastest_sends_no_herd_to_an_endpoint_it_does_not_know():
+def test_b26_fastest_sends_one_trial_at_a_time_to_an_unknown_endpoint():
     race = Race({"a": 0.1, "b": 0.2})
     race.go(30)
     unknown = [*race.endpoints, make_endpoint("new")]

@@ -20,7 +20,7 @@ def test_b26_least_busy_counts_requests_for_each_weight():
     assert (load["a"], load["b"], load["c"]) == (100, 400, 100)
 
 
-def test_b26_least_busy_shares_by_weight_when_nobody_is():
+def test_b26_least_busy_shares_by_weight_when_no_endpoint_is_busy():
     found = firsts(build("least_busy"), [A, make_endpoint("b", weight=3.0)], 2000)
     assert close_to(found["b"], 0.75, 2000)
 

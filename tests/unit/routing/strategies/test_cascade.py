@@ -41,7 +41,7 @@ def test_the_knob_is_monotone_and_reaches_both_ends(quality, limit):
         ({"text": EASY, "quality": 1.0}, Tier.DEEP, None, SKIPPED),
     ],
 )
-async def test_who_may_try(facts, tier, then, why):
+async def test_the_cheap_tier_is_tried_or_skipped(facts, tier, then, why):
     decision = await ROUTER.route(Facts(**facts))
     assert (decision.tier, decision.then) == (tier, then)
     assert decision.why == (why or decision.why)

@@ -52,7 +52,7 @@ async def test_the_models_choice_counts(strategy, tier):
 
 
 @ASKING
-async def test_the_model_hears_the_operators_descriptions(strategy):
+async def test_the_system_prompt_has_the_operators_descriptions(strategy):
     model = Model("FAST")
     await STRATEGIES[strategy](RouterSettings(tier_descriptions={Tier.FAST: "a parrot"}), model).route(OPEN)
     assert "FAST: a parrot" in model.asked[0][0]
@@ -98,13 +98,13 @@ def test_every_failure_has_been_tried():
 
 
 @ASKING
-async def test_a_client_that_hangs_up_is_obeyed(strategy):
+async def test_a_cancelled_request_stays_cancelled(strategy):
     with pytest.raises(asyncio.CancelledError):
         await STRATEGIES[strategy](RouterSettings(), Model(asyncio.CancelledError())).route(OPEN)
 
 
 @ASKING
-async def test_explaining_asks_nobody_and_says_so(strategy):
+async def test_explaining_sends_nothing_and_says_so(strategy):
     decision = await STRATEGIES[strategy](RouterSettings(default_tier=Tier.DEEP), never_ask).route(OPEN)
     assert (decision.tier, decision.by, decision.why) == (Tier.DEEP, "default", NOT_ASKED)
 

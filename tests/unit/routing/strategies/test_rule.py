@@ -81,7 +81,7 @@ async def test_what_no_rule_decides_goes_to_the_default_tier(tier):
     assert (decision.tier, decision.by, decision.why) == (tier, "default", NO_RULE)
 
 
-async def test_rules_ask_nobody():
+async def test_rules_ask_no_model():
     async def ask(*_):
         raise AssertionError
 
