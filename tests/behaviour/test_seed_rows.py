@@ -281,7 +281,7 @@ async def test_b17_a_thousand_streams_at_once_cost_bounded_memory_and_leave_noth
 
     fake.always(held)
     inner = gateway.app.gateway
-    inbound = gateway.app.inbound["openai"]
+    inbound = gateway.app.runtime.inbound["openai"]
     body = json.dumps(question(stream=True)).encode()
 
     async def one(at: int) -> bytes:

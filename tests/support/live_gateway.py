@@ -136,7 +136,7 @@ class LiveGateway:
         )
 
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        return samples(self.app.metrics.exposition().decode())
+        return samples(self.app.runtime.metrics.exposition().decode())
 
     async def row(self, endpoint_id: str) -> dict[str, Any]:
         """One row of GET /models."""
