@@ -1,4 +1,4 @@
-"""`octoroute config [--env] [-o FILE]`: the template, on standard output or as a new file. Reads no configuration."""
+"""`octoroute config [--env] [-o FILE]`: writes the template to standard output or a new file. Reads no configuration."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from octoroute.errors import OctorouteError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write it to a new file; never overwrites")
-    parser.add_argument("--env", action="store_true", help="the template of a .env file instead")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="write to a new file; an existing file is never overwritten"
+    )
+    parser.add_argument("--env", action="store_true", help="print the template of a .env file instead")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def write_new(path: Path, text: str) -> None:
-    """Create a file with this text; raises OctorouteError if anything is there already."""
+    """Create a file with this text. Raises OctorouteError if the path exists or cannot be written."""
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -43,5 +45,5 @@ def write_new(path: Path, text: str) -> None:
     except PermissionError as error:
         raise OctorouteError(f"{path} cannot be written: no permission; check that {path.parent} is writable") from error
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "it is not a path"
+        reason = (error.strerror if isinstance(error, OSError) else None) or "not a valid path"
         raise OctorouteError(f"{path} cannot be written: {reason}; choose another path with -o") from error

@@ -1,4 +1,4 @@
-"""`octoroute init`: asks the usual local ports for models, looks for vendor keys, and writes a configuration that uses them."""
+"""`octoroute init`: finds model servers on the usual local ports and API keys, and writes a configuration that uses them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from octoroute.config.render.starter import LocalServer, VendorKey
 
 PORTS: Mapping[str, int] = {"Ollama": 11434, "LM Studio": 1234, "llama.cpp": 8080, "vLLM": 8000}
+"""The default port of each server program."""
 
-PATIENCE_S = 1.5
-MOST_BYTES = 1 << 20
+TIMEOUT_S = 1.5
+MAX_BYTES = 1 << 20
 
 _NOTHING = """\
-octoroute: found nothing that could answer a chat: no model on {ports}, and no vendor key that this version can use.
-octoroute: wrote the template to {output}. What to do next, any one of:
+octoroute: found nothing: no model server on {ports}, and no supported API key in the environment.
+octoroute: wrote the template to {output}. Next, do one of these:
   - start a model server, e.g. `ollama pull qwen3:8b` with Ollama running, remove {output}, and run `octoroute init` again
   - export OPENAI_API_KEY, remove {output}, and run `octoroute init` again
-  - write your servers' addresses into {output}, and run `octoroute check`
-  - see octoroute at work without any model: `octoroute demo`"""
+  - enter the addresses of your servers in {output}, and run `octoroute check`
+  - try octoroute without any model: `octoroute demo`"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=Path,
         default=Path("config.toml"),
-        help="the new file (config.toml); never overwrites",
+        help="the new file (default: config.toml); an existing file is never overwritten",
     )
 
 
@@ -45,12 +46,13 @@ def run(args: argparse.Namespace) -> int:
     from octoroute.config import environment  # noqa: PLC0415  commands import lazily
 
     output: Path = args.output
-    if output.exists():  # writing is exclusive anyway; this spares the wait
+    if output.exists():  # checked again when the file is created; this avoids the wait
         raise OctorouteError(f"{output} already exists; remove it, or choose another path with -o")
     return asyncio.run(start(output, environment.variables(), PORTS))
 
 
 async def start(output: Path, env: Mapping[str, str], ports: Mapping[str, int]) -> int:
+    """Write the configuration and return the exit code. `ports`: by server program. Raises OctorouteError if the file exists."""
     from octoroute.cli.config import write_new  # noqa: PLC0415  commands import lazily
     from octoroute.config.render.starter import keys_in, starter  # noqa: PLC0415
     from octoroute.config.render.template import template  # noqa: PLC0415
@@ -62,31 +64,35 @@ async def start(output: Path, env: Mapping[str, str], ports: Mapping[str, int]) 
     text = starter(servers, keys, Names())
     write_new(output, text or template())
     if text is None:
-        asked = ", ".join(f"{title} {port}" for title, port in ports.items())
-        print(_NOTHING.format(ports=asked, output=output), file=sys.stderr)
+        searched = ", ".join(f"{title} {port}" for title, port in ports.items())
+        print(_NOTHING.format(ports=searched, output=output), file=sys.stderr)
     else:
         print(f"octoroute: wrote {output}; now `octoroute check -c {output}`, then `octoroute -c {output}`", file=sys.stderr)
     return 0
 
 
+def _models(count: int) -> str:
+    return "1 model" if count == 1 else f"{count} models"
+
+
 def _found(servers: Sequence[LocalServer], keys: Sequence[VendorKey]) -> list[str]:
     return [
-        *(f"{server.title} at {server.base_url} with {len(server.models)} models" for server in servers),
+        *(f"{server.title} at {server.base_url} with {_models(len(server.models))}" for server in servers),
         *(f"{key.variable} ({key.vendor.title})" for key in keys),
     ]
 
 
 async def find(ports: Mapping[str, int]) -> tuple[LocalServer, ...]:
-    """The servers that list their models, all asked at once, in the order of `ports`."""
-    import httpx2  # noqa: PLC0415  a tenth of a second that other commands need not wait
+    """Return the servers that list their models, in the order of `ports`; all ports are tried at the same time."""
+    import httpx2  # noqa: PLC0415  takes a tenth of a second
 
-    async with httpx2.AsyncClient(trust_env=False, timeout=PATIENCE_S) as client:
+    async with httpx2.AsyncClient(trust_env=False, timeout=TIMEOUT_S) as client:
         found = await asyncio.gather(*(_ask(client, title, port) for title, port in ports.items()))
     return tuple(server for server in found if server)
 
 
 async def _ask(client: httpx2.AsyncClient, title: str, port: int) -> LocalServer | None:
-    """None: nobody there, or somebody who is no model server."""
+    """None: nothing listens on the port, or it is not a model server."""
     import httpx2  # noqa: PLC0415
 
     from octoroute.config.render.starter import LocalServer  # noqa: PLC0415
@@ -94,19 +100,19 @@ async def _ask(client: httpx2.AsyncClient, title: str, port: int) -> LocalServer
     base_url = f"http://127.0.0.1:{port}/v1"
     body = bytearray()
     try:
-        async with asyncio.timeout(PATIENCE_S), client.stream("GET", f"{base_url}/models") as answer:
-            async for chunk in answer.aiter_bytes():
+        async with asyncio.timeout(TIMEOUT_S), client.stream("GET", f"{base_url}/models") as response:
+            async for chunk in response.aiter_bytes():
                 body += chunk
-                if len(body) > MOST_BYTES:
+                if len(body) > MAX_BYTES:
                     return None
-            models = model_names(bytes(body)) if answer.status_code == 200 else ()
+            models = model_names(bytes(body)) if response.status_code == 200 else ()
     except (httpx2.HTTPError, TimeoutError):
         return None
     return LocalServer(title=title, base_url=base_url, models=models) if models else None
 
 
 def model_names(body: bytes) -> tuple[str, ...]:
-    """The ids of an OpenAI model list; none if the body is anything else."""
+    """Return the ids of an OpenAI model list; empty if the body is anything else."""
     import msgspec  # noqa: PLC0415  commands import lazily
 
     try:

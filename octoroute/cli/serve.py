@@ -1,4 +1,4 @@
-"""`octoroute serve`, and what `octoroute` alone means: start the gateway."""
+"""`octoroute serve`, which is also the default command: starts the gateway."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    del parser  # --config is everybody's
+    del parser  # --config, the only option, belongs to all commands
 
 
 def run(args: argparse.Namespace) -> int:
@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     env = environment.variables(cwd)
     config = load(args.config, env, cwd)
     if config.server.workers > 1:
-        environment.share_metrics()  # before the metrics library is imported: it looks then
+        environment.share_metrics()  # before the metrics library is imported, which reads the environment then
     from octoroute.server.process import serve  # noqa: PLC0415
 
     logging.configure(

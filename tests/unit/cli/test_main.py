@@ -5,7 +5,7 @@ import argparse
 import pytest
 
 from octoroute import __version__
-from octoroute.cli import COMMANDS, main, refusal
+from octoroute.cli import COMMANDS, config_error_text, main
 from octoroute.errors import ConfigError
 
 ENDPOINT = '[[models.balanced]]\nname = "m"\nbase_url = "http://127.0.0.1:1/v1"\n'
@@ -64,7 +64,7 @@ def test_a_configuration_that_cannot_be_used_exits_2(tmp_path, monkeypatch, caps
 
 
 def test_a_problem_with_the_file_itself_stands_alone():
-    assert refusal(ConfigError(["x: is empty; remove it"])) == "octoroute: x: is empty; remove it"
+    assert config_error_text(ConfigError(["x: is empty; remove it"])) == "octoroute: x: is empty; remove it"
 
 
 def test_the_template_goes_to_standard_output_alone(capsys, tmp_path, monkeypatch):

@@ -53,7 +53,7 @@ def test_a22_migrate_then_start(form, clean, monkeypatch, capsys):
     assert main(["migrate", "--from-env", "--format", form]) == 0
     done = capsys.readouterr()
     assert "s3cret" not in done.out + done.err
-    assert "read as claude-code-proxy's variables" in done.err
+    assert "assuming the variables of claude-code-proxy" in done.err
     name = "config.toml" if form == "toml" else "providers.json"
     (clean / name).write_text(done.out)
     assert main(["check"]) == 0
@@ -78,7 +78,7 @@ def test_b4_migrate_from_the_dispatcher(monkeypatch, capsys):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-s3cret")
     assert main(["migrate", "--from-env"]) == 0
     done = capsys.readouterr()
-    assert "read as dispatcher's variables" in done.err
+    assert "assuming the variables of dispatcher" in done.err
     assert tomllib.loads(done.out)["providers"]["anthropic"]["api_key"] == "${ANTHROPIC_API_KEY}"
     assert "s3cret" not in done.out + done.err
     assert main(["migrate", "--from-env", "--format", "json"]) == 2
