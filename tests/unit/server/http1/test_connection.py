@@ -11,7 +11,8 @@ import pytest
 
 from octoroute.server.downstream import EXTENSION, AsgiDownstream, ClientGone, downstream_of
 from octoroute.server.http1.connection import BODY_S, HEAD_S, IDLE_S, ServerConnection
-from octoroute.server.http1.exchange import ServerExchange, head_of
+from octoroute.server.http1.exchange import ServerExchange
+from octoroute.server.http1.framing import head_of
 
 GET = b"GET /a%20b?q=1 HTTP/1.1\r\nHost: x\r\n\r\n"
 TEXT = [(b"content-type", b"text/plain")]
@@ -702,5 +703,22 @@ async def test_a_request_leaves_nothing_for_the_collector():
             connection.data_received(post(b"{}"))
             await turns()
         assert not [found for found in gc.get_objects() if isinstance(found, ServerExchange)]
+    finally:
+        gc.enable()
+
+
+async def test_a_lost_connection_leaves_nothing_for_the_collector():
+    gc.collect()
+    gc.disable()
+    before = sum(isinstance(found, ServerConnection) for found in gc.get_objects())
+    try:
+        for data in (GET, post(b"{}")[:-1], GET[:20]):
+            connection, _, _ = connect(answering())
+            connection.data_received(data)
+            await turns()
+            connection.connection_lost(None)
+            await turns()
+        del connection
+        assert sum(isinstance(found, ServerConnection) for found in gc.get_objects()) == before
     finally:
         gc.enable()
