@@ -80,8 +80,13 @@ def config_error_text(error: ConfigError) -> str:
     files: list[str] = getattr(error, "__notes__", [])
     if not files:
         return "\n".join(f"octoroute: {problem}" for problem in error.problems)
-    count = "1 problem" if len(error.problems) == 1 else f"{len(error.problems)} problems"
+    count = plural(len(error.problems), "problem")
     return "\n".join([f"octoroute: {files[0]} cannot be used: {count}", *(f"  {problem}" for problem in error.problems)])
+
+
+def plural(count: int, noun: str) -> str:
+    """Return e.g. `1 model` or `3 models`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from octoroute.cli import plural
 from octoroute.config.schema import Config
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.version import __version__
@@ -56,16 +57,12 @@ def banner(config: Config, pen: Pen) -> Iterator[str]:
             if models:
                 yield f"   {title}: {', '.join(models)}"
     yield from (f"{pen.mark('warning')} {warning}" for warning in config.warnings)
-    yield f"{pen.mark('healthy')} {_count(len(by_provider), 'provider')}, {_count(len(config.endpoints), 'endpoint')}"
+    yield f"{pen.mark('healthy')} {plural(len(by_provider), 'provider')}, {plural(len(config.endpoints), 'endpoint')}"
     yield f"{pen.mark('info')} {_settings(config)}"
 
 
 def _models(endpoints: Iterable[Endpoint], tier: Tier) -> list[str]:
     return list(dict.fromkeys(endpoint.model for endpoint in endpoints if endpoint.tier is tier))
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _settings(config: Config) -> str:

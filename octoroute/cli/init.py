@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from octoroute.cli import plural
 from octoroute.errors import OctorouteError
 
 if TYPE_CHECKING:
@@ -71,13 +72,9 @@ async def start(output: Path, env: Mapping[str, str], ports: Mapping[str, int]) 
     return 0
 
 
-def _models(count: int) -> str:
-    return "1 model" if count == 1 else f"{count} models"
-
-
 def _found(servers: Sequence[LocalServer], keys: Sequence[VendorKey]) -> list[str]:
     return [
-        *(f"{server.title} at {server.base_url} with {_models(len(server.models))}" for server in servers),
+        *(f"{server.title} at {server.base_url} with {plural(len(server.models), 'model')}" for server in servers),
         *(f"{key.variable} ({key.vendor.title})" for key in keys),
     ]
 

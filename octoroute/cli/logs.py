@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from octoroute.cli import plural
+
 if TYPE_CHECKING:
     from octoroute.config.schema import LoggingTable
 
@@ -84,13 +86,13 @@ def _stats(directory: Path, name: str) -> Iterator[str]:
             endpoints[str(record.get("endpoint", "none"))] += 1
             time_ = str(record.get("time", ""))
             times = [min([*times, time_]), max([*times, time_])]
-    yield f"{directory / name}: {files} files, {size} bytes, {endings.total()} requests"
+    yield f"{directory / name}: {plural(files, 'file')}, {plural(size, 'byte')}, {plural(endings.total(), 'request')}"
     if times:
         yield f"  from {times[0]} to {times[1]}"
     yield from (f"  ended {ending:<12} {count}" for ending, count in endings.most_common())
     yield from (f"  by {endpoint:<24} {count}" for endpoint, count in endpoints.most_common())
     if unreadable:
-        yield f"  {unreadable} lines are not readable"
+        yield f"  {plural(unreadable, 'line')} not readable"
 
 
 def _cleanup(directory: Path, name: str, logging: LoggingTable) -> Iterator[str]:

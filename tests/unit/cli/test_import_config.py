@@ -1,21 +1,17 @@
-"""`import`, `migrate`, and `check` of what is not ours: the file on standard output, everything else on standard error."""
+"""`octoroute import`: TOML on standard output, everything else on standard error."""
 
-import json
-import re
+from __future__ import annotations
+
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from octoroute.cli import main
-from octoroute.cli.check import in_order, summary
-from octoroute.cli.migrate import guess
-from octoroute.config import loads
 from octoroute.config.importers import dispatcher, legacy
 
 ROOT = Path(__file__).parents[3]
 DATA = ROOT / "tests" / "data" / "providers_json"
-PAGE = (ROOT / "docs" / "migrating.md").read_text("utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -43,112 +39,3 @@ def test_import_refuses_what_load_would(clean, capsys):
     assert done.err.startswith(f"octoroute: {clean / 'p.json'} cannot be used: 9 problems")
     assert main(["import", "nowhere.json"]) == 2
     assert main(["import"]) == 2
-
-
-@pytest.mark.parametrize("form", ["toml", "json"])
-def test_a22_migrate_then_start(form, clean, monkeypatch, capsys):
-    (clean / ".env").write_text("OPENAI_API_KEY=sk-s3cret\nBIG_MODEL=gpt-4o\nSMALL_MODEL=gpt-4o-mini\nHOST=127.0.0.1\nPORT=9000\n")
-    assert main(["check"]) == 0
-    before = capsys.readouterr().out
-    assert main(["migrate", "--from-env", "--format", form]) == 0
-    done = capsys.readouterr()
-    assert "s3cret" not in done.out + done.err
-    assert "assuming the variables of claude-code-proxy" in done.err
-    name = "config.toml" if form == "toml" else "providers.json"
-    (clean / name).write_text(done.out)
-    assert main(["check"]) == 0
-    after = capsys.readouterr().out
-    assert f"{name} is valid" in after
-    assert "the file wins" in after
-
-    def endpoints(text):
-        return re.findall(r"provider after .* priority|http://\S+|model \S+|priority \d+", text.replace("legacy", "openai"))
-
-    assert endpoints(before) == endpoints(after)
-
-
-def test_migrate_wants_the_variables_it_needs(capsys):
-    assert main(["migrate", "--from-env"]) == 2
-    assert "OPENAI_API_KEY: is missing" in capsys.readouterr().err
-    assert main(["migrate"]) == 2
-    assert main(["migrate", "--from-env", "--program", "dispatcher"]) == 2
-
-
-def test_b4_migrate_from_the_dispatcher(monkeypatch, capsys):
-    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-s3cret")
-    assert main(["migrate", "--from-env"]) == 0
-    done = capsys.readouterr()
-    assert "assuming the variables of dispatcher" in done.err
-    assert tomllib.loads(done.out)["providers"]["anthropic"]["api_key"] == "${ANTHROPIC_API_KEY}"
-    assert "s3cret" not in done.out + done.err
-    assert main(["migrate", "--from-env", "--format", "json"]) == 2
-    assert "TOML" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("names", "program"),
-    [
-        ("", "claude-code-proxy"),
-        ("OPENAI_API_KEY", "claude-code-proxy"),
-        ("OPENAI_API_KEY OPENAI_BASE_URL ANTHROPIC_API_KEY", "claude-code-proxy"),
-        ("OPENAI_API_KEY GOOGLE_API_KEY", "dispatcher"),
-        ("OPENAI_API_KEY OPENAI_TIMEOUT", "dispatcher"),
-        ("OPENAI_API_KEY GOOGLE_API_KEY BIG_MODEL", "claude-code-proxy"),
-        ("ANTHROPIC_API_KEY", "dispatcher"),
-    ],
-)
-def test_d2_whose_variables_they_are(names, program):
-    assert guess(dict.fromkeys(names.split(), "x")) == program
-
-
-def test_d1_check_prints_the_order(capsys, monkeypatch):
-    for name in ("US_EAST", "EU_WEST", "ASIA"):
-        monkeypatch.setenv(f"{name}_API_KEY", "k")
-    assert main(["check", "-c", str(DATA / "geographic.json")]) == 0
-    out = capsys.readouterr().out
-    assert "provider after provider by priority, all attempts" in out
-    assert re.findall(r"(\S+)  model (\S+), provider (\S+) \(openai\)", out.partition("  deep")[2]) == [
-        ("us-east/gpt-4o", "gpt-4o", "us-east"),
-        ("eu-west/gpt-4o", "gpt-4o", "eu-west"),
-        ("asia-pacific/gpt-4o", "gpt-4o", "asia-pacific"),
-    ]
-
-
-def test_check_keeps_a_provider_together():
-    text = """
-    [providers.p]
-    base_url = "http://h/v1"
-    [providers.q]
-    base_url = "http://i/v1"
-    [models]
-    deep = [{name = "a", provider = "p"}, {name = "b", provider = "q", priority = 9}, {name = "c", provider = "p", priority = 5},
-            {name = "d", provider = "q"}]
-    """
-    config = loads(text, Path("config.toml"), {})
-
-    def order(word):
-        return "".join(endpoint.name for endpoint in in_order(config.endpoints, word))
-
-    assert (order("endpoint"), order("priority"), order("round_robin"), order("random")) == ("bcad", "bdac", "acbd", "acbd")
-    assert any("weighted among equal priorities, 3 attempts" in line for line in summary(config))
-
-
-def test_c30_every_documented_variable_is_read_and_the_other_way_round():
-    vendors = dispatcher.DISPATCHED
-    keys = [name for vendor in vendors for name in dispatcher.variables_of(vendor)]
-    read = {*legacy.LegacyVariables.__struct_fields__, *legacy.ServerVariables.__struct_fields__, *keys}
-    shown = set(re.findall(r"`\$?\{?([A-Z]+(?:_[A-Z]+)+)\}?`", PAGE)) | {"HOST", "PORT"}
-    assert {name for name in shown - read if not name.startswith(legacy.HEADER)} == set()
-    suffixes = ("_TIMEOUT", "_RATE_LIMIT_REQUESTS_PER_MINUTE", "_RATE_LIMIT_TOKENS_PER_MINUTE", "_BASE_URL", "_ENDPOINT")
-    assert {name for name in read - shown if not name.endswith(suffixes)} == set()
-    assert all(f"…{suffix}" in PAGE for suffix in suffixes[:3])
-
-
-def test_c30_every_documented_key_of_the_file_is_read():
-    from octoroute.config.importers import providers_json
-
-    for table in (providers_json.ProvidersFile, providers_json.ProviderRow):
-        for name in table.__struct_fields__:
-            assert name in {"providers", "name", "api_key", "base_url", "models"} or f"`{name}`" in PAGE, name
-    minimal = {"name": "a", "api_key": "k", "base_url": "http://h/v1", "models": {"big": "x"}}
-    assert loads(json.dumps({"providers": [minimal]}), Path("p.json"), {}).endpoints
