@@ -87,18 +87,19 @@ class DemoSession:
             logging.configure(level="info", style="console", env=self._env)
 
 
-def free_port(wanted: int | None) -> int:
-    """Return `wanted`; if it is None, the default port if that is free, otherwise 0.
+def free_port(wanted: int | None, default: int = DEFAULT_PORT) -> int:
+    """Return `wanted`; if it is None, `default` if that is free, otherwise 0.
 
     Raises OctorouteError if `wanted` is in use.
     """
+    port = default if wanted is None else wanted
     try:
-        bind(HOST, DEFAULT_PORT if wanted is None else wanted).close()
+        bind(HOST, port).close()
     except OctorouteError as error:
         if wanted is None:
             return 0
         raise OctorouteError(f"port {wanted} is in use or not allowed; choose another with --port, or omit the option") from error
-    return DEFAULT_PORT if wanted is None else wanted
+    return port
 
 
 @asynccontextmanager

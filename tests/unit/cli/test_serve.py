@@ -1,4 +1,7 @@
-"""`octoroute serve`: what it reads, and when it shows the banner. The process itself is tested in tests/behaviour and tests/e2e."""
+"""`octoroute serve`: when it shows the banner, and where it reads the configuration again.
+
+The process itself is tested in tests/behaviour and tests/e2e.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ import io
 import pytest
 
 from octoroute.cli import serve
+from octoroute.config import load
 from octoroute.errors import ConfigError
-from octoroute.server import process
 
 CONFIG = '[observability]\nlog_format = "{style}"\n[[models.fast]]\nname = "small"\nbase_url = "http://127.0.0.1:1/v1"\n'
 
@@ -26,47 +29,38 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def served(monkeypatch, tmp_path):
-    """What the server process is given."""
-    calls = []
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(process, "serve", lambda config, *, load, file=None: calls.append((config, load, file)) or 7)
-    monkeypatch.setattr("octoroute.telemetry.logging.configure", lambda **_: None)
-    return calls
+def path(tmp_path):
+    found = tmp_path / "c.toml"
+    found.write_text(CONFIG.format(style="console"))
+    return found
 
 
 @pytest.mark.parametrize(("tty", "style", "shown"), [(True, "console", True), (True, "json", False), (False, "console", False)])
-def test_the_banner_is_for_terminals(served, tmp_path, monkeypatch, tty, style, shown):
-    out = Terminal(tty=tty)
-    monkeypatch.setattr("sys.stdout", out)
-    path = tmp_path / "c.toml"
+def test_the_banner_is_for_terminals(path, tmp_path, tty, style, shown):
     path.write_text(CONFIG.format(style=style))
-    assert serve.run(argparse.Namespace(config=path)) == 7
+    out = Terminal(tty=tty)
+    serve.show_banner(load(path, {}, tmp_path), out, {})
     assert ("SMALL (HAIKU): small" in out.getvalue()) is shown
+    assert shown or out.getvalue() == ""
 
 
-def test_a_file_is_read_again_and_may_be_rewritten(served, tmp_path):
-    path = tmp_path / "c.toml"
-    path.write_text(CONFIG.format(style="json"))
-    serve.run(argparse.Namespace(config=path))
-    config, load, file = served[0]
+def test_a_file_is_read_again_and_may_be_rewritten(path, tmp_path):
+    load_again, file = serve.source_of(load(path, {}, tmp_path), tmp_path)
     assert file is not None
-    assert [endpoint.name for endpoint in config.endpoints] == ["small"]
-    path.write_text(CONFIG.format(style="json").replace("small", "other"))
-    assert [endpoint.name for endpoint in load().endpoints] == ["other"]
+    path.write_text(path.read_text().replace("small", "other"))
+    assert [endpoint.name for endpoint in load_again().endpoints] == ["other"]
 
 
-def test_without_a_file_the_environment_counts_and_nothing_can_be_rewritten(served, monkeypatch):
+def test_without_a_file_the_environment_counts_and_nothing_can_be_rewritten(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
-    serve.run(argparse.Namespace(config=None))
-    config, load, file = served[0]
+    config = load(None, {"OPENAI_API_KEY": "sk-1"}, tmp_path)
+    load_again, file = serve.source_of(config, tmp_path)
     assert file is None
-    assert load().endpoints == config.endpoints
+    assert load_again().endpoints == config.endpoints
 
 
-def test_an_invalid_configuration_starts_nothing(served, tmp_path):
-    path = tmp_path / "c.toml"
+def test_an_invalid_configuration_starts_nothing(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     path.write_text("[server]\nport = -1\n")
     with pytest.raises(ConfigError):
         serve.run(argparse.Namespace(config=path))
-    assert served == []

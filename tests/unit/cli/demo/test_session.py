@@ -8,7 +8,6 @@ import socket
 import httpx2
 import pytest
 
-from octoroute.cli.demo import session
 from octoroute.cli.demo.models import ModelServer
 from octoroute.cli.demo.screen import Screen
 from octoroute.cli.demo.script import PROFILES
@@ -28,9 +27,8 @@ def test_a_port_that_is_asked_for_and_in_use_is_an_error(taken):
         free_port(taken)
 
 
-def test_the_default_port_is_given_up_when_it_is_in_use(taken, monkeypatch):
-    monkeypatch.setattr(session, "DEFAULT_PORT", taken)
-    assert free_port(None) == 0
+def test_the_default_port_is_given_up_when_it_is_in_use(taken):
+    assert free_port(None, taken) == 0
 
 
 def test_every_model_of_the_configuration_is_served_at_its_address():
