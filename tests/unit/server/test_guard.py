@@ -78,7 +78,7 @@ def test_anthropics_clients_find_the_id_under_their_name_unless_the_upstream_gav
 # keys
 
 
-def test_without_keys_nobody_needs_one():
+def test_without_keys_none_is_needed():
     assert keys().check({}) is None
     assert keys().check({"x-api-key": "anything"}) is None
 

@@ -69,7 +69,7 @@ async def test_a_second_is_ten_ticks(server):
     await server.shutdown(sockets=[listener])
 
 
-async def test_who_is_in_the_backlog_when_it_stops_is_answered(server):
+async def test_a_connection_in_the_backlog_at_shutdown_is_answered(server):
     """The listener is not watched by the loop here, so that the connection is accepted by the shutdown or not at all."""
     listener = bind("127.0.0.1", 0)
     host, port = listener.getsockname()
