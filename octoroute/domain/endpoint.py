@@ -102,15 +102,20 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The model name that is sent to the upstream."""
     api_key: Secret | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    """Additional headers of every request: (name, value)."""
     api_version: str | None = None
     priority: int = 1
+    """A higher priority is tried first."""
     position: int = 0
     """Its index among the provider's models of the same tier, in file order; the first is preferred."""
     weight: float = 1.0
+    """Its share of the requests among endpoints of the same priority."""
     max_in_flight: int = 0
     """Concurrent requests; 0: no limit."""
     max_tokens: int | None = None
+    """The output limit if the client gives none but the wire format requires one, and for /chat."""
     temperature: float | None = None
+    """For /chat only."""
     max_output_tokens: int | None = None
     """The output limit of the model. A larger `max_tokens` is reduced to it with a warning. None: not known."""
     context_window: int | None = None
@@ -121,6 +126,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Names of presets in `dialects.openai.quirks`; empty: derived from address and model."""
     capabilities: frozenset[Capability] = frozenset(Capability)
     price: Price | None = None
+    """None: not known."""
     tls: Tls | None = None
     """None: the system's certificate authorities, and the host name is verified."""
     proxy: Secret | None = None
@@ -131,7 +137,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """If the client sends a key, it is forwarded instead of `api_key`."""
     connect_timeout_s: float = 10.0
     first_event_timeout_s: float = 120.0
+    """From the request to the first event of the response."""
     idle_timeout_s: float = 300.0
+    """Without a byte after the first event."""
 
 
 class FailureDomain(NamedTuple):

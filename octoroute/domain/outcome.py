@@ -102,8 +102,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: Endpoint | None = None
     """The endpoint that answered, completely or in part; None: no endpoint did."""
     error: str | None = None
+    """The error code; None: no error."""
     usage: Usage | None = None
+    """Usage of the response that the client received; None: no response."""
     first_event_s: float | None = None
+    """From the arrival of the request to the first event; None: no event."""
     total_s: float = 0.0
     cost_usd: float | None = None
     """Cost of all attempts; None: no price is known."""
@@ -114,6 +117,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     check: str | None = None
     """The name of the check that the cheap response failed, or `score`; None: none."""
     key_name: str | None = None
+    """The name of the client's key; None: keys are not used."""
     context: ContextUse | None = None
+    """None: no response, or no known context window."""
     prompt_estimate: int = 0
     """Estimated tokens of the prompt that was sent, before a provider counted them."""

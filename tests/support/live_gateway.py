@@ -294,7 +294,7 @@ class Process:
 
 
 def dead_port() -> int:
-    """One that nobody listens on."""
+    """A port without a listener."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]

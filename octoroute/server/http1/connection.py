@@ -61,6 +61,8 @@ _cached_target = lru_cache(256)(_target)
 
 
 class ServerConnection(asyncio.Protocol):
+    """One connection. At most one of its requests is with the application; pipelined ones wait."""
+
     __slots__ = (
         "_app",
         "_current",

@@ -37,6 +37,8 @@ class ExchangeConnection(Protocol):
 
 
 class ServerExchange:
+    """One request and its response; implements `Downstream` and ASGI's callables."""
+
     __slots__ = (
         "_bodiless",
         "_connection",
@@ -103,7 +105,7 @@ class ServerExchange:
     # the client
 
     def lost(self) -> None:
-        """Take note that the connection is closed; cancel the task if it asked for that."""
+        """Record that the connection is closed, and cancel the task if it watches for that."""
         self.disconnected = True
         self.request_body.wake()
         if self._watched and not self.complete and self.task is not None:

@@ -12,6 +12,8 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class RequestBody:
+    """The pieces of one body between connection and application."""
+
     __slots__ = ("_arrived", "_flow", "_headers", "_held_bytes", "_is_taken", "_pieces", "complete")
 
     def __init__(self, flow: FlowControl, headers: list[tuple[bytes, bytes]]) -> None:

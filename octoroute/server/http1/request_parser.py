@@ -27,6 +27,8 @@ class RequestConsumer(Protocol):
 
 
 class RequestParser:
+    """Parses the requests of one connection, and passes each on as soon as its headers are complete."""
+
     __slots__ = ("_consumer", "_declined", "_headers", "_parser", "_unfinished_bytes", "_url", "in_head", "receiving")
 
     def __init__(self, consumer: RequestConsumer) -> None:

@@ -28,6 +28,8 @@ MAX_CONFIG_BYTES = 4 * 1024 * 1024
 
 
 class AdminRoutes:
+    """Everything below /admin."""
+
     def __init__(self, runtime: Runtime, rules: AccessRules, reloader: Reloader) -> None:
         self._runtime = runtime
         self._rules = rules

@@ -14,6 +14,8 @@ from octoroute.server.routes.json_response import json_response
 
 
 class DryRunRoutes:
+    """POST /v1/route and POST /v1/messages/count_tokens."""
+
     def __init__(self, runtime: Runtime, rules: AccessRules) -> None:
         self._runtime = runtime
         self._rules = rules

@@ -20,6 +20,8 @@ VIRTUAL_MODELS = ("auto", "fast", "balanced", "deep")
 
 
 class ModelRoutes:
+    """GET /models and /v1/models."""
+
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._gateway = runtime.gateway

@@ -17,6 +17,8 @@ from octoroute.server.routes.provider_status import any_available, group_by_prov
 
 
 class StatusRoutes:
+    """GET /, /health, and /metrics."""
+
     def __init__(self, runtime: Runtime, rules: AccessRules) -> None:
         self._runtime = runtime
         self._gateway = runtime.gateway
