@@ -25,7 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the traffic for each tier; one tier may be omitted and gets the rest",
     )
     goal.add_argument("--budget", type=float, metavar="USD", help="budget per 1,000 requests; needs --prices")
-    goal.add_argument("--max-quality-loss", metavar="2%", help="compared with sending everything to deep; needs --prices")
+    goal.add_argument(
+        "--max-quality-loss", metavar="2%", help="largest loss of quality compared with sending everything to deep; needs --prices"
+    )
     parser.add_argument("--prices", metavar="fast=0.1,balanced=0.6,deep=5", help="USD per 1,000 requests of each tier")
     parser.add_argument("--unique", action="store_true", help="count requests with identical features once")
     parser.add_argument("--json", action="store_true", help="print JSON instead of TOML")
