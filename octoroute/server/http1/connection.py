@@ -17,7 +17,7 @@ from octoroute.dialects.response.errors import openai_envelope
 from octoroute.errors import ClientError, TooLate
 from octoroute.server.downstream import EXTENSION, Scope
 from octoroute.server.http1.exchange import Application, ServerExchange
-from octoroute.server.http1.flow_control import FlowControl
+from octoroute.server.http1.flow_control import ConnectionFlow
 from octoroute.server.http1.framing import head_of
 from octoroute.server.http1.request_parser import RequestParser
 
@@ -78,7 +78,7 @@ class ServerConnection(asyncio.Protocol):
         "waited_s",
     )
     transport: asyncio.Transport
-    flow: FlowControl
+    flow: ConnectionFlow
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class ServerConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's transports are not subclasses
         self.transport.set_write_buffer_limits(WRITE_BYTES)
-        self.flow = FlowControl(self.transport)
+        self.flow = ConnectionFlow(self.transport)
         self._scope["server"] = _address(self.transport, "sockname")
         self._scope["client"] = _address(self.transport, "peername")
         self._server_state.connections.add(self)

@@ -14,9 +14,9 @@ import structlog
 from octoroute.dialects.response.errors import openai_envelope
 from octoroute.errors import OctorouteError
 from octoroute.server.downstream import ClientGone, Message, Receive, Scope, Send
-from octoroute.server.http1.flow_control import FlowControl
+from octoroute.server.http1.flow_control import ConnectionFlow
 from octoroute.server.http1.framing import ResponseFraming, head_of
-from octoroute.server.http1.request_body import CONTINUE, RequestBody
+from octoroute.server.http1.request_body import CONTINUE, IncomingBody
 
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -31,7 +31,7 @@ class ExchangeConnection(Protocol):
 
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
-    flow: FlowControl
+    flow: ConnectionFlow
 
     def answered(self, exchange: ServerExchange) -> None: ...
 
@@ -67,7 +67,7 @@ class ServerExchange:
         self.gone = False
         self.disconnected = False
         """The connection is closed."""
-        self.request_body = RequestBody(connection.flow, headers)
+        self.request_body = IncomingBody(connection.flow, headers)
         self.started = False
         self.complete = False
         """The whole response has been written."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class FlowControl:
+class ConnectionFlow:
     """Whether a connection is read, and whether what was written to it waits to be sent."""
 
     __slots__ = ("_transport", "_writable", "is_read", "paused")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
-from octoroute.server.http1.flow_control import FlowControl
+from octoroute.server.http1.flow_control import ConnectionFlow
 
 MAX_HELD_BYTES = 65536
 """The connection is not read further while more than this waits to be taken."""
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class RequestBody:
+class IncomingBody:
     """The pieces of one body between connection and application."""
 
     __slots__ = ("_arrived", "_flow", "_headers", "_held_bytes", "_is_taken", "_pieces", "complete")
 
-    def __init__(self, flow: FlowControl, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, flow: ConnectionFlow, headers: list[tuple[bytes, bytes]]) -> None:
         self._flow = flow
         self._headers = headers
         """Looked at for `expect`, and emptied, when the body is first waited for."""

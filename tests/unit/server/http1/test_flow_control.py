@@ -8,7 +8,7 @@ import pytest
 
 from octoroute.server.downstream import downstream_of
 from octoroute.server.http1.connection import BODY_S
-from octoroute.server.http1.flow_control import FlowControl
+from octoroute.server.http1.flow_control import ConnectionFlow
 from tests.support.http1 import Wire, answering, connect, post, turns
 
 
@@ -76,7 +76,7 @@ async def test_a_client_that_does_not_read_is_waited_for(way, end):
 
 
 async def test_a_drain_ends_when_the_buffer_has_room():
-    flow = FlowControl(Wire())
+    flow = ConnectionFlow(Wire())
     await flow.drain()
     flow.pause_writing()
     waiting = asyncio.ensure_future(flow.drain())
@@ -90,7 +90,7 @@ async def test_a_drain_ends_when_the_buffer_has_room():
 
 def test_a_closing_connection_is_not_read_again():
     wire = Wire()
-    flow = FlowControl(wire)
+    flow = ConnectionFlow(wire)
     flow.pause_reading()
     wire.close()
     flow.resume_reading()

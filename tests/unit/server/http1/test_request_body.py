@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from octoroute.server.downstream import downstream_of
-from octoroute.server.http1.flow_control import FlowControl
-from octoroute.server.http1.request_body import MAX_HELD_BYTES, RequestBody
+from octoroute.server.http1.flow_control import ConnectionFlow
+from octoroute.server.http1.request_body import MAX_HELD_BYTES, IncomingBody
 from tests.support.http1 import Wire, answering, connect, post, turns
 
 
@@ -61,9 +61,9 @@ async def test_a_client_is_told_to_continue_when_its_body_is_wanted_and_not_here
 
 async def test_a_body_that_is_waited_for_ends_its_wait_with_data_the_end_or_a_hang_up():
     wire = Wire()
-    flow = FlowControl(wire)
-    for end in (lambda body: body.feed(b"x"), RequestBody.finish, RequestBody.wake):
-        body = RequestBody(flow, [])
+    flow = ConnectionFlow(wire)
+    for end in (lambda body: body.feed(b"x"), IncomingBody.finish, IncomingBody.wake):
+        body = IncomingBody(flow, [])
         waiting = asyncio.ensure_future(body.wait())
         await turns()
         assert not waiting.done()
@@ -73,7 +73,7 @@ async def test_a_body_that_is_waited_for_ends_its_wait_with_data_the_end_or_a_ha
 
 
 def test_a_body_is_taken_once():
-    body = RequestBody(FlowControl(Wire()), [])
+    body = IncomingBody(ConnectionFlow(Wire()), [])
     assert not body.can_be_taken
     body.feed(b"ab")
     assert body.take_all() is None
@@ -89,20 +89,20 @@ def test_a_body_is_taken_once():
     [([], False), ([(b"expect", b"100-Continue")], True), ([(b"expect", b"200-ok")], False), ([(b"x", b"100-continue")], False)],
 )
 def test_continue_is_sent_once_and_only_on_demand(headers, expected):
-    body = RequestBody(FlowControl(Wire()), headers)
+    body = IncomingBody(ConnectionFlow(Wire()), headers)
     assert body.expects_continue() is expected
     assert body.expects_continue() is False
 
 
 def test_a_body_that_is_here_needs_no_continue():
-    body = RequestBody(FlowControl(Wire()), [(b"expect", b"100-continue")])
+    body = IncomingBody(ConnectionFlow(Wire()), [(b"expect", b"100-continue")])
     body.finish()
     assert not body.expects_continue()
 
 
 def test_more_than_may_wait_stops_the_reading():
     wire = Wire()
-    body = RequestBody(FlowControl(wire), [])
+    body = IncomingBody(ConnectionFlow(wire), [])
     body.feed(b"x" * MAX_HELD_BYTES)
     assert wire.is_read
     body.feed(b"x")
