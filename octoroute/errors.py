@@ -1,33 +1,38 @@
-"""Everything that can go wrong, by who is at fault.
+"""The exceptions of the package, grouped by the party at fault. The text of an error never contains a key or a prompt.
 
     OctorouteError
-    ├── ConfigError            the operator: what was wrong, all of it
-    ├── ClientError            the caller
-    │   ├── BadRequest 400     ContextTooLong 400
-    │   ├── Unauthorized 401   Forbidden 403
-    │   ├── TooExpensive 402
-    │   ├── UnknownModel 404   UnknownRoute 404
-    │   ├── WrongMethod 405    TooLate 408
-    │   ├── TooLarge 413       HeadersTooLarge 431
-    │   ├── WrongMediaType 415
-    │   └── OverLimit 429
-    ├── UpstreamError          an endpoint
-    │   ├── Unreachable 502    no connection
-    │   │   ├── TlsRejected    its certificate, or ours, was rejected
-    │   │   └── NoResources    the gateway has no descriptor or memory left for a connection
-    │   ├── TooSlow 504        no answer in time
-    │   ├── Throttled 429      rate limited
-    │   ├── Overloaded 502     at capacity
-    │   ├── BadUpstreamResponse 502  it failed, or its response is malformed
-    │   ├── Empty 502          an empty response
-    │   ├── UpstreamAuthError 502    it rejected our credentials
-    │   └── UpstreamRejected 4xx     it rejected this request; relayed unchanged
-    ├── Exhausted              no endpoint answered; carries the last real cause
-    └── StoreError             history could not be kept
+    ├── ConfigError                the operator's configuration; lists every problem
+    ├── ClientError                the client's request
+    │   ├── BadRequest        400
+    │   │   └── ContextTooLong 400
+    │   ├── Unauthorized      401
+    │   ├── TooExpensive      402
+    │   ├── Forbidden         403
+    │   ├── UnknownModel      404
+    │   ├── UnknownRoute      404
+    │   ├── WrongMethod       405
+    │   ├── TooLate           408
+    │   ├── TooLarge          413
+    │   ├── WrongMediaType    415
+    │   ├── OverLimit         429
+    │   └── HeadersTooLarge   431
+    ├── UpstreamError         502  one endpoint's failure
+    │   ├── Unreachable       502  no connection
+    │   │   ├── TlsRejected   502  TLS verification failed on either side
+    │   │   └── NoResources   502  the gateway is out of file descriptors or memory
+    │   ├── TooSlow           504  no response in time
+    │   ├── Throttled         429  rate limited
+    │   ├── Overloaded        502  at capacity
+    │   ├── BadUpstreamResponse 502  a server error, or a malformed or truncated response
+    │   ├── Empty             502  an empty response
+    │   ├── UpstreamAuthError 502  the gateway's credentials were rejected
+    │   └── UpstreamRejected  4xx  this request was rejected; relayed unchanged
+    ├── Exhausted                  no endpoint answered; carries the last real cause
+    └── StoreError            500  history could not be stored
 
-`status` is what a client sees, `code` a stable word for logs, metrics, and the error body, `kind` the error family that
-dialects map to their own type names. `retryable`: another endpoint may do better. `blames_endpoint`: counts towards its
-circuit. The text of an error never holds a key or a prompt.
+`status` is the HTTP status that the client receives. `code` is a stable word for logs, metrics, and the error body. `kind` is
+the error family, which each dialect maps to its own type name. `retryable`: another endpoint may succeed. `blames_endpoint`:
+the error counts towards the endpoint's circuit breaker.
 """
 
 from __future__ import annotations
@@ -37,6 +42,8 @@ from typing import ClassVar
 
 
 class OctorouteError(Exception):
+    """Base of every error that the package raises on purpose. Unless a subclass says otherwise it is an internal error (500)."""
+
     status: ClassVar[int] | int = 500
     code: ClassVar[str] | str = "internal_error"
     kind: ClassVar[str] | str = "server_error"
@@ -45,13 +52,14 @@ class OctorouteError(Exception):
         super().__init__(message)
         self.message = message
         self.headers: dict[str, str] = {}
-        """Headers that tell the client which way its request went."""
+        """Response headers that describe the route of the request: tier, endpoint, attempts."""
 
     retry_after_s: float | None = None
+    """Seconds after which a retry may succeed; sent as `retry-after`. None: not known."""
 
 
 class ConfigError(OctorouteError):
-    """The configuration cannot be used. `problems` are whole sentences, each naming its key path and the remedy."""
+    """The configuration is invalid. Each of `problems` is a sentence that names the key path and the remedy."""
 
     code = "invalid_configuration"
 
@@ -61,7 +69,10 @@ class ConfigError(OctorouteError):
 
 
 class ClientError(OctorouteError):
-    """The caller's to mend. `param` names the offending field as the caller wrote it, `details` are for its program to read."""
+    """The client must change its request.
+
+    `param`: the offending field as the client named it. `details`: machine-readable facts.
+    """
 
     status = 400
     code = "invalid_request"
@@ -82,11 +93,14 @@ class ClientError(OctorouteError):
 
 
 class BadRequest(ClientError):
-    pass
+    """The request is malformed or contradicts itself."""
 
 
 class ContextTooLong(BadRequest):
-    """No endpoint that may answer has a window for it. The words are the ones that make agents compact themselves."""
+    """The prompt exceeds the context window of every eligible endpoint.
+
+    The message uses the wording of Anthropic's API, which coding agents recognise and answer by compacting the conversation.
+    """
 
     code = "context_length_exceeded"
 
@@ -95,19 +109,23 @@ class ContextTooLong(BadRequest):
 
 
 class Unauthorized(ClientError):
+    """The API key is missing or invalid."""
+
     status = 401
     code = "invalid_api_key"
     kind = "authentication_error"
 
 
 class Forbidden(ClientError):
+    """The API key is valid but may not use this route."""
+
     status = 403
     code = "permission_denied"
     kind = "permission_error"
 
 
 class TooExpensive(ClientError):
-    """Everybody who could answer would probably cost more than `selection.max_cost_usd`."""
+    """Every eligible endpoint is estimated to cost more than `selection.max_cost_usd`."""
 
     status = 402
     code = "cost_limit_exceeded"
@@ -115,18 +133,24 @@ class TooExpensive(ClientError):
 
 
 class UnknownModel(ClientError):
+    """No tier, model, or endpoint has this name."""
+
     status = 404
     code = "model_not_found"
     kind = "not_found_error"
 
 
 class UnknownRoute(ClientError):
+    """No route has this path."""
+
     status = 404
     code = "unknown_route"
     kind = "not_found_error"
 
 
 class WrongMethod(ClientError):
+    """The route exists but not for this HTTP method. `allow`: the methods it accepts, comma-separated."""
+
     status = 405
     code = "method_not_allowed"
 
@@ -136,36 +160,44 @@ class WrongMethod(ClientError):
 
 
 class TooLate(ClientError):
-    """The request did not come to its end."""
+    """The client did not send the whole request in time."""
 
     status = 408
     code = "request_timeout"
 
 
 class TooLarge(ClientError):
+    """The request body exceeds `server.max_request_bytes`."""
+
     status = 413
     code = "request_too_large"
     kind = "request_too_large"
 
 
 class WrongMediaType(ClientError):
+    """The content type of the request is not supported."""
+
     status = 415
     code = "unsupported_media_type"
 
 
 class HeadersTooLarge(ClientError):
+    """The request headers exceed the limit of the server."""
+
     status = 431
     code = "headers_too_large"
 
 
 class OverLimit(ClientError):
+    """Every eligible endpoint is at capacity and the queue is full, or the request waited too long in it."""
+
     status = 429
     code = "rate_limit_exceeded"
     kind = "rate_limit_error"
 
 
 class UpstreamError(OctorouteError):
-    """An endpoint did not do its part. `message` is for clients: it holds no address and nothing of the upstream's body."""
+    """An endpoint failed. `message` is for clients: it contains no address and nothing of the upstream's body."""
 
     status = 502
     code = "upstream_error"
@@ -177,33 +209,37 @@ class UpstreamError(OctorouteError):
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.detail = detail
-        """For the log at debug only: what the upstream said, bounded."""
+        """The upstream's error text, bounded in length. Logged at debug level only."""
 
 
 class Unreachable(UpstreamError):
+    """No connection to the endpoint could be established."""
+
     code = "upstream_unreachable"
 
 
 class TlsRejected(Unreachable):
-    """Its TLS certificate is not one that the configuration believes. Nothing was sent; the endpoint opens at once."""
+    """TLS verification failed. Nothing was sent; the circuit of the endpoint opens at once."""
 
     code = "upstream_untrusted"
 
 
 class NoResources(Unreachable):
-    """No descriptor or no memory for a connection: it is no endpoint's fault."""
+    """The gateway has no file descriptor or memory for a connection; the endpoint is not at fault."""
 
     blames_endpoint = False
 
 
 class TooSlow(UpstreamError):
+    """The endpoint did not respond within its timeout."""
+
     status = 504
     code = "upstream_timeout"
     kind = "timeout_error"
 
 
 class Throttled(UpstreamError):
-    """429: the endpoint is well, and wants a rest of `retry_after_s` (None: it did not say)."""
+    """The endpoint answered 429. It is healthy and rate limited for `retry_after_s` seconds; None: it named no time."""
 
     status = 429
     code = "upstream_rate_limited"
@@ -212,31 +248,39 @@ class Throttled(UpstreamError):
 
 
 class Overloaded(UpstreamError):
+    """The endpoint reported that it is overloaded."""
+
     code = "upstream_overloaded"
     kind = "overloaded_error"
 
 
 class BadUpstreamResponse(UpstreamError):
-    """A 5xx, an answer that is no answer, or one that stopped before its end."""
+    """The endpoint answered 5xx, or its response is malformed or truncated."""
 
     code = "upstream_failed"
 
 
 class Empty(UpstreamError):
-    """An answer without a word, a thought, or a call. Only raised while somebody is left to be asked; such answers may be meant."""
+    """The response has no text, reasoning, or tool call.
+
+    Raised only while another attempt is possible: the model may mean to say nothing, so a second empty response is delivered.
+    """
 
     code = "upstream_empty"
     blames_endpoint = False
 
 
 class UpstreamAuthError(UpstreamError):
-    """401, 402, 403: our credentials, not the client's. The endpoint opens at once."""
+    """The endpoint answered 401, 402, or 403: it rejected the gateway's credentials, not the client's.
+
+    The circuit of the endpoint opens at once.
+    """
 
     code = "upstream_misconfigured"
 
 
 class UpstreamRejected(UpstreamError):
-    """The upstream answered about this very request (400, 404, 413, 422 …): relayed with status and body, not retried."""
+    """The endpoint rejected this request (400, 404, 413, 422 …). Relayed with status and body; not retried."""
 
     code = "upstream_declined"
     kind = "invalid_request_error"
@@ -247,13 +291,16 @@ class UpstreamRejected(UpstreamError):
         super().__init__(message)
         self.status = status
         self.body = body
-        """The upstream's own bytes, in `dialect`."""
+        """The upstream's bytes, in the wire format `dialect`."""
         self.upstream_headers = headers
         self.dialect = dialect
 
 
 class Exhausted(OctorouteError):
-    """Nobody answered. Status, code, and kind are those of the last real cause; 503 when nobody could even be asked."""
+    """No endpoint answered.
+
+    `status`, `code`, and `kind` are those of the last failed attempt; 503 if no attempt was possible.
+    """
 
     def __init__(
         self,
@@ -272,10 +319,12 @@ class Exhausted(OctorouteError):
 
 
 class StoreError(OctorouteError):
+    """History could not be stored."""
+
     code = "store_unavailable"
 
 
-# The names of version 1.0, kept for one minor version.
+# Aliases: the names of version 1.0, available for one more minor version.
 Broke = BadUpstreamResponse
 Declined = UpstreamRejected
 Misconfigured = UpstreamAuthError

@@ -1,7 +1,8 @@
-"""The command line: finds the command, runs it, and turns what goes wrong into one clear message and an exit code.
+"""The command line: runs the command and turns an error into one message and an exit code, never a traceback.
 
-A command is a module with `arguments(parser)` and `run(args) -> int`; it is imported only when its name is on the command
-line. 0: done. 1: it failed. 2: wrong usage, or a configuration that cannot be used.
+A command is a module with `arguments(parser)` and `run(args) -> int`. It is imported only if its name is on the command line,
+and imports the rest of the package inside its functions, so that every command starts fast. Exit codes: 0: success. 1: failure.
+2: wrong usage or an invalid configuration.
 """
 
 from __future__ import annotations
@@ -19,64 +20,73 @@ from octoroute.errors import ConfigError, OctorouteError
 
 
 class Command(Protocol):
+    """A command module."""
+
     def arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
     def run(self, args: argparse.Namespace) -> int:
-        """The exit code. `args.config` is the file of --config or None. Raises OctorouteError."""
+        """Run the command and return the exit code. `args.config`: the file of --config, or None. Raises OctorouteError."""
         ...
 
 
 COMMANDS = {
     "serve": ("octoroute.cli.serve", "start the gateway"),
-    "demo": ("octoroute.cli.demo.command", "start it with simulated models, and show what it does"),
-    "init": ("octoroute.cli.init", "look for model servers and vendor keys, and write a configuration that uses them"),
+    "demo": ("octoroute.cli.demo.command", "start the gateway with simulated models and show what it does"),
+    "init": ("octoroute.cli.init", "find local model servers and API keys, and write a configuration that uses them"),
     "config": ("octoroute.cli.config", "print the commented configuration template"),
-    "route": ("octoroute.cli.route", "explain where a prompt would go, and why"),
-    "logs": ("octoroute.cli.logs", "count, clean up, or print the traffic log"),
-    "import": ("octoroute.cli.importing", "turn another program's configuration, or YAML or JSON, into TOML"),
-    "migrate": ("octoroute.cli.migrate", "turn another program's environment variables into a configuration file"),
-    "check": ("octoroute.cli.check", "say everything that is wrong with a configuration"),
-    "eval": ("octoroute.cli.eval", "measure how well a router finds the hard questions"),
-    "train": ("octoroute.cli.train", "fit the learned router to your own labels"),
-    "calibrate": ("octoroute.cli.calibrate", "thresholds from your own traffic"),
-    "replay": ("octoroute.cli.replay", "compare another policy with today's on logged decisions"),
+    "route": ("octoroute.cli.route", "explain which tier and endpoint a prompt would be sent to, and why"),
+    "logs": ("octoroute.cli.logs", "summarise, clean up, or print the traffic log"),
+    "import": ("octoroute.cli.import_config", "convert another program's configuration, or YAML or JSON, to TOML"),
+    "migrate": ("octoroute.cli.migrate", "convert another program's environment variables to a configuration file"),
+    "check": ("octoroute.cli.check", "validate the configuration and report every problem"),
+    "eval": ("octoroute.cli.eval", "measure how well a router recognises hard questions"),
+    "train": ("octoroute.cli.train", "train the learned router on your own labels"),
+    "calibrate": ("octoroute.cli.calibrate", "compute score thresholds from your own traffic"),
+    "replay": ("octoroute.cli.replay", "compare another policy with the current one on logged decisions"),
 }
 
 DEFAULT = "serve"
+"""The command that runs if none is given."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command of `argv` (None: `sys.argv`) and return the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if reconfigure := getattr(sys.stdout, "reconfigure", None):  # a file's name may hold bytes that no encoding knows
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):  # a file name may contain bytes that cannot be encoded
         reconfigure(errors="backslashreplace")
     try:
         args = _parse(words)
         command = cast("Command", importlib.import_module(COMMANDS[args.command][0]))
         code = command.run(args)
         sys.stdout.flush()
-    except SystemExit as done:  # argparse: --help, --version, wrong usage
-        return done.code if isinstance(done.code, int) else 1
+    except SystemExit as exit_:  # argparse: --help, --version, wrong usage
+        return exit_.code if isinstance(exit_.code, int) else 1
     except ConfigError as error:
-        print(refusal(error), file=sys.stderr)
+        print(config_error_text(error), file=sys.stderr)
         return 2
     except OctorouteError as error:
         print(f"octoroute: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `octoroute config | head`: nobody reads on, and the interpreter must not flush again
+    except BrokenPipeError:  # `octoroute config | head`: the reader is gone, and the interpreter must not flush again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
 
 
-def refusal(error: ConfigError) -> str:
-    """Every problem on a line of its own, under the file's name when they are inside a file."""
+def config_error_text(error: ConfigError) -> str:
+    """Return one line for each problem, below the name of the file if the problems are inside a file."""
     files: list[str] = getattr(error, "__notes__", [])
     if not files:
         return "\n".join(f"octoroute: {problem}" for problem in error.problems)
-    count = "1 problem" if len(error.problems) == 1 else f"{len(error.problems)} problems"
+    count = plural(len(error.problems), "problem")
     return "\n".join([f"octoroute: {files[0]} cannot be used: {count}", *(f"  {problem}" for problem in error.problems)])
+
+
+def plural(count: int, noun: str) -> str:
+    """Return e.g. `1 model` or `3 models`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -102,7 +112,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         own = commands.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         if name in words:
             cast("Command", importlib.import_module(module)).arguments(own)
-            _config_option(own, argparse.SUPPRESS)  # so that its absence here does not undo the one before the command
+            _config_option(own, argparse.SUPPRESS)  # otherwise the default here would overwrite the option before the command
     return parser
 
 

@@ -1,12 +1,14 @@
-"""What a terminal shows when the gateway starts: the providers with their models, the address, the limits, who may come in. Pure.
+"""The banner that a terminal shows at start-up: providers with their models, address, limits, and keys. Pure.
 
-The form is that of the proxy whose users we want to feel at home (BIG, MIDDLE, SMALL are deep, balanced, fast).
+The layout and the class names (BIG, MIDDLE, SMALL for deep, balanced, fast) are those of claude-code-proxy, whose users know
+them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from octoroute.cli import plural
 from octoroute.config.schema import Config
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.version import __version__
@@ -19,12 +21,14 @@ MARKS: Mapping[str, tuple[str, str, str]] = {
     "warning": ("⚠", "!", "\x1b[93m"),
     "info": ("ℹ", "i", "\x1b[94m"),  # noqa: RUF001 - the sign, not the letter
 }
-"""By status: the mark, what stands for it where only ASCII can be written, and its colour."""
+"""By status: the mark, its ASCII replacement, and its colour."""
 
 _CLASSES = ((Tier.DEEP, "BIG (OPUS)"), (Tier.BALANCED, "MIDDLE (SONNET)"), (Tier.FAST, "SMALL (HAIKU)"))
 
 
 class Pen:
+    """Writes text with or without colours and non-ASCII marks."""
+
     def __init__(self, *, colours: bool, plain: bool) -> None:
         """`plain`: ASCII only."""
         self._colours = colours
@@ -39,30 +43,26 @@ class Pen:
 
 
 def banner(config: Config, pen: Pen) -> Iterator[str]:
-    """Its lines."""
+    """Yield the lines of the banner."""
     yield pen.paint(f"octoroute {__version__}", _HEADER)
     by_provider: dict[str, list[Endpoint]] = {}
     for endpoint in config.endpoints:
         by_provider.setdefault(endpoint.provider, []).append(endpoint)
-    known = colours_of(endpoint.provider for endpoint in config.endpoints)
+    colours = colours_of(endpoint.provider for endpoint in config.endpoints)
     for name, endpoints in sorted(by_provider.items(), key=lambda item: -max(endpoint.priority for endpoint in item[1])):
         priority = max(endpoint.priority for endpoint in endpoints)
-        yield f"{pen.paint(f'[{name}]', colour_of(name, known))} Priority: {priority}"
+        yield f"{pen.paint(f'[{name}]', colour_of(name, colours))} Priority: {priority}"
         for tier, title in _CLASSES:
             models = _models(endpoints, tier)
             if models:
                 yield f"   {title}: {', '.join(models)}"
     yield from (f"{pen.mark('warning')} {warning}" for warning in config.warnings)
-    yield f"{pen.mark('healthy')} {_count(len(by_provider), 'provider')}, {_count(len(config.endpoints), 'endpoint')}"
+    yield f"{pen.mark('healthy')} {plural(len(by_provider), 'provider')}, {plural(len(config.endpoints), 'endpoint')}"
     yield f"{pen.mark('info')} {_settings(config)}"
 
 
 def _models(endpoints: Iterable[Endpoint], tier: Tier) -> list[str]:
     return list(dict.fromkeys(endpoint.model for endpoint in endpoints if endpoint.tier is tier))
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _settings(config: Config) -> str:

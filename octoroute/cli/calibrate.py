@@ -1,4 +1,4 @@
-"""`octoroute calibrate`: thresholds that give the wanted shares, budget, or quality on one's own traffic."""
+"""`octoroute calibrate`: computes the score thresholds that reach given shares, a budget, or a quality on logged traffic."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ _TIERS = ("fast", "balanced", "deep")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--log", required=True, metavar="FILE", help='lines of {"score", "features_hash"}: no text is needed')
+    parser.add_argument(
+        "--log", required=True, metavar="FILE", help='JSON lines with "score" and "features_hash"; no prompt text is needed'
+    )
     goal = parser.add_mutually_exclusive_group(required=True)
     goal.add_argument(
         "--shares",
         metavar="fast=50%,balanced=35%,deep=15%",
-        help="how much of the traffic each tier shall get; one may be left out",
+        help="share of the traffic for each tier; one tier may be omitted and gets the rest",
     )
-    goal.add_argument("--budget", type=float, metavar="USD", help="per 1,000 requests; needs --prices")
-    goal.add_argument("--max-quality-loss", metavar="2%", help="against sending everything to deep; needs --prices")
+    goal.add_argument("--budget", type=float, metavar="USD", help="budget per 1,000 requests; needs --prices")
+    goal.add_argument(
+        "--max-quality-loss", metavar="2%", help="largest loss of quality compared with sending everything to deep; needs --prices"
+    )
     parser.add_argument("--prices", metavar="fast=0.1,balanced=0.6,deep=5", help="USD per 1,000 requests of each tier")
-    parser.add_argument("--unique", action="store_true", help="count requests with the same features once")
+    parser.add_argument("--unique", action="store_true", help="count requests with identical features once")
     parser.add_argument("--json", action="store_true", help="print JSON instead of TOML")
 
 
@@ -55,7 +59,7 @@ def _thresholds(args: argparse.Namespace, scores: list[float]) -> Thresholds:
     if args.shares:
         return from_shares(_shares(args.shares), percentiles(scores))
     if not args.prices:
-        raise ConfigError(["--prices: is needed for a budget or a quality loss, as fast=0.1,balanced=0.6,deep=5"])
+        raise ConfigError(["--prices: required by --budget and --max-quality-loss, e.g. fast=0.1,balanced=0.6,deep=5"])
     prices = _pairs("--prices", args.prices)
     missing = [tier for tier in _TIERS if tier not in prices]
     if missing:
@@ -71,32 +75,34 @@ def _thresholds(args: argparse.Namespace, scores: list[float]) -> Thresholds:
 
 
 def _shares(text: str) -> dict[str, float]:
-    """One tier may be left out: it gets the rest."""
+    """Return the share of each tier, 0 to 1; an omitted tier gets the rest. Raises ConfigError."""
     shares = _pairs("--shares", text)
     total = sum(shares.values())
     missing = [tier for tier in _TIERS if tier not in shares]
     if any(not 0 <= share <= 1 for share in shares.values()) or total > 1.0001:
-        raise ConfigError(["--shares: must be between 0 and 1 (or 0 % and 100 %), and not add up to more than that"])
+        raise ConfigError(["--shares: each must be between 0 and 1 (or 0 % and 100 %), and their sum must not exceed 1"])
     if len(missing) > 1 or (not missing and abs(total - 1.0) > 0.001):
         raise ConfigError(["--shares: name at least two of fast, balanced, and deep; all three must add up to 100 %"])
     return {**shares, **dict.fromkeys(missing, 1.0 - total)}
 
 
 def _pairs(option: str, text: str) -> dict[str, float]:
-    found: dict[str, float] = {}
+    """Parse `fast=0.1,deep=50%`. Raises ConfigError that names `option`."""
+    values: dict[str, float] = {}
     for part in text.split(","):
         name, equals, value = part.strip().partition("=")
         if not equals or name not in _TIERS:
             raise ConfigError([f"{option}: {part.strip()!r} is not TIER=NUMBER; the tiers are {', '.join(_TIERS)}"])
-        found[name] = _number(option, value)
-    return found
+        values[name] = _number(option, value)
+    return values
 
 
 def _number(option: str, text: str) -> float:
+    """Parse a non-negative number or percentage. Raises ConfigError that names `option`."""
     try:
         number = float(text.strip().removesuffix("%"))
     except ValueError:
         number = -1.0
     if not 0 <= number < float("inf"):
-        raise ConfigError([f"{option}: {text!r} is not a number"])
+        raise ConfigError([f"{option}: {text!r} is not a number of at least 0"])
     return number / 100.0 if text.strip().endswith("%") else number

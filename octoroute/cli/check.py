@@ -1,4 +1,4 @@
-"""`octoroute check`: the configuration's problems, all of them, or a summary of what it makes of the gateway."""
+"""`octoroute check`: reports every problem of the configuration, or prints a summary of it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 _ORDERS: Mapping[str, str] = {
     "endpoint": "{0} among equal priorities",
     "priority": "provider after provider by priority",
-    "round_robin": "providers taking turns",
+    "round_robin": "providers in turn",
     "random": "providers at random",
 }
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--live", action="store_true", help="also ask every endpoint one tiny question")
+    parser.add_argument("--live", action="store_true", help="also send one short request to every endpoint")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,24 +33,27 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _live(config: Config) -> int:
-    """1 when an endpoint does not answer."""
+    """Send a request to every endpoint. Return 1 if one of them fails, otherwise 0."""
     import asyncio  # noqa: PLC0415  commands import lazily
 
-    from octoroute.cli.live import ask, report  # noqa: PLC0415
+    from octoroute.cli.live import check_endpoints, report  # noqa: PLC0415
 
-    answers = asyncio.run(ask(config))
-    print("\n".join(report(answers)))
-    return 1 if any(answer.problem for answer in answers) else 0
+    checks = asyncio.run(check_endpoints(config))
+    print("\n".join(report(checks)))
+    return 1 if any(check.problem for check in checks) else 0
 
 
 def summary(config: Config) -> Iterator[str]:
+    """Yield the lines of the summary."""
     from octoroute.domain.endpoint import CHAT_TIERS  # noqa: PLC0415  commands import lazily
 
     host, routing = config.server.host, config.routing
     yield f"{config.source} is valid"
     yield f"  listens    http://{f'[{host}]' if ':' in host else host}:{config.server.port or '(a free port)'}"
-    asked = "" if routing.strategy in {"rule", "learned", "cascade"} else f", the router model is in the {routing.router_tier} tier"
-    yield f"  strategy   {routing.strategy}{asked}"
+    router_model = (
+        "" if routing.strategy in {"rule", "learned", "cascade"} else f", the router model is in the {routing.router_tier} tier"
+    )
+    yield f"  strategy   {routing.strategy}{router_model}"
     order, attempts = config.selection.order, config.retry.max_attempts or "all"
     yield f"  selection  {_ORDERS[order].format(config.selection.policy)}, {attempts} attempts"
     for tier in CHAT_TIERS:
@@ -62,7 +65,7 @@ def summary(config: Config) -> Iterator[str]:
 
 
 def _group(name: str, endpoints: Sequence[Endpoint], order: str) -> Iterator[str]:
-    """In the order in which they are asked, as far as that is not left to chance."""
+    """Yield the endpoints of a tier in the order of selection, as far as it is not random."""
     if not endpoints:
         yield f"  {name:<10} no endpoint; its requests go to the next bigger tier, then to the next smaller"
     for index, endpoint in enumerate(in_order(endpoints, order)):
@@ -71,7 +74,11 @@ def _group(name: str, endpoints: Sequence[Endpoint], order: str) -> Iterator[str
 
 
 def in_order(endpoints: Sequence[Endpoint], order: str) -> list[Endpoint]:
-    """`endpoint` goes by each one's priority; the others keep a provider together, and `priority` goes by its highest."""
+    """Return the endpoints in the order of selection.
+
+    `endpoint` sorts by the priority of each endpoint. The other orders keep the endpoints of a provider together; `priority` sorts
+    providers by their highest priority.
+    """
     if order == "endpoint":
         return sorted(endpoints, key=lambda endpoint: -endpoint.priority)
     from octoroute.balancing.policies.provider_order import group_by_provider  # noqa: PLC0415  commands import lazily
@@ -83,5 +90,5 @@ def in_order(endpoints: Sequence[Endpoint], order: str) -> list[Endpoint]:
 
 
 def _about(endpoint: Endpoint) -> str:
-    speaks = "" if endpoint.kind == endpoint.provider else f" ({endpoint.kind})"
-    return f"model {endpoint.model}, provider {endpoint.provider}{speaks}"
+    kind = "" if endpoint.kind == endpoint.provider else f" ({endpoint.kind})"
+    return f"model {endpoint.model}, provider {endpoint.provider}{kind}"

@@ -1,4 +1,4 @@
-"""`octoroute eval`: how well routers decide, on questions with known outcomes; always beside random, length, rule, and oracle."""
+"""`octoroute eval`: measures routers on labelled questions, always next to the baselines random, length, rule, and oracle."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", action="append", required=True, metavar="FILE", help="questions; may be given more than once")
+    parser.add_argument(
+        "--data", action="append", required=True, metavar="FILE", help="labelled questions; may be given more than once"
+    )
     parser.add_argument("--format", default="auto", help="auto, jsonl, routellm, routerbench, or routerarena (default: auto)")
-    parser.add_argument("--strong", metavar="NAME", help="the strong model's column, where a file holds more than one")
-    parser.add_argument("--weak", metavar="NAME", help="the weak model's column")
+    parser.add_argument("--strong", metavar="NAME", help="column of the strong model, if the file has several")
+    parser.add_argument("--weak", metavar="NAME", help="column of the weak model")
     parser.add_argument(
         "--router",
         action="append",
@@ -31,9 +33,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plot", metavar="FILE.svg", help="write the cost-quality curves")
     parser.add_argument("--scores", metavar="FILE", help='write {"id", "score"} lines of the first --router')
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--groups", action="store_true", help="print a row for every group, too")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: 0)")
-    parser.add_argument("--resamples", type=int, default=1000, help="at most so many (default: 1000)")
+    parser.add_argument("--groups", action="store_true", help="also print a row for each group")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the bootstrap (default: 0)")
+    parser.add_argument("--resamples", type=int, default=1000, help="maximum number of bootstrap resamples (default: 1000)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,12 +52,12 @@ def run(args: argparse.Namespace) -> int:
     labelled = [row for row in rows if row.labelled]
     if not labelled:
         if args.scores:
-            _progress(f"{len(rows)} questions scored; none is labelled, so there is nothing to compare")
+            _progress(f"{len(rows)} questions scored; none is labelled, so routers cannot be compared")
             return 0
-        print("octoroute: none of the questions is labelled (strong, weak); only --scores can be written", file=sys.stderr)
+        print("octoroute: no question has labels (strong, weak); without labels only --scores can be written", file=sys.stderr)
         return 1
     if len(labelled) < len(rows):
-        _progress(f"{len(rows) - len(labelled)} questions without labels are left out")
+        _progress(f"{len(rows) - len(labelled)} questions without labels are ignored")
     names = list(dict.fromkeys([*REFERENCES[:-1], *wanted, REFERENCES[-1]]))
     scores = {name: scores_of(name, labelled, scorer, _progress) for name in names}
     report = evaluate(labelled, scores, seed=args.seed, times=max(100, args.resamples), progress=_progress)
@@ -75,7 +77,7 @@ def _write_scores(path: str, rows: Sequence[DatasetRow], scores: Sequence[float]
 
 
 def _plot(path: str, rows: Sequence[DatasetRow], scores: dict[str, list[float]]) -> None:
-    """All sets together; the table keeps them apart."""
+    """Write the curves over all data sets together; the tables separate them."""
     from octoroute.routing.training.evaluation import points_of  # noqa: PLC0415
     from octoroute.routing.training.plot import svg  # noqa: PLC0415
 
@@ -84,15 +86,15 @@ def _plot(path: str, rows: Sequence[DatasetRow], scores: dict[str, list[float]])
 
 
 def _json(report: EvaluationReport) -> str:
-    """NaN has no JSON: it becomes null."""
-    return json.dumps(_known(msgspec.to_builtins(report)), indent=2)
+    """Return the report as JSON; NaN, which JSON lacks, becomes null."""
+    return json.dumps(_without_nan(msgspec.to_builtins(report)), indent=2)
 
 
-def _known(value: Any) -> Any:
+def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _known(inner) for key, inner in cast("dict[str, Any]", value).items()}
+        return {key: _without_nan(inner) for key, inner in cast("dict[str, Any]", value).items()}
     if isinstance(value, float):
-        return round(value, 6) if value == value else None  # noqa: PLR0124 - leaves out NaN
+        return round(value, 6) if value == value else None  # noqa: PLR0124 - NaN differs from itself
     return value
 
 
@@ -104,7 +106,7 @@ def _tables(report: EvaluationReport, *, groups: bool) -> Iterator[str]:
     for name, table in report.sets.items():
         yield f"\n{name}: {table.questions} questions, weak {table.weak:.3f}, strong {table.strong:.3f}"
         if table.strong <= table.weak:
-            yield "  the strong model is no better here: there is no gap to recover"
+            yield "  the strong model is not better here, so there is no gap to recover"
             continue
         yield from _lines(table.routers)
     if report.macro:
@@ -117,7 +119,7 @@ def _tables(report: EvaluationReport, *, groups: bool) -> Iterator[str]:
         for name, cells in report.groups.items():
             yield "  " + name[-44:].ljust(44) + "".join(f"{cells[router]:.3f}".rjust(13) for router in routers)
     yield ""
-    yield f"CPT in % of strong calls, lower is better. APGR*: RouteLLM's own count. {report.times} resamples, seed {report.seed}."
+    yield f"CPT in % of strong calls, lower is better. APGR*: as in RouteLLM. {report.times} resamples, seed {report.seed}."
 
 
 def _lines(cells: dict[str, Cell]) -> Iterator[str]:
@@ -138,4 +140,4 @@ def _lines(cells: dict[str, Cell]) -> Iterator[str]:
 
 
 def _figure(value: float, form: str = ".3f") -> str:
-    return format(value, form) if value == value else "-"  # noqa: PLR0124 - NaN
+    return format(value, form) if value == value else "-"  # noqa: PLR0124 - NaN differs from itself

@@ -1,4 +1,4 @@
-"""`octoroute check --live`: every endpoint is asked one tiny question, all at once, and says whether it can answer."""
+"""`octoroute check --live`: sends one short request to every endpoint and reports which of them check."""
 
 from __future__ import annotations
 
@@ -15,56 +15,59 @@ from octoroute.errors import OctorouteError
 from octoroute.runtime.assembly import Runtime
 from octoroute.upstream.client import UpstreamRequest
 
-QUESTION = Conversation(turns=(Turn(Role.USER, (Text("Say hello."),)),), max_tokens=16)
-TO_EMBED = b'{"model": "auto", "input": "hello"}'
-AT_ONCE = 8
+PROMPT = Conversation(turns=(Turn(Role.USER, (Text("Say hello."),)),), max_tokens=16)
+EMBEDDING_REQUEST = b'{"model": "auto", "input": "hello"}'
+MAX_CONCURRENT = 8
 
 
 class LiveCheck(NamedTuple):
+    """The result for one endpoint."""
+
     endpoint: Endpoint
     took_s: float
     problem: str | None
-    """What the operator should know; None: it answered."""
+    """The error message; None: the endpoint answered."""
 
 
-async def ask(config: Config) -> Sequence[LiveCheck]:
-    """In the order of the configuration."""
-    building = Runtime(config)
-    gate = asyncio.Semaphore(AT_ONCE)
+async def check_endpoints(config: Config) -> Sequence[LiveCheck]:
+    """Return the results in the order of the configuration."""
+    runtime = Runtime(config)
+    gate = asyncio.Semaphore(MAX_CONCURRENT)
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_ask(building, endpoint, gate)) for endpoint in building.gateway.settings.endpoints]
+            tasks = [group.create_task(_check(runtime, endpoint, gate)) for endpoint in runtime.gateway.settings.endpoints]
         return [task.result() for task in tasks]
     finally:
-        await building.stop()
+        await runtime.stop()
 
 
-async def _ask(building: Runtime, endpoint: Endpoint, gate: asyncio.Semaphore) -> LiveCheck:
-    upstream = building.gateway.upstream
+async def _check(runtime: Runtime, endpoint: Endpoint, gate: asyncio.Semaphore) -> LiveCheck:
+    upstream = runtime.gateway.upstream
     async with gate:
-        since = time.monotonic()
+        started_at = time.monotonic()
         try:
-            opened = await upstream.open(endpoint, _question(building, endpoint))
-            opened.close()
+            response = await upstream.open(endpoint, _request(runtime, endpoint))
+            response.close()
         except OctorouteError as error:
-            return LiveCheck(endpoint, time.monotonic() - since, error.message)
-        return LiveCheck(endpoint, time.monotonic() - since, None)
+            return LiveCheck(endpoint, time.monotonic() - started_at, error.message)
+        return LiveCheck(endpoint, time.monotonic() - started_at, None)
 
 
-def _question(building: Runtime, endpoint: Endpoint) -> UpstreamRequest:
+def _request(runtime: Runtime, endpoint: Endpoint) -> UpstreamRequest:
     if endpoint.tier is Tier.EMBEDDING:
-        asked = dialects.interfaces(building.wall)["embeddings"].read(TO_EMBED, request_id="check", headers={})
-        return building.gateway.translator.upstream_request(asked, endpoint)
-    body = building.gateway.upstream.outbound(endpoint).encode_request(QUESTION, endpoint, stream=False)
-    return UpstreamRequest(body=body, stream=False, conversation=QUESTION)
+        request = dialects.interfaces(runtime.wall)["embeddings"].read(EMBEDDING_REQUEST, request_id="check", headers={})
+        return runtime.gateway.translator.upstream_request(request, endpoint)
+    body = runtime.gateway.upstream.outbound(endpoint).encode_request(PROMPT, endpoint, stream=False)
+    return UpstreamRequest(body=body, stream=False, conversation=PROMPT)
 
 
-def report(answers: Sequence[LiveCheck]) -> list[str]:
+def report(checks: Sequence[LiveCheck]) -> list[str]:
+    """Return one line for each endpoint."""
     lines: list[str] = []
-    for answer in answers:
-        name = f"{answer.endpoint.tier}  {answer.endpoint.id}"
-        if answer.problem is None:
-            lines.append(f"  answers    {name}  in {answer.took_s * 1000:.0f} ms")
+    for check in checks:
+        name = f"{check.endpoint.tier}  {check.endpoint.id}"
+        if check.problem is None:
+            lines.append(f"  answers    {name}  in {check.took_s * 1000:.0f} ms")
         else:
-            lines.append(f"  FAILS      {name}  {answer.problem} ({answer.endpoint.base_url})")
+            lines.append(f"  FAILS      {name}  {check.problem} ({check.endpoint.base_url})")
     return lines

@@ -10,18 +10,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from octoroute.cli import plural
+
 if TYPE_CHECKING:
     from octoroute.config.schema import LoggingTable
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("what", choices=("stats", "cleanup", "cat"), help="count them; remove and pack old files; print lines")
-    parser.add_argument("--directory", metavar="DIR", type=Path, help="instead of the configuration's")
-    parser.add_argument("--name", metavar="NAME", help="instead of the configuration's")
-    parser.add_argument("--request-id", metavar="ID", help="cat: only this request")
-    parser.add_argument("--endpoint", metavar="ID", help="cat: only what this endpoint answered")
     parser.add_argument(
-        "--ending", choices=("answered", "refused", "failed", "broken", "abandoned"), help="cat: only what ended like this"
+        "what",
+        choices=("stats", "cleanup", "cat"),
+        help="stats: summarise; cleanup: remove and compress old files; cat: print records",
+    )
+    parser.add_argument("--directory", metavar="DIR", type=Path, help="read this directory instead of the configured one")
+    parser.add_argument("--name", metavar="NAME", help="base name of the files, instead of the configured one")
+    parser.add_argument("--request-id", metavar="ID", help="cat: only the request with this id")
+    parser.add_argument("--endpoint", metavar="ID", help="cat: only requests that this endpoint answered")
+    parser.add_argument(
+        "--ending", choices=("answered", "refused", "failed", "broken", "abandoned"), help="cat: only requests with this ending"
     )
 
 
@@ -51,8 +57,8 @@ def _cat(directory: Path, name: str, args: argparse.Namespace) -> None:
     wanted = RecordFilter(request_id=args.request_id, endpoint=args.endpoint, ending=args.ending)
     for writer in writers(directory, name):
         for line in lines(directory, writer):
-            told = read(line)
-            if told is not None and wanted.takes(told):
+            record = read(line)
+            if record is not None and wanted.takes(record):
                 sys.stdout.buffer.write(line)
     sys.stdout.buffer.flush()
 
@@ -66,27 +72,27 @@ def _stats(directory: Path, name: str) -> Iterator[str]:
     times: list[str] = []
     unreadable = files = size = 0
     for writer in writers(directory, name):
-        paths = [aside.path for aside in rotated_files(directory, writer)]
+        paths = [file.path for file in rotated_files(directory, writer)]
         live = directory / f"{writer}{SUFFIX}"
         paths += [live] if live.exists() else []
         files += len(paths)
         size += sum(path.stat().st_size for path in paths)
         for line in lines(directory, writer):
-            told = read(line)
-            if told is None:
+            record = read(line)
+            if record is None:
                 unreadable += 1
                 continue
-            endings[str(told.get("ending"))] += 1
-            endpoints[str(told.get("endpoint", "none"))] += 1
-            time_ = str(told.get("time", ""))
+            endings[str(record.get("ending"))] += 1
+            endpoints[str(record.get("endpoint", "none"))] += 1
+            time_ = str(record.get("time", ""))
             times = [min([*times, time_]), max([*times, time_])]
-    yield f"{directory / name}: {files} files, {size} bytes, {endings.total()} requests"
+    yield f"{directory / name}: {plural(files, 'file')}, {plural(size, 'byte')}, {plural(endings.total(), 'request')}"
     if times:
         yield f"  from {times[0]} to {times[1]}"
     yield from (f"  ended {ending:<12} {count}" for ending, count in endings.most_common())
     yield from (f"  by {endpoint:<24} {count}" for endpoint, count in endpoints.most_common())
     if unreadable:
-        yield f"  {unreadable} lines cannot be read"
+        yield f"  {plural(unreadable, 'line')} not readable"
 
 
 def _cleanup(directory: Path, name: str, logging: LoggingTable) -> Iterator[str]:
@@ -96,7 +102,7 @@ def _cleanup(directory: Path, name: str, logging: LoggingTable) -> Iterator[str]
     rotation = logging.rotation
     removed = packed = 0
     for writer in writers(directory, name):
-        swept = sweep(
+        report = sweep(
             directory,
             writer,
             keep=rotation.max_backups,
@@ -104,9 +110,9 @@ def _cleanup(directory: Path, name: str, logging: LoggingTable) -> Iterator[str]
             compress=rotation.compression,
             now=time.time(),
         )
-        yield from (f"removed {path}" for path in swept.removed)
-        yield from (f"packed  {path} ({ratio:.1f} times smaller)" for path, ratio in swept.packed)
-        yield from (f"trouble {trouble}" for trouble in swept.troubles)
-        removed += len(swept.removed)
-        packed += len(swept.packed)
+        yield from (f"removed {path}" for path in report.removed)
+        yield from (f"packed  {path} ({ratio:.1f} times smaller)" for path, ratio in report.packed)
+        yield from (f"trouble {trouble}" for trouble in report.troubles)
+        removed += len(report.removed)
+        packed += len(report.packed)
     yield f"{directory / name}: {removed} removed, {packed} packed"

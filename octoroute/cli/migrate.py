@@ -1,4 +1,4 @@
-"""`octoroute migrate --from-env`: another program's environment variables as a configuration file on standard output."""
+"""`octoroute migrate --from-env`: converts another program's environment variables to a configuration on standard output."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from octoroute.cli.importing import tell
+from octoroute.cli.import_config import print_remarks
 from octoroute.errors import ConfigError
 
 PROGRAMS = ("claude-code-proxy", "dispatcher")
@@ -15,9 +15,14 @@ PROGRAMS = ("claude-code-proxy", "dispatcher")
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from-env", action="store_true", required=True, help="read the environment, and .env in this directory")
     parser.add_argument(
-        "--format", choices=("toml", "json"), default="toml", help="toml: ours; json: claude-code-proxy's providers.json"
+        "--format",
+        choices=("toml", "json"),
+        default="toml",
+        help="toml: a configuration of octoroute; json: a providers.json of claude-code-proxy",
     )
-    parser.add_argument("--program", choices=PROGRAMS, help="whose variables they are; guessed, and said, when not given")
+    parser.add_argument(
+        "--program", choices=PROGRAMS, help="the program that the variables belong to (default: guessed from their names)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,7 +30,9 @@ def run(args: argparse.Namespace) -> int:
 
     env = environment.variables(Path.cwd())
     program: str = args.program or guess(env)
-    tell([] if args.program else [f"read as {program}'s variables; `--program` chooses ({', '.join(PROGRAMS)})"])
+    print_remarks(
+        [] if args.program else [f"assuming the variables of {program}; `--program` selects another ({', '.join(PROGRAMS)})"]
+    )
     try:
         print(_dispatcher(env, args.format) if program == "dispatcher" else _legacy(env, args.format), end="")
     except ConfigError as error:
@@ -35,7 +42,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def guess(env: Mapping[str, str]) -> str:
-    """claude-code-proxy has its clients' key in ANTHROPIC_API_KEY; every other vendor's variable is the dispatcher's."""
+    """Return the program that these variables belong to.
+
+    claude-code-proxy keeps the key of its clients in ANTHROPIC_API_KEY; a variable of any other vendor belongs to the dispatcher.
+    """
     from octoroute.config.importers import dispatcher, legacy  # noqa: PLC0415  commands import lazily
 
     own = set(legacy.unused(env, frozenset())) - {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL"}
@@ -52,14 +62,14 @@ def _legacy(env: Mapping[str, str], form: str) -> str:
     from octoroute.config.schema import Names  # noqa: PLC0415
 
     name = "azure" if env.get("AZURE_API_VERSION") else "openai"
-    given = legacy.convert(env, Names(), provider=name)
-    raise_for(given.problems, "the environment")
+    imported = legacy.convert(env, Names(), provider=name)
+    raise_for(imported.problems, "the environment")
     if form == "json":
-        read = legacy.read_variables(env, Names())
-        tell([*given.warnings, *lost_in_json(read)])
-        return to_providers_json(read, name)
-    tell(list(given.warnings))
-    return to_toml(conceal(given.tree), "From claude-code-proxy's environment by `octoroute migrate --from-env`.")
+        variables = legacy.read_variables(env, Names())
+        print_remarks([*imported.warnings, *lost_in_json(variables)])
+        return to_providers_json(variables, name)
+    print_remarks(list(imported.warnings))
+    return to_toml(conceal(imported.tree), "From claude-code-proxy's environment by `octoroute migrate --from-env`.")
 
 
 def _dispatcher(env: Mapping[str, str], form: str) -> str:
@@ -69,8 +79,10 @@ def _dispatcher(env: Mapping[str, str], form: str) -> str:
     from octoroute.config.schema import Names  # noqa: PLC0415
 
     if form == "json":
-        raise ConfigError(["--format json: a providers.json knows OpenAI's API only; leave it out for TOML"])
-    given = dispatcher.convert(env, Names())
-    raise_for(given.problems, "the environment")
-    tell([*given.warnings, "the models are a suggestion, because these variables name none; change them to what you use"])
-    return to_toml(conceal(given.tree), "From the dispatcher's environment by `octoroute migrate --from-env`.")
+        raise ConfigError(["--format json: a providers.json supports OpenAI's API only; omit the option for TOML"])
+    imported = dispatcher.convert(env, Names())
+    raise_for(imported.problems, "the environment")
+    print_remarks(
+        [*imported.warnings, "the models are suggestions, because the variables name none; replace them with the models you use"]
+    )
+    return to_toml(conceal(imported.tree), "From the dispatcher's environment by `octoroute migrate --from-env`.")

@@ -1,4 +1,4 @@
-"""`octoroute replay`: what another configuration would have done on logged decisions, or why the log cannot tell."""
+"""`octoroute replay`: estimates what another configuration would have achieved on logged decisions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--policy", required=True, type=Path, metavar="FILE", help="the other configuration, of strategy learned")
-    parser.add_argument("--log", required=True, type=Path, metavar="FILE", help="the gateway's JSON log, or the shadow's file")
-    parser.add_argument("--seed", type=int, default=0, help="of the resamples (default: 0)")
+    parser.add_argument(
+        "--policy", required=True, type=Path, metavar="FILE", help="the other configuration; its strategy must be learned"
+    )
+    parser.add_argument(
+        "--log", required=True, type=Path, metavar="FILE", help="the JSON log of the gateway, or the file of the shadow"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the resamples (default: 0)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
@@ -45,9 +49,7 @@ def _policy(path: Path) -> ReplayPolicy:
 
     config = load(path, environment.variables(Path.cwd()), Path.cwd())
     if config.routing.strategy != "learned":
-        raise ConfigError(
-            [f"--policy {path}: routing.strategy is {config.routing.strategy}; only learned can be replayed from scores"]
-        )
+        raise ConfigError([f"--policy {path}: routing.strategy is {config.routing.strategy}; only learned can be replayed"])
     options = config.routing.learned
     thresholds = thresholds_of(options, load_artefact(options.artefact).model.percentiles)
     tiers = tuple(tier for tier in CHAT_TIERS if any(endpoint.tier is tier for endpoint in config.endpoints))
@@ -55,23 +57,23 @@ def _policy(path: Path) -> ReplayPolicy:
 
 
 def _table(decisions: int, free: int, reports: Sequence[ReplayReport]) -> Iterator[str]:
-    yield f"{decisions} decisions, {free} of them by the score; the rest is the same under both policies."
-    yield "The policy must use the artefact that scored the log."
+    yield f"{decisions} decisions, {free} of them by score; the others are the same under both policies."
+    yield "Both policies must use the artefact that produced the scores in the log."
     for report in reports:
         yield ""
-        yield f"{report.outcome}: {report.decisions} decisions, worth {report.effective:.0f} under the new policy"
+        yield f"{report.outcome}: {report.decisions} decisions, effective sample size {report.effective:.0f} under the new policy"
         rows = (
-            ("today", report.today),
+            ("current", report.today),
             ("new, inverse propensity", report.ips),
             ("new, self-normalised", report.snips),
             ("new, doubly robust", report.doubly_robust),
-            ("new less today", report.difference),
+            ("new minus current", report.difference),
         )
         yield from (f"  {name:<24} {_shown(estimate)}" for name, estimate in rows)
         if report.effective < 100 or report.effective < 0.1 * report.decisions:
-            yield "  WARNING: too few of these decisions are ones that the new policy would make; explore more, or longer"
+            yield "  WARNING: the new policy would make too few of the logged decisions; raise `explore` or collect more traffic"
         elif report.difference.low <= 0.0 <= report.difference.high:
-            yield "  No difference can be told."
+            yield "  The difference is not significant."
 
 
 def _shown(estimate: Estimate) -> str:

@@ -1,4 +1,4 @@
-"""`octoroute route "PROMPT"`: which tier and endpoint it would go to, and why. Sends nothing."""
+"""`octoroute route "PROMPT"`: explains which tier and endpoint the prompt would be sent to. Sends nothing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", metavar="PROMPT", help="the user's message; `-` reads it from standard input")
-    parser.add_argument("--model", default="auto", help="what the client asks for (default: auto)")
-    parser.add_argument("--json", action="store_true", help="print what POST /v1/route answers")
+    parser.add_argument("--model", default="auto", help="the model that the client requests (default: auto)")
+    parser.add_argument("--json", action="store_true", help="print the response of POST /v1/route")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,17 +46,16 @@ async def _explain(config: object, prompt: str, model: str) -> Explanation:
     from octoroute.runtime.assembly import Runtime  # noqa: PLC0415  commands import lazily
 
     assert isinstance(config, Config)
-    building = Runtime(config)
+    runtime = Runtime(config)
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": prompt}]}).encode("utf-8", "replace")
     try:
-        return await explain(
-            building.gateway, building.dry_router, building.inbound["openai"].read(body, request_id="-", headers={})
-        )
+        return await explain(runtime.gateway, runtime.dry_router, runtime.inbound["openai"].read(body, request_id="-", headers={}))
     finally:
-        await building.stop()
+        await runtime.stop()
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
+    """Yield the lines of the explanation."""
     decision = explanation.decision
     yield f"tier      {decision.tier}"
     if gap := empty_tier(explanation):
@@ -65,11 +64,11 @@ def lines(explanation: Explanation) -> Iterator[str]:
     if decision.reject is not None:
         yield f"rejected  {decision.reject}"
     if decision.confidence is not None:
-        yield f"score     {decision.confidence:.2f}, the chance that the cheap model's answer would not do"
+        yield f"score     {decision.confidence:.2f}, the probability that the cheap model's answer is not good enough"
     for name, weight in decision.features:
         yield f"          {weight:+.2f} {name}"
     if decision.then is not None:
-        yield f"then      {decision.then}, if the answer does not pass the checks"
+        yield f"then      {decision.then}, if the response fails the checks"
     for candidate in explanation.candidates:
         mark = "->" if candidate.chosen else "  "
         yield f"  {mark} {candidate.endpoint.id}  ({candidate.endpoint.tier}, {candidate.endpoint.model})  {candidate.reason}"

@@ -1,4 +1,4 @@
-"""`octoroute train`: fits the learned router to one's own labels, and keeps the result only if it is better."""
+"""`octoroute train`: trains the learned router on the user's labels and writes the result only if it is better."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--data", action="append", required=True, metavar="FILE", help="labelled questions; may be given more than once"
     )
     parser.add_argument("--format", default="auto", help="auto, jsonl, routellm, routerbench, or routerarena (default: auto)")
-    parser.add_argument("--strong", metavar="NAME", help="the strong model's column, where a file holds more than one")
-    parser.add_argument("--weak", metavar="NAME", help="the weak model's column")
+    parser.add_argument("--strong", metavar="NAME", help="column of the strong model, if the file has several")
+    parser.add_argument("--weak", metavar="NAME", help="column of the weak model")
+    parser.add_argument("-o", "--output", default="router.json", metavar="FILE", help="the file to write (default: router.json)")
+    parser.add_argument("--prior", metavar="FILE", help="regularise towards this artefact instead of the shipped one")
+    parser.add_argument("--seed", type=int, default=0, help="seed of folds and bootstrap (default: 0)")
     parser.add_argument(
-        "-o", "--output", default="router.json", metavar="FILE", help="where the artefact goes (default: router.json)"
+        "--force", action="store_true", help="write the artefact even if it is not better, and overwrite an existing file"
     )
-    parser.add_argument("--prior", metavar="FILE", help="shrink to this artefact instead of the shipped one")
-    parser.add_argument("--seed", type=int, default=0, help="of folds and bootstrap (default: 0)")
-    parser.add_argument("--force", action="store_true", help="write the artefact even if it is not better; replace the output file")
     parser.add_argument(
-        "--base", action="store_true", help="make the shipped artefact again from this data, instead of adding to it"
+        "--base", action="store_true", help="rebuild the shipped artefact from this data alone, instead of adding to it"
     )
 
 
@@ -49,7 +49,7 @@ def _refuse_output(output: Path, *, force: bool) -> None:
 
     if output.exists() and shipped_path().exists() and output.samefile(shipped_path()):
         raise ConfigError(
-            [f"--output {output}: this is the shipped artefact; write somewhere else and set routing.learned.artefact"]
+            [f"--output {output}: this is the shipped artefact; write to another file and set routing.learned.artefact"]
         )
     if output.exists() and not force:
         raise ConfigError([f"--output {output}: exists already; name another file, or add --force"])
@@ -66,14 +66,16 @@ def _train(args: argparse.Namespace, output: Path) -> int:
     rows = [row for row in rows if row.labelled]
     if len(rows) < MIN_LABELS:
         raise ConfigError(
-            [f"--data: {len(rows)} labelled questions; below {MIN_LABELS} training makes routing worse; the shipped artefact stays"]
+            [
+                f"--data: {len(rows)} labelled questions; below {MIN_LABELS}, training makes routing worse; nothing was written"
+            ]
         )
     if not sum(row.gain for row in rows) > 0:
         raise ConfigError(
-            ["--data: the strong model is no better than the weak one on these questions, so there is nothing to learn"]
+            ["--data: the strong model is not better than the weak one on these questions, so there is nothing to learn"]
         )
     if len(rows) < RECOMMENDED_LABELS:
-        print(f"warning: {len(rows)} labels; it pays clearly from about {RECOMMENDED_LABELS}", file=sys.stderr)
+        print(f"warning: only {len(rows)} labels; a clear benefit needs about {RECOMMENDED_LABELS}", file=sys.stderr)
     prior = args.prior or shipped_path()
     provenance = Provenance(
         made_by="octoroute train",
@@ -84,16 +86,18 @@ def _train(args: argparse.Namespace, output: Path) -> int:
     )
     print(f"… {len(rows)} labels", file=sys.stderr)
     training = train(rows, load(args.prior), provenance, seed=args.seed, force=args.force)
-    _tell(training)
+    _print_result(training)
     if training.model is None:
-        print("not better than what is installed: nothing was written (--force writes it all the same)", file=sys.stderr)
+        print(
+            "the result is not better than the installed artefact; nothing was written (--force writes it anyway)", file=sys.stderr
+        )
         return 1
     save(training.model, output)
     print(f'written to {output}; use it with [routing.learned] artefact = "{output}"')
     return 0
 
 
-def _tell(training: TrainingResult) -> None:
+def _print_result(training: TrainingResult) -> None:
     low, high = training.difference.low, training.difference.high
     print(f"labels            {training.labels}, mostly {training.recipe}")
     print(f"before            APGR {training.prior_apgr:.3f}")

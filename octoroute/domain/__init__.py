@@ -1,1 +1,1 @@
-"""The words of the product: request, endpoint, decision, outcome, conversation, events. Imports only `errors`."""
+"""The data types of the product: request, endpoint, decision, outcome, conversation, events. Imports only `errors`."""

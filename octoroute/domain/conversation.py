@@ -1,7 +1,7 @@
-"""What a question is made of: the other half of the hub, parsed only when a request must be translated.
+"""The dialect-neutral form of a request, decoded only when a request must be translated. Every struct is frozen.
 
-Ordered content blocks, because every dialect's order can be derived from them and not the other way round. `extra` slots
-carry what only one provider understands, so that it can be handed back to that provider untouched.
+Content is an ordered sequence of blocks, because the order of every dialect can be derived from it and not the reverse.
+The counterpart for responses is `domain.events`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,24 @@ import msgspec
 
 
 class Role(StrEnum):
+    """The author of a turn."""
+
     SYSTEM = "system"
-    """Also OpenAI's `developer`; only after the first user turn: leading ones are `Conversation.system`."""
+    """Includes OpenAI's `developer`. Only after the first user turn: leading system messages are `Conversation.system`."""
     USER = "user"
     ASSISTANT = "assistant"
 
 
 class Text(msgspec.Struct, frozen=True, tag=True):
+    """Plain text."""
+
     text: str
     cache: bool = False
-    """The client marked a prompt-cache breakpoint after this text."""
+    """The client set a prompt-cache breakpoint after this text (Anthropic's `cache_control`)."""
 
 
 class Image(msgspec.Struct, frozen=True, tag=True):
-    """Either `data` (base64, with `media_type`) or `url`."""
+    """Either `data` (base64, with `media_type`) or `url`. `detail`: OpenAI's low, high, or auto; None: not given."""
 
     media_type: str | None = None
     data: str | None = None
@@ -35,7 +39,7 @@ class Image(msgspec.Struct, frozen=True, tag=True):
 
 
 class Document(msgspec.Struct, frozen=True, tag=True):
-    """A file: base64 `data`, plain `text`, or a `url`."""
+    """A file: exactly one of base64 `data` (with `media_type`), plain `text`, or `url`."""
 
     media_type: str | None = None
     data: str | None = None
@@ -46,12 +50,17 @@ class Document(msgspec.Struct, frozen=True, tag=True):
 
 
 class Audio(msgspec.Struct, frozen=True, tag=True):
+    """A sound: base64 `data` in `format`, e.g. wav or mp3."""
+
     data: str
     format: str
 
 
 class Thinking(msgspec.Struct, frozen=True, tag=True):
-    """`origin` says whose signature it is: anthropic, gemini, or octoroute (made here, proves nothing upstream)."""
+    """Reasoning of an earlier turn.
+
+    `origin` names the issuer of `signature`: anthropic, gemini, or octoroute (made by the gateway, not valid upstream).
+    """
 
     text: str
     signature: str | None = None
@@ -59,18 +68,25 @@ class Thinking(msgspec.Struct, frozen=True, tag=True):
 
 
 class RedactedThinking(msgspec.Struct, frozen=True, tag=True):
+    """Encrypted reasoning (Anthropic); opaque, returned to the provider unchanged."""
+
     data: str
 
 
 class ToolCall(msgspec.Struct, frozen=True, tag=True):
+    """A tool call that the model made in an earlier turn."""
+
     id: str
     name: str
     arguments: str
-    """JSON text, as the model wrote it; "" means {}."""
+    """JSON text as the model wrote it; "" means {}."""
     signature: str | None = None
+    """Gemini's thought signature of this call; None: there is none."""
 
 
 class ToolResult(msgspec.Struct, frozen=True, tag=True):
+    """The result of the tool call with the id `call_id`. `name`: the tool's name; None: not given."""
+
     call_id: str
     content: tuple[Text | Image | Document, ...] = ()
     is_error: bool = False
@@ -81,21 +97,30 @@ Block: TypeAlias = Text | Image | Document | Audio | Thinking | RedactedThinking
 
 
 class Turn(msgspec.Struct, frozen=True):
+    """One message. `name`: the participant's name (OpenAI); None: not given."""
+
     role: Role
     content: tuple[Block, ...]
     name: str | None = None
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """A function that the model may call."""
+
     name: str
     description: str | None = None
     schema: dict[str, Any] | None = None
     """JSON Schema of the arguments; None: no parameters."""
     strict: bool | None = None
+    """Arguments must match the schema exactly; None: not given."""
 
 
 class ToolChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """`mode`: auto, any (must call one), none, or tool (must call `name`). `allowed`: only these, if given."""
+    """Which tools the model may or must call.
+
+    `mode`: auto, any (must call one), none, or tool (must call `name`). `allowed`: the tools to choose from; None: all.
+    `parallel`: several calls in one response are allowed; None: not given.
+    """
 
     mode: str = "auto"
     name: str | None = None
@@ -104,7 +129,7 @@ class ToolChoice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnswerFormat(msgspec.Struct, frozen=True, kw_only=True):
-    """A JSON answer: any object (`schema=None`) or one that fits `schema`."""
+    """The response must be JSON: any object if `schema` is None, otherwise one that matches it."""
 
     schema: dict[str, Any] | None = None
     name: str = "output"
@@ -112,7 +137,11 @@ class AnswerFormat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ThinkingWish(msgspec.Struct, frozen=True, kw_only=True):
-    """How much the model shall think. `effort`: none minimal low medium high xhigh max; `budget_tokens` as Anthropic counts."""
+    """The reasoning that the client asks for.
+
+    `enabled`: None: not given. `effort`: none, minimal, low, medium, high, xhigh, or max. `budget_tokens`: tokens, as Anthropic
+    counts them. `adaptive`: the model chooses the amount. `visible`: the reasoning is part of the response.
+    """
 
     enabled: bool | None = None
     effort: str | None = None
@@ -122,6 +151,8 @@ class ThinkingWish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole request. An optional field that is None was not given by the client."""
+
     system: tuple[Text, ...] = ()
     turns: tuple[Turn, ...] = ()
     tools: tuple[Tool, ...] = ()
@@ -131,16 +162,18 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     top_p: float | None = None
     top_k: int | None = None
     stop: tuple[str, ...] = ()
+    """Stop sequences."""
     seed: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     format: AnswerFormat | None = None
     thinking: ThinkingWish | None = None
     user: str | None = None
+    """The client's id of its end user."""
     cache_key: str | None = None
     """Requests with the same key share a prompt prefix."""
     service_tier: str | None = None
     include_usage: bool = True
-    """The client wants usage in the stream; inbound encoders look here."""
+    """The client wants token usage in the stream; stream encoders of the client's dialect read this."""
     ignored: tuple[str, ...] = ()
-    """Fields of the client's that this vocabulary cannot say; reported in a warning header."""
+    """Fields of the request that have no counterpart here; reported in `x-octoroute-warning`."""

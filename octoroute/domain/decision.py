@@ -1,4 +1,4 @@
-"""What routing decided for one request: a tier, the strategy that chose it, and the reason. Frozen."""
+"""The routing decision for one request: a tier, the strategy that chose it, and the reason. Frozen."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from octoroute.domain.endpoint import Tier
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """Which tier answers, who said so, and why. `only`: endpoints were named by id, nothing else will do."""
+    """The tier that answers, the strategy that chose it (`by`), and the reason (`why`)."""
 
     tier: Tier
     by: Literal["rule", "llm", "learned", "client", "default"]
     why: str
     confidence: float | None = None
-    """Of a learned score: the chance that the cheap model's answer would not do."""
+    """The learned score, 0 to 1: the probability that the cheap model's answer is not good enough. None: no score."""
     only: frozenset[str] | None = None
+    """Ids of endpoints: only these may answer. None: any endpoint of the tier."""
     within: str | None = None
-    """Only this provider's endpoints, in whichever tier."""
+    """The name of a provider: only its endpoints may answer, in any tier. None: any provider."""
     rule: str | None = None
-    """The name of the `[[routing.rules]]` entry that had a say."""
+    """The name of the `[[routing.rules]]` entry that matched; None: none did."""
     fixed: bool = False
-    """The rule's own choice: another tier will not do while this one is merely out of order."""
+    """The rule requires this tier: no fallback to another tier while the tier's endpoints are unavailable."""
     policy: str | None = None
-    """Another policy than `selection.policy`."""
+    """The load balancing policy for this request; None: `selection.policy`."""
     reject: str | None = None
-    """Nobody is to be asked; this is what the client is told."""
+    """The request is rejected with this message; None: it is not rejected."""
     features: tuple[tuple[str, float], ...] = ()
-    """What moved a learned score, largest first: names and log-odds, positive is harder. Never a word of the prompt."""
+    """Contributions to the learned score, largest first: (feature name, log-odds; positive means harder). No prompt text."""
     features_hash: str | None = None
-    """Tells repetitions apart without keeping what was asked."""
+    """A digest of the score's features: recognises repeated requests without storing the prompt. None: no score."""
     then: Tier | None = None
-    """A cascade: this tier is asked when the answer of `tier` does not pass the checks."""
+    """Cascade: the tier to ask if the response of `tier` fails the checks. None: no cascade."""
     propensity: float | None = None
-    """The chance with which such a request gets this tier; None: nobody draws lots about it."""
+    """The probability that such a request is sent to this tier; None: the choice is not random."""

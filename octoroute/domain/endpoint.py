@@ -1,4 +1,4 @@
-"""An endpoint: one model at one address, and what configuration says of it. Frozen; units stand in the names."""
+"""An endpoint: one model at one address, as the configuration describes it. Frozen; field names carry the units."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from octoroute.domain.option import Key, Table
 
 
 class Tier(StrEnum):
-    """How much model a request deserves, cheapest first; and the models for embeddings, a tier of their own."""
+    """The class of model that answers a request. The chat tiers are ordered by cost; embedding models are a tier of their own."""
 
     FAST = "fast"
     BALANCED = "balanced"
@@ -21,12 +21,11 @@ class Tier(StrEnum):
 
 
 CHAT_TIERS = (Tier.FAST, Tier.BALANCED, Tier.DEEP)
-
-"""Those that a router chooses from."""
+"""The tiers that a router chooses from, cheapest first."""
 
 
 class Capability(StrEnum):
-    """What a request may need that not every model has."""
+    """A feature that a request may need and that not every model supports."""
 
     TOOLS = "tools"
     VISION = "vision"
@@ -34,7 +33,7 @@ class Capability(StrEnum):
 
 
 class Secret:
-    """A key. It prints as `***`; `reveal()` is the only way to its text, `matches()` compares in constant time."""
+    """A key, or a URL with credentials. It prints as `***`; `reveal()` returns the text, `matches()` compares in constant time."""
 
     __slots__ = ("_text",)
 
@@ -70,7 +69,7 @@ class Price(Table, frozen=True, kw_only=True):
 
 
 class ProviderLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What all endpoints of one provider may be asked together; 0: no limit."""
+    """Limits for all endpoints of one provider together; 0: no limit."""
 
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
@@ -78,68 +77,77 @@ class ProviderLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True):
-    """How an https endpoint must prove who it is, and how we do. Files are PEM."""
+    """TLS settings of an endpoint. Files are PEM."""
 
     ca_file: str | None = None
-    """The only authorities to believe; None: the system's."""
+    """The only trusted certificate authorities; None: those of the system."""
     client_cert: str | None = None
-    """Our certificate and its chain."""
+    """The gateway's client certificate with its chain; None: no client certificate."""
     client_key: str | None = None
-    """None: it stands in `client_cert`."""
+    """The key of `client_cert`; None: it is in the same file."""
     pins_sha256: frozenset[bytes] = frozenset()
-    """Digests of the certificates (DER) one of which it must have; none: any that is valid."""
+    """SHA-256 digests of DER certificates: the endpoint must present one of them. Empty: any valid certificate."""
     version: str = ""
-    """Changes with what is in the files."""
+    """A fingerprint of the contents of the files: it changes when they do."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One model at one address. `id` is unique and is not the model's name: replicas share a name, never an id."""
+    """One model at one address. `id` is unique; replicas of a model share a `name` and never an `id`."""
 
     id: str
     name: str
     tier: Tier
     kind: str
-    """Which provider plug-in speaks to it: openai, azure, anthropic, gemini."""
+    """The provider plug-in that speaks to it, e.g. openai, azure, anthropic, gemini."""
     provider: str
-    """The `[providers.NAME]` table it belongs to; its kind when it stands alone, or its address if a table has that name."""
+    """NAME of its `[providers.NAME]` table; without a table its kind, or its address if a table has the name of that kind."""
     base_url: str
     model: str
-    """What the upstream is asked for."""
+    """The model name that is sent to the upstream."""
     api_key: Secret | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    """Additional headers of every request: (name, value)."""
     api_version: str | None = None
     priority: int = 1
+    """A higher priority is tried first."""
     position: int = 0
-    """Its place among its provider's models of the same tier, as the file has them: the first is preferred."""
+    """Its index among the provider's models of the same tier, in file order; the first is preferred."""
     weight: float = 1.0
+    """Its share of the requests among endpoints of the same priority."""
     max_in_flight: int = 0
-    """0: no limit."""
+    """Concurrent requests; 0: no limit."""
     max_tokens: int | None = None
+    """The output limit if the client gives none but the wire format requires one, and for /chat."""
     temperature: float | None = None
+    """For /chat only."""
     max_output_tokens: int | None = None
-    """The most it can write in one answer; a larger wish is clamped with a warning. None: not known."""
+    """The output limit of the model. A larger `max_tokens` is reduced to it with a warning. None: not known."""
     context_window: int | None = None
+    """Tokens of prompt and response together; None: not known."""
     advertised_window: int | None = None
-    """The window its clients believe in: token counts that they are told are scaled to it. None: the real one."""
+    """The context window that clients assume: token counts reported to them are scaled to it. None: the real one."""
     quirks: tuple[str, ...] = ()
-    """Names of `dialects.openai.quirks` presets; empty: guessed from address and model."""
+    """Names of presets in `dialects.openai.quirks`; empty: derived from address and model."""
     capabilities: frozenset[Capability] = frozenset(Capability)
     price: Price | None = None
+    """None: not known."""
     tls: Tls | None = None
-    """None: the system's authorities and the host's name."""
+    """None: the system's certificate authorities, and the host name is verified."""
     proxy: Secret | None = None
-    """The URL of an HTTP proxy on the way, which may hold its credentials."""
+    """The URL of an HTTP proxy; secret because it may contain credentials. None: a direct connection."""
     max_connections: int = 0
-    """To its host and port, for all endpoints there that say the same; 0: no limit."""
+    """Connections to its host and port, shared by all endpoints there with the same setting; 0: no limit."""
     forward_client_key: bool = False
-    """A client's own key is sent instead of `api_key`, where the client sends one."""
+    """If the client sends a key, it is forwarded instead of `api_key`."""
     connect_timeout_s: float = 10.0
     first_event_timeout_s: float = 120.0
+    """From the request to the first event of the response."""
     idle_timeout_s: float = 300.0
+    """Without a byte after the first event."""
 
 
 class FailureDomain(NamedTuple):
-    """What fails together: a provider's name at one address with one key."""
+    """Endpoints that fail together: one provider at one address with one key."""
 
     provider: str
     base_url: str
@@ -147,11 +155,15 @@ class FailureDomain(NamedTuple):
 
 
 def failure_domain(endpoint: Endpoint) -> FailureDomain:
+    """Return the failure domain of the endpoint; equal for endpoints that fail together."""
     return FailureDomain(endpoint.provider, endpoint.base_url, endpoint.api_key)
 
 
 class CircuitState(StrEnum):
-    """Of one endpoint's circuit breaker. Closed: requests may be sent. Half-open: one trial request may."""
+    """The state of an endpoint's circuit breaker.
+
+    Closed: requests are sent. Open: none is sent. Half-open: one trial request is sent.
+    """
 
     CLOSED = "closed"
     OPEN = "open"

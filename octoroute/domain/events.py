@@ -1,8 +1,8 @@
-"""What an answer is made of: the vocabulary every dialect decodes to and encodes from.
+"""The dialect-neutral form of a response: events that every dialect decodes to and encodes from. Every struct is frozen.
 
-One answer is `Started`, then deltas in the order the model made them, then exactly one of `Finished` or `Failed`. A tool
-call's arguments arrive between its `ToolCallStarted` and the start of the next block. `index` counts tool calls of the
-answer from 0. A whole answer is the same sequence with bigger deltas.
+A response is `Started`, then deltas in the order the model produced them, then exactly one of `Finished` or `Failed`. The
+arguments of a tool call arrive between its `ToolCallStarted` and the start of the next block. `index` counts the tool calls
+of the response from 0. A non-streaming response is the same sequence with larger deltas.
 """
 
 from __future__ import annotations
@@ -16,51 +16,68 @@ from octoroute.domain.outcome import Usage
 
 
 class FinishReason(StrEnum):
+    """Why the model stopped."""
+
     STOP = "stop"
     LENGTH = "length"
     TOOL_CALLS = "tool_calls"
     REFUSAL = "refusal"
-    """The model declined, or a filter cut it off."""
+    """The model declined, or a content filter stopped it."""
     PAUSE = "pause"
     """Anthropic's `pause_turn`: the turn may be continued."""
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
+    """The first event. `id` and `model` are the provider's; "" if it gave none."""
+
     id: str = ""
     model: str = ""
     usage: Usage | None = None
-    """Input side, when the provider tells it early."""
+    """The input tokens, if the provider reports them early; None: not yet known."""
 
 
 class TextDelta(msgspec.Struct, frozen=True, tag=True):
+    """A fragment of the text."""
+
     text: str
 
 
 class ThinkingDelta(msgspec.Struct, frozen=True, tag=True):
+    """A fragment of the reasoning."""
+
     text: str
 
 
 class ThinkingSigned(msgspec.Struct, frozen=True, tag=True):
-    """Closes a thinking block with the provider's signature, to be handed back byte for byte."""
+    """The end of a reasoning block, with the provider's signature, which a later request returns byte for byte.
+
+    `origin`: the issuer of the signature, as in `conversation.Thinking`.
+    """
 
     signature: str
     origin: str = "anthropic"
 
 
 class RedactedThinking(msgspec.Struct, frozen=True, tag=True):
+    """A block of encrypted reasoning (Anthropic); opaque."""
+
     data: str
 
 
 class RefusalDelta(msgspec.Struct, frozen=True, tag=True):
+    """A fragment of the model's refusal."""
+
     text: str
 
 
 class ToolCallStarted(msgspec.Struct, frozen=True, tag=True):
+    """The start of the tool call number `index`."""
+
     index: int
     id: str
     name: str
     signature: str | None = None
-    """Gemini's thought signature of this call."""
+    """Gemini's thought signature of this call; None: there is none."""
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True, tag=True):
@@ -71,24 +88,26 @@ class ToolCallDelta(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ping(msgspec.Struct, frozen=True, tag=True):
-    """The upstream is alive and has nothing to say yet."""
+    """A keep-alive without content."""
 
 
 class UsageReported(msgspec.Struct, frozen=True, tag=True):
-    """Cumulative: the newest wins."""
+    """Token usage so far. Cumulative: a later report replaces an earlier one."""
 
     usage: Usage
 
 
 class Finished(msgspec.Struct, frozen=True, tag=True):
+    """The regular end. `stop_sequence`: the one that ended the text; None: none did."""
+
     reason: FinishReason
     stop_sequence: str | None = None
     raw: str | None = None
-    """The provider's own word."""
+    """The provider's own value of the reason; None: it gave none."""
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """The upstream reported an error in its stream. `kind` as in `errors`; `message` is the upstream's."""
+    """The upstream reported an error in the stream. `kind` as in `errors`; `message` and `code` are the upstream's."""
 
     kind: str
     message: str

@@ -1,24 +1,26 @@
-"""Identifiers for requests that brought none."""
+"""Ids for requests that arrive without one; random, unique in practice."""
 
 from __future__ import annotations
 
 import os
 
-_IDS_AT_ONCE = 256
-
+_BATCH = 256
 
 _ids: list[str] = []
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_ids.clear)
+    os.register_at_fork(after_in_child=_ids.clear)  # otherwise parent and child would hand out the same ids
 
 
 def new_id() -> str:
-    """For a request that brought none. Drawn by the hundreds: for one alone the system call would be most of its price."""
+    """Return `req_` and 24 random hex digits.
+
+    Ids are drawn in batches, because the system call costs more than everything else in it. Safe across fork.
+    """
     try:
         return _ids.pop()
     except IndexError:
-        drawn = os.urandom(12 * _IDS_AT_ONCE).hex()
-        _ids.extend("req_" + drawn[at : at + 24] for at in range(24, len(drawn), 24))
-        return "req_" + drawn[:24]
+        digits = os.urandom(12 * _BATCH).hex()
+        _ids.extend("req_" + digits[at : at + 24] for at in range(24, len(digits), 24))
+        return "req_" + digits[:24]

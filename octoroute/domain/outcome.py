@@ -1,4 +1,4 @@
-"""How one request ended: its attempts, its usage, its cost. Metrics, logs, and stores are views of it. Frozen."""
+"""The outcome of one request: attempts, usage, cost. Metrics, logs, and stores are views of it. Frozen."""
 
 from __future__ import annotations
 
@@ -12,38 +12,43 @@ from octoroute.domain.endpoint import Endpoint, Price
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens as the provider counted them; `input_tokens` includes the cached ones."""
+    """Tokens as the provider counted them. `input_tokens` includes the cached tokens."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
-    """Of the input, read from a prompt cache."""
+    """Input tokens read from a prompt cache."""
     cache_write_tokens: int = 0
-    """Of the input, written to a prompt cache."""
+    """Input tokens written to a prompt cache."""
     reasoning_tokens: int = 0
-    """Of the output, spent on thinking."""
+    """Output tokens spent on reasoning."""
     estimated: bool = False
+    """The gateway estimated the numbers because the provider reported none."""
 
     def cost(self, price: Price) -> float:
-        """USD."""
+        """Return the cost in USD: uncached and cached input at their rates, and output."""
         cached_rate = price.input if price.cached is None else price.cached
         fresh = max(0, self.input_tokens - self.cached_tokens)
         return (fresh * price.input + self.cached_tokens * cached_rate + self.output_tokens * price.output) / 1e6
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One endpoint asked once. `error` is the failure's code, `abandoned` when the client left meanwhile; None: it answered."""
+    """One request to one endpoint.
+
+    `error`: the error code of the failure, or `abandoned` if the client disconnected meanwhile. None: the endpoint answered.
+    """
 
     endpoint: Endpoint
     took_s: float
     error: str | None = None
     rejected: str | None = None
-    """It answered, but a cascade asked a bigger tier instead: which check the answer did not pass."""
+    """The name of the cascade check that the response failed, so that a bigger tier was asked. None: no check failed."""
     usage: Usage | None = None
-    """Of an answer that was begun."""
+    """Usage of a response that was started; None: no response."""
 
     @property
     def cost_usd(self) -> float | None:
+        """None if the usage or the price is not known."""
         price = self.endpoint.price
         return self.usage.cost(price) if self.usage is not None and price is not None else None
 
@@ -53,60 +58,67 @@ class Ending(StrEnum):
 
     ANSWERED = "answered"
     REFUSED = "refused"
-    """The fault is the client's, or the upstream says so: a 4xx."""
+    """The request was rejected with a 4xx, by the gateway or by the endpoint."""
     FAILED = "failed"
-    """Nothing was answered; the client got an error status."""
+    """No response was sent; the client received an error status."""
     BROKEN = "broken"
-    """The answer stopped in the middle; the client got an error event."""
+    """The response ended early; the client received an error event."""
     ABANDONED = "abandoned"
-    """The client hung up."""
+    """The client disconnected."""
 
 
 class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
-    """How full an endpoint's context window was. `tokens` of the prompt as it was sent: counted, or estimated."""
+    """How full the endpoint's context window was. `tokens`: the prompt as it was sent, counted or estimated."""
 
     tokens: int
     window: int
     percent: float
-    """One decimal."""
+    """`tokens` of `window`, rounded to one decimal."""
     level: Literal["warning", "critical"] | None = None
     original_tokens: int = 0
-    """Before anything was left out; estimated."""
+    """Estimated prompt tokens before truncation; 0: the prompt was not truncated."""
     messages_removed: int = 0
     lowered_to: int | None = None
-    """The answer's limit, where it had to be smaller than asked."""
+    """The output limit that replaced the client's larger one; None: it was not reduced."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole story of one request. Metrics, the log line, and the stores are views of it."""
+    """The complete record of one request. Metrics, the access log, and the stores are views of it."""
 
     request_id: str
     dialect: str
     asked_for: str
-    """`auto`, a tier, `named`, or `unknown`: never the client's own text."""
+    """The kind of the client's `model`: `auto`, a tier, `named`, or `unknown`. Never the client's text."""
     stream: bool
     ending: Ending
     status: int
     decision: Decision | None = None
     routing_s: float = 0.0
     queued_s: float | None = None
-    """How long it waited for a place; None: it did not have to."""
+    """Time spent in the queue; None: the request was not queued."""
     cache: Literal["hit", "miss", "bypass"] | None = None
-    """What the response cache did; None: there is none."""
+    """Result of the response cache; None: the cache is off."""
     attempts: tuple[Attempt, ...] = ()
     endpoint: Endpoint | None = None
-    """Who answered, wholly or in part."""
+    """The endpoint that answered, completely or in part; None: no endpoint did."""
     error: str | None = None
+    """The error code; None: no error."""
     usage: Usage | None = None
+    """Usage of the response that the client received; None: no response."""
     first_event_s: float | None = None
+    """From the arrival of the request to the first event; None: no event."""
     total_s: float = 0.0
     cost_usd: float | None = None
-    """Of all attempts."""
+    """Cost of all attempts; None: no price is known."""
     cascade: str | None = None
-    """What became of the cheap try: kept, escalated, fell_back (its answer was delivered all the same), unavailable."""
+    """Result of the cascade's cheap attempt: kept, escalated, fell_back (its response was delivered although it failed a check),
+    unavailable. None: no cascade.
+    """
     check: str | None = None
-    """What the cheap answer did not pass: the name of a check, or `score`."""
+    """The name of the check that the cheap response failed, or `score`; None: none."""
     key_name: str | None = None
+    """The name of the client's key; None: keys are not used."""
     context: ContextUse | None = None
+    """None: no response, or no known context window."""
     prompt_estimate: int = 0
-    """Tokens of the prompt that was sent, before anybody counted them."""
+    """Estimated tokens of the prompt that was sent, before a provider counted them."""

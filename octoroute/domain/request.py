@@ -1,4 +1,4 @@
-"""A request as it arrived, and the facts that routing may know of it. Frozen; the client's bytes are never changed here."""
+"""A client's request and the facts about it that routing may use. Frozen; the client's bytes are not changed here."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from octoroute.domain.endpoint import Capability
 
 
 class Importance(StrEnum):
+    """How important the client says the request is."""
+
     LOW = "low"
     NORMAL = "normal"
     HIGH = "high"
 
 
 class Task(StrEnum):
+    """The kind of work that the request asks for."""
+
     CASUAL_CHAT = "casual_chat"
     CODE = "code"
     CREATIVE_WRITING = "creative_writing"
@@ -26,35 +30,38 @@ class Task(StrEnum):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a router may know of a request; computed once, cheaply, without translating it."""
+    """The facts about a request that a router may use; computed once, without translating the request."""
 
     text: str = ""
-    """The last user message's text parts, joined by newlines; no code is removed."""
+    """The text parts of the last user message, joined by newlines; code is included."""
     earlier: tuple[tuple[str, str], ...] = ()
-    """(role, text) of the messages before it, oldest first, bounded in number and length by the dialect."""
+    """(role, text) of the preceding messages, oldest first; the dialect limits number and length."""
     tokens: int = 0
-    """Estimated prompt tokens of the whole conversation's text."""
+    """Estimated tokens of the text of the whole conversation."""
     context_tokens: int = 0
-    """The same with tool schemas, images, and files: what must fit a context window."""
+    """`tokens` plus tool schemas, images, and files: what must fit the context window."""
     output_tokens: int | None = None
-    """What the client allows the answer to cost; None: not said."""
+    """The client's output limit; None: not given."""
     messages: int = 0
+    """The number of messages in the conversation."""
     tools: bool = False
-    """Tools are offered, or tool calls stand in the history."""
+    """Tools are offered, or the history contains tool calls."""
     images: bool = False
+    """The conversation contains images."""
     json: bool = False
-    """A structured answer is asked for."""
+    """A structured (JSON) response is requested."""
     attachments: bool = False
     """Files, documents, or audio are attached."""
     importance: Importance | None = None
-    """As the client said it; the gateway fills in `routing.default_importance`."""
+    """The client's value. None: not given; the gateway then uses `routing.default_importance`."""
     task: Task | None = None
-    """As the client said it; None: to be inferred."""
+    """The client's value; None: not given, to be inferred."""
     quality: float | None = None
-    """Where on the cost-quality curve the client wants to be, 0 cheapest to 1 best; None: not said."""
+    """The client's position on the cost-quality curve, 0 (cheapest) to 1 (best); None: not given."""
 
     @property
     def needs(self) -> frozenset[Capability]:
+        """The capabilities that an endpoint must have to answer the request."""
         return _NEEDS[self.tools, self.images, self.json]
 
 
@@ -71,7 +78,7 @@ _NEEDS = {
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One question as it arrived. `body` is the dialect's own reading of the client's bytes, opaque to the spine."""
+    """One request. `body` is the dialect's reading of the client's bytes; only that dialect may look into it."""
 
     id: str
     dialect: str
@@ -80,14 +87,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     body: object
     facts: Facts
     headers: Mapping[str, str] = {}
-    """The client's headers that may matter to an upstream of the same dialect; lower-case names."""
+    """The client's headers that may matter to an upstream of the same dialect; names in lower case."""
     key_name: str | None = None
     """The name of the key that the client sent; None: keys are not used."""
     api: str = "chat"
-    """Which upstream interface it wants; the providers know the paths."""
+    """The upstream interface: chat, embeddings, and so on; the providers know its path."""
     warms: bool = False
-    """No answer is wanted, only that a prompt cache has seen the prompt."""
+    """The client only fills a prompt cache (`max_tokens` 0) and expects no content."""
     wants_usage: bool = False
-    """Usage in the stream, which OpenAI's clients must ask for."""
+    """The client asked for usage in the stream (OpenAI's `stream_options.include_usage`)."""
     timeout_s: float | None = None
-    """A shorter limit for one attempt than the endpoint's own; None: the endpoint's."""
+    """A limit for one attempt, shorter than that of the endpoint; None: that of the endpoint."""

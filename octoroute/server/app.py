@@ -1,6 +1,6 @@
-"""The HTTP service: a client of the building, and the composition of everything HTTP. Nothing imports this but the command line.
+"""The ASGI application: the runtime behind HTTP. Only the command line and the server process import it.
 
-The hot routes are plain ASGI endpoints looked up by path; everything else is Starlette's.
+The inference routes are plain ASGI callables looked up by path, because they are the hot path; Starlette serves the rest.
 """
 
 from __future__ import annotations
@@ -9,27 +9,24 @@ import random
 import time
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
-from octoroute.gateway.relay import KEEP_ALIVE_S, Reply
-from octoroute.gateway.resolver import ALIASES
-from octoroute.routing.strategies import Router
+from octoroute.gateway.gateway import Gateway
+from octoroute.gateway.relay import KEEP_ALIVE_S
 from octoroute.runtime.assembly import Runtime
 from octoroute.runtime.reload import Reloader
 from octoroute.runtime.traffic_log import redaction_of, settings_of
 from octoroute.server.downstream import Receive, Scope, Send
-from octoroute.server.guard import ApiKeys
-from octoroute.server.routes.inference import InferenceEndpoint
-from octoroute.server.routes.status import AuthMiddleware, StatusRoutes
+from octoroute.server.guard import AccessRules
+from octoroute.server.routes.inference import inference_routes
+from octoroute.server.starlette_app import starlette_app
 from octoroute.telemetry.traffic_log.middleware import Route
 from octoroute.telemetry.traffic_log.recorder import TrafficRecorder
 from octoroute.upstream.transports.base import Transport
 
 
 class App:
-    """An ASGI application. `start` and `stop` are called by the server through the lifespan protocol."""
+    """An ASGI application. The server calls `start` and `stop` through the lifespan protocol."""
 
     def __init__(
         self,
@@ -42,92 +39,60 @@ class App:
         keep_alive_s: float = KEEP_ALIVE_S,
         load: Callable[[], Config] | None = None,
         file: ConfigFile | None = None,
-        spread: Callable[[], None] | None = None,
+        notify_workers: Callable[[], None] | None = None,
     ) -> None:
-        """`load` reads the configuration again; `file` is where it came from, if it may be rewritten; `spread` tells the other
-        workers of a change.
+        """`load` reads the configuration again. `file`: the file it came from, which the admin routes may rewrite; None: they
+        may not. `notify_workers` makes the other worker processes reload, too.
         """
-        self.runtime = building = Runtime(config, transport=transport, clock=clock, wall=wall, chance=chance)
-        self.gateway = building.gateway
-        self.inbound = building.inbound
-        self.metrics = building.metrics
-        self.scraper = building.scraper
-        self.statistics = building.statistics
-        self.admin_state = building.admin_state
-        self.token_counter = building.token_counter
-        self.wall = wall
+        self.runtime = Runtime(config, transport=transport, clock=clock, wall=wall, chance=chance)
+        self.recorder = TrafficRecorder(clock=clock, wall=wall, dropped=self._count_dropped_lines)
+        self.reloader = Reloader(self.reload, lambda: self.config, load=load, file=file, notify_workers=notify_workers)
+        self._rules = AccessRules(config)
         self._started = False
-        self._apply_access(config)
-        self.reloader = Reloader(self.reload, lambda: self.config, load=load, file=file, notify_workers=spread)
-        self.recorder = TrafficRecorder(clock=clock, wall=wall, dropped=self._lines_dropped)
-        self._plain = self._routes(keep_alive_s)
+        self._plain = inference_routes(self.runtime, self._rules, keep_alive_s)
         self._hot: Mapping[str, Route] = self._plain
-        self._views = AuthMiddleware(StatusRoutes(self).app(), self)
+        """By path: the inference routes, wrapped by the traffic log if that is on."""
+        self._views = starlette_app(self.runtime, self._rules, self.reloader)
 
     @property
     def config(self) -> Config:
         return self.runtime.config
 
     @property
-    def dry_router(self) -> Router:
-        return self.runtime.dry_router
+    def gateway(self) -> Gateway:
+        return self.runtime.gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._hot.get(scope["path"], self._views)(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._serve_lifespan(receive, send)
 
     def reload(self, config: Config) -> None:
-        """From the next request on."""
+        """Apply the configuration to all requests that arrive from now on."""
         self.runtime.reload(config)
-        self._apply_access(config)
+        self._rules.apply(config)
         if self._started:
-            self._record(config)
+            self._apply_traffic_log(config)
 
-    def _apply_access(self, config: Config) -> None:
-        """Who may come in, and with how much."""
-        self.keys = ApiKeys(config.auth.keys, config.auth.admin_keys)
-        self.max_request_bytes = config.server.max_request_bytes
-        self.aliases = tuple(ALIASES) if config.routing.claude_aliases else ()
-
-    def _record(self, config: Config) -> None:
+    def _apply_traffic_log(self, config: Config) -> None:
         self.recorder.use(settings_of(config), redaction_of(config))
         self.runtime.sink.observe("traffic log", self.recorder.observer)
         self._hot = self.recorder.around(self._plain)
 
     async def start(self) -> None:
         self._started = True
-        self._record(self.config)
+        self._apply_traffic_log(self.config)
         await self.runtime.start()
 
     async def stop(self) -> None:
         await self.runtime.stop()
         await self.recorder.stop()
 
-    def _routes(self, keep_alive_s: float) -> Mapping[str, InferenceEndpoint]:
-        def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> InferenceEndpoint:
-            return InferenceEndpoint(
-                self.gateway,
-                self.runtime.interfaces[dialect],
-                admission=self,
-                present=present,
-                keep_alive_s=keep_alive_s,
-            )
+    def _count_dropped_lines(self, count: int) -> None:
+        self.runtime.metrics.count("octoroute_traffic_log_dropped_total", by=count)
 
-        return {
-            "/v1/chat/completions": answering("openai"),
-            "/v1/messages": answering("anthropic"),
-            "/v1/responses": answering("responses"),
-            "/v1/completions": answering("completions"),
-            "/v1/embeddings": answering("embeddings"),
-            "/chat": answering("simple", _chat),
-        }
-
-    def _lines_dropped(self, count: int) -> None:
-        self.metrics.count("octoroute_traffic_log_dropped_total", by=count)
-
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
@@ -137,21 +102,3 @@ class App:
                 await self.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
-
-
-def create_app(config: Config) -> App:
-    return App(config)
-
-
-def _chat(reply: Reply) -> bytes:
-    """What `POST /chat` answers: v1's object."""
-    assert reply.decision is not None
-    return msgspec.json.encode(
-        {
-            "content": (reply.body or b"").decode(),
-            "model_tier": reply.endpoint.tier,
-            "model_name": reply.endpoint.name,
-            "routing_strategy": reply.decision.by,
-            **({"warnings": list(reply.warnings)} if reply.warnings else {}),
-        }
-    )

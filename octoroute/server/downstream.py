@@ -1,7 +1,7 @@
-"""Who asks, as the hot routes see it: a question that may be here already, and the shortest way back that the server knows.
+"""The client's side of an inference request: its body, which may have arrived already, and the response.
 
-Our own server offers it beside ASGI's messages; on any other server, and behind whoever listens at the messages, it is made of
-them.
+Octoroute's own server implements it directly. On another server, or behind a middleware that wraps ASGI messages, it is built
+from those messages.
 """
 
 from __future__ import annotations
@@ -16,37 +16,37 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 
 EXTENSION = "octoroute.client"
-"""Where the scope's `extensions` hold a Client."""
+"""The key of the scope's `extensions` under which octoroute's server passes a `Downstream`."""
 WATCH_AFTER_S = 0.1
-"""On other servers, a hang-up before this is noticed this late: a request that is done by then costs no watcher."""
+"""On other servers, watching for a disconnect starts after this time, so that a faster request needs no watcher task."""
 
 
 class ClientGone(Exception):
-    """The client hung up before we were done; there is nobody to tell."""
+    """The client disconnected; no response can be delivered."""
 
 
 class Downstream(Protocol):
-    """What returns a bool says whether `drain` must be awaited before there is more to say."""
+    """One client and its response. A method that returns a bool says whether `drain` must be awaited before writing more."""
 
     gone: bool
-    """The client has left, and its task was cancelled for that."""
+    """The client disconnected, and the task of its request was cancelled because of that."""
 
     def body(self) -> bytes | None:
-        """The whole body, once, if all of it is here; otherwise it comes by `receive`. Raises ClientGone."""
+        """Return the whole body, once, if all of it has arrived; None: use `receive`. Raises ClientGone."""
         ...
 
     def watch_disconnect(self) -> None:
-        """From now on the task of this request is cancelled when its client leaves."""
+        """Cancel the current task when the client disconnects."""
         ...
 
     def unwatch_disconnect(self) -> None: ...
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> bool:
-        """A whole 200."""
+        """Send a complete response with status 200."""
         ...
 
     def begin(self, headers: Mapping[str, str]) -> bool:
-        """A 200 in pieces."""
+        """Start a streamed response with status 200."""
         ...
 
     def write(self, piece: bytes) -> bool: ...
@@ -57,6 +57,7 @@ class Downstream(Protocol):
 
 
 def downstream_of(scope: Scope, receive: Receive, send: Send) -> Downstream:
+    """Return the server's own `Downstream` if its messages are not wrapped, otherwise one built from the messages."""
     direct: Any = scope.get("extensions", _NONE).get(EXTENSION)
     if direct is not None and direct.send == send and direct.receive == receive:
         return direct
@@ -67,12 +68,12 @@ _NONE: Mapping[str, Any] = {}
 
 
 class AsgiDownstream:
-    """A client at the other end of ASGI's messages: what is said to it waits for `drain`."""
+    """A client behind ASGI messages; what is written is sent by `drain`."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
-        self._unsaid: list[Message] = []
+        self._pending: list[Message] = []
         self._timer: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.gone = False
@@ -109,18 +110,18 @@ class AsgiDownstream:
         return True
 
     def write(self, piece: bytes) -> bool:
-        self._unsaid.append({"type": "http.response.body", "body": piece, "more_body": True})
+        self._pending.append({"type": "http.response.body", "body": piece, "more_body": True})
         return True
 
     def end(self, piece: bytes = b"") -> bool:
-        self._unsaid.append({"type": "http.response.body", "body": piece})
+        self._pending.append({"type": "http.response.body", "body": piece})
         return True
 
     def _head(self, status: int, headers: Mapping[str, str]) -> None:
         encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
-        self._unsaid.append({"type": "http.response.start", "status": status, "headers": encoded})
+        self._pending.append({"type": "http.response.start", "status": status, "headers": encoded})
 
     async def drain(self) -> None:
-        unsaid, self._unsaid = self._unsaid, []
-        for message in unsaid:
+        pending, self._pending = self._pending, []
+        for message in pending:
             await self._send(message)

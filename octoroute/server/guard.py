@@ -1,4 +1,4 @@
-"""What stands before every route: request ids, keys, methods, media types, sizes, and errors in the caller's dialect.
+"""The checks before every route: request id, key, method, media type, and size; and errors in the client's dialect.
 
 Plain ASGI and plain functions; nothing here wraps the whole application.
 """
@@ -14,6 +14,7 @@ from typing import Protocol
 
 import structlog
 
+from octoroute.config.schema import Config
 from octoroute.domain.endpoint import Secret
 from octoroute.domain.ids import new_id
 from octoroute.errors import (
@@ -36,6 +37,8 @@ log = structlog.stdlib.get_logger("octoroute.api")
 
 
 class ErrorWriter(Protocol):
+    """The part of an inbound dialect that writes errors."""
+
     name: str
 
     def status(self, error: OctorouteError) -> int: ...
@@ -43,19 +46,19 @@ class ErrorWriter(Protocol):
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Lower-case names; of a repeated header the last counts. Raises HeadersTooLarge."""
+    """Return the headers under lower-case names; the last value of a repeated header wins. Raises HeadersTooLarge."""
     headers: dict[str, str] = {}
     size = 0
     for name, value in scope["headers"]:
         headers[name.decode("latin-1")] = value.decode("latin-1")
         size += len(name) + len(value) + 4
     if size > MAX_HEADER_BYTES:
-        raise HeadersTooLarge(f"the request's headers are {size} bytes long; at most {MAX_HEADER_BYTES} are taken")
+        raise HeadersTooLarge(f"the request headers have {size} bytes; the limit is {MAX_HEADER_BYTES} bytes")
     return headers
 
 
 def request_id(headers: Mapping[str, str]) -> str:
-    """The client's own if it is safe to repeat, otherwise a new one."""
+    """Return the client's `x-request-id` if it is safe to write to headers and logs, otherwise a new id."""
     offered = headers.get("x-request-id")
     if offered is not None and _SAFE_ID.fullmatch(offered):
         return offered
@@ -63,16 +66,31 @@ def request_id(headers: Mapping[str, str]) -> str:
 
 
 def id_headers(dialect: str, request_id: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Ours for everybody; Anthropic's clients look for one of another name, and the upstream's own may stand there."""
+    """Return the headers that carry the request id.
+
+    Anthropic's clients look for `request-id`; an id of the upstream in `given` is not overwritten.
+    """
     if dialect == "anthropic" and "request-id" not in given:
         return {"x-request-id": request_id, "request-id": request_id}
     return {"x-request-id": request_id}
 
 
-class ApiKeys:
-    """The keys of `[auth]`. Digests are compared, all of them, so that time tells nothing about a key.
+class AccessRules:
+    """The settings that are checked before a request reaches the gateway; `apply` replaces them after a reload."""
 
-    In logs and statistics a key is called by its place in the configuration: `key-1`, `admin-1`.
+    def __init__(self, config: Config) -> None:
+        self.apply(config)
+
+    def apply(self, config: Config) -> None:
+        self.keys = ApiKeys(config.auth.keys, config.auth.admin_keys)
+        self.max_request_bytes = config.server.max_request_bytes
+
+
+class ApiKeys:
+    """The keys of `[auth]`.
+
+    Every known digest is compared in constant time, so that the response time reveals nothing about a key. Logs and statistics
+    name a key by its index in the configuration: `key-1`, `admin-1`.
     """
 
     def __init__(self, keys: Sequence[Secret], admin_keys: Sequence[Secret] = ()) -> None:
@@ -82,7 +100,7 @@ class ApiKeys:
         self._known += [(_digest(key.reveal()), f"key-{at}") for at, key in enumerate(keys, 1)]
 
     def check(self, headers: Mapping[str, str]) -> str | None:
-        """The name of the key that is offered, as `x-api-key` or as a bearer token; None where none is needed.
+        """Return the name of the key in `x-api-key` or the bearer token; None if no key is required and none matches.
 
         Raises Unauthorized.
         """
@@ -91,19 +109,19 @@ class ApiKeys:
         name = self._name(headers)
         if name is None:
             if not offered_keys(headers):
-                raise Unauthorized("a key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
-            raise Unauthorized("the key is not one of this gateway's")
+                raise Unauthorized("the API key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
+            raise Unauthorized("invalid API key")
         return name
 
     def check_admin(self, headers: Mapping[str, str]) -> str:
-        """The admin key's name. Raises Forbidden and Unauthorized."""
+        """Return the name of the admin key. Raises Forbidden and Unauthorized."""
         if not self._has_admin:
-            raise Forbidden('the admin routes are off; set [auth] admin_keys = ["${OCTOROUTE_ADMIN_KEY}"] to use them')
+            raise Forbidden('the admin routes are disabled; set [auth] admin_keys = ["${OCTOROUTE_ADMIN_KEY}"] to enable them')
         name = self._name(headers)
         if name is None:
-            raise Unauthorized("an admin key is needed here; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
+            raise Unauthorized("an admin key is required; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
         if not name.startswith("admin-"):
-            raise Forbidden("this key is a client's; the admin routes need one of [auth] admin_keys")
+            raise Forbidden("this is a client key; the admin routes require one of [auth] admin_keys")
         return name
 
     def _name(self, headers: Mapping[str, str]) -> str | None:
@@ -121,7 +139,7 @@ def _digest(key: str) -> bytes:
 
 
 def offered_keys(headers: Mapping[str, str]) -> list[str]:
-    """Anthropic's clients may send both headers; either will do."""
+    """Return the keys in `x-api-key` and `authorization`; Anthropic's clients may send both, and either may be valid."""
     offered: list[str] = []
     if key := headers.get("x-api-key"):
         offered.append(key)
@@ -132,17 +150,22 @@ def offered_keys(headers: Mapping[str, str]) -> list[str]:
 
 
 def check_method(scope: Scope, *allowed: str) -> None:
+    """Raises WrongMethod."""
     if scope["method"] not in allowed:
-        allow = ", ".join(allowed)
-        raise WrongMethod(f"{scope['path']} takes {allow}, not {scope['method']}", allow=allow)
+        raise wrong_method(scope["path"], scope["method"], ", ".join(allowed))
+
+
+def wrong_method(path: str, method: str, allow: str) -> WrongMethod:
+    """`allow`: the allowed methods, comma-separated."""
+    return WrongMethod(f"{path} does not allow {method}; use {allow}", allow=allow)
 
 
 def check_json(headers: Mapping[str, str]) -> None:
-    """`application/json` or `application/*+json`; none at all is taken as JSON."""
-    given = headers.get("content-type", "")
-    if given == "application/json":
+    """Accept `application/json`, `application/*+json`, and a missing content type. Raises WrongMediaType."""
+    content_type = headers.get("content-type", "")
+    if content_type == "application/json":
         return
-    media_type = given.partition(";")[0].strip().lower()
+    media_type = content_type.partition(";")[0].strip().lower()
     if (
         media_type
         and media_type != "application/json"
@@ -152,10 +175,10 @@ def check_json(headers: Mapping[str, str]) -> None:
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
-    """Raises TooLarge, before reading when the client says so itself, and ClientGone."""
+    """Raises TooLarge, without reading anything if the announced length exceeds the limit, and ClientGone."""
     announced = headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced) > limit:
-        raise TooLarge(f"the request body has {announced} bytes; at most {limit} are taken")
+        raise TooLarge(f"the request body has {announced} bytes; the limit is {limit} bytes")
     pieces: list[bytes] = []
     size = 0
     more = True
@@ -174,10 +197,11 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
 def check_size(size: int, limit: int) -> None:
     """Raises TooLarge."""
     if size > limit:
-        raise TooLarge(f"the request body is longer than {limit} bytes")
+        raise TooLarge(f"the request body exceeds the limit of {limit} bytes")
 
 
 async def send_error(send: Send, error: OctorouteError, writer: ErrorWriter, request_id: str) -> None:
+    """Send the error in the dialect of `writer`; a rejection by the upstream is relayed with its body and headers."""
     body = writer.error(error, request_id)
     headers = {"content-type": "application/json"}
     if isinstance(error, UpstreamRejected):

@@ -1,4 +1,4 @@
-"""The command that serves: a log first, then a socket, then an address that is announced only when requests are answered there."""
+"""The serving process: binds, runs the server, and handles signals. The address is announced once requests are answered."""
 
 from __future__ import annotations
 
@@ -24,12 +24,16 @@ from octoroute.telemetry.exposition import worker_died
 
 log = structlog.stdlib.get_logger("octoroute.server")
 
-GARBAGE = 10_000
-"""How many objects are made between two looks for cycles, of which a request leaves none: Python's 700 are a few requests' work."""
+GC_THRESHOLD = 10_000
+"""Allocations between two garbage collections. A request leaves no cycles, and Python's default of 700 is reached every few."""
 
 
 def serve(config: Config, *, load: Callable[[], Config], file: ConfigFile | None = None) -> int:
-    """Until SIGTERM or SIGINT; the exit code. `load` reads the configuration again for SIGHUP; `file` may be rewritten."""
+    """Serve until SIGTERM or SIGINT and return the exit code.
+
+    `load` reads the configuration again after SIGHUP. `file`: the configuration file that the admin routes may rewrite; None: they
+    may not.
+    """
     listener = bind(config.server.host, config.server.port)
     if config.server.workers == 1:
         uvloop.run(run(config, load=load, file=file, listener=listener))
@@ -39,15 +43,20 @@ def serve(config: Config, *, load: Callable[[], Config], file: ConfigFile | None
 
     def reload() -> None:
         nonlocal latest
-        with contextlib.suppress(ConfigError):  # the workers say what is wrong
+        with contextlib.suppress(ConfigError):  # the workers log the problems
             latest = load()
 
-    def work(shared: socket.socket, tell_ready: Callable[[], None]) -> None:
-        def ready(url: str) -> None:
-            del url
-            tell_ready()
-
-        uvloop.run(run(latest, load=load, file=file, listener=shared, ready=ready, announce=False, spread=_tell_parent))
+    def work(shared: socket.socket, report_ready: Callable[[], None]) -> None:
+        worker = run(
+            latest,
+            load=load,
+            file=file,
+            listener=shared,
+            ready=lambda _: report_ready(),
+            announce=False,
+            notify_workers=_signal_parent,
+        )
+        uvloop.run(worker)
 
     workers = Workers(listener, work, reload=reload, died=worker_died)
     code = workers.run(config.server.workers, ready=lambda: _announce(config, address(listener)))
@@ -64,13 +73,15 @@ async def run(
     ready: Callable[[str], object] | None = None,
     stopping: Callable[[], object] | None = None,
     announce: bool = True,
-    spread: Callable[[], None] | None = None,
+    notify_workers: Callable[[], None] | None = None,
 ) -> None:
-    """`ready` is told the URL once it answers, `stopping` when the first signal to stop arrives, while answers in flight are
-    still being finished, `spread` when an operator has changed the configuration and there are other workers.
+    """Serve until SIGTERM or SIGINT.
+
+    `ready` is called with the URL once requests are answered; `stopping` at the first signal to stop, while requests in flight
+    are finished; `notify_workers` after an admin route has changed the configuration.
     """
     listener = listener or bind(config.server.host, config.server.port)
-    app = App(config, load=load, file=file, spread=spread)
+    app = App(config, load=load, file=file, notify_workers=notify_workers)
     server = server_for(app)
     owner = TaskOwner()
     _install_signals(server, app, owner, load, stopping or (lambda: None))
@@ -80,8 +91,8 @@ async def run(
         while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
             await asyncio.sleep(0.005)
         gc.collect()
-        gc.freeze()  # what start-up made stays; the collector need not look at it again
-        gc.set_threshold(GARBAGE)
+        gc.freeze()  # objects of the start-up live on; the collector need not visit them again
+        gc.set_threshold(GC_THRESHOLD)
         if announce:
             _announce(config, url)
         if ready is not None:
@@ -110,7 +121,8 @@ def _announce(config: Config, url: str) -> None:
     )
 
 
-def _tell_parent() -> None:
+def _signal_parent() -> None:
+    """Make the parent process reload; it forwards SIGHUP to all workers."""
     os.kill(os.getppid(), signal.SIGHUP)
 
 
@@ -121,7 +133,7 @@ def _install_signals(
 
     def stop(signum: int) -> None:
         if server.should_exit:
-            server.force_exit = True  # asked twice: at once
+            server.force_exit = True  # the second signal: stop at once
             return
         log.info("stopping", signal=signal.Signals(signum).name, in_flight=len(server.server_state.tasks))
         server.should_exit = True
@@ -134,10 +146,10 @@ def _install_signals(
 
 
 async def reload(app: App, load: Callable[[], Config]) -> None:
-    """A configuration that is not valid changes nothing."""
+    """Load the configuration and apply it. An invalid one is logged and changes nothing."""
     try:
         await app.reloader.reload(load)
     except ConfigError as error:
-        log.error(  # noqa: TRY400 - what is wrong stands in the problems; where it was noticed is of no interest
+        log.error(  # noqa: TRY400 - the problems say what is wrong; a traceback adds nothing
             "the new configuration is not used, the old one stays", problems=list(error.problems)
         )

@@ -1,13 +1,10 @@
-"""The listening side of HTTP: uvicorn's server with our own connections, and a stop that loses none."""
+"""The listening side: uvicorn's server with octoroute's connections, and a graceful shutdown that loses no request."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import socket
-import struct
-import sys
 from collections.abc import Generator
 
 import uvicorn
@@ -17,96 +14,72 @@ from octoroute.server.app import App
 from octoroute.server.http1.connection import ServerConnection
 
 BACKLOG = 4096
-TICKS_A_SECOND = 10
-"""uvicorn's own."""
+TICKS_PER_SECOND = 10
+"""How often uvicorn calls `on_tick`."""
 HANDSHAKE_S = 0.02
-"""For a client whose connection is half made when we stop."""
+"""Wait at shutdown for TCP handshakes that are under way."""
 GRACE_S = 0.5
-"""How long an idle connection is kept when we stop, for the request that is on its way."""
+"""How long an idle connection stays open at shutdown, because a request may be under way."""
 
 
 class UvicornServer(uvicorn.Server):
-    """uvicorn's, with signals left to us: it raises them again when it is done, and the exit code with them."""
+    """uvicorn's server without its signal handling, which raises a signal again after shutdown and so changes the exit code."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
 
     async def on_tick(self, counter: int) -> bool:
-        if counter % TICKS_A_SECOND == 0:
+        if counter % TICKS_PER_SECOND == 0:
             self.second_passed()
         return await super().on_tick(counter)
 
     def second_passed(self) -> None:
+        """Advance the timeouts of all connections by one second."""
         for connection in tuple(self.server_state.connections):
             if isinstance(connection, ServerConnection):
                 connection.second_passed()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Whoever has been connected when we were told to stop gets an answer.
+        """Answer every request of every connection that was made before the shutdown.
 
-        Closing a listener resets what waits in its queue, and closing an idle connection loses the request that is on its way:
-        so nobody may begin to connect any more, the queue is taken to its end, answers say `connection: close`, and idle
-        connections are left alone for a moment.
+        Closing a listener resets the connections in its backlog, and closing an idle connection loses a request that is under
+        way. Therefore the backlog is accepted first, responses carry `connection: close`, and idle connections stay open for
+        `GRACE_S`.
         """
-        queues = [listener.dup() for listener in sockets or []]
-        for queue in queues:
-            _drop_new_connections(queue)
+        backlogs = [listener.dup() for listener in sockets or []]
         for server in self.servers:
             server.close()
         await asyncio.sleep(HANDSHAKE_S)
-        for queue in queues:
-            await self._accept_backlog(queue)
+        for backlog in backlogs:
+            await self._accept_backlog(backlog)
         connections = self.server_state.connections
         for connection in connections:
             if isinstance(connection, ServerConnection):
                 connection.is_the_last = True
-        give_up_at = asyncio.get_running_loop().time() + GRACE_S
-        while connections and not self.force_exit and asyncio.get_running_loop().time() < give_up_at:  # noqa: ASYNC110 - no event
+        deadline = asyncio.get_running_loop().time() + GRACE_S
+        while connections and not self.force_exit and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
 
-    async def _accept_backlog(self, queue: socket.socket) -> None:
+    async def _accept_backlog(self, backlog: socket.socket) -> None:
+        """Accept all waiting connections, then close the listener."""
         loop = asyncio.get_running_loop()
-        with queue:
-            queue.setblocking(False)
-            taken: list[socket.socket] = []
-            with contextlib.suppress(OSError):  # at the latest when nobody waits any more
+        accepted: list[socket.socket] = []
+        with backlog:
+            backlog.setblocking(False)
+            with contextlib.suppress(OSError):  # BlockingIOError: the backlog is empty
                 while True:
-                    taken.append(queue.accept()[0])
-        for connection in taken:
+                    accepted.append(backlog.accept()[0])
+        for connection in accepted:
             connection.setblocking(False)
             await loop.connect_accepted_socket(
                 lambda: ServerConnection(self.config, self.server_state, self.lifespan.state), connection
             )
 
 
-_SO_ATTACH_FILTER = 26
-_NO_SYN = b"".join(
-    struct.pack("HBBI", *step)
-    for step in (
-        (0x30, 0, 0, 13),  # load the byte of the segment's flags
-        (0x45, 0, 1, 0x02),  # is SYN among them?
-        (0x06, 0, 0, 0),  # then drop it
-        (0x06, 0, 0, 0xFFFFFFFF),  # otherwise keep it
-    )
-)
-"""A classic BPF program; linux/filter.h."""
-
-
-def _drop_new_connections(listener: socket.socket) -> None:
-    """From here on the queue has an end: whoever came between the last look at it and the close would be reset. Their first segment
-    is lost instead; when it is sent again, nobody listens. Only Linux can.
-    """
-    if sys.platform == "linux":
-        program = ctypes.create_string_buffer(_NO_SYN, len(_NO_SYN))
-        address = struct.pack("HL", len(_NO_SYN) // 8, ctypes.addressof(program))
-        with contextlib.suppress(OSError):
-            listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, address)
-
-
 def server_for(app: App) -> UvicornServer:
-    """Uvicorn as we run it."""
+    """Return a server for the application: octoroute's connections, no access log, no headers of uvicorn's own."""
     return UvicornServer(
         uvicorn.Config(
             app,
@@ -125,7 +98,7 @@ def server_for(app: App) -> UvicornServer:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Raises OctorouteError saying what is in the way."""
+    """Return a listening, non-blocking socket. Raises OctorouteError with the reason."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -141,5 +114,6 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def address(listener: socket.socket) -> str:
+    """Return the URL of the listener, with the port that the system chose if 0 was configured."""
     host, port, *_ = listener.getsockname()
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

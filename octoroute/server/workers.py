@@ -1,7 +1,6 @@
-"""Several processes on one port: the parent binds, forks, restarts who dies, and passes signals on. It serves nothing itself, and
-nobody outlives it.
+"""Worker processes on one port: the parent forks, restarts, and signals them. It serves no requests, and no worker outlives it.
 
-Circuits, limits, and statistics are each worker's own; metrics are added up when somebody scrapes.
+Each worker has its own circuits, limits, and statistics; metrics are aggregated on scrape.
 """
 
 from __future__ import annotations
@@ -22,14 +21,20 @@ from octoroute.telemetry.logging import fast_logger
 log = structlog.stdlib.get_logger("octoroute.workers")
 
 MAX_DELAY_S = 30.0
+"""The longest delay before a worker is restarted; it doubles while workers die young."""
 _TOO_SOON_S = 5.0
-_LOOK_S = 0.1
+"""A worker that dies within this time counts as failing at start-up."""
+_POLL_S = 0.1
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""The signals that the parent forwards to its workers."""
 
 
 class Workers:
-    """`work(listener, tell_ready)` runs in each child until it is told to stop by SIGTERM. It begins with SIGNALS blocked, so that
-    none is lost, and unblocks them when it can hear them. `reload` is called here at SIGHUP, for children to come.
+    """The parent of the worker processes.
+
+    `work(listener, report_ready)` runs in each child until SIGTERM. It starts with SIGNALS blocked, so that none is lost, and must
+    unblock them once its handlers are installed. `reload` runs in the parent at SIGHUP, for children that are forked later.
+    `died` is called with the process id of a worker that ended.
     """
 
     def __init__(
@@ -45,43 +50,44 @@ class Workers:
         self._reload = reload
         self._died = died
         self._children: dict[int, float] = {}
+        """Process id to the monotonic time of its start, in seconds."""
         self._stopping = False
-        self._alive = os.pipe()
-        """Children read from it, nobody ever writes, and when the parent is gone it ends."""
+        self._lifeline = os.pipe()
+        """A pipe that is never written to: children reading from it get an end of file when the parent dies."""
 
     def run(self, count: int, ready: Callable[[], None]) -> int:
-        """Until SIGTERM or SIGINT; the exit code. `ready` is called once every worker answers."""
+        """Run until SIGTERM or SIGINT and return the exit code. `ready` is called once every worker answers requests."""
         signal.signal(signal.SIGTERM, self._stop)
         signal.signal(signal.SIGINT, self._stop)
-        signal.signal(signal.SIGHUP, self._heard_reload)
-        heard, told = os.pipe()
+        signal.signal(signal.SIGHUP, self._reload_all)
+        read_end, write_end = os.pipe()
         for _ in range(count):
-            self._fork(told)
-        os.close(told)
-        if len(_read_all(heard, count)) == count:
-            with _held():
+            self._fork(write_end)
+        os.close(write_end)
+        if len(_read_all(read_end, count)) == count:
+            with _signals_blocked():
                 if not self._stopping:
                     ready()
-        os.close(heard)
+        os.close(read_end)
         return self._watch()
 
-    def _fork(self, told: int | None = None) -> None:
-        """Unless we are to stop."""
-        with _held():
+    def _fork(self, ready_fd: int | None = None) -> None:
+        """Start a worker, unless the parent is stopping. The worker writes one byte to `ready_fd` once it answers requests."""
+        with _signals_blocked():
             if self._stopping:
                 return
             if pid := os.fork():
                 self._children[pid] = time.monotonic()
             else:
-                self._be_a_child(told)
+                self._run_child(ready_fd)
 
-    def _be_a_child(self, told: int | None) -> NoReturn:
+    def _run_child(self, ready_fd: int | None) -> NoReturn:
         for signum in SIGNALS:
             signal.signal(signum, signal.SIG_DFL)
-        self._go_with_the_parent()
+        self._stop_with_parent()
         code = 1
         try:
-            self._work(self._listener, lambda: _tell(told))
+            self._work(self._listener, lambda: _report_ready(ready_fd))
             code = 0
         except Exception:
             log.exception("worker failed")
@@ -90,66 +96,68 @@ class Workers:
                 lines.flush()
             os._exit(code)
 
-    def _go_with_the_parent(self) -> None:
-        heard, told = self._alive
-        os.close(told)
+    def _stop_with_parent(self) -> None:
+        """Start a thread that sends SIGTERM to this worker when the parent dies."""
+        read_end, write_end = self._lifeline
+        os.close(write_end)
 
         def wait() -> None:
-            os.read(heard, 1)
+            os.read(read_end, 1)
             os.kill(os.getpid(), signal.SIGTERM)
 
         threading.Thread(target=wait, name="parent", daemon=True).start()
 
     def _watch(self) -> int:
+        """Restart workers that end until the parent is stopped and all have ended. Return the exit code."""
         delay_s = 1.0
-        worst = 0
+        exit_code = 0
         while self._children:
             try:
                 pid, status = os.wait()
             except InterruptedError:
                 continue
-            since = self._children.pop(pid, None)
-            if since is None:
+            started_at = self._children.pop(pid, None)
+            if started_at is None:
                 continue
             code = os.waitstatus_to_exitcode(status)
             self._died(pid)
             if self._stopping:
-                worst = worst or (0 if code in {0, -signal.SIGTERM} else 1)
+                exit_code = exit_code or (0 if code in {0, -signal.SIGTERM} else 1)
                 continue
-            delay_s = min(delay_s * 2, MAX_DELAY_S) if time.monotonic() - since < _TOO_SOON_S else 1.0
-            with _held():
+            delay_s = min(delay_s * 2, MAX_DELAY_S) if time.monotonic() - started_at < _TOO_SOON_S else 1.0
+            with _signals_blocked():
                 log.error("worker ended, it will be restarted", pid=pid, code=code, in_s=delay_s)
             self._sleep(delay_s)
             self._fork()
-        return worst
+        return exit_code
 
     def _sleep(self, seconds: float) -> None:
-        """Until we are to stop, at the latest: a handler does not end `time.sleep`."""
+        """Sleep, but no longer than until the parent is stopping: a signal handler does not interrupt `time.sleep`."""
         until = time.monotonic() + seconds
         while not self._stopping and time.monotonic() < until:
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
 
     def _stop(self, signum: int, frame: object) -> None:
         del frame
         self._stopping = True
-        self._listener.close()  # as long as it is open here, clients are let in whom no worker sees
-        self._pass_on(signal.SIGTERM)
+        self._listener.close()  # an open listener of the parent would accept clients that no worker serves
+        self._forward(signal.SIGTERM)
         log.info("stopping", signal=signal.Signals(signum).name, workers=len(self._children))
 
-    def _heard_reload(self, signum: int, frame: object) -> None:
+    def _reload_all(self, signum: int, frame: object) -> None:
         del signum, frame
         self._reload()
-        self._pass_on(signal.SIGHUP)
+        self._forward(signal.SIGHUP)
 
-    def _pass_on(self, signum: signal.Signals) -> None:
+    def _forward(self, signum: signal.Signals) -> None:
         for pid in list(self._children):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signum)
 
 
 @contextlib.contextmanager
-def _held() -> Generator[None]:
-    """No signal in the midst of it: one that stops us would miss the child of a fork, and has a line of its own for the log."""
+def _signals_blocked() -> Generator[None]:
+    """Block SIGNALS: a handler must not run between a fork and the entry of its child, nor while a log line is written."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
@@ -157,17 +165,17 @@ def _held() -> Generator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _tell(told: int | None) -> None:
-    if told is not None:
-        os.write(told, b"1")
-        os.close(told)
+def _report_ready(ready_fd: int | None) -> None:
+    if ready_fd is not None:
+        os.write(ready_fd, b"1")
+        os.close(ready_fd)
 
 
-def _read_all(heard: int, count: int) -> bytes:
-    """`count` bytes, or fewer when all writers are gone."""
+def _read_all(read_end: int, count: int) -> bytes:
+    """Return `count` bytes, or fewer if all writers have closed the pipe."""
     read = b""
     while len(read) < count:
-        data = os.read(heard, count)
+        data = os.read(read_end, count)
         if not data:
             break
         read += data

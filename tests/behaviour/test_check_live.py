@@ -1,6 +1,6 @@
 """`octoroute check --live` asks every endpoint what it is for."""
 
-from octoroute.cli.live import ask, report
+from octoroute.cli.live import check_endpoints, report
 from tests.support.fake import error, whole
 from tests.support.live_gateway import configured, endpoint, settings
 
@@ -16,7 +16,7 @@ async def test_embedding_models_are_asked_to_embed(make_fake):
         endpoint(broken, "b"),
         endpoint(broken, "n", provider="anthropic"),
     ]
-    answers = await ask(configured(settings(models={"fast": [endpoint(chat)], "embedding": rows})))
+    answers = await check_endpoints(configured(settings(models={"fast": [endpoint(chat)], "embedding": rows})))
     assert [(answer.endpoint.name, answer.problem is None) for answer in answers] == [
         ("model-a", True), ("e", True), ("g", True), ("b", False), ("n", False),
     ]  # fmt: skip

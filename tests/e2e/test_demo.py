@@ -53,7 +53,7 @@ def test_once_shows_three_tiers_and_a_fall_over(tmp_path):
     assert "by rule: small talk under 256 tokens" in shown
     assert "by llm" in shown
     assert shown.count("[simulated]") == 5
-    assert "5 prompts to one address: fast 2, balanced 2, deep 1; 1 failure behind the scenes, none in front." in shown
+    assert "5 prompts to one address: fast 2, balanced 2, deep 1; 1 failure behind the scenes, none visible to the client." in shown
     assert "\x1b" not in shown
 
 
@@ -84,7 +84,7 @@ def test_afterwards_it_serves_and_shows_every_request():
         assert "endpoint=fast-a" in rest
 
 
-@pytest.mark.parametrize("sign", ["octoroute", "Hello", "one big model", "unplugged"])
+@pytest.mark.parametrize("sign", ["octoroute", "Hello", "one big model", "unavailable"])
 def test_ctrl_c_in_the_middle_ends_it_cleanly(sign):
     process = subprocess.Popen([*COMMAND, "--port", "0"], env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
     for line in process.stdout:
@@ -101,7 +101,7 @@ def test_a_taken_port_is_refused_in_words():
         port = taken.getsockname()[1]
         done = demo("--port", str(port))
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"port {port} is taken" in done.stderr
+    assert f"port {port} is in use" in done.stderr
     assert "--port" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -339,7 +339,7 @@ def when(event: asyncio.Event, step: Step) -> Step:
 
 
 def by_wish(exchange: Exchange) -> Awaitable[None]:
-    """An ordinary server: a stream for who asks for one, otherwise a whole answer."""
+    """An ordinary server: streams if the request asks for it, otherwise a whole answer."""
     asked = exchange.seen.json
     step = stream(tokens(["one", "two", "three"])) if asked.get("stream") else whole(completion("one two three"))
     return step(exchange)

@@ -1,4 +1,4 @@
-"""A server on a real socket that does exactly what its script says, and counts who is still connected."""
+"""A server on a real socket that does exactly what its script says, and counts the open connections."""
 
 from __future__ import annotations
 

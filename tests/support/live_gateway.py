@@ -136,7 +136,7 @@ class LiveGateway:
         )
 
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        return samples(self.app.scraper.exposition.text().decode())
+        return samples(self.app.runtime.scraper.exposition.text().decode())
 
     async def row(self, endpoint_id: str) -> dict[str, Any]:
         """One row of GET /models."""
@@ -294,7 +294,7 @@ class Process:
 
 
 def dead_port() -> int:
-    """One that nobody listens on."""
+    """A port without a listener."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]

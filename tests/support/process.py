@@ -1,6 +1,6 @@
 """octoroute as a process of its own, as a user starts it, and what can be seen of it from outside: log, metrics, descriptors, memory.
 
-Its log goes to a file, so that nobody has to read along, however much it says.
+Its log goes to a file, so that no reader is needed, however much it writes.
 """
 
 from __future__ import annotations

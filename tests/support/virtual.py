@@ -43,6 +43,6 @@ def now() -> float:
 
 
 async def settle(times: int = 20) -> None:
-    """Until everybody who can go on has."""
+    """Let every task that is ready run."""
     for _ in range(times):
         await asyncio.sleep(0)

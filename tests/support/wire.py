@@ -29,7 +29,7 @@ class Wire:
     """Opened with the first request, and again when an answer has closed it."""
 
     def __init__(self, url: str, *, room_bytes: int = ROOM_BYTES) -> None:
-        """`room_bytes`: how much is read ahead of whoever reads, twice; and about as much by the kernel."""
+        """`room_bytes`: half of what is read ahead of the reader; the kernel reads about as much."""
         address = urlsplit(url)
         self._address = (address.hostname, address.port)
         self._room_bytes = room_bytes

@@ -1,6 +1,6 @@
-"""A model server that only pretends: real HTTP, real SSE at a model's pace, OpenAI's format, and `[simulated]` in every answer.
+"""A simulated model server: HTTP and SSE in OpenAI's format at the pace of a model, with `[simulated]` in every response.
 
-It knows nothing of the gateway. `plugged` off, it answers 503 to everything.
+It does not depend on the gateway. While `available` is False it answers 503 to every request.
 """
 
 from __future__ import annotations
@@ -16,71 +16,21 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from octoroute.cli.demo.script import AFTER_A_TOOL, ANSWERS, ANY_ANSWER, MARK, Character
+from octoroute.cli.demo.schema import ChatRequest, Function, Message, ResponseFormat, Tool
+from octoroute.cli.demo.script import AFTER_A_TOOL, ANSWERS, ANY_ANSWER, MARK, ModelProfile
 from octoroute.domain.endpoint import CHAT_TIERS, Tier
 
 _WORD = re.compile(r"\s*\S+")
 _HARD = re.compile(r"\b(?:prove|proof|why|design|derive|optimal|architecture|strategy|reason)\b", re.IGNORECASE)
-_ASKED_ABOUT = re.compile(r'^"(.*)"$', re.MULTILINE)
+_QUOTED_PROMPT = re.compile(r'^"(.*)"$', re.MULTILINE)
 _QUOTED_CHARS = 80
 _SHORT_WORDS = 12
-_DEEPEST = 8
+_MAX_DEPTH = 8
 _EXAMPLES = {"string": "simulated", "integer": 8, "number": 8.0, "boolean": True, "null": None}
 
 
-class Part(msgspec.Struct):
-    text: str = ""
-
-
-class Message(msgspec.Struct):
-    role: str
-    content: str | list[Part] | None = None
-
-    @property
-    def text(self) -> str:
-        if isinstance(self.content, str):
-            return self.content
-        return " ".join(part.text for part in self.content or ())
-
-
-class Function(msgspec.Struct):
-    name: str
-    parameters: dict[str, Any] = {}
-
-
-class Tool(msgspec.Struct):
-    function: Function
-
-
-class StreamOptions(msgspec.Struct):
-    include_usage: bool = False
-
-
-class JsonSchema(msgspec.Struct):
-    schema: dict[str, Any] = {}
-
-
-class ResponseFormat(msgspec.Struct):
-    type: str
-    json_schema: JsonSchema | None = None
-
-
-class ChatRequest(msgspec.Struct):
-    """What it reads of a chat-completions body; it takes all the rest without a word, as model servers do."""
-
-    model: str
-    messages: list[Message]
-    stream: bool = False
-    stream_options: StreamOptions | None = None
-    tools: list[Tool] | None = None
-    tool_choice: str | Tool | None = None
-    response_format: ResponseFormat | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-
-
 class SimulatedReply(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer: its words, or a call of a tool."""
+    """A reply: words, or one tool call. `call`: in OpenAI's format; None: no tool call."""
 
     words: Sequence[str] = ()
     call: Mapping[str, Any] | None = None
@@ -88,11 +38,11 @@ class SimulatedReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelServer:
-    """An ASGI application."""
+    """An ASGI application that simulates the server of one profile."""
 
-    def __init__(self, character: Character) -> None:
-        self.character = character
-        self.plugged = True
+    def __init__(self, profile: ModelProfile) -> None:
+        self.profile = profile
+        self.available = True
         self._served = 0
         self._app = Starlette(
             routes=[
@@ -102,84 +52,84 @@ class ModelServer:
         )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and not self.plugged:
-            await _error(503, "the simulated server is unplugged", "unplugged")(scope, receive, send)
+        if scope["type"] == "http" and not self.available:
+            await _error(503, "the simulated server is unavailable", "unavailable")(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
     async def _models(self, request: Request) -> Response:  # noqa: ARG002 - a view's signature
-        rows = [{"id": name, "object": "model", "created": 0, "owned_by": "simulated"} for name in self.character.models]
+        rows = [{"id": name, "object": "model", "created": 0, "owned_by": "simulated"} for name in self.profile.models]
         return _json({"object": "list", "data": rows})
 
-    async def _chat(self, request: Request) -> Response:
+    async def _chat(self, http_request: Request) -> Response:
         try:
-            asked = msgspec.json.decode(await request.body(), type=ChatRequest)
+            request = msgspec.json.decode(await http_request.body(), type=ChatRequest)
         except (ValueError, RecursionError) as error:
             return _error(400, str(error), "invalid_request")
-        if asked.model not in self.character.models:
-            return _error(404, f"this simulated server has {', '.join(self.character.models)}", "model_not_found")
-        said = say(asked)
+        if request.model not in self.profile.models:
+            return _error(404, f"this simulated server has {', '.join(self.profile.models)}", "model_not_found")
+        reply = reply_to(request)
         self._served += 1
-        head = {"id": f"chatcmpl-simulated-{self._served}", "created": 0, "model": asked.model, "system_fingerprint": "simulated"}
-        if asked.stream:
-            return StreamingResponse(self._stream(asked, said, head), media_type="text/event-stream")
-        await asyncio.sleep(self.character.first_word_s + len(said.words) / self.character.words_per_s)
-        message: dict[str, Any] = {"role": "assistant", "content": "".join(said.words) or None}
-        if said.call:
-            message["tool_calls"] = [said.call]
-        choice = {"index": 0, "message": message, "finish_reason": said.finish, "logprobs": None}
-        return _json(head | {"object": "chat.completion", "choices": [choice], "usage": usage(asked, said)})
+        head = {"id": f"chatcmpl-simulated-{self._served}", "created": 0, "model": request.model, "system_fingerprint": "simulated"}
+        if request.stream:
+            return StreamingResponse(self._stream(request, reply, head), media_type="text/event-stream")
+        await asyncio.sleep(self.profile.first_word_s + len(reply.words) / self.profile.words_per_s)
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(reply.words) or None}
+        if reply.call:
+            message["tool_calls"] = [reply.call]
+        choice = {"index": 0, "message": message, "finish_reason": reply.finish, "logprobs": None}
+        return _json(head | {"object": "chat.completion", "choices": [choice], "usage": usage(request, reply)})
 
-    async def _stream(self, asked: ChatRequest, said: SimulatedReply, head: Mapping[str, Any]) -> AsyncIterator[bytes]:
-        counts = asked.stream_options is not None and asked.stream_options.include_usage
+    async def _stream(self, request: ChatRequest, reply: SimulatedReply, head: Mapping[str, Any]) -> AsyncIterator[bytes]:
+        counts = request.stream_options is not None and request.stream_options.include_usage
 
         def chunk(delta: Mapping[str, Any], finish: str | None = None) -> bytes:
             choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
             usage_field = {"usage": None} if counts else {}
             return _frame({**head, "object": "chat.completion.chunk", "choices": [choice], **usage_field})
 
-        await asyncio.sleep(self.character.first_word_s)
-        yield chunk({"role": "assistant", "content": None if said.call else ""})
-        if said.call:
-            yield chunk({"tool_calls": [{"index": 0, **said.call}]})
-        for word in said.words:
+        await asyncio.sleep(self.profile.first_word_s)
+        yield chunk({"role": "assistant", "content": None if reply.call else ""})
+        if reply.call:
+            yield chunk({"tool_calls": [{"index": 0, **reply.call}]})
+        for word in reply.words:
             yield chunk({"content": word})
-            await asyncio.sleep(1 / self.character.words_per_s)
-        yield chunk({}, said.finish)
+            await asyncio.sleep(1 / self.profile.words_per_s)
+        yield chunk({}, reply.finish)
         if counts:
-            yield _frame({**head, "object": "chat.completion.chunk", "choices": [], "usage": usage(asked, said)})
+            yield _frame({**head, "object": "chat.completion.chunk", "choices": [], "usage": usage(request, reply)})
         yield b"data: [DONE]\n\n"
 
 
-def say(asked: ChatRequest) -> SimulatedReply:
-    schema = _schema(asked.response_format)
-    last = asked.messages[-1] if asked.messages else Message("user")
+def reply_to(request: ChatRequest) -> SimulatedReply:
+    schema = _schema(request.response_format)
+    last = request.messages[-1] if request.messages else Message("user")
     if schema is not None:
         content = {"tier": tier_for(last.text)} if _wants_tier(schema) else example(schema)
         return SimulatedReply(words=_words(msgspec.json.encode(content).decode()))
-    function = _function(asked) if last.role != "tool" else None
+    function = _function(request) if last.role != "tool" else None
     if function is not None:
         arguments = msgspec.json.encode(example(function.parameters)).decode()
         call = {"id": "call_simulated", "type": "function", "function": {"name": function.name, "arguments": arguments}}
         return SimulatedReply(call=call, finish="tool_calls")
-    words = _words(f"{MARK} {_answer(asked, last)}")
-    limit = asked.max_completion_tokens or asked.max_tokens
+    words = _words(f"{MARK} {_answer(request, last)}")
+    limit = request.max_completion_tokens or request.max_tokens
     if limit and len(words) > limit:
         return SimulatedReply(words=words[:limit], finish="length")
     return SimulatedReply(words=words)
 
 
-def _answer(asked: ChatRequest, last: Message) -> str:
+def _answer(request: ChatRequest, last: Message) -> str:
     text = " ".join(last.text.split())
     short = text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]}…"
     if last.role == "tool":
         return AFTER_A_TOOL.format(result=short)
-    return ANSWERS.get(text) or ANY_ANSWER.format(model=asked.model, question=f"“{short}”")
+    return ANSWERS.get(text) or ANY_ANSWER.format(model=request.model, question=f"“{short}”")
 
 
 def tier_for(question: str) -> Tier:
-    """As the routing model: by a word and by length, which is all that a pretender can judge."""
-    quoted = _ASKED_ABOUT.findall(question)
+    """Return the decision of the simulated router model, by keyword and length of the prompt."""
+    quoted = _QUOTED_PROMPT.findall(question)
     text = quoted[-1] if quoted else question
     if _HARD.search(text):
         return Tier.DEEP
@@ -187,9 +137,9 @@ def tier_for(question: str) -> Tier:
 
 
 def example(schema: Mapping[str, Any], depth: int = 0) -> object:
-    """Something of that JSON schema's shape."""
+    """Return a value that matches the JSON schema; None below a depth of `_MAX_DEPTH`."""
     kind = schema.get("type")
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         return None
     if schema.get("enum"):
         return schema["enum"][0]
@@ -206,20 +156,20 @@ def example(schema: Mapping[str, Any], depth: int = 0) -> object:
     return {name: example(part, depth + 1) for name, part in properties.items()}
 
 
-def usage(asked: ChatRequest, said: SimulatedReply) -> dict[str, int]:
-    """A word is a token here."""
-    prompt = sum(len(message.text.split()) for message in asked.messages)
-    completion = len(said.words) or 8
+def usage(request: ChatRequest, reply: SimulatedReply) -> dict[str, int]:
+    """Return the token counts; every word counts as one token."""
+    prompt = sum(len(message.text.split()) for message in request.messages)
+    completion = len(reply.words) or 8
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
-def _function(asked: ChatRequest) -> Function | None:
-    """The function to call: the one that was chosen, else the first."""
-    functions = [tool.function for tool in asked.tools or ()]
-    if not functions or asked.tool_choice == "none":
+def _function(request: ChatRequest) -> Function | None:
+    """Return the function to call: the one that `tool_choice` names, otherwise the first; None: no call."""
+    functions = [tool.function for tool in request.tools or ()]
+    if not functions or request.tool_choice == "none":
         return None
-    if isinstance(asked.tool_choice, Tool):
-        wanted = asked.tool_choice.function.name
+    if isinstance(request.tool_choice, Tool):
+        wanted = request.tool_choice.function.name
         return next((function for function in functions if function.name == wanted), None)
     return functions[0]
 

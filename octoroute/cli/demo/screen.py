@@ -1,4 +1,4 @@
-"""What the tour is drawn on: colour and dashes where the terminal has them, plain text where it has not."""
+"""The output of the tour: colours and line-drawing characters if the terminal supports them, otherwise plain text."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ _STYLES: Mapping[str, str] = {
 _RESET = "\x1b[0m"
 _PLAIN = str.maketrans({"▶": ">", "─": "-", "●": "*", "▸": ">", "│": "|", "└": "`", "✗": "x", "✓": "+", "·": "-", "…": "."})
 _MAX_WIDTH = 100
-_NARROWEST = 40
+_MIN_WIDTH = 40
 
 
 class Screen:
+    """Writes lines and wrapped words to a terminal or a file. `env`: `NO_COLOR`, `FORCE_COLOR`, and `TERM` are honoured."""
+
     def __init__(self, out: TextIO, env: Mapping[str, str]) -> None:
         self._out = out
         self.is_terminal = out.isatty()
@@ -32,7 +34,7 @@ class Screen:
         self._coloured = not env.get("NO_COLOR") and (bool(env.get("FORCE_COLOR")) or not dumb)
         self._drawn = _can_draw(out)
         width = shutil.get_terminal_size((_MAX_WIDTH, 24)).columns if self.is_terminal else _MAX_WIDTH
-        self.width = max(_NARROWEST, min(_MAX_WIDTH, width))
+        self.width = max(_MIN_WIDTH, min(_MAX_WIDTH, width))
         self._column = self._margin = 0
         self._indent = ""
 
@@ -43,13 +45,13 @@ class Screen:
         self._write(f"{text}\n")
 
     def begin(self, indent: str, style: str) -> None:
-        """Words follow, each line of them behind `indent`."""
+        """Start a paragraph of words; each of its lines starts with `indent`."""
         self._indent = self.paint(indent, style)
         self._write(self._indent)
         self._column = self._margin = len(indent)
 
     def word(self, text: str, style: str | None = None) -> None:
-        """Written at once, on a new line when this one is full."""
+        """Write the word immediately, on a new line if the current one is full."""
         if self._column + len(text.rstrip()) > self.width and self._column > self._margin:
             self._write(f"\n{self._indent}")
             self._column = self._margin

@@ -1,1 +1,1 @@
-"""HTTP/1.1 on the client's side: one connection, and the exchanges on it."""
+"""HTTP/1.1 on the client's side: a connection, its parser and flow control, and the exchanges on it."""

@@ -1,7 +1,6 @@
-"""One client's connection: HTTP/1.1 off the wire, each request an ASGI call, answers in the order of their requests.
+"""One client's connection in HTTP/1.1: each request is an ASGI call, and responses are sent in the order of the requests.
 
-uvicorn makes it, counts it, and tells it to end; of uvicorn it uses nothing but the places where that is done. A connection has
-no timers: it is told of every second that passes.
+uvicorn creates it, counts it, and tells it to shut down. A connection has no timers: the server calls `second_passed`.
 """
 
 from __future__ import annotations
@@ -15,33 +14,34 @@ from typing import Any, Protocol, cast
 import httptools
 
 from octoroute.dialects.response.errors import openai_envelope
-from octoroute.errors import BadRequest, ClientError, HeadersTooLarge, TooLate
+from octoroute.errors import ClientError, TooLate
 from octoroute.server.downstream import EXTENSION, Scope
-from octoroute.server.guard import MAX_HEADER_BYTES
-from octoroute.server.http1.exchange import Application, ServerExchange, head_of
+from octoroute.server.http1.exchange import Application, ServerExchange
+from octoroute.server.http1.flow_control import ConnectionFlow
+from octoroute.server.http1.framing import head_of
+from octoroute.server.http1.request_parser import RequestParser
 
 HEAD_S = 30
-"""From a request's first byte to the end of its headers."""
+"""From the first byte of a request to the end of its headers."""
 BODY_S = 60
-"""Without a byte of a body that is waited for."""
+"""Without a byte of a body that the application waits for."""
 IDLE_S = 75
-"""Between an answer and the next request, or before the first."""
+"""Between a response and the next request, or before the first."""
 WRITE_BYTES = 32 * 1024
-"""How much may wait for a client to read it before its endpoint waits, too."""
+"""What may wait in the write buffer before the endpoint is read no further."""
 LINGER_S = 2.0
-"""How long a refused client may go on sending."""
-_MAX_HEAD_BYTES = 2 * MAX_HEADER_BYTES
+"""How long a client may go on sending after its request was rejected."""
 
 
 class ServerConfig(Protocol):
-    """What of uvicorn's configuration is used here."""
+    """The part of uvicorn's configuration that is used."""
 
     @property
     def loaded_app(self) -> Any: ...
 
 
 class ServerState(Protocol):
-    """What uvicorn's server knows of us all."""
+    """uvicorn's view of all connections."""
 
     total_requests: int
     connections: set[Any]
@@ -49,42 +49,36 @@ class ServerState(Protocol):
 
 
 def _target(url: bytes) -> tuple[str, bytes, bytes]:
-    """Path, raw path, and query; also of a URL in absolute form. Raises for what is none, which the parser makes an error of."""
+    """Return path, raw path, and query, also of a URL in absolute form. Raises httptools.HttpParserInvalidURLError."""
     parsed = httptools.parse_url(url)
     path = parsed.path.decode("ascii")
     return urllib.parse.unquote(path) if "%" in path else path, parsed.path, parsed.query or b""
 
 
-_ROUTE_BYTES = 64
-"""Longer targets are no routes of ours, and a client may invent as many as it likes: they are not remembered."""
-_route = lru_cache(256)(_target)
+_MAX_CACHED_BYTES = 64
+"""Longer targets are no routes of the gateway, and a client can invent any number of them: they are not cached."""
+_cached_target = lru_cache(256)(_target)
 
 
 class ServerConnection(asyncio.Protocol):
+    """One connection. At most one of its requests is with the application; pipelined ones wait."""
+
     __slots__ = (
         "_app",
-        "_census",
         "_current",
-        "_declined",
-        "_headers",
-        "_in_head",
         "_parser",
-        "_peers",
         "_queue",
-        "_receiving",
         "_refused",
-        "_state",
-        "_unfinished_bytes",
-        "_url",
-        "_waited_s",
-        "_writable",
-        "is_read",
+        "_scope",
+        "_server_state",
+        "flow",
         "is_the_last",
         "loop",
-        "paused",
         "transport",
+        "waited_s",
     )
     transport: asyncio.Transport
+    flow: ConnectionFlow
 
     def __init__(
         self,
@@ -94,230 +88,152 @@ class ServerConnection(asyncio.Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         self._app: Application = config.loaded_app
-        self._census = server_state
-        self._state = app_state
+        self._server_state = server_state
         self.loop = _loop or asyncio.get_running_loop()
-        self._parser = self._new_parser()
-        self.is_the_last = False
-        """This connection is closed with the next answer."""
-        self._refused = False
-        self._waited_s = 0
-
-        self._declined = b""
-        self._in_head = False
-        self._unfinished_bytes = 0
-        """Of a head, or of what stands around a body's chunks: nothing came of them yet, so nobody has measured them."""
-        self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._receiving: ServerExchange | None = None
+        self._scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "scheme": "http",
+            "root_path": "",
+            "state": app_state,
+        }
+        """The part of the scope that all requests of the connection share."""
+        self._parser = RequestParser(self)
         self._current: ServerExchange | None = None
         self._queue: deque[tuple[ServerExchange, Scope]] = deque()
-
-        self.is_read = True
-        self.paused = False
-        self._writable: asyncio.Event | None = None
-
-    def _new_parser(self) -> httptools.HttpRequestParser:
-        parser = httptools.HttpRequestParser(self)
-        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # otherwise it would cost the answer before it
-        return parser
+        """Pipelined requests that wait for the current one."""
+        self._refused = False
+        """A request was rejected before it was complete: nothing more is parsed."""
+        self.is_the_last = False
+        """The connection is closed after the next response."""
+        self.waited_s = 0
 
     # the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's are none by descent
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's transports are not subclasses
         self.transport.set_write_buffer_limits(WRITE_BYTES)
-        self._peers = _address(self.transport, "sockname"), _address(self.transport, "peername")
-        self._census.connections.add(self)
+        self.flow = ConnectionFlow(self.transport)
+        self._scope["server"] = _address(self.transport, "sockname")
+        self._scope["client"] = _address(self.transport, "peername")
+        self._server_state.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
-        self._census.connections.discard(self)
+        self._server_state.connections.discard(self)
         if self._current is not None:
             self._current.lost()
         self._queue.clear()
         self.resume_writing()
-        del self._parser
+        self._parser.close()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        self._unfinished_bytes += len(data)
         try:
-            self._feed(data)
-        except httptools.HttpParserError:
-            self._refuse(BadRequest("the request is not valid HTTP/1.1"))
-            return
-        if self._unfinished_bytes > _MAX_HEAD_BYTES:
-            self._refuse(HeadersTooLarge(f"the request's headers are longer than {_MAX_HEAD_BYTES} bytes"))
-
-    def _feed(self, data: bytes) -> None:
-        """The parser believes that an offer to speak another protocol (`upgrade`) is always taken up, and forgets the body: so
-        it is given such a request again, without the offer.
-        """
-        while data:
-            try:
-                self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade as offer:
-                data = self._declined + data[offer.args[0] :] if self._declined else b""
-                self._declined = b""
-                self._parser = self._new_parser()
-            else:
-                return
+            self._parser.feed(data)
+        except ClientError as error:
+            self._refuse(error)
 
     def eof_received(self) -> bool:
-        """Who says no more wants no answer."""
+        """Close the connection: a client that half-closes it expects no response."""
         return False
 
     def pause_writing(self) -> None:
-        self.paused = True
-        if self._writable is None:
-            self._writable = asyncio.Event()
-        self._writable.clear()
+        self.flow.pause_writing()
 
     def resume_writing(self) -> None:
-        self.paused = False
-        if self._writable is not None:
-            self._writable.set()
+        self.flow.resume_writing()
 
-    async def drain(self) -> None:
-        if self.paused and self._writable is not None:
-            await self._writable.wait()
+    # the exchanges
 
-    def pause_reading(self) -> None:
-        if self.is_read:
-            self.is_read = False
-            self.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        if not self.is_read and not self.transport.is_closing():
-            self.is_read = True
-            self.transport.resume_reading()
-
-    # the parser
-
-    def on_message_begin(self) -> None:
-        self._in_head = True
-        self._waited_s = self._unfinished_bytes = 0
-        self._url = b""
-        self._headers = []
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # what comes after a body is no header: nobody has checked it
-            self._headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._waited_s = self._unfinished_bytes = 0
-        parser = self._parser
-        version = parser.get_http_version()
-        method = parser.get_method().decode("ascii")
-        if parser.should_upgrade() and method != "CONNECT":
-            self._declined = self._without_offer(method, version)
-            return
-        path, raw_path, query = (_route if len(self._url) <= _ROUTE_BYTES else _target)(self._url)
-        self._receiving = exchange = ServerExchange(
+    def begin_request(
+        self, method: str, version: str, url: bytes, headers: list[tuple[bytes, bytes]], *, keep_alive: bool
+    ) -> ServerExchange:
+        path, raw_path, query = (_cached_target if len(url) <= _MAX_CACHED_BYTES else _target)(url)
+        exchange = ServerExchange(
             self,
-            self._headers,
-            mute=method == "HEAD",
-            keep_alive=version != "1.0" and method != "CONNECT" and not self.is_the_last and parser.should_keep_alive(),
+            headers,
+            bodiless=method == "HEAD",
+            keep_alive=keep_alive and not self.is_the_last,
             old=version == "1.0",
         )
         scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            **self._scope,
             "http_version": version,
             "method": method,
-            "scheme": "http",
             "path": path,
             "raw_path": raw_path,
             "query_string": query,
-            "root_path": "",
-            "headers": self._headers,
-            "server": self._peers[0],
-            "client": self._peers[1],
-            "state": self._state.copy(),
+            "headers": headers,
+            "state": self._scope["state"].copy(),
             "extensions": {EXTENSION: exchange},
         }
         if self._current is None:
             self._start(exchange, scope)
         else:
-            self.pause_reading()
+            self.flow.pause_reading()
             self._queue.append((exchange, scope))
-
-    def _without_offer(self, method: str, version: str) -> bytes:
-        lines = [b"%b: %b\r\n" % field for field in self._headers if field[0] != b"upgrade"]
-        return b"%b %b HTTP/%b\r\n%b\r\n" % (method.encode(), self._url, version.encode(), b"".join(lines))
-
-    def on_body(self, body: bytes) -> None:
-        self._waited_s = self._unfinished_bytes = 0
-        if self._receiving is not None and not self._receiving.complete:
-            self._receiving.feed_body(body)
-
-    def on_message_complete(self) -> None:
-        if self._receiving is not None:
-            self._receiving.body_complete()
-            self._receiving = None
-
-    # the exchanges
+        return exchange
 
     def _start(self, exchange: ServerExchange, scope: Scope) -> None:
         self._current = exchange
-        tasks = self._census.tasks
+        tasks = self._server_state.tasks
         exchange.task = task = self.loop.create_task(exchange.run(self._app, scope, tasks))
         tasks.add(task)
 
     def answered(self, exchange: ServerExchange) -> None:
+        """Start the next request after the response of the current one has been written."""
         del exchange
-        self._census.total_requests += 1
+        self._server_state.total_requests += 1
         self._current = None
-        self._waited_s = 0
+        self.waited_s = 0
         if self.transport.is_closing():
             return
-        if not self.is_read:
-            self.resume_reading()
+        if not self.flow.is_read:
+            self.flow.resume_reading()
         if self._queue:
             self._start(*self._queue.popleft())
 
     def shutdown(self) -> None:
-        """The server stops: what has been asked is answered."""
+        """Close the connection after the requests that have arrived are answered."""
         if self._current is None:
             self.transport.close()
         else:
             last = self._queue[-1][0] if self._queue else self._current
             last.keep_alive = False
 
+    # time limits
+
     def second_passed(self) -> None:
-        """A second in which the client had nothing to wait for is one in which we waited for the client."""
+        """Count a second towards the limits, unless the client waits for the gateway."""
         if self._refused:
             return
         if self._current is not None:
-            if self._current.more_body and self.is_read:
-                self._wait(BODY_S, "the request's body has stopped to come")
-        elif self._in_head:
-            self._wait(HEAD_S, "the request's headers did not come to an end")
-        elif self._receiving is not None:
+            if not self._current.request_body.complete and self.flow.is_read:
+                self._wait(BODY_S, "no data of the request body arrived")
+        elif self._parser.in_head:
+            self._wait(HEAD_S, "the request headers were not complete")
+        elif self._parser.receiving is not None:
             self._wait(BODY_S, None)
         else:
             self._wait(IDLE_S, None)
 
-    def _wait(self, most_s: int, complaint: str | None) -> None:
-        self._waited_s += 1
-        if self._waited_s <= most_s:
+    def _wait(self, limit_s: int, problem: str | None) -> None:
+        """`problem`: the start of the error message; None: the connection is closed without a response."""
+        self.waited_s += 1
+        if self.waited_s <= limit_s:
             return
-        if complaint is None:
+        if problem is None:
             self.transport.close()
         else:
-            self._refuse(TooLate(f"{complaint} for {most_s} s"))
+            self._refuse(TooLate(f"{problem} within {limit_s} s"))
 
     def _refuse(self, error: ClientError) -> None:
-        """The last answer of this connection, unless another one is under way.
+        """Send the error as the last response of the connection, unless another response is under way.
 
-        What the client still sends is read and forgotten for a while: closing at once would reset the connection, and the client
-        would lose the answer.
+        Whatever the client still sends is read and dropped for `LINGER_S`: closing at once would reset the connection, and the
+        client would lose the response.
         """
         self._refused = True
         if self.transport.is_closing():
@@ -336,5 +252,6 @@ class ServerConnection(asyncio.Protocol):
 
 
 def _address(transport: asyncio.Transport, which: str) -> tuple[str, int] | None:
+    """Return host and port; None for a Unix socket. `which`: sockname or peername."""
     found: Any = transport.get_extra_info(which)
     return (str(found[0]), int(found[1])) if isinstance(found, tuple) else None  # pyright: ignore[reportUnknownArgumentType]

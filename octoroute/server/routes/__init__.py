@@ -1,1 +1,1 @@
-"""The HTTP routes, one module a group."""
+"""The HTTP routes, one module for each group."""

@@ -1,20 +1,21 @@
-"""The routes that a model answers: one ASGI endpoint for every dialect, streamed or whole."""
+"""The inference routes: one plain ASGI callable for each interface, streaming or not."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
 
+import msgspec
 import structlog
 
 from octoroute.dialects.base import Inbound
 from octoroute.errors import OctorouteError
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.relay import KEEP_ALIVE_S, Reply
+from octoroute.runtime.assembly import Runtime
 from octoroute.server.downstream import ClientGone, Downstream, Receive, Scope, Send, downstream_of
 from octoroute.server.guard import (
-    ApiKeys,
+    AccessRules,
     check_json,
     check_method,
     check_size,
@@ -32,27 +33,49 @@ _WHOLE_DEFAULTS = {"content-type": "application/json"}
 _STREAM_DEFAULTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
-class AdmissionRules(Protocol):
-    """Who may come in, and with how much; looked at for every request, because it may change."""
+INTERFACES: Mapping[str, str] = {
+    "/v1/chat/completions": "openai",
+    "/v1/messages": "anthropic",
+    "/v1/responses": "responses",
+    "/v1/completions": "completions",
+    "/v1/embeddings": "embeddings",
+    "/chat": "simple",
+}
+"""The interface of each route, by path."""
 
-    keys: ApiKeys
-    max_request_bytes: int
+
+def inference_routes(runtime: Runtime, rules: AccessRules, keep_alive_s: float) -> Mapping[str, InferenceEndpoint]:
+    """Return the routes by path. `keep_alive_s`: the longest silence in a stream before a keep-alive is sent."""
+    return {
+        path: InferenceEndpoint(
+            runtime.gateway,
+            runtime.interfaces[interface],
+            rules=rules,
+            present=simple_reply if interface == "simple" else None,
+            keep_alive_s=keep_alive_s,
+        )
+        for path, interface in INTERFACES.items()
+    }
 
 
 class InferenceEndpoint:
+    """Answers the requests of one route. Every request is settled and its reply closed, however it ends."""
+
     def __init__(
         self,
         gateway: Gateway,
         inbound: Inbound,
         *,
-        admission: AdmissionRules,
+        rules: AccessRules,
         present: Callable[[Reply], bytes] | None = None,
         keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
-        """`present` makes the body of a whole answer where the route says more than the dialect does."""
+        """`rules` are read for every request, because a reload may change them. `present` makes the body of a non-streaming
+        response; None: the body of the reply.
+        """
         self._gateway = gateway
         self._inbound = inbound
-        self._admission = admission
+        self._rules = rules
         self._present = present
         self._keep_alive_s = keep_alive_s
 
@@ -63,15 +86,15 @@ class InferenceEndpoint:
         try:
             headers = headers_of(scope)
             given_id = request_id(headers)
-            key_name = self._admission.keys.check(headers)
+            key_name = self._rules.keys.check(headers)
             check_method(scope, "POST")
             check_json(headers)
-            most = self._admission.max_request_bytes
+            limit = self._rules.max_request_bytes
             body = client.body()
             if body is None:
-                body = await read_body(receive, headers, most)
+                body = await read_body(receive, headers, limit)
             else:
-                check_size(len(body), most)
+                check_size(len(body), limit)
             client.watch_disconnect()
             request = self._inbound.read(body, request_id=given_id, headers=headers, key_name=key_name)
             settled = True
@@ -96,7 +119,7 @@ class InferenceEndpoint:
         except asyncio.CancelledError:
             if not client.gone:
                 raise
-            _forgive()
+            _uncancel()
         except Exception:
             log.exception("request failed", request_id=given_id)
             if not started:
@@ -124,8 +147,22 @@ def _headers(reply: Reply) -> dict[str, str]:
     return headers
 
 
-def _forgive() -> None:
-    """The cancellation was our own watcher's, and has done its work."""
+def simple_reply(reply: Reply) -> bytes:
+    """Return the response body of `POST /chat`, as version 1 defined it."""
+    assert reply.decision is not None
+    return msgspec.json.encode(
+        {
+            "content": (reply.body or b"").decode(),
+            "model_tier": reply.endpoint.tier,
+            "model_name": reply.endpoint.name,
+            "routing_strategy": reply.decision.by,
+            **({"warnings": list(reply.warnings)} if reply.warnings else {}),
+        }
+    )
+
+
+def _uncancel() -> None:
+    """Take back the cancellation with which `watch_disconnect` ended this request; the task itself ends normally."""
     task = asyncio.current_task()
     if task is not None:
         task.uncancel()

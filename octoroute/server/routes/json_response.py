@@ -1,4 +1,4 @@
-"""A JSON answer of a view, under the request's id."""
+"""The JSON response of a Starlette route; it carries the request id."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ EMBEDDING = INBOUND["openai"].read(
 
 
 def check(data: bytes) -> None:
-    """The first byte: whose answer to whom, or whose refusal."""
+    """The first byte selects the dialects of endpoint and client, and the status of a rejection."""
     if data:
         at = data[0]
         endpoint = ENDPOINTS[at % len(ENDPOINTS)]

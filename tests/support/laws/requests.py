@@ -40,7 +40,7 @@ READERS: tuple[Inbound, ...] = (
     _INTERFACES["embeddings"],
 )
 OWN = frozenset({"openai", "anthropic"})
-"""Those whose bytes are passed on."""
+"""The dialects with byte-for-byte relay."""
 RESPONSES = {
     "model": "auto",
     "instructions": "be brief",

@@ -1,4 +1,4 @@
-"""What the laws have in common: who may ask, who may answer, and bytes that were once right."""
+"""Shared by the laws: clients, endpoints, and bytes that were valid before a mutation."""
 
 from __future__ import annotations
 

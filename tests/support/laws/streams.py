@@ -27,7 +27,7 @@ CLIENTS = ("openai", "anthropic", "responses")
 
 
 def check(data: bytes) -> None:
-    """The first byte: whose stream for whom, and where it is cut."""
+    """The first byte selects the dialects of endpoint and client, and the place of the cut."""
     if data:
         _cutting(data[1:], data[0])
         _reading(data[1:], data[0])

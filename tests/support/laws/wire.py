@@ -218,7 +218,7 @@ async def _answers(reads: Sequence[bytes], layout: int) -> list[tuple[Told, list
                 told.append((await answer, mine, False))
                 if unasked:
                     await line.bring(read)
-                    assert line.wire.cut, "bytes that nobody asked for"
+                    assert line.wire.cut, "bytes beyond the response"
                     break
                 answer, mine = line.ask(METHODS[layout & 3]), []
             mine.append(read)

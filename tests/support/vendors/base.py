@@ -1,4 +1,4 @@
-"""What the four vendors' servers have in common: a question they have checked, an answer to be said, and who decides it.
+"""Shared by the four vendors' servers: a checked request, the reply, and the function that decides it.
 
 A `Vendor` turns bytes into `Asked` and `Says` into bytes with its own SDK's types; the rest of the tests knows no wire format.
 """

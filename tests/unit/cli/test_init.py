@@ -83,6 +83,7 @@ async def test_it_writes_what_it_found_without_secrets(tmp_path, capsys):
     config = loads(text, Path("c.toml"), {"OPENAI_API_KEY": "sk-s3cret"})
     assert {endpoint.name for endpoint in config.endpoints} >= {"a:8b"}
     assert f"octoroute check -c {output}" in streams.err
+    assert f"found Ollama at http://127.0.0.1:{port}/v1 with 1 model\n" in streams.err
 
 
 async def test_it_says_so_when_there_is_nothing_and_leaves_a_valid_template(tmp_path, capsys):

@@ -6,14 +6,15 @@ import httpx2
 import msgspec
 import pytest
 
-from octoroute.cli.demo.models import ChatRequest, ModelServer, example, say, tier_for
-from octoroute.cli.demo.script import ANSWERS, CAST, MARK, TOUR, Character
+from octoroute.cli.demo.models import ModelServer, example, reply_to, tier_for
+from octoroute.cli.demo.schema import ChatRequest
+from octoroute.cli.demo.script import ANSWERS, MARK, PROFILES, TOUR, ModelProfile
 from octoroute.domain.endpoint import CHAT_TIERS, Tier
 from octoroute.domain.request import Facts
 from octoroute.routing.llm_prompt import question
 from octoroute.routing.strategies.llm import SCHEMA
 
-AT_ONCE = Character(tier=Tier.FAST, models=("sim-small",), first_word_s=0, words_per_s=1e9)
+AT_ONCE = ModelProfile(tier=Tier.FAST, models=("sim-small",), first_word_s=0, words_per_s=1e9)
 TOOLS = [
     {"type": "function", "function": {"name": "weather", "parameters": {"properties": {"city": {"type": "string"}}}}},
     {"type": "function", "function": {"name": "time"}},
@@ -57,13 +58,13 @@ async def test_without_asking_there_is_no_usage(client):
     assert "usage" not in text
 
 
-async def test_unplugged_it_answers_503_to_everything():
+async def test_unavailable_it_answers_503_to_everything():
     server = ModelServer(AT_ONCE)
-    server.plugged = False
+    server.available = False
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(server), base_url="http://simulated") as client:
         assert (await client.get("/v1/models")).status_code == 503
-        assert (await client.post("/v1/chat/completions", json=body())).json()["error"]["code"] == "unplugged"
-        server.plugged = True
+        assert (await client.post("/v1/chat/completions", json=body())).json()["error"]["code"] == "unavailable"
+        server.available = True
         assert (await client.get("/v1/models")).json()["data"][0]["id"] == "sim-small"
 
 
@@ -87,22 +88,22 @@ def asked(**more: object) -> ChatRequest:
     ids=["none said", "auto", "chosen"],
 )
 def test_offered_tools_are_called(choice, name):
-    said = say(asked(tools=TOOLS, tool_choice=choice))
+    said = reply_to(asked(tools=TOOLS, tool_choice=choice))
     assert said.finish == "tool_calls"
     assert said.call["function"]["name"] == name
 
 
 def test_a_forbidden_tool_is_not_called():
-    assert say(asked(tools=TOOLS, tool_choice="none")).call is None
+    assert reply_to(asked(tools=TOOLS, tool_choice="none")).call is None
 
 
 def test_a_tools_result_is_answered_in_words():
     after = asked(tools=TOOLS, messages=[{"role": "tool", "content": "rain"}])
-    assert "rain" in "".join(say(after).words)
+    assert "rain" in "".join(reply_to(after).words)
 
 
 def test_max_tokens_cuts():
-    said = say(asked(max_tokens=2))
+    said = reply_to(asked(max_tokens=2))
     assert (len(said.words), said.finish) == (2, "length")
 
 
@@ -118,7 +119,7 @@ def test_structured_output_has_the_schemas_shape():
         },
     }
     wanted = {"type": "json_schema", "json_schema": {"name": "octopus", "schema": schema}}
-    answer = json.loads("".join(say(asked(response_format=wanted)).words))
+    answer = json.loads("".join(reply_to(asked(response_format=wanted)).words))
     assert answer == {"name": "simulated", "arms": 8, "mood": "calm", "friends": ["simulated"], "nick": "simulated"}
 
 
@@ -139,12 +140,12 @@ def test_a_schema_that_holds_itself_ends():
 def test_asked_as_the_routing_model_it_names_a_tier(text, tier):
     asked_about = question(Facts(text=text))
     wanted = {"type": "json_schema", "json_schema": {"name": "routing", "schema": dict(SCHEMA)}}
-    said = say(msgspec.convert(body(asked_about, response_format=wanted), ChatRequest))
+    said = reply_to(msgspec.convert(body(asked_about, response_format=wanted), ChatRequest))
     assert json.loads("".join(said.words)) == {"tier": tier}
     assert tier_for(text) is tier
 
 
 def test_the_cast_has_a_server_for_each_tier_and_the_tour_an_answer_for_each_prompt():
-    assert [character.tier for character in CAST] == list(CHAT_TIERS)
+    assert [character.tier for character in PROFILES] == list(CHAT_TIERS)
     assert all(ANSWERS[stop.prompt] for stop in TOUR)
     assert len({stop.prompt for stop in TOUR}) == len(TOUR)

@@ -164,7 +164,7 @@ def test_the_command(tmp_path, capsys):
     policy.write_text(CONFIG.format(strategy="learned"))
     assert main(["replay", "--policy", str(policy), "--log", str(log)]) == 0
     table = capsys.readouterr().out
-    assert "doubly robust" in table and "worth" in table and "400 decisions" in table
+    assert "doubly robust" in table and "effective sample size" in table and "400 decisions" in table
     assert main(["replay", "--policy", str(policy), "--log", str(log), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["outcomes"][0]["outcome"] == "quality"
     policy.write_text(CONFIG.format(strategy="rule"))

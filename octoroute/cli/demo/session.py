@@ -1,4 +1,4 @@
-"""The whole show: simulated servers on sockets of their own, the gateway as it is always run, the tour, and what to do next."""
+"""One run of the demo: simulated servers on their own sockets, the gateway as `serve` runs it, the tour, and what to do next."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import uvicorn
 
 from octoroute.cli.demo.models import ModelServer
 from octoroute.cli.demo.screen import Screen
-from octoroute.cli.demo.script import CAST
-from octoroute.cli.demo.tour import Tour
+from octoroute.cli.demo.script import PROFILES
+from octoroute.cli.demo.tour import GuidedTour
 from octoroute.config import Config, environment, loads
 from octoroute.config.schema import ServerTable
 from octoroute.domain.version import __version__
@@ -24,23 +24,23 @@ from octoroute.server.uvicorn_server import UvicornServer, address, bind
 from octoroute.telemetry import logging
 
 HOST = "127.0.0.1"
-USUAL_PORT = ServerTable().port
+DEFAULT_PORT = ServerTable().port
 
 
-async def show(*, port: int | None, once: bool, screen: Screen, env: Mapping[str, str]) -> None:
-    """Until SIGINT or SIGTERM, or with `once` until the tour is over. Raises OctorouteError."""
-    servers = [ModelServer(character) for character in CAST]
-    logging.configure(level="error", style="console", env=env)  # the tour has the stage
+async def run_demo(*, port: int | None, once: bool, screen: Screen, env: Mapping[str, str]) -> None:
+    """Run until SIGINT or SIGTERM, or with `once` until the end of the tour. Raises OctorouteError."""
+    servers = [ModelServer(profile) for profile in PROFILES]
+    logging.configure(level="error", style="console", env=env)  # log lines would interrupt the tour
     gateway_port = free_port(port)
     async with simulated(servers) as addresses:
         config = configuration(addresses, gateway_port)
-        host = Host(screen, servers, addresses, once=once, env=env)
-        await run(config, load=lambda: config, ready=host.welcome, stopping=host.leave)
-        await host.end()
+        session = DemoSession(screen, servers, addresses, once=once, env=env)
+        await run(config, load=lambda: config, ready=session.start, stopping=session.cancel)
+        await session.wait()
 
 
-class Host:
-    """Leads through the evening: welcomes when the gateway is ready, leaves when it stops."""
+class DemoSession:
+    """Starts the tour when the gateway is ready and cancels it when the gateway stops."""
 
     def __init__(
         self, screen: Screen, servers: Sequence[ModelServer], addresses: Sequence[str], *, once: bool, env: Mapping[str, str]
@@ -52,19 +52,19 @@ class Host:
         self._env = env
         self._owner = TaskOwner()
         self._tour: asyncio.Task[None] | None = None
-        self._leaving = False
+        self._stopping = False
 
-    def welcome(self, url: str) -> None:
-        if not self._leaving:
-            self._tour = self._owner.start("tour", self._evening(url))
+    def start(self, url: str) -> None:
+        if not self._stopping:
+            self._tour = self._owner.start("tour", self._run_tour(url))
 
-    def leave(self) -> None:
-        self._leaving = True
+    def cancel(self) -> None:
+        self._stopping = True
         if self._tour is not None:
-            self._tour.cancel()  # no harm when it is over
+            self._tour.cancel()  # does nothing if the tour is over
 
-    async def end(self) -> None:
-        """Raises what ended the tour early."""
+    async def wait(self) -> None:
+        """Wait for the end of the tour. Raises the error that ended it early."""
         if self._tour is None:
             return
         await asyncio.wait([self._tour])
@@ -73,13 +73,13 @@ class Host:
         else:
             self._tour.result()
 
-    async def _evening(self, url: str) -> None:
+    async def _run_tour(self, url: str) -> None:
         try:
             self._screen.line("\n".join(opening(self._screen, self._servers, self._addresses, url)))
-            await Tour(self._screen, self._servers).guide(url)
+            await GuidedTour(self._screen, self._servers).guide(url)
             self._screen.line("\n".join(closing(self._screen, url, once=self._once)))
         except Exception:
-            signal.raise_signal(signal.SIGTERM)  # as an operator would: everything ends in order
+            signal.raise_signal(signal.SIGTERM)  # as an operator would stop it, so that the shutdown is orderly
             raise
         if self._once:
             signal.raise_signal(signal.SIGTERM)
@@ -87,20 +87,24 @@ class Host:
             logging.configure(level="info", style="console", env=self._env)
 
 
-def free_port(wanted: int | None) -> int:
-    """The wanted one, or else the usual one if it is free, or else 0. Raises OctorouteError when the wanted one is taken."""
+def free_port(wanted: int | None, default: int = DEFAULT_PORT) -> int:
+    """Return `wanted`; if it is None, `default` if that is free, otherwise 0.
+
+    Raises OctorouteError if `wanted` is in use.
+    """
+    port = default if wanted is None else wanted
     try:
-        bind(HOST, USUAL_PORT if wanted is None else wanted).close()
+        bind(HOST, port).close()
     except OctorouteError as error:
         if wanted is None:
             return 0
-        raise OctorouteError(f"port {wanted} is taken or not allowed; choose another with --port, or leave it out") from error
-    return USUAL_PORT if wanted is None else wanted
+        raise OctorouteError(f"port {wanted} is in use or not allowed; choose another with --port, or omit the option") from error
+    return port
 
 
 @asynccontextmanager
 async def simulated(servers: Sequence[ModelServer]) -> AsyncGenerator[list[str], None]:
-    """The servers' base URLs, one each, while they run."""
+    """Run the servers; yield the base URL of each."""
     listeners = [bind(HOST, 0) for _ in servers]
     processes = [
         UvicornServer(uvicorn.Config(server, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=1))
@@ -120,7 +124,7 @@ async def simulated(servers: Sequence[ModelServer]) -> AsyncGenerator[list[str],
 
 
 def configuration(addresses: Sequence[str], port: int) -> Config:
-    """What a person with these three servers would write. The large machine keeps a spare of the medium model."""
+    """Return the configuration of the demo. The server of the large model also serves the medium one as a fallback."""
     small, medium, large = addresses
     return loads(
         f"""
@@ -160,10 +164,10 @@ def opening(screen: Screen, servers: Sequence[ModelServer], addresses: Sequence[
         f"  {screen.paint('gateway', 'bold')}             {screen.paint(url, 'link')}",
     ]
     for server, base_url in zip(servers, addresses, strict=True):
-        tier = server.character.tier
-        model = server.character.models[0]
+        tier = server.profile.tier
+        model = server.profile.models[0]
         lines.append(f"   └─▶ {screen.paint('●', tier)} {tier:<8}   {model:<11} {screen.paint(base_url, 'dim')}")
-    lines.append(screen.paint("  The three model servers are simulated; the gateway and all HTTP between them are real.", "dim"))
+    lines.append(screen.paint("  The three model servers are simulated; the gateway and the HTTP between them are real.", "dim"))
     return lines
 
 
@@ -172,7 +176,7 @@ def closing(screen: Screen, url: str, *, once: bool) -> list[str]:
     if once:
         return [
             "",
-            f"  `{me} demo` keeps it running for you; `{me} init` puts {screen.paint('your', 'bold')} models behind it.",
+            f"  `{me} demo` without --once keeps running; `{me} init` connects {screen.paint('your', 'bold')} models.",
             "",
         ]
     return [

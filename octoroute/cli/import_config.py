@@ -1,4 +1,4 @@
-"""`octoroute import FILE`: another program's configuration, or ours in YAML or JSON, as TOML on standard output."""
+"""`octoroute import FILE`: converts another program's configuration, or one of octoroute in YAML or JSON, to TOML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", metavar="FILE", type=Path, help="providers.json in JSON or YAML, or a configuration of octoroute's own"
+        "file", metavar="FILE", type=Path, help="a providers.json in JSON or YAML, or a configuration of octoroute in JSON or YAML"
     )
 
 
@@ -19,14 +19,16 @@ def run(args: argparse.Namespace) -> int:
     from octoroute.config.load import import_tree  # noqa: PLC0415
 
     file: Path = args.file
-    given = import_tree(file, environment.variables(Path.cwd()), Path.cwd())
-    concealed = conceal(given.tree)
+    config = import_tree(file, environment.variables(Path.cwd()), Path.cwd())
+    concealed = conceal(config.tree)
     print(to_toml(concealed, f"From {file.name!r} by `octoroute import`."), end="")
-    tell([*given.warnings, *(f"set {name} to the secret that was at {path}" for name, path in concealed.variables.items())])
+    print_remarks(
+        [*config.warnings, *(f"set {name} to the secret that was at {path}" for name, path in concealed.variables.items())]
+    )
     return 0
 
 
-def tell(remarks: list[str]) -> None:
-    """On standard error, so that standard output is the file and nothing else."""
+def print_remarks(remarks: list[str]) -> None:
+    """Print to standard error, because standard output is the new file."""
     for remark in remarks:
         print(f"octoroute: {remark}", file=sys.stderr)

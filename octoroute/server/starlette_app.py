@@ -1,0 +1,104 @@
+"""The Starlette application: every route except inference, behind the key check, with errors in the client's dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from octoroute.dialects.base import Inbound
+from octoroute.errors import OctorouteError, UnknownRoute
+from octoroute.runtime.assembly import Runtime
+from octoroute.runtime.reload import Reloader
+from octoroute.server.downstream import ClientGone, Receive, Scope, Send
+from octoroute.server.guard import AccessRules, headers_of, new_id, request_id, send_error, wrong_method
+from octoroute.server.routes.admin import AdminRoutes
+from octoroute.server.routes.dry_run import DryRunRoutes
+from octoroute.server.routes.models import ModelRoutes
+from octoroute.server.routes.status import StatusRoutes
+from octoroute.telemetry.metrics import Metrics
+
+
+def starlette_app(runtime: Runtime, rules: AccessRules, reloader: Reloader) -> AuthMiddleware:
+    errors = ErrorReporter(runtime.metrics, runtime.inbound)
+    app = Starlette(
+        routes=[
+            *StatusRoutes(runtime, rules).routes(),
+            *ModelRoutes(runtime).routes(),
+            *DryRunRoutes(runtime, rules).routes(),
+            *AdminRoutes(runtime, rules, reloader).routes(),
+        ],
+        exception_handlers={HTTPException: errors.http_error, OctorouteError: errors.error, ClientGone: client_gone},
+    )
+    app.router.redirect_slashes = False
+    return AuthMiddleware(app, rules, errors)
+
+
+class AuthMiddleware:
+    """Checks the size of the headers and, except for `/health` and below, the key."""
+
+    def __init__(self, inner: Starlette, rules: AccessRules, errors: ErrorReporter) -> None:
+        self._inner = inner
+        self._rules = rules
+        self._errors = errors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given_id = ""
+        headers: Mapping[str, str] = {}
+        try:
+            headers = headers_of(scope)
+            given_id = request_id(headers)
+            if scope["path"] != "/health" and not scope["path"].startswith("/health/"):
+                self._rules.keys.check(headers)
+        except OctorouteError as error:
+            await self._errors.report(error, scope, headers, given_id or new_id())(scope, receive, send)
+            return
+        await self._inner(scope, receive, send)
+
+
+class ErrorReporter:
+    """Counts an error and writes it in the dialect that the client speaks."""
+
+    def __init__(self, metrics: Metrics, inbound: Mapping[str, Inbound]) -> None:
+        self._metrics = metrics
+        self._inbound = inbound
+
+    async def http_error(self, request: Request, error: Exception) -> Response:
+        """Handle an error that Starlette raises itself: an unknown path or method."""
+        assert isinstance(error, HTTPException)
+        if error.status_code == 405:
+            allow = (error.headers or {}).get("Allow", "")
+            return await self.error(request, wrong_method(request.url.path, request.method, allow))
+        if error.status_code == 404:
+            return await self.error(request, UnknownRoute(f"there is no route {request.url.path}; docs/api.md lists the routes"))
+        return await self.error(request, OctorouteError(str(error.detail)))
+
+    async def error(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, OctorouteError)
+        return self.report(error, request.scope, request.headers, request_id(request.headers))
+
+    def report(self, error: OctorouteError, scope: Scope, headers: Mapping[str, str], given_id: str) -> ErrorResponse:
+        self._metrics.count("octoroute_client_errors_total", error.code)
+        anthropic = "anthropic-version" in headers or scope["path"].startswith("/v1/messages")
+        return ErrorResponse(error, self._inbound["anthropic" if anthropic else "openai"], given_id)
+
+
+class ErrorResponse(Response):
+    """An error, written exactly as the inference routes write theirs."""
+
+    def __init__(self, error: OctorouteError, writer: Inbound, given_id: str) -> None:
+        super().__init__()
+        self._error = error
+        self._writer = writer
+        self._given_id = given_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        await send_error(send, self._error, self._writer, self._given_id)
+
+
+async def client_gone(request: Request, error: Exception) -> Response:  # noqa: ARG001 - a handler's signature
+    """The client disconnected while its body was read: 499 (nginx's status) for the log; the client does not receive it."""
+    return Response(status_code=499)

@@ -1,0 +1,114 @@
+"""What the parser of requests does not take, and where its limits are."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from octoroute.errors import BadRequest, HeadersTooLarge
+from octoroute.server.http1.request_parser import RequestParser
+from tests.support.http1 import answering, connect, never, turns
+
+
+async def test_what_follows_a_chunked_body_is_no_header():
+    seen = []
+
+    async def app(scope, receive, send):
+        await receive()
+        seen.extend(scope["headers"])
+        await answering()(scope, receive, send)
+
+    connection, wire, _ = connect(app)
+    connection.data_received(
+        b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nAuthorization: Bearer x\r\n\r\n"
+    )
+    await turns()
+    assert seen == [(b"host", b"x"), (b"transfer-encoding", b"chunked")]
+    assert wire.out.startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("rest", [b"0\r\nx: ", b"2;"], ids=["a trailer", "a chunk's extension"])
+async def test_what_stands_around_a_body_has_an_end(rest):
+    connection, wire, _ = connect(never)
+    connection.data_received(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n" + rest)
+    for _ in range(20):
+        connection.data_received(b"x" * 5000)
+    await turns()
+    assert wire.out.startswith(b"HTTP/1.1 431 ")
+    assert wire.ended
+
+
+class Consumer:
+    """Takes requests, and has them as (method, version, target, header names, body, whether the connection stays)."""
+
+    def __init__(self) -> None:
+        self.waited_s = 0
+        self.begun: list[tuple[str, str, bytes, list[bytes], bool, SimpleNamespace]] = []
+
+    def begin_request(self, method, version, url, headers, *, keep_alive):
+        body = SimpleNamespace(data=b"", finished=False)
+        body.feed = lambda data: setattr(body, "data", body.data + data)
+        body.finish = lambda: setattr(body, "finished", True)
+        self.begun.append((method, version, url, [name for name, _ in headers], keep_alive, body))
+        return SimpleNamespace(complete=False, request_body=body)
+
+    @property
+    def requests(self):
+        return [(*request[:5], request[5].data, request[5].finished) for request in self.begun]
+
+
+PIPELINE = (
+    b"GET /a HTTP/1.1\r\nhost: x\r\n\r\n"
+    b"POST /b?c HTTP/1.1\r\nHost: x\r\ncontent-length: 3\r\n\r\nabc"
+    b"POST /d HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
+    b"POST /e HTTP/1.1\r\nhost: x\r\nupgrade: h2c\r\nconnection: upgrade\r\ncontent-length: 2\r\n\r\nhi"
+    b"GET /f HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+)
+REQUESTS = [
+    ("GET", "1.1", b"/a", [b"host"], True, b"", True),
+    ("POST", "1.1", b"/b?c", [b"host", b"content-length"], True, b"abc", True),
+    ("POST", "1.1", b"/d", [b"host", b"transfer-encoding"], True, b"abc", True),
+    ("POST", "1.1", b"/e", [b"host", b"connection", b"content-length"], True, b"hi", True),
+    ("GET", "1.1", b"/f", [b"host", b"connection"], False, b"", True),
+]
+
+
+@given(st.lists(st.integers(0, len(PIPELINE))))
+def test_requests_are_the_same_wherever_the_bytes_are_cut(cuts):
+    consumer = Consumer()
+    parser = RequestParser(consumer)
+    edges = [0, *sorted(cuts), len(PIPELINE)]
+    for start, end in pairwise(edges):
+        parser.feed(PIPELINE[start:end])
+    assert consumer.requests == REQUESTS
+    assert not parser.in_head
+    assert parser.receiving is None
+
+
+@pytest.mark.parametrize(
+    "data", [b"\0", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n: x\r\n\r\n", b"GET / HTTP/1.1\r\ncontent-length: x\r\n\r\n"]
+)
+def test_what_is_no_http_is_a_400(data):
+    with pytest.raises(BadRequest, match="not valid HTTP"):
+        RequestParser(Consumer()).feed(data)
+
+
+def test_a_head_of_any_length_is_a_431_once_it_is_too_long():
+    parser = RequestParser(Consumer())
+    parser.feed(b"GET / HTTP/1.1\r\nx: ")
+    with pytest.raises(HeadersTooLarge):
+        for _ in range(20):
+            parser.feed(b"y" * 5000)
+
+
+def test_progress_of_the_client_starts_its_time_anew():
+    consumer = Consumer()
+    parser = RequestParser(consumer)
+    for data in (b"POST / HTTP/1.1\r\n", b"host: x\r\ncontent-length: 9\r\n\r\n", b"abc", b"def"):
+        consumer.waited_s = 7
+        parser.feed(data)
+        assert consumer.waited_s == 0
