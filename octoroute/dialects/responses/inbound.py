@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.openai.errors import write_error
-from octoroute.dialects.openai.request import read_model
+from octoroute.dialects.openai.inbound import read_model
 from octoroute.dialects.request.body import RequestBody, decode
 from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, Kind, Message
