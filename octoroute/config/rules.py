@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeAlias
 from urllib.parse import urlsplit
+
+from octoroute.upstream.providers import PROVIDERS, Provider
 
 Check: TypeAlias = Callable[[str], str | None]
 
@@ -28,12 +30,6 @@ _WRITTEN_BY_THE_TRANSPORT = frozenset(
     | {"proxy-connection", "proxy-authenticate", "proxy-authorization"}
 )
 """They say where one message ends and the next begins, or belong to one connection: a second one is how requests are smuggled."""
-
-_CREDENTIALS: Mapping[str, frozenset[str]] = {
-    "azure": frozenset({"api-key", "authorization"}),
-    "anthropic": frozenset({"x-api-key"}),
-    "gemini": frozenset({"x-goog-api-key"}),
-}
 
 
 def host(text: str) -> str | None:
@@ -127,7 +123,8 @@ def header_name(text: str) -> str | None:
 
 def is_credential(header: str, kind: str) -> bool:
     """It would be sent in place of the api_key."""
-    return header.lower() in _CREDENTIALS.get(kind, {"authorization"})
+    provider = PROVIDERS.get(kind)  # a plug-in is not loaded to read the configuration
+    return header.lower() in (Provider if provider is None else provider).credential_headers
 
 
 def header_value(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The dialect of `POST /chat`, for people with curl: one message in, one text out, and always a word on who answered."""
+"""The dialect of `POST /chat`, for use with curl: one message in, one text out, and always the name of the model that wrote it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from octoroute.dialects.base import Encoder
+from octoroute.dialects.base import Encoder, ModelCatalog
 from octoroute.dialects.openai.errors import error_event, write_error
+from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.facts import FactsBuilder, Hints
 from octoroute.domain.conversation import Conversation, Role, Text, Turn
-from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event, RefusalDelta, TextDelta
 from octoroute.domain.request import Importance, Request, Task
 from octoroute.errors import BadRequest, OctorouteError
@@ -27,6 +28,13 @@ _TASK = msgspec.json.Decoder(Task | None)
 class ChatInbound:
     name = "simple"
     keep_alive = b""
+    paths: tuple[str, ...] = ("/chat",)
+    count_path: str | None = None
+    id_header = "x-request-id"
+    version_header: str | None = None
+    model_classes: Mapping[str, Tier] = {}
+    answers_json = False
+    models: ModelCatalog = OpenAIModels()
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         parsed = RequestBody.parse(body)

@@ -145,9 +145,7 @@ def headers(use: ContextUse, endpoint: Endpoint, context: ContextPolicy) -> dict
 def rewriter_for(
     context: ContextPolicy, request: Request, endpoint: Endpoint, progress: Progress, cut: TruncatedRequest | None
 ) -> ResponseRewriter | None:
-    """What is to be written into the answer; None: nothing, its bytes are the client's as they are."""
-    if request.dialect not in _OBJECTS:
-        return None
+    """What is to be written into an answer that is a JSON object; None: nothing, its bytes are the client's as they are."""
     misjudged = endpoint.advertised_window is not None and endpoint.advertised_window != endpoint.context_window
     tells = context.report == "body" and request.api == "chat" and endpoint.context_window is not None
     if not misjudged and not tells:
@@ -162,10 +160,6 @@ def _context_report(
 ) -> ContextReport | None:
     use = context.use(request, endpoint, progress.usage, cut)
     return use and ContextReport(context_info=info(use, endpoint), usage=usage_info(use, endpoint))
-
-
-_OBJECTS = frozenset({"openai", "anthropic", "responses"})
-"""The dialects whose answers are JSON objects."""
 
 
 def scaled(tokens: int, endpoint: Endpoint) -> int:

@@ -39,14 +39,14 @@ from octoroute.errors import (
 from octoroute.gateway import context_window
 from octoroute.gateway.context_window import TruncatedRequest
 from octoroute.gateway.lifecycle import ABANDONED, OutcomeReceiver, RequestLifecycle, ending_of
-from octoroute.gateway.planner import THINKING_VERIFIER, Plan, Planner
+from octoroute.gateway.planner import Plan, Planner
 from octoroute.gateway.relay import Reply
 from octoroute.gateway.resolver import Resolver
 from octoroute.gateway.response_cache import ResponseCache
 from octoroute.gateway.settings import QueueSettings, RetryPolicy, Settings
 from octoroute.telemetry.routing_events import RoutingEvents
 from octoroute.upstream.client import UpstreamClient, UpstreamRequest
-from octoroute.upstream.param_fallback import ParameterFallback, fallback_rule
+from octoroute.upstream.param_fallback import ParameterFallback
 from octoroute.upstream.response import ResponseStream, UpstreamResponse, synthetic_response
 
 __all__ = ["Gateway", "QueueSettings", "RetryPolicy", "Settings"]
@@ -86,7 +86,7 @@ class Gateway:
         self.events = notices or RoutingEvents()
         self.param_fallback = ParameterFallback(upstream, clock)
         self.planner = Planner(health, upstream, inbound, random)
-        self.resolver = Resolver(self.planner, upstream)
+        self.resolver = Resolver(self.planner, upstream, inbound)
         self.queue: AdmissionQueue[QueueGrant] = AdmissionQueue(clock, lambda granted: granted.lease.release(_NOTHING))
         self.watch: Watch | None = None
         """Shown every answer as it begins."""
@@ -195,8 +195,10 @@ class Gateway:
         lifecycle.context = use = settings.context.use(sent, endpoint, progress.usage, lifecycle.truncation)
         if use is not None:
             headers |= context_window.headers(use, endpoint, settings.context)
-        outward = context_window.rewriter_for(settings.context, sent, endpoint, progress, lifecycle.truncation)
         inbound, patience = self.inbound[sent.dialect], self.upstream.deadlines
+        outward = None
+        if inbound.answers_json:
+            outward = context_window.rewriter_for(settings.context, sent, endpoint, progress, lifecycle.truncation)
         return Reply.begin(sent, inbound, opened, lifecycle, headers, outward=outward, patience=patience)
 
     async def _answer_by(
@@ -349,7 +351,7 @@ class Gateway:
             if lifecycle.attempts and self._has_moved(request, endpoint, lifecycle):
                 request = self.inbound[request.dialect].strip_signed_thinking(request) or request
             question = self.upstream_request(request, endpoint, cut, wants_words=wants_words)
-            who = fallback_rule(endpoint, question)
+            who = self.param_fallback.rule(endpoint, question)
             if who is None:
                 opened = await self.upstream.open(endpoint, question)
             else:
@@ -392,10 +394,10 @@ class Gateway:
             body, reading = interpreter.encode_request(request, endpoint, notes), partial(interpreter.decode_response, request)
         else:
             conversation = inbound.conversation(request, endpoint)
-            if cut is not None and cut.messages_removed and outbound.name == THINKING_VERIFIER:
+            if cut is not None and cut.messages_removed and outbound.verifies_thinking:
                 conversation = without_thinking(conversation)
             notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
-            body = outbound.encode_request(conversation, endpoint, stream=request.stream, notes=notes)
+            body = self.upstream.encode_request(conversation, endpoint, stream=request.stream, notes=notes)
         return UpstreamRequest(
             body=body,
             stream=request.stream,

@@ -28,8 +28,6 @@ from octoroute.gateway.context_window import TruncatedRequest, truncate
 from octoroute.gateway.settings import Settings, TierMatch
 from octoroute.upstream.client import UpstreamClient
 
-THINKING_VERIFIER = "anthropic"
-"""The dialect whose servers verify thinking against all that came before it."""
 _UNSEEN = TierMatch((), None)
 
 
@@ -82,7 +80,7 @@ class _Translation:
                 self.refused = error
         if self._read is None:
             return self.refused.message if self.refused else None
-        return outbound.unsupported(self._read, endpoint)
+        return self._upstream.unsupported(self._read, endpoint)
 
 
 class Planner:
@@ -171,7 +169,7 @@ class Planner:
         for endpoint in dict.fromkeys(planned.candidates):
             if ineligible_reason(endpoint, sizeless) is not None or translation.unsupported(endpoint) is not None:
                 continue
-            signed = self._upstream.outbound(endpoint).name == THINKING_VERIFIER
+            signed = self._upstream.outbound(endpoint).verifies_thinking
             shape = (endpoint.context_window, signed)
             if shape not in made:
                 made[shape] = truncate(request, endpoint, self._inbound[request.dialect], settings.context, signed=signed)

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from math import inf
 from typing import Literal, NamedTuple
 
-import msgspec
-
 from octoroute.dialects.anthropic.token_estimate import estimate_tokens
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Usage
@@ -88,12 +86,9 @@ class TokenCounter:
             return None
         try:
             if outbound.name == request.dialect:
-                body = inbound.with_model(request, endpoint.model)
-            else:
-                question = outbound.encode_request(inbound.conversation(request, endpoint), endpoint, stream=False)
-                body = _for_counting(outbound.name, endpoint, question)
-            answer = await upstream.ask(endpoint, "count_tokens", body, request.headers if outbound.name == request.dialect else {})
-            return _read_count(answer)
+                return await upstream.count_tokens(endpoint, inbound.with_model(request, endpoint.model), request.headers)
+            body = upstream.encode_request(inbound.conversation(request, endpoint), endpoint, stream=False)
+            return await upstream.count_tokens(endpoint, body, {})
         except (UpstreamAuthError, BadRequest):
             raise
         except UpstreamError:
@@ -116,28 +111,3 @@ class TokenCounter:
         except BadRequest:
             return
         self._calibration.learn(endpoint.model, estimate_tokens(conversation), usage.input_tokens)
-
-
-class _Count(msgspec.Struct):
-    input_tokens: int | None = None
-    totalTokens: int | None = None  # noqa: N815 - Gemini's spelling
-
-
-_COUNT = msgspec.json.Decoder(_Count)
-
-
-def _read_count(body: bytes) -> int | None:
-    try:
-        count = _COUNT.decode(body)
-    except (ValueError, RecursionError):
-        return None
-    return count.input_tokens if count.input_tokens is not None else count.totalTokens
-
-
-def _for_counting(dialect: str, endpoint: Endpoint, question: bytes) -> bytes:
-    """Gemini wants the whole question in an envelope that names the model once more."""
-    if dialect != "gemini":
-        return question
-    fields = msgspec.json.decode(question, type=dict[str, msgspec.Raw])
-    model = msgspec.Raw(msgspec.json.encode(f"models/{endpoint.model.removeprefix('models/')}"))
-    return msgspec.json.encode({"generateContentRequest": {"model": model, **fields}})

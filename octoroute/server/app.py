@@ -13,6 +13,7 @@ import msgspec
 
 from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
+from octoroute.dialects.chat import ChatInbound
 from octoroute.gateway.relay import KEEP_ALIVE_S, Reply
 from octoroute.gateway.resolver import ALIASES
 from octoroute.routing.strategies import Router
@@ -106,23 +107,12 @@ class App:
         await self.recorder.stop()
 
     def _routes(self, keep_alive_s: float) -> Mapping[str, InferenceEndpoint]:
-        def answering(dialect: str, present: Callable[[Reply], bytes] | None = None) -> InferenceEndpoint:
-            return InferenceEndpoint(
-                self.gateway,
-                self.runtime.interfaces[dialect],
-                admission=self,
-                present=present,
-                keep_alive_s=keep_alive_s,
-            )
-
-        return {
-            "/v1/chat/completions": answering("openai"),
-            "/v1/messages": answering("anthropic"),
-            "/v1/responses": answering("responses"),
-            "/v1/completions": answering("completions"),
-            "/v1/embeddings": answering("embeddings"),
-            "/chat": answering("simple", _chat),
-        }
+        routes: dict[str, InferenceEndpoint] = {}
+        for inbound in self.runtime.interfaces.values():
+            present = _chat if inbound.name == ChatInbound.name else None
+            for path in inbound.paths:
+                routes[path] = InferenceEndpoint(self.gateway, inbound, admission=self, present=present, keep_alive_s=keep_alive_s)
+        return routes
 
     def _lines_dropped(self, count: int) -> None:
         self.metrics.count("octoroute_traffic_log_dropped_total", by=count)

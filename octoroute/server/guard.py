@@ -36,7 +36,7 @@ log = structlog.stdlib.get_logger("octoroute.api")
 
 
 class ErrorWriter(Protocol):
-    name: str
+    id_header: str
 
     def status(self, error: OctorouteError) -> int: ...
     def error(self, error: OctorouteError, request_id: str) -> bytes: ...
@@ -62,11 +62,11 @@ def request_id(headers: Mapping[str, str]) -> str:
     return new_id()
 
 
-def id_headers(dialect: str, request_id: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Ours for everybody; Anthropic's clients look for one of another name, and the upstream's own may stand there."""
-    if dialect == "anthropic" and "request-id" not in given:
-        return {"x-request-id": request_id, "request-id": request_id}
-    return {"x-request-id": request_id}
+def id_headers(id_header: str, request_id: str, given: Mapping[str, str]) -> dict[str, str]:
+    """`x-request-id`, and the header in which the dialect's clients look for it, unless that holds the upstream's own id."""
+    if id_header in given:
+        return {"x-request-id": request_id}
+    return {"x-request-id": request_id, id_header: request_id}
 
 
 class ApiKeys:
@@ -184,7 +184,7 @@ async def send_error(send: Send, error: OctorouteError, writer: ErrorWriter, req
         headers |= error.upstream_headers
         if body is not error.body:
             headers["content-type"] = "application/json"
-    headers |= {**error.headers, **id_headers(writer.name, request_id, headers)}
+    headers |= {**error.headers, **id_headers(writer.id_header, request_id, headers)}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, WrongMethod):

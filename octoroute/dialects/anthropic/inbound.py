@@ -12,15 +12,17 @@ import msgspec
 
 from octoroute.dialects.anthropic import foreign_fields
 from octoroute.dialects.anthropic.errors import error_event, error_status, write_error
+from octoroute.dialects.anthropic.models import AnthropicModels
 from octoroute.dialects.anthropic.request_decoder import decode_request
 from octoroute.dialects.anthropic.response import encode_response
 from octoroute.dialects.anthropic.schema import ThinkingConfig
 from octoroute.dialects.anthropic.stream_encoder import PING, AnthropicEncoder
+from octoroute.dialects.base import ModelCatalog
 from octoroute.dialects.request.body import RequestBody, decode, encode
 from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, Message
 from octoroute.domain.conversation import Conversation
-from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
@@ -72,6 +74,13 @@ _TOOL_BLOCKS = frozenset({"tool_use", "tool_result"})
 class AnthropicInbound:
     name = "anthropic"
     keep_alive = PING
+    paths: tuple[str, ...] = ("/v1/messages",)
+    count_path: str | None = "/v1/messages/count_tokens"
+    id_header = "request-id"
+    version_header: str | None = "anthropic-version"
+    model_classes: Mapping[str, Tier] = {"opus": Tier.DEEP, "sonnet": Tier.BALANCED, "haiku": Tier.FAST}
+    answers_json = True
+    models: ModelCatalog = AnthropicModels()
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         parsed = RequestBody.parse(body)

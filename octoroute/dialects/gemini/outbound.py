@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
-from octoroute.dialects.base import Decoder, UsageTap
+import msgspec
+
+from octoroute.dialects.base import Decoder, Outbound, UsageTap
 from octoroute.dialects.gemini.request_encoder import encode_request, surplus_stops, unsupported
 from octoroute.dialects.gemini.signatures import Signatures
 from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
@@ -18,7 +20,7 @@ from octoroute.domain.events import Event
 from octoroute.errors import UpstreamError
 
 
-class GeminiOutbound:
+class GeminiOutbound(Outbound):
     """`clock` counts seconds; it only ages the signatures."""
 
     name = "gemini"
@@ -39,7 +41,7 @@ class GeminiOutbound:
         )
 
     def unsupported(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
-        del endpoint  # all of them speak alike
+        del endpoint  # all its servers take the same
         return unsupported(conversation)
 
     def tap(self) -> UsageTap:
@@ -58,8 +60,27 @@ class GeminiOutbound:
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
         return read_upstream_error(status, headers, body, self.name)
 
+    def count_request(self, body: bytes, endpoint: Endpoint) -> bytes:
+        """The whole request in an envelope, with the model's name in it (https://ai.google.dev/api/tokens)."""
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        model = msgspec.Raw(msgspec.json.encode(f"models/{endpoint.model.removeprefix('models/')}"))
+        return msgspec.json.encode({"generateContentRequest": {"model": model, **fields}})
+
+    def read_count(self, body: bytes) -> int | None:
+        try:
+            return _COUNT.decode(body).tokens
+        except (ValueError, RecursionError):
+            return None
+
     def _plain(self, conversation: Conversation | None) -> GeminiDecoder:
         return GeminiDecoder(client_names(conversation), keep=self._signatures.keep)
+
+
+class _Count(msgspec.Struct):
+    tokens: int | None = msgspec.field(name="totalTokens", default=None)
+
+
+_COUNT = msgspec.json.Decoder(_Count)
 
 
 def _filtered(decoder: Decoder, conversation: Conversation | None) -> Decoder:

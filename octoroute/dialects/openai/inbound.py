@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from octoroute.dialects.base import ModelCatalog
 from octoroute.dialects.openai.errors import error_event, write_error
 from octoroute.dialects.openai.fast_request import ABSENT, Format, Message, StreamOptions, note, note_tools, read_fast_request
+from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.openai.request_decoder import decode_request
 from octoroute.dialects.openai.response import encode_response
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
@@ -20,7 +22,7 @@ from octoroute.dialects.request.truncation import History, Kind
 from octoroute.dialects.request.truncation import Message as Measured
 from octoroute.dialects.response import sse
 from octoroute.domain.conversation import Conversation
-from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
@@ -80,6 +82,13 @@ class OpenAIInbound:
     name = "openai"
     api = "chat"
     keep_alive = sse.KEEP_ALIVE
+    paths: tuple[str, ...] = ("/v1/chat/completions",)
+    count_path: str | None = None
+    id_header = "x-request-id"
+    version_header: str | None = None
+    model_classes: Mapping[str, Tier] = {}
+    answers_json = True
+    models: ModelCatalog = OpenAIModels()
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from octoroute.dialects.base import ModelCatalog
 from octoroute.dialects.openai.errors import write_error
 from octoroute.dialects.openai.inbound import read_model
+from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.request.body import RequestBody, decode
 from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, Kind, Message
@@ -18,7 +20,7 @@ from octoroute.dialects.responses.request_decoder import decode_request, refuse_
 from octoroute.dialects.responses.response import ECHOED, encode_response
 from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
 from octoroute.domain.conversation import Conversation
-from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
@@ -31,6 +33,13 @@ _SUMMED_UP = ("reasoning", "text")
 class ResponsesInbound:
     name = "responses"
     keep_alive = sse.KEEP_ALIVE
+    paths: tuple[str, ...] = ("/v1/responses",)
+    count_path: str | None = None
+    id_header = "x-request-id"
+    version_header: str | None = None
+    model_classes: Mapping[str, Tier] = {}
+    answers_json = True
+    models: ModelCatalog = OpenAIModels()
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall

@@ -81,7 +81,7 @@ class InferenceEndpoint:
                 if reply.stream:
                     await self._stream(client, reply)
                 else:
-                    if client.answer(_headers(reply), self._present(reply) if self._present else reply.body or b""):
+                    if client.answer(self._headers(reply), self._present(reply) if self._present else reply.body or b""):
                         await client.drain()
                     reply.delivered()
             finally:
@@ -106,22 +106,20 @@ class InferenceEndpoint:
             client.unwatch_disconnect()
 
     async def _stream(self, client: Downstream, reply: Reply) -> None:
-        client.begin(_headers(reply))
+        client.begin(self._headers(reply))
         async for piece in reply.pieces(self._keep_alive_s, client.write):
             if client.write(piece):
                 await client.drain()
         if client.end():
             await client.drain()
 
-
-def _headers(reply: Reply) -> dict[str, str]:
-    defaults = _STREAM_DEFAULTS if reply.stream else _WHOLE_DEFAULTS
-    request = reply.request
-    headers = {**defaults, **reply.headers}
-    if reply.stream or reply.translated:
-        headers["content-type"] = defaults["content-type"]
-    headers |= id_headers(request.dialect, request.id, headers)
-    return headers
+    def _headers(self, reply: Reply) -> dict[str, str]:
+        defaults = _STREAM_DEFAULTS if reply.stream else _WHOLE_DEFAULTS
+        headers = {**defaults, **reply.headers}
+        if reply.stream or reply.translated:
+            headers["content-type"] = defaults["content-type"]
+        headers |= id_headers(self._inbound.id_header, reply.request.id, headers)
+        return headers
 
 
 def _forgive() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from starlette.applications import Starlette
@@ -11,11 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from octoroute import dialects
 from octoroute.dialects.base import Inbound
 from octoroute.domain.endpoint import CircuitState
 from octoroute.domain.request import Request as Question
 from octoroute.domain.version import __version__
-from octoroute.errors import BadRequest, OctorouteError, UnknownModel, UnknownRoute, WrongMethod
+from octoroute.errors import OctorouteError, UnknownModel, UnknownRoute, WrongMethod
 from octoroute.gateway.explain import explain, tell
 from octoroute.gateway.resolver import ALIASES
 from octoroute.gateway.token_count import TokenCounter
@@ -38,6 +39,8 @@ from octoroute.server.routes.provider_status import any_available, group_by_prov
 from octoroute.telemetry.metrics import Metrics, Scraper
 
 OWN_MODELS = ("auto", "fast", "balanced", "deep")
+CONFIGURED = "user"
+"""The owner of models that the configuration names."""
 
 
 class AppState(admin.AdminContext, Protocol):
@@ -70,7 +73,11 @@ class StatusRoutes:
                 Route("/v1/models", self.models),
                 Route("/v1/models/{name:path}", self.model),
                 Route("/v1/route", self.route, methods=["POST"]),
-                Route("/v1/messages/count_tokens", self.count, methods=["POST"]),
+                *(
+                    Route(inbound.count_path, self.count, methods=["POST"])
+                    for inbound in self._app.inbound.values()
+                    if inbound.count_path is not None
+                ),
                 *admin.AdminRoutes(self._app).routes(),
             ],
             exception_handlers={HTTPException: self._http_error, OctorouteError: self._error, ClientGone: self._gone},
@@ -152,37 +159,37 @@ class StatusRoutes:
         return json_response({"models": rows}, request)
 
     async def models(self, request: Request) -> Response:
-        names = self._names()
-        if "anthropic-version" not in request.headers:
-            return json_response({"object": "list", "data": [_model(name) for name in names]}, request)
-        page, more = paged([*self._app.aliases, *names], request.query_params)
-        data = [_anthropic_model(name) for name in page]
-        ends = {"first_id": page[0] if page else None, "last_id": page[-1] if page else None}
-        return json_response({"data": data, "has_more": more, **ends}, request)
+        models = _inbound_of(self._app, request.url.path, request.headers).models
+        return json_response(models.listing(self._owners(), self._app.aliases, request.query_params), request)
 
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in self._names() and name not in ALIASES:
+        owners = self._owners()
+        if name not in owners and name not in ALIASES:
             raise UnknownModel(f"the model {name[:200]!r} does not exist; GET /v1/models lists those that do", param="model")
-        return json_response(_anthropic_model(name) if "anthropic-version" in request.headers else _model(name), request)
+        models = _inbound_of(self._app, request.url.path, request.headers).models
+        return json_response(models.entry(name, owners.get(name, CONFIGURED)), request)
 
-    def _names(self) -> list[str]:
-        return list(dict.fromkeys([*OWN_MODELS, *self._app.gateway.resolver.names(self._app.gateway.settings)]))
+    def _owners(self) -> Mapping[str, str]:
+        """By the name of each model that clients may ask for."""
+        names = [*OWN_MODELS, *self._app.gateway.resolver.names(self._app.gateway.settings)]
+        return {name: "octoroute" if name in OWN_MODELS else CONFIGURED for name in names}
 
     async def route(self, request: Request) -> Response:
-        question = await self._read(request, "openai")
+        question = await self._read(request, self._app.inbound[dialects.DEFAULT])
         return json_response(tell(await explain(self._app.gateway, self._app.dry_router, question)), request)
 
     async def count(self, request: Request) -> Response:
-        counted = await self._app.token_counter.count(await self._read(request, "anthropic"), self._app.dry_router)
+        inbound = _inbound_of(self._app, request.url.path, {})
+        counted = await self._app.token_counter.count(await self._read(request, inbound), self._app.dry_router)
         response = json_response({"input_tokens": counted.tokens}, request)
         response.headers["x-octoroute-token-count"] = counted.how
         return response
 
-    async def _read(self, request: Request, dialect: str) -> Question:
+    async def _read(self, request: Request, inbound: Inbound) -> Question:
         check_json(request.headers)
         body = await read_body(request.receive, request.headers, self._app.max_request_bytes)
-        return self._app.inbound[dialect].read(
+        return inbound.read(
             body,
             request_id=request_id(request.headers),
             headers=dict(request.headers),
@@ -203,31 +210,21 @@ class StatusRoutes:
     async def _error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, OctorouteError)
         self._app.metrics.count("octoroute_client_errors_total", error.code)
-        return _ErrorResponse(error, _writer(self._app, request.scope, request.headers), request_id(request.headers))
+        return _ErrorResponse(error, _inbound_of(self._app, request.url.path, request.headers), request_id(request.headers))
 
     async def _gone(self, request: Request, error: Exception) -> Response:  # noqa: ARG002 - a handler's signature
         return Response(status_code=499)
 
 
-def paged(names: Sequence[str], query: Mapping[str, str]) -> tuple[list[str], bool]:
-    """Anthropic's `limit`, `after_id`, `before_id`; and whether more follow. Raises BadRequest."""
-    limit_text = query.get("limit", "20")
-    if not (limit_text.isascii() and limit_text.isdigit() and 1 <= int(limit_text) <= 1000):
-        raise BadRequest("limit: must be a whole number from 1 to 1000", param="limit")
-    limit, found = int(limit_text), list(names)
-    after, before = query.get("after_id"), query.get("before_id")
-    if after in found:
-        found = found[found.index(after) + 1 :]
-    if before in found:
-        found = found[: found.index(before)]
-        return found[-limit:], len(found) > limit
-    return found[:limit], len(found) > limit
-
-
-def _writer(app: AppState, scope: Scope, headers: Mapping[str, str]) -> Inbound:
-    """Whose words an error is written in."""
-    speaks_anthropic = "anthropic-version" in headers or scope["path"].startswith("/v1/messages")
-    return app.inbound["anthropic" if speaks_anthropic else "openai"]
+def _inbound_of(app: AppState, path: str, headers: Mapping[str, str]) -> Inbound:
+    """The dialect that the client speaks, as its headers tell, or the path."""
+    for inbound in app.inbound.values():
+        if inbound.version_header is not None and inbound.version_header in headers:
+            return inbound
+    for inbound in app.inbound.values():
+        if path.startswith(inbound.paths):
+            return inbound
+    return app.inbound[dialects.DEFAULT]
 
 
 class _ErrorResponse(Response):
@@ -244,14 +241,6 @@ class _ErrorResponse(Response):
 
 def _status(failures: float) -> str:
     return "degraded" if failures else "operational"
-
-
-def _model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "octoroute" if name in OWN_MODELS else "user"}
-
-
-def _anthropic_model(name: str) -> dict[str, Any]:
-    return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
 
 
 class AuthMiddleware:
@@ -271,6 +260,6 @@ class AuthMiddleware:
                 self._app.keys.check(headers)
         except OctorouteError as error:
             self._app.metrics.count("octoroute_client_errors_total", error.code)
-            await send_error(send, error, _writer(self._app, scope, headers), given_id or new_id())
+            await send_error(send, error, _inbound_of(self._app, scope["path"], headers), given_id or new_id())
             return
         await self._inner(scope, receive, send)
