@@ -206,7 +206,7 @@ HEAD = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}"
 async def test_a_request_that_met_a_closed_connection_may_be_sent_again(method):
     async with used_connection() as (connection, peer):
         peer.close()
-        assert not connection.fit()  # a pool would not have used it; the FIN may also come a moment later
+        assert not connection.is_usable()  # a pool would not have used it; the FIN may also come a moment later
         exchange = connection.begin(method, HEAD, b"")
         assert await exchange.head() is False
 

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from octoroute.errors import BadUpstreamResponse
-from octoroute.upstream.transports.content import FREE, MOST, PIECE, Inflater
+from octoroute.upstream.transports.content import FREE_BYTES, MAX_RATIO, MAX_STEP_BYTES, Inflater
 from octoroute.upstream.transports.native.connection import READ_BYTES, ClientConnection
 from tests.support.laws.wire import Keeper, Wire
 
@@ -134,7 +134,7 @@ def test_compression_is_undone_however_it_is_cut(plain: bytes, places: list[int]
 
 
 def test_a_bomb_is_met_in_small_steps_and_stopped():
-    bomb = gzip.compress(bytes(FREE * 20), 9)
+    bomb = gzip.compress(bytes(FREE_BYTES * 20), 9)
     inflater = Inflater("gzip")
     total = len(inflater.feed(bomb))
 
@@ -142,18 +142,18 @@ def test_a_bomb_is_met_in_small_steps_and_stopped():
         nonlocal total
         while inflater.pending:
             piece = inflater.feed(b"")
-            assert len(piece) <= PIECE
+            assert len(piece) <= MAX_STEP_BYTES
             total += len(piece)
 
     with pytest.raises(BadUpstreamResponse, match="beyond reason"):
         rest()
-    assert total <= max(FREE, MOST * len(bomb))
+    assert total <= max(FREE_BYTES, MAX_RATIO * len(bomb))
 
 
 @pytest.mark.parametrize("wbits", [31, 15, -15])
 def test_nothing_is_left_inside_at_the_edge_of_a_step(wbits: int):
     for beyond in range(-300, 600, 3):  # where the input is used up with output to come, once in a while
-        plain = (b"word of it " * PIECE)[: PIECE + beyond]
+        plain = (b"word of it " * MAX_STEP_BYTES)[: MAX_STEP_BYTES + beyond]
         squeezer = zlib.compressobj(wbits=wbits)
         packed = squeezer.compress(plain) + squeezer.flush()
         inflater = Inflater("gzip" if wbits == 31 else "deflate")
