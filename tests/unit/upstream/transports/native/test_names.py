@@ -12,8 +12,8 @@ import pytest
 
 from octoroute.errors import Unreachable
 from octoroute.upstream.transports.native import NativeTransport, pool
-from tests.contract.transports.test_native import ask, native, post
 from tests.support.hostile import Peer, answer, serving
+from tests.support.native_client import ask, native, post
 
 REAL = socket.getaddrinfo
 
