@@ -24,10 +24,11 @@ DEFAULT = OpenAIInbound.name
 """The format of clients that say nothing of theirs."""
 SHARED = (OpenAIInbound.name, AnthropicInbound.name)
 """The formats that both clients and endpoints speak, so that requests can pass through untranslated."""
+OUTBOUND_NAMES = (OpenAIOutbound.name, AnthropicOutbound.name, GeminiOutbound.name)
 
 
 def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:
-    """`wall`: seconds since the epoch, for answers that carry a date."""
+    """`wall`: seconds since the epoch, for responses that hold a date."""
     return {
         dialect.name: dialect
         for dialect in (OpenAIInbound(wall), ResponsesInbound(wall), AnthropicInbound(), ChatInbound(), InternalInbound())

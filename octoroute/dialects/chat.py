@@ -40,7 +40,7 @@ class ChatInbound:
         parsed = RequestBody.parse(body)
         message = parsed.decode("message", _MESSAGE)
         if message is None:
-            raise BadRequest("message: is missing; send the question as a string", param="message")
+            raise BadRequest("message: is missing; send a string", param="message")
         if not message.strip():
             raise BadRequest("message: must not be empty or only whitespace", param="message")
         if len(message) > MAX_MESSAGE_CHARS:
@@ -76,7 +76,7 @@ class ChatInbound:
             turns=(Turn(Role.USER, (Text(request.body),)),), max_tokens=endpoint.max_tokens, temperature=endpoint.temperature
         )
 
-    def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - the text is all there is
+    def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - only the text counts
         return "".join(event.text for event in events if isinstance(event, TextDelta | RefusalDelta)).encode()
 
     def encoder(self, request: Request) -> Encoder:

@@ -40,7 +40,7 @@ class InternalInbound:
         assert isinstance(request.body, Conversation)
         return request.body
 
-    def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - the text is all there is
+    def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - only the text counts
         return "".join(event.text for event in events if isinstance(event, TextDelta)).encode()
 
     def encoder(self, request: Request) -> Encoder:
@@ -49,7 +49,7 @@ class InternalInbound:
     def status(self, error: OctorouteError) -> int:
         return error.status
 
-    def error(self, error: OctorouteError, request_id: str) -> bytes:  # noqa: ARG002 - they are raised to the router
+    def error(self, error: OctorouteError, request_id: str) -> bytes:  # noqa: ARG002 - the caller gets the exception
         return error.message.encode()
 
     def error_event(self, error: OctorouteError, request_id: str) -> bytes:

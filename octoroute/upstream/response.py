@@ -241,7 +241,7 @@ class PreCommitBuffer:
             return
         self._size += len(data)
         if self._size > MAX_COMMENTS_BYTES and not progress.started and len(self.framer.rest) < self._size // 2:
-            raise BadUpstreamResponse("the upstream sent comments without end and no answer")
+            raise BadUpstreamResponse("the upstream sent only keep-alive comments and no answer")
         frames = self.framer.feed(data)
         if frames:
             self._chunks.append(self._reader.feed(frames))

@@ -111,6 +111,7 @@ def test_a_plain_question_can_be_put_whole_and_streamed(outbound):
 def test_the_formats_both_sides_speak_are_those_that_pass_through():
     assert set(dialects.SHARED) == set(dialects.inbound(lambda: 0.0)) & set(dialects.outbound(lambda: 0.0))
     assert dialects.DEFAULT in dialects.inbound(lambda: 0.0)
+    assert tuple(dialects.outbound(lambda: 0.0)) == dialects.OUTBOUND_NAMES
 
 
 def test_no_path_and_no_version_header_belongs_to_two_formats():

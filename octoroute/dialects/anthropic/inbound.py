@@ -1,6 +1,6 @@
-"""Clients that speak Messages: requests checked where the gateway must know and kept as bytes everywhere else.
+"""Clients that speak Messages: the gateway checks the fields that it reads, and keeps the rest as bytes.
 
-They go as they are to endpoints that speak the same, through the hub to others. Pure.
+A request goes unchanged to endpoints that speak the same format, and through the hub to others. Pure.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class AnthropicInbound:
         )
 
     def with_model(self, request: Request, model: str) -> bytes:
-        """Also without thinking that other models did in our name: Anthropic would refuse its signature."""
+        """Also without thinking that octoroute signed for other models: Anthropic would refuse the signature."""
         assert isinstance(request.body, RequestBody)
         return request.body.with_values({"model": encode(model), "octoroute": None, **foreign_fields.removed(request.body)})
 
@@ -126,7 +126,7 @@ class AnthropicInbound:
         )
 
     def strip_signed_thinking(self, request: Request) -> Request | None:
-        """Untouched where the client has told Anthropic to drop what no longer fits."""
+        """Unchanged where the client has told Anthropic to drop blocks that no longer match."""
         body = request.body
         assert isinstance(body, RequestBody)
         config = body.decode("thinking", _THINKING)
@@ -141,7 +141,7 @@ class AnthropicInbound:
         return self.read(body.with_values(changes), request_id=request.id, headers=request.headers, key_name=request.key_name)
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
-        del endpoint  # the request says all
+        del endpoint  # the request holds all
         assert isinstance(request.body, RequestBody)
         return decode_request(request.body.raw)
 
@@ -166,14 +166,14 @@ class AnthropicInbound:
 
 
 def _shows_thinking(request: Request) -> bool:
-    """Only to clients that asked for it."""
+    """Only if the client requested it."""
     assert isinstance(request.body, RequestBody)
     config = request.body.decode("thinking", _THINKING_CONFIG)
     return config is not None and config.type != "disabled" and config.display != "omitted"
 
 
 def read_messages(body: RequestBody) -> list[_Message]:
-    """Raises BadRequest naming the path; `messages` may not be empty."""
+    """At least one. Raises BadRequest naming the path."""
     messages = body.values.get("messages")
     if messages is None:
         raise BadRequest("messages: must be a list of at least one message", param="messages")
@@ -213,8 +213,8 @@ def _measured(message: _Message) -> Message:
 
 
 def _text_of(blocks: Sequence[_Block], facts: FactsBuilder, depth: int = 0) -> str:
-    """What a user would call the text; images and files are counted wherever they stand, tool results included."""
-    if depth > _MAX_DEPTH:  # the decoder's limit is not that of our stack
+    """The text that a user sees. Images and files are counted at any depth, also in tool results."""
+    if depth > _MAX_DEPTH:  # the decoder allows more levels than the stack does
         raise BadRequest("the content is nested too deeply")
     texts: list[str] = []
     for block in blocks:

@@ -1,4 +1,4 @@
-"""Gemini servers as endpoints of the hub. Pure but for the signatures it keeps for clients that drop them."""
+"""Gemini servers as endpoints of the hub. Pure, except that it keeps the thought signatures that clients drop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from octoroute.errors import UpstreamError
 
 
 class GeminiOutbound(Outbound):
-    """`clock` counts seconds; it only ages the signatures."""
+    """`clock`: seconds, monotonic; by it the signatures expire."""
 
     name = "gemini"
 
@@ -31,7 +31,7 @@ class GeminiOutbound(Outbound):
     def encode_request(
         self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None
     ) -> bytes:
-        del stream  # the address says it
+        del stream  # part of the address
         return encode_request(
             self._signatures.restored(conversation),
             model=endpoint.model,
@@ -45,7 +45,7 @@ class GeminiOutbound(Outbound):
         return unsupported(conversation)
 
     def tap(self) -> UsageTap:
-        raise NotImplementedError("no client speaks this dialect, so nothing is passed through")
+        raise NotImplementedError("no client speaks this dialect, so no bytes pass through")
 
     def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
         del endpoint

@@ -1,6 +1,6 @@
-"""Clients that speak Chat Completions: requests checked where the gateway must know and kept as bytes everywhere else.
+"""Clients that speak Chat Completions: the gateway checks the fields that it reads, and keeps the rest as bytes.
 
-They go as they are to endpoints that speak the same, through the hub to others. Pure but for a clock.
+A request goes unchanged to endpoints that speak the same format, and through the hub to others. Pure but for a clock.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _FORMAT = msgspec.json.Decoder(Format | None)
 _BOOL = msgspec.json.Decoder(bool | None)
 
-_Number = msgspec.json.Decoder(float | None)
-_Whole = msgspec.json.Decoder(int | None)
+_NUMBER = msgspec.json.Decoder(float | None)
+_WHOLE = msgspec.json.Decoder(int | None)
 
 
 def _between(low: float, high: float) -> Callable[[str, msgspec.Raw], None]:
     def check(name: str, value: msgspec.Raw) -> None:
-        number = decode(value, _Number, name)
+        number = decode(value, _NUMBER, name)
         if number is not None and not low <= number <= high:
             raise BadRequest(f"{name}: must be between {low:g} and {high:g}", param=name)
 
@@ -49,7 +49,7 @@ def _between(low: float, high: float) -> Callable[[str, msgspec.Raw], None]:
 
 def _at_least(low: int, *also: int) -> Callable[[str, msgspec.Raw], None]:
     def check(name: str, value: msgspec.Raw) -> None:
-        number = decode(value, _Whole, name)
+        number = decode(value, _WHOLE, name)
         if number is not None and number < low and number not in also:
             raise BadRequest(f"{name}: must be at least {low}", param=name)
 
@@ -61,14 +61,14 @@ _CHECKS: Mapping[str, Callable[[str, msgspec.Raw], None]] = {
     "top_p": _between(0, 1),
     "presence_penalty": _between(-2, 2),
     "frequency_penalty": _between(-2, 2),
-    "max_tokens": _at_least(1, -1),  # -1 is LM Studio's and llama.cpp's "no limit"
+    "max_tokens": _at_least(1, -1),  # -1: "no limit" in LM Studio and llama.cpp
     "max_completion_tokens": _at_least(1, -1),
     "n": _at_least(1),
 }
-"""Fields whose limits the format itself sets. Everything else is between the client and the model."""
+"""Fields whose limits the format itself sets. All other fields are left to the endpoint's judgement."""
 
 BUDGETS = ("max_completion_tokens", "max_tokens")
-"""The first that is there counts."""
+"""The first one present counts."""
 _KINDS: Mapping[str, Kind] = {
     "system": "system",
     "developer": "system",
@@ -91,32 +91,33 @@ class OpenAIInbound:
     models: ModelCatalog = OpenAIModels()
 
     def __init__(self, wall: Callable[[], float]) -> None:
+        """`wall`: seconds since the epoch, for the dates in responses."""
         self._wall = wall
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         parsed = RequestBody.parse(body)
-        gist = read_fast_request(body)
-        if gist is None:
+        fast = read_fast_request(body)
+        if fast is None:
             return self.read_by_field(parsed, request_id=request_id, headers=headers, key_name=key_name)
-        model, quality = auto_at(gist.model)
-        stream = gist.stream or False
+        model, quality = auto_at(fast.model)
+        stream = fast.stream or False
         return Request(
             id=request_id,
             dialect=self.name,
             model=model,
             stream=stream,
             body=parsed,
-            facts=gist.facts(all_hints(gist.octoroute, quality, headers)),
+            facts=fast.facts(all_hints(fast.octoroute, quality, headers)),
             headers=headers,
             key_name=key_name,
             api=self.api,
-            wants_usage=stream and gist.wants_usage,
+            wants_usage=stream and fast.wants_usage,
         )
 
     def read_by_field(
         self, parsed: RequestBody, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None
     ) -> Request:
-        """Raises BadRequest naming the first field that does not fit."""
+        """As `read`, for requests that `read_fast_request` leaves to it. Raises BadRequest naming the first invalid field."""
         model, _ = auto_at(read_model(parsed))
         stream = parsed.decode("stream", _BOOL) or False
         for name, value in parsed.values.items():
@@ -155,7 +156,7 @@ class OpenAIInbound:
         return request
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
-        del endpoint  # the request says all
+        del endpoint  # the request holds all
         assert isinstance(request.body, RequestBody)
         return decode_request(request.body.raw)
 
@@ -215,7 +216,7 @@ def _measured(message: Message) -> Measured:
 
 def _output_tokens(body: RequestBody) -> int | None:
     for name in BUDGETS:
-        number = body.decode(name, _Whole)
+        number = body.decode(name, _WHOLE)
         if number is not None:
             return number if number > 0 else None
     return None

@@ -1,4 +1,4 @@
-"""OpenAI-compatible servers as endpoints of the hub: question, stream, and whole answer composed with their quirks. Pure."""
+"""OpenAI-compatible servers as endpoints of the hub: requests and responses adapted to their quirks. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that speak Responses: always through the hub. Pure but for a clock."""
+"""Clients that speak Responses: their requests always go through the hub. Pure but for a clock."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from octoroute.errors import BadRequest, OctorouteError
 
 _REQUEST = msgspec.json.Decoder(schema.Request)
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
-_SUMMED_UP = ("reasoning", "text")
+_OBJECTS = ("reasoning", "text")
+"""Echoed only where they are set: null stands for an object of defaults."""
 
 
 class ResponsesInbound:
@@ -64,7 +65,7 @@ class ResponsesInbound:
         )
 
     def with_model(self, request: Request, model: str) -> bytes:
-        raise NotImplementedError("no endpoint is asked in this dialect")
+        raise NotImplementedError("no endpoint speaks this dialect")
 
     def history(self, request: Request) -> History | None:
         body = request.body
@@ -79,7 +80,7 @@ class ResponsesInbound:
         return request
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
-        del endpoint  # the request says all
+        del endpoint  # the request holds all
         assert isinstance(request.body, RequestBody)
         return decode_request(request.body.raw)
 
@@ -108,10 +109,10 @@ class ResponsesInbound:
 
 
 def _echo(request: Request) -> dict[str, object]:
-    """The request's own values, as bytes; null ones give way to the defaults."""
+    """The request's own values, as bytes; the encoder has defaults for those that are null."""
     assert isinstance(request.body, RequestBody)
     values = {name: value for name, value in request.body.values.items() if name in ECHOED and bytes(value) != b"null"}
-    return {name: value for name, value in values.items() if name not in _SUMMED_UP or request.body.is_set(name)}
+    return {name: value for name, value in values.items() if name not in _OBJECTS or request.body.is_set(name)}
 
 
 def _facts(request: schema.Request, body: RequestBody, headers: Mapping[str, str]) -> Facts:

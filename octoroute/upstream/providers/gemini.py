@@ -1,4 +1,4 @@
-"""Google's Gemini API. Pure. The key goes into a header, never into an address."""
+"""Google's Gemini API. The key is sent in a header, never in an address. Pure."""
 
 from __future__ import annotations
 

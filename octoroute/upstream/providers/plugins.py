@@ -14,12 +14,12 @@ from typing import Any, NamedTuple, cast
 
 import structlog
 
+from octoroute.dialects import OUTBOUND_NAMES
 from octoroute.dialects.base import Outbound
 from octoroute.errors import BadUpstreamResponse, ConfigError
 from octoroute.upstream.providers import KINDS, PROVIDERS, Provider
 
 GROUP = "octoroute.providers"
-_DIALECTS = frozenset({"openai", "anthropic", "gemini"})
 _PROVIDER_METHODS = ("url", "headers", "probe_url")
 _PROVIDER_DEFAULTS = ("credential_headers", "may_drop_params")
 _OUTBOUND_METHODS = ("encode_request", "unsupported", "tap", "decoder", "decode_response", "read_error")
@@ -111,11 +111,13 @@ def _problem(provider: Any, kind: str) -> str | None:
         return "its passes is not a tuple of header names in lower case"
     dialect, outbound = getattr(provider, "dialect", None), getattr(provider, "outbound", None)
     if outbound is None:
-        known = ", ".join(sorted(_DIALECTS))
-        return None if dialect in _DIALECTS else f"its dialect is {dialect!r}, which is none of {known}, and it brings no outbound"
+        if dialect in OUTBOUND_NAMES:
+            return None
+        known = ", ".join(sorted(OUTBOUND_NAMES))
+        return f"its dialect is {dialect!r}, which is none of {known}, and it brings no outbound"
     if getattr(outbound, "name", None) != dialect:
         return "its outbound's name is not its dialect"
-    if dialect in _DIALECTS:
+    if dialect in OUTBOUND_NAMES:
         return f"it brings an outbound for {dialect}, which is built in"
     missing = [name for name in _OUTBOUND_METHODS if not callable(getattr(outbound, name, None))]
     return f"its outbound has no method {missing[0]}" if missing else None

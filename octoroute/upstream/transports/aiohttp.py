@@ -47,7 +47,7 @@ def _upstream_error(error: Exception) -> UpstreamError:
         case aiohttp.ConnectionTimeoutError():
             return unreachable(TimeoutError())
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
-            return Unreachable("the request cannot be put on the wire: its address or a header is not valid HTTP")
+            return Unreachable("the request cannot be sent: its address or a header is not valid HTTP")
         case _:
             pass
     for kind, message in _MESSAGES:

@@ -43,7 +43,7 @@ class Inflater:
             self._z = zlib.decompressobj(15 if wrapped else -15)
         elif self._z.eof and data:
             if self._encoding != "gzip":
-                raise BadUpstreamResponse("the upstream's compressed answer went on after its end")
+                raise BadUpstreamResponse("the upstream's compressed answer continues after its end")
             self._z = zlib.decompressobj(31)
         try:
             plain = self._z.decompress(data, MAX_STEP_BYTES)
@@ -54,7 +54,7 @@ class Inflater:
         self.pending = bool(self._held) or len(plain) == MAX_STEP_BYTES
         self._out += len(plain)
         if self._out > max(FREE_BYTES, self._in * MAX_RATIO):
-            raise BadUpstreamResponse("the upstream's compressed answer expands beyond reason")
+            raise BadUpstreamResponse("the upstream's compressed answer expands beyond the limit")
         return plain
 
     def finish(self) -> None:
@@ -74,7 +74,7 @@ def inflater_for(headers: dict[str, str]) -> Inflater | None:
     if name in ("", "identity"):
         return None
     if name not in ("gzip", "deflate"):
-        raise BadUpstreamResponse("the upstream's answer is compressed in a way it was not asked for", detail=encoding[:100])
+        raise BadUpstreamResponse("the upstream's answer has a content-encoding that was not requested", detail=encoding[:100])
     del headers["content-encoding"]
     headers.pop("content-length", None)
     return Inflater(name)

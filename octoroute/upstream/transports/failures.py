@@ -25,19 +25,19 @@ _UNREACHABLE: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLError, "the TLS handshake with the upstream failed"),
     (socket.gaierror, "the upstream's name could not be resolved"),
     (ConnectionRefusedError, "the upstream refused the connection"),
-    (TimeoutError, "the upstream could not be connected to in time"),
-    (ConnectionError, "the upstream hung up while it was being connected to"),
+    (TimeoutError, "the connection to the upstream timed out"),
+    (ConnectionError, "the upstream closed the connection while it was being opened"),
 )
 
 _LOCAL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Resources that this machine lacks; the endpoint is not at fault."""
 
 CUT = "the upstream closed the connection before its answer was complete"
-SILENT = "the upstream closed the connection without an answer"
+SILENT = "the upstream closed the connection without a response"
 NONSENSE = "the upstream's answer is not valid HTTP"
 CLOSED = "the transport is closed"
-NO_PROXY = "this transport knows no proxies"
-PROXY = "the proxy on the way to the upstream could not be connected to, or refused"
+NO_PROXY = "the native transport does not support proxies"
+PROXY = "the connection to the proxy failed, or the proxy refused"
 PINNED = "the upstream's TLS certificate is not the pinned one"
 
 
@@ -48,11 +48,11 @@ def unreachable(error: BaseException) -> Unreachable:
         fault = _CERTIFICATE.get(error.verify_code, "could not be verified")
         return TlsRejected(f"the upstream's TLS certificate {fault}", detail=detail)
     if isinstance(error, OSError) and error.errno in _LOCAL:
-        return NoResources("the gateway has no room for another connection", detail=detail)
+        return NoResources("the gateway has no resources for another connection (file descriptors or memory)", detail=detail)
     for kind, message in _UNREACHABLE:
         if isinstance(error, kind):
             return Unreachable(message, detail=detail)
-    return Unreachable("the upstream could not be connected to", detail=detail)
+    return Unreachable("the connection to the upstream failed", detail=detail)
 
 
 def bad_response(message: str, error: BaseException | None = None) -> BadUpstreamResponse:

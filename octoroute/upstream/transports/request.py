@@ -27,7 +27,7 @@ class Origin(NamedTuple):
 
 
 def unsendable(what: str) -> Unreachable:
-    return Unreachable(f"the request cannot be put on the wire: {what}")
+    return Unreachable(f"the request cannot be sent: {what}")
 
 
 def origin_and_head(request: TransportRequest) -> tuple[Origin, bytes]:
@@ -45,7 +45,7 @@ def origin_and_head(request: TransportRequest) -> tuple[Origin, bytes]:
     if "@" in url.netloc:
         raise unsendable("its address holds a user name; send credentials as a header")
     if not _TOKEN.fullmatch(request.method):
-        raise unsendable("its method is not one")
+        raise unsendable("its method is not valid")
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     lines = [f"{request.method} {target} HTTP/1.1", f"host: {url.netloc}"]
     names: set[str] = set()
@@ -55,7 +55,7 @@ def origin_and_head(request: TransportRequest) -> tuple[Origin, bytes]:
         names.add(name.lower())
         lines.append(f"{name}: {value}")
     if twice := names & _FRAMING:
-        raise unsendable(f"the header {min(twice)} is the transport's to write")
+        raise unsendable(f"the header {min(twice)} is set by octoroute itself")
     if "accept-encoding" not in names:
         lines.append("accept-encoding: identity")
     return Origin(url.scheme == "https", host, port, request.trust), ("\r\n".join(lines) + "\r\n").encode("latin-1")

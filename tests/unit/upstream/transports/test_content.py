@@ -46,7 +46,7 @@ def test_a_bomb_is_met_in_small_steps_and_stopped():
             assert len(piece) <= MAX_STEP_BYTES
             total += len(piece)
 
-    with pytest.raises(BadUpstreamResponse, match="beyond reason"):
+    with pytest.raises(BadUpstreamResponse, match="beyond the limit"):
         rest()
     assert total <= max(FREE_BYTES, MAX_RATIO * len(bomb))
 
