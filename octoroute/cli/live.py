@@ -13,7 +13,7 @@ from octoroute.domain.conversation import Conversation, Role, Text, Turn
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.errors import OctorouteError
 from octoroute.runtime.assembly import Runtime
-from octoroute.upstream.client import UpstreamRequest
+from octoroute.upstream.request import UpstreamRequest
 
 QUESTION = Conversation(turns=(Turn(Role.USER, (Text("Say hello."),)),), max_tokens=16)
 TO_EMBED = b'{"model": "auto", "input": "hello"}'

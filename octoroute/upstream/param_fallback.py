@@ -17,8 +17,8 @@ from octoroute.dialects.response.errors import read_error_body
 from octoroute.dialects.response.unsupported_params import ParameterFix
 from octoroute.domain.endpoint import Endpoint
 from octoroute.errors import UpstreamRejected
-from octoroute.upstream.client import UpstreamRequest
 from octoroute.upstream.providers.base import FixReader
+from octoroute.upstream.request import UpstreamRequest
 from octoroute.upstream.response import UpstreamResponse
 
 REMEMBER_S = 3600.0

@@ -10,7 +10,6 @@ import pytest
 from octoroute.dialects.anthropic.outbound import AnthropicOutbound
 from octoroute.dialects.openai.outbound import OpenAIOutbound
 from octoroute.domain.conversation import Conversation, Role, Text, Turn
-from octoroute.domain.endpoint import Secret
 from octoroute.errors import (
     BadRequest,
     BadUpstreamResponse,
@@ -21,9 +20,10 @@ from octoroute.errors import (
     UpstreamAuthError,
     UpstreamRejected,
 )
-from octoroute.upstream.client import EMPTY_CHECK_S, UpstreamClient, UpstreamRequest
+from octoroute.upstream.client import EMPTY_CHECK_S, UpstreamClient
 from octoroute.upstream.providers import PROVIDERS
 from octoroute.upstream.providers.openai import OpenAI
+from octoroute.upstream.request import UpstreamRequest
 from tests.support.chunks import DONE, chunk, sse
 from tests.support.spine import make_endpoint
 from tests.support.transport import Script, ScriptedTransport
@@ -152,41 +152,7 @@ def test_content_that_takes_its_time_is_not_waited_for():
     run(story())
 
 
-# what is sent
-
-
-def sent(request, **more):
-    upstream, transport = client(Script(content_type="application/json", steps=[COMPLETION]))
-    run(upstream.open(make_endpoint("a", **more), request))
-    return dict(transport.calls[0].headers)
-
-
-def test_headers_of_a_client_pass_to_servers_of_its_dialect_only():
-    reply = b'{"type": "message", "role": "assistant", "content": [{"type": "text", "text": "x"}], "stop_reason": "end_turn"}'
-    headers = {"anthropic-beta": "b-1", "anthropic-version": "2024-01-01", "x-secret": "s"}
-    for conversation, seen in ((None, ("b-1", "2024-01-01")), (HELLO, (None, "2023-06-01"))):
-        upstream, transport = client(Script(content_type="application/json", steps=[reply]))
-        request = UpstreamRequest(body=b"{}", stream=False, client_headers=headers, conversation=conversation)
-        run(upstream.open(make_endpoint("a", kind="anthropic"), request))
-        found = transport.calls[0].headers
-        assert (dict(found).get("anthropic-beta"), dict(found)["anthropic-version"]) == seen
-        assert len({name for name, _ in found}) == len(found)
-        assert "x-secret" not in dict(found)
-
-
-@pytest.mark.parametrize(
-    ("headers", "key"),
-    [
-        ({"authorization": "Bearer mine"}, "mine"),
-        ({"x-api-key": "mine"}, "mine"),
-        ({"authorization": "Basic x"}, "ours"),
-        ({}, "ours"),
-    ],
-)
-def test_a_clients_key_takes_the_place_of_ours_where_that_is_forwarded(headers, key):
-    request = UpstreamRequest(body=b"{}", stream=False, client_headers=headers)
-    assert sent(request, api_key=Secret("ours"), forward_client_key=True)["authorization"] == f"Bearer {key}"
-    assert sent(request, api_key=Secret("ours"))["authorization"] == "Bearer ours"
+# whose fault it is
 
 
 @pytest.mark.parametrize(("status", "error"), [(401, UpstreamRejected), (429, UpstreamRejected), (500, BadUpstreamResponse)])
@@ -195,22 +161,6 @@ def test_what_is_wrong_with_a_clients_key_is_not_the_endpoints_fault(status, err
     fails(*client(Script(status=status, steps=[b"{}"])), error, request, forward_client_key=True)
     if status == 401:
         fails(*client(Script(status=status, steps=[b"{}"])), UpstreamAuthError, WHOLE, forward_client_key=True)
-
-
-def test_the_same_headers_are_sent_as_the_same_object():
-    """The transport validates them once."""
-    upstream, transport = client(Script(content_type="application/json", steps=[COMPLETION]))
-    endpoint = make_endpoint("a")
-
-    async def story():
-        for _ in range(2):
-            (await upstream.open(endpoint, WHOLE)).close()
-        (await upstream.open(make_endpoint("a", base_url="http://elsewhere/v1"), WHOLE)).close()
-
-    run(story())
-    one, two, other = transport.calls
-    assert one.headers is two.headers
-    assert (one.url, other.url) == ("http://a.test/v1/chat/completions", "http://elsewhere/v1/chat/completions")
 
 
 def test_an_interface_the_kind_has_not_is_unreachable():

@@ -8,9 +8,9 @@ from octoroute.dialects.response.errors import UpstreamErrorBody
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.errors import BadUpstreamResponse, UpstreamRejected
-from octoroute.upstream.client import UpstreamRequest
 from octoroute.upstream.param_fallback import MAX_ENDPOINTS, MAX_FIXES, ParameterFallback
 from octoroute.upstream.providers import PROVIDERS
+from octoroute.upstream.request import UpstreamRequest
 
 FIELDS = ("temperature", "top_p", "top_k", "seed", "presence_penalty", "frequency_penalty", "service_tier", "reasoning_effort")
 

@@ -9,6 +9,7 @@ from octoroute.errors import Unreachable
 from octoroute.upstream.transports.base import TransportRequest
 from octoroute.upstream.transports.failures import CLOSED, NO_PROXY
 from octoroute.upstream.transports.native.connection import READ_BYTES
+from octoroute.upstream.transports.native.connector import Connector
 from octoroute.upstream.transports.native.exchange import ClientExchange
 from octoroute.upstream.transports.native.pool import Pool
 from octoroute.upstream.transports.request import Origin, origin_and_head
@@ -69,7 +70,7 @@ class NativeTransport:
         limit = request.max_connections or self._max
         pool = self._pools.get((origin, limit))
         if pool is None:
-            pool = self._pools[origin, limit] = Pool(origin, self._context(origin), self._room, limit, self._idle_s)
+            pool = self._pools[origin, limit] = Pool(Connector(origin, self._context(origin), self._room), limit, self._idle_s)
         route = _Route(request.headers, pool, head)
         if len(self._routes) >= _MAX_ROUTES:
             self._routes.clear()

@@ -65,7 +65,7 @@ class ClientConnection(asyncio.BufferedProtocol):
     # called by the pool and the transport
 
     def begin(self, method: str, head: bytes, body: bytes) -> ClientExchange:
-        exchange = self._exchange = ClientExchange(self, self.loop)
+        exchange = self._exchange = ClientExchange(self)
         self._method = method
         self._fields = {}
         self._answered = self._to_eof = False

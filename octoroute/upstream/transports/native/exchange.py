@@ -14,6 +14,8 @@ from octoroute.upstream.transports.content import ResponseBody, inflater_for
 class FlowControl(Protocol):
     """The part of a connection that its exchange uses."""
 
+    loop: asyncio.AbstractEventLoop
+    """Kept, because finding it costs a system call each time (Python 3.11)."""
     paused: bool
     """It has stopped reading, until the buffer is empty again."""
 
@@ -30,7 +32,6 @@ class ClientExchange(ResponseBody):
     """A `TransportResponse`, from before its head has come. Its connection is free once the last byte is here, read or not."""
 
     __slots__ = (
-        "_loop",
         "buffer",
         "connection",
         "ended",
@@ -44,10 +45,8 @@ class ClientExchange(ResponseBody):
         "waiter",
     )
 
-    def __init__(self, connection: FlowControl, loop: asyncio.AbstractEventLoop) -> None:
-        """`loop`: finding it costs a system call each time (Python 3.11)."""
+    def __init__(self, connection: FlowControl) -> None:
         self._inflater = None
-        self._loop = loop
         self.connection: FlowControl | None = connection
         self.status = 0
         self.headers: Mapping[str, str] = {}
@@ -66,7 +65,7 @@ class ClientExchange(ResponseBody):
                 return False
             if self.fault is not None:
                 raise self.fault
-            self.waiter = waiter = self._loop.create_future()
+            self.waiter = waiter = self._future()
             await waiter
         return True
 
@@ -89,7 +88,7 @@ class ClientExchange(ResponseBody):
                 return b""
             if self.fault is not None:
                 raise self.fault
-            self.waiter = waiter = self._loop.create_future()
+            self.waiter = waiter = self._future()
             await waiter
         data = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         buffer.clear()
@@ -104,7 +103,7 @@ class ClientExchange(ResponseBody):
     async def _flow(self, sink: Sink) -> bytes | None:
         if self.buffer or self.ended or self.fault is not None:
             return await self._raw()
-        self.waiter = waiter = self._loop.create_future()
+        self.waiter = waiter = self._future()
         self.sink = sink
         try:
             await waiter
@@ -123,6 +122,10 @@ class ClientExchange(ResponseBody):
         if not sink(data):
             self.sink = None
             self.wake()
+
+    def _future(self) -> asyncio.Future[None]:
+        assert self.connection is not None  # the transfer is not over
+        return self.connection.loop.create_future()
 
     def wake(self) -> None:
         waiter, self.waiter = self.waiter, None

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 Address = tuple[int, int, int, str, tuple[Any, ...]]
+"""As `socket.getaddrinfo` returns them."""
+_TTL_S = 10.0
+"""How long addresses are used before they are looked up again."""
 
 codecs.lookup("idna")  # now: getaddrinfo needs it, and a process that first looks for it without a free descriptor never finds it
 
@@ -45,3 +48,37 @@ def look_up(host: str, port: int) -> asyncio.Future[Sequence[Address]]:
 
     threading.Thread(target=resolve, name="name lookup", daemon=True).start()
     return found
+
+
+class AddressCache:
+    """The addresses of one host.
+
+    Old addresses are used while they are looked up again (RFC 8767), so that a name server that is down stops no request.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._addresses: Sequence[Address] = []
+        self._resolved_at = 0.0
+        """The loop's time."""
+        self._lookup: asyncio.Future[Sequence[Address]] | None = None
+
+    async def get(self) -> Sequence[Address]:
+        """One look-up serves all that wait for it, even if some are cancelled. Raises OSError and UnicodeError."""
+        is_old = self._resolved_at + _TTL_S < asyncio.get_running_loop().time()
+        if self._addresses and not is_old:
+            return self._addresses
+        if self._lookup is None:
+            self._lookup = look_up(self._host, self._port)
+            self._lookup.add_done_callback(self._on_resolved)
+        return self._addresses or await asyncio.shield(self._lookup)
+
+    def clear(self) -> None:
+        self._addresses = []
+
+    def _on_resolved(self, lookup: asyncio.Future[Sequence[Address]]) -> None:
+        self._lookup = None
+        if not lookup.cancelled() and lookup.exception() is None:
+            self._addresses = lookup.result()
+            self._resolved_at = lookup.get_loop().time()

@@ -3,39 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import socket
-import ssl
 from collections import deque
-from collections.abc import Sequence
 
-import aiohappyeyeballs
-
-from octoroute.errors import BadUpstreamResponse, TlsRejected, Unreachable
-from octoroute.upstream.transports.failures import CLOSED, PINNED, unreachable
+from octoroute.errors import BadUpstreamResponse, Unreachable
+from octoroute.upstream.transports.failures import CLOSED, unreachable
 from octoroute.upstream.transports.native.connection import ClientConnection
-from octoroute.upstream.transports.native.names import Address, look_up
-from octoroute.upstream.transports.request import Origin
-
-_DNS_TTL_S = 10.0
-_NEXT_ADDRESS_S = 0.25
-"""The pause before the next address is tried in parallel (RFC 8305)."""
+from octoroute.upstream.transports.native.connector import Connector
 
 
 class Pool:
-    def __init__(self, origin: Origin, context: ssl.SSLContext | None, room: memoryview, limit: int, idle_s: float) -> None:
-        self._origin = origin
-        self._context = context
-        self._room = room
+    def __init__(self, connector: Connector, limit: int, idle_s: float) -> None:
+        """`limit`: open connections; 0: no limit. `idle_s`: how long an unused connection is kept."""
+        self._connector = connector
         self._limit = limit
         self._idle_s = idle_s
         self._idle: dict[ClientConnection, float] = {}
         self._open: set[ClientConnection] = set()
         self._waiting: deque[asyncio.Future[ClientConnection | None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._addresses: Sequence[Address] = []
-        self._resolved_at = 0.0
-        self._lookup: asyncio.Future[Sequence[Address]] | None = None
         self._closed = False
         self.empty = asyncio.Event()
         """Set once the pool is closed and its last connection gone."""
@@ -67,14 +52,19 @@ class Pool:
             connection.drop()
         try:
             async with asyncio.timeout(timeout_s):
-                connection = await self._connect()
+                connection = await self._connector.connect(self)
         except (OSError, UnicodeError) as error:
             self._vacate()
-            self._addresses = []  # they may be outdated
+            self._connector.forget_addresses()  # they may be outdated
             raise unreachable(error) from error
         except BaseException:
             self._vacate()
             raise
+        if self._closed:
+            connection.drop()
+            self._vacate()
+            raise Unreachable(CLOSED)
+        self._open.add(connection)
         return connection
 
     async def _wait(self) -> ClientConnection | None:
@@ -135,46 +125,6 @@ class Pool:
                 break
             del self._idle[oldest]
             oldest.drop()
-
-    async def _connect(self) -> ClientConnection:
-        loop = asyncio.get_running_loop()
-        # Not by create_connection: uvloop's has no Happy Eyeballs (RFC 8305).
-        sock = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType]
-            await self._resolve(), happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1, loop=loop
-        )
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        host = self._origin.host if self._context else None
-        # From here on the loop owns the socket, and closes it however this ends.
-        transport, connection = await loop.create_connection(
-            lambda: ClientConnection(self, sock, self._room), sock=sock, ssl=self._context, server_hostname=host
-        )
-        pins = self._origin.trust.pins_sha256 if self._origin.trust else ()
-        if pins and hashlib.sha256(transport.get_extra_info("ssl_object").getpeercert(True)).digest() not in pins:
-            transport.abort()
-            raise TlsRejected(PINNED)
-        if self._closed:
-            transport.abort()
-            raise Unreachable(CLOSED)
-        self._open.add(connection)
-        return connection
-
-    async def _resolve(self) -> Sequence[Address]:
-        """One look-up for all waiting requests, even if some are cancelled. Old addresses are used while they are looked up again
-        (RFC 8767), so that a name server that is down stops no request.
-        """
-        is_old = self._resolved_at + _DNS_TTL_S < asyncio.get_running_loop().time()
-        if self._addresses and not is_old:
-            return self._addresses
-        if self._lookup is None:
-            self._lookup = look_up(self._origin.host, self._origin.port)
-            self._lookup.add_done_callback(self._on_resolved)
-        return self._addresses or await asyncio.shield(self._lookup)
-
-    def _on_resolved(self, lookup: asyncio.Future[Sequence[Address]]) -> None:
-        self._lookup = None
-        if not lookup.cancelled() and lookup.exception() is None:
-            self._addresses = lookup.result()
-            self._resolved_at = lookup.get_loop().time()
 
     def close(self) -> None:
         self._closed = True

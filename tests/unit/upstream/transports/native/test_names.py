@@ -11,7 +11,8 @@ import threading
 import pytest
 
 from octoroute.errors import Unreachable
-from octoroute.upstream.transports.native import NativeTransport, pool
+from octoroute.upstream.transports.base import TransportRequest
+from octoroute.upstream.transports.native import NativeTransport, names
 from tests.support.hostile import Peer, answer, serving
 from tests.support.native_client import ask, native, post
 
@@ -95,7 +96,7 @@ def test_a_process_that_has_no_descriptor_free_at_its_first_lookup_can_look_up_a
 
 @pytest.mark.parametrize("how", ["fails", "says nothing"])
 async def test_without_a_name_server_old_addresses_are_good_enough(resolver, monkeypatch, how):
-    monkeypatch.setattr(pool, "_DNS_TTL_S", -1.0)
+    monkeypatch.setattr(names, "_TTL_S", -1.0)
     async with native() as transport, serving(once) as server:
         call = post(server.url(host="name.test"), b"still there")
         await ask(transport, call)
@@ -115,3 +116,18 @@ async def test_a_transport_may_be_closed_while_a_name_is_looked_up(resolver):
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     await transport.close()
+
+
+async def test_after_a_connection_that_failed_the_name_is_looked_up_again(resolver):
+    """Its address may have changed; a time-out counts, too."""
+
+    async def mute(peer: Peer) -> None:
+        await peer.reader.read()
+
+    async with native() as transport, serving(mute) as server:
+        for _ in range(2):
+            with pytest.raises(Unreachable):
+                await ask(
+                    transport, TransportRequest(method="POST", url=f"https://name.test:{server.port}/", connect_timeout_s=0.1)
+                )
+    assert resolver.asked == ["name.test", "name.test"]
