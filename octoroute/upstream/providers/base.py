@@ -23,7 +23,10 @@ class Provider(Protocol):
     passes: tuple[str, ...]
     """Headers of a client of the same dialect that its servers understand; lower-case names."""
     credential_headers: frozenset[str] = frozenset({"authorization"})
-    """Headers that carry the key, in lower case: a configured header of such a name takes the place of `api_key`."""
+    """Headers that carry the key, in lower case: a configured header of such a name takes the place of `api_key`.
+
+    The configuration reads it of built-in kinds; it takes the default for a plug-in, which is not loaded that early.
+    """
 
     def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
         """The address of `api` ("chat", "embeddings", "completions", "count_tokens"); None: this kind does not have it."""
