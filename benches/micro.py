@@ -39,8 +39,9 @@ from octoroute.telemetry.access_log import OutcomeSink
 from octoroute.telemetry.logging import configure
 from octoroute.telemetry.metrics import Metrics
 from octoroute.telemetry.stats import Statistics
-from octoroute.upstream.client import UpstreamClient, UpstreamRequest
+from octoroute.upstream.client import UpstreamClient
 from octoroute.upstream.providers import PROVIDERS
+from octoroute.upstream.request import UpstreamRequest
 
 LIMITS: Mapping[str, float] = {
     "decide by rule, 1 KB": 11,

@@ -13,7 +13,7 @@ from octoroute.domain.conversation import Conversation, Role, Text, Turn
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.errors import OctorouteError
 from octoroute.runtime.assembly import Runtime
-from octoroute.upstream.client import UpstreamRequest
+from octoroute.upstream.request import UpstreamRequest
 
 PROMPT = Conversation(turns=(Turn(Role.USER, (Text("Say hello."),)),), max_tokens=16)
 EMBEDDING_REQUEST = b'{"model": "auto", "input": "hello"}'
@@ -57,7 +57,7 @@ def _request(runtime: Runtime, endpoint: Endpoint) -> UpstreamRequest:
     if endpoint.tier is Tier.EMBEDDING:
         request = dialects.interfaces(runtime.wall)["embeddings"].read(EMBEDDING_REQUEST, request_id="check", headers={})
         return runtime.gateway.translator.upstream_request(request, endpoint)
-    body = runtime.gateway.upstream.outbound(endpoint).encode_request(PROMPT, endpoint, stream=False)
+    body = runtime.gateway.upstream.encode_request(PROMPT, endpoint, stream=False)
     return UpstreamRequest(body=body, stream=False, conversation=PROMPT)
 
 

@@ -66,9 +66,7 @@ def _train(args: argparse.Namespace, output: Path) -> int:
     rows = [row for row in rows if row.labelled]
     if len(rows) < MIN_LABELS:
         raise ConfigError(
-            [
-                f"--data: {len(rows)} labelled questions; below {MIN_LABELS}, training makes routing worse; nothing was written"
-            ]
+            [f"--data: {len(rows)} labelled questions; below {MIN_LABELS}, training makes routing worse; nothing was written"]
         )
     if not sum(row.gain for row in rows) > 0:
         raise ConfigError(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from octoroute.domain import text_check
+from octoroute.upstream.providers import PROVIDERS, Provider
 
 RESERVED = ("auto", "fast", "balanced", "deep")
 
@@ -20,12 +20,6 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9
 _URL_PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 _VERSION = re.compile(r"[A-Za-z0-9._-]+")
-
-_CREDENTIALS: Mapping[str, frozenset[str]] = {
-    "azure": frozenset({"api-key", "authorization"}),
-    "anthropic": frozenset({"x-api-key"}),
-    "gemini": frozenset({"x-goog-api-key"}),
-}
 
 
 def host(text: str) -> str | None:
@@ -111,7 +105,8 @@ def pin_of(text: str) -> bytes | None:
 
 def is_credential(header: str, kind: str) -> bool:
     """True if the header would be sent instead of the api_key."""
-    return header.lower() in _CREDENTIALS.get(kind, {"authorization"})
+    provider = PROVIDERS.get(kind)  # plug-ins are not loaded to read the configuration
+    return header.lower() in (Provider if provider is None else provider).credential_headers
 
 
 def header_value(text: str) -> str | None:

@@ -1,6 +1,6 @@
-"""The wire formats. A new one is a package and its line here: `inbound` is what clients speak, `outbound` what endpoints do.
+"""The wire formats. A new one is a package and its line here: `inbound` for clients, `outbound` for endpoints.
 
-Made anew for each application: one of them keeps a little memory.
+Instances belong to one runtime: Gemini's keeps the thought signatures that clients drop.
 """
 
 from __future__ import annotations
@@ -20,9 +20,15 @@ from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.dialects.openai.outbound import OpenAIOutbound
 from octoroute.dialects.responses.inbound import ResponsesInbound
 
+DEFAULT = OpenAIInbound.name
+"""The format of clients that say nothing of theirs."""
+SHARED = (OpenAIInbound.name, AnthropicInbound.name)
+"""The formats that both clients and endpoints speak, so that requests can pass through untranslated."""
+OUTBOUND_NAMES = (OpenAIOutbound.name, AnthropicOutbound.name, GeminiOutbound.name)
+
 
 def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:
-    """`wall`: seconds since the epoch, for answers that carry a date."""
+    """`wall`: seconds since the epoch, for responses that hold a date."""
     return {
         dialect.name: dialect
         for dialect in (OpenAIInbound(wall), ResponsesInbound(wall), AnthropicInbound(), ChatInbound(), InternalInbound())
@@ -34,9 +40,9 @@ def outbound(clock: Callable[[], float]) -> Mapping[str, Outbound]:
 
 
 def interfaces(wall: Callable[[], float]) -> Mapping[str, Inbound]:
-    """What else clients ask for in OpenAI's format, by `Request.api`."""
+    """The interfaces other than chat, by `Request.api`."""
     return {dialect.api: dialect for dialect in (CompletionsInbound(wall), EmbeddingsInbound(wall))}
 
 
 ADAPTERS: Mapping[tuple[str, str], ApiAdapter] = {("embeddings", "gemini"): GeminiEmbeddings()}
-"""By `Request.api` and the endpoint's dialect. Where there is none, such a request stays with endpoints of its own dialect."""
+"""By `Request.api` and the endpoint's dialect. Without an adapter, such a request goes only to endpoints of its own dialect."""

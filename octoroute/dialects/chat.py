@@ -1,4 +1,4 @@
-"""The dialect of `POST /chat`, for people with curl: one message in, one text out, and always a word on who answered."""
+"""The dialect of `POST /chat`, for use with curl: one message in, one text out, and always the name of the model that wrote it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from octoroute.dialects.base import Encoder
+from octoroute.dialects.base import Encoder, ModelCatalog
 from octoroute.dialects.openai.errors import error_event, write_error
+from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.facts import FactsBuilder, Hints
 from octoroute.domain.conversation import Conversation, Role, Text, Turn
-from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event, RefusalDelta, TextDelta
 from octoroute.domain.request import Importance, Request, Task
 from octoroute.errors import BadRequest, OctorouteError
@@ -27,12 +28,19 @@ _TASK = msgspec.json.Decoder(Task | None)
 class ChatInbound:
     name = "simple"
     keep_alive = b""
+    paths: tuple[str, ...] = ("/chat",)
+    count_path: str | None = None
+    id_header = "x-request-id"
+    version_header: str | None = None
+    model_classes: Mapping[str, Tier] = {}
+    answers_json = False
+    models: ModelCatalog = OpenAIModels()
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         parsed = RequestBody.parse(body)
         message = parsed.decode("message", _MESSAGE)
         if message is None:
-            raise BadRequest("message: is missing; send the question as a string", param="message")
+            raise BadRequest("message: is missing; send a string", param="message")
         if not message.strip():
             raise BadRequest("message: must not be empty or only whitespace", param="message")
         if len(message) > MAX_MESSAGE_CHARS:
@@ -68,7 +76,7 @@ class ChatInbound:
             turns=(Turn(Role.USER, (Text(request.body),)),), max_tokens=endpoint.max_tokens, temperature=endpoint.temperature
         )
 
-    def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - the text is all there is
+    def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - only the text counts
         return "".join(event.text for event in events if isinstance(event, TextDelta | RefusalDelta)).encode()
 
     def encoder(self, request: Request) -> Encoder:

@@ -27,7 +27,7 @@ from octoroute.gateway.settings import Settings
 from octoroute.gateway.translation import Translator
 from octoroute.telemetry.routing_events import RoutingEvents
 from octoroute.upstream.client import UpstreamClient
-from octoroute.upstream.param_fallback import ParameterFallback, fallback_rule
+from octoroute.upstream.param_fallback import ParameterFallback
 from octoroute.upstream.response import UpstreamResponse, synthetic_response
 
 
@@ -133,7 +133,7 @@ class Attempts:
                 if stripped is not request:
                     request, conversation = stripped, None
             upstream_request = self._translator.upstream_request(request, endpoint, cut, conversation, reject_empty=reject_empty)
-            rule = fallback_rule(endpoint, upstream_request)
+            rule = self._param_fallback.rule(endpoint, upstream_request)
             if rule is None:
                 response = await self._upstream.open(endpoint, upstream_request)
             else:

@@ -146,9 +146,7 @@ def headers(use: ContextUse, endpoint: Endpoint, context: ContextPolicy) -> dict
 def rewriter_for(
     context: ContextPolicy, request: Request, endpoint: Endpoint, progress: Progress, cut: TruncatedRequest | None
 ) -> ResponseRewriter | None:
-    """Writes token counts and `context_info` into the response; None: the response is passed on as it is."""
-    if request.dialect not in _OBJECTS:
-        return None
+    """Writes token counts and `context_info` into a response that is a JSON object; None: the response is passed on unchanged."""
     is_scaled = endpoint.advertised_window is not None and endpoint.advertised_window != endpoint.context_window
     reports = context.report == "body" and request.api == "chat" and endpoint.context_window is not None
     if not is_scaled and not reports:
@@ -163,10 +161,6 @@ def _context_report(
 ) -> ContextReport | None:
     use = context.use(request, endpoint, progress.usage, cut)
     return use and ContextReport(context_info=info(use, endpoint), usage=usage_info(use, endpoint))
-
-
-_OBJECTS = frozenset({"openai", "anthropic", "responses"})
-"""The dialects whose answers are JSON objects."""
 
 
 def scaled(tokens: int, endpoint: Endpoint) -> int:

@@ -59,7 +59,7 @@ class Gateway:
         self.inbound = inbound
         self.clock = clock
         self.planner = Planner(health, upstream, inbound, random)
-        self.resolver = Resolver(self.planner, upstream)
+        self.resolver = Resolver(self.planner, upstream, inbound)
         self.translator = Translator(inbound, upstream)
         self.attempts = Attempts(
             upstream=upstream,
@@ -160,15 +160,10 @@ class Gateway:
         if use is not None:
             lifecycle.details.context = use
             headers |= context_window.headers(use, endpoint, settings.context)
-        return Reply.begin(
-            request,
-            self.inbound[request.dialect],
-            response,
-            lifecycle,
-            headers,
-            rewriter=context_window.rewriter_for(settings.context, request, endpoint, progress, lifecycle.truncation),
-            deadlines=self.upstream.deadlines,
-        )
+        inbound, rewriter = self.inbound[request.dialect], None
+        if inbound.answers_json:
+            rewriter = context_window.rewriter_for(settings.context, request, endpoint, progress, lifecycle.truncation)
+        return Reply.begin(request, inbound, response, lifecycle, headers, rewriter=rewriter, deadlines=self.upstream.deadlines)
 
     def rejected(self, dialect: str, request_id: str, error: OctorouteError) -> None:
         """Settle a request that could not be read."""

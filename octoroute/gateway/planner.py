@@ -28,7 +28,7 @@ from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, TooExpensive
 from octoroute.gateway.context_window import TruncatedRequest, truncate
 from octoroute.gateway.settings import Settings, TierMatch
-from octoroute.gateway.translation import THINKING_VERIFIER, TranslationCheck
+from octoroute.gateway.translation import TranslationCheck
 from octoroute.upstream.client import UpstreamClient
 
 PROVIDER_UNAVAILABLE = "provider unavailable (circuit open)"
@@ -147,7 +147,7 @@ class Planner:
         for endpoint in dict.fromkeys(plan.candidates):
             if ineligible_reason(endpoint, sizeless) is not None or translation.unsupported(endpoint) is not None:
                 continue
-            signed = self._upstream.outbound(endpoint).name == THINKING_VERIFIER
+            signed = self._upstream.outbound(endpoint).verifies_thinking
             shape = (endpoint.context_window, signed)
             if shape not in made:
                 made[shape] = truncate(request, endpoint, self._inbound[request.dialect], settings.context, signed=signed)

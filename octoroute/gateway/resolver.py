@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Mapping, Sequence
 
 import msgspec
 
+from octoroute.dialects import SHARED
+from octoroute.dialects.base import Inbound
 from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
@@ -17,21 +19,17 @@ from octoroute.routing.rules import Rule
 from octoroute.upstream.client import UpstreamClient
 
 PROVIDER_HEADER = "x-octoroute-provider"
-VARIANTS = ("openai", "anthropic")
-"""The dialects that a suffix of a model name can select."""
 _TIERS: Mapping[str, Tier] = {tier.value: tier for tier in CHAT_TIERS}
 ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
 """Names for Claude Code, which lists only models whose names begin with `claude` or `anthropic`."""
-CLASSES = (("opus", Tier.DEEP), ("sonnet", Tier.BALANCED), ("haiku", Tier.FAST))
-"""Words in Anthropic's model names, and the tier for each; a configured name has precedence."""
-_BY_CLASS = {tier: Decision(tier=tier, by="client", why=f"the client asked for {name}") for name, tier in CLASSES}
 _BY_TIER = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in CHAT_TIERS}
 _EMBEDDING = Decision(tier=Tier.EMBEDDING, by="default", why="embeddings have a tier of their own")
 
 
 class Resolver:
-    def __init__(self, planner: Planner, upstream: UpstreamClient) -> None:
+    def __init__(self, planner: Planner, upstream: UpstreamClient, inbound: Mapping[str, Inbound]) -> None:
         self._planner = planner
+        self._inbound = inbound
         self._upstream = upstream
 
     def resolve(self, request: Request, settings: Settings) -> Awaitable[Decision]:
@@ -141,9 +139,9 @@ class Resolver:
         provider, slash, rest = model.partition("/")
         if slash and settings.allow_provider_prefix and settings.of_provider(provider):
             return await self._of_provider(provider, rest, request, settings)
-        tier = _class(model, request)
-        if tier is not None:
-            return _BY_CLASS[tier]
+        decision = self._by_class(model, request)
+        if decision is not None:
+            return decision
         raise UnknownModel(_unknown(model, settings.serving("chat"), "auto, fast, balanced, deep, or one of: "), param="model")
 
     async def _by_word(self, word: str, request: Request, settings: Settings) -> Decision | None:
@@ -151,6 +149,14 @@ class Resolver:
             return await self._routed(request, settings)
         tier = _TIERS.get(word)
         return None if tier is None else _BY_TIER[tier]
+
+    def _by_class(self, model: str, request: Request) -> Decision | None:
+        """The tier for a word in the vendor's model names, such as `opus`; a configured name has precedence."""
+        name = model.lower()
+        for word, tier in self._inbound[request.dialect].model_classes.items():
+            if word in name:
+                return Decision(tier=tier, by="client", why=f"the client asked for {word}")
+        return None
 
     async def _routed(self, request: Request, settings: Settings) -> Decision:
         facts = request.facts
@@ -167,12 +173,8 @@ class Resolver:
         decision = await self._by_word(_word(model), request, settings)
         if decision is None:
             found = tuple(endpoint for endpoint in endpoints if model in _names_of(endpoint))
-            tier = _class(model, request)
-            if found:
-                decision = _named(found)
-            elif tier is not None:
-                decision = _BY_CLASS[tier]
-            else:
+            decision = _named(found) if found else self._by_class(model, request)
+            if decision is None:
                 known = ", ".join(dict.fromkeys(endpoint.name for endpoint in endpoints))
                 raise UnknownModel(f"the provider {provider} has no model {model[:200]!r}; it has: {known}", param="model")
         return msgspec.structs.replace(decision, within=provider)
@@ -188,13 +190,13 @@ class Resolver:
         dialects: dict[str, set[str]] = {}
         for endpoint in settings.endpoints:
             dialects.setdefault(endpoint.name, set()).add(self._upstream.outbound(endpoint).name)
-        variants = [f"{name}-{dialect}" for name, found in dialects.items() if found >= set(VARIANTS) for dialect in VARIANTS]
+        variants = [f"{name}-{dialect}" for name, found in dialects.items() if found >= set(SHARED) for dialect in SHARED]
         return list(dict.fromkeys([*dialects, *variants]))
 
     def _variant(self, model: str, settings: Settings) -> tuple[Endpoint, ...]:
         """For `NAME-openai` and `NAME-anthropic`: the endpoints of that name that speak the dialect."""
         name, _, dialect = model.rpartition("-")
-        if dialect not in VARIANTS:
+        if dialect not in SHARED:
             return ()
         return tuple(endpoint for endpoint in settings.named(name) if self._upstream.outbound(endpoint).name == dialect)
 
@@ -220,13 +222,6 @@ def _names_of(endpoint: Endpoint) -> tuple[str, ...]:
 def _named(found: Sequence[Endpoint]) -> Decision:
     only = frozenset(endpoint.id for endpoint in found)
     return Decision(tier=found[0].tier, by="client", why="the client named it", only=only)
-
-
-def _class(model: str, request: Request) -> Tier | None:
-    if request.dialect != "anthropic":
-        return None
-    word = model.lower()
-    return next((tier for name, tier in CLASSES if name in word), None)
 
 
 def _unknown(model: str, endpoints: Sequence[Endpoint], words: str) -> str:

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from math import inf
 from typing import Literal, NamedTuple
 
-import msgspec
-
 from octoroute.dialects.anthropic.token_estimate import estimate_tokens
 from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.conversation import Conversation
@@ -92,14 +90,12 @@ class TokenCounter:
         outbound = upstream.outbound(endpoint)
         if not upstream.serves(endpoint, "count_tokens", stream=False):
             return None
-        same_dialect = outbound.name == request.dialect
         try:
-            if same_dialect:
+            if outbound.name == request.dialect:
                 body = self._gateway.inbound[request.dialect].with_model(request, endpoint.model)
-            else:
-                encoded = outbound.encode_request(self._conversation(request, endpoint, plan), endpoint, stream=False)
-                body = _for_counting(outbound.name, endpoint, encoded)
-            return _read_count(await upstream.ask(endpoint, "count_tokens", body, request.headers if same_dialect else {}))
+                return await upstream.count_tokens(endpoint, body, request.headers)
+            body = upstream.encode_request(self._conversation(request, endpoint, plan), endpoint, stream=False)
+            return await upstream.count_tokens(endpoint, body, {})
         except (UpstreamAuthError, BadRequest):
             raise
         except UpstreamError:
@@ -122,28 +118,3 @@ class TokenCounter:
         except BadRequest:
             return
         self._calibration.learn(endpoint.model, estimate_tokens(conversation), usage.input_tokens)
-
-
-class _Count(msgspec.Struct):
-    input_tokens: int | None = None
-    totalTokens: int | None = None  # noqa: N815 - Gemini's spelling
-
-
-_COUNT = msgspec.json.Decoder(_Count)
-
-
-def _read_count(body: bytes) -> int | None:
-    try:
-        count = _COUNT.decode(body)
-    except (ValueError, RecursionError):
-        return None
-    return count.input_tokens if count.input_tokens is not None else count.totalTokens
-
-
-def _for_counting(dialect: str, endpoint: Endpoint, request: bytes) -> bytes:
-    """Gemini takes the request in an envelope that repeats the model (models.countTokens, generateContentRequest)."""
-    if dialect != "gemini":
-        return request
-    fields = msgspec.json.decode(request, type=dict[str, msgspec.Raw])
-    model = msgspec.Raw(msgspec.json.encode(f"models/{endpoint.model.removeprefix('models/')}"))
-    return msgspec.json.encode({"generateContentRequest": {"model": model, **fields}})

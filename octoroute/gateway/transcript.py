@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from octoroute.dialects.base import Outbound
+from octoroute.dialects.base import Decoder, Outbound
 from octoroute.dialects.openai.logprobs import margins
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.events import Event, Finished, FinishReason, RefusalDelta, TextDelta, ToolCallDelta, ToolCallStarted
@@ -19,7 +19,7 @@ class Transcript:
     def __init__(self, outbound: Outbound, *, stream: bool) -> None:
         self._outbound = outbound
         self._stream = stream
-        self._decoder = outbound.decoder() if stream else None
+        self._decoder: Decoder | None = None
         self._text: list[str] = []
         self._calls: dict[int, tuple[str, list[str]]] = {}
         self._reason: FinishReason | None = None
@@ -35,6 +35,8 @@ class Transcript:
         if not self.readable:
             return
         try:
+            if self._stream and self._decoder is None:
+                self._decoder = self._outbound.decoder()
             self._add(self._outbound.decode_response(part) if self._decoder is None else self._decoder.feed(part))
         except UpstreamError:
             self.readable = False

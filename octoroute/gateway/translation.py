@@ -17,10 +17,8 @@ from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.request import Request
 from octoroute.errors import BadRequest
 from octoroute.gateway.context_window import TruncatedRequest
-from octoroute.upstream.client import UpstreamClient, UpstreamRequest
-
-THINKING_VERIFIER = "anthropic"
-"""The dialect whose servers verify signed thinking against everything that came before it."""
+from octoroute.upstream.client import UpstreamClient
+from octoroute.upstream.request import UpstreamRequest
 
 
 class TranslationCheck:
@@ -67,7 +65,7 @@ class TranslationCheck:
                 self._decoded = error
         if isinstance(self._decoded, BadRequest):
             return self._decoded.message
-        return outbound.unsupported(self._decoded, endpoint)
+        return self._upstream.unsupported(self._decoded, endpoint)
 
 
 class Translator:
@@ -101,10 +99,10 @@ class Translator:
         else:
             if conversation is None:
                 conversation = inbound.conversation(request, endpoint)
-            if cut is not None and cut.messages_removed and outbound.name == THINKING_VERIFIER:
+            if cut is not None and cut.messages_removed and outbound.verifies_thinking:
                 conversation = without_thinking(conversation)
             notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
-            body = outbound.encode_request(conversation, endpoint, stream=request.stream, notes=notes)
+            body = self._upstream.encode_request(conversation, endpoint, stream=request.stream, notes=notes)
         return UpstreamRequest(
             body=body,
             stream=request.stream,

@@ -39,7 +39,7 @@ log = structlog.stdlib.get_logger("octoroute.api")
 class ErrorWriter(Protocol):
     """The part of an inbound dialect that writes errors."""
 
-    name: str
+    id_header: str
 
     def status(self, error: OctorouteError) -> int: ...
     def error(self, error: OctorouteError, request_id: str) -> bytes: ...
@@ -65,14 +65,14 @@ def request_id(headers: Mapping[str, str]) -> str:
     return new_id()
 
 
-def id_headers(dialect: str, request_id: str, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that carry the request id.
+def id_headers(id_header: str, request_id: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that carry the request id: `x-request-id`, and the header in which the dialect's clients look for it.
 
-    Anthropic's clients look for `request-id`; an id of the upstream in `given` is not overwritten.
+    An id of the upstream that `given` holds under `id_header` is not overwritten.
     """
-    if dialect == "anthropic" and "request-id" not in given:
-        return {"x-request-id": request_id, "request-id": request_id}
-    return {"x-request-id": request_id}
+    if id_header in given:
+        return {"x-request-id": request_id}
+    return {"x-request-id": request_id, id_header: request_id}
 
 
 class AccessRules:
@@ -208,7 +208,7 @@ async def send_error(send: Send, error: OctorouteError, writer: ErrorWriter, req
         headers |= error.upstream_headers
         if body is not error.body:
             headers["content-type"] = "application/json"
-    headers |= {**error.headers, **id_headers(writer.name, request_id, headers)}
+    headers |= {**error.headers, **id_headers(writer.id_header, request_id, headers)}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, WrongMethod):

@@ -13,6 +13,7 @@ from octoroute.dialects.base import Inbound
 from octoroute.errors import OctorouteError, UnknownRoute
 from octoroute.runtime.assembly import Runtime
 from octoroute.runtime.reload import Reloader
+from octoroute.server.client_dialect import inbound_of
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
 from octoroute.server.guard import AccessRules, headers_of, new_id, request_id, send_error, wrong_method
 from octoroute.server.routes.admin import AdminRoutes
@@ -82,8 +83,7 @@ class ErrorReporter:
 
     def report(self, error: OctorouteError, scope: Scope, headers: Mapping[str, str], given_id: str) -> ErrorResponse:
         self._metrics.count("octoroute_client_errors_total", error.code)
-        anthropic = "anthropic-version" in headers or scope["path"].startswith("/v1/messages")
-        return ErrorResponse(error, self._inbound["anthropic" if anthropic else "openai"], given_id)
+        return ErrorResponse(error, inbound_of(self._inbound, scope["path"], headers), given_id)
 
 
 class ErrorResponse(Response):

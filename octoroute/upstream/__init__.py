@@ -1,1 +1,1 @@
-"""One attempt at one endpoint: send a request, wait for the first event, read the answer."""
+"""One attempt at one endpoint: send a request, wait for the first event, read the response."""

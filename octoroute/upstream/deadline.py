@@ -1,7 +1,6 @@
-"""Time limits that cost nothing until they pass: one timer for all waits of a loop, not one for each.
+"""Deadlines that share one timer of the event loop, at about a tenth of the cost of `asyncio.timeout`.
 
-What `asyncio.timeout` does, at a tenth of its price, which every request and every event of a stream would pay: a limit is a
-number in a set, and the timer is set for the earliest of them. Most are taken out of the set, or moved, long before it fires.
+A deadline is an entry in a set, and the timer is set for the earliest of them. Nearly all are removed, or moved, before it fires.
 """
 
 from __future__ import annotations
@@ -13,48 +12,49 @@ from types import TracebackType
 from typing import Any, Self
 
 _GRAIN_S = 0.02
-"""The timer fires at most this often, however many limits pass one after the other; so late one may strike."""
+"""The timer fires at most this often; a deadline may expire this much too late."""
 
 
 class Deadline:
     """Cancels the task that entered it once `until` (the loop's time) has passed, and leaves as TimeoutError."""
 
-    __slots__ = ("_cancelling", "_patience", "_struck", "_task", "until")
+    __slots__ = ("_cancelling", "_expired", "_task", "_timer", "until")
 
-    def __init__(self, patience: DeadlineTimer, seconds: float) -> None:
-        self._task = task = patience.task()
-        self._patience = patience
-        self._struck = False
+    def __init__(self, timer: DeadlineTimer, seconds: float) -> None:
+        self._task = task = timer.task()
+        self._timer = timer
+        self._expired = False
         self._cancelling = task.cancelling()
-        self.until = patience.now() + seconds
+        self.until = timer.now() + seconds
 
     def __enter__(self) -> Self:
-        patience = self._patience
-        patience.limits.add(self)
-        if self.until < patience.fires_at:
-            patience.fire_at(self.until)
+        timer = self._timer
+        timer.deadlines.add(self)
+        if self.until < timer.fires_at:
+            timer.fire_at(self.until)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._patience.limits.discard(self)
-        if self._struck and isinstance(error, asyncio.CancelledError) and self.expired_here():
+        self._timer.deadlines.discard(self)
+        if self._expired and isinstance(error, asyncio.CancelledError) and self.expired_here():
             raise TimeoutError from error
 
     def move(self, until: float) -> None:
-        """From now on it is `until`."""
+        """`until`: the loop's time."""
         self.until = until
-        if until < self._patience.fires_at:
-            self._patience.fire_at(until)
+        if until < self._timer.fires_at:
+            self._timer.fire_at(until)
 
     def expire(self) -> None:
-        self._struck = True
+        """Called by the timer."""
+        self._expired = True
         self._task.cancel()
 
     def expired_here(self) -> bool:
-        """Whether the cancellation that has just been caught was this limit's alone; then it is over, and may strike again."""
-        if not self._struck:
+        """Whether the cancellation just caught was this deadline's and no other's; the deadline may then expire again."""
+        if not self._expired:
             return False
-        self._struck = False
+        self._expired = False
         return self._task.uncancel() <= self._cancelling
 
 
@@ -63,25 +63,26 @@ class DeadlineTimer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.now: Callable[[], float]
-        """The loop's time, once there is a task."""
+        """The loop's time; set by the first `limit`."""
         self.fires_at = math.inf
-        self.limits: set[Deadline] = set()
-        """Those that are under way."""
+        self.deadlines: set[Deadline] = set()
+        """Entered and not yet left."""
 
     def limit(self, seconds: float) -> Deadline:
-        """For the current task: `with patience.limit(1.5): await …` raises TimeoutError."""
+        """For the current task: `with timer.limit(1.5): await …` raises TimeoutError."""
         return Deadline(self, seconds)
 
     def task(self) -> asyncio.Task[Any]:
         """The current one."""
-        task = None if self._loop is None else asyncio.current_task(self._loop)  # Python 3.11 looks for a loop by a system call
+        # Without its loop, Python 3.11 makes a system call to find it.
+        task = None if self._loop is None else asyncio.current_task(self._loop)
         if task is None:
             task = asyncio.current_task()
             assert task is not None
-            # The last loop is closed, and its timer with it.
+            # The previous loop is closed, and its timer with it.
             self._loop, self._timer, self.fires_at = task.get_loop(), None, math.inf
             self.now = self._loop.time
-            self.limits.clear()
+            self.deadlines.clear()
         return task
 
     def fire_at(self, at: float) -> None:
@@ -94,9 +95,9 @@ class DeadlineTimer:
     def _fire(self) -> None:
         now = self.now()
         self._timer, self.fires_at = None, math.inf
-        for limit in [limit for limit in self.limits if limit.until <= now]:
-            limit.until = math.inf
-            limit.expire()
-        next_at = min((limit.until for limit in self.limits), default=math.inf)
+        for deadline in [deadline for deadline in self.deadlines if deadline.until <= now]:
+            deadline.until = math.inf
+            deadline.expire()
+        next_at = min((deadline.until for deadline in self.deadlines), default=math.inf)
         if next_at < math.inf:
             self.fire_at(max(next_at, now + _GRAIN_S))

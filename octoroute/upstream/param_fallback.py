@@ -1,134 +1,135 @@
-"""An endpoint that refuses a field is asked again at once without it, and asked right from then on.
+"""An endpoint that refuses a parameter gets the request again without it, and later requests without it from the start.
 
-Only what can be missed goes, and only where it is ours to decide: in requests that we worded, and for servers that speak a
-vendor's dialect without being that vendor. A client's own request to the server it was written for is judged by that server.
+Only optional parameters are dropped, and only where the choice is the gateway's: in requests that it encoded, and for servers that
+speak a vendor's dialect without being that vendor's. The vendor's own verdict on a client's own request reaches the client.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
 from octoroute.dialects.response import unsupported_params
-from octoroute.dialects.response.errors import UpstreamErrorBody, read_error_body
+from octoroute.dialects.response.errors import read_error_body
 from octoroute.dialects.response.unsupported_params import ParameterFix
 from octoroute.domain.endpoint import Endpoint
 from octoroute.errors import UpstreamRejected
-from octoroute.upstream.client import UpstreamRequest
+from octoroute.upstream.providers.base import FixReader
+from octoroute.upstream.request import UpstreamRequest
 from octoroute.upstream.response import UpstreamResponse
 
 REMEMBER_S = 3600.0
+"""Servers are updated."""
 MAX_FIXES = 16
-"""For one endpoint."""
+"""Remembered for one endpoint."""
 MAX_ENDPOINTS = 1024
-TRIES = 3
-"""A server names one field at a time."""
-ANTHROPIC = "api.anthropic.com"
+MAX_FIXES_PER_REQUEST = 3
+"""A server names one parameter at a time."""
 
 log = structlog.stdlib.get_logger("octoroute.upstream")
 
 
 class ResponseOpener(Protocol):
-    async def open(self, endpoint: Endpoint, question: UpstreamRequest) -> UpstreamResponse: ...
+    """The part of `UpstreamClient` that is used here."""
+
+    async def open(self, endpoint: Endpoint, request: UpstreamRequest) -> UpstreamResponse: ...
+
+    def may_drop_params(self, endpoint: Endpoint, *, stream: bool) -> FixReader | None: ...
 
 
 class _Scope(NamedTuple):
-    """Requests that the same complaints apply to."""
+    """Requests that the same fixes apply to."""
 
     endpoint_id: str
     base_url: str
     model: str
-    kind: str
+    origin: str
 
 
 class FallbackRule(NamedTuple):
-    """Whose complaints count, and what they mean."""
+    """Which refusals are acted upon."""
 
-    kind: str
-    read: Callable[[UpstreamErrorBody], ParameterFix | None]
+    origin: str
+    """Of the request's body: "ours" or "clients"."""
+    read: FixReader
 
 
 class ParameterFallback:
     def __init__(self, upstream: ResponseOpener, clock: Callable[[], float]) -> None:
+        """`clock`: seconds, monotonic."""
         self._upstream = upstream
         self._clock = clock
-        self._learned: dict[_Scope, dict[ParameterFix, float]] = {}
+        self._fixes: dict[_Scope, dict[ParameterFix, float]] = {}
+        """What worked, and until when it is remembered."""
+
+    def rule(self, endpoint: Endpoint, request: UpstreamRequest) -> FallbackRule | None:
+        """None: nothing may be dropped from this request. Raises UpstreamError for a plug-in that fails."""
+        if request.api != "chat":
+            return None
+        if request.conversation is not None:
+            return FallbackRule("ours", unsupported_params.about_ours)
+        read = self._upstream.may_drop_params(endpoint, stream=request.stream)
+        return None if read is None else FallbackRule("clients", read)
 
     async def open(
-        self, endpoint: Endpoint, question: UpstreamRequest, obeyed: FallbackRule
+        self, endpoint: Endpoint, request: UpstreamRequest, rule: FallbackRule
     ) -> tuple[UpstreamResponse, UpstreamRequest]:
-        """As `Upstream.open`, and the question as it was accepted. Raises UpstreamError."""
-        kind, read = obeyed
-        scope = _Scope(endpoint.id, endpoint.base_url, endpoint.model, kind)
-        if scope in self._learned:
-            for remedy in self._known(scope):
-                question = _apply(question, remedy) or question
-        tried: list[ParameterFix] = []
+        """As `UpstreamClient.open`; also returns the request as the endpoint accepted it. Raises UpstreamError."""
+        scope = _Scope(endpoint.id, endpoint.base_url, endpoint.model, rule.origin)
+        if scope in self._fixes:
+            for fix in self._remembered(scope):
+                request = _apply(request, fix) or request
+        applied: list[ParameterFix] = []
         while True:
             try:
-                opened = await self._upstream.open(endpoint, question)
+                response = await self._upstream.open(endpoint, request)
             except UpstreamRejected as error:
-                remedy = _fix_for(error, read) if len(tried) < TRIES else None
-                better = _apply(question, remedy) if remedy is not None and remedy not in tried else None
-                if better is None or remedy is None:
+                fix = _fix_for(error, rule.read) if len(applied) < MAX_FIXES_PER_REQUEST else None
+                fixed = _apply(request, fix) if fix is not None and fix not in applied else None
+                if fixed is None or fix is None:
                     raise
-                log.info("endpoint refuses a field", endpoint=endpoint.id, provider=endpoint.provider, field=remedy.name)
-                tried.append(remedy)
-                question = better
+                log.info("endpoint refuses a field", endpoint=endpoint.id, provider=endpoint.provider, field=fix.name)
+                applied.append(fix)
+                request = fixed
             else:
-                self._learn(scope, tried)
-                return opened, question
+                self._remember(scope, applied)
+                return response, request
 
-    def _known(self, scope: _Scope) -> list[ParameterFix]:
-        """Forgotten after a while: servers are updated."""
+    def _remembered(self, scope: _Scope) -> list[ParameterFix]:
         now = self._clock()
-        remedies = {remedy: until for remedy, until in self._learned[scope].items() if until > now}
-        if remedies:
-            self._learned[scope] = remedies
+        fixes = {fix: until for fix, until in self._fixes[scope].items() if until > now}
+        if fixes:
+            self._fixes[scope] = fixes
         else:
-            del self._learned[scope]
-        return list(remedies)
+            del self._fixes[scope]
+        return list(fixes)
 
-    def _learn(self, scope: _Scope, remedies: list[ParameterFix]) -> None:
-        """What was answered in the end."""
-        if not remedies:
+    def _remember(self, scope: _Scope, fixes: list[ParameterFix]) -> None:
+        """Only fixes that led to a response, each for REMEMBER_S."""
+        if not fixes:
             return
-        learned = self._learned.pop(scope, {})
-        learned |= dict.fromkeys(remedies, self._clock() + REMEMBER_S)
-        self._learned[scope] = dict(list(learned.items())[-MAX_FIXES:])
-        while len(self._learned) > MAX_ENDPOINTS:
-            del self._learned[next(iter(self._learned))]
+        remembered = self._fixes.pop(scope, {})
+        remembered |= dict.fromkeys(fixes, self._clock() + REMEMBER_S)
+        self._fixes[scope] = dict(list(remembered.items())[-MAX_FIXES:])
+        while len(self._fixes) > MAX_ENDPOINTS:
+            del self._fixes[next(iter(self._fixes))]
 
 
-def fallback_rule(endpoint: Endpoint, question: UpstreamRequest) -> FallbackRule | None:
-    """Who may be obeyed in what; None: this server's judgement is the client's to hear."""
-    if question.api != "chat":
-        return None
-    if question.conversation is not None:
-        return FallbackRule("ours", unsupported_params.about_ours)
-    if endpoint.kind == "anthropic" and urlsplit(endpoint.base_url).hostname != ANTHROPIC:
-        return FallbackRule("clients", unsupported_params.about_clients)
-    if endpoint.kind == "azure" and question.stream:
-        return FallbackRule("clients", unsupported_params.about_stream_options)
-    return None
+def _fix_for(error: UpstreamRejected, read: FixReader) -> ParameterFix | None:
+    body = read_error_body(error.body) if error.status in {400, 422} else None
+    return read(body) if body is not None else None
 
 
-def _fix_for(error: UpstreamRejected, read: Callable[[UpstreamErrorBody], ParameterFix | None]) -> ParameterFix | None:
-    told = read_error_body(error.body) if error.status in {400, 422} else None
-    return read(told) if told is not None else None
-
-
-def _apply(question: UpstreamRequest, remedy: ParameterFix) -> UpstreamRequest | None:
-    """None: there is nothing of the kind in it."""
-    note = f"{remedy.name}: left out, this endpoint does not take it"
-    ours = remedy.action in {"rename", "blank"} or (question.conversation is not None and remedy.path == ("stream_options",))
-    notes = question.notes if ours else (*question.notes, note)
-    if remedy.action == "beta":
-        headers = unsupported_params.without_beta(question.client_headers, remedy)
-        return None if headers is None else msgspec.structs.replace(question, client_headers=headers, notes=notes)
-    body = unsupported_params.apply_fix(question.body, remedy)
-    return None if body is None else msgspec.structs.replace(question, body=body, notes=notes)
+def _apply(request: UpstreamRequest, fix: ParameterFix) -> UpstreamRequest | None:
+    """None: the request does not hold the parameter."""
+    note = f"{fix.name}: left out, this endpoint does not take it"
+    is_ours = fix.action in {"rename", "blank"} or (request.conversation is not None and fix.path == ("stream_options",))
+    notes = request.notes if is_ours else (*request.notes, note)
+    if fix.action == "beta":
+        headers = unsupported_params.without_beta(request.client_headers, fix)
+        return None if headers is None else msgspec.structs.replace(request, client_headers=headers, notes=notes)
+    body = unsupported_params.apply_fix(request.body, fix)
+    return None if body is None else msgspec.structs.replace(request, body=body, notes=notes)

@@ -1,4 +1,4 @@
-"""How an endpoint's answer is read: its own bytes, read along, or their meaning as events. No sockets."""
+"""How an endpoint's response is read: its own bytes with a usage tap on them, or decoded to events. No sockets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Protocol
 import msgspec
 
 from octoroute.dialects.base import Outbound, Progress
-from octoroute.dialects.response.sse import split
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event, Failed
@@ -16,27 +15,29 @@ from octoroute.domain.outcome import Usage
 from octoroute.errors import BadUpstreamResponse
 
 Chunk = bytes | Sequence[Event]
-"""A piece of an answer: wire bytes to pass on, or events to encode."""
+"""A piece of a response: bytes to pass on, or events to encode."""
 
 
 class ResponseReader(Protocol):
-    """What both ways of reading an answer have in common."""
-
     progress: Progress
 
     def feed(self, frames: bytes) -> Chunk: ...
 
     def before_failure(self, frames: bytes) -> Chunk:
-        """The good part of the frames last fed, among which a failure was."""
+        """What precedes the failure in the frames last fed."""
         ...
 
-    def end(self, rest: bytes) -> Chunk | None: ...
+    def end(self, rest: bytes) -> Chunk | None:
+        """The stream has ended; `rest`: its unfinished frame."""
+        ...
 
-    def read_body(self, body: bytes) -> Chunk: ...
+    def read_body(self, body: bytes) -> Chunk:
+        """A whole response."""
+        ...
 
 
 class PassThroughReader:
-    """The endpoint's bytes, read along."""
+    """The endpoint's bytes, unchanged; a tap reads usage and finish from them."""
 
     __slots__ = ("_outbound", "_tap", "progress")
 
@@ -51,16 +52,16 @@ class PassThroughReader:
 
     def before_failure(self, frames: bytes) -> Chunk:
         tap = self._outbound.tap()
-        good = 0
-        for frame in split(frames):
+        size = 0
+        for frame in self._outbound.framer().split(frames):
             try:
                 tap.feed(frame)
             except BadUpstreamResponse:
                 break
             if tap.progress.failure is not None:
                 break
-            good += len(frame)
-        return frames[:good]
+            size += len(frame)
+        return frames[:size]
 
     def end(self, rest: bytes) -> Chunk | None:
         if rest.strip():
@@ -83,14 +84,15 @@ class DecodingReader:
         self._endpoint = endpoint
         self._decoder = outbound.decoder(conversation, endpoint)
         self._last: Sequence[Event] = ()
+        """Of the frames last fed."""
         self.progress = Progress()
 
     def feed(self, frames: bytes) -> Chunk:
-        self._last = ()  # what feed() gave before has been told, should it raise now
-        self._last = self._decoder.feed(frames)
-        return self._observe(self._last)
+        self._last = ()  # should feed() raise now, the events before it have been delivered already
+        self._last = self._observe(self._decoder.feed(frames))
+        return self._last
 
-    def before_failure(self, frames: bytes) -> Chunk:  # noqa: ARG002 - a decoder has a memory and is not asked twice
+    def before_failure(self, frames: bytes) -> Chunk:  # noqa: ARG002 - a decoder cannot read the same frames twice
         last, self._last = self._last, ()
         return [event for event in last if not isinstance(event, Failed)]
 
@@ -102,12 +104,14 @@ class DecodingReader:
         return self._observe(self._outbound.decode_response(body, self._conversation, self._endpoint))
 
     def _observe(self, events: Sequence[Event]) -> Sequence[Event]:
+        if not isinstance(events, (list, tuple)):
+            events = list(events)  # a plug-in's generator could be read only once
         self.progress.observe(events)
         return events
 
 
 class _BodyReader:
-    """For answers that never come in pieces."""
+    """For responses that are always whole."""
 
     __slots__ = ("progress",)
 
@@ -125,7 +129,10 @@ class _BodyReader:
 
 
 class SingleChunkReader(_BodyReader):
-    """A whole answer of the client's format to somebody who waits for a stream of pieces that look the same: its only piece."""
+    """A whole response in the client's format, made into a stream of one chunk for a client that asked for a stream.
+
+    For interfaces whose whole and streamed responses look the same: the legacy Completions.
+    """
 
     __slots__ = ("_tap",)
 
@@ -137,29 +144,30 @@ class SingleChunkReader(_BodyReader):
         self._tap.feed_body(body)
         try:
             data = msgspec.json.format(body, indent=-1)
-        except (ValueError, RecursionError):  # a tap does not look at all of it
+        except (ValueError, RecursionError):  # the tap does not read all of it
             raise BadUpstreamResponse("the upstream's answer is not JSON") from None
         return b"data: " + data + b"\n\ndata: [DONE]\n\n"
 
 
 class AdapterReader(_BodyReader):
-    """A whole answer in other words."""
+    """A whole response of another interface than chat, translated by an `ApiAdapter`."""
 
-    __slots__ = ("_reading",)
+    __slots__ = ("_decode",)
 
-    def __init__(self, reading: Callable[[bytes], tuple[bytes, Usage | None]]) -> None:
+    def __init__(self, decode: Callable[[bytes], tuple[bytes, Usage | None]]) -> None:
         super().__init__(Progress())
-        self._reading = reading
+        self._decode = decode
 
     def read_body(self, body: bytes) -> Chunk:
-        answer, self.progress.usage = self._reading(body)
+        translated, self.progress.usage = self._decode(body)
         self.progress.started = self.progress.finished = True
-        return answer
+        return translated
 
 
-def join(parts: Sequence[Chunk]) -> Chunk:
-    if len(parts) == 1:
-        return parts[0]
-    if all(isinstance(part, bytes) for part in parts):
-        return b"".join(part for part in parts if isinstance(part, bytes))
-    return [event for part in parts if not isinstance(part, bytes) for event in part]
+def join(chunks: Sequence[Chunk]) -> Chunk:
+    """One chunk of several, which are all bytes or all events."""
+    if len(chunks) == 1:
+        return chunks[0]
+    if all(isinstance(chunk, bytes) for chunk in chunks):
+        return b"".join(chunk for chunk in chunks if isinstance(chunk, bytes))
+    return [event for chunk in chunks if not isinstance(chunk, bytes) for event in chunk]

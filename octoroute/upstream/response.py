@@ -1,4 +1,4 @@
-"""An answer that has begun. It exists if and only if its first event has arrived; a whole answer is a stream of one event."""
+"""A response that has begun: it exists if and only if its first event has arrived. A whole response is a stream of one event."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
-from octoroute.dialects.base import Outbound, Progress
+from octoroute.dialects.base import Framer, Outbound, Progress
 from octoroute.dialects.response.errors import error_of
-from octoroute.dialects.response.sse import FrameSplitter
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event, FinishReason, RedactedThinking, RefusalDelta, TextDelta, ThinkingDelta, ToolCallStarted
-from octoroute.errors import BadUpstreamResponse, UpstreamError
+from octoroute.errors import BadUpstreamResponse, OctorouteError, UpstreamError
+from octoroute.upstream.providers.plugins import plugin_failure
 from octoroute.upstream.readers import Chunk, DecodingReader, PassThroughReader, ResponseReader, join
 from octoroute.upstream.status import forwarded_headers
 from octoroute.upstream.transports.base import Sink, TransportResponse
 
 MAX_COMMENTS_BYTES = 1024 * 1024
-"""How much may come before the first event: keep-alive comments, not a novel."""
-END_S = 0.05
-"""How long the end of a transfer is waited for when all has been said: its connection can then be used again."""
-WORDLESS_TOKENS = 4
-"""What an end of turn may cost; more was spent on something we do not see."""
-_WORDS = (TextDelta, ThinkingDelta, RedactedThinking, RefusalDelta, ToolCallStarted)
+"""Bytes that may arrive before the first event: keep-alive comments are short."""
+TRAILER_S = 0.05
+"""After the last event, wait at most this long for the transfer to end: its connection can then be used again."""
+MAX_EMPTY_TOKENS = 4
+"""Output tokens that ending an empty turn may cost; with more, the model has produced something that is not in the response."""
+_CONTENT = (TextDelta, ThinkingDelta, RedactedThinking, RefusalDelta, ToolCallStarted)
 
 
 ChunkSink: TypeAlias = Callable[[Chunk], bool]
-"""Takes a part of an answer and says whether it will take the next one, too."""
+"""Takes a chunk and says whether it takes the next one, too."""
 
 
 class ResponseStream(Protocol):
-    """What an `Opened` is to those who read it."""
+    """The interface of a begun response: an endpoint's, or a cached one."""
 
     endpoint: Endpoint
     headers: Mapping[str, str]
@@ -41,144 +41,157 @@ class ResponseStream(Protocol):
     def progress(self) -> Progress: ...
 
     @property
-    def translated(self) -> bool: ...
+    def translated(self) -> bool:
+        """Its chunks are not the endpoint's own bytes."""
+        ...
 
-    async def read(self) -> Chunk | None: ...
+    async def read(self) -> Chunk | None:
+        """The next chunk; None at the end."""
+        ...
 
     def pass_on(self, sink: ChunkSink) -> None:
-        """From now on `read` may hand parts to `sink` as they arrive, instead of giving them out."""
+        """From now on `read` may hand chunks to `sink` as they arrive, instead of returning them."""
         ...
 
     def close(self) -> None: ...
 
 
 class UpstreamResponse:
-    """An answer that has begun. `read()` gives what follows; `close()` it, however it ends."""
+    """An endpoint's response. `read()` returns its chunks; `close()` it, however it ends."""
 
     __slots__ = (
-        "_ahead", "_answer", "_cutter", "_failure", "_reader", "_sink", "endpoint", "headers", "progress", "recorder", "stream",
+        "_ahead", "_failure", "_framer", "_reader", "_response", "_sink", "endpoint", "headers", "progress", "recorder", "stream",
     )  # fmt: skip
 
     def __init__(
-        self, endpoint: Endpoint, answer: TransportResponse, reader: ResponseReader, cutter: FrameSplitter | None, first: Chunk
+        self, endpoint: Endpoint, response: TransportResponse, reader: ResponseReader, framer: Framer | None, first: Chunk
     ) -> None:
+        """`framer`: of a stream that goes on; None: `first` is all."""
         self.endpoint = endpoint
-        self.headers: Mapping[str, str] = forwarded_headers(answer.headers)
-        self.stream = cutter is not None
-        self._answer = answer
+        self.headers: Mapping[str, str] = forwarded_headers(response.headers)
+        self.stream = framer is not None
+        self._response = response
         self._reader = reader
-        self._cutter = cutter
+        self._framer = framer
         self._ahead: list[Chunk] = [first]
         self.progress: Progress = reader.progress
         self.recorder: Callable[[Chunk], None] | None = None
-        """Told of each part as it is read."""
+        """Called with each chunk as it is read."""
         self._failure: Exception | None = None
+        """Raised by the next `read`."""
         self._sink: ChunkSink | None = None
 
     @property
     def translated(self) -> bool:
-        """Its parts are not the endpoint's own bytes."""
         return not isinstance(self._reader, PassThroughReader)
 
     async def read(self) -> Chunk | None:
-        """The next part: the endpoint's own bytes, or their events; None at the answer's proper end. With a sink it may be b"",
-        which is news only for those who look after the sink.
+        """The next chunk: the endpoint's own bytes, or their events; None at the response's proper end. With a sink it may be b"":
+        the sink takes no more for now.
 
-        Raises Broke when it ends without its finish; what the upstream reports as an error is raised as that error.
+        Raises BadUpstreamResponse when the response ends before its last event; an error that the endpoint reports is raised as
+        that error.
         """
-        part: Chunk | None
+        chunk: Chunk | None = None
         if self._ahead:
-            part = self._ahead.pop(0)
+            chunk = self._ahead.pop(0)
         elif self._failure is not None:
-            raise self._failure
+            raise self._failure if isinstance(self._failure, OctorouteError) else plugin_failure(self.endpoint.kind, self._failure)
         else:
-            part = None
-            while part is None and self._cutter is not None:
-                if self.progress.over:
-                    await self._drain_trailer()
-                    break
-                try:
-                    data = await (self._answer.chunk() if self._sink is None else self._answer.flow(self._arrived))
-                except BadUpstreamResponse:
-                    if not self.progress.finished:
-                        raise
-                    self._cutter = None  # all is said; how the connection ended is nobody's concern
-                    break
-                if data is None:
-                    part = b""
-                elif not data:
-                    part = self._end()
-                elif frames := self._cutter.feed(data):
-                    part = self._read(frames)
-        if self.recorder is not None and part is not None:
-            self.recorder(part)
-        return part
+            try:
+                while chunk is None and self._framer is not None:
+                    if self.progress.over:
+                        await self._drain_trailer()
+                        break
+                    try:
+                        data = await (self._response.chunk() if self._sink is None else self._response.flow(self._on_data))
+                    except BadUpstreamResponse:
+                        if not self.progress.finished:
+                            raise
+                        self._framer = None  # the response is complete; how the connection ended does not matter
+                        break
+                    if data is None:
+                        chunk = b""
+                    elif not data:
+                        chunk = self._end()
+                    elif frames := self._framer.feed(data):
+                        chunk = self._read(frames)
+            except OctorouteError:
+                raise
+            except Exception as error:
+                raise plugin_failure(self.endpoint.kind, error) from error
+        if self.recorder is not None and chunk is not None:
+            self.recorder(chunk)
+        return chunk
 
     def pass_on(self, sink: ChunkSink) -> None:
         if self.recorder is None:
             self._sink = sink
 
-    def _arrived(self, data: bytes) -> bool:
-        """In the middle of an answer, while somebody waits in `read`: there are a few thousand of these a second."""
-        assert self._cutter is not None
+    def _on_data(self, data: bytes) -> bool:
+        """The transport calls it while `read` waits, some thousand times a second, and no task is woken for it."""
+        assert self._framer is not None
         assert self._sink is not None
-        goes_on = True
+        takes_more = True
         try:
-            frames = self._cutter.feed(data)
+            frames = self._framer.feed(data)
             if frames:
-                goes_on = self._sink(self._read(frames))
+                takes_more = self._sink(self._read(frames))
         except Exception as error:  # noqa: BLE001 - `read` raises it
             self._failure = error
-        return goes_on and self._failure is None and not self.progress.over
+        return takes_more and self._failure is None and not self.progress.over
 
-    def put_back(self, parts: Iterable[Chunk]) -> None:
-        """They are read again, before anything else."""
-        self._ahead[:0] = parts
+    def put_back(self, chunks: Iterable[Chunk]) -> None:
+        """The next `read` returns them first."""
+        self._ahead[:0] = chunks
 
     async def _drain_trailer(self) -> None:
-        """All is said. What else comes, or does not, or how the connection ends, is nobody's concern."""
-        self._cutter = None
+        """Read to the end of the transfer, so that the connection can be used again; bytes and errors after the last event are
+        ignored.
+        """
+        self._framer = None
         with contextlib.suppress(UpstreamError, TimeoutError):
-            async with asyncio.timeout(END_S):
-                while await self._answer.chunk():
+            async with asyncio.timeout(TRAILER_S):
+                while await self._response.chunk():
                     pass
 
     def _read(self, frames: bytes) -> Chunk:
-        """What arrived together with a failure, but before it, is delivered before it is raised."""
+        """What arrived before a failure, in the same frames, is delivered before the failure is raised."""
         try:
-            part = self._reader.feed(frames)
+            chunk = self._reader.feed(frames)
             self.raise_failure()
         except UpstreamError as error:
-            part = self._reader.before_failure(frames)
-            if not part:
+            chunk = self._reader.before_failure(frames)
+            if not chunk:
                 raise
             if not self.progress.over or self.progress.failure is not None:
                 self._failure = error
-        return part
+        return chunk
 
     def _end(self) -> Chunk | None:
-        """The connection has ended well; has the answer?"""
-        assert self._cutter is not None
-        rest, self._cutter = self._cutter.rest, None
-        part = self._reader.end(rest)
+        """The transfer has ended cleanly. Raises BadUpstreamResponse unless the response has, too."""
+        assert self._framer is not None
+        rest, self._framer = self._framer.rest, None
+        chunk = self._reader.end(rest)
         self.raise_failure()
         if not self.progress.finished:
             raise BadUpstreamResponse("the upstream's answer stopped before its end")
-        return part
+        return chunk
 
     def raise_failure(self) -> None:
+        """Raise the error that the endpoint has reported inside its response, if any."""
         if self.progress.failure is not None:
             raise error_of(self.progress.failure)
 
     def is_empty(self, outbound: Outbound, *, framed: bool) -> bool:
-        """An answer that is over and was none. One that was cut short, refused, or paid for in tokens is not meant."""
+        """True if the response finished normally with no text, thinking, refusal, or tool call, and no tokens spent on them."""
         progress = self.progress
         if not progress.finished or progress.output_chars or progress.reason not in {None, FinishReason.STOP}:
             return False
-        if progress.usage is not None and progress.usage.output_tokens > WORDLESS_TOKENS:
+        if progress.usage is not None and progress.usage.output_tokens > MAX_EMPTY_TOKENS:
             return False
         try:
-            return not any(isinstance(event, _WORDS) for event in self._events(outbound, framed=framed))
+            return not any(isinstance(event, _CONTENT) for event in self._events(outbound, framed=framed))
         except UpstreamError:
             return False
 
@@ -192,48 +205,50 @@ class UpstreamResponse:
         return [*decoder.feed(first), *decoder.end()]
 
     def close(self) -> None:
-        self._sink = None  # which holds whoever holds us
-        self._answer.close()
+        self._sink = None  # it refers to the relay, which refers to this
+        self._response.close()
 
 
 class PreCommitBuffer:
-    """The beginning of a stream, held back until it is known to be one."""
+    """The beginning of a stream, held until its first event has arrived."""
 
-    __slots__ = ("_answer", "_held", "_reader", "_size", "cutter")
+    __slots__ = ("_chunks", "_reader", "_size", "ended", "framer")
 
-    def __init__(self, answer: TransportResponse, reader: ResponseReader) -> None:
-        self._answer = answer
+    def __init__(self, reader: ResponseReader, framer: Framer) -> None:
         self._reader = reader
-        self._held: list[Chunk] = []
+        self._chunks: list[Chunk] = []
         self._size = 0
-        self.cutter = FrameSplitter()
+        """Bytes fed."""
+        self.framer = framer
+        self.ended = False
+        """The transfer is over."""
 
     @property
     def chunk(self) -> Chunk:
-        return join(self._held)
+        """What has been held."""
+        return join(self._chunks)
 
-    async def more(self) -> bool:
-        """False when that was all. Raises Broke when it is no answer."""
+    def feed(self, data: bytes) -> None:
+        """The next bytes; b"": the transfer has ended. Raises BadUpstreamResponse when they are no response."""
         progress = self._reader.progress
-        data = await self._answer.chunk()
         if not data:
-            last = self._reader.end(self.cutter.rest)
+            self.ended = True
+            last = self._reader.end(self.framer.rest)
             if not progress.finished and progress.failure is None:
                 raise BadUpstreamResponse("the upstream's answer ended before it began")
             if last:
-                self._held.append(last)
-            return False
+                self._chunks.append(last)
+            return
         self._size += len(data)
-        if self._size > MAX_COMMENTS_BYTES and not progress.started and len(self.cutter.rest) < self._size // 2:
-            raise BadUpstreamResponse("the upstream sent comments without end and no answer")
-        frames = self.cutter.feed(data)
+        if self._size > MAX_COMMENTS_BYTES and not progress.started and len(self.framer.rest) < self._size // 2:
+            raise BadUpstreamResponse("the upstream sent only keep-alive comments and no answer")
+        frames = self.framer.feed(data)
         if frames:
-            self._held.append(self._reader.feed(frames))
-        return True
+            self._chunks.append(self._reader.feed(frames))
 
 
 class _NoResponse:
-    """In the place of an endpoint's answer, where nobody was asked."""
+    """A transport response with no body, for responses synthesised locally."""
 
     status = 200
     headers: Mapping[str, str] = {}
@@ -252,7 +267,7 @@ class _NoResponse:
 
 
 def synthetic_response(endpoint: Endpoint, outbound: Outbound, events: Sequence[Event]) -> UpstreamResponse:
-    """The answer that `endpoint` would give, made without it."""
+    """The response that `endpoint` would send, made without sending a request."""
     reader = DecodingReader(outbound, None, endpoint)
     reader.progress.observe(events)
     return UpstreamResponse(endpoint, _NoResponse(), reader, None, events)

@@ -1,4 +1,4 @@
-"""What a status other than 200 means; the contract's table. And which of an upstream's headers a client may see. Pure."""
+"""The error that an endpoint's status stands for (table in docs/api.md), and which of its headers a client may see. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from functools import lru_cache
 from octoroute.dialects.response.errors import retry_after_s
 from octoroute.errors import BadUpstreamResponse, Overloaded, Throttled, TooSlow, UpstreamAuthError, UpstreamError, UpstreamRejected
 
-PASSED_ON = ("content-type", "cache-control", "retry-after", "x-request-id", "request-id", "openai-processing-ms")
-PASSED_ON_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
+FORWARDED = ("content-type", "cache-control", "retry-after", "x-request-id", "request-id", "openai-processing-ms")
+FORWARDED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
 def error_for_status(status: int, headers: Mapping[str, str], body: bytes, dialect: str) -> UpstreamError:
+    """`body` and `dialect` are kept in the error only where the client may see the endpoint's own words."""
     wait_s = retry_after_s(headers, None)
     if status == 429:
         return Throttled("the upstream limits its rate", retry_after_s=wait_s)
@@ -32,17 +33,17 @@ def error_for_status(status: int, headers: Mapping[str, str], body: bytes, diale
             headers=headers,
             dialect=dialect,
         )
-    return BadUpstreamResponse(f"the upstream answered with status {status}, which is no answer to a question")
+    return BadUpstreamResponse(f"the upstream answered with status {status}, which is no response to a request")
 
 
 @lru_cache(1024)
 def _is_forwarded(name: str) -> bool:
-    return name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
+    return name in FORWARDED or name.startswith(FORWARDED_PREFIXES)
 
 
 def forwarded_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    passed: dict[str, str] = {}
+    forwarded: dict[str, str] = {}
     for name, value in headers.items():
         if _is_forwarded(name):
-            passed[name] = value  # noqa: PERF403 - before Python 3.12 a comprehension is a call more, and every answer comes by
-    return passed
+            forwarded[name] = value  # noqa: PERF403 - before Python 3.12 a comprehension is one more call for every response
+    return forwarded

@@ -179,7 +179,7 @@ async def test_a_proxy_carries_plain_and_encrypted_requests(make_gateway, author
         ]
         dead = await gateway.ask(model="dead")
         assert dead.status_code == 502
-        assert "the proxy on the way to the upstream could not be connected to" in dead.json()["error"]["message"]
+        assert "the connection to the proxy failed" in dead.json()["error"]["message"]
 
 
 @BOTH

@@ -8,7 +8,7 @@ from octoroute.dialects.anthropic.request_encoder import ANSWER_TOOL, encode_req
 from octoroute.dialects.anthropic.response import decode_response
 from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
 from octoroute.dialects.anthropic.usage_tap import AnthropicUsageTap
-from octoroute.dialects.base import Decoder
+from octoroute.dialects.base import Decoder, Outbound
 from octoroute.dialects.request.ids import client_names
 from octoroute.dialects.response.errors import read_upstream_error
 from octoroute.dialects.response.filters import AnswerToolFilter, CompleteDecoder
@@ -18,8 +18,9 @@ from octoroute.domain.events import Event
 from octoroute.errors import UpstreamError
 
 
-class AnthropicOutbound:
+class AnthropicOutbound(Outbound):
     name = "anthropic"
+    verifies_thinking = True
 
     def encode_request(
         self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None
@@ -34,7 +35,7 @@ class AnthropicOutbound:
         )
 
     def unsupported(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
-        del endpoint  # all of them speak alike
+        del endpoint  # all its servers take the same
         return unsupported(conversation)
 
     def tap(self) -> AnthropicUsageTap:

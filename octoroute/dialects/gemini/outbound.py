@@ -1,11 +1,13 @@
-"""Gemini servers as endpoints of the hub. Pure but for the signatures it keeps for clients that drop them."""
+"""Gemini servers as endpoints of the hub. Pure, except that it keeps the thought signatures that clients drop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
-from octoroute.dialects.base import Decoder, UsageTap
+import msgspec
+
+from octoroute.dialects.base import Decoder, Outbound, UsageTap
 from octoroute.dialects.gemini.request_encoder import encode_request, surplus_stops, unsupported
 from octoroute.dialects.gemini.signatures import Signatures
 from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
@@ -18,8 +20,8 @@ from octoroute.domain.events import Event
 from octoroute.errors import UpstreamError
 
 
-class GeminiOutbound:
-    """`clock` counts seconds; it only ages the signatures."""
+class GeminiOutbound(Outbound):
+    """`clock`: seconds, monotonic; by it the signatures expire."""
 
     name = "gemini"
 
@@ -29,7 +31,7 @@ class GeminiOutbound:
     def encode_request(
         self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None
     ) -> bytes:
-        del stream  # the address says it
+        del stream  # part of the address
         return encode_request(
             self._signatures.restored(conversation),
             model=endpoint.model,
@@ -39,11 +41,11 @@ class GeminiOutbound:
         )
 
     def unsupported(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
-        del endpoint  # all of them speak alike
+        del endpoint  # all its servers take the same
         return unsupported(conversation)
 
     def tap(self) -> UsageTap:
-        raise NotImplementedError("no client speaks this dialect, so nothing is passed through")
+        raise NotImplementedError("no client speaks this dialect, so no bytes pass through")
 
     def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
         del endpoint
@@ -58,8 +60,27 @@ class GeminiOutbound:
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
         return read_upstream_error(status, headers, body, self.name)
 
+    def count_request(self, body: bytes, endpoint: Endpoint) -> bytes:
+        """The whole request in an envelope, with the model's name in it (https://ai.google.dev/api/tokens)."""
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        model = msgspec.Raw(msgspec.json.encode(f"models/{endpoint.model.removeprefix('models/')}"))
+        return msgspec.json.encode({"generateContentRequest": {"model": model, **fields}})
+
+    def read_count(self, body: bytes) -> int | None:
+        try:
+            return _COUNT.decode(body).tokens
+        except (ValueError, RecursionError):
+            return None
+
     def _plain(self, conversation: Conversation | None) -> GeminiDecoder:
         return GeminiDecoder(client_names(conversation), keep=self._signatures.keep)
+
+
+class _Count(msgspec.Struct):
+    tokens: int | None = msgspec.field(name="totalTokens", default=None)
+
+
+_COUNT = msgspec.json.Decoder(_Count)
 
 
 def _filtered(decoder: Decoder, conversation: Conversation | None) -> Decoder:

@@ -17,6 +17,7 @@ _WHOLE = msgspec.json.Decoder(int | None)
 
 class CompletionsInbound(OpenAIInbound):
     api = "completions"
+    paths: tuple[str, ...] = ("/v1/completions",)
 
     def history(self, request: Request) -> None:
         """One prompt, which is all there is."""

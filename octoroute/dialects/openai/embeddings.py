@@ -19,6 +19,7 @@ _NO_INPUT = "input: must be a string, or a list of strings or of token lists, an
 
 class EmbeddingsInbound(OpenAIInbound):
     api = "embeddings"
+    paths: tuple[str, ...] = ("/v1/embeddings",)
 
     def history(self, request: Request) -> None:
         """Each input is embedded whole."""

@@ -1,26 +1,162 @@
-"""Clients that speak Chat Completions: their own bytes to endpoints that speak it too, the hub to others. Pure but for a clock."""
+"""Clients that speak Chat Completions: the gateway checks the fields that it reads, and keeps the rest as bytes.
+
+A request goes unchanged to endpoints that speak the same format, and through the hub to others. Pure but for a clock.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from octoroute.dialects.openai.request import OpenAIReader
+import msgspec
+
+from octoroute.dialects.base import ModelCatalog
+from octoroute.dialects.openai.errors import error_event, write_error
+from octoroute.dialects.openai.fast_request import ABSENT, Format, Message, StreamOptions, note, note_tools, read_fast_request
+from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.openai.request_decoder import decode_request
 from octoroute.dialects.openai.response import encode_response
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
-from octoroute.dialects.request.body import RequestBody
+from octoroute.dialects.request.body import RequestBody, decode, encode
+from octoroute.dialects.request.facts import FactsBuilder, all_hints, auto_at, read_hints
+from octoroute.dialects.request.truncation import History, Kind
+from octoroute.dialects.request.truncation import Message as Measured
+from octoroute.dialects.response import sse
 from octoroute.domain.conversation import Conversation
-from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
-from octoroute.domain.request import Request
+from octoroute.domain.request import Facts, Request
+from octoroute.errors import BadRequest, OctorouteError
+
+_OPTIONS = msgspec.json.Decoder(StreamOptions | None)
+_MODEL = msgspec.json.Decoder(str)
+_MESSAGES = msgspec.json.Decoder(list[Message])
+_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
+_FORMAT = msgspec.json.Decoder(Format | None)
+_BOOL = msgspec.json.Decoder(bool | None)
+
+_NUMBER = msgspec.json.Decoder(float | None)
+_WHOLE = msgspec.json.Decoder(int | None)
 
 
-class OpenAIInbound(OpenAIReader):
+def _between(low: float, high: float) -> Callable[[str, msgspec.Raw], None]:
+    def check(name: str, value: msgspec.Raw) -> None:
+        number = decode(value, _NUMBER, name)
+        if number is not None and not low <= number <= high:
+            raise BadRequest(f"{name}: must be between {low:g} and {high:g}", param=name)
+
+    return check
+
+
+def _at_least(low: int, *also: int) -> Callable[[str, msgspec.Raw], None]:
+    def check(name: str, value: msgspec.Raw) -> None:
+        number = decode(value, _WHOLE, name)
+        if number is not None and number < low and number not in also:
+            raise BadRequest(f"{name}: must be at least {low}", param=name)
+
+    return check
+
+
+_CHECKS: Mapping[str, Callable[[str, msgspec.Raw], None]] = {
+    "temperature": _between(0, 2),
+    "top_p": _between(0, 1),
+    "presence_penalty": _between(-2, 2),
+    "frequency_penalty": _between(-2, 2),
+    "max_tokens": _at_least(1, -1),  # -1: "no limit" in LM Studio and llama.cpp
+    "max_completion_tokens": _at_least(1, -1),
+    "n": _at_least(1),
+}
+"""Fields whose limits the format itself sets. All other fields are left to the endpoint's judgement."""
+
+BUDGETS = ("max_completion_tokens", "max_tokens")
+"""The first one present counts."""
+_KINDS: Mapping[str, Kind] = {
+    "system": "system",
+    "developer": "system",
+    "assistant": "assistant",
+    "tool": "results",
+    "function": "results",
+}
+
+
+class OpenAIInbound:
+    name = "openai"
+    api = "chat"
+    keep_alive = sse.KEEP_ALIVE
+    paths: tuple[str, ...] = ("/v1/chat/completions",)
+    count_path: str | None = None
+    id_header = "x-request-id"
+    version_header: str | None = None
+    model_classes: Mapping[str, Tier] = {}
+    answers_json = True
+    models: ModelCatalog = OpenAIModels()
+
     def __init__(self, wall: Callable[[], float]) -> None:
+        """`wall`: seconds since the epoch, for the dates in responses."""
         self._wall = wall
 
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+        parsed = RequestBody.parse(body)
+        fast = read_fast_request(body)
+        if fast is None:
+            return self.read_by_field(parsed, request_id=request_id, headers=headers, key_name=key_name)
+        model, quality = auto_at(fast.model)
+        stream = fast.stream or False
+        return Request(
+            id=request_id,
+            dialect=self.name,
+            model=model,
+            stream=stream,
+            body=parsed,
+            facts=fast.facts(all_hints(fast.octoroute, quality, headers)),
+            headers=headers,
+            key_name=key_name,
+            api=self.api,
+            wants_usage=stream and fast.wants_usage,
+        )
+
+    def read_by_field(
+        self, parsed: RequestBody, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None
+    ) -> Request:
+        """As `read`, for requests that `read_fast_request` leaves to it. Raises BadRequest naming the first invalid field."""
+        model, _ = auto_at(read_model(parsed))
+        stream = parsed.decode("stream", _BOOL) or False
+        for name, value in parsed.values.items():
+            check = _CHECKS.get(name)
+            if check is not None:
+                check(name, value)
+        return Request(
+            id=request_id,
+            dialect=self.name,
+            model=model,
+            stream=stream,
+            body=parsed,
+            facts=self.facts(parsed, headers),
+            headers=headers,
+            key_name=key_name,
+            api=self.api,
+            wants_usage=stream and _wants_usage(parsed),
+        )
+
+    def facts(self, body: RequestBody, headers: Mapping[str, str]) -> Facts:
+        return _facts(body, headers)
+
+    def with_model(self, request: Request, model: str) -> bytes:
+        assert isinstance(request.body, RequestBody)
+        return request.body.with_values({"model": encode(model), "octoroute": None})
+
+    def history(self, request: Request) -> History | None:
+        body = request.body
+        assert isinstance(body, RequestBody)
+        raws, messages = body.decode("messages", _RAWS), body.decode("messages", _MESSAGES)
+        if not raws or not messages:
+            return None
+        return History("messages", raws, [_measured(message) for message in messages], BUDGETS)
+
+    def strip_signed_thinking(self, request: Request) -> Request:
+        return request
+
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
-        del endpoint  # the request says all
+        del endpoint  # the request holds all
         assert isinstance(request.body, RequestBody)
         return decode_request(request.body.raw)
 
@@ -34,3 +170,53 @@ class OpenAIInbound(OpenAIReader):
 
     def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:
         return encode_response(events, model=request.model, created_s=int(self._wall()), input_tokens=request.facts.context_tokens)
+
+    def status(self, error: OctorouteError) -> int:
+        return error.status
+
+    def error(self, error: OctorouteError, request_id: str) -> bytes:
+        return write_error(error, request_id)
+
+    def error_event(self, error: OctorouteError, request_id: str) -> bytes:
+        return error_event(error, request_id)
+
+
+def read_model(body: RequestBody) -> str:
+    model = body.decode("model", _MODEL)
+    if model is None:
+        raise BadRequest('model: is missing; send "auto", a tier, or a configured name', param="model")
+    if not model.strip():
+        raise BadRequest('model: is empty; send "auto", a tier, or a configured name', param="model")
+    return model
+
+
+def _wants_usage(body: RequestBody) -> bool:
+    options = body.decode("stream_options", _OPTIONS)
+    return options is not None and bool(options.include_usage)
+
+
+def _facts(body: RequestBody, headers: Mapping[str, str]) -> Facts:
+    messages = body.decode("messages", _MESSAGES)
+    if not messages:
+        raise BadRequest("messages: must be a list of at least one message", param="messages")
+    facts = FactsBuilder()
+    note(messages, facts)
+    for name in ("tools", "functions"):
+        note_tools(body.values.get(name, ABSENT), facts)
+    answer_format = body.decode("response_format", _FORMAT)
+    facts.json = answer_format is not None and answer_format.type != "text"
+    return facts.build(read_hints(body, headers), output_tokens=_output_tokens(body))
+
+
+def _measured(message: Message) -> Measured:
+    facts = FactsBuilder()
+    note([message], facts)
+    return Measured(_KINDS.get(message.role, "user"), facts.chars)
+
+
+def _output_tokens(body: RequestBody) -> int | None:
+    for name in BUDGETS:
+        number = body.decode(name, _WHOLE)
+        if number is not None:
+            return number if number > 0 else None
+    return None

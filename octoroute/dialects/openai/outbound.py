@@ -1,10 +1,10 @@
-"""OpenAI-compatible servers as endpoints of the hub: question, stream, and whole answer composed with their quirks. Pure."""
+"""OpenAI-compatible servers as endpoints of the hub: requests and responses adapted to their quirks. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from octoroute.dialects.base import Decoder
+from octoroute.dialects.base import Decoder, Outbound
 from octoroute.dialects.openai.compat import quirks_of
 from octoroute.dialects.openai.request_encoder import encode_request, surplus_stops, unsupported
 from octoroute.dialects.openai.response import decode_response
@@ -19,7 +19,7 @@ from octoroute.domain.events import Event
 from octoroute.errors import UpstreamError
 
 
-class OpenAIOutbound:
+class OpenAIOutbound(Outbound):
     name = "openai"
 
     def encode_request(

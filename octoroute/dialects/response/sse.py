@@ -1,7 +1,7 @@
 """Server-sent events as bytes: cut a stream at frame ends, read frames, write frames. Pure.
 
 Lines end at CR, LF, or CRLF and nowhere else (https://html.spec.whatwg.org/multipage/server-sent-events.html), so U+2028 and
-its kin inside JSON are left alone. Bytes are never decoded here: a character cut between two reads stays whole.
+U+2029 inside JSON are left alone. Bytes are never decoded here: a character cut between two reads stays whole.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from octoroute.errors import BadUpstreamResponse
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
-"""A frame longer than this is not an event but an attack on our memory."""
+"""A longer frame is refused: it would have to be held in memory."""
 
 KEEP_ALIVE = b": keep-alive\n\n"
 
@@ -21,7 +21,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class FrameSplitter:
-    """Holds back the unfinished frame at the end of what has arrived, so that a relay never ends inside one."""
+    """The `Framer` of server-sent events: holds back the unfinished frame at the end of the bytes fed so far."""
 
     __slots__ = ("_limit", "_rest")
 
@@ -30,9 +30,11 @@ class FrameSplitter:
         self._limit = limit
 
     def feed(self, data: bytes) -> bytes:
-        """All frames that `data` completes, as they came; b"" when it completes none. Raises Broke on a boundless frame."""
+        """All frames that `data` completes, byte for byte; b"" when it completes none. Raises BadUpstreamResponse for a frame that
+        exceeds the limit.
+        """
         rest = self._rest
-        if not rest and data.endswith(b"\n\n"):  # what nearly every server writes: whole frames
+        if not rest and data.endswith(b"\n\n"):  # nearly every server writes whole frames
             return data
         start = max(0, len(rest) - 3)
         rest += data
@@ -47,12 +49,15 @@ class FrameSplitter:
 
     @property
     def rest(self) -> bytes:
-        """The unfinished frame: what a server forgot to close when the stream ends."""
+        """The unfinished frame. Some servers end the stream without closing its last frame."""
         return bytes(self._rest)
+
+    def split(self, frames: bytes) -> Iterator[bytes]:
+        return split(frames)
 
 
 def _last_frame_end(buffer: bytearray, start: int) -> int:
-    """Where the last frame that ends after `start` ends; 0: none does."""
+    """The end of the last frame that ends after `start`; 0: no frame does."""
     if buffer.find(b"\r", start) < 0:
         at = buffer.rfind(b"\n\n", start)
         return at + 2 if at >= 0 else 0
@@ -63,12 +68,12 @@ def _last_frame_end(buffer: bytearray, start: int) -> int:
 
 
 def read_frames(frames: bytes) -> Iterator[tuple[str, bytes]]:
-    """(event name, data) of each frame that has data; comments, ids, and retry fields are not events."""
+    """(event name, data) of each frame that has data; comments, ids, and retry fields are no events."""
     name = ""
     data: bytes | None = None
     begins = True
     for line in frames.splitlines():
-        if begins and line.startswith(_BOM):  # of any frame: which one is a stream's first is not known here
+        if begins and line.startswith(_BOM):  # a mark of the stream's beginning, but the first frame is not known here
             line = line[3:]  # noqa: PLW2901 - the same line, without its mark
         begins = not line
         if begins:

@@ -1,4 +1,4 @@
-"""Clients that speak Responses: always through the hub. Pure but for a clock."""
+"""Clients that speak Responses: their requests always go through the hub. Pure but for a clock."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from octoroute.dialects.base import ModelCatalog
 from octoroute.dialects.openai.errors import write_error
-from octoroute.dialects.openai.request import read_model
+from octoroute.dialects.openai.inbound import read_model
+from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.request.body import RequestBody, decode
 from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, Kind, Message
@@ -18,19 +20,27 @@ from octoroute.dialects.responses.request_decoder import decode_request, refuse_
 from octoroute.dialects.responses.response import ECHOED, encode_response
 from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
 from octoroute.domain.conversation import Conversation
-from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
 
 _REQUEST = msgspec.json.Decoder(schema.Request)
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
-_SUMMED_UP = ("reasoning", "text")
+_OBJECTS = ("reasoning", "text")
+"""Echoed only where they are set: null stands for an object of defaults."""
 
 
 class ResponsesInbound:
     name = "responses"
     keep_alive = sse.KEEP_ALIVE
+    paths: tuple[str, ...] = ("/v1/responses",)
+    count_path: str | None = None
+    id_header = "x-request-id"
+    version_header: str | None = None
+    model_classes: Mapping[str, Tier] = {}
+    answers_json = True
+    models: ModelCatalog = OpenAIModels()
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
@@ -55,7 +65,7 @@ class ResponsesInbound:
         )
 
     def with_model(self, request: Request, model: str) -> bytes:
-        raise NotImplementedError("no endpoint is asked in this dialect")
+        raise NotImplementedError("no endpoint speaks this dialect")
 
     def history(self, request: Request) -> History | None:
         body = request.body
@@ -70,7 +80,7 @@ class ResponsesInbound:
         return request
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
-        del endpoint  # the request says all
+        del endpoint  # the request holds all
         assert isinstance(request.body, RequestBody)
         return decode_request(request.body.raw)
 
@@ -99,10 +109,10 @@ class ResponsesInbound:
 
 
 def _echo(request: Request) -> dict[str, object]:
-    """The request's own values, as bytes; null ones give way to the defaults."""
+    """The request's own values, as bytes; the encoder has defaults for those that are null."""
     assert isinstance(request.body, RequestBody)
     values = {name: value for name, value in request.body.values.items() if name in ECHOED and bytes(value) != b"null"}
-    return {name: value for name, value in values.items() if name not in _SUMMED_UP or request.body.is_set(name)}
+    return {name: value for name, value in values.items() if name not in _OBJECTS or request.body.is_set(name)}
 
 
 def _facts(request: schema.Request, body: RequestBody, headers: Mapping[str, str]) -> Facts:

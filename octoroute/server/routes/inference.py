@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from octoroute.dialects.base import Inbound
+from octoroute.dialects.chat import ChatInbound
 from octoroute.errors import OctorouteError
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.relay import KEEP_ALIVE_S, Reply
@@ -33,28 +34,18 @@ _WHOLE_DEFAULTS = {"content-type": "application/json"}
 _STREAM_DEFAULTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
-INTERFACES: Mapping[str, str] = {
-    "/v1/chat/completions": "openai",
-    "/v1/messages": "anthropic",
-    "/v1/responses": "responses",
-    "/v1/completions": "completions",
-    "/v1/embeddings": "embeddings",
-    "/chat": "simple",
-}
-"""The interface of each route, by path."""
-
-
 def inference_routes(runtime: Runtime, rules: AccessRules, keep_alive_s: float) -> Mapping[str, InferenceEndpoint]:
     """Return the routes by path. `keep_alive_s`: the longest silence in a stream before a keep-alive is sent."""
     return {
         path: InferenceEndpoint(
             runtime.gateway,
-            runtime.interfaces[interface],
+            inbound,
             rules=rules,
-            present=simple_reply if interface == "simple" else None,
+            present=simple_reply if inbound.name == ChatInbound.name else None,
             keep_alive_s=keep_alive_s,
         )
-        for path, interface in INTERFACES.items()
+        for inbound in runtime.interfaces.values()
+        for path in inbound.paths
     }
 
 
@@ -104,7 +95,7 @@ class InferenceEndpoint:
                 if reply.stream:
                     await self._stream(client, reply)
                 else:
-                    if client.answer(_headers(reply), self._present(reply) if self._present else reply.body or b""):
+                    if client.answer(self._headers(reply), self._present(reply) if self._present else reply.body or b""):
                         await client.drain()
                     reply.delivered()
             finally:
@@ -129,22 +120,20 @@ class InferenceEndpoint:
             client.unwatch_disconnect()
 
     async def _stream(self, client: Downstream, reply: Reply) -> None:
-        client.begin(_headers(reply))
+        client.begin(self._headers(reply))
         async for piece in reply.pieces(self._keep_alive_s, client.write):
             if client.write(piece):
                 await client.drain()
         if client.end():
             await client.drain()
 
-
-def _headers(reply: Reply) -> dict[str, str]:
-    defaults = _STREAM_DEFAULTS if reply.stream else _WHOLE_DEFAULTS
-    request = reply.request
-    headers = {**defaults, **reply.headers}
-    if reply.stream or reply.translated:
-        headers["content-type"] = defaults["content-type"]
-    headers |= id_headers(request.dialect, request.id, headers)
-    return headers
+    def _headers(self, reply: Reply) -> dict[str, str]:
+        defaults = _STREAM_DEFAULTS if reply.stream else _WHOLE_DEFAULTS
+        headers = {**defaults, **reply.headers}
+        if reply.stream or reply.translated:
+            headers["content-type"] = defaults["content-type"]
+        headers |= id_headers(self._inbound.id_header, reply.request.id, headers)
+        return headers
 
 
 def simple_reply(reply: Reply) -> bytes:

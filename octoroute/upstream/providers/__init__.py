@@ -1,4 +1,4 @@
-"""The vendors, one file each. Adding one is a file and a line here."""
+"""The vendors' APIs, one file each. Adding one takes a file and a line here."""
 
 from collections.abc import Mapping
 

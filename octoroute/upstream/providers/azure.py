@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+from octoroute.dialects.response.unsupported_params import about_stream_options
 from octoroute.domain.endpoint import Endpoint
+from octoroute.upstream.providers.base import FixReader, Headers, Provider
 from octoroute.upstream.providers.credentials import JSON, with_key
 
 _TAIL = re.compile(r"/openai(?:/v1|/deployments(?:/[^/]*)?)?$")
-"""What people paste after the resource's root."""
+"""What a pasted base_url may hold after the resource's root."""
 DEFAULT_VERSION = "2024-10-21"
 _PATHS = {"chat": "chat/completions", "completions": "completions", "embeddings": "embeddings"}
 
 
-class Azure:
+class Azure(Provider):
     kind = "azure"
     dialect = "openai"
     passes: tuple[str, ...] = ()
+    credential_headers = frozenset({"api-key", "authorization"})
 
     def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
         del stream  # one address for both
@@ -29,7 +32,7 @@ class Azure:
         deployment = quote(endpoint.model, safe="")
         return f"{_root(endpoint)}/openai/deployments/{deployment}/{path}?api-version={_version(endpoint)}"
 
-    def headers(self, endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
+    def headers(self, endpoint: Endpoint) -> Headers:
         """`api-key`; an Entra token goes into the configuration as `headers = { Authorization = "Bearer …" }`."""
         if any(name.lower() == "authorization" for name, _ in endpoint.headers):
             return (JSON, *endpoint.headers)
@@ -39,6 +42,11 @@ class Azure:
         if _is_v1(endpoint):
             return f"{_root(endpoint)}/openai/v1/models"
         return f"{_root(endpoint)}/openai/models?api-version={_version(endpoint)}"
+
+    def may_drop_params(self, endpoint: Endpoint, *, stream: bool) -> FixReader | None:
+        """Its older API versions refuse `stream_options`, which clients' libraries send of their own accord."""
+        del endpoint
+        return about_stream_options if stream else None
 
 
 def _is_v1(endpoint: Endpoint) -> bool:

@@ -1,10 +1,11 @@
-"""Google's Gemini API. Pure. The key goes into a header, never into an address."""
+"""Google's Gemini API. The key is sent in a header, never in an address. Pure."""
 
 from __future__ import annotations
 
 from urllib.parse import quote
 
 from octoroute.domain.endpoint import Endpoint
+from octoroute.upstream.providers.base import Headers, Provider
 from octoroute.upstream.providers.credentials import JSON, with_key
 
 _METHODS = {
@@ -15,10 +16,11 @@ _METHODS = {
 }
 
 
-class Gemini:
+class Gemini(Provider):
     kind = "gemini"
     dialect = "gemini"
     passes: tuple[str, ...] = ()
+    credential_headers = frozenset({"x-goog-api-key"})
 
     def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
         method = _METHODS.get((api, stream))
@@ -26,7 +28,7 @@ class Gemini:
             return None
         return f"{endpoint.base_url}/models/{quote(endpoint.model.removeprefix('models/'), safe='')}:{method}"
 
-    def headers(self, endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
+    def headers(self, endpoint: Endpoint) -> Headers:
         return with_key(endpoint, "x-goog-api-key", "", (JSON,))
 
     def probe_url(self, endpoint: Endpoint) -> str:

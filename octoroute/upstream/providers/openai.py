@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from octoroute.domain.endpoint import Endpoint
+from octoroute.upstream.providers.base import Headers, Provider
 from octoroute.upstream.providers.credentials import JSON, with_key
 
 _PATHS = {"chat": "/chat/completions", "completions": "/completions", "embeddings": "/embeddings"}
 
 
-class OpenAI:
+class OpenAI(Provider):
     kind = "openai"
     dialect = "openai"
     passes: tuple[str, ...] = ()
@@ -18,7 +19,7 @@ class OpenAI:
         path = _PATHS.get(api)
         return None if path is None else endpoint.base_url + path
 
-    def headers(self, endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
+    def headers(self, endpoint: Endpoint) -> Headers:
         return with_key(endpoint, "authorization", "Bearer ", (JSON,))
 
     def probe_url(self, endpoint: Endpoint) -> str:

@@ -1,4 +1,4 @@
-"""Ways to an endpoint, by name; the first is the default."""
+"""The HTTP clients by name; the first is the default."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from octoroute.upstream.transports.native import NativeTransport
 
 
 def _aiohttp() -> Transport:
-    # Half the package's start-up time and memory, for those who asked for it.
+    # Importing aiohttp takes half of the package's start-up time and memory.
     from octoroute.upstream.transports.aiohttp import AiohttpTransport  # noqa: PLC0415
 
     return AiohttpTransport()

@@ -1,7 +1,7 @@
-"""The transport for odd servers: aiohttp's client with everything clever switched off.
+"""The transport for unusual servers and proxies: aiohttp's client without redirects, cookies, retries, and decompression.
 
-Two weaknesses are aiohttp's own: a body without length or chunks that a reset cuts short seems whole, and a POST that meets a
-connection its server has just closed is Broke, though nobody has read it.
+Two limits are aiohttp's own: a body without length or chunks that a reset cuts short seems whole, and a POST on a connection that
+its server has just closed is a BadUpstreamResponse, although no server has read it.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from yarl import URL
 
 from octoroute.errors import BadUpstreamResponse, TlsRejected, Unreachable, UpstreamError
 from octoroute.upstream.transports.base import TransportRequest
-from octoroute.upstream.transports.content import ResponseBody, undo
-from octoroute.upstream.transports.failures import CLOSED, CUT, NONSENSE, PINNED, PROXY, SILENT, broke, unreachable
+from octoroute.upstream.transports.content import ResponseBody, inflater_for
+from octoroute.upstream.transports.failures import CLOSED, CUT, NONSENSE, PINNED, PROXY, SILENT, bad_response, unreachable
 from octoroute.upstream.transports.request import origin_and_head
 
 _AUTO = ("user-agent", "accept", "content-type")
-"""Headers aiohttp would add of its own accord."""
+"""Headers that aiohttp would add."""
 
 _LARGE = 1 << 20
-"""aiohttp wants larger bodies as files, and writes those in steps."""
+"""aiohttp wants larger bodies as files, which it writes in steps."""
 
-# The first type that fits wins, so subclasses stand before their bases.
-_BROKE: tuple[tuple[type[aiohttp.ClientError], str], ...] = (
+# The first matching type counts, so subclasses precede their bases.
+_MESSAGES: tuple[tuple[type[aiohttp.ClientError], str], ...] = (
     (aiohttp.ServerDisconnectedError, SILENT),
     (aiohttp.ClientPayloadError, CUT),
     (aiohttp.ClientResponseError, NONSENSE),
 )
 
 
-def _translated(error: Exception) -> UpstreamError:
+def _upstream_error(error: Exception) -> UpstreamError:
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return unreachable(error.certificate_error)
@@ -47,21 +47,21 @@ def _translated(error: Exception) -> UpstreamError:
         case aiohttp.ConnectionTimeoutError():
             return unreachable(TimeoutError())
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
-            return Unreachable("the request cannot be put on the wire: its address or a header is not valid HTTP")
+            return Unreachable("the request cannot be sent: its address or a header is not valid HTTP")
         case _:
             pass
-    for kind, message in _BROKE:
+    for kind, message in _MESSAGES:
         if isinstance(error, kind):
-            return broke(message, error)
-    return broke(CUT, error)
+            return bad_response(message, error)
+    return bad_response(CUT, error)
 
 
 class _StrayBytes(Exception):
-    """Something came on an idle connection. Nothing was sent on it."""
+    """Bytes arrived on an idle connection. Nothing was sent on it."""
 
 
 class _Request(aiohttp.ClientRequest):
-    """aiohttp would take bytes that came between two answers for the second one."""
+    """aiohttp would take bytes that came between two responses for the second one."""
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         if conn.protocol is not None and conn.protocol.should_close:
@@ -70,7 +70,7 @@ class _Request(aiohttp.ClientRequest):
 
 
 class _Pins(aiohttp.Fingerprint):
-    """aiohttp knows one pin; any of these will do."""
+    """aiohttp checks one pin; this checks that one of several matches."""
 
     def __init__(self, pins: frozenset[bytes]) -> None:
         super().__init__(min(pins))
@@ -96,43 +96,45 @@ class AiohttpTransport:
         self._sessions: dict[tuple[frozenset[bytes], int], aiohttp.ClientSession] = {}
         self._closed = False
 
-    async def send(self, call: TransportRequest) -> _AiohttpAnswer:
-        origin_and_head(call)  # for its refusals, which are stricter than aiohttp's
-        headers = call.headers
+    async def send(self, request: TransportRequest) -> _AiohttpResponse:
+        origin_and_head(request)  # for its checks, which are stricter than aiohttp's
+        headers = request.headers
         if not any(name.lower() == "accept-encoding" for name, _ in headers):
             headers = (*headers, ("accept-encoding", "identity"))
         response = None
         while response is None:
             try:
-                response = await self._session(call.trust.pins_sha256 if call.trust else frozenset(), call.max_connections).request(
-                    call.method,
-                    URL(call.url, encoded=True),
+                response = await self._session(
+                    request.trust.pins_sha256 if request.trust else frozenset(), request.max_connections
+                ).request(
+                    request.method,
+                    URL(request.url, encoded=True),
                     headers=headers,
-                    data=io.BytesIO(call.body) if len(call.body) > _LARGE else call.body or None,
+                    data=io.BytesIO(request.body) if len(request.body) > _LARGE else request.body or None,
                     allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=None, connect=call.connect_timeout_s),
-                    ssl=call.trust.context if call.trust else True,
-                    proxy=call.proxy,
+                    timeout=aiohttp.ClientTimeout(total=None, connect=request.connect_timeout_s),
+                    ssl=request.trust.context if request.trust else True,
+                    proxy=request.proxy,
                 )
             except _StrayBytes:  # uses up a pooled connection, so this ends
                 continue
             except (aiohttp.ClientError, OSError, ValueError) as error:
-                raise _translated(error) from error
+                raise _upstream_error(error) from error
         try:
-            return _AiohttpAnswer(response)
+            return _AiohttpResponse(response)
         except BadUpstreamResponse:
             response.close()
             raise
 
-    def _session(self, pins: frozenset[bytes], most: int) -> aiohttp.ClientSession:
-        """Made on first use, since it belongs to the loop it is made in; aiohttp takes pins and limits by connector."""
+    def _session(self, pins: frozenset[bytes], limit: int) -> aiohttp.ClientSession:
+        """Made on first use, in the running loop; aiohttp sets pins and limits per connector."""
         if self._closed:
             raise Unreachable(CLOSED)
-        session = self._sessions.get((pins, most))
+        session = self._sessions.get((pins, limit))
         if session is None:
-            session = self._sessions[pins, most] = aiohttp.ClientSession(
+            session = self._sessions[pins, limit] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=0, limit_per_host=most, keepalive_timeout=self._idle_s, ssl=_Pins(pins) if pins else True
+                    limit=0, limit_per_host=limit, keepalive_timeout=self._idle_s, ssl=_Pins(pins) if pins else True
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 request_class=_Request,
@@ -147,27 +149,27 @@ class AiohttpTransport:
         self._closed = True
         for session in self._sessions.values():
             await session.close()
-        # aiohttp leaves the last step of closing its sockets to the loop's next turn.
+        # aiohttp closes its sockets in the loop's next iteration.
         await asyncio.sleep(0)
 
 
-class _AiohttpAnswer(ResponseBody):
+class _AiohttpResponse(ResponseBody):
     __slots__ = ("_response", "headers", "status")
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         if response.status == 101:
-            raise broke(NONSENSE)
+            raise bad_response(NONSENSE)
         headers: dict[str, str] = {}
         for name, value in response.headers.items():
             key = name.lower()
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
-            raise broke(NONSENSE)
-        self._inflater = undo(headers)
+            raise bad_response(NONSENSE)
+        self._inflater = inflater_for(headers)
         self._response = response
         connection = response.connection
         if connection is not None and connection.protocol is not None and (closed := connection.protocol.closed) is not None:
-            closed.add_done_callback(self._cut)  # aiohttp forgets whoever reads a body in which it met nonsense
+            closed.add_done_callback(self._cut)  # aiohttp does not wake the reader of a body in which it met invalid HTTP
         self.status = response.status
         self.headers: Mapping[str, str] = headers
 
@@ -181,7 +183,7 @@ class _AiohttpAnswer(ResponseBody):
         try:
             return await self._response.content.readany()
         except (aiohttp.ClientError, OSError, RuntimeError) as error:  # RuntimeError: the session was closed meanwhile
-            raise _translated(error) from error
+            raise _upstream_error(error) from error
 
     def close(self) -> None:
         self._response.close()

@@ -1,7 +1,7 @@
-"""How bytes reach an endpoint: the narrow seam between `upstream` and an HTTP/1.1 client.
+"""How bytes reach an endpoint: the narrow interface between `upstream` and an HTTP/1.1 client.
 
-Implementations know nothing of models, retries, or dialects. They never follow redirects, never retry (but a request none of
-whose bytes were sent), never read the environment, and never log. Cancelling a call closes its connection.
+Implementations know nothing of models, retries, or dialects. They never follow redirects, never retry (except a request
+that the server cannot have read), never read the environment, and never log. Cancelling a request closes its connection.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import msgspec
 
 
 class Trust(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Whom an https endpoint must prove to be. Make one per endpoint and keep it: connections are shared by its identity."""
+    """How an https server is verified. Make one per settings and keep it: connections are shared by its identity."""
 
     context: ssl.SSLContext
     pins_sha256: frozenset[bytes] = frozenset()
-    """Digests of certificates (DER), one of which must be the server's, beside whatever `context` verifies; none: no pin."""
+    """SHA-256 digests of certificates (DER), one of which must be the server's, in addition to `context`; empty: no pin."""
 
 
 class TransportRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request. `headers` hold neither host, content-length, nor connection: the transport writes those.
 
-    A caller in a hurry makes the `headers` tuple once and sends the same object again: it is validated once.
+    Headers are validated once per tuple object, so send the same object again where they stay the same.
     """
 
     method: str
@@ -33,51 +33,51 @@ class TransportRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     connect_timeout_s: float = 10.0
     trust: Trust | None = None
-    """None: the system's authorities and the host's name."""
+    """None: the certificate must be for the URL's host, from an authority that the system trusts."""
     proxy: str | None = None
-    """URL of an HTTP proxy to go through; not every transport can."""
+    """URL of an HTTP proxy; not every transport supports one."""
     max_connections: int = 0
-    """How many may be open to this origin for calls that say the same; further ones wait in line. 0: no limit."""
+    """Open connections to this origin, for requests with the same value; further requests wait in order. 0: no limit."""
 
 
 Sink: TypeAlias = Callable[[bytes], bool]
-"""Takes a piece of a body and says whether it will take the next one, too. It does not raise."""
+"""Takes a piece of a body and says whether it takes the next one, too. It does not raise."""
 
 
 class TransportResponse(Protocol):
-    """An answer whose head has arrived. Its owner must `close()` it, however it ends; closing twice is harmless."""
+    """A response whose head has arrived. Its owner must `close()` it, however it ends; closing twice is harmless."""
 
     status: int
     headers: Mapping[str, str]
     """Lower-case names; a repeated header's values joined by ", ". Content-encoding is already undone."""
 
     def chunk(self) -> Coroutine[Any, Any, bytes]:
-        """The next bytes as they arrive; b"" at the answer's own end. Raises Broke when the connection ends before that.
+        """The next bytes as they arrive; b"" at the response's own end. Raises BadUpstreamResponse when the connection ends before.
 
-        Back-pressure is the caller's pace: nothing is read ahead beyond a bounded buffer.
+        The caller sets the pace: nothing is read ahead beyond a bounded buffer.
         """
         ...
 
     def flow(self, sink: Sink) -> Coroutine[Any, Any, bytes | None]:
-        """As `chunk`; but what arrives while it is waited for may be handed to `sink` there and then, piece after piece, and nobody
-        is woken for it. None: `sink` wants no more for now.
+        """As `chunk`; but bytes that arrive while it waits may be handed to `sink` at once, and the task is not woken for them.
+        None: `sink` takes no more for now.
         """
         ...
 
     async def body(self, limit: int) -> bytes:
-        """All of it. Raises Broke when cut short or longer than `limit` bytes."""
+        """All of it. Raises BadUpstreamResponse when it is cut short or longer than `limit` bytes."""
         ...
 
     def close(self) -> None:
-        """Hand a fully read connection back to the pool; cut one that is not."""
+        """Return a fully read connection to the pool; close one that is not."""
         ...
 
 
 class Transport(Protocol):
-    async def send(self, call: TransportRequest) -> TransportResponse:
-        """Raises Unreachable (no connection, in time or at all) or Broke (a connection, but no HTTP answer).
+    async def send(self, request: TransportRequest) -> TransportResponse:
+        """Raises Unreachable (no connection, in time or at all) or BadUpstreamResponse (a connection, but no HTTP response).
 
-        The wait for the answer's head has no time limit here: the caller cancels.
+        The wait for the response's head has no time limit here: the caller cancels.
         """
         ...
 

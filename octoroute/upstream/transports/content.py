@@ -1,4 +1,4 @@
-"""An answer's body as a reader meets it: in pieces at the reader's pace, with any compression undone in bounded memory."""
+"""A response's body: read in pieces at the reader's pace, decompressed in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from octoroute.errors import BadUpstreamResponse
 from octoroute.upstream.transports.base import Sink
 
-PIECE = 256 * 1024
-"""The most bytes one step of decompression may give, so that a small packet cannot become a large allocation."""
-FREE = 8 * 1024 * 1024
-MOST = 200
-"""A compressed body may grow to FREE bytes whatever its size, beyond that to MOST times what came over the wire."""
+MAX_STEP_BYTES = 256 * 1024
+"""Output of one step of decompression, so that a small packet cannot become a large allocation."""
+FREE_BYTES = 8 * 1024 * 1024
+MAX_RATIO = 200
+"""A compressed body may grow to FREE_BYTES whatever its size, beyond that to MAX_RATIO times the bytes on the wire."""
 
 
 class Inflater:
@@ -27,9 +27,12 @@ class Inflater:
         self._held = b""
         self._in = self._out = 0
         self.pending = False
+        """More output is there without more input."""
 
     def feed(self, data: bytes) -> bytes:
-        """At most PIECE bytes, perhaps none; while `pending`, `feed(b"")` gives more. Raises Broke on nonsense and on bombs."""
+        """At most MAX_STEP_BYTES, perhaps none; while `pending`, `feed(b"")` returns more. Raises BadUpstreamResponse for
+        invalid data and for a decompression bomb.
+        """
         self._in += len(data)
         data = self._held + data
         if self._z is None:
@@ -40,28 +43,30 @@ class Inflater:
             self._z = zlib.decompressobj(15 if wrapped else -15)
         elif self._z.eof and data:
             if self._encoding != "gzip":
-                raise BadUpstreamResponse("the upstream's compressed answer went on after its end")
+                raise BadUpstreamResponse("the upstream's compressed answer continues after its end")
             self._z = zlib.decompressobj(31)
         try:
-            plain = self._z.decompress(data, PIECE)
+            plain = self._z.decompress(data, MAX_STEP_BYTES)
         except zlib.error as error:
             raise BadUpstreamResponse("the upstream's answer could not be decompressed", detail=str(error)) from error
         self._held = self._z.unused_data if self._z.eof else self._z.unconsumed_tail
-        # At a full PIECE zlib may keep output back with no input left over; an empty feed fetches it.
-        self.pending = bool(self._held) or len(plain) == PIECE
+        # After a full step zlib may keep output back with no input left over; an empty feed fetches it.
+        self.pending = bool(self._held) or len(plain) == MAX_STEP_BYTES
         self._out += len(plain)
-        if self._out > max(FREE, self._in * MOST):
-            raise BadUpstreamResponse("the upstream's compressed answer expands beyond reason")
+        if self._out > max(FREE_BYTES, self._in * MAX_RATIO):
+            raise BadUpstreamResponse("the upstream's compressed answer expands beyond the limit")
         return plain
 
     def finish(self) -> None:
-        """The wire has ended. Raises Broke when the compressed body had not."""
+        """The transfer has ended. Raises BadUpstreamResponse when the compressed body has not."""
         if self._in and (self._z is None or not self._z.eof):
             raise BadUpstreamResponse("the upstream's compressed answer was cut short")
 
 
-def undo(headers: dict[str, str]) -> Inflater | None:
-    """What undoes the body's content-encoding, whose traces are taken out of `headers`. Raises Broke for one we never asked for."""
+def inflater_for(headers: dict[str, str]) -> Inflater | None:
+    """For the body's content-encoding, which is removed from `headers`; None: it is not encoded. Raises BadUpstreamResponse for an
+    encoding that the request did not offer.
+    """
     encoding = headers.get("content-encoding")
     if encoding is None:
         return None
@@ -69,14 +74,14 @@ def undo(headers: dict[str, str]) -> Inflater | None:
     if name in ("", "identity"):
         return None
     if name not in ("gzip", "deflate"):
-        raise BadUpstreamResponse("the upstream's answer is compressed in a way it was not asked for", detail=encoding[:100])
+        raise BadUpstreamResponse("the upstream's answer has a content-encoding that was not requested", detail=encoding[:100])
     del headers["content-encoding"]
     headers.pop("content-length", None)
     return Inflater(name)
 
 
 class ResponseBody:
-    """The reading half of an Answer, over one primitive: `_raw`, the next bytes off the wire and b"" at the end."""
+    """The reading half of a `TransportResponse`, over one primitive: `_raw`, the next bytes of the transfer, b"" at its end."""
 
     __slots__ = ("_inflater",)
 
@@ -87,10 +92,10 @@ class ResponseBody:
         raise NotImplementedError
 
     def chunk(self) -> Coroutine[Any, Any, bytes]:
-        # One of two coroutines, not one around them: every piece of every stream passes here, and hardly any is compressed.
+        # One of two coroutines, not one around them: every piece of every stream passes here, and few are compressed.
         return self._raw() if self._inflater is None else self._inflated(self._inflater)
 
-    def flow(self, sink: Sink) -> Coroutine[Any, Any, bytes | None]:  # noqa: ARG002 - not every wire can
+    def flow(self, sink: Sink) -> Coroutine[Any, Any, bytes | None]:  # noqa: ARG002 - not every transport can
         return self.chunk()
 
     async def _inflated(self, inflater: Inflater) -> bytes:

@@ -1,4 +1,4 @@
-"""What went wrong on the wire, in words a client may read: no address, no byte of the upstream's. Pure."""
+"""Errors of connections, in words that a client may read: no address, and no byte of the upstream's. Pure."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ _CERTIFICATE: dict[int, str] = {
 }
 """By OpenSSL's verify code (X509_V_ERR_*)."""
 
-# The first type that fits wins, so subclasses stand before their bases.
+# The first matching type counts, so subclasses precede their bases.
 _UNREACHABLE: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLError, "the TLS handshake with the upstream failed"),
     (socket.gaierror, "the upstream's name could not be resolved"),
     (ConnectionRefusedError, "the upstream refused the connection"),
-    (TimeoutError, "the upstream could not be connected to in time"),
-    (ConnectionError, "the upstream hung up while it was being connected to"),
+    (TimeoutError, "the connection to the upstream timed out"),
+    (ConnectionError, "the upstream closed the connection while it was being opened"),
 )
 
-_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""What this machine lacks, whoever is to be connected to."""
+_LOCAL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""Resources that this machine lacks; the endpoint is not at fault."""
 
 CUT = "the upstream closed the connection before its answer was complete"
-SILENT = "the upstream closed the connection without an answer"
+SILENT = "the upstream closed the connection without a response"
 NONSENSE = "the upstream's answer is not valid HTTP"
 CLOSED = "the transport is closed"
-NO_PROXY = "this transport knows no proxies"
-PROXY = "the proxy on the way to the upstream could not be connected to, or refused"
+NO_PROXY = "the native transport does not support proxies"
+PROXY = "the connection to the proxy failed, or the proxy refused"
 PINNED = "the upstream's TLS certificate is not the pinned one"
 
 
 def unreachable(error: BaseException) -> Unreachable:
-    """No connection came about."""
+    """For a connection that could not be opened."""
     detail = str(error)[:500]
     if isinstance(error, ssl.SSLCertVerificationError):
         fault = _CERTIFICATE.get(error.verify_code, "could not be verified")
         return TlsRejected(f"the upstream's TLS certificate {fault}", detail=detail)
-    if isinstance(error, OSError) and error.errno in _OURS:
-        return NoResources("the gateway has no room for another connection", detail=detail)
+    if isinstance(error, OSError) and error.errno in _LOCAL:
+        return NoResources("the gateway has no resources for another connection (file descriptors or memory)", detail=detail)
     for kind, message in _UNREACHABLE:
         if isinstance(error, kind):
             return Unreachable(message, detail=detail)
-    return Unreachable("the upstream could not be connected to", detail=detail)
+    return Unreachable("the connection to the upstream failed", detail=detail)
 
 
-def broke(message: str, error: BaseException | None = None) -> BadUpstreamResponse:
-    """A connection came about, and no (whole) answer."""
+def bad_response(message: str, error: BaseException | None = None) -> BadUpstreamResponse:
+    """For a connection that brought no response, or not all of one."""
     return BadUpstreamResponse(message, detail=str(error)[:500] if error else "")

@@ -1,4 +1,4 @@
-"""A Call as bytes: where it goes and its head, refused when anything in it could be read as more than itself. Pure."""
+"""A `TransportRequest` as bytes: its origin and its head. A value that could be read as more than one field is refused. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from octoroute.upstream.transports.base import TransportRequest, Trust
 _URL = re.compile(r"[\x21-\x7e]+")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_OURS = frozenset({"connection", "content-length", "expect", "host", "te", "transfer-encoding", "upgrade"})
-"""Headers that say how the message is framed; a second opinion about that is how requests are smuggled."""
+_FRAMING = frozenset({"connection", "content-length", "expect", "host", "te", "transfer-encoding", "upgrade"})
+"""Headers that say where the message ends; a second one of them would allow request smuggling."""
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Idempotent methods (RFC 9110, 9.2.2)."""
@@ -26,43 +26,36 @@ class Origin(NamedTuple):
     trust: Trust | None
 
 
-def refused(what: str) -> Unreachable:
-    return Unreachable(f"the request cannot be put on the wire: {what}")
+def unsendable(what: str) -> Unreachable:
+    return Unreachable(f"the request cannot be sent: {what}")
 
 
-def origin_and_head(call: TransportRequest) -> tuple[Origin, bytes]:
-    """The head lacks only content-length and the empty line. Raises Unreachable for what is not plain HTTP."""
-    if not _URL.fullmatch(call.url):
-        raise refused("its address holds a character that must be percent-encoded")
+def origin_and_head(request: TransportRequest) -> tuple[Origin, bytes]:
+    """The head lacks only content-length and the empty line. Raises Unreachable for a request that is not valid HTTP."""
+    if not _URL.fullmatch(request.url):
+        raise unsendable("its address holds a character that must be percent-encoded")
     try:
-        url = urlsplit(call.url)
+        url = urlsplit(request.url)
         port = url.port or (443 if url.scheme == "https" else 80)
     except ValueError as error:
-        raise refused("its address is not a URL") from error
+        raise unsendable("its address is not a URL") from error
     host = url.hostname
     if url.scheme not in ("http", "https") or not host:
-        raise refused("its address does not begin with http:// or https:// and a host")
+        raise unsendable("its address does not begin with http:// or https:// and a host")
     if "@" in url.netloc:
-        raise refused("its address holds a user name; send credentials as a header")
-    if not _TOKEN.fullmatch(call.method):
-        raise refused("its method is not one")
+        raise unsendable("its address holds a user name; send credentials as a header")
+    if not _TOKEN.fullmatch(request.method):
+        raise unsendable("its method is not valid")
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    lines = [f"{call.method} {target} HTTP/1.1", f"host: {url.netloc}"]
+    lines = [f"{request.method} {target} HTTP/1.1", f"host: {url.netloc}"]
     names: set[str] = set()
-    for name, value in call.headers:
+    for name, value in request.headers:
         if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise refused("one of its headers holds a character that HTTP does not allow")
+            raise unsendable("one of its headers holds a character that HTTP does not allow")
         names.add(name.lower())
         lines.append(f"{name}: {value}")
-    if twice := names & _OURS:
-        raise refused(f"the header {min(twice)} is the transport's to write")
+    if twice := names & _FRAMING:
+        raise unsendable(f"the header {min(twice)} is set by octoroute itself")
     if "accept-encoding" not in names:
         lines.append("accept-encoding: identity")
-    return Origin(url.scheme == "https", host, port, call.trust), ("\r\n".join(lines) + "\r\n").encode("latin-1")
-
-
-def framed(head: bytes, method: str, body: bytes) -> bytes:
-    """The bytes after which the body follows (RFC 9110, 8.6: a method that means a body says when it is empty)."""
-    if body or method in ("POST", "PUT", "PATCH"):
-        return b"%bcontent-length: %d\r\n\r\n" % (head, len(body))
-    return head + b"\r\n"
+    return Origin(url.scheme == "https", host, port, request.trust), ("\r\n".join(lines) + "\r\n").encode("latin-1")

@@ -1,4 +1,4 @@
-"""From the operator's certificate files to whom a connection believes. The only place that reads them."""
+"""The operator's certificate files as a `Trust`. The only module that reads them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from octoroute.upstream.transports.base import Trust
 
 
 def problems(tls: Tls) -> Iterator[tuple[str, str]]:
-    """(key, what is wrong and what to do) of files that cannot be used."""
+    """(configuration key, problem and remedy) of files that cannot be used."""
     for key in ("ca_file", "client_cert", "client_key"):
         file = getattr(tls, key)
         if file is not None and (wrong := _unreadable(file)):
@@ -36,8 +36,8 @@ def problems(tls: Tls) -> Iterator[tuple[str, str]]:
 
 def _unreadable(file: str) -> str | None:
     try:
-        with Path(file).open("rb") as opened:
-            opened.read(1)
+        with Path(file).open("rb") as stream:
+            stream.read(1)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "is not a path"
         return f"cannot be read: {reason}; check the path, which is taken from the current directory, and its permissions"
@@ -45,7 +45,7 @@ def _unreadable(file: str) -> str | None:
 
 
 def version(tls: Tls) -> str:
-    """A word for what is in the files now, so that a certificate that was renewed is another one. Files that are gone count too."""
+    """A digest of the files' contents, so that renewed certificates make different settings. A file that is gone has one, too."""
     digest = hashlib.sha256()
     for file in (tls.ca_file, tls.client_cert, tls.client_key):
         try:
@@ -57,7 +57,7 @@ def version(tls: Tls) -> str:
 
 
 def trust(tls: Tls) -> Trust:
-    """Raises OSError (ssl.SSLError is one) when a file has gone bad since the configuration was read."""
+    """Raises OSError (ssl.SSLError is one) when a file has become unusable since the configuration was read."""
     context = ssl.create_default_context(cafile=tls.ca_file)
     context.set_alpn_protocols(["http/1.1"])
     if tls.client_cert is not None:

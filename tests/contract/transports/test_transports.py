@@ -390,7 +390,7 @@ async def test_a_handshake_that_never_ends_is_unreachable_in_time(transport):
         await peer.reader.read()
 
     async with serving(mute) as server:
-        with pytest.raises(Unreachable, match="in time"):
+        with pytest.raises(Unreachable, match="timed out"):
             await ask(transport, post(f"https://127.0.0.1:{server.port}/", connect_timeout_s=0.1))
         assert await server.deserted()
 
@@ -424,7 +424,7 @@ INJECTIONS = {
 
 @pytest.mark.parametrize("name", INJECTIONS)
 async def test_what_could_be_read_as_two_requests_is_never_sent(transport, name):
-    with pytest.raises(Unreachable, match="cannot be put on the wire") as caught:
+    with pytest.raises(Unreachable, match="the request cannot be sent") as caught:
         await transport.send(INJECTIONS[name])
     assert "evil" not in str(caught.value)
     assert "secret" not in str(caught.value)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from octoroute.errors import UpstreamError
-from octoroute.upstream.transports.content import PIECE
+from octoroute.upstream.transports.content import MAX_STEP_BYTES
 from octoroute.upstream.transports.native.connection import READ_BYTES, ClientConnection
 from octoroute.upstream.transports.native.exchange import ClientExchange
 from tests.support.laws.cuts import cut, singly
@@ -146,12 +146,12 @@ class Line:
             exchange = self._exchange
             assert exchange is not None
             assert exchange.size <= MOST_BUFFERED
-            assert exchange.headed or self.wire.cut or self._brought <= MOST_BUFFERED, "a head without end"
+            assert exchange.has_head or self.wire.cut or self._brought <= MOST_BUFFERED, "a head without end"
             for _ in range(4 if self._eager or self.wire.paused else 0):
                 await asyncio.sleep(0)
             if self.wire.cut:
                 break
-            assert not (self._eager and exchange.headed and exchange.buffer), "what is here is handed out"
+            assert not (self._eager and exchange.has_head and exchange.buffer), "what is here is handed out"
             assert not self.wire.paused, "a reader that reads is not waited for"
 
     def end(self, *, reset: bool) -> None:
@@ -172,7 +172,7 @@ async def _read(exchange: ClientExchange) -> Told:
         if squeezed:
             exchange.undo_encoding()
         while piece := await exchange.chunk():
-            assert len(piece) <= max(PIECE, MOST_BUFFERED)
+            assert len(piece) <= max(MAX_STEP_BYTES, MOST_BUFFERED)
             body += piece
         assert await exchange.chunk() == b""
     except UpstreamError as error:

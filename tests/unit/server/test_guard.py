@@ -70,9 +70,9 @@ def test_any_other_is_replaced(given):
 
 
 def test_anthropics_clients_find_the_id_under_their_name_unless_the_upstream_gave_one():
-    assert id_headers("openai", "i", {}) == {"x-request-id": "i"}
-    assert id_headers("anthropic", "i", {}) == {"x-request-id": "i", "request-id": "i"}
-    assert id_headers("anthropic", "i", {"request-id": "theirs"}) == {"x-request-id": "i"}
+    assert id_headers("x-request-id", "i", {}) == {"x-request-id": "i"}
+    assert id_headers("request-id", "i", {}) == {"x-request-id": "i", "request-id": "i"}
+    assert id_headers("request-id", "i", {"request-id": "theirs"}) == {"x-request-id": "i"}
 
 
 # keys

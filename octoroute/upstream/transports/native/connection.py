@@ -1,4 +1,4 @@
-"""One connection: bytes in, an answer out; anything irregular ends the connection and never reaches another answer."""
+"""One connection: bytes in, a response out. Irregular bytes end the connection and never reach another response."""
 
 from __future__ import annotations
 
@@ -16,26 +16,24 @@ from typing import Protocol, cast
 import httptools
 
 from octoroute.errors import BadUpstreamResponse
-from octoroute.upstream.transports.failures import CUT, NONSENSE, SILENT, broke
+from octoroute.upstream.transports.failures import CUT, NONSENSE, SILENT, bad_response
 from octoroute.upstream.transports.native.exchange import ClientExchange
 from octoroute.upstream.transports.request import REPEATABLE
 
 READ_BYTES = 64 * 1024
 _HIGH_WATER = 16 * 1024
 """Reading stops above it, so a slow reader costs at most _HIGH_WATER + READ_BYTES."""
-_HEAD_BYTES = 64 * 1024
-"""The most bytes that may come without a byte of body: heads, interim answers, chunk extensions, trailers."""
-_FIELD_BYTES = 32 * 1024
-_FIELDS = 128
-
-
-_SHORT = 64
-"""Longer names are nobody's habit, and not remembered."""
+_MAX_HEAD_BYTES = 64 * 1024
+"""Bytes that may come without a byte of body: heads, interim responses, chunk extensions, trailers."""
+_MAX_FIELD_BYTES = 32 * 1024
+_MAX_FIELDS = 128
+_CACHED_NAME_BYTES = 64
+"""Longer header names are rare, and not cached."""
 
 
 @lru_cache(256)
 def _lower(name: bytes) -> str:
-    """Servers send the same few names for ever."""
+    """Cached: servers send the same few names."""
     return name.decode("latin-1").lower()
 
 
@@ -64,10 +62,10 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._method = ""
         self._sent = self._unproductive = 0
 
-    # the owner's side
+    # called by the pool and the transport
 
     def begin(self, method: str, head: bytes, body: bytes) -> ClientExchange:
-        exchange = self._exchange = ClientExchange(self, self.loop)
+        exchange = self._exchange = ClientExchange(self)
         self._method = method
         self._fields = {}
         self._answered = self._to_eof = False
@@ -79,12 +77,12 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._transport.write(head)
         return exchange
 
-    def fit(self) -> bool:
-        """Whether an idle connection may be used: open, and neither an end nor bytes nobody asked for wait in the kernel."""
+    def is_usable(self) -> bool:
+        """Whether an idle connection may be used: it is open, and neither its end nor unexpected bytes wait in the kernel."""
         return not self._poll(0) and not self._transport.is_closing()
 
     def drop(self) -> None:
-        """Cut it now, whatever is under way."""
+        """Close it now, whatever is under way."""
         self._exchange = None
         self._transport.abort()
 
@@ -98,7 +96,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         self.paused = False
         self._transport.resume_reading()
 
-    # asyncio's side
+    # called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -111,7 +109,7 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         exchange = self._exchange
-        if exchange is None:  # bytes after the end of an answer: whatever they are, they are not the next one
+        if exchange is None:  # bytes after the end of a response are not the next one
             self._transport.abort()
             return
         self._unproductive += nbytes
@@ -119,17 +117,17 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._parser.feed_data(self._room[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if not self._answered:
-                self.fail(broke(NONSENSE, error))
+                self.fail(bad_response(NONSENSE, error))
                 return
             self._dirty = True
         if self._answered:
             self._finish(exchange)
-        elif self._unproductive > _HEAD_BYTES:
-            self.fail(broke(NONSENSE))
-        elif exchange.headed:
+        elif self._unproductive > _MAX_HEAD_BYTES:
+            self.fail(bad_response(NONSENSE))
+        elif exchange.has_head:
             if exchange.sink is not None:
                 if exchange.buffer:
-                    exchange.pour(exchange.sink)
+                    exchange.deliver(exchange.sink)
                 return
             if exchange.size > _HIGH_WATER and not self.paused:
                 self.paused = True
@@ -140,7 +138,7 @@ class ClientConnection(asyncio.BufferedProtocol):
     def _finish(self, exchange: ClientExchange) -> None:
         self._exchange = None
         transport = self._transport
-        # A server may answer before it has read the whole request; what is left of that would be its next one.
+        # A server may respond before it has read the whole request; it would read the rest as its next one.
         if not (self._dirty or transport.get_write_buffer_size() or transport.is_closing()):
             if self.paused:
                 self.resume()
@@ -152,33 +150,33 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         self._over(None, self._used and self._unacknowledged() >= self._sent)
-        self._transport.abort()  # a peer that will not speak again is not worth the rest of a request
+        self._transport.abort()  # the peer sends no more, so it needs no more of the request
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._over(exc)
-        del self._parser  # it holds our methods, and the garbage collector should have nothing to do here
+        del self._parser  # breaks the reference cycle, which the garbage collector would have to find
         self._owner.lost(self)
 
-    def _over(self, error: Exception | None, untaken: bool = False) -> None:
+    def _over(self, error: Exception | None, unread: bool = False) -> None:
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return
-        if exchange.headed and self._to_eof and error is None:
+        if exchange.has_head and self._to_eof and error is None:
             exchange.end()
-        elif exchange.headed or self._unproductive:
-            exchange.end(broke(CUT, error))
+        elif exchange.has_head or self._unproductive:
+            exchange.end(bad_response(CUT, error))
         else:
-            exchange.untaken = untaken or (self._used and self._method in REPEATABLE)
-            exchange.end(broke(SILENT, error))
+            exchange.unread = unread or (self._used and self._method in REPEATABLE)
+            exchange.end(bad_response(SILENT, error))
 
     def _unacknowledged(self) -> int:
-        """How many bytes the peer's kernel has not acknowledged, -1 where nobody can tell.
+        """Bytes that the peer's kernel has not acknowledged; -1: not known.
 
-        A request that got no byte of an answer from a used connection may be sent again if no server can have begun work
+        A request that got no byte of a response from a used connection may be sent again if no server can have begun work
         on it. An idempotent one always may. A POST only if the connection ended with a FIN and this is at least
         the request's length: a FIN acknowledges all that arrived before it, so the peer had closed before the first byte came,
-        nobody read it, and nobody ever will. A RST proves nothing (its acknowledgement is not heeded), TLS adds bytes of its
-        own, and other kernels are not asked: all that is Broke.
+        and no server has read it or will. A RST proves nothing (its acknowledgement is not heeded), TLS adds bytes of its
+        own, and other kernels are not asked: such requests fail with BadUpstreamResponse.
         """
         if sys.platform != "linux" or self._transport.get_extra_info("sslcontext") is not None:
             return -1
@@ -188,14 +186,14 @@ class ClientConnection(asyncio.BufferedProtocol):
             return -1
         return queued + self._transport.get_write_buffer_size()
 
-    # httptools' side
+    # called by httptools
 
     def on_message_begin(self) -> None:
         if self._answered:
             self._dirty = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        key = _lower(name) if len(name) <= _SHORT else name.decode("latin-1").lower()
+        key = _lower(name) if len(name) <= _CACHED_NAME_BYTES else name.decode("latin-1").lower()
         fields = self._fields
         if key in fields:
             fields[key] += ", " + value.decode("latin-1")
@@ -205,26 +203,26 @@ class ClientConnection(asyncio.BufferedProtocol):
     def on_headers_complete(self) -> None:
         exchange = self._exchange
         if exchange is None or self._answered:
-            raise ValueError("an answer to nothing")
-        fields, self._fields = self._fields, {}  # trailers go into the new one, and nowhere from there
-        if len(fields) > _FIELDS or (
-            self._unproductive > _FIELD_BYTES and sum(map(len, fields)) + sum(map(len, fields.values())) > _FIELD_BYTES
+            raise ValueError("a response without a request")
+        fields, self._fields = self._fields, {}  # trailers go into the new one, and are dropped with it
+        if len(fields) > _MAX_FIELDS or (
+            self._unproductive > _MAX_FIELD_BYTES and sum(map(len, fields)) + sum(map(len, fields.values())) > _MAX_FIELD_BYTES
         ):
             raise ValueError("too many headers")
         status = self._parser.get_status_code()
-        if status < 100:  # the parser would read a body after it, and ours would be begun with that
-            raise ValueError("no status that there is")
+        if status < 100:  # the parser would read a body after it, and the real body would begin with that
+            raise ValueError("not a valid status")
         if status < 200:
             self._interim = True  # 101 too: the parser ends itself after it
             return
         coding = fields.get("transfer-encoding")
         if coding is None:
             self._to_eof = "content-length" not in fields and status not in {204, 304}
-        elif coding.lower() != "chunked":  # the parser would read to the connection's end, and call it the body
+        elif coding.lower() != "chunked":  # the parser would take all bytes up to the connection's end for the body
             raise ValueError("an unknown transfer-encoding")
         exchange.status = status
         exchange.headers = fields
-        exchange.headed = True
+        exchange.has_head = True
         if self._method == "HEAD":  # the parser cannot know, and waits for a body: this connection is of no further use
             self._answered = self._dirty = True
 

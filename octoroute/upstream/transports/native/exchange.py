@@ -1,4 +1,4 @@
-"""A request under way and its answer: what came in so far, and who waits for more."""
+"""A request under way and its response: the bytes received so far, and the task that waits for more."""
 
 from __future__ import annotations
 
@@ -8,46 +8,45 @@ from typing import Any, Protocol
 
 from octoroute.errors import BadUpstreamResponse
 from octoroute.upstream.transports.base import Sink
-from octoroute.upstream.transports.content import ResponseBody, undo
+from octoroute.upstream.transports.content import ResponseBody, inflater_for
 
 
 class FlowControl(Protocol):
-    """What an exchange needs of its connection."""
+    """The part of a connection that its exchange uses."""
 
+    loop: asyncio.AbstractEventLoop
+    """Kept, because finding it costs a system call each time (Python 3.11)."""
     paused: bool
-    """It waits for room."""
+    """It has stopped reading, until the buffer is empty again."""
 
     def resume(self) -> None:
-        """There is room for more bytes."""
+        """Read on."""
         ...
 
     def drop(self) -> None:
-        """Nobody will read on."""
+        """Close the connection: the rest of the response is not read."""
         ...
 
 
 class ClientExchange(ResponseBody):
-    """An Answer, from before its head has come. It lets go of its connection when the last byte is here, read or not."""
+    """A `TransportResponse`, from before its head has come. Its connection is free once the last byte is here, read or not."""
 
     __slots__ = (
-        "_loop",
         "buffer",
         "connection",
         "ended",
         "fault",
-        "headed",
+        "has_head",
         "headers",
         "sink",
         "size",
         "status",
-        "untaken",
+        "unread",
         "waiter",
     )
 
-    def __init__(self, connection: FlowControl, loop: asyncio.AbstractEventLoop) -> None:
-        """`loop`: asking asyncio for it costs a system call each time (Python 3.11)."""
+    def __init__(self, connection: FlowControl) -> None:
         self._inflater = None
-        self._loop = loop
         self.connection: FlowControl | None = connection
         self.status = 0
         self.headers: Mapping[str, str] = {}
@@ -55,28 +54,28 @@ class ClientExchange(ResponseBody):
         self.size = 0
         self.waiter: asyncio.Future[None] | None = None
         self.sink: Sink | None = None
-        """Who takes what arrives now."""
-        self.headed = self.ended = self.untaken = False
+        """Takes the bytes that arrive now; None: they are buffered."""
+        self.has_head = self.ended = self.unread = False
         self.fault: BadUpstreamResponse | None = None
 
     async def head(self) -> bool:
-        """Whether there is an answer; False when the request was not taken and may be sent again."""
-        while not self.headed:
-            if self.untaken:
+        """Wait for the head. False: no server has read the request, and it may be sent again."""
+        while not self.has_head:
+            if self.unread:
                 return False
             if self.fault is not None:
                 raise self.fault
-            self.waiter = waiter = self._loop.create_future()
+            self.waiter = waiter = self._future()
             await waiter
         return True
 
     def undo_encoding(self) -> None:
         headers = dict(self.headers)
-        self._inflater = undo(headers)
+        self._inflater = inflater_for(headers)
         self.headers = headers
 
     async def body(self, limit: int) -> bytes:
-        if self.ended and self._inflater is None and self.size <= limit:  # it came whole, as most do
+        if self.ended and self._inflater is None and self.size <= limit:  # most responses are here at once
             data = b"".join(self.buffer)
             self.buffer.clear()
             return data
@@ -89,7 +88,7 @@ class ClientExchange(ResponseBody):
                 return b""
             if self.fault is not None:
                 raise self.fault
-            self.waiter = waiter = self._loop.create_future()
+            self.waiter = waiter = self._future()
             await waiter
         data = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         buffer.clear()
@@ -104,7 +103,7 @@ class ClientExchange(ResponseBody):
     async def _flow(self, sink: Sink) -> bytes | None:
         if self.buffer or self.ended or self.fault is not None:
             return await self._raw()
-        self.waiter = waiter = self._loop.create_future()
+        self.waiter = waiter = self._future()
         self.sink = sink
         try:
             await waiter
@@ -114,8 +113,8 @@ class ClientExchange(ResponseBody):
             self.sink = None
         return await self._raw()
 
-    def pour(self, sink: Sink) -> None:
-        """What has arrived goes to `sink`; whoever waits is woken when that has enough."""
+    def deliver(self, sink: Sink) -> None:
+        """Hand the buffered bytes to `sink`; wake the waiting task when the sink takes no more."""
         buffer = self.buffer
         data = buffer[0] if len(buffer) == 1 else b"".join(buffer)
         buffer.clear()
@@ -124,13 +123,17 @@ class ClientExchange(ResponseBody):
             self.sink = None
             self.wake()
 
+    def _future(self) -> asyncio.Future[None]:
+        assert self.connection is not None  # the transfer is not over
+        return self.connection.loop.create_future()
+
     def wake(self) -> None:
         waiter, self.waiter = self.waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
     def end(self, fault: BadUpstreamResponse | None = None) -> None:
-        """No more will come."""
+        """The transfer is over; `fault`: the error it ended with."""
         self.connection = None
         if fault is None:
             self.ended = True

@@ -1,4 +1,4 @@
-"""Names to addresses, each in a thread of its own: a silent name server keeps nobody waiting who asks for another name."""
+"""Host names to addresses, each look-up in a thread of its own, so that a silent name server delays no other name."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from collections.abc import Sequence
 from typing import Any
 
 Address = tuple[int, int, int, str, tuple[Any, ...]]
+"""As `socket.getaddrinfo` returns them."""
+_TTL_S = 10.0
+"""How long addresses are used before they are looked up again."""
 
-codecs.lookup("idna")  # now: getaddrinfo needs it, and a process whose first look finds no descriptor free never finds it again
+codecs.lookup("idna")  # now: getaddrinfo needs it, and a process that first looks for it without a free descriptor never finds it
 
 
-def looked_up(host: str, port: int) -> asyncio.Future[Sequence[Address]]:
-    """Ends with an OSError, or UnicodeError for what cannot be a name; it cannot be stopped, only forgotten.
+def look_up(host: str, port: int) -> asyncio.Future[Sequence[Address]]:
+    """Ends with OSError, or UnicodeError for an invalid name; a look-up cannot be stopped, only abandoned.
 
-    Not by the loop: its pool has four threads (uvloop; two of them for names), and six names that time out fill any.
+    Not by the loop's own resolver: uvloop's pool has four threads, two of them for names, so that a few silent names fill it.
     """
     loop = asyncio.get_running_loop()
     found: asyncio.Future[Sequence[Address]] = loop.create_future()
 
-    def tell(addresses: Sequence[Address], error: Exception | None) -> None:
+    def report(addresses: Sequence[Address], error: Exception | None) -> None:
         if found.done():
             return
         if error is None:
@@ -31,17 +34,51 @@ def looked_up(host: str, port: int) -> asyncio.Future[Sequence[Address]]:
         else:
             found.set_exception(error)
 
-    def look() -> None:
+    def resolve() -> None:
         addresses: Sequence[Address] = []
         error: Exception | None = None
         try:
             addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as told:
-            error = told
-        except Exception as told:  # noqa: BLE001 - whatever it is, somebody waits for it
-            error = OSError(f"{type(told).__name__}: {told}")
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(tell, addresses, error)
+        except (OSError, UnicodeError) as failure:
+            error = failure
+        except Exception as failure:  # noqa: BLE001 - a task waits for the result
+            error = OSError(f"{type(failure).__name__}: {failure}")
+        with contextlib.suppress(RuntimeError):  # the loop is closed: no task waits any more
+            loop.call_soon_threadsafe(report, addresses, error)
 
-    threading.Thread(target=look, name="name lookup", daemon=True).start()
+    threading.Thread(target=resolve, name="name lookup", daemon=True).start()
     return found
+
+
+class AddressCache:
+    """The addresses of one host.
+
+    Old addresses are used while they are looked up again (RFC 8767), so that a name server that is down stops no request.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._addresses: Sequence[Address] = []
+        self._resolved_at = 0.0
+        """The loop's time."""
+        self._lookup: asyncio.Future[Sequence[Address]] | None = None
+
+    async def get(self) -> Sequence[Address]:
+        """One look-up serves all that wait for it, even if some are cancelled. Raises OSError and UnicodeError."""
+        is_old = self._resolved_at + _TTL_S < asyncio.get_running_loop().time()
+        if self._addresses and not is_old:
+            return self._addresses
+        if self._lookup is None:
+            self._lookup = look_up(self._host, self._port)
+            self._lookup.add_done_callback(self._on_resolved)
+        return self._addresses or await asyncio.shield(self._lookup)
+
+    def clear(self) -> None:
+        self._addresses = []
+
+    def _on_resolved(self, lookup: asyncio.Future[Sequence[Address]]) -> None:
+        self._lookup = None
+        if not lookup.cancelled() and lookup.exception() is None:
+            self._addresses = lookup.result()
+            self._resolved_at = lookup.get_loop().time()

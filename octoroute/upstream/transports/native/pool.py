@@ -1,41 +1,26 @@
-"""The connections to one origin: freshest first, at most so many, and those who wait are served in the order they came."""
+"""The connections to one origin: the freshest is used first, their number has a limit, requests wait for one in order."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import socket
-import ssl
 from collections import deque
-from collections.abc import Sequence
 
-import aiohappyeyeballs
-
-from octoroute.errors import BadUpstreamResponse, TlsRejected, Unreachable
-from octoroute.upstream.transports.failures import CLOSED, PINNED, unreachable
+from octoroute.errors import BadUpstreamResponse, Unreachable
+from octoroute.upstream.transports.failures import CLOSED, unreachable
 from octoroute.upstream.transports.native.connection import ClientConnection
-from octoroute.upstream.transports.native.names import Address, looked_up
-from octoroute.upstream.transports.request import Origin
-
-_DNS_TTL_S = 10.0
-_NEXT_ADDRESS_S = 0.25
-"""The pause before the next address is tried beside the last."""
+from octoroute.upstream.transports.native.connector import Connector
 
 
 class Pool:
-    def __init__(self, origin: Origin, context: ssl.SSLContext | None, room: memoryview, most: int, idle_s: float) -> None:
-        self._origin = origin
-        self._context = context
-        self._room = room
-        self._most = most
+    def __init__(self, connector: Connector, limit: int, idle_s: float) -> None:
+        """`limit`: open connections; 0: no limit. `idle_s`: how long an unused connection is kept."""
+        self._connector = connector
+        self._limit = limit
         self._idle_s = idle_s
         self._idle: dict[ClientConnection, float] = {}
         self._open: set[ClientConnection] = set()
-        self._line: deque[asyncio.Future[ClientConnection | None]] = deque()
+        self._waiting: deque[asyncio.Future[ClientConnection | None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._addresses: Sequence[Address] = []
-        self._resolved_at = 0.0
-        self._lookup: asyncio.Future[Sequence[Address]] | None = None
         self._closed = False
         self.empty = asyncio.Event()
         """Set once the pool is closed and its last connection gone."""
@@ -46,62 +31,67 @@ class Pool:
         idle = self._idle
         while idle:
             connection, _ = idle.popitem()
-            if connection.fit():
+            if connection.is_usable():
                 return connection
             connection.drop()
         return None
 
     async def open(self, timeout_s: float) -> ClientConnection:
-        """A new connection, or one somebody gave back. The line has no time limit, only the connecting has."""
+        """A new connection, or one that was released meanwhile. `timeout_s` limits the connecting, not the waiting."""
         while True:
             if self._closed:
                 raise Unreachable(CLOSED)
-            if not self._most or self.count < self._most:
+            if not self._limit or self.count < self._limit:
                 self.count += 1
                 break
-            connection = await self._in_line()
+            connection = await self._wait()
             if connection is None:
                 break
-            if connection.fit():
+            if connection.is_usable():
                 return connection
             connection.drop()
         try:
             async with asyncio.timeout(timeout_s):
-                connection = await self._connected()
+                connection = await self._connector.connect(self)
         except (OSError, UnicodeError) as error:
-            self._vacated()
-            self._addresses = []  # they may be why
+            self._vacate()
+            self._connector.forget_addresses()  # they may be outdated
             raise unreachable(error) from error
         except BaseException:
-            self._vacated()
+            self._vacate()
             raise
+        if self._closed:
+            connection.drop()
+            self._vacate()
+            raise Unreachable(CLOSED)
+        self._open.add(connection)
         return connection
 
-    async def _in_line(self) -> ClientConnection | None:
-        """None: the place of a connection that is gone is ours, and counted already."""
+    async def _wait(self) -> ClientConnection | None:
+        """For a connection. None: one has closed, and its successor, which is counted already, may be opened."""
         place: asyncio.Future[ClientConnection | None] = asyncio.get_running_loop().create_future()
-        self._line.append(place)
+        self._waiting.append(place)
         try:
             return await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled() and place.exception() is None:
                 connection = place.result()
                 if connection is None:
-                    self._vacated()
+                    self._vacate()
                 else:
                     self.release(connection)
             raise
 
-    def _next_in_line(self) -> asyncio.Future[ClientConnection | None] | None:
-        while self._line:
-            place = self._line.popleft()
+    def _next_waiting(self) -> asyncio.Future[ClientConnection | None] | None:
+        while self._waiting:
+            place = self._waiting.popleft()
             if not place.done():
                 return place
         return None
 
     def release(self, connection: ClientConnection) -> None:
-        """An answer has ended well, and its connection may serve another."""
-        if self._line and (place := self._next_in_line()):
+        """A response has ended cleanly, and its connection may serve another."""
+        if self._waiting and (place := self._next_waiting()):
             place.set_result(connection)
             return
         loop = connection.loop
@@ -113,12 +103,12 @@ class Pool:
         self._idle.pop(connection, None)
         if connection in self._open:
             self._open.remove(connection)
-            self._vacated()
+            self._vacate()
         if self._closed and not self._open:
             self.empty.set()
 
-    def _vacated(self) -> None:
-        if place := self._next_in_line():
+    def _vacate(self) -> None:
+        if place := self._next_waiting():
             place.set_result(None)
         else:
             self.count -= 1
@@ -136,53 +126,13 @@ class Pool:
             del self._idle[oldest]
             oldest.drop()
 
-    async def _connected(self) -> ClientConnection:
-        loop = asyncio.get_running_loop()
-        # Not by create_connection, whose Happy Eyeballs (RFC 8305) uvloop does not have.
-        sock = await aiohappyeyeballs.start_connection(  # pyright: ignore[reportUnknownMemberType]
-            await self._resolved(), happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1, loop=loop
-        )
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        host = self._origin.host if self._context else None
-        # From here the loop owns the socket, and closes it however this ends.
-        transport, connection = await loop.create_connection(
-            lambda: ClientConnection(self, sock, self._room), sock=sock, ssl=self._context, server_hostname=host
-        )
-        pins = self._origin.trust.pins_sha256 if self._origin.trust else ()
-        if pins and hashlib.sha256(transport.get_extra_info("ssl_object").getpeercert(True)).digest() not in pins:
-            transport.abort()
-            raise TlsRejected(PINNED)
-        if self._closed:
-            transport.abort()
-            raise Unreachable(CLOSED)
-        self._open.add(connection)
-        return connection
-
-    async def _resolved(self) -> Sequence[Address]:
-        """Asked once for all who wait, whoever of them gives up. What has been known for a while is used while it is asked again
-        (RFC 8767): a name server that is down takes nobody with it.
-        """
-        is_old = self._resolved_at + _DNS_TTL_S < asyncio.get_running_loop().time()
-        if self._addresses and not is_old:
-            return self._addresses
-        if self._lookup is None:
-            self._lookup = looked_up(self._origin.host, self._origin.port)
-            self._lookup.add_done_callback(self._looked_up)
-        return self._addresses or await asyncio.shield(self._lookup)
-
-    def _looked_up(self, lookup: asyncio.Future[Sequence[Address]]) -> None:
-        self._lookup = None
-        if not lookup.cancelled() and lookup.exception() is None:
-            self._addresses = lookup.result()
-            self._resolved_at = lookup.get_loop().time()
-
     def close(self) -> None:
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None
         self._idle.clear()
-        while place := self._next_in_line():
+        while place := self._next_waiting():
             place.set_exception(Unreachable(CLOSED))
         for connection in self._open:
             connection.fail(BadUpstreamResponse(CLOSED))

@@ -3,46 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from octoroute.errors import BadRequest
-from octoroute.server.routes.models import VIRTUAL_MODELS, paged
+from octoroute.server.routes.models import VIRTUAL_MODELS
 from tests.support.asgi import row, serving
 
-NAMES = [f"m{number}" for number in range(50)]
 ANTHROPIC = {"anthropic-version": "2023-06-01"}
-
-
-@given(st.lists(st.text(min_size=1), unique=True), st.integers(1, 7))
-def test_pages_put_together_are_the_list_in_either_direction(names, limit):
-    forwards, after, more = [], {}, True
-    while more:
-        page, more = paged(names, {"limit": str(limit), **after})
-        assert len(page) <= limit
-        forwards += page
-        after = {"after_id": page[-1]} if page else {}
-    assert forwards == names
-    backwards, before, more = [], {"before_id": names[-1]} if names else {}, bool(names)
-    while more:
-        page, more = paged(names, {"limit": str(limit), **before})
-        backwards = page + backwards
-        before = {"before_id": page[0]} if page else {}
-    assert backwards == names[:-1]
-
-
-@pytest.mark.parametrize(
-    ("query", "page", "more"), [({}, NAMES[:20], True), ({"limit": "1000"}, NAMES, False), ({"after_id": "nope"}, NAMES[:20], True)]
-)
-def test_what_is_not_asked_for_is_the_first_twenty(query, page, more):
-    assert paged(NAMES, query) == (page, more)
-
-
-@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "", "1.5", "²"])
-def test_a_limit_that_is_none_is_named(limit):
-    with pytest.raises(BadRequest, match="limit") as raised:
-        paged(NAMES, {"limit": limit})
-    assert raised.value.param == "limit"
 
 
 async def test_every_listed_model_can_be_looked_up_in_both_shapes():

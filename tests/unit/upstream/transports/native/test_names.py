@@ -11,9 +11,10 @@ import threading
 import pytest
 
 from octoroute.errors import Unreachable
-from octoroute.upstream.transports.native import NativeTransport, pool
-from tests.contract.transports.test_native import ask, native, post
+from octoroute.upstream.transports.base import TransportRequest
+from octoroute.upstream.transports.native import NativeTransport, names
 from tests.support.hostile import Peer, answer, serving
+from tests.support.native_client import ask, native, post
 
 REAL = socket.getaddrinfo
 
@@ -67,12 +68,14 @@ async def test_all_who_wait_ask_once_and_those_who_leave_harm_nobody(resolver):
     assert resolver.asked == ["name.test"]
 
 
-@pytest.mark.parametrize(("how", "told"), [("fails", "could not be resolved"), ("breaks", "could not be connected to")])
-async def test_a_name_that_fails_is_told_of_and_asked_for_again(resolver, how, told):
-    """`breaks`: in whatever way; somebody waits for it."""
+@pytest.mark.parametrize(
+    ("how", "message"), [("fails", "could not be resolved"), ("breaks", "the connection to the upstream failed")]
+)
+async def test_a_name_that_fails_is_reported_and_looked_up_again(resolver, how, message):
+    """`breaks`: by any exception; a task waits for the result."""
     async with native() as transport, serving(once) as server:
         setattr(resolver, how, True)
-        with pytest.raises(Unreachable, match=told):
+        with pytest.raises(Unreachable, match=message):
             await ask(transport, post(server.url(host="name.test")))
         setattr(resolver, how, False)
         assert await ask(transport, post(server.url(host="name.test"), b"now")) == b"now"
@@ -93,7 +96,7 @@ def test_a_process_that_has_no_descriptor_free_at_its_first_lookup_can_look_up_a
 
 @pytest.mark.parametrize("how", ["fails", "says nothing"])
 async def test_without_a_name_server_old_addresses_are_good_enough(resolver, monkeypatch, how):
-    monkeypatch.setattr(pool, "_DNS_TTL_S", -1.0)
+    monkeypatch.setattr(names, "_TTL_S", -1.0)
     async with native() as transport, serving(once) as server:
         call = post(server.url(host="name.test"), b"still there")
         await ask(transport, call)
@@ -113,3 +116,18 @@ async def test_a_transport_may_be_closed_while_a_name_is_looked_up(resolver):
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     await transport.close()
+
+
+async def test_after_a_connection_that_failed_the_name_is_looked_up_again(resolver):
+    """Its address may have changed; a time-out counts, too."""
+
+    async def mute(peer: Peer) -> None:
+        await peer.reader.read()
+
+    async with native() as transport, serving(mute) as server:
+        for _ in range(2):
+            with pytest.raises(Unreachable):
+                await ask(
+                    transport, TransportRequest(method="POST", url=f"https://name.test:{server.port}/", connect_timeout_s=0.1)
+                )
+    assert resolver.asked == ["name.test", "name.test"]

@@ -6,14 +6,11 @@ import asyncio
 import gzip
 import itertools
 import socket
-import zlib
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from octoroute.errors import BadUpstreamResponse
-from octoroute.upstream.transports.content import FREE, MOST, PIECE, Inflater
 from octoroute.upstream.transports.native.connection import READ_BYTES, ClientConnection
 from tests.support.laws.wire import Keeper, Wire
 
@@ -116,49 +113,3 @@ def test_a_regular_message_is_whole(message: bytes):
 def test_an_empty_header_does_not_swallow_the_next():
     message = b"HTTP/1.1 200 OK\r\nempty:\r\nx: 1\r\ncontent-length: 2\r\n\r\nab"
     assert asyncio.run(answered([message], "POST")) == (200, {"empty": "", "x": "1", "content-length": "2"}, b"ab", True)
-
-
-@settings(max_examples=100)
-@given(st.binary(max_size=2000), st.lists(st.integers(0, 3000), max_size=10), st.sampled_from([31, 15, -15]))
-def test_compression_is_undone_however_it_is_cut(plain: bytes, places: list[int], wbits: int):
-    squeezer = zlib.compressobj(wbits=wbits)
-    packed = squeezer.compress(plain) + squeezer.flush()
-    inflater = Inflater("gzip" if wbits == 31 else "deflate")
-    out = b""
-    for piece in cut(packed, places):
-        out += inflater.feed(piece)
-        while inflater.pending:
-            out += inflater.feed(b"")
-    inflater.finish()
-    assert out == plain
-
-
-def test_a_bomb_is_met_in_small_steps_and_stopped():
-    bomb = gzip.compress(bytes(FREE * 20), 9)
-    inflater = Inflater("gzip")
-    total = len(inflater.feed(bomb))
-
-    def rest() -> None:
-        nonlocal total
-        while inflater.pending:
-            piece = inflater.feed(b"")
-            assert len(piece) <= PIECE
-            total += len(piece)
-
-    with pytest.raises(BadUpstreamResponse, match="beyond reason"):
-        rest()
-    assert total <= max(FREE, MOST * len(bomb))
-
-
-@pytest.mark.parametrize("wbits", [31, 15, -15])
-def test_nothing_is_left_inside_at_the_edge_of_a_step(wbits: int):
-    for beyond in range(-300, 600, 3):  # where the input is used up with output to come, once in a while
-        plain = (b"word of it " * PIECE)[: PIECE + beyond]
-        squeezer = zlib.compressobj(wbits=wbits)
-        packed = squeezer.compress(plain) + squeezer.flush()
-        inflater = Inflater("gzip" if wbits == 31 else "deflate")
-        out = inflater.feed(packed)
-        while inflater.pending:
-            out += inflater.feed(b"")
-        inflater.finish()
-        assert out == plain
