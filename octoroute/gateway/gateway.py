@@ -18,7 +18,7 @@ from octoroute.balancing.policies import Random, token_budget
 from octoroute.balancing.queue import AdmissionQueue
 from octoroute.dialects import ADAPTERS
 from octoroute.dialects.base import Inbound
-from octoroute.dialects.request.truncation import without_thinking
+from octoroute.dialects.request.truncation import strip_thinking
 from octoroute.dialects.response.error_hints import hint_of
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint, failure_domain
@@ -393,7 +393,7 @@ class Gateway:
         else:
             conversation = inbound.conversation(request, endpoint)
             if cut is not None and cut.messages_removed and outbound.name == THINKING_VERIFIER:
-                conversation = without_thinking(conversation)
+                conversation = strip_thinking(conversation)
             notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
             body = outbound.encode_request(conversation, endpoint, stream=request.stream, notes=notes)
         return UpstreamRequest(

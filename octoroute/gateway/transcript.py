@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from octoroute.dialects.base import Outbound
-from octoroute.dialects.openai.logprobs import margins
+from octoroute.dialects.openai.logprobs import read_margins
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.events import Event, Finished, FinishReason, RefusalDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from octoroute.errors import UpstreamError
@@ -39,7 +39,7 @@ class Transcript:
         except UpstreamError:
             self.readable = False
             return
-        self._margins += margins(part, stream=self._stream)
+        self._margins += read_margins(part, stream=self._stream)
 
     def end(self) -> None:
         """The answer is here to its end: what a decoder held back."""

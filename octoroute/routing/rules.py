@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from octoroute.dialects.request.identity import thinks, user_of
+from octoroute.dialects.request.identity import requests_thinking, user_of
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.request import Request
 
@@ -23,7 +23,7 @@ REQUEST_TYPES: Mapping[str, Callable[[Request], bool]] = {
     "tools": lambda request: request.facts.tools,
     "vision": lambda request: request.facts.images,
     "long-context": lambda request: request.facts.context_tokens >= LONG_CONTEXT_TOKENS,
-    "thinking": thinks,
+    "thinking": requests_thinking,
     "json": lambda request: request.facts.json,
 }
 """A request may be of several types; `chat` is one that is of no other."""

@@ -109,11 +109,11 @@ def fallback_rule(endpoint: Endpoint, question: UpstreamRequest) -> FallbackRule
     if question.api != "chat":
         return None
     if question.conversation is not None:
-        return FallbackRule("ours", unsupported_params.about_ours)
+        return FallbackRule("ours", unsupported_params.fix_for_encoded_request)
     if endpoint.kind == "anthropic" and urlsplit(endpoint.base_url).hostname != ANTHROPIC:
-        return FallbackRule("clients", unsupported_params.about_clients)
+        return FallbackRule("clients", unsupported_params.fix_for_client_request)
     if endpoint.kind == "azure" and question.stream:
-        return FallbackRule("clients", unsupported_params.about_stream_options)
+        return FallbackRule("clients", unsupported_params.fix_for_stream_options)
     return None
 
 
@@ -128,7 +128,7 @@ def _apply(question: UpstreamRequest, remedy: ParameterFix) -> UpstreamRequest |
     ours = remedy.action in {"rename", "blank"} or (question.conversation is not None and remedy.path == ("stream_options",))
     notes = question.notes if ours else (*question.notes, note)
     if remedy.action == "beta":
-        headers = unsupported_params.without_beta(question.client_headers, remedy)
+        headers = unsupported_params.drop_beta(question.client_headers, remedy)
         return None if headers is None else msgspec.structs.replace(question, client_headers=headers, notes=notes)
     body = unsupported_params.apply_fix(question.body, remedy)
     return None if body is None else msgspec.structs.replace(question, body=body, notes=notes)

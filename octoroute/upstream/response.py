@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from octoroute.dialects.base import Outbound, Progress
-from octoroute.dialects.response.errors import error_of
+from octoroute.dialects.response.errors import error_from_event
 from octoroute.dialects.response.sse import FrameSplitter
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event, FinishReason, RedactedThinking, RefusalDelta, TextDelta, ThinkingDelta, ToolCallStarted
@@ -168,7 +168,7 @@ class UpstreamResponse:
 
     def raise_failure(self) -> None:
         if self.progress.failure is not None:
-            raise error_of(self.progress.failure)
+            raise error_from_event(self.progress.failure)
 
     def is_empty(self, outbound: Outbound, *, framed: bool) -> bool:
         """An answer that is over and was none. One that was cut short, refused, or paid for in tokens is not meant."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.response import sse
-from octoroute.dialects.response.errors import ANTHROPIC_TYPES, OVERLOADED_AT_ANTHROPIC, upstreams_words
+from octoroute.dialects.response.errors import ANTHROPIC_OVERLOADED_STATUS, ANTHROPIC_TYPES, client_message
 from octoroute.errors import ClientError, OctorouteError, Overloaded, UpstreamRejected
 
 _BY_STATUS = {
@@ -28,11 +28,11 @@ def write_error(error: OctorouteError, request_id: str) -> bytes:
     if isinstance(error, UpstreamRejected) and error.dialect == "anthropic" and error.body:
         return error.body
     details = error.details if isinstance(error, ClientError) else None
-    return _envelope(error_type(error), upstreams_words(error), request_id, details)
+    return _envelope(error_type(error), client_message(error), request_id, details)
 
 
 def error_event(error: OctorouteError, request_id: str) -> bytes:
-    return error_frame(error_type(error), upstreams_words(error), request_id)
+    return error_frame(error_type(error), client_message(error), request_id)
 
 
 def error_frame(type: str, message: str, request_id: str | None) -> bytes:
@@ -49,7 +49,7 @@ def error_type(error: OctorouteError) -> str:
 
 def error_status(error: OctorouteError) -> int:
     """Anthropic has a status of its own for an overload."""
-    return OVERLOADED_AT_ANTHROPIC if isinstance(error, Overloaded) or error.code == Overloaded.code else error.status
+    return ANTHROPIC_OVERLOADED_STATUS if isinstance(error, Overloaded) or error.code == Overloaded.code else error.status
 
 
 def _envelope(type: str, message: str, request_id: str | None, details: Mapping[str, object] | None = None) -> bytes:

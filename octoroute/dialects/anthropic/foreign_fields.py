@@ -19,15 +19,15 @@ _BLOCKS = msgspec.json.Decoder(list[msgspec.Raw])
 _DISABLED = b'{"type":"disabled"}'
 
 
-class _Kind(msgspec.Struct):
+class _BlockHead(msgspec.Struct):
     type: str = ""
     signature: str | None = None
 
 
-_KIND = msgspec.json.Decoder(_Kind)
+_BLOCK_HEAD = msgspec.json.Decoder(_BlockHead)
 
 
-def removed(body: RequestBody, *, every: bool = False) -> Mapping[str, bytes | None]:
+def remove_thinking(body: RequestBody, *, every: bool = False) -> Mapping[str, bytes | None]:
     """The changes for `RequestBody.with_values`; none when there is nothing to remove. `every`: genuine thinking too."""
     messages = body.values.get("messages")
     if messages is None or not (every or _MARK in bytes(messages)):
@@ -42,7 +42,7 @@ def _changes(body: RequestBody, messages: list[dict[str, msgspec.Raw]], *, every
     kept: list[bytes] = []
     changed = unanswered = False
     for message in messages:
-        content, lost, calls = _without(message.get("content"), every=every)
+        content, lost, calls = _filter_blocks(message.get("content"), every=every)
         changed = changed or lost
         if not lost:
             kept.append(msgspec.json.encode(message))
@@ -58,7 +58,7 @@ def _changes(body: RequestBody, messages: list[dict[str, msgspec.Raw]], *, every
     return changes
 
 
-def _without(content: msgspec.Raw | None, *, every: bool) -> tuple[bytes, bool, bool]:
+def _filter_blocks(content: msgspec.Raw | None, *, every: bool) -> tuple[bytes, bool, bool]:
     """(content, whether blocks were lost, whether it calls tools)."""
     if content is None:
         return b"", False, False
@@ -69,7 +69,7 @@ def _without(content: msgspec.Raw | None, *, every: bool) -> tuple[bytes, bool, 
     calls = False
     blocks = _BLOCKS.decode(raw)
     for block in blocks:
-        kind = _KIND.decode(block)
+        kind = _BLOCK_HEAD.decode(block)
         calls = calls or kind.type == "tool_use"
         ours = kind.type == "thinking" and (kind.signature or "").startswith(MARK)
         if not (ours or (every and kind.type in {"thinking", "redacted_thinking"})):

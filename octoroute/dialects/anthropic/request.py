@@ -94,7 +94,7 @@ class AnthropicReader:
     def with_model(self, request: Request, model: str) -> bytes:
         """Also without thinking that other models did in our name: Anthropic would refuse its signature."""
         assert isinstance(request.body, RequestBody)
-        return request.body.with_values({"model": encode(model), "octoroute": None, **foreign_fields.removed(request.body)})
+        return request.body.with_values({"model": encode(model), "octoroute": None, **foreign_fields.remove_thinking(request.body)})
 
     def history(self, request: Request) -> History:
         body = request.body
@@ -105,7 +105,7 @@ class AnthropicReader:
             "messages",
             decode(body.values["messages"], _RAWS, "messages"),
             [_measured(message) for message in read_messages(body)],
-            least_output=(budget or 0) + 1,
+            min_output_tokens=(budget or 0) + 1,
         )
 
     def strip_signed_thinking(self, request: Request) -> Request | None:
@@ -116,7 +116,7 @@ class AnthropicReader:
         mismatch = (
             config.block_binding.prefix_mismatch_behavior if config is not None and config.block_binding is not None else None
         )
-        changes = foreign_fields.removed(body, every=True)
+        changes = foreign_fields.remove_thinking(body, every=True)
         if mismatch == "drop_block" or not changes:
             return request
         if mismatch is not None:
@@ -169,7 +169,7 @@ def _measured(message: _Message) -> Message:
     text = content if isinstance(content, str) else _text_of(content, facts)
     facts.message(message.role, text)
     if message.role == "user" and not isinstance(content, str) and any(block.type == "tool_result" for block in content):
-        return Message("results", facts.chars, says=bool(text.strip()))
+        return Message("results", facts.chars, has_user_text=bool(text.strip()))
     return Message("system" if message.role == "system" else "assistant" if message.role == "assistant" else "user", facts.chars)
 
 

@@ -8,9 +8,9 @@ import msgspec
 
 from octoroute.dialects.anthropic import schema
 from octoroute.dialects.request import media
-from octoroute.dialects.request.json_input import not_too_deep, read_request, unread_fields
-from octoroute.dialects.request.message_order import opened
-from octoroute.dialects.request.thinking_signatures import unmarked
+from octoroute.dialects.request.json_input import read_request, reject_deep_nesting, unread_fields
+from octoroute.dialects.request.message_order import split_system
+from octoroute.dialects.request.thinking_signatures import parse_signature
 from octoroute.domain.conversation import (
     AnswerFormat,
     Block,
@@ -39,7 +39,7 @@ _READ = frozenset(schema.Request.__struct_encode_fields__) | {"octoroute"}
 _UNSET = frozenset({b"null"})
 
 
-@not_too_deep
+@reject_deep_nesting
 def decode_request(body: bytes) -> Conversation:
     """Raises BadRequest naming the field."""
     request = read_request(_REQUEST, body)
@@ -47,7 +47,7 @@ def decode_request(body: bytes) -> Conversation:
     _refuse_state(ignored)
     tools = tuple(_tools(request, ignored))
     turns = (turn for at, message in enumerate(request.messages) for turn in _turns(message, f"messages[{at}]", ignored))
-    system, turns = opened(_system(request), turns)
+    system, turns = split_system(_system(request), turns)
     return Conversation(
         system=system,
         turns=turns,
@@ -106,9 +106,9 @@ def _turns(message: schema.Message, where: str, ignored: list[str]) -> Iterator[
             blocks = []
             yield Turn(Role.SYSTEM, tuple(Text(text) for text in _texts(block)))
         elif role is Role.ASSISTANT:
-            blocks += _said(block, place, ignored)
+            blocks += _assistant_block(block, place, ignored)
         else:
-            blocks += _asked(block, place)
+            blocks += _user_block(block, place)
     yield Turn(role, tuple(blocks))
 
 
@@ -123,15 +123,15 @@ def _texts(block: schema.Block) -> list[str]:
     return found
 
 
-def _asked(block: schema.Block, where: str) -> list[Block]:
+def _user_block(block: schema.Block, where: str) -> list[Block]:
     match block.type:
         case "tool_result":
             return [_result(block, where)]
         case _:
-            return [*_shown(block, where)]
+            return [*_content_block(block, where)]
 
 
-def _shown(block: schema.Block, where: str) -> list[Text | Image | Document]:
+def _content_block(block: schema.Block, where: str) -> list[Text | Image | Document]:
     """What may stand in a user's turn and in a tool's result."""
     match block.type:
         case "text" if block.text is not None:
@@ -165,13 +165,13 @@ def _document(block: schema.Block, source: schema.Source, where: str) -> list[Te
         case "text" if source.data is not None:
             return [Document(media_type="text/plain", text=source.data, **common)]
         case "url" if source.url is not None:
-            media.check_web_address(source.url, f"{where}.source.url")
+            media.check_web_url(source.url, f"{where}.source.url")
             return [Document(url=source.url, **common)]
         case "content":
             if isinstance(source.content, str):
                 return [Document(media_type="text/plain", text=source.content, **common)]
             inner = enumerate(source.content or ())
-            return [part for at, piece in inner for part in _shown(piece, f"{where}.source.content[{at}]")]
+            return [part for at, piece in inner for part in _content_block(piece, f"{where}.source.content[{at}]")]
         case _:
             raise BadRequest(
                 f"{where}.source: a document of type '{source.type}' can only be read by Anthropic's own servers", param=where
@@ -186,16 +186,16 @@ def _result(block: schema.Block, where: str) -> ToolResult:
         parts: Sequence[Text | Image | Document] = [Text(content)] if content else []
     else:
         inner = [content] if isinstance(content, schema.Block) else content or []
-        parts = [part for at, piece in enumerate(inner) for part in _shown(piece, f"{where}.content[{at}]")]
+        parts = [part for at, piece in enumerate(inner) for part in _content_block(piece, f"{where}.content[{at}]")]
     return ToolResult(block.tool_use_id, tuple(parts), bool(block.is_error))
 
 
-def _said(block: schema.Block, where: str, ignored: list[str]) -> list[Block]:
+def _assistant_block(block: schema.Block, where: str, ignored: list[str]) -> list[Block]:
     match block.type:
         case "text":
             return [Text(block.text)] if block.text else []
         case "thinking":
-            return [_thought(block)]
+            return [_thinking_block(block)]
         case "redacted_thinking" if block.data is not None:
             return [RedactedThinking(block.data)]
         case "tool_use" if block.id is not None and block.name is not None:
@@ -209,9 +209,9 @@ def _said(block: schema.Block, where: str, ignored: list[str]) -> list[Block]:
             return []
 
 
-def _thought(block: schema.Block) -> Thinking:
+def _thinking_block(block: schema.Block) -> Thinking:
     signature = block.signature or ""
-    ours = unmarked(signature)
+    ours = parse_signature(signature)
     if ours is not None:
         return Thinking(block.thinking or "", signature=ours[1], origin=ours[0])
     return Thinking(block.thinking or "", signature=signature or None, origin="anthropic")

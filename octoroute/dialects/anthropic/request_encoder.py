@@ -17,8 +17,8 @@ import msgspec
 from octoroute.dialects.anthropic.model_limits import AnthropicModelLimits, model_limits
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
 from octoroute.dialects.request.ids import safe_name
-from octoroute.dialects.request.json_input import not_too_deep
-from octoroute.dialects.response.blocks import arguments_object
+from octoroute.dialects.request.json_input import reject_deep_nesting
+from octoroute.dialects.response.blocks import normalize_arguments
 from octoroute.domain.conversation import (
     Audio,
     Block,
@@ -43,14 +43,14 @@ ANSWER_TOOL = "structured_answer"
 """Forced on models without `output_config.format`; its input is the answer."""
 JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
 MAX_CACHE_MARKS = 4
-EVERY_THINKER_WRITES = 32_000
+MIN_THINKING_LIMIT = 32_000
 """Output tokens that every model which can think may be asked for."""
 _CACHE = {"type": "ephemeral"}
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
-_IMPERSONAL = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
+_OPAQUE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
 
 
-@not_too_deep
+@reject_deep_nesting
 def encode_request(
     conversation: Conversation,
     *,
@@ -66,7 +66,7 @@ def encode_request(
         raise BadRequest(reason)
     notes = [] if notes is None else notes
     can = model_limits(model)
-    tidy = message_order.tidied(conversation)
+    tidy = message_order.normalize_turns(conversation)
     body: Fields = {"model": model, "max_tokens": conversation.max_tokens or default_max_tokens or can.max_tokens}
     messages = _messages(tidy.turns)
     if not messages:
@@ -78,9 +78,9 @@ def encode_request(
     _tools(body, tidy)
     _format(body, tidy, can)
     _thinking(body, tidy, can, notes)
-    _clamp(body, max_output_tokens, notes)
+    _clamp_max_tokens(body, max_output_tokens, notes)
     _sampling(body, tidy, can, notes)
-    _sender(body, tidy)
+    _user_fields(body, tidy)
     _limit_cache_marks(body)
     return msgspec.json.encode(body)
 
@@ -201,7 +201,7 @@ def _assistant(blocks: Sequence[Block]) -> list[Fields]:
             case Text(text=text) if text.strip():
                 middle.append({"type": "text", "text": text})
             case ToolCall():
-                arguments = msgspec.Raw(arguments_object(block.arguments).encode())
+                arguments = msgspec.Raw(normalize_arguments(block.arguments).encode())
                 last.append({"type": "tool_use", "id": block.id, "name": safe_name(block.name), "input": arguments})
             case _:
                 pass
@@ -229,7 +229,7 @@ def _tool(tool: Tool) -> Fields:
     written: Fields = {"name": safe_name(tool.name)}
     if tool.description:
         written["description"] = tool.description
-    written["input_schema"] = json_schema.for_anthropic(tool.schema)
+    written["input_schema"] = json_schema.adapt_for_anthropic(tool.schema)
     if tool.strict:
         written["strict"] = True
     return written
@@ -242,7 +242,11 @@ def _format(body: Fields, conversation: Conversation, can: AnthropicModelLimits)
     if can.schemas:
         body["output_config"] = {"format": {"type": "json_schema", "schema": wanted.schema}}
         return
-    answer = {"name": ANSWER_TOOL, "description": "Give the answer.", "input_schema": json_schema.for_anthropic(wanted.schema)}
+    answer = {
+        "name": ANSWER_TOOL,
+        "description": "Give the answer.",
+        "input_schema": json_schema.adapt_for_anthropic(wanted.schema),
+    }
     body["tools"] = [*body.get("tools", ()), answer]
     if "tool_choice" not in body or len(body["tools"]) == 1:
         body["tool_choice"] = {"type": "tool", "name": ANSWER_TOOL} if len(body["tools"]) == 1 else {"type": "any"}
@@ -258,24 +262,24 @@ def _thinking(body: Fields, conversation: Conversation, can: AnthropicModelLimit
         return
     if not reasoning_effort.wants_thinking(wish):
         return
-    conflict = _conflict(body, conversation, can)
+    conflict = _find_conflict(body, conversation, can)
     if conflict is not None or not can.budget:
         notes.append(f"thinking: left out, {conflict or 'this model cannot'}")
         return
     if can.adaptive:
         body["thinking"] = {"type": "adaptive", "display": "summarized" if wish.visible else "omitted"}
-        word = reasoning_effort.nearest(wanted, _EFFORTS) if wanted is not None else None
+        word = reasoning_effort.nearest_effort(wanted, _EFFORTS) if wanted is not None else None
         if word is not None:
             body["output_config"] = {**body.get("output_config", {}), "effort": word}
         return
     budget = reasoning_effort.budget_of(wish)
     if conversation.max_tokens is None:
-        body["max_tokens"] = max(body["max_tokens"], min(budget + can.max_tokens, EVERY_THINKER_WRITES))
-    budget, body["max_tokens"] = reasoning_effort.budget_within(budget, body["max_tokens"])
+        body["max_tokens"] = max(body["max_tokens"], min(budget + can.max_tokens, MIN_THINKING_LIMIT))
+    budget, body["max_tokens"] = reasoning_effort.fit_budget(budget, body["max_tokens"])
     body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
 
-def _clamp(body: Fields, limit: int | None, notes: list[str]) -> None:
+def _clamp_max_tokens(body: Fields, limit: int | None, notes: list[str]) -> None:
     if limit is None or body["max_tokens"] <= limit:
         return
     notes.append(f"max_tokens: {body['max_tokens']} clamped to {limit}")
@@ -286,7 +290,7 @@ def _clamp(body: Fields, limit: int | None, notes: list[str]) -> None:
         notes.append("thinking: left out, the answer may not be long enough for it")
 
 
-def _conflict(body: Fields, conversation: Conversation, can: AnthropicModelLimits) -> str | None:
+def _find_conflict(body: Fields, conversation: Conversation, can: AnthropicModelLimits) -> str | None:
     """What thinking cannot be had together with."""
     if body.get("tool_choice", {}).get("type") in {"any", "tool"}:
         return "a tool is forced"
@@ -331,10 +335,10 @@ def _sampling(body: Fields, conversation: Conversation, can: AnthropicModelLimit
     body.update((name, value) for name, value in optional.items() if value is not None)
 
 
-def _sender(body: Fields, conversation: Conversation) -> None:
+def _user_fields(body: Fields, conversation: Conversation) -> None:
     user = conversation.user
     if user:
-        known = user if _IMPERSONAL.fullmatch(user) else hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
+        known = user if _OPAQUE_ID.fullmatch(user) else hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
         body["metadata"] = {"user_id": known}
     tier = {"auto": "auto", "default": "standard_only"}.get(conversation.service_tier or "")
     if tier is not None:

@@ -7,14 +7,21 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.anthropic import schema
-from octoroute.dialects.anthropic.stream_decoder import ended, shown
+from octoroute.dialects.anthropic.stream_decoder import decode_block, finish_events
 from octoroute.dialects.anthropic.stream_encoder import stop_reason
 from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
-from octoroute.dialects.request.json_input import read_answer
-from octoroute.dialects.request.thinking_signatures import marked
+from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
-from octoroute.dialects.response.blocks import NAMELESS, TextItem, ThinkingItem, ToolCallItem, arguments_object, collect_blocks
-from octoroute.dialects.response.errors import error_of, failed_event
+from octoroute.dialects.response.blocks import (
+    UNNAMED_TOOL_CALL,
+    TextItem,
+    ThinkingItem,
+    ToolCallItem,
+    collect_blocks,
+    normalize_arguments,
+)
+from octoroute.dialects.response.errors import error_from_event, read_failed_event
 from octoroute.domain.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted, UsageReported
 from octoroute.errors import BadUpstreamResponse
 
@@ -23,9 +30,9 @@ _ANSWER = msgspec.json.Decoder(schema.Answer)
 
 def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list[Event]:
     """`names`: the upstream's tool names → the client's. Raises Broke, or what the error in the answer's place amounts to."""
-    answer = read_answer(_ANSWER, body, "answer")
+    answer = read_response(_ANSWER, body, "answer")
     if answer.error is not None or answer.type == "error":
-        raise error_of(failed_event(body))
+        raise error_from_event(read_failed_event(body))
     if answer.content is None:
         raise BadUpstreamResponse("the upstream's answer holds no content")
     events: list[Event] = [Started(answer.id or "", answer.model or "")]
@@ -33,16 +40,16 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list
     for block in answer.content:
         if block.type == "tool_use":
             if not block.name:
-                raise BadUpstreamResponse(NAMELESS)
+                raise BadUpstreamResponse(UNNAMED_TOOL_CALL)
             events.append(ToolCallStarted(calls, block.id or "", (names or {}).get(block.name, block.name)))
             events.append(ToolCallDelta(calls, schema.input_text(block) or "{}"))
             calls += 1
         else:
-            events += shown(block)
+            events += decode_block(block)
     if answer.usage is not None:
         events.append(UsageReported(answer.usage.usage()))
     explanation = answer.stop_details.explanation if answer.stop_details else None
-    return [*events, *ended(answer.stop_reason, answer.stop_sequence, explanation, called_tools=calls > 0)]
+    return [*events, *finish_events(answer.stop_reason, answer.stop_sequence, explanation, called_tools=calls > 0)]
 
 
 def encode_response(
@@ -56,7 +63,7 @@ def encode_response(
         match block:
             case ThinkingItem():
                 if show_thinking:
-                    content.append(_thought(block))
+                    content.append(_thinking_block(block))
             case TextItem(text=text):
                 if text:
                     content.append({"type": "text", "text": text})
@@ -64,7 +71,7 @@ def encode_response(
                 content.append(_call(block, ids, new_id))
     refused = any(isinstance(block, TextItem) and block.refusal for block in gathered.blocks)
     reason, stop_sequence = stop_reason(Finished(gathered.reason, gathered.stop_sequence), refused=refused)
-    usage = gathered.usage or counts.estimated(input_tokens, gathered.chars)
+    usage = gathered.usage or counts.estimate_usage(input_tokens, gathered.chars)
     return msgspec.json.encode(
         {
             "id": new_id("msg_"),
@@ -79,14 +86,14 @@ def encode_response(
     )
 
 
-def _thought(thought: ThinkingItem) -> dict[str, object]:
+def _thinking_block(thought: ThinkingItem) -> dict[str, object]:
     if thought.redacted is not None:
         return {"type": "redacted_thinking", "data": thought.redacted}
     ours = thought.origin != "anthropic" or thought.signature is None
-    signature = marked(thought.text, thought.origin or "openai", thought.signature) if ours else thought.signature
+    signature = mark_signature(thought.text, thought.origin or "openai", thought.signature) if ours else thought.signature
     return {"type": "thinking", "thinking": thought.text, "signature": signature}
 
 
 def _call(call: ToolCallItem, ids: UniqueIds, new_id: NewId) -> dict[str, object]:
-    id = ids.fresh(call.id or new_id("toolu_"))
-    return {"type": "tool_use", "id": id, "name": call.name, "input": msgspec.Raw(arguments_object(call.arguments).encode())}
+    id = ids.make_unique(call.id or new_id("toolu_"))
+    return {"type": "tool_use", "id": id, "name": call.name, "input": msgspec.Raw(normalize_arguments(call.arguments).encode())}

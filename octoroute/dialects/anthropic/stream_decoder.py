@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.anthropic import schema
-from octoroute.dialects.request.json_input import read_answer
-from octoroute.dialects.response.blocks import NAMELESS
-from octoroute.dialects.response.errors import failed_event
+from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
+from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.sse import read_frames
-from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC, settled
+from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC, resolve_reason
 from octoroute.domain.events import (
     Event,
     Failed,
@@ -58,7 +58,7 @@ class AnthropicDecoder:
             if self._over:
                 break
             if data.strip() and data != b"[DONE]":
-                self._event(read_answer(_EVENT, data, "stream"), name, data, out)
+                self._event(read_response(_EVENT, data, "stream"), name, data, out)
         return out
 
     def end(self) -> Sequence[Event]:
@@ -87,11 +87,11 @@ class AnthropicDecoder:
                 out.append(Ping())
             case "error":
                 self._over = True
-                out.append(failed_event(data))
+                out.append(read_failed_event(data))
             case _:
                 if event.error is not None:
                     self._over = True
-                    out.append(failed_event(data))
+                    out.append(read_failed_event(data))
 
     def _count(self, counted: schema.Answer | schema.StreamEvent) -> None:
         if counted.usage is not None:
@@ -126,13 +126,13 @@ class AnthropicDecoder:
         if block.type == "tool_use":
             if not block.name:
                 self._over = True
-                out.append(Failed("api_error", NAMELESS))
+                out.append(Failed("api_error", UNNAMED_TOOL_CALL))
                 return
             self._block, self._input = index, schema.input_text(block)
             out.append(ToolCallStarted(self._calls, block.id or "", self._names.get(block.name, block.name)))
             self._calls += 1
         else:
-            out += shown(block)
+            out += decode_block(block)
 
     def _stop(self, out: list[Event]) -> None:
         if self._input:
@@ -142,10 +142,10 @@ class AnthropicDecoder:
     def _finish(self, out: list[Event]) -> None:
         self._stop(out)
         self._over = True
-        out += ended(self._reason, self._stop_sequence, self._details, called_tools=self._calls > 0)
+        out += finish_events(self._reason, self._stop_sequence, self._details, called_tools=self._calls > 0)
 
 
-def shown(block: schema.Block) -> list[Event]:
+def decode_block(block: schema.Block) -> list[Event]:
     """What a text or thinking block holds; tools that ran at the server are no calls."""
     match block.type:
         case "text" if block.text:
@@ -159,8 +159,8 @@ def shown(block: schema.Block) -> list[Event]:
             return []
 
 
-def ended(word: str | None, stop_sequence: str | None, explanation: str | None, *, called_tools: bool) -> list[Event]:
+def finish_events(word: str | None, stop_sequence: str | None, explanation: str | None, *, called_tools: bool) -> list[Event]:
     said = FROM_ANTHROPIC.get(word or "")
-    reason = settled(said, called_tools=called_tools)
+    reason = resolve_reason(said, called_tools=called_tools)
     told: list[Event] = [RefusalDelta(explanation)] if explanation and reason is FinishReason.REFUSAL else []
     return [*told, Finished(reason, stop_sequence, word)]

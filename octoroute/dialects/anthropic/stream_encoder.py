@@ -12,7 +12,7 @@ import msgspec
 
 from octoroute.dialects.anthropic.errors import error_frame
 from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
-from octoroute.dialects.request.thinking_signatures import marked
+from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.errors import ANTHROPIC_TYPES
 from octoroute.dialects.response.sse import frame
@@ -60,7 +60,7 @@ class AnthropicEncoder:
         self._index = -1
         self._before = b""
         """How a delta of the open block begins."""
-        self._thought: list[str] = []
+        self._thinking: list[str] = []
         self._ids = UniqueIds()
         self._chars = 0
         self._usage: Usage | None = None
@@ -71,7 +71,7 @@ class AnthropicEncoder:
             if isinstance(event, TextDelta):
                 self._chars += len(event.text)
                 return self._before + _json(event.text) + b"}}\n\n"
-        return b"".join([self._one(event) for event in events])
+        return b"".join([self._encode_event(event) for event in events])
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
         if self._over:
@@ -79,7 +79,7 @@ class AnthropicEncoder:
         self._over = True
         return error_frame(ANTHROPIC_TYPES.get(error.kind, "api_error"), error.message, request_id)
 
-    def _one(self, event: Event) -> bytes:
+    def _encode_event(self, event: Event) -> bytes:
         if self._over:
             return b""
         match event:
@@ -141,7 +141,7 @@ class AnthropicEncoder:
         if not text or not self._show_thinking:
             return b""
         head = b"" if self._open == _THINKING else self._start(_THINKING, {"type": "thinking", "thinking": "", "signature": ""})
-        self._thought.append(text)
+        self._thinking.append(text)
         return head + self._delta(text)
 
     def _sign(self, signature: str, origin: str) -> bytes:
@@ -149,7 +149,7 @@ class AnthropicEncoder:
             return b""
         head = b"" if self._open == _THINKING else self._start(_THINKING, {"type": "thinking", "thinking": "", "signature": ""})
         if origin != "anthropic":
-            signature = marked("", origin, signature)
+            signature = mark_signature("", origin, signature)
         return head + self._signature(signature) + self._stop(signed=True)
 
     def _signature(self, signature: str) -> bytes:
@@ -157,7 +157,7 @@ class AnthropicEncoder:
         return frame(delta % (self._index, _json(signature)), "content_block_delta")
 
     def _call(self, event: ToolCallStarted) -> bytes:
-        id = self._ids.fresh(event.id or self._new_id("toolu_"))
+        id = self._ids.make_unique(event.id or self._new_id("toolu_"))
         return self._start(_TOOL, {"type": "tool_use", "id": id, "name": event.name, "input": {}})
 
     def _start(self, kind: int, block: dict[str, object]) -> bytes:
@@ -184,14 +184,14 @@ class AnthropicEncoder:
             return b""
         signature = b""
         if self._open == _THINKING and not signed:
-            signature = self._signature(marked("".join(self._thought), "openai", None))
-        self._thought.clear()
+            signature = self._signature(mark_signature("".join(self._thinking), "openai", None))
+        self._thinking.clear()
         self._open = _NONE
         return signature + frame(b'{"type":"content_block_stop","index":%d}' % self._index, "content_block_stop")
 
     def _finish(self, event: Finished) -> bytes:
         self._over = True
-        usage = self._usage or counts.estimated(self._input_tokens, self._chars)
+        usage = self._usage or counts.estimate_usage(self._input_tokens, self._chars)
         reason, stop_sequence = stop_reason(event, refused=self._refused)
         delta = {
             "type": "message_delta",

@@ -6,8 +6,8 @@ import msgspec
 
 from octoroute.dialects.anthropic import schema
 from octoroute.dialects.base import Progress
-from octoroute.dialects.request.json_input import read_answer
-from octoroute.dialects.response.errors import failed_event
+from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC
 from octoroute.dialects.response.usage import AnthropicUsage
@@ -47,14 +47,14 @@ class AnthropicUsageTap:
     def feed(self, frames: bytes) -> None:
         for name, data in read_frames(frames):
             if data.strip():
-                self._note(read_answer(_EVENT, data, "stream"), name, data)
+                self._note(read_response(_EVENT, data, "stream"), name, data)
 
     def feed_body(self, body: bytes) -> None:
-        answer = read_answer(_ANSWER, body, "answer")
+        answer = read_response(_ANSWER, body, "answer")
         progress = self.progress
         progress.started = True
         if answer.error is not None:
-            progress.failure = failed_event(body)
+            progress.failure = read_failed_event(body)
             return
         if answer.content is None:
             raise BadUpstreamResponse("the upstream's answer holds no content")
@@ -69,7 +69,7 @@ class AnthropicUsageTap:
         word = event.type or name
         if word == "error":
             progress.started = True
-            progress.failure = failed_event(data)
+            progress.failure = read_failed_event(data)
             return
         if word == "ping":
             return  # alive, but no answer yet

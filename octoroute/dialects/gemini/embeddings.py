@@ -14,7 +14,7 @@ import msgspec
 
 from octoroute.dialects.openai.embeddings import read_input
 from octoroute.dialects.request.body import RequestBody
-from octoroute.dialects.request.json_input import read_answer
+from octoroute.dialects.request.json_input import read_response
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Usage
 from octoroute.domain.request import Request
@@ -22,7 +22,7 @@ from octoroute.errors import BadRequest, BadUpstreamResponse
 
 MAX_INPUTS = 100
 """In one batch."""
-_SAID = frozenset({"model", "input", "dimensions", "encoding_format", "octoroute"})
+_READ = frozenset({"model", "input", "dimensions", "encoding_format", "octoroute"})
 _WHOLE = msgspec.json.Decoder(int | None)
 _TEXT = msgspec.json.Decoder(str | None)
 
@@ -46,7 +46,7 @@ class GeminiEmbeddings:
             return "this endpoint cannot embed token lists; send text"
         if len(inputs) > MAX_INPUTS:
             return f"this endpoint embeds at most {MAX_INPUTS} inputs at once, not {len(inputs)}"
-        _encoding(request.body)
+        _read_encoding(request.body)
         return None
 
     def encode_request(self, request: Request, endpoint: Endpoint, notes: list[str]) -> bytes:
@@ -55,7 +55,7 @@ class GeminiEmbeddings:
         dimensions = body.decode("dimensions", _WHOLE)
         if dimensions is not None and dimensions < 1:
             raise BadRequest("dimensions: must be at least 1", param="dimensions")
-        notes += [f"{name} is not passed on to this endpoint" for name in body.values if name not in _SAID]
+        notes += [f"{name} is not passed on to this endpoint" for name in body.values if name not in _READ]
         common: dict[str, object] = {"model": f"models/{endpoint.model.removeprefix('models/')}"}
         if dimensions is not None:
             common["outputDimensionality"] = dimensions
@@ -66,34 +66,34 @@ class GeminiEmbeddings:
         """(OpenAI's answer, what it cost). Raises Broke."""
         body = request.body
         assert isinstance(body, RequestBody)
-        found = read_answer(_ANSWER, answer, "answer").embeddings
+        found = read_response(_ANSWER, answer, "answer").embeddings
         if found is None or len(found) != len(read_input(body)):
             raise BadUpstreamResponse("the upstream's answer does not hold an embedding for each input")
         shortened = body.is_set("dimensions")
-        as_text = _encoding(body) == "base64"
+        as_text = _read_encoding(body) == "base64"
         rows: list[dict[str, object]] = []
         for index, embedding in enumerate(found):
-            values = _unit(embedding.values) if shortened else embedding.values
-            rows.append({"object": "embedding", "index": index, "embedding": _base64(values) if as_text else values})
+            values = _normalize(embedding.values) if shortened else embedding.values
+            rows.append({"object": "embedding", "index": index, "embedding": _encode_base64(values) if as_text else values})
         tokens = max(1, request.facts.tokens)
         told = {"object": "list", "data": rows, "model": request.model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
         return msgspec.json.encode(told), Usage(input_tokens=tokens, estimated=True)
 
 
-def _encoding(body: RequestBody) -> str:
+def _read_encoding(body: RequestBody) -> str:
     encoding = body.decode("encoding_format", _TEXT) or "float"
     if encoding not in {"float", "base64"}:
         raise BadRequest("encoding_format: must be float or base64", param="encoding_format")
     return encoding
 
 
-def _unit(values: Sequence[float]) -> list[float]:
+def _normalize(values: Sequence[float]) -> list[float]:
     """Gemini's shortened vectors are not of length 1; OpenAI's are, and clients compare them by their dot product."""
     length = math.sqrt(math.fsum(value * value for value in values))
     return [value / length for value in values] if length else list(values)
 
 
-def _base64(values: Sequence[float]) -> str:
+def _encode_base64(values: Sequence[float]) -> str:
     """Little-endian 32-bit floats, which OpenAI's SDKs ask for."""
     try:
         return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()

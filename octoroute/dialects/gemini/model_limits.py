@@ -17,7 +17,7 @@ class GeminiModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     levels: bool
     """`thinkingLevel`; otherwise `thinkingBudget`."""
     budgets: bool
-    least_budget: int
+    min_budget: int
     """0: thinking can be turned off."""
     signatures: bool
     """A call in the history without its signature is refused."""
@@ -31,6 +31,6 @@ def model_limits(model: str) -> GeminiModelLimits:
         json_with_tools=version >= (3, 0),
         levels=version >= (3, 0),
         budgets=version >= (2, 5),
-        least_budget=128 if "pro" in model else 0,
+        min_budget=128 if "pro" in model else 0,
         signatures=version >= (3, 0),
     )

@@ -31,7 +31,7 @@ class GeminiOutbound:
     ) -> bytes:
         del stream  # the address says it
         return encode_request(
-            self._signatures.restored(conversation),
+            self._signatures.restore(conversation),
             model=endpoint.model,
             default_max_tokens=endpoint.max_tokens,
             max_output_tokens=endpoint.max_output_tokens,

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.gemini.model_limits import GeminiModelLimits, model_limits
-from octoroute.dialects.gemini.signatures import LAST_RESORT
+from octoroute.dialects.gemini.signatures import SKIP_SIGNATURE
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
 from octoroute.dialects.request.ids import safe_name
-from octoroute.dialects.request.json_input import not_too_deep
-from octoroute.dialects.response.blocks import arguments_object
+from octoroute.dialects.request.json_input import reject_deep_nesting
+from octoroute.dialects.response.blocks import normalize_arguments
 from octoroute.domain.conversation import (
     Audio,
     Block,
@@ -36,7 +36,7 @@ Fields = dict[str, Any]
 MAX_STOPS = 5
 OPENING = "(the conversation begins with the assistant)"
 JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
-_FETCHED = re.compile(r"gs://|https://generativelanguage\.googleapis\.com/|https://(www\.)?(youtube\.com|youtu\.be)/")
+_FETCHABLE = re.compile(r"gs://|https://generativelanguage\.googleapis\.com/|https://(www\.)?(youtube\.com|youtu\.be)/")
 """The addresses Google fetches itself."""
 _MODES = {"auto": "AUTO", "any": "ANY", "tool": "ANY", "none": "NONE"}
 _LEVELS = {
@@ -51,7 +51,7 @@ _LEVELS = {
 _AUTOMATIC = -1
 
 
-@not_too_deep
+@reject_deep_nesting
 def encode_request(
     conversation: Conversation,
     *,
@@ -66,7 +66,7 @@ def encode_request(
         raise BadRequest(reason)
     notes = [] if notes is None else notes
     can = model_limits(model)
-    tidy = message_order.tidied(conversation)
+    tidy = message_order.normalize_turns(conversation)
     contents = _contents(tidy, can, notes)
     if not contents:
         raise BadRequest("messages: there is no text in them", param="messages")
@@ -88,7 +88,7 @@ def unsupported(conversation: Conversation) -> str | None:
     for turn in conversation.turns:
         for block in turn.content:
             for part in block.content if isinstance(block, ToolResult) else (block,):
-                if isinstance(part, Image | Document) and part.url is not None and not _FETCHED.match(part.url):
+                if isinstance(part, Image | Document) and part.url is not None and not _FETCHABLE.match(part.url):
                     return "this endpoint cannot fetch images or documents from the web; send the file itself"
     return None
 
@@ -102,9 +102,9 @@ def _contents(conversation: Conversation, can: GeminiModelLimits, notes: list[st
     contents: list[Fields] = []
     for turn in conversation.turns:
         if turn.role is Role.ASSISTANT:
-            role, parts = "model", _model(turn.content, can, notes)
+            role, parts = "model", _model_parts(turn.content, can, notes)
         else:
-            role, parts = "user", _user(turn.content)
+            role, parts = "user", _user_parts(turn.content)
         if not parts:
             continue
         if not contents and role == "model":
@@ -116,7 +116,7 @@ def _contents(conversation: Conversation, can: GeminiModelLimits, notes: list[st
     return contents
 
 
-def _user(blocks: Sequence[Block]) -> list[Fields]:
+def _user_parts(blocks: Sequence[Block]) -> list[Fields]:
     """Function responses first and together, then what else the turn holds."""
     responses = [_response(block) for block in blocks if isinstance(block, ToolResult)]
     inside = [part for block in blocks if isinstance(block, ToolResult) for part in block.content if not isinstance(part, Text)]
@@ -147,7 +147,7 @@ def _part(block: Block) -> Fields | None:
             return None
 
 
-def _model(blocks: Sequence[Block], can: GeminiModelLimits, notes: list[str]) -> list[Fields]:
+def _model_parts(blocks: Sequence[Block], can: GeminiModelLimits, notes: list[str]) -> list[Fields]:
     parts: list[Fields] = []
     for block in blocks:
         match block:
@@ -161,13 +161,13 @@ def _model(blocks: Sequence[Block], can: GeminiModelLimits, notes: list[str]) ->
                 pass
     calls = [part for part in parts if "functionCall" in part]
     if can.signatures and calls and not any("thoughtSignature" in part for part in calls):
-        calls[0]["thoughtSignature"] = LAST_RESORT
+        calls[0]["thoughtSignature"] = SKIP_SIGNATURE
         notes.append("thought signature: lost; the model does not see the thinking behind an earlier tool call")
     return parts
 
 
 def _call(call: ToolCall) -> Fields:
-    arguments = msgspec.Raw(arguments_object(call.arguments).encode())
+    arguments = msgspec.Raw(normalize_arguments(call.arguments).encode())
     part: Fields = {"functionCall": {"id": call.id, "name": safe_name(call.name), "args": arguments}}
     if call.signature is not None:
         part["thoughtSignature"] = call.signature
@@ -212,9 +212,9 @@ def _tools(body: Fields, conversation: Conversation, can: GeminiModelLimits, not
 def _tool(tool: Tool, can: GeminiModelLimits) -> Fields:
     declared: Fields = {"name": safe_name(tool.name), "description": tool.description or ""}
     if can.json_schemas:
-        parameters, key = json_schema.for_gemini_json(tool.schema), "parametersJsonSchema"
+        parameters, key = json_schema.adapt_for_gemini_json(tool.schema), "parametersJsonSchema"
     else:
-        parameters, key = json_schema.for_gemini(tool.schema), "parameters"
+        parameters, key = json_schema.adapt_for_gemini_openapi(tool.schema), "parameters"
     if parameters is not None and (parameters.get("properties") or key == "parametersJsonSchema"):
         declared[key] = parameters
     return declared
@@ -231,9 +231,9 @@ def _format(config: Fields, conversation: Conversation, can: GeminiModelLimits, 
     config["responseMimeType"] = "application/json"
     if wanted.schema:
         if can.json_schemas:
-            config["responseJsonSchema"] = json_schema.for_gemini_json(wanted.schema)
+            config["responseJsonSchema"] = json_schema.adapt_for_gemini_json(wanted.schema)
         else:
-            config["responseSchema"] = json_schema.for_gemini(wanted.schema)
+            config["responseSchema"] = json_schema.adapt_for_gemini_openapi(wanted.schema)
     return ""
 
 
@@ -246,14 +246,14 @@ def _thinking(config: Fields, conversation: Conversation, can: GeminiModelLimits
         return
     wanted = reasoning_effort.effort_of(wish)
     thinking: Fields = {}
-    if wanted == "none" and (can.levels or can.least_budget):
+    if wanted == "none" and (can.levels or can.min_budget):
         notes.append("thinking: this model cannot be kept from a little of it")
     if can.levels:
         level = _LEVELS.get(wanted or "")
         if level is not None:
             thinking["thinkingLevel"] = "LOW" if level == "MINIMAL" and "pro" in model else level
     elif wanted == "none":
-        thinking["thinkingBudget"] = can.least_budget
+        thinking["thinkingBudget"] = can.min_budget
     else:
         thinking["thinkingBudget"] = reasoning_effort.budget_of(wish) if wanted is not None else _AUTOMATIC
     if reasoning_effort.wants_thinking(wish) and wish.visible:

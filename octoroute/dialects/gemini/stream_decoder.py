@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.request.ids import NewId, random_id
-from octoroute.dialects.request.json_input import read_answer
-from octoroute.dialects.response.blocks import NAMELESS
-from octoroute.dialects.response.errors import error_of, failed_event
+from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
+from octoroute.dialects.response.errors import error_from_event, read_failed_event
 from octoroute.dialects.response.sse import read_frames
-from octoroute.dialects.response.stop_reasons import GEMINI_FAILURES, from_gemini, settled
+from octoroute.dialects.response.stop_reasons import GEMINI_FAILURES, from_gemini, resolve_reason
 from octoroute.dialects.response.usage import GeminiUsage
 from octoroute.domain.events import (
     Event,
@@ -72,7 +72,7 @@ class _Response(msgspec.Struct, rename="camel"):
 
 _CHUNK = msgspec.json.Decoder(_Response)
 _WHOLE = msgspec.json.Decoder(_Response | list[_Response])
-Keep = Callable[[str, str], None]
+KeepSignature = Callable[[str, str], None]
 
 
 def _keep_nothing(call_id: str, signature: str) -> None:
@@ -84,7 +84,9 @@ class GeminiDecoder:
 
     __slots__ = ("_calls", "_finish", "_keep", "_names", "_new_id", "_over", "_started")
 
-    def __init__(self, names: Mapping[str, str] | None = None, *, keep: Keep = _keep_nothing, new_id: NewId = random_id) -> None:
+    def __init__(
+        self, names: Mapping[str, str] | None = None, *, keep: KeepSignature = _keep_nothing, new_id: NewId = random_id
+    ) -> None:
         self._names = names or {}
         self._keep = keep
         self._new_id = new_id
@@ -97,10 +99,10 @@ class GeminiDecoder:
         out: list[Event] = []
         for name, data in read_frames(frames):
             if data.strip() and data != b"[DONE]" and not self._over:
-                response = read_answer(_CHUNK, data, "stream")
+                response = read_response(_CHUNK, data, "stream")
                 if response.error is not None or name == "error":
                     self._over = True
-                    out.append(failed_event(data))
+                    out.append(read_failed_event(data))
                 else:
                     self._response(response, out)
         return out
@@ -111,16 +113,16 @@ class GeminiDecoder:
         self._over = True
         if self._finish in GEMINI_FAILURES:
             return (Failed("api_error", f"the model stumbled over its tools ({self._finish})"),)
-        return (Finished(settled(from_gemini(self._finish), called_tools=self._calls > 0), None, self._finish),)
+        return (Finished(resolve_reason(from_gemini(self._finish), called_tools=self._calls > 0), None, self._finish),)
 
     def decode_body(self, body: bytes) -> list[Event]:
         """Raises Broke, or what the error in the answer's place amounts to."""
-        decoded = read_answer(_WHOLE, body, "answer")
+        decoded = read_response(_WHOLE, body, "answer")
         out: list[Event] = []
         responses = [decoded] if isinstance(decoded, _Response) else decoded
         for response in responses:
             if response.error is not None:
-                raise error_of(failed_event(body))
+                raise error_from_event(read_failed_event(body))
             self._response(response, out)
         out += self.end()
         last = out[-1] if out else None
@@ -160,7 +162,7 @@ class GeminiDecoder:
 
     def _call(self, call: _Call, signature: str | None, out: list[Event]) -> None:
         if not call.name:
-            raise BadUpstreamResponse(NAMELESS)
+            raise BadUpstreamResponse(UNNAMED_TOOL_CALL)
         id = call.id or self._new_id("call_")
         if signature:
             self._keep(id, signature)

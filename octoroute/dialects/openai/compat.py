@@ -134,28 +134,28 @@ _BY_MODEL = (
     (re.compile(r"gpt-oss", re.IGNORECASE), "gpt-oss"),
     (re.compile(r"deepseek-?r1|(^|/)qwq|qwen3|marco-o1", re.IGNORECASE), "think-tags"),
 )
-_VENDORS_OWN = frozenset({"openai", "azure"})
+_OPENAI_HOSTS = frozenset({"openai", "azure"})
 
 
 @lru_cache(maxsize=1024)
-def _laid_over(names: tuple[str, ...]) -> Quirks:
+def _merge_presets(names: tuple[str, ...]) -> Quirks:
     fields: dict[str, Any] = {}
     for name in names:
         fields |= PRESETS[name]
     return Quirks(**fields)
 
 
-def preset(*names: str) -> Quirks:
+def merge_presets(*names: str) -> Quirks:
     """The presets laid over each other. Raises KeyError for a name that is none."""
-    return _laid_over(names)
+    return _merge_presets(names)
 
 
 def quirks_of(endpoint: Endpoint) -> Quirks:
-    return _laid_over(endpoint.quirks or _guessed(endpoint.kind, endpoint.base_url, endpoint.model))
+    return _merge_presets(endpoint.quirks or _detect_presets(endpoint.kind, endpoint.base_url, endpoint.model))
 
 
 @lru_cache(maxsize=1024)
-def _guessed(kind: str, base_url: str, model: str) -> tuple[str, ...]:
+def _detect_presets(kind: str, base_url: str, model: str) -> tuple[str, ...]:
     address = urlsplit(base_url)
     host = address.hostname or ""
     try:
@@ -165,7 +165,7 @@ def _guessed(kind: str, base_url: str, model: str) -> tuple[str, ...]:
     names = ["azure"] if kind == "azure" else [name for pattern, name in _BY_HOST if pattern.search(host)]
     if not names and port in _BY_PORT:
         names = [_BY_PORT[port]]
-    if _VENDORS_OWN.intersection(names):
+    if _OPENAI_HOSTS.intersection(names):
         if _OPENAI_REASONING.search(model):
             names += ["openai-reasoning", *(["azure-reasoning"] if "azure" in names else [])]
             names += [name for pattern, name in _BY_GENERATION if pattern.search(model)]

@@ -11,14 +11,14 @@ from typing import Annotated
 import msgspec
 
 from octoroute.dialects.request.body import UNSET
-from octoroute.dialects.request.facts import NO_HINTS, FactsBuilder, Hints, chars_of
+from octoroute.dialects.request.facts import NO_HINTS, FactsBuilder, Hints, count_chars
 from octoroute.domain.request import Facts
 
 ABSENT = msgspec.Raw(b"null")  # msgspec takes no union with Raw
-_IMAGES = frozenset({"image_url", "input_image", "image"})
-_FILES = frozenset({"file", "input_file", "input_audio"})
-_RESULTS = frozenset({"tool", "function"})
-_LONGEST_UNSET = max(map(len, UNSET))
+_IMAGE_PARTS = frozenset({"image_url", "input_image", "image"})
+_FILE_PARTS = frozenset({"file", "input_file", "input_audio"})
+_RESULT_ROLES = frozenset({"tool", "function"})
+_MAX_UNSET_BYTES = max(map(len, UNSET))
 
 
 class Part(msgspec.Struct):
@@ -68,7 +68,7 @@ class FastRequest(msgspec.Struct):
 
     def facts(self, hints: Hints) -> Facts:
         facts = FactsBuilder()
-        note(self.messages, facts)
+        note_messages(self.messages, facts)
         if self.tools is not ABSENT:
             note_tools(self.tools, facts)
         if self.functions is not ABSENT:
@@ -78,13 +78,13 @@ class FastRequest(msgspec.Struct):
         return facts.build(hints, output_tokens=budget if budget is not None and budget > 0 else None)
 
 
-_GIST = msgspec.json.Decoder(FastRequest)
+_REQUEST = msgspec.json.Decoder(FastRequest)
 
 
 def read_fast_request(body: bytes) -> FastRequest | None:
     """None: `body` must be read field by field. It must have been found to be JSON in UTF-8."""
     try:
-        gist = _GIST.decode(body)
+        gist = _REQUEST.decode(body)
     except (msgspec.MsgspecError, RecursionError):
         return None
     if not gist.messages or not gist.model.strip() or gist.max_tokens == 0 or gist.max_completion_tokens == 0:
@@ -92,26 +92,26 @@ def read_fast_request(body: bytes) -> FastRequest | None:
     return gist
 
 
-def note(messages: Sequence[Message], facts: FactsBuilder) -> None:
+def note_messages(messages: Sequence[Message], facts: FactsBuilder) -> None:
     heard = facts.messages.append
     chars = 0
     for message in messages:
         role, content, calls = message.role, message.content, message.tool_calls
-        if calls is not ABSENT or role in _RESULTS:
+        if calls is not ABSENT or role in _RESULT_ROLES:
             size = len(memoryview(calls))
-            if role in _RESULTS or size > _LONGEST_UNSET or bytes(calls) not in UNSET:
+            if role in _RESULT_ROLES or size > _MAX_UNSET_BYTES or bytes(calls) not in UNSET:
                 facts.tools = True
                 facts.extra_chars += size
         text = content if isinstance(content, str) else _text_of(content or (), facts)
         heard((role, text))
-        chars += len(text) if text.isascii() else chars_of(text)
+        chars += len(text) if text.isascii() else count_chars(text)
     facts.text_chars += chars
 
 
 def note_tools(tools: msgspec.Raw, facts: FactsBuilder) -> None:
     """`tools` or `functions`, as they stand in the body."""
     size = len(memoryview(tools))
-    if size > _LONGEST_UNSET or bytes(tools) not in UNSET:
+    if size > _MAX_UNSET_BYTES or bytes(tools) not in UNSET:
         facts.tools = True
         facts.extra_chars += size
 
@@ -121,8 +121,8 @@ def _text_of(parts: Sequence[Part], facts: FactsBuilder) -> str:
     for part in parts:
         if part.text is not None:
             texts.append(part.text)
-        elif part.type in _IMAGES:
+        elif part.type in _IMAGE_PARTS:
             facts.images += 1
-        elif part.type in _FILES:
+        elif part.type in _FILE_PARTS:
             facts.file(part.file)
     return "\n".join(texts)

@@ -9,7 +9,7 @@ import msgspec
 from octoroute.dialects.response.sse import read_frames
 
 
-class _Other(msgspec.Struct):
+class _Alternative(msgspec.Struct):
     logprob: float = 0.0
     token: str = ""
 
@@ -17,7 +17,7 @@ class _Other(msgspec.Struct):
 class _Token(msgspec.Struct):
     logprob: float = 0.0
     token: str = ""
-    top_logprobs: list[_Other] | None = None
+    top_logprobs: list[_Alternative] | None = None
 
 
 class _Logprobs(msgspec.Struct):
@@ -36,7 +36,7 @@ class _Answer(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Answer)
 
 
-def margins(data: bytes, *, stream: bool) -> list[float]:
+def read_margins(data: bytes, *, stream: bool) -> list[float]:
     """Per token of the first choice: the chosen one's log-probability less the best other's. Never raises; [] when not told."""
     if b'"top_logprobs"' not in data:
         return []

@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from octoroute.dialects.openai.errors import error_event, write_error
-from octoroute.dialects.openai.fast_request import ABSENT, Format, Message, StreamOptions, note, note_tools, read_fast_request
+from octoroute.dialects.openai.fast_request import (
+    ABSENT,
+    Format,
+    Message,
+    StreamOptions,
+    note_messages,
+    note_tools,
+    read_fast_request,
+)
 from octoroute.dialects.request.body import RequestBody, decode, encode
 from octoroute.dialects.request.facts import FactsBuilder, all_hints, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, Kind
@@ -164,7 +172,7 @@ def _facts(body: RequestBody, headers: Mapping[str, str]) -> Facts:
     if not messages:
         raise BadRequest("messages: must be a list of at least one message", param="messages")
     facts = FactsBuilder()
-    note(messages, facts)
+    note_messages(messages, facts)
     for name in ("tools", "functions"):
         note_tools(body.values.get(name, ABSENT), facts)
     answer_format = body.decode("response_format", _FORMAT)
@@ -174,7 +182,7 @@ def _facts(body: RequestBody, headers: Mapping[str, str]) -> Facts:
 
 def _measured(message: Message) -> Measured:
     facts = FactsBuilder()
-    note([message], facts)
+    note_messages([message], facts)
     return Measured(_KINDS.get(message.role, "user"), facts.chars)
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from octoroute.dialects.openai import schema
 from octoroute.dialects.request import media
-from octoroute.dialects.request.json_input import not_too_deep, read_request, unread_fields
-from octoroute.dialects.request.message_order import ERROR_MARK, opened
+from octoroute.dialects.request.json_input import read_request, reject_deep_nesting, unread_fields
+from octoroute.dialects.request.message_order import ERROR_MARK, split_system
 from octoroute.domain.conversation import (
     AnswerFormat,
     Audio,
@@ -40,7 +40,7 @@ _UNSET = frozenset({b"null", b"false"})
 _SYSTEM_ROLES = ("system", "developer")
 
 
-@not_too_deep
+@reject_deep_nesting
 def decode_request(body: bytes) -> Conversation:
     """Raises BadRequest naming the field."""
     request = read_request(_REQUEST, body)
@@ -86,7 +86,7 @@ def _messages(messages: Sequence[schema.Message]) -> tuple[tuple[Text, ...], tup
             turns.append(Turn(Role.USER, (_result(message, where, calls),)))
         else:
             raise BadRequest(f"{where}.role: '{message.role}' is not a role", param=f"{where}.role")
-    return opened((), turns)
+    return split_system((), turns)
 
 
 def _parts(content: str | Sequence[schema.Part] | None, where: str) -> Iterator[Text | Image | Document | Audio]:

@@ -14,8 +14,8 @@ import msgspec
 from octoroute.dialects.openai.compat import Quirks
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
 from octoroute.dialects.request.ids import safe_name
-from octoroute.dialects.request.json_input import not_too_deep
-from octoroute.dialects.response.blocks import arguments_object
+from octoroute.dialects.request.json_input import reject_deep_nesting
+from octoroute.dialects.response.blocks import normalize_arguments
 from octoroute.domain.conversation import (
     Audio,
     Block,
@@ -36,11 +36,11 @@ from octoroute.errors import BadRequest
 Fields = dict[str, Any]
 JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
 _USER_HASH = 32
-_SWITCHES = frozenset({"thinking_type", "enable_thinking", "chat_template"})
+_ON_OFF_STYLES = frozenset({"thinking_type", "enable_thinking", "chat_template"})
 """Styles of thinking that have no degrees."""
 
 
-@not_too_deep
+@reject_deep_nesting
 def encode_request(
     conversation: Conversation,
     *,
@@ -64,7 +64,7 @@ def encode_request(
     _tools(body, conversation, quirks, notes)
     _format(body, conversation, quirks)
     _thinking(body, conversation, quirks, notes)
-    _sender(body, conversation, quirks)
+    _user_fields(body, conversation, quirks)
     return msgspec.json.encode(body)
 
 
@@ -91,21 +91,21 @@ def surplus_stops(conversation: Conversation, quirks: Quirks) -> tuple[str, ...]
 
 def _messages(conversation: Conversation, quirks: Quirks, notes: list[str]) -> list[Fields]:
     place: message_order.MidSystem = "keep" if quirks.mid_system == "developer" else quirks.mid_system
-    conversation = message_order.tidied(conversation, mid_system=place, id_limit=quirks.id_limit)
-    system = message_order.joined_text(conversation.system)
+    conversation = message_order.normalize_turns(conversation, mid_system=place, id_limit=quirks.id_limit)
+    system = message_order.join_text(conversation.system)
     if conversation.format is not None and quirks.json_answers != "json_schema":
         system = "\n\n".join(filter(None, (system, _instruction(conversation, quirks))))
     messages: list[Fields] = []
     if system:
-        messages.append({"role": quirks.system_role, "content": _spelled(system, quirks)})
+        messages.append({"role": quirks.system_role, "content": _text_content(system, quirks)})
     for turn in conversation.turns:
         if turn.role is Role.SYSTEM:
             role = "developer" if quirks.mid_system == "developer" else "system"
-            messages.append({"role": role, "content": _spelled(message_order.joined_text(turn.content), quirks)})
+            messages.append({"role": role, "content": _text_content(message_order.join_text(turn.content), quirks)})
         elif turn.role is Role.USER:
-            messages += _user(turn, quirks)
+            messages += _user_messages(turn, quirks)
         else:
-            messages.append(_assistant(turn, quirks))
+            messages.append(_assistant_message(turn, quirks))
     if conversation.turns and conversation.turns[-1].role is Role.ASSISTANT:
         notes.append("prefill: the endpoint may not continue the last assistant message")
     return messages
@@ -118,11 +118,11 @@ def _instruction(conversation: Conversation, quirks: Quirks) -> str:
     return f"{JSON_INSTRUCTION} It must fit this JSON schema:\n{msgspec.json.encode(wanted.schema).decode()}"
 
 
-def _spelled(text: str, quirks: Quirks) -> str | list[Fields]:
+def _text_content(text: str, quirks: Quirks) -> str | list[Fields]:
     return [{"type": "text", "text": text}] if quirks.content_parts else text
 
 
-def _user(turn: Turn, quirks: Quirks) -> list[Fields]:
+def _user_messages(turn: Turn, quirks: Quirks) -> list[Fields]:
     """Tool messages first and in the order of the calls, then what the user says, led by images that tools returned."""
     messages: list[Fields] = []
     parts: list[Block] = []
@@ -152,13 +152,13 @@ def _user(turn: Turn, quirks: Quirks) -> list[Fields]:
 
 def _content(blocks: Sequence[Block], quirks: Quirks) -> str | list[Fields]:
     blocks = [block for block in blocks if not (isinstance(block, Text) and not block.text.strip())]
-    texts = [_plain(block) for block in blocks]
+    texts = [_plain_text(block) for block in blocks]
     if all(text is not None for text in texts):
-        return _spelled("\n\n".join(filter(None, texts)), quirks) if blocks else ""
+        return _text_content("\n\n".join(filter(None, texts)), quirks) if blocks else ""
     return [part for block in blocks if (part := _part(block)) is not None]
 
 
-def _plain(block: Block) -> str | None:
+def _plain_text(block: Block) -> str | None:
     match block:
         case Text(text=text):
             return text
@@ -189,10 +189,10 @@ def _part(block: Block) -> Fields | None:
             return None
 
 
-def _assistant(turn: Turn, quirks: Quirks) -> Fields:
+def _assistant_message(turn: Turn, quirks: Quirks) -> Fields:
     calls = [_call(block) for block in turn.content if isinstance(block, ToolCall)]
     text = "".join(block.text for block in turn.content if isinstance(block, Text))
-    message: Fields = {"role": "assistant", "content": _spelled(text, quirks) if text.strip() else "" if not calls else None}
+    message: Fields = {"role": "assistant", "content": _text_content(text, quirks) if text.strip() else "" if not calls else None}
     if message["content"] is None and not quirks.null_content:
         message["content"] = ""
     if calls:
@@ -208,7 +208,7 @@ def _call(call: ToolCall) -> Fields:
     written: Fields = {
         "id": call.id,
         "type": "function",
-        "function": {"name": safe_name(call.name), "arguments": arguments_object(call.arguments)},
+        "function": {"name": safe_name(call.name), "arguments": normalize_arguments(call.arguments)},
     }
     if call.signature is not None:
         written["extra_content"] = {"google": {"thought_signature": call.signature}}
@@ -272,7 +272,7 @@ def _tool(tool: Tool) -> Fields:
     function: Fields = {"name": safe_name(tool.name)}
     if tool.description:
         function["description"] = tool.description
-    function["parameters"] = json_schema.for_openai(tool.schema)
+    function["parameters"] = json_schema.adapt_for_openai(tool.schema)
     if tool.strict and json_schema.is_strict(function["parameters"]):
         function["strict"] = True
     return {"type": "function", "function": function}
@@ -299,7 +299,7 @@ def _thinking(body: Fields, conversation: Conversation, quirks: Quirks, notes: l
     enabled = wanted != "none"
     match quirks.reasoning:
         case "effort":
-            word = reasoning_effort.nearest(wanted, quirks.efforts) if wanted is not None else None
+            word = reasoning_effort.nearest_effort(wanted, quirks.efforts) if wanted is not None else None
             if word is not None:
                 body["reasoning_effort"] = word
             if word != wanted:
@@ -318,11 +318,11 @@ def _thinking(body: Fields, conversation: Conversation, quirks: Quirks, notes: l
         case "unsaid":
             notes.append("thinking: this endpoint cannot be told how much to think")
     told = quirks.reasoning == "enable_thinking" and wish.budget_tokens is not None
-    if quirks.reasoning in _SWITCHES and enabled and wanted is not None and not told:
+    if quirks.reasoning in _ON_OFF_STYLES and enabled and wanted is not None and not told:
         notes.append("thinking: how much is not told, this endpoint only knows on and off")
 
 
-def _sender(body: Fields, conversation: Conversation, quirks: Quirks) -> None:
+def _user_fields(body: Fields, conversation: Conversation, quirks: Quirks) -> None:
     if conversation.user is not None and quirks.user_field is not None:
         body[quirks.user_field] = hashlib.sha256(conversation.user.encode("utf-8", "replace")).hexdigest()[:_USER_HASH]
     if conversation.cache_key is not None and quirks.cache_key:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.openai import schema
-from octoroute.dialects.openai.stream_decoder import prose
+from octoroute.dialects.openai.stream_decoder import decode_text
 from octoroute.dialects.request.ids import NewId, random_id
-from octoroute.dialects.request.json_input import read_answer
+from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response import usage as counts
-from octoroute.dialects.response.blocks import NAMELESS, ThinkingItem, ToolCallItem, collect_blocks, is_object
-from octoroute.dialects.response.errors import error_of, failed_event
-from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, TO_OPENAI, settled
+from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL, ThinkingItem, ToolCallItem, collect_blocks, is_json_object
+from octoroute.dialects.response.errors import error_from_event, read_failed_event
+from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, TO_OPENAI, resolve_reason
 from octoroute.domain.events import Event, Finished, FinishReason, Started, ToolCallDelta, ToolCallStarted, UsageReported
 from octoroute.errors import BadUpstreamResponse
 
@@ -22,9 +22,9 @@ _ANSWER = msgspec.json.Decoder(schema.Answer)
 
 def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list[Event]:
     """`names`: the upstream's tool names → the client's. Raises Broke, or what the error in the answer's place amounts to."""
-    answer = read_answer(_ANSWER, body, "answer")
+    answer = read_response(_ANSWER, body, "answer")
     if answer.error:
-        raise error_of(failed_event(body))
+        raise error_from_event(read_failed_event(body))
     choice = next((choice for choice in answer.choices or () if not choice.index), None)
     message = choice and (choice.message or choice.delta)
     if choice is None or message is None:
@@ -32,18 +32,18 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list
     word = choice.finish_reason
     if word in OPENAI_FAILURES:
         raise BadUpstreamResponse(f"the upstream ended its answer with '{word}'")
-    events: list[Event] = [Started(str(answer.id or ""), str(answer.model or "")), *prose(message)]
+    events: list[Event] = [Started(str(answer.id or ""), str(answer.model or "")), *decode_text(message)]
     said = FROM_OPENAI.get(word or "")
-    calls = _calls(message, names or {}, cut=said is FinishReason.LENGTH)
+    calls = _decode_calls(message, names or {}, cut=said is FinishReason.LENGTH)
     events += calls
     if answer.usage is not None:
         events.append(UsageReported(answer.usage.usage()))
     stop_sequence = choice.stop_reason if isinstance(choice.stop_reason, str) else None
-    events.append(Finished(settled(said, called_tools=bool(calls)), stop_sequence, word))
+    events.append(Finished(resolve_reason(said, called_tools=bool(calls)), stop_sequence, word))
     return events
 
 
-def _calls(message: schema.Delta, names: Mapping[str, str], *, cut: bool) -> list[Event]:
+def _decode_calls(message: schema.Delta, names: Mapping[str, str], *, cut: bool) -> list[Event]:
     """Raises Broke for arguments that no tool could be run with; a call that the token limit cut is left out."""
     calls = list(message.tool_calls or ())
     if message.function_call is not None:
@@ -54,10 +54,12 @@ def _calls(message: schema.Delta, names: Mapping[str, str], *, cut: bool) -> lis
         arguments = schema.arguments_text(call.function.arguments).strip() if call.function else ""
         if arguments == "null":
             arguments = ""
-        if not name or (arguments and not is_object(arguments)):
+        if not name or (arguments and not is_json_object(arguments)):
             if cut:
                 continue
-            raise BadUpstreamResponse("the upstream called a tool with arguments that are not a JSON object" if name else NAMELESS)
+            raise BadUpstreamResponse(
+                "the upstream called a tool with arguments that are not a JSON object" if name else UNNAMED_TOOL_CALL
+            )
         index = len(events) // 2
         events.append(ToolCallStarted(index, call.id or "", names.get(name, name), call.signature))
         events.append(ToolCallDelta(index, arguments or "{}"))
@@ -84,7 +86,7 @@ def encode_response(
         message["thinking_blocks"] = [_thinking_block(thought) for thought in gathered.thoughts]
     if gathered.calls:
         message["tool_calls"] = [_call(call, new_id) for call in gathered.calls]
-    usage = gathered.usage or counts.estimated(input_tokens, gathered.chars)
+    usage = gathered.usage or counts.estimate_usage(input_tokens, gathered.chars)
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": TO_OPENAI[gathered.reason]}
     answer: dict[str, object] = {
         "id": new_id("chatcmpl-"),

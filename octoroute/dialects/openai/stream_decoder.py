@@ -12,10 +12,10 @@ import msgspec
 
 from octoroute.dialects.openai import schema
 from octoroute.dialects.openai.tool_calls import CallSorter
-from octoroute.dialects.request.json_input import read_answer
-from octoroute.dialects.response.errors import failed_event
+from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.sse import read_frames
-from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, settled
+from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, resolve_reason
 from octoroute.domain.events import (
     Event,
     Failed,
@@ -54,18 +54,18 @@ class OpenAIDecoder:
                 if self._started:
                     self._finish(out)
             elif data.strip():
-                self._chunk(read_answer(_CHUNK, data, "stream"), data, name, out)
-        return self._renamed(out)
+                self._chunk(read_response(_CHUNK, data, "stream"), data, name, out)
+        return self._restore_names(out)
 
     def end(self) -> Sequence[Event]:
         out: list[Event] = []
         if self._finish_reason is not None and not self._over:
             self._finish(out)
-        return self._renamed(out)
+        return self._restore_names(out)
 
     def _chunk(self, chunk: schema.Answer, data: bytes, name: str, out: list[Event]) -> None:
         if chunk.error or name == "error":
-            out.append(failed_event(data))
+            out.append(read_failed_event(data))
             self._over = True
             return
         for choice in chunk.choices or ():
@@ -86,11 +86,11 @@ class OpenAIDecoder:
 
     def _delta(self, delta: schema.Delta, out: list[Event]) -> None:
         content = delta.content
-        if isinstance(content, str) and content and not self._calls.called and not delta.reasoning_content:
+        if isinstance(content, str) and content and not self._calls.has_calls and not delta.reasoning_content:
             out.append(TextDelta(content))  # nearly every chunk of nearly every answer
         else:
-            for event in prose(delta):
-                self._calls.pass_by(event, out)
+            for event in decode_text(delta):
+                self._calls.add_event(event, out)
         for call in delta.tool_calls or ():
             self._calls.add(call, out)
         if delta.function_call is not None:
@@ -104,10 +104,10 @@ class OpenAIDecoder:
         if self._finish_reason in OPENAI_FAILURES:
             out.append(Failed("api_error", f"the upstream ended its answer with '{self._finish_reason}'"))
             return
-        reason = settled(FROM_OPENAI.get(self._finish_reason or ""), called_tools=self._calls.called)
+        reason = resolve_reason(FROM_OPENAI.get(self._finish_reason or ""), called_tools=self._calls.has_calls)
         out.append(Finished(reason, self._stop_sequence, self._finish_reason))
 
-    def _renamed(self, out: list[Event]) -> list[Event]:
+    def _restore_names(self, out: list[Event]) -> list[Event]:
         if not self._names:
             return out
         return [
@@ -118,7 +118,7 @@ class OpenAIDecoder:
         ]
 
 
-def prose(delta: schema.Delta) -> Iterator[Event]:
+def decode_text(delta: schema.Delta) -> Iterator[Event]:
     """Thinking, text, and refusal of a delta or message, in the order in which they are meant."""
     thinking = schema.text_within(delta.reasoning_content) or schema.text_within(delta.reasoning)
     if not thinking:
@@ -130,12 +130,12 @@ def prose(delta: schema.Delta) -> Iterator[Event]:
             yield TextDelta(delta.content)
     else:
         for part in delta.content or ():
-            yield from _part(part)
+            yield from _decode_part(part)
     if delta.refusal:
         yield RefusalDelta(delta.refusal)
 
 
-def _part(part: schema.Part) -> Iterator[Event]:
+def _decode_part(part: schema.Part) -> Iterator[Event]:
     """Mistral and others answer with typed parts."""
     if part.type in {"thinking", "reasoning"}:
         text = schema.text_within(part.thinking) or part.text

@@ -62,18 +62,18 @@ class OpenAIEncoder:
         self._input_tokens = input_tokens
         self._new_id = new_id
         self._started = self._over = False
-        self._silent_call = -1
+        self._empty_call = -1
         """The call that has begun and said nothing yet."""
-        self._thought: list[str] = []
+        self._thinking: list[str] = []
         self._chars = 0
         self._usage: Usage | None = None
 
     def encode(self, events: Sequence[Event]) -> bytes:
-        if len(events) == 1 and self._started and self._silent_call < 0:
+        if len(events) == 1 and self._started and self._empty_call < 0:
             event = events[0]
             if isinstance(event, TextDelta):
                 return self._text(b'"content":', event.text)
-        return b"".join([self._one(event) for event in events])
+        return b"".join([self._encode_event(event) for event in events])
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
         del request_id  # OpenAI's envelope has no place for it
@@ -88,7 +88,7 @@ class OpenAIEncoder:
         self._chars += len(text)
         return self._before + key + _json(text) + self._after
 
-    def _one(self, event: Event) -> bytes:
+    def _encode_event(self, event: Event) -> bytes:
         if self._over:
             return b""
         match event:
@@ -98,11 +98,11 @@ class OpenAIEncoder:
                 return self._arguments(index, arguments)
             case ThinkingDelta(text=text):
                 if self._thinking_blocks:
-                    self._thought.append(text)
+                    self._thinking.append(text)
                 return self._begin() + self._text(b'"reasoning_content":', text) if self._show_thinking else b""
             case ThinkingSigned(signature=signature):
-                thought = {"type": "thinking", "thinking": "".join(self._thought), "signature": signature}
-                self._thought.clear()
+                thought = {"type": "thinking", "thinking": "".join(self._thinking), "signature": signature}
+                self._thinking.clear()
                 return self._block(thought)
             case RedactedThinking(data=data):
                 return self._block({"type": "redacted_thinking", "data": data})
@@ -130,7 +130,7 @@ class OpenAIEncoder:
         if not self._started:
             self._started = True
             return self._before + b'"role":"assistant","content":""' + self._after
-        return self._arguments(self._silent_call, "{}") if self._silent_call >= 0 else b""
+        return self._arguments(self._empty_call, "{}") if self._empty_call >= 0 else b""
 
     def _block(self, block: dict[str, str]) -> bytes:
         if not self._thinking_blocks:
@@ -138,7 +138,7 @@ class OpenAIEncoder:
         return self._begin() + self._before + b'"thinking_blocks":[' + _json(block) + b"]" + self._after
 
     def _call(self, event: ToolCallStarted) -> bytes:
-        self._silent_call = event.index
+        self._empty_call = event.index
         call: dict[str, object] = {
             "index": event.index,
             "id": event.id or self._new_id("call_"),
@@ -152,7 +152,7 @@ class OpenAIEncoder:
     def _arguments(self, index: int, arguments: str) -> bytes:
         if not arguments:
             return b""
-        self._silent_call = -1
+        self._empty_call = -1
         self._chars += len(arguments)
         return self._before + b'"tool_calls":[{"index":%d,"function":{"arguments":%b}}]' % (index, _json(arguments)) + self._after
 
@@ -161,6 +161,6 @@ class OpenAIEncoder:
         last = self._before + b'},"finish_reason":"' + TO_OPENAI[event.reason].encode() + b'"}]'
         last += (b',"usage":null' if self._include_usage else b"") + b"}\n\n"
         if self._include_usage:
-            usage = self._usage or counts.estimated(self._input_tokens, self._chars)
+            usage = self._usage or counts.estimate_usage(self._input_tokens, self._chars)
             last += self._head + b'"choices":[],"usage":' + _json(counts.to_openai(usage)) + b"}\n\n"
         return last + b"data: [DONE]\n\n"

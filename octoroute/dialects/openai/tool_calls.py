@@ -11,7 +11,7 @@ import re
 from collections import deque
 
 from octoroute.dialects.openai.schema import CallDelta, arguments_text
-from octoroute.dialects.response.blocks import NAMELESS, is_object
+from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL, is_json_object
 from octoroute.domain.events import Event, Failed, TextDelta, ToolCallDelta, ToolCallStarted
 
 _MARK = re.compile(r'["{}\[\]]|\\.', re.DOTALL)
@@ -43,7 +43,7 @@ class _Call:
                 self._in_string = not self._in_string
             elif not self._in_string and len(mark) == 1:
                 self._depth += 1 if mark in "{[" else -1
-        return not (self._depth or self._in_string) and is_object("".join(self.parts))
+        return not (self._depth or self._in_string) and is_json_object("".join(self.parts))
 
 
 class CallSorter:
@@ -60,10 +60,10 @@ class CallSorter:
         self._count = 0
 
     @property
-    def called(self) -> bool:
+    def has_calls(self) -> bool:
         return self._last is not None
 
-    def pass_by(self, event: Event, out: list[Event]) -> None:
+    def add_event(self, event: Event, out: list[Event]) -> None:
         """Text or thinking: at once, unless a call is in the middle of its arguments."""
         call = self._open
         if call is not None:
@@ -86,7 +86,7 @@ class CallSorter:
         named_now = bool(name) and not call.name
         call.name = call.name or name
         if call is self._open:
-            self._continue(call, arguments, out, start=named_now)
+            self._extend(call, arguments, out, start=named_now)
         elif call.closed:
             if arguments.strip():
                 out.append(Failed("api_error", "the upstream went on with a tool call that was complete"))
@@ -94,7 +94,7 @@ class CallSorter:
             if arguments:
                 call.parts.append(arguments)
             if call.ordinal < 0 and call not in self._waiting:
-                self._arrive(call, out)
+                self._open_or_queue(call, out)
 
     def finish(self, out: list[Event]) -> None:
         """Whatever waited, in order."""
@@ -104,14 +104,14 @@ class CallSorter:
             if isinstance(item, _Call):
                 self._open = item
                 if item.name:
-                    self._tell(item, out)
+                    self._emit_start(item, out)
                 self._finish_open(out)
             else:
                 out.append(item)
 
     def _finish_open(self, out: list[Event]) -> None:
         if self._open is not None and self._open.ordinal < 0:
-            out.append(Failed("api_error", NAMELESS))
+            out.append(Failed("api_error", UNNAMED_TOOL_CALL))
         self._close()
 
     def _find(self, index: int | None, id: str, name: str, arguments: str) -> _Call | None:
@@ -120,11 +120,11 @@ class CallSorter:
             call = self._by_index.get(index)
             if call is None and known is not None:
                 call = None if name and known.complete() else known
-            elif call is not None and _is_another(call, id, name, arguments):
+            elif call is not None and _starts_new_call(call, id, name, arguments):
                 call = known if known is not call else None
         else:
             call = known if id else self._last
-            if not id and call is not None and _is_another(call, id, name, arguments):
+            if not id and call is not None and _starts_new_call(call, id, name, arguments):
                 call = None
         if call is None:
             if not (id or name or arguments):
@@ -137,7 +137,7 @@ class CallSorter:
         self._last = call
         return call
 
-    def _arrive(self, call: _Call, out: list[Event]) -> None:
+    def _open_or_queue(self, call: _Call, out: list[Event]) -> None:
         if self._open is not None:
             if not self._open.complete():
                 self._waiting.append(call)
@@ -145,20 +145,20 @@ class CallSorter:
             self._close()
         self._open = call
         if call.name:
-            self._tell(call, out)
+            self._emit_start(call, out)
 
-    def _continue(self, call: _Call, arguments: str, out: list[Event], *, start: bool) -> None:
+    def _extend(self, call: _Call, arguments: str, out: list[Event], *, start: bool) -> None:
         if arguments:
             call.parts.append(arguments)
         if start:
-            self._tell(call, out)
+            self._emit_start(call, out)
         elif arguments and call.ordinal >= 0:
             out.append(ToolCallDelta(call.ordinal, arguments))
         if self._waiting and call.name and call.complete():
             self._close()
-            self._let_in(out)
+            self._emit_waiting(out)
 
-    def _let_in(self, out: list[Event]) -> None:
+    def _emit_waiting(self, out: list[Event]) -> None:
         """What waited, until a call among it is unfinished too."""
         while self._waiting and self._open is None:
             item = self._waiting.popleft()
@@ -167,11 +167,11 @@ class CallSorter:
                 continue
             self._open = item
             if item.name:
-                self._tell(item, out)
+                self._emit_start(item, out)
                 if self._waiting and item.complete():
                     self._close()
 
-    def _tell(self, call: _Call, out: list[Event]) -> None:
+    def _emit_start(self, call: _Call, out: list[Event]) -> None:
         call.ordinal = self._count
         self._count += 1
         out.append(ToolCallStarted(call.ordinal, call.id, call.name, call.signature))
@@ -184,7 +184,7 @@ class CallSorter:
             self._open = None
 
 
-def _is_another(call: _Call, id: str, name: str, arguments: str) -> bool:
+def _starts_new_call(call: _Call, id: str, name: str, arguments: str) -> bool:
     """Whether a fragment that claims `call`'s place is the start of another call.
 
     A new id alone is not enough once the name is known: some servers make up a new id for every fragment.

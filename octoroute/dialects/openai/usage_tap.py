@@ -7,13 +7,13 @@ from typing import Any, cast
 import msgspec
 
 from octoroute.dialects.base import Progress
-from octoroute.dialects.response.errors import failed_event
+from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_OPENAI
 from octoroute.dialects.response.usage import OpenAIUsage
 from octoroute.errors import BadUpstreamResponse
 
-_NOTHING = msgspec.Raw(b"null")
+_ABSENT = msgspec.Raw(b"null")
 
 
 class _Message(msgspec.Struct):
@@ -32,22 +32,22 @@ class _Choice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: OpenAIUsage | None = None
-    error: msgspec.Raw = _NOTHING  # msgspec takes no union with Raw
-    data: msgspec.Raw = _NOTHING
+    error: msgspec.Raw = _ABSENT  # msgspec takes no union with Raw
+    data: msgspec.Raw = _ABSENT
     """Embeddings stand here."""
 
 
-class _Loose(msgspec.Struct):
+class _LenientChunk(msgspec.Struct):
     """The same of any shape."""
 
     choices: Any = None
     error: msgspec.Raw = msgspec.Raw(b"null")
 
 
-NOT_OURS = "the upstream's answer is not in OpenAI's format"
+BAD_FORMAT = "the upstream's answer is not in OpenAI's format"
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
-_LOOSE = msgspec.json.Decoder(_Loose)
+_LENIENT_CHUNK = msgspec.json.Decoder(_LenientChunk)
 
 
 class OpenAIUsageTap:
@@ -80,7 +80,7 @@ class OpenAIUsageTap:
             self._feed(frame)
             return
         choices = chunk.choices
-        if choices and len(choices) == 1 and chunk.usage is None and chunk.error is _NOTHING:
+        if choices and len(choices) == 1 and chunk.usage is None and chunk.error is _ABSENT:
             choice = choices[0]
             delta = choice.delta
             if delta is not None and choice.finish_reason is None and choice.index in self._seen and type(delta.content) is str:
@@ -96,10 +96,10 @@ class OpenAIUsageTap:
             elif name == "error":
                 self._failed(data)
             else:
-                self._note(_read(data), data)
+                self._note(_read_chunk(data), data)
 
     def feed_body(self, body: bytes) -> None:
-        answer = _read(body)
+        answer = _read_chunk(body)
         if answer.choices is None and _is_null(answer.error) and _is_null(answer.data):
             raise BadUpstreamResponse("the upstream's answer has no choices")
         self._note(answer, body)
@@ -107,7 +107,7 @@ class OpenAIUsageTap:
 
     def _note(self, chunk: _Chunk, data: bytes) -> None:
         progress = self.progress
-        if chunk.error is not _NOTHING and not _is_null(chunk.error):
+        if chunk.error is not _ABSENT and not _is_null(chunk.error):
             self._failed(data)
             return
         progress.started = True
@@ -131,32 +131,32 @@ class OpenAIUsageTap:
 
     def _failed(self, data: bytes) -> None:
         self.progress.started = True
-        self.progress.failure = failed_event(data)
+        self.progress.failure = read_failed_event(data)
 
 
 def _is_null(value: msgspec.Raw) -> bool:
     return bytes(value) == b"null"
 
 
-def _read(data: bytes) -> _Chunk:
+def _read_chunk(data: bytes) -> _Chunk:
     try:
         return _CHUNK.decode(data)
     except msgspec.ValidationError:
-        return _read_loosely(data)
+        return _read_leniently(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise BadUpstreamResponse(NOT_OURS) from None
+        raise BadUpstreamResponse(BAD_FORMAT) from None
 
 
-def _read_loosely(data: bytes) -> _Chunk:
+def _read_leniently(data: bytes) -> _Chunk:
     """An object whose fields have shapes nobody foresaw is passed on all the same, and read as far as that goes."""
     try:
-        loose = _LOOSE.decode(data)
+        loose = _LENIENT_CHUNK.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise BadUpstreamResponse(NOT_OURS) from None
+        raise BadUpstreamResponse(BAD_FORMAT) from None
     found = loose.choices
     choices = cast("list[Any]", found) if isinstance(found, list) else []
-    return _Chunk(choices=[_Choice(finish_reason=_finish(choice)) for choice in choices], error=loose.error)
+    return _Chunk(choices=[_Choice(finish_reason=_finish_reason(choice)) for choice in choices], error=loose.error)
 
 
-def _finish(choice: Any) -> str | None:
+def _finish_reason(choice: Any) -> str | None:
     return "stop" if isinstance(choice, dict) and cast("dict[str, Any]", choice).get("finish_reason") else None

@@ -60,9 +60,9 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
 
         Names that are not there are left out. Where a key stands twice the last one counts, and only that one goes out.
         """
-        return self._rewritten(changes) or self._spliced(changes)
+        return self._reencode(changes) or self._splice(changes)
 
-    def _rewritten(self, changes: Mapping[str, bytes | None]) -> bytes | None:
+    def _reencode(self, changes: Mapping[str, bytes | None]) -> bytes | None:
         """Written anew, which is the least work; None when that would change more than it should."""
         if msgspec.json.encode(self.values) != self.raw:
             return None
@@ -75,9 +75,9 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
                     values[name] = msgspec.Raw(new)
         return msgspec.json.encode(values)
 
-    def _spliced(self, changes: Mapping[str, bytes | None]) -> bytes:
+    def _splice(self, changes: Mapping[str, bytes | None]) -> bytes:
         """With what is new put in its place, and the rest as it stands."""
-        spans = self._spans(changes)
+        spans = self._find_spans(changes)
         if spans is None:
             kept = {name: changes.get(name, value) for name, value in self.values.items()}
             return msgspec.json.encode(
@@ -103,7 +103,7 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
         pieces.append(raw[at:])
         return b"".join(pieces)
 
-    def _spans(self, names: Container[str]) -> dict[str, tuple[int, int, int]] | None:
+    def _find_spans(self, names: Container[str]) -> dict[str, tuple[int, int, int]] | None:
         """Of `names`: name → (key starts, value starts, value ends); None when a key stands twice.
 
         Only keys are scanned: the decoder has told how long each value is. A key that stands twice has one value

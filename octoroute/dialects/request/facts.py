@@ -17,10 +17,10 @@ EARLIER_CHARS = 2000
 IMAGE_TOKENS = 1000
 """Towards the context window; about what the vendors charge for an ordinary picture."""
 
-BASE64_A_CHAR = 10
+BASE64_CHARS_PER_CHAR = 10
 """2,000 tokens a page of 60,000 bytes."""
-_PLAIN = b'"text/plain"'
-_BESIDE = 200
+_TEXT_MEDIA_TYPE = b'"text/plain"'
+_MEDIA_TYPE_WINDOW = 200
 
 
 class Hints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +55,7 @@ def auto_at(model: str) -> tuple[str, float | None]:
     if ":" not in model:
         return model, None
     word, _, text = model.partition(":")
-    if word.rpartition("/")[2].lower() not in _AUTO:
+    if word.rpartition("/")[2].lower() not in _AUTO_NAMES:
         return model, None
     try:
         quality = float(text)
@@ -66,7 +66,7 @@ def auto_at(model: str) -> tuple[str, float | None]:
     return word, quality
 
 
-_AUTO = frozenset({"auto", "claude-octoroute-auto"})
+_AUTO_NAMES = frozenset({"auto", "claude-octoroute-auto"})
 
 
 def read_hints(body: RequestBody, headers: Mapping[str, str]) -> Hints:
@@ -119,7 +119,7 @@ class FactsBuilder:
 
     def message(self, role: str, text: str) -> None:
         self.messages.append((role, text))
-        self.text_chars += chars_of(text)
+        self.text_chars += count_chars(text)
 
     @property
     def chars(self) -> int:
@@ -130,8 +130,10 @@ class FactsBuilder:
         """As it stands in the body: text counts as text, base64 by the pages that a PDF of such a size has."""
         self.attachments = True
         view = memoryview(source)
-        beside = bytes(view[:_BESIDE]) + bytes(view[-_BESIDE:])  # the media type stands before or after the data
-        self.extra_chars += len(view) if _PLAIN in beside else len(view) // BASE64_A_CHAR
+        beside = bytes(view[:_MEDIA_TYPE_WINDOW]) + bytes(
+            view[-_MEDIA_TYPE_WINDOW:]
+        )  # the media type stands before or after the data
+        self.extra_chars += len(view) if _TEXT_MEDIA_TYPE in beside else len(view) // BASE64_CHARS_PER_CHAR
 
     def build(self, hints: Hints, *, output_tokens: int | None) -> Facts:
         messages = self.messages
@@ -162,10 +164,10 @@ class FactsBuilder:
 
 def estimate_tokens(text: str) -> int:
     """A quarter of the characters, as v1 counted; scripts of one word a character (CJK) count a token a character."""
-    return chars_of(text) // 4
+    return count_chars(text) // 4
 
 
-def chars_of(text: str) -> int:
+def count_chars(text: str) -> int:
     if text.isascii():
         return len(text)
     return len(text) + 3 * ((len(text.encode("utf-8", "surrogatepass")) - len(text)) // 2)

@@ -58,7 +58,7 @@ def user_of(request: Request) -> str | None:
     return _read(body, "user", _TEXT) or _read(body, "safety_identifier", _TEXT) or (metadata.user_id if metadata else None) or None
 
 
-def thinks(request: Request) -> bool:
+def requests_thinking(request: Request) -> bool:
     """The client asks for thinking: `thinking`, `reasoning_effort`, or `reasoning`, unless they say none."""
     body = request.body
     if not isinstance(body, RequestBody):
@@ -78,30 +78,30 @@ def opening_of(request: Request) -> bytes:
     if isinstance(body, RequestBody):
         for name in ("system", "instructions"):
             if name in body.values:
-                digest.update(_text(bytes(body.values[name])))
+                digest.update(_text_of(bytes(body.values[name])))
         for name in ("messages", "input"):
             if name in body.values:
-                _open(bytes(body.values[name]), digest.update)
+                _digest_opening(bytes(body.values[name]), digest.update)
     else:
         digest.update(request.facts.text.encode("utf-8", "surrogatepass"))
     return digest.digest()
 
 
-def _open(raw: bytes, update: Callable[[bytes], object]) -> None:
+def _digest_opening(raw: bytes, update: Callable[[bytes], object]) -> None:
     """Every instruction up to the first message of the user's, and that; a text alone is the user's."""
     items = _decode(raw, _ITEMS)
     if items is None:
-        update(_text(raw))
+        update(_text_of(raw))
         return
     for raw_item in items:
         item = _decode(raw_item, _ITEM)
         if item is not None and (item.role == "user" or item.role in _INSTRUCTIONS):
-            update(b"\x00" + item.role.encode() + b"\x00" + _text(bytes(item.content)))
+            update(b"\x00" + item.role.encode() + b"\x00" + _text_of(bytes(item.content)))
             if item.role == "user":
                 return
 
 
-def _text(raw: bytes) -> bytes:
+def _text_of(raw: bytes) -> bytes:
     """The text of a content, however it is cut into parts: cache marks wander from turn to turn, texts do not."""
     content = _decode(raw, _CONTENT)
     if content is None:

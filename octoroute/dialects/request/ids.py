@@ -36,7 +36,7 @@ def safe_id(text: str, limit: int = MAX_LENGTH) -> str:
         return text if len(text) == limit and text.isascii() and text.isalnum() else _digest(text)[:limit]
     if len(text) <= limit and _SAFE_ID.fullmatch(text):
         return text
-    return _stand_in(text, limit)
+    return _readable_hash(text, limit)
 
 
 class UniqueIds:
@@ -46,17 +46,17 @@ class UniqueIds:
         self._limit = limit
         self._seen: dict[str, int] = {}
 
-    def fresh(self, id: str) -> str:
+    def make_unique(self, id: str) -> str:
         name = safe_id(id, self._limit)
         times = self._seen.get(name, 0)
         self._seen[name] = times + 1
-        return name if not times else self.fresh(safe_id(f"{name}.{times + 1}", self._limit))
+        return name if not times else self.make_unique(safe_id(f"{name}.{times + 1}", self._limit))
 
 
 def safe_name(text: str) -> str:
     if _SAFE_NAME.fullmatch(text):
         return text
-    name = _stand_in(text, MAX_LENGTH)
+    name = _readable_hash(text, MAX_LENGTH)
     return name if _SAFE_NAME.fullmatch(name) else "_" + name[1:]
 
 
@@ -66,7 +66,7 @@ def client_names(conversation: Conversation | None) -> Mapping[str, str]:
     return {safe: tool.name for tool in tools if (safe := safe_name(tool.name)) != tool.name}
 
 
-def _stand_in(text: str, limit: int) -> str:
+def _readable_hash(text: str, limit: int) -> str:
     readable = _UNSAFE_CHARACTER.sub("_", text)[: limit - _HASH_LENGTH - 1]
     return f"{readable}_{_digest(text)[:_HASH_LENGTH]}"
 

@@ -42,7 +42,7 @@ def unread_fields(body: bytes, read: frozenset[str], *, unset: frozenset[bytes])
     return tuple(key for key, value in fields.items() if key not in read and bytes(value) not in unset)
 
 
-def not_too_deep(translate: Callable[P, T]) -> Callable[P, T]:
+def reject_deep_nesting(translate: Callable[P, T]) -> Callable[P, T]:
     """Questions may hold schemas as deep as JSON goes; those deeper than our stack are a BadRequest."""
 
     @wraps(translate)
@@ -55,7 +55,7 @@ def not_too_deep(translate: Callable[P, T]) -> Callable[P, T]:
     return guarded
 
 
-def read_answer(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:
+def read_response(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:
     """Raises Broke: the upstream talks nonsense."""
     try:
         return _read(decoder, data)
@@ -69,16 +69,16 @@ def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
     except msgspec.ValidationError:
         raise
     except ValueError:  # for bytes that are no UTF-8, msgspec raises UnicodeDecodeError up to 0.22 and DecodeError from 0.23 on
-        mended = _mend_text(data)
+        mended = _replace_invalid_text(data)
         if mended == data:
             raise
         return decoder.decode(mended)
 
 
-def _mend_text(data: bytes) -> bytes:
+def _replace_invalid_text(data: bytes) -> bytes:
     """`data` with U+FFFD for bytes that are no UTF-8 and for half a surrogate pair (from programs that cut strings in UTF-16)."""
-    return _ESCAPE.sub(_without_half_pair, data.decode("utf-8", "replace").encode())
+    return _ESCAPE.sub(_replace_half_pair, data.decode("utf-8", "replace").encode())
 
 
-def _without_half_pair(escape: re.Match[bytes]) -> bytes:
+def _replace_half_pair(escape: re.Match[bytes]) -> bytes:
     return rb"\ufffd" if escape[2] else escape[0]

@@ -11,7 +11,7 @@ PDF = "application/pdf"
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 """What Anthropic, OpenAI, and Gemini all read."""
 _ALIASES: Mapping[str, str] = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
-_SHOWN = 40
+_MAX_URL_IN_MESSAGE = 40
 
 
 def image_from_url(url: str, param: str, detail: str | None = None) -> Image:
@@ -19,13 +19,13 @@ def image_from_url(url: str, param: str, detail: str | None = None) -> Image:
     if url[:5].lower() == "data:":
         media_type, data = split_data_url(url, param)
         return Image(media_type=media_type, data=data, detail=detail)
-    check_web_address(url, param)
+    check_web_url(url, param)
     return Image(url=url, detail=detail)
 
 
-def check_web_address(url: str, param: str) -> None:
+def check_web_url(url: str, param: str) -> None:
     if not url[:8].lower().startswith(("http://", "https://")):
-        raise BadRequest(f"{param}: only http, https, and data URLs can be sent, not '{url[:_SHOWN]}'", param=param)
+        raise BadRequest(f"{param}: only http, https, and data URLs can be sent, not '{url[:_MAX_URL_IN_MESSAGE]}'", param=param)
 
 
 def split_data_url(url: str, param: str) -> tuple[str, str]:

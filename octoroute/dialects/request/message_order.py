@@ -27,7 +27,7 @@ MidSystem = Literal["keep", "user", "hoist"]
 """Where a system message after the first user turn goes: its place, a user turn at its place, the system text."""
 
 
-def tidied(conversation: Conversation, *, mid_system: MidSystem = "user", id_limit: int = MAX_LENGTH) -> Conversation:
+def normalize_turns(conversation: Conversation, *, mid_system: MidSystem = "user", id_limit: int = MAX_LENGTH) -> Conversation:
     """`conversation` in the accepted order. System turns remain only with mid_system="keep"."""
     system, turns = conversation.system, conversation.turns
     if mid_system == "hoist":
@@ -35,12 +35,12 @@ def tidied(conversation: Conversation, *, mid_system: MidSystem = "user", id_lim
         system = (*system, *(block for block in moved if isinstance(block, Text)))
         turns = tuple(turn for turn in turns if turn.role is not Role.SYSTEM)
     elif mid_system == "user":
-        turns = tuple(_as_user(turn) for turn in turns)
-    paired = _paired(_merged(turns, (Role.ASSISTANT,)), UniqueIds(id_limit))
-    return msgspec.structs.replace(conversation, system=system, turns=tuple(_merged(paired, (Role.ASSISTANT, Role.USER))))
+        turns = tuple(_system_as_user(turn) for turn in turns)
+    paired = _pair_calls(_merge_neighbours(turns, (Role.ASSISTANT,)), UniqueIds(id_limit))
+    return msgspec.structs.replace(conversation, system=system, turns=tuple(_merge_neighbours(paired, (Role.ASSISTANT, Role.USER))))
 
 
-def opened(system: Iterable[Text], turns: Iterable[Turn]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+def split_system(system: Iterable[Text], turns: Iterable[Turn]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
     """System messages before the first turn are part of the system text."""
     said = list(system)
     rest = [turn for turn in turns if turn.content]
@@ -49,7 +49,7 @@ def opened(system: Iterable[Text], turns: Iterable[Turn]) -> tuple[tuple[Text, .
     return tuple(said), tuple(rest)
 
 
-def joined_text(blocks: Iterable[object], separator: str = "\n\n") -> str:
+def join_text(blocks: Iterable[object], separator: str = "\n\n") -> str:
     return separator.join(block.text for block in blocks if isinstance(block, Text) and block.text.strip())
 
 
@@ -67,18 +67,18 @@ def result_text(result: ToolResult, empty: str = "") -> str:
     return "\n".join(texts) or empty
 
 
-def _as_user(turn: Turn) -> Turn:
+def _system_as_user(turn: Turn) -> Turn:
     if turn.role is not Role.SYSTEM:
         return turn
-    text = joined_text(turn.content)
+    text = join_text(turn.content)
     return Turn(Role.USER, (Text(SYSTEM_MARK + text),) if text else ())
 
 
-def _merged(turns: Iterable[Turn], roles: Sequence[Role]) -> list[Turn]:
+def _merge_neighbours(turns: Iterable[Turn], roles: Sequence[Role]) -> list[Turn]:
     """Neighbours of one of `roles` made one turn; empty turns and blank system turns left out."""
     runs: list[list[Turn]] = []
     for turn in turns:
-        if not turn.content or (turn.role is Role.SYSTEM and not joined_text(turn.content)):
+        if not turn.content or (turn.role is Role.SYSTEM and not join_text(turn.content)):
             continue
         if runs and turn.role in roles and runs[-1][0].role is turn.role:
             runs[-1].append(turn)
@@ -87,7 +87,7 @@ def _merged(turns: Iterable[Turn], roles: Sequence[Role]) -> list[Turn]:
     return [run[0] if len(run) == 1 else Turn(run[0].role, tuple(block for turn in run for block in turn.content)) for run in runs]
 
 
-def _paired(turns: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
+def _pair_calls(turns: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
     """After each assistant turn with calls comes one user turn that holds all their results and nothing else."""
     paired: list[Turn] = []
     at = 0
@@ -99,25 +99,25 @@ def _paired(turns: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
             replies.append(turns[at])
             at += 1
         if turn.role is Role.ASSISTANT:
-            paired += _exchange(turn, replies, ids)
+            paired += _pair_exchange(turn, replies, ids)
         else:
-            paired += [_orphans_told(turn), *map(_orphans_told, replies)]
+            paired += [_orphans_to_text(turn), *map(_orphans_to_text, replies)]
     return paired
 
 
-def _exchange(turn: Turn, replies: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
+def _pair_exchange(turn: Turn, replies: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
     places: dict[str, deque[int]] = {}
     for place, call in enumerate(block for block in turn.content if isinstance(block, ToolCall)):
         places.setdefault(call.id, deque()).append(place)
     results: dict[int, ToolResult] = {}
-    rest = [Turn(reply.role, _without_answers(reply.content, places, results)) for reply in replies]
+    rest = [Turn(reply.role, _take_results(reply.content, places, results)) for reply in replies]
     says: list[Block] = []
     answers: list[Block] = []
     for block in turn.content:
         if not isinstance(block, ToolCall):
             says.append(block)
             continue
-        new_id = ids.fresh(block.id or "call")
+        new_id = ids.make_unique(block.id or "call")
         says.append(ToolCall(new_id, block.name, block.arguments, block.signature))
         result = results.get(len(answers))
         content, is_error = (result.content, result.is_error) if result else ((Text(NO_RESULT),), False)
@@ -125,9 +125,7 @@ def _exchange(turn: Turn, replies: Sequence[Turn], ids: UniqueIds) -> list[Turn]
     return [Turn(Role.ASSISTANT, tuple(says)), Turn(Role.USER, tuple(answers)), *rest]
 
 
-def _without_answers(
-    content: Iterable[Block], places: Mapping[str, deque[int]], results: dict[int, ToolResult]
-) -> tuple[Block, ...]:
+def _take_results(content: Iterable[Block], places: Mapping[str, deque[int]], results: dict[int, ToolResult]) -> tuple[Block, ...]:
     """`content` without the results of calls, which are noted in `results` under the call's place; orphans become text.
 
     `places`: by id, the calls that wait for a result.
@@ -141,15 +139,15 @@ def _without_answers(
         if waiting:
             results[waiting.popleft()] = block
         else:
-            rest += _orphan(block)
+            rest += _orphan_to_text(block)
     return tuple(rest)
 
 
-def _orphans_told(turn: Turn) -> Turn:
-    return Turn(turn.role, _without_answers(turn.content, {}, {}))
+def _orphans_to_text(turn: Turn) -> Turn:
+    return Turn(turn.role, _take_results(turn.content, {}, {}))
 
 
-def _orphan(result: ToolResult) -> list[Block]:
+def _orphan_to_text(result: ToolResult) -> list[Block]:
     """A result whose call is gone, for example cut off by the client: told as text, so that nothing is lost."""
     told = f"(result of an earlier tool call {result.call_id}) {result_text(result, NO_OUTPUT)}"
     return [Text(told), *(part for part in result.content if isinstance(part, Image))]

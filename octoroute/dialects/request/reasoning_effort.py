@@ -29,7 +29,7 @@ def effort_of(wish: ThinkingWish | None) -> str | None:
     return "medium" if wish.budget_tokens < _MEDIUM_BELOW else "high"
 
 
-def nearest(effort: str, offered: Sequence[str]) -> str | None:
+def nearest_effort(effort: str, offered: Sequence[str]) -> str | None:
     """The word of `offered` (in ascending order) next to `effort`, the lower one of two; None: it cannot say this at all.
 
     Turning thinking off is not a matter of degree: `none` may become `minimal` and nothing more.
@@ -49,7 +49,7 @@ def budget_of(wish: ThinkingWish) -> int:
     return max(MIN_BUDGET, wish.budget_tokens or _BUDGETS.get(wish.effort or "medium", _BUDGETS["medium"]))
 
 
-def budget_within(budget: int, max_tokens: int) -> tuple[int, int]:
+def fit_budget(budget: int, max_tokens: int) -> tuple[int, int]:
     """(budget, max_tokens) that leave room for an answer: at most four fifths are for thinking.
 
     Where that is less than the minimum the limit is raised, so that as much is left for the answer as the client allowed.

@@ -11,12 +11,12 @@ import hashlib
 MARK = "octo.1."
 
 
-def marked(text: str, origin: str, signature: str | None) -> str:
+def mark_signature(text: str, origin: str, signature: str | None) -> str:
     """For thinking by `origin`; without a signature of its own the payload is a digest of the text."""
     return f"{MARK}{origin}.{signature or hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
-def unmarked(signature: str) -> tuple[str, str] | None:
+def parse_signature(signature: str) -> tuple[str, str] | None:
     """(origin, payload) of a signature made here; None: it is the provider's own."""
     if not signature.startswith(MARK):
         return None

@@ -21,7 +21,7 @@ class Message(NamedTuple):
     kind: Kind
     chars: int
     """Four a token."""
-    says: bool = False
+    has_user_text: bool = False
     """Beside results: something that a user said."""
 
 
@@ -30,11 +30,11 @@ class History(NamedTuple):
 
     key: str
     """The top-level field that lists them."""
-    raws: Sequence[bytes]
+    raw_messages: Sequence[bytes]
     messages: Sequence[Message]
     budgets: tuple[str, ...] = ("max_tokens",)
     """The top-level fields that limit the answer."""
-    least_output: int = 1
+    min_output_tokens: int = 1
     """A smaller limit for the answer would be refused."""
 
 
@@ -43,24 +43,24 @@ class _Unit:
 
     def __init__(self, kind: Kind) -> None:
         self.kind: Kind = kind
-        self.at: list[int] = []
+        self.indexes: list[int] = []
         self.chars = 0
-        self.says = False
+        self.has_user_text = False
 
     def add(self, at: int, message: Message) -> None:
-        self.at.append(at)
+        self.indexes.append(at)
         self.chars += message.chars
-        self.says = self.says or message.says
+        self.has_user_text = self.has_user_text or message.has_user_text
 
 
-def kept(messages: Sequence[Message], drop_chars: int) -> list[int] | None:
+def select_messages(messages: Sequence[Message], drop_chars: int) -> list[int] | None:
     """Which messages stay when at least `drop_chars` go, in order; None when what must stay is too much."""
-    units = _units(messages)
+    units = _group_messages(messages)
     talk = [unit for unit in units if unit.kind != "system"]
     question = next((at for at in range(len(talk) - 1, -1, -1) if talk[at].kind == "user"), None)
     if question is None:
         return None
-    said = [at for at, unit in enumerate(talk) if unit.says and at > question]
+    said = [at for at, unit in enumerate(talk) if unit.has_user_text and at > question]
     must = {question, len(talk) - 1, *said[-1:]}
     optional = [at for at in range(len(talk)) if at not in must]
     room = sum(talk[at].chars for at in optional) - drop_chars
@@ -75,10 +75,10 @@ def kept(messages: Sequence[Message], drop_chars: int) -> list[int] | None:
     first = next(at for at in sorted(stay) if talk[at].kind == "user")
     left = [unit for at, unit in enumerate(talk) if at in stay and at >= first]
     left += [unit for unit in units if unit.kind == "system"]
-    return sorted(place for unit in left for place in unit.at)
+    return sorted(place for unit in left for place in unit.indexes)
 
 
-def _units(messages: Sequence[Message]) -> list[_Unit]:
+def _group_messages(messages: Sequence[Message]) -> list[_Unit]:
     units: list[_Unit] = []
     exchange: _Unit | None = None
     before: Kind | None = None
@@ -97,7 +97,7 @@ def _units(messages: Sequence[Message]) -> list[_Unit]:
     return units
 
 
-def without_thinking(conversation: Conversation) -> Conversation:
+def strip_thinking(conversation: Conversation) -> Conversation:
     """For endpoints that verify thinking against what came before it, which has changed."""
     turns = [
         Turn(turn.role, tuple(block for block in turn.content if not isinstance(block, Thinking | RedactedThinking)), turn.name)

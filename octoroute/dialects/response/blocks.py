@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from octoroute.dialects.response.errors import error_of
+from octoroute.dialects.response.errors import error_from_event
 from octoroute.domain.events import (
     Event,
     Failed,
@@ -25,12 +25,12 @@ from octoroute.domain.events import (
 from octoroute.domain.outcome import Usage
 
 _ANYTHING = msgspec.json.Decoder()
-NAMELESS = "the upstream called a tool without naming it"
+UNNAMED_TOOL_CALL = "the upstream called a tool without naming it"
 INVALID_JSON = "_invalid_json"
 """Under this key stand arguments in a history that are no JSON object, because providers refuse anything else."""
 
 
-def is_object(text: str) -> bool:
+def is_json_object(text: str) -> bool:
     """Whether `text` is one complete JSON object; cheap when it is visibly not."""
     if not text.rstrip().endswith("}"):
         return False
@@ -40,12 +40,12 @@ def is_object(text: str) -> bool:
         return False
 
 
-def arguments_object(text: str) -> str:
+def normalize_arguments(text: str) -> str:
     """A call's arguments in a history as the text of a JSON object, whatever the model wrote."""
     text = text.strip()
     if not text or text == "null":
         return "{}"
-    return text if is_object(text) else msgspec.json.encode({INVALID_JSON: text}).decode()
+    return text if is_json_object(text) else msgspec.json.encode({INVALID_JSON: text}).decode()
 
 
 class ThinkingItem:
@@ -170,7 +170,7 @@ def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:  # noqa: C901 - o
             case Finished(reason=reason, stop_sequence=stop_sequence):
                 answer.reason, answer.stop_sequence = reason, stop_sequence
             case Failed():
-                raise error_of(event)
+                raise error_from_event(event)
             case _:
                 pass
     settle()

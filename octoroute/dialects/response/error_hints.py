@@ -27,11 +27,11 @@ _KEY = (
     r"""invalid_api_key | incorrect\ api\ key | invalid\ (x-)?api[-\ ]key | api\ key\ not\ valid | unauthorized | authentication"""
 )
 _LIMIT = r"""rate.?limit | too\ many\ requests | resource_exhausted | quota"""
-_SAYS: Sequence[tuple[re.Pattern[str], str]] = tuple(
+_PATTERNS: Sequence[tuple[re.Pattern[str], str]] = tuple(
     (re.compile(pattern, re.IGNORECASE | re.VERBOSE), hint)
     for pattern, hint in ((_REGION, REGION), (_BILLING, BILLING), (_MODEL, MODEL), (_KEY, KEY), (_LIMIT, LIMIT))
 )
-_SPEAKS_OF: Sequence[tuple[type[UpstreamError], str]] = ((UpstreamAuthError, KEY), (Throttled, LIMIT))
+_HINT_BY_TYPE: Sequence[tuple[type[UpstreamError], str]] = ((UpstreamAuthError, KEY), (Throttled, LIMIT))
 """Where the words tell nothing, the kind of the error does."""
 
 
@@ -39,16 +39,16 @@ def hint_of(error: UpstreamError) -> str | None:
     """None: there is nothing to say that the error does not."""
     words = error.detail
     if isinstance(error, UpstreamRejected):
-        if error.status not in {401, 402, 403, 404, 429} and not _is_about_a_model(error):
+        if error.status not in {401, 402, 403, 404, 429} and not _names_a_model(error):
             return None  # it is about the question
         words = f"{words} {error.body[:2000].decode('utf-8', 'replace')}"
     elif not isinstance(error, UpstreamAuthError | Throttled):
         return None
-    for pattern, hint in _SAYS:
+    for pattern, hint in _PATTERNS:
         if pattern.search(words):
             return hint
-    return next((hint for kind, hint in _SPEAKS_OF if isinstance(error, kind)), None)
+    return next((hint for kind, hint in _HINT_BY_TYPE if isinstance(error, kind)), None)
 
 
-def _is_about_a_model(error: UpstreamRejected) -> bool:
+def _names_a_model(error: UpstreamRejected) -> bool:
     return error.status == 400 and (b"model_not_found" in error.body or b"unsupported_country" in error.body)

@@ -152,12 +152,12 @@ class AnswerToolFilter:
         self._called_others = False
 
     def feed(self, frames: bytes) -> Sequence[Event]:
-        return [shown for event in self._inner.feed(frames) for shown in self._shown(event)]
+        return [shown for event in self._inner.feed(frames) for shown in self._rewrite(event)]
 
     def end(self) -> Sequence[Event]:
-        return [shown for event in self._inner.end() for shown in self._shown(event)]
+        return [shown for event in self._inner.end() for shown in self._rewrite(event)]
 
-    def _shown(self, event: Event) -> Sequence[Event]:
+    def _rewrite(self, event: Event) -> Sequence[Event]:
         match event:
             case ToolCallStarted(name=self._tool):
                 self._answering.add(event.index)

@@ -57,7 +57,7 @@ GEMINI_FAILURES = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"})
 """The model stumbled over its own tools; asking again may do."""
 
 
-def settled(reason: FinishReason | None, *, called_tools: bool) -> FinishReason:
+def resolve_reason(reason: FinishReason | None, *, called_tools: bool) -> FinishReason:
     """The reason that clients act upon: a tool call beats `stop`, and what nobody said is told from the content."""
     if reason is None or reason is FinishReason.STOP or reason is FinishReason.TOOL_CALLS:
         return FinishReason.TOOL_CALLS if called_tools else FinishReason.STOP

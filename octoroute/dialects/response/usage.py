@@ -10,7 +10,7 @@ import msgspec
 
 from octoroute.domain.outcome import Usage
 
-CHARACTERS_A_TOKEN = 4
+CHARS_PER_TOKEN = 4
 """Of English prose in most vocabularies; the estimate of last resort."""
 
 Count = int | float | None
@@ -22,9 +22,9 @@ def count(value: Count) -> int:
     return value if type(value) is int and value > 0 else max(0, int(value))
 
 
-def estimated(input_tokens: int, output_chars: int) -> Usage:
+def estimate_usage(input_tokens: int, output_chars: int) -> Usage:
     """When nobody counted: never zero for an answer that said something."""
-    return Usage(input_tokens=input_tokens, output_tokens=-(-output_chars // CHARACTERS_A_TOKEN), estimated=True)
+    return Usage(input_tokens=input_tokens, output_tokens=-(-output_chars // CHARS_PER_TOKEN), estimated=True)
 
 
 class _PromptDetails(msgspec.Struct):

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from octoroute.dialects.request import media
-from octoroute.dialects.request.json_input import not_too_deep, read_request, unread_fields
-from octoroute.dialects.request.message_order import opened
-from octoroute.dialects.request.thinking_signatures import unmarked
+from octoroute.dialects.request.json_input import read_request, reject_deep_nesting, unread_fields
+from octoroute.dialects.request.message_order import split_system
+from octoroute.dialects.request.thinking_signatures import parse_signature
 from octoroute.dialects.responses import schema
 from octoroute.domain.conversation import (
     AnswerFormat,
@@ -39,12 +39,12 @@ REDACTED = "redacted"
 """The origin under which encrypted thinking travels in `encrypted_content`."""
 
 
-@not_too_deep
+@reject_deep_nesting
 def decode_request(body: bytes) -> Conversation:
     """Raises BadRequest naming the field."""
     request = read_request(_REQUEST, body)
     refuse_state(request)
-    system, turns = opened([Text(request.instructions)] if request.instructions else [], _turns(request.input))
+    system, turns = split_system([Text(request.instructions)] if request.instructions else [], _turns(request.input))
     return Conversation(
         system=system,
         turns=turns,
@@ -110,7 +110,7 @@ def _turn(item: schema.Item, where: str) -> Turn:
 def _reasoning(item: schema.Item) -> Iterator[Block]:
     """Thinking that came through us carries its own signature in `encrypted_content`; OpenAI's own cannot be read by others."""
     text = "".join(part.text or "" for part in item.summary or ())
-    ours = unmarked(item.encrypted_content or "")
+    ours = parse_signature(item.encrypted_content or "")
     if ours is not None and ours[0] == REDACTED:
         yield RedactedThinking(ours[1])
     elif ours is not None:
@@ -141,7 +141,7 @@ def _part(part: schema.Part, where: str) -> Text | Image | Document:
             media_type, data = media.split_data_url(part.file_data, f"{where}.file_data")
             return Document(media_type=media_type, data=data, title=part.filename)
         case "input_file" if part.file_url is not None:
-            media.check_web_address(part.file_url, f"{where}.file_url")
+            media.check_web_url(part.file_url, f"{where}.file_url")
             return Document(url=part.file_url, title=part.filename)
         case "input_image" | "input_file":
             raise BadRequest(f"{where}: stored files cannot be sent; send the data itself", param=where)

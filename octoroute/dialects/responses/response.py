@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.request.ids import NewId, random_id
-from octoroute.dialects.request.thinking_signatures import marked
+from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.blocks import TextItem, ThinkingItem, ToolCallItem, collect_blocks
 from octoroute.dialects.responses.request_decoder import REDACTED
@@ -54,10 +54,10 @@ class Envelope:
             **echo,
         }
 
-    def begun(self) -> Fields:
+    def in_progress(self) -> Fields:
         return {**self._fixed, "status": "in_progress", "incomplete_details": None, "output": [], "usage": None}
 
-    def ended(self, items: Sequence[Fields], reason: FinishReason, usage: Usage) -> Fields:
+    def finished(self, items: Sequence[Fields], reason: FinishReason, usage: Usage) -> Fields:
         why = _INCOMPLETE.get(reason)
         return {
             **self._fixed,
@@ -95,11 +95,11 @@ def reasoning_item(id: str, text: str, encrypted: str | None) -> Fields:
 
 
 def encrypted_content(signature: str | None, origin: str | None) -> str | None:
-    return None if signature is None else marked("", origin or "anthropic", signature)
+    return None if signature is None else mark_signature("", origin or "anthropic", signature)
 
 
 def encrypted_redacted(data: str) -> str:
-    return marked("", REDACTED, data)
+    return mark_signature("", REDACTED, data)
 
 
 def encode_response(
@@ -127,5 +127,5 @@ def encode_response(
                     content = encrypted_redacted(block.redacted)
                 items.append(reasoning_item(new_id("rs_"), block.text, content))
     envelope = Envelope(model=model, created_s=created_s, echo=echo, new_id=new_id)
-    usage = gathered.usage or counts.estimated(input_tokens, gathered.chars)
-    return msgspec.json.encode(envelope.ended(items, gathered.reason, usage))
+    usage = gathered.usage or counts.estimate_usage(input_tokens, gathered.chars)
+    return msgspec.json.encode(envelope.finished(items, gathered.reason, usage))

@@ -66,13 +66,13 @@ class ResponsesEncoder:
         self._delta_head = self._delta_tail = b""
 
     def encode(self, events: Sequence[Event]) -> bytes:
-        return b"".join([self._one(event) for event in events])
+        return b"".join([self._encode_event(event) for event in events])
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
         del request_id  # goes out as a header
         return self._failed(OPENAI_TYPES.get(error.kind, "server_error"), error.message, error.code)
 
-    def _one(self, event: Event) -> bytes:
+    def _encode_event(self, event: Event) -> bytes:
         if self._over:
             return b""
         match event:
@@ -113,7 +113,7 @@ class ResponsesEncoder:
         if self._started:
             return b""
         self._started = True
-        begun = self._envelope.begun()
+        begun = self._envelope.in_progress()
         return self._event("response.created", response=begun) + self._event("response.in_progress", response=begun)
 
     def _delta(self, kind: int, text: str) -> bytes:
@@ -193,8 +193,8 @@ class ResponsesEncoder:
 
     def _finish(self, event: Finished) -> bytes:
         self._over = True
-        usage = self._usage or counts.estimated(self._input_tokens, self._chars)
-        response = self._envelope.ended(self._items, event.reason, usage)
+        usage = self._usage or counts.estimate_usage(self._input_tokens, self._chars)
+        response = self._envelope.finished(self._items, event.reason, usage)
         return self._event(f"response.{response['status']}", response=response)
 
     def _failed(self, type: str, message: str, code: str | None) -> bytes:

@@ -19,7 +19,7 @@ from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
 from octoroute.dialects.gemini import request_encoder as to_gemini
 from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
 from octoroute.dialects.openai import request_encoder as to_openai
-from octoroute.dialects.openai.compat import PRESETS, preset
+from octoroute.dialects.openai.compat import PRESETS, merge_presets
 from octoroute.dialects.openai.errors import error_event as write_openai_event
 from octoroute.dialects.openai.request_decoder import decode_request as read_openai_question
 from octoroute.dialects.openai.response import decode_response as read_openai
@@ -27,7 +27,7 @@ from octoroute.dialects.openai.response import encode_response as write_openai
 from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
 from octoroute.dialects.request import message_order
-from octoroute.dialects.response.errors import failed_event
+from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.filters import StopSequenceFilter, ThinkTagFilter
 from octoroute.dialects.response.sse import FrameSplitter, read_frames
 from octoroute.domain.conversation import Conversation, Role, Text, ToolCall, ToolResult
@@ -241,7 +241,7 @@ def essence(conversation: Conversation):
     system = "".join("".join(block.text.split()) for block in conversation.system)
     if system:
         found.append((("text", Role.USER), system))
-    for turn in message_order.tidied(conversation).turns:
+    for turn in message_order.normalize_turns(conversation).turns:
         for block in turn.content:
             match block:
                 case Text(text=text) if text.strip():
@@ -264,7 +264,7 @@ def test_a_question_survives_the_trip_from_anthropic_to_openai_and_back(turns):
     first = read_anthropic_question(
         json.dumps({"messages": turns, "max_tokens": 9, "temperature": 0.5, "stop_sequences": ["x"]}).encode()
     )
-    sent = to_openai.encode_request(first, model="m", quirks=preset("openai"), stream=False)
+    sent = to_openai.encode_request(first, model="m", quirks=merge_presets("openai"), stream=False)
     second = read_openai_question(sent)
     assert calls_last(essence(second)) == calls_last(essence(first))
     assert (second.max_tokens, second.temperature, second.stop) == (9, 0.5, ("x",))
@@ -294,7 +294,7 @@ def calls_last(found):
 def test_every_call_is_answered_at_once_in_every_preset(turns, name):
     body = json.loads(
         to_openai.encode_request(
-            read_anthropic_question(json.dumps({"messages": turns}).encode()), model="m", quirks=preset(name), stream=False
+            read_anthropic_question(json.dumps({"messages": turns}).encode()), model="m", quirks=merge_presets(name), stream=False
         )
     )
     waiting = []
@@ -379,7 +379,7 @@ def test_no_request_raises_anything_but_bad_request(body, anthropic):
         must_be_clear(error)
         return
     for name in ("openai", "deepseek", "mistral", "think-tags", "single-system"):
-        tolerate(lambda name=name: to_openai.encode_request(conversation, model="m", quirks=preset(name), stream=True))
+        tolerate(lambda name=name: to_openai.encode_request(conversation, model="m", quirks=merge_presets(name), stream=True))
     for model in ("claude-3-opus", "claude-opus-4-6", "claude-sonnet-5"):
         tolerate(lambda model=model: to_anthropic.encode_request(conversation, model=model, stream=True))
     for model in ("gemini-1.5-pro", "gemini-3-pro"):
@@ -442,7 +442,7 @@ def test_no_answer_raises_anything_but_our_own_errors(body):
 )
 def test_half_a_character_is_no_reason_to_refuse(body):
     for read in (read_openai_question, read_anthropic_question):
-        to_openai.encode_request(read(body), model="m", quirks=preset(), stream=False)
+        to_openai.encode_request(read(body), model="m", quirks=merge_presets(), stream=False)
 
 
 @pytest.mark.parametrize("depth", [500, 5_000, 200_000])
@@ -455,7 +455,11 @@ def test_deep_nesting_is_a_bad_request_at_most(depth):
         except BadRequest as error:
             must_be_clear(error)
             continue
-        tolerate(lambda conversation=conversation: to_openai.encode_request(conversation, model="m", quirks=preset(), stream=False))
+        tolerate(
+            lambda conversation=conversation: to_openai.encode_request(
+                conversation, model="m", quirks=merge_presets(), stream=False
+            )
+        )
         tolerate(lambda conversation=conversation: to_gemini.encode_request(conversation, model="gemini-3"))
         tolerate(lambda conversation=conversation: to_gemini.encode_request(conversation, model="gemini-1.5"))
     with pytest.raises(UpstreamError):
@@ -493,7 +497,7 @@ def test_a_tool_call_without_a_name_is_the_upstreams_failure(name):
 
 @pytest.mark.parametrize("code", ["\u00b2", "\u0664\u0662\u0669", "4" * 1500, "-1", "0"])
 def test_an_error_code_that_is_no_status_is_a_word(code):
-    failed = failed_event(json.dumps({"error": {"code": code, "message": "m"}}, ensure_ascii=False).encode())
+    failed = read_failed_event(json.dumps({"error": {"code": code, "message": "m"}}, ensure_ascii=False).encode())
     assert (failed.kind, failed.code) == ("api_error", code)
 
 
@@ -515,7 +519,7 @@ def test_many_calls_in_a_turn_are_paired_in_time():
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": name(n), "content": str(n)}]} for n in range(MANY)
         ]
         asked = {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": calls}, *results]}
-        turns = message_order.tidied(read_anthropic_question(json.dumps(asked).encode())).turns
+        turns = message_order.normalize_turns(read_anthropic_question(json.dumps(asked).encode())).turns
         answers = turns[-1].content
         assert [answer.content[0].text for answer in answers] == [str(number) for number in range(MANY)]
         assert len({answer.call_id for answer in answers}) == MANY

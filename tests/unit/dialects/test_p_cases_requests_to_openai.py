@@ -7,7 +7,7 @@ import json
 import pytest
 
 from octoroute.dialects.anthropic.request_decoder import decode_request
-from octoroute.dialects.openai.compat import PRESETS, Quirks, preset, quirks_of
+from octoroute.dialects.openai.compat import PRESETS, Quirks, merge_presets, quirks_of
 from octoroute.dialects.openai.request_encoder import encode_request, surplus_stops, unsupported
 from octoroute.dialects.request.ids import safe_name
 from octoroute.domain.endpoint import Endpoint, Tier
@@ -95,7 +95,7 @@ def test_p50_a_result_without_content(content):
     body = ask(("user", "go"), ("assistant", [use()]), ("user", [result(content=content)]))
     assert body["messages"][2] == {"role": "tool", "tool_call_id": "t1", "content": ""}
     careful = ask(
-        ("user", "go"), ("assistant", [use()]), ("user", [result(content=content)]), quirks=preset("no-empty-tool-content")
+        ("user", "go"), ("assistant", [use()]), ("user", [result(content=content)]), quirks=merge_presets("no-empty-tool-content")
     )
     assert careful["messages"][2]["content"] == "(no output)"
 
@@ -152,16 +152,16 @@ def test_p58_a_system_message_in_the_middle():
     plain = ask(*messages, system="sys")
     assert roles(plain) == ["system", "user", "assistant", "user"]
     assert plain["messages"][3]["content"] == "[system instruction]\nbe brief\n\nc"
-    assert roles(ask(*messages, quirks=preset("openai", "openai-reasoning"))) == ["user", "assistant", "developer", "user"]
-    assert roles(ask(*messages, quirks=preset("openai"))) == ["user", "assistant", "system", "user"]
-    hoisted = ask(*messages, system="sys", quirks=preset("single-system"))
+    assert roles(ask(*messages, quirks=merge_presets("openai", "openai-reasoning"))) == ["user", "assistant", "developer", "user"]
+    assert roles(ask(*messages, quirks=merge_presets("openai"))) == ["user", "assistant", "system", "user"]
+    hoisted = ask(*messages, system="sys", quirks=merge_presets("single-system"))
     assert hoisted["messages"][0]["content"] == "sys\n\nbe brief" and roles(hoisted) == ["system", "user", "assistant", "user"]
 
 
 @pytest.mark.parametrize("names", [(), ("openai",), ("openai", "openai-reasoning")])
 def test_p59_a_system_message_right_after_a_call(names):
     messages = (("user", "a"), ("assistant", [use()]), ("system", "be brief"), ("user", [result(content="r")]))
-    got = roles(ask(*messages, quirks=preset(*names)))
+    got = roles(ask(*messages, quirks=merge_presets(*names)))
     assert got[:3] == ["user", "assistant", "tool"] and len(got) == 4
 
 
@@ -204,7 +204,7 @@ def test_p62_four_stop_sequences_go_out():
     conversation = decode_request(json.dumps(body).encode())
     assert json.loads(encode_request(conversation, model="m", quirks=Quirks(), stream=False))["stop"] == list("abcd")
     assert surplus_stops(conversation, Quirks()) == ("e", "f")
-    assert surplus_stops(conversation, preset("openai-reasoning")) == tuple("abcdef")
+    assert surplus_stops(conversation, merge_presets("openai-reasoning")) == tuple("abcdef")
 
 
 def test_p63_max_tokens_is_clamped_to_the_model_and_to_nothing_else():
@@ -224,9 +224,9 @@ def test_p64_thinking_in_the_history_is_left_out():
 def test_p65_reasoning_is_replayed_where_it_must_be(name, stand_in):
     thinking = {"type": "thinking", "thinking": "hm", "signature": "octo.1.openai.x"}
     history = [("user", "a"), ("assistant", [thinking, use()]), ("user", [result(content="r")])]
-    assert ask(*history, quirks=preset(name))["messages"][1]["reasoning_content"] == "hm"
+    assert ask(*history, quirks=merge_presets(name))["messages"][1]["reasoning_content"] == "hm"
     history[1] = ("assistant", [use()])
-    assert ask(*history, quirks=preset(name))["messages"][1]["reasoning_content"] == stand_in
+    assert ask(*history, quirks=merge_presets(name))["messages"][1]["reasoning_content"] == stand_in
 
 
 @pytest.mark.parametrize("name", ["mcp__" + "x" * 85, "files.read", "1st", "größe", "-x"])
@@ -247,7 +247,7 @@ def test_p66_long_and_odd_tool_names(name):
 def test_p67_an_empty_text_beside_a_call():
     body = ask(("user", "a"), ("assistant", [{"type": "text", "text": ""}, use()]), ("user", [result(content="r")]))
     assert body["messages"][1]["content"] is None
-    assert ask(("user", "a"), ("assistant", [use()]), quirks=preset("no-null-content"))["messages"][1]["content"] == ""
+    assert ask(("user", "a"), ("assistant", [use()]), quirks=merge_presets("no-null-content"))["messages"][1]["content"] == ""
 
 
 def test_arguments_keep_the_models_order_and_numbers():
@@ -289,7 +289,7 @@ def test_ids_that_repeat_are_told_apart():
 )
 def test_thinking_as_effort(thinking, config, effort):
     fields = {key: value for key, value in (("thinking", thinking), ("output_config", config)) if value}
-    assert ask(("user", "a"), quirks=preset("openai", "openai-reasoning"), **fields).get("reasoning_effort") == effort
+    assert ask(("user", "a"), quirks=merge_presets("openai", "openai-reasoning"), **fields).get("reasoning_effort") == effort
 
 
 @pytest.mark.parametrize(
@@ -302,8 +302,8 @@ def test_thinking_as_effort(thinking, config, effort):
     ],
 )
 def test_thinking_in_vendors_words(name, field, on, off):
-    assert ask(("user", "a"), quirks=preset(name), thinking={"type": "enabled", "budget_tokens": 2000})[field] == on
-    assert ask(("user", "a"), quirks=preset(name), thinking={"type": "disabled"})[field] == off
+    assert ask(("user", "a"), quirks=merge_presets(name), thinking={"type": "enabled", "budget_tokens": 2000})[field] == on
+    assert ask(("user", "a"), quirks=merge_presets(name), thinking={"type": "disabled"})[field] == off
 
 
 def test_thinking_that_cannot_be_said_is_a_note():
@@ -321,20 +321,20 @@ def test_a_structured_answer():
         ("user", "a"), output_config={"format": {"type": "json_schema", "schema": {"type": "object", "properties": {"a": {}}}}}
     )
     assert loose["response_format"]["json_schema"]["strict"] is False
-    plain = ask(("user", "a"), quirks=preset("deepseek"), **wanted)
+    plain = ask(("user", "a"), quirks=merge_presets("deepseek"), **wanted)
     assert plain["response_format"] == {"type": "json_object"} and '"additionalProperties"' in plain["messages"][0]["content"]
 
 
 def test_stream_options_only_with_a_stream_and_only_where_taken():
     assert ask(("user", "a"), stream=True)["stream_options"] == {"include_usage": True}
     assert "stream_options" not in ask(("user", "a"))
-    assert "stream_options" not in ask(("user", "a"), stream=True, quirks=preset("no-stream-options"))
+    assert "stream_options" not in ask(("user", "a"), stream=True, quirks=merge_presets("no-stream-options"))
 
 
 def test_the_sender_is_hashed_and_only_told_to_openai():
     metadata = {"user_id": "user_1_account_2_session_3"}
     assert "safety_identifier" not in ask(("user", "a"), metadata=metadata)
-    sent = ask(("user", "a"), metadata=metadata, quirks=preset("openai"))["safety_identifier"]
+    sent = ask(("user", "a"), metadata=metadata, quirks=merge_presets("openai"))["safety_identifier"]
     assert "user_1" not in sent and len(sent) == 32
 
 
@@ -342,7 +342,7 @@ PDF = {"type": "document", "source": {"type": "base64", "media_type": "applicati
 
 
 def test_documents():
-    sent = ask(("user", [PDF, {"type": "text", "text": "read"}]), quirks=preset("openai"))["messages"][0]["content"]
+    sent = ask(("user", [PDF, {"type": "text", "text": "read"}]), quirks=merge_presets("openai"))["messages"][0]["content"]
     assert sent[0] == {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBER"}}
     with pytest.raises(BadRequest):
         ask(("user", [PDF]))
@@ -392,7 +392,7 @@ def test_a_prefill_is_passed_with_a_note():
 
 def test_every_preset_is_valid_and_hosts_are_recognized():
     for name in PRESETS:
-        preset(name)
+        merge_presets(name)
 
     def of(url, model="m", **more):
         return quirks_of(
@@ -410,7 +410,7 @@ def test_every_preset_is_valid_and_hosts_are_recognized():
 def test_unsayable_names_the_reason():
     conversation = decode_request(json.dumps({"messages": [{"role": "user", "content": [PDF]}]}).encode())
     assert "application/pdf" in (unsupported(conversation, Quirks()) or "")
-    assert unsupported(conversation, preset("openai")) is None
+    assert unsupported(conversation, merge_presets("openai")) is None
 
 
 @pytest.mark.parametrize(
@@ -448,6 +448,6 @@ def test_efforts_of_openais_generations(model, efforts):
 
 
 def test_mistral_takes_ids_of_nine_letters_and_digits():
-    body = ask(("user", "a"), ("assistant", [use("toolu_1")]), ("user", [result("toolu_1", "r")]), quirks=preset("mistral"))
+    body = ask(("user", "a"), ("assistant", [use("toolu_1")]), ("user", [result("toolu_1", "r")]), quirks=merge_presets("mistral"))
     id = body["messages"][1]["tool_calls"][0]["id"]
     assert len(id) == 9 and id.isalnum() and body["messages"][2]["tool_call_id"] == id

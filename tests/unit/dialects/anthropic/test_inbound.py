@@ -12,7 +12,7 @@ from octoroute.dialects.anthropic.inbound import AnthropicInbound
 from octoroute.dialects.anthropic.request_decoder import decode_request
 from octoroute.dialects.anthropic.token_estimate import count_text, document_tokens, estimate_tokens, image_tokens
 from octoroute.dialects.anthropic.usage_tap import AnthropicUsageTap
-from octoroute.dialects.request.thinking_signatures import marked
+from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.domain.conversation import Document, Image
 from octoroute.domain.events import FinishReason
 from octoroute.errors import BadRequest, BadUpstreamResponse
@@ -67,7 +67,7 @@ def history(*thoughts, then=()):
     ]
 
 
-OURS = {"type": "thinking", "thinking": "ours", "signature": marked("ours", "openai", None)}
+OURS = {"type": "thinking", "thinking": "ours", "signature": mark_signature("ours", "openai", None)}
 THEIRS = {"type": "thinking", "thinking": "theirs", "signature": "Er=="}
 RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "r"}]}
 

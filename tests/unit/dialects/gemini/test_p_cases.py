@@ -10,11 +10,11 @@ from octoroute.dialects.anthropic.request_decoder import decode_request as read_
 from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
 from octoroute.dialects.gemini.outbound import GeminiOutbound
 from octoroute.dialects.gemini.request_encoder import encode_request, unsupported
-from octoroute.dialects.gemini.signatures import KEPT_S, MAX_KEPT, Signatures
+from octoroute.dialects.gemini.signatures import MAX_AGE_S, MAX_ENTRIES, Signatures
 from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
 from octoroute.dialects.openai.request_decoder import decode_request as read_openai
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
-from octoroute.dialects.request.json_schema import for_gemini, for_gemini_json
+from octoroute.dialects.request.json_schema import adapt_for_gemini_json, adapt_for_gemini_openapi
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Failed
 from octoroute.errors import BadRequest, BadUpstreamResponse, Throttled
@@ -174,13 +174,13 @@ def test_p85_signatures_are_forgotten_and_bounded():
     now = [0.0]
     kept = Signatures(lambda: now[0])
     kept.keep("a", "s")
-    now[0] = KEPT_S - 1
+    now[0] = MAX_AGE_S - 1
     assert kept.find("a") == "s"
-    now[0] = KEPT_S
+    now[0] = MAX_AGE_S
     assert kept.find("a") is None
-    for number in range(MAX_KEPT + 10):
+    for number in range(MAX_ENTRIES + 10):
         kept.keep(str(number), "s")
-    assert kept.find("0") is None and kept.find("a") is None and kept.find(str(MAX_KEPT)) == "s"
+    assert kept.find("0") is None and kept.find("a") is None and kept.find(str(MAX_ENTRIES)) == "s"
     kept.keep("huge", "x" * 100_000)
     assert kept.find("huge") is None
 
@@ -236,7 +236,7 @@ def keywords(schema):
 
 
 def test_p87_the_openapi_subset():
-    cleaned = for_gemini(SCHEMA)
+    cleaned = adapt_for_gemini_openapi(SCHEMA)
     allowed = {"type", "description", "nullable", "enum", "format", "items", "required", "anyOf", "minimum"}
     assert set(keywords(cleaned)) <= allowed
     properties = cleaned["properties"]
@@ -252,7 +252,7 @@ def test_p87_the_openapi_subset():
 
 
 def test_p87_the_nearly_standard_schema():
-    cleaned = for_gemini_json(SCHEMA)
+    cleaned = adapt_for_gemini_json(SCHEMA)
     assert "$schema" not in cleaned and "$id" not in cleaned
     assert set(cleaned["properties"]) == set(SCHEMA["properties"])
     assert cleaned["properties"]["const"] == {"enum": ["only"]} and cleaned["properties"]["type"] == {"type": ["string", "null"]}
@@ -262,7 +262,7 @@ def test_p87_the_nearly_standard_schema():
 def test_p87_old_models_get_the_subset():
     tool = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}
     (declared,) = ask(USER, tools=[tool], model="gemini-1.5-pro")["tools"][0]["functionDeclarations"]
-    assert declared["parameters"] == for_gemini(SCHEMA)
+    assert declared["parameters"] == adapt_for_gemini_openapi(SCHEMA)
     (declared,) = ask(USER, tools=[tool])["tools"][0]["functionDeclarations"]
     assert "parametersJsonSchema" in declared and "parameters" not in declared
 
@@ -409,7 +409,7 @@ def test_p66_tool_names_come_back():
 
 @pytest.mark.parametrize("format", [{"type": "x"}, [], 1, None])
 def test_a_format_of_another_shape_is_no_format(format):
-    assert for_gemini({"type": "object", "properties": {"a": {"type": "string", "format": format}}}) == {
+    assert adapt_for_gemini_openapi({"type": "object", "properties": {"a": {"type": "string", "format": format}}}) == {
         "type": "object",
         "properties": {"a": {"type": "string"}},
     }
@@ -420,7 +420,7 @@ def test_a_schema_that_names_itself_many_times_stays_small(times):
     """Six references deep, three hundred of them in each, would be more than there is memory."""
     node = {"type": "object", "properties": {f"p{number}": {"$ref": "#/$defs/node"} for number in range(times)}}
     schema = {"type": "object", "properties": {"root": {"$ref": "#/$defs/node"}}, "$defs": {"node": node}}
-    told = for_gemini(schema)
+    told = adapt_for_gemini_openapi(schema)
     assert len(json.dumps(told)) < 200_000
     assert len(told["properties"]["root"]["properties"]) == times
 
@@ -428,7 +428,7 @@ def test_a_schema_that_names_itself_many_times_stays_small(times):
 def test_all_of_many_is_all_of_them():
     names = [f"p{number}" for number in range(20_000)]
     branches = [{"properties": {name: {"type": "string"}}, "required": [name], "title": name} for name in names]
-    told = for_gemini(
+    told = adapt_for_gemini_openapi(
         {"allOf": [*branches, {"properties": {"own": {"type": "string"}}}], "properties": {"own": {"type": "integer"}}}
     )
     assert set(told["properties"]) == {*names, "own"}
