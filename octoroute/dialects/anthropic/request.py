@@ -12,7 +12,7 @@ from octoroute.dialects.anthropic.errors import error_event, error_status, write
 from octoroute.dialects.anthropic.stream_encoder import PING
 from octoroute.dialects.request.body import RequestBody, decode, encode
 from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
-from octoroute.dialects.request.truncation import History, Message
+from octoroute.dialects.request.truncation import History, HistoryMessage
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
 
@@ -163,14 +163,16 @@ def _facts(body: RequestBody, headers: Mapping[str, str], max_tokens: int | None
     return facts.build(read_hints(body, headers), output_tokens=max_tokens or None)
 
 
-def _measured(message: _Message) -> Message:
+def _measured(message: _Message) -> HistoryMessage:
     facts = FactsBuilder()
     content = message.content
     text = content if isinstance(content, str) else _text_of(content, facts)
     facts.message(message.role, text)
     if message.role == "user" and not isinstance(content, str) and any(block.type == "tool_result" for block in content):
-        return Message("results", facts.chars, has_user_text=bool(text.strip()))
-    return Message("system" if message.role == "system" else "assistant" if message.role == "assistant" else "user", facts.chars)
+        return HistoryMessage("results", facts.chars, has_user_text=bool(text.strip()))
+    return HistoryMessage(
+        "system" if message.role == "system" else "assistant" if message.role == "assistant" else "user", facts.chars
+    )
 
 
 def _text_of(blocks: Sequence[_Block], facts: FactsBuilder, depth: int = 0) -> str:

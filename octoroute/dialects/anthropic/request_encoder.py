@@ -39,7 +39,7 @@ from octoroute.errors import BadRequest
 Fields = dict[str, Any]
 OPENING = "(the conversation begins with the assistant)"
 """The user turn put before a history that starts with the assistant."""
-ANSWER_TOOL = "structured_answer"
+RESPONSE_TOOL = "structured_answer"
 """Forced on models without `output_config.format`; its input is the answer."""
 JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
 MAX_CACHE_MARKS = 4
@@ -85,7 +85,7 @@ def encode_request(
     return msgspec.json.encode(body)
 
 
-def uses_answer_tool(conversation: Conversation, model: str) -> bool:
+def uses_response_tool(conversation: Conversation, model: str) -> bool:
     """Whether the answer comes as the input of `ANSWER_TOOL`."""
     wanted = conversation.format
     return wanted is not None and wanted.schema is not None and not model_limits(model).schemas
@@ -243,13 +243,13 @@ def _format(body: Fields, conversation: Conversation, can: AnthropicModelLimits)
         body["output_config"] = {"format": {"type": "json_schema", "schema": wanted.schema}}
         return
     answer = {
-        "name": ANSWER_TOOL,
+        "name": RESPONSE_TOOL,
         "description": "Give the answer.",
         "input_schema": json_schema.adapt_for_anthropic(wanted.schema),
     }
     body["tools"] = [*body.get("tools", ()), answer]
     if "tool_choice" not in body or len(body["tools"]) == 1:
-        body["tool_choice"] = {"type": "tool", "name": ANSWER_TOOL} if len(body["tools"]) == 1 else {"type": "any"}
+        body["tool_choice"] = {"type": "tool", "name": RESPONSE_TOOL} if len(body["tools"]) == 1 else {"type": "any"}
 
 
 def _thinking(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str]) -> None:

@@ -25,12 +25,12 @@ from octoroute.dialects.response.errors import error_from_event, read_failed_eve
 from octoroute.domain.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted, UsageReported
 from octoroute.errors import BadUpstreamResponse
 
-_ANSWER = msgspec.json.Decoder(schema.Answer)
+_RESPONSE = msgspec.json.Decoder(schema.MessageResponse)
 
 
 def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list[Event]:
     """`names`: the upstream's tool names → the client's. Raises Broke, or what the error in the answer's place amounts to."""
-    answer = read_response(_ANSWER, body, "answer")
+    answer = read_response(_RESPONSE, body, "response")
     if answer.error is not None or answer.type == "error":
         raise error_from_event(read_failed_event(body))
     if answer.content is None:

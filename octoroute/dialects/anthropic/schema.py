@@ -116,7 +116,7 @@ class StopDetails(msgspec.Struct):
     explanation: str | None = None
 
 
-class Answer(msgspec.Struct):
+class MessageResponse(msgspec.Struct):
     """A whole answer, or the `message` of `message_start`."""
 
     type: str | None = None
@@ -135,7 +135,7 @@ class StreamEvent(msgspec.Struct):
 
     type: str | None = None
     index: int = 0
-    message: Answer | None = None
+    message: MessageResponse | None = None
     content_block: Block | None = None
     delta: Delta | None = None
     usage: AnthropicUsage | None = None

@@ -93,7 +93,7 @@ class AnthropicDecoder:
                     self._over = True
                     out.append(read_failed_event(data))
 
-    def _count(self, counted: schema.Answer | schema.StreamEvent) -> None:
+    def _count(self, counted: schema.MessageResponse | schema.StreamEvent) -> None:
         if counted.usage is not None:
             self._usage = counted.usage.usage(self._usage)
 

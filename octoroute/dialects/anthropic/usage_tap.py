@@ -14,7 +14,7 @@ from octoroute.dialects.response.usage import AnthropicUsage
 from octoroute.domain.events import FinishReason
 from octoroute.errors import BadUpstreamResponse
 
-_ANSWER = msgspec.json.Decoder(schema.Answer)
+_RESPONSE = msgspec.json.Decoder(schema.MessageResponse)
 
 
 class _Delta(msgspec.Struct):
@@ -50,7 +50,7 @@ class AnthropicUsageTap:
                 self._note(read_response(_EVENT, data, "stream"), name, data)
 
     def feed_body(self, body: bytes) -> None:
-        answer = read_response(_ANSWER, body, "answer")
+        answer = read_response(_RESPONSE, body, "response")
         progress = self.progress
         progress.started = True
         if answer.error is not None:

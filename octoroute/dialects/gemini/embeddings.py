@@ -31,11 +31,11 @@ class _Embedding(msgspec.Struct):
     values: list[float]
 
 
-class _Answer(msgspec.Struct):
+class _EmbeddingsResponse(msgspec.Struct):
     embeddings: list[_Embedding] | None = None
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_RESPONSE = msgspec.json.Decoder(_EmbeddingsResponse)
 
 
 class GeminiEmbeddings:
@@ -66,7 +66,7 @@ class GeminiEmbeddings:
         """(OpenAI's answer, what it cost). Raises Broke."""
         body = request.body
         assert isinstance(body, RequestBody)
-        found = read_response(_ANSWER, answer, "answer").embeddings
+        found = read_response(_RESPONSE, answer, "response").embeddings
         if found is None or len(found) != len(read_input(body)):
             raise BadUpstreamResponse("the upstream's answer does not hold an embedding for each input")
         shortened = body.is_set("dimensions")

@@ -117,7 +117,7 @@ class GeminiDecoder:
 
     def decode_body(self, body: bytes) -> list[Event]:
         """Raises Broke, or what the error in the answer's place amounts to."""
-        decoded = read_response(_WHOLE, body, "answer")
+        decoded = read_response(_WHOLE, body, "response")
         out: list[Event] = []
         responses = [decoded] if isinstance(decoded, _Response) else decoded
         for response in responses:

@@ -33,7 +33,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     empty_tool_content: bool = True
     content_parts: bool = False
     """Text goes as a list of parts even without media."""
-    reasoning: Literal["effort", "thinking_type", "enable_thinking", "chat_template", "openrouter", "unsaid"] = "unsaid"
+    reasoning: Literal["effort", "thinking_type", "enable_thinking", "chat_template", "openrouter", "unsupported"] = "unsupported"
     efforts: tuple[str, ...] = ("low", "medium", "high")
     """Accepted effort words, ascending."""
     replay_reasoning: bool = False
@@ -45,7 +45,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     parallel_tool_calls: bool = True
     forced_tools: bool = True
     """tool_choice may be `required` or a function; otherwise `auto` is sent."""
-    json_answers: Literal["json_schema", "json_object", "prompt"] = "json_schema"
+    structured_output: Literal["json_schema", "json_object", "prompt"] = "json_schema"
     pdf: bool = False
     audio: bool = False
     think_tags: bool = False
@@ -79,7 +79,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "azure-reasoning": {"max_tokens_field": "max_completion_tokens"},
     "openrouter": {"mid_system": "keep", "top_k": True, "reasoning": "openrouter", "pdf": True, "user_field": "user"},
     "deepseek": {
-        "json_answers": "json_object",
+        "structured_output": "json_object",
         "parallel_tool_calls": False,
         "reasoning": "thinking_type",
         "replay_reasoning": True,
@@ -91,13 +91,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "replay_reasoning": True,
         "parallel_tool_calls": False,
         "forced_tools": False,
-        "json_answers": "json_object",
+        "structured_output": "json_object",
         "stop_limit": 1,
     },
-    "qwen": {"reasoning": "enable_thinking", "replay_reasoning": True, "json_answers": "json_object", "top_k": True},
+    "qwen": {"reasoning": "enable_thinking", "replay_reasoning": True, "structured_output": "json_object", "top_k": True},
     "mistral": {"id_limit": 9, "mid_system": "keep"},
     "cohere": {"mid_system": "keep", "parallel_tool_calls": False},
-    "ollama": {"reasoning": "unsaid", "top_k": True, "null_content": False, "parallel_tool_calls": False},
+    "ollama": {"reasoning": "unsupported", "top_k": True, "null_content": False, "parallel_tool_calls": False},
     "llamacpp": {"top_k": True, "null_content": False, "reasoning": "chat_template"},
     "vllm": {"top_k": True, "reasoning": "chat_template", "stop_limit": 64},
     "sglang": {"top_k": True, "reasoning": "chat_template", "stop_limit": 64},

@@ -21,23 +21,23 @@ _RESULT_ROLES = frozenset({"tool", "function"})
 _MAX_UNSET_BYTES = max(map(len, UNSET))
 
 
-class Part(msgspec.Struct):
+class FastPart(msgspec.Struct):
     type: str = ""
     text: str | None = None
     file: msgspec.Raw = msgspec.Raw(b"")
 
 
-class Message(msgspec.Struct):
+class FastMessage(msgspec.Struct):
     role: str
-    content: str | list[Part] | None = None
+    content: str | list[FastPart] | None = None
     tool_calls: msgspec.Raw = ABSENT
 
 
-class Format(msgspec.Struct):
+class FastFormat(msgspec.Struct):
     type: str = "text"
 
 
-class StreamOptions(msgspec.Struct):
+class FastStreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
@@ -47,14 +47,14 @@ _Limit = Annotated[int, msgspec.Meta(ge=-1)]
 
 class FastRequest(msgspec.Struct):
     model: str
-    messages: list[Message]
+    messages: list[FastMessage]
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
     max_tokens: _Limit | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: FastStreamOptions | None = None
     tools: msgspec.Raw = ABSENT
     max_completion_tokens: _Limit | None = None
-    response_format: Format | None = None
+    response_format: FastFormat | None = None
     octoroute: Hints = NO_HINTS
     functions: msgspec.Raw = ABSENT
     top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
@@ -92,7 +92,7 @@ def read_fast_request(body: bytes) -> FastRequest | None:
     return gist
 
 
-def note_messages(messages: Sequence[Message], facts: FactsBuilder) -> None:
+def note_messages(messages: Sequence[FastMessage], facts: FactsBuilder) -> None:
     heard = facts.messages.append
     chars = 0
     for message in messages:
@@ -116,7 +116,7 @@ def note_tools(tools: msgspec.Raw, facts: FactsBuilder) -> None:
         facts.extra_chars += size
 
 
-def _text_of(parts: Sequence[Part], facts: FactsBuilder) -> str:
+def _text_of(parts: Sequence[FastPart], facts: FactsBuilder) -> str:
     texts: list[str] = []
     for part in parts:
         if part.text is not None:

@@ -29,11 +29,11 @@ class _Choice(msgspec.Struct):
     index: int = 0
 
 
-class _Answer(msgspec.Struct):
+class _Response(msgspec.Struct):
     choices: list[_Choice] = []
 
 
-_DECODER = msgspec.json.Decoder(_Answer)
+_DECODER = msgspec.json.Decoder(_Response)
 
 
 def read_margins(data: bytes, *, stream: bool) -> list[float]:

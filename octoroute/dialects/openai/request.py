@@ -9,9 +9,9 @@ import msgspec
 from octoroute.dialects.openai.errors import error_event, write_error
 from octoroute.dialects.openai.fast_request import (
     ABSENT,
-    Format,
-    Message,
-    StreamOptions,
+    FastFormat,
+    FastMessage,
+    FastStreamOptions,
     note_messages,
     note_tools,
     read_fast_request,
@@ -19,16 +19,16 @@ from octoroute.dialects.openai.fast_request import (
 from octoroute.dialects.request.body import RequestBody, decode, encode
 from octoroute.dialects.request.facts import FactsBuilder, all_hints, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, Kind
-from octoroute.dialects.request.truncation import Message as Measured
+from octoroute.dialects.request.truncation import HistoryMessage as Measured
 from octoroute.dialects.response import sse
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
 
-_OPTIONS = msgspec.json.Decoder(StreamOptions | None)
+_OPTIONS = msgspec.json.Decoder(FastStreamOptions | None)
 _MODEL = msgspec.json.Decoder(str)
-_MESSAGES = msgspec.json.Decoder(list[Message])
+_MESSAGES = msgspec.json.Decoder(list[FastMessage])
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
-_FORMAT = msgspec.json.Decoder(Format | None)
+_FORMAT = msgspec.json.Decoder(FastFormat | None)
 _BOOL = msgspec.json.Decoder(bool | None)
 
 _Number = msgspec.json.Decoder(float | None)
@@ -180,7 +180,7 @@ def _facts(body: RequestBody, headers: Mapping[str, str]) -> Facts:
     return facts.build(read_hints(body, headers), output_tokens=_output_tokens(body))
 
 
-def _measured(message: Message) -> Measured:
+def _measured(message: FastMessage) -> Measured:
     facts = FactsBuilder()
     note_messages([message], facts)
     return Measured(_KINDS.get(message.role, "user"), facts.chars)

@@ -93,7 +93,7 @@ def _messages(conversation: Conversation, quirks: Quirks, notes: list[str]) -> l
     place: message_order.MidSystem = "keep" if quirks.mid_system == "developer" else quirks.mid_system
     conversation = message_order.normalize_turns(conversation, mid_system=place, id_limit=quirks.id_limit)
     system = message_order.join_text(conversation.system)
-    if conversation.format is not None and quirks.json_answers != "json_schema":
+    if conversation.format is not None and quirks.structured_output != "json_schema":
         system = "\n\n".join(filter(None, (system, _instruction(conversation, quirks))))
     messages: list[Fields] = []
     if system:
@@ -114,7 +114,7 @@ def _messages(conversation: Conversation, quirks: Quirks, notes: list[str]) -> l
 def _instruction(conversation: Conversation, quirks: Quirks) -> str:
     wanted = conversation.format
     if wanted is None or wanted.schema is None:
-        return JSON_INSTRUCTION if quirks.json_answers == "prompt" else ""
+        return JSON_INSTRUCTION if quirks.structured_output == "prompt" else ""
     return f"{JSON_INSTRUCTION} It must fit this JSON schema:\n{msgspec.json.encode(wanted.schema).decode()}"
 
 
@@ -280,9 +280,9 @@ def _tool(tool: Tool) -> Fields:
 
 def _format(body: Fields, conversation: Conversation, quirks: Quirks) -> None:
     wanted = conversation.format
-    if wanted is None or quirks.json_answers == "prompt":
+    if wanted is None or quirks.structured_output == "prompt":
         return
-    if wanted.schema is None or quirks.json_answers == "json_object":
+    if wanted.schema is None or quirks.structured_output == "json_object":
         body["response_format"] = {"type": "json_object"}
         return
     described: Fields = {"name": safe_name(wanted.name), "schema": wanted.schema}
@@ -315,7 +315,7 @@ def _thinking(body: Fields, conversation: Conversation, quirks: Quirks, notes: l
         case "openrouter":
             limit: Fields = {"max_tokens": wish.budget_tokens} if wish.budget_tokens is not None else {"effort": wanted}
             body["reasoning"] = {"enabled": enabled} if wanted in {None, "none"} else limit
-        case "unsaid":
+        case "unsupported":
             notes.append("thinking: this endpoint cannot be told how much to think")
     told = quirks.reasoning == "enable_thinking" and wish.budget_tokens is not None
     if quirks.reasoning in _ON_OFF_STYLES and enabled and wanted is not None and not told:

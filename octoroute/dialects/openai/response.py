@@ -17,12 +17,12 @@ from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURE
 from octoroute.domain.events import Event, Finished, FinishReason, Started, ToolCallDelta, ToolCallStarted, UsageReported
 from octoroute.errors import BadUpstreamResponse
 
-_ANSWER = msgspec.json.Decoder(schema.Answer)
+_COMPLETION = msgspec.json.Decoder(schema.ChatCompletion)
 
 
 def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list[Event]:
     """`names`: the upstream's tool names → the client's. Raises Broke, or what the error in the answer's place amounts to."""
-    answer = read_response(_ANSWER, body, "answer")
+    answer = read_response(_COMPLETION, body, "response")
     if answer.error:
         raise error_from_event(read_failed_event(body))
     choice = next((choice for choice in answer.choices or () if not choice.index), None)

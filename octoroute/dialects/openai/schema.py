@@ -216,7 +216,7 @@ class Delta(msgspec.Struct):
     function_call: FunctionDelta | None = None
 
 
-class AnswerChoice(msgspec.Struct):
+class CompletionChoice(msgspec.Struct):
     index: int | None = None
     delta: Delta | None = None
     message: Delta | None = None
@@ -226,12 +226,12 @@ class AnswerChoice(msgspec.Struct):
     """vLLM: the stop sequence that was met."""
 
 
-class Answer(msgspec.Struct):
+class ChatCompletion(msgspec.Struct):
     """A chunk, a whole answer, or an error in either's place."""
 
     id: Any = None
     model: Any = None
-    choices: list[AnswerChoice] | None = None
+    choices: list[CompletionChoice] | None = None
     usage: OpenAIUsage | None = None
     error: Any = None
 

@@ -28,7 +28,7 @@ from octoroute.domain.events import (
     UsageReported,
 )
 
-_CHUNK = msgspec.json.Decoder(schema.Answer)
+_CHUNK = msgspec.json.Decoder(schema.ChatCompletion)
 _DONE = b"[DONE]"
 
 
@@ -63,7 +63,7 @@ class OpenAIDecoder:
             self._finish(out)
         return self._restore_names(out)
 
-    def _chunk(self, chunk: schema.Answer, data: bytes, name: str, out: list[Event]) -> None:
+    def _chunk(self, chunk: schema.ChatCompletion, data: bytes, name: str, out: list[Event]) -> None:
         if chunk.error or name == "error":
             out.append(read_failed_event(data))
             self._over = True

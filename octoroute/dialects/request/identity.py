@@ -1,7 +1,7 @@
-"""What only some configurations need to know of a request, read when they do: who its user is, how it opens, whether it thinks.
+"""Identity of a request: its user, a digest of its conversation's opening, and whether it asks for thinking. Pure.
 
-Read from the client's own fields, which mean the same in every dialect that has them. Never raises: what has another shape than
-expected says nothing. Pure.
+The values are read lazily, because only some configurations use them. They come from the client's own fields, which have the same
+meaning in every dialect. Nothing here raises: a field of an unexpected shape counts as absent.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _INSTRUCTIONS = frozenset({"system", "developer"})
 
 
 def user_of(request: Request) -> str | None:
-    """The client's own user: OpenAI's `user` or `safety_identifier`, Anthropic's `metadata.user_id`."""
+    """The user the client names: OpenAI's `user` or `safety_identifier`, Anthropic's `metadata.user_id`. None if there is none."""
     body = request.body
     if not isinstance(body, RequestBody):
         return None
@@ -59,7 +59,7 @@ def user_of(request: Request) -> str | None:
 
 
 def requests_thinking(request: Request) -> bool:
-    """The client asks for thinking: `thinking`, `reasoning_effort`, or `reasoning`, unless they say none."""
+    """True if the client asks for thinking by `thinking`, `reasoning_effort`, or `reasoning`."""
     body = request.body
     if not isinstance(body, RequestBody):
         return False
@@ -72,7 +72,7 @@ def requests_thinking(request: Request) -> bool:
 
 
 def opening_of(request: Request) -> bytes:
-    """A digest of the instructions and the first user message: what stays the same through a conversation."""
+    """Digest the instructions and the first user message, which stay the same throughout a conversation."""
     digest = hashlib.blake2b(digest_size=16)
     body = request.body
     if isinstance(body, RequestBody):
@@ -88,7 +88,7 @@ def opening_of(request: Request) -> bytes:
 
 
 def _digest_opening(raw: bytes, update: Callable[[bytes], object]) -> None:
-    """Every instruction up to the first message of the user's, and that; a text alone is the user's."""
+    """Digest every instruction before the first user message, and that message; an input of plain text is the user's."""
     items = _decode(raw, _ITEMS)
     if items is None:
         update(_text_of(raw))
@@ -102,7 +102,7 @@ def _digest_opening(raw: bytes, update: Callable[[bytes], object]) -> None:
 
 
 def _text_of(raw: bytes) -> bytes:
-    """The text of a content, however it is cut into parts: cache marks wander from turn to turn, texts do not."""
+    """The text of a message, joined over its parts. Cache marks are skipped: they move from turn to turn, the text does not."""
     content = _decode(raw, _CONTENT)
     if content is None:
         return raw

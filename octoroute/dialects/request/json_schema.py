@@ -1,7 +1,7 @@
-"""JSON schemas made acceptable to each target. Pure; results are kept by the schema's own bytes and never changed afterwards.
+"""Adapts JSON schemas of tools and response formats to what each target accepts. Pure.
 
-A property may be *named* like a keyword (`type`, `const`): only schemas are rewritten, never names. Schemas come from clients, so
-nothing about their shape is taken for granted.
+Results are cached by the schema's bytes and must not be changed. A property may have the name of a keyword (`type`, `const`), so
+only schemas are rewritten, never names. Schemas come from clients: their shape is checked, not assumed.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ Schema: TypeAlias = Mapping[str, Any]
 
 EMPTY: Schema = {"type": "object", "properties": {}}
 _MAX_REFS = 6
-"""How many `$ref`s are followed one inside the other; a recursive schema ends there as any object."""
+"""Depth to which nested `$ref`s are followed; beyond it a recursive schema becomes `{"type": "object"}`."""
 _MAX_REFERENCED_BYTES = 64 * 1024
-"""How many bytes they may amount to; fewer are followed where that is too little, for each can stand for many others."""
+"""Bytes that all followed `$ref`s may add. The depth is reduced until they fit, because one `$ref` can multiply the others."""
 _CACHE_SIZE = 512
+"""Schemas per cache."""
 
 _MAPS_OF_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
 _UNIONS = ("anyOf", "oneOf", "allOf")
@@ -31,12 +32,12 @@ _OPENAPI_KEYS = (
     "title", "description", "nullable", "pattern", "minItems", "maxItems", "minimum", "maximum", "minLength", "maxLength",
     "minProperties", "maxProperties", "propertyOrdering",
 )  # fmt: skip
-"""What the OpenAPI subset of Gemini's `parameters` takes over as it is: https://ai.google.dev/api/caching#Schema."""
+"""Keywords that Gemini's OpenAPI subset accepts unchanged: https://ai.google.dev/api/caching#Schema."""
 _GEMINI_JSON_DROPPED = ("$schema", "$id", "$comment", "examples", "propertyNames", "patternProperties")
 
 
 def adapt_for_openai(schema: Schema | None) -> Schema:
-    """Non-strict: permissive, but the top level must be an object with properties."""
+    """For `function.parameters`, not strict: the top level must be an object with `properties`."""
     if not schema:
         return EMPTY
     if schema.get("type") == "object" and "properties" in schema:
@@ -45,7 +46,7 @@ def adapt_for_openai(schema: Schema | None) -> Schema:
 
 
 def adapt_for_anthropic(schema: Schema | None) -> Schema:
-    """The top level must be an object and no union: the properties of a union's branches are told beside each other."""
+    """For `input_schema`: the top level must be an object, not a union. The properties of a union's branches are merged."""
     if not schema:
         return EMPTY
     if schema.get("type") == "object" and not any(key in schema for key in _UNIONS):
@@ -54,25 +55,25 @@ def adapt_for_anthropic(schema: Schema | None) -> Schema:
 
 
 def adapt_for_gemini_openapi(schema: Schema | None) -> Schema | None:
-    """The OpenAPI subset of `parameters`; None: no parameters."""
+    """For `parameters`, which takes a subset of OpenAPI 3.0; None if there are no parameters."""
     return _build_openapi(msgspec.json.encode(schema)) if schema else None
 
 
 def adapt_for_gemini_json(schema: Schema | None) -> Schema | None:
-    """`parametersJsonSchema`, which is nearly the standard; None: no parameters."""
+    """For `parametersJsonSchema`, which takes most of JSON Schema; None if there are no parameters."""
     return _build_gemini_json(msgspec.json.encode(schema)) if schema else None
 
 
 def is_strict(schema: object) -> bool:
-    """Whether OpenAI's strict mode accepts it: every object closed, every property required."""
+    """True if OpenAI's strict mode accepts `schema`: every object is closed and requires all its properties."""
     if isinstance(schema, list):
         return all(is_strict(item) for item in cast("list[object]", schema))
     if not isinstance(schema, Mapping):
         return True
     described = cast("Schema", schema)
     if described.get("type") == "object" or "properties" in described:
-        named = set(_mapping(described.get("properties")))
-        if described.get("additionalProperties") is not False or named != set(_strings(described.get("required"))):
+        names = set(_mapping(described.get("properties")))
+        if described.get("additionalProperties") is not False or names != set(_strings(described.get("required"))):
             return False
     inner = [described.get(key) for key in (*_LISTS_OF_SCHEMAS, *_SCHEMAS)]
     return all(is_strict(value) for key in _MAPS_OF_SCHEMAS for value in _mapping(described.get(key)).values()) and is_strict(inner)
@@ -137,9 +138,9 @@ def _clean_gemini_json(schema: object) -> object:
 def _build_openapi(encoded: bytes) -> Schema:
     schema = _mapping(msgspec.json.decode(encoded))
     cleaned: dict[str, Any] = {}
-    for most_refs in range(_MAX_REFS, -1, -1):
+    for max_refs in range(_MAX_REFS, -1, -1):
         try:
-            cleaned = _convert_openapi(schema, _SchemaReferences(schema, most_refs, _MAX_REFERENCED_BYTES + len(encoded)), 0)
+            cleaned = _convert_openapi(schema, _SchemaReferences(schema, max_refs, _MAX_REFERENCED_BYTES + len(encoded)), 0)
             break
         except _TooLarge:
             continue
@@ -147,21 +148,21 @@ def _build_openapi(encoded: bytes) -> Schema:
 
 
 class _TooLarge(Exception):
-    pass
+    """The followed `$ref`s exceed their bytes."""
 
 
 class _SchemaReferences:
-    """What `$ref` may name, and how much of it."""
+    """Resolves `$ref` within one schema, up to `max_refs` levels and `room` bytes."""
 
-    def __init__(self, schema: Schema, most_refs: int, room: int) -> None:
+    def __init__(self, schema: Schema, max_refs: int, room: int) -> None:
         self._schemas = {**_mapping(schema.get("definitions")), **_mapping(schema.get("$defs"))}
-        self._most_refs = most_refs
+        self._max_refs = max_refs
         self._room = room
 
     def get(self, reference: str, refs: int) -> object | None:
-        """Within so many others. Raises _TooMuch."""
+        """The schema that `reference` names, `refs` levels deep; None if unknown or too deep. Raises _TooLarge."""
         found = self._schemas.get(reference.rpartition("/")[2])
-        if found is None or refs >= self._most_refs:
+        if found is None or refs >= self._max_refs:
             return None
         self._room -= len(msgspec.json.encode(found))
         if self._room < 0:
@@ -169,38 +170,38 @@ class _SchemaReferences:
         return found
 
 
-def _convert_openapi(schema: object, named: _SchemaReferences, refs: int) -> dict[str, Any]:
+def _convert_openapi(schema: object, references: _SchemaReferences, refs: int) -> dict[str, Any]:
     described = _mapping(schema)
     reference = described.get("$ref")
     if isinstance(reference, str):
-        found = named.get(reference, refs)
+        found = references.get(reference, refs)
         if found is None:
             return {"type": "object"}
         return _convert_openapi(
-            {**_mapping(found), **{key: value for key, value in described.items() if key != "$ref"}}, named, refs + 1
+            {**_mapping(found), **{key: value for key, value in described.items() if key != "$ref"}}, references, refs + 1
         )
-    if branches := [_convert_openapi(branch, named, refs) for branch in _list(described.get("allOf"))]:
+    if branches := [_convert_openapi(branch, references, refs) for branch in _list(described.get("allOf"))]:
         described = _merge_all_of(described, branches)
     cleaned = {key: described[key] for key in _OPENAPI_KEYS if key in described}
     form = described.get("format")
     if isinstance(form, str) and form in _GEMINI_FORMATS:
         cleaned["format"] = form
-    _write_type(cleaned, described, named, refs)
+    _write_type(cleaned, described, references, refs)
     if "properties" in described:
         cleaned["properties"] = {
-            name: _convert_openapi(inner, named, refs) for name, inner in _mapping(described["properties"]).items()
+            name: _convert_openapi(inner, references, refs) for name, inner in _mapping(described["properties"]).items()
         }
         required = [name for name in _strings(described.get("required")) if name in cleaned["properties"]]
         if required:
             cleaned["required"] = required
     if cleaned.get("type") == "array":
         items = described.get("items", next(iter(_list(described.get("prefixItems"))), None))
-        cleaned["items"] = _convert_openapi(items, named, refs) or {"type": "string"}
+        cleaned["items"] = _convert_openapi(items, references, refs) or {"type": "string"}
     return cleaned
 
 
 def _merge_all_of(described: dict[str, Any], branches: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Properties and required names of each; of what else they say the first word counts."""
+    """Merge `allOf` into the schema: properties and required names of all; of other keywords the first occurrence."""
     merged: dict[str, Any] = {}
     properties: dict[str, Any] = {}
     required: list[str] = []
@@ -211,8 +212,8 @@ def _merge_all_of(described: dict[str, Any], branches: Sequence[dict[str, Any]])
     return {**merged, **({"properties": properties} if properties else {}), **({"required": required} if required else {})}
 
 
-def _write_type(cleaned: dict[str, Any], described: Mapping[str, Any], named: _SchemaReferences, refs: int) -> None:
-    """One type, `nullable`, `enum` of strings, or `anyOf`: all that the subset can say of alternatives."""
+def _write_type(cleaned: dict[str, Any], described: Mapping[str, Any], references: _SchemaReferences, refs: int) -> None:
+    """Write the type as one type, `nullable`, an `enum` of strings, or `anyOf`, the subset's only forms of alternatives."""
     kind = described.get("type")
     kinds = [kind] if isinstance(kind, str) else _strings(kind)
     values = _list(described.get("enum")) or ([described["const"]] if "const" in described else [])
@@ -224,7 +225,7 @@ def _write_type(cleaned: dict[str, Any], described: Mapping[str, Any], named: _S
     if strings:
         cleaned |= {"type": "string", "enum": strings}
         return
-    alternatives = [_convert_openapi(branch, named, refs) for branch in branches if branch.get("type") != "null"]
+    alternatives = [_convert_openapi(branch, references, refs) for branch in branches if branch.get("type") != "null"]
     alternatives += [{"type": kind} for kind in kinds] if len(kinds) > 1 else []
     if len(alternatives) == 1:
         cleaned |= {key: value for key, value in alternatives[0].items() if key not in cleaned}

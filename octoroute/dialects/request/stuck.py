@@ -1,4 +1,4 @@
-"""Whether a conversation is stuck: tools that keep failing, a user who asks the same thing again. Pure, bounded, never raises."""
+"""Detects stuck conversations: tools that keep failing, or a user message that repeats an earlier one. Pure; never raises."""
 
 # ruff: noqa: RUF001 - typed apostrophes are what users write
 
@@ -14,9 +14,9 @@ from octoroute.dialects.request.message_order import ERROR_MARK
 from octoroute.domain.request import Facts, Request
 
 _MAX_ITEMS = 60
-"""Items; nobody fails more often without saying something."""
+"""Messages or items that are examined, from the end of the conversation."""
 _MIN_CHARS = 12
-"""Characters; "yes" may be said twice."""
+"""Shorter messages, such as "yes", do not count as repeated."""
 _MAX_COMPLAINT_CHARS = 300
 _RESULT_HEAD_CHARS = 400
 
@@ -45,7 +45,7 @@ class _Inner(msgspec.Struct):
 
 
 class _Item(msgspec.Struct):
-    """A message of Chat Completions or of Anthropic's, or an item of Responses."""
+    """A message of Chat Completions or Messages, or an item of Responses."""
 
     role: str = ""
     type: str = ""
@@ -59,7 +59,7 @@ _CONTENT = msgspec.json.Decoder(str | list[_Inner] | None)
 
 
 def count_recent_failures(request: Request) -> int:
-    """Failed tool results since the last one that did not fail, and since the user last said something."""
+    """Count the failed tool results at the conversation's end: since the last success and the last user text."""
     count = 0
     for failed in _tool_failures(request):
         if not failed:
@@ -69,18 +69,18 @@ def count_recent_failures(request: Request) -> int:
 
 
 def repeats_request(facts: Facts) -> bool:
-    """The last message is an earlier one over again, or says that the answer to it was no good."""
-    asked = _normalize(facts.text)
+    """True if the last user message repeats an earlier one or complains about the response to it."""
+    last = _normalize(facts.text)
     roles = {role for role, _ in facts.earlier}
-    if "assistant" not in roles or len(asked) < _MIN_CHARS:
+    if "assistant" not in roles or len(last) < _MIN_CHARS:
         return False
-    if len(asked) <= _MAX_COMPLAINT_CHARS and _find_complaint(asked):
+    if len(last) <= _MAX_COMPLAINT_CHARS and _find_complaint(last):
         return True
     answered = False
-    for role, said in reversed(facts.earlier):
+    for role, text in reversed(facts.earlier):
         if role == "assistant":
             answered = True
-        elif role == "user" and answered and _normalize(said)[:1500] == asked[:1500]:
+        elif role == "user" and answered and _normalize(text)[:1500] == last[:1500]:
             return True
     return False
 
@@ -90,7 +90,7 @@ def _normalize(text: str) -> str:
 
 
 def _tool_failures(request: Request) -> Iterator[bool]:
-    """Of each tool result whether it failed, the latest first, back to what the user said last."""
+    """For each tool result, latest first, back to the last user text: whether it failed."""
     for item in _items(request):
         if item.type == "function_call_output":
             yield _is_failure(_decode_content(bytes(item.output)))

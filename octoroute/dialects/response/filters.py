@@ -31,7 +31,7 @@ class StopSequenceFilter:
         self._stops = tuple(stop for stop in stops if stop)
         self._longest = max(map(len, self._stops), default=1)
         self._held: str = ""
-        self._met = False
+        self._stopped = False
 
     def feed(self, frames: bytes) -> Sequence[Event]:
         return self._cut(self._inner.feed(frames))
@@ -42,7 +42,7 @@ class StopSequenceFilter:
     def _cut(self, events: Sequence[Event]) -> list[Event]:
         out: list[Event] = []
         for event in events:
-            if self._met:
+            if self._stopped:
                 if isinstance(event, UsageReported):
                     out.insert(max(0, len(out) - 1), event)
             elif isinstance(event, TextDelta):
@@ -60,7 +60,7 @@ class StopSequenceFilter:
         if met is not None:
             self._held = text[: met[1]]
             self._release(out)
-            self._met = True
+            self._stopped = True
             out.append(Finished(FinishReason.STOP, met[2], "stop"))
             return
         keep = next((size for size in range(min(self._longest - 1, len(text)), 0, -1) if self._may_begin(text[-size:])), 0)
@@ -142,14 +142,14 @@ class ThinkTagFilter:
             self._held = ""
 
 
-class AnswerToolFilter:
+class ResponseToolFilter:
     """The input of one tool, which was forced so that the answer is structured, becomes the answer's text."""
 
     def __init__(self, inner: Decoder, tool: str) -> None:
         self._inner = inner
         self._tool = tool
-        self._answering: set[int] = set()
-        self._called_others = False
+        self._response_indexes: set[int] = set()
+        self._other_tool_called = False
 
     def feed(self, frames: bytes) -> Sequence[Event]:
         return [shown for event in self._inner.feed(frames) for shown in self._rewrite(event)]
@@ -160,14 +160,14 @@ class AnswerToolFilter:
     def _rewrite(self, event: Event) -> Sequence[Event]:
         match event:
             case ToolCallStarted(name=self._tool):
-                self._answering.add(event.index)
+                self._response_indexes.add(event.index)
                 return ()
             case ToolCallStarted():
-                self._called_others = True
+                self._other_tool_called = True
                 return (event,)
-            case ToolCallDelta(index=index, arguments=arguments) if index in self._answering:
+            case ToolCallDelta(index=index, arguments=arguments) if index in self._response_indexes:
                 return (TextDelta(arguments),)
-            case Finished(reason=FinishReason.TOOL_CALLS) if self._answering and not self._called_others:
+            case Finished(reason=FinishReason.TOOL_CALLS) if self._response_indexes and not self._other_tool_called:
                 return (Finished(FinishReason.STOP, None, event.raw),)
             case _:
                 return (event,)
