@@ -1,4 +1,4 @@
-"""A whole answer's events gathered into its blocks, for the formats that write it at once. Pure."""
+"""Collects the events of a response into blocks, for encoders of non-streaming responses. Pure."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from octoroute.domain.events import (
 from octoroute.domain.outcome import Usage
 
 _ANYTHING = msgspec.json.Decoder()
-UNNAMED_TOOL_CALL = "the upstream called a tool without naming it"
+UNNAMED_TOOL_CALL = "the upstream sent a tool call without a name"
 INVALID_JSON = "_invalid_json"
-"""Under this key stand arguments in a history that are no JSON object, because providers refuse anything else."""
+"""Key under which a history sends arguments that are not a JSON object, because providers accept only objects."""
 
 
 def is_json_object(text: str) -> bool:
-    """Whether `text` is one complete JSON object; cheap when it is visibly not."""
+    """True if `text` is one complete JSON object. Text that does not end in `}` is not parsed."""
     if not text.rstrip().endswith("}"):
         return False
     try:
@@ -41,7 +41,7 @@ def is_json_object(text: str) -> bool:
 
 
 def normalize_arguments(text: str) -> str:
-    """A call's arguments in a history as the text of a JSON object, whatever the model wrote."""
+    """Return a call's arguments in a history as the text of a JSON object, even if the model wrote something else."""
     text = text.strip()
     if not text or text == "null":
         return "{}"
@@ -49,7 +49,7 @@ def normalize_arguments(text: str) -> str:
 
 
 class ThinkingItem:
-    """A thinking block, or the provider's encrypted one (`redacted`)."""
+    """A thinking block. `redacted` holds the encrypted data of a redacted one, otherwise None."""
 
     __slots__ = ("origin", "redacted", "signature", "text")
 
@@ -61,7 +61,7 @@ class ThinkingItem:
 
 
 class TextItem:
-    """A run of text."""
+    """Consecutive text, or a refusal."""
 
     __slots__ = ("refusal", "text")
 
@@ -71,7 +71,7 @@ class TextItem:
 
 
 class ToolCallItem:
-    """A tool call; `arguments` is JSON text, "" means {}."""
+    """A tool call. `arguments` is JSON text; "" means {}."""
 
     __slots__ = ("arguments", "id", "name", "signature")
 
@@ -83,7 +83,7 @@ class ToolCallItem:
 
 
 class ResponseBlocks:
-    """`blocks` in the order the model made them."""
+    """A response: its `blocks` in the model's order, its usage (None if not reported), and its stop reason."""
 
     def __init__(self) -> None:
         self.blocks: list[ThinkingItem | TextItem | ToolCallItem] = []
@@ -114,12 +114,12 @@ class ResponseBlocks:
 
 
 def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:  # noqa: C901 - one case an event
-    """Raises what a `Failed` event amounts to: an answer that failed is none."""
-    answer = ResponseBlocks()
-    blocks = answer.blocks
+    """Collect all events. Raises the UpstreamError of a `Failed` event."""
+    response = ResponseBlocks()
+    blocks = response.blocks
     pieces: list[str] = []
 
-    def settle() -> None:
+    def flush() -> None:
         if pieces:
             block = blocks[-1]
             if isinstance(block, ToolCallItem):
@@ -128,50 +128,50 @@ def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:  # noqa: C901 - o
                 block.text += "".join(pieces)
             pieces.clear()
 
-    def said(*, refusal: bool) -> None:
+    def open_text(*, refusal: bool) -> None:
         last = blocks[-1] if blocks else None
         if not (isinstance(last, TextItem) and last.refusal is refusal):
-            settle()
+            flush()
             blocks.append(TextItem(refusal=refusal))
 
-    def thinking() -> ThinkingItem:
+    def open_thinking() -> ThinkingItem:
         last = blocks[-1] if blocks else None
         if not isinstance(last, ThinkingItem) or last.signature is not None or last.redacted is not None:
-            settle()
+            flush()
             blocks.append(last := ThinkingItem())
         return last
 
     for event in events:
         match event:
             case TextDelta(text=text):
-                said(refusal=False)
+                open_text(refusal=False)
                 pieces.append(text)
             case RefusalDelta(text=text):
-                said(refusal=True)
+                open_text(refusal=True)
                 pieces.append(text)
             case ThinkingDelta(text=text):
-                thinking()
+                open_thinking()
                 pieces.append(text)
             case ThinkingSigned(signature=signature, origin=origin):
-                thought = thinking()
-                thought.signature, thought.origin = signature, origin
+                block = open_thinking()
+                block.signature, block.origin = signature, origin
             case RedactedThinking(data=data):
-                settle()
+                flush()
                 blocks.append(ThinkingItem(data))
             case ToolCallStarted():
-                settle()
+                flush()
                 blocks.append(ToolCallItem(event))
             case ToolCallDelta(arguments=arguments):
                 pieces.append(arguments)
             case UsageReported(usage=usage):
-                answer.usage = usage
+                response.usage = usage
             case Started(id=id, usage=usage):
-                answer.upstream_id, answer.usage = id, usage or answer.usage
+                response.upstream_id, response.usage = id, usage or response.usage
             case Finished(reason=reason, stop_sequence=stop_sequence):
-                answer.reason, answer.stop_sequence = reason, stop_sequence
+                response.reason, response.stop_sequence = reason, stop_sequence
             case Failed():
                 raise error_from_event(event)
             case _:
                 pass
-    settle()
-    return answer
+    flush()
+    return response

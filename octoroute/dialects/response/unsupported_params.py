@@ -1,7 +1,7 @@
-"""A server that refuses a field it does not know: which one it names, and the request without it. Pure.
+"""Finds the parameter that a server rejected as unsupported, and builds the request without it. Pure.
 
-Only what can be missed is taken out: a field that carries the question or its tools is never touched, and what no rule here
-recognizes is nobody's complaint about a field.
+Only optional parameters are removed, never fields that carry the prompt or its tools. An error that matches
+no rule here has no fix.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from octoroute.errors import BadRequest
 
 
 class ParameterFix(NamedTuple):
-    """`path`: names from the top, without places in lists. `to`: the new name; for a beta, its name, "" for all of them."""
+    """A change to a rejected request.
+
+    `path`: keys from the top level, without list indexes. `to`: the new name; for `beta`, the beta's name, "" for all betas.
+    """
 
     action: Literal["drop", "rename", "blank", "beta"]
     path: tuple[str, ...] = ()
@@ -46,11 +49,11 @@ OPTIONAL_FIELDS = frozenset(
         *("thinkingConfig", "thinkingLevel", "thinkingBudget", "includeThoughts", "presencePenalty", "frequencyPenalty", "topK"),
     }
 )
-"""What we write into requests of our own wording, and can do without."""
+"""Optional fields of requests that octoroute encodes itself."""
 REQUIRED_FIELDS = frozenset({"model", "messages", "system", "max_tokens", "stream", "tools", "tool_choice"})
-"""Of a client's own Anthropic request: never dropped."""
+"""Fields of a client's own Anthropic request that are never dropped."""
 _ENGLISH_WORDS = frozenset({"user", "reasoning", "thinking", "seed", "strict", "metadata"})
-"""Also words of plain English: they count only in quotes, or before a colon."""
+"""Field names that are also English words: they match only in quotes or before a colon."""
 
 _REJECTION = re.compile(
     r"not (?:be |currently )?(?:supported|permitted|allowed|accepted|recogni[sz]ed|available)"
@@ -75,14 +78,14 @@ _BETA = re.compile(r"[`'\"](?P<beta>[\w.-]+)[`'\"][^`'\"]*[`'\"]?anthropic-beta"
 _ANY_BETA = re.compile(r"(?:invalid|unsupported|unknown) beta", re.IGNORECASE)
 
 
-def fix_for_encoded_request(told: UpstreamErrorBody) -> ParameterFix | None:
-    """What would satisfy a server that was asked in our words; None: it complains of something else."""
-    text = told.message
+def fix_for_encoded_request(error: UpstreamErrorBody) -> ParameterFix | None:
+    """The fix for a request that octoroute encoded; None if the error is not about an unsupported parameter."""
+    text = error.message
     renamed = _RENAMED.search(text)
     if renamed is not None and renamed["old"] != renamed["new"]:
         return ParameterFix("rename", (renamed["old"],), renamed["new"])
-    if _REJECTION.search(f"{text} {told.code}"):
-        name = _find_field(text, told.param)
+    if _REJECTION.search(f"{text} {error.code}"):
+        name = _find_field(text, error.param)
         if name == "max_completion_tokens":
             return ParameterFix("rename", (name,), "max_tokens")
         if name is not None:
@@ -91,7 +94,7 @@ def fix_for_encoded_request(told: UpstreamErrorBody) -> ParameterFix | None:
 
 
 def _find_field(text: str, param: str | None) -> str | None:
-    """The field that is named first."""
+    """The optional field that the error names first."""
     if param in OPTIONAL_FIELDS:
         return param
     found = [(at, -len(name), name) for name in OPTIONAL_FIELDS if (at := _find_position(name, text)) >= 0]
@@ -104,9 +107,9 @@ def _find_position(name: str, text: str) -> int:
     return match.start() if match else -1
 
 
-def fix_for_client_request(told: UpstreamErrorBody) -> ParameterFix | None:
-    """The same for a client's own Anthropic request to a server that is not Anthropic's."""
-    text = told.message
+def fix_for_client_request(error: UpstreamErrorBody) -> ParameterFix | None:
+    """The fix for a client's own Anthropic request that was sent unchanged to a server other than Anthropic's; None as above."""
+    text = error.message
     beta = _BETA.search(text)
     if beta is not None:
         return ParameterFix("beta", to=beta["beta"])
@@ -128,25 +131,25 @@ def _drop_fix(names: list[str]) -> ParameterFix | None:
     return None if not path or (len(path) == 1 and path[0] in REQUIRED_FIELDS) else ParameterFix("drop", path)
 
 
-def fix_for_stream_options(told: UpstreamErrorBody) -> ParameterFix | None:
-    """The one field that Azure's older versions do not know, and that nobody's answer hangs on (P-93)."""
-    found = "stream_options" in told.message or told.param == "stream_options"
-    return ParameterFix("drop", ("stream_options",)) if found and _REJECTION.search(told.message) else None
+def fix_for_stream_options(error: UpstreamErrorBody) -> ParameterFix | None:
+    """The fix for `stream_options`, which older Azure API versions reject and which does not change the response; None as above."""
+    found = "stream_options" in error.message or error.param == "stream_options"
+    return ParameterFix("drop", ("stream_options",)) if found and _REJECTION.search(error.message) else None
 
 
-def apply_fix(body: bytes, remedy: ParameterFix) -> bytes | None:
-    """None: there was nothing to mend. Everything outside of the field at the top keeps its bytes."""
+def apply_fix(body: bytes, fix: ParameterFix) -> bytes | None:
+    """Apply `fix` to a body; None if there is nothing to change. Other top-level values keep their bytes."""
     try:
         parsed = RequestBody.parse(body)
-        match remedy.action:
+        match fix.action:
             case "drop":
-                return _drop_field(parsed, remedy.path)
+                return _drop_field(parsed, fix.path)
             case "rename":
-                old, value = remedy.path[0], parsed.values.get(remedy.path[0])
+                old, value = fix.path[0], parsed.values.get(fix.path[0])
                 if value is None:
                     return None
                 shorter = parsed.with_values({old: None})
-                return shorter if remedy.to in parsed.values else _add_member(shorter, remedy.to, bytes(value))
+                return shorter if fix.to in parsed.values else _add_member(shorter, fix.to, bytes(value))
             case "blank":
                 return _blank_null_content(parsed)
             case "beta":
@@ -155,20 +158,20 @@ def apply_fix(body: bytes, remedy: ParameterFix) -> bytes | None:
         return None
 
 
-def drop_beta(headers: Mapping[str, str], remedy: ParameterFix) -> Mapping[str, str] | None:
-    """None: it was not there."""
-    said = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",") if beta.strip()]
-    kept = [beta for beta in said if remedy.to and beta != remedy.to]
-    if remedy.action != "beta" or len(kept) == len(said):
+def drop_beta(headers: Mapping[str, str], fix: ParameterFix) -> Mapping[str, str] | None:
+    """Remove a beta from the `anthropic-beta` header; None if the header does not contain it."""
+    betas = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",") if beta.strip()]
+    remaining = [beta for beta in betas if fix.to and beta != fix.to]
+    if fix.action != "beta" or len(remaining) == len(betas):
         return None
     others = {name: value for name, value in headers.items() if name != "anthropic-beta"}
-    return {**others, "anthropic-beta": ",".join(kept)} if kept else others
+    return {**others, "anthropic-beta": ",".join(remaining)} if remaining else others
 
 
 _CLIENT_VALUES = frozenset(
     {"parameters", "input_schema", "schema", "input", "arguments", "args", "parametersJsonSchema", "responseJsonSchema"}
 )
-"""What stands in these is the client's, whatever it is called."""
+"""Keys whose values are the client's data: fields inside them are never dropped."""
 
 
 def _drop_field(body: RequestBody, path: tuple[str, ...]) -> bytes | None:
@@ -185,7 +188,7 @@ def _drop_field(body: RequestBody, path: tuple[str, ...]) -> bytes | None:
 
 
 def _drop_path(node: object, path: tuple[str, ...]) -> bool:
-    """Names that are not there are taken for the words by which validators tell kinds apart (`tools.0.custom.x`)."""
+    """Drop the value at `path` below `node`. Missing names are skipped: validators insert type names (`tools.0.custom.x`)."""
     if isinstance(node, list):
         return any([_drop_path(item, path) for item in cast("list[object]", node)])  # noqa: C419 - all of them
     if not isinstance(node, dict) or not path:

@@ -487,11 +487,11 @@ def test_a_tool_call_without_a_name_is_the_upstreams_failure(name):
     events = decoder.feed(start + anthropic("content_block_start", index=0, content_block=block) + anthropic("message_stop"))
     assert isinstance(events[-1], Failed)
     assert decoder.end() == []
-    with pytest.raises(BadUpstreamResponse, match="without naming it"):
+    with pytest.raises(BadUpstreamResponse, match="tool call without a name"):
         read_anthropic(json.dumps({"content": [block], "stop_reason": "tool_use"}).encode())
     gemini = {"candidates": [{"content": {"parts": [{"functionCall": {"name": name or "", "args": {}}}]}, "finishReason": "STOP"}]}
     for read in (GeminiDecoder().decode_body, lambda body: GeminiDecoder().feed(sse(body))):
-        with pytest.raises(BadUpstreamResponse, match="without naming it"):
+        with pytest.raises(BadUpstreamResponse, match="tool call without a name"):
             read(json.dumps(gemini).encode())
 
 
