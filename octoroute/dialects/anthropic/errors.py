@@ -1,4 +1,4 @@
-"""Errors as Anthropic writes them: `{"type": "error", "error": {type, message}, "request_id"}`. Pure."""
+"""Errors in Anthropic's format: `{"type": "error", "error": {type, message}, "request_id"}`. Pure."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _BY_STATUS = {
 
 
 def write_error(error: OctorouteError, request_id: str) -> bytes:
+    """Encode an error body. A request that an Anthropic endpoint rejected gets that endpoint's body unchanged."""
     if isinstance(error, UpstreamRejected) and error.dialect == "anthropic" and error.body:
         return error.body
     details = error.details if isinstance(error, ClientError) else None
@@ -32,6 +33,7 @@ def write_error(error: OctorouteError, request_id: str) -> bytes:
 
 
 def error_event(error: OctorouteError, request_id: str) -> bytes:
+    """Encode an error inside a stream."""
     return error_frame(error_type(error), client_message(error), request_id)
 
 
@@ -40,7 +42,7 @@ def error_frame(type: str, message: str, request_id: str | None) -> bytes:
 
 
 def error_type(error: OctorouteError) -> str:
-    """By the status where an upstream judged the request, otherwise by our own word for it."""
+    """Anthropic's type: by the status if an upstream rejected the request, otherwise by the error's kind."""
     if isinstance(error, UpstreamRejected):
         return _BY_STATUS.get(error.status, "invalid_request_error")
     kind = ANTHROPIC_TYPES.get(error.kind, "api_error")
@@ -48,7 +50,7 @@ def error_type(error: OctorouteError) -> str:
 
 
 def error_status(error: OctorouteError) -> int:
-    """Anthropic has a status of its own for an overload."""
+    """The HTTP status; 529 for an overload, as Anthropic's API has it."""
     return ANTHROPIC_OVERLOADED_STATUS if isinstance(error, Overloaded) or error.code == Overloaded.code else error.status
 
 

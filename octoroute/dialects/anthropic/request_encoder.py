@@ -1,6 +1,7 @@
-"""Conversation → a Messages request for an endpoint. Pure.
+"""Encodes a Conversation as a Messages request. Pure.
 
-What the format cannot say is left out and noted, for a warning header; what must not be lost makes the endpoint unfit.
+An optional value that the format or the model does not support is dropped and noted for the warning header. A value that must not
+be lost makes the endpoint ineligible (`unsupported`). `message_encoder` encodes the messages.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ from octoroute.errors import BadRequest
 
 Fields = dict[str, Any]
 OPENING = "(the conversation begins with the assistant)"
-"""The user turn put before a history that starts with the assistant."""
+"""Text of the user message that is inserted before a history that starts with the assistant."""
 RESPONSE_TOOL = "structured_answer"
-"""Forced on models without `output_config.format`; its input is the answer."""
+"""Tool that is forced on models without `output_config.format`; its input is the structured output."""
 JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
 MAX_CACHE_MARKS = 4
 MIN_THINKING_LIMIT = 32_000
-"""Output tokens that every model which can think may be asked for."""
+"""Output tokens that every model with thinking accepts as `max_tokens`."""
 _CACHE = {"type": "ephemeral"}
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _OPAQUE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
@@ -60,55 +61,55 @@ def encode_request(
     max_output_tokens: int | None = None,
     notes: list[str] | None = None,
 ) -> bytes:
-    """`notes` collects what the endpoint will not see. Raises BadRequest (see `unsayable`)."""
+    """`notes` collects a text for each dropped value. Raises BadRequest with the text of `unsupported`."""
     reason = unsupported(conversation)
     if reason is not None:
         raise BadRequest(reason)
     notes = [] if notes is None else notes
     can = model_limits(model)
-    tidy = message_order.normalize_turns(conversation)
+    ordered = message_order.normalize_turns(conversation)
     body: Fields = {"model": model, "max_tokens": conversation.max_tokens or default_max_tokens or can.max_tokens}
-    messages = _messages(tidy.turns)
+    messages = _messages(ordered.turns)
     if not messages:
-        raise BadRequest("messages: there is no text in them", param="messages")
-    _system(body, tidy)
+        raise BadRequest("messages: have no content; send at least one message with text", param="messages")
+    _system(body, ordered)
     body["messages"] = messages
     if stream:
         body["stream"] = True
-    _tools(body, tidy)
-    _format(body, tidy, can)
-    _thinking(body, tidy, can, notes)
+    _tools(body, ordered)
+    _format(body, ordered, can)
+    _thinking(body, ordered, can, notes)
     _clamp_max_tokens(body, max_output_tokens, notes)
-    _sampling(body, tidy, can, notes)
-    _user_fields(body, tidy)
+    _sampling(body, ordered, can, notes)
+    _user_fields(body, ordered)
     _limit_cache_marks(body)
     return msgspec.json.encode(body)
 
 
 def uses_response_tool(conversation: Conversation, model: str) -> bool:
-    """Whether the answer comes as the input of `ANSWER_TOOL`."""
-    wanted = conversation.format
-    return wanted is not None and wanted.schema is not None and not model_limits(model).schemas
+    """True if the structured output comes as the input of `RESPONSE_TOOL`."""
+    response_format = conversation.format
+    return response_format is not None and response_format.schema is not None and not model_limits(model).schemas
 
 
 def unsupported(conversation: Conversation) -> str | None:
-    """Why Anthropic's format cannot carry this, or None."""
+    """Why Anthropic's format cannot express the conversation; None if it can."""
     for turn in conversation.turns:
         for block in turn.content:
             for part in block.content if isinstance(block, ToolResult) else (block,):
                 if isinstance(part, Audio):
-                    return "this endpoint cannot hear audio"
+                    return "this endpoint does not support audio input"
                 if isinstance(part, Image) and part.data is not None and part.media_type not in media.IMAGE_TYPES:
-                    return f"this endpoint cannot read images of type {part.media_type}; send jpeg, png, gif, or webp"
+                    return f"this endpoint does not support images of type {part.media_type}; send jpeg, png, gif, or webp"
                 if isinstance(part, Document) and part.data is not None and _source(part) is None:
-                    return f"this endpoint cannot read documents of type {part.media_type}"
+                    return f"this endpoint does not support documents of type {part.media_type}; send PDF or text"
     return None
 
 
 def _system(body: Fields, conversation: Conversation) -> None:
     blocks = [_text(block) for block in conversation.system if block.text.strip()]
-    wanted = conversation.format
-    if wanted is not None and wanted.schema is None:
+    response_format = conversation.format
+    if response_format is not None and response_format.schema is None:
         blocks.append({"type": "text", "text": JSON_INSTRUCTION})
     if blocks:
         body["system"] = blocks
@@ -128,7 +129,7 @@ def _messages(turns: Sequence[Turn]) -> list[Fields]:
             messages.append({"role": "user", "content": OPENING})
         role = "assistant" if turn.role is Role.ASSISTANT else "user"
         if messages and messages[-1]["role"] == role and isinstance(messages[-1]["content"], list):
-            messages[-1]["content"] += content  # the turn between them was empty
+            messages[-1]["content"] += content  # an empty turn between them was dropped
         else:
             messages.append({"role": role, "content": content})
     _trim_last(messages)
@@ -136,24 +137,24 @@ def _messages(turns: Sequence[Turn]) -> list[Fields]:
 
 
 def _trim_last(messages: list[Fields]) -> None:
-    """A last assistant message must not end in white space."""
+    """Strip white space from the end of a last assistant message, which Anthropic rejects."""
     if messages and messages[-1]["role"] == "assistant" and messages[-1]["content"][-1]["type"] == "text":
         last = messages[-1]["content"][-1]
         last["text"] = last["text"].rstrip()
 
 
 def _user(blocks: Sequence[Block]) -> list[Fields]:
-    """The results are first already: `tidied` sees to it."""
+    """Encode a user turn. `normalize_turns` has put the tool results first."""
     content: list[Fields] = []
     for block in blocks:
         if isinstance(block, ToolResult):
-            inner = [written for part in block.content if (written := _part(part)) is not None]
+            inner = [encoded for part in block.content if (encoded := _part(part)) is not None]
             result: Fields = {"type": "tool_result", "tool_use_id": block.call_id, "content": inner}
             if block.is_error:
                 result["is_error"] = True
             content.append(result)
-        elif (written := _part(block)) is not None:
-            content.append(written)
+        elif (encoded := _part(block)) is not None:
+            content.append(encoded)
     return content
 
 
@@ -188,7 +189,7 @@ def _source(document: Document) -> Fields | None:
 
 
 def _assistant(blocks: Sequence[Block]) -> list[Fields]:
-    """Signed thinking first and unchanged, tool calls last."""
+    """Encode an assistant turn: Anthropic's signed thinking first and unchanged, tool calls last."""
     first: list[Fields] = []
     middle: list[Fields] = []
     last: list[Fields] = []
@@ -217,35 +218,35 @@ def _tools(body: Fields, conversation: Conversation) -> None:
     body["tools"] = tools
     if choice is None:
         return
-    said: Fields = {"type": choice.mode}
+    tool_choice: Fields = {"type": choice.mode}
     if choice.mode == "tool" and choice.name is not None:
-        said["name"] = safe_name(choice.name)
+        tool_choice["name"] = safe_name(choice.name)
     if choice.parallel is False and choice.mode != "none":
-        said["disable_parallel_tool_use"] = True
-    body["tool_choice"] = said
+        tool_choice["disable_parallel_tool_use"] = True
+    body["tool_choice"] = tool_choice
 
 
 def _tool(tool: Tool) -> Fields:
-    written: Fields = {"name": safe_name(tool.name)}
+    encoded: Fields = {"name": safe_name(tool.name)}
     if tool.description:
-        written["description"] = tool.description
-    written["input_schema"] = json_schema.adapt_for_anthropic(tool.schema)
+        encoded["description"] = tool.description
+    encoded["input_schema"] = json_schema.adapt_for_anthropic(tool.schema)
     if tool.strict:
-        written["strict"] = True
-    return written
+        encoded["strict"] = True
+    return encoded
 
 
 def _format(body: Fields, conversation: Conversation, can: AnthropicModelLimits) -> None:
-    wanted = conversation.format
-    if wanted is None or wanted.schema is None:
+    response_format = conversation.format
+    if response_format is None or response_format.schema is None:
         return
     if can.schemas:
-        body["output_config"] = {"format": {"type": "json_schema", "schema": wanted.schema}}
+        body["output_config"] = {"format": {"type": "json_schema", "schema": response_format.schema}}
         return
     answer = {
         "name": RESPONSE_TOOL,
         "description": "Give the answer.",
-        "input_schema": json_schema.adapt_for_anthropic(wanted.schema),
+        "input_schema": json_schema.adapt_for_anthropic(response_format.schema),
     }
     body["tools"] = [*body.get("tools", ()), answer]
     if "tool_choice" not in body or len(body["tools"]) == 1:
@@ -254,21 +255,21 @@ def _format(body: Fields, conversation: Conversation, can: AnthropicModelLimits)
 
 def _thinking(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str]) -> None:
     wish = conversation.thinking
-    wanted = reasoning_effort.effort_of(wish)
+    effort = reasoning_effort.effort_of(wish)
     if wish is None:
         return
-    if wanted in {"none", "minimal"}:
+    if effort in {"none", "minimal"}:
         body["thinking"] = {"type": "disabled"}
         return
     if not reasoning_effort.wants_thinking(wish):
         return
     conflict = _find_conflict(body, conversation, can)
     if conflict is not None or not can.budget:
-        notes.append(f"thinking: left out, {conflict or 'this model cannot'}")
+        notes.append(f"thinking: dropped, {conflict or 'not supported by this model'}")
         return
     if can.adaptive:
         body["thinking"] = {"type": "adaptive", "display": "summarized" if wish.visible else "omitted"}
-        word = reasoning_effort.nearest_effort(wanted, _EFFORTS) if wanted is not None else None
+        word = reasoning_effort.nearest_effort(effort, _EFFORTS) if effort is not None else None
         if word is not None:
             body["output_config"] = {**body.get("output_config", {}), "effort": word}
         return
@@ -282,20 +283,20 @@ def _thinking(body: Fields, conversation: Conversation, can: AnthropicModelLimit
 def _clamp_max_tokens(body: Fields, limit: int | None, notes: list[str]) -> None:
     if limit is None or body["max_tokens"] <= limit:
         return
-    notes.append(f"max_tokens: {body['max_tokens']} clamped to {limit}")
+    notes.append(f"max_tokens: {body['max_tokens']} reduced to {limit}, the model's limit")
     body["max_tokens"] = limit
     budget = body.get("thinking", {}).get("budget_tokens")
     if budget is not None and budget >= limit:
         body["thinking"] = {"type": "disabled"}
-        notes.append("thinking: left out, the answer may not be long enough for it")
+        notes.append("thinking: dropped, max_tokens is too small for it")
 
 
 def _find_conflict(body: Fields, conversation: Conversation, can: AnthropicModelLimits) -> str | None:
-    """What thinking cannot be had together with."""
+    """Why the request cannot have thinking; None if it can."""
     if body.get("tool_choice", {}).get("type") in {"any", "tool"}:
-        return "a tool is forced"
+        return "tool_choice forces a tool"
     if can.temperature and conversation.temperature is not None and conversation.temperature < 1:
-        return "it needs temperature 1"
+        return "it requires temperature 1"
     last = body["messages"][-1]
     if last["role"] == "assistant":
         return "the last message is the assistant's"
@@ -310,25 +311,25 @@ def _find_conflict(body: Fields, conversation: Conversation, can: AnthropicModel
 def _sampling(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str]) -> None:
     temperature, top_p = conversation.temperature, conversation.top_p
     if temperature is not None and temperature > 1:
-        notes.append(f"temperature: {temperature:g} becomes 1")
+        notes.append(f"temperature: {temperature:g} reduced to 1, the maximum")
         temperature = 1.0
     thinks = body.get("thinking", {}).get("type") in {"enabled", "adaptive"}
     if not can.temperature:
         notes += [
-            f"{name}: not taken by this model"
+            f"{name}: not supported by this model, dropped"
             for name, value in (("temperature", temperature), ("top_p", top_p))
             if value is not None
         ]
         temperature = top_p = None
     if temperature is not None and top_p is not None and not can.temperature_with_top_p:
-        notes.append("top_p: left out, this model takes temperature or top_p")
+        notes.append("top_p: dropped, this model accepts only one of temperature and top_p")
         top_p = None
-    unsaid = {
+    unsupported_fields = {
         "seed": conversation.seed,
         "presence_penalty": conversation.presence_penalty,
         "frequency_penalty": conversation.frequency_penalty,
     }
-    notes += [f"{name}: this format has no such thing" for name, value in unsaid.items() if value]
+    notes += [f"{name}: not supported by this endpoint, dropped" for name, value in unsupported_fields.items() if value]
     stops = [stop for stop in conversation.stop if stop.strip()]
     top_k = None if thinks else conversation.top_k
     optional: Fields = {"temperature": temperature, "top_p": top_p, "top_k": top_k, "stop_sequences": stops or None}
@@ -338,15 +339,15 @@ def _sampling(body: Fields, conversation: Conversation, can: AnthropicModelLimit
 def _user_fields(body: Fields, conversation: Conversation) -> None:
     user = conversation.user
     if user:
-        known = user if _OPAQUE_ID.fullmatch(user) else hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
-        body["metadata"] = {"user_id": known}
+        user_id = user if _OPAQUE_ID.fullmatch(user) else hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
+        body["metadata"] = {"user_id": user_id}
     tier = {"auto": "auto", "default": "standard_only"}.get(conversation.service_tier or "")
     if tier is not None:
         body["service_tier"] = tier
 
 
 def _limit_cache_marks(body: Fields) -> None:
-    """Anthropic takes four; the last ones cover the longest prefixes."""
+    """Remove all but the last four cache marks, Anthropic's maximum; the last ones cover the longest prefixes."""
     blocks: list[Fields] = [*body.get("system", ())]
     for message in body["messages"]:
         blocks += message["content"] if isinstance(message["content"], list) else []

@@ -1,4 +1,4 @@
-"""An Anthropic server's stream → events. Pure; one decoder an answer. Unknown events, deltas, and blocks are no concern of ours."""
+"""Decodes the stream of an Anthropic server into events; unknown events, deltas, and blocks are skipped. Pure; one per response."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _EVENT = msgspec.json.Decoder(schema.StreamEvent)
 
 
 class AnthropicDecoder:
-    """`names`: the upstream's tool names → the client's, where they differ."""
+    """`names` maps the upstream's tool names to the client's, where they differ."""
 
     __slots__ = ("_block", "_calls", "_details", "_input", "_names", "_over", "_reason", "_started", "_stop_sequence", "_usage")
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self._names = names or {}
         self._block: int | None = None
-        """Index of the tool block that is open."""
+        """Index of the open tool block; None if none is open."""
         self._calls = 0
         self._input = ""
-        """What the open tool block brought with its start; it counts when no fragments follow."""
+        """The input in the start of the open tool block, used if no fragments follow."""
         self._started = False
         self._over = False
         self._reason: str | None = None
@@ -146,13 +146,13 @@ class AnthropicDecoder:
 
 
 def decode_block(block: schema.Block) -> list[Event]:
-    """What a text or thinking block holds; tools that ran at the server are no calls."""
+    """Events for the content of a text or thinking block. Tools that ran at the server are not tool calls, so they are skipped."""
     match block.type:
         case "text" if block.text:
             return [TextDelta(block.text)]
         case "thinking":
-            thought: list[Event] = [ThinkingDelta(block.thinking)] if block.thinking else []
-            return [*thought, ThinkingSigned(block.signature)] if block.signature else thought
+            thinking: list[Event] = [ThinkingDelta(block.thinking)] if block.thinking else []
+            return [*thinking, ThinkingSigned(block.signature)] if block.signature else thinking
         case "redacted_thinking" if block.data is not None:
             return [RedactedThinking(block.data)]
         case _:
@@ -160,7 +160,7 @@ def decode_block(block: schema.Block) -> list[Event]:
 
 
 def finish_events(word: str | None, stop_sequence: str | None, explanation: str | None, *, called_tools: bool) -> list[Event]:
-    said = FROM_ANTHROPIC.get(word or "")
-    reason = resolve_reason(said, called_tools=called_tools)
-    told: list[Event] = [RefusalDelta(explanation)] if explanation and reason is FinishReason.REFUSAL else []
-    return [*told, Finished(reason, stop_sequence, word)]
+    """The last events of a response with the stop reason `word`; a refusal's explanation comes before its end."""
+    reason = resolve_reason(FROM_ANTHROPIC.get(word or ""), called_tools=called_tools)
+    refusal: list[Event] = [RefusalDelta(explanation)] if explanation and reason is FinishReason.REFUSAL else []
+    return [*refusal, Finished(reason, stop_sequence, word)]

@@ -1,7 +1,7 @@
-"""Events → the Messages stream a client reads. Pure; one encoder an answer.
+"""Encodes events as a Messages stream. Pure; one encoder per response.
 
-The grammar that clients check: `message_start`, blocks numbered without gaps and never overlapping, `message_delta`,
-`message_stop`. One method picks the block *and* writes the delta, so that they cannot disagree.
+Clients check this grammar: `message_start`, blocks numbered without gaps and never overlapping, `message_delta`, `message_stop`.
+One method opens the block and writes its delta, so that they always match.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _json = msgspec.json.Encoder().encode
 
 
 class AnthropicEncoder:
-    """`model` is the name the client asked for; `input_tokens` an estimate, used until somebody counts."""
+    """`model` is the name the client requested; `input_tokens` is an estimate, used until the upstream reports usage."""
 
     def __init__(self, *, model: str, input_tokens: int = 0, show_thinking: bool = True, new_id: NewId = random_id) -> None:
         self._model = model
@@ -59,7 +59,7 @@ class AnthropicEncoder:
         self._open = _NONE
         self._index = -1
         self._before = b""
-        """How a delta of the open block begins."""
+        """The bytes before the text of a delta of the open block."""
         self._thinking: list[str] = []
         self._ids = UniqueIds()
         self._chars = 0
@@ -161,7 +161,7 @@ class AnthropicEncoder:
         return self._start(_TOOL, {"type": "tool_use", "id": id, "name": event.name, "input": {}})
 
     def _start(self, kind: int, block: dict[str, object]) -> bytes:
-        """Close what is open, open the next."""
+        """Close the open block and open the next."""
         head = self._begin() + self._stop()
         self._open = kind
         self._index += 1
@@ -202,7 +202,7 @@ class AnthropicEncoder:
 
 
 def stop_reason(event: Finished, *, refused: bool) -> tuple[str, str | None]:
-    """(stop_reason, stop_sequence) as Anthropic says them."""
+    """The (stop_reason, stop_sequence) of Anthropic's format; `refused`: the response contained a refusal."""
     if event.reason is FinishReason.STOP:
         if refused:
             return "refusal", None

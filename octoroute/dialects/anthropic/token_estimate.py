@@ -1,7 +1,7 @@
-"""How many tokens a Messages request has, without asking anybody: `count_tokens` for endpoints that cannot count. Pure.
+"""Estimates the input tokens of a request: `count_tokens` for endpoints that cannot count. Pure.
 
-An estimate with a lean to more, because what fits in the estimate must fit the window: text by its words, images by their size,
-documents by their pages, schemas like text. A factor per model, learned from reported usage, takes out the tokenizer's bias.
+Text is counted by words, images by pixels, documents by pages, schemas as text. The estimate is rather too high, because a request
+that fits by the estimate must fit the context window. The caller passes a factor per model, learned from reported usage.
 """
 
 from __future__ import annotations
@@ -29,18 +29,20 @@ from octoroute.domain.conversation import (
 )
 
 MESSAGE_TOKENS = 3
+"""Per message."""
 TOOL_TOKENS = 12
 TOOLS_PREAMBLE_TOKENS = 340
-"""What Anthropic adds once when there are tools: https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/overview."""
+"""Added once if there are tools: https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/overview."""
 MAX_IMAGE_TOKENS = 1600
+"""Also used for an image of unknown size."""
 MAX_EDGE_PIXELS = 1568
 PIXELS_PER_TOKEN = 750
-"""https://docs.anthropic.com/en/docs/build-with-claude/vision: width times height over 750, after scaling to the largest edge."""
+"""An image is scaled to the largest edge and costs width * height / 750: https://docs.anthropic.com/en/docs/build-with-claude/vision."""
 PDF_PAGE_TOKENS = 2000
 BYTES_PER_PDF_PAGE = 60_000
-"""Where the pages cannot be counted."""
+"""Used if the pages cannot be counted."""
 _IMAGE_HEAD_CHARS = 64 * 1024
-"""Base64 characters in which an image must tell its size."""
+"""Base64 characters of an image that are searched for its size."""
 
 _WORDS = re.compile(r"[A-Za-z]+|[0-9]+|\n+|[^\sA-Za-z0-9]")
 _LETTERS_PER_TOKEN = 7
@@ -49,7 +51,7 @@ _PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
 
 
 def estimate_tokens(conversation: Conversation, factor: float = 1.0) -> int:
-    """At least 1."""
+    """Estimated input tokens times `factor`, at least 1."""
     tokens = sum(count_text(block.text) for block in conversation.system)
     for turn in conversation.turns:
         tokens += MESSAGE_TOKENS + sum(_count_block(block) for block in turn.content)
@@ -63,7 +65,7 @@ def estimate_tokens(conversation: Conversation, factor: float = 1.0) -> int:
 
 
 def count_text(text: str) -> int:
-    """Words of up to seven letters, three digits, one other character, or a run of line ends are a token each."""
+    """Count a token per seven letters of a word, per three digits, per other character, and per run of line ends."""
     tokens = 0
     for word in _WORDS.findall(text):
         if word.isascii() and word.isalpha():
@@ -125,7 +127,7 @@ def _decode_base64(data: str) -> bytes:
 
 
 def _read_image_size(data: str) -> tuple[int, int] | None:
-    """(width, height) in pixels from the file's head; None: it does not tell."""
+    """(width, height) in pixels, read from the head of the file; None if not found there."""
     head = _decode_base64(data[:_IMAGE_HEAD_CHARS])
     try:
         if head.startswith(b"\x89PNG"):
@@ -142,7 +144,7 @@ def _read_image_size(data: str) -> tuple[int, int] | None:
 
 
 def _jpeg_sizes(head: bytes) -> Iterator[tuple[int, int]]:
-    """From the frame headers (SOF0 to SOF15 without the tables among them)."""
+    """(width, height) of each frame header: markers SOF0 to SOF15 without DHT, JPG, and DAC."""
     at = 2
     while at + 9 < len(head) and head[at] == 0xFF:
         marker = head[at + 1]
@@ -167,4 +169,5 @@ def _webp_size(head: bytes) -> tuple[int, int] | None:
 
 
 def encode_count(tokens: int) -> bytes:
+    """Encode the response body of `count_tokens`."""
     return b'{"input_tokens":%d}' % tokens

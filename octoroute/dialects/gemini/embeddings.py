@@ -1,6 +1,7 @@
-"""Embeddings asked of Gemini for clients of OpenAI's format. Pure.
+"""Embeddings of Gemini for clients of OpenAI's format. Pure.
 
-https://ai.google.dev/api/embeddings: `batchEmbedContents`, one request an input, vectors in the same order and no token counts.
+Source: https://ai.google.dev/api/embeddings. `batchEmbedContents` takes one request per input, and returns the vectors in the same
+order without token counts.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from octoroute.domain.request import Request
 from octoroute.errors import BadRequest, BadUpstreamResponse
 
 MAX_INPUTS = 100
-"""In one batch."""
+"""Per batch."""
 _READ = frozenset({"model", "input", "dimensions", "encoding_format", "octoroute"})
 _WHOLE = msgspec.json.Decoder(int | None)
 _TEXT = msgspec.json.Decoder(str | None)
@@ -39,13 +40,15 @@ _RESPONSE = msgspec.json.Decoder(_EmbeddingsResponse)
 
 
 class GeminiEmbeddings:
+    """The `ApiAdapter` for embeddings of Gemini."""
+
     def unsupported(self, request: Request) -> str | None:
         assert isinstance(request.body, RequestBody)
         inputs = read_input(request.body)
         if any(not isinstance(item, str) for item in inputs):
-            return "this endpoint cannot embed token lists; send text"
+            return "this endpoint does not support token lists as input; send text"
         if len(inputs) > MAX_INPUTS:
-            return f"this endpoint embeds at most {MAX_INPUTS} inputs at once, not {len(inputs)}"
+            return f"this endpoint accepts at most {MAX_INPUTS} inputs per request, not {len(inputs)}"
         _read_encoding(request.body)
         return None
 
@@ -63,21 +66,22 @@ class GeminiEmbeddings:
         return msgspec.json.encode({"requests": [{**common, "content": {"parts": [{"text": text}]}} for text in texts]})
 
     def decode_response(self, request: Request, answer: bytes) -> tuple[bytes, Usage]:
-        """(OpenAI's answer, what it cost). Raises Broke."""
+        """Return (OpenAI's response, estimated usage). Raises BadUpstreamResponse."""
         body = request.body
         assert isinstance(body, RequestBody)
-        found = read_response(_RESPONSE, answer, "response").embeddings
-        if found is None or len(found) != len(read_input(body)):
-            raise BadUpstreamResponse("the upstream's answer does not hold an embedding for each input")
+        embeddings = read_response(_RESPONSE, answer, "response").embeddings
+        if embeddings is None or len(embeddings) != len(read_input(body)):
+            raise BadUpstreamResponse("the upstream's response does not have one embedding per input")
         shortened = body.is_set("dimensions")
         as_text = _read_encoding(body) == "base64"
         rows: list[dict[str, object]] = []
-        for index, embedding in enumerate(found):
+        for index, embedding in enumerate(embeddings):
             values = _normalize(embedding.values) if shortened else embedding.values
             rows.append({"object": "embedding", "index": index, "embedding": _encode_base64(values) if as_text else values})
         tokens = max(1, request.facts.tokens)
-        told = {"object": "list", "data": rows, "model": request.model, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
-        return msgspec.json.encode(told), Usage(input_tokens=tokens, estimated=True)
+        usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+        response = {"object": "list", "data": rows, "model": request.model, "usage": usage}
+        return msgspec.json.encode(response), Usage(input_tokens=tokens, estimated=True)
 
 
 def _read_encoding(body: RequestBody) -> str:
@@ -88,14 +92,14 @@ def _read_encoding(body: RequestBody) -> str:
 
 
 def _normalize(values: Sequence[float]) -> list[float]:
-    """Gemini's shortened vectors are not of length 1; OpenAI's are, and clients compare them by their dot product."""
+    """Scale to length 1: Gemini's shortened vectors are not, OpenAI's are, and clients compare vectors by their dot product."""
     length = math.sqrt(math.fsum(value * value for value in values))
     return [value / length for value in values] if length else list(values)
 
 
 def _encode_base64(values: Sequence[float]) -> str:
-    """Little-endian 32-bit floats, which OpenAI's SDKs ask for."""
+    """Encode as little-endian 32-bit floats, the format that OpenAI's SDKs request."""
     try:
         return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode()
     except OverflowError:
-        raise BadUpstreamResponse("the upstream's embedding holds numbers that do not fit 32 bits") from None
+        raise BadUpstreamResponse("the upstream's embedding has numbers that do not fit 32-bit floats") from None

@@ -1,6 +1,6 @@
-"""Conversation → a generateContent request. Pure. Whether it is streamed is said by the address, not the body.
+"""Encodes a Conversation as a generateContent request. Pure. The URL, not the body, decides whether the response is streamed.
 
-https://ai.google.dev/api/generate-content. What the format cannot say is left out and noted.
+Source: https://ai.google.dev/api/generate-content. An optional value that the format does not support is dropped and noted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MAX_STOPS = 5
 OPENING = "(the conversation begins with the assistant)"
 JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
 _FETCHABLE = re.compile(r"gs://|https://generativelanguage\.googleapis\.com/|https://(www\.)?(youtube\.com|youtu\.be)/")
-"""The addresses Google fetches itself."""
+"""URLs that Google fetches itself."""
 _MODES = {"auto": "AUTO", "any": "ANY", "tool": "ANY", "none": "NONE"}
 _LEVELS = {
     "none": "MINIMAL",
@@ -60,41 +60,41 @@ def encode_request(
     max_output_tokens: int | None = None,
     notes: list[str] | None = None,
 ) -> bytes:
-    """`notes` collects what the endpoint will not see. Raises BadRequest (see `unsayable`)."""
+    """`notes` collects a text for each dropped value. Raises BadRequest with the text of `unsupported`."""
     reason = unsupported(conversation)
     if reason is not None:
         raise BadRequest(reason)
     notes = [] if notes is None else notes
     can = model_limits(model)
-    tidy = message_order.normalize_turns(conversation)
-    contents = _contents(tidy, can, notes)
+    ordered = message_order.normalize_turns(conversation)
+    contents = _contents(ordered, can, notes)
     if not contents:
-        raise BadRequest("messages: there is no text in them", param="messages")
+        raise BadRequest("messages: have no content; send at least one message with text", param="messages")
     body: Fields = {"contents": contents}
-    config = _config(tidy, default_max_tokens, max_output_tokens, notes)
-    _tools(body, tidy, can, notes)
-    instruction = _format(config, tidy, can, has_tools="tools" in body)
-    system = [text for text in (*(block.text for block in tidy.system), instruction) if text.strip()]
+    config = _config(ordered, default_max_tokens, max_output_tokens, notes)
+    _tools(body, ordered, can, notes)
+    instruction = _format(config, ordered, can, has_tools="tools" in body)
+    system = [text for text in (*(block.text for block in ordered.system), instruction) if text.strip()]
     if system:
         body["systemInstruction"] = {"parts": [{"text": text} for text in system]}
-    _thinking(config, tidy, can, model, notes)
+    _thinking(config, ordered, can, model, notes)
     if config:
         body["generationConfig"] = config
     return msgspec.json.encode(body)
 
 
 def unsupported(conversation: Conversation) -> str | None:
-    """Why Gemini's format cannot carry this, or None."""
+    """Why Gemini's format cannot express the conversation; None if it can."""
     for turn in conversation.turns:
         for block in turn.content:
             for part in block.content if isinstance(block, ToolResult) else (block,):
                 if isinstance(part, Image | Document) and part.url is not None and not _FETCHABLE.match(part.url):
-                    return "this endpoint cannot fetch images or documents from the web; send the file itself"
+                    return "this endpoint cannot fetch images or documents from a URL; send the file content"
     return None
 
 
 def surplus_stops(conversation: Conversation) -> tuple[str, ...]:
-    """The stop sequences beyond Gemini's limit, to be enforced on its answer."""
+    """The stop sequences beyond Gemini's limit, to be enforced on its response."""
     return conversation.stop[MAX_STOPS:]
 
 
@@ -117,11 +117,13 @@ def _contents(conversation: Conversation, can: GeminiModelLimits, notes: list[st
 
 
 def _user_parts(blocks: Sequence[Block]) -> list[Fields]:
-    """Function responses first and together, then what else the turn holds."""
+    """Encode a user turn: function responses first, then media of tool results and the other blocks."""
     responses = [_response(block) for block in blocks if isinstance(block, ToolResult)]
-    inside = [part for block in blocks if isinstance(block, ToolResult) for part in block.content if not isinstance(part, Text)]
+    media_parts = [
+        part for block in blocks if isinstance(block, ToolResult) for part in block.content if not isinstance(part, Text)
+    ]
     others = [block for block in blocks if not isinstance(block, ToolResult)]
-    return [*responses, *(part for block in (*inside, *others) if (part := _part(block)) is not None)]
+    return [*responses, *(part for block in (*media_parts, *others) if (part := _part(block)) is not None)]
 
 
 def _response(result: ToolResult) -> Fields:
@@ -162,7 +164,7 @@ def _model_parts(blocks: Sequence[Block], can: GeminiModelLimits, notes: list[st
     calls = [part for part in parts if "functionCall" in part]
     if can.signatures and calls and not any("thoughtSignature" in part for part in calls):
         calls[0]["thoughtSignature"] = SKIP_SIGNATURE
-        notes.append("thought signature: lost; the model does not see the thinking behind an earlier tool call")
+        notes.append("thought signature: missing; the model does not see its thinking before an earlier tool call")
     return parts
 
 
@@ -175,12 +177,12 @@ def _call(call: ToolCall) -> Fields:
 
 
 def _config(conversation: Conversation, default: int | None, limit: int | None, notes: list[str]) -> Fields:
-    wanted = conversation.max_tokens or default
-    if wanted is not None and limit is not None and wanted > limit:
-        notes.append(f"max_tokens: {wanted} clamped to {limit}")
-        wanted = limit
-    said: Fields = {
-        "maxOutputTokens": wanted,
+    max_tokens = conversation.max_tokens or default
+    if max_tokens is not None and limit is not None and max_tokens > limit:
+        notes.append(f"max_tokens: {max_tokens} reduced to {limit}, the model's limit")
+        max_tokens = limit
+    optional: Fields = {
+        "maxOutputTokens": max_tokens,
         "temperature": conversation.temperature,
         "topP": conversation.top_p,
         "topK": conversation.top_k,
@@ -189,7 +191,7 @@ def _config(conversation: Conversation, default: int | None, limit: int | None, 
         "presencePenalty": conversation.presence_penalty,
         "frequencyPenalty": conversation.frequency_penalty,
     }
-    return {name: value for name, value in said.items() if value is not None}
+    return {name: value for name, value in optional.items() if value is not None}
 
 
 def _tools(body: Fields, conversation: Conversation, can: GeminiModelLimits, notes: list[str]) -> None:
@@ -200,7 +202,7 @@ def _tools(body: Fields, conversation: Conversation, can: GeminiModelLimits, not
     if choice is None:
         return
     if choice.parallel is False:
-        notes.append("parallel_tool_calls: this format has no such thing")
+        notes.append("parallel_tool_calls: not supported by this endpoint, dropped")
     calling: Fields = {"mode": _MODES.get(choice.mode, "AUTO")}
     allowed = (choice.name,) if choice.mode == "tool" and choice.name else choice.allowed
     if allowed is not None:
@@ -221,19 +223,20 @@ def _tool(tool: Tool, can: GeminiModelLimits) -> Fields:
 
 
 def _format(config: Fields, conversation: Conversation, can: GeminiModelLimits, *, has_tools: bool) -> str:
-    """Sets the answer's format, or gives the words that ask for it where tools stand in the way."""
-    wanted = conversation.format
-    if wanted is None:
+    """Set the response format, or return an instruction for it if the model does not support JSON output with tools."""
+    response_format = conversation.format
+    if response_format is None:
         return ""
     if has_tools and not can.json_with_tools:
-        fits = f" It must fit this JSON schema:\n{msgspec.json.encode(wanted.schema).decode()}" if wanted.schema else ""
-        return JSON_INSTRUCTION + fits
+        if not response_format.schema:
+            return JSON_INSTRUCTION
+        return f"{JSON_INSTRUCTION} It must fit this JSON schema:\n{msgspec.json.encode(response_format.schema).decode()}"
     config["responseMimeType"] = "application/json"
-    if wanted.schema:
+    if response_format.schema:
         if can.json_schemas:
-            config["responseJsonSchema"] = json_schema.adapt_for_gemini_json(wanted.schema)
+            config["responseJsonSchema"] = json_schema.adapt_for_gemini_json(response_format.schema)
         else:
-            config["responseSchema"] = json_schema.adapt_for_gemini_openapi(wanted.schema)
+            config["responseSchema"] = json_schema.adapt_for_gemini_openapi(response_format.schema)
     return ""
 
 
@@ -242,20 +245,20 @@ def _thinking(config: Fields, conversation: Conversation, can: GeminiModelLimits
     if wish is None:
         return
     if not can.budgets:
-        notes.append("thinking: this model cannot")
+        notes.append("thinking: not supported by this model, dropped")
         return
-    wanted = reasoning_effort.effort_of(wish)
+    effort = reasoning_effort.effort_of(wish)
     thinking: Fields = {}
-    if wanted == "none" and (can.levels or can.min_budget):
-        notes.append("thinking: this model cannot be kept from a little of it")
+    if effort == "none" and (can.levels or can.min_budget):
+        notes.append("thinking: cannot be turned off for this model, its minimum is used")
     if can.levels:
-        level = _LEVELS.get(wanted or "")
+        level = _LEVELS.get(effort or "")
         if level is not None:
             thinking["thinkingLevel"] = "LOW" if level == "MINIMAL" and "pro" in model else level
-    elif wanted == "none":
+    elif effort == "none":
         thinking["thinkingBudget"] = can.min_budget
     else:
-        thinking["thinkingBudget"] = reasoning_effort.budget_of(wish) if wanted is not None else _AUTOMATIC
+        thinking["thinkingBudget"] = reasoning_effort.budget_of(wish) if effort is not None else _AUTOMATIC
     if reasoning_effort.wants_thinking(wish) and wish.visible:
         thinking["includeThoughts"] = True
     if thinking:

@@ -1,7 +1,7 @@
-"""Gemini's answers → events, streamed or whole. Pure; one decoder an answer.
+"""Decodes Gemini's responses into events, streaming or not. Pure; one decoder per response.
 
-Each chunk is a whole response object with new parts; calls come one a chunk and are counted over the whole answer; usage is
-cumulative. There is no end mark: the end of the stream after a finish reason is the end.
+Each chunk is a response object with new parts. Tool calls are complete in one chunk and are numbered over the whole response. Usage
+is cumulative. There is no end marker: the response ends with the stream, after a finish reason.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _keep_nothing(call_id: str, signature: str) -> None:
 
 
 class GeminiDecoder:
-    """`names`: the upstream's tool names → the client's; `keep` is told each call's id and signature."""
+    """`names` maps the upstream's tool names to the client's; `keep` is called with the id and signature of each tool call."""
 
     __slots__ = ("_calls", "_finish", "_keep", "_names", "_new_id", "_over", "_started")
 
@@ -112,11 +112,11 @@ class GeminiDecoder:
             return ()
         self._over = True
         if self._finish in GEMINI_FAILURES:
-            return (Failed("api_error", f"the model stumbled over its tools ({self._finish})"),)
+            return (Failed("api_error", f"the model produced an invalid tool call ({self._finish})"),)
         return (Finished(resolve_reason(from_gemini(self._finish), called_tools=self._calls > 0), None, self._finish),)
 
     def decode_body(self, body: bytes) -> list[Event]:
-        """Raises Broke, or what the error in the answer's place amounts to."""
+        """Decode a non-streaming response. Raises BadUpstreamResponse, or the UpstreamError of an error in its place."""
         decoded = read_response(_WHOLE, body, "response")
         out: list[Event] = []
         responses = [decoded] if isinstance(decoded, _Response) else decoded
@@ -129,7 +129,7 @@ class GeminiDecoder:
         if isinstance(last, Failed):
             raise BadUpstreamResponse(last.message)
         if not isinstance(last, Finished):
-            raise BadUpstreamResponse("the upstream's answer holds no finished candidate")
+            raise BadUpstreamResponse("the upstream's response has no finished candidate")
         return out
 
     def _response(self, response: _Response, out: list[Event]) -> None:
@@ -138,7 +138,7 @@ class GeminiDecoder:
             out.append(Started(response.response_id or "", response.model_version or ""))
         for candidate in response.candidates or ():
             if candidate.index:
-                continue  # only the first of several candidates can be told in the other dialects
+                continue  # other dialects have one choice only: the first
             for part in (candidate.content.parts if candidate.content else None) or ():
                 self._part(part, out)
             self._finish = candidate.finish_reason or self._finish
@@ -177,4 +177,4 @@ def _compact(arguments: bytes) -> str:
     try:
         return msgspec.json.format(arguments, indent=-1).decode()
     except (ValueError, RecursionError):
-        raise BadUpstreamResponse("the upstream called a tool with arguments that are not JSON") from None
+        raise BadUpstreamResponse("the upstream sent a tool call whose arguments are not JSON") from None

@@ -1,6 +1,6 @@
-"""What the gateway knows of a Chat Completions request, read in one go as nearly all of them can be. Pure.
+"""Fast reader of Chat Completions requests: decodes everything the gateway needs in one step. Pure.
 
-Whatever is not as usual, or wrong, is left to those who read field by field and say what does not fit (`request`).
+It returns None for an unusual or invalid request. `openai.request` then reads the fields one by one and names the wrong one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from octoroute.dialects.request.body import UNSET
 from octoroute.dialects.request.facts import NO_HINTS, FactsBuilder, Hints, count_chars
 from octoroute.domain.request import Facts
 
-ABSENT = msgspec.Raw(b"null")  # msgspec takes no union with Raw
+ABSENT = msgspec.Raw(b"null")  # msgspec has no unions with Raw
 _IMAGE_PARTS = frozenset({"image_url", "input_image", "image"})
 _FILE_PARTS = frozenset({"file", "input_file", "input_audio"})
 _RESULT_ROLES = frozenset({"tool", "function"})
@@ -82,18 +82,19 @@ _REQUEST = msgspec.json.Decoder(FastRequest)
 
 
 def read_fast_request(body: bytes) -> FastRequest | None:
-    """None: `body` must be read field by field. It must have been found to be JSON in UTF-8."""
+    """Decode `body`, which must be valid JSON in UTF-8; None if it must be read field by field."""
     try:
-        gist = _REQUEST.decode(body)
+        request = _REQUEST.decode(body)
     except (msgspec.MsgspecError, RecursionError):
         return None
-    if not gist.messages or not gist.model.strip() or gist.max_tokens == 0 or gist.max_completion_tokens == 0:
+    if not request.messages or not request.model.strip() or request.max_tokens == 0 or request.max_completion_tokens == 0:
         return None
-    return gist
+    return request
 
 
 def note_messages(messages: Sequence[FastMessage], facts: FactsBuilder) -> None:
-    heard = facts.messages.append
+    """Add the messages to `facts`, without a method call per message."""
+    append = facts.messages.append
     chars = 0
     for message in messages:
         role, content, calls = message.role, message.content, message.tool_calls
@@ -103,13 +104,13 @@ def note_messages(messages: Sequence[FastMessage], facts: FactsBuilder) -> None:
                 facts.tools = True
                 facts.extra_chars += size
         text = content if isinstance(content, str) else _text_of(content or (), facts)
-        heard((role, text))
+        append((role, text))
         chars += len(text) if text.isascii() else count_chars(text)
     facts.text_chars += chars
 
 
 def note_tools(tools: msgspec.Raw, facts: FactsBuilder) -> None:
-    """`tools` or `functions`, as they stand in the body."""
+    """Add the raw JSON of `tools` or `functions` to `facts`."""
     size = len(memoryview(tools))
     if size > _MAX_UNSET_BYTES or bytes(tools) not in UNSET:
         facts.tools = True

@@ -1,6 +1,7 @@
-"""Conversation → a Chat Completions request for an endpoint, with its quirks. Pure.
+"""Encodes a Conversation as a Chat Completions request for a server with given quirks. Pure.
 
-What the format or the server cannot say is left out and noted, for a warning header; what must not be lost is a BadRequest.
+An optional value that the format or the server does not support is dropped and noted for the warning header. A value that must not
+be lost raises BadRequest. `message_encoder` encodes the messages.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ Fields = dict[str, Any]
 JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
 _USER_HASH = 32
 _ON_OFF_STYLES = frozenset({"thinking_type", "enable_thinking", "chat_template"})
-"""Styles of thinking that have no degrees."""
+"""Values of `Quirks.reasoning` that have no effort levels."""
 
 
 @reject_deep_nesting
@@ -50,7 +51,7 @@ def encode_request(
     max_output_tokens: int | None = None,
     notes: list[str] | None = None,
 ) -> bytes:
-    """`notes` collects what the endpoint will not see, in words for a warning header. Raises BadRequest (see `unsayable`)."""
+    """`notes` collects a text for each dropped value. Raises BadRequest with the text of `unsupported`."""
     reason = unsupported(conversation, quirks)
     if reason is not None:
         raise BadRequest(reason)
@@ -69,23 +70,23 @@ def encode_request(
 
 
 def unsupported(conversation: Conversation, quirks: Quirks) -> str | None:
-    """Why such a server cannot be asked that, or None."""
+    """Why a server with these quirks cannot serve the conversation; None if it can."""
     for turn in conversation.turns:
         for block in turn.content:
             parts: Sequence[Block] = block.content if isinstance(block, ToolResult) else (block,)
             for part in parts:
                 if isinstance(part, Document) and part.text is None:
                     if part.data is None:
-                        return "this endpoint cannot fetch documents; send the file itself"
+                        return "this endpoint cannot fetch documents from a URL; send the file content"
                     if not quirks.pdf and not isinstance(block, ToolResult):
                         return f"this endpoint cannot read documents of type {part.media_type}"
                 if isinstance(part, Audio) and not quirks.audio:
-                    return "this endpoint cannot hear audio"
+                    return "this endpoint does not support audio input"
     return None
 
 
 def surplus_stops(conversation: Conversation, quirks: Quirks) -> tuple[str, ...]:
-    """The stop sequences that the server does not take, to be enforced on its answer."""
+    """The stop sequences beyond the server's limit, to be enforced on its response."""
     return conversation.stop[quirks.stop_limit :]
 
 
@@ -107,15 +108,15 @@ def _messages(conversation: Conversation, quirks: Quirks, notes: list[str]) -> l
         else:
             messages.append(_assistant_message(turn, quirks))
     if conversation.turns and conversation.turns[-1].role is Role.ASSISTANT:
-        notes.append("prefill: the endpoint may not continue the last assistant message")
+        notes.append("prefill: this endpoint may not continue the last assistant message")
     return messages
 
 
 def _instruction(conversation: Conversation, quirks: Quirks) -> str:
-    wanted = conversation.format
-    if wanted is None or wanted.schema is None:
+    response_format = conversation.format
+    if response_format is None or response_format.schema is None:
         return JSON_INSTRUCTION if quirks.structured_output == "prompt" else ""
-    return f"{JSON_INSTRUCTION} It must fit this JSON schema:\n{msgspec.json.encode(wanted.schema).decode()}"
+    return f"{JSON_INSTRUCTION} It must fit this JSON schema:\n{msgspec.json.encode(response_format.schema).decode()}"
 
 
 def _text_content(text: str, quirks: Quirks) -> str | list[Fields]:
@@ -123,7 +124,7 @@ def _text_content(text: str, quirks: Quirks) -> str | list[Fields]:
 
 
 def _user_messages(turn: Turn, quirks: Quirks) -> list[Fields]:
-    """Tool messages first and in the order of the calls, then what the user says, led by images that tools returned."""
+    """Tool messages in the order of the calls, then a user message that begins with the images that tools returned."""
     messages: list[Fields] = []
     parts: list[Block] = []
     for block in turn.content:
@@ -205,21 +206,21 @@ def _assistant_message(turn: Turn, quirks: Quirks) -> Fields:
 
 
 def _call(call: ToolCall) -> Fields:
-    written: Fields = {
+    encoded: Fields = {
         "id": call.id,
         "type": "function",
         "function": {"name": safe_name(call.name), "arguments": normalize_arguments(call.arguments)},
     }
     if call.signature is not None:
-        written["extra_content"] = {"google": {"thought_signature": call.signature}}
-    return written
+        encoded["extra_content"] = {"google": {"thought_signature": call.signature}}
+    return encoded
 
 
 def _limits(body: Fields, conversation: Conversation, quirks: Quirks, max_output_tokens: int | None, notes: list[str]) -> None:
-    wanted = conversation.max_tokens
-    if wanted is not None and max_output_tokens is not None and wanted > max_output_tokens:
-        notes.append(f"max_tokens: {wanted} clamped to {max_output_tokens}")
-        wanted = max_output_tokens
+    max_tokens = conversation.max_tokens
+    if max_tokens is not None and max_output_tokens is not None and max_tokens > max_output_tokens:
+        notes.append(f"max_tokens: {max_tokens} reduced to {max_output_tokens}, the model's limit")
+        max_tokens = max_output_tokens
     sampling: Fields = {
         "temperature": conversation.temperature,
         "top_p": conversation.top_p,
@@ -227,13 +228,13 @@ def _limits(body: Fields, conversation: Conversation, quirks: Quirks, max_output
         "frequency_penalty": conversation.frequency_penalty,
     }
     if not quirks.sampling:
-        notes += [f"{name}: not taken by this model" for name, value in sampling.items() if value is not None]
+        notes += [f"{name}: not supported by this model, dropped" for name, value in sampling.items() if value is not None]
         sampling = {}
     if conversation.top_k is not None and not quirks.top_k:
-        notes.append("top_k: not taken by this endpoint")
+        notes.append("top_k: not supported by this endpoint, dropped")
     stops = conversation.stop[: quirks.stop_limit]
     optional: Fields = {
-        quirks.max_tokens_field: wanted,
+        quirks.max_tokens_field: max_tokens,
         **sampling,
         "top_k": conversation.top_k if quirks.top_k else None,
         "seed": conversation.seed,
@@ -253,13 +254,13 @@ def _tools(body: Fields, conversation: Conversation, quirks: Quirks, notes: list
         return
     forced = choice.mode in {"any", "tool"}
     if forced and not quirks.forced_tools:
-        notes.append("tool_choice: this endpoint cannot be made to call a tool")
+        notes.append("tool_choice: this endpoint cannot be forced to call a tool, auto is used")
     body["tool_choice"] = _choice(choice) if quirks.forced_tools or not forced else "auto"
     if choice.parallel is False:
         if quirks.parallel_tool_calls:
             body["parallel_tool_calls"] = False
         else:
-            notes.append("parallel_tool_calls: not taken by this endpoint")
+            notes.append("parallel_tool_calls: not supported by this endpoint, dropped")
 
 
 def _choice(choice: ToolChoice) -> str | Fields:
@@ -279,31 +280,31 @@ def _tool(tool: Tool) -> Fields:
 
 
 def _format(body: Fields, conversation: Conversation, quirks: Quirks) -> None:
-    wanted = conversation.format
-    if wanted is None or quirks.structured_output == "prompt":
+    response_format = conversation.format
+    if response_format is None or quirks.structured_output == "prompt":
         return
-    if wanted.schema is None or quirks.structured_output == "json_object":
+    if response_format.schema is None or quirks.structured_output == "json_object":
         body["response_format"] = {"type": "json_object"}
         return
-    described: Fields = {"name": safe_name(wanted.name), "schema": wanted.schema}
-    if wanted.strict is not False:
-        described["strict"] = json_schema.is_strict(wanted.schema)
-    body["response_format"] = {"type": "json_schema", "json_schema": described}
+    named_schema: Fields = {"name": safe_name(response_format.name), "schema": response_format.schema}
+    if response_format.strict is not False:
+        named_schema["strict"] = json_schema.is_strict(response_format.schema)
+    body["response_format"] = {"type": "json_schema", "json_schema": named_schema}
 
 
 def _thinking(body: Fields, conversation: Conversation, quirks: Quirks, notes: list[str]) -> None:
     wish = conversation.thinking
-    wanted = reasoning_effort.effort_of(wish)
-    if wish is None or (wanted is None and wish.enabled is None):
+    effort = reasoning_effort.effort_of(wish)
+    if wish is None or (effort is None and wish.enabled is None):
         return
-    enabled = wanted != "none"
+    enabled = effort != "none"
     match quirks.reasoning:
         case "effort":
-            word = reasoning_effort.nearest_effort(wanted, quirks.efforts) if wanted is not None else None
+            word = reasoning_effort.nearest_effort(effort, quirks.efforts) if effort is not None else None
             if word is not None:
                 body["reasoning_effort"] = word
-            if word != wanted:
-                notes.append(f"thinking: effort {wanted} becomes {word or 'unsaid'}")
+            if word != effort:
+                notes.append(f"thinking: effort {effort} not supported by this endpoint, {word or 'its default'} is used")
         case "thinking_type":
             body["thinking"] = {"type": "enabled" if enabled else "disabled"}
         case "enable_thinking":
@@ -313,13 +314,13 @@ def _thinking(body: Fields, conversation: Conversation, quirks: Quirks, notes: l
         case "chat_template":
             body["chat_template_kwargs"] = {"enable_thinking": enabled}
         case "openrouter":
-            limit: Fields = {"max_tokens": wish.budget_tokens} if wish.budget_tokens is not None else {"effort": wanted}
-            body["reasoning"] = {"enabled": enabled} if wanted in {None, "none"} else limit
+            limit: Fields = {"max_tokens": wish.budget_tokens} if wish.budget_tokens is not None else {"effort": effort}
+            body["reasoning"] = {"enabled": enabled} if effort in {None, "none"} else limit
         case "unsupported":
-            notes.append("thinking: this endpoint cannot be told how much to think")
-    told = quirks.reasoning == "enable_thinking" and wish.budget_tokens is not None
-    if quirks.reasoning in _ON_OFF_STYLES and enabled and wanted is not None and not told:
-        notes.append("thinking: how much is not told, this endpoint only knows on and off")
+            notes.append("thinking: not supported by this endpoint, its default is used")
+    budget_sent = quirks.reasoning == "enable_thinking" and wish.budget_tokens is not None
+    if quirks.reasoning in _ON_OFF_STYLES and enabled and effort is not None and not budget_sent:
+        notes.append("thinking: effort dropped, this endpoint only supports on and off")
 
 
 def _user_fields(body: Fields, conversation: Conversation, quirks: Quirks) -> None:

@@ -1,7 +1,7 @@
-"""An OpenAI-compatible server's stream → events. Pure; one decoder an answer.
+"""Decodes the stream of an OpenAI-compatible server into events. Pure; one decoder per response.
 
-Tolerant of what servers are known to do (see `calls`), and strict about the end: only `[DONE]`, or an end of file after a finish
-reason, is one.
+It tolerates known deviations of servers (see `tool_calls`) but is strict about the end: only `[DONE]`, or the end of the stream
+after a finish reason, ends a response.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DONE = b"[DONE]"
 
 
 class OpenAIDecoder:
-    """`names`: the upstream's tool names → the client's, where they differ."""
+    """`names` maps the upstream's tool names to the client's, where they differ."""
 
     __slots__ = ("_calls", "_finish_reason", "_names", "_over", "_started", "_stop_sequence")
 
@@ -70,7 +70,7 @@ class OpenAIDecoder:
             return
         for choice in chunk.choices or ():
             if choice.index:
-                continue  # only the first of several choices can be told in the other dialects
+                continue  # other dialects have one choice only: the first
             if not self._started:
                 self._started = True
                 out.append(Started(str(chunk.id or ""), str(chunk.model or "")))
@@ -87,7 +87,7 @@ class OpenAIDecoder:
     def _delta(self, delta: schema.Delta, out: list[Event]) -> None:
         content = delta.content
         if isinstance(content, str) and content and not self._calls.has_calls and not delta.reasoning_content:
-            out.append(TextDelta(content))  # nearly every chunk of nearly every answer
+            out.append(TextDelta(content))  # fast path for nearly every chunk
         else:
             for event in decode_text(delta):
                 self._calls.add_event(event, out)
@@ -102,7 +102,7 @@ class OpenAIDecoder:
         if any(isinstance(event, Failed) for event in out):
             return
         if self._finish_reason in OPENAI_FAILURES:
-            out.append(Failed("api_error", f"the upstream ended its answer with '{self._finish_reason}'"))
+            out.append(Failed("api_error", f"the upstream ended its response with finish_reason '{self._finish_reason}'"))
             return
         reason = resolve_reason(FROM_OPENAI.get(self._finish_reason or ""), called_tools=self._calls.has_calls)
         out.append(Finished(reason, self._stop_sequence, self._finish_reason))
@@ -119,7 +119,7 @@ class OpenAIDecoder:
 
 
 def decode_text(delta: schema.Delta) -> Iterator[Event]:
-    """Thinking, text, and refusal of a delta or message, in the order in which they are meant."""
+    """Events for the thinking, text, and refusal of a delta or message, in this order."""
     thinking = schema.text_within(delta.reasoning_content) or schema.text_within(delta.reasoning)
     if not thinking:
         thinking = "".join(detail.text or detail.summary or "" for detail in delta.reasoning_details or ())
@@ -136,7 +136,7 @@ def decode_text(delta: schema.Delta) -> Iterator[Event]:
 
 
 def _decode_part(part: schema.Part) -> Iterator[Event]:
-    """Mistral and others answer with typed parts."""
+    """Decode a typed content part, as Mistral and others send them."""
     if part.type in {"thinking", "reasoning"}:
         text = schema.text_within(part.thinking) or part.text
         if text:

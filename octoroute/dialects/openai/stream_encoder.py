@@ -1,6 +1,6 @@
-"""Events → the Chat Completions stream a client reads. Pure; one encoder an answer.
+"""Encodes events as a Chat Completions stream. Pure; one encoder per response.
 
-All chunks share id, created, and model. Tool calls are numbered among themselves. An error closes the stream without `[DONE]`.
+All chunks share id, created, and model. Tool calls have indexes of their own. An error ends the stream without `[DONE]`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ _json = msgspec.json.Encoder().encode
 
 
 class OpenAIEncoder:
-    """`model` is the name the client asked for; `created_s` seconds since the epoch; `input_tokens` an estimate, used when
-    nobody counts. `thinking_blocks`: also hand out signed thinking, for clients that send it back.
+    """`model` is the name the client requested; `created_s` is in seconds since the epoch.
+
+    `input_tokens` is an estimate, used if the upstream reports no usage. `thinking_blocks`: also send signed thinking, for clients
+    that send it back.
     """
 
     def __init__(
@@ -63,7 +65,7 @@ class OpenAIEncoder:
         self._new_id = new_id
         self._started = self._over = False
         self._empty_call = -1
-        """The call that has begun and said nothing yet."""
+        """Index of the tool call that has no arguments yet; -1: none."""
         self._thinking: list[str] = []
         self._chars = 0
         self._usage: Usage | None = None
@@ -76,7 +78,7 @@ class OpenAIEncoder:
         return b"".join([self._encode_event(event) for event in events])
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
-        del request_id  # OpenAI's envelope has no place for it
+        del request_id  # has no field in OpenAI's format
         if self._over:
             return b""
         self._over = True
@@ -101,9 +103,9 @@ class OpenAIEncoder:
                     self._thinking.append(text)
                 return self._begin() + self._text(b'"reasoning_content":', text) if self._show_thinking else b""
             case ThinkingSigned(signature=signature):
-                thought = {"type": "thinking", "thinking": "".join(self._thinking), "signature": signature}
+                block = {"type": "thinking", "thinking": "".join(self._thinking), "signature": signature}
                 self._thinking.clear()
-                return self._block(thought)
+                return self._block(block)
             case RedactedThinking(data=data):
                 return self._block({"type": "redacted_thinking", "data": data})
             case ToolCallStarted():
@@ -126,7 +128,7 @@ class OpenAIEncoder:
                 return b": ping\n\n"
 
     def _begin(self) -> bytes:
-        """The role before anything else; `{}` for a call that ends without arguments, so that clients can parse them."""
+        """Send the role before anything else; send `{}` for a call that ended without arguments, so that clients can parse them."""
         if not self._started:
             self._started = True
             return self._before + b'"role":"assistant","content":""' + self._after

@@ -1,8 +1,8 @@
-"""Which fragment belongs to which tool call; events come out one call after another. Pure.
+"""Assigns the fragments of streamed tool calls to their calls, and emits the events of one call after another. Pure.
 
-Identity, on which servers disagree: by `index`, unless a different id or name says that a careless server used the index again;
-without an index by id; with neither the last call. Order: one call is open at a time. While its arguments are unfinished everything
-else waits, so that fragments of two calls that alternate come out whole.
+Servers identify calls differently. A fragment belongs to the call of its `index`, unless a different id or name shows that the
+server reused the index; without an index, to the call of its id; with neither, to the last call. One call is open at a time. While
+its arguments are incomplete, other events wait, so that alternating fragments of two calls are put together.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class _Call:
         self.parts: list[str] = []
         self.signature: str | None = None
         self.ordinal = -1
-        """Its place among the calls of the answer; -1: not yet told."""
+        """Its index among the calls of the response; -1: not yet emitted."""
         self.closed = False
         self._scanned = self._depth = 0
         self._in_string = False
         self._cut = ""
-        """A backslash whose partner is in the next part."""
+        """A backslash at the end of the last part, whose escape continues in the next one."""
 
     def complete(self) -> bool:
-        """Whether the arguments are one JSON object. Each part is looked at once: calls may be long and this asked often."""
+        """True if the arguments are one JSON object. Each part is scanned once, because this is called for every fragment."""
         text = self._cut + "".join(self.parts[self._scanned :])
         self._scanned = len(self.parts)
         self._cut = "\\" if (len(text) - len(text.rstrip("\\"))) % 2 else ""
@@ -47,7 +47,7 @@ class _Call:
 
 
 class CallSorter:
-    """One per answer. `out` is where events go."""
+    """One per response. Methods append events to `out`."""
 
     __slots__ = ("_by_id", "_by_index", "_count", "_last", "_open", "_waiting")
 
@@ -64,17 +64,18 @@ class CallSorter:
         return self._last is not None
 
     def add_event(self, event: Event, out: list[Event]) -> None:
-        """Text or thinking: at once, unless a call is in the middle of its arguments."""
+        """Emit text or thinking, unless a call with incomplete arguments is open: then it waits."""
         call = self._open
         if call is not None:
-            silent = not call.parts and not (isinstance(event, TextDelta) and event.text.isspace())
-            if self._waiting or not call.name or not (silent or call.complete()):
+            empty = not call.parts and not (isinstance(event, TextDelta) and event.text.isspace())
+            if self._waiting or not call.name or not (empty or call.complete()):
                 self._waiting.append(event)
                 return
             self._close()
         out.append(event)
 
     def add(self, delta: CallDelta, out: list[Event]) -> None:
+        """Add a fragment. Emits `Failed` for a fragment of a call that is already complete."""
         function = delta.function
         name = (function.name if function else None) or ""
         arguments = arguments_text(function.arguments) if function else ""
@@ -89,7 +90,7 @@ class CallSorter:
             self._extend(call, arguments, out, start=named_now)
         elif call.closed:
             if arguments.strip():
-                out.append(Failed("api_error", "the upstream went on with a tool call that was complete"))
+                out.append(Failed("api_error", "the upstream sent more arguments for a completed tool call"))
         else:
             if arguments:
                 call.parts.append(arguments)
@@ -97,7 +98,7 @@ class CallSorter:
                 self._open_or_queue(call, out)
 
     def finish(self, out: list[Event]) -> None:
-        """Whatever waited, in order."""
+        """Emit all waiting events and calls, in order."""
         self._finish_open(out)
         while self._waiting:
             item = self._waiting.popleft()
@@ -159,7 +160,7 @@ class CallSorter:
             self._emit_waiting(out)
 
     def _emit_waiting(self, out: list[Event]) -> None:
-        """What waited, until a call among it is unfinished too."""
+        """Emit waiting events, up to the first call with incomplete arguments."""
         while self._waiting and self._open is None:
             item = self._waiting.popleft()
             if not isinstance(item, _Call):
@@ -185,9 +186,9 @@ class CallSorter:
 
 
 def _starts_new_call(call: _Call, id: str, name: str, arguments: str) -> bool:
-    """Whether a fragment that claims `call`'s place is the start of another call.
+    """True if a fragment addressed to `call` starts another call.
 
-    A new id alone is not enough once the name is known: some servers make up a new id for every fragment.
+    A new id alone does not show that once the name is known: some servers generate a new id for every fragment.
     """
     if id and call.id and id != call.id:
         return bool(name) or not call.name

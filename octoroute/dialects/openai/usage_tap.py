@@ -1,4 +1,4 @@
-"""Reads along while an OpenAI-format answer is passed on byte for byte: progress, usage, errors. Nothing is kept."""
+"""Reads progress, usage, and errors of an OpenAI response whose bytes are passed through. Stores no content."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class _Choice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: OpenAIUsage | None = None
-    error: msgspec.Raw = _ABSENT  # msgspec takes no union with Raw
+    error: msgspec.Raw = _ABSENT  # msgspec has no unions with Raw
     data: msgspec.Raw = _ABSENT
-    """Embeddings stand here."""
+    """Embeddings."""
 
 
 class _LenientChunk(msgspec.Struct):
-    """The same of any shape."""
+    """A chunk with fields of any type."""
 
     choices: Any = None
     error: msgspec.Raw = msgspec.Raw(b"null")
 
 
-BAD_FORMAT = "the upstream's answer is not in OpenAI's format"
+BAD_FORMAT = "the upstream's response is not in OpenAI's format"
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
 _LENIENT_CHUNK = msgspec.json.Decoder(_LenientChunk)
@@ -56,13 +56,13 @@ class OpenAIUsageTap:
     def __init__(self) -> None:
         self.progress = Progress()
         self._seen: set[int] = set()
-        """Choices that have begun; the stream may end when each of them has its finish reason."""
+        """Choices that have begun; the response is finished when each of them has a finish reason."""
         self._done: set[int] = set()
 
     def feed(self, frames: bytes) -> None:
         if frames.find(b"\r") >= 0:
             self._feed(frames)
-        elif frames.find(b"\n") == len(frames) - 2 and frames.endswith(b"\n\n"):  # one event, as nearly always
+        elif frames.find(b"\n") == len(frames) - 2 and frames.endswith(b"\n\n"):  # one event: fast path for nearly every read
             self._event(frames)
         else:
             for frame in frames.split(b"\n\n"):
@@ -76,7 +76,7 @@ class OpenAIUsageTap:
         data = frame[6:]
         try:
             chunk = _CHUNK.decode(data)
-        except (ValueError, RecursionError):  # not JSON, not UTF-8, not foreseen: read with care
+        except (ValueError, RecursionError):  # invalid or unusual: read leniently
             self._feed(frame)
             return
         choices = chunk.choices
@@ -84,7 +84,7 @@ class OpenAIUsageTap:
             choice = choices[0]
             delta = choice.delta
             if delta is not None and choice.finish_reason is None and choice.index in self._seen and type(delta.content) is str:
-                # The next words of the only choice and nothing else, as in most frames: counted without further ado.
+                # Fast path: the frame holds only further text of the only choice.
                 self.progress.output_chars += len(delta.content)
                 return
         self._note(chunk, data.rstrip(b"\n"))
@@ -99,10 +99,10 @@ class OpenAIUsageTap:
                 self._note(_read_chunk(data), data)
 
     def feed_body(self, body: bytes) -> None:
-        answer = _read_chunk(body)
-        if answer.choices is None and _is_null(answer.error) and _is_null(answer.data):
-            raise BadUpstreamResponse("the upstream's answer has no choices")
-        self._note(answer, body)
+        response = _read_chunk(body)
+        if response.choices is None and _is_null(response.error) and _is_null(response.data):
+            raise BadUpstreamResponse("the upstream's response has no choices")
+        self._note(response, body)
         self.progress.finished = self.progress.failure is None
 
     def _note(self, chunk: _Chunk, data: bytes) -> None:
@@ -148,14 +148,14 @@ def _read_chunk(data: bytes) -> _Chunk:
 
 
 def _read_leniently(data: bytes) -> _Chunk:
-    """An object whose fields have shapes nobody foresaw is passed on all the same, and read as far as that goes."""
+    """Read what is usable of an object with fields of unexpected types, which is passed through all the same."""
     try:
-        loose = _LENIENT_CHUNK.decode(data)
+        chunk = _LENIENT_CHUNK.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise BadUpstreamResponse(BAD_FORMAT) from None
-    found = loose.choices
+    found = chunk.choices
     choices = cast("list[Any]", found) if isinstance(found, list) else []
-    return _Chunk(choices=[_Choice(finish_reason=_finish_reason(choice)) for choice in choices], error=loose.error)
+    return _Chunk(choices=[_Choice(finish_reason=_finish_reason(choice)) for choice in choices], error=chunk.error)
 
 
 def _finish_reason(choice: Any) -> str | None:

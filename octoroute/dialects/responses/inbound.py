@@ -14,7 +14,7 @@ from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, HistoryMessage, Kind
 from octoroute.dialects.response import sse
 from octoroute.dialects.responses import schema
-from octoroute.dialects.responses.request_decoder import decode_request, refuse_state
+from octoroute.dialects.responses.request_decoder import decode_request, reject_state
 from octoroute.dialects.responses.response import ECHOED, encode_response
 from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
 from octoroute.domain.conversation import Conversation
@@ -39,7 +39,7 @@ class ResponsesInbound:
         parsed = RequestBody.parse(body)
         model, _ = auto_at(read_model(parsed))
         request = decode(body, _REQUEST, "")
-        refuse_state(request)
+        reject_state(request)
         if not request.input:
             raise BadRequest("input: is missing; send a string or a list of items", param="input")
         return Request(

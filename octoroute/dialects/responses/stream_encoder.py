@@ -1,6 +1,6 @@
-"""Events → the semantic stream of the Responses API. Pure; one encoder an answer.
+"""Encodes events as a stream of the Responses API. Pure; one encoder per response.
 
-Every event has a number, every item is added before its deltas and done after them, and the last event holds the whole response.
+Every event has a sequence number. Every item is added before its deltas and done after them. The last event has the response.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _json = msgspec.json.Encoder().encode
 
 
 class ResponsesEncoder:
-    """`model` is the name the client asked for; `echo` see `answer.Envelope`; `input_tokens` an estimate until somebody counts."""
+    """`model` is the name the client requested; for `echo` see `response.Envelope`; `input_tokens` is an estimate."""
 
     def __init__(
         self, *, model: str, created_s: int, echo: Mapping[str, object], input_tokens: int = 0, new_id: NewId = random_id
@@ -69,7 +69,7 @@ class ResponsesEncoder:
         return b"".join([self._encode_event(event) for event in events])
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
-        del request_id  # goes out as a header
+        del request_id  # sent as a header
         return self._failed(OPENAI_TYPES.get(error.kind, "server_error"), error.message, error.code)
 
     def _encode_event(self, event: Event) -> bytes:
@@ -127,7 +127,7 @@ class ResponsesEncoder:
         return head + self._delta_head + b"%d" % number + self._delta_tail + _json(text) + b"}\n\n"
 
     def _start(self, kind: int) -> bytes:
-        """Close what is open, add the next item."""
+        """Close the open item and add the next one."""
         head = self._begin() + self._stop()
         self._open_as(kind)
         if kind == _THINKING:
@@ -170,22 +170,21 @@ class ResponsesEncoder:
             return b""
         text, place = "".join(self._parts), self._place()
         self._parts.clear()
-        match self._open:
-            case 4:
-                assert self._call is not None
-                name, text = self._call.name, text or "{}"
-                item = response.call_item(self._id, self._call_id, name, text)
-                done = self._event("response.function_call_arguments.done", **place, name=name, arguments=text)
-            case 3:
-                item = response.reasoning_item(self._id, text, encrypted)
-                done = self._event("response.reasoning_summary_text.done", **place, text=text)
-                done += self._event("response.reasoning_summary_part.done", **place, part=_summary(text))
-            case kind:
-                part = self._text_part(text)
-                item = response.message_item(self._id, part)
-                said: response.Fields = {"refusal": text} if kind == _REFUSAL else {"text": text, "logprobs": []}
-                done = self._event("response.refusal.done" if kind == _REFUSAL else "response.output_text.done", **place, **said)
-                done += self._event("response.content_part.done", **place, part=part)
+        if self._open == _CALL:
+            assert self._call is not None
+            name, text = self._call.name, text or "{}"
+            item = response.call_item(self._id, self._call_id, name, text)
+            done = self._event("response.function_call_arguments.done", **place, name=name, arguments=text)
+        elif self._open == _THINKING:
+            item = response.reasoning_item(self._id, text, encrypted)
+            done = self._event("response.reasoning_summary_text.done", **place, text=text)
+            done += self._event("response.reasoning_summary_part.done", **place, part=_summary(text))
+        else:
+            part = self._text_part(text)
+            item = response.message_item(self._id, part)
+            final: response.Fields = {"refusal": text} if self._open == _REFUSAL else {"text": text, "logprobs": []}
+            done = self._event("response.refusal.done" if self._open == _REFUSAL else "response.output_text.done", **place, **final)
+            done += self._event("response.content_part.done", **place, part=part)
         done += self._event("response.output_item.done", output_index=len(self._items), item=item)
         self._items.append(item)
         self._open = _NONE
@@ -194,11 +193,11 @@ class ResponsesEncoder:
     def _finish(self, event: Finished) -> bytes:
         self._over = True
         usage = self._usage or counts.estimate_usage(self._input_tokens, self._chars)
-        response = self._envelope.finished(self._items, event.reason, usage)
-        return self._event(f"response.{response['status']}", response=response)
+        finished = self._envelope.finished(self._items, event.reason, usage)
+        return self._event(f"response.{finished['status']}", response=finished)
 
     def _failed(self, type: str, message: str, code: str | None) -> bytes:
-        """Flat as documented, and under `error` as the official SDK raises it."""
+        """Encode the error event: flat as documented, and under `error`, where the official SDK reads it."""
         if self._over:
             return b""
         self._over = True

@@ -210,7 +210,7 @@ def test_p62_four_stop_sequences_go_out():
 def test_p63_max_tokens_is_clamped_to_the_model_and_to_nothing_else():
     notes = []
     assert ask(("user", "a"), max_tokens=64000, limit=8192, notes=notes)["max_tokens"] == 8192
-    assert "clamped" in notes[0]
+    assert "reduced to" in notes[0]
     assert ask(("user", "a"), max_tokens=64000)["max_tokens"] == 64000
 
 
