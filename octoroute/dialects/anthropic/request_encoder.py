@@ -6,47 +6,32 @@ be lost makes the endpoint ineligible (`unsupported`). `message_encoder` encodes
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from octoroute.dialects.anthropic.message_encoder import encode_messages, encode_source, encode_text, limit_cache_marks
 from octoroute.dialects.anthropic.model_limits import AnthropicModelLimits, model_limits
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.request.json_input import reject_deep_nesting
-from octoroute.dialects.response.blocks import normalize_arguments
 from octoroute.domain.conversation import (
     Audio,
-    Block,
     Conversation,
     Document,
     Image,
-    RedactedThinking,
-    Role,
-    Text,
-    Thinking,
     Tool,
-    ToolCall,
     ToolResult,
-    Turn,
 )
 from octoroute.errors import BadRequest
 
 Fields = dict[str, Any]
-OPENING = "(the conversation begins with the assistant)"
-"""Text of the user message that is inserted before a history that starts with the assistant."""
 RESPONSE_TOOL = "structured_answer"
 """Tool that is forced on models without `output_config.format`; its input is the structured output."""
-JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
-MAX_CACHE_MARKS = 4
 MIN_THINKING_LIMIT = 32_000
 """Output tokens that every model with thinking accepts as `max_tokens`."""
-_CACHE = {"type": "ephemeral"}
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _OPAQUE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
 
@@ -69,7 +54,7 @@ def encode_request(
     can = model_limits(model)
     ordered = message_order.normalize_turns(conversation)
     body: Fields = {"model": model, "max_tokens": conversation.max_tokens or default_max_tokens or can.max_tokens}
-    messages = _messages(ordered.turns)
+    messages = encode_messages(ordered.turns)
     if not messages:
         raise BadRequest("messages: have no content; send at least one message with text", param="messages")
     _system(body, ordered)
@@ -82,7 +67,7 @@ def encode_request(
     _clamp_max_tokens(body, max_output_tokens, notes)
     _sampling(body, ordered, can, notes)
     _user_fields(body, ordered)
-    _limit_cache_marks(body)
+    limit_cache_marks(body)
     return msgspec.json.encode(body)
 
 
@@ -101,112 +86,18 @@ def unsupported(conversation: Conversation) -> str | None:
                     return "this endpoint does not support audio input"
                 if isinstance(part, Image) and part.data is not None and part.media_type not in media.IMAGE_TYPES:
                     return f"this endpoint does not support images of type {part.media_type}; send jpeg, png, gif, or webp"
-                if isinstance(part, Document) and part.data is not None and _source(part) is None:
+                if isinstance(part, Document) and part.data is not None and encode_source(part) is None:
                     return f"this endpoint does not support documents of type {part.media_type}; send PDF or text"
     return None
 
 
 def _system(body: Fields, conversation: Conversation) -> None:
-    blocks = [_text(block) for block in conversation.system if block.text.strip()]
+    blocks = [encode_text(block) for block in conversation.system if block.text.strip()]
     response_format = conversation.format
     if response_format is not None and response_format.schema is None:
-        blocks.append({"type": "text", "text": JSON_INSTRUCTION})
+        blocks.append({"type": "text", "text": json_schema.JSON_INSTRUCTION})
     if blocks:
         body["system"] = blocks
-
-
-def _text(block: Text) -> Fields:
-    return {"type": "text", "text": block.text, **({"cache_control": _CACHE} if block.cache else {})}
-
-
-def _messages(turns: Sequence[Turn]) -> list[Fields]:
-    messages: list[Fields] = []
-    for turn in turns:
-        content = _assistant(turn.content) if turn.role is Role.ASSISTANT else _user(turn.content)
-        if not content:
-            continue
-        if not messages and turn.role is Role.ASSISTANT:
-            messages.append({"role": "user", "content": OPENING})
-        role = "assistant" if turn.role is Role.ASSISTANT else "user"
-        if messages and messages[-1]["role"] == role and isinstance(messages[-1]["content"], list):
-            messages[-1]["content"] += content  # an empty turn between them was dropped
-        else:
-            messages.append({"role": role, "content": content})
-    _trim_last(messages)
-    return messages
-
-
-def _trim_last(messages: list[Fields]) -> None:
-    """Strip white space from the end of a last assistant message, which Anthropic rejects."""
-    if messages and messages[-1]["role"] == "assistant" and messages[-1]["content"][-1]["type"] == "text":
-        last = messages[-1]["content"][-1]
-        last["text"] = last["text"].rstrip()
-
-
-def _user(blocks: Sequence[Block]) -> list[Fields]:
-    """Encode a user turn. `normalize_turns` has put the tool results first."""
-    content: list[Fields] = []
-    for block in blocks:
-        if isinstance(block, ToolResult):
-            inner = [encoded for part in block.content if (encoded := _part(part)) is not None]
-            result: Fields = {"type": "tool_result", "tool_use_id": block.call_id, "content": inner}
-            if block.is_error:
-                result["is_error"] = True
-            content.append(result)
-        elif (encoded := _part(block)) is not None:
-            content.append(encoded)
-    return content
-
-
-def _part(block: Block) -> Fields | None:
-    match block:
-        case Text():
-            return _text(block) if block.text.strip() else None
-        case Image(url=str(url)):
-            return {"type": "image", "source": {"type": "url", "url": url}}
-        case Image():
-            return {"type": "image", "source": {"type": "base64", "media_type": block.media_type, "data": block.data}}
-        case Document():
-            named = {name: value for name, value in (("title", block.title), ("context", block.context)) if value}
-            return {"type": "document", "source": _source(block), **named}
-        case _:
-            return None
-
-
-def _source(document: Document) -> Fields | None:
-    if document.text is not None:
-        return {"type": "text", "media_type": "text/plain", "data": document.text}
-    if document.url is not None:
-        return {"type": "url", "url": document.url}
-    if document.media_type == media.PDF:
-        return {"type": "base64", "media_type": media.PDF, "data": document.data}
-    if (document.media_type or "").startswith("text/") or document.media_type == "application/json":
-        try:
-            return {"type": "text", "media_type": "text/plain", "data": base64.b64decode(document.data or "").decode()}
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-    return None
-
-
-def _assistant(blocks: Sequence[Block]) -> list[Fields]:
-    """Encode an assistant turn: Anthropic's signed thinking first and unchanged, tool calls last."""
-    first: list[Fields] = []
-    middle: list[Fields] = []
-    last: list[Fields] = []
-    for block in blocks:
-        match block:
-            case Thinking(text=text, signature=str(signature), origin="anthropic"):
-                first.append({"type": "thinking", "thinking": text, "signature": signature})
-            case RedactedThinking(data=data):
-                first.append({"type": "redacted_thinking", "data": data})
-            case Text(text=text) if text.strip():
-                middle.append({"type": "text", "text": text})
-            case ToolCall():
-                arguments = msgspec.Raw(normalize_arguments(block.arguments).encode())
-                last.append({"type": "tool_use", "id": block.id, "name": safe_name(block.name), "input": arguments})
-            case _:
-                pass
-    return [*first, *middle, *last]
 
 
 def _tools(body: Fields, conversation: Conversation) -> None:
@@ -344,13 +235,3 @@ def _user_fields(body: Fields, conversation: Conversation) -> None:
     tier = {"auto": "auto", "default": "standard_only"}.get(conversation.service_tier or "")
     if tier is not None:
         body["service_tier"] = tier
-
-
-def _limit_cache_marks(body: Fields) -> None:
-    """Remove all but the last four cache marks, Anthropic's maximum; the last ones cover the longest prefixes."""
-    blocks: list[Fields] = [*body.get("system", ())]
-    for message in body["messages"]:
-        blocks += message["content"] if isinstance(message["content"], list) else []
-    marks = [block for block in blocks if "cache_control" in block]
-    for block in marks[:-MAX_CACHE_MARKS]:
-        del block["cache_control"]

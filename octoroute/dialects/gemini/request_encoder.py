@@ -34,8 +34,6 @@ from octoroute.errors import BadRequest
 
 Fields = dict[str, Any]
 MAX_STOPS = 5
-OPENING = "(the conversation begins with the assistant)"
-JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
 _FETCHABLE = re.compile(r"gs://|https://generativelanguage\.googleapis\.com/|https://(www\.)?(youtube\.com|youtu\.be)/")
 """URLs that Google fetches itself."""
 _MODES = {"auto": "AUTO", "any": "ANY", "tool": "ANY", "none": "NONE"}
@@ -108,7 +106,7 @@ def _contents(conversation: Conversation, can: GeminiModelLimits, notes: list[st
         if not parts:
             continue
         if not contents and role == "model":
-            contents.append({"role": "user", "parts": [{"text": OPENING}]})
+            contents.append({"role": "user", "parts": [{"text": message_order.OPENING}]})
         if contents and contents[-1]["role"] == role:
             contents[-1]["parts"] += parts
         else:
@@ -228,9 +226,8 @@ def _format(config: Fields, conversation: Conversation, can: GeminiModelLimits, 
     if response_format is None:
         return ""
     if has_tools and not can.json_with_tools:
-        if not response_format.schema:
-            return JSON_INSTRUCTION
-        return f"{JSON_INSTRUCTION} It must fit this JSON schema:\n{msgspec.json.encode(response_format.schema).decode()}"
+        schema = response_format.schema
+        return json_schema.describe_in_words(schema) if schema else json_schema.JSON_INSTRUCTION
     config["responseMimeType"] = "application/json"
     if response_format.schema:
         if can.json_schemas:

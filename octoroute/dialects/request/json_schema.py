@@ -15,6 +15,8 @@ import msgspec
 Schema: TypeAlias = Mapping[str, Any]
 
 EMPTY: Schema = {"type": "object", "properties": {}}
+JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
+"""Sent as system text where the format or the model has no parameter for JSON output."""
 _MAX_REFS = 6
 """Depth to which nested `$ref`s are followed; beyond it a recursive schema becomes `{"type": "object"}`."""
 _MAX_REFERENCED_BYTES = 64 * 1024
@@ -62,6 +64,11 @@ def adapt_for_gemini_openapi(schema: Schema | None) -> Schema | None:
 def adapt_for_gemini_json(schema: Schema | None) -> Schema | None:
     """For `parametersJsonSchema`, which takes most of JSON Schema; None if there are no parameters."""
     return _build_gemini_json(msgspec.json.encode(schema)) if schema else None
+
+
+def describe_in_words(schema: Schema) -> str:
+    """The instruction to answer with JSON that fits `schema`."""
+    return f"{JSON_INSTRUCTION} It must fit this JSON schema:\n{msgspec.json.encode(schema).decode()}"
 
 
 def is_strict(schema: object) -> bool:

@@ -20,6 +20,8 @@ ERROR_MARK = "[tool error] "
 """Prefix of a failed tool's result in formats without an error flag. Request decoders read the flag back from it."""
 NO_RESULT = "(no result)"
 NO_OUTPUT = "(no output)"
+OPENING = "(the conversation begins with the assistant)"
+"""Text of the user message that is inserted before a history that starts with the assistant."""
 SYSTEM_MARK = "[system instruction]\n"
 """Prefix of a later system message that is sent as a user message, because the format allows system text only at the start."""
 
