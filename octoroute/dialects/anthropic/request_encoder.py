@@ -134,12 +134,12 @@ def _format(body: Fields, conversation: Conversation, can: AnthropicModelLimits)
     if can.schemas:
         body["output_config"] = {"format": {"type": "json_schema", "schema": response_format.schema}}
         return
-    answer = {
+    response_tool = {
         "name": RESPONSE_TOOL,
         "description": "Give the answer.",
         "input_schema": json_schema.adapt_for_anthropic(response_format.schema),
     }
-    body["tools"] = [*body.get("tools", ()), answer]
+    body["tools"] = [*body.get("tools", ()), response_tool]
     if "tool_choice" not in body or len(body["tools"]) == 1:
         body["tool_choice"] = {"type": "tool", "name": RESPONSE_TOOL} if len(body["tools"]) == 1 else {"type": "any"}
 

@@ -33,7 +33,6 @@ from octoroute.domain.events import (
     ToolCallStarted,
     UsageReported,
 )
-from octoroute.domain.outcome import Usage
 from octoroute.errors import OctorouteError
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -52,7 +51,6 @@ class AnthropicEncoder:
 
     def __init__(self, *, model: str, input_tokens: int = 0, show_thinking: bool = True, new_id: NewId = random_id) -> None:
         self._model = model
-        self._input_tokens = input_tokens
         self._show_thinking = show_thinking
         self._new_id = new_id
         self._started = self._over = self._refused = False
@@ -62,14 +60,13 @@ class AnthropicEncoder:
         """The bytes before the text of a delta of the open block."""
         self._thinking: list[str] = []
         self._ids = UniqueIds()
-        self._chars = 0
-        self._usage: Usage | None = None
+        self._usage = counts.ResponseUsage(input_tokens)
 
     def encode(self, events: Sequence[Event]) -> bytes:
         if len(events) == 1 and self._open == _TEXT and not self._over:
             event = events[0]
             if isinstance(event, TextDelta):
-                self._chars += len(event.text)
+                self._usage.chars += len(event.text)
                 return self._before + _json(event.text) + b"}}\n\n"
         return b"".join([self._encode_event(event) for event in events])
 
@@ -101,10 +98,10 @@ class AnthropicEncoder:
                 self._refused = True
                 return self._text(text)
             case UsageReported(usage=usage):
-                self._usage = usage
+                self._usage.reported = usage
                 return b""
             case Started(usage=usage):
-                self._usage = usage or self._usage
+                self._usage.reported = usage or self._usage.reported
                 return self._begin()
             case Ping():
                 return PING if self._started else b""
@@ -118,7 +115,6 @@ class AnthropicEncoder:
         if self._started:
             return b""
         self._started = True
-        usage = self._usage or Usage(input_tokens=self._input_tokens)
         message: dict[str, object] = {
             "id": self._new_id("msg_"),
             "type": "message",
@@ -127,7 +123,7 @@ class AnthropicEncoder:
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": counts.to_anthropic(usage),
+            "usage": counts.to_anthropic(self._usage.at_start()),
         }
         return frame(_json({"type": "message_start", "message": message}), "message_start")
 
@@ -176,7 +172,7 @@ class AnthropicEncoder:
         )
 
     def _delta(self, text: str) -> bytes:
-        self._chars += len(text)
+        self._usage.chars += len(text)
         return self._before + _json(text) + b"}}\n\n"
 
     def _stop(self, *, signed: bool = False) -> bytes:
@@ -191,12 +187,11 @@ class AnthropicEncoder:
 
     def _finish(self, event: Finished) -> bytes:
         self._over = True
-        usage = self._usage or counts.estimate_usage(self._input_tokens, self._chars)
         reason, stop_sequence = stop_reason(event, refused=self._refused)
         delta = {
             "type": "message_delta",
             "delta": {"stop_reason": reason, "stop_sequence": stop_sequence},
-            "usage": counts.to_anthropic(usage),
+            "usage": counts.to_anthropic(self._usage.at_end()),
         }
         return frame(_json(delta), "message_delta") + frame(b'{"type":"message_stop"}', "message_stop")
 

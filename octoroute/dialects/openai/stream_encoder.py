@@ -27,7 +27,6 @@ from octoroute.domain.events import (
     ToolCallStarted,
     UsageReported,
 )
-from octoroute.domain.outcome import Usage
 from octoroute.errors import OctorouteError
 
 _json = msgspec.json.Encoder().encode
@@ -61,14 +60,12 @@ class OpenAIEncoder:
         self._include_usage = include_usage
         self._show_thinking = show_thinking
         self._thinking_blocks = thinking_blocks
-        self._input_tokens = input_tokens
         self._new_id = new_id
         self._started = self._over = False
         self._empty_call = -1
         """Index of the tool call that has no arguments yet; -1: none."""
         self._thinking: list[str] = []
-        self._chars = 0
-        self._usage: Usage | None = None
+        self._usage = counts.ResponseUsage(input_tokens)
 
     def encode(self, events: Sequence[Event]) -> bytes:
         if len(events) == 1 and self._started and self._empty_call < 0:
@@ -87,7 +84,7 @@ class OpenAIEncoder:
     def _text(self, key: bytes, text: str) -> bytes:
         if self._over:
             return b""
-        self._chars += len(text)
+        self._usage.chars += len(text)
         return self._before + key + _json(text) + self._after
 
     def _encode_event(self, event: Event) -> bytes:
@@ -113,10 +110,10 @@ class OpenAIEncoder:
             case RefusalDelta(text=text):
                 return self._begin() + self._text(b'"refusal":', text)
             case Started(usage=usage):
-                self._usage = usage or self._usage
+                self._usage.reported = usage or self._usage.reported
                 return self._begin()
             case UsageReported(usage=usage):
-                self._usage = usage
+                self._usage.reported = usage
                 return b""
             case Finished():
                 return self._begin() + self._finish(event)
@@ -155,7 +152,7 @@ class OpenAIEncoder:
         if not arguments:
             return b""
         self._empty_call = -1
-        self._chars += len(arguments)
+        self._usage.chars += len(arguments)
         return self._before + b'"tool_calls":[{"index":%d,"function":{"arguments":%b}}]' % (index, _json(arguments)) + self._after
 
     def _finish(self, event: Finished) -> bytes:
@@ -163,6 +160,5 @@ class OpenAIEncoder:
         last = self._before + b'},"finish_reason":"' + TO_OPENAI[event.reason].encode() + b'"}]'
         last += (b',"usage":null' if self._include_usage else b"") + b"}\n\n"
         if self._include_usage:
-            usage = self._usage or counts.estimate_usage(self._input_tokens, self._chars)
-            last += self._head + b'"choices":[],"usage":' + _json(counts.to_openai(usage)) + b"}\n\n"
+            last += self._head + b'"choices":[],"usage":' + _json(counts.to_openai(self._usage.at_end())) + b"}\n\n"
         return last + b"data: [DONE]\n\n"

@@ -113,56 +113,67 @@ class ResponseBlocks:
         return sum(len(block.arguments if isinstance(block, ToolCallItem) else block.text) for block in self.blocks)
 
 
-def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:  # noqa: C901 - one case an event
-    """Collect all events. Raises the UpstreamError of a `Failed` event."""
-    response = ResponseBlocks()
-    blocks = response.blocks
-    pieces: list[str] = []
+class _BlockBuilder:
+    """Appends text to the last of `blocks`, or opens another one. The text of a block is joined once, when it is complete."""
 
-    def flush() -> None:
-        if pieces:
-            block = blocks[-1]
-            if isinstance(block, ToolCallItem):
-                block.arguments += "".join(pieces)
-            else:
-                block.text += "".join(pieces)
-            pieces.clear()
+    __slots__ = ("_blocks", "_pieces")
 
-    def open_text(*, refusal: bool) -> None:
-        last = blocks[-1] if blocks else None
+    def __init__(self, blocks: list[ThinkingItem | TextItem | ToolCallItem]) -> None:
+        self._blocks = blocks
+        self._pieces: list[str] = []
+
+    def open(self, block: ThinkingItem | TextItem | ToolCallItem) -> None:
+        self.flush()
+        self._blocks.append(block)
+
+    def append(self, text: str) -> None:
+        self._pieces.append(text)
+
+    def append_text(self, text: str, *, refusal: bool) -> None:
+        last = self._blocks[-1] if self._blocks else None
         if not (isinstance(last, TextItem) and last.refusal is refusal):
-            flush()
-            blocks.append(TextItem(refusal=refusal))
+            self.open(TextItem(refusal=refusal))
+        self._pieces.append(text)
 
-    def open_thinking() -> ThinkingItem:
-        last = blocks[-1] if blocks else None
+    def open_thinking(self) -> ThinkingItem:
+        """The last block if it is thinking without a signature; otherwise a new one."""
+        last = self._blocks[-1] if self._blocks else None
         if not isinstance(last, ThinkingItem) or last.signature is not None or last.redacted is not None:
-            flush()
-            blocks.append(last := ThinkingItem())
+            self.open(last := ThinkingItem())
         return last
 
+    def flush(self) -> None:
+        if self._pieces:
+            block = self._blocks[-1]
+            if isinstance(block, ToolCallItem):
+                block.arguments += "".join(self._pieces)
+            else:
+                block.text += "".join(self._pieces)
+            self._pieces.clear()
+
+
+def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:
+    """Collect all events. Raises the UpstreamError of a `Failed` event."""
+    response = ResponseBlocks()
+    builder = _BlockBuilder(response.blocks)
     for event in events:
         match event:
             case TextDelta(text=text):
-                open_text(refusal=False)
-                pieces.append(text)
+                builder.append_text(text, refusal=False)
             case RefusalDelta(text=text):
-                open_text(refusal=True)
-                pieces.append(text)
+                builder.append_text(text, refusal=True)
             case ThinkingDelta(text=text):
-                open_thinking()
-                pieces.append(text)
+                builder.open_thinking()
+                builder.append(text)
             case ThinkingSigned(signature=signature, origin=origin):
-                block = open_thinking()
+                block = builder.open_thinking()
                 block.signature, block.origin = signature, origin
             case RedactedThinking(data=data):
-                flush()
-                blocks.append(ThinkingItem(data))
+                builder.open(ThinkingItem(data))
             case ToolCallStarted():
-                flush()
-                blocks.append(ToolCallItem(event))
+                builder.open(ToolCallItem(event))
             case ToolCallDelta(arguments=arguments):
-                pieces.append(arguments)
+                builder.append(arguments)
             case UsageReported(usage=usage):
                 response.usage = usage
             case Started(id=id, usage=usage):
@@ -173,5 +184,5 @@ def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:  # noqa: C901 - o
                 raise error_from_event(event)
             case _:
                 pass
-    flush()
+    builder.flush()
     return response

@@ -28,6 +28,25 @@ def estimate_usage(input_tokens: int, output_chars: int) -> Usage:
     return Usage(input_tokens=input_tokens, output_tokens=-(-output_chars // CHARS_PER_TOKEN), estimated=True)
 
 
+class ResponseUsage:
+    """Usage of one response while an encoder writes it: the upstream's counts, or an estimate until there are any."""
+
+    __slots__ = ("chars", "input_tokens", "reported")
+
+    def __init__(self, input_tokens: int) -> None:
+        self.input_tokens = input_tokens
+        """An estimate."""
+        self.chars = 0
+        """Characters of text, thinking, and arguments so far."""
+        self.reported: Usage | None = None
+
+    def at_start(self) -> Usage:
+        return self.reported or Usage(input_tokens=self.input_tokens)
+
+    def at_end(self) -> Usage:
+        return self.reported or estimate_usage(self.input_tokens, self.chars)
+
+
 class _PromptDetails(msgspec.Struct):
     cached_tokens: Count = None
     cache_write_tokens: Count = None

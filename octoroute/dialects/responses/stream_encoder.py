@@ -29,7 +29,6 @@ from octoroute.domain.events import (
     ToolCallStarted,
     UsageReported,
 )
-from octoroute.domain.outcome import Usage
 from octoroute.errors import OctorouteError
 
 _NONE, _TEXT, _REFUSAL, _THINKING, _CALL = range(5)
@@ -52,17 +51,15 @@ class ResponsesEncoder:
     ) -> None:
         self._new_id = new_id
         self._envelope = response.Envelope(model=model, created_s=created_s, echo=echo, new_id=new_id)
-        self._input_tokens = input_tokens
-        self._usage: Usage | None = None
+        self._usage = counts.ResponseUsage(input_tokens)
         self._number = 0
+        """Sequence number of the next event."""
         self._items: list[response.Fields] = []
-        self._started = self._over = False
+        self._over = False
         self._open = _NONE
         self._id = ""
         self._parts: list[str] = []
         self._call: ToolCallStarted | None = None
-        self._call_id = ""
-        self._chars = 0
         self._delta_head = self._delta_tail = b""
 
     def encode(self, events: Sequence[Event]) -> bytes:
@@ -92,10 +89,10 @@ class ResponsesEncoder:
             case ToolCallStarted():
                 return self._begin() + self._stop() + self._start_call(event)
             case Started(usage=usage):
-                self._usage = usage or self._usage
+                self._usage.reported = usage or self._usage.reported
                 return self._begin()
             case UsageReported(usage=usage):
-                self._usage = usage
+                self._usage.reported = usage
                 return b""
             case Finished():
                 return self._begin() + self._stop() + self._finish(event)
@@ -110,9 +107,8 @@ class ResponsesEncoder:
         return frame(data, type)
 
     def _begin(self) -> bytes:
-        if self._started:
+        if self._number:
             return b""
-        self._started = True
         begun = self._envelope.in_progress()
         return self._event("response.created", response=begun) + self._event("response.in_progress", response=begun)
 
@@ -121,7 +117,7 @@ class ResponsesEncoder:
             return b""
         head = b"" if self._open == kind else self._start(kind)
         self._parts.append(text)
-        self._chars += len(text)
+        self._usage.chars += len(text)
         number = self._number
         self._number = number + 1
         return head + self._delta_head + b"%d" % number + self._delta_tail + _json(text) + b"}\n\n"
@@ -138,9 +134,8 @@ class ResponsesEncoder:
 
     def _start_call(self, event: ToolCallStarted) -> bytes:
         self._open_as(_CALL)
-        self._call = event
-        self._call_id = event.id or self._new_id("call_")
-        return self._added(response.call_item(self._id, self._call_id, event.name, "", "in_progress"))
+        self._call = ToolCallStarted(event.index, event.id or self._new_id("call_"), event.name)
+        return self._added(response.call_item(self._id, self._call.id, event.name, "", "in_progress"))
 
     def _open_as(self, kind: int) -> None:
         self._open = kind
@@ -173,7 +168,7 @@ class ResponsesEncoder:
         if self._open == _CALL:
             assert self._call is not None
             name, text = self._call.name, text or "{}"
-            item = response.call_item(self._id, self._call_id, name, text)
+            item = response.call_item(self._id, self._call.id, name, text)
             done = self._event("response.function_call_arguments.done", **place, name=name, arguments=text)
         elif self._open == _THINKING:
             item = response.reasoning_item(self._id, text, encrypted)
@@ -192,8 +187,7 @@ class ResponsesEncoder:
 
     def _finish(self, event: Finished) -> bytes:
         self._over = True
-        usage = self._usage or counts.estimate_usage(self._input_tokens, self._chars)
-        finished = self._envelope.finished(self._items, event.reason, usage)
+        finished = self._envelope.finished(self._items, event.reason, self._usage.at_end())
         return self._event(f"response.{finished['status']}", response=finished)
 
     def _failed(self, type: str, message: str, code: str | None) -> bytes:
