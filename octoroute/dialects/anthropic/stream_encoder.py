@@ -63,18 +63,23 @@ class AnthropicEncoder:
         self._usage = counts.ResponseUsage(input_tokens)
 
     def encode(self, events: Sequence[Event]) -> bytes:
-        if len(events) == 1 and self._open == _TEXT and not self._over:
+        if len(events) == 1 and self._open == _TEXT:
             event = events[0]
             if isinstance(event, TextDelta):
-                self._usage.chars += len(event.text)
-                return self._before + _json(event.text) + b"}}\n\n"
+                text = event.text
+                self._usage.chars += len(text)
+                return self._before + _json(text) + b"}}\n\n"
         return b"".join([self._encode_event(event) for event in events])
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
         if self._over:
             return b""
-        self._over = True
+        self._end()
         return error_frame(ANTHROPIC_TYPES.get(error.kind, "api_error"), error.message, request_id)
+
+    def _end(self) -> None:
+        self._over = True
+        self._open = _NONE
 
     def _encode_event(self, event: Event) -> bytes:
         if self._over:
@@ -108,7 +113,7 @@ class AnthropicEncoder:
             case Finished():
                 return self._begin() + self._stop() + self._finish(event)
             case Failed(kind=kind, message=message):
-                self._over = True
+                self._end()
                 return error_frame(ANTHROPIC_TYPES.get(kind, "api_error"), message, None)
 
     def _begin(self) -> bytes:
