@@ -139,3 +139,9 @@ def test_audio_cannot_be_sent():
 def test_the_user_is_hashed_when_it_looks_personal():
     assert ask(user("a"), user="u-17")["metadata"] == {"user_id": "u-17"}
     assert "@" not in ask(user("a"), user="ann@example.org")["metadata"]["user_id"]
+
+
+def test_max_tokens_is_reduced_to_the_models_limit():
+    notes = []
+    assert ask(user("a"), default=900, limit=500, notes=notes)["max_tokens"] == 500
+    assert notes == ["max_tokens: 900 reduced to 500, the model's limit"]

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from octoroute.dialects.anthropic.response import decode_response
+from octoroute.dialects.anthropic.response import decode_response as decode_messages
 from octoroute.dialects.openai.response import encode_response
+from octoroute.domain.events import ToolCallStarted
 from tests.support.dialects.chat_to_messages_response import answer, called, to_anthropic
 
 WHOLE = {
@@ -86,3 +88,9 @@ def test_several_calls_keep_their_order_and_get_ids_of_their_own():
 
 def test_no_empty_text_block():
     assert to_anthropic(answer(content=""))["content"] == []
+
+
+def test_tools_get_the_clients_names_back():
+    body = WHOLE | {"content": [{"type": "tool_use", "id": "t", "name": name, "input": {}} for name in ("files_read", "other")]}
+    events = decode_messages(json.dumps(body).encode(), {"files_read": "files.read"})
+    assert [event.name for event in events if isinstance(event, ToolCallStarted)] == ["files.read", "other"]

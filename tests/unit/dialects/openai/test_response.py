@@ -7,6 +7,9 @@ import json
 import pytest
 
 from octoroute.dialects.openai.response import decode_response
+from octoroute.dialects.openai.response import encode_response as encode_completion
+from octoroute.domain.events import Finished, FinishReason, Started, TextDelta
+from octoroute.domain.outcome import Usage
 from octoroute.errors import BadUpstreamResponse, Overloaded, Throttled, UpstreamAuthError, UpstreamRejected
 from tests.support.chunks import numbered
 from tests.support.dialects.chat_to_messages_response import answer, called, to_anthropic
@@ -92,3 +95,11 @@ def test_p103_what_is_no_answer(body):
 def test_p103_an_error_with_status_200(error, kind):
     with pytest.raises(kind):
         decode_response(json.dumps({"error": error}).encode())
+
+
+def test_a_response_without_usage_gets_an_estimate():
+    events = [Started("u", "m"), TextDelta("x" * 8), Finished(FinishReason.STOP)]
+    usage = json.loads(encode_completion(events, model="auto", created_s=7, input_tokens=100))["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (100, 2, 102)
+    reported = [Started("u", "m", Usage(input_tokens=3, output_tokens=4)), *events[1:]]
+    assert json.loads(encode_completion(reported, model="auto", created_s=7))["usage"]["total_tokens"] == 7
