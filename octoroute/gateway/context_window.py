@@ -10,7 +10,7 @@ import msgspec
 
 from octoroute.dialects.base import Inbound, Progress
 from octoroute.dialects.request.body import RequestBody
-from octoroute.dialects.request.truncation import kept
+from octoroute.dialects.request.truncation import select_messages
 from octoroute.dialects.response.rewrite import ContextReport, ResponseRewriter
 from octoroute.domain.endpoint import Capability, Endpoint
 from octoroute.domain.outcome import ContextUse, Usage
@@ -153,7 +153,7 @@ def rewriter_for(
         return None
     scale = partial(scaled, endpoint=endpoint) if is_scaled else None
     tell = partial(_context_report, context, request, endpoint, progress, cut) if reports else None
-    return ResponseRewriter(scale=scale, tell=tell, in_usage=request.wants_usage)
+    return ResponseRewriter(scale=scale, report=tell, in_usage=request.wants_usage)
 
 
 def _context_report(
@@ -186,7 +186,7 @@ def truncate(
         return None
     limit = facts.output_tokens
     room = min(MAX_RESERVED_TOKENS, max(1, window // RESERVED_SHARE))
-    room = room if limit is None else min(limit, max(room, history.least_output))
+    room = room if limit is None else min(limit, max(room, history.min_output_tokens))
     prompt = facts.context_tokens
     if limit is not None and prompt + room <= window:
         lowered = _lowered(request, inbound, history.budgets, window - prompt)
@@ -194,10 +194,10 @@ def truncate(
             request=lowered, original_tokens=prompt, messages=len(history.messages), lowered_to=window - prompt, window=window
         )
     for left in dict.fromkeys((window - max(room, limit or 0), window - room)):
-        places = kept(history.messages, 4 * (prompt - left) + 6)  # 6: rounding to multiples of four may hide as much
+        places = select_messages(history.messages, 4 * (prompt - left) + 6)  # 6: rounding to multiples of four may hide as much
         if places is None:
             continue
-        raws = [bytes(history.raws[place]) for place in places]
+        raws = [bytes(history.raw_messages[place]) for place in places]
         shorter = _patched(request, inbound, {history.key: b"[" + b",".join(raws) + b"]"})
         if signed:
             unsigned = inbound.strip_signed_thinking(shorter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from octoroute.dialects.base import Decoder, Outbound
-from octoroute.dialects.openai.logprobs import margins
+from octoroute.dialects.openai.logprobs import read_margins
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.events import Event, Finished, FinishReason, RefusalDelta, TextDelta, ToolCallDelta, ToolCallStarted
 from octoroute.errors import UpstreamError
@@ -41,7 +41,7 @@ class Transcript:
         except UpstreamError:
             self.readable = False
             return
-        self._margins += margins(part, stream=self._stream)
+        self._margins += read_margins(part, stream=self._stream)
 
     def end(self) -> None:
         """The answer is complete: take what the decoder has held back."""

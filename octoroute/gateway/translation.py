@@ -11,7 +11,7 @@ from functools import partial
 from octoroute.dialects import ADAPTERS
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.request.body import RequestBody
-from octoroute.dialects.request.truncation import without_thinking
+from octoroute.dialects.request.truncation import strip_thinking
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.request import Request
@@ -100,7 +100,7 @@ class Translator:
             if conversation is None:
                 conversation = inbound.conversation(request, endpoint)
             if cut is not None and cut.messages_removed and outbound.verifies_thinking:
-                conversation = without_thinking(conversation)
+                conversation = strip_thinking(conversation)
             notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
             body = self._upstream.encode_request(conversation, endpoint, stream=request.stream, notes=notes)
         return UpstreamRequest(

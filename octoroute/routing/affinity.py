@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.request.identity import opening_of, user_of
-from octoroute.dialects.request.stuck import asks_again, failures_in_a_row
+from octoroute.dialects.request.stuck import count_recent_failures, repeats_request
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import Ending, Outcome
@@ -104,7 +104,7 @@ class SessionAffinity:
 
     def _is_stuck(self, request: Request) -> bool:
         limit = self._sticky.climb_after_failures
-        return asks_again(request.facts) or (limit > 0 and request.facts.tools and failures_in_a_row(request) >= limit)
+        return repeats_request(request.facts) or (limit > 0 and request.facts.tools and count_recent_failures(request) >= limit)
 
     def _bigger_tier(self, tier: Tier) -> Tier | None:
         return next((bigger for bigger in self._tiers if CHAT_TIERS.index(bigger) > CHAT_TIERS.index(tier)), None)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
-from octoroute.dialects.request.identity import thinks, user_of
+from octoroute.dialects.request.identity import requests_thinking, user_of
 from octoroute.domain import text_check
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.option import Key, Table
@@ -25,7 +25,7 @@ REQUEST_TYPES: Mapping[str, Callable[[Request], bool]] = {
     "tools": lambda request: request.facts.tools,
     "vision": lambda request: request.facts.images,
     "long-context": lambda request: request.facts.context_tokens >= LONG_CONTEXT_TOKENS,
-    "thinking": thinks,
+    "thinking": requests_thinking,
     "json": lambda request: request.facts.json,
 }
 """Values of `request_type`. A request may have several types; `chat` is one that has no other."""

@@ -70,7 +70,7 @@ class ParameterFallback:
         if request.api != "chat":
             return None
         if request.conversation is not None:
-            return FallbackRule("ours", unsupported_params.about_ours)
+            return FallbackRule("ours", unsupported_params.fix_for_encoded_request)
         read = self._upstream.may_drop_params(endpoint, stream=request.stream)
         return None if read is None else FallbackRule("clients", read)
 
@@ -129,7 +129,7 @@ def _apply(request: UpstreamRequest, fix: ParameterFix) -> UpstreamRequest | Non
     is_ours = fix.action in {"rename", "blank"} or (request.conversation is not None and fix.path == ("stream_options",))
     notes = request.notes if is_ours else (*request.notes, note)
     if fix.action == "beta":
-        headers = unsupported_params.without_beta(request.client_headers, fix)
+        headers = unsupported_params.drop_beta(request.client_headers, fix)
         return None if headers is None else msgspec.structs.replace(request, client_headers=headers, notes=notes)
     body = unsupported_params.apply_fix(request.body, fix)
     return None if body is None else msgspec.structs.replace(request, body=body, notes=notes)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from octoroute.dialects.base import Framer, Outbound, Progress
-from octoroute.dialects.response.errors import error_of
+from octoroute.dialects.response.errors import error_from_event
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event, FinishReason, RedactedThinking, RefusalDelta, TextDelta, ThinkingDelta, ToolCallStarted
 from octoroute.errors import BadUpstreamResponse, OctorouteError, UpstreamError
@@ -181,7 +181,7 @@ class UpstreamResponse:
     def raise_failure(self) -> None:
         """Raise the error that the endpoint has reported inside its response, if any."""
         if self.progress.failure is not None:
-            raise error_of(self.progress.failure)
+            raise error_from_event(self.progress.failure)
 
     def is_empty(self, outbound: Outbound, *, framed: bool) -> bool:
         """True if the response finished normally with no text, thinking, refusal, or tool call, and no tokens spent on them."""

@@ -264,9 +264,9 @@ async def test_c7_a_probe_without_a_key_of_our_own_says_nothing_about_clients(ma
 REFUSALS = [
     (401, "Incorrect API key provided", "invalid_api_key", "check api_key", 502),
     (403, "Country, region, or territory not supported", "unsupported_country_region_territory", "country or region", 502),
-    (429, "Rate limit reached", "rate_limit_exceeded", "limits the rate", 429),
-    (404, "The model `x` does not exist", "model_not_found", "no such model", 404),
-    (429, "You exceeded your current quota, check billing", "insufficient_quota", "cannot pay", 502),
+    (429, "Rate limit reached", "rate_limit_exceeded", "rate limit is reached", 429),
+    (404, "The model `x` does not exist", "model_not_found", "does not offer this model", 404),
+    (429, "You exceeded your current quota, check billing", "insufficient_quota", "no credit or quota left", 502),
 ]
 
 

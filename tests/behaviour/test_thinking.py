@@ -45,13 +45,18 @@ OFF = {
     "anthropic": {"thinking": {"type": "disabled"}},
     "responses": {"reasoning": {"effort": "none"}},
 }
-NOT_TOLD = "thinking: this endpoint cannot be told how much to think"
-SWITCH = "thinking: how much is not told, this endpoint only knows on and off"
+NOT_TOLD = "thinking: not supported by this endpoint, its default is used"
+SWITCH = "thinking: effort dropped, this endpoint only supports on and off"
 
 SERVERS = {
     # name: (settings, where it stands, high, off)
     "plain": ({}, None, (None, NOT_TOLD), (None, NOT_TOLD)),
-    "gpt-oss": ({"model": "gpt-oss-20b"}, "reasoning_effort", ("high", None), (None, "thinking: effort none becomes unsaid")),
+    "gpt-oss": (
+        {"model": "gpt-oss-20b"},
+        "reasoning_effort",
+        ("high", None),
+        (None, "thinking: effort none not supported by this endpoint, its default is used"),
+    ),
     "glm": ({"quirks": ["glm"]}, "thinking", ({"type": "enabled"}, SWITCH), ({"type": "disabled"}, None)),
     "vllm": ({"quirks": ["vllm"]}, "chat_template_kwargs", ({"enable_thinking": True}, SWITCH), ({"enable_thinking": False}, None)),
     "claude-4.5": (
@@ -63,7 +68,7 @@ SERVERS = {
     "claude-3.5": (
         {"provider": "anthropic", "model": "claude-3-5-haiku"},
         "thinking",
-        (None, "thinking: left out, this model cannot"),
+        (None, "thinking: dropped, not supported by this model"),
         ({"type": "disabled"}, None),
     ),
     "gemini-2.5": (
@@ -76,13 +81,13 @@ SERVERS = {
         {"provider": "gemini", "model": "gemini-3-flash"},
         "thinkingConfig",
         ({"thinkingLevel": "HIGH", "includeThoughts": True}, None),
-        ({"thinkingLevel": "MINIMAL"}, "thinking: this model cannot be kept from a little of it"),
+        ({"thinkingLevel": "MINIMAL"}, "thinking: cannot be turned off for this model, its minimum is used"),
     ),
     "gemini-2.0": (
         {"provider": "gemini", "model": "gemini-2.0-flash"},
         "thinkingConfig",
-        (None, "thinking: this model cannot"),
-        (None, "thinking: this model cannot"),
+        (None, "thinking: not supported by this model, dropped"),
+        (None, "thinking: not supported by this model, dropped"),
     ),
 }
 
@@ -143,7 +148,7 @@ async def test_who_says_nothing_of_thinking_is_told_nothing(make_gateway, fake, 
 async def test_anthropics_other_ways_to_say_it(make_gateway, fake, more, effort):
     said, warning = await sent(make_gateway, fake, {"model": "gpt-oss-20b"}, "anthropic", more, False)
     assert said["reasoning_effort"] == effort
-    assert warning == (None if effort != "high" else "thinking: effort max becomes high")
+    assert warning == (None if effort != "high" else "thinking: effort max not supported by this endpoint, high is used")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from octoroute.cli.init import model_names
 from octoroute.config.file import ConfigFile
-from octoroute.dialects.openai.logprobs import margins
+from octoroute.dialects.openai.logprobs import read_margins
 from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.response import sse
 from octoroute.errors import ConfigError
@@ -80,7 +80,7 @@ NO_UTF8 = (b'{"a":"\xff","object":"\xff","data":"\xff","input_tokens":"\xff"}', 
 @pytest.mark.parametrize("data", NO_UTF8)
 def test_bytes_that_are_no_utf8_are_as_other_bytes_that_are_no_json(data, tmp_path):
     """msgspec says it with UnicodeDecodeError up to 0.22 and with DecodeError from 0.23 on."""
-    assert margins(b'{"choices":[{"logprobs":{"content":[{"token":"\xff","top_logprobs":[]}]}}]}', stream=False) == []
+    assert read_margins(b'{"choices":[{"logprobs":{"content":[{"token":"\xff","top_logprobs":[]}]}}]}', stream=False) == []
     assert model_names(data) == ()
     assert read_line(data) is None
     assert isinstance(Redaction().body(data, 1000), str)

@@ -1,1 +1,1 @@
-"""Anthropic Messages, both ways."""
+"""Anthropic Messages, for clients and endpoints."""

@@ -1,4 +1,4 @@
-"""Errors as Anthropic writes them: `{"type": "error", "error": {type, message}, "request_id"}`. Pure."""
+"""Errors in Anthropic's format: `{"type": "error", "error": {type, message}, "request_id"}`. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.response import sse
-from octoroute.dialects.response.errors import ANTHROPIC_TYPES, OVERLOADED_AT_ANTHROPIC, upstreams_words
+from octoroute.dialects.response.errors import ANTHROPIC_OVERLOADED_STATUS, ANTHROPIC_TYPES, client_message
 from octoroute.errors import ClientError, OctorouteError, Overloaded, UpstreamRejected
 
 _BY_STATUS = {
@@ -25,14 +25,16 @@ _BY_STATUS = {
 
 
 def write_error(error: OctorouteError, request_id: str) -> bytes:
+    """Encode an error body. A request that an Anthropic endpoint rejected gets that endpoint's body unchanged."""
     if isinstance(error, UpstreamRejected) and error.dialect == "anthropic" and error.body:
         return error.body
     details = error.details if isinstance(error, ClientError) else None
-    return _envelope(error_type(error), upstreams_words(error), request_id, details)
+    return _envelope(error_type(error), client_message(error), request_id, details)
 
 
 def error_event(error: OctorouteError, request_id: str) -> bytes:
-    return error_frame(error_type(error), upstreams_words(error), request_id)
+    """Encode an error inside a stream."""
+    return error_frame(error_type(error), client_message(error), request_id)
 
 
 def error_frame(type: str, message: str, request_id: str | None) -> bytes:
@@ -40,7 +42,7 @@ def error_frame(type: str, message: str, request_id: str | None) -> bytes:
 
 
 def error_type(error: OctorouteError) -> str:
-    """By the status where an upstream judged the request, otherwise by our own word for it."""
+    """Anthropic's type: by the status if an upstream rejected the request, otherwise by the error's kind."""
     if isinstance(error, UpstreamRejected):
         return _BY_STATUS.get(error.status, "invalid_request_error")
     kind = ANTHROPIC_TYPES.get(error.kind, "api_error")
@@ -48,8 +50,8 @@ def error_type(error: OctorouteError) -> str:
 
 
 def error_status(error: OctorouteError) -> int:
-    """Anthropic has a status of its own for an overload."""
-    return OVERLOADED_AT_ANTHROPIC if isinstance(error, Overloaded) or error.code == Overloaded.code else error.status
+    """The HTTP status; 529 for an overload, as Anthropic's API has it."""
+    return ANTHROPIC_OVERLOADED_STATUS if isinstance(error, Overloaded) or error.code == Overloaded.code else error.status
 
 
 def _envelope(type: str, message: str, request_id: str | None, details: Mapping[str, object] | None = None) -> bytes:

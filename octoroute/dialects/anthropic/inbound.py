@@ -20,7 +20,7 @@ from octoroute.dialects.anthropic.stream_encoder import PING, AnthropicEncoder
 from octoroute.dialects.base import ModelCatalog
 from octoroute.dialects.request.body import RequestBody, decode, encode
 from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
-from octoroute.dialects.request.truncation import History, Message
+from octoroute.dialects.request.truncation import History, HistoryMessage
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
@@ -111,7 +111,7 @@ class AnthropicInbound:
     def with_model(self, request: Request, model: str) -> bytes:
         """Also without thinking that octoroute signed for other models: Anthropic would refuse the signature."""
         assert isinstance(request.body, RequestBody)
-        return request.body.with_values({"model": encode(model), "octoroute": None, **foreign_fields.removed(request.body)})
+        return request.body.with_values({"model": encode(model), "octoroute": None, **foreign_fields.remove_thinking(request.body)})
 
     def history(self, request: Request) -> History:
         body = request.body
@@ -122,7 +122,7 @@ class AnthropicInbound:
             "messages",
             decode(body.values["messages"], _RAWS, "messages"),
             [_measured(message) for message in read_messages(body)],
-            least_output=(budget or 0) + 1,
+            min_output_tokens=(budget or 0) + 1,
         )
 
     def strip_signed_thinking(self, request: Request) -> Request | None:
@@ -133,7 +133,7 @@ class AnthropicInbound:
         mismatch = (
             config.block_binding.prefix_mismatch_behavior if config is not None and config.block_binding is not None else None
         )
-        changes = foreign_fields.removed(body, every=True)
+        changes = foreign_fields.remove_thinking(body, every=True)
         if mismatch == "drop_block" or not changes:
             return request
         if mismatch is not None:
@@ -202,14 +202,16 @@ def _facts(body: RequestBody, headers: Mapping[str, str], max_tokens: int | None
     return facts.build(read_hints(body, headers), output_tokens=max_tokens or None)
 
 
-def _measured(message: _Message) -> Message:
+def _measured(message: _Message) -> HistoryMessage:
     facts = FactsBuilder()
     content = message.content
     text = content if isinstance(content, str) else _text_of(content, facts)
     facts.message(message.role, text)
     if message.role == "user" and not isinstance(content, str) and any(block.type == "tool_result" for block in content):
-        return Message("results", facts.chars, says=bool(text.strip()))
-    return Message("system" if message.role == "system" else "assistant" if message.role == "assistant" else "user", facts.chars)
+        return HistoryMessage("results", facts.chars, has_user_text=bool(text.strip()))
+    return HistoryMessage(
+        "system" if message.role == "system" else "assistant" if message.role == "assistant" else "user", facts.chars
+    )
 
 
 def _text_of(blocks: Sequence[_Block], facts: FactsBuilder, depth: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""What Claude models accept, by the version in their name; for a name that tells none, the careful answer. Pure."""
+"""Limits of Claude models, by the version in their name. A name without a version gets the limits of Claude 4.0. Pure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ _UNKNOWN = (4, 0)
 
 class AnthropicModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     temperature: bool
-    """Newer models call it deprecated and refuse it."""
+    """Accepts temperature and top_p, which newer models reject as deprecated."""
     temperature_with_top_p: bool
+    """Accepts both in one request."""
     adaptive: bool
-    """`thinking: adaptive` with an effort; older ones take a budget."""
+    """Accepts `thinking: adaptive` with an effort; older models take a budget."""
     budget: bool
+    """Can think at all."""
     schemas: bool
-    """`output_config.format`."""
+    """Accepts `output_config.format`."""
     max_tokens: int
-    """The output budget that goes out when nobody named one."""
+    """`max_tokens` for a request that has none, in tokens."""
 
 
 def model_limits(model: str) -> AnthropicModelLimits:

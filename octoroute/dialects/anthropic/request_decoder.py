@@ -1,4 +1,7 @@
-"""A client's Messages request → Conversation. Pure; what the hub cannot say is a BadRequest or stands in `ignored`."""
+"""Decodes a client's Messages request into a Conversation. Pure.
+
+A value that a Conversation cannot express raises BadRequest or is listed in `ignored`.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ import msgspec
 
 from octoroute.dialects.anthropic import schema
 from octoroute.dialects.request import media
-from octoroute.dialects.request.json_input import not_too_deep, read_request, unread_fields
-from octoroute.dialects.request.message_order import opened
-from octoroute.dialects.request.thinking_signatures import unmarked
+from octoroute.dialects.request.json_input import read_request, reject_deep_nesting, unread_fields
+from octoroute.dialects.request.message_order import split_system
+from octoroute.dialects.request.thinking_signatures import parse_signature
 from octoroute.domain.conversation import (
     AnswerFormat,
     Block,
@@ -31,7 +34,7 @@ from octoroute.domain.conversation import (
 from octoroute.errors import BadRequest
 
 BILLING_LINE = "x-anthropic-billing-header:"
-"""Claude Code's first system block: its hash changes with every conversation and would ruin prefix caches elsewhere."""
+"""Start of Claude Code's first system block. Its hash differs in every conversation, which would defeat prompt caches."""
 _MODES = {"auto": "auto", "any": "any", "tool": "tool", "none": "none"}
 _TIERS = {"auto": "auto", "standard_only": "default"}
 _REQUEST = msgspec.json.Decoder(schema.Request)
@@ -39,15 +42,15 @@ _READ = frozenset(schema.Request.__struct_encode_fields__) | {"octoroute"}
 _UNSET = frozenset({b"null"})
 
 
-@not_too_deep
+@reject_deep_nesting
 def decode_request(body: bytes) -> Conversation:
-    """Raises BadRequest naming the field."""
+    """Raises BadRequest that names the field."""
     request = read_request(_REQUEST, body)
     ignored = list(unread_fields(body, _READ, unset=_UNSET))
-    _refuse_state(ignored)
+    _reject_state(ignored)
     tools = tuple(_tools(request, ignored))
     turns = (turn for at, message in enumerate(request.messages) for turn in _turns(message, f"messages[{at}]", ignored))
-    system, turns = opened(_system(request), turns)
+    system, turns = split_system(_system(request), turns)
     return Conversation(
         system=system,
         turns=turns,
@@ -66,16 +69,18 @@ def decode_request(body: bytes) -> Conversation:
     )
 
 
-def _refuse_state(fields: Sequence[str]) -> None:
-    """Nothing is stored here: half a conversation must not pass for a whole one. The SDK reads `details` and sends it all."""
+def _reject_state(fields: Sequence[str]) -> None:
+    """Raise BadRequest for a conversation that is stored at Anthropic. Its SDK reads `details` and sends all messages instead."""
     if "thread" in fields:
         raise BadRequest(
-            "thread: the conversation is held by no server here; send all of its messages",
+            "thread: stored conversations are not supported by this endpoint; send all messages",
             param="thread",
             details={"error_code": "thread_unsupported_request", "unsupported": ["thread"]},
         )
     if "compaction" in fields:
-        raise BadRequest("compaction: only Anthropic's own servers do that; ask for a summary in words", param="compaction")
+        raise BadRequest(
+            "compaction: supported by Anthropic's servers only; leave it out and ask for a summary in a message", param="compaction"
+        )
 
 
 def _system(request: schema.Request) -> Iterator[Text]:
@@ -84,36 +89,36 @@ def _system(request: schema.Request) -> Iterator[Text]:
         return
     for at, block in enumerate(request.system or ()):
         if block.text is None or block.type != "text":
-            raise BadRequest(f"system[{at}]: only text blocks may stand here", param=f"system[{at}]")
+            raise BadRequest(f"system[{at}]: must be a text block", param=f"system[{at}]")
         if block.text.strip() and not (at == 0 and block.text.startswith(BILLING_LINE)):
             yield Text(block.text, cache=block.cache_control is not None)
 
 
 def _turns(message: schema.Message, where: str, ignored: list[str]) -> Iterator[Turn]:
-    """One turn, or several when system blocks stand among a user's."""
+    """Decode a message into one turn, or into several if a user message contains system blocks."""
     try:
         role = Role(message.role)
     except ValueError:
-        raise BadRequest(f"{where}.role: '{message.role}' is none of user, assistant, system", param=f"{where}.role") from None
+        raise BadRequest(f"{where}.role: must be user, assistant, or system, not '{message.role}'", param=f"{where}.role") from None
     if isinstance(message.content, str):
         yield Turn(role, (Text(message.content),) if message.content else ())
         return
     blocks: list[Block] = []
     for at, block in enumerate(message.content):
-        place = f"{where}.content[{at}]"
+        path = f"{where}.content[{at}]"
         if block.type == "mid_conv_system":
             yield Turn(role, tuple(blocks))
             blocks = []
             yield Turn(Role.SYSTEM, tuple(Text(text) for text in _texts(block)))
         elif role is Role.ASSISTANT:
-            blocks += _said(block, place, ignored)
+            blocks += _assistant_block(block, path, ignored)
         else:
-            blocks += _asked(block, place)
+            blocks += _user_block(block, path)
     yield Turn(role, tuple(blocks))
 
 
 def _texts(block: schema.Block) -> list[str]:
-    """All text within a block, however deep."""
+    """All texts of a block and the blocks inside it."""
     found = [block.text] if block.text else []
     if isinstance(block.content, str):
         found.append(block.content)
@@ -123,16 +128,16 @@ def _texts(block: schema.Block) -> list[str]:
     return found
 
 
-def _asked(block: schema.Block, where: str) -> list[Block]:
+def _user_block(block: schema.Block, where: str) -> list[Block]:
     match block.type:
         case "tool_result":
             return [_result(block, where)]
         case _:
-            return [*_shown(block, where)]
+            return [*_content_block(block, where)]
 
 
-def _shown(block: schema.Block, where: str) -> list[Text | Image | Document]:
-    """What may stand in a user's turn and in a tool's result."""
+def _content_block(block: schema.Block, where: str) -> list[Text | Image | Document]:
+    """Decode a block that may occur in user turns and in tool results."""
     match block.type:
         case "text" if block.text is not None:
             return [Text(block.text, cache=block.cache_control is not None)] if block.text else []
@@ -146,7 +151,7 @@ def _shown(block: schema.Block, where: str) -> list[Text | Image | Document]:
         case "tool_reference":
             return [Text(f"(tool: {block.tool_name or block.name})")]
         case _:
-            raise BadRequest(f"{where}: a block of type '{block.type}' cannot be sent to this endpoint", param=where)
+            raise BadRequest(f"{where}: this endpoint does not support blocks of type '{block.type}'", param=where)
 
 
 def _image(source: schema.Source, where: str) -> Image:
@@ -154,7 +159,9 @@ def _image(source: schema.Source, where: str) -> Image:
         return Image(media_type=media.media_type_name(source.media_type or ""), data=source.data)
     if source.type == "url" and source.url is not None:
         return media.image_from_url(source.url, f"{where}.source.url")
-    raise BadRequest(f"{where}.source: an image of type '{source.type}' can only be read by Anthropic's own servers", param=where)
+    raise BadRequest(
+        f"{where}.source: images of type '{source.type}' are supported by Anthropic's servers only; send base64 or url", param=where
+    )
 
 
 def _document(block: schema.Block, source: schema.Source, where: str) -> list[Text | Image | Document]:
@@ -165,37 +172,41 @@ def _document(block: schema.Block, source: schema.Source, where: str) -> list[Te
         case "text" if source.data is not None:
             return [Document(media_type="text/plain", text=source.data, **common)]
         case "url" if source.url is not None:
-            media.check_web_address(source.url, f"{where}.source.url")
+            media.check_web_url(source.url, f"{where}.source.url")
             return [Document(url=source.url, **common)]
         case "content":
             if isinstance(source.content, str):
                 return [Document(media_type="text/plain", text=source.content, **common)]
             inner = enumerate(source.content or ())
-            return [part for at, piece in inner for part in _shown(piece, f"{where}.source.content[{at}]")]
+            return [part for at, piece in inner for part in _content_block(piece, f"{where}.source.content[{at}]")]
         case _:
             raise BadRequest(
-                f"{where}.source: a document of type '{source.type}' can only be read by Anthropic's own servers", param=where
+                f"{where}.source: type '{source.type}' is supported by Anthropic's servers only; send base64, text, or url",
+                param=where,
             )
 
 
 def _result(block: schema.Block, where: str) -> ToolResult:
     if block.tool_use_id is None:
-        raise BadRequest(f"{where}.tool_use_id: is missing", param=f"{where}.tool_use_id")
+        raise BadRequest(
+            f"{where}.tool_use_id: missing; send the id of the tool_use block that this result belongs to",
+            param=f"{where}.tool_use_id",
+        )
     content = block.content
     if isinstance(content, str):
         parts: Sequence[Text | Image | Document] = [Text(content)] if content else []
     else:
         inner = [content] if isinstance(content, schema.Block) else content or []
-        parts = [part for at, piece in enumerate(inner) for part in _shown(piece, f"{where}.content[{at}]")]
+        parts = [part for at, piece in enumerate(inner) for part in _content_block(piece, f"{where}.content[{at}]")]
     return ToolResult(block.tool_use_id, tuple(parts), bool(block.is_error))
 
 
-def _said(block: schema.Block, where: str, ignored: list[str]) -> list[Block]:
+def _assistant_block(block: schema.Block, where: str, ignored: list[str]) -> list[Block]:
     match block.type:
         case "text":
             return [Text(block.text)] if block.text else []
         case "thinking":
-            return [_thought(block)]
+            return [_thinking_block(block)]
         case "redacted_thinking" if block.data is not None:
             return [RedactedThinking(block.data)]
         case "tool_use" if block.id is not None and block.name is not None:
@@ -209,11 +220,11 @@ def _said(block: schema.Block, where: str, ignored: list[str]) -> list[Block]:
             return []
 
 
-def _thought(block: schema.Block) -> Thinking:
+def _thinking_block(block: schema.Block) -> Thinking:
     signature = block.signature or ""
-    ours = unmarked(signature)
-    if ours is not None:
-        return Thinking(block.thinking or "", signature=ours[1], origin=ours[0])
+    foreign = parse_signature(signature)
+    if foreign is not None:
+        return Thinking(block.thinking or "", signature=foreign[1], origin=foreign[0])
     return Thinking(block.thinking or "", signature=signature or None, origin="anthropic")
 
 
@@ -222,7 +233,7 @@ def _tools(request: schema.Request, ignored: list[str]) -> Iterator[Tool]:
         if tool.type not in {None, "custom"}:
             ignored.append(f"tools[{at}] ({tool.type} runs at Anthropic only)")
         elif not tool.name:
-            raise BadRequest(f"tools[{at}].name: is missing", param=f"tools[{at}].name")
+            raise BadRequest(f"tools[{at}].name: missing; name the tool", param=f"tools[{at}].name")
         else:
             yield Tool(name=tool.name, description=tool.description, schema=tool.input_schema, strict=tool.strict)
 
@@ -231,15 +242,15 @@ def _tool_choice(choice: schema.ToolChoice | None, tools: Sequence[Tool]) -> Too
     if choice is None or not tools or (choice.type == "tool" and all(tool.name != choice.name for tool in tools)):
         return None
     if choice.type not in _MODES:
-        raise BadRequest(f"tool_choice.type: '{choice.type}' is none of {', '.join(_MODES)}", param="tool_choice.type")
+        raise BadRequest(f"tool_choice.type: must be one of {', '.join(_MODES)}, not '{choice.type}'", param="tool_choice.type")
     return ToolChoice(mode=_MODES[choice.type], name=choice.name, parallel=False if choice.disable_parallel_tool_use else None)
 
 
 def _format(request: schema.Request) -> AnswerFormat | None:
-    wanted = (request.output_config and request.output_config.format) or request.output_format
-    if wanted is None or wanted.type != "json_schema":
+    output_format = (request.output_config and request.output_config.format) or request.output_format
+    if output_format is None or output_format.type != "json_schema":
         return None
-    return AnswerFormat(schema=wanted.schema or {}, strict=True)
+    return AnswerFormat(schema=output_format.schema or {}, strict=True)
 
 
 def _thinking(request: schema.Request) -> ThinkingWish | None:

@@ -1,56 +1,42 @@
-"""Conversation → a Messages request for an endpoint. Pure.
+"""Encodes a Conversation as a Messages request. Pure.
 
-What the format cannot say is left out and noted, for a warning header; what must not be lost makes the endpoint unfit.
+An optional value that the format or the model does not support is dropped and noted for the warning header. A value that must not
+be lost makes the endpoint ineligible (`unsupported`). `message_encoder` encodes the messages.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from octoroute.dialects.anthropic.message_encoder import encode_messages, encode_source, encode_text, limit_cache_marks
 from octoroute.dialects.anthropic.model_limits import AnthropicModelLimits, model_limits
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
 from octoroute.dialects.request.ids import safe_name
-from octoroute.dialects.request.json_input import not_too_deep
-from octoroute.dialects.response.blocks import arguments_object
+from octoroute.dialects.request.json_input import reject_deep_nesting
 from octoroute.domain.conversation import (
     Audio,
-    Block,
     Conversation,
     Document,
     Image,
-    RedactedThinking,
-    Role,
-    Text,
-    Thinking,
     Tool,
-    ToolCall,
     ToolResult,
-    Turn,
 )
 from octoroute.errors import BadRequest
 
 Fields = dict[str, Any]
-OPENING = "(the conversation begins with the assistant)"
-"""The user turn put before a history that starts with the assistant."""
-ANSWER_TOOL = "structured_answer"
-"""Forced on models without `output_config.format`; its input is the answer."""
-JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
-MAX_CACHE_MARKS = 4
-EVERY_THINKER_WRITES = 32_000
-"""Output tokens that every model which can think may be asked for."""
-_CACHE = {"type": "ephemeral"}
+RESPONSE_TOOL = "structured_answer"
+"""Tool that is forced on models without `output_config.format`; its input is the structured output."""
+MIN_THINKING_LIMIT = 32_000
+"""Output tokens that every model with thinking accepts as `max_tokens`."""
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
-_IMPERSONAL = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
+_OPAQUE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
 
 
-@not_too_deep
+@reject_deep_nesting
 def encode_request(
     conversation: Conversation,
     *,
@@ -60,152 +46,58 @@ def encode_request(
     max_output_tokens: int | None = None,
     notes: list[str] | None = None,
 ) -> bytes:
-    """`notes` collects what the endpoint will not see. Raises BadRequest (see `unsayable`)."""
+    """`notes` collects a text for each dropped value. Raises BadRequest with the text of `unsupported`."""
     reason = unsupported(conversation)
     if reason is not None:
         raise BadRequest(reason)
     notes = [] if notes is None else notes
     can = model_limits(model)
-    tidy = message_order.tidied(conversation)
+    ordered = message_order.normalize_turns(conversation)
     body: Fields = {"model": model, "max_tokens": conversation.max_tokens or default_max_tokens or can.max_tokens}
-    messages = _messages(tidy.turns)
+    messages = encode_messages(ordered.turns)
     if not messages:
-        raise BadRequest("messages: there is no text in them", param="messages")
-    _system(body, tidy)
+        raise BadRequest("messages: have no content; send at least one message with text", param="messages")
+    _system(body, ordered)
     body["messages"] = messages
     if stream:
         body["stream"] = True
-    _tools(body, tidy)
-    _format(body, tidy, can)
-    _thinking(body, tidy, can, notes)
-    _clamp(body, max_output_tokens, notes)
-    _sampling(body, tidy, can, notes)
-    _sender(body, tidy)
-    _limit_cache_marks(body)
+    _tools(body, ordered)
+    _format(body, ordered, can)
+    _thinking(body, ordered, can, notes)
+    _clamp_max_tokens(body, max_output_tokens, notes)
+    _sampling(body, ordered, can, notes)
+    _user_fields(body, ordered)
+    limit_cache_marks(body)
     return msgspec.json.encode(body)
 
 
-def uses_answer_tool(conversation: Conversation, model: str) -> bool:
-    """Whether the answer comes as the input of `ANSWER_TOOL`."""
-    wanted = conversation.format
-    return wanted is not None and wanted.schema is not None and not model_limits(model).schemas
+def uses_response_tool(conversation: Conversation, model: str) -> bool:
+    """True if the structured output comes as the input of `RESPONSE_TOOL`."""
+    response_format = conversation.format
+    return response_format is not None and response_format.schema is not None and not model_limits(model).schemas
 
 
 def unsupported(conversation: Conversation) -> str | None:
-    """Why Anthropic's format cannot carry this, or None."""
+    """Why Anthropic's format cannot express the conversation; None if it can."""
     for turn in conversation.turns:
         for block in turn.content:
             for part in block.content if isinstance(block, ToolResult) else (block,):
                 if isinstance(part, Audio):
-                    return "this endpoint cannot hear audio"
+                    return "this endpoint does not support audio input"
                 if isinstance(part, Image) and part.data is not None and part.media_type not in media.IMAGE_TYPES:
-                    return f"this endpoint cannot read images of type {part.media_type}; send jpeg, png, gif, or webp"
-                if isinstance(part, Document) and part.data is not None and _source(part) is None:
-                    return f"this endpoint cannot read documents of type {part.media_type}"
+                    return f"this endpoint does not support images of type {part.media_type}; send jpeg, png, gif, or webp"
+                if isinstance(part, Document) and part.data is not None and encode_source(part) is None:
+                    return f"this endpoint does not support documents of type {part.media_type}; send PDF or text"
     return None
 
 
 def _system(body: Fields, conversation: Conversation) -> None:
-    blocks = [_text(block) for block in conversation.system if block.text.strip()]
-    wanted = conversation.format
-    if wanted is not None and wanted.schema is None:
-        blocks.append({"type": "text", "text": JSON_INSTRUCTION})
+    blocks = [encode_text(block) for block in conversation.system if block.text.strip()]
+    response_format = conversation.format
+    if response_format is not None and response_format.schema is None:
+        blocks.append({"type": "text", "text": json_schema.JSON_INSTRUCTION})
     if blocks:
         body["system"] = blocks
-
-
-def _text(block: Text) -> Fields:
-    return {"type": "text", "text": block.text, **({"cache_control": _CACHE} if block.cache else {})}
-
-
-def _messages(turns: Sequence[Turn]) -> list[Fields]:
-    messages: list[Fields] = []
-    for turn in turns:
-        content = _assistant(turn.content) if turn.role is Role.ASSISTANT else _user(turn.content)
-        if not content:
-            continue
-        if not messages and turn.role is Role.ASSISTANT:
-            messages.append({"role": "user", "content": OPENING})
-        role = "assistant" if turn.role is Role.ASSISTANT else "user"
-        if messages and messages[-1]["role"] == role and isinstance(messages[-1]["content"], list):
-            messages[-1]["content"] += content  # the turn between them was empty
-        else:
-            messages.append({"role": role, "content": content})
-    _trim_last(messages)
-    return messages
-
-
-def _trim_last(messages: list[Fields]) -> None:
-    """A last assistant message must not end in white space."""
-    if messages and messages[-1]["role"] == "assistant" and messages[-1]["content"][-1]["type"] == "text":
-        last = messages[-1]["content"][-1]
-        last["text"] = last["text"].rstrip()
-
-
-def _user(blocks: Sequence[Block]) -> list[Fields]:
-    """The results are first already: `tidied` sees to it."""
-    content: list[Fields] = []
-    for block in blocks:
-        if isinstance(block, ToolResult):
-            inner = [written for part in block.content if (written := _part(part)) is not None]
-            result: Fields = {"type": "tool_result", "tool_use_id": block.call_id, "content": inner}
-            if block.is_error:
-                result["is_error"] = True
-            content.append(result)
-        elif (written := _part(block)) is not None:
-            content.append(written)
-    return content
-
-
-def _part(block: Block) -> Fields | None:
-    match block:
-        case Text():
-            return _text(block) if block.text.strip() else None
-        case Image(url=str(url)):
-            return {"type": "image", "source": {"type": "url", "url": url}}
-        case Image():
-            return {"type": "image", "source": {"type": "base64", "media_type": block.media_type, "data": block.data}}
-        case Document():
-            named = {name: value for name, value in (("title", block.title), ("context", block.context)) if value}
-            return {"type": "document", "source": _source(block), **named}
-        case _:
-            return None
-
-
-def _source(document: Document) -> Fields | None:
-    if document.text is not None:
-        return {"type": "text", "media_type": "text/plain", "data": document.text}
-    if document.url is not None:
-        return {"type": "url", "url": document.url}
-    if document.media_type == media.PDF:
-        return {"type": "base64", "media_type": media.PDF, "data": document.data}
-    if (document.media_type or "").startswith("text/") or document.media_type == "application/json":
-        try:
-            return {"type": "text", "media_type": "text/plain", "data": base64.b64decode(document.data or "").decode()}
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-    return None
-
-
-def _assistant(blocks: Sequence[Block]) -> list[Fields]:
-    """Signed thinking first and unchanged, tool calls last."""
-    first: list[Fields] = []
-    middle: list[Fields] = []
-    last: list[Fields] = []
-    for block in blocks:
-        match block:
-            case Thinking(text=text, signature=str(signature), origin="anthropic"):
-                first.append({"type": "thinking", "thinking": text, "signature": signature})
-            case RedactedThinking(data=data):
-                first.append({"type": "redacted_thinking", "data": data})
-            case Text(text=text) if text.strip():
-                middle.append({"type": "text", "text": text})
-            case ToolCall():
-                arguments = msgspec.Raw(arguments_object(block.arguments).encode())
-                last.append({"type": "tool_use", "id": block.id, "name": safe_name(block.name), "input": arguments})
-            case _:
-                pass
-    return [*first, *middle, *last]
 
 
 def _tools(body: Fields, conversation: Conversation) -> None:
@@ -217,81 +109,85 @@ def _tools(body: Fields, conversation: Conversation) -> None:
     body["tools"] = tools
     if choice is None:
         return
-    said: Fields = {"type": choice.mode}
+    tool_choice: Fields = {"type": choice.mode}
     if choice.mode == "tool" and choice.name is not None:
-        said["name"] = safe_name(choice.name)
+        tool_choice["name"] = safe_name(choice.name)
     if choice.parallel is False and choice.mode != "none":
-        said["disable_parallel_tool_use"] = True
-    body["tool_choice"] = said
+        tool_choice["disable_parallel_tool_use"] = True
+    body["tool_choice"] = tool_choice
 
 
 def _tool(tool: Tool) -> Fields:
-    written: Fields = {"name": safe_name(tool.name)}
+    encoded: Fields = {"name": safe_name(tool.name)}
     if tool.description:
-        written["description"] = tool.description
-    written["input_schema"] = json_schema.for_anthropic(tool.schema)
+        encoded["description"] = tool.description
+    encoded["input_schema"] = json_schema.adapt_for_anthropic(tool.schema)
     if tool.strict:
-        written["strict"] = True
-    return written
+        encoded["strict"] = True
+    return encoded
 
 
 def _format(body: Fields, conversation: Conversation, can: AnthropicModelLimits) -> None:
-    wanted = conversation.format
-    if wanted is None or wanted.schema is None:
+    response_format = conversation.format
+    if response_format is None or response_format.schema is None:
         return
     if can.schemas:
-        body["output_config"] = {"format": {"type": "json_schema", "schema": wanted.schema}}
+        body["output_config"] = {"format": {"type": "json_schema", "schema": response_format.schema}}
         return
-    answer = {"name": ANSWER_TOOL, "description": "Give the answer.", "input_schema": json_schema.for_anthropic(wanted.schema)}
-    body["tools"] = [*body.get("tools", ()), answer]
+    response_tool = {
+        "name": RESPONSE_TOOL,
+        "description": "Give the answer.",
+        "input_schema": json_schema.adapt_for_anthropic(response_format.schema),
+    }
+    body["tools"] = [*body.get("tools", ()), response_tool]
     if "tool_choice" not in body or len(body["tools"]) == 1:
-        body["tool_choice"] = {"type": "tool", "name": ANSWER_TOOL} if len(body["tools"]) == 1 else {"type": "any"}
+        body["tool_choice"] = {"type": "tool", "name": RESPONSE_TOOL} if len(body["tools"]) == 1 else {"type": "any"}
 
 
 def _thinking(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str]) -> None:
     wish = conversation.thinking
-    wanted = reasoning_effort.effort_of(wish)
+    effort = reasoning_effort.effort_of(wish)
     if wish is None:
         return
-    if wanted in {"none", "minimal"}:
+    if effort in {"none", "minimal"}:
         body["thinking"] = {"type": "disabled"}
         return
     if not reasoning_effort.wants_thinking(wish):
         return
-    conflict = _conflict(body, conversation, can)
+    conflict = _find_conflict(body, conversation, can)
     if conflict is not None or not can.budget:
-        notes.append(f"thinking: left out, {conflict or 'this model cannot'}")
+        notes.append(f"thinking: dropped, {conflict or 'not supported by this model'}")
         return
     if can.adaptive:
         body["thinking"] = {"type": "adaptive", "display": "summarized" if wish.visible else "omitted"}
-        word = reasoning_effort.nearest(wanted, _EFFORTS) if wanted is not None else None
+        word = reasoning_effort.nearest_effort(effort, _EFFORTS) if effort is not None else None
         if word is not None:
             body["output_config"] = {**body.get("output_config", {}), "effort": word}
         return
     budget = reasoning_effort.budget_of(wish)
     if conversation.max_tokens is None:
-        body["max_tokens"] = max(body["max_tokens"], min(budget + can.max_tokens, EVERY_THINKER_WRITES))
-    budget, body["max_tokens"] = reasoning_effort.budget_within(budget, body["max_tokens"])
+        body["max_tokens"] = max(body["max_tokens"], min(budget + can.max_tokens, MIN_THINKING_LIMIT))
+    budget, body["max_tokens"] = reasoning_effort.fit_budget(budget, body["max_tokens"])
     body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
 
-def _clamp(body: Fields, limit: int | None, notes: list[str]) -> None:
+def _clamp_max_tokens(body: Fields, limit: int | None, notes: list[str]) -> None:
     if limit is None or body["max_tokens"] <= limit:
         return
-    notes.append(f"max_tokens: {body['max_tokens']} clamped to {limit}")
+    notes.append(f"max_tokens: {body['max_tokens']} reduced to {limit}, the model's limit")
     body["max_tokens"] = limit
     budget = body.get("thinking", {}).get("budget_tokens")
     if budget is not None and budget >= limit:
         body["thinking"] = {"type": "disabled"}
-        notes.append("thinking: left out, the answer may not be long enough for it")
+        notes.append("thinking: dropped, max_tokens is too small for it")
 
 
-def _conflict(body: Fields, conversation: Conversation, can: AnthropicModelLimits) -> str | None:
-    """What thinking cannot be had together with."""
+def _find_conflict(body: Fields, conversation: Conversation, can: AnthropicModelLimits) -> str | None:
+    """Why the request cannot have thinking; None if it can."""
     if body.get("tool_choice", {}).get("type") in {"any", "tool"}:
-        return "a tool is forced"
+        return "tool_choice forces a tool"
     if can.temperature and conversation.temperature is not None and conversation.temperature < 1:
-        return "it needs temperature 1"
+        return "it requires temperature 1"
     last = body["messages"][-1]
     if last["role"] == "assistant":
         return "the last message is the assistant's"
@@ -306,46 +202,36 @@ def _conflict(body: Fields, conversation: Conversation, can: AnthropicModelLimit
 def _sampling(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str]) -> None:
     temperature, top_p = conversation.temperature, conversation.top_p
     if temperature is not None and temperature > 1:
-        notes.append(f"temperature: {temperature:g} becomes 1")
+        notes.append(f"temperature: {temperature:g} reduced to 1, the maximum")
         temperature = 1.0
     thinks = body.get("thinking", {}).get("type") in {"enabled", "adaptive"}
     if not can.temperature:
         notes += [
-            f"{name}: not taken by this model"
+            f"{name}: not supported by this model, dropped"
             for name, value in (("temperature", temperature), ("top_p", top_p))
             if value is not None
         ]
         temperature = top_p = None
     if temperature is not None and top_p is not None and not can.temperature_with_top_p:
-        notes.append("top_p: left out, this model takes temperature or top_p")
+        notes.append("top_p: dropped, this model accepts only one of temperature and top_p")
         top_p = None
-    unsaid = {
+    unsupported_fields = {
         "seed": conversation.seed,
         "presence_penalty": conversation.presence_penalty,
         "frequency_penalty": conversation.frequency_penalty,
     }
-    notes += [f"{name}: this format has no such thing" for name, value in unsaid.items() if value]
+    notes += [f"{name}: not supported by this endpoint, dropped" for name, value in unsupported_fields.items() if value]
     stops = [stop for stop in conversation.stop if stop.strip()]
     top_k = None if thinks else conversation.top_k
     optional: Fields = {"temperature": temperature, "top_p": top_p, "top_k": top_k, "stop_sequences": stops or None}
     body.update((name, value) for name, value in optional.items() if value is not None)
 
 
-def _sender(body: Fields, conversation: Conversation) -> None:
+def _user_fields(body: Fields, conversation: Conversation) -> None:
     user = conversation.user
     if user:
-        known = user if _IMPERSONAL.fullmatch(user) else hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
-        body["metadata"] = {"user_id": known}
+        user_id = user if _OPAQUE_ID.fullmatch(user) else hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
+        body["metadata"] = {"user_id": user_id}
     tier = {"auto": "auto", "default": "standard_only"}.get(conversation.service_tier or "")
     if tier is not None:
         body["service_tier"] = tier
-
-
-def _limit_cache_marks(body: Fields) -> None:
-    """Anthropic takes four; the last ones cover the longest prefixes."""
-    blocks: list[Fields] = [*body.get("system", ())]
-    for message in body["messages"]:
-        blocks += message["content"] if isinstance(message["content"], list) else []
-    marks = [block for block in blocks if "cache_control" in block]
-    for block in marks[:-MAX_CACHE_MARKS]:
-        del block["cache_control"]

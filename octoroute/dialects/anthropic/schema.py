@@ -1,6 +1,6 @@
-"""The fields of Anthropic's Messages that the hub reads; everything else is skipped unread. Pure.
+"""Wire structs of Anthropic's Messages: the fields that the decoders read. Other fields are skipped. Pure.
 
-https://docs.anthropic.com/en/api/messages. One struct for all blocks, because new types must not break the old ones.
+Source: https://docs.anthropic.com/en/api/messages. One struct serves all blocks, so that a new block type does not break decoding.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Source(msgspec.Struct):
 
 
 class Block(msgspec.Struct):
-    """Any content block; `type` says which of the fields count."""
+    """Any content block; `type` decides which of the fields apply."""
 
     type: str
     text: str | None = None
@@ -116,8 +116,8 @@ class StopDetails(msgspec.Struct):
     explanation: str | None = None
 
 
-class Answer(msgspec.Struct):
-    """A whole answer, or the `message` of `message_start`."""
+class MessageResponse(msgspec.Struct):
+    """A non-streaming response, or the `message` of `message_start`."""
 
     type: str | None = None
     id: str | None = None
@@ -131,11 +131,11 @@ class Answer(msgspec.Struct):
 
 
 class StreamEvent(msgspec.Struct):
-    """Any event of a stream."""
+    """Any event of a stream; `type` decides which of the fields apply."""
 
     type: str | None = None
     index: int = 0
-    message: Answer | None = None
+    message: MessageResponse | None = None
     content_block: Block | None = None
     delta: Delta | None = None
     usage: AnthropicUsage | None = None
@@ -143,7 +143,7 @@ class StreamEvent(msgspec.Struct):
 
 
 def input_text(block: Block) -> str:
-    """A tool call's input as compact JSON text in the order the model wrote it; "" for an empty one."""
+    """A tool call's input as compact JSON text, in the model's order of keys; "" if it is empty."""
     raw = bytes(block.input).strip()
     if not raw or raw in {b"null", b"{}"}:
         return ""

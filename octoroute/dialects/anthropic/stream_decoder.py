@@ -1,4 +1,4 @@
-"""An Anthropic server's stream → events. Pure; one decoder an answer. Unknown events, deltas, and blocks are no concern of ours."""
+"""Decodes the stream of an Anthropic server into events; unknown events, deltas, and blocks are skipped. Pure; one per response."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.anthropic import schema
-from octoroute.dialects.request.json_input import read_answer
-from octoroute.dialects.response.blocks import NAMELESS
-from octoroute.dialects.response.errors import failed_event
+from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
+from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.sse import read_frames
-from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC, settled
+from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC, resolve_reason
 from octoroute.domain.events import (
     Event,
     Failed,
@@ -34,17 +34,17 @@ _EVENT = msgspec.json.Decoder(schema.StreamEvent)
 
 
 class AnthropicDecoder:
-    """`names`: the upstream's tool names → the client's, where they differ."""
+    """`names` maps the upstream's tool names to the client's, where they differ."""
 
     __slots__ = ("_block", "_calls", "_details", "_input", "_names", "_over", "_reason", "_started", "_stop_sequence", "_usage")
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self._names = names or {}
         self._block: int | None = None
-        """Index of the tool block that is open."""
+        """Index of the open tool block; None if none is open."""
         self._calls = 0
         self._input = ""
-        """What the open tool block brought with its start; it counts when no fragments follow."""
+        """The input in the start of the open tool block, used if no fragments follow."""
         self._started = False
         self._over = False
         self._reason: str | None = None
@@ -58,7 +58,7 @@ class AnthropicDecoder:
             if self._over:
                 break
             if data.strip() and data != b"[DONE]":
-                self._event(read_answer(_EVENT, data, "stream"), name, data, out)
+                self._event(read_response(_EVENT, data, "stream"), name, data, out)
         return out
 
     def end(self) -> Sequence[Event]:
@@ -87,13 +87,13 @@ class AnthropicDecoder:
                 out.append(Ping())
             case "error":
                 self._over = True
-                out.append(failed_event(data))
+                out.append(read_failed_event(data))
             case _:
                 if event.error is not None:
                     self._over = True
-                    out.append(failed_event(data))
+                    out.append(read_failed_event(data))
 
-    def _count(self, counted: schema.Answer | schema.StreamEvent) -> None:
+    def _count(self, counted: schema.MessageResponse | schema.StreamEvent) -> None:
         if counted.usage is not None:
             self._usage = counted.usage.usage(self._usage)
 
@@ -126,13 +126,13 @@ class AnthropicDecoder:
         if block.type == "tool_use":
             if not block.name:
                 self._over = True
-                out.append(Failed("api_error", NAMELESS))
+                out.append(Failed("api_error", UNNAMED_TOOL_CALL))
                 return
             self._block, self._input = index, schema.input_text(block)
             out.append(ToolCallStarted(self._calls, block.id or "", self._names.get(block.name, block.name)))
             self._calls += 1
         else:
-            out += shown(block)
+            out += decode_block(block)
 
     def _stop(self, out: list[Event]) -> None:
         if self._input:
@@ -142,25 +142,25 @@ class AnthropicDecoder:
     def _finish(self, out: list[Event]) -> None:
         self._stop(out)
         self._over = True
-        out += ended(self._reason, self._stop_sequence, self._details, called_tools=self._calls > 0)
+        out += finish_events(self._reason, self._stop_sequence, self._details, called_tools=self._calls > 0)
 
 
-def shown(block: schema.Block) -> list[Event]:
-    """What a text or thinking block holds; tools that ran at the server are no calls."""
+def decode_block(block: schema.Block) -> list[Event]:
+    """Events for the content of a text or thinking block. Tools that ran at the server are not tool calls, so they are skipped."""
     match block.type:
         case "text" if block.text:
             return [TextDelta(block.text)]
         case "thinking":
-            thought: list[Event] = [ThinkingDelta(block.thinking)] if block.thinking else []
-            return [*thought, ThinkingSigned(block.signature)] if block.signature else thought
+            thinking: list[Event] = [ThinkingDelta(block.thinking)] if block.thinking else []
+            return [*thinking, ThinkingSigned(block.signature)] if block.signature else thinking
         case "redacted_thinking" if block.data is not None:
             return [RedactedThinking(block.data)]
         case _:
             return []
 
 
-def ended(word: str | None, stop_sequence: str | None, explanation: str | None, *, called_tools: bool) -> list[Event]:
-    said = FROM_ANTHROPIC.get(word or "")
-    reason = settled(said, called_tools=called_tools)
-    told: list[Event] = [RefusalDelta(explanation)] if explanation and reason is FinishReason.REFUSAL else []
-    return [*told, Finished(reason, stop_sequence, word)]
+def finish_events(word: str | None, stop_sequence: str | None, explanation: str | None, *, called_tools: bool) -> list[Event]:
+    """The last events of a response with the stop reason `word`; a refusal's explanation comes before its end."""
+    reason = resolve_reason(FROM_ANTHROPIC.get(word or ""), called_tools=called_tools)
+    refusal: list[Event] = [RefusalDelta(explanation)] if explanation and reason is FinishReason.REFUSAL else []
+    return [*refusal, Finished(reason, stop_sequence, word)]

@@ -1,7 +1,7 @@
-"""Events → the Messages stream a client reads. Pure; one encoder an answer.
+"""Encodes events as a Messages stream. Pure; one encoder per response.
 
-The grammar that clients check: `message_start`, blocks numbered without gaps and never overlapping, `message_delta`,
-`message_stop`. One method picks the block *and* writes the delta, so that they cannot disagree.
+Clients check this grammar: `message_start`, blocks numbered without gaps and never overlapping, `message_delta`, `message_stop`.
+One method opens the block and writes its delta, so that they always match.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import msgspec
 
 from octoroute.dialects.anthropic.errors import error_frame
 from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
-from octoroute.dialects.request.thinking_signatures import marked
+from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.errors import ANTHROPIC_TYPES
 from octoroute.dialects.response.sse import frame
@@ -33,7 +33,6 @@ from octoroute.domain.events import (
     ToolCallStarted,
     UsageReported,
 )
-from octoroute.domain.outcome import Usage
 from octoroute.errors import OctorouteError
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
@@ -48,38 +47,41 @@ _json = msgspec.json.Encoder().encode
 
 
 class AnthropicEncoder:
-    """`model` is the name the client asked for; `input_tokens` an estimate, used until somebody counts."""
+    """`model` is the name the client requested; `input_tokens` is an estimate, used until the upstream reports usage."""
 
     def __init__(self, *, model: str, input_tokens: int = 0, show_thinking: bool = True, new_id: NewId = random_id) -> None:
         self._model = model
-        self._input_tokens = input_tokens
         self._show_thinking = show_thinking
         self._new_id = new_id
         self._started = self._over = self._refused = False
         self._open = _NONE
         self._index = -1
         self._before = b""
-        """How a delta of the open block begins."""
-        self._thought: list[str] = []
+        """The bytes before the text of a delta of the open block."""
+        self._thinking: list[str] = []
         self._ids = UniqueIds()
-        self._chars = 0
-        self._usage: Usage | None = None
+        self._usage = counts.ResponseUsage(input_tokens)
 
     def encode(self, events: Sequence[Event]) -> bytes:
-        if len(events) == 1 and self._open == _TEXT and not self._over:
+        if len(events) == 1 and self._open == _TEXT:
             event = events[0]
             if isinstance(event, TextDelta):
-                self._chars += len(event.text)
-                return self._before + _json(event.text) + b"}}\n\n"
-        return b"".join([self._one(event) for event in events])
+                text = event.text
+                self._usage.chars += len(text)
+                return self._before + _json(text) + b"}}\n\n"
+        return b"".join([self._encode_event(event) for event in events])
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
         if self._over:
             return b""
-        self._over = True
+        self._end()
         return error_frame(ANTHROPIC_TYPES.get(error.kind, "api_error"), error.message, request_id)
 
-    def _one(self, event: Event) -> bytes:
+    def _end(self) -> None:
+        self._over = True
+        self._open = _NONE
+
+    def _encode_event(self, event: Event) -> bytes:
         if self._over:
             return b""
         match event:
@@ -101,24 +103,23 @@ class AnthropicEncoder:
                 self._refused = True
                 return self._text(text)
             case UsageReported(usage=usage):
-                self._usage = usage
+                self._usage.reported = usage
                 return b""
             case Started(usage=usage):
-                self._usage = usage or self._usage
+                self._usage.reported = usage or self._usage.reported
                 return self._begin()
             case Ping():
                 return PING if self._started else b""
             case Finished():
                 return self._begin() + self._stop() + self._finish(event)
             case Failed(kind=kind, message=message):
-                self._over = True
+                self._end()
                 return error_frame(ANTHROPIC_TYPES.get(kind, "api_error"), message, None)
 
     def _begin(self) -> bytes:
         if self._started:
             return b""
         self._started = True
-        usage = self._usage or Usage(input_tokens=self._input_tokens)
         message: dict[str, object] = {
             "id": self._new_id("msg_"),
             "type": "message",
@@ -127,7 +128,7 @@ class AnthropicEncoder:
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": counts.to_anthropic(usage),
+            "usage": counts.to_anthropic(self._usage.at_start()),
         }
         return frame(_json({"type": "message_start", "message": message}), "message_start")
 
@@ -141,7 +142,7 @@ class AnthropicEncoder:
         if not text or not self._show_thinking:
             return b""
         head = b"" if self._open == _THINKING else self._start(_THINKING, {"type": "thinking", "thinking": "", "signature": ""})
-        self._thought.append(text)
+        self._thinking.append(text)
         return head + self._delta(text)
 
     def _sign(self, signature: str, origin: str) -> bytes:
@@ -149,7 +150,7 @@ class AnthropicEncoder:
             return b""
         head = b"" if self._open == _THINKING else self._start(_THINKING, {"type": "thinking", "thinking": "", "signature": ""})
         if origin != "anthropic":
-            signature = marked("", origin, signature)
+            signature = mark_signature("", origin, signature)
         return head + self._signature(signature) + self._stop(signed=True)
 
     def _signature(self, signature: str) -> bytes:
@@ -157,11 +158,11 @@ class AnthropicEncoder:
         return frame(delta % (self._index, _json(signature)), "content_block_delta")
 
     def _call(self, event: ToolCallStarted) -> bytes:
-        id = self._ids.fresh(event.id or self._new_id("toolu_"))
+        id = self._ids.make_unique(event.id or self._new_id("toolu_"))
         return self._start(_TOOL, {"type": "tool_use", "id": id, "name": event.name, "input": {}})
 
     def _start(self, kind: int, block: dict[str, object]) -> bytes:
-        """Close what is open, open the next."""
+        """Close the open block and open the next."""
         head = self._begin() + self._stop()
         self._open = kind
         self._index += 1
@@ -176,7 +177,7 @@ class AnthropicEncoder:
         )
 
     def _delta(self, text: str) -> bytes:
-        self._chars += len(text)
+        self._usage.chars += len(text)
         return self._before + _json(text) + b"}}\n\n"
 
     def _stop(self, *, signed: bool = False) -> bytes:
@@ -184,25 +185,24 @@ class AnthropicEncoder:
             return b""
         signature = b""
         if self._open == _THINKING and not signed:
-            signature = self._signature(marked("".join(self._thought), "openai", None))
-        self._thought.clear()
+            signature = self._signature(mark_signature("".join(self._thinking), "openai", None))
+        self._thinking.clear()
         self._open = _NONE
         return signature + frame(b'{"type":"content_block_stop","index":%d}' % self._index, "content_block_stop")
 
     def _finish(self, event: Finished) -> bytes:
         self._over = True
-        usage = self._usage or counts.estimated(self._input_tokens, self._chars)
         reason, stop_sequence = stop_reason(event, refused=self._refused)
         delta = {
             "type": "message_delta",
             "delta": {"stop_reason": reason, "stop_sequence": stop_sequence},
-            "usage": counts.to_anthropic(usage),
+            "usage": counts.to_anthropic(self._usage.at_end()),
         }
         return frame(_json(delta), "message_delta") + frame(b'{"type":"message_stop"}', "message_stop")
 
 
 def stop_reason(event: Finished, *, refused: bool) -> tuple[str, str | None]:
-    """(stop_reason, stop_sequence) as Anthropic says them."""
+    """The (stop_reason, stop_sequence) of Anthropic's format; `refused`: the response contained a refusal."""
     if event.reason is FinishReason.STOP:
         if refused:
             return "refusal", None

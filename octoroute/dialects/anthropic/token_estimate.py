@@ -1,7 +1,7 @@
-"""How many tokens a Messages request has, without asking anybody: `count_tokens` for endpoints that cannot count. Pure.
+"""Estimates the input tokens of a request: `count_tokens` for endpoints that cannot count. Pure.
 
-An estimate with a lean to more, because what fits in the estimate must fit the window: text by its words, images by their size,
-documents by their pages, schemas like text. A factor per model, learned from reported usage, takes out the tokenizer's bias.
+Text is counted by words, images by pixels, documents by pages, schemas as text. The estimate is rather too high, because a request
+that fits by the estimate must fit the context window. The caller passes a factor per model, learned from reported usage.
 """
 
 from __future__ import annotations
@@ -28,54 +28,56 @@ from octoroute.domain.conversation import (
     ToolResult,
 )
 
-A_MESSAGE = 3
-A_TOOL = 12
-TOOLS_PREAMBLE = 340
-"""What Anthropic adds once when there are tools: https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/overview."""
-UNKNOWN_IMAGE = 1600
-LARGEST_EDGE = 1568
-PIXELS_A_TOKEN = 750
-"""https://docs.anthropic.com/en/docs/build-with-claude/vision: width times height over 750, after scaling to the largest edge."""
-A_PDF_PAGE = 2000
-BYTES_A_PDF_PAGE = 60_000
-"""Where the pages cannot be counted."""
-_HEAD = 64 * 1024
-"""Base64 characters in which an image must tell its size."""
+MESSAGE_TOKENS = 3
+"""Per message."""
+TOOL_TOKENS = 12
+TOOLS_PREAMBLE_TOKENS = 340
+"""Added once if there are tools: https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/overview."""
+MAX_IMAGE_TOKENS = 1600
+"""Also used for an image of unknown size."""
+MAX_EDGE_PIXELS = 1568
+PIXELS_PER_TOKEN = 750
+"""An image is scaled to the largest edge and costs width * height / 750: https://docs.anthropic.com/en/docs/build-with-claude/vision."""
+PDF_PAGE_TOKENS = 2000
+BYTES_PER_PDF_PAGE = 60_000
+"""Used if the pages cannot be counted."""
+_IMAGE_HEAD_CHARS = 64 * 1024
+"""Base64 characters of an image that are searched for its size."""
 
 _WORDS = re.compile(r"[A-Za-z]+|[0-9]+|\n+|[^\sA-Za-z0-9]")
-_LETTERS_A_TOKEN = 7
-_DIGITS_A_TOKEN = 3
+_LETTERS_PER_TOKEN = 7
+_DIGITS_PER_TOKEN = 3
 _PAGE = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
 
 
 def estimate_tokens(conversation: Conversation, factor: float = 1.0) -> int:
-    """At least 1."""
+    """Estimated input tokens times `factor`, at least 1."""
     tokens = sum(count_text(block.text) for block in conversation.system)
     for turn in conversation.turns:
-        tokens += A_MESSAGE + sum(_block(block) for block in turn.content)
+        tokens += MESSAGE_TOKENS + sum(_count_block(block) for block in turn.content)
     if conversation.tools:
-        tokens += TOOLS_PREAMBLE
+        tokens += TOOLS_PREAMBLE_TOKENS
         for tool in conversation.tools:
-            tokens += A_TOOL + count_text(tool.name) + count_text(tool.description or "") + count_text(_json(tool.schema))
+            tokens += TOOL_TOKENS + count_text(tool.name) + count_text(tool.description or "") + count_text(_json(tool.schema))
     if conversation.format is not None and conversation.format.schema is not None:
         tokens += count_text(_json(conversation.format.schema))
     return max(1, round(tokens * factor))
 
 
 def count_text(text: str) -> int:
-    """Words of up to seven letters, three digits, one other character, or a run of line ends are a token each."""
+    """Count a token per seven letters of a word, per three digits, per other character, and per run of line ends."""
     tokens = 0
     for word in _WORDS.findall(text):
         if word.isascii() and word.isalpha():
-            tokens += -(-len(word) // _LETTERS_A_TOKEN)
+            tokens += -(-len(word) // _LETTERS_PER_TOKEN)
         elif word.isdigit():
-            tokens += -(-len(word) // _DIGITS_A_TOKEN)
+            tokens += -(-len(word) // _DIGITS_PER_TOKEN)
         else:
             tokens += 1
     return tokens
 
 
-def _block(block: Block) -> int:
+def _count_block(block: Block) -> int:
     match block:
         case Text(text=text) | Thinking(text=text):
             return count_text(text)
@@ -84,20 +86,20 @@ def _block(block: Block) -> int:
         case Document():
             return document_tokens(block)
         case ToolCall(name=name, arguments=arguments):
-            return A_TOOL + count_text(name) + count_text(arguments)
+            return TOOL_TOKENS + count_text(name) + count_text(arguments)
         case ToolResult(content=content):
-            return A_TOOL + sum(_block(part) for part in content)
+            return TOOL_TOKENS + sum(_count_block(part) for part in content)
         case Audio(data=data) | RedactedThinking(data=data):
             return len(data) // 100
 
 
 def image_tokens(image: Image) -> int:
-    size = _size_of(image.data) if image.data else None
+    size = _read_image_size(image.data) if image.data else None
     if size is None:
-        return UNKNOWN_IMAGE
+        return MAX_IMAGE_TOKENS
     width, height = size
-    scale = min(1.0, LARGEST_EDGE / max(width, height, 1))
-    return min(UNKNOWN_IMAGE, max(1, round(width * scale * height * scale / PIXELS_A_TOKEN)))
+    scale = min(1.0, MAX_EDGE_PIXELS / max(width, height, 1))
+    return min(MAX_IMAGE_TOKENS, max(1, round(width * scale * height * scale / PIXELS_PER_TOKEN)))
 
 
 def document_tokens(document: Document) -> int:
@@ -105,28 +107,28 @@ def document_tokens(document: Document) -> int:
     if document.text is not None:
         return named + count_text(document.text)
     if document.data is None:
-        return named + A_PDF_PAGE
+        return named + PDF_PAGE_TOKENS
     if document.media_type != PDF:
         return named + len(document.data) * 3 // 16
-    data = _decoded(document.data)
-    pages = len(_PAGE.findall(data)) or -(-len(data) // BYTES_A_PDF_PAGE) or 1
-    return named + pages * A_PDF_PAGE
+    data = _decode_base64(document.data)
+    pages = len(_PAGE.findall(data)) or -(-len(data) // BYTES_PER_PDF_PAGE) or 1
+    return named + pages * PDF_PAGE_TOKENS
 
 
 def _json(schema: object) -> str:
     return msgspec.json.encode(schema).decode() if schema else ""
 
 
-def _decoded(data: str) -> bytes:
+def _decode_base64(data: str) -> bytes:
     try:
         return base64.b64decode(data[: len(data) // 4 * 4])
     except (binascii.Error, ValueError):
         return b""
 
 
-def _size_of(data: str) -> tuple[int, int] | None:
-    """(width, height) in pixels from the file's head; None: it does not tell."""
-    head = _decoded(data[:_HEAD])
+def _read_image_size(data: str) -> tuple[int, int] | None:
+    """(width, height) in pixels, read from the head of the file; None if not found there."""
+    head = _decode_base64(data[:_IMAGE_HEAD_CHARS])
     try:
         if head.startswith(b"\x89PNG"):
             return struct.unpack(">II", head[16:24])
@@ -142,7 +144,7 @@ def _size_of(data: str) -> tuple[int, int] | None:
 
 
 def _jpeg_sizes(head: bytes) -> Iterator[tuple[int, int]]:
-    """From the frame headers (SOF0 to SOF15 without the tables among them)."""
+    """(width, height) of each frame header: markers SOF0 to SOF15 without DHT, JPG, and DAC."""
     at = 2
     while at + 9 < len(head) and head[at] == 0xFF:
         marker = head[at + 1]
@@ -166,5 +168,6 @@ def _webp_size(head: bytes) -> tuple[int, int] | None:
             return None
 
 
-def write_count(tokens: int) -> bytes:
+def encode_count(tokens: int) -> bytes:
+    """Encode the response body of `count_tokens`."""
     return b'{"input_tokens":%d}' % tokens

@@ -1,4 +1,4 @@
-"""Reads along while an Anthropic answer is passed on byte for byte: progress, usage, errors. Nothing is kept."""
+"""Reads progress, usage, and errors of an Anthropic response whose bytes are passed through. Stores no content."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import msgspec
 
 from octoroute.dialects.anthropic import schema
 from octoroute.dialects.base import Progress
-from octoroute.dialects.request.json_input import read_answer
-from octoroute.dialects.response.errors import failed_event
+from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC
 from octoroute.dialects.response.usage import AnthropicUsage
 from octoroute.domain.events import FinishReason
 from octoroute.errors import BadUpstreamResponse
 
-_ANSWER = msgspec.json.Decoder(schema.Answer)
+_RESPONSE = msgspec.json.Decoder(schema.MessageResponse)
 
 
 class _Delta(msgspec.Struct):
@@ -47,21 +47,21 @@ class AnthropicUsageTap:
     def feed(self, frames: bytes) -> None:
         for name, data in read_frames(frames):
             if data.strip():
-                self._note(read_answer(_EVENT, data, "stream"), name, data)
+                self._note(read_response(_EVENT, data, "stream"), name, data)
 
     def feed_body(self, body: bytes) -> None:
-        answer = read_answer(_ANSWER, body, "answer")
+        response = read_response(_RESPONSE, body, "response")
         progress = self.progress
         progress.started = True
-        if answer.error is not None:
-            progress.failure = failed_event(body)
+        if response.error is not None:
+            progress.failure = read_failed_event(body)
             return
-        if answer.content is None:
-            raise BadUpstreamResponse("the upstream's answer holds no content")
+        if response.content is None:
+            raise BadUpstreamResponse("the upstream's response has no content")
         progress.finished = True
-        progress.reason = FROM_ANTHROPIC.get(answer.stop_reason or "", FinishReason.STOP)
-        progress.usage = answer.usage.usage() if answer.usage is not None else None
-        for block in answer.content:
+        progress.reason = FROM_ANTHROPIC.get(response.stop_reason or "", FinishReason.STOP)
+        progress.usage = response.usage.usage() if response.usage is not None else None
+        for block in response.content:
             progress.output_chars += len(block.text or block.thinking or "") + len(memoryview(block.input))
 
     def _note(self, event: _Event, name: str, data: bytes) -> None:
@@ -69,18 +69,18 @@ class AnthropicUsageTap:
         word = event.type or name
         if word == "error":
             progress.started = True
-            progress.failure = failed_event(data)
+            progress.failure = read_failed_event(data)
             return
         if word == "ping":
-            return  # alive, but no answer yet
+            return  # not the start of the response
         progress.started = True
         if event.delta is not None:
             delta = event.delta
             progress.output_chars += len(delta.text or delta.thinking or delta.partial_json or "")
             if delta.stop_reason is not None:
                 progress.reason = FROM_ANTHROPIC.get(delta.stop_reason, FinishReason.STOP)
-        counted = event.usage or (event.message.usage if event.message is not None else None)
-        if counted is not None:
-            progress.usage = counted.usage(progress.usage)
+        usage = event.usage or (event.message.usage if event.message is not None else None)
+        if usage is not None:
+            progress.usage = usage.usage(progress.usage)
         if word == "message_stop":
             progress.finished = progress.over = True

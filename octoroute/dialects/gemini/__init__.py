@@ -1,1 +1,1 @@
-"""Google's Gemini as an endpoint."""
+"""Google's Gemini, for endpoints only."""

@@ -1,4 +1,4 @@
-"""What Gemini models accept, by the version in their name; for a name that tells none, what all of them do. Pure."""
+"""Limits of Gemini models, by the version in their name. A name without a version gets the limits of Gemini 2.5. Pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ _UNKNOWN: tuple[int, int] = (2, 5)
 
 class GeminiModelLimits(msgspec.Struct, frozen=True, kw_only=True):
     json_schemas: bool
-    """`parametersJsonSchema`; older ones take the OpenAPI subset."""
+    """Accepts `parametersJsonSchema`; older models take the OpenAPI subset."""
     json_with_tools: bool
+    """Accepts JSON output together with tools."""
     levels: bool
-    """`thinkingLevel`; otherwise `thinkingBudget`."""
+    """Takes `thinkingLevel`; otherwise `thinkingBudget`."""
     budgets: bool
-    least_budget: int
-    """0: thinking can be turned off."""
+    """Can think at all."""
+    min_budget: int
+    """Smallest thinking budget in tokens; 0: thinking can be turned off."""
     signatures: bool
-    """A call in the history without its signature is refused."""
+    """Rejects a tool call in the history without its signature."""
 
 
 def model_limits(model: str) -> GeminiModelLimits:
@@ -31,6 +33,6 @@ def model_limits(model: str) -> GeminiModelLimits:
         json_with_tools=version >= (3, 0),
         levels=version >= (3, 0),
         budgets=version >= (2, 5),
-        least_budget=128 if "pro" in model else 0,
+        min_budget=128 if "pro" in model else 0,
         signatures=version >= (3, 0),
     )

@@ -33,7 +33,7 @@ class GeminiOutbound(Outbound):
     ) -> bytes:
         del stream  # part of the address
         return encode_request(
-            self._signatures.restored(conversation),
+            self._signatures.restore(conversation),
             model=endpoint.model,
             default_max_tokens=endpoint.max_tokens,
             max_output_tokens=endpoint.max_output_tokens,

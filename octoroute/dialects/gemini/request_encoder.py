@@ -1,6 +1,6 @@
-"""Conversation → a generateContent request. Pure. Whether it is streamed is said by the address, not the body.
+"""Encodes a Conversation as a generateContent request. Pure. The URL, not the body, decides whether the response is streamed.
 
-https://ai.google.dev/api/generate-content. What the format cannot say is left out and noted.
+Source: https://ai.google.dev/api/generate-content. An optional value that the format does not support is dropped and noted.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.gemini.model_limits import GeminiModelLimits, model_limits
-from octoroute.dialects.gemini.signatures import LAST_RESORT
+from octoroute.dialects.gemini.signatures import SKIP_SIGNATURE
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
 from octoroute.dialects.request.ids import safe_name
-from octoroute.dialects.request.json_input import not_too_deep
-from octoroute.dialects.response.blocks import arguments_object
+from octoroute.dialects.request.json_input import reject_deep_nesting
+from octoroute.dialects.response.blocks import normalize_arguments
 from octoroute.domain.conversation import (
     Audio,
     Block,
@@ -34,10 +34,8 @@ from octoroute.errors import BadRequest
 
 Fields = dict[str, Any]
 MAX_STOPS = 5
-OPENING = "(the conversation begins with the assistant)"
-JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
-_FETCHED = re.compile(r"gs://|https://generativelanguage\.googleapis\.com/|https://(www\.)?(youtube\.com|youtu\.be)/")
-"""The addresses Google fetches itself."""
+_FETCHABLE = re.compile(r"gs://|https://generativelanguage\.googleapis\.com/|https://(www\.)?(youtube\.com|youtu\.be)/")
+"""URLs that Google fetches itself."""
 _MODES = {"auto": "AUTO", "any": "ANY", "tool": "ANY", "none": "NONE"}
 _LEVELS = {
     "none": "MINIMAL",
@@ -51,7 +49,7 @@ _LEVELS = {
 _AUTOMATIC = -1
 
 
-@not_too_deep
+@reject_deep_nesting
 def encode_request(
     conversation: Conversation,
     *,
@@ -60,41 +58,41 @@ def encode_request(
     max_output_tokens: int | None = None,
     notes: list[str] | None = None,
 ) -> bytes:
-    """`notes` collects what the endpoint will not see. Raises BadRequest (see `unsayable`)."""
+    """`notes` collects a text for each dropped value. Raises BadRequest with the text of `unsupported`."""
     reason = unsupported(conversation)
     if reason is not None:
         raise BadRequest(reason)
     notes = [] if notes is None else notes
     can = model_limits(model)
-    tidy = message_order.tidied(conversation)
-    contents = _contents(tidy, can, notes)
+    ordered = message_order.normalize_turns(conversation)
+    contents = _contents(ordered, can, notes)
     if not contents:
-        raise BadRequest("messages: there is no text in them", param="messages")
+        raise BadRequest("messages: have no content; send at least one message with text", param="messages")
     body: Fields = {"contents": contents}
-    config = _config(tidy, default_max_tokens, max_output_tokens, notes)
-    _tools(body, tidy, can, notes)
-    instruction = _format(config, tidy, can, has_tools="tools" in body)
-    system = [text for text in (*(block.text for block in tidy.system), instruction) if text.strip()]
+    config = _config(ordered, default_max_tokens, max_output_tokens, notes)
+    _tools(body, ordered, can, notes)
+    instruction = _format(config, ordered, can, has_tools="tools" in body)
+    system = [text for text in (*(block.text for block in ordered.system), instruction) if text.strip()]
     if system:
         body["systemInstruction"] = {"parts": [{"text": text} for text in system]}
-    _thinking(config, tidy, can, model, notes)
+    _thinking(config, ordered, can, model, notes)
     if config:
         body["generationConfig"] = config
     return msgspec.json.encode(body)
 
 
 def unsupported(conversation: Conversation) -> str | None:
-    """Why Gemini's format cannot carry this, or None."""
+    """Why Gemini's format cannot express the conversation; None if it can."""
     for turn in conversation.turns:
         for block in turn.content:
             for part in block.content if isinstance(block, ToolResult) else (block,):
-                if isinstance(part, Image | Document) and part.url is not None and not _FETCHED.match(part.url):
-                    return "this endpoint cannot fetch images or documents from the web; send the file itself"
+                if isinstance(part, Image | Document) and part.url is not None and not _FETCHABLE.match(part.url):
+                    return "this endpoint cannot fetch images or documents from a URL; send the file content"
     return None
 
 
 def surplus_stops(conversation: Conversation) -> tuple[str, ...]:
-    """The stop sequences beyond Gemini's limit, to be enforced on its answer."""
+    """The stop sequences beyond Gemini's limit, to be enforced on its response."""
     return conversation.stop[MAX_STOPS:]
 
 
@@ -102,13 +100,13 @@ def _contents(conversation: Conversation, can: GeminiModelLimits, notes: list[st
     contents: list[Fields] = []
     for turn in conversation.turns:
         if turn.role is Role.ASSISTANT:
-            role, parts = "model", _model(turn.content, can, notes)
+            role, parts = "model", _model_parts(turn.content, can, notes)
         else:
-            role, parts = "user", _user(turn.content)
+            role, parts = "user", _user_parts(turn.content)
         if not parts:
             continue
         if not contents and role == "model":
-            contents.append({"role": "user", "parts": [{"text": OPENING}]})
+            contents.append({"role": "user", "parts": [{"text": message_order.OPENING}]})
         if contents and contents[-1]["role"] == role:
             contents[-1]["parts"] += parts
         else:
@@ -116,12 +114,14 @@ def _contents(conversation: Conversation, can: GeminiModelLimits, notes: list[st
     return contents
 
 
-def _user(blocks: Sequence[Block]) -> list[Fields]:
-    """Function responses first and together, then what else the turn holds."""
+def _user_parts(blocks: Sequence[Block]) -> list[Fields]:
+    """Encode a user turn: function responses first, then media of tool results and the other blocks."""
     responses = [_response(block) for block in blocks if isinstance(block, ToolResult)]
-    inside = [part for block in blocks if isinstance(block, ToolResult) for part in block.content if not isinstance(part, Text)]
+    media_parts = [
+        part for block in blocks if isinstance(block, ToolResult) for part in block.content if not isinstance(part, Text)
+    ]
     others = [block for block in blocks if not isinstance(block, ToolResult)]
-    return [*responses, *(part for block in (*inside, *others) if (part := _part(block)) is not None)]
+    return [*responses, *(part for block in (*media_parts, *others) if (part := _part(block)) is not None)]
 
 
 def _response(result: ToolResult) -> Fields:
@@ -147,7 +147,7 @@ def _part(block: Block) -> Fields | None:
             return None
 
 
-def _model(blocks: Sequence[Block], can: GeminiModelLimits, notes: list[str]) -> list[Fields]:
+def _model_parts(blocks: Sequence[Block], can: GeminiModelLimits, notes: list[str]) -> list[Fields]:
     parts: list[Fields] = []
     for block in blocks:
         match block:
@@ -161,13 +161,13 @@ def _model(blocks: Sequence[Block], can: GeminiModelLimits, notes: list[str]) ->
                 pass
     calls = [part for part in parts if "functionCall" in part]
     if can.signatures and calls and not any("thoughtSignature" in part for part in calls):
-        calls[0]["thoughtSignature"] = LAST_RESORT
-        notes.append("thought signature: lost; the model does not see the thinking behind an earlier tool call")
+        calls[0]["thoughtSignature"] = SKIP_SIGNATURE
+        notes.append("thought signature: missing; the model does not see its thinking before an earlier tool call")
     return parts
 
 
 def _call(call: ToolCall) -> Fields:
-    arguments = msgspec.Raw(arguments_object(call.arguments).encode())
+    arguments = msgspec.Raw(normalize_arguments(call.arguments).encode())
     part: Fields = {"functionCall": {"id": call.id, "name": safe_name(call.name), "args": arguments}}
     if call.signature is not None:
         part["thoughtSignature"] = call.signature
@@ -175,12 +175,12 @@ def _call(call: ToolCall) -> Fields:
 
 
 def _config(conversation: Conversation, default: int | None, limit: int | None, notes: list[str]) -> Fields:
-    wanted = conversation.max_tokens or default
-    if wanted is not None and limit is not None and wanted > limit:
-        notes.append(f"max_tokens: {wanted} clamped to {limit}")
-        wanted = limit
-    said: Fields = {
-        "maxOutputTokens": wanted,
+    max_tokens = conversation.max_tokens or default
+    if max_tokens is not None and limit is not None and max_tokens > limit:
+        notes.append(f"max_tokens: {max_tokens} reduced to {limit}, the model's limit")
+        max_tokens = limit
+    optional: Fields = {
+        "maxOutputTokens": max_tokens,
         "temperature": conversation.temperature,
         "topP": conversation.top_p,
         "topK": conversation.top_k,
@@ -189,7 +189,7 @@ def _config(conversation: Conversation, default: int | None, limit: int | None, 
         "presencePenalty": conversation.presence_penalty,
         "frequencyPenalty": conversation.frequency_penalty,
     }
-    return {name: value for name, value in said.items() if value is not None}
+    return {name: value for name, value in optional.items() if value is not None}
 
 
 def _tools(body: Fields, conversation: Conversation, can: GeminiModelLimits, notes: list[str]) -> None:
@@ -200,7 +200,7 @@ def _tools(body: Fields, conversation: Conversation, can: GeminiModelLimits, not
     if choice is None:
         return
     if choice.parallel is False:
-        notes.append("parallel_tool_calls: this format has no such thing")
+        notes.append("parallel_tool_calls: not supported by this endpoint, dropped")
     calling: Fields = {"mode": _MODES.get(choice.mode, "AUTO")}
     allowed = (choice.name,) if choice.mode == "tool" and choice.name else choice.allowed
     if allowed is not None:
@@ -212,28 +212,28 @@ def _tools(body: Fields, conversation: Conversation, can: GeminiModelLimits, not
 def _tool(tool: Tool, can: GeminiModelLimits) -> Fields:
     declared: Fields = {"name": safe_name(tool.name), "description": tool.description or ""}
     if can.json_schemas:
-        parameters, key = json_schema.for_gemini_json(tool.schema), "parametersJsonSchema"
+        parameters, key = json_schema.adapt_for_gemini_json(tool.schema), "parametersJsonSchema"
     else:
-        parameters, key = json_schema.for_gemini(tool.schema), "parameters"
+        parameters, key = json_schema.adapt_for_gemini_openapi(tool.schema), "parameters"
     if parameters is not None and (parameters.get("properties") or key == "parametersJsonSchema"):
         declared[key] = parameters
     return declared
 
 
 def _format(config: Fields, conversation: Conversation, can: GeminiModelLimits, *, has_tools: bool) -> str:
-    """Sets the answer's format, or gives the words that ask for it where tools stand in the way."""
-    wanted = conversation.format
-    if wanted is None:
+    """Set the response format, or return an instruction for it if the model does not support JSON output with tools."""
+    response_format = conversation.format
+    if response_format is None:
         return ""
     if has_tools and not can.json_with_tools:
-        fits = f" It must fit this JSON schema:\n{msgspec.json.encode(wanted.schema).decode()}" if wanted.schema else ""
-        return JSON_INSTRUCTION + fits
+        schema = response_format.schema
+        return json_schema.describe_in_words(schema) if schema else json_schema.JSON_INSTRUCTION
     config["responseMimeType"] = "application/json"
-    if wanted.schema:
+    if response_format.schema:
         if can.json_schemas:
-            config["responseJsonSchema"] = json_schema.for_gemini_json(wanted.schema)
+            config["responseJsonSchema"] = json_schema.adapt_for_gemini_json(response_format.schema)
         else:
-            config["responseSchema"] = json_schema.for_gemini(wanted.schema)
+            config["responseSchema"] = json_schema.adapt_for_gemini_openapi(response_format.schema)
     return ""
 
 
@@ -242,20 +242,20 @@ def _thinking(config: Fields, conversation: Conversation, can: GeminiModelLimits
     if wish is None:
         return
     if not can.budgets:
-        notes.append("thinking: this model cannot")
+        notes.append("thinking: not supported by this model, dropped")
         return
-    wanted = reasoning_effort.effort_of(wish)
+    effort = reasoning_effort.effort_of(wish)
     thinking: Fields = {}
-    if wanted == "none" and (can.levels or can.least_budget):
-        notes.append("thinking: this model cannot be kept from a little of it")
+    if effort == "none" and (can.levels or can.min_budget):
+        notes.append("thinking: cannot be turned off for this model, its minimum is used")
     if can.levels:
-        level = _LEVELS.get(wanted or "")
+        level = _LEVELS.get(effort or "")
         if level is not None:
             thinking["thinkingLevel"] = "LOW" if level == "MINIMAL" and "pro" in model else level
-    elif wanted == "none":
-        thinking["thinkingBudget"] = can.least_budget
+    elif effort == "none":
+        thinking["thinkingBudget"] = can.min_budget
     else:
-        thinking["thinkingBudget"] = reasoning_effort.budget_of(wish) if wanted is not None else _AUTOMATIC
+        thinking["thinkingBudget"] = reasoning_effort.budget_of(wish) if effort is not None else _AUTOMATIC
     if reasoning_effort.wants_thinking(wish) and wish.visible:
         thinking["includeThoughts"] = True
     if thinking:

@@ -1,6 +1,7 @@
-"""Thought signatures kept for clients that drop them. The one memory among the dialects: bounded, forgetful, clock injected.
+"""Stores Gemini's thought signatures for clients that drop them: the only state among the dialects, bounded in age and size.
 
-Gemini 3 refuses a history whose calls lack the signatures they came with; neither Anthropic's nor most OpenAI clients carry them.
+Gemini 3 rejects a history whose tool calls lack their original signatures. Anthropic's clients and most OpenAI clients do not send
+them back.
 """
 
 from __future__ import annotations
@@ -12,42 +13,43 @@ import msgspec.structs
 
 from octoroute.domain.conversation import Block, Conversation, ToolCall, Turn
 
-KEPT_S = 3600.0
-MAX_KEPT = 20_000
-MAX_LENGTH = 64 * 1024
-LAST_RESORT = "skip_thought_signature_validator"
-"""Google's documented stand-in for a signature that is lost."""
+MAX_AGE_S = 3600.0
+MAX_ENTRIES = 20_000
+MAX_SIGNATURE_CHARS = 64 * 1024
+SKIP_SIGNATURE = "skip_thought_signature_validator"
+"""Sent in place of a lost signature, as documented by Google."""
 
 
 class Signatures:
-    """Tool-call id → signature. One per outbound; `clock` counts seconds."""
+    """Maps tool-call ids to signatures; the oldest are dropped first. `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._kept: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[float, str]] = OrderedDict()
 
     def keep(self, call_id: str, signature: str) -> None:
-        if len(signature) > MAX_LENGTH:
+        """Store a signature; one that is too long is ignored."""
+        if len(signature) > MAX_SIGNATURE_CHARS:
             return
         now = self._clock()
-        self._kept[call_id] = (now, signature)
-        self._kept.move_to_end(call_id)
-        while self._kept:
-            oldest, (kept_at, _) = next(iter(self._kept.items()))
-            if len(self._kept) <= MAX_KEPT and now - kept_at < KEPT_S:
+        self._entries[call_id] = (now, signature)
+        self._entries.move_to_end(call_id)
+        while self._entries:
+            oldest, (stored_at_s, _) = next(iter(self._entries.items()))
+            if len(self._entries) <= MAX_ENTRIES and now - stored_at_s < MAX_AGE_S:
                 break
-            del self._kept[oldest]
+            del self._entries[oldest]
 
     def find(self, call_id: str) -> str | None:
-        found = self._kept.get(call_id)
-        return found[1] if found is not None and self._clock() - found[0] < KEPT_S else None
+        found = self._entries.get(call_id)
+        return found[1] if found is not None and self._clock() - found[0] < MAX_AGE_S else None
 
-    def restored(self, conversation: Conversation) -> Conversation:
-        """With the signatures that the client did not send back, as far as they are known."""
-        turns = tuple(Turn(turn.role, tuple(map(self._signed, turn.content)), turn.name) for turn in conversation.turns)
+    def restore(self, conversation: Conversation) -> Conversation:
+        """Add the stored signatures to tool calls that the client sent back without one."""
+        turns = tuple(Turn(turn.role, tuple(map(self._restore_block, turn.content)), turn.name) for turn in conversation.turns)
         return msgspec.structs.replace(conversation, turns=turns)
 
-    def _signed(self, block: Block) -> Block:
+    def _restore_block(self, block: Block) -> Block:
         if not isinstance(block, ToolCall) or block.signature is not None:
             return block
         signature = self.find(block.id)

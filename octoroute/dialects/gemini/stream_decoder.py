@@ -1,7 +1,7 @@
-"""Gemini's answers → events, streamed or whole. Pure; one decoder an answer.
+"""Decodes Gemini's responses into events, streaming or not. Pure; one decoder per response.
 
-Each chunk is a whole response object with new parts; calls come one a chunk and are counted over the whole answer; usage is
-cumulative. There is no end mark: the end of the stream after a finish reason is the end.
+Each chunk is a response object with new parts. Tool calls are complete in one chunk and are numbered over the whole response. Usage
+is cumulative. There is no end marker: the response ends with the stream, after a finish reason.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.request.ids import NewId, random_id
-from octoroute.dialects.request.json_input import read_answer
-from octoroute.dialects.response.blocks import NAMELESS
-from octoroute.dialects.response.errors import error_of, failed_event
+from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
+from octoroute.dialects.response.errors import error_from_event, read_failed_event
 from octoroute.dialects.response.sse import read_frames
-from octoroute.dialects.response.stop_reasons import GEMINI_FAILURES, from_gemini, settled
+from octoroute.dialects.response.stop_reasons import GEMINI_FAILURES, from_gemini, resolve_reason
 from octoroute.dialects.response.usage import GeminiUsage
 from octoroute.domain.events import (
     Event,
@@ -72,7 +72,7 @@ class _Response(msgspec.Struct, rename="camel"):
 
 _CHUNK = msgspec.json.Decoder(_Response)
 _WHOLE = msgspec.json.Decoder(_Response | list[_Response])
-Keep = Callable[[str, str], None]
+KeepSignature = Callable[[str, str], None]
 
 
 def _keep_nothing(call_id: str, signature: str) -> None:
@@ -80,11 +80,13 @@ def _keep_nothing(call_id: str, signature: str) -> None:
 
 
 class GeminiDecoder:
-    """`names`: the upstream's tool names → the client's; `keep` is told each call's id and signature."""
+    """`names` maps the upstream's tool names to the client's; `keep` is called with the id and signature of each tool call."""
 
     __slots__ = ("_calls", "_finish", "_keep", "_names", "_new_id", "_over", "_started")
 
-    def __init__(self, names: Mapping[str, str] | None = None, *, keep: Keep = _keep_nothing, new_id: NewId = random_id) -> None:
+    def __init__(
+        self, names: Mapping[str, str] | None = None, *, keep: KeepSignature = _keep_nothing, new_id: NewId = random_id
+    ) -> None:
         self._names = names or {}
         self._keep = keep
         self._new_id = new_id
@@ -97,10 +99,10 @@ class GeminiDecoder:
         out: list[Event] = []
         for name, data in read_frames(frames):
             if data.strip() and data != b"[DONE]" and not self._over:
-                response = read_answer(_CHUNK, data, "stream")
+                response = read_response(_CHUNK, data, "stream")
                 if response.error is not None or name == "error":
                     self._over = True
-                    out.append(failed_event(data))
+                    out.append(read_failed_event(data))
                 else:
                     self._response(response, out)
         return out
@@ -110,24 +112,24 @@ class GeminiDecoder:
             return ()
         self._over = True
         if self._finish in GEMINI_FAILURES:
-            return (Failed("api_error", f"the model stumbled over its tools ({self._finish})"),)
-        return (Finished(settled(from_gemini(self._finish), called_tools=self._calls > 0), None, self._finish),)
+            return (Failed("api_error", f"the model produced an invalid tool call ({self._finish})"),)
+        return (Finished(resolve_reason(from_gemini(self._finish), called_tools=self._calls > 0), None, self._finish),)
 
     def decode_body(self, body: bytes) -> list[Event]:
-        """Raises Broke, or what the error in the answer's place amounts to."""
-        decoded = read_answer(_WHOLE, body, "answer")
+        """Decode a non-streaming response. Raises BadUpstreamResponse, or the UpstreamError of an error in its place."""
+        decoded = read_response(_WHOLE, body, "response")
         out: list[Event] = []
         responses = [decoded] if isinstance(decoded, _Response) else decoded
         for response in responses:
             if response.error is not None:
-                raise error_of(failed_event(body))
+                raise error_from_event(read_failed_event(body))
             self._response(response, out)
         out += self.end()
         last = out[-1] if out else None
         if isinstance(last, Failed):
             raise BadUpstreamResponse(last.message)
         if not isinstance(last, Finished):
-            raise BadUpstreamResponse("the upstream's answer holds no finished candidate")
+            raise BadUpstreamResponse("the upstream's response has no finished candidate")
         return out
 
     def _response(self, response: _Response, out: list[Event]) -> None:
@@ -136,7 +138,7 @@ class GeminiDecoder:
             out.append(Started(response.response_id or "", response.model_version or ""))
         for candidate in response.candidates or ():
             if candidate.index:
-                continue  # only the first of several candidates can be told in the other dialects
+                continue  # other dialects have one choice only: the first
             for part in (candidate.content.parts if candidate.content else None) or ():
                 self._part(part, out)
             self._finish = candidate.finish_reason or self._finish
@@ -160,7 +162,7 @@ class GeminiDecoder:
 
     def _call(self, call: _Call, signature: str | None, out: list[Event]) -> None:
         if not call.name:
-            raise BadUpstreamResponse(NAMELESS)
+            raise BadUpstreamResponse(UNNAMED_TOOL_CALL)
         id = call.id or self._new_id("call_")
         if signature:
             self._keep(id, signature)
@@ -175,4 +177,4 @@ def _compact(arguments: bytes) -> str:
     try:
         return msgspec.json.format(arguments, indent=-1).decode()
     except (ValueError, RecursionError):
-        raise BadUpstreamResponse("the upstream called a tool with arguments that are not JSON") from None
+        raise BadUpstreamResponse("the upstream sent a tool call whose arguments are not JSON") from None

@@ -1,1 +1,1 @@
-"""OpenAI Chat Completions, both ways."""
+"""OpenAI Chat Completions, for clients and endpoints; also Completions and Embeddings."""

@@ -1,7 +1,7 @@
-"""In what OpenAI-compatible servers differ: one frozen struct, presets by name, and a guess from address and model. Pure.
+"""Differences of OpenAI-compatible servers: `Quirks`, named presets, and their detection by address and model. Pure.
 
-A preset only names what differs from the plain compatible server. Configured names win; without any, the presets whose host or
-model pattern fits are laid over each other in table order.
+A preset names only the differences from a plain compatible server. Configured presets are used if there are any; otherwise the
+presets whose host or model pattern matches are merged in table order.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from octoroute.domain.endpoint import Endpoint
 
 
 class Quirks(msgspec.Struct, frozen=True, kw_only=True):
-    """The defaults are what nearly every compatible server accepts."""
+    """What one server accepts. The defaults fit nearly every compatible server."""
 
     system_role: Literal["system", "developer"] = "system"
     mid_system: Literal["keep", "developer", "user", "hoist"] = "user"
     max_tokens_field: str = "max_tokens"
     sampling: bool = True
-    """temperature, top_p, and penalties may be sent; reasoning models accept only their defaults."""
+    """Accepts temperature, top_p, and penalties. Reasoning models accept only the defaults."""
     top_k: bool = False
     stop_limit: int = 4
-    """How many stop sequences it takes; the rest is enforced here."""
+    """How many stop sequences it accepts; the others are enforced by `StopSequenceFilter`."""
     stream_options: bool = True
     null_content: bool = True
     empty_tool_content: bool = True
     content_parts: bool = False
-    """Text goes as a list of parts even without media."""
-    reasoning: Literal["effort", "thinking_type", "enable_thinking", "chat_template", "openrouter", "unsaid"] = "unsaid"
+    """Text is sent as a list of parts even without media."""
+    reasoning: Literal["effort", "thinking_type", "enable_thinking", "chat_template", "openrouter", "unsupported"] = "unsupported"
     efforts: tuple[str, ...] = ("low", "medium", "high")
-    """Accepted effort words, ascending."""
+    """Accepted effort words, in ascending order."""
     replay_reasoning: bool = False
-    """Assistant turns with tool calls must carry the `reasoning_content` they came with."""
+    """Assistant turns with tool calls must be sent with their original `reasoning_content`."""
     missing_reasoning: str | None = None
-    """What stands in for reasoning that the client dropped; None: the field is left out."""
+    """Sent in place of reasoning that the client dropped; None: the field is omitted."""
     user_field: str | None = None
     cache_key: bool = False
     parallel_tool_calls: bool = True
     forced_tools: bool = True
-    """tool_choice may be `required` or a function; otherwise `auto` is sent."""
-    json_answers: Literal["json_schema", "json_object", "prompt"] = "json_schema"
+    """Accepts a tool_choice of `required` or a function; otherwise `auto` is sent."""
+    structured_output: Literal["json_schema", "json_object", "prompt"] = "json_schema"
     pdf: bool = False
     audio: bool = False
     think_tags: bool = False
-    """Thinking comes as a leading <think>…</think> in the text."""
+    """Sends thinking as a leading <think>…</think> in the text."""
     id_limit: int = 64
     service_tier: bool = False
 
@@ -79,7 +79,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "azure-reasoning": {"max_tokens_field": "max_completion_tokens"},
     "openrouter": {"mid_system": "keep", "top_k": True, "reasoning": "openrouter", "pdf": True, "user_field": "user"},
     "deepseek": {
-        "json_answers": "json_object",
+        "structured_output": "json_object",
         "parallel_tool_calls": False,
         "reasoning": "thinking_type",
         "replay_reasoning": True,
@@ -91,13 +91,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "replay_reasoning": True,
         "parallel_tool_calls": False,
         "forced_tools": False,
-        "json_answers": "json_object",
+        "structured_output": "json_object",
         "stop_limit": 1,
     },
-    "qwen": {"reasoning": "enable_thinking", "replay_reasoning": True, "json_answers": "json_object", "top_k": True},
+    "qwen": {"reasoning": "enable_thinking", "replay_reasoning": True, "structured_output": "json_object", "top_k": True},
     "mistral": {"id_limit": 9, "mid_system": "keep"},
     "cohere": {"mid_system": "keep", "parallel_tool_calls": False},
-    "ollama": {"reasoning": "unsaid", "top_k": True, "null_content": False, "parallel_tool_calls": False},
+    "ollama": {"reasoning": "unsupported", "top_k": True, "null_content": False, "parallel_tool_calls": False},
     "llamacpp": {"top_k": True, "null_content": False, "reasoning": "chat_template"},
     "vllm": {"top_k": True, "reasoning": "chat_template", "stop_limit": 64},
     "sglang": {"top_k": True, "reasoning": "chat_template", "stop_limit": 64},
@@ -134,28 +134,29 @@ _BY_MODEL = (
     (re.compile(r"gpt-oss", re.IGNORECASE), "gpt-oss"),
     (re.compile(r"deepseek-?r1|(^|/)qwq|qwen3|marco-o1", re.IGNORECASE), "think-tags"),
 )
-_VENDORS_OWN = frozenset({"openai", "azure"})
+_OPENAI_HOSTS = frozenset({"openai", "azure"})
 
 
 @lru_cache(maxsize=1024)
-def _laid_over(names: tuple[str, ...]) -> Quirks:
+def _merge_presets(names: tuple[str, ...]) -> Quirks:
     fields: dict[str, Any] = {}
     for name in names:
         fields |= PRESETS[name]
     return Quirks(**fields)
 
 
-def preset(*names: str) -> Quirks:
-    """The presets laid over each other. Raises KeyError for a name that is none."""
-    return _laid_over(names)
+def merge_presets(*names: str) -> Quirks:
+    """Merge the named presets; later ones win. Raises KeyError for an unknown name."""
+    return _merge_presets(names)
 
 
 def quirks_of(endpoint: Endpoint) -> Quirks:
-    return _laid_over(endpoint.quirks or _guessed(endpoint.kind, endpoint.base_url, endpoint.model))
+    """The endpoint's configured quirks, or the detected ones."""
+    return _merge_presets(endpoint.quirks or _detect_presets(endpoint.kind, endpoint.base_url, endpoint.model))
 
 
 @lru_cache(maxsize=1024)
-def _guessed(kind: str, base_url: str, model: str) -> tuple[str, ...]:
+def _detect_presets(kind: str, base_url: str, model: str) -> tuple[str, ...]:
     address = urlsplit(base_url)
     host = address.hostname or ""
     try:
@@ -165,7 +166,7 @@ def _guessed(kind: str, base_url: str, model: str) -> tuple[str, ...]:
     names = ["azure"] if kind == "azure" else [name for pattern, name in _BY_HOST if pattern.search(host)]
     if not names and port in _BY_PORT:
         names = [_BY_PORT[port]]
-    if _VENDORS_OWN.intersection(names):
+    if _OPENAI_HOSTS.intersection(names):
         if _OPENAI_REASONING.search(model):
             names += ["openai-reasoning", *(["azure-reasoning"] if "azure" in names else [])]
             names += [name for pattern, name in _BY_GENERATION if pattern.search(model)]

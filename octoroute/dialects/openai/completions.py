@@ -1,4 +1,4 @@
-"""Clients that speak the legacy Completions: their own bytes to endpoints that have it, and to nobody else. Pure."""
+"""Inbound half of the legacy Completions API: the client's bytes go only to endpoints that offer that API. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CompletionsInbound(OpenAIInbound):
     paths: tuple[str, ...] = ("/v1/completions",)
 
     def history(self, request: Request) -> None:
-        """One prompt, which is all there is."""
+        """None: a prompt has no messages that could be dropped."""
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         return self.read_by_field(RequestBody.parse(body), request_id=request_id, headers=headers, key_name=key_name)

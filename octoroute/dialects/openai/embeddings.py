@@ -1,4 +1,4 @@
-"""Clients that ask for embeddings, all in OpenAI's format: their own bytes to endpoints that speak it too. Pure."""
+"""Inbound half of OpenAI's Embeddings API: the client's bytes go to endpoints of the same format. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from octoroute.errors import BadRequest
 
 _INPUT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
 _STREAM = msgspec.json.Decoder(bool | None)
-_NO_INPUT = "input: must be a string, or a list of strings or of token lists, and not empty"
+_NO_INPUT = "input: must be a non-empty string, a list of strings, or a list of token lists"
 
 
 class EmbeddingsInbound(OpenAIInbound):
@@ -22,30 +22,30 @@ class EmbeddingsInbound(OpenAIInbound):
     paths: tuple[str, ...] = ("/v1/embeddings",)
 
     def history(self, request: Request) -> None:
-        """Each input is embedded whole."""
+        """None: inputs are never truncated."""
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         return self.read_by_field(RequestBody.parse(body), request_id=request_id, headers=headers, key_name=key_name)
 
     def facts(self, body: RequestBody, headers: Mapping[str, str]) -> Facts:
-        """`context_tokens` are those of the longest input: each has the model's window to itself."""
-        del headers  # nobody decides how much model an embedding deserves
+        """`context_tokens` are those of the longest input, because each input has its own context window."""
+        del headers  # routing hints do not apply to embeddings
         if body.decode("stream", _STREAM):
-            raise BadRequest("stream: embeddings are not streamed", param="stream")
+            raise BadRequest("stream: embeddings cannot be streamed; leave stream out", param="stream")
         sizes = [estimate_tokens(item) if isinstance(item, str) else len(item) for item in read_input(body)]
         return Facts(tokens=sum(sizes), context_tokens=max(sizes), messages=len(sizes))
 
 
 def read_input(body: RequestBody) -> list[str | list[int]]:
-    """Each input by itself, as text or as tokens. Raises BadRequest."""
-    given = body.decode("input", _INPUT)
-    if given is None or given == []:
+    """The inputs, each as text or as tokens. Raises BadRequest."""
+    value = body.decode("input", _INPUT)
+    if value is None or value == []:
         raise BadRequest(_NO_INPUT, param="input")
-    if isinstance(given, str):
-        return [given]
-    tokens = [item for item in given if isinstance(item, int)]
+    if isinstance(value, str):
+        return [value]
+    tokens = [item for item in value if isinstance(item, int)]
     if not tokens:
-        return [item for item in given if not isinstance(item, int)]
-    if len(tokens) < len(given):
+        return [item for item in value if not isinstance(item, int)]
+    if len(tokens) < len(value):
         raise BadRequest(_NO_INPUT, param="input")
     return [tokens]

@@ -1,4 +1,4 @@
-"""Errors as OpenAI writes them: `{"error": {message, type, param, code}}`. Pure."""
+"""Errors in OpenAI's format: `{"error": {message, type, param, code}}`. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from octoroute.errors import OctorouteError, UpstreamRejected
 
 
 def write_error(error: OctorouteError, request_id: str) -> bytes:
-    del request_id  # OpenAI's envelope has no place for it; it goes out as a header
+    """Encode an error body. A request that an OpenAI endpoint rejected gets that endpoint's body unchanged."""
+    del request_id  # has no field in OpenAI's format; it is sent as a header
     if isinstance(error, UpstreamRejected) and error.dialect == "openai" and error.body:
         return error.body
     return openai_envelope(error)
 
 
 def error_event(error: OctorouteError, request_id: str) -> bytes:
-    """What the official SDK raises on: an `error` object in the data, and no `[DONE]` after it."""
+    """Encode an error inside a stream: an `error` object, on which the official SDK raises, and no `[DONE]` after it."""
     del request_id
-    return sse.frame(openai_envelope(error))  # an upstream's own body may hold line ends
+    return sse.frame(openai_envelope(error))  # not the upstream's body, which may contain line ends

@@ -1,6 +1,6 @@
-"""What the gateway knows of a Chat Completions request, read in one go as nearly all of them can be. Pure.
+"""Fast reader of Chat Completions requests: decodes everything the gateway needs in one step. Pure.
 
-Whatever is not as usual, or wrong, is left to those who read field by field and say what does not fit (`request`).
+It returns None for an unusual or invalid request. `openai.request` then reads the fields one by one and names the wrong one.
 """
 
 from __future__ import annotations
@@ -11,33 +11,33 @@ from typing import Annotated
 import msgspec
 
 from octoroute.dialects.request.body import UNSET
-from octoroute.dialects.request.facts import NO_HINTS, FactsBuilder, Hints, chars_of
+from octoroute.dialects.request.facts import NO_HINTS, FactsBuilder, Hints, count_chars
 from octoroute.domain.request import Facts
 
-ABSENT = msgspec.Raw(b"null")  # msgspec takes no union with Raw
-_IMAGES = frozenset({"image_url", "input_image", "image"})
-_FILES = frozenset({"file", "input_file", "input_audio"})
-_RESULTS = frozenset({"tool", "function"})
-_LONGEST_UNSET = max(map(len, UNSET))
+ABSENT = msgspec.Raw(b"null")  # msgspec has no unions with Raw
+_IMAGE_PARTS = frozenset({"image_url", "input_image", "image"})
+_FILE_PARTS = frozenset({"file", "input_file", "input_audio"})
+_RESULT_ROLES = frozenset({"tool", "function"})
+_MAX_UNSET_BYTES = max(map(len, UNSET))
 
 
-class Part(msgspec.Struct):
+class FastPart(msgspec.Struct):
     type: str = ""
     text: str | None = None
     file: msgspec.Raw = msgspec.Raw(b"")
 
 
-class Message(msgspec.Struct):
+class FastMessage(msgspec.Struct):
     role: str
-    content: str | list[Part] | None = None
+    content: str | list[FastPart] | None = None
     tool_calls: msgspec.Raw = ABSENT
 
 
-class Format(msgspec.Struct):
+class FastFormat(msgspec.Struct):
     type: str = "text"
 
 
-class StreamOptions(msgspec.Struct):
+class FastStreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
@@ -47,14 +47,14 @@ _Limit = Annotated[int, msgspec.Meta(ge=-1)]
 
 class FastRequest(msgspec.Struct):
     model: str
-    messages: list[Message]
+    messages: list[FastMessage]
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
     max_tokens: _Limit | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: FastStreamOptions | None = None
     tools: msgspec.Raw = ABSENT
     max_completion_tokens: _Limit | None = None
-    response_format: Format | None = None
+    response_format: FastFormat | None = None
     octoroute: Hints = NO_HINTS
     functions: msgspec.Raw = ABSENT
     top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
@@ -68,7 +68,7 @@ class FastRequest(msgspec.Struct):
 
     def facts(self, hints: Hints) -> Facts:
         facts = FactsBuilder()
-        note(self.messages, facts)
+        note_messages(self.messages, facts)
         if self.tools is not ABSENT:
             note_tools(self.tools, facts)
         if self.functions is not ABSENT:
@@ -78,51 +78,52 @@ class FastRequest(msgspec.Struct):
         return facts.build(hints, output_tokens=budget if budget is not None and budget > 0 else None)
 
 
-_GIST = msgspec.json.Decoder(FastRequest)
+_REQUEST = msgspec.json.Decoder(FastRequest)
 
 
 def read_fast_request(body: bytes) -> FastRequest | None:
-    """None: `body` must be read field by field. It must have been found to be JSON in UTF-8."""
+    """Decode `body`, which must be valid JSON in UTF-8; None if it must be read field by field."""
     try:
-        gist = _GIST.decode(body)
+        request = _REQUEST.decode(body)
     except (msgspec.MsgspecError, RecursionError):
         return None
-    if not gist.messages or not gist.model.strip() or gist.max_tokens == 0 or gist.max_completion_tokens == 0:
+    if not request.messages or not request.model.strip() or request.max_tokens == 0 or request.max_completion_tokens == 0:
         return None
-    return gist
+    return request
 
 
-def note(messages: Sequence[Message], facts: FactsBuilder) -> None:
-    heard = facts.messages.append
+def note_messages(messages: Sequence[FastMessage], facts: FactsBuilder) -> None:
+    """Add the messages to `facts`, without a method call per message."""
+    append = facts.messages.append
     chars = 0
     for message in messages:
         role, content, calls = message.role, message.content, message.tool_calls
-        if calls is not ABSENT or role in _RESULTS:
+        if calls is not ABSENT or role in _RESULT_ROLES:
             size = len(memoryview(calls))
-            if role in _RESULTS or size > _LONGEST_UNSET or bytes(calls) not in UNSET:
+            if role in _RESULT_ROLES or size > _MAX_UNSET_BYTES or bytes(calls) not in UNSET:
                 facts.tools = True
                 facts.extra_chars += size
         text = content if isinstance(content, str) else _text_of(content or (), facts)
-        heard((role, text))
-        chars += len(text) if text.isascii() else chars_of(text)
+        append((role, text))
+        chars += len(text) if text.isascii() else count_chars(text)
     facts.text_chars += chars
 
 
 def note_tools(tools: msgspec.Raw, facts: FactsBuilder) -> None:
-    """`tools` or `functions`, as they stand in the body."""
+    """Add the raw JSON of `tools` or `functions` to `facts`."""
     size = len(memoryview(tools))
-    if size > _LONGEST_UNSET or bytes(tools) not in UNSET:
+    if size > _MAX_UNSET_BYTES or bytes(tools) not in UNSET:
         facts.tools = True
         facts.extra_chars += size
 
 
-def _text_of(parts: Sequence[Part], facts: FactsBuilder) -> str:
+def _text_of(parts: Sequence[FastPart], facts: FactsBuilder) -> str:
     texts: list[str] = []
     for part in parts:
         if part.text is not None:
             texts.append(part.text)
-        elif part.type in _IMAGES:
+        elif part.type in _IMAGE_PARTS:
             facts.images += 1
-        elif part.type in _FILES:
+        elif part.type in _FILE_PARTS:
             facts.file(part.file)
     return "\n".join(texts)

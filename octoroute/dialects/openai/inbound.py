@@ -11,15 +11,22 @@ import msgspec
 
 from octoroute.dialects.base import ModelCatalog
 from octoroute.dialects.openai.errors import error_event, write_error
-from octoroute.dialects.openai.fast_request import ABSENT, Format, Message, StreamOptions, note, note_tools, read_fast_request
+from octoroute.dialects.openai.fast_request import (
+    ABSENT,
+    FastFormat,
+    FastMessage,
+    FastStreamOptions,
+    note_messages,
+    note_tools,
+    read_fast_request,
+)
 from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.openai.request_decoder import decode_request
 from octoroute.dialects.openai.response import encode_response
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
 from octoroute.dialects.request.body import RequestBody, decode, encode
 from octoroute.dialects.request.facts import FactsBuilder, all_hints, auto_at, read_hints
-from octoroute.dialects.request.truncation import History, Kind
-from octoroute.dialects.request.truncation import Message as Measured
+from octoroute.dialects.request.truncation import History, HistoryMessage, Kind
 from octoroute.dialects.response import sse
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
@@ -27,11 +34,11 @@ from octoroute.domain.events import Event
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
 
-_OPTIONS = msgspec.json.Decoder(StreamOptions | None)
+_OPTIONS = msgspec.json.Decoder(FastStreamOptions | None)
 _MODEL = msgspec.json.Decoder(str)
-_MESSAGES = msgspec.json.Decoder(list[Message])
+_MESSAGES = msgspec.json.Decoder(list[FastMessage])
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
-_FORMAT = msgspec.json.Decoder(Format | None)
+_FORMAT = msgspec.json.Decoder(FastFormat | None)
 _BOOL = msgspec.json.Decoder(bool | None)
 
 _NUMBER = msgspec.json.Decoder(float | None)
@@ -200,7 +207,7 @@ def _facts(body: RequestBody, headers: Mapping[str, str]) -> Facts:
     if not messages:
         raise BadRequest("messages: must be a list of at least one message", param="messages")
     facts = FactsBuilder()
-    note(messages, facts)
+    note_messages(messages, facts)
     for name in ("tools", "functions"):
         note_tools(body.values.get(name, ABSENT), facts)
     answer_format = body.decode("response_format", _FORMAT)
@@ -208,10 +215,10 @@ def _facts(body: RequestBody, headers: Mapping[str, str]) -> Facts:
     return facts.build(read_hints(body, headers), output_tokens=_output_tokens(body))
 
 
-def _measured(message: Message) -> Measured:
+def _measured(message: FastMessage) -> HistoryMessage:
     facts = FactsBuilder()
-    note([message], facts)
-    return Measured(_KINDS.get(message.role, "user"), facts.chars)
+    note_messages([message], facts)
+    return HistoryMessage(_KINDS.get(message.role, "user"), facts.chars)
 
 
 def _output_tokens(body: RequestBody) -> int | None:

@@ -1,4 +1,4 @@
-"""How sure a model was of its words: log-probability margins, where the client asked a compatible server for them. Pure."""
+"""Log-probability margins: a model's confidence in its tokens, read from a response with `top_logprobs`. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from octoroute.dialects.response.sse import read_frames
 
 
-class _Other(msgspec.Struct):
+class _Alternative(msgspec.Struct):
     logprob: float = 0.0
     token: str = ""
 
@@ -17,7 +17,7 @@ class _Other(msgspec.Struct):
 class _Token(msgspec.Struct):
     logprob: float = 0.0
     token: str = ""
-    top_logprobs: list[_Other] | None = None
+    top_logprobs: list[_Alternative] | None = None
 
 
 class _Logprobs(msgspec.Struct):
@@ -29,15 +29,15 @@ class _Choice(msgspec.Struct):
     index: int = 0
 
 
-class _Answer(msgspec.Struct):
+class _Response(msgspec.Struct):
     choices: list[_Choice] = []
 
 
-_DECODER = msgspec.json.Decoder(_Answer)
+_DECODER = msgspec.json.Decoder(_Response)
 
 
-def margins(data: bytes, *, stream: bool) -> list[float]:
-    """Per token of the first choice: the chosen one's log-probability less the best other's. Never raises; [] when not told."""
+def read_margins(data: bytes, *, stream: bool) -> list[float]:
+    """For each token of the first choice: its log-probability minus the best alternative's; [] if none are given. Never raises."""
     if b'"top_logprobs"' not in data:
         return []
     bodies = (body for _, body in read_frames(data)) if stream else iter((data,))
@@ -46,10 +46,10 @@ def margins(data: bytes, *, stream: bool) -> list[float]:
 
 def _margins(body: bytes) -> Iterator[float]:
     try:
-        answer = _DECODER.decode(body)
+        response = _DECODER.decode(body)
     except ValueError:
         return
-    for choice in answer.choices:
+    for choice in response.choices:
         if choice.index or choice.logprobs is None:
             continue
         for token in choice.logprobs.content or ():

@@ -1,6 +1,8 @@
-"""A client's Chat Completions request → Conversation. Pure; whatever the hub cannot say is a BadRequest or stands in `ignored`.
+"""Decodes a client's Chat Completions request into a Conversation. Pure.
 
-https://platform.openai.com/docs/api-reference/chat/create, with the extensions that clients of compatible servers use:
+A value that a Conversation cannot express raises BadRequest or is listed in `ignored`.
+
+Source: https://platform.openai.com/docs/api-reference/chat/create, with extensions that clients of compatible servers use:
 `reasoning_content`, `thinking_blocks`, `cache_control`, and Google's `extra_content`.
 """
 
@@ -12,8 +14,8 @@ import msgspec
 
 from octoroute.dialects.openai import schema
 from octoroute.dialects.request import media
-from octoroute.dialects.request.json_input import not_too_deep, read_request, unread_fields
-from octoroute.dialects.request.message_order import ERROR_MARK, opened
+from octoroute.dialects.request.json_input import read_request, reject_deep_nesting, unread_fields
+from octoroute.dialects.request.message_order import ERROR_MARK, split_system
 from octoroute.domain.conversation import (
     AnswerFormat,
     Audio,
@@ -40,12 +42,12 @@ _UNSET = frozenset({b"null", b"false"})
 _SYSTEM_ROLES = ("system", "developer")
 
 
-@not_too_deep
+@reject_deep_nesting
 def decode_request(body: bytes) -> Conversation:
-    """Raises BadRequest naming the field."""
+    """Raises BadRequest that names the field."""
     request = read_request(_REQUEST, body)
     if request.n is not None and request.n > 1:
-        raise BadRequest("n: only one choice can be asked of this endpoint; leave n out", param="n")
+        raise BadRequest("n: this endpoint returns one choice only; leave n out", param="n")
     system, turns = _messages(request.messages)
     return Conversation(
         system=system,
@@ -72,7 +74,7 @@ def decode_request(body: bytes) -> Conversation:
 
 def _messages(messages: Sequence[schema.Message]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
     turns: list[Turn] = []
-    calls: dict[str, str] = {}  # legacy function name → the id made up for its last call
+    calls: dict[str, str] = {}  # legacy function name → the id generated for its last call
     for at, message in enumerate(messages):
         where = f"messages[{at}]"
         if message.role in _SYSTEM_ROLES:
@@ -85,8 +87,11 @@ def _messages(messages: Sequence[schema.Message]) -> tuple[tuple[Text, ...], tup
         elif message.role in {"tool", "function"}:
             turns.append(Turn(Role.USER, (_result(message, where, calls),)))
         else:
-            raise BadRequest(f"{where}.role: '{message.role}' is not a role", param=f"{where}.role")
-    return opened((), turns)
+            raise BadRequest(
+                f"{where}.role: must be system, developer, user, assistant, tool, or function, not '{message.role}'",
+                param=f"{where}.role",
+            )
+    return split_system((), turns)
 
 
 def _parts(content: str | Sequence[schema.Part] | None, where: str) -> Iterator[Text | Image | Document | Audio]:
@@ -114,12 +119,12 @@ def _part(part: schema.Part, where: str) -> Text | Image | Document | Audio:
         case "input_audio" if part.input_audio is not None:
             return Audio(part.input_audio.data, part.input_audio.format)
         case _:
-            raise BadRequest(f"{where}: a part of type '{part.type}' is not known, or its content is missing", param=where)
+            raise BadRequest(f"{where}: unknown part type '{part.type}', or its content is missing", param=where)
 
 
 def _file(file: schema.File, where: str) -> Document:
     if file.file_data is None:
-        raise BadRequest(f"{where}: only files with their content in file_data can be sent to this endpoint", param=where)
+        raise BadRequest(f"{where}: this endpoint does not take stored files; send the content in file_data", param=where)
     if not file.file_data.startswith("data:"):
         return Document(media_type=media.PDF, data=file.file_data, title=file.filename)
     media_type, data = media.split_data_url(file.file_data, f"{where}.file_data")
@@ -134,7 +139,7 @@ def _assistant(message: schema.Message, where: str, at: int, calls: dict[str, st
             yield Thinking(block.thinking, block.signature or None, "anthropic" if block.signature else None)
     reasoning = schema.text_within(message.reasoning_content) or schema.text_within(message.reasoning)
     content = message.content
-    if isinstance(content, list):  # some servers' typed parts, sent back
+    if isinstance(content, list):  # typed parts, as some servers send them
         reasoning = reasoning or "".join(schema.text_within(part.thinking) for part in content)
         content = [part for part in content if part.thinking is None]
     if reasoning and not message.thinking_blocks:
@@ -145,7 +150,7 @@ def _assistant(message: schema.Message, where: str, at: int, calls: dict[str, st
     for number, call in enumerate(message.tool_calls or ()):
         if call.function is None:
             raise BadRequest(
-                f"{where}.tool_calls[{number}]: only function calls can be sent", param=f"{where}.tool_calls[{number}]"
+                f"{where}.tool_calls[{number}]: only function calls are supported", param=f"{where}.tool_calls[{number}]"
             )
         yield ToolCall(
             call.id or f"call_{at}_{number}", call.function.name, schema.arguments_text(call.function.arguments), call.signature
@@ -158,14 +163,16 @@ def _assistant(message: schema.Message, where: str, at: int, calls: dict[str, st
 def _result(message: schema.Message, where: str, calls: Mapping[str, str]) -> ToolResult:
     id = message.tool_call_id or calls.get(message.name or "")
     if id is None:
-        raise BadRequest(f"{where}.tool_call_id: which call does this result belong to?", param=f"{where}.tool_call_id")
+        raise BadRequest(
+            f"{where}.tool_call_id: missing; send the id of the call that this result belongs to", param=f"{where}.tool_call_id"
+        )
     content = list(_parts(message.content, where))
     first = content[0] if content else None
     is_error = isinstance(first, Text) and first.text.startswith(ERROR_MARK.rstrip())
     if isinstance(first, Text) and is_error:
         content[0] = Text(first.text.removeprefix(ERROR_MARK.rstrip()).removeprefix(" "))
     if any(isinstance(block, Audio) for block in content):
-        raise BadRequest(f"{where}.content: a tool result cannot hold audio", param=f"{where}.content")
+        raise BadRequest(f"{where}.content: audio is not supported in tool results; send text or images", param=f"{where}.content")
     return ToolResult(id, tuple(block for block in content if not isinstance(block, Audio)), is_error, message.name)
 
 
@@ -173,7 +180,7 @@ def _tools(request: schema.Request) -> Iterator[Tool]:
     for at, tool in enumerate(request.tools or ()):
         if tool.function is None or tool.type != "function":
             raise BadRequest(
-                f"tools[{at}]: a tool of type '{tool.type}' does not exist at this endpoint; only functions do",
+                f"tools[{at}]: this endpoint does not support tools of type '{tool.type}'; use function tools",
                 param=f"tools[{at}]",
             )
         yield _tool(tool.function)
@@ -193,7 +200,7 @@ def _tool_choice(request: schema.Request) -> ToolChoice | None:
     if isinstance(choice, str):
         modes = {"none": "none", "auto": "auto", "required": "any"}
         if choice not in modes:
-            raise BadRequest(f"tool_choice: '{choice}' is none of none, auto, required", param="tool_choice")
+            raise BadRequest(f"tool_choice: must be none, auto, or required, not '{choice}'", param="tool_choice")
         return ToolChoice(mode=modes[choice], parallel=parallel)
     if choice.allowed_tools is not None:
         allowed = choice.allowed_tools
@@ -201,21 +208,22 @@ def _tool_choice(request: schema.Request) -> ToolChoice | None:
         return ToolChoice(mode="any" if allowed.mode == "required" else "auto", allowed=names, parallel=parallel)
     name = choice.function.name if choice.function is not None else choice.name
     if name is None:
-        raise BadRequest("tool_choice: only a function can be chosen at this endpoint", param="tool_choice")
+        raise BadRequest("tool_choice: this endpoint supports only functions; name one of them", param="tool_choice")
     return ToolChoice(mode="tool", name=name, parallel=parallel)
 
 
-def _format(wanted: schema.ResponseFormat | None) -> AnswerFormat | None:
-    if wanted is None or wanted.type == "text":
+def _format(response_format: schema.ResponseFormat | None) -> AnswerFormat | None:
+    if response_format is None or response_format.type == "text":
         return None
-    if wanted.type == "json_object":
+    if response_format.type == "json_object":
         return AnswerFormat()
-    if wanted.type != "json_schema" or wanted.json_schema is None:
+    if response_format.type != "json_schema" or response_format.json_schema is None:
         raise BadRequest(
-            f"response_format.type: '{wanted.type}' is none of text, json_object, json_schema", param="response_format"
+            f"response_format.type: must be text, json_object, or json_schema, not '{response_format.type}'",
+            param="response_format",
         )
-    described = wanted.json_schema
-    return AnswerFormat(schema=described.schema or {}, name=described.name, strict=described.strict)
+    json_schema = response_format.json_schema
+    return AnswerFormat(schema=json_schema.schema or {}, name=json_schema.name, strict=json_schema.strict)
 
 
 def _thinking(request: schema.Request) -> ThinkingWish | None:

@@ -1,4 +1,4 @@
-"""A whole Chat Completions answer ↔ events. Pure."""
+"""Non-streaming Chat Completions responses: decoded into events, encoded from events. Pure."""
 
 from __future__ import annotations
 
@@ -7,44 +7,47 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.openai import schema
-from octoroute.dialects.openai.stream_decoder import prose
+from octoroute.dialects.openai.stream_decoder import decode_text
 from octoroute.dialects.request.ids import NewId, random_id
-from octoroute.dialects.request.json_input import read_answer
+from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response import usage as counts
-from octoroute.dialects.response.blocks import NAMELESS, ThinkingItem, ToolCallItem, collect_blocks, is_object
-from octoroute.dialects.response.errors import error_of, failed_event
-from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, TO_OPENAI, settled
+from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL, ThinkingItem, ToolCallItem, collect_blocks, is_json_object
+from octoroute.dialects.response.errors import error_from_event, read_failed_event
+from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, TO_OPENAI, resolve_reason
 from octoroute.domain.events import Event, Finished, FinishReason, Started, ToolCallDelta, ToolCallStarted, UsageReported
 from octoroute.errors import BadUpstreamResponse
 
-_ANSWER = msgspec.json.Decoder(schema.Answer)
+_COMPLETION = msgspec.json.Decoder(schema.ChatCompletion)
 
 
 def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list[Event]:
-    """`names`: the upstream's tool names → the client's. Raises Broke, or what the error in the answer's place amounts to."""
-    answer = read_answer(_ANSWER, body, "answer")
-    if answer.error:
-        raise error_of(failed_event(body))
-    choice = next((choice for choice in answer.choices or () if not choice.index), None)
+    """Decode an upstream's response. `names` maps the upstream's tool names to the client's.
+
+    Raises BadUpstreamResponse, or the UpstreamError of an error in place of a response.
+    """
+    response = read_response(_COMPLETION, body, "response")
+    if response.error:
+        raise error_from_event(read_failed_event(body))
+    choice = next((choice for choice in response.choices or () if not choice.index), None)
     message = choice and (choice.message or choice.delta)
     if choice is None or message is None:
-        raise BadUpstreamResponse("the upstream's answer holds no message")
+        raise BadUpstreamResponse("the upstream's response has no message")
     word = choice.finish_reason
     if word in OPENAI_FAILURES:
-        raise BadUpstreamResponse(f"the upstream ended its answer with '{word}'")
-    events: list[Event] = [Started(str(answer.id or ""), str(answer.model or "")), *prose(message)]
-    said = FROM_OPENAI.get(word or "")
-    calls = _calls(message, names or {}, cut=said is FinishReason.LENGTH)
+        raise BadUpstreamResponse(f"the upstream ended its response with finish_reason '{word}'")
+    events: list[Event] = [Started(str(response.id or ""), str(response.model or "")), *decode_text(message)]
+    reason = FROM_OPENAI.get(word or "")
+    calls = _decode_calls(message, names or {}, truncated=reason is FinishReason.LENGTH)
     events += calls
-    if answer.usage is not None:
-        events.append(UsageReported(answer.usage.usage()))
+    if response.usage is not None:
+        events.append(UsageReported(response.usage.usage()))
     stop_sequence = choice.stop_reason if isinstance(choice.stop_reason, str) else None
-    events.append(Finished(settled(said, called_tools=bool(calls)), stop_sequence, word))
+    events.append(Finished(resolve_reason(reason, called_tools=bool(calls)), stop_sequence, word))
     return events
 
 
-def _calls(message: schema.Delta, names: Mapping[str, str], *, cut: bool) -> list[Event]:
-    """Raises Broke for arguments that no tool could be run with; a call that the token limit cut is left out."""
+def _decode_calls(message: schema.Delta, names: Mapping[str, str], *, truncated: bool) -> list[Event]:
+    """Decode tool calls. Raises BadUpstreamResponse for invalid arguments; `truncated` by the token limit, they are skipped."""
     calls = list(message.tool_calls or ())
     if message.function_call is not None:
         calls.append(schema.CallDelta(function=message.function_call))
@@ -54,10 +57,12 @@ def _calls(message: schema.Delta, names: Mapping[str, str], *, cut: bool) -> lis
         arguments = schema.arguments_text(call.function.arguments).strip() if call.function else ""
         if arguments == "null":
             arguments = ""
-        if not name or (arguments and not is_object(arguments)):
-            if cut:
+        if not name or (arguments and not is_json_object(arguments)):
+            if truncated:
                 continue
-            raise BadUpstreamResponse("the upstream called a tool with arguments that are not a JSON object" if name else NAMELESS)
+            raise BadUpstreamResponse(
+                "the upstream sent a tool call whose arguments are not a JSON object" if name else UNNAMED_TOOL_CALL
+            )
         index = len(events) // 2
         events.append(ToolCallStarted(index, call.id or "", names.get(name, name), call.signature))
         events.append(ToolCallDelta(index, arguments or "{}"))
@@ -74,19 +79,22 @@ def encode_response(
     thinking_blocks: bool = False,
     new_id: NewId = random_id,
 ) -> bytes:
-    """`input_tokens` is an estimate, used when nobody counted."""
-    gathered = collect_blocks(events)
-    message: dict[str, object] = {"role": "assistant", "content": gathered.text or None, "refusal": gathered.refusal or None}
-    thinking = "".join(thought.text for thought in gathered.thoughts)
+    """Encode a response. `input_tokens` is an estimate, used if the upstream reported no usage.
+
+    Raises the UpstreamError of a `Failed` event.
+    """
+    response = collect_blocks(events)
+    message: dict[str, object] = {"role": "assistant", "content": response.text or None, "refusal": response.refusal or None}
+    thinking = "".join(block.text for block in response.thoughts)
     if show_thinking and thinking:
         message["reasoning_content"] = thinking
-    if thinking_blocks and gathered.thoughts:
-        message["thinking_blocks"] = [_thinking_block(thought) for thought in gathered.thoughts]
-    if gathered.calls:
-        message["tool_calls"] = [_call(call, new_id) for call in gathered.calls]
-    usage = gathered.usage or counts.estimated(input_tokens, gathered.chars)
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": TO_OPENAI[gathered.reason]}
-    answer: dict[str, object] = {
+    if thinking_blocks and response.thoughts:
+        message["thinking_blocks"] = [_thinking_block(block) for block in response.thoughts]
+    if response.calls:
+        message["tool_calls"] = [_call(call, new_id) for call in response.calls]
+    usage = response.usage or counts.estimate_usage(input_tokens, response.chars)
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": TO_OPENAI[response.reason]}
+    body: dict[str, object] = {
         "id": new_id("chatcmpl-"),
         "object": "chat.completion",
         "created": created_s,
@@ -94,7 +102,7 @@ def encode_response(
         "choices": [choice],
         "usage": counts.to_openai(usage),
     }
-    return msgspec.json.encode(answer)
+    return msgspec.json.encode(body)
 
 
 def _thinking_block(block: ThinkingItem) -> dict[str, object]:
@@ -104,11 +112,11 @@ def _thinking_block(block: ThinkingItem) -> dict[str, object]:
 
 
 def _call(call: ToolCallItem, new_id: NewId) -> dict[str, object]:
-    written: dict[str, object] = {
+    encoded: dict[str, object] = {
         "id": call.id or new_id("call_"),
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments or "{}"},
     }
     if call.signature is not None:
-        written["extra_content"] = {"google": {"thought_signature": call.signature}}
-    return written
+        encoded["extra_content"] = {"google": {"thought_signature": call.signature}}
+    return encoded

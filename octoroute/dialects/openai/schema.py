@@ -1,6 +1,6 @@
-"""The fields of OpenAI's Chat Completions that the hub reads, as they may come; everything else is skipped unread. Pure.
+"""Wire structs of Chat Completions: the fields that the decoders read. Other fields are skipped. Pure.
 
-Lenient where servers are known to be careless (null for absent, an object for a JSON text), strict where a guess would be wrong.
+Lenient where servers deviate from the format (null for absent, an object for JSON text), strict where a guess would be wrong.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class InputAudio(msgspec.Struct):
 
 
 class Part(msgspec.Struct):
-    """Any content part; `type` says which of the fields counts."""
+    """Any content part; `type` decides which of the fields applies."""
 
     type: str
     text: str | None = None
@@ -205,7 +205,7 @@ class ReasoningDetail(msgspec.Struct):
 
 
 class Delta(msgspec.Struct):
-    """A chunk's delta and a whole answer's message are read alike."""
+    """The delta of a chunk, or the message of a non-streaming response."""
 
     content: str | list[Part] | None = None
     reasoning_content: Any = None
@@ -216,28 +216,28 @@ class Delta(msgspec.Struct):
     function_call: FunctionDelta | None = None
 
 
-class AnswerChoice(msgspec.Struct):
+class CompletionChoice(msgspec.Struct):
     index: int | None = None
     delta: Delta | None = None
     message: Delta | None = None
     text: str | None = None
     finish_reason: str | None = None
     stop_reason: Any = None
-    """vLLM: the stop sequence that was met."""
+    """vLLM: the stop sequence that ended the response."""
 
 
-class Answer(msgspec.Struct):
-    """A chunk, a whole answer, or an error in either's place."""
+class ChatCompletion(msgspec.Struct):
+    """A chunk, a non-streaming response, or an error in place of either."""
 
     id: Any = None
     model: Any = None
-    choices: list[AnswerChoice] | None = None
+    choices: list[CompletionChoice] | None = None
     usage: OpenAIUsage | None = None
     error: Any = None
 
 
 def text_within(thinking: object) -> str:
-    """Thinking as text, from servers that wrap it in parts."""
+    """Thinking as text, also if a server wraps it in parts."""
     if isinstance(thinking, str):
         return thinking
     if isinstance(thinking, list):
@@ -246,7 +246,7 @@ def text_within(thinking: object) -> str:
 
 
 def arguments_text(arguments: Any) -> str:
-    """A call's arguments as JSON text, also from servers that send the object itself."""
+    """A call's arguments as JSON text, also if a server sends the object itself."""
     if isinstance(arguments, str):
         return arguments
     return "" if arguments is None else msgspec.json.encode(arguments).decode()

@@ -1,7 +1,7 @@
-"""An OpenAI-compatible server's stream → events. Pure; one decoder an answer.
+"""Decodes the stream of an OpenAI-compatible server into events. Pure; one decoder per response.
 
-Tolerant of what servers are known to do (see `calls`), and strict about the end: only `[DONE]`, or an end of file after a finish
-reason, is one.
+It tolerates known deviations of servers (see `tool_calls`) but is strict about the end: only `[DONE]`, or the end of the stream
+after a finish reason, ends a response.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import msgspec
 
 from octoroute.dialects.openai import schema
 from octoroute.dialects.openai.tool_calls import CallSorter
-from octoroute.dialects.request.json_input import read_answer
-from octoroute.dialects.response.errors import failed_event
+from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.sse import read_frames
-from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, settled
+from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, resolve_reason
 from octoroute.domain.events import (
     Event,
     Failed,
@@ -28,12 +28,12 @@ from octoroute.domain.events import (
     UsageReported,
 )
 
-_CHUNK = msgspec.json.Decoder(schema.Answer)
+_CHUNK = msgspec.json.Decoder(schema.ChatCompletion)
 _DONE = b"[DONE]"
 
 
 class OpenAIDecoder:
-    """`names`: the upstream's tool names → the client's, where they differ."""
+    """`names` maps the upstream's tool names to the client's, where they differ."""
 
     __slots__ = ("_calls", "_finish_reason", "_names", "_over", "_started", "_stop_sequence")
 
@@ -54,23 +54,23 @@ class OpenAIDecoder:
                 if self._started:
                     self._finish(out)
             elif data.strip():
-                self._chunk(read_answer(_CHUNK, data, "stream"), data, name, out)
-        return self._renamed(out)
+                self._chunk(read_response(_CHUNK, data, "stream"), data, name, out)
+        return self._restore_names(out)
 
     def end(self) -> Sequence[Event]:
         out: list[Event] = []
         if self._finish_reason is not None and not self._over:
             self._finish(out)
-        return self._renamed(out)
+        return self._restore_names(out)
 
-    def _chunk(self, chunk: schema.Answer, data: bytes, name: str, out: list[Event]) -> None:
+    def _chunk(self, chunk: schema.ChatCompletion, data: bytes, name: str, out: list[Event]) -> None:
         if chunk.error or name == "error":
-            out.append(failed_event(data))
+            out.append(read_failed_event(data))
             self._over = True
             return
         for choice in chunk.choices or ():
             if choice.index:
-                continue  # only the first of several choices can be told in the other dialects
+                continue  # other dialects have one choice only: the first
             if not self._started:
                 self._started = True
                 out.append(Started(str(chunk.id or ""), str(chunk.model or "")))
@@ -86,11 +86,11 @@ class OpenAIDecoder:
 
     def _delta(self, delta: schema.Delta, out: list[Event]) -> None:
         content = delta.content
-        if isinstance(content, str) and content and not self._calls.called and not delta.reasoning_content:
-            out.append(TextDelta(content))  # nearly every chunk of nearly every answer
+        if isinstance(content, str) and content and not self._calls.has_calls and not delta.reasoning_content:
+            out.append(TextDelta(content))  # fast path for nearly every chunk
         else:
-            for event in prose(delta):
-                self._calls.pass_by(event, out)
+            for event in decode_text(delta):
+                self._calls.add_event(event, out)
         for call in delta.tool_calls or ():
             self._calls.add(call, out)
         if delta.function_call is not None:
@@ -102,12 +102,12 @@ class OpenAIDecoder:
         if any(isinstance(event, Failed) for event in out):
             return
         if self._finish_reason in OPENAI_FAILURES:
-            out.append(Failed("api_error", f"the upstream ended its answer with '{self._finish_reason}'"))
+            out.append(Failed("api_error", f"the upstream ended its response with finish_reason '{self._finish_reason}'"))
             return
-        reason = settled(FROM_OPENAI.get(self._finish_reason or ""), called_tools=self._calls.called)
+        reason = resolve_reason(FROM_OPENAI.get(self._finish_reason or ""), called_tools=self._calls.has_calls)
         out.append(Finished(reason, self._stop_sequence, self._finish_reason))
 
-    def _renamed(self, out: list[Event]) -> list[Event]:
+    def _restore_names(self, out: list[Event]) -> list[Event]:
         if not self._names:
             return out
         return [
@@ -118,8 +118,8 @@ class OpenAIDecoder:
         ]
 
 
-def prose(delta: schema.Delta) -> Iterator[Event]:
-    """Thinking, text, and refusal of a delta or message, in the order in which they are meant."""
+def decode_text(delta: schema.Delta) -> Iterator[Event]:
+    """Events for the thinking, text, and refusal of a delta or message, in this order."""
     thinking = schema.text_within(delta.reasoning_content) or schema.text_within(delta.reasoning)
     if not thinking:
         thinking = "".join(detail.text or detail.summary or "" for detail in delta.reasoning_details or ())
@@ -130,13 +130,13 @@ def prose(delta: schema.Delta) -> Iterator[Event]:
             yield TextDelta(delta.content)
     else:
         for part in delta.content or ():
-            yield from _part(part)
+            yield from _decode_part(part)
     if delta.refusal:
         yield RefusalDelta(delta.refusal)
 
 
-def _part(part: schema.Part) -> Iterator[Event]:
-    """Mistral and others answer with typed parts."""
+def _decode_part(part: schema.Part) -> Iterator[Event]:
+    """Decode a typed content part, as Mistral and others send them."""
     if part.type in {"thinking", "reasoning"}:
         text = schema.text_within(part.thinking) or part.text
         if text:

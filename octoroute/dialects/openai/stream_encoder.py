@@ -1,6 +1,6 @@
-"""Events → the Chat Completions stream a client reads. Pure; one encoder an answer.
+"""Encodes events as a Chat Completions stream. Pure; one encoder per response.
 
-All chunks share id, created, and model. Tool calls are numbered among themselves. An error closes the stream without `[DONE]`.
+All chunks share id, created, and model. Tool calls have indexes of their own. An error ends the stream without `[DONE]`.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ from octoroute.domain.events import (
     ToolCallStarted,
     UsageReported,
 )
-from octoroute.domain.outcome import Usage
 from octoroute.errors import OctorouteError
 
 _json = msgspec.json.Encoder().encode
 
 
 class OpenAIEncoder:
-    """`model` is the name the client asked for; `created_s` seconds since the epoch; `input_tokens` an estimate, used when
-    nobody counts. `thinking_blocks`: also hand out signed thinking, for clients that send it back.
+    """`model` is the name the client requested; `created_s` is in seconds since the epoch.
+
+    `input_tokens` is an estimate, used if the upstream reports no usage. `thinking_blocks`: also send signed thinking, for clients
+    that send it back.
     """
 
     def __init__(
@@ -59,24 +60,22 @@ class OpenAIEncoder:
         self._include_usage = include_usage
         self._show_thinking = show_thinking
         self._thinking_blocks = thinking_blocks
-        self._input_tokens = input_tokens
         self._new_id = new_id
         self._started = self._over = False
-        self._silent_call = -1
-        """The call that has begun and said nothing yet."""
-        self._thought: list[str] = []
-        self._chars = 0
-        self._usage: Usage | None = None
+        self._empty_call = -1
+        """Index of the tool call that has no arguments yet; -1: none."""
+        self._thinking: list[str] = []
+        self._usage = counts.ResponseUsage(input_tokens)
 
     def encode(self, events: Sequence[Event]) -> bytes:
-        if len(events) == 1 and self._started and self._silent_call < 0:
+        if len(events) == 1 and self._started and self._empty_call < 0:
             event = events[0]
             if isinstance(event, TextDelta):
                 return self._text(b'"content":', event.text)
-        return b"".join([self._one(event) for event in events])
+        return b"".join([self._encode_event(event) for event in events])
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
-        del request_id  # OpenAI's envelope has no place for it
+        del request_id  # has no field in OpenAI's format
         if self._over:
             return b""
         self._over = True
@@ -85,10 +84,10 @@ class OpenAIEncoder:
     def _text(self, key: bytes, text: str) -> bytes:
         if self._over:
             return b""
-        self._chars += len(text)
+        self._usage.chars += len(text)
         return self._before + key + _json(text) + self._after
 
-    def _one(self, event: Event) -> bytes:
+    def _encode_event(self, event: Event) -> bytes:
         if self._over:
             return b""
         match event:
@@ -98,12 +97,12 @@ class OpenAIEncoder:
                 return self._arguments(index, arguments)
             case ThinkingDelta(text=text):
                 if self._thinking_blocks:
-                    self._thought.append(text)
+                    self._thinking.append(text)
                 return self._begin() + self._text(b'"reasoning_content":', text) if self._show_thinking else b""
             case ThinkingSigned(signature=signature):
-                thought = {"type": "thinking", "thinking": "".join(self._thought), "signature": signature}
-                self._thought.clear()
-                return self._block(thought)
+                block = {"type": "thinking", "thinking": "".join(self._thinking), "signature": signature}
+                self._thinking.clear()
+                return self._block(block)
             case RedactedThinking(data=data):
                 return self._block({"type": "redacted_thinking", "data": data})
             case ToolCallStarted():
@@ -111,10 +110,10 @@ class OpenAIEncoder:
             case RefusalDelta(text=text):
                 return self._begin() + self._text(b'"refusal":', text)
             case Started(usage=usage):
-                self._usage = usage or self._usage
+                self._usage.reported = usage or self._usage.reported
                 return self._begin()
             case UsageReported(usage=usage):
-                self._usage = usage
+                self._usage.reported = usage
                 return b""
             case Finished():
                 return self._begin() + self._finish(event)
@@ -126,11 +125,11 @@ class OpenAIEncoder:
                 return b": ping\n\n"
 
     def _begin(self) -> bytes:
-        """The role before anything else; `{}` for a call that ends without arguments, so that clients can parse them."""
+        """Send the role before anything else; send `{}` for a call that ended without arguments, so that clients can parse them."""
         if not self._started:
             self._started = True
             return self._before + b'"role":"assistant","content":""' + self._after
-        return self._arguments(self._silent_call, "{}") if self._silent_call >= 0 else b""
+        return self._arguments(self._empty_call, "{}") if self._empty_call >= 0 else b""
 
     def _block(self, block: dict[str, str]) -> bytes:
         if not self._thinking_blocks:
@@ -138,7 +137,7 @@ class OpenAIEncoder:
         return self._begin() + self._before + b'"thinking_blocks":[' + _json(block) + b"]" + self._after
 
     def _call(self, event: ToolCallStarted) -> bytes:
-        self._silent_call = event.index
+        self._empty_call = event.index
         call: dict[str, object] = {
             "index": event.index,
             "id": event.id or self._new_id("call_"),
@@ -152,8 +151,8 @@ class OpenAIEncoder:
     def _arguments(self, index: int, arguments: str) -> bytes:
         if not arguments:
             return b""
-        self._silent_call = -1
-        self._chars += len(arguments)
+        self._empty_call = -1
+        self._usage.chars += len(arguments)
         return self._before + b'"tool_calls":[{"index":%d,"function":{"arguments":%b}}]' % (index, _json(arguments)) + self._after
 
     def _finish(self, event: Finished) -> bytes:
@@ -161,6 +160,5 @@ class OpenAIEncoder:
         last = self._before + b'},"finish_reason":"' + TO_OPENAI[event.reason].encode() + b'"}]'
         last += (b',"usage":null' if self._include_usage else b"") + b"}\n\n"
         if self._include_usage:
-            usage = self._usage or counts.estimated(self._input_tokens, self._chars)
-            last += self._head + b'"choices":[],"usage":' + _json(counts.to_openai(usage)) + b"}\n\n"
+            last += self._head + b'"choices":[],"usage":' + _json(counts.to_openai(self._usage.at_end())) + b"}\n\n"
         return last + b"data: [DONE]\n\n"

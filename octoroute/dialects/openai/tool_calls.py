@@ -1,8 +1,8 @@
-"""Which fragment belongs to which tool call; events come out one call after another. Pure.
+"""Assigns the fragments of streamed tool calls to their calls, and emits the events of one call after another. Pure.
 
-Identity, on which servers disagree: by `index`, unless a different id or name says that a careless server used the index again;
-without an index by id; with neither the last call. Order: one call is open at a time. While its arguments are unfinished everything
-else waits, so that fragments of two calls that alternate come out whole.
+Servers identify calls differently. A fragment belongs to the call of its `index`, unless a different id or name shows that the
+server reused the index; without an index, to the call of its id; with neither, to the last call. One call is open at a time. While
+its arguments are incomplete, other events wait, so that alternating fragments of two calls are put together.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections import deque
 
 from octoroute.dialects.openai.schema import CallDelta, arguments_text
-from octoroute.dialects.response.blocks import NAMELESS, is_object
+from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL, is_json_object
 from octoroute.domain.events import Event, Failed, TextDelta, ToolCallDelta, ToolCallStarted
 
 _MARK = re.compile(r'["{}\[\]]|\\.', re.DOTALL)
@@ -26,15 +26,15 @@ class _Call:
         self.parts: list[str] = []
         self.signature: str | None = None
         self.ordinal = -1
-        """Its place among the calls of the answer; -1: not yet told."""
+        """Its index among the calls of the response; -1: not yet emitted."""
         self.closed = False
         self._scanned = self._depth = 0
         self._in_string = False
         self._cut = ""
-        """A backslash whose partner is in the next part."""
+        """A backslash at the end of the last part, whose escape continues in the next one."""
 
     def complete(self) -> bool:
-        """Whether the arguments are one JSON object. Each part is looked at once: calls may be long and this asked often."""
+        """True if the arguments are one JSON object. Each part is scanned once, because this is called for every fragment."""
         text = self._cut + "".join(self.parts[self._scanned :])
         self._scanned = len(self.parts)
         self._cut = "\\" if (len(text) - len(text.rstrip("\\"))) % 2 else ""
@@ -43,11 +43,11 @@ class _Call:
                 self._in_string = not self._in_string
             elif not self._in_string and len(mark) == 1:
                 self._depth += 1 if mark in "{[" else -1
-        return not (self._depth or self._in_string) and is_object("".join(self.parts))
+        return not (self._depth or self._in_string) and is_json_object("".join(self.parts))
 
 
 class CallSorter:
-    """One per answer. `out` is where events go."""
+    """One per response. Methods append events to `out`."""
 
     __slots__ = ("_by_id", "_by_index", "_count", "_last", "_open", "_waiting")
 
@@ -60,21 +60,22 @@ class CallSorter:
         self._count = 0
 
     @property
-    def called(self) -> bool:
+    def has_calls(self) -> bool:
         return self._last is not None
 
-    def pass_by(self, event: Event, out: list[Event]) -> None:
-        """Text or thinking: at once, unless a call is in the middle of its arguments."""
+    def add_event(self, event: Event, out: list[Event]) -> None:
+        """Emit text or thinking, unless a call with incomplete arguments is open: then it waits."""
         call = self._open
         if call is not None:
-            silent = not call.parts and not (isinstance(event, TextDelta) and event.text.isspace())
-            if self._waiting or not call.name or not (silent or call.complete()):
+            empty = not call.parts and not (isinstance(event, TextDelta) and event.text.isspace())
+            if self._waiting or not call.name or not (empty or call.complete()):
                 self._waiting.append(event)
                 return
             self._close()
         out.append(event)
 
     def add(self, delta: CallDelta, out: list[Event]) -> None:
+        """Add a fragment. Emits `Failed` for a fragment of a call that is already complete."""
         function = delta.function
         name = (function.name if function else None) or ""
         arguments = arguments_text(function.arguments) if function else ""
@@ -86,32 +87,32 @@ class CallSorter:
         named_now = bool(name) and not call.name
         call.name = call.name or name
         if call is self._open:
-            self._continue(call, arguments, out, start=named_now)
+            self._extend(call, arguments, out, start=named_now)
         elif call.closed:
             if arguments.strip():
-                out.append(Failed("api_error", "the upstream went on with a tool call that was complete"))
+                out.append(Failed("api_error", "the upstream sent more arguments for a completed tool call"))
         else:
             if arguments:
                 call.parts.append(arguments)
             if call.ordinal < 0 and call not in self._waiting:
-                self._arrive(call, out)
+                self._open_or_queue(call, out)
 
     def finish(self, out: list[Event]) -> None:
-        """Whatever waited, in order."""
+        """Emit all waiting events and calls, in order."""
         self._finish_open(out)
         while self._waiting:
             item = self._waiting.popleft()
             if isinstance(item, _Call):
                 self._open = item
                 if item.name:
-                    self._tell(item, out)
+                    self._emit_start(item, out)
                 self._finish_open(out)
             else:
                 out.append(item)
 
     def _finish_open(self, out: list[Event]) -> None:
         if self._open is not None and self._open.ordinal < 0:
-            out.append(Failed("api_error", NAMELESS))
+            out.append(Failed("api_error", UNNAMED_TOOL_CALL))
         self._close()
 
     def _find(self, index: int | None, id: str, name: str, arguments: str) -> _Call | None:
@@ -120,11 +121,11 @@ class CallSorter:
             call = self._by_index.get(index)
             if call is None and known is not None:
                 call = None if name and known.complete() else known
-            elif call is not None and _is_another(call, id, name, arguments):
+            elif call is not None and _starts_new_call(call, id, name, arguments):
                 call = known if known is not call else None
         else:
             call = known if id else self._last
-            if not id and call is not None and _is_another(call, id, name, arguments):
+            if not id and call is not None and _starts_new_call(call, id, name, arguments):
                 call = None
         if call is None:
             if not (id or name or arguments):
@@ -137,7 +138,7 @@ class CallSorter:
         self._last = call
         return call
 
-    def _arrive(self, call: _Call, out: list[Event]) -> None:
+    def _open_or_queue(self, call: _Call, out: list[Event]) -> None:
         if self._open is not None:
             if not self._open.complete():
                 self._waiting.append(call)
@@ -145,21 +146,21 @@ class CallSorter:
             self._close()
         self._open = call
         if call.name:
-            self._tell(call, out)
+            self._emit_start(call, out)
 
-    def _continue(self, call: _Call, arguments: str, out: list[Event], *, start: bool) -> None:
+    def _extend(self, call: _Call, arguments: str, out: list[Event], *, start: bool) -> None:
         if arguments:
             call.parts.append(arguments)
         if start:
-            self._tell(call, out)
+            self._emit_start(call, out)
         elif arguments and call.ordinal >= 0:
             out.append(ToolCallDelta(call.ordinal, arguments))
         if self._waiting and call.name and call.complete():
             self._close()
-            self._let_in(out)
+            self._emit_waiting(out)
 
-    def _let_in(self, out: list[Event]) -> None:
-        """What waited, until a call among it is unfinished too."""
+    def _emit_waiting(self, out: list[Event]) -> None:
+        """Emit waiting events, up to the first call with incomplete arguments."""
         while self._waiting and self._open is None:
             item = self._waiting.popleft()
             if not isinstance(item, _Call):
@@ -167,11 +168,11 @@ class CallSorter:
                 continue
             self._open = item
             if item.name:
-                self._tell(item, out)
+                self._emit_start(item, out)
                 if self._waiting and item.complete():
                     self._close()
 
-    def _tell(self, call: _Call, out: list[Event]) -> None:
+    def _emit_start(self, call: _Call, out: list[Event]) -> None:
         call.ordinal = self._count
         self._count += 1
         out.append(ToolCallStarted(call.ordinal, call.id, call.name, call.signature))
@@ -184,10 +185,10 @@ class CallSorter:
             self._open = None
 
 
-def _is_another(call: _Call, id: str, name: str, arguments: str) -> bool:
-    """Whether a fragment that claims `call`'s place is the start of another call.
+def _starts_new_call(call: _Call, id: str, name: str, arguments: str) -> bool:
+    """True if a fragment addressed to `call` starts another call.
 
-    A new id alone is not enough once the name is known: some servers make up a new id for every fragment.
+    A new id alone does not show that once the name is known: some servers generate a new id for every fragment.
     """
     if id and call.id and id != call.id:
         return bool(name) or not call.name

@@ -1,4 +1,4 @@
-"""Reads along while an OpenAI-format answer is passed on byte for byte: progress, usage, errors. Nothing is kept."""
+"""Reads progress, usage, and errors of an OpenAI response whose bytes are passed through. Stores no content."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, cast
 import msgspec
 
 from octoroute.dialects.base import Progress
-from octoroute.dialects.response.errors import failed_event
+from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_OPENAI
 from octoroute.dialects.response.usage import OpenAIUsage
 from octoroute.errors import BadUpstreamResponse
 
-_NOTHING = msgspec.Raw(b"null")
+_ABSENT = msgspec.Raw(b"null")
 
 
 class _Message(msgspec.Struct):
@@ -32,22 +32,22 @@ class _Choice(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: OpenAIUsage | None = None
-    error: msgspec.Raw = _NOTHING  # msgspec takes no union with Raw
-    data: msgspec.Raw = _NOTHING
-    """Embeddings stand here."""
+    error: msgspec.Raw = _ABSENT  # msgspec has no unions with Raw
+    data: msgspec.Raw = _ABSENT
+    """Embeddings."""
 
 
-class _Loose(msgspec.Struct):
-    """The same of any shape."""
+class _LenientChunk(msgspec.Struct):
+    """A chunk with fields of any type."""
 
     choices: Any = None
     error: msgspec.Raw = msgspec.Raw(b"null")
 
 
-NOT_OURS = "the upstream's answer is not in OpenAI's format"
+BAD_FORMAT = "the upstream's response is not in OpenAI's format"
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
-_LOOSE = msgspec.json.Decoder(_Loose)
+_LENIENT_CHUNK = msgspec.json.Decoder(_LenientChunk)
 
 
 class OpenAIUsageTap:
@@ -56,13 +56,13 @@ class OpenAIUsageTap:
     def __init__(self) -> None:
         self.progress = Progress()
         self._seen: set[int] = set()
-        """Choices that have begun; the stream may end when each of them has its finish reason."""
+        """Choices that have begun; the response is finished when each of them has a finish reason."""
         self._done: set[int] = set()
 
     def feed(self, frames: bytes) -> None:
         if frames.find(b"\r") >= 0:
             self._feed(frames)
-        elif frames.find(b"\n") == len(frames) - 2 and frames.endswith(b"\n\n"):  # one event, as nearly always
+        elif frames.find(b"\n") == len(frames) - 2 and frames.endswith(b"\n\n"):  # one event: fast path for nearly every read
             self._event(frames)
         else:
             for frame in frames.split(b"\n\n"):
@@ -76,15 +76,15 @@ class OpenAIUsageTap:
         data = frame[6:]
         try:
             chunk = _CHUNK.decode(data)
-        except (ValueError, RecursionError):  # not JSON, not UTF-8, not foreseen: read with care
+        except (ValueError, RecursionError):  # invalid or unusual: read leniently
             self._feed(frame)
             return
         choices = chunk.choices
-        if choices and len(choices) == 1 and chunk.usage is None and chunk.error is _NOTHING:
+        if choices and len(choices) == 1 and chunk.usage is None and chunk.error is _ABSENT:
             choice = choices[0]
             delta = choice.delta
             if delta is not None and choice.finish_reason is None and choice.index in self._seen and type(delta.content) is str:
-                # The next words of the only choice and nothing else, as in most frames: counted without further ado.
+                # Fast path: the frame holds only further text of the only choice.
                 self.progress.output_chars += len(delta.content)
                 return
         self._note(chunk, data.rstrip(b"\n"))
@@ -96,18 +96,18 @@ class OpenAIUsageTap:
             elif name == "error":
                 self._failed(data)
             else:
-                self._note(_read(data), data)
+                self._note(_read_chunk(data), data)
 
     def feed_body(self, body: bytes) -> None:
-        answer = _read(body)
-        if answer.choices is None and _is_null(answer.error) and _is_null(answer.data):
-            raise BadUpstreamResponse("the upstream's answer has no choices")
-        self._note(answer, body)
+        response = _read_chunk(body)
+        if response.choices is None and _is_null(response.error) and _is_null(response.data):
+            raise BadUpstreamResponse("the upstream's response has no choices")
+        self._note(response, body)
         self.progress.finished = self.progress.failure is None
 
     def _note(self, chunk: _Chunk, data: bytes) -> None:
         progress = self.progress
-        if chunk.error is not _NOTHING and not _is_null(chunk.error):
+        if chunk.error is not _ABSENT and not _is_null(chunk.error):
             self._failed(data)
             return
         progress.started = True
@@ -131,32 +131,32 @@ class OpenAIUsageTap:
 
     def _failed(self, data: bytes) -> None:
         self.progress.started = True
-        self.progress.failure = failed_event(data)
+        self.progress.failure = read_failed_event(data)
 
 
 def _is_null(value: msgspec.Raw) -> bool:
     return bytes(value) == b"null"
 
 
-def _read(data: bytes) -> _Chunk:
+def _read_chunk(data: bytes) -> _Chunk:
     try:
         return _CHUNK.decode(data)
     except msgspec.ValidationError:
-        return _read_loosely(data)
+        return _read_leniently(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise BadUpstreamResponse(NOT_OURS) from None
+        raise BadUpstreamResponse(BAD_FORMAT) from None
 
 
-def _read_loosely(data: bytes) -> _Chunk:
-    """An object whose fields have shapes nobody foresaw is passed on all the same, and read as far as that goes."""
+def _read_leniently(data: bytes) -> _Chunk:
+    """Read what is usable of an object with fields of unexpected types, which is passed through all the same."""
     try:
-        loose = _LOOSE.decode(data)
+        chunk = _LENIENT_CHUNK.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise BadUpstreamResponse(NOT_OURS) from None
-    found = loose.choices
+        raise BadUpstreamResponse(BAD_FORMAT) from None
+    found = chunk.choices
     choices = cast("list[Any]", found) if isinstance(found, list) else []
-    return _Chunk(choices=[_Choice(finish_reason=_finish(choice)) for choice in choices], error=loose.error)
+    return _Chunk(choices=[_Choice(finish_reason=_finish_reason(choice)) for choice in choices], error=chunk.error)
 
 
-def _finish(choice: Any) -> str | None:
+def _finish_reason(choice: Any) -> str | None:
     return "stop" if isinstance(choice, dict) and cast("dict[str, Any]", choice).get("finish_reason") else None

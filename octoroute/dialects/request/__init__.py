@@ -1,1 +1,1 @@
-"""Shared halves of reading and writing requests in any wire format. Pure."""
+"""Reading and writing requests: what all dialects share. Pure."""

@@ -1,6 +1,6 @@
-"""A JSON object as its sender wrote it: bytes, and where each top-level value stands in them.
+"""A request body: the client's JSON object as bytes, and the raw bytes of each top-level value.
 
-What is not looked at is not decoded, and what is not changed goes out byte for byte, white space and all.
+Values are decoded only when they are read. A value that is not replaced keeps its bytes, white space included.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _COMMA = re.compile(rb"[ \t\n\r]*,")
 
 
 class RequestBody(msgspec.Struct, frozen=True, eq=False):
-    """`raw` is never changed; `patched` makes new bytes."""
+    """`raw` is the whole body; `values` maps each top-level key to the raw JSON of its value. `with_values` returns new bytes."""
 
     raw: bytes
     values: dict[str, msgspec.Raw]
@@ -30,7 +30,7 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
         """Raises BadRequest for anything but one JSON object in UTF-8."""
         try:
             if not raw.isascii():
-                raw.decode()  # the decoder below does not look inside the strings it skips
+                raw.decode()  # msgspec does not validate the UTF-8 of strings that it skips
             return cls(raw, _OBJECT.decode(raw))
         except UnicodeDecodeError as error:
             raise BadRequest(f"the request body is not valid UTF-8 (byte {error.start})") from None
@@ -41,29 +41,29 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
                 raise BadRequest("the request body is empty; send a JSON object") from None
             raise BadRequest(f"the request body is not valid JSON: {error}") from None
         except RecursionError:
-            raise BadRequest("the request body is nested too deeply") from None
+            raise BadRequest("the request body is nested too deeply; reduce its nesting") from None
 
     def decode(self, name: str, decoder: msgspec.json.Decoder[_T]) -> _T | None:
-        """The value under `name`, None when it is absent; BadRequest naming the path when it has another shape."""
+        """The decoded value of `name`; None if it is absent. Raises BadRequest that names the path if its type is wrong."""
         value = self.values.get(name)
         if value is None:
             return None
         return decode(value, decoder, name)
 
     def is_set(self, name: str) -> bool:
-        """Present, and neither null, false, nor empty."""
+        """True if `name` is present and its value is not null, false, or empty."""
         value = self.values.get(name)
         return value is not None and bytes(value) not in UNSET
 
     def with_values(self, changes: Mapping[str, bytes | None]) -> bytes:
-        """`raw` with the named top-level values replaced (bytes of JSON) or removed with their keys (None).
+        """Return `raw` with the named top-level values replaced by JSON bytes, or removed together with their keys (None).
 
-        Names that are not there are left out. Where a key stands twice the last one counts, and only that one goes out.
+        Names that the body does not contain are ignored. If a key occurs twice, only its last value is written.
         """
-        return self._rewritten(changes) or self._spliced(changes)
+        return self._reencode(changes) or self._splice(changes)
 
-    def _rewritten(self, changes: Mapping[str, bytes | None]) -> bytes | None:
-        """Written anew, which is the least work; None when that would change more than it should."""
+    def _reencode(self, changes: Mapping[str, bytes | None]) -> bytes | None:
+        """Encode the object again, the fastest way; None if that would change white space, escapes, or repeated keys."""
         if msgspec.json.encode(self.values) != self.raw:
             return None
         values = {**self.values}
@@ -75,13 +75,13 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
                     values[name] = msgspec.Raw(new)
         return msgspec.json.encode(values)
 
-    def _spliced(self, changes: Mapping[str, bytes | None]) -> bytes:
-        """With what is new put in its place, and the rest as it stands."""
-        spans = self._spans(changes)
+    def _splice(self, changes: Mapping[str, bytes | None]) -> bytes:
+        """Replace the changed spans and copy the bytes between them."""
+        spans = self._find_spans(changes)
         if spans is None:
-            kept = {name: changes.get(name, value) for name, value in self.values.items()}
+            values = {name: changes.get(name, value) for name, value in self.values.items()}
             return msgspec.json.encode(
-                {name: msgspec.Raw(value) for name, value in kept.items() if value is not None}  # type: ignore[arg-type]
+                {name: msgspec.Raw(value) for name, value in values.items() if value is not None}  # type: ignore[arg-type]
             )
         raw = self.raw
         pieces: list[bytes] = []
@@ -96,18 +96,18 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
             if following is not None:
                 pieces.append(raw[at:key_at])
                 at = following.end()
-            else:  # the last member: the comma to take away stands before it, perhaps where another one has been removed
+            else:  # the last member: remove the comma before it, which may precede other removed members
                 before = b"".join((*pieces, raw[at:key_at])).rstrip()
                 pieces = [before[:-1] if before.endswith(b",") else before]
                 at = value_end
         pieces.append(raw[at:])
         return b"".join(pieces)
 
-    def _spans(self, names: Container[str]) -> dict[str, tuple[int, int, int]] | None:
-        """Of `names`: name → (key starts, value starts, value ends); None when a key stands twice.
+    def _find_spans(self, names: Container[str]) -> dict[str, tuple[int, int, int]] | None:
+        """Map each of `names` to the offsets (start of key, start of value, end of value); None if a key occurs twice.
 
-        Only keys are scanned: the decoder has told how long each value is. A key that stands twice has one value
-        in `values`, so the walk cannot come out at the closing brace.
+        Only keys are scanned, because the length of each value is known from `values`. A repeated key has one entry in
+        `values`, so the scan does not end at the closing brace.
         """
         raw = self.raw
         at = raw.index(b"{") + 1
@@ -130,7 +130,7 @@ UNSET = (b"null", b"false", b"[]", b"{}", b'""')
 
 
 def decode(value: msgspec.Raw | bytes, decoder: msgspec.json.Decoder[_T], path: str) -> _T:
-    """BadRequest with the full path of what does not fit."""
+    """Decode a part of a body that stands at `path`. Raises BadRequest that names the full path of the wrong value."""
     try:
         return decoder.decode(value)
     except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""How any dialect's reader gathers the facts of a request: one pass, nothing translated, everything bounded."""
+"""Facts of a request, gathered in one bounded pass without translating the request. Shared by the readers of all dialects."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from octoroute.domain.request import Facts, Importance, Task
 from octoroute.errors import BadRequest
 
 EARLIER_MESSAGES = 12
-"""What "go on" may refer to lies in the last few messages."""
+"""How many messages before the last user message are kept, so that a classifier can resolve a message such as "go on"."""
 EARLIER_CHARS = 2000
 IMAGE_TOKENS = 1000
-"""Towards the context window; about what the vendors charge for an ordinary picture."""
+"""Tokens counted for an image towards the context window; about what vendors bill for one of ordinary size."""
 
-BASE64_A_CHAR = 10
-"""2,000 tokens a page of 60,000 bytes."""
-_PLAIN = b'"text/plain"'
-_BESIDE = 200
+BASE64_CHARS_PER_CHAR = 10
+"""Base64 characters of a file that count as one character of text: about 2,000 tokens for a PDF page of 60,000 bytes."""
+_TEXT_MEDIA_TYPE = b'"text/plain"'
+_MEDIA_TYPE_WINDOW = 200
+"""Bytes at each end of a file's JSON in which its media type is looked for."""
 
 
 class Hints(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The client's `octoroute` object, or the headers that say the same. None: not said."""
+    """The client's `octoroute` object, or the headers of the same meaning. None: not set."""
 
     importance: Importance | None = None
     task_type: Task | None = None
@@ -51,11 +52,11 @@ _HEADER_NAMES = frozenset(header.name for header in _HEADERS)
 
 
 def auto_at(model: str) -> tuple[str, float | None]:
-    """`auto:0.3` is `auto` with a quality; everything else is a model's name. BadRequest for a quality that is none."""
+    """Split `auto:0.3` into (`auto`, 0.3); other names are returned with None. Raises BadRequest for a quality outside 0 to 1."""
     if ":" not in model:
         return model, None
     word, _, text = model.partition(":")
-    if word.rpartition("/")[2].lower() not in _AUTO:
+    if word.rpartition("/")[2].lower() not in _AUTO_NAMES:
         return model, None
     try:
         quality = float(text)
@@ -66,11 +67,11 @@ def auto_at(model: str) -> tuple[str, float | None]:
     return word, quality
 
 
-_AUTO = frozenset({"auto", "claude-octoroute-auto"})
+_AUTO_NAMES = frozenset({"auto", "claude-octoroute-auto"})
 
 
 def read_hints(body: RequestBody, headers: Mapping[str, str]) -> Hints:
-    """`auto:QUALITY`, the body's object, then the headers, which win. BadRequest naming what is not understood."""
+    """Read hints from `auto:QUALITY`, the body's `octoroute` object, and the headers; later ones win. Raises BadRequest."""
     raw = body.values.get("octoroute")
     hints = NO_HINTS if raw is None else decode(raw, _HINTS, "octoroute")
     model = body.values.get("model")
@@ -81,7 +82,7 @@ def read_hints(body: RequestBody, headers: Mapping[str, str]) -> Hints:
 
 
 def all_hints(hints: Hints, quality: float | None, headers: Mapping[str, str]) -> Hints:
-    """The body's, with `auto:QUALITY` where that says nothing else, and the headers. Raises BadRequest."""
+    """Add the `quality` of `auto:QUALITY` if the body's `hints` have none, then override by headers. Raises BadRequest."""
     if quality is not None and hints.quality is None:
         hints = msgspec.structs.replace(hints, quality=quality)
     if not headers.keys().isdisjoint(_HEADER_NAMES):
@@ -103,7 +104,7 @@ def _read_header(header: _Header, text: str) -> Importance | Task | float:
 
 
 class FactsBuilder:
-    """Fill the attributes, call `message` for each message in order, then `build`."""
+    """Collects facts: set the attributes, call `message` for each message in order, then `build`."""
 
     __slots__ = ("attachments", "extra_chars", "images", "json", "messages", "text_chars", "tools")
 
@@ -111,27 +112,29 @@ class FactsBuilder:
         self.tools = self.json = self.attachments = False
         self.images = 0
         self.extra_chars = 0
-        """Characters of tool schemas and the like: no part of the question, but of the context."""
+        """Characters of tool schemas and files: they fill the context window, but are not part of the message text."""
         self.messages: list[tuple[str, str]] = []
         """(role, text) of each, in order."""
         self.text_chars = 0
-        """As `chars_of` counts them."""
+        """As counted by `count_chars`."""
 
     def message(self, role: str, text: str) -> None:
         self.messages.append((role, text))
-        self.text_chars += chars_of(text)
+        self.text_chars += count_chars(text)
 
     @property
     def chars(self) -> int:
-        """Four a token, of everything that must fit a context window."""
+        """Everything that must fit the context window, at four characters a token."""
         return self.text_chars + self.extra_chars + 4 * self.images * IMAGE_TOKENS
 
     def file(self, source: msgspec.Raw) -> None:
-        """As it stands in the body: text counts as text, base64 by the pages that a PDF of such a size has."""
+        """Count a file by the JSON of its source: text by its length, base64 as a PDF of that size."""
         self.attachments = True
         view = memoryview(source)
-        beside = bytes(view[:_BESIDE]) + bytes(view[-_BESIDE:])  # the media type stands before or after the data
-        self.extra_chars += len(view) if _PLAIN in beside else len(view) // BASE64_A_CHAR
+        beside = bytes(view[:_MEDIA_TYPE_WINDOW]) + bytes(
+            view[-_MEDIA_TYPE_WINDOW:]
+        )  # the media type may come before or after the data
+        self.extra_chars += len(view) if _TEXT_MEDIA_TYPE in beside else len(view) // BASE64_CHARS_PER_CHAR
 
     def build(self, hints: Hints, *, output_tokens: int | None) -> Facts:
         messages = self.messages
@@ -161,11 +164,11 @@ class FactsBuilder:
 
 
 def estimate_tokens(text: str) -> int:
-    """A quarter of the characters, as v1 counted; scripts of one word a character (CJK) count a token a character."""
-    return chars_of(text) // 4
+    """Estimate tokens as a quarter of the characters; CJK characters count as a token each."""
+    return count_chars(text) // 4
 
 
-def chars_of(text: str) -> int:
+def count_chars(text: str) -> int:
     if text.isascii():
         return len(text)
     return len(text) + 3 * ((len(text.encode("utf-8", "surrogatepass")) - len(text)) // 2)

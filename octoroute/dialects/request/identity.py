@@ -1,7 +1,7 @@
-"""What only some configurations need to know of a request, read when they do: who its user is, how it opens, whether it thinks.
+"""Identity of a request: its user, a digest of its conversation's opening, and whether it asks for thinking. Pure.
 
-Read from the client's own fields, which mean the same in every dialect that has them. Never raises: what has another shape than
-expected says nothing. Pure.
+The values are read lazily, because only some configurations use them. They come from the client's own fields, which have the same
+meaning in every dialect. Nothing here raises: a field of an unexpected shape counts as absent.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _INSTRUCTIONS = frozenset({"system", "developer"})
 
 
 def user_of(request: Request) -> str | None:
-    """The client's own user: OpenAI's `user` or `safety_identifier`, Anthropic's `metadata.user_id`."""
+    """The user the client names: OpenAI's `user` or `safety_identifier`, Anthropic's `metadata.user_id`. None if there is none."""
     body = request.body
     if not isinstance(body, RequestBody):
         return None
@@ -58,8 +58,8 @@ def user_of(request: Request) -> str | None:
     return _read(body, "user", _TEXT) or _read(body, "safety_identifier", _TEXT) or (metadata.user_id if metadata else None) or None
 
 
-def thinks(request: Request) -> bool:
-    """The client asks for thinking: `thinking`, `reasoning_effort`, or `reasoning`, unless they say none."""
+def requests_thinking(request: Request) -> bool:
+    """True if the client asks for thinking by `thinking`, `reasoning_effort`, or `reasoning`."""
     body = request.body
     if not isinstance(body, RequestBody):
         return False
@@ -72,37 +72,37 @@ def thinks(request: Request) -> bool:
 
 
 def opening_of(request: Request) -> bytes:
-    """A digest of the instructions and the first user message: what stays the same through a conversation."""
+    """Digest the instructions and the first user message, which stay the same throughout a conversation."""
     digest = hashlib.blake2b(digest_size=16)
     body = request.body
     if isinstance(body, RequestBody):
         for name in ("system", "instructions"):
             if name in body.values:
-                digest.update(_text(bytes(body.values[name])))
+                digest.update(_text_of(bytes(body.values[name])))
         for name in ("messages", "input"):
             if name in body.values:
-                _open(bytes(body.values[name]), digest.update)
+                _digest_opening(bytes(body.values[name]), digest.update)
     else:
         digest.update(request.facts.text.encode("utf-8", "surrogatepass"))
     return digest.digest()
 
 
-def _open(raw: bytes, update: Callable[[bytes], object]) -> None:
-    """Every instruction up to the first message of the user's, and that; a text alone is the user's."""
+def _digest_opening(raw: bytes, update: Callable[[bytes], object]) -> None:
+    """Digest every instruction before the first user message, and that message; an input of plain text is the user's."""
     items = _decode(raw, _ITEMS)
     if items is None:
-        update(_text(raw))
+        update(_text_of(raw))
         return
     for raw_item in items:
         item = _decode(raw_item, _ITEM)
         if item is not None and (item.role == "user" or item.role in _INSTRUCTIONS):
-            update(b"\x00" + item.role.encode() + b"\x00" + _text(bytes(item.content)))
+            update(b"\x00" + item.role.encode() + b"\x00" + _text_of(bytes(item.content)))
             if item.role == "user":
                 return
 
 
-def _text(raw: bytes) -> bytes:
-    """The text of a content, however it is cut into parts: cache marks wander from turn to turn, texts do not."""
+def _text_of(raw: bytes) -> bytes:
+    """The text of a message, joined over its parts. Cache marks are skipped: they move from turn to turn, the text does not."""
     content = _decode(raw, _CONTENT)
     if content is None:
         return raw

@@ -1,7 +1,7 @@
-"""Identifiers that every provider accepts: tool-call ids and tool names. Pure and deterministic: a call and its result agree.
+"""Tool-call ids and tool names that every provider accepts. Pure and deterministic, so a call and its result get the same id.
 
-One rule for all targets, so that a name can be mapped back without knowing who answered. Limits: tool ids
-`^[a-zA-Z0-9_-]{1,64}$` (Anthropic), tool names `^[a-zA-Z0-9_-]{1,64}$` (OpenAI) that do not start with a digit or dash (Gemini).
+All targets share one rule, so a name can be mapped back whichever endpoint answered. Limits: tool ids `^[a-zA-Z0-9_-]{1,64}$`
+(Anthropic), tool names `^[a-zA-Z0-9_-]{1,64}$` (OpenAI) that do not start with a digit or dash (Gemini).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SAFE_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 _UNSAFE_CHARACTER = re.compile(r"[^a-zA-Z0-9_-]")
 
 NewId = Callable[[str], str]
-"""A prefix → a fresh id that starts with it."""
+"""Returns a new id that starts with the given prefix."""
 
 
 def random_id(prefix: str) -> str:
@@ -28,45 +28,46 @@ def random_id(prefix: str) -> str:
 
 
 def safe_id(text: str, limit: int = MAX_LENGTH) -> str:
-    """`text` itself where it is acceptable, otherwise a readable stand-in with a hash of the original.
+    """Return `text` if it is a valid id; otherwise a readable replacement that ends in a hash of the original.
 
-    A limit too short for both asks for exactly so many letters and digits (Mistral: nine).
+    A `limit` too short for a hash means exactly that many letters and digits (Mistral: nine).
     """
     if limit <= _HASH_LENGTH:
         return text if len(text) == limit and text.isascii() and text.isalnum() else _digest(text)[:limit]
     if len(text) <= limit and _SAFE_ID.fullmatch(text):
         return text
-    return _stand_in(text, limit)
+    return _readable_hash(text, limit)
 
 
 class UniqueIds:
-    """Servers that number calls from 0 in every answer repeat their ids; Anthropic refuses a conversation that does."""
+    """Makes the ids of one conversation unique: servers may number calls from 0 in every response; Anthropic rejects repeats."""
 
     def __init__(self, limit: int = MAX_LENGTH) -> None:
         self._limit = limit
         self._seen: dict[str, int] = {}
 
-    def fresh(self, id: str) -> str:
+    def make_unique(self, id: str) -> str:
         name = safe_id(id, self._limit)
         times = self._seen.get(name, 0)
         self._seen[name] = times + 1
-        return name if not times else self.fresh(safe_id(f"{name}.{times + 1}", self._limit))
+        return name if not times else self.make_unique(safe_id(f"{name}.{times + 1}", self._limit))
 
 
 def safe_name(text: str) -> str:
+    """Return `text` if it is a valid tool name; otherwise a readable replacement that ends in a hash of the original."""
     if _SAFE_NAME.fullmatch(text):
         return text
-    name = _stand_in(text, MAX_LENGTH)
+    name = _readable_hash(text, MAX_LENGTH)
     return name if _SAFE_NAME.fullmatch(name) else "_" + name[1:]
 
 
 def client_names(conversation: Conversation | None) -> Mapping[str, str]:
-    """What the upstream calls a tool → what the client calls it; only for those that `safe_name` changed."""
+    """Map the upstream's tool names to the client's, for the names that `safe_name` changed."""
     tools = conversation.tools if conversation is not None else ()
     return {safe: tool.name for tool in tools if (safe := safe_name(tool.name)) != tool.name}
 
 
-def _stand_in(text: str, limit: int) -> str:
+def _readable_hash(text: str, limit: int) -> str:
     readable = _UNSAFE_CHARACTER.sub("_", text)[: limit - _HASH_LENGTH - 1]
     return f"{readable}_{_digest(text)[:_HASH_LENGTH]}"
 

@@ -1,4 +1,4 @@
-"""Typed reading of foreign JSON: whatever is wrong with it becomes BadRequest (a client's) or Broke (an upstream's). Pure."""
+"""Typed decoding of JSON from outside. Every fault becomes BadRequest (client) or BadUpstreamResponse (upstream). Pure."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ _ESCAPE = re.compile(
 
 
 def read_request(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Raises BadRequest naming the field."""
+    """Decode a client's body. Raises BadRequest that names the field."""
     try:
         return _read(decoder, body)
     except msgspec.ValidationError as error:
         found = _PLACE.fullmatch(str(error))
         what, path = (found["what"], found["path"]) if found else (str(error), None)
-        raise BadRequest(f"{path or 'the body'}: {what}".replace("`", "'"), param=path or None) from None
+        raise BadRequest(f"{path or 'the request body'}: {what}".replace("`", "'"), param=path or None) from None
     except RecursionError:
-        raise BadRequest("the body is nested too deeply") from None
+        raise BadRequest("the request body is nested too deeply; reduce its nesting") from None
     except ValueError as error:
-        raise BadRequest(f"the body is not valid JSON: {error}") from None
+        raise BadRequest(f"the request body is not valid JSON: {error}") from None
 
 
 def unread_fields(body: bytes, read: frozenset[str], *, unset: frozenset[bytes]) -> tuple[str, ...]:
-    """What a request says beside the fields that are `read`; those whose JSON is in `unset` say nothing. Raises BadRequest."""
+    """Names of the fields of a request that are not in `read`, except those whose JSON is in `unset`. Raises BadRequest."""
     fields = read_request(_FIELDS, body)
     return tuple(key for key, value in fields.items() if key not in read and bytes(value) not in unset)
 
 
-def not_too_deep(translate: Callable[P, T]) -> Callable[P, T]:
-    """Questions may hold schemas as deep as JSON goes; those deeper than our stack are a BadRequest."""
+def reject_deep_nesting(translate: Callable[P, T]) -> Callable[P, T]:
+    """Decorator: turn a RecursionError of `translate`, caused by a deeply nested schema, into BadRequest."""
 
     @wraps(translate)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return translate(*args, **kwargs)
         except RecursionError:
-            raise BadRequest("the request is nested too deeply") from None
+            raise BadRequest("the request is nested too deeply; reduce the nesting of its schemas") from None
 
     return guarded
 
 
-def read_answer(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:
-    """Raises Broke: the upstream talks nonsense."""
+def read_response(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:
+    """Decode an upstream's `what` (response or stream). Raises BadUpstreamResponse if it has another shape."""
     try:
         return _read(decoder, data)
     except (ValueError, RecursionError) as error:
-        raise BadUpstreamResponse(f"the upstream's {what} is not in its own format", detail=str(error)[:MAX_DETAIL]) from None
+        raise BadUpstreamResponse(f"the upstream's {what} does not follow its API format", detail=str(error)[:MAX_DETAIL]) from None
 
 
 def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
@@ -68,17 +68,17 @@ def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
         return decoder.decode(data)
     except msgspec.ValidationError:
         raise
-    except ValueError:  # for bytes that are no UTF-8, msgspec raises UnicodeDecodeError up to 0.22 and DecodeError from 0.23 on
-        mended = _mend_text(data)
-        if mended == data:
+    except ValueError:  # invalid UTF-8: msgspec raises UnicodeDecodeError up to 0.22 and DecodeError from 0.23 on
+        valid = _replace_invalid_text(data)
+        if valid == data:
             raise
-        return decoder.decode(mended)
+        return decoder.decode(valid)
 
 
-def _mend_text(data: bytes) -> bytes:
-    """`data` with U+FFFD for bytes that are no UTF-8 and for half a surrogate pair (from programs that cut strings in UTF-16)."""
-    return _ESCAPE.sub(_without_half_pair, data.decode("utf-8", "replace").encode())
+def _replace_invalid_text(data: bytes) -> bytes:
+    """Replace invalid UTF-8 and lone surrogates (from programs that cut strings in UTF-16) by U+FFFD."""
+    return _ESCAPE.sub(_replace_half_pair, data.decode("utf-8", "replace").encode())
 
 
-def _without_half_pair(escape: re.Match[bytes]) -> bytes:
+def _replace_half_pair(escape: re.Match[bytes]) -> bytes:
     return rb"\ufffd" if escape[2] else escape[0]

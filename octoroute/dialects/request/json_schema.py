@@ -1,7 +1,7 @@
-"""JSON schemas made acceptable to each target. Pure; results are kept by the schema's own bytes and never changed afterwards.
+"""Adapts JSON schemas of tools and response formats to what each target accepts. Pure.
 
-A property may be *named* like a keyword (`type`, `const`): only schemas are rewritten, never names. Schemas come from clients, so
-nothing about their shape is taken for granted.
+Results are cached by the schema's bytes and must not be changed. A property may have the name of a keyword (`type`, `const`), so
+only schemas are rewritten, never names. Schemas come from clients: their shape is checked, not assumed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import msgspec
 Schema: TypeAlias = Mapping[str, Any]
 
 EMPTY: Schema = {"type": "object", "properties": {}}
+JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
+"""Sent as system text where the format or the model has no parameter for JSON output."""
 _MAX_REFS = 6
-"""How many `$ref`s are followed one inside the other; a recursive schema ends there as any object."""
-_ROOM = 64 * 1024
-"""How many bytes they may amount to; fewer are followed where that is too little, for each can stand for many others."""
-_KEPT = 512
+"""Depth to which nested `$ref`s are followed; beyond it a recursive schema becomes `{"type": "object"}`."""
+_MAX_REFERENCED_BYTES = 64 * 1024
+"""Bytes that all followed `$ref`s may add. The depth is reduced until they fit, because one `$ref` can multiply the others."""
+_CACHE_SIZE = 512
+"""Schemas per cache."""
 
 _MAPS_OF_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
 _UNIONS = ("anyOf", "oneOf", "allOf")
@@ -27,16 +30,16 @@ _LISTS_OF_SCHEMAS = (*_UNIONS, "prefixItems")
 _SCHEMAS = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties")
 
 _GEMINI_FORMATS = frozenset({"enum", "date-time", "int32", "int64", "float", "double"})
-_GEMINI_PLAIN = (
+_OPENAPI_KEYS = (
     "title", "description", "nullable", "pattern", "minItems", "maxItems", "minimum", "maximum", "minLength", "maxLength",
     "minProperties", "maxProperties", "propertyOrdering",
 )  # fmt: skip
-"""What the OpenAPI subset of Gemini's `parameters` takes over as it is: https://ai.google.dev/api/caching#Schema."""
+"""Keywords that Gemini's OpenAPI subset accepts unchanged: https://ai.google.dev/api/caching#Schema."""
 _GEMINI_JSON_DROPPED = ("$schema", "$id", "$comment", "examples", "propertyNames", "patternProperties")
 
 
-def for_openai(schema: Schema | None) -> Schema:
-    """Non-strict: permissive, but the top level must be an object with properties."""
+def adapt_for_openai(schema: Schema | None) -> Schema:
+    """For `function.parameters`, not strict: the top level must be an object with `properties`."""
     if not schema:
         return EMPTY
     if schema.get("type") == "object" and "properties" in schema:
@@ -44,35 +47,40 @@ def for_openai(schema: Schema | None) -> Schema:
     return {**schema, "type": "object", "properties": schema.get("properties", {})}
 
 
-def for_anthropic(schema: Schema | None) -> Schema:
-    """The top level must be an object and no union: the properties of a union's branches are told beside each other."""
+def adapt_for_anthropic(schema: Schema | None) -> Schema:
+    """For `input_schema`: the top level must be an object, not a union. The properties of a union's branches are merged."""
     if not schema:
         return EMPTY
     if schema.get("type") == "object" and not any(key in schema for key in _UNIONS):
         return schema
-    return _without_union(msgspec.json.encode(schema))
+    return _flatten_unions(msgspec.json.encode(schema))
 
 
-def for_gemini(schema: Schema | None) -> Schema | None:
-    """The OpenAPI subset of `parameters`; None: no parameters."""
-    return _openapi_kept(msgspec.json.encode(schema)) if schema else None
+def adapt_for_gemini_openapi(schema: Schema | None) -> Schema | None:
+    """For `parameters`, which takes a subset of OpenAPI 3.0; None if there are no parameters."""
+    return _build_openapi(msgspec.json.encode(schema)) if schema else None
 
 
-def for_gemini_json(schema: Schema | None) -> Schema | None:
-    """`parametersJsonSchema`, which is nearly the standard; None: no parameters."""
-    return _nearly_standard(msgspec.json.encode(schema)) if schema else None
+def adapt_for_gemini_json(schema: Schema | None) -> Schema | None:
+    """For `parametersJsonSchema`, which takes most of JSON Schema; None if there are no parameters."""
+    return _build_gemini_json(msgspec.json.encode(schema)) if schema else None
+
+
+def describe_in_words(schema: Schema) -> str:
+    """The instruction to answer with JSON that fits `schema`."""
+    return f"{JSON_INSTRUCTION} It must fit this JSON schema:\n{msgspec.json.encode(schema).decode()}"
 
 
 def is_strict(schema: object) -> bool:
-    """Whether OpenAI's strict mode accepts it: every object closed, every property required."""
+    """True if OpenAI's strict mode accepts `schema`: every object is closed and requires all its properties."""
     if isinstance(schema, list):
         return all(is_strict(item) for item in cast("list[object]", schema))
     if not isinstance(schema, Mapping):
         return True
     described = cast("Schema", schema)
     if described.get("type") == "object" or "properties" in described:
-        named = set(_mapping(described.get("properties")))
-        if described.get("additionalProperties") is not False or named != set(_strings(described.get("required"))):
+        names = set(_mapping(described.get("properties")))
+        if described.get("additionalProperties") is not False or names != set(_strings(described.get("required"))):
             return False
     inner = [described.get(key) for key in (*_LISTS_OF_SCHEMAS, *_SCHEMAS)]
     return all(is_strict(value) for key in _MAPS_OF_SCHEMAS for value in _mapping(described.get(key)).values()) and is_strict(inner)
@@ -82,22 +90,22 @@ def _mapping(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _listed(value: object) -> list[Any]:
+def _list(value: object) -> list[Any]:
     return cast("list[Any]", value) if isinstance(value, list) else []
 
 
 def _strings(value: object) -> list[str]:
-    return [item for item in _listed(value) if isinstance(item, str)]
+    return [item for item in _list(value) if isinstance(item, str)]
 
 
-@lru_cache(maxsize=_KEPT)
-def _without_union(encoded: bytes) -> Schema:
+@lru_cache(maxsize=_CACHE_SIZE)
+def _flatten_unions(encoded: bytes) -> Schema:
     schema = _mapping(msgspec.json.decode(encoded))
     top = {key: value for key, value in schema.items() if key not in _UNIONS}
     properties = _mapping(top.get("properties")).copy()
     required = _strings(top.get("required"))
     for union in _UNIONS:
-        for branch in map(_mapping, _listed(schema.get(union))):
+        for branch in map(_mapping, _list(schema.get(union))):
             for name, described in _mapping(branch.get("properties")).items():
                 properties.setdefault(name, described)
             if union == "allOf":
@@ -105,16 +113,16 @@ def _without_union(encoded: bytes) -> Schema:
     return {**top, "type": "object", "properties": properties, **({"required": sorted(set(required))} if required else {})}
 
 
-@lru_cache(maxsize=_KEPT)
-def _nearly_standard(encoded: bytes) -> Schema:
+@lru_cache(maxsize=_CACHE_SIZE)
+def _build_gemini_json(encoded: bytes) -> Schema:
     schema = _mapping(msgspec.json.decode(encoded))
-    cleaned = _mapping(_standard(schema))
+    cleaned = _mapping(_clean_gemini_json(schema))
     return {**cleaned, "type": "object"} if not isinstance(cleaned.get("type"), str) else cleaned
 
 
-def _standard(schema: object) -> object:
+def _clean_gemini_json(schema: object) -> object:
     if isinstance(schema, list):
-        return [_standard(item) for item in cast("list[object]", schema)]
+        return [_clean_gemini_json(item) for item in cast("list[object]", schema)]
     if not isinstance(schema, dict):
         return schema
     cleaned: dict[str, Any] = {}
@@ -122,81 +130,85 @@ def _standard(schema: object) -> object:
         if key in _GEMINI_JSON_DROPPED:
             continue
         if key in _MAPS_OF_SCHEMAS:
-            cleaned[key] = {name: _standard(inner) for name, inner in _mapping(value).items()}
+            cleaned[key] = {name: _clean_gemini_json(inner) for name, inner in _mapping(value).items()}
         elif key == "const":
             cleaned["enum"] = [value]
         elif key in {"exclusiveMinimum", "exclusiveMaximum"}:
             if isinstance(value, int | float) and not isinstance(value, bool):
                 cleaned.setdefault("minimum" if key == "exclusiveMinimum" else "maximum", value)
         else:
-            cleaned[key] = _standard(value) if key in _SCHEMAS or key in _LISTS_OF_SCHEMAS else value
+            cleaned[key] = _clean_gemini_json(value) if key in _SCHEMAS or key in _LISTS_OF_SCHEMAS else value
     return cleaned
 
 
-@lru_cache(maxsize=_KEPT)
-def _openapi_kept(encoded: bytes) -> Schema:
+@lru_cache(maxsize=_CACHE_SIZE)
+def _build_openapi(encoded: bytes) -> Schema:
     schema = _mapping(msgspec.json.decode(encoded))
     cleaned: dict[str, Any] = {}
-    for most_refs in range(_MAX_REFS, -1, -1):
+    for max_refs in range(_MAX_REFS, -1, -1):
         try:
-            cleaned = _openapi(schema, _Named(schema, most_refs, _ROOM + len(encoded)), 0)
+            cleaned = _convert_openapi(schema, _SchemaReferences(schema, max_refs, _MAX_REFERENCED_BYTES + len(encoded)), 0)
             break
-        except _TooMuch:
+        except _TooLarge:
             continue
     return cleaned if cleaned.get("type") == "object" else {**cleaned, "type": "object"}
 
 
-class _TooMuch(Exception):
-    pass
+class _TooLarge(Exception):
+    """The followed `$ref`s exceed their bytes."""
 
 
-class _Named:
-    """What `$ref` may name, and how much of it."""
+class _SchemaReferences:
+    """Resolves `$ref` within one schema, up to `max_refs` levels and `room` bytes."""
 
-    def __init__(self, schema: Schema, most_refs: int, room: int) -> None:
+    def __init__(self, schema: Schema, max_refs: int, room: int) -> None:
         self._schemas = {**_mapping(schema.get("definitions")), **_mapping(schema.get("$defs"))}
-        self._most_refs = most_refs
+        self._max_refs = max_refs
         self._room = room
 
     def get(self, reference: str, refs: int) -> object | None:
-        """Within so many others. Raises _TooMuch."""
+        """The schema that `reference` names, `refs` levels deep; None if unknown or too deep. Raises _TooLarge."""
         found = self._schemas.get(reference.rpartition("/")[2])
-        if found is None or refs >= self._most_refs:
+        if found is None or refs >= self._max_refs:
             return None
         self._room -= len(msgspec.json.encode(found))
         if self._room < 0:
-            raise _TooMuch
+            raise _TooLarge
         return found
 
 
-def _openapi(schema: object, named: _Named, refs: int) -> dict[str, Any]:
+def _convert_openapi(schema: object, references: _SchemaReferences, refs: int) -> dict[str, Any]:
     described = _mapping(schema)
     reference = described.get("$ref")
     if isinstance(reference, str):
-        found = named.get(reference, refs)
+        found = references.get(reference, refs)
         if found is None:
             return {"type": "object"}
-        return _openapi({**_mapping(found), **{key: value for key, value in described.items() if key != "$ref"}}, named, refs + 1)
-    if branches := [_openapi(branch, named, refs) for branch in _listed(described.get("allOf"))]:
-        described = _all_of(described, branches)
-    cleaned = {key: described[key] for key in _GEMINI_PLAIN if key in described}
+        return _convert_openapi(
+            {**_mapping(found), **{key: value for key, value in described.items() if key != "$ref"}}, references, refs + 1
+        )
+    if branches := [_convert_openapi(branch, references, refs) for branch in _list(described.get("allOf"))]:
+        described = _merge_all_of(described, branches)
+    cleaned = {key: described[key] for key in _OPENAPI_KEYS if key in described}
     form = described.get("format")
     if isinstance(form, str) and form in _GEMINI_FORMATS:
         cleaned["format"] = form
-    _typed(cleaned, described, named, refs)
+    _write_type(cleaned, described, references, refs)
     if "properties" in described:
-        cleaned["properties"] = {name: _openapi(inner, named, refs) for name, inner in _mapping(described["properties"]).items()}
+        cleaned["properties"] = {
+            name: _convert_openapi(inner, references, refs) for name, inner in _mapping(described["properties"]).items()
+        }
         required = [name for name in _strings(described.get("required")) if name in cleaned["properties"]]
         if required:
             cleaned["required"] = required
     if cleaned.get("type") == "array":
-        items = described.get("items", next(iter(_listed(described.get("prefixItems"))), None))
-        cleaned["items"] = _openapi(items, named, refs) or {"type": "string"}
+        items = described.get("items", next(iter(_list(described.get("prefixItems"))), None))
+        cleaned["items"] = _convert_openapi(items, references, refs) or {"type": "string"}
     return cleaned
 
 
-def _all_of(described: dict[str, Any], branches: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Properties and required names of each; of what else they say the first word counts."""
+def _merge_all_of(described: dict[str, Any], branches: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Merge `allOf` into the schema: properties and required names of all; of other keywords the first occurrence."""
     merged: dict[str, Any] = {}
     properties: dict[str, Any] = {}
     required: list[str] = []
@@ -207,12 +219,12 @@ def _all_of(described: dict[str, Any], branches: Sequence[dict[str, Any]]) -> di
     return {**merged, **({"properties": properties} if properties else {}), **({"required": required} if required else {})}
 
 
-def _typed(cleaned: dict[str, Any], described: Mapping[str, Any], named: _Named, refs: int) -> None:
-    """One type, `nullable`, `enum` of strings, or `anyOf`: all that the subset can say of alternatives."""
+def _write_type(cleaned: dict[str, Any], described: Mapping[str, Any], references: _SchemaReferences, refs: int) -> None:
+    """Write the type as one type, `nullable`, an `enum` of strings, or `anyOf`, the subset's only forms of alternatives."""
     kind = described.get("type")
     kinds = [kind] if isinstance(kind, str) else _strings(kind)
-    values = _listed(described.get("enum")) or ([described["const"]] if "const" in described else [])
-    branches = [_mapping(branch) for key in ("anyOf", "oneOf") for branch in _listed(described.get(key))]
+    values = _list(described.get("enum")) or ([described["const"]] if "const" in described else [])
+    branches = [_mapping(branch) for key in ("anyOf", "oneOf") for branch in _list(described.get(key))]
     if "null" in kinds or None in values or any(branch.get("type") == "null" for branch in branches):
         cleaned["nullable"] = True
     kinds = [kind for kind in kinds if kind != "null"]
@@ -220,7 +232,7 @@ def _typed(cleaned: dict[str, Any], described: Mapping[str, Any], named: _Named,
     if strings:
         cleaned |= {"type": "string", "enum": strings}
         return
-    alternatives = [_openapi(branch, named, refs) for branch in branches if branch.get("type") != "null"]
+    alternatives = [_convert_openapi(branch, references, refs) for branch in branches if branch.get("type") != "null"]
     alternatives += [{"type": kind} for kind in kinds] if len(kinds) > 1 else []
     if len(alternatives) == 1:
         cleaned |= {key: value for key, value in alternatives[0].items() if key not in cleaned}

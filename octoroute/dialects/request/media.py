@@ -1,4 +1,4 @@
-"""Data URLs and media types: what stands between a file and the formats that carry it. Pure."""
+"""Data URLs and media types of images and documents. Pure."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from octoroute.errors import BadRequest
 
 PDF = "application/pdf"
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-"""What Anthropic, OpenAI, and Gemini all read."""
+"""Image types that Anthropic, OpenAI, and Gemini all accept."""
 _ALIASES: Mapping[str, str] = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
-_SHOWN = 40
+_MAX_URL_IN_MESSAGE = 40
 
 
 def image_from_url(url: str, param: str, detail: str | None = None) -> Image:
-    """Raises BadRequest naming `param`."""
+    """Build an image from a data URL or web URL. Raises BadRequest that names `param`."""
     if url[:5].lower() == "data:":
         media_type, data = split_data_url(url, param)
         return Image(media_type=media_type, data=data, detail=detail)
-    check_web_address(url, param)
+    check_web_url(url, param)
     return Image(url=url, detail=detail)
 
 
-def check_web_address(url: str, param: str) -> None:
+def check_web_url(url: str, param: str) -> None:
+    """Raise BadRequest that names `param` unless `url` is http or https."""
     if not url[:8].lower().startswith(("http://", "https://")):
-        raise BadRequest(f"{param}: only http, https, and data URLs can be sent, not '{url[:_SHOWN]}'", param=param)
+        raise BadRequest(f"{param}: must be an http, https, or data URL, not '{url[:_MAX_URL_IN_MESSAGE]}'", param=param)
 
 
 def split_data_url(url: str, param: str) -> tuple[str, str]:
-    """(media type without parameters, base64 data). Raises BadRequest naming `param`."""
+    """Split into (media type without parameters, base64 data). Raises BadRequest that names `param`."""
     head, comma, data = url[5:].partition(",")
     media_type, *parameters = [part.strip().lower() for part in head.split(";")]
     if not comma or "base64" not in parameters:
@@ -47,7 +48,7 @@ def data_url(media_type: str | None, data: str) -> str:
 
 
 def document_text(document: Document) -> str | None:
-    """A document that is text, as a model without documents can read it; None: it is not text."""
+    """A text document as plain text, with its title and context, for models that take no documents; None if it is not text."""
     if document.text is None:
         return None
     return "\n\n".join(part for part in (document.title, document.context, document.text) if part)

@@ -1,7 +1,7 @@
-"""The order every provider accepts: turns merged, each call answered at once, ids unique. Pure; the same history in, the same out.
+"""Puts the turns of a conversation into the order that every provider accepts. Pure and deterministic.
 
-Providers differ in what they refuse, not in what they accept: assistant and user in turn, every tool call followed by its
-result before anything else, tool results first in their user turn and in the order of the calls.
+Assistant and user turns alternate. Each tool call is followed at once by its result. Tool results come first in their user turn, in
+the order of the calls. Tool-call ids are unique. Providers differ in which other orders they reject, so all get this one.
 """
 
 from __future__ import annotations
@@ -17,44 +17,46 @@ from octoroute.dialects.request.media import document_text
 from octoroute.domain.conversation import Block, Conversation, Document, Image, Role, Text, ToolCall, ToolResult, Turn
 
 ERROR_MARK = "[tool error] "
-"""Before the text of a failed tool's result where the format has no flag; the flag is read back from it."""
+"""Prefix of a failed tool's result in formats without an error flag. Request decoders read the flag back from it."""
 NO_RESULT = "(no result)"
 NO_OUTPUT = "(no output)"
+OPENING = "(the conversation begins with the assistant)"
+"""Text of the user message that is inserted before a history that starts with the assistant."""
 SYSTEM_MARK = "[system instruction]\n"
-"""Before a later system message where the format allows only one, at the start."""
+"""Prefix of a later system message that is sent as a user message, because the format allows system text only at the start."""
 
 MidSystem = Literal["keep", "user", "hoist"]
-"""Where a system message after the first user turn goes: its place, a user turn at its place, the system text."""
+"""What happens to a system turn after the first user turn: it stays, becomes a user turn, or moves into the system text."""
 
 
-def tidied(conversation: Conversation, *, mid_system: MidSystem = "user", id_limit: int = MAX_LENGTH) -> Conversation:
-    """`conversation` in the accepted order. System turns remain only with mid_system="keep"."""
+def normalize_turns(conversation: Conversation, *, mid_system: MidSystem = "user", id_limit: int = MAX_LENGTH) -> Conversation:
+    """Return `conversation` in the accepted order. System turns remain only with mid_system="keep"."""
     system, turns = conversation.system, conversation.turns
     if mid_system == "hoist":
         moved = (block for turn in turns if turn.role is Role.SYSTEM for block in turn.content)
         system = (*system, *(block for block in moved if isinstance(block, Text)))
         turns = tuple(turn for turn in turns if turn.role is not Role.SYSTEM)
     elif mid_system == "user":
-        turns = tuple(_as_user(turn) for turn in turns)
-    paired = _paired(_merged(turns, (Role.ASSISTANT,)), UniqueIds(id_limit))
-    return msgspec.structs.replace(conversation, system=system, turns=tuple(_merged(paired, (Role.ASSISTANT, Role.USER))))
+        turns = tuple(_system_as_user(turn) for turn in turns)
+    paired = _pair_calls(_merge_neighbours(turns, (Role.ASSISTANT,)), UniqueIds(id_limit))
+    return msgspec.structs.replace(conversation, system=system, turns=tuple(_merge_neighbours(paired, (Role.ASSISTANT, Role.USER))))
 
 
-def opened(system: Iterable[Text], turns: Iterable[Turn]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
-    """System messages before the first turn are part of the system text."""
-    said = list(system)
+def split_system(system: Iterable[Text], turns: Iterable[Turn]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+    """Move the system turns before the first other turn into the system text. Returns (system text, other turns)."""
+    texts = list(system)
     rest = [turn for turn in turns if turn.content]
     while rest and rest[0].role is Role.SYSTEM:
-        said += (block for block in rest.pop(0).content if isinstance(block, Text))
-    return tuple(said), tuple(rest)
+        texts += (block for block in rest.pop(0).content if isinstance(block, Text))
+    return tuple(texts), tuple(rest)
 
 
-def joined_text(blocks: Iterable[object], separator: str = "\n\n") -> str:
+def join_text(blocks: Iterable[object], separator: str = "\n\n") -> str:
     return separator.join(block.text for block in blocks if isinstance(block, Text) and block.text.strip())
 
 
 def result_text(result: ToolResult, empty: str = "") -> str:
-    """A tool result as text; its images are the caller's to place."""
+    """A tool result as text. Images are skipped: the caller sends them separately."""
     texts: list[str] = []
     for part in result.content:
         match part:
@@ -67,18 +69,18 @@ def result_text(result: ToolResult, empty: str = "") -> str:
     return "\n".join(texts) or empty
 
 
-def _as_user(turn: Turn) -> Turn:
+def _system_as_user(turn: Turn) -> Turn:
     if turn.role is not Role.SYSTEM:
         return turn
-    text = joined_text(turn.content)
+    text = join_text(turn.content)
     return Turn(Role.USER, (Text(SYSTEM_MARK + text),) if text else ())
 
 
-def _merged(turns: Iterable[Turn], roles: Sequence[Role]) -> list[Turn]:
-    """Neighbours of one of `roles` made one turn; empty turns and blank system turns left out."""
+def _merge_neighbours(turns: Iterable[Turn], roles: Sequence[Role]) -> list[Turn]:
+    """Merge adjacent turns of the same role, for the given roles; drop empty turns and blank system turns."""
     runs: list[list[Turn]] = []
     for turn in turns:
-        if not turn.content or (turn.role is Role.SYSTEM and not joined_text(turn.content)):
+        if not turn.content or (turn.role is Role.SYSTEM and not join_text(turn.content)):
             continue
         if runs and turn.role in roles and runs[-1][0].role is turn.role:
             runs[-1].append(turn)
@@ -87,8 +89,8 @@ def _merged(turns: Iterable[Turn], roles: Sequence[Role]) -> list[Turn]:
     return [run[0] if len(run) == 1 else Turn(run[0].role, tuple(block for turn in run for block in turn.content)) for run in runs]
 
 
-def _paired(turns: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
-    """After each assistant turn with calls comes one user turn that holds all their results and nothing else."""
+def _pair_calls(turns: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
+    """Insert, after each assistant turn with calls, one user turn that holds exactly their results."""
     paired: list[Turn] = []
     at = 0
     while at < len(turns):
@@ -99,38 +101,37 @@ def _paired(turns: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
             replies.append(turns[at])
             at += 1
         if turn.role is Role.ASSISTANT:
-            paired += _exchange(turn, replies, ids)
+            paired += _pair_exchange(turn, replies, ids)
         else:
-            paired += [_orphans_told(turn), *map(_orphans_told, replies)]
+            paired += [_orphans_to_text(turn), *map(_orphans_to_text, replies)]
     return paired
 
 
-def _exchange(turn: Turn, replies: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
+def _pair_exchange(turn: Turn, replies: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
+    """Pair the calls of an assistant turn with their results in `replies`; a call without one gets a placeholder result."""
     places: dict[str, deque[int]] = {}
     for place, call in enumerate(block for block in turn.content if isinstance(block, ToolCall)):
         places.setdefault(call.id, deque()).append(place)
     results: dict[int, ToolResult] = {}
-    rest = [Turn(reply.role, _without_answers(reply.content, places, results)) for reply in replies]
-    says: list[Block] = []
-    answers: list[Block] = []
+    rest = [Turn(reply.role, _take_results(reply.content, places, results)) for reply in replies]
+    blocks: list[Block] = []
+    paired: list[Block] = []
     for block in turn.content:
         if not isinstance(block, ToolCall):
-            says.append(block)
+            blocks.append(block)
             continue
-        new_id = ids.fresh(block.id or "call")
-        says.append(ToolCall(new_id, block.name, block.arguments, block.signature))
-        result = results.get(len(answers))
+        new_id = ids.make_unique(block.id or "call")
+        blocks.append(ToolCall(new_id, block.name, block.arguments, block.signature))
+        result = results.get(len(paired))
         content, is_error = (result.content, result.is_error) if result else ((Text(NO_RESULT),), False)
-        answers.append(ToolResult(new_id, content, is_error, block.name))
-    return [Turn(Role.ASSISTANT, tuple(says)), Turn(Role.USER, tuple(answers)), *rest]
+        paired.append(ToolResult(new_id, content, is_error, block.name))
+    return [Turn(Role.ASSISTANT, tuple(blocks)), Turn(Role.USER, tuple(paired)), *rest]
 
 
-def _without_answers(
-    content: Iterable[Block], places: Mapping[str, deque[int]], results: dict[int, ToolResult]
-) -> tuple[Block, ...]:
-    """`content` without the results of calls, which are noted in `results` under the call's place; orphans become text.
+def _take_results(content: Iterable[Block], places: Mapping[str, deque[int]], results: dict[int, ToolResult]) -> tuple[Block, ...]:
+    """Return `content` without tool results, which are stored in `results` under the index of their call; orphans become text.
 
-    `places`: by id, the calls that wait for a result.
+    `places` maps a call id to the indexes of the calls that still lack a result.
     """
     rest: list[Block] = []
     for block in content:
@@ -141,15 +142,15 @@ def _without_answers(
         if waiting:
             results[waiting.popleft()] = block
         else:
-            rest += _orphan(block)
+            rest += _orphan_to_text(block)
     return tuple(rest)
 
 
-def _orphans_told(turn: Turn) -> Turn:
-    return Turn(turn.role, _without_answers(turn.content, {}, {}))
+def _orphans_to_text(turn: Turn) -> Turn:
+    return Turn(turn.role, _take_results(turn.content, {}, {}))
 
 
-def _orphan(result: ToolResult) -> list[Block]:
-    """A result whose call is gone, for example cut off by the client: told as text, so that nothing is lost."""
-    told = f"(result of an earlier tool call {result.call_id}) {result_text(result, NO_OUTPUT)}"
-    return [Text(told), *(part for part in result.content if isinstance(part, Image))]
+def _orphan_to_text(result: ToolResult) -> list[Block]:
+    """Turn a result without its call (for example one that the client cut off) into text, so that no content is lost."""
+    text = f"(result of an earlier tool call {result.call_id}) {result_text(result, NO_OUTPUT)}"
+    return [Text(text), *(part for part in result.content if isinstance(part, Image))]

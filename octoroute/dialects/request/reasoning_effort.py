@@ -1,4 +1,4 @@
-"""How hard a model shall think: Anthropic's budgets ↔ effort words ↔ what a model lists. The one place of these decisions. Pure."""
+"""Reasoning effort: conversion between thinking budgets in tokens and effort words, limited to what a model accepts. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from octoroute.domain.conversation import ThinkingWish
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-"""From least to most."""
+"""Effort words in ascending order."""
 
 _BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24576, "xhigh": 32768, "max": 32768}
 _LOW_BELOW, _MEDIUM_BELOW = 4096, 16384
@@ -15,7 +15,7 @@ MIN_BUDGET = 1024
 
 
 def effort_of(wish: ThinkingWish | None) -> str | None:
-    """The effort a wish amounts to; None: the model's own choice."""
+    """The effort word for a thinking wish; None leaves the effort to the model."""
     if wish is None:
         return None
     if wish.enabled is False:
@@ -29,10 +29,10 @@ def effort_of(wish: ThinkingWish | None) -> str | None:
     return "medium" if wish.budget_tokens < _MEDIUM_BELOW else "high"
 
 
-def nearest(effort: str, offered: Sequence[str]) -> str | None:
-    """The word of `offered` (in ascending order) next to `effort`, the lower one of two; None: it cannot say this at all.
+def nearest_effort(effort: str, offered: Sequence[str]) -> str | None:
+    """Return the word of `offered` (ascending) that is nearest to `effort`, the lower one of two; None if there is none.
 
-    Turning thinking off is not a matter of degree: `none` may become `minimal` and nothing more.
+    `none` becomes at most `minimal`, because any other word would turn thinking on.
     """
     if effort in offered or not offered:
         return effort if offered else None
@@ -45,14 +45,14 @@ def nearest(effort: str, offered: Sequence[str]) -> str | None:
 
 
 def budget_of(wish: ThinkingWish) -> int:
-    """Thinking tokens, at least Anthropic's minimum."""
+    """The thinking budget in tokens, at least Anthropic's minimum."""
     return max(MIN_BUDGET, wish.budget_tokens or _BUDGETS.get(wish.effort or "medium", _BUDGETS["medium"]))
 
 
-def budget_within(budget: int, max_tokens: int) -> tuple[int, int]:
-    """(budget, max_tokens) that leave room for an answer: at most four fifths are for thinking.
+def fit_budget(budget: int, max_tokens: int) -> tuple[int, int]:
+    """Return (budget, max_tokens) in tokens; at most four fifths of `max_tokens` are for thinking.
 
-    Where that is less than the minimum the limit is raised, so that as much is left for the answer as the client allowed.
+    If that is less than the minimum budget, `max_tokens` is raised by the minimum, so the text keeps the client's limit.
     """
     budget = min(budget, max_tokens * 4 // 5)
     return (budget, max_tokens) if budget >= MIN_BUDGET else (MIN_BUDGET, max_tokens + MIN_BUDGET)

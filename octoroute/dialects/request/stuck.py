@@ -1,4 +1,4 @@
-"""Whether a conversation is stuck: tools that keep failing, a user who asks the same thing again. Pure, bounded, never raises."""
+"""Detects stuck conversations: tools that keep failing, or a user message that repeats an earlier one. Pure; never raises."""
 
 # ruff: noqa: RUF001 - typed apostrophes are what users write
 
@@ -13,24 +13,24 @@ from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.message_order import ERROR_MARK
 from octoroute.domain.request import Facts, Request
 
-_READ_BACK = 60
-"""Items; nobody fails more often without saying something."""
-_SHORTEST = 12
-"""Characters; "yes" may be said twice."""
-_COMPLAINT_CHARS = 300
-_HEAD = 400
+_MAX_ITEMS = 60
+"""Messages or items that are examined, from the end of the conversation."""
+_MIN_CHARS = 12
+"""Shorter messages, such as "yes", do not count as repeated."""
+_MAX_COMPLAINT_CHARS = 300
+_RESULT_HEAD_CHARS = 400
 
 _FIRST_WORD = (
     r"error|exception|failed|failure|fatal|panic|traceback|command failed|permission denied|no such file|not found|timed? ?out"
 )
-_FAILED = re.compile(
+_find_failure = re.compile(
     rf"\A\W{{0,10}}(?:{_FIRST_WORD})\b|\bexit (?:code|status):? ?[1-9]|\btraceback \(most recent call last\)"
     r"|\b(?:returned|exited with) (?:code )?[1-9]",
     re.IGNORECASE,
 ).search
 _STILL = r"still (?:does(?:n['’]?t| not)|is(?:n['’]?t| not)|not|fails?|failing|broken|wrong|the same)\b"
 _WRONG = r"(?:that|this|it)(?:['’]?s| is) (?:wrong|incorrect|not (?:right|correct|what i (?:asked|wanted|meant)))"
-_COMPLAINT = re.compile(
+_find_complaint = re.compile(
     rf"\b(?:{_STILL}|same (?:error|problem|result|mistake)\b|{_WRONG}|(?:does|did)(?:n['’]?t| not) work\b|try again\b"
     r"|you (?:already|just) (?:said|did|tried) that)",
     re.IGNORECASE,
@@ -45,7 +45,7 @@ class _Inner(msgspec.Struct):
 
 
 class _Item(msgspec.Struct):
-    """A message of Chat Completions or of Anthropic's, or an item of Responses."""
+    """A message of Chat Completions or Messages, or an item of Responses."""
 
     role: str = ""
     type: str = ""
@@ -58,49 +58,49 @@ _ITEM = msgspec.json.Decoder(_Item)
 _CONTENT = msgspec.json.Decoder(str | list[_Inner] | None)
 
 
-def failures_in_a_row(request: Request) -> int:
-    """Failed tool results since the last one that did not fail, and since the user last said something."""
+def count_recent_failures(request: Request) -> int:
+    """Count the failed tool results at the conversation's end: since the last success and the last user text."""
     count = 0
-    for failed in _results(request):
+    for failed in _tool_failures(request):
         if not failed:
             break
         count += 1
     return count
 
 
-def asks_again(facts: Facts) -> bool:
-    """The last message is an earlier one over again, or says that the answer to it was no good."""
-    asked = _plain(facts.text)
+def repeats_request(facts: Facts) -> bool:
+    """True if the last user message repeats an earlier one or complains about the response to it."""
+    last = _normalize(facts.text)
     roles = {role for role, _ in facts.earlier}
-    if "assistant" not in roles or len(asked) < _SHORTEST:
+    if "assistant" not in roles or len(last) < _MIN_CHARS:
         return False
-    if len(asked) <= _COMPLAINT_CHARS and _COMPLAINT(asked):
+    if len(last) <= _MAX_COMPLAINT_CHARS and _find_complaint(last):
         return True
     answered = False
-    for role, said in reversed(facts.earlier):
+    for role, text in reversed(facts.earlier):
         if role == "assistant":
             answered = True
-        elif role == "user" and answered and _plain(said)[:1500] == asked[:1500]:
+        elif role == "user" and answered and _normalize(text)[:1500] == last[:1500]:
             return True
     return False
 
 
-def _plain(text: str) -> str:
+def _normalize(text: str) -> str:
     return " ".join(text[:4000].lower().split()).rstrip(" .!?")
 
 
-def _results(request: Request) -> Iterator[bool]:
-    """Of each tool result whether it failed, the latest first, back to what the user said last."""
+def _tool_failures(request: Request) -> Iterator[bool]:
+    """For each tool result, latest first, back to the last user text: whether it failed."""
     for item in _items(request):
         if item.type == "function_call_output":
-            yield _failed(_decoded(bytes(item.output)))
+            yield _is_failure(_decode_content(bytes(item.output)))
         elif item.role in {"tool", "function"}:
-            yield _failed(_decoded(bytes(item.content)))
+            yield _is_failure(_decode_content(bytes(item.content)))
         elif item.role == "user":
-            content = _decoded(bytes(item.content))
+            content = _decode_content(bytes(item.content))
             results = [inner for inner in content if inner.type == "tool_result"] if isinstance(content, list) else []
             for inner in reversed(results):
-                yield bool(inner.is_error) or (inner.is_error is None and _failed(_decoded(bytes(inner.content))))
+                yield bool(inner.is_error) or (inner.is_error is None and _is_failure(_decode_content(bytes(inner.content))))
             if not results:
                 return
 
@@ -110,27 +110,27 @@ def _items(request: Request) -> Iterator[_Item]:
         return
     for name in ("messages", "input"):
         raw = request.body.values.get(name)
-        for item in reversed(_list(b"null" if raw is None else raw)[-_READ_BACK:]):
+        for item in reversed(_decode_items(b"null" if raw is None else raw)[-_MAX_ITEMS:]):
             try:
                 yield _ITEM.decode(item)
             except (msgspec.MsgspecError, RecursionError):
                 return
 
 
-def _list(raw: bytes | msgspec.Raw) -> Sequence[msgspec.Raw]:
+def _decode_items(raw: bytes | msgspec.Raw) -> Sequence[msgspec.Raw]:
     try:
         return _ITEMS.decode(raw)
     except (msgspec.MsgspecError, RecursionError):
         return ()
 
 
-def _decoded(raw: bytes) -> str | list[_Inner] | None:
+def _decode_content(raw: bytes) -> str | list[_Inner] | None:
     try:
         return _CONTENT.decode(raw)
     except (msgspec.MsgspecError, RecursionError):
         return None
 
 
-def _failed(content: str | list[_Inner] | None) -> bool:
+def _is_failure(content: str | list[_Inner] | None) -> bool:
     text = content if isinstance(content, str) else "\n".join(inner.text or "" for inner in content or ())
-    return text.startswith(ERROR_MARK.rstrip()) or _FAILED(text[:_HEAD]) is not None
+    return text.startswith(ERROR_MARK.rstrip()) or _find_failure(text[:_RESULT_HEAD_CHARS]) is not None

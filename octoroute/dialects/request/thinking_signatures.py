@@ -1,7 +1,7 @@
-"""Signatures of thinking that did not come from the format it is shown in: marked as ours. Pure.
+"""Signatures that octoroute gives to thinking of another provider: `octo.1.<origin>.<payload>`. Pure.
 
-A thinking block in Anthropic's format must have a signature, and clients send it back. Ours says where the thinking came from, and
-carries that provider's own signature when there is one: `octo.1.<origin>.<payload>`.
+A thinking block in Anthropic's format needs a signature, and clients send it back. The origin names the provider of the thinking.
+The payload is that provider's own signature if it has one.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 
 MARK = "octo.1."
+"""Prefix of every signature made here."""
 
 
-def marked(text: str, origin: str, signature: str | None) -> str:
-    """For thinking by `origin`; without a signature of its own the payload is a digest of the text."""
+def mark_signature(text: str, origin: str, signature: str | None) -> str:
+    """Make the signature of thinking by `origin`; without a `signature` the payload is a digest of the text."""
     return f"{MARK}{origin}.{signature or hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:32]}"
 
 
-def unmarked(signature: str) -> tuple[str, str] | None:
-    """(origin, payload) of a signature made here; None: it is the provider's own."""
+def parse_signature(signature: str) -> tuple[str, str] | None:
+    """Return (origin, payload) of a signature made here; None if it is the provider's own."""
     if not signature.startswith(MARK):
         return None
     origin, _, payload = signature[len(MARK) :].partition(".")

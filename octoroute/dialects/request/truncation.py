@@ -1,7 +1,7 @@
-"""A history cut to fit a context window: whole exchanges go, the oldest first, and what stays keeps its bytes and its order. Pure.
+"""Truncation: drops the oldest exchanges of a history that exceeds the context window. The rest keeps its bytes and order. Pure.
 
-An assistant's message and the results of the tools it called are one unit. System messages, the last question, and the last
-unit always stay, so no result loses its call, and what is left begins with a user's message.
+An assistant message and the results of its tool calls are one unit, so no result loses its call. System messages, the last user
+message, and the last unit always stay. The remaining history begins with a user message.
 """
 
 from __future__ import annotations
@@ -14,71 +14,72 @@ import msgspec
 from octoroute.domain.conversation import Conversation, RedactedThinking, Thinking, Turn
 
 Kind = Literal["system", "user", "assistant", "results"]
-"""`results` answer the assistant's message before them, whatever else they say."""
+"""`results`: a message with results of the tool calls before it, with or without other text."""
 
 
-class Message(NamedTuple):
+class HistoryMessage(NamedTuple):
     kind: Kind
     chars: int
-    """Four a token."""
-    says: bool = False
-    """Beside results: something that a user said."""
+    """Its size in characters, at four a token."""
+    has_user_text: bool = False
+    """True for a message of tool results that also has text of the user."""
 
 
 class History(NamedTuple):
-    """How a request's messages stand in its body."""
+    """The messages of a request and the fields of its body that hold them."""
 
     key: str
-    """The top-level field that lists them."""
-    raws: Sequence[bytes]
-    messages: Sequence[Message]
+    """The top-level field that lists the messages."""
+    raw_messages: Sequence[bytes]
+    """The JSON of each message."""
+    messages: Sequence[HistoryMessage]
     budgets: tuple[str, ...] = ("max_tokens",)
-    """The top-level fields that limit the answer."""
-    least_output: int = 1
-    """A smaller limit for the answer would be refused."""
+    """The top-level fields that limit the output tokens."""
+    min_output_tokens: int = 1
+    """The smallest output limit that endpoints accept."""
 
 
 class _Unit:
-    """Messages that stay or go together."""
+    """Messages that are kept or dropped together."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind: Kind = kind
-        self.at: list[int] = []
+        self.indexes: list[int] = []
         self.chars = 0
-        self.says = False
+        self.has_user_text = False
 
-    def add(self, at: int, message: Message) -> None:
-        self.at.append(at)
+    def add(self, at: int, message: HistoryMessage) -> None:
+        self.indexes.append(at)
         self.chars += message.chars
-        self.says = self.says or message.says
+        self.has_user_text = self.has_user_text or message.has_user_text
 
 
-def kept(messages: Sequence[Message], drop_chars: int) -> list[int] | None:
-    """Which messages stay when at least `drop_chars` go, in order; None when what must stay is too much."""
-    units = _units(messages)
-    talk = [unit for unit in units if unit.kind != "system"]
-    question = next((at for at in range(len(talk) - 1, -1, -1) if talk[at].kind == "user"), None)
-    if question is None:
+def select_messages(messages: Sequence[HistoryMessage], drop_chars: int) -> list[int] | None:
+    """Indexes of the messages to keep when at least `drop_chars` characters are dropped; None if the required ones are too long."""
+    units = _group_messages(messages)
+    dialogue = [unit for unit in units if unit.kind != "system"]
+    last_user = next((at for at in range(len(dialogue) - 1, -1, -1) if dialogue[at].kind == "user"), None)
+    if last_user is None:
         return None
-    said = [at for at, unit in enumerate(talk) if unit.says and at > question]
-    must = {question, len(talk) - 1, *said[-1:]}
-    optional = [at for at in range(len(talk)) if at not in must]
-    room = sum(talk[at].chars for at in optional) - drop_chars
+    with_user_text = [at for at, unit in enumerate(dialogue) if unit.has_user_text and at > last_user]
+    required = {last_user, len(dialogue) - 1, *with_user_text[-1:]}
+    optional = [at for at in range(len(dialogue)) if at not in required]
+    room = sum(dialogue[at].chars for at in optional) - drop_chars
     if room < 0:
         return None
-    stay = set(must)
+    selected = set(required)
     for at in reversed(optional):
-        room -= talk[at].chars
+        room -= dialogue[at].chars
         if room < 0:
             break
-        stay.add(at)
-    first = next(at for at in sorted(stay) if talk[at].kind == "user")
-    left = [unit for at, unit in enumerate(talk) if at in stay and at >= first]
-    left += [unit for unit in units if unit.kind == "system"]
-    return sorted(place for unit in left for place in unit.at)
+        selected.add(at)
+    first = next(at for at in sorted(selected) if dialogue[at].kind == "user")
+    remaining = [unit for at, unit in enumerate(dialogue) if at in selected and at >= first]
+    remaining += [unit for unit in units if unit.kind == "system"]
+    return sorted(index for unit in remaining for index in unit.indexes)
 
 
-def _units(messages: Sequence[Message]) -> list[_Unit]:
+def _group_messages(messages: Sequence[HistoryMessage]) -> list[_Unit]:
     units: list[_Unit] = []
     exchange: _Unit | None = None
     before: Kind | None = None
@@ -97,8 +98,8 @@ def _units(messages: Sequence[Message]) -> list[_Unit]:
     return units
 
 
-def without_thinking(conversation: Conversation) -> Conversation:
-    """For endpoints that verify thinking against what came before it, which has changed."""
+def strip_thinking(conversation: Conversation) -> Conversation:
+    """Remove all thinking, for endpoints that verify it against the messages before it, which truncation has changed."""
     turns = [
         Turn(turn.role, tuple(block for block in turn.content if not isinstance(block, Thinking | RedactedThinking)), turn.name)
         for turn in conversation.turns

@@ -1,1 +1,1 @@
-"""Shared halves of reading and writing answers and errors in any wire format. Pure."""
+"""Reading and writing responses and errors: what all dialects share. Pure."""

@@ -1,4 +1,4 @@
-"""A whole answer's events gathered into its blocks, for the formats that write it at once. Pure."""
+"""Collects the events of a response into blocks, for encoders of non-streaming responses. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from octoroute.dialects.response.errors import error_of
+from octoroute.dialects.response.errors import error_from_event
 from octoroute.domain.events import (
     Event,
     Failed,
@@ -25,13 +25,13 @@ from octoroute.domain.events import (
 from octoroute.domain.outcome import Usage
 
 _ANYTHING = msgspec.json.Decoder()
-NAMELESS = "the upstream called a tool without naming it"
+UNNAMED_TOOL_CALL = "the upstream sent a tool call without a name"
 INVALID_JSON = "_invalid_json"
-"""Under this key stand arguments in a history that are no JSON object, because providers refuse anything else."""
+"""Key under which a history sends arguments that are not a JSON object, because providers accept only objects."""
 
 
-def is_object(text: str) -> bool:
-    """Whether `text` is one complete JSON object; cheap when it is visibly not."""
+def is_json_object(text: str) -> bool:
+    """True if `text` is one complete JSON object. Text that does not end in `}` is not parsed."""
     if not text.rstrip().endswith("}"):
         return False
     try:
@@ -40,16 +40,16 @@ def is_object(text: str) -> bool:
         return False
 
 
-def arguments_object(text: str) -> str:
-    """A call's arguments in a history as the text of a JSON object, whatever the model wrote."""
+def normalize_arguments(text: str) -> str:
+    """Return a call's arguments in a history as the text of a JSON object, even if the model wrote something else."""
     text = text.strip()
     if not text or text == "null":
         return "{}"
-    return text if is_object(text) else msgspec.json.encode({INVALID_JSON: text}).decode()
+    return text if is_json_object(text) else msgspec.json.encode({INVALID_JSON: text}).decode()
 
 
 class ThinkingItem:
-    """A thinking block, or the provider's encrypted one (`redacted`)."""
+    """A thinking block. `redacted` holds the encrypted data of a redacted one, otherwise None."""
 
     __slots__ = ("origin", "redacted", "signature", "text")
 
@@ -61,7 +61,7 @@ class ThinkingItem:
 
 
 class TextItem:
-    """A run of text."""
+    """Consecutive text, or a refusal."""
 
     __slots__ = ("refusal", "text")
 
@@ -71,7 +71,7 @@ class TextItem:
 
 
 class ToolCallItem:
-    """A tool call; `arguments` is JSON text, "" means {}."""
+    """A tool call. `arguments` is JSON text; "" means {}."""
 
     __slots__ = ("arguments", "id", "name", "signature")
 
@@ -83,7 +83,7 @@ class ToolCallItem:
 
 
 class ResponseBlocks:
-    """`blocks` in the order the model made them."""
+    """A response: its `blocks` in the model's order, its usage (None if not reported), and its stop reason."""
 
     def __init__(self) -> None:
         self.blocks: list[ThinkingItem | TextItem | ToolCallItem] = []
@@ -113,65 +113,76 @@ class ResponseBlocks:
         return sum(len(block.arguments if isinstance(block, ToolCallItem) else block.text) for block in self.blocks)
 
 
-def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:  # noqa: C901 - one case an event
-    """Raises what a `Failed` event amounts to: an answer that failed is none."""
-    answer = ResponseBlocks()
-    blocks = answer.blocks
-    pieces: list[str] = []
+class _BlockBuilder:
+    """Appends text to the last of `blocks`, or opens another one. The text of a block is joined once, when it is complete."""
 
-    def settle() -> None:
-        if pieces:
-            block = blocks[-1]
-            if isinstance(block, ToolCallItem):
-                block.arguments += "".join(pieces)
-            else:
-                block.text += "".join(pieces)
-            pieces.clear()
+    __slots__ = ("_blocks", "_pieces")
 
-    def said(*, refusal: bool) -> None:
-        last = blocks[-1] if blocks else None
+    def __init__(self, blocks: list[ThinkingItem | TextItem | ToolCallItem]) -> None:
+        self._blocks = blocks
+        self._pieces: list[str] = []
+
+    def open(self, block: ThinkingItem | TextItem | ToolCallItem) -> None:
+        self.flush()
+        self._blocks.append(block)
+
+    def append(self, text: str) -> None:
+        self._pieces.append(text)
+
+    def append_text(self, text: str, *, refusal: bool) -> None:
+        last = self._blocks[-1] if self._blocks else None
         if not (isinstance(last, TextItem) and last.refusal is refusal):
-            settle()
-            blocks.append(TextItem(refusal=refusal))
+            self.open(TextItem(refusal=refusal))
+        self._pieces.append(text)
 
-    def thinking() -> ThinkingItem:
-        last = blocks[-1] if blocks else None
+    def open_thinking(self) -> ThinkingItem:
+        """The last block if it is thinking without a signature; otherwise a new one."""
+        last = self._blocks[-1] if self._blocks else None
         if not isinstance(last, ThinkingItem) or last.signature is not None or last.redacted is not None:
-            settle()
-            blocks.append(last := ThinkingItem())
+            self.open(last := ThinkingItem())
         return last
 
+    def flush(self) -> None:
+        if self._pieces:
+            block = self._blocks[-1]
+            if isinstance(block, ToolCallItem):
+                block.arguments += "".join(self._pieces)
+            else:
+                block.text += "".join(self._pieces)
+            self._pieces.clear()
+
+
+def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:
+    """Collect all events. Raises the UpstreamError of a `Failed` event."""
+    response = ResponseBlocks()
+    builder = _BlockBuilder(response.blocks)
     for event in events:
         match event:
             case TextDelta(text=text):
-                said(refusal=False)
-                pieces.append(text)
+                builder.append_text(text, refusal=False)
             case RefusalDelta(text=text):
-                said(refusal=True)
-                pieces.append(text)
+                builder.append_text(text, refusal=True)
             case ThinkingDelta(text=text):
-                thinking()
-                pieces.append(text)
+                builder.open_thinking()
+                builder.append(text)
             case ThinkingSigned(signature=signature, origin=origin):
-                thought = thinking()
-                thought.signature, thought.origin = signature, origin
+                block = builder.open_thinking()
+                block.signature, block.origin = signature, origin
             case RedactedThinking(data=data):
-                settle()
-                blocks.append(ThinkingItem(data))
+                builder.open(ThinkingItem(data))
             case ToolCallStarted():
-                settle()
-                blocks.append(ToolCallItem(event))
+                builder.open(ToolCallItem(event))
             case ToolCallDelta(arguments=arguments):
-                pieces.append(arguments)
+                builder.append(arguments)
             case UsageReported(usage=usage):
-                answer.usage = usage
+                response.usage = usage
             case Started(id=id, usage=usage):
-                answer.upstream_id, answer.usage = id, usage or answer.usage
+                response.upstream_id, response.usage = id, usage or response.usage
             case Finished(reason=reason, stop_sequence=stop_sequence):
-                answer.reason, answer.stop_sequence = reason, stop_sequence
+                response.reason, response.stop_sequence = reason, stop_sequence
             case Failed():
-                raise error_of(event)
+                raise error_from_event(event)
             case _:
                 pass
-    settle()
-    return answer
+    builder.flush()
+    return response

@@ -1,6 +1,6 @@
-"""Errors between dialects: who says what for which kind, what an upstream's error body means, and how long to wait. Pure.
+"""Errors: each dialect's error types, the meaning of an upstream's error body, and its retry delay. Pure.
 
-`kind` is the family that `octoroute.errors` names. An upstream's own words reach a client only when they are about the request.
+`kind` is an error family of `octoroute.errors`. An upstream's message reaches a client only if it is about the request.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ OPENAI_TYPES: Mapping[str, str] = {
     "api_error": "api_error",
     "server_error": "server_error",
 }
-OVERLOADED_AT_ANTHROPIC = 529
+ANTHROPIC_OVERLOADED_STATUS = 529
 
-_WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
+_KIND_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
             r"context_length_exceeded|context_window_exceeded|exceed_context_size|prompt is too long|input is too long"
@@ -94,13 +94,13 @@ _STATUS_KINDS: Mapping[int, str] = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-MAX_MESSAGE = 2000
+MAX_MESSAGE_CHARS = 2000
 _STATUS = re.compile(r"[1-5][0-9][0-9]")
 _NUMBERS = re.compile(r"\d[\d,_]{2,}")
 
 
 class UpstreamErrorBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What an upstream's error body says."""
+    """The fields of an upstream's error body; empty if absent."""
 
     message: str = ""
     type: str = ""
@@ -110,13 +110,13 @@ class UpstreamErrorBody(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def context_too_long(self) -> bool:
-        return bool(_WORDS[0][0].search(f"{self.code} {self.type} {self.message}"))
+        return bool(_KIND_PATTERNS[0][0].search(f"{self.code} {self.type} {self.message}"))
 
     @property
     def kind(self) -> str | None:
-        """The family its type or code belongs to; None: they tell nothing."""
+        """The error family of its type or code; None if neither is known."""
         label = f"{self.code} {self.type}"
-        return next((kind for pattern, kind in _WORDS[1:] if pattern.search(label)), None)
+        return next((kind for pattern, kind in _KIND_PATTERNS[1:] if pattern.search(label)), None)
 
 
 class _Error(msgspec.Struct):
@@ -147,7 +147,7 @@ def _read_body(body: bytes) -> _Body | None:
 
 
 def read_error_body(body: bytes) -> UpstreamErrorBody | None:
-    """OpenAI's, Anthropic's, Google's (also in a list), FastAPI's, and Ollama's error bodies; None: it is none of them."""
+    """Read an error body of OpenAI, Anthropic, Google (also in a list), FastAPI, or Ollama; None if it is none of these."""
     decoded = _read_body(body)
     if decoded is None:
         return None
@@ -157,29 +157,29 @@ def read_error_body(body: bytes) -> UpstreamErrorBody | None:
     if not isinstance(message, str):
         message = msgspec.json.encode(message).decode()
     return UpstreamErrorBody(
-        message=message[:MAX_MESSAGE],
-        type=_word(error.type) or _word(error.status),
-        code=_word(error.code),
+        message=message[:MAX_MESSAGE_CHARS],
+        type=_text(error.type) or _text(error.status),
+        code=_text(error.code),
         param=error.param if isinstance(error.param, str) else None,
         details=tuple(cast("list[object]", details)) if isinstance(details, list) else (),
     )
 
 
-def _word(value: object) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
 
 
-def failed_event(body: bytes) -> Failed:
-    """The event for an error that came inside a stream."""
-    told = read_error_body(body) or UpstreamErrorBody()
-    if told.context_too_long:
-        return Failed("invalid_request_error", too_long_message(told.message), "context_length_exceeded")
-    kind = told.kind or (_STATUS_KINDS.get(int(told.code)) if _STATUS.fullmatch(told.code) else None) or "api_error"
-    return Failed(kind, told.message or "the upstream reported an error", told.code or None)
+def read_failed_event(body: bytes) -> Failed:
+    """Build the event for an error that the upstream sent in a stream or in place of a response."""
+    error = read_error_body(body) or UpstreamErrorBody()
+    if error.context_too_long:
+        return Failed("invalid_request_error", normalize_too_long(error.message), "context_length_exceeded")
+    kind = error.kind or (_STATUS_KINDS.get(int(error.code)) if _STATUS.fullmatch(error.code) else None) or "api_error"
+    return Failed(kind, error.message or "the upstream reported an error", error.code or None)
 
 
-def too_long_message(message: str) -> str:
-    """In the form that makes agents compact themselves: `prompt is too long: X tokens > Y maximum`."""
+def normalize_too_long(message: str) -> str:
+    """Rewrite to `prompt is too long: X tokens > Y maximum`: agents compact their conversation when they read this text."""
     if message.startswith("prompt is too long"):
         return message
     numbers = sorted({int(re.sub(r"\D", "", found)) for found in _NUMBERS.findall(message)}, reverse=True)
@@ -188,25 +188,25 @@ def too_long_message(message: str) -> str:
     return f"prompt is too long: {message}" if message else "prompt is too long"
 
 
-def error_of(failed: Failed) -> UpstreamError:
-    """An error that stood where an answer should have begun, as an upstream's failure that may move on."""
+def error_from_event(failed: Failed) -> UpstreamError:
+    """The UpstreamError for an error in place of a response, so that the gateway can try the next endpoint."""
     match failed.kind:
         case "rate_limit_error":
-            return Throttled("the upstream asks for a rest", detail=failed.message)
+            return Throttled("the upstream's rate limit is reached", detail=failed.message)
         case "overloaded_error":
             return Overloaded("the upstream is overloaded", detail=failed.message)
         case "timeout_error":
             return TooSlow("the upstream timed out", detail=failed.message)
         case "authentication_error" | "permission_error" | "billing_error":
-            return UpstreamAuthError("the upstream does not accept the gateway's credentials", detail=failed.message)
+            return UpstreamAuthError("the upstream rejected the gateway's credentials", detail=failed.message)
         case _ if failed.code == "context_length_exceeded":
-            return declined(failed)
+            return build_rejection(failed)
         case _:
-            return BadUpstreamResponse("the upstream answered with an error", detail=failed.message)
+            return BadUpstreamResponse("the upstream returned an error in place of a response", detail=failed.message)
 
 
-def declined(failed: Failed, status: int = 400) -> UpstreamRejected:
-    """The upstream judged the request, in words of OpenAI's envelope."""
+def build_rejection(failed: Failed, status: int = 400) -> UpstreamRejected:
+    """Build the error for a request that the upstream rejected, with a body in OpenAI's format."""
     body = msgspec.json.encode(
         {
             "error": {
@@ -222,39 +222,40 @@ def declined(failed: Failed, status: int = 400) -> UpstreamRejected:
     )
 
 
-def upstreams_words(error: OctorouteError) -> str:
-    """The message for a client of another dialect: an upstream that judged the request is quoted, nobody else is."""
+def client_message(error: OctorouteError) -> str:
+    """The error's message for a client of another dialect: the upstream's own text only if it rejected the request."""
     if isinstance(error, UpstreamRejected):
-        told = read_error_body(error.body)
-        if told is not None and told.message:
-            return too_long_message(told.message) if told.context_too_long else told.message
+        error_body = read_error_body(error.body)
+        if error_body is not None and error_body.message:
+            return normalize_too_long(error_body.message) if error_body.context_too_long else error_body.message
     return error.message
 
 
 def read_upstream_error(status: int, headers: Mapping[str, str], body: bytes, dialect: str) -> UpstreamError | None:
-    """What a body tells beyond its status: a spent quota, an overload, a retry delay in Google's details; None: nothing."""
-    told = read_error_body(body)
-    if told is None:
+    """The error that a body describes more exactly than its status: quota exhausted, overload, retry delay; None if it does not."""
+    error_body = read_error_body(body)
+    if error_body is None:
         return None
-    if status in {400, 413, 422} and told.context_too_long:
-        error = UpstreamRejected(too_long_message(told.message), status=400, body=body, headers=headers, dialect=dialect)
+    message = error_body.message
+    if status in {400, 413, 422} and error_body.context_too_long:
+        error = UpstreamRejected(normalize_too_long(message), status=400, body=body, headers=headers, dialect=dialect)
         error.code = "context_length_exceeded"
         return error
-    if status == 404 and told.code == "DeploymentNotFound":
-        return UpstreamAuthError("the upstream has no such deployment", detail=told.message)
+    if status == 404 and error_body.code == "DeploymentNotFound":
+        return UpstreamAuthError("the upstream has no such deployment", detail=message)
     if status == 429:
-        wait_s = retry_after_s(headers, None, told)
-        if told.kind == "billing_error" or (wait_s is None and _WORDS[1][0].search(told.message)):
-            return UpstreamAuthError("the upstream's quota is spent", detail=told.message)
-        return Throttled("the upstream limits its rate", retry_after_s=wait_s)
-    if status >= 500 and told.kind == "overloaded_error":
-        return Overloaded("the upstream is overloaded", retry_after_s=retry_after_s(headers, None, told), detail=told.message)
+        wait_s = retry_after_s(headers, None, error_body)
+        if error_body.kind == "billing_error" or (wait_s is None and _KIND_PATTERNS[1][0].search(message)):
+            return UpstreamAuthError("the upstream's quota is exhausted", detail=message)
+        return Throttled("the upstream's rate limit is reached", retry_after_s=wait_s)
+    if status >= 500 and error_body.kind == "overloaded_error":
+        return Overloaded("the upstream is overloaded", retry_after_s=retry_after_s(headers, None, error_body), detail=message)
     return None
 
 
 def openai_envelope(error: OctorouteError) -> bytes:
     body = {
-        "message": upstreams_words(error),
+        "message": client_message(error),
         "type": OPENAI_TYPES.get(error.kind, "server_error"),
         "param": getattr(error, "param", None),
         "code": error.code,
@@ -262,10 +263,10 @@ def openai_envelope(error: OctorouteError) -> bytes:
     return msgspec.json.encode({"error": body})
 
 
-def retry_after_s(headers: Mapping[str, str], now_s: float | None, told: UpstreamErrorBody | None = None) -> float | None:
-    """Seconds to wait, from `retry-after-ms`, `retry-after` (seconds or a date), or Google's RetryInfo; None: it does not say.
+def retry_after_s(headers: Mapping[str, str], now_s: float | None, error_body: UpstreamErrorBody | None = None) -> float | None:
+    """Seconds to wait, from `retry-after-ms`, `retry-after` (seconds or a date), or Google's RetryInfo; None if not stated.
 
-    `headers` have lower-case names; `now_s` is seconds since the epoch, for dates; None: now.
+    `headers` have lower-case names. `now_s`, in seconds since the epoch, is compared with dates; None means now.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -280,7 +281,7 @@ def retry_after_s(headers: Mapping[str, str], now_s: float | None, told: Upstrea
             return max(0.0, parsedate_to_datetime(value).timestamp() - now)
         except (ValueError, TypeError, OverflowError):
             pass
-    for detail in told.details if told else ():
+    for detail in error_body.details if error_body else ():
         delay = cast("dict[str, object]", detail).get("retryDelay") if isinstance(detail, dict) else None
         if isinstance(delay, str) and delay.endswith("s"):
             return _number(delay[:-1])

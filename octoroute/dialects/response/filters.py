@@ -1,6 +1,7 @@
-"""Decoders around decoders: what a server did not do to its answer is done here. Pure; one of each an answer.
+"""Filters: decoders around another decoder that add what a server does not do itself. Pure; one of each per response.
 
-`StopAt` enforces stop sequences that the server does not take; `ThinkTags` tells thinking that a server left in the text.
+`StopSequenceFilter` enforces stop sequences that the server does not accept. `ThinkTagFilter` separates thinking from text.
+`ResponseToolFilter` turns the input of a forced tool into text.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ _OPEN, _CLOSE = "<think>", "</think>"
 
 
 class StopSequenceFilter:
-    """Holds back as much text as could be the start of a stop sequence, and cuts the answer at the first one that is met."""
+    """Ends the response at the first stop sequence. Holds back text that may be the start of one."""
 
     def __init__(self, inner: Decoder, stops: Sequence[str]) -> None:
         self._inner = inner
         self._stops = tuple(stop for stop in stops if stop)
         self._longest = max(map(len, self._stops), default=1)
         self._held: str = ""
-        self._met = False
+        self._stopped = False
 
     def feed(self, frames: bytes) -> Sequence[Event]:
         return self._cut(self._inner.feed(frames))
@@ -42,7 +43,7 @@ class StopSequenceFilter:
     def _cut(self, events: Sequence[Event]) -> list[Event]:
         out: list[Event] = []
         for event in events:
-            if self._met:
+            if self._stopped:
                 if isinstance(event, UsageReported):
                     out.insert(max(0, len(out) - 1), event)
             elif isinstance(event, TextDelta):
@@ -56,12 +57,12 @@ class StopSequenceFilter:
     def _text(self, text: str, out: list[Event]) -> None:
         text = self._held + text
         found = ((at + len(stop), at, stop) for stop in self._stops if (at := text.find(stop)) >= 0)
-        met = min(found, default=None)  # the one complete first, as if the model had stopped there
-        if met is not None:
-            self._held = text[: met[1]]
+        first = min(found, default=None)  # the one that is complete first, as if the model had stopped there
+        if first is not None:
+            self._held = text[: first[1]]
             self._release(out)
-            self._met = True
-            out.append(Finished(FinishReason.STOP, met[2], "stop"))
+            self._stopped = True
+            out.append(Finished(FinishReason.STOP, first[2], "stop"))
             return
         keep = next((size for size in range(min(self._longest - 1, len(text)), 0, -1) if self._may_begin(text[-size:])), 0)
         self._held = text[len(text) - keep :]
@@ -78,7 +79,7 @@ class StopSequenceFilter:
 
 
 class ThinkTagFilter:
-    """A leading `<think>…</think>` becomes thinking, also when the tags are cut across events; unclosed, all of it is thinking."""
+    """Turns a leading `<think>…</think>` into thinking, even if events split the tags. Unclosed, all text is thinking."""
 
     def __init__(self, inner: Decoder) -> None:
         self._inner = inner
@@ -117,14 +118,14 @@ class ThinkTagFilter:
             if self._held:
                 self._state = "thinking"
         if self._state == "thinking":
-            thought, closed, rest = self._held.partition(_CLOSE)
+            thinking, closed, rest = self._held.partition(_CLOSE)
             if not closed:
                 keep = next(
-                    (size for size in range(min(len(_CLOSE) - 1, len(thought)), 0, -1) if _CLOSE.startswith(thought[-size:])), 0
+                    (size for size in range(min(len(_CLOSE) - 1, len(thinking)), 0, -1) if _CLOSE.startswith(thinking[-size:])), 0
                 )
-                thought, rest = thought[: len(thought) - keep], thought[len(thought) - keep :]
-            if thought:
-                out.append(ThinkingDelta(thought))
+                thinking, rest = thinking[: len(thinking) - keep], thinking[len(thinking) - keep :]
+            if thinking:
+                out.append(ThinkingDelta(thinking))
             self._held = rest
             if closed:
                 self._state = "between"
@@ -142,39 +143,39 @@ class ThinkTagFilter:
             self._held = ""
 
 
-class AnswerToolFilter:
-    """The input of one tool, which was forced so that the answer is structured, becomes the answer's text."""
+class ResponseToolFilter:
+    """Turns the input of `tool`, which was forced to get structured output, into the text of the response."""
 
     def __init__(self, inner: Decoder, tool: str) -> None:
         self._inner = inner
         self._tool = tool
-        self._answering: set[int] = set()
-        self._called_others = False
+        self._response_indexes: set[int] = set()
+        self._other_tool_called = False
 
     def feed(self, frames: bytes) -> Sequence[Event]:
-        return [shown for event in self._inner.feed(frames) for shown in self._shown(event)]
+        return [rewritten for event in self._inner.feed(frames) for rewritten in self._rewrite(event)]
 
     def end(self) -> Sequence[Event]:
-        return [shown for event in self._inner.end() for shown in self._shown(event)]
+        return [rewritten for event in self._inner.end() for rewritten in self._rewrite(event)]
 
-    def _shown(self, event: Event) -> Sequence[Event]:
+    def _rewrite(self, event: Event) -> Sequence[Event]:
         match event:
             case ToolCallStarted(name=self._tool):
-                self._answering.add(event.index)
+                self._response_indexes.add(event.index)
                 return ()
             case ToolCallStarted():
-                self._called_others = True
+                self._other_tool_called = True
                 return (event,)
-            case ToolCallDelta(index=index, arguments=arguments) if index in self._answering:
+            case ToolCallDelta(index=index, arguments=arguments) if index in self._response_indexes:
                 return (TextDelta(arguments),)
-            case Finished(reason=FinishReason.TOOL_CALLS) if self._answering and not self._called_others:
+            case Finished(reason=FinishReason.TOOL_CALLS) if self._response_indexes and not self._other_tool_called:
                 return (Finished(FinishReason.STOP, None, event.raw),)
             case _:
                 return (event,)
 
 
 class CompleteDecoder:
-    """An answer that is here already, as a decoder for the others to stand around."""
+    """A decoder of a non-streaming response: returns all of its events at the end, so that filters can wrap it."""
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events

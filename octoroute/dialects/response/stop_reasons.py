@@ -1,4 +1,4 @@
-"""Why an answer ended, in every dialect's own words: one table a dialect and direction. Pure."""
+"""Stop reasons: one table per dialect and direction between its words and `FinishReason`. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FROM_OPENAI: Mapping[str, FinishReason] = {
     "content_filter": FinishReason.REFUSAL,
 }
 OPENAI_FAILURES = frozenset({"error", "insufficient_system_resource"})
-"""Finish words that say the answer failed."""
+"""Finish reasons that mean the response failed."""
 TO_OPENAI: Mapping[FinishReason, str] = {
     FinishReason.STOP: "stop",
     FinishReason.LENGTH: "length",
@@ -54,11 +54,11 @@ FROM_GEMINI: Mapping[str, FinishReason] = {
     "OTHER": FinishReason.STOP,
 }
 GEMINI_FAILURES = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"})
-"""The model stumbled over its own tools; asking again may do."""
+"""Finish reasons that mean the model produced an invalid tool call; a retry may succeed."""
 
 
-def settled(reason: FinishReason | None, *, called_tools: bool) -> FinishReason:
-    """The reason that clients act upon: a tool call beats `stop`, and what nobody said is told from the content."""
+def resolve_reason(reason: FinishReason | None, *, called_tools: bool) -> FinishReason:
+    """The stop reason for the client: `tool_calls` overrides `stop`; without a reason the content decides."""
     if reason is None or reason is FinishReason.STOP or reason is FinishReason.TOOL_CALLS:
         return FinishReason.TOOL_CALLS if called_tools else FinishReason.STOP
     return reason

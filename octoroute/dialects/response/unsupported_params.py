@@ -1,7 +1,7 @@
-"""A server that refuses a field it does not know: which one it names, and the request without it. Pure.
+"""Finds the parameter that a server rejected as unsupported, and builds the request without it. Pure.
 
-Only what can be missed is taken out: a field that carries the question or its tools is never touched, and what no rule here
-recognizes is nobody's complaint about a field.
+Only optional parameters are removed, never fields that carry the prompt or its tools. An error that matches
+no rule here has no fix.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from octoroute.errors import BadRequest
 
 
 class ParameterFix(NamedTuple):
-    """`path`: names from the top, without places in lists. `to`: the new name; for a beta, its name, "" for all of them."""
+    """A change to a rejected request.
+
+    `path`: keys from the top level, without list indexes. `to`: the new name; for `beta`, the beta's name, "" for all betas.
+    """
 
     action: Literal["drop", "rename", "blank", "beta"]
     path: tuple[str, ...] = ()
@@ -29,7 +32,7 @@ class ParameterFix(NamedTuple):
         return ".".join(self.path) or self.to or self.action
 
 
-MISSABLE = frozenset(
+OPTIONAL_FIELDS = frozenset(
     {
         *(
             "stream_options",
@@ -46,13 +49,13 @@ MISSABLE = frozenset(
         *("thinkingConfig", "thinkingLevel", "thinkingBudget", "includeThoughts", "presencePenalty", "frequencyPenalty", "topK"),
     }
 )
-"""What we write into requests of our own wording, and can do without."""
-QUESTION = frozenset({"model", "messages", "system", "max_tokens", "stream", "tools", "tool_choice"})
-"""Of a client's own Anthropic request: never dropped."""
-_WORDS = frozenset({"user", "reasoning", "thinking", "seed", "strict", "metadata"})
-"""Also words of plain English: they count only in quotes, or before a colon."""
+"""Optional fields of requests that octoroute encodes itself."""
+REQUIRED_FIELDS = frozenset({"model", "messages", "system", "max_tokens", "stream", "tools", "tool_choice"})
+"""Fields of a client's own Anthropic request that are never dropped."""
+_ENGLISH_WORDS = frozenset({"user", "reasoning", "thinking", "seed", "strict", "metadata"})
+"""Field names that are also English words: they match only in quotes or before a colon."""
 
-_REFUSES = re.compile(
+_REJECTION = re.compile(
     r"not (?:be |currently )?(?:supported|permitted|allowed|accepted|recogni[sz]ed|available)"
     r"|un(?:supported|known|recogni[sz]ed|expected)|does(?:n't| not) support|extra_forbidden|cannot find field",
     re.IGNORECASE,
@@ -75,14 +78,14 @@ _BETA = re.compile(r"[`'\"](?P<beta>[\w.-]+)[`'\"][^`'\"]*[`'\"]?anthropic-beta"
 _ANY_BETA = re.compile(r"(?:invalid|unsupported|unknown) beta", re.IGNORECASE)
 
 
-def about_ours(told: UpstreamErrorBody) -> ParameterFix | None:
-    """What would satisfy a server that was asked in our words; None: it complains of something else."""
-    text = told.message
+def fix_for_encoded_request(error: UpstreamErrorBody) -> ParameterFix | None:
+    """The fix for a request that octoroute encoded; None if the error is not about an unsupported parameter."""
+    text = error.message
     renamed = _RENAMED.search(text)
     if renamed is not None and renamed["old"] != renamed["new"]:
         return ParameterFix("rename", (renamed["old"],), renamed["new"])
-    if _REFUSES.search(f"{text} {told.code}"):
-        name = _named(text, told.param)
+    if _REJECTION.search(f"{text} {error.code}"):
+        name = _find_field(text, error.param)
         if name == "max_completion_tokens":
             return ParameterFix("rename", (name,), "max_tokens")
         if name is not None:
@@ -90,88 +93,88 @@ def about_ours(told: UpstreamErrorBody) -> ParameterFix | None:
     return ParameterFix("blank", ("messages", "content")) if _NO_NULL.search(text) else None
 
 
-def _named(text: str, param: str | None) -> str | None:
-    """The field that is named first."""
-    if param in MISSABLE:
+def _find_field(text: str, param: str | None) -> str | None:
+    """The optional field that the error names first."""
+    if param in OPTIONAL_FIELDS:
         return param
-    found = [(at, -len(name), name) for name in MISSABLE if (at := _place(name, text)) >= 0]
+    found = [(at, -len(name), name) for name in OPTIONAL_FIELDS if (at := _find_position(name, text)) >= 0]
     return min(found)[2] if found else None
 
 
-def _place(name: str, text: str) -> int:
-    before, after = (r"(?:^|[`'\".])", r"[`'\".:]") if name in _WORDS else (r"\b", r"\b")
+def _find_position(name: str, text: str) -> int:
+    before, after = (r"(?:^|[`'\".])", r"[`'\".:]") if name in _ENGLISH_WORDS else (r"\b", r"\b")
     match = re.search(f"{before}{name}{after}", text)
     return match.start() if match else -1
 
 
-def about_clients(told: UpstreamErrorBody) -> ParameterFix | None:
-    """The same for a client's own Anthropic request to a server that is not Anthropic's."""
-    text = told.message
+def fix_for_client_request(error: UpstreamErrorBody) -> ParameterFix | None:
+    """The fix for a client's own Anthropic request that was sent unchanged to a server other than Anthropic's; None as above."""
+    text = error.message
     beta = _BETA.search(text)
     if beta is not None:
         return ParameterFix("beta", to=beta["beta"])
     if _ANY_BETA.search(text):
         return ParameterFix("beta")
-    location = _LOCATION.search(text) if _REFUSES.search(text) else None
+    location = _LOCATION.search(text) if _REJECTION.search(text) else None
     if location is not None:
         names = [part.strip().strip("'\"") for part in location["loc"].split(",")]
-        return _dropped([name for name in names if name and name != "body"])
+        return _drop_fix([name for name in names if name and name != "body"])
     for pattern in _PATHS:
         found = pattern.search(text)
         if found is not None:
-            return _dropped(re.split(r"[.\[\]]+", found["path"].strip(".[]")))
+            return _drop_fix(re.split(r"[.\[\]]+", found["path"].strip(".[]")))
     return None
 
 
-def _dropped(names: list[str]) -> ParameterFix | None:
+def _drop_fix(names: list[str]) -> ParameterFix | None:
     path = tuple(name for name in names if not name.isdigit())
-    return None if not path or (len(path) == 1 and path[0] in QUESTION) else ParameterFix("drop", path)
+    return None if not path or (len(path) == 1 and path[0] in REQUIRED_FIELDS) else ParameterFix("drop", path)
 
 
-def about_stream_options(told: UpstreamErrorBody) -> ParameterFix | None:
-    """The one field that Azure's older versions do not know, and that nobody's answer hangs on (P-93)."""
-    found = "stream_options" in told.message or told.param == "stream_options"
-    return ParameterFix("drop", ("stream_options",)) if found and _REFUSES.search(told.message) else None
+def fix_for_stream_options(error: UpstreamErrorBody) -> ParameterFix | None:
+    """The fix for `stream_options`, which older Azure API versions reject and which does not change the response; None as above."""
+    found = "stream_options" in error.message or error.param == "stream_options"
+    return ParameterFix("drop", ("stream_options",)) if found and _REJECTION.search(error.message) else None
 
 
-def apply_fix(body: bytes, remedy: ParameterFix) -> bytes | None:
-    """None: there was nothing to mend. Everything outside of the field at the top keeps its bytes."""
+def apply_fix(body: bytes, fix: ParameterFix) -> bytes | None:
+    """Apply `fix` to a body; None if there is nothing to change. Other top-level values keep their bytes."""
     try:
         parsed = RequestBody.parse(body)
-        match remedy.action:
+        match fix.action:
             case "drop":
-                return _without(parsed, remedy.path)
+                return _drop_field(parsed, fix.path)
             case "rename":
-                old, value = remedy.path[0], parsed.values.get(remedy.path[0])
+                old, value = fix.path[0], parsed.values.get(fix.path[0])
                 if value is None:
                     return None
                 shorter = parsed.with_values({old: None})
-                return shorter if remedy.to in parsed.values else _with(shorter, remedy.to, bytes(value))
+                return shorter if fix.to in parsed.values else _add_member(shorter, fix.to, bytes(value))
             case "blank":
-                return _blanked(parsed)
+                return _blank_null_content(parsed)
             case "beta":
                 return None
     except (BadRequest, msgspec.DecodeError, RecursionError):
         return None
 
 
-def without_beta(headers: Mapping[str, str], remedy: ParameterFix) -> Mapping[str, str] | None:
-    """None: it was not there."""
-    said = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",") if beta.strip()]
-    kept = [beta for beta in said if remedy.to and beta != remedy.to]
-    if remedy.action != "beta" or len(kept) == len(said):
+def drop_beta(headers: Mapping[str, str], fix: ParameterFix) -> Mapping[str, str] | None:
+    """Remove a beta from the `anthropic-beta` header; None if the header does not contain it."""
+    betas = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",") if beta.strip()]
+    remaining = [beta for beta in betas if fix.to and beta != fix.to]
+    if fix.action != "beta" or len(remaining) == len(betas):
         return None
     others = {name: value for name, value in headers.items() if name != "anthropic-beta"}
-    return {**others, "anthropic-beta": ",".join(kept)} if kept else others
+    return {**others, "anthropic-beta": ",".join(remaining)} if remaining else others
 
 
-_USERS = frozenset(
+_CLIENT_VALUES = frozenset(
     {"parameters", "input_schema", "schema", "input", "arguments", "args", "parametersJsonSchema", "responseJsonSchema"}
 )
-"""What stands in these is the client's, whatever it is called."""
+"""Keys whose values are the client's data: fields inside them are never dropped."""
 
 
-def _without(body: RequestBody, path: tuple[str, ...]) -> bytes | None:
+def _drop_field(body: RequestBody, path: tuple[str, ...]) -> bytes | None:
     name, *rest = path
     if not rest and name in body.values:
         return body.with_values({name: None})
@@ -179,37 +182,37 @@ def _without(body: RequestBody, path: tuple[str, ...]) -> bytes | None:
     for key in (name,) if rest else ("messages", "tools", "system", "generationConfig"):
         if key in body.values:
             value = msgspec.json.decode(body.values[key])
-            if _drop(value, tuple(rest)) if rest else _drop_all(value, name):
+            if _drop_path(value, tuple(rest)) if rest else _drop_everywhere(value, name):
                 changes[key] = msgspec.json.encode(value)
     return body.with_values(changes) if changes else None
 
 
-def _drop(node: object, path: tuple[str, ...]) -> bool:
-    """Names that are not there are taken for the words by which validators tell kinds apart (`tools.0.custom.x`)."""
+def _drop_path(node: object, path: tuple[str, ...]) -> bool:
+    """Drop the value at `path` below `node`. Missing names are skipped: validators insert type names (`tools.0.custom.x`)."""
     if isinstance(node, list):
-        return any([_drop(item, path) for item in cast("list[object]", node)])  # noqa: C419 - all of them
+        return any([_drop_path(item, path) for item in cast("list[object]", node)])  # noqa: C419 - all of them
     if not isinstance(node, dict) or not path:
         return False
     fields = cast("dict[str, Any]", node)
     if path[0] not in fields:
-        return _drop(fields, path[1:])
+        return _drop_path(fields, path[1:])
     if len(path) == 1:
         del fields[path[0]]
         return True
-    return _drop(fields[path[0]], path[1:])
+    return _drop_path(fields[path[0]], path[1:])
 
 
-def _drop_all(node: object, name: str) -> bool:
+def _drop_everywhere(node: object, name: str) -> bool:
     if isinstance(node, list):
-        return any([_drop_all(item, name) for item in cast("list[object]", node)])  # noqa: C419 - all of them
+        return any([_drop_everywhere(item, name) for item in cast("list[object]", node)])  # noqa: C419 - all of them
     if not isinstance(node, dict):
         return False
     fields = cast("dict[str, Any]", node)
     found = fields.pop(name, None) is not None
-    return any([found, *(_drop_all(value, name) for key, value in fields.items() if key not in _USERS)])
+    return any([found, *(_drop_everywhere(value, name) for key, value in fields.items() if key not in _CLIENT_VALUES)])
 
 
-def _blanked(body: RequestBody) -> bytes | None:
+def _blank_null_content(body: RequestBody) -> bytes | None:
     messages = msgspec.json.decode(body.values["messages"], type=list[dict[str, Any]]) if "messages" in body.values else []
     nulls = [message for message in messages if "content" in message and message["content"] is None]
     for message in nulls:
@@ -217,6 +220,6 @@ def _blanked(body: RequestBody) -> bytes | None:
     return body.with_values({"messages": msgspec.json.encode(messages)}) if nulls else None
 
 
-def _with(body: bytes, name: str, value: bytes) -> bytes:
+def _add_member(body: bytes, name: str, value: bytes) -> bytes:
     head = body.rstrip()[:-1].rstrip()
     return head + (b"" if head.endswith(b"{") else b",") + msgspec.json.encode(name) + b":" + value + b"}"

@@ -1,7 +1,7 @@
-"""Token counts as each provider writes them ↔ `Usage`, whose input includes the cached tokens. Pure.
+"""Token usage: conversion between each provider's counts and `Usage`, whose input tokens include the cached ones. Pure.
 
-OpenAI's and Gemini's prompt counts include cached tokens, Anthropic's `input_tokens` excludes both cache reads and cache writes.
-Counts are read leniently: null, absent, negative, and fractional ones exist in the wild.
+OpenAI's and Gemini's prompt counts include cached tokens; Anthropic's `input_tokens` excludes cache reads and cache writes.
+Servers send null, absent, negative, and fractional counts; all of them are accepted.
 """
 
 from __future__ import annotations
@@ -10,21 +10,41 @@ import msgspec
 
 from octoroute.domain.outcome import Usage
 
-CHARACTERS_A_TOKEN = 4
-"""Of English prose in most vocabularies; the estimate of last resort."""
+CHARS_PER_TOKEN = 4
+"""Average of English prose, for estimates where no count is reported."""
 
 Count = int | float | None
 
 
 def count(value: Count) -> int:
+    """A reported count as a whole number, at least 0."""
     if not value:
         return 0
     return value if type(value) is int and value > 0 else max(0, int(value))
 
 
-def estimated(input_tokens: int, output_chars: int) -> Usage:
-    """When nobody counted: never zero for an answer that said something."""
-    return Usage(input_tokens=input_tokens, output_tokens=-(-output_chars // CHARACTERS_A_TOKEN), estimated=True)
+def estimate_usage(input_tokens: int, output_chars: int) -> Usage:
+    """Usage for a response whose upstream reported none. Output tokens are rounded up: not 0 if there is text."""
+    return Usage(input_tokens=input_tokens, output_tokens=-(-output_chars // CHARS_PER_TOKEN), estimated=True)
+
+
+class ResponseUsage:
+    """Usage of one response while an encoder writes it: the upstream's counts, or an estimate until there are any."""
+
+    __slots__ = ("chars", "input_tokens", "reported")
+
+    def __init__(self, input_tokens: int) -> None:
+        self.input_tokens = input_tokens
+        """An estimate."""
+        self.chars = 0
+        """Characters of text, thinking, and arguments so far."""
+        self.reported: Usage | None = None
+
+    def at_start(self) -> Usage:
+        return self.reported or Usage(input_tokens=self.input_tokens)
+
+    def at_end(self) -> Usage:
+        return self.reported or estimate_usage(self.input_tokens, self.chars)
 
 
 class _PromptDetails(msgspec.Struct):
@@ -84,7 +104,7 @@ class AnthropicUsage(msgspec.Struct):
     output_tokens_details: _OutputDetails | None = None
 
     def usage(self, earlier: Usage | None = None) -> Usage:
-        """Cumulative: what is null here keeps the value of `earlier`."""
+        """Convert to `Usage`. Counts of a stream are cumulative: a null count keeps the value of `earlier`."""
         before = earlier or Usage()
         read = before.cached_tokens if self.cache_read_input_tokens is None else count(self.cache_read_input_tokens)
         written = before.cache_write_tokens if self.cache_creation_input_tokens is None else count(self.cache_creation_input_tokens)

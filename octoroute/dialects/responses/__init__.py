@@ -1,1 +1,1 @@
-"""OpenAI Responses, stateless: clients speak it to us, no endpoint is asked in it."""
+"""OpenAI Responses, for clients only, without stored responses."""

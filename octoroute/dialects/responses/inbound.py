@@ -13,10 +13,10 @@ from octoroute.dialects.openai.inbound import read_model
 from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.request.body import RequestBody, decode
 from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
-from octoroute.dialects.request.truncation import History, Kind, Message
+from octoroute.dialects.request.truncation import History, HistoryMessage, Kind
 from octoroute.dialects.response import sse
 from octoroute.dialects.responses import schema
-from octoroute.dialects.responses.request_decoder import decode_request, refuse_state
+from octoroute.dialects.responses.request_decoder import decode_request, reject_state
 from octoroute.dialects.responses.response import ECHOED, encode_response
 from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
 from octoroute.domain.conversation import Conversation
@@ -49,7 +49,7 @@ class ResponsesInbound:
         parsed = RequestBody.parse(body)
         model, _ = auto_at(read_model(parsed))
         request = decode(body, _REQUEST, "")
-        refuse_state(request)
+        reject_state(request)
         if not request.input:
             raise BadRequest("input: is missing; send a string or a list of items", param="input")
         return Request(
@@ -132,13 +132,13 @@ def _facts(request: schema.Request, body: RequestBody, headers: Mapping[str, str
     return facts.build(read_hints(body, headers), output_tokens=request.max_output_tokens)
 
 
-def _measured(item: schema.Item) -> Message:
+def _measured(item: schema.Item) -> HistoryMessage:
     facts = FactsBuilder()
     _note(item, facts)
     if item.type == "message":
         kind: Kind = "assistant" if item.role == "assistant" else "system" if item.role in {"system", "developer"} else "user"
-        return Message(kind, facts.chars)
-    return Message("results" if item.type.endswith("_output") else "assistant", facts.chars)
+        return HistoryMessage(kind, facts.chars)
+    return HistoryMessage("results" if item.type.endswith("_output") else "assistant", facts.chars)
 
 
 def _note(item: schema.Item, facts: FactsBuilder) -> None:

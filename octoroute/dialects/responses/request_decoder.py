@@ -1,4 +1,7 @@
-"""A client's Responses request → Conversation. Pure, and stateless: what refers to an earlier response is a BadRequest."""
+"""Decodes a client's Responses request into a Conversation. Pure.
+
+No responses are stored, so a reference to an earlier one raises BadRequest.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from octoroute.dialects.request import media
-from octoroute.dialects.request.json_input import not_too_deep, read_request, unread_fields
-from octoroute.dialects.request.message_order import opened
-from octoroute.dialects.request.thinking_signatures import unmarked
+from octoroute.dialects.request.json_input import read_request, reject_deep_nesting, unread_fields
+from octoroute.dialects.request.message_order import split_system
+from octoroute.dialects.request.thinking_signatures import parse_signature
 from octoroute.dialects.responses import schema
 from octoroute.domain.conversation import (
     AnswerFormat,
@@ -36,15 +39,15 @@ _UNSET = frozenset({b"null", b"false"})
 _MODES = {"auto": "auto", "required": "any", "none": "none"}
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
 REDACTED = "redacted"
-"""The origin under which encrypted thinking travels in `encrypted_content`."""
+"""Origin that marks redacted thinking in `encrypted_content`."""
 
 
-@not_too_deep
+@reject_deep_nesting
 def decode_request(body: bytes) -> Conversation:
-    """Raises BadRequest naming the field."""
+    """Raises BadRequest that names the field."""
     request = read_request(_REQUEST, body)
-    refuse_state(request)
-    system, turns = opened([Text(request.instructions)] if request.instructions else [], _turns(request.input))
+    reject_state(request)
+    system, turns = split_system([Text(request.instructions)] if request.instructions else [], _turns(request.input))
     return Conversation(
         system=system,
         turns=turns,
@@ -62,27 +65,27 @@ def decode_request(body: bytes) -> Conversation:
     )
 
 
-def refuse_state(request: schema.Request) -> None:
-    """Nothing is stored here, so nothing can be referred to."""
+def reject_state(request: schema.Request) -> None:
+    """Raise BadRequest for a reference to stored state, and for background responses."""
     if request.previous_response_id:
         raise BadRequest(
-            "previous_response_id: this gateway keeps no responses; send the earlier items in input instead",
+            "previous_response_id: responses are not stored by this gateway; send the earlier items in input",
             param="previous_response_id",
         )
     for name, value in (("conversation", request.conversation), ("prompt", request.prompt)):
         if value:
-            raise BadRequest(f"{name}: this gateway keeps none; send the items in input instead", param=name)
+            raise BadRequest(f"{name}: not stored by this gateway; send the items in input", param=name)
     if request.background:
-        raise BadRequest("background: responses are only made while the client waits; leave it out", param="background")
+        raise BadRequest("background: not supported by this gateway; leave it out", param="background")
 
 
-def _turns(given: str | Sequence[schema.Item] | None) -> Iterator[Turn]:
-    if given is None:
-        raise BadRequest("input: is missing; send a string or a list of items", param="input")
-    if isinstance(given, str):
-        yield Turn(Role.USER, (Text(given),) if given else ())
+def _turns(items: str | Sequence[schema.Item] | None) -> Iterator[Turn]:
+    if items is None:
+        raise BadRequest("input: missing; send a string or a list of items", param="input")
+    if isinstance(items, str):
+        yield Turn(Role.USER, (Text(items),) if items else ())
         return
-    for at, item in enumerate(given):
+    for at, item in enumerate(items):
         yield _turn(item, f"input[{at}]")
 
 
@@ -91,7 +94,7 @@ def _turn(item: schema.Item, where: str) -> Turn:
         case "message":
             role = _ROLES.get(item.role or "")
             if role is None:
-                raise BadRequest(f"{where}.role: '{item.role}' is none of {', '.join(_ROLES)}", param=f"{where}.role")
+                raise BadRequest(f"{where}.role: must be one of {', '.join(_ROLES)}, not '{item.role}'", param=f"{where}.role")
             return Turn(role, tuple(_parts(item.content, f"{where}.content")))
         case "function_call" if item.call_id is not None and item.name is not None:
             return Turn(Role.ASSISTANT, (ToolCall(item.call_id, item.name, item.arguments or ""),))
@@ -100,21 +103,23 @@ def _turn(item: schema.Item, where: str) -> Turn:
         case "reasoning":
             return Turn(Role.ASSISTANT, tuple(_reasoning(item)))
         case "item_reference":
-            raise BadRequest(f"{where}: this gateway keeps no items; send the item itself", param=where)
+            raise BadRequest(f"{where}: items are not stored by this gateway; send the item itself", param=where)
         case "function_call" | "function_call_output":
-            raise BadRequest(f"{where}: call_id or name is missing", param=where)
+            raise BadRequest(f"{where}: call_id or name is missing; send both", param=where)
         case other:
-            raise BadRequest(f"{where}: items of type '{other}' belong to tools that only run at OpenAI", param=where)
+            raise BadRequest(
+                f"{where}: items of type '{other}' belong to tools that run at OpenAI only; leave them out", param=where
+            )
 
 
 def _reasoning(item: schema.Item) -> Iterator[Block]:
-    """Thinking that came through us carries its own signature in `encrypted_content`; OpenAI's own cannot be read by others."""
+    """Decode thinking. `encrypted_content` holds the provider's signature if octoroute wrote it; OpenAI's own is unreadable."""
     text = "".join(part.text or "" for part in item.summary or ())
-    ours = unmarked(item.encrypted_content or "")
-    if ours is not None and ours[0] == REDACTED:
-        yield RedactedThinking(ours[1])
-    elif ours is not None:
-        yield Thinking(text, signature=ours[1], origin=ours[0])
+    signed = parse_signature(item.encrypted_content or "")
+    if signed is not None and signed[0] == REDACTED:
+        yield RedactedThinking(signed[1])
+    elif signed is not None:
+        yield Thinking(text, signature=signed[1], origin=signed[0])
     elif text:
         yield Thinking(text)
 
@@ -141,22 +146,20 @@ def _part(part: schema.Part, where: str) -> Text | Image | Document:
             media_type, data = media.split_data_url(part.file_data, f"{where}.file_data")
             return Document(media_type=media_type, data=data, title=part.filename)
         case "input_file" if part.file_url is not None:
-            media.check_web_address(part.file_url, f"{where}.file_url")
+            media.check_web_url(part.file_url, f"{where}.file_url")
             return Document(url=part.file_url, title=part.filename)
         case "input_image" | "input_file":
-            raise BadRequest(f"{where}: stored files cannot be sent; send the data itself", param=where)
+            raise BadRequest(f"{where}: stored files are not supported by this endpoint; send the data itself", param=where)
         case other:
-            raise BadRequest(f"{where}: a part of type '{other}' is not known, or its content is missing", param=where)
+            raise BadRequest(f"{where}: unknown part type '{other}', or its content is missing", param=where)
 
 
 def _tools(tools: Sequence[schema.Tool]) -> Iterator[Tool]:
     for at, tool in enumerate(tools):
         if tool.type != "function":
-            raise BadRequest(
-                f"tools[{at}].type: '{tool.type}' is a tool that only runs at OpenAI; use function tools", param=f"tools[{at}].type"
-            )
+            raise BadRequest(f"tools[{at}].type: '{tool.type}' runs at OpenAI only; use function tools", param=f"tools[{at}].type")
         if not tool.name:
-            raise BadRequest(f"tools[{at}].name: is missing", param=f"tools[{at}].name")
+            raise BadRequest(f"tools[{at}].name: missing; name the function", param=f"tools[{at}].name")
         yield Tool(name=tool.name, description=tool.description, schema=tool.parameters, strict=tool.strict)
 
 
@@ -166,22 +169,24 @@ def _tool_choice(request: schema.Request) -> ToolChoice | None:
         return None if parallel is None else ToolChoice(parallel=parallel)
     if isinstance(choice, str):
         if choice not in _MODES:
-            raise BadRequest(f"tool_choice: '{choice}' is none of {', '.join(_MODES)}", param="tool_choice")
+            raise BadRequest(f"tool_choice: must be one of {', '.join(_MODES)}, not '{choice}'", param="tool_choice")
         return ToolChoice(mode=_MODES[choice], parallel=parallel)
     if choice.type == "allowed_tools":
         names = tuple(tool.name for tool in choice.tools or () if tool.name)
         return ToolChoice(mode="any" if choice.mode == "required" else "auto", allowed=names, parallel=parallel)
     if choice.type != "function" or choice.name is None:
-        raise BadRequest(f"tool_choice.type: '{choice.type}' only runs at OpenAI; choose a function", param="tool_choice.type")
+        raise BadRequest(f"tool_choice.type: '{choice.type}' runs at OpenAI only; choose a function", param="tool_choice.type")
     return ToolChoice(mode="tool", name=choice.name, parallel=parallel)
 
 
 def _format(text: schema.TextConfig | None) -> AnswerFormat | None:
-    wanted = text.format if text is not None else None
-    if wanted is None or wanted.type == "text":
+    text_format = text.format if text is not None else None
+    if text_format is None or text_format.type == "text":
         return None
-    if wanted.type == "json_object":
+    if text_format.type == "json_object":
         return AnswerFormat()
-    if wanted.type != "json_schema":
-        raise BadRequest(f"text.format.type: '{wanted.type}' is none of text, json_object, json_schema", param="text.format.type")
-    return AnswerFormat(schema=wanted.schema or {}, name=wanted.name, strict=wanted.strict)
+    if text_format.type != "json_schema":
+        raise BadRequest(
+            f"text.format.type: must be text, json_object, or json_schema, not '{text_format.type}'", param="text.format.type"
+        )
+    return AnswerFormat(schema=text_format.schema or {}, name=text_format.name, strict=text_format.strict)

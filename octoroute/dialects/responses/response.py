@@ -1,4 +1,4 @@
-"""The response object and its items, as a whole answer and as the stream's last word. Pure."""
+"""The response object of the Responses API and its items: for non-streaming responses and for stream events. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.request.ids import NewId, random_id
-from octoroute.dialects.request.thinking_signatures import marked
+from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.blocks import TextItem, ThinkingItem, ToolCallItem, collect_blocks
 from octoroute.dialects.responses.request_decoder import REDACTED
@@ -31,13 +31,13 @@ ECHOED: Mapping[str, object] = {
     "truncation": "disabled",
     "user": None,
 }
-"""What a response repeats of its request, with the defaults that clients' types demand."""
+"""Request fields that a response repeats, with the defaults that clients' types require."""
 
 _INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.REFUSAL: "content_filter"}
 
 
 class Envelope:
-    """The response object around the items. `echo`: the request's own values under the names of `ECHOED`."""
+    """The response object without its items. `echo` holds the request's values of the fields in `ECHOED`."""
 
     def __init__(self, *, model: str, created_s: int, echo: Mapping[str, object], new_id: NewId) -> None:
         self.id = new_id("resp_")
@@ -54,22 +54,22 @@ class Envelope:
             **echo,
         }
 
-    def begun(self) -> Fields:
+    def in_progress(self) -> Fields:
         return {**self._fixed, "status": "in_progress", "incomplete_details": None, "output": [], "usage": None}
 
-    def ended(self, items: Sequence[Fields], reason: FinishReason, usage: Usage) -> Fields:
-        why = _INCOMPLETE.get(reason)
+    def finished(self, items: Sequence[Fields], reason: FinishReason, usage: Usage) -> Fields:
+        incomplete = _INCOMPLETE.get(reason)
         return {
             **self._fixed,
-            "status": "completed" if why is None else "incomplete",
-            "incomplete_details": None if why is None else {"reason": why},
+            "status": "completed" if incomplete is None else "incomplete",
+            "incomplete_details": None if incomplete is None else {"reason": incomplete},
             "output": list(items),
             "usage": counts.to_responses(usage),
         }
 
 
 def message_item(id: str, part: Fields | None) -> Fields:
-    """`part=None`: it has just begun."""
+    """A message item; without `part`, one that is in progress."""
     status, content = ("in_progress", []) if part is None else ("completed", [part])
     return {"id": id, "type": "message", "status": status, "role": "assistant", "content": content}
 
@@ -95,11 +95,11 @@ def reasoning_item(id: str, text: str, encrypted: str | None) -> Fields:
 
 
 def encrypted_content(signature: str | None, origin: str | None) -> str | None:
-    return None if signature is None else marked("", origin or "anthropic", signature)
+    return None if signature is None else mark_signature("", origin or "anthropic", signature)
 
 
 def encrypted_redacted(data: str) -> str:
-    return marked("", REDACTED, data)
+    return mark_signature("", REDACTED, data)
 
 
 def encode_response(
@@ -111,10 +111,13 @@ def encode_response(
     input_tokens: int = 0,
     new_id: NewId = random_id,
 ) -> bytes:
-    """`input_tokens` is an estimate, used when nobody counted. Raises what a `Failed` event amounts to."""
-    gathered = collect_blocks(events)
+    """Encode a response. `input_tokens` is an estimate, used if the upstream reported no usage.
+
+    Raises the UpstreamError of a `Failed` event.
+    """
+    response = collect_blocks(events)
     items: list[Fields] = []
-    for block in gathered.blocks:
+    for block in response.blocks:
         match block:
             case TextItem(text=text, refusal=refusal):
                 if text:
@@ -127,5 +130,5 @@ def encode_response(
                     content = encrypted_redacted(block.redacted)
                 items.append(reasoning_item(new_id("rs_"), block.text, content))
     envelope = Envelope(model=model, created_s=created_s, echo=echo, new_id=new_id)
-    usage = gathered.usage or counts.estimated(input_tokens, gathered.chars)
-    return msgspec.json.encode(envelope.ended(items, gathered.reason, usage))
+    usage = response.usage or counts.estimate_usage(input_tokens, response.chars)
+    return msgspec.json.encode(envelope.finished(items, response.reason, usage))

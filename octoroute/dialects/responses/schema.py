@@ -1,6 +1,6 @@
-"""The fields of OpenAI's Responses requests that the hub reads; everything else is skipped unread. Pure.
+"""Wire structs of OpenAI's Responses requests: the fields that the decoder reads. Other fields are skipped. Pure.
 
-https://platform.openai.com/docs/api-reference/responses/create. One struct for all items, because `type` may be left out.
+Source: https://platform.openai.com/docs/api-reference/responses/create. One struct serves all items, because `type` is optional.
 """
 
 from __future__ import annotations

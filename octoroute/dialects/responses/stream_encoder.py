@@ -1,6 +1,6 @@
-"""Events → the semantic stream of the Responses API. Pure; one encoder an answer.
+"""Encodes events as a stream of the Responses API. Pure; one encoder per response.
 
-Every event has a number, every item is added before its deltas and done after them, and the last event holds the whole response.
+Every event has a sequence number. Every item is added before its deltas and done after them. The last event has the response.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from octoroute.domain.events import (
     ToolCallStarted,
     UsageReported,
 )
-from octoroute.domain.outcome import Usage
 from octoroute.errors import OctorouteError
 
 _NONE, _TEXT, _REFUSAL, _THINKING, _CALL = range(5)
@@ -45,34 +44,32 @@ _json = msgspec.json.Encoder().encode
 
 
 class ResponsesEncoder:
-    """`model` is the name the client asked for; `echo` see `answer.Envelope`; `input_tokens` an estimate until somebody counts."""
+    """`model` is the name the client requested; for `echo` see `response.Envelope`; `input_tokens` is an estimate."""
 
     def __init__(
         self, *, model: str, created_s: int, echo: Mapping[str, object], input_tokens: int = 0, new_id: NewId = random_id
     ) -> None:
         self._new_id = new_id
         self._envelope = response.Envelope(model=model, created_s=created_s, echo=echo, new_id=new_id)
-        self._input_tokens = input_tokens
-        self._usage: Usage | None = None
+        self._usage = counts.ResponseUsage(input_tokens)
         self._number = 0
+        """Sequence number of the next event."""
         self._items: list[response.Fields] = []
-        self._started = self._over = False
+        self._over = False
         self._open = _NONE
         self._id = ""
         self._parts: list[str] = []
         self._call: ToolCallStarted | None = None
-        self._call_id = ""
-        self._chars = 0
         self._delta_head = self._delta_tail = b""
 
     def encode(self, events: Sequence[Event]) -> bytes:
-        return b"".join([self._one(event) for event in events])
+        return b"".join([self._encode_event(event) for event in events])
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
-        del request_id  # goes out as a header
+        del request_id  # sent as a header
         return self._failed(OPENAI_TYPES.get(error.kind, "server_error"), error.message, error.code)
 
-    def _one(self, event: Event) -> bytes:
+    def _encode_event(self, event: Event) -> bytes:
         if self._over:
             return b""
         match event:
@@ -92,10 +89,10 @@ class ResponsesEncoder:
             case ToolCallStarted():
                 return self._begin() + self._stop() + self._start_call(event)
             case Started(usage=usage):
-                self._usage = usage or self._usage
+                self._usage.reported = usage or self._usage.reported
                 return self._begin()
             case UsageReported(usage=usage):
-                self._usage = usage
+                self._usage.reported = usage
                 return b""
             case Finished():
                 return self._begin() + self._stop() + self._finish(event)
@@ -110,10 +107,9 @@ class ResponsesEncoder:
         return frame(data, type)
 
     def _begin(self) -> bytes:
-        if self._started:
+        if self._number:
             return b""
-        self._started = True
-        begun = self._envelope.begun()
+        begun = self._envelope.in_progress()
         return self._event("response.created", response=begun) + self._event("response.in_progress", response=begun)
 
     def _delta(self, kind: int, text: str) -> bytes:
@@ -121,13 +117,13 @@ class ResponsesEncoder:
             return b""
         head = b"" if self._open == kind else self._start(kind)
         self._parts.append(text)
-        self._chars += len(text)
+        self._usage.chars += len(text)
         number = self._number
         self._number = number + 1
         return head + self._delta_head + b"%d" % number + self._delta_tail + _json(text) + b"}\n\n"
 
     def _start(self, kind: int) -> bytes:
-        """Close what is open, add the next item."""
+        """Close the open item and add the next one."""
         head = self._begin() + self._stop()
         self._open_as(kind)
         if kind == _THINKING:
@@ -138,9 +134,8 @@ class ResponsesEncoder:
 
     def _start_call(self, event: ToolCallStarted) -> bytes:
         self._open_as(_CALL)
-        self._call = event
-        self._call_id = event.id or self._new_id("call_")
-        return self._added(response.call_item(self._id, self._call_id, event.name, "", "in_progress"))
+        self._call = ToolCallStarted(event.index, event.id or self._new_id("call_"), event.name)
+        return self._added(response.call_item(self._id, self._call.id, event.name, "", "in_progress"))
 
     def _open_as(self, kind: int) -> None:
         self._open = kind
@@ -170,22 +165,21 @@ class ResponsesEncoder:
             return b""
         text, place = "".join(self._parts), self._place()
         self._parts.clear()
-        match self._open:
-            case 4:
-                assert self._call is not None
-                name, text = self._call.name, text or "{}"
-                item = response.call_item(self._id, self._call_id, name, text)
-                done = self._event("response.function_call_arguments.done", **place, name=name, arguments=text)
-            case 3:
-                item = response.reasoning_item(self._id, text, encrypted)
-                done = self._event("response.reasoning_summary_text.done", **place, text=text)
-                done += self._event("response.reasoning_summary_part.done", **place, part=_summary(text))
-            case kind:
-                part = self._text_part(text)
-                item = response.message_item(self._id, part)
-                said: response.Fields = {"refusal": text} if kind == _REFUSAL else {"text": text, "logprobs": []}
-                done = self._event("response.refusal.done" if kind == _REFUSAL else "response.output_text.done", **place, **said)
-                done += self._event("response.content_part.done", **place, part=part)
+        if self._open == _CALL:
+            assert self._call is not None
+            name, text = self._call.name, text or "{}"
+            item = response.call_item(self._id, self._call.id, name, text)
+            done = self._event("response.function_call_arguments.done", **place, name=name, arguments=text)
+        elif self._open == _THINKING:
+            item = response.reasoning_item(self._id, text, encrypted)
+            done = self._event("response.reasoning_summary_text.done", **place, text=text)
+            done += self._event("response.reasoning_summary_part.done", **place, part=_summary(text))
+        else:
+            part = self._text_part(text)
+            item = response.message_item(self._id, part)
+            final: response.Fields = {"refusal": text} if self._open == _REFUSAL else {"text": text, "logprobs": []}
+            done = self._event("response.refusal.done" if self._open == _REFUSAL else "response.output_text.done", **place, **final)
+            done += self._event("response.content_part.done", **place, part=part)
         done += self._event("response.output_item.done", output_index=len(self._items), item=item)
         self._items.append(item)
         self._open = _NONE
@@ -193,12 +187,11 @@ class ResponsesEncoder:
 
     def _finish(self, event: Finished) -> bytes:
         self._over = True
-        usage = self._usage or counts.estimated(self._input_tokens, self._chars)
-        response = self._envelope.ended(self._items, event.reason, usage)
-        return self._event(f"response.{response['status']}", response=response)
+        finished = self._envelope.finished(self._items, event.reason, self._usage.at_end())
+        return self._event(f"response.{finished['status']}", response=finished)
 
     def _failed(self, type: str, message: str, code: str | None) -> bytes:
-        """Flat as documented, and under `error` as the official SDK raises it."""
+        """Encode the error event: flat as documented, and under `error`, where the official SDK reads it."""
         if self._over:
             return b""
         self._over = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from octoroute.dialects.response.unsupported_params import about_clients
+from octoroute.dialects.response.unsupported_params import fix_for_client_request
 from octoroute.domain.endpoint import Endpoint
 from octoroute.upstream.providers.base import FixReader, Headers, Provider
 from octoroute.upstream.providers.credentials import JSON, with_key
@@ -34,4 +34,4 @@ class Anthropic(Provider):
     def may_drop_params(self, endpoint: Endpoint, *, stream: bool) -> FixReader | None:
         """Other servers refuse fields and betas that clients wrote for Anthropic's."""
         del stream
-        return None if urlsplit(endpoint.base_url).hostname == HOST else about_clients
+        return None if urlsplit(endpoint.base_url).hostname == HOST else fix_for_client_request

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
-from octoroute.dialects.response.unsupported_params import about_stream_options
+from octoroute.dialects.response.unsupported_params import fix_for_stream_options
 from octoroute.domain.endpoint import Endpoint
 from octoroute.upstream.providers.base import FixReader, Headers, Provider
 from octoroute.upstream.providers.credentials import JSON, with_key
@@ -46,7 +46,7 @@ class Azure(Provider):
     def may_drop_params(self, endpoint: Endpoint, *, stream: bool) -> FixReader | None:
         """Its older API versions refuse `stream_options`, which clients' libraries send of their own accord."""
         del endpoint
-        return about_stream_options if stream else None
+        return fix_for_stream_options if stream else None
 
 
 def _is_v1(endpoint: Endpoint) -> bool:

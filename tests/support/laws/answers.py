@@ -8,7 +8,7 @@ from typing import Any
 
 from octoroute.dialects import ADAPTERS
 from octoroute.dialects.response import sse
-from octoroute.dialects.response.errors import error_of, failed_event
+from octoroute.dialects.response.errors import error_from_event, read_failed_event
 from octoroute.domain.events import Finished
 from octoroute.errors import UpstreamError, UpstreamRejected
 from octoroute.upstream.readers import DecodingReader, PassThroughReader, SingleChunkReader
@@ -75,7 +75,7 @@ def _whole(body: bytes, endpoint: Any, client: str) -> None:
 def _refusal(body: bytes, endpoint: Any, status: int) -> None:
     headers = {"retry-after": body[:12].decode("latin-1"), "x-should-retry": "true", "content-type": "application/json"}
     error = OUTBOUND[endpoint.kind].read_error(status, headers, body)
-    for found in (error, error_of(failed_event(body))):
+    for found in (error, error_from_event(read_failed_event(body))):
         if found is not None:
             _in_words(found)
 

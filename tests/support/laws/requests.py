@@ -9,11 +9,11 @@ from typing import Any
 
 from benches.payloads import PAYLOADS
 from octoroute import dialects
-from octoroute.dialects.anthropic.token_estimate import UNKNOWN_IMAGE, document_tokens, estimate_tokens, image_tokens
+from octoroute.dialects.anthropic.token_estimate import MAX_IMAGE_TOKENS, document_tokens, estimate_tokens, image_tokens
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.request.media import PDF
 from octoroute.dialects.request.thinking_signatures import MARK
-from octoroute.dialects.request.truncation import kept
+from octoroute.dialects.request.truncation import select_messages
 from octoroute.domain.conversation import Document, Image
 from octoroute.domain.request import Request
 from octoroute.errors import OctorouteError
@@ -120,7 +120,7 @@ def seeds() -> Iterator[bytes]:
 
 def _sizes(data: bytes) -> None:
     text = base64.b64encode(data).decode()
-    assert 0 < image_tokens(Image(media_type="image/png", data=text)) <= UNKNOWN_IMAGE
+    assert 0 < image_tokens(Image(media_type="image/png", data=text)) <= MAX_IMAGE_TOKENS
     assert document_tokens(Document(media_type=PDF, data=text)) > 0
 
 
@@ -175,12 +175,12 @@ def _shortened(inbound: Inbound, request: Request, body: bytes, endpoint: Any) -
     history = inbound.history(request)
     if history is None:
         return
-    assert len(history.raws) == len(history.messages)
+    assert len(history.raw_messages) == len(history.messages)
     for drop in (0, 1, sum(message.chars for message in history.messages) // 2):
-        places = kept(history.messages, drop)
+        places = select_messages(history.messages, drop)
         if places is not None:
             assert places == sorted(set(places))
-            assert all(0 <= place < len(history.raws) for place in places)
+            assert all(0 <= place < len(history.raw_messages) for place in places)
 
 
 def _unsigned(inbound: Inbound, request: Request, body: bytes, endpoint: Any) -> None:

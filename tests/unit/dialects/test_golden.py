@@ -17,7 +17,7 @@ from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
 from octoroute.dialects.gemini import request_encoder as to_gemini
 from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
 from octoroute.dialects.openai import request_encoder as to_openai
-from octoroute.dialects.openai.compat import preset
+from octoroute.dialects.openai.compat import merge_presets
 from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
 from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
@@ -36,12 +36,12 @@ ENCODERS = {
     "responses": lambda: ResponsesEncoder(model="auto", created_s=1_700_000_000, echo={}, new_id=numbered()),
 }
 WRITERS = {
-    "compatible": lambda question: to_openai.encode_request(question, model="m", quirks=preset(), stream=True),
-    "openai": lambda question: to_openai.encode_request(question, model="m", quirks=preset("openai"), stream=True),
+    "compatible": lambda question: to_openai.encode_request(question, model="m", quirks=merge_presets(), stream=True),
+    "openai": lambda question: to_openai.encode_request(question, model="m", quirks=merge_presets("openai"), stream=True),
     "reasoning": lambda question: to_openai.encode_request(
-        question, model="m", quirks=preset("openai", "openai-reasoning"), stream=True
+        question, model="m", quirks=merge_presets("openai", "openai-reasoning"), stream=True
     ),
-    "deepseek": lambda question: to_openai.encode_request(question, model="m", quirks=preset("deepseek"), stream=True),
+    "deepseek": lambda question: to_openai.encode_request(question, model="m", quirks=merge_presets("deepseek"), stream=True),
     "claude-sonnet-4-5": lambda question: to_anthropic.encode_request(question, model="claude-sonnet-4-5", stream=True),
     "gemini-1.5-pro": lambda question: to_gemini.encode_request(question, model="gemini-1.5-pro"),
     "gemini-3-pro": lambda question: to_gemini.encode_request(question, model="gemini-3-pro"),

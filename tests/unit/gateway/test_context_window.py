@@ -258,7 +258,7 @@ def test_c10_in_a_stream_only_the_last_chunk_says_it():
     told = ContextReport(context_info={"x": 1}, usage={"real_input_tokens": 5})
 
     def said(data, **more):
-        return ResponseRewriter(tell=lambda: told, **more).rewrite_frames(data)
+        return ResponseRewriter(report=lambda: told, **more).rewrite_frames(data)
 
     chunk = b'data: {"choices":[{"delta":{"content":"a"},"finish_reason":null}]}\n\n'
     finish = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'

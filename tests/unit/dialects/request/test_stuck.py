@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute import dialects
-from octoroute.dialects.request.stuck import asks_again, failures_in_a_row
+from octoroute.dialects.request.stuck import count_recent_failures, repeats_request
 from octoroute.domain.request import Facts
 
 INBOUND = dialects.inbound(time.time)
@@ -64,28 +64,28 @@ FINE = ("ok", "exit code: 0", "3 passed", "the errors are all mended", "def erro
 
 @pytest.mark.parametrize("failure", FAILURES)
 def test_failures_in_every_dialect(failure):
-    assert failures_in_a_row(openai(failure, failure)) == 2
-    assert failures_in_a_row(responses(failure, failure)) == 2
-    assert failures_in_a_row(anthropic((failure, None), (failure, None))) == 2
+    assert count_recent_failures(openai(failure, failure)) == 2
+    assert count_recent_failures(responses(failure, failure)) == 2
+    assert count_recent_failures(anthropic((failure, None), (failure, None))) == 2
 
 
 @pytest.mark.parametrize("fine", FINE)
 def test_what_is_no_failure(fine):
-    assert failures_in_a_row(openai(FAILURES[0], fine)) == 0
-    assert failures_in_a_row(responses(FAILURES[0], fine)) == 0
-    assert failures_in_a_row(anthropic((FAILURES[0], True), (fine, None))) == 0
+    assert count_recent_failures(openai(FAILURES[0], fine)) == 0
+    assert count_recent_failures(responses(FAILURES[0], fine)) == 0
+    assert count_recent_failures(anthropic((FAILURES[0], True), (fine, None))) == 0
 
 
 def test_anthropic_says_it_itself():
-    assert failures_in_a_row(anthropic(("fine words", True), ([{"type": "text", "text": "fine words"}], True))) == 2
-    assert failures_in_a_row(anthropic(("Error: as asked for", False))) == 0
+    assert count_recent_failures(anthropic(("fine words", True), ([{"type": "text", "text": "fine words"}], True))) == 2
+    assert count_recent_failures(anthropic(("Error: as asked for", False))) == 0
 
 
 def test_only_since_the_last_success_and_the_users_last_word():
-    assert failures_in_a_row(openai("Error: a", "fine", "Error: b", "Error: c")) == 2
+    assert count_recent_failures(openai("Error: a", "fine", "Error: b", "Error: c")) == 2
     asked = json.loads(openai("Error: a").body.raw)
     asked["messages"].append({"role": "user", "content": "and now?"})
-    assert failures_in_a_row(INBOUND["openai"].read(json.dumps(asked).encode(), request_id="r", headers={})) == 0
+    assert count_recent_failures(INBOUND["openai"].read(json.dumps(asked).encode(), request_id="r", headers={})) == 0
 
 
 @given(
@@ -97,7 +97,7 @@ def test_it_never_raises(messages):
     request = openai()
     body = type(request.body).parse(json.dumps({"model": "auto", "messages": messages}).encode())
     broken = type(request)(id="r", dialect="openai", model="auto", stream=False, body=body, facts=Facts())
-    assert failures_in_a_row(broken) >= 0
+    assert count_recent_failures(broken) >= 0
 
 
 def facts(text, *earlier):
@@ -108,10 +108,10 @@ ASKED, ANSWERED = ("user", "Why does the build fail on main?"), ("assistant", "I
 
 
 def test_the_same_question_again():
-    assert asks_again(facts("why does the  build FAIL on main", ASKED, ANSWERED))
-    assert not asks_again(facts("Why does the build fail on main?", ASKED))
-    assert not asks_again(facts("Why does the test fail on main?", ASKED, ANSWERED))
-    assert not asks_again(facts("yes", ("user", "yes"), ANSWERED))
+    assert repeats_request(facts("why does the  build FAIL on main", ASKED, ANSWERED))
+    assert not repeats_request(facts("Why does the build fail on main?", ASKED))
+    assert not repeats_request(facts("Why does the test fail on main?", ASKED, ANSWERED))
+    assert not repeats_request(facts("yes", ("user", "yes"), ANSWERED))
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ def test_the_same_question_again():
     ["It still doesn't work.", "that's wrong, the total is 12", "same error as before", "This did not work either, try again"],
 )
 def test_a_complaint(text):
-    assert asks_again(facts(text, ASKED, ANSWERED))
-    assert not asks_again(facts(text))
+    assert repeats_request(facts(text, ASKED, ANSWERED))
+    assert not repeats_request(facts(text))
 
 
 @pytest.mark.parametrize("text", ["Thanks, that works now!", "Please write a test that fails", "What is wrong with my rose bush?"])
 def test_no_complaint(text):
-    assert not asks_again(facts(text, ASKED, ANSWERED))
+    assert not repeats_request(facts(text, ASKED, ANSWERED))

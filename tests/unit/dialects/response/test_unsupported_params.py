@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from octoroute.dialects.response.errors import read_error_body
 from octoroute.dialects.response.unsupported_params import (
     ParameterFix,
-    about_clients,
-    about_ours,
-    about_stream_options,
     apply_fix,
-    without_beta,
+    drop_beta,
+    fix_for_client_request,
+    fix_for_encoded_request,
+    fix_for_stream_options,
 )
 
 
@@ -49,7 +49,7 @@ def told(message, **more):
     ],
 )  # fmt: skip
 def test_complaints_about_our_words(message, remedy):
-    assert about_ours(told(message)) == remedy
+    assert fix_for_encoded_request(told(message)) == remedy
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_complaints_about_our_words(message, remedy):
     ],
 )
 def test_what_is_no_complaint_about_a_missable_field(message):
-    assert about_ours(told(message)) is None
+    assert fix_for_encoded_request(told(message)) is None
 
 
 @pytest.mark.parametrize(
@@ -89,23 +89,23 @@ def test_what_is_no_complaint_about_a_missable_field(message):
     ],
 )  # fmt: skip
 def test_p57_complaints_about_a_clients_words(message, remedy):
-    assert about_clients(told(message)) == remedy
+    assert fix_for_client_request(told(message)) == remedy
 
 
 def test_p57_validation_errors_as_fastapi_writes_them():
     body = {"detail": [{"type": "extra_forbidden", "loc": ["body", "context_management"], "msg": "Extra inputs are not permitted"}]}
     found = read_error_body(json.dumps(body).encode())
     assert found is not None
-    assert about_clients(found) == ParameterFix("drop", ("context_management",))
+    assert fix_for_client_request(found) == ParameterFix("drop", ("context_management",))
     body["detail"][0]["loc"][1] = "seed"
-    assert about_ours(read_error_body(json.dumps(body).encode())) == ParameterFix("drop", ("seed",))
+    assert fix_for_encoded_request(read_error_body(json.dumps(body).encode())) == ParameterFix("drop", ("seed",))
 
 
 def test_p93_stream_options():
-    assert about_stream_options(told("Unrecognized request argument supplied: stream_options")) == ParameterFix(
+    assert fix_for_stream_options(told("Unrecognized request argument supplied: stream_options")) == ParameterFix(
         "drop", ("stream_options",)
     )
-    assert about_stream_options(told("Unrecognized request argument supplied: temperature")) is None
+    assert fix_for_stream_options(told("Unrecognized request argument supplied: temperature")) is None
 
 
 def test_the_rest_keeps_its_bytes():
@@ -159,16 +159,16 @@ def test_nothing_to_mend(remedy, body):
 
 def test_betas():
     headers = {"anthropic-beta": "a, b,c", "anthropic-version": "v"}
-    assert without_beta(headers, ParameterFix("beta", to="b")) == {"anthropic-beta": "a,c", "anthropic-version": "v"}
-    assert without_beta(headers, ParameterFix("beta")) == {"anthropic-version": "v"}
-    assert without_beta(headers, ParameterFix("beta", to="z")) is None
-    assert without_beta({}, ParameterFix("beta")) is None
+    assert drop_beta(headers, ParameterFix("beta", to="b")) == {"anthropic-beta": "a,c", "anthropic-version": "v"}
+    assert drop_beta(headers, ParameterFix("beta")) == {"anthropic-version": "v"}
+    assert drop_beta(headers, ParameterFix("beta", to="z")) is None
+    assert drop_beta({}, ParameterFix("beta")) is None
 
 
 @given(st.text(max_size=300), st.binary(max_size=100))
 def test_no_complaint_however_broken_raises(text, body):
     found = told(text)
-    for read in (about_ours, about_clients, about_stream_options):
+    for read in (fix_for_encoded_request, fix_for_client_request, fix_for_stream_options):
         remedy = read(found)
         if remedy is not None:
             apply_fix(body, remedy)
