@@ -22,11 +22,11 @@ from octoroute.domain.events import (
     Finished,
     FinishReason,
     Ping,
-    RedactedThinking,
     RefusalDelta,
     Started,
     TextDelta,
     ThinkingDelta,
+    ThinkingRedacted,
     ThinkingSigned,
     ToolCallDelta,
     ToolCallStarted,
@@ -79,7 +79,7 @@ class Progress:
                 case Started(usage=usage):
                     self.started = True
                     self.usage = usage or self.usage
-                case ToolCallStarted() | ThinkingSigned() | RedactedThinking() | RefusalDelta() | Ping():
+                case ToolCallStarted() | ThinkingSigned() | ThinkingRedacted() | RefusalDelta() | Ping():
                     self.started = True
                 case _:  # a plug-in's decoder is not type-checked here
                     raise TypeError(f"{type(event).__name__} is not an event")

@@ -58,7 +58,7 @@ class ThinkingSigned(msgspec.Struct, frozen=True, tag=True):
     origin: str = "anthropic"
 
 
-class RedactedThinking(msgspec.Struct, frozen=True, tag=True):
+class ThinkingRedacted(msgspec.Struct, frozen=True, tag=True):
     """A block of encrypted reasoning (Anthropic); opaque."""
 
     data: str
@@ -119,7 +119,7 @@ Event: TypeAlias = (
     | TextDelta
     | ThinkingDelta
     | ThinkingSigned
-    | RedactedThinking
+    | ThinkingRedacted
     | RefusalDelta
     | ToolCallStarted
     | ToolCallDelta

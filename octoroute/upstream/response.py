@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 from octoroute.dialects.base import Framer, Outbound, Progress
 from octoroute.dialects.response.errors import error_from_event
 from octoroute.domain.endpoint import Endpoint
-from octoroute.domain.events import Event, FinishReason, RedactedThinking, RefusalDelta, TextDelta, ThinkingDelta, ToolCallStarted
+from octoroute.domain.events import Event, FinishReason, RefusalDelta, TextDelta, ThinkingDelta, ThinkingRedacted, ToolCallStarted
 from octoroute.errors import BadUpstreamResponse, OctorouteError, UpstreamError
 from octoroute.upstream.providers.plugins import plugin_failure
 from octoroute.upstream.readers import Chunk, DecodingReader, PassThroughReader, ResponseReader, join
@@ -23,7 +23,7 @@ TRAILER_S = 0.05
 """After the last event, wait at most this long for the transfer to end: its connection can then be used again."""
 MAX_EMPTY_TOKENS = 4
 """Output tokens that ending an empty turn may cost; with more, the model has produced something that is not in the response."""
-_CONTENT = (TextDelta, ThinkingDelta, RedactedThinking, RefusalDelta, ToolCallStarted)
+_CONTENT = (TextDelta, ThinkingDelta, ThinkingRedacted, RefusalDelta, ToolCallStarted)
 
 
 ChunkSink: TypeAlias = Callable[[Chunk], bool]
@@ -60,7 +60,17 @@ class UpstreamResponse:
     """An endpoint's response. `read()` returns its chunks; `close()` it, however it ends."""
 
     __slots__ = (
-        "_ahead", "_failure", "_framer", "_reader", "_response", "_sink", "endpoint", "headers", "progress", "recorder", "stream",
+        "_ahead",
+        "_failure",
+        "_framer",
+        "_reader",
+        "_recorder",
+        "_response",
+        "_sink",
+        "endpoint",
+        "headers",
+        "progress",
+        "stream",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +85,7 @@ class UpstreamResponse:
         self._framer = framer
         self._ahead: list[Chunk] = [first]
         self.progress: Progress = reader.progress
-        self.recorder: Callable[[Chunk], None] | None = None
+        self._recorder: Callable[[Chunk], None] | None = None
         """Called with each chunk as it is read."""
         self._failure: Exception | None = None
         """Raised by the next `read`."""
@@ -120,12 +130,16 @@ class UpstreamResponse:
                 raise
             except Exception as error:
                 raise plugin_failure(self.endpoint.kind, error) from error
-        if self.recorder is not None and chunk is not None:
-            self.recorder(chunk)
+        if self._recorder is not None and chunk is not None:
+            self._recorder(chunk)
         return chunk
 
+    def record(self, recorder: Callable[[Chunk], None]) -> None:
+        """Call `recorder` with each chunk from the next one on."""
+        self._recorder = recorder
+
     def pass_on(self, sink: ChunkSink) -> None:
-        if self.recorder is None:
+        if self._recorder is None:
             self._sink = sink
 
     def _on_data(self, data: bytes) -> bool:

@@ -18,11 +18,11 @@ from octoroute.domain.events import (
     Finished,
     FinishReason,
     Ping,
-    RedactedThinking,
     RefusalDelta,
     Started,
     TextDelta,
     ThinkingDelta,
+    ThinkingRedacted,
     ThinkingSigned,
     ToolCallDelta,
     ToolCallStarted,
@@ -154,7 +154,7 @@ def decode_block(block: schema.Block) -> list[Event]:
             thinking: list[Event] = [ThinkingDelta(block.thinking)] if block.thinking else []
             return [*thinking, ThinkingSigned(block.signature)] if block.signature else thinking
         case "redacted_thinking" if block.data is not None:
-            return [RedactedThinking(block.data)]
+            return [ThinkingRedacted(block.data)]
         case _:
             return []
 

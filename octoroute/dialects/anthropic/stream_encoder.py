@@ -23,11 +23,11 @@ from octoroute.domain.events import (
     Finished,
     FinishReason,
     Ping,
-    RedactedThinking,
     RefusalDelta,
     Started,
     TextDelta,
     ThinkingDelta,
+    ThinkingRedacted,
     ThinkingSigned,
     ToolCallDelta,
     ToolCallStarted,
@@ -93,7 +93,7 @@ class AnthropicEncoder:
                 return self._think(text)
             case ThinkingSigned(signature=signature, origin=origin):
                 return self._sign(signature, origin)
-            case RedactedThinking(data=data):
+            case ThinkingRedacted(data=data):
                 if not self._show_thinking:
                     return b""
                 return self._start(_THINKING, {"type": "redacted_thinking", "data": data}) + self._stop(signed=True)

@@ -76,11 +76,11 @@ class GeminiOutbound(Outbound):
         return GeminiDecoder(client_names(conversation), keep=self._signatures.keep)
 
 
-class _Count(msgspec.Struct):
+class _GeminiCount(msgspec.Struct):
     tokens: int | None = msgspec.field(name="totalTokens", default=None)
 
 
-_COUNT = msgspec.json.Decoder(_Count)
+_COUNT = msgspec.json.Decoder(_GeminiCount)
 
 
 def _filtered(decoder: Decoder, conversation: Conversation | None) -> Decoder:

@@ -98,13 +98,13 @@ class Tool(msgspec.Struct):
     function: ToolFunction | None = None
 
 
-class Named(msgspec.Struct):
+class FunctionName(msgspec.Struct):
     name: str
 
 
 class AllowedTool(msgspec.Struct):
     type: str = "function"
-    function: Named | None = None
+    function: FunctionName | None = None
 
 
 class AllowedTools(msgspec.Struct):
@@ -114,7 +114,7 @@ class AllowedTools(msgspec.Struct):
 
 class Choice(msgspec.Struct):
     type: str | None = None
-    function: Named | None = None
+    function: FunctionName | None = None
     name: str | None = None
     allowed_tools: AllowedTools | None = None
 

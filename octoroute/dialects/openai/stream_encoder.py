@@ -17,11 +17,11 @@ from octoroute.domain.events import (
     Event,
     Failed,
     Finished,
-    RedactedThinking,
     RefusalDelta,
     Started,
     TextDelta,
     ThinkingDelta,
+    ThinkingRedacted,
     ThinkingSigned,
     ToolCallDelta,
     ToolCallStarted,
@@ -103,7 +103,7 @@ class OpenAIEncoder:
                 block = {"type": "thinking", "thinking": "".join(self._thinking), "signature": signature}
                 self._thinking.clear()
                 return self._block(block)
-            case RedactedThinking(data=data):
+            case ThinkingRedacted(data=data):
                 return self._block({"type": "redacted_thinking", "data": data})
             case ToolCallStarted():
                 return self._begin() + self._call(event)

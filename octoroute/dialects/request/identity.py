@@ -30,7 +30,7 @@ class _Thinking(msgspec.Struct):
     type: str | None = None
 
 
-class _Item(msgspec.Struct):
+class _InputItem(msgspec.Struct):
     role: str = ""
     content: msgspec.Raw = msgspec.Raw(b"null")
 
@@ -44,7 +44,7 @@ _METADATA = msgspec.json.Decoder(_Metadata)
 _REASONING = msgspec.json.Decoder(_Reasoning)
 _THINKING = msgspec.json.Decoder(_Thinking)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
-_ITEM = msgspec.json.Decoder(_Item)
+_ITEM = msgspec.json.Decoder(_InputItem)
 _CONTENT = msgspec.json.Decoder(str | list[_Part])
 _INSTRUCTIONS = frozenset({"system", "developer"})
 

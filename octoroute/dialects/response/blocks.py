@@ -12,11 +12,11 @@ from octoroute.domain.events import (
     Failed,
     Finished,
     FinishReason,
-    RedactedThinking,
     RefusalDelta,
     Started,
     TextDelta,
     ThinkingDelta,
+    ThinkingRedacted,
     ThinkingSigned,
     ToolCallDelta,
     ToolCallStarted,
@@ -168,7 +168,7 @@ def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:
             case ThinkingSigned(signature=signature, origin=origin):
                 block = builder.open_thinking()
                 block.signature, block.origin = signature, origin
-            case RedactedThinking(data=data):
+            case ThinkingRedacted(data=data):
                 builder.open(ThinkingItem(data))
             case ToolCallStarted():
                 builder.open(ToolCallItem(event))

@@ -19,11 +19,11 @@ from octoroute.domain.events import (
     Event,
     Failed,
     Finished,
-    RedactedThinking,
     RefusalDelta,
     Started,
     TextDelta,
     ThinkingDelta,
+    ThinkingRedacted,
     ThinkingSigned,
     ToolCallDelta,
     ToolCallStarted,
@@ -84,7 +84,7 @@ class ResponsesEncoder:
             case ThinkingSigned(signature=signature, origin=origin):
                 head = b"" if self._open == _THINKING else self._start(_THINKING)
                 return head + self._stop(response.encrypted_content(signature, origin))
-            case RedactedThinking(data=data):
+            case ThinkingRedacted(data=data):
                 return self._start(_THINKING) + self._stop(response.encrypted_redacted(data))
             case ToolCallStarted():
                 return self._begin() + self._stop() + self._start_call(event)

@@ -71,7 +71,7 @@ class ShadowMirror:
         if self._left_usd(options) <= 0.0 or not self._claim_minute(options):
             return
         recorder = _AnswerRecorder()
-        response.recorder = recorder.add
+        response.record(recorder.add)
         lifecycle.observe(lambda outcome: self._queue(request, decision, outcome, recorder))
 
     def _queue(self, request: Request, decision: Decision, outcome: Outcome, recorder: _AnswerRecorder) -> None:

@@ -124,7 +124,7 @@ async def test_a_sink_that_fails_is_no_failure_of_the_upstream():
 
 async def test_what_somebody_records_is_read_and_not_passed_on():
     answer, recorded = opened([chunk("stop"), DONE], translated=False), []
-    answer.recorder = recorded.append
+    answer.record(recorded.append)
     answer.pass_on(lambda part: pytest.fail("nobody recorded it"))
     told = []
     assert await read(answer, told) == "over"

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from octoroute.dialects.anthropic.outbound import AnthropicOutbound
-from  import ANSWER_TOOL
+from octoroute.dialects.anthropic.request_encoder import RESPONSE_TOOL
 from octoroute.domain.conversation import AnswerFormat, Conversation, Role, Text, Turn
 from octoroute.domain.events import Finished, FinishReason, TextDelta, ToolCallStarted
 from tests.support.spine import make_endpoint
@@ -20,7 +20,7 @@ BODY = json.dumps(
     {
         "type": "message",
         "role": "assistant",
-        "content": [{"type": "tool_use", "id": "t", "name": ANSWER_TOOL, "input": {"n": 1}}],
+        "content": [{"type": "tool_use", "id": "t", "name": RESPONSE_TOOL, "input": {"n": 1}}],
         "stop_reason": "tool_use",
         "usage": {"input_tokens": 1, "output_tokens": 2},
     }
@@ -29,7 +29,7 @@ BODY = json.dumps(
 
 def test_a_schema_becomes_a_tool_and_its_call_the_answer():
     body = json.loads(OUTBOUND.encode_request(CONVERSATION, ENDPOINT, stream=False))
-    assert [tool["name"] for tool in body["tools"]] == [ANSWER_TOOL]
+    assert [tool["name"] for tool in body["tools"]] == [RESPONSE_TOOL]
     events = OUTBOUND.decode_response(BODY, CONVERSATION, ENDPOINT)
     assert json.loads("".join(event.text for event in events if isinstance(event, TextDelta))) == {"n": 1}
     assert not any(isinstance(event, ToolCallStarted) for event in events)

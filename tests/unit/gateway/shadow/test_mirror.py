@@ -66,7 +66,7 @@ class Stage:
         """One request from its first event to its settlement; True: it was recorded."""
         asked = request(**{"facts": Facts(text="hello"), **more})
         decision = Decision(tier=Tier.FAST, by="learned", why="because")
-        lifecycle, response = RequestLifecycle(asked, Book(), lambda: self.now), SimpleNamespace(recorder=None)
+        lifecycle, response = RequestLifecycle(asked, Book(), lambda: self.now), Response()
         self.mirror.watch(asked, decision, response, lifecycle)
         if response.recorder is None:
             return False
@@ -80,6 +80,15 @@ class Stage:
 
 
 LEASE = {name: lambda *_: None for name in ("started", "succeeded", "failed", "release")}
+
+
+class Response:
+    recorder = None
+
+    def record(self, recorder):
+        self.recorder = recorder
+
+
 RESPONSE = {"close": lambda: None, "progress": SimpleNamespace(usage=None, output_chars=0)}
 
 

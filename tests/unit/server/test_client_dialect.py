@@ -1,0 +1,30 @@
+"""Which dialect a client speaks where the route alone does not tell."""
+
+from __future__ import annotations
+
+import pytest
+
+from octoroute import dialects
+from octoroute.server.client_dialect import inbound_of
+
+INBOUND = dialects.inbound(lambda: 0.0)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "dialect"),
+    [
+        ("/v1/models", {}, "openai"),
+        ("/v1/models", {"anthropic-version": "2023-06-01"}, "anthropic"),
+        ("/v1/messages/count_tokens", {}, "anthropic"),
+        ("/v1/messages/nothing/here", {}, "anthropic"),
+        ("/v1/responses/r_1", {}, "responses"),
+        ("/v1/chat/completions", {"anthropic-version": "2023-06-01"}, "anthropic"),
+        ("/nowhere", {}, "openai"),
+    ],
+)
+def test_the_version_header_decides_then_the_path_then_openai(path, headers, dialect):
+    assert inbound_of(INBOUND, path, headers).name == dialect
+
+
+def test_a_dialect_without_routes_is_never_a_clients():
+    assert inbound_of(INBOUND, "", {}).name == "openai"
