@@ -38,7 +38,8 @@ class IncomingBody:
 
     def finish(self) -> None:
         self.complete = True
-        self.wake()
+        if self._arrived is not None:
+            self._arrived.set()
 
     def wake(self) -> None:
         """End the wait of `wait`."""
@@ -56,7 +57,11 @@ class IncomingBody:
 
     def take_all(self) -> bytes | None:
         """Return the whole body, once; None: some of it has not arrived, or it has been taken."""
-        return self.take() if self.complete and not self._is_taken else None
+        if not self.complete or self._is_taken:
+            return None
+        self._is_taken = True
+        pieces, self._pieces, self._held_bytes = self._pieces, [], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     @property
     def can_be_taken(self) -> bool:

@@ -80,7 +80,7 @@ class RequestParser:
 
     def on_message_begin(self) -> None:
         self.in_head = True
-        self._progressed()
+        self._consumer.waited_s = self._unfinished_bytes = 0
         self._url = b""
         self._headers = []
 
@@ -93,7 +93,7 @@ class RequestParser:
 
     def on_headers_complete(self) -> None:
         self.in_head = False
-        self._progressed()
+        self._consumer.waited_s = self._unfinished_bytes = 0
         parser = self._parser
         version = parser.get_http_version()
         method = parser.get_method().decode("ascii")
@@ -108,14 +108,12 @@ class RequestParser:
         return b"%b %b HTTP/%b\r\n%b\r\n" % (method.encode(), self._url, version.encode(), b"".join(lines))
 
     def on_body(self, body: bytes) -> None:
-        self._progressed()
-        if self.receiving is not None and not self.receiving.complete:
-            self.receiving.request_body.feed(body)
+        self._consumer.waited_s = self._unfinished_bytes = 0
+        receiving = self.receiving
+        if receiving is not None and not receiving.complete:
+            receiving.request_body.feed(body)
 
     def on_message_complete(self) -> None:
         if self.receiving is not None:
             self.receiving.request_body.finish()
             self.receiving = None
-
-    def _progressed(self) -> None:
-        self._consumer.waited_s = self._unfinished_bytes = 0
