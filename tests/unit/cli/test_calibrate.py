@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import pytest
 
 from octoroute.cli import calibrate
 from octoroute.errors import ConfigError
-
-
-def run(command, *words):
-    parser = argparse.ArgumentParser()
-    command.arguments(parser)
-    return command.run(parser.parse_args([str(word) for word in words]))
+from tests.support.training import run
 
 
 @pytest.fixture

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import pytest
 
 from octoroute.cli import eval as evaluate
 from octoroute.errors import ConfigError
+from tests.support.training import run, write
 from tests.unit.routing.training.rows import choices, stories
-
-FIELDS = ("id", "set", "group", "prompt", "strong", "weak", "weak_answer")
-
-
-def run(command, *words):
-    parser = argparse.ArgumentParser()
-    command.arguments(parser)
-    return command.run(parser.parse_args([str(word) for word in words]))
-
-
-def write(path, rows):
-    path.write_text("\n".join(json.dumps({name: getattr(row, name) for name in FIELDS}) for row in rows), encoding="utf-8")
-    return path
 
 
 @pytest.fixture

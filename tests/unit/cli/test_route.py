@@ -73,3 +73,11 @@ def test_a_score_a_rejection_and_a_cascade_have_lines_of_their_own():
     assert "score     0.25, " in text
     assert "          +1.50 code\n          -0.50 short" in text
     assert "then      deep, " in text
+
+
+def test_it_says_when_the_decided_tier_has_no_endpoint(config, capsys):
+    assert main(["-c", config, "route", "--model", "balanced", "hello there"]) == 0
+    text = capsys.readouterr().out
+    assert "balanced has no endpoint; tried instead: deep, then fast" in text
+    assert main(["-c", config, "route", "--model", "large", "hello there"]) == 0
+    assert "has no endpoint" not in capsys.readouterr().out

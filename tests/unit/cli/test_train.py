@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
 import pytest
@@ -11,20 +10,8 @@ from octoroute.cli import eval as evaluate
 from octoroute.cli import train
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.model import load, shipped_path
+from tests.support.training import run, write
 from tests.unit.routing.training.rows import choices, stories
-
-FIELDS = ("id", "set", "group", "prompt", "strong", "weak", "weak_answer")
-
-
-def run(command, *words):
-    parser = argparse.ArgumentParser()
-    command.arguments(parser)
-    return command.run(parser.parse_args([str(word) for word in words]))
-
-
-def write(path, rows):
-    path.write_text("\n".join(json.dumps({name: getattr(row, name) for name in FIELDS}) for row in rows), encoding="utf-8")
-    return path
 
 
 @pytest.fixture

@@ -261,3 +261,10 @@ def test_the_process_wins_over_dotenv(tmp_path, monkeypatch):
 def test_the_variables_that_a_file_names():
     tree = {"a": ["${X} ${Y:-z}", {"b": "$${NOT} ${Z}"}], "${KEY}": 3}
     assert environment.references(tree) == {"X", "Y", "Z"}
+
+
+def test_output_names_the_command_that_the_user_typed(monkeypatch):
+    monkeypatch.delenv("OCTOROUTE_COMMAND", raising=False)
+    assert environment.command() == "octoroute"
+    monkeypatch.setenv("OCTOROUTE_COMMAND", "./run")
+    assert environment.command() == "./run"
