@@ -23,7 +23,7 @@ WHEN: Mapping[str, str] = {
     "permission_denied": "the key is not allowed to do this",
     "cost_limit_exceeded": "the request would probably cost more than `selection.max_cost_usd` at every eligible endpoint",
     "model_not_found": "unknown model: no tier, name, or id matches",
-    "unknown_route": "unknown path",
+    "unknown_route": "unknown path; the message names the nearest route",
     "method_not_allowed": "the path exists, but not with this method; see `allow`",
     "request_timeout": "the request was not received completely: 30 seconds for the headers, 60 without a byte of the body",
     "request_too_large": "larger than `server.max_request_bytes`",

@@ -52,7 +52,7 @@ class App:
         self._plain = inference_routes(self.runtime, self._rules, keep_alive_s)
         self._hot: Mapping[str, Route] = self._plain
         """By path: the inference routes, wrapped by the traffic log if that is on."""
-        self._views = starlette_app(self.runtime, self._rules, self.reloader)
+        self._views = starlette_app(self.runtime, self._rules, self.reloader, self._plain)
 
     @property
     def config(self) -> Config:
@@ -64,7 +64,12 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._hot.get(scope["path"], self._views)(scope, receive, send)
+            route = self._hot.get(scope["path"])
+            if route is None:
+                path = self._views.paths.resolve(scope["path"]) or scope["path"]
+                scope = scope if path == scope["path"] else {**scope, "path": path}
+                route = self._hot.get(path, self._views)
+            await route(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._serve_lifespan(receive, send)
 

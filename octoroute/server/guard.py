@@ -36,6 +36,10 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 log = structlog.stdlib.get_logger("octoroute.api")
 
 
+FINAL_STATUSES = frozenset({400, 401, 403, 404, 405, 413, 415})
+"""Statuses of the gateway's own errors that no retry mends. SDKs retry some of them unless `x-should-retry` says no."""
+
+
 class ErrorWriter(Protocol):
     """The part of an inbound dialect that writes errors."""
 
@@ -139,12 +143,13 @@ def _digest(key: str) -> bytes:
 
 
 def offered_keys(headers: Mapping[str, str]) -> list[str]:
-    """Return the keys in `x-api-key` and `authorization`; Anthropic's clients may send both, and either may be valid."""
-    offered: list[str] = []
-    if key := headers.get("x-api-key"):
-        offered.append(key)
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and (key := token.strip()):
+    """Return the keys that the client sends. Anthropic's clients may send two, and either may be valid.
+
+    Keys are in `x-api-key`, in `api-key` (Azure's clients), or in `authorization`, with or without `Bearer`.
+    """
+    offered = [key for name in ("x-api-key", "api-key") if (key := headers.get(name))]
+    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
+    if key := token.strip() if scheme.lower() == "bearer" else scheme if not token else "":
         offered.append(key)
     return offered
 
@@ -208,6 +213,8 @@ async def send_error(send: Send, error: OctorouteError, writer: ErrorWriter, req
         headers |= error.upstream_headers
         if body is not error.body:
             headers["content-type"] = "application/json"
+    elif writer.status(error) in FINAL_STATUSES:
+        headers["x-should-retry"] = "false"
     headers |= {**error.headers, **id_headers(writer.id_header, request_id, headers)}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))

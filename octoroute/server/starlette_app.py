@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,6 +16,7 @@ from octoroute.runtime.reload import Reloader
 from octoroute.server.client_dialect import inbound_of
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
 from octoroute.server.guard import AccessRules, headers_of, new_id, request_id, send_error, wrong_method
+from octoroute.server.paths import PathResolver
 from octoroute.server.routes.admin import AdminRoutes
 from octoroute.server.routes.dry_run import DryRunRoutes
 from octoroute.server.routes.models import ModelRoutes
@@ -23,25 +24,29 @@ from octoroute.server.routes.status import StatusRoutes
 from octoroute.telemetry.metrics import Metrics
 
 
-def starlette_app(runtime: Runtime, rules: AccessRules, reloader: Reloader) -> AuthMiddleware:
-    errors = ErrorReporter(runtime.metrics, runtime.inbound)
+def starlette_app(runtime: Runtime, rules: AccessRules, reloader: Reloader, inference: Collection[str]) -> AuthMiddleware:
+    """`inference`: the paths of the inference routes, which are served elsewhere."""
+    routes = [
+        *StatusRoutes(runtime, rules).routes(),
+        *ModelRoutes(runtime).routes(),
+        *DryRunRoutes(runtime, rules).routes(),
+        *AdminRoutes(runtime, rules, reloader).routes(),
+    ]
+    paths = PathResolver(inference, routes)
+    errors = ErrorReporter(runtime.metrics, runtime.inbound, paths)
     app = Starlette(
-        routes=[
-            *StatusRoutes(runtime, rules).routes(),
-            *ModelRoutes(runtime).routes(),
-            *DryRunRoutes(runtime, rules).routes(),
-            *AdminRoutes(runtime, rules, reloader).routes(),
-        ],
+        routes=routes,
         exception_handlers={HTTPException: errors.http_error, OctorouteError: errors.error, ClientGone: client_gone},
     )
     app.router.redirect_slashes = False
-    return AuthMiddleware(app, rules, errors)
+    return AuthMiddleware(app, rules, errors, paths)
 
 
 class AuthMiddleware:
     """Checks the size of the headers and, except for `/health` and below, the key."""
 
-    def __init__(self, inner: Starlette, rules: AccessRules, errors: ErrorReporter) -> None:
+    def __init__(self, inner: Starlette, rules: AccessRules, errors: ErrorReporter, paths: PathResolver) -> None:
+        self.paths = paths
         self._inner = inner
         self._rules = rules
         self._errors = errors
@@ -63,9 +68,10 @@ class AuthMiddleware:
 class ErrorReporter:
     """Counts an error and writes it in the dialect that the client speaks."""
 
-    def __init__(self, metrics: Metrics, inbound: Mapping[str, Inbound]) -> None:
+    def __init__(self, metrics: Metrics, inbound: Mapping[str, Inbound], paths: PathResolver) -> None:
         self._metrics = metrics
         self._inbound = inbound
+        self._paths = paths
 
     async def http_error(self, request: Request, error: Exception) -> Response:
         """Handle an error that Starlette raises itself: an unknown path or method."""
@@ -74,7 +80,7 @@ class ErrorReporter:
             allow = (error.headers or {}).get("Allow", "")
             return await self.error(request, wrong_method(request.url.path, request.method, allow))
         if error.status_code == 404:
-            return await self.error(request, UnknownRoute(f"there is no route {request.url.path}; docs/api.md lists the routes"))
+            return await self.error(request, UnknownRoute(self._paths.unknown(request.url.path)))
         return await self.error(request, OctorouteError(str(error.detail)))
 
     async def error(self, request: Request, error: Exception) -> Response:

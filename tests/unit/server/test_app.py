@@ -20,7 +20,7 @@ async def test_an_inference_route_takes_posts_only(path):
 
 async def test_a_path_is_matched_as_a_whole():
     async with serving() as (_, client):
-        for path in ("/v1/chat/completions/", "/V1/chat/completions", "//v1/chat/completions"):
+        for path in ("/V1/chat/completions", "/v1/chat/completions/x", "/x/v1/chat/completions"):
             assert (await client.post(path, json={})).status_code == 404, path
 
 

@@ -243,3 +243,26 @@ async def test_a_rejection_of_the_same_dialect_is_relayed_as_it_came():
     _, headers, body = await sent(error, "anthropic")
     assert headers["content-type"] == "application/json"
     assert json.loads(body)["type"] == "error"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": "Bearer k"},
+        {"authorization": "bearer  k "},
+        {"authorization": "k"},
+        {"x-api-key": "k"},
+        {"api-key": "k"},
+        {"x-api-key": "wrong", "authorization": "Bearer k"},
+    ],
+)
+def test_a_key_is_taken_wherever_clients_put_it(headers):
+    assert keys("k").check(headers) == "key-1"
+
+
+@pytest.mark.parametrize(
+    "headers", [{"authorization": "Basic k"}, {"authorization": "Token k"}, {"authorization": ""}, {"api-key": ""}]
+)
+def test_another_scheme_or_nothing_is_no_key(headers):
+    with pytest.raises(Unauthorized, match="missing"):
+        keys("k").check(headers)

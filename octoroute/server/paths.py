@@ -1,0 +1,41 @@
+"""Paths that clients get wrong, and the routes they mean: a base URL with or without `/v1`, a slash too many."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Sequence
+
+from starlette.routing import BaseRoute, Match
+
+_MAX_COMPARED_CHARS = 200
+
+
+class PathResolver:
+    def __init__(self, inference: Collection[str], routes: Sequence[BaseRoute]) -> None:
+        """`inference`: the paths of the inference routes. `routes`: all others."""
+        self._inference = frozenset(inference)
+        self._routes = routes
+        self._known = sorted({*inference, *(path for route in routes if "{" not in (path := str(getattr(route, "path", "{"))))})
+
+    def resolve(self, path: str) -> str | None:
+        """The path of the route that `path` means; None: there is no such route. A known path is returned unchanged."""
+        if path == "/" or (not path.endswith("/") and self._is_known(path)):
+            return path
+        cleaned = re.sub(r"/{2,}", "/", path).rstrip("/")
+        cleaned = re.sub(r"^(?:/v1)+(?=/v1/)", "", cleaned)
+        return next((found for found in (cleaned, f"/v1{cleaned}") if self._is_known(found)), None)
+
+    def unknown(self, path: str) -> str:
+        """The text of the 404: names the nearest route, or the inference routes."""
+        shown = path[:_MAX_COMPARED_CHARS]
+        nearest = difflib.get_close_matches(shown, self._known, 1)
+        if nearest:
+            return f"there is no route {shown}; did you mean {nearest[0]}?"
+        return f"there is no route {shown}; the inference routes are {', '.join(sorted(self._inference))}"
+
+    def _is_known(self, path: str) -> bool:
+        if path in self._inference:
+            return True
+        scope = {"type": "http", "path": path, "method": "GET", "root_path": ""}
+        return any(route.matches(scope)[0] is not Match.NONE for route in self._routes)
