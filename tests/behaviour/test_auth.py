@@ -28,6 +28,8 @@ async def locked(make_gateway, fake):
         {"x-api-key": "first-key"},
         {"x-api-key": "wrong", "authorization": "Bearer second-key"},
         {"x-api-key": "second-key", "authorization": "Bearer wrong"},
+        {"authorization": "first-key"},
+        {"api-key": "first-key"},
     ],
 )
 async def test_either_header_with_any_of_the_keys_opens(locked, headers):
@@ -44,13 +46,14 @@ async def test_either_header_with_any_of_the_keys_opens(locked, headers):
         {"authorization": "Bearer wrong"},
         {"authorization": "Bearer"},
         {"authorization": "Basic first-key"},
-        {"authorization": "first-key"},
         {"authorization": "Bearer first-key2"},
         {"authorization": "Bearer FIRST-KEY"},
         {"x-api-key": "wrong"},
         {"x-api-key": ""},
         {"x-api-key": "first-key,second-key"},
-        {"api-key": "first-key"},
+        {"authorization": "Key first-key"},
+        {"api-key": "wrong"},
+        {"x-goog-api-key": "wrong"},
     ],
 )
 async def test_without_one_it_is_401_and_nothing_is_asked(locked, fake, headers):
