@@ -33,11 +33,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The facts about a request that a router may use; computed once, without translating the request."""
 
     text: str = ""
-    """The text parts of the last user message, joined by newlines; code is included."""
+    """The text parts of the last user message, joined by newlines; code is included, what an agent's harness adds is not."""
     earlier: tuple[tuple[str, str], ...] = ()
     """(role, text) of the preceding messages, oldest first; the dialect limits number and length."""
     tokens: int = 0
     """Estimated tokens of the text of the whole conversation."""
+    added_tokens: int = 0
+    """Those of `tokens` that are the system prompt or come from an agent's harness."""
     context_tokens: int = 0
     """`tokens` plus tool schemas, images, and files: what must fit the context window."""
     output_tokens: int | None = None
@@ -58,6 +60,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The client's value; None: not given, to be inferred."""
     quality: float | None = None
     """The client's position on the cost-quality curve, 0 (cheapest) to 1 (best); None: not given."""
+
+    @property
+    def task_tokens(self) -> int:
+        """Estimated tokens of the task itself."""
+        return self.tokens - self.added_tokens
 
     @property
     def needs(self) -> frozenset[Capability]:

@@ -53,7 +53,7 @@ def question(facts: Facts) -> str:
     """The user prompt: metadata, earlier messages, the last message, then the instruction."""
     turns = [f"[{quoted(role[:20])}, {quoted(clip(text, TURN_HEAD, TURN_TAIL))}]" for role, text in facts.earlier[-TURNS:]]
     metadata = (
-        f"Estimated tokens: {facts.tokens}. Messages: {facts.messages}."
+        f"Estimated tokens: {facts.task_tokens}. Messages: {facts.messages}."
         f" Importance: {(facts.importance or Importance.NORMAL).value}."
         f" Task: {infer_task(facts).value}. Tools: {_yes(facts.tools)}. Images: {_yes(facts.images)}."
         f" Attachments: {_yes(facts.attachments)}. Structured answer: {_yes(facts.json)}."

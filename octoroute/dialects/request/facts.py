@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from octoroute.dialects.request.body import RequestBody, decode
+from octoroute.dialects.request.harness import user_words
 from octoroute.domain.request import Facts, Importance, Task
 from octoroute.errors import BadRequest
 
@@ -19,6 +20,7 @@ IMAGE_TOKENS = 1000
 
 BASE64_CHARS_PER_CHAR = 10
 """Base64 characters of a file that count as one character of text: about 2,000 tokens for a PDF page of 60,000 bytes."""
+_SYSTEM_ROLES = frozenset({"system", "developer"})
 _TEXT_MEDIA_TYPE = b'"text/plain"'
 _MEDIA_TYPE_WINDOW = 200
 """Bytes at each end of a file's JSON in which its media type is looked for."""
@@ -141,15 +143,20 @@ class FactsBuilder:
         last = len(messages) - 1
         while last >= 0 and messages[last][0] != "user":
             last -= 1
-        earlier: list[tuple[str, str]] = []
-        if last > 0:
-            for role, text in messages[max(0, last - EARLIER_MESSAGES) : last]:
-                earlier.append((role, text[:EARLIER_CHARS]))
+        added_chars = sum([count_chars(text) for role, text in messages if role in _SYSTEM_ROLES])
+        window: list[tuple[str, str]] = []
+        for role, content in messages[max(0, last - EARLIER_MESSAGES) : last + 1]:
+            words = user_words(content) if role == "user" and "<" in content else content
+            if words is not content:
+                added_chars += count_chars(content) - count_chars(words)
+            window.append((role, words))
+        text = window.pop()[1] if window else ""
         tokens = self.text_chars // 4
         return Facts(
-            text=messages[last][1] if last >= 0 else "",
-            earlier=tuple(earlier),
+            text=text,
+            earlier=tuple([(role, words[:EARLIER_CHARS]) for role, words in window]),
             tokens=tokens,
+            added_tokens=added_chars // 4,
             context_tokens=tokens + self.extra_chars // 4 + self.images * IMAGE_TOKENS,
             output_tokens=output_tokens,
             messages=len(messages),

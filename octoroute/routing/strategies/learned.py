@@ -84,7 +84,7 @@ class LearnedRouter:
         if facts.task is Task.DEEP_ANALYSIS and tier is not Tier.DEEP:
             return Tier.DEEP, CALLED_DEEP
         if tier is Tier.FAST and facts.importance is not Importance.LOW:
-            if facts.tokens > LONG_CONTEXT_TOKENS:
+            if facts.task_tokens > LONG_CONTEXT_TOKENS:
                 return Tier.BALANCED, LONG
             if facts.attachments:
                 return Tier.BALANCED, ATTACHED

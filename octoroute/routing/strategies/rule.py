@@ -18,7 +18,7 @@ _WORK = frozenset(Task) - _SMALL_TALK
 
 
 class TierRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the table: `at_least` <= prompt tokens < `below`. `word` is `why` as a metric label."""
+    """One row of the table: `at_least` <= `Facts.task_tokens` < `below`. `word` is `why` as a metric label."""
 
     tier: Tier
     why: str
@@ -87,7 +87,7 @@ _ROWS = {
 
 def decide(facts: Facts) -> Decision | None:
     """None: no rule applies."""
-    tokens = facts.tokens
+    tokens = facts.task_tokens
     for at_least, below, decision in _ROWS[infer_task(facts), facts.importance]:
         if at_least <= tokens < below:
             return decision
