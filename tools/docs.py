@@ -74,16 +74,11 @@ def codes() -> dict[str, tuple[str, str]]:
     for kind in error_classes():
         if kind.code not in _NOT_FOR_CLIENTS and kind is not errors.OctorouteError:
             status = _RELAYED if kind is errors.UpstreamRejected else str(kind.status)
-            found[str(kind.code)] = (status, _family(kind))
-    found["no_endpoint_available"] = ("503", errors.Exhausted.kind)
+            found[str(kind.code)] = (status, kind.kind)
+    nothing_left = errors.Exhausted("")
+    found[nothing_left.code] = (str(nothing_left.status), nothing_left.kind)
     found["internal_error"] = ("500", errors.OctorouteError.kind)
     return found
-
-
-def _family(kind: type[errors.OctorouteError]) -> str:
-    """An upstream error keeps its status and code, but the client gets the family of Exhausted."""
-    relayed = issubclass(kind, errors.UpstreamError) and kind is not errors.UpstreamRejected
-    return errors.Exhausted.kind if relayed else kind.kind
 
 
 def errors_table() -> str:

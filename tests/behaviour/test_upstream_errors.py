@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
@@ -124,3 +125,18 @@ async def test_p104_a_prompt_that_is_too_long_is_told_in_the_words_that_make_age
     assert response.json()["error"]["message"] == "prompt is too long: 9001 tokens > 8192 maximum"
     assert len(fake.requests) == 1
     assert (await gateway.row(fake.name))["consecutive_failures"] == 0
+
+
+@clients
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(429, "upstream_rate_limited"), (503, "upstream_overloaded"), (500, "upstream_failed"), (401, "upstream_misconfigured")],
+)
+async def test_the_type_is_the_one_that_the_page_names(make_fake, make_gateway, client, status, code):
+    table = (Path(__file__).parents[2] / "docs/api.md").read_text().splitlines()
+    documented = next(row.split("|")[3:5] for row in table if f"| `{code}` |" in row)
+    fake = await make_fake()
+    fake.always(error(status))
+    gateway = await make_gateway([row(fake, "openai")], retry={"max_attempts": 1})
+    response = await gateway.ask(asked_by(client), path=PATHS[client])
+    assert f" `{error_of(response.json())['type']}` " == documented[client == "anthropic"]
