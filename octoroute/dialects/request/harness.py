@@ -42,7 +42,7 @@ def user_words(text: str) -> str:
 
 
 def _without(text: str, opening: str, closing: str) -> str:
-    kept = []
+    kept: list[str] = []
     at = 0
     while (start := text.find(opening, at)) >= 0 and (end := text.find(closing, start)) >= 0:
         kept.append(text[at:start])
