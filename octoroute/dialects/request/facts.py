@@ -143,18 +143,26 @@ class FactsBuilder:
         last = len(messages) - 1
         while last >= 0 and messages[last][0] != "user":
             last -= 1
-        added_chars = sum([count_chars(text) for role, text in messages if role in _SYSTEM_ROLES])
-        window: list[tuple[str, str]] = []
-        for role, content in messages[max(0, last - EARLIER_MESSAGES) : last + 1]:
-            words = user_words(content) if role == "user" and "<" in content else content
-            if words is not content:
-                added_chars += count_chars(content) - count_chars(words)
-            window.append((role, words))
-        text = window.pop()[1] if window else ""
+        added_chars = 0
+        for role, content in messages:
+            if role in _SYSTEM_ROLES:
+                added_chars += count_chars(content)
+        text = messages[last][1] if last >= 0 else ""
+        if "<" in text:
+            text, added = _without_harness(text)
+            added_chars += added
+        earlier: list[tuple[str, str]] = []
+        if last > 0:
+            for role, content in messages[max(0, last - EARLIER_MESSAGES) : last]:
+                words = content
+                if role == "user" and "<" in content:
+                    words, added = _without_harness(content)
+                    added_chars += added
+                earlier.append((role, words[:EARLIER_CHARS]))
         tokens = self.text_chars // 4
         return Facts(
             text=text,
-            earlier=tuple([(role, words[:EARLIER_CHARS]) for role, words in window]),
+            earlier=tuple(earlier),
             tokens=tokens,
             added_tokens=added_chars // 4,
             context_tokens=tokens + self.extra_chars // 4 + self.images * IMAGE_TOKENS,
@@ -168,6 +176,12 @@ class FactsBuilder:
             task=hints.task_type,
             quality=hints.quality,
         )
+
+
+def _without_harness(text: str) -> tuple[str, int]:
+    """The user's words, and how many characters a harness has added to them."""
+    words = user_words(text)
+    return (words, 0) if words is text else (words, count_chars(text) - count_chars(words))
 
 
 def estimate_tokens(text: str) -> int:
