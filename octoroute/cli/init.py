@@ -73,10 +73,8 @@ async def start(output: Path, env: Mapping[str, str], ports: Mapping[str, int], 
         return 0
     for line in _tiers(text, output, env):
         print(f"octoroute: {line}", file=sys.stderr)
-    check, serve = (
-        (f"{me} check", f"{me} serve") if output == Path("config.toml") else (f"{me} check -c {output}", f"{me} serve -c {output}")
-    )
-    print(f"octoroute: wrote {output}; now `{check}`, then `{serve}`", file=sys.stderr)
+    option = "" if output == Path("config.toml") else f" -c {output}"
+    print(f"octoroute: wrote {output}; now `{me} check{option}`, then `{me} serve{option}`", file=sys.stderr)
     return 0
 
 

@@ -166,8 +166,3 @@ def _webp_size(head: bytes) -> tuple[int, int] | None:
             return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
         case _:
             return None
-
-
-def encode_count(tokens: int) -> bytes:
-    """Encode the response body of `count_tokens`."""
-    return b'{"input_tokens":%d}' % tokens

@@ -138,21 +138,17 @@ _OPENAI_HOSTS = frozenset({"openai", "azure"})
 
 
 @lru_cache(maxsize=1024)
-def _merge_presets(names: tuple[str, ...]) -> Quirks:
+def merge_presets(*names: str) -> Quirks:
+    """Merge the named presets; later ones win. Raises KeyError for an unknown name."""
     fields: dict[str, Any] = {}
     for name in names:
         fields |= PRESETS[name]
     return Quirks(**fields)
 
 
-def merge_presets(*names: str) -> Quirks:
-    """Merge the named presets; later ones win. Raises KeyError for an unknown name."""
-    return _merge_presets(names)
-
-
 def quirks_of(endpoint: Endpoint) -> Quirks:
     """The endpoint's configured quirks, or the detected ones."""
-    return _merge_presets(endpoint.quirks or _detect_presets(endpoint.kind, endpoint.base_url, endpoint.model))
+    return merge_presets(*(endpoint.quirks or _detect_presets(endpoint.kind, endpoint.base_url, endpoint.model)))
 
 
 @lru_cache(maxsize=1024)
