@@ -11,7 +11,7 @@ from octoroute.domain.endpoint import Secret
 from octoroute.server import guard
 from tests.support.live_gateway import endpoint, post, question, talk
 
-CLOSED = ["/", "/v1/models", "/v1/models/auto", "/models", "/metrics", "/nope", "/v1/route"]
+CLOSED = ["/", "/v1/models", "/v1/models/auto", "/models", "/metrics", "/nope", "/v1/route", "/models/", "/v1//models"]
 
 
 @pytest.fixture

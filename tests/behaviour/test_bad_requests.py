@@ -214,7 +214,7 @@ async def test_unknown_routes(gateway, path):
         ("/v1//models", "/v1/models"),
         ("/v1/v1/models", "/v1/models"),
         ("/health/", "/health"),
-        ("/models/x", "/v1/models/x"),
+        ("/models/auto", "/v1/models/auto"),
         ("/v1/chat/completions%2f", "/v1/chat/completions"),
         ("//chat/completions/", "/v1/chat/completions"),
     ],
@@ -225,8 +225,9 @@ async def test_a_path_that_means_a_route_answers_like_it(gateway, path, meant):
         head, _, body = answer.partition(b"\r\n\r\n")
         return head.split(b"\r\n")[0], json.loads(body).keys()
 
-    assert await ask(path) == await ask(meant)
-    assert (await ask(meant))[0] != b"HTTP/1.1 404 Not Found" or meant == "/v1/models/x"
+    status, keys = await ask(path)
+    assert (status, keys) == await ask(meant)
+    assert status != b"HTTP/1.1 404 Not Found"
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "expect", "only announced"])

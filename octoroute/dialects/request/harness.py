@@ -1,4 +1,7 @@
-"""Separates the user's own words from what an agent's harness writes into the user's message. Pure; linear in the length."""
+"""Separates the user's own words from what an agent's harness writes into the user's message. Pure; linear in the length.
+
+The learned router's `subject` takes out more, as its training did; this list has only what no user can have meant.
+"""
 
 from __future__ import annotations
 

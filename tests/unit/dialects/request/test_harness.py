@@ -5,6 +5,7 @@ import pytest
 from octoroute.dialects.request.facts import NO_HINTS, FactsBuilder
 from octoroute.dialects.request.harness import MAX_CHARS, user_words
 from octoroute.domain.endpoint import Tier
+from octoroute.routing.llm_prompt import question
 from octoroute.routing.strategies.rule import decide
 
 # As Claude Code 2.1 writes it, shortened.
@@ -70,6 +71,12 @@ def test_a_prompt_gets_the_tier_that_it_gets_without_a_harness(prompt, tier):
     assert wrapped.text == prompt
     assert wrapped.tokens > 4000
     assert abs(wrapped.task_tokens - alone.task_tokens) <= 1
+
+
+def test_the_routing_model_is_not_shown_what_a_harness_adds():
+    asked = question(facts(SYSTEM, ("user", f"{REMINDER}\nrename foo"), ("assistant", "Done."), ("user", f"{REMINDER}\nthanks")))
+    assert "thanks" in asked and "rename foo" in asked
+    assert "npm test" not in asked
 
 
 def test_earlier_messages_lose_it_too():
