@@ -33,7 +33,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The facts about a request that a router may use; computed once, without translating the request."""
 
     text: str = ""
-    """The text parts of the last user message, joined by newlines; code is included, what an agent's harness adds is not."""
+    """The text parts of the last user message that has words, joined by newlines; code is included, what an agent's harness adds
+    is not."""
     earlier: tuple[tuple[str, str], ...] = ()
     """(role, text) of the preceding messages, oldest first; the dialect limits number and length."""
     tokens: int = 0
@@ -48,6 +49,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """The number of messages in the conversation."""
     tools: bool = False
     """Tools are offered, or the history contains tool calls."""
+    continues: bool = False
+    """The turn continues a tool loop: since the model's last message there are tool results, and no words of the user."""
     images: bool = False
     """The conversation contains images."""
     json: bool = False

@@ -1,22 +1,22 @@
 """Session affinity: adjusts a router's decision so that a conversation keeps its tier, or climbs when it is stuck.
 
-It also draws a few requests at random for exploration. Decisions of the client and of rules pass unchanged.
+A turn of a tool loop keeps it always: another model would have to read the whole conversation to use one tool's result. Affinity
+also draws a few requests at random for exploration. Decisions of the client and of rules pass unchanged.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from octoroute.dialects.request.identity import opening_of, user_of
+from octoroute.dialects.request.identity import conversation_of
 from octoroute.dialects.request.stuck import count_recent_failures, repeats_request
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import Ending, Outcome
 from octoroute.domain.request import Request
-from octoroute.routing.cache_economics import ConversationMemory, Rates, StickyOptions, rates_of, switch_pays_off
+from octoroute.routing.cache_economics import ConversationMemory, ConversationState, Rates, StickyOptions, rates_of, switch_pays_off
 from octoroute.routing.strategies.learned import SCORED
 
 __all__ = ["EXPLORED", "KEPT", "REASONS", "STUCK", "SessionAffinity", "StickyOptions"]
@@ -28,8 +28,9 @@ REASONS: Mapping[str, str] = {KEPT: "sticky", STUCK: "stuck", EXPLORED: "explore
 """`why` → its word for metric labels."""
 
 _ADJUSTABLE = frozenset({"learned", "llm"})
-"""Values of `Decision.by` that may be adjusted."""
-_SESSION_HEADER = "x-claude-code-session-id"
+"""Values of `Decision.by` that may be adjusted in every turn; those of the rule table only inside a tool loop."""
+_ROUTED = _ADJUSTABLE | {"rule", "default"}
+"""Values of `Decision.by` that a router uses."""
 
 
 class SessionAffinity:
@@ -55,6 +56,8 @@ class SessionAffinity:
 
     def adjust(self, request: Request, decision: Decision, *, dry: bool = False) -> Decision:
         """Remembers nothing: only `on_outcome` does. `dry`: without exploration, for an explanation."""
+        if request.facts.continues:
+            return self._continue_loop(request, decision)
         if decision.by not in _ADJUSTABLE:
             return decision
         adjusted = self._keep_tier(request, decision) if self._sticky.enabled else None
@@ -67,16 +70,19 @@ class SessionAffinity:
     def on_outcome(self, outcome: Outcome, request: Request | None) -> None:
         """Remembers the tier of a complete answer: its prompt cache holds the conversation when the next turn comes."""
         decision, endpoint = outcome.decision, outcome.endpoint
-        if not self._sticky.enabled or request is None or decision is None or endpoint is None or decision.by not in _ADJUSTABLE:
+        if request is None or decision is None or endpoint is None or outcome.ending is not Ending.ANSWERED:
             return
-        if outcome.ending is not Ending.ANSWERED:
+        if not request.facts.tools and (decision.by not in _ADJUSTABLE or not self._sticky.enabled):
+            return
+        if decision.by not in _ROUTED or decision.fixed:
             return
         usage = outcome.usage
         prefix_tokens = request.facts.context_tokens if usage is None else usage.input_tokens + usage.output_tokens
         output_tokens = 0 if usage is None else usage.output_tokens
         self._conversations.put(
-            _conversation_key(request),
+            conversation_of(request),
             endpoint.tier,
+            decision.by,
             prefix_tokens,
             output_tokens,
             limit=self._sticky.max_conversations,
@@ -88,19 +94,38 @@ class SessionAffinity:
         facts = request.facts
         if facts.messages < 2 or not (facts.tools or any(role == "assistant" for role, _ in facts.earlier)):
             return None
-        conversation = self._conversations.get(_conversation_key(request), self._sticky.ttl_s)
-        current = conversation.tier if conversation is not None and conversation.tier in self._tiers else None
-        if self._is_stuck(request):
-            bigger = self._bigger_tier(max(decision.tier, current or decision.tier, key=CHAT_TIERS.index))
-            if bigger is not None:
-                return msgspec.structs.replace(decision, tier=bigger, then=None, why=STUCK)
-        if conversation is None or current is None:
+        conversation = self._conversation(request)
+        current = decision.tier if conversation is None else conversation.tier
+        climbed = self._climb(request, msgspec.structs.replace(decision, tier=max(decision.tier, current, key=CHAT_TIERS.index)))
+        if climbed is not None:
+            return climbed
+        if conversation is None:
             return None
         wanted = decision.tier
         difficulty = 0.5 if decision.confidence is None else decision.confidence
         if current is wanted or switch_pays_off(current, wanted, conversation, facts.context_tokens, difficulty, self._rates):
             return decision
         return msgspec.structs.replace(decision, tier=current, then=None, why=KEPT)
+
+    def _continue_loop(self, request: Request, decision: Decision) -> Decision:
+        """The conversation's tier, whatever the strategy; a bigger one if it is stuck. `decision` if it is not remembered."""
+        conversation = self._conversation(request)
+        if conversation is not None:
+            by = conversation.by if decision.by == "default" else decision.by
+            decision = msgspec.structs.replace(decision, tier=conversation.tier, by=by, then=None, why=KEPT)
+        climbed = self._climb(request, decision) if self._sticky.enabled and decision.by in _ADJUSTABLE else None
+        decision = climbed or decision
+        return msgspec.structs.replace(decision, propensity=1.0) if decision.by == "learned" else decision
+
+    def _conversation(self, request: Request) -> ConversationState | None:
+        """None: not remembered, or its tier has no endpoint any more."""
+        conversation = self._conversations.get(conversation_of(request), self._sticky.ttl_s)
+        return conversation if conversation is not None and conversation.tier in self._tiers else None
+
+    def _climb(self, request: Request, decision: Decision) -> Decision | None:
+        """The next bigger tier; None: the conversation is not stuck, or there is no bigger tier."""
+        bigger = self._bigger_tier(decision.tier) if self._is_stuck(request) else None
+        return None if bigger is None else msgspec.structs.replace(decision, tier=bigger, then=None, why=STUCK)
 
     def _is_stuck(self, request: Request) -> bool:
         limit = self._sticky.climb_after_failures
@@ -122,14 +147,3 @@ class SessionAffinity:
         if drawn is decision.tier:
             return msgspec.structs.replace(decision, propensity=1.0 - explore + each)
         return msgspec.structs.replace(decision, tier=drawn, propensity=each, why=EXPLORED)
-
-
-def _conversation_key(request: Request) -> bytes:
-    """A digest of the client's session if the request names one, else of the conversation's opening."""
-    session = request.headers.get(_SESSION_HEADER)
-    if not session:
-        user = user_of(request)
-        session = user if user is not None and "session" in user else None
-    if session:
-        return hashlib.blake2b(session.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return opening_of(request)

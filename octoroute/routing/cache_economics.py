@@ -38,7 +38,7 @@ NOMINAL_RATES: Mapping[Tier, Rates] = {
 class StickyOptions(Table, frozen=True, kw_only=True):
     """Session affinity: a conversation keeps its tier while a change would cost more than it gains.
 
-    Tiers chosen by a rule or by the client are not affected.
+    Tiers chosen by a rule or by the client are not affected. Turns of a tool loop keep their tier also when it is off.
     """
 
     enabled: Annotated[bool, Key("true turns session affinity on")] = True
@@ -57,6 +57,8 @@ class ConversationState(msgspec.Struct):
     """A conversation after its latest answer."""
 
     tier: Tier
+    by: str
+    """`Decision.by` of the decision for the tier."""
     prefix_tokens: int
     """Tokens that are probably in that tier's prompt cache."""
     output_tokens: int
@@ -81,9 +83,9 @@ class ConversationMemory:
         state = self._states.get(key)
         return state if state is not None and self._clock() - state.answered_at < ttl_s else None
 
-    def put(self, key: bytes, tier: Tier, prefix_tokens: int, output_tokens: int, *, limit: int, ttl_s: float) -> None:
+    def put(self, key: bytes, tier: Tier, by: str, prefix_tokens: int, output_tokens: int, *, limit: int, ttl_s: float) -> None:
         now = self._clock()
-        self._states[key] = ConversationState(tier, prefix_tokens, output_tokens, now)
+        self._states[key] = ConversationState(tier, by, prefix_tokens, output_tokens, now)
         self._states.move_to_end(key)
         while self._states and (len(self._states) > limit or now - next(iter(self._states.values())).answered_at >= ttl_s):
             self._states.popitem(last=False)

@@ -108,7 +108,7 @@ def _read_header(header: _Header, text: str) -> Importance | Task | float:
 class FactsBuilder:
     """Collects facts: set the attributes, call `message` for each message in order, then `build`."""
 
-    __slots__ = ("attachments", "extra_chars", "images", "json", "messages", "text_chars", "tools")
+    __slots__ = ("attachments", "extra_chars", "images", "json", "messages", "results_at", "text_chars", "tools")
 
     def __init__(self) -> None:
         self.tools = self.json = self.attachments = False
@@ -117,6 +117,8 @@ class FactsBuilder:
         """Characters of tool schemas and files: they fill the context window, but are not part of the message text."""
         self.messages: list[tuple[str, str]] = []
         """(role, text) of each, in order."""
+        self.results_at = -1
+        """How many messages precede the last tool result, in a dialect whose tool results are no messages; -1: there is none."""
         self.text_chars = 0
         """As counted by `count_chars`."""
 
@@ -140,17 +142,24 @@ class FactsBuilder:
 
     def build(self, hints: Hints, *, output_tokens: int | None) -> Facts:
         messages = self.messages
-        last = len(messages) - 1
-        while last >= 0 and messages[last][0] != "user":
-            last -= 1
         added_chars = 0
         for role, content in messages:
             if role in _SYSTEM_ROLES:
                 added_chars += count_chars(content)
-        text = messages[last][1] if last >= 0 else ""
-        if "<" in text:
-            text, added = _without_harness(text)
-            added_chars += added
+        last = len(messages) - 1
+        text, answered = "", False
+        while last >= 0:
+            role, text = messages[last]
+            if role == "user":
+                if "<" in text:
+                    text, added = _without_harness(text)
+                    added_chars += added
+                if text:
+                    break
+            answered = answered or role == "assistant"
+            last -= 1
+        else:
+            text = ""
         earlier: list[tuple[str, str]] = []
         if last > 0:
             for role, content in messages[max(0, last - EARLIER_MESSAGES) : last]:
@@ -169,6 +178,7 @@ class FactsBuilder:
             output_tokens=output_tokens,
             messages=len(messages),
             tools=self.tools,
+            continues=self.tools and (answered or self.results_at > last),
             images=self.images > 0,
             json=self.json,
             attachments=self.attachments,

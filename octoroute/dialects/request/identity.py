@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from octoroute.dialects.request.body import RequestBody
+from octoroute.dialects.request.harness import user_words
 from octoroute.domain.request import Request
 
 T = TypeVar("T")
@@ -46,6 +47,7 @@ _THINKING = msgspec.json.Decoder(_Thinking)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _ITEM = msgspec.json.Decoder(_InputItem)
 _CONTENT = msgspec.json.Decoder(str | list[_Part])
+_SESSION_HEADER = "x-claude-code-session-id"
 _INSTRUCTIONS = frozenset({"system", "developer"})
 
 
@@ -71,33 +73,67 @@ def requests_thinking(request: Request) -> bool:
     return thinking is not None and thinking.type not in {None, "disabled"}
 
 
+def session_of(request: Request) -> str | None:
+    """The client's own name for its session: Claude Code's header or user id, or OpenAI's `prompt_cache_key`; None: it has none.
+
+    A session may hold several conversations: those of Claude Code's subagents share its id.
+    """
+    session = request.headers.get(_SESSION_HEADER)
+    if session or not isinstance(request.body, RequestBody):
+        return session
+    user = user_of(request)
+    return user if user is not None and "session" in user else _read(request.body, "prompt_cache_key", _TEXT)
+
+
+def conversation_of(request: Request) -> bytes:
+    """Digest what stays the same throughout a conversation: its session, else its instructions, and its first user messages.
+
+    Instructions are left out where the session is known: Claude Code writes a checksum of each request into them.
+    """
+    session = session_of(request)
+    if not session:
+        return opening_of(request)
+    digest = hashlib.blake2b(session.encode("utf-8", "surrogatepass"), digest_size=16)
+    assert isinstance(request.body, RequestBody)
+    _digest_messages(request.body, digest.update, frozenset({"user"}))
+    return digest.digest()
+
+
 def opening_of(request: Request) -> bytes:
-    """Digest the instructions and the first user message, which stay the same throughout a conversation."""
+    """Digest the instructions and the first user messages, which stay the same throughout a conversation."""
     digest = hashlib.blake2b(digest_size=16)
     body = request.body
     if isinstance(body, RequestBody):
         for name in ("system", "instructions"):
             if name in body.values:
                 digest.update(_text_of(bytes(body.values[name])))
-        for name in ("messages", "input"):
-            if name in body.values:
-                _digest_opening(bytes(body.values[name]), digest.update)
+        _digest_messages(body, digest.update, _INSTRUCTIONS | {"user"})
     else:
         digest.update(request.facts.text.encode("utf-8", "surrogatepass"))
     return digest.digest()
 
 
-def _digest_opening(raw: bytes, update: Callable[[bytes], object]) -> None:
-    """Digest every instruction before the first user message, and that message; an input of plain text is the user's."""
+def _digest_messages(body: RequestBody, update: Callable[[bytes], object], roles: frozenset[str]) -> None:
+    for name in ("messages", "input"):
+        if name in body.values:
+            _digest_opening(bytes(body.values[name]), update, roles)
+
+
+def _digest_opening(raw: bytes, update: Callable[[bytes], object], roles: frozenset[str]) -> None:
+    """Digest the messages of `roles` up to the first one with words of the user; an input of plain text is the user's.
+
+    Codex sends its environment as a user message of its own before the user's, and it is the same in every conversation.
+    """
     items = _decode(raw, _ITEMS)
     if items is None:
         update(_text_of(raw))
         return
     for raw_item in items:
         item = _decode(raw_item, _ITEM)
-        if item is not None and (item.role == "user" or item.role in _INSTRUCTIONS):
-            update(b"\x00" + item.role.encode() + b"\x00" + _text_of(bytes(item.content)))
-            if item.role == "user":
+        if item is not None and item.role in roles:
+            text = _text_of(bytes(item.content))
+            update(b"\x00" + item.role.encode() + b"\x00" + text)
+            if item.role == "user" and (b"<" not in text or user_words(text.decode("utf-8", "surrogatepass"))):
                 return
 
 

@@ -159,3 +159,5 @@ def _note(item: schema.Item, facts: FactsBuilder) -> None:
     else:
         facts.tools = facts.tools or item.type.startswith("function_call")
         facts.extra_chars += sum(map(len, texts)) + len(item.arguments or "")
+        if item.type.endswith("_output"):
+            facts.results_at = len(facts.messages)

@@ -25,6 +25,7 @@ SCHEMA: Mapping[str, Any] = {
 
 CHOSEN = "the routing model chose it"
 NOT_ASKED = "the routing model would be asked"
+NO_WORDS = "no new words of the user: the routing model is not asked"
 UNEXPECTED = "internal_error"
 FAILURES: Mapping[str, str] = {
     code: f"the routing model failed: {what}"
@@ -48,7 +49,9 @@ FAILURES: Mapping[str, str] = {
 }
 """Error code → `why`. A code that is not listed counts as `UNEXPECTED`."""
 
-REASONS: Mapping[str, str] = {CHOSEN: "model", NOT_ASKED: "not_asked"} | {why: code for code, why in FAILURES.items()}
+REASONS: Mapping[str, str] = {CHOSEN: "model", NOT_ASKED: "not_asked", NO_WORDS: "no_words"} | {
+    why: code for code, why in FAILURES.items()
+}
 
 
 class DryRun(Exception):
@@ -69,6 +72,8 @@ class LlmRouter:
         self._system = system(settings.tier_descriptions)
 
     async def route(self, facts: Facts) -> Decision:
+        if facts.continues or not facts.text.strip():
+            return Decision(tier=self._default_tier, by="default", why=NO_WORDS)
         try:
             answer = await self._ask(self._system, question(facts), SCHEMA)
             return Decision(tier=read_answer(answer), by="llm", why=CHOSEN)

@@ -222,3 +222,90 @@ def test_lots_are_drawn_with_the_chances_that_are_written_down():
 def test_an_explanation_draws_no_lots():
     affinity = Affinity(explore=0.5)
     assert {affinity.affinity.adjust(asked(), decided(FAST), dry=True).tier for _ in range(100)} == {FAST}
+
+
+TOOLS = [{"type": "function", "function": {"name": "read", "parameters": {"type": "object"}}}]
+
+
+def in_loop(*, headers=None, first="fix the bug", results=1, **body):
+    messages = [{"role": "system", "content": f"checksum {results}"}, {"role": "user", "content": first}]
+    for number in range(results):
+        call = {"id": f"c{number}", "type": "function", "function": {"name": "read", "arguments": "{}"}}
+        messages += [
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": f"c{number}", "content": "def f(): pass"},
+        ]
+    raw = json.dumps({"model": "auto", "messages": messages, "tools": TOOLS, **body}).encode()
+    return INBOUND["openai"].read(raw, request_id="r", headers=headers or {})
+
+
+@pytest.mark.parametrize("by", ["rule", "default", "llm", "learned"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_tool_loop_keeps_its_tier_whatever_decided_it(by, enabled):
+    affinity = Affinity(enabled=enabled)
+    session = {"x-claude-code-session-id": "s"}
+    affinity.answered(in_loop(results=0, headers=session), BALANCED, by=by, prefix=100)
+    for results in (1, 2, 3):
+        kept = affinity.adjust(in_loop(results=results, headers=session), decided(DEEP, 0.99, by=by))
+        assert (kept.tier, kept.by, kept.why) == (BALANCED, by, KEPT)
+
+
+def test_a_turn_that_the_routing_model_was_not_asked_about_says_what_decided_its_conversation():
+    affinity = Affinity()
+    session = {"x-claude-code-session-id": "s"}
+    affinity.answered(in_loop(results=0, headers=session), FAST, by="llm", prefix=100)
+    kept = affinity.adjust(in_loop(headers=session), decided(BALANCED, by="default"))
+    assert (kept.tier, kept.by, kept.why) == (FAST, "llm", KEPT)
+
+
+def test_a_subagent_of_the_same_session_has_a_tier_of_its_own():
+    affinity = Affinity()
+    session = {"x-claude-code-session-id": "s"}
+    affinity.answered(in_loop(results=0, headers=session), DEEP, by="rule")
+    affinity.answered(in_loop(results=0, headers=session, first="count the files"), FAST, by="rule")
+    assert affinity.adjust(in_loop(headers=session), decided(BALANCED, by="rule")).tier is DEEP
+    assert affinity.adjust(in_loop(headers=session, first="count the files"), decided(BALANCED, by="rule")).tier is FAST
+
+
+def test_a_loop_that_is_not_remembered_is_decided_as_usual_and_then_kept():
+    affinity = Affinity(explore=1.0)
+    session = {"x-claude-code-session-id": "s"}
+    decision = affinity.adjust(in_loop(headers=session), decided(FAST))
+    assert (decision.tier, decision.why, decision.propensity) == (FAST, SCORED, 1.0), "no exploration inside a loop"
+    affinity.answered(in_loop(headers=session), FAST)
+    assert affinity.adjust(in_loop(results=2, headers=session), decided(DEEP, 0.99)).tier is FAST
+
+
+def test_a_tool_loop_that_is_stuck_climbs_and_stays_there():
+    affinity = Affinity()
+    session = {"x-claude-code-session-id": "s"}
+    affinity.answered(in_loop(results=0, headers=session), FAST, by="llm")
+
+    def failing(results):
+        messages = json.loads(in_loop(results=results).body.raw)["messages"]
+        failed = [{**message, "content": "Error: no such file"} if message["role"] == "tool" else message for message in messages]
+        return in_loop(results=0, headers=session, messages=failed)
+
+    assert affinity.adjust(failing(2), decided(FAST, by="default")).tier is FAST
+    climbed = affinity.adjust(failing(3), decided(FAST, by="default"))
+    assert (climbed.tier, climbed.why, climbed.by) == (BALANCED, STUCK, "llm")
+
+
+def test_rules_of_the_operator_are_not_remembered():
+    affinity = Affinity()
+    request = in_loop(results=0)
+    endpoint = next(endpoint for endpoint in ENDPOINTS if endpoint.tier is DEEP)
+    affinity.affinity.on_outcome(
+        Outcome(
+            request_id="r",
+            dialect="openai",
+            asked_for="auto",
+            stream=False,
+            ending=Ending.ANSWERED,
+            status=200,
+            decision=decided(DEEP, by="rule", fixed=True),
+            endpoint=endpoint,
+        ),
+        request,
+    )
+    assert len(affinity.conversations) == 0

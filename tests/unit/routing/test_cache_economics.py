@@ -22,7 +22,7 @@ FAST, BALANCED, DEEP = CHAT_TIERS
 
 
 def pays(current, wanted, *, prefix, fresh=100, difficulty=0.2, output=300):
-    state = ConversationState(current, prefix, output, 0.0)
+    state = ConversationState(current, "learned", prefix, output, 0.0)
     return switch_pays_off(current, wanted, state, prefix + fresh, difficulty, NOMINAL_RATES)
 
 
@@ -43,7 +43,7 @@ def test_without_a_cache_there_is_nothing_to_keep():
             for n, tier in zip((1, 4, 9), CHAT_TIERS, strict=True)
         ]
     )
-    assert switch_pays_off(DEEP, FAST, ConversationState(DEEP, 100_000, 300, 0.0), 100_100, 0.2, rates)
+    assert switch_pays_off(DEEP, FAST, ConversationState(DEEP, "learned", 100_000, 300, 0.0), 100_100, 0.2, rates)
 
 
 def test_a_long_prefix_is_worth_keeping_and_a_short_one_is_not():
@@ -68,12 +68,12 @@ def test_an_answer_that_was_not_counted_has_an_assumed_length():
 
 
 def test_a_tier_without_rates_is_never_kept_for_its_cache():
-    state = ConversationState(DEEP, 100_000, 300, 0.0)
+    state = ConversationState(DEEP, "learned", 100_000, 300, 0.0)
     assert switch_pays_off(DEEP, FAST, state, 100_100, 0.5, {FAST: NOMINAL_RATES[FAST]})
 
 
 def test_a_prompt_shorter_than_its_prefix_has_no_fresh_tokens():
-    state = ConversationState(DEEP, 100_000, 300, 0.0)
+    state = ConversationState(DEEP, "learned", 100_000, 300, 0.0)
     assert switch_pays_off(DEEP, FAST, state, 10, 0.2, NOMINAL_RATES), "the conversation was cut: little is cached"
 
 
@@ -83,7 +83,7 @@ def memory():
 
 
 def put(memory, key, tier=FAST, *, limit=3, ttl_s=60.0):
-    memory.put(key, tier, 100, 10, limit=limit, ttl_s=ttl_s)
+    memory.put(key, tier, "learned", 100, 10, limit=limit, ttl_s=ttl_s)
 
 
 def test_memory_keeps_the_latest_state_of_a_conversation(memory):

@@ -116,3 +116,37 @@ def test_a_chinese_character_counts_as_a_token():
     assert estimate_tokens("漢字" * 50) == 100
     assert count_chars("abcd") == 4 and estimate_tokens("abcd" * 10) == 10
     assert count_chars("\ud800") > 0
+
+
+@pytest.mark.parametrize(
+    ("messages", "text", "continues"),
+    [
+        ([("user", "a")], "a", False),
+        ([("user", "a"), ("assistant", ""), ("tool", "r")], "a", True),
+        ([("user", "a"), ("assistant", ""), ("user", "")], "a", True),
+        ([("user", "a"), ("assistant", ""), ("user", "<system-reminder>x</system-reminder>"), ("system", "y")], "a", True),
+        ([("user", "a"), ("assistant", ""), ("user", "<system-reminder>x</system-reminder>\nb")], "b", False),
+        ([("user", "a"), ("system", "late instructions")], "a", False),
+        ([("user", "a"), ("assistant", ""), ("tool", "r"), ("assistant", "done"), ("user", "b")], "b", False),
+        ([("user", "")], "", False),
+        ([("user", ""), ("assistant", ""), ("tool", "r")], "", True),
+    ],
+)
+def test_a_turn_of_results_continues_and_the_text_is_the_users_last_words(messages, text, continues):
+    for tools in (True, False):
+        facts = FactsBuilder()
+        facts.tools = tools
+        for role, content in messages:
+            facts.message(role, content)
+        built = facts.build(NO_HINTS, output_tokens=None)
+        assert (built.text, built.continues) == (text, continues and tools)
+
+
+def test_results_that_are_no_messages_continue_a_loop_too():
+    facts = FactsBuilder()
+    facts.tools = True
+    facts.message("user", "a")
+    facts.results_at = len(facts.messages)
+    assert facts.build(NO_HINTS, output_tokens=None).continues
+    facts.message("user", "b")
+    assert not facts.build(NO_HINTS, output_tokens=None).continues

@@ -14,7 +14,7 @@ from octoroute.domain.endpoint import CHAT_TIERS, Tier
 from octoroute.domain.request import Facts, Importance, Task
 from octoroute.routing.strategies import REASONS, STRATEGIES, never_ask, reason
 from octoroute.routing.strategies.base import RouterSettings
-from octoroute.routing.strategies.llm import CHOSEN, FAILURES, NOT_ASKED, SCHEMA, UNEXPECTED
+from octoroute.routing.strategies.llm import CHOSEN, FAILURES, NO_WORDS, NOT_ASKED, SCHEMA, UNEXPECTED
 
 OPEN = Facts(text="Why is the sky blue?", tokens=6)
 """No rule decides it."""
@@ -111,7 +111,7 @@ async def test_explaining_sends_nothing_and_says_so(strategy):
 
 async def test_llm_asks_even_when_a_rule_would_do():
     model = Model("fast")
-    decision = await STRATEGIES["llm"](RouterSettings(), model).route(Facts(task=Task.DEEP_ANALYSIS))
+    decision = await STRATEGIES["llm"](RouterSettings(), model).route(Facts(text="compare the two", task=Task.DEEP_ANALYSIS))
     assert (decision.tier, len(model.asked)) == (Tier.FAST, 1)
 
 
@@ -162,3 +162,13 @@ def test_a_decision_always_and_never_an_exception(strategy, facts, answer, defau
     assert decision.tier in CHAT_TIERS
     assert decision.why in REASONS
     assert decision.by != "default" or decision.tier is default
+
+
+@pytest.mark.parametrize("strategy", ["llm", "hybrid"])
+@pytest.mark.parametrize("facts", [Facts(text="tell me about boats", tools=True, continues=True), Facts(text=" \n"), Facts()])
+async def test_no_model_is_asked_about_a_turn_without_new_words(strategy, facts):
+    model = Model("deep")
+    decision = await STRATEGIES[strategy](RouterSettings(default_tier=Tier.FAST), model).route(facts)
+    assert not model.asked
+    if strategy == "llm":
+        assert (decision.tier, decision.by, decision.why) == (Tier.FAST, "default", NO_WORDS)
