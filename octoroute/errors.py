@@ -175,7 +175,7 @@ class TooLarge(ClientError):
 
 
 class WrongMediaType(ClientError):
-    """The content type of the request is not supported."""
+    """The content type or the content coding of the request is not supported."""
 
     status = 415
     code = "unsupported_media_type"

@@ -27,6 +27,7 @@ from octoroute.errors import (
     WrongMediaType,
     WrongMethod,
 )
+from octoroute.server.decompression import decode_body
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
 
 MAX_HEADER_BYTES = 32 * 1024
@@ -180,7 +181,9 @@ def check_json(headers: Mapping[str, str]) -> None:
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
-    """Raises TooLarge, without reading anything if the announced length exceeds the limit, and ClientGone."""
+    """The body without its content coding. Raises ClientGone, what `decode_body` raises, and TooLarge: before anything is read if
+    the announced length exceeds the limit.
+    """
     announced = headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced) > limit:
         raise TooLarge(f"the request body has {announced} bytes; the limit is {limit} bytes")
@@ -196,7 +199,8 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) ->
         size += len(piece)
         check_size(size, limit)
         pieces.append(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return await decode_body(body, headers, limit) if "content-encoding" in headers else body
 
 
 def check_size(size: int, limit: int) -> None:

@@ -30,7 +30,9 @@ class ServerTable(Table, frozen=True, kw_only=True):
     stream_idle_timeout_seconds: Annotated[
         float, Key("longest time without data in a response that has begun", above=0, high=86400)
     ] = 300.0
-    max_request_bytes: Annotated[int, Key("largest request body; a larger one gets status 413", low=1, high=1 << 32)] = 33554432
+    max_request_bytes: Annotated[
+        int, Key("largest request body, decompressed; a larger one gets status 413", low=1, high=1 << 32)
+    ] = 33554432
     drain_timeout_seconds: Annotated[
         float, Key("how long requests in flight may take to finish after SIGTERM", low=0, high=86400)
     ] = 30.0

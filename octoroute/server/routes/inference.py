@@ -14,6 +14,7 @@ from octoroute.errors import OctorouteError
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.relay import KEEP_ALIVE_S, Reply
 from octoroute.runtime.assembly import Runtime
+from octoroute.server.decompression import decode_body
 from octoroute.server.downstream import ClientGone, Downstream, Receive, Scope, Send, downstream_of
 from octoroute.server.guard import (
     AccessRules,
@@ -86,6 +87,8 @@ class InferenceEndpoint:
                 body = await read_body(receive, headers, limit)
             else:
                 check_size(len(body), limit)
+                if "content-encoding" in headers:
+                    body = await decode_body(body, headers, limit)
             client.watch_disconnect()
             request = self._inbound.read(body, request_id=given_id, headers=headers, key_name=key_name)
             settled = True

@@ -87,9 +87,15 @@ class TrafficRecord:
         if self.outcome is not None:
             fields |= access_log_fields(self.outcome)
         fields["status"] = self.status
-        fields["request"] = {"headers": redaction.headers(self.headers), **self._body_fields(self.request_body, redaction)}
+        fields["request"] = {"headers": redaction.headers(self.headers), **self._request_fields(redaction)}
         fields["response"] = self._body_fields(self.response_body, redaction)
         return msgspec.json.encode(fields) + b"\n"
+
+    def _request_fields(self, redaction: Redaction) -> dict[str, Any]:
+        """Of a body in a content coding only the length: no secret can be recognised in it."""
+        if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in self.headers):
+            return {"bytes": self.request_body.size}
+        return self._body_fields(self.request_body, redaction)
 
     def _body_fields(self, body: BoundedBody, redaction: Redaction) -> dict[str, Any]:
         fields: dict[str, Any] = {"bytes": body.size}

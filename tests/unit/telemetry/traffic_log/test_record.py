@@ -62,6 +62,12 @@ def test_without_bodies_only_their_lengths_are_written():
     assert one.cost == record(0).cost
 
 
+def test_of_a_compressed_body_only_the_length_is_written_because_no_secret_is_recognised_in_it():
+    one = TrafficRecord("POST", "/v1/messages", [(b"content-encoding", b"gzip")], 100, 1.5)
+    one.request_body.add(b"abcdef")
+    assert json.loads(one.line(Redaction()))["request"] == {"headers": {"content-encoding": "gzip"}, "bytes": 6}
+
+
 def test_without_an_outcome_the_ending_follows_from_the_status():
     endings = {}
     for status in (None, 404, 503):
