@@ -24,6 +24,7 @@ RESTART_ONLY = (
     "server.port",
     "server.workers",
     "server.drain_timeout_seconds",
+    "server.shutdown_delay_seconds",
     "observability.log_level",
     "observability.log_format",
 )

@@ -18,6 +18,7 @@ from octoroute.runtime.reload import Reloader
 from octoroute.runtime.traffic_log import redaction_of, settings_of
 from octoroute.server.downstream import Receive, Scope, Send
 from octoroute.server.guard import AccessRules
+from octoroute.server.http1.listener import ListenerState
 from octoroute.server.routes.inference import inference_routes
 from octoroute.server.starlette_app import starlette_app
 from octoroute.telemetry.traffic_log.middleware import Route
@@ -47,12 +48,13 @@ class App:
         self.runtime = Runtime(config, transport=transport, clock=clock, wall=wall, chance=chance)
         self.recorder = TrafficRecorder(clock=clock, wall=wall, dropped=self._count_dropped_lines)
         self.reloader = Reloader(self.reload, lambda: self.config, load=load, file=file, notify_workers=notify_workers)
+        self.listener = ListenerState(config.server)
         self._rules = AccessRules(config)
         self._started = False
         self._plain = inference_routes(self.runtime, self._rules, keep_alive_s)
         self._hot: Mapping[str, Route] = self._plain
         """By path: the inference routes, wrapped by the traffic log if that is on."""
-        self._views = starlette_app(self.runtime, self._rules, self.reloader, self._plain)
+        self._views = starlette_app(self.runtime, self._rules, self.reloader, self._plain, self.listener)
 
     @property
     def config(self) -> Config:
@@ -77,6 +79,7 @@ class App:
         """Apply the configuration to all requests that arrive from now on."""
         self.runtime.reload(config)
         self._rules.apply(config)
+        self.listener.settings = config.server
         if self._started:
             self._apply_traffic_log(config)
 

@@ -18,8 +18,9 @@ from octoroute.config.schema import Config
 from octoroute.errors import ConfigError
 from octoroute.runtime.tasks import TaskOwner
 from octoroute.server.app import App
-from octoroute.server.uvicorn_server import UvicornServer, address, bind, server_for
-from octoroute.server.workers import SIGNALS, Workers
+from octoroute.server.signals import STUCK_S, SignalHandlers
+from octoroute.server.uvicorn_server import address, bind, server_for
+from octoroute.server.workers import Workers
 from octoroute.telemetry.exposition import worker_died
 
 log = structlog.stdlib.get_logger("octoroute.server")
@@ -46,7 +47,7 @@ def serve(config: Config, *, load: Callable[[], Config], file: ConfigFile | None
         with contextlib.suppress(ConfigError):  # the workers log the problems
             latest = load()
 
-    def work(shared: socket.socket, report_ready: Callable[[], None]) -> None:
+    def work(shared: socket.socket, report_ready: Callable[[], None], beat: Callable[[], None]) -> None:
         worker = run(
             latest,
             load=load,
@@ -55,10 +56,11 @@ def serve(config: Config, *, load: Callable[[], Config], file: ConfigFile | None
             ready=lambda _: report_ready(),
             announce=False,
             notify_workers=_signal_parent,
+            beat=beat,
         )
         uvloop.run(worker)
 
-    workers = Workers(listener, work, reload=reload, died=worker_died)
+    workers = Workers(listener, work, reload=reload, died=worker_died, stop_limit_s=_stop_limit_s(config))
     code = workers.run(config.server.workers, ready=lambda: _announce(config, address(listener)))
     log.info("stopped")
     return code
@@ -74,17 +76,17 @@ async def run(
     stopping: Callable[[], object] | None = None,
     announce: bool = True,
     notify_workers: Callable[[], None] | None = None,
+    beat: Callable[[], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
     `ready` is called with the URL once requests are answered; `stopping` at the first signal to stop, while requests in flight
-    are finished; `notify_workers` after an admin route has changed the configuration.
+    are finished; `notify_workers` after an admin route has changed the configuration; `beat` each second, in a worker process.
     """
     listener = listener or bind(config.server.host, config.server.port)
     app = App(config, load=load, file=file, notify_workers=notify_workers)
-    server = server_for(app)
+    server = server_for(app, beat or (lambda: None))
     owner = TaskOwner()
-    _install_signals(server, app, owner, load, stopping or (lambda: None))
     url = address(listener)
 
     async def started() -> None:
@@ -98,12 +100,25 @@ async def run(
         if ready is not None:
             ready(url)
 
-    owner.start("started", started())
-    try:
-        await server.serve(sockets=[listener])
-    finally:
-        await owner.stop()
-        listener.close()
+    def stop(signum: signal.Signals) -> None:
+        log.info("stopping", signal=signum.name, in_flight=len(server.server_state.tasks))
+        server.begin_stop()
+        if stopping is not None:
+            stopping()
+
+    handlers = SignalHandlers(
+        stop=stop,
+        force=server.force_stop,
+        reload=lambda: owner.start("reload", reload(app, load)),
+        limit_s=_stop_limit_s(config),
+    )
+    with handlers.installed(is_worker=beat is not None):
+        owner.start("started", started())
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            await owner.stop()
+            listener.close()
     if announce:
         log.info("stopped")
 
@@ -126,23 +141,9 @@ def _signal_parent() -> None:
     os.kill(os.getppid(), signal.SIGHUP)
 
 
-def _install_signals(
-    server: UvicornServer, app: App, owner: TaskOwner, load: Callable[[], Config], stopping: Callable[[], object]
-) -> None:
-    loop = asyncio.get_running_loop()
-
-    def stop(signum: int) -> None:
-        if server.should_exit:
-            server.force_exit = True  # the second signal: stop at once
-            return
-        log.info("stopping", signal=signal.Signals(signum).name, in_flight=len(server.server_state.tasks))
-        server.should_exit = True
-        stopping()
-
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop, signum)
-    loop.add_signal_handler(signal.SIGHUP, lambda: owner.start("reload", reload(app, load)))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+def _stop_limit_s(config: Config) -> float:
+    """How long after the signal to stop a process is considered stuck."""
+    return config.server.shutdown_delay_seconds + config.server.drain_timeout_seconds + STUCK_S
 
 
 async def reload(app: App, load: Callable[[], Config]) -> None:

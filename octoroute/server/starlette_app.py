@@ -16,6 +16,7 @@ from octoroute.runtime.reload import Reloader
 from octoroute.server.client_dialect import inbound_of
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
 from octoroute.server.guard import AccessRules, headers_of, new_id, request_id, send_error, wrong_method
+from octoroute.server.http1.listener import ListenerState
 from octoroute.server.paths import PathResolver
 from octoroute.server.routes.admin import AdminRoutes
 from octoroute.server.routes.dry_run import DryRunRoutes
@@ -24,10 +25,12 @@ from octoroute.server.routes.status import StatusRoutes
 from octoroute.telemetry.metrics import Metrics
 
 
-def starlette_app(runtime: Runtime, rules: AccessRules, reloader: Reloader, inference: Collection[str]) -> AuthMiddleware:
+def starlette_app(
+    runtime: Runtime, rules: AccessRules, reloader: Reloader, inference: Collection[str], listener: ListenerState
+) -> AuthMiddleware:
     """`inference`: the paths of the inference routes, which are served elsewhere."""
     routes = [
-        *StatusRoutes(runtime, rules).routes(),
+        *StatusRoutes(runtime, rules, listener).routes(),
         *ModelRoutes(runtime).routes(),
         *DryRunRoutes(runtime, rules).routes(),
         *AdminRoutes(runtime, rules, reloader).routes(),

@@ -5,29 +5,58 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from typing import Any, cast
 
+import structlog
 import uvicorn
 
 from octoroute.errors import OctorouteError
 from octoroute.server.app import App
 from octoroute.server.http1.connection import ServerConnection
+from octoroute.server.http1.listener import ListenerState
 
 BACKLOG = 4096
 TICKS_PER_SECOND = 10
-"""How often uvicorn calls `on_tick`."""
-HANDSHAKE_S = 0.02
+"""How often uvicorn calls `on_tick`, and the shutdown looks at the connections."""
+HANDSHAKE_S = 0.25
 """Wait at shutdown for TCP handshakes that are under way."""
-GRACE_S = 0.5
-"""How long an idle connection stays open at shutdown, because a request may be under way."""
+GRACE_S = 5
+"""An idle connection stays open at shutdown until it has been idle for so long: its client may be about to use it."""
+LIFESPAN_S = 2.0
+"""How long the application may take to stop after a second signal."""
+USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+"""Linux: how long sent data may stay unacknowledged, or a window closed. Accepted sockets inherit it."""
+
+log = structlog.stdlib.get_logger("octoroute.server")
 
 
 class UvicornServer(uvicorn.Server):
     """uvicorn's server without its signal handling, which raises a signal again after shutdown and so changes the exit code."""
 
+    def __init__(self, config: uvicorn.Config, listener: ListenerState, beat: Callable[[], None] = lambda: None) -> None:
+        """`listener`: what the connections share. `beat` is called each second while the event loop turns."""
+        super().__init__(config)
+        self.listener = listener
+        self._beat = beat
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application and accept connections.
+
+        The kernel, too, ends a connection whose client takes nothing for the write timeout of the start: what waits in its own
+        buffer is not seen from here.
+        """
+        for listener in sockets or []:
+            if USER_TIMEOUT is not None:
+                listener.setsockopt(
+                    socket.IPPROTO_TCP, USER_TIMEOUT, round(self.listener.settings.client_write_timeout_seconds * 1000)
+                )
+        await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_PER_SECOND == 0:
@@ -36,31 +65,78 @@ class UvicornServer(uvicorn.Server):
 
     def second_passed(self) -> None:
         """Advance the timeouts of all connections by one second."""
+        self._beat()
+        for connection in self._connections():
+            connection.second_passed()
+
+    def _connections(self) -> Iterator[ServerConnection]:
         for connection in tuple(self.server_state.connections):
             if isinstance(connection, ServerConnection):
-                connection.second_passed()
+                yield connection
+
+    def begin_stop(self) -> None:
+        """Say that the process stops: in `/health/ready`, and in each response from now on. Call it at the signal.
+
+        Everything is served, new connections too, for `server.shutdown_delay_seconds`; `shutdown` follows.
+        """
+        self.listener.stopping = True
+        asyncio.get_running_loop().call_later(self.listener.settings.shutdown_delay_seconds, self._exit_main_loop)
+
+    def force_stop(self) -> None:
+        """End at once: what is in flight is cancelled."""
+        self.should_exit = self.force_exit = True
+
+    def _exit_main_loop(self) -> None:
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer every request of every connection that was made before the shutdown.
 
         Closing a listener resets the connections in its backlog, and closing an idle connection loses a request that is under
-        way. Therefore the backlog is accepted first, responses carry `connection: close`, and idle connections stay open for
-        `GRACE_S`.
+        way. Therefore the backlog is accepted first, responses carry `connection: close`, and an idle connection stays open until
+        it has been idle for `GRACE_S`. After `server.drain_timeout_seconds` what is left is cancelled.
         """
+        loop = asyncio.get_running_loop()
+        self.listener.stopping = True
+        deadline = loop.time() + self.listener.settings.drain_timeout_seconds
         backlogs = [listener.dup() for listener in sockets or []]
         for server in self.servers:
             server.close()
-        await asyncio.sleep(HANDSHAKE_S)
+        if not self.force_exit:
+            await asyncio.sleep(HANDSHAKE_S)
         for backlog in backlogs:
             await self._accept_backlog(backlog)
-        connections = self.server_state.connections
-        for connection in connections:
-            if isinstance(connection, ServerConnection):
-                connection.is_the_last = True
-        deadline = asyncio.get_running_loop().time() + GRACE_S
-        while connections and not self.force_exit and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(0.02)
-        await super().shutdown(sockets)
+        for listener in sockets or []:
+            listener.close()
+        for connection in tuple(self.server_state.connections):
+            connection.shutdown()
+        await self._drain(deadline)
+        await self._cancel_rest()
+        async with asyncio.timeout(LIFESPAN_S if self.force_exit else None):
+            await self.lifespan.shutdown()
+
+    async def _drain(self, deadline: float) -> None:
+        """Wait until every request is answered and every connection closed; no longer than until `deadline`, in loop time."""
+        loop = asyncio.get_running_loop()
+        turn = 0
+        while (self.server_state.connections or self.server_state.tasks) and not self.force_exit and loop.time() < deadline:
+            for connection in self._connections():
+                connection.close_if_idle(GRACE_S)
+            turn += 1
+            if turn % TICKS_PER_SECOND == 0:
+                self.second_passed()
+            await asyncio.sleep(1 / TICKS_PER_SECOND)
+
+    async def _cancel_rest(self) -> None:
+        tasks = list(self.server_state.tasks)
+        if tasks and not self.force_exit:
+            log.warning("requests are cancelled: the drain timeout has passed", requests=len(tasks))
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=1)
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
 
     async def _accept_backlog(self, backlog: socket.socket) -> None:
         """Accept all waiting connections, then close the listener."""
@@ -74,16 +150,20 @@ class UvicornServer(uvicorn.Server):
         for connection in accepted:
             connection.setblocking(False)
             await loop.connect_accepted_socket(
-                lambda: ServerConnection(self.config, self.server_state, self.lifespan.state), connection
+                lambda: ServerConnection(self.config, self.server_state, self.lifespan.state, listener=self.listener),
+                connection,
             )
 
 
-def server_for(app: App) -> UvicornServer:
-    """Return a server for the application: octoroute's connections, no access log, no headers of uvicorn's own."""
+def server_for(app: App, beat: Callable[[], None] = lambda: None) -> UvicornServer:
+    """Return a server for the application: octoroute's connections, no access log, no headers of uvicorn's own.
+
+    `beat` is called each second while the event loop turns.
+    """
     return UvicornServer(
         uvicorn.Config(
             app,
-            http=ServerConnection,
+            http=cast("Any", partial(ServerConnection, listener=app.listener)),
             ws="none",
             lifespan="on",
             access_log=False,
@@ -92,8 +172,9 @@ def server_for(app: App) -> UvicornServer:
             proxy_headers=False,
             date_header=False,
             backlog=BACKLOG,
-            timeout_graceful_shutdown=max(1, round(app.config.server.drain_timeout_seconds)),
-        )
+        ),
+        app.listener,
+        beat,
     )
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from octoroute.server.downstream import downstream_of
 from octoroute.server.http1.connection import ServerConnection
+from octoroute.server.http1.listener import ListenerState
 
 GET = b"GET /a%20b?q=1 HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -25,7 +26,9 @@ class Wire:
         self.writes: list[bytes] = []
         self.is_read = True
         self.closed = False
+        self.aborted = False
         self.ended = False
+        self.unsent = 0
 
     @property
     def out(self) -> bytes:
@@ -38,8 +41,17 @@ class Wire:
     def writelines(self, data):
         self.write(b"".join(data))
 
+    def can_write_eof(self):
+        return True
+
     def write_eof(self):
         self.ended = True
+
+    def abort(self):
+        self.closed = self.aborted = True
+
+    def get_write_buffer_size(self):
+        return self.unsent
 
     def close(self):
         self.closed = True
@@ -57,12 +69,13 @@ class Wire:
         self.is_read = True
 
     def get_extra_info(self, name):
-        return {"sockname": ("127.0.0.1", 80), "peername": ("127.0.0.1", 5000)}[name]
+        return {"sockname": ("127.0.0.1", 80), "peername": ("127.0.0.1", 5000)}.get(name)
 
 
 def connect(app) -> tuple[ServerConnection, Wire, SimpleNamespace]:
     census = SimpleNamespace(connections=set(), tasks=set(), total_requests=0)
-    connection, wire = ServerConnection(SimpleNamespace(loaded_app=app), census, {}), Wire()
+    listener = ListenerState()
+    connection, wire = ServerConnection(SimpleNamespace(loaded_app=app), census, {}, listener=listener), Wire()
     connection.connection_made(wire)
     return connection, wire, census
 

@@ -19,6 +19,7 @@ from octoroute.config.schema import ServerTable
 from octoroute.domain.version import __version__
 from octoroute.errors import OctorouteError
 from octoroute.runtime.tasks import TaskOwner
+from octoroute.server.http1.listener import ListenerState
 from octoroute.server.process import run
 from octoroute.server.uvicorn_server import UvicornServer, address, bind
 from octoroute.telemetry import logging
@@ -106,9 +107,9 @@ def free_port(wanted: int | None, default: int = DEFAULT_PORT) -> int:
 async def simulated(servers: Sequence[ModelServer]) -> AsyncGenerator[list[str], None]:
     """Run the servers; yield the base URL of each."""
     listeners = [bind(HOST, 0) for _ in servers]
+    limits = ListenerState(ServerTable(drain_timeout_seconds=1))
     processes = [
-        UvicornServer(uvicorn.Config(server, lifespan="off", access_log=False, log_config=None, timeout_graceful_shutdown=1))
-        for server in servers
+        UvicornServer(uvicorn.Config(server, lifespan="off", access_log=False, log_config=None), limits) for server in servers
     ]
     tasks = [
         asyncio.ensure_future(process.serve(sockets=[listener])) for process, listener in zip(processes, listeners, strict=True)

@@ -36,6 +36,22 @@ class ServerTable(Table, frozen=True, kw_only=True):
     drain_timeout_seconds: Annotated[
         float, Key("how long requests in flight may take to finish after SIGTERM", low=0, high=86400)
     ] = 30.0
+    shutdown_delay_seconds: Annotated[
+        float,
+        Key(
+            "how long after SIGTERM new connections are still accepted while /health/ready is 503, before requests are drained",
+            low=0,
+            high=3600,
+        ),
+    ] = 0.0
+    keep_alive_seconds: Annotated[
+        float,
+        Key("how long an idle connection of a client stays open; longer than the load balancer keeps its own", above=0, high=86400),
+    ] = 75.0
+    client_write_timeout_seconds: Annotated[
+        float,
+        Key("a client that takes no byte of its response for so long is disconnected, and the endpoint freed", low=1, high=86400),
+    ] = 60.0
     workers: Annotated[int, Key("number of processes that share the port", low=1, high=256)] = 1
     upstream: Annotated[
         Literal["native", "aiohttp"],

@@ -19,18 +19,19 @@ from octoroute.server.downstream import EXTENSION, Scope
 from octoroute.server.http1.exchange import Application, ServerExchange
 from octoroute.server.http1.flow_control import ConnectionFlow
 from octoroute.server.http1.framing import head_of
+from octoroute.server.http1.listener import ListenerState
 from octoroute.server.http1.request_parser import RequestParser
 
 HEAD_S = 30
 """From the first byte of a request to the end of its headers."""
 BODY_S = 60
 """Without a byte of a body that the application waits for."""
-IDLE_S = 75
-"""Between a response and the next request, or before the first."""
 WRITE_BYTES = 32 * 1024
 """What may wait in the write buffer before the endpoint is read no further."""
 LINGER_S = 2.0
-"""How long a client may go on sending after its request was rejected."""
+"""How long a client may go on sending after the gateway's last byte."""
+STOP_LINGER_S = 0.25
+"""The same while the process stops."""
 
 
 class ServerConfig(Protocol):
@@ -72,7 +73,7 @@ class ServerConnection(asyncio.Protocol):
         "_scope",
         "_server_state",
         "flow",
-        "is_the_last",
+        "listener",
         "loop",
         "transport",
         "waited_s",
@@ -86,7 +87,10 @@ class ServerConnection(asyncio.Protocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        listener: ListenerState | None = None,
     ) -> None:
+        self.listener = listener or ListenerState()
         self._app: Application = config.loaded_app
         self._server_state = server_state
         self.loop = _loop or asyncio.get_running_loop()
@@ -104,8 +108,6 @@ class ServerConnection(asyncio.Protocol):
         """Pipelined requests that wait for the current one."""
         self._refused = False
         """A request was rejected before it was complete: nothing more is parsed."""
-        self.is_the_last = False
-        """The connection is closed after the next response."""
         self.waited_s = 0
 
     # the transport
@@ -116,6 +118,8 @@ class ServerConnection(asyncio.Protocol):
         self.flow = ConnectionFlow(self.transport)
         self._scope["server"] = _address(self.transport, "sockname")
         self._scope["client"] = _address(self.transport, "peername")
+        if self.transport.get_extra_info("sslcontext") is not None:
+            self._scope["scheme"] = "https"
         self._server_state.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -155,7 +159,7 @@ class ServerConnection(asyncio.Protocol):
             self,
             headers,
             bodiless=method == "HEAD",
-            keep_alive=keep_alive and not self.is_the_last,
+            keep_alive=keep_alive,
             old=version == "1.0",
         )
         scope = {
@@ -172,8 +176,10 @@ class ServerConnection(asyncio.Protocol):
         if self._current is None:
             self._start(exchange, scope)
         else:
-            self.flow.pause_reading()
             self._queue.append((exchange, scope))
+            if self.flow.is_read:
+                self.flow.pause_reading()
+                self.flow.watch_hang_up()
         return exchange
 
     def _start(self, exchange: ServerExchange, scope: Scope) -> None:
@@ -188,25 +194,53 @@ class ServerConnection(asyncio.Protocol):
         self._server_state.total_requests += 1
         self._current = None
         self.waited_s = 0
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
         if not self.flow.is_read:
             self.flow.resume_reading()
         if self._queue:
             self._start(*self._queue.popleft())
 
+    @property
+    def is_the_last(self) -> bool:
+        """True if a response that begins now is the last of the connection."""
+        return self.listener.stopping and not self._queue
+
+    @property
+    def is_idle(self) -> bool:
+        """No part of a request has arrived that is not answered."""
+        return self._current is None and not self._parser.in_head and self._parser.receiving is None
+
+    def close_if_idle(self, idle_s: float) -> None:
+        """Close the connection if it has been idle for `idle_s`. No part of a request that has begun to arrive is lost."""
+        if self.waited_s >= idle_s and self.is_idle:
+            self.close()
+
     def shutdown(self) -> None:
-        """Close the connection after the requests that have arrived are answered."""
-        if self._current is None:
+        """Do nothing: the server closes the connections one by one. uvicorn's interface."""
+
+    def close(self) -> None:
+        """Close the connection after the client has had time to read what was written.
+
+        Whatever the client still sends is read and dropped for `LINGER_S`: closing at once would reset the connection, and the
+        client would lose the last response, or learn of a reset instead of an end.
+        """
+        if self._refused or self.transport.is_closing():
+            return
+        self._refused = True
+        if not self.transport.can_write_eof():  # TLS ends a connection itself
             self.transport.close()
-        else:
-            last = self._queue[-1][0] if self._queue else self._current
-            last.keep_alive = False
+            return
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self.loop.call_later(STOP_LINGER_S if self.listener.stopping else LINGER_S, self.transport.close)
 
     # time limits
 
     def second_passed(self) -> None:
         """Count a second towards the limits, unless the client waits for the gateway."""
+        if self.flow.stalled_s(written=self._current is not None) >= self.listener.settings.client_write_timeout_seconds:
+            self.transport.abort()
         if self._refused:
             return
         if self._current is not None:
@@ -217,38 +251,34 @@ class ServerConnection(asyncio.Protocol):
         elif self._parser.receiving is not None:
             self._wait(BODY_S, None)
         else:
-            self._wait(IDLE_S, None)
+            self._wait(self.listener.settings.keep_alive_seconds, None)
 
-    def _wait(self, limit_s: int, problem: str | None) -> None:
+    def _wait(self, limit_s: float, problem: str | None) -> None:
         """`problem`: the start of the error message; None: the connection is closed without a response."""
         self.waited_s += 1
         if self.waited_s <= limit_s:
             return
         if problem is None:
-            self.transport.close()
+            self.close()
         else:
-            self._refuse(TooLate(f"{problem} within {limit_s} s"))
+            self._refuse(TooLate(f"{problem} within {limit_s:g} s"))
 
     def _refuse(self, error: ClientError) -> None:
-        """Send the error as the last response of the connection, unless another response is under way.
-
-        Whatever the client still sends is read and dropped for `LINGER_S`: closing at once would reset the connection, and the
-        client would lose the response.
-        """
-        self._refused = True
+        """Send the error as the last response of the connection, unless another response is under way."""
         if self.transport.is_closing():
+            self._refused = True
             return
         current = self._current
         if current is not None:
             if current.started:
+                self._refused = True
                 self.transport.close()
                 return
             current.lost()
         body = openai_envelope(error)
         fields = {"content-type": "application/json", "connection": "close", "content-length": str(len(body))}
         self.transport.write(head_of(error.status, fields.items()) + body)
-        self.transport.write_eof()
-        self.loop.call_later(LINGER_S, self.transport.close)
+        self.close()
 
 
 def _address(transport: asyncio.Transport, which: str) -> tuple[str, int] | None:

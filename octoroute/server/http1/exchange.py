@@ -33,6 +33,13 @@ class ExchangeConnection(Protocol):
     loop: asyncio.AbstractEventLoop
     flow: ConnectionFlow
 
+    @property
+    def is_the_last(self) -> bool:
+        """True if a response that begins now is the last of the connection."""
+        ...
+
+    def close(self) -> None: ...
+
     def answered(self, exchange: ServerExchange) -> None: ...
 
 
@@ -156,6 +163,8 @@ class ServerExchange:
             raise RuntimeError(f"{kind!r} was sent out of order")
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> bool:
+        if self._connection.is_the_last:
+            self.keep_alive = False
         closing = () if self.keep_alive else (("connection", "close"),)
         head = head_of(200, (*headers.items(), ("content-length", str(len(body))), *closing))
         self.started = True
@@ -179,7 +188,8 @@ class ServerExchange:
         fields = list(fields)
         if any(name == "connection" and "close" in value.lower() for name, value in fields):
             self.keep_alive = False
-        elif not self.keep_alive:
+        elif not self.keep_alive or self._connection.is_the_last:
+            self.keep_alive = False
             fields.append(("connection", "close"))
         self._framing = ResponseFraming(status, fields, bodiless=self._bodiless, old=self._old)
         self.started = True
@@ -213,5 +223,8 @@ class ServerExchange:
         self.complete = True
         self.request_body.wake()
         if not self.keep_alive:
-            self._connection.transport.close()
+            if self._connection.flow.is_read:
+                self._connection.transport.close()
+            else:  # more has arrived, which would reset the connection
+                self._connection.close()
         self._connection.answered(self)

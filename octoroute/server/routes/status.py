@@ -12,6 +12,7 @@ from octoroute.domain.version import __version__
 from octoroute.errors import OctorouteError
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.guard import AccessRules, request_id
+from octoroute.server.http1.listener import ListenerState
 from octoroute.server.routes.json_response import json_response
 from octoroute.server.routes.provider_status import any_available, group_by_provider, provider_status
 
@@ -19,11 +20,12 @@ from octoroute.server.routes.provider_status import any_available, group_by_prov
 class StatusRoutes:
     """GET /, /health, and /metrics."""
 
-    def __init__(self, runtime: Runtime, rules: AccessRules) -> None:
+    def __init__(self, runtime: Runtime, rules: AccessRules, listener: ListenerState) -> None:
         self._runtime = runtime
         self._gateway = runtime.gateway
         self._metrics = runtime.metrics
         self._rules = rules
+        self._listener = listener
 
     def routes(self) -> list[Route]:
         return [
@@ -41,6 +43,8 @@ class StatusRoutes:
         return json_response({"status": "OK"}, request)
 
     async def ready(self, request: Request) -> Response:
+        if self._listener.stopping:
+            return json_response({"status": "stopping"}, request, status=503)
         ready = self._is_ready()
         return json_response({"status": "ready" if ready else "unavailable"}, request, status=200 if ready else 503)
 

@@ -8,9 +8,13 @@ import json
 
 import pytest
 
-from octoroute.server.http1.connection import BODY_S, HEAD_S, IDLE_S, ServerConnection
+from octoroute.server.http1.connection import BODY_S, HEAD_S, ServerConnection
 from octoroute.server.http1.exchange import ServerExchange
+from octoroute.server.http1.listener import ListenerState
 from tests.support.http1 import GET, Wire, answering, connect, directly, never, post, turns
+
+IDLE_S = round(ListenerState().settings.keep_alive_seconds)
+WRITE_S = round(ListenerState().settings.client_write_timeout_seconds)
 
 
 async def test_the_scope_is_what_asgi_says():
@@ -45,7 +49,7 @@ async def test_the_scope_is_what_asgi_says():
 async def test_a_connection_ends_with_the_answer_that_says_so(end):
     headers = [(b"connection", b"Close")] if end == "the application" else []
     connection, wire, _ = connect(answering(headers=headers))
-    connection.is_the_last = end == "the server"
+    connection.listener.stopping = end == "the server"
     connection.data_received(GET.replace(b"Host", b"connection: close\r\nhost") if end == "the client" else GET)
     await turns()
     assert wire.out.lower().count(b"connection: close\r\n") == 1
@@ -103,16 +107,111 @@ async def test_when_the_server_stops_the_last_of_a_pipeline_says_so():
     connection, wire, _ = connect(app)
     connection.data_received(GET * 3)
     await turns()
-    connection.shutdown()
+    connection.listener.stopping = True
+    connection.close_if_idle(0)
     assert not wire.closed
     go.set()
     await turns(20)
     answers = wire.out.split(b"HTTP/1.1 200 OK\r\n")[1:]
     assert [b"connection: close" in answer for answer in answers] == [False, False, True]
     assert wire.closed
-    idle, unused, _ = connect(app)
-    idle.shutdown()
-    assert unused.closed
+
+
+async def test_an_answer_under_way_when_the_server_stops_is_followed_by_the_next_request():
+    """Its head did not say `connection: close`, so the client may send another one."""
+    go = asyncio.Event()
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        await go.wait()
+        await send({"type": "http.response.body", "body": b""})
+
+    connection, wire, _ = connect(app)
+    connection.data_received(GET)
+    await turns()
+    connection.listener.stopping = True
+    go.set()
+    await turns()
+    assert not wire.closed
+    connection.data_received(GET)
+    await turns()
+    assert wire.out.count(b"connection: close") == 1
+    assert wire.closed
+
+
+@pytest.mark.parametrize(
+    ("data", "idle"), [(b"", True), (GET, True), (GET[:20], False), (post(b"xyz")[:-1], False), (GET + GET[:9], False)]
+)
+async def test_only_a_connection_without_a_part_of_a_request_is_closed_when_the_server_stops(data, idle):
+    connection, wire, _ = connect(answering())
+    if data:
+        connection.data_received(data)
+        await turns()
+    seconds(connection, 2)
+    connection.close_if_idle(3)
+    assert not wire.ended
+    seconds(connection, 1)
+    connection.close_if_idle(3)
+    assert wire.ended is idle  # the client sees an end, and what it has just sent does not reset the connection
+    assert not wire.closed
+
+
+async def test_a_client_that_takes_nothing_of_its_answer_is_cut_off_and_its_task_ended():
+    lost = []
+
+    async def use(client):
+        client.watch_disconnect()
+        client.begin({})
+        try:
+            while True:
+                client.write(b"x" * 1000)
+                connection.pause_writing()
+                await client.drain()
+        except asyncio.CancelledError:
+            lost.append(client.gone)
+            asyncio.current_task().uncancel()
+
+    connection, wire, _ = connect(directly(use))
+    connection.data_received(GET)
+    await turns()
+    wire.unsent = 50_000
+    seconds(connection, WRITE_S)
+    wire.unsent -= 1  # a byte is enough
+    seconds(connection, WRITE_S)
+    assert not wire.aborted
+    seconds(connection, 1)
+    assert wire.aborted
+    connection.connection_lost(None)
+    await turns()
+    assert lost == [True]
+
+
+async def test_a_client_that_takes_nothing_after_the_last_byte_was_written_is_cut_off_too():
+    connection, wire, _ = connect(answering())
+    connection.data_received(GET)
+    await turns()
+    wire.unsent = 10
+    seconds(connection, WRITE_S)
+    assert not wire.aborted
+    seconds(connection, 1)
+    assert wire.aborted
+
+
+async def test_a_buffer_that_grows_while_a_slow_stream_is_written_is_no_stall():
+    async def use(client):
+        client.begin({})
+        await never()
+
+    connection, wire, census = connect(directly(use))
+    connection.data_received(GET)
+    await turns()
+    for _ in range(3 * WRITE_S):
+        wire.unsent += 10
+        connection.second_passed()
+    assert not wire.aborted
+    for task in census.tasks:
+        task.cancel()
 
 
 async def test_who_says_no_more_wants_no_answer():
@@ -170,9 +269,9 @@ async def test_a_refused_body_that_stops_is_the_end_of_its_connection():
     await turns()
     assert wire.out.startswith(b"HTTP/1.1 200 ")
     seconds(connection, BODY_S)
-    assert not wire.closed
+    assert not wire.ended
     connection.second_passed()
-    assert wire.closed
+    assert wire.ended
 
 
 @pytest.mark.parametrize("used", [False, True])
@@ -183,9 +282,12 @@ async def test_an_idle_connection_is_closed(used):
         connection.data_received(GET)
         await turns()
     seconds(connection, IDLE_S)
-    assert not wire.closed
+    assert not wire.ended
     connection.second_passed()
-    assert wire.closed
+    assert wire.ended
+    connection.data_received(GET)  # too late: it is dropped
+    await turns()
+    assert wire.out.count(b"HTTP/1.1") == used
 
 
 async def test_an_answer_may_take_its_time_and_so_may_the_next_head_behind_it():
