@@ -25,8 +25,8 @@ class Text(msgspec.Struct, frozen=True, tag=True):
     """Plain text."""
 
     text: str
-    cache: bool = False
-    """The client set a prompt-cache breakpoint after this text (Anthropic's `cache_control`)."""
+    cache: str = ""
+    """Prompt-cache breakpoint after this block (Anthropic's `cache_control`): its lifetime, 5m or 1h; "": none. In all blocks."""
 
 
 class Image(msgspec.Struct, frozen=True, tag=True):
@@ -36,6 +36,7 @@ class Image(msgspec.Struct, frozen=True, tag=True):
     data: str | None = None
     url: str | None = None
     detail: str | None = None
+    cache: str = ""
 
 
 class Document(msgspec.Struct, frozen=True, tag=True):
@@ -47,6 +48,7 @@ class Document(msgspec.Struct, frozen=True, tag=True):
     url: str | None = None
     title: str | None = None
     context: str | None = None
+    cache: str = ""
 
 
 class Audio(msgspec.Struct, frozen=True, tag=True):
@@ -59,7 +61,8 @@ class Audio(msgspec.Struct, frozen=True, tag=True):
 class Thinking(msgspec.Struct, frozen=True, tag=True):
     """Reasoning of an earlier turn.
 
-    `origin` names the issuer of `signature`: anthropic, gemini, or octoroute (made by the gateway, not valid upstream).
+    `origin` names the issuer of `signature`: anthropic, gemini, openrouter (its `reasoning_details`), or the provider of unsigned
+    thinking, for which the gateway made a signature that is valid nowhere else.
     """
 
     text: str
@@ -82,15 +85,17 @@ class ToolCall(msgspec.Struct, frozen=True, tag=True):
     """JSON text as the model wrote it; "" means {}."""
     signature: str | None = None
     """Gemini's thought signature of this call; None: there is none."""
+    cache: str = ""
 
 
 class ToolResult(msgspec.Struct, frozen=True, tag=True):
     """The result of the tool call with the id `call_id`. `name`: the tool's name; None: not given."""
 
     call_id: str
-    content: tuple[Text | Image | Document, ...] = ()
+    content: tuple[Text | Image | Document | Audio, ...] = ()
     is_error: bool = False
     name: str | None = None
+    cache: str = ""
 
 
 Block: TypeAlias = Text | Image | Document | Audio | Thinking | RedactedThinking | ToolCall | ToolResult
@@ -113,6 +118,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """JSON Schema of the arguments; None: no parameters."""
     strict: bool | None = None
     """Arguments must match the schema exactly; None: not given."""
+    cache: str = ""
 
 
 class ToolChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,8 +178,12 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """The client's id of its end user."""
     cache_key: str | None = None
     """Requests with the same key share a prompt prefix."""
+    cache: str = ""
+    """The server sets a cache breakpoint at the end of the request: its lifetime, as in `Text.cache`."""
     service_tier: str | None = None
     include_usage: bool = True
     """The client wants token usage in the stream; stream encoders of the client's dialect read this."""
     ignored: tuple[str, ...] = ()
     """Fields of the request that have no counterpart here; reported in `x-octoroute-warning`."""
+    notes: tuple[str, ...] = ()
+    """Texts for `x-octoroute-warning`: what the decoder has changed."""

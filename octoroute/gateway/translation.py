@@ -101,6 +101,7 @@ class Translator:
                 conversation = inbound.conversation(request, endpoint)
             if cut is not None and cut.messages_removed and outbound.verifies_thinking:
                 conversation = strip_thinking(conversation)
+            notes += conversation.notes
             notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
             body = self._upstream.encode_request(conversation, endpoint, stream=request.stream, notes=notes)
         return UpstreamRequest(

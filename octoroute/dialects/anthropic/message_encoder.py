@@ -10,25 +10,28 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.request import media
+from octoroute.dialects.request.cache_marks import with_mark
 from octoroute.dialects.request.ids import safe_name
-from octoroute.dialects.request.message_order import OPENING
+from octoroute.dialects.request.message_order import CONTINUE, CONTINUED, NO_OUTPUT, OPENING
 from octoroute.dialects.response.blocks import normalize_arguments
 from octoroute.domain.conversation import Block, Document, Image, RedactedThinking, Role, Text, Thinking, ToolCall, ToolResult, Turn
 
 Fields = dict[str, Any]
-MAX_CACHE_MARKS = 4
-_CACHE = {"type": "ephemeral"}
 
 
 def encode_text(block: Text) -> Fields:
-    return {"type": "text", "text": block.text, **({"cache_control": _CACHE} if block.cache else {})}
+    return with_mark({"type": "text", "text": block.text}, block.cache)
 
 
-def encode_messages(turns: Sequence[Turn]) -> list[Fields]:
-    """The turns, in the order of `normalize_turns`, as messages."""
+def encode_messages(turns: Sequence[Turn], notes: list[str], *, prefill: bool = True) -> list[Fields]:
+    """The turns, in the order of `normalize_turns`, as messages; `notes` collects warnings.
+
+    `prefill`: the model continues a last message of the assistant; otherwise a user message follows it.
+    """
     messages: list[Fields] = []
+    lost: list[Thinking] = []
     for turn in turns:
-        content = _assistant(turn.content) if turn.role is Role.ASSISTANT else _user(turn.content)
+        content = _assistant(turn.content, lost) if turn.role is Role.ASSISTANT else _user(turn.content)
         if not content:
             continue
         if not messages and turn.role is Role.ASSISTANT:
@@ -38,8 +41,21 @@ def encode_messages(turns: Sequence[Turn]) -> list[Fields]:
             messages[-1]["content"] += content  # an empty turn between them was dropped
         else:
             messages.append({"role": role, "content": content})
-    _trim_last(messages)
+    if lost:
+        notes.append("thinking: earlier thinking of other models is not passed on, this endpoint accepts only its own")
+    if any(turn.name for turn in turns):
+        notes.append("name: participants' names are not passed on to this endpoint")
+    _end(messages, notes, prefill=prefill)
     return messages
+
+
+def _end(messages: list[Fields], notes: list[str], *, prefill: bool) -> None:
+    """Make the last message one that the model accepts as the last."""
+    if prefill or not messages or messages[-1]["role"] != "assistant":
+        _trim_last(messages)
+        return
+    messages.append({"role": "user", "content": [{"type": "text", "text": CONTINUE}]})
+    notes.append(CONTINUED)
 
 
 def _trim_last(messages: list[Fields]) -> None:
@@ -56,9 +72,9 @@ def _user(blocks: Sequence[Block]) -> list[Fields]:
         if isinstance(block, ToolResult):
             inner = [encoded for part in block.content if (encoded := _part(part)) is not None]
             result: Fields = {"type": "tool_result", "tool_use_id": block.call_id, "content": inner}
-            if block.is_error:
-                result["is_error"] = True
-            content.append(result)
+            if block.is_error:  # an error must say something
+                result |= {"content": inner or [{"type": "text", "text": NO_OUTPUT}], "is_error": True}
+            content.append(with_mark(result, block.cache))
         elif (encoded := _part(block)) is not None:
             content.append(encoded)
     return content
@@ -69,12 +85,13 @@ def _part(block: Block) -> Fields | None:
         case Text():
             return encode_text(block) if block.text.strip() else None
         case Image(url=str(url)):
-            return {"type": "image", "source": {"type": "url", "url": url}}
+            return with_mark({"type": "image", "source": {"type": "url", "url": url}}, block.cache)
         case Image():
-            return {"type": "image", "source": {"type": "base64", "media_type": block.media_type, "data": block.data}}
+            source = {"type": "base64", "media_type": block.media_type, "data": block.data}
+            return with_mark({"type": "image", "source": source}, block.cache)
         case Document():
             named = {name: value for name, value in (("title", block.title), ("context", block.context)) if value}
-            return {"type": "document", "source": encode_source(block), **named}
+            return with_mark({"type": "document", "source": encode_source(block), **named}, block.cache)
         case _:
             return None
 
@@ -95,8 +112,8 @@ def encode_source(document: Document) -> Fields | None:
     return None
 
 
-def _assistant(blocks: Sequence[Block]) -> list[Fields]:
-    """Encode an assistant turn: Anthropic's signed thinking first and unchanged, tool calls last."""
+def _assistant(blocks: Sequence[Block], lost: list[Thinking]) -> list[Fields]:
+    """Encode an assistant turn: Anthropic's signed thinking first and unchanged, tool calls last. Other thinking goes to `lost`."""
     first: list[Fields] = []
     middle: list[Fields] = []
     last: list[Fields] = []
@@ -106,21 +123,14 @@ def _assistant(blocks: Sequence[Block]) -> list[Fields]:
                 first.append({"type": "thinking", "thinking": text, "signature": signature})
             case RedactedThinking(data=data):
                 first.append({"type": "redacted_thinking", "data": data})
+            case Thinking(text=text) if text:
+                lost.append(block)
             case Text(text=text) if text.strip():
-                middle.append({"type": "text", "text": text})
+                middle.append(encode_text(block))
             case ToolCall():
                 arguments = msgspec.Raw(normalize_arguments(block.arguments).encode())
-                last.append({"type": "tool_use", "id": block.id, "name": safe_name(block.name), "input": arguments})
+                call = {"type": "tool_use", "id": block.id, "name": safe_name(block.name), "input": arguments}
+                last.append(with_mark(call, block.cache))
             case _:
                 pass
     return [*first, *middle, *last]
-
-
-def limit_cache_marks(body: Fields) -> None:
-    """Remove all but the last four cache marks, Anthropic's maximum; the last ones cover the longest prefixes."""
-    blocks: list[Fields] = [*body.get("system", ())]
-    for message in body["messages"]:
-        blocks += message["content"] if isinstance(message["content"], list) else []
-    marks = [block for block in blocks if "cache_control" in block]
-    for block in marks[:-MAX_CACHE_MARKS]:
-        del block["cache_control"]

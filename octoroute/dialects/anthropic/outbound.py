@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from octoroute.dialects.anthropic.request_encoder import RESPONSE_TOOL, encode_request, unsupported, uses_response_tool
+from octoroute.dialects.anthropic.request_encoder import (
+    RESPONSE_TOOL,
+    encode_request,
+    surplus_stops,
+    unsupported,
+    uses_response_tool,
+)
 from octoroute.dialects.anthropic.response import decode_response
 from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
 from octoroute.dialects.anthropic.usage_tap import AnthropicUsageTap
 from octoroute.dialects.base import Decoder, Outbound
 from octoroute.dialects.request.ids import client_names
 from octoroute.dialects.response.errors import read_upstream_error
-from octoroute.dialects.response.filters import CompleteDecoder, ResponseToolFilter
+from octoroute.dialects.response.filters import CompleteDecoder, ResponseToolFilter, StopSequenceFilter
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event
@@ -54,6 +60,9 @@ class AnthropicOutbound(Outbound):
 
 
 def _filtered(decoder: Decoder, conversation: Conversation | None, endpoint: Endpoint | None) -> Decoder:
-    if conversation is not None and endpoint is not None and uses_response_tool(conversation, endpoint.model):
-        return ResponseToolFilter(decoder, RESPONSE_TOOL)
-    return decoder
+    if conversation is None or endpoint is None:
+        return decoder
+    stops = surplus_stops(conversation)
+    if stops:
+        decoder = StopSequenceFilter(decoder, stops)
+    return ResponseToolFilter(decoder, RESPONSE_TOOL) if uses_response_tool(conversation, endpoint.model) else decoder

@@ -12,16 +12,19 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects.anthropic.message_encoder import encode_messages, encode_source, encode_text, limit_cache_marks
+from octoroute.dialects.anthropic.message_encoder import encode_messages, encode_source, encode_text
 from octoroute.dialects.anthropic.model_limits import AnthropicModelLimits, model_limits
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
+from octoroute.dialects.request.cache_marks import MAX_CACHE_MARKS, tidy_marks, with_mark
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.request.json_input import reject_deep_nesting
+from octoroute.dialects.request.output_limit import fit_output_tokens
 from octoroute.domain.conversation import (
     Audio,
     Conversation,
     Document,
     Image,
+    ThinkingWish,
     Tool,
     ToolResult,
 )
@@ -32,7 +35,7 @@ RESPONSE_TOOL = "structured_answer"
 """Tool that is forced on models without `output_config.format`; its input is the structured output."""
 MIN_THINKING_LIMIT = 32_000
 """Output tokens that every model with thinking accepts as `max_tokens`."""
-_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+MIN_TOP_P_WITH_THINKING = 0.95
 _OPAQUE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,256}")
 
 
@@ -52,22 +55,24 @@ def encode_request(
         raise BadRequest(reason)
     notes = [] if notes is None else notes
     can = model_limits(model)
+    limit = max_output_tokens if max_output_tokens is not None else can.output_limit
     ordered = message_order.normalize_turns(conversation)
-    body: Fields = {"model": model, "max_tokens": conversation.max_tokens or default_max_tokens or can.max_tokens}
-    messages = encode_messages(ordered.turns)
+    wanted = fit_output_tokens(conversation.max_tokens, limit, notes)
+    body: Fields = {"model": model, "max_tokens": wanted or default_max_tokens or can.max_tokens}
+    messages = encode_messages(ordered.turns, notes, prefill=can.prefill)
     if not messages:
         raise BadRequest("messages: have no content; send at least one message with text", param="messages")
     _system(body, ordered)
     body["messages"] = messages
     if stream:
         body["stream"] = True
-    _tools(body, ordered)
+    _tools(body, ordered, can, notes)
     _format(body, ordered, can)
-    _thinking(body, ordered, can, notes)
-    _clamp_max_tokens(body, max_output_tokens, notes)
+    _thinking(body, ordered, can, notes, explicit=wanted is not None)
+    _clamp_max_tokens(body, limit, notes)
     _sampling(body, ordered, can, notes)
     _user_fields(body, ordered)
-    limit_cache_marks(body)
+    _cache(body, ordered, notes)
     return msgspec.json.encode(body)
 
 
@@ -100,7 +105,12 @@ def _system(body: Fields, conversation: Conversation) -> None:
         body["system"] = blocks
 
 
-def _tools(body: Fields, conversation: Conversation) -> None:
+def surplus_stops(conversation: Conversation) -> tuple[str, ...]:
+    """The stop sequences that Anthropic rejects, those of white space only, to be enforced on its response."""
+    return tuple(stop for stop in conversation.stop if stop and not stop.strip())
+
+
+def _tools(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str]) -> None:
     choice = conversation.tool_choice
     allowed = choice.allowed if choice is not None else None
     tools = [_tool(tool) for tool in conversation.tools if allowed is None or tool.name in allowed]
@@ -109,10 +119,14 @@ def _tools(body: Fields, conversation: Conversation) -> None:
     body["tools"] = tools
     if choice is None:
         return
-    tool_choice: Fields = {"type": choice.mode}
-    if choice.mode == "tool" and choice.name is not None:
+    mode = choice.mode
+    if mode in {"any", "tool"} and not can.forced_tools:
+        notes.append("tool_choice: this model cannot be forced to call a tool, auto is used")
+        mode = "auto"
+    tool_choice: Fields = {"type": mode}
+    if mode == "tool" and choice.name is not None:
         tool_choice["name"] = safe_name(choice.name)
-    if choice.parallel is False and choice.mode != "none":
+    if choice.parallel is False and mode != "none":
         tool_choice["disable_parallel_tool_use"] = True
     body["tool_choice"] = tool_choice
 
@@ -124,7 +138,7 @@ def _tool(tool: Tool) -> Fields:
     encoded["input_schema"] = json_schema.adapt_for_anthropic(tool.schema)
     if tool.strict:
         encoded["strict"] = True
-    return encoded
+    return with_mark(encoded, tool.cache)
 
 
 def _format(body: Fields, conversation: Conversation, can: AnthropicModelLimits) -> None:
@@ -144,13 +158,14 @@ def _format(body: Fields, conversation: Conversation, can: AnthropicModelLimits)
         body["tool_choice"] = {"type": "tool", "name": RESPONSE_TOOL} if len(body["tools"]) == 1 else {"type": "any"}
 
 
-def _thinking(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str]) -> None:
+def _thinking(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str], *, explicit: bool) -> None:
+    """`explicit`: the client has limited the output itself."""
     wish = conversation.thinking
     effort = reasoning_effort.effort_of(wish)
     if wish is None:
         return
     if effort in {"none", "minimal"}:
-        body["thinking"] = {"type": "disabled"}
+        _no_thinking(body, can, notes)
         return
     if not reasoning_effort.wants_thinking(wish):
         return
@@ -159,16 +174,35 @@ def _thinking(body: Fields, conversation: Conversation, can: AnthropicModelLimit
         notes.append(f"thinking: dropped, {conflict or 'not supported by this model'}")
         return
     if can.adaptive:
-        body["thinking"] = {"type": "adaptive", "display": "summarized" if wish.visible else "omitted"}
-        word = reasoning_effort.nearest_effort(effort, _EFFORTS) if effort is not None else None
-        if word is not None:
-            body["output_config"] = {**body.get("output_config", {}), "effort": word}
-        return
+        _adaptive_thinking(body, wish, effort, can, notes)
     budget = reasoning_effort.budget_of(wish)
-    if conversation.max_tokens is None:
+    if not explicit:
         body["max_tokens"] = max(body["max_tokens"], min(budget + can.max_tokens, MIN_THINKING_LIMIT))
-    budget, body["max_tokens"] = reasoning_effort.fit_budget(budget, body["max_tokens"])
-    body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+    if not can.adaptive:
+        budget, body["max_tokens"] = reasoning_effort.fit_budget(budget, body["max_tokens"])
+        body["thinking"] = {"type": "enabled", "budget_tokens": budget}
+
+
+def _no_thinking(body: Fields, can: AnthropicModelLimits, notes: list[str]) -> None:
+    if can.thinking_off:
+        body["thinking"] = {"type": "disabled"}
+    else:
+        notes.append("thinking: cannot be turned off for this model, its lowest effort is used")
+        _set_effort(body, can.efforts[0])
+
+
+def _adaptive_thinking(body: Fields, wish: ThinkingWish, effort: str | None, can: AnthropicModelLimits, notes: list[str]) -> None:
+    body["thinking"] = {"type": "adaptive", "display": "summarized" if wish.visible else "omitted"}
+    word = reasoning_effort.nearest_effort(effort, can.efforts) if effort is not None else None
+    if word is None:
+        return
+    _set_effort(body, word)
+    if word != effort:
+        notes.append(f"thinking: effort {effort} not supported by this model, {word} is used")
+
+
+def _set_effort(body: Fields, word: str) -> None:
+    body["output_config"] = {**body.get("output_config", {}), "effort": word}
 
 
 def _clamp_max_tokens(body: Fields, limit: int | None, notes: list[str]) -> None:
@@ -186,7 +220,7 @@ def _find_conflict(body: Fields, conversation: Conversation, can: AnthropicModel
     """Why the request cannot have thinking; None if it can."""
     if body.get("tool_choice", {}).get("type") in {"any", "tool"}:
         return "tool_choice forces a tool"
-    if can.temperature and conversation.temperature is not None and conversation.temperature < 1:
+    if can.sampling and conversation.temperature is not None and conversation.temperature < 1:
         return "it requires temperature 1"
     last = body["messages"][-1]
     if last["role"] == "assistant":
@@ -200,31 +234,41 @@ def _find_conflict(body: Fields, conversation: Conversation, can: AnthropicModel
 
 
 def _sampling(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str]) -> None:
-    temperature, top_p = conversation.temperature, conversation.top_p
-    if temperature is not None and temperature > 1:
-        notes.append(f"temperature: {temperature:g} reduced to 1, the maximum")
-        temperature = 1.0
-    thinks = body.get("thinking", {}).get("type") in {"enabled", "adaptive"}
-    if not can.temperature:
-        notes += [
-            f"{name}: not supported by this model, dropped"
-            for name, value in (("temperature", temperature), ("top_p", top_p))
-            if value is not None
-        ]
-        temperature = top_p = None
-    if temperature is not None and top_p is not None and not can.temperature_with_top_p:
-        notes.append("top_p: dropped, this model accepts only one of temperature and top_p")
-        top_p = None
+    given = {"temperature": conversation.temperature, "top_p": conversation.top_p, "top_k": conversation.top_k}
+    sampling: Fields = {name: value for name, value in given.items() if value is not None}
+    for name, reason in _unsupported_sampling(body, sampling, can).items():
+        del sampling[name]
+        notes.append(f"{name}: {reason}, dropped")
+    if sampling.get("temperature", 0) > 1:
+        notes.append(f"temperature: {sampling['temperature']:g} reduced to 1, the maximum")
+        sampling["temperature"] = 1.0
     unsupported_fields = {
         "seed": conversation.seed,
         "presence_penalty": conversation.presence_penalty,
         "frequency_penalty": conversation.frequency_penalty,
     }
     notes += [f"{name}: not supported by this endpoint, dropped" for name, value in unsupported_fields.items() if value]
+    body |= sampling
     stops = [stop for stop in conversation.stop if stop.strip()]
-    top_k = None if thinks else conversation.top_k
-    optional: Fields = {"temperature": temperature, "top_p": top_p, "top_k": top_k, "stop_sequences": stops or None}
-    body.update((name, value) for name, value in optional.items() if value is not None)
+    if stops:
+        body["stop_sequences"] = stops
+
+
+def _unsupported_sampling(body: Fields, sampling: Fields, can: AnthropicModelLimits) -> dict[str, str]:
+    """The names in `sampling` that the model rejects in this request, each with the reason."""
+    if not sampling:
+        return {}
+    if not can.sampling:
+        return dict.fromkeys(sampling, "not supported by this model")
+    refused: dict[str, str] = {}
+    if not can.temperature_with_top_p and {"temperature", "top_p"} <= sampling.keys():
+        refused["top_p"] = "this model accepts only one of temperature and top_p"
+    if body.get("thinking", {}).get("type") in {"enabled", "adaptive"}:
+        if "top_k" in sampling:
+            refused["top_k"] = "not supported together with thinking"
+        if sampling.get("top_p", 1) < MIN_TOP_P_WITH_THINKING:
+            refused["top_p"] = f"must be at least {MIN_TOP_P_WITH_THINKING} together with thinking"
+    return refused
 
 
 def _user_fields(body: Fields, conversation: Conversation) -> None:
@@ -235,3 +279,11 @@ def _user_fields(body: Fields, conversation: Conversation) -> None:
     tier = {"auto": "auto", "default": "standard_only"}.get(conversation.service_tier or "")
     if tier is not None:
         body["service_tier"] = tier
+
+
+def _cache(body: Fields, conversation: Conversation, notes: list[str]) -> None:
+    blocks: list[Fields] = [*body.get("tools", ()), *body.get("system", ())]
+    for message in body["messages"]:
+        blocks += message["content"] if isinstance(message["content"], list) else ()
+    with_mark(body, conversation.cache)
+    tidy_marks([*blocks, body], notes, limit=MAX_CACHE_MARKS)

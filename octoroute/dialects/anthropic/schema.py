@@ -40,6 +40,7 @@ class Block(msgspec.Struct):
     thinking: str | None = None
     signature: str | None = None
     data: str | None = None
+    citations: Any = None
     cache_control: Any = None
 
 
@@ -54,6 +55,7 @@ class Tool(msgspec.Struct):
     description: str | None = None
     input_schema: dict[str, Any] | None = None
     strict: bool | None = None
+    cache_control: Any = None
 
 
 class ToolChoice(msgspec.Struct):
@@ -99,6 +101,7 @@ class Request(msgspec.Struct):
     output_format: OutputFormat | None = None
     metadata: Metadata | None = None
     service_tier: str | None = None
+    cache_control: Any = None
 
 
 class Delta(msgspec.Struct):

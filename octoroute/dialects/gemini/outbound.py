@@ -41,8 +41,7 @@ class GeminiOutbound(Outbound):
         )
 
     def unsupported(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
-        del endpoint  # all its servers take the same
-        return unsupported(conversation)
+        return unsupported(conversation, endpoint.model)
 
     def tap(self) -> UsageTap:
         raise NotImplementedError("no client speaks this dialect, so no bytes pass through")

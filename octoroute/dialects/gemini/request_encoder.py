@@ -16,6 +16,7 @@ from octoroute.dialects.gemini.signatures import SKIP_SIGNATURE
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.request.json_input import reject_deep_nesting
+from octoroute.dialects.request.output_limit import fit_output_tokens
 from octoroute.dialects.response.blocks import normalize_arguments
 from octoroute.domain.conversation import (
     Audio,
@@ -23,9 +24,11 @@ from octoroute.domain.conversation import (
     Conversation,
     Document,
     Image,
+    RedactedThinking,
     Role,
     Text,
     Thinking,
+    ThinkingWish,
     Tool,
     ToolCall,
     ToolResult,
@@ -37,15 +40,6 @@ MAX_STOPS = 5
 _FETCHABLE = re.compile(r"gs://|https://generativelanguage\.googleapis\.com/|https://(www\.)?(youtube\.com|youtu\.be)/")
 """URLs that Google fetches itself."""
 _MODES = {"auto": "AUTO", "any": "ANY", "tool": "ANY", "none": "NONE"}
-_LEVELS = {
-    "none": "MINIMAL",
-    "minimal": "MINIMAL",
-    "low": "LOW",
-    "medium": "MEDIUM",
-    "high": "HIGH",
-    "xhigh": "HIGH",
-    "max": "HIGH",
-}
 _AUTOMATIC = -1
 
 
@@ -59,30 +53,35 @@ def encode_request(
     notes: list[str] | None = None,
 ) -> bytes:
     """`notes` collects a text for each dropped value. Raises BadRequest with the text of `unsupported`."""
-    reason = unsupported(conversation)
+    reason = unsupported(conversation, model)
     if reason is not None:
         raise BadRequest(reason)
     notes = [] if notes is None else notes
     can = model_limits(model)
-    ordered = message_order.normalize_turns(conversation)
+    ordered = message_order.normalize_turns(conversation, assistant_media=True)
     contents = _contents(ordered, can, notes)
     if not contents:
         raise BadRequest("messages: have no content; send at least one message with text", param="messages")
     body: Fields = {"contents": contents}
-    config = _config(ordered, default_max_tokens, max_output_tokens, notes)
+    limit = max_output_tokens if max_output_tokens is not None else can.output_limit
+    config = _config(ordered, can, default_max_tokens, limit, notes)
     _tools(body, ordered, can, notes)
     instruction = _format(config, ordered, can, has_tools="tools" in body)
     system = [text for text in (*(block.text for block in ordered.system), instruction) if text.strip()]
-    if system:
+    if system and can.system:
         body["systemInstruction"] = {"parts": [{"text": text} for text in system]}
-    _thinking(config, ordered, can, model, notes)
+    elif system:
+        contents[0]["parts"].insert(0, {"text": message_order.SYSTEM_MARK + "\n\n".join(system)})
+    _thinking(config, ordered, can, notes)
     if config:
         body["generationConfig"] = config
     return msgspec.json.encode(body)
 
 
-def unsupported(conversation: Conversation) -> str | None:
-    """Why Gemini's format cannot express the conversation; None if it can."""
+def unsupported(conversation: Conversation, model: str) -> str | None:
+    """Why Gemini's format, or this model, cannot express the conversation; None if it can."""
+    if conversation.tools and not model_limits(model).tools:
+        return "this model cannot call tools"
     for turn in conversation.turns:
         for block in turn.content:
             for part in block.content if isinstance(block, ToolResult) else (block,):
@@ -98,9 +97,10 @@ def surplus_stops(conversation: Conversation) -> tuple[str, ...]:
 
 def _contents(conversation: Conversation, can: GeminiModelLimits, notes: list[str]) -> list[Fields]:
     contents: list[Fields] = []
+    lost: list[Block] = []
     for turn in conversation.turns:
         if turn.role is Role.ASSISTANT:
-            role, parts = "model", _model_parts(turn.content, can, notes)
+            role, parts = "model", _model_parts(turn.content, can, lost, notes)
         else:
             role, parts = "user", _user_parts(turn.content)
         if not parts:
@@ -111,6 +111,10 @@ def _contents(conversation: Conversation, can: GeminiModelLimits, notes: list[st
             contents[-1]["parts"] += parts
         else:
             contents.append({"role": role, "parts": parts})
+    if lost:
+        notes.append("thinking: earlier thinking of other models is not passed on, this endpoint accepts only its own")
+    if any(turn.name for turn in conversation.turns):
+        notes.append("name: participants' names are not passed on to this endpoint")
     return contents
 
 
@@ -147,18 +151,25 @@ def _part(block: Block) -> Fields | None:
             return None
 
 
-def _model_parts(blocks: Sequence[Block], can: GeminiModelLimits, notes: list[str]) -> list[Fields]:
+def _model_parts(blocks: Sequence[Block], can: GeminiModelLimits, lost: list[Block], notes: list[str]) -> list[Fields]:
+    """Encode an assistant turn. Thinking that only another provider can read goes to `lost`."""
     parts: list[Fields] = []
     for block in blocks:
         match block:
             case Thinking(text=text, signature=str(signature), origin="gemini"):
                 parts.append({"text": text, "thought": True, "thoughtSignature": signature})
-            case Text():
-                parts += [part] if (part := _part(block)) is not None else []
             case ToolCall():
                 parts.append(_call(block))
-            case _:
+            case Thinking(text="", signature=None):
                 pass
+            case Thinking() | RedactedThinking():
+                lost.append(block)
+            case _:
+                parts += [part] if (part := _part(block)) is not None else []
+    if can.images and can.signatures:
+        for part in parts:
+            if "inlineData" in part:
+                part["thoughtSignature"] = SKIP_SIGNATURE
     calls = [part for part in parts if "functionCall" in part]
     if can.signatures and calls and not any("thoughtSignature" in part for part in calls):
         calls[0]["thoughtSignature"] = SKIP_SIGNATURE
@@ -174,13 +185,9 @@ def _call(call: ToolCall) -> Fields:
     return part
 
 
-def _config(conversation: Conversation, default: int | None, limit: int | None, notes: list[str]) -> Fields:
-    max_tokens = conversation.max_tokens or default
-    if max_tokens is not None and limit is not None and max_tokens > limit:
-        notes.append(f"max_tokens: {max_tokens} reduced to {limit}, the model's limit")
-        max_tokens = limit
+def _config(conversation: Conversation, can: GeminiModelLimits, default: int | None, limit: int | None, notes: list[str]) -> Fields:
     optional: Fields = {
-        "maxOutputTokens": max_tokens,
+        "maxOutputTokens": fit_output_tokens(conversation.max_tokens, limit, notes) or default,
         "temperature": conversation.temperature,
         "topP": conversation.top_p,
         "topK": conversation.top_k,
@@ -188,7 +195,12 @@ def _config(conversation: Conversation, default: int | None, limit: int | None, 
         "seed": conversation.seed,
         "presencePenalty": conversation.presence_penalty,
         "frequencyPenalty": conversation.frequency_penalty,
+        "responseModalities": ["TEXT", "IMAGE"] if can.images else None,
     }
+    if not can.penalties:
+        for name, key in (("presence_penalty", "presencePenalty"), ("frequency_penalty", "frequencyPenalty")):
+            if optional.pop(key):
+                notes.append(f"{name}: not supported by this model, dropped")
     return {name: value for name, value in optional.items() if value is not None}
 
 
@@ -203,7 +215,9 @@ def _tools(body: Fields, conversation: Conversation, can: GeminiModelLimits, not
         notes.append("parallel_tool_calls: not supported by this endpoint, dropped")
     calling: Fields = {"mode": _MODES.get(choice.mode, "AUTO")}
     allowed = (choice.name,) if choice.mode == "tool" and choice.name else choice.allowed
-    if allowed is not None:
+    if allowed is not None and calling["mode"] == "AUTO" and not can.json_schemas:  # has no mode that allows names without forcing
+        body["tools"] = [{"functionDeclarations": [_tool(tool, can) for tool in conversation.tools if tool.name in allowed]}]
+    elif allowed is not None:
         calling["allowedFunctionNames"] = [safe_name(name) for name in allowed]
         calling["mode"] = "ANY" if calling["mode"] == "ANY" else "VALIDATED"
     body["toolConfig"] = {"functionCallingConfig": calling}
@@ -225,7 +239,7 @@ def _format(config: Fields, conversation: Conversation, can: GeminiModelLimits, 
     response_format = conversation.format
     if response_format is None:
         return ""
-    if has_tools and not can.json_with_tools:
+    if not can.json or (has_tools and not can.json_with_tools):
         schema = response_format.schema
         return json_schema.describe_in_words(schema) if schema else json_schema.JSON_INSTRUCTION
     config["responseMimeType"] = "application/json"
@@ -237,7 +251,7 @@ def _format(config: Fields, conversation: Conversation, can: GeminiModelLimits, 
     return ""
 
 
-def _thinking(config: Fields, conversation: Conversation, can: GeminiModelLimits, model: str, notes: list[str]) -> None:
+def _thinking(config: Fields, conversation: Conversation, can: GeminiModelLimits, notes: list[str]) -> None:
     wish = conversation.thinking
     if wish is None:
         return
@@ -249,14 +263,25 @@ def _thinking(config: Fields, conversation: Conversation, can: GeminiModelLimits
     if effort == "none" and (can.levels or can.min_budget):
         notes.append("thinking: cannot be turned off for this model, its minimum is used")
     if can.levels:
-        level = _LEVELS.get(effort or "")
+        level = reasoning_effort.nearest_effort(effort, can.levels) or can.levels[0] if effort is not None else None
         if level is not None:
-            thinking["thinkingLevel"] = "LOW" if level == "MINIMAL" and "pro" in model else level
+            thinking["thinkingLevel"] = level.upper()
+            if level != effort != "none":
+                notes.append(f"thinking: effort {effort} not supported by this model, {level} is used")
     elif effort == "none":
         thinking["thinkingBudget"] = can.min_budget
     else:
-        thinking["thinkingBudget"] = reasoning_effort.budget_of(wish) if effort is not None else _AUTOMATIC
+        thinking["thinkingBudget"] = _budget(wish, can, notes) if effort is not None else _AUTOMATIC
     if reasoning_effort.wants_thinking(wish) and wish.visible:
         thinking["includeThoughts"] = True
     if thinking:
         config["thinkingConfig"] = thinking
+
+
+def _budget(wish: ThinkingWish, can: GeminiModelLimits, notes: list[str]) -> int:
+    wanted = reasoning_effort.budget_of(wish)
+    smallest, largest = can.budget_range
+    budget = min(max(wanted, smallest), largest)
+    if wish.budget_tokens is not None and budget != wanted:
+        notes.append(f"thinking: budget {wanted} changed to {budget}, the model's limit")
+    return budget

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from octoroute.dialects.openai.compat import Quirks
+from octoroute.dialects.openai.reasoning_details import ORIGIN, text_detail, unpack_details
 from octoroute.dialects.request import json_schema, media, message_order
+from octoroute.dialects.request.cache_marks import with_mark
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.response.blocks import normalize_arguments
 from octoroute.domain.conversation import (
@@ -15,6 +17,7 @@ from octoroute.domain.conversation import (
     Conversation,
     Document,
     Image,
+    RedactedThinking,
     Role,
     Text,
     Thinking,
@@ -30,23 +33,48 @@ def encode_messages(conversation: Conversation, quirks: Quirks, notes: list[str]
     """The system text and all turns as messages; `notes` collects warnings."""
     place: message_order.MidSystem = "keep" if quirks.mid_system == "developer" else quirks.mid_system
     conversation = message_order.normalize_turns(conversation, mid_system=place, id_limit=quirks.id_limit)
-    system = message_order.join_text(conversation.system)
+    system: Sequence[Block] = conversation.system
     if conversation.format is not None and quirks.structured_output != "json_schema":
-        system = "\n\n".join(filter(None, (system, _instruction(conversation, quirks))))
+        system = (*system, Text(_instruction(conversation, quirks)))
     messages: list[Fields] = []
-    if system:
-        messages.append({"role": quirks.system_role, "content": _text_content(system, quirks)})
+    if message_order.join_text(system):
+        messages.append({"role": quirks.system_role, "content": _content(system, quirks)})
+    lost: list[Block] = []
     for turn in conversation.turns:
         if turn.role is Role.SYSTEM:
             role = "developer" if quirks.mid_system == "developer" else "system"
-            messages.append({"role": role, "content": _text_content(message_order.join_text(turn.content), quirks)})
+            messages.append({"role": role, "content": _content(turn.content, quirks)})
         elif turn.role is Role.USER:
-            messages += _user_messages(turn, quirks)
+            messages += _user_messages(turn, quirks, lost)
         else:
-            messages.append(_assistant_message(turn, quirks))
-    if conversation.turns and conversation.turns[-1].role is Role.ASSISTANT:
-        notes.append("prefill: this endpoint may not continue the last assistant message")
+            messages.append(_assistant_message(turn, quirks, lost))
+    notes += _losses(lost, quirks)
+    _end(messages, quirks, notes)
     return messages
+
+
+def _losses(lost: Sequence[Block], quirks: Quirks) -> list[str]:
+    notes: list[str] = []
+    if any(isinstance(block, Thinking | RedactedThinking) for block in lost):
+        where = "of turns without tool calls " if quirks.replay else ""
+        notes.append(f"thinking: earlier thinking {where}is not passed on, this endpoint does not take it back")
+    if any(isinstance(block, Document) for block in lost):
+        notes.append("documents in tool results: only their titles are passed on, this endpoint cannot read files")
+    return notes
+
+
+def _end(messages: list[Fields], quirks: Quirks, notes: list[str]) -> None:
+    """Make the last message one that the model accepts as the last."""
+    if not messages or messages[-1]["role"] != "assistant":
+        return
+    match quirks.prefill:
+        case "no":
+            messages.append({"role": "user", "content": _text_content(message_order.CONTINUE, quirks)})
+            notes.append(message_order.CONTINUED)
+        case "prefix":
+            messages[-1]["prefix"] = True
+        case "yes":
+            notes.append("prefill: this endpoint may not continue the last assistant message")
 
 
 def _instruction(conversation: Conversation, quirks: Quirks) -> str:
@@ -60,24 +88,28 @@ def _text_content(text: str, quirks: Quirks) -> str | list[Fields]:
     return [{"type": "text", "text": text}] if quirks.content_parts else text
 
 
-def _user_messages(turn: Turn, quirks: Quirks) -> list[Fields]:
-    """Tool messages in the order of the calls, then a user message that begins with the images that tools returned."""
+def _user_messages(turn: Turn, quirks: Quirks, lost: list[Block]) -> list[Fields]:
+    """Tool messages in the order of the calls, then a user message that begins with the media that tools returned."""
     messages: list[Fields] = []
     parts: list[Block] = []
     for block in turn.content:
         if not isinstance(block, ToolResult):
             continue
-        images = [part for part in block.content if isinstance(part, Image)]
+        returned = _media(block, quirks, lost)
         text = message_order.result_text(block)
-        if images:
-            name = block.name or "a tool"
-            text = text or f"(the image that {name} returned follows)"
-            parts += [Text(f"(image returned by {name}, call {block.call_id})"), *images]
+        if returned:
+            name, kind = block.name or "a tool", _kind(returned)
+            text = text or f"(the {kind} that {name} returned follows)"
+            parts += [Text(f"({kind} returned by {name}, call {block.call_id})"), *returned]
         if block.is_error:
             text = message_order.ERROR_MARK + text
         if not text and not quirks.empty_tool_content:
             text = message_order.NO_OUTPUT
-        messages.append({"role": "tool", "tool_call_id": block.call_id, "content": text})
+        cache = block.cache or next((part.cache for part in block.content if not isinstance(part, Audio) and part.cache), "")
+        content: str | list[Fields] = text
+        if cache and text and quirks.cache_marks:
+            content = [with_mark({"type": "text", "text": text}, cache)]
+        messages.append({"role": "tool", "tool_call_id": block.call_id, "content": content})
     parts += [block for block in turn.content if not isinstance(block, ToolResult)]
     content = _content(parts, quirks)
     if content:
@@ -88,12 +120,33 @@ def _user_messages(turn: Turn, quirks: Quirks) -> list[Fields]:
     return messages
 
 
+def _media(result: ToolResult, quirks: Quirks, lost: list[Block]) -> list[Block]:
+    """Media of a tool result, which go into a user message because tool messages hold text only."""
+    found: list[Block] = []
+    for part in result.content:
+        if isinstance(part, Document) and part.text is None:
+            (found if quirks.pdf else lost).append(part)
+        elif isinstance(part, Image | Audio):
+            found.append(part)
+    return found
+
+
+def _kind(blocks: Sequence[Block]) -> str:
+    return "image" if all(isinstance(block, Image) for block in blocks) else "file"
+
+
 def _content(blocks: Sequence[Block], quirks: Quirks) -> str | list[Fields]:
     blocks = [block for block in blocks if not (isinstance(block, Text) and not block.text.strip())]
     texts = [_plain_text(block) for block in blocks]
-    if all(text is not None for text in texts):
+    marked = quirks.cache_marks and any(_cache(block) for block in blocks)
+    if not marked and all(text is not None for text in texts):
         return _text_content("\n\n".join(filter(None, texts)), quirks) if blocks else ""
-    return [part for block in blocks if (part := _part(block)) is not None]
+    encoded = ((block, _part(block)) for block in blocks)
+    return [with_mark(part, _cache(block) if marked else "") for block, part in encoded if part is not None]
+
+
+def _cache(block: Block) -> str:
+    return block.cache if isinstance(block, Text | Image | Document) else ""
 
 
 def _plain_text(block: Block) -> str | None:
@@ -127,19 +180,56 @@ def _part(block: Block) -> Fields | None:
             return None
 
 
-def _assistant_message(turn: Turn, quirks: Quirks) -> Fields:
+def _assistant_message(turn: Turn, quirks: Quirks, lost: list[Block]) -> Fields:
     calls = [_call(block) for block in turn.content if isinstance(block, ToolCall)]
-    text = "".join(block.text for block in turn.content if isinstance(block, Text))
-    message: Fields = {"role": "assistant", "content": _text_content(text, quirks) if text.strip() else "" if not calls else None}
+    texts = [block for block in turn.content if isinstance(block, Text)]
+    text = "".join(block.text for block in texts)
+    content = _text_content(text, quirks) if text.strip() else "" if not calls else None
+    if quirks.cache_marks and text.strip() and any(block.cache for block in texts):
+        content = _content(texts, quirks)
+    message: Fields = {"role": "assistant", "content": content}
     if message["content"] is None and not quirks.null_content:
         message["content"] = ""
     if calls:
         message["tool_calls"] = calls
-    if quirks.replay_reasoning and calls:
-        thinking = "".join(block.text for block in turn.content if isinstance(block, Thinking)) or quirks.missing_reasoning
-        if thinking is not None:
-            message["reasoning_content"] = thinking
+    thoughts = [block for block in turn.content if isinstance(block, Thinking | RedactedThinking)]
+    if quirks.replay and (calls or quirks.replay_always):
+        _replay(message, thoughts, quirks, lost)
+    else:
+        lost += [block for block in thoughts if not isinstance(block, Thinking) or block.text]
     return message
+
+
+def _replay(message: Fields, thoughts: Sequence[Thinking | RedactedThinking], quirks: Quirks, lost: list[Block]) -> None:
+    """Put the thinking of a turn where the server reads it. Encrypted thinking of another provider says nothing to it."""
+    lost += [block for block in thoughts if isinstance(block, RedactedThinking)]
+    readable = [block for block in thoughts if isinstance(block, Thinking)]
+    text = "".join(block.text for block in readable)
+    match quirks.replay:
+        case "reasoning_details":
+            details = _details(readable, quirks)
+            if details:
+                message["reasoning_details"] = details
+            elif text:
+                message["reasoning"] = text
+        case "think_tags":
+            if text and not isinstance(message["content"], list):
+                message["content"] = f"<think>\n{text}\n</think>\n\n{message['content'] or ''}"
+        case field:
+            missing = quirks.missing_reasoning if "tool_calls" in message else None
+            if text or missing is not None:
+                message[field] = text or missing
+
+
+def _details(thoughts: Sequence[Thinking], quirks: Quirks) -> list[Fields]:
+    """OpenRouter's own details as it sent them; MiniMax also takes details made of text."""
+    found: list[Fields] = []
+    for thought in thoughts:
+        if thought.origin == ORIGIN and thought.signature:
+            found += unpack_details(thought.signature, thought.text)
+        elif quirks.split_reasoning and thought.text:
+            found.append(text_detail(thought.text, len(found)))
+    return found
 
 
 def _call(call: ToolCall) -> Fields:

@@ -3,43 +3,33 @@
 A value that a Conversation cannot express raises BadRequest or is listed in `ignored`.
 
 Source: https://platform.openai.com/docs/api-reference/chat/create, with extensions that clients of compatible servers use:
-`reasoning_content`, `thinking_blocks`, `cache_control`, and Google's `extra_content`.
+`reasoning_content`, `reasoning_details`, `thinking_blocks`, `images`, `cache_control`, Google's `extra_content`, and the content
+blocks of Anthropic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 import msgspec
 
 from octoroute.dialects.openai import schema
-from octoroute.dialects.request import media
+from octoroute.dialects.openai.message_decoder import MessageReader, decode_messages
+from octoroute.dialects.request.cache_marks import read_mark
 from octoroute.dialects.request.json_input import read_request, reject_deep_nesting, unread_fields
-from octoroute.dialects.request.message_order import ERROR_MARK, split_system
+from octoroute.dialects.request.message_order import split_system
 from octoroute.domain.conversation import (
     AnswerFormat,
-    Audio,
-    Block,
     Conversation,
-    Document,
-    Image,
-    RedactedThinking,
-    Role,
-    Text,
-    Thinking,
     ThinkingWish,
     Tool,
-    ToolCall,
     ToolChoice,
-    ToolResult,
-    Turn,
 )
 from octoroute.errors import BadRequest
 
 _REQUEST = msgspec.json.Decoder(schema.Request)
 _READ = frozenset(schema.Request.__struct_encode_fields__) | {"octoroute"}
 _UNSET = frozenset({b"null", b"false"})
-_SYSTEM_ROLES = ("system", "developer")
 
 
 @reject_deep_nesting
@@ -48,7 +38,8 @@ def decode_request(body: bytes) -> Conversation:
     request = read_request(_REQUEST, body)
     if request.n is not None and request.n > 1:
         raise BadRequest("n: this endpoint returns one choice only; leave n out", param="n")
-    system, turns = _messages(request.messages)
+    reader = MessageReader(body)
+    system, turns = split_system((), decode_messages(request.messages, reader))
     return Conversation(
         system=system,
         turns=turns,
@@ -58,7 +49,7 @@ def decode_request(body: bytes) -> Conversation:
         temperature=request.temperature,
         top_p=request.top_p,
         top_k=request.top_k,
-        stop=tuple([request.stop] if isinstance(request.stop, str) else request.stop or ()),
+        stop=tuple(filter(None, [request.stop] if isinstance(request.stop, str) else request.stop or ())),
         seed=request.seed,
         presence_penalty=request.presence_penalty,
         frequency_penalty=request.frequency_penalty,
@@ -68,112 +59,10 @@ def decode_request(body: bytes) -> Conversation:
         cache_key=request.prompt_cache_key,
         service_tier=request.service_tier,
         include_usage=bool(request.stream_options and request.stream_options.include_usage),
-        ignored=unread_fields(body, _READ, unset=_UNSET),
+        cache=read_mark(request.cache_control),
+        ignored=(*unread_fields(body, _READ, unset=_UNSET), *reader.ignored),
+        notes=tuple(reader.notes),
     )
-
-
-def _messages(messages: Sequence[schema.Message]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
-    turns: list[Turn] = []
-    calls: dict[str, str] = {}  # legacy function name → the id generated for its last call
-    for at, message in enumerate(messages):
-        where = f"messages[{at}]"
-        if message.role in _SYSTEM_ROLES:
-            texts = [block for block in _parts(message.content, where) if isinstance(block, Text)]
-            turns.append(Turn(Role.SYSTEM, tuple(texts)))
-        elif message.role == "user":
-            turns.append(Turn(Role.USER, tuple(_parts(message.content, where)), message.name))
-        elif message.role == "assistant":
-            turns.append(Turn(Role.ASSISTANT, tuple(_assistant(message, where, at, calls)), message.name))
-        elif message.role in {"tool", "function"}:
-            turns.append(Turn(Role.USER, (_result(message, where, calls),)))
-        else:
-            raise BadRequest(
-                f"{where}.role: must be system, developer, user, assistant, tool, or function, not '{message.role}'",
-                param=f"{where}.role",
-            )
-    return split_system((), turns)
-
-
-def _parts(content: str | Sequence[schema.Part] | None, where: str) -> Iterator[Text | Image | Document | Audio]:
-    if content is None:
-        return
-    if isinstance(content, str):
-        if content:
-            yield Text(content)
-        return
-    for at, part in enumerate(content):
-        yield _part(part, f"{where}.content[{at}]")
-
-
-def _part(part: schema.Part, where: str) -> Text | Image | Document | Audio:
-    match part.type:
-        case "text" | "input_text" | "output_text" if part.text is not None:
-            return Text(part.text, cache=part.cache_control is not None)
-        case "refusal" if part.refusal is not None:
-            return Text(part.refusal)
-        case "image_url" if part.image_url is not None:
-            image = schema.ImageUrl(part.image_url) if isinstance(part.image_url, str) else part.image_url
-            return media.image_from_url(image.url, f"{where}.image_url.url", image.detail)
-        case "file" if part.file is not None:
-            return _file(part.file, f"{where}.file")
-        case "input_audio" if part.input_audio is not None:
-            return Audio(part.input_audio.data, part.input_audio.format)
-        case _:
-            raise BadRequest(f"{where}: unknown part type '{part.type}', or its content is missing", param=where)
-
-
-def _file(file: schema.File, where: str) -> Document:
-    if file.file_data is None:
-        raise BadRequest(f"{where}: this endpoint does not take stored files; send the content in file_data", param=where)
-    if not file.file_data.startswith("data:"):
-        return Document(media_type=media.PDF, data=file.file_data, title=file.filename)
-    media_type, data = media.split_data_url(file.file_data, f"{where}.file_data")
-    return Document(media_type=media_type, data=data, title=file.filename)
-
-
-def _assistant(message: schema.Message, where: str, at: int, calls: dict[str, str]) -> Iterator[Block]:
-    for block in message.thinking_blocks or ():
-        if block.type == "redacted_thinking" and block.data is not None:
-            yield RedactedThinking(block.data)
-        elif block.thinking is not None:
-            yield Thinking(block.thinking, block.signature or None, "anthropic" if block.signature else None)
-    reasoning = schema.text_within(message.reasoning_content) or schema.text_within(message.reasoning)
-    content = message.content
-    if isinstance(content, list):  # typed parts, as some servers send them
-        reasoning = reasoning or "".join(schema.text_within(part.thinking) for part in content)
-        content = [part for part in content if part.thinking is None]
-    if reasoning and not message.thinking_blocks:
-        yield Thinking(reasoning)
-    yield from _parts(content, where)
-    if message.refusal:
-        yield Text(message.refusal)
-    for number, call in enumerate(message.tool_calls or ()):
-        if call.function is None:
-            raise BadRequest(
-                f"{where}.tool_calls[{number}]: only function calls are supported", param=f"{where}.tool_calls[{number}]"
-            )
-        yield ToolCall(
-            call.id or f"call_{at}_{number}", call.function.name, schema.arguments_text(call.function.arguments), call.signature
-        )
-    if message.function_call is not None:
-        calls[message.function_call.name] = id = f"call_{at}_function"
-        yield ToolCall(id, message.function_call.name, schema.arguments_text(message.function_call.arguments))
-
-
-def _result(message: schema.Message, where: str, calls: Mapping[str, str]) -> ToolResult:
-    id = message.tool_call_id or calls.get(message.name or "")
-    if id is None:
-        raise BadRequest(
-            f"{where}.tool_call_id: missing; send the id of the call that this result belongs to", param=f"{where}.tool_call_id"
-        )
-    content = list(_parts(message.content, where))
-    first = content[0] if content else None
-    is_error = isinstance(first, Text) and first.text.startswith(ERROR_MARK.rstrip())
-    if isinstance(first, Text) and is_error:
-        content[0] = Text(first.text.removeprefix(ERROR_MARK.rstrip()).removeprefix(" "))
-    if any(isinstance(block, Audio) for block in content):
-        raise BadRequest(f"{where}.content: audio is not supported in tool results; send text or images", param=f"{where}.content")
-    return ToolResult(id, tuple(block for block in content if not isinstance(block, Audio)), is_error, message.name)
 
 
 def _tools(request: schema.Request) -> Iterator[Tool]:
@@ -183,13 +72,19 @@ def _tools(request: schema.Request) -> Iterator[Tool]:
                 f"tools[{at}]: this endpoint does not support tools of type '{tool.type}'; use function tools",
                 param=f"tools[{at}]",
             )
-        yield _tool(tool.function)
+        yield _tool(tool.function, tool.cache_control)
     for function in request.functions or ():
         yield _tool(function)
 
 
-def _tool(function: schema.ToolFunction) -> Tool:
-    return Tool(name=function.name, description=function.description, schema=function.parameters, strict=function.strict)
+def _tool(function: schema.ToolFunction, mark: object = None) -> Tool:
+    return Tool(
+        name=function.name,
+        description=function.description,
+        schema=function.parameters,
+        strict=function.strict,
+        cache=read_mark(mark) or read_mark(function.cache_control),
+    )
 
 
 def _tool_choice(request: schema.Request) -> ToolChoice | None:

@@ -15,8 +15,10 @@ import msgspec
 from octoroute.dialects.openai.compat import Quirks
 from octoroute.dialects.openai.message_encoder import encode_messages
 from octoroute.dialects.request import json_schema, reasoning_effort
+from octoroute.dialects.request.cache_marks import tidy_marks, with_mark
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.request.json_input import reject_deep_nesting
+from octoroute.dialects.request.output_limit import fit_output_tokens
 from octoroute.domain.conversation import (
     Audio,
     Block,
@@ -59,6 +61,8 @@ def encode_request(
     _format(body, conversation, quirks)
     _thinking(body, conversation, quirks, notes)
     _user_fields(body, conversation, quirks)
+    if quirks.cache_marks:
+        _cache(body, conversation, notes)
     return msgspec.json.encode(body)
 
 
@@ -79,50 +83,89 @@ def unsupported(conversation: Conversation, quirks: Quirks) -> str | None:
 
 
 def surplus_stops(conversation: Conversation, quirks: Quirks) -> tuple[str, ...]:
-    """The stop sequences beyond the server's limit, to be enforced on its response."""
-    return conversation.stop[quirks.stop_limit :]
+    """The stop sequences that the server does not take, to be enforced on its response."""
+    taken = _stops(conversation, quirks)
+    return conversation.stop[len(taken) :] if quirks.blank_stops else tuple(stop for stop in conversation.stop if stop not in taken)
+
+
+def _stops(conversation: Conversation, quirks: Quirks) -> tuple[str, ...]:
+    stops = conversation.stop if quirks.blank_stops else tuple(stop for stop in conversation.stop if stop.strip())
+    return stops[: quirks.stop_limit]
 
 
 def _limits(body: Fields, conversation: Conversation, quirks: Quirks, max_output_tokens: int | None, notes: list[str]) -> None:
-    max_tokens = conversation.max_tokens
-    if max_tokens is not None and max_output_tokens is not None and max_tokens > max_output_tokens:
-        notes.append(f"max_tokens: {max_tokens} reduced to {max_output_tokens}, the model's limit")
-        max_tokens = max_output_tokens
-    sampling: Fields = {
-        "temperature": conversation.temperature,
-        "top_p": conversation.top_p,
-        "presence_penalty": conversation.presence_penalty,
-        "frequency_penalty": conversation.frequency_penalty,
-    }
-    if not quirks.sampling:
-        notes += [f"{name}: not supported by this model, dropped" for name, value in sampling.items() if value is not None]
-        sampling = {}
-    if conversation.top_k is not None and not quirks.top_k:
-        notes.append("top_k: not supported by this endpoint, dropped")
-    stops = conversation.stop[: quirks.stop_limit]
+    limit = max_output_tokens if max_output_tokens is not None else quirks.output_limit
     optional: Fields = {
-        quirks.max_tokens_field: max_tokens,
-        **sampling,
-        "top_k": conversation.top_k if quirks.top_k else None,
+        quirks.max_tokens_field: fit_output_tokens(conversation.max_tokens, limit, notes),
+        **_sampling(conversation, quirks, notes),
         "seed": conversation.seed,
-        "stop": list(stops) or None,
+        "stop": list(_stops(conversation, quirks)) or None,
     }
     body.update((name, value) for name, value in optional.items() if value is not None)
 
 
+def _sampling(conversation: Conversation, quirks: Quirks, notes: list[str]) -> Fields:
+    given: Fields = {
+        "temperature": conversation.temperature,
+        "top_p": conversation.top_p,
+        "presence_penalty": conversation.presence_penalty,
+        "frequency_penalty": conversation.frequency_penalty,
+        "top_k": conversation.top_k,
+    }
+    sampling: Fields = {name: value for name, value in given.items() if value is not None}
+    if not sampling:
+        return sampling
+    refused = {*quirks.refuses, *(quirks.refuses_thinking if _thinks(conversation, quirks) else ())}
+    if not quirks.temperature_with_top_p and {"temperature", "top_p"} <= sampling.keys() - refused:
+        notes.append("top_p: dropped, this model accepts only one of temperature and top_p")
+        del sampling["top_p"]
+    if "top_k" in sampling and not quirks.top_k:
+        notes.append("top_k: not supported by this endpoint, dropped")
+        del sampling["top_k"]
+    for name in [name for name in sampling if name in refused]:
+        notes.append(f"{name}: not supported by this model, dropped")
+        del sampling[name]
+    if sampling.get("temperature", 0) > quirks.max_temperature:
+        notes.append(f"temperature: {sampling['temperature']:g} reduced to {quirks.max_temperature:g}, the maximum")
+        sampling["temperature"] = quirks.max_temperature
+    return sampling
+
+
+def _thinks(conversation: Conversation, quirks: Quirks) -> bool:
+    """Whether the model thinks in its answer, as far as the request tells."""
+    wish = conversation.thinking
+    if wish is None or (reasoning_effort.effort_of(wish) is None and wish.enabled is None and not wish.adaptive):
+        return quirks.thinks_by_default
+    return reasoning_effort.wants_thinking(wish)
+
+
+def _cache(body: Fields, conversation: Conversation, notes: list[str]) -> None:
+    """The marks of tools; and within Anthropic's limits, all marks."""
+    for encoded, tool in zip(body.get("tools", ()), _allowed_tools(conversation), strict=True):
+        with_mark(encoded, tool.cache)
+    parts = [part for message in body["messages"] if isinstance(message["content"], list) for part in message["content"]]
+    with_mark(body, conversation.cache)
+    tidy_marks([*body.get("tools", ()), *parts, body], notes)
+
+
+def _allowed_tools(conversation: Conversation) -> list[Tool]:
+    allowed = conversation.tool_choice.allowed if conversation.tool_choice is not None else None
+    return [tool for tool in conversation.tools if allowed is None or tool.name in allowed]
+
+
 def _tools(body: Fields, conversation: Conversation, quirks: Quirks, notes: list[str]) -> None:
     choice = conversation.tool_choice
-    allowed = choice.allowed if choice is not None else None
-    tools = [tool for tool in conversation.tools if allowed is None or tool.name in allowed]
+    tools = _allowed_tools(conversation)
     if not tools:
         return
     body["tools"] = [_tool(tool) for tool in tools]
     if choice is None:
         return
     forced = choice.mode in {"any", "tool"}
-    if forced and not quirks.forced_tools:
+    can_force = quirks.forced_tools and (quirks.forced_tools_thinking or not _thinks(conversation, quirks))
+    if forced and not can_force:
         notes.append("tool_choice: this endpoint cannot be forced to call a tool, auto is used")
-    body["tool_choice"] = _choice(choice) if quirks.forced_tools or not forced else "auto"
+    body["tool_choice"] = _choice(choice) if can_force or not forced else "auto"
     if choice.parallel is False:
         if quirks.parallel_tool_calls:
             body["parallel_tool_calls"] = False
@@ -160,6 +203,8 @@ def _format(body: Fields, conversation: Conversation, quirks: Quirks) -> None:
 
 
 def _thinking(body: Fields, conversation: Conversation, quirks: Quirks, notes: list[str]) -> None:
+    if quirks.split_reasoning:
+        body["reasoning_split"] = True
     wish = conversation.thinking
     effort = reasoning_effort.effort_of(wish)
     if wish is None or (effort is None and wish.enabled is None):

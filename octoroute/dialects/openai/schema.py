@@ -38,6 +38,8 @@ class Part(msgspec.Struct):
     image_url: ImageUrl | str | None = None
     file: File | None = None
     input_audio: InputAudio | None = None
+    signature: str | None = None
+    """Of thinking, in Anthropic's form."""
     cache_control: Any = None
 
 
@@ -84,6 +86,9 @@ class Message(msgspec.Struct):
     reasoning_content: Any = None
     reasoning: Any = None
     thinking_blocks: list[ThinkingBlock] | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
+    images: list[Part] | None = None
+    cache_control: Any = None
 
 
 class ToolFunction(msgspec.Struct):
@@ -91,11 +96,13 @@ class ToolFunction(msgspec.Struct):
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
+    cache_control: Any = None
 
 
 class Tool(msgspec.Struct):
     type: str = "function"
     function: ToolFunction | None = None
+    cache_control: Any = None
 
 
 class FunctionName(msgspec.Struct):
@@ -178,6 +185,7 @@ class Request(msgspec.Struct):
     prompt_cache_key: str | None = None
     service_tier: str | None = None
     stream_options: StreamOptions | None = None
+    cache_control: Any = None
 
 
 class FunctionDelta(msgspec.Struct):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from octoroute.domain.conversation import Document, Image
+from octoroute.domain.conversation import Block, Document, Image, Text
 from octoroute.errors import BadRequest
 
 PDF = "application/pdf"
@@ -12,6 +13,8 @@ IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 """Image types that Anthropic, OpenAI, and Gemini all accept."""
 _ALIASES: Mapping[str, str] = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 _MAX_URL_IN_MESSAGE = 40
+_MARKDOWN_START = "](data:image/"
+_MARKDOWN_IMAGE = re.compile(r"!\[[^\]\n]{0,200}\]\(data:(image/[a-z+.-]{1,40});base64,([A-Za-z0-9+/=]+)\)")
 
 
 def image_from_url(url: str, param: str, detail: str | None = None) -> Image:
@@ -41,6 +44,29 @@ def split_data_url(url: str, param: str) -> tuple[str, str]:
 def media_type_name(media_type: str) -> str:
     name = media_type.strip().lower()
     return _ALIASES.get(name, name)
+
+
+def split_markdown_images(text: str, cache: str = "") -> list[Block]:
+    """Text of an assistant with its `![...](data:image/...)` as images, so that no model reads their base64 as text.
+
+    `markdown_image` writes them, in formats whose answers have no images.
+    """
+    if _MARKDOWN_START not in text:
+        return [Text(text, cache=cache)] if text else []
+    blocks: list[Block] = []
+    end = 0
+    for found in _MARKDOWN_IMAGE.finditer(text):
+        if before := text[end : found.start()]:
+            blocks.append(Text(before))
+        blocks.append(Image(media_type=media_type_name(found[1]), data=found[2]))
+        end = found.end()
+    if end < len(text):
+        blocks.append(Text(text[end:], cache=cache))
+    return blocks
+
+
+def markdown_image(media_type: str, data: str) -> str:
+    return f"![image]({data_url(media_type, data)})"
 
 
 def data_url(media_type: str | None, data: str) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from octoroute.dialects.request.ids import MAX_LENGTH, UniqueIds
 from octoroute.dialects.request.media import document_text
-from octoroute.domain.conversation import Block, Conversation, Document, Image, Role, Text, ToolCall, ToolResult, Turn
+from octoroute.domain.conversation import Audio, Block, Conversation, Document, Image, Role, Text, ToolCall, ToolResult, Turn
 
 ERROR_MARK = "[tool error] "
 """Prefix of a failed tool's result in formats without an error flag. Request decoders read the flag back from it."""
@@ -22,15 +22,30 @@ NO_RESULT = "(no result)"
 NO_OUTPUT = "(no output)"
 OPENING = "(the conversation begins with the assistant)"
 """Text of the user message that is inserted before a history that starts with the assistant."""
+CONTINUE = "Continue."
+"""Text of the user message after a last assistant message that the model does not continue by itself."""
+CONTINUED = "prefill: not supported by this model, a user message that asks to continue was added"
+"""The warning for it."""
 SYSTEM_MARK = "[system instruction]\n"
 """Prefix of a later system message that is sent as a user message, because the format allows system text only at the start."""
+
+ATTACHED = "(attached by the assistant)"
+"""Text before the images and files of an assistant, which formats allow in user messages only."""
 
 MidSystem = Literal["keep", "user", "hoist"]
 """What happens to a system turn after the first user turn: it stays, becomes a user turn, or moves into the system text."""
 
+_MEDIA = (Image, Document, Audio)
+_MISSING_RESULT = ToolResult("", (Text(NO_RESULT),))
 
-def normalize_turns(conversation: Conversation, *, mid_system: MidSystem = "user", id_limit: int = MAX_LENGTH) -> Conversation:
-    """Return `conversation` in the accepted order. System turns remain only with mid_system="keep"."""
+
+def normalize_turns(
+    conversation: Conversation, *, mid_system: MidSystem = "user", id_limit: int = MAX_LENGTH, assistant_media: bool = False
+) -> Conversation:
+    """Return `conversation` in the accepted order. System turns remain only with mid_system="keep".
+
+    `assistant_media`: the format allows images and files in assistant turns; otherwise a user turn after it holds them.
+    """
     system, turns = conversation.system, conversation.turns
     if mid_system == "hoist":
         moved = (block for turn in turns if turn.role is Role.SYSTEM for block in turn.content)
@@ -38,6 +53,8 @@ def normalize_turns(conversation: Conversation, *, mid_system: MidSystem = "user
         turns = tuple(turn for turn in turns if turn.role is not Role.SYSTEM)
     elif mid_system == "user":
         turns = tuple(_system_as_user(turn) for turn in turns)
+    if not assistant_media:
+        turns = tuple(part for turn in turns for part in _without_media(turn))
     paired = _pair_calls(_merge_neighbours(turns, (Role.ASSISTANT,)), UniqueIds(id_limit))
     return msgspec.structs.replace(conversation, system=system, turns=tuple(_merge_neighbours(paired, (Role.ASSISTANT, Role.USER))))
 
@@ -56,7 +73,7 @@ def join_text(blocks: Iterable[object], separator: str = "\n\n") -> str:
 
 
 def result_text(result: ToolResult, empty: str = "") -> str:
-    """A tool result as text. Images are skipped: the caller sends them separately."""
+    """A tool result as text. Images and sounds are skipped: the caller sends them separately."""
     texts: list[str] = []
     for part in result.content:
         match part:
@@ -64,16 +81,25 @@ def result_text(result: ToolResult, empty: str = "") -> str:
                 texts.append(text)
             case Document():
                 texts.append(document_text(part) or f"(document: {part.title or part.media_type or 'untitled'})")
-            case Image():
+            case Image() | Audio():
                 pass
     return "\n".join(texts) or empty
+
+
+def _without_media(turn: Turn) -> tuple[Turn, ...]:
+    if turn.role is not Role.ASSISTANT or not any(isinstance(block, _MEDIA) for block in turn.content):
+        return (turn,)
+    said = tuple(block for block in turn.content if not isinstance(block, _MEDIA))
+    media = tuple(block for block in turn.content if isinstance(block, _MEDIA))
+    return Turn(turn.role, said, turn.name), Turn(Role.USER, (Text(ATTACHED), *media))
 
 
 def _system_as_user(turn: Turn) -> Turn:
     if turn.role is not Role.SYSTEM:
         return turn
     text = join_text(turn.content)
-    return Turn(Role.USER, (Text(SYSTEM_MARK + text),) if text else ())
+    cache = next((block.cache for block in reversed(turn.content) if isinstance(block, Text) and block.cache), "")
+    return Turn(Role.USER, (Text(SYSTEM_MARK + text, cache=cache),) if text else ())
 
 
 def _merge_neighbours(turns: Iterable[Turn], roles: Sequence[Role]) -> list[Turn]:
@@ -121,10 +147,9 @@ def _pair_exchange(turn: Turn, replies: Sequence[Turn], ids: UniqueIds) -> list[
             blocks.append(block)
             continue
         new_id = ids.make_unique(block.id or "call")
-        blocks.append(ToolCall(new_id, block.name, block.arguments, block.signature))
-        result = results.get(len(paired))
-        content, is_error = (result.content, result.is_error) if result else ((Text(NO_RESULT),), False)
-        paired.append(ToolResult(new_id, content, is_error, block.name))
+        blocks.append(ToolCall(new_id, block.name, block.arguments, block.signature, block.cache))
+        result = results.get(len(paired)) or _MISSING_RESULT
+        paired.append(ToolResult(new_id, result.content, result.is_error, block.name, result.cache))
     return [Turn(Role.ASSISTANT, tuple(blocks)), Turn(Role.USER, tuple(paired)), *rest]
 
 
@@ -153,4 +178,4 @@ def _orphans_to_text(turn: Turn) -> Turn:
 def _orphan_to_text(result: ToolResult) -> list[Block]:
     """Turn a result without its call (for example one that the client cut off) into text, so that no content is lost."""
     text = f"(result of an earlier tool call {result.call_id}) {result_text(result, NO_OUTPUT)}"
-    return [Text(text), *(part for part in result.content if isinstance(part, Image))]
+    return [Text(text, cache=result.cache), *(part for part in result.content if isinstance(part, Image | Audio))]

@@ -108,8 +108,8 @@ def test_what_google_cannot_fetch():
             json.dumps({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]}).encode()
         )
 
-    assert unsupported(of("https://example.org/x.png"))
-    assert unsupported(of("https://generativelanguage.googleapis.com/v1beta/files/x")) is None
+    assert unsupported(of("https://example.org/x.png"), "gemini-2.5-pro")
+    assert unsupported(of("https://generativelanguage.googleapis.com/v1beta/files/x"), "gemini-2.5-pro") is None
     with pytest.raises(BadRequest):
         encode_request(of("https://example.org/x.png"), model="gemini-3")
 

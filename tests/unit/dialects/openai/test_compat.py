@@ -17,7 +17,7 @@ def test_every_preset_is_valid_and_hosts_are_recognized():
             Endpoint(id="e", name="e", tier=Tier.FAST, kind="openai", provider="openai", base_url=url, model=model, **more)
         )
 
-    assert of("https://api.deepseek.com/v1").replay_reasoning
+    assert of("https://api.deepseek.com/v1").replay == "reasoning_content"
     assert of("http://127.0.0.1:11434/v1").top_k
     assert of("http://127.0.0.1:8000/v1", "deepseek-r1:8b").think_tags
     assert of("https://example.org/v1", quirks=("kimi",)).missing_reasoning == " "
