@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -94,3 +95,9 @@ def openai_message(raw: bytes) -> dict[str, Any]:
                 message["tool_calls"][-1]["arguments"] += call["function"].get("arguments") or ""
             message["finish"] = choice["finish_reason"] or message["finish"]
     return message
+
+
+def cut(text: str, places: Sequence[int]) -> list[str]:
+    """`text` in pieces; a place beyond its end counts from the beginning again."""
+    ends = sorted({place % (len(text) + 1) for place in places})
+    return [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]

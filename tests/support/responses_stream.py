@@ -49,6 +49,8 @@ def check(raw: bytes) -> dict[str, Any]:
             assert event["refusal"] == text
         elif kind == "response.function_call_arguments.done":
             assert event["arguments"] == (text or "{}")
+        elif kind == "response.custom_tool_call_input.done":
+            assert event["input"] == text
         elif kind == "response.output_item.done":
             assert event["item"]["id"] == item["id"] and event["item"]["type"] == item["type"]
             done.append(event["item"])

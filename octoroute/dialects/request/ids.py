@@ -36,7 +36,7 @@ def safe_id(text: str, limit: int = MAX_LENGTH) -> str:
         return text if len(text) == limit and text.isascii() and text.isalnum() else _digest(text)[:limit]
     if len(text) <= limit and _SAFE_ID.fullmatch(text):
         return text
-    return _readable_hash(text, limit)
+    return _readable_hash(text, limit, text)
 
 
 class UniqueIds:
@@ -57,7 +57,12 @@ def safe_name(text: str) -> str:
     """Return `text` if it is a valid tool name; otherwise a readable replacement that ends in a hash of the original."""
     if _SAFE_NAME.fullmatch(text):
         return text
-    name = _readable_hash(text, MAX_LENGTH)
+    return hashed_name(text, text)
+
+
+def hashed_name(text: str, key: str) -> str:
+    """A valid tool name that begins like `text` and ends in a hash of `key`."""
+    name = _readable_hash(text, MAX_LENGTH, key)
     return name if _SAFE_NAME.fullmatch(name) else "_" + name[1:]
 
 
@@ -67,9 +72,9 @@ def client_names(conversation: Conversation | None) -> Mapping[str, str]:
     return {safe: tool.name for tool in tools if (safe := safe_name(tool.name)) != tool.name}
 
 
-def _readable_hash(text: str, limit: int) -> str:
+def _readable_hash(text: str, limit: int, key: str) -> str:
     readable = _UNSAFE_CHARACTER.sub("_", text)[: limit - _HASH_LENGTH - 1]
-    return f"{readable}_{_digest(text)[:_HASH_LENGTH]}"
+    return f"{readable}_{_digest(key)[:_HASH_LENGTH]}"
 
 
 def _digest(text: str) -> str:

@@ -217,9 +217,12 @@ def build_rejection(failed: Failed, status: int = 400) -> UpstreamRejected:
             }
         }
     )
-    return UpstreamRejected(
+    error = UpstreamRejected(
         failed.message, status=status, body=body, headers={"content-type": "application/json"}, dialect="openai"
     )
+    if failed.code == "context_length_exceeded":
+        error.code = failed.code
+    return error
 
 
 def client_message(error: OctorouteError) -> str:

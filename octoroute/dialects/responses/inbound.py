@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
 
@@ -13,12 +14,14 @@ from octoroute.dialects.openai.inbound import read_model
 from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.request.body import RequestBody, decode
 from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
+from octoroute.dialects.request.json_input import read_request
 from octoroute.dialects.request.truncation import History, HistoryMessage, Kind
 from octoroute.dialects.response import sse
 from octoroute.dialects.responses import schema
-from octoroute.dialects.responses.request_decoder import decode_request, reject_state
+from octoroute.dialects.responses.request_decoder import client_tools, decode_request, reject_state
 from octoroute.dialects.responses.response import ECHOED, encode_response
 from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
+from octoroute.dialects.responses.tools import ToolTable
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
@@ -26,7 +29,8 @@ from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
 
 _REQUEST = msgspec.json.Decoder(schema.Request)
-_RAWS = msgspec.json.Decoder(list[msgspec.Raw])
+_INPUT = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
+_TOOL_ITEMS = ("_call", "_call_output")
 _OBJECTS = ("reasoning", "text")
 """Echoed only where they are set: null stands for an object of defaults."""
 
@@ -48,10 +52,10 @@ class ResponsesInbound:
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         parsed = RequestBody.parse(body)
         model, _ = auto_at(read_model(parsed))
-        request = decode(body, _REQUEST, "")
+        request = read_request(_REQUEST, body)
         reject_state(request)
         if not request.input:
-            raise BadRequest("input: is missing; send a string or a list of items", param="input")
+            raise BadRequest("input: is empty; send a string or a list of items", param="input")
         return Request(
             id=request_id,
             dialect=self.name,
@@ -70,11 +74,10 @@ class ResponsesInbound:
     def history(self, request: Request) -> History | None:
         body = request.body
         assert isinstance(body, RequestBody)
-        items = decode(body.raw, _REQUEST, "").input
-        if not items or isinstance(items, str):
+        raws = decode(body.values["input"], _INPUT, "input")
+        if not raws or isinstance(raws, str):
             return None
-        raws = decode(body.values["input"], _RAWS, "input")
-        return History("input", raws, [_measured(item) for item in items], ("max_output_tokens",))
+        return History("input", raws, [_measured(item) for item in schema.read_items(raws)], ("max_output_tokens",))
 
     def strip_signed_thinking(self, request: Request) -> Request:
         return request
@@ -86,7 +89,11 @@ class ResponsesInbound:
 
     def encoder(self, request: Request) -> ResponsesEncoder:
         return ResponsesEncoder(
-            model=request.model, created_s=int(self._wall()), echo=_echo(request), input_tokens=request.facts.context_tokens
+            model=request.model,
+            created_s=int(self._wall()),
+            echo=_echo(request),
+            tools=_tools(request),
+            input_tokens=request.facts.context_tokens,
         )
 
     def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:
@@ -95,6 +102,7 @@ class ResponsesInbound:
             model=request.model,
             created_s=int(self._wall()),
             echo=_echo(request),
+            tools=_tools(request),
             input_tokens=request.facts.context_tokens,
         )
 
@@ -115,6 +123,11 @@ def _echo(request: Request) -> dict[str, object]:
     return {name: value for name, value in values.items() if name not in _OBJECTS or request.body.is_set(name)}
 
 
+def _tools(request: Request) -> ToolTable:
+    assert isinstance(request.body, RequestBody)
+    return client_tools(request.body)
+
+
 def _facts(request: schema.Request, body: RequestBody, headers: Mapping[str, str]) -> Facts:
     facts = FactsBuilder()
     if request.instructions:
@@ -122,7 +135,7 @@ def _facts(request: schema.Request, body: RequestBody, headers: Mapping[str, str
     if isinstance(request.input, str):
         facts.message("user", request.input)
     else:
-        for item in request.input or ():
+        for item in schema.read_items(request.input or ()):
             _note(item, facts)
     if body.is_set("tools"):
         facts.tools = True
@@ -143,21 +156,40 @@ def _measured(item: schema.Item) -> HistoryMessage:
 
 def _note(item: schema.Item, facts: FactsBuilder) -> None:
     texts: list[str] = []
-    for content in (item.content, item.output):
-        if isinstance(content, str):
-            texts.append(content)
-            continue
-        for part in content or ():
-            if part.text is not None:
-                texts.append(part.text)
-            elif part.type == "input_image":
-                facts.images += 1
-            elif part.type == "input_file":
-                facts.attachments = True
+    if isinstance(item.content, str):
+        texts.append(item.content)
+    for part in item.content or () if not isinstance(item.content, str) else ():
+        if part.text is not None:
+            texts.append(part.text)
+        elif part.type == "input_image":
+            facts.images += 1
+        elif part.type in {"input_file", "input_audio"}:
+            facts.attachments = True
     if item.type == "message":
         facts.message(item.role or "user", "\n".join(texts))
-    else:
-        facts.tools = facts.tools or item.type.startswith("function_call")
-        facts.extra_chars += sum(map(len, texts)) + len(item.arguments or "")
-        if item.type.endswith("_output"):
-            facts.results_at = len(facts.messages)
+        return
+    facts.tools = facts.tools or item.type.endswith(_TOOL_ITEMS)
+    if item.type.endswith("_output"):
+        facts.results_at = len(facts.messages)
+    facts.extra_chars += sum(map(len, texts))
+    for value in (item.arguments, item.input, item.output, item.action, item.tools):
+        _measure(value, facts)
+
+
+def _measure(value: Any, facts: FactsBuilder) -> None:
+    """Count what a call or a result says, whatever its shape; an image by its number, not by its data."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            facts.extra_chars += len(value)
+        elif isinstance(value, msgspec.Raw):
+            facts.extra_chars += len(memoryview(value))
+        elif isinstance(value, list):
+            waiting += cast("list[Any]", value)
+        elif isinstance(value, dict):
+            fields = cast("dict[str, Any]", value)
+            if "image_url" in fields:
+                facts.images += 1
+            else:
+                waiting += fields.values()

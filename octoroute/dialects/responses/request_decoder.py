@@ -9,26 +9,19 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from octoroute.dialects.request import media
+from octoroute.dialects.request.body import RequestBody, decode
 from octoroute.dialects.request.json_input import read_request, reject_deep_nesting, unread_fields
 from octoroute.dialects.request.message_order import split_system
-from octoroute.dialects.request.thinking_signatures import parse_signature
 from octoroute.dialects.responses import schema
+from octoroute.dialects.responses.item_decoder import ItemDecoder
+from octoroute.dialects.responses.tools import CUSTOM, FUNCTION, SEARCH, ToolTable
 from octoroute.domain.conversation import (
     AnswerFormat,
-    Block,
     Conversation,
-    Document,
-    Image,
-    RedactedThinking,
     Role,
     Text,
-    Thinking,
     ThinkingWish,
-    Tool,
-    ToolCall,
     ToolChoice,
-    ToolResult,
     Turn,
 )
 from octoroute.errors import BadRequest
@@ -36,10 +29,11 @@ from octoroute.errors import BadRequest
 _REQUEST = msgspec.json.Decoder(schema.Request)
 _READ = frozenset(schema.Request.__struct_encode_fields__) | {"octoroute"}
 _UNSET = frozenset({b"null", b"false"})
+_TOOLS = msgspec.json.Decoder(list[schema.Tool] | None)
+_LOADERS = (b'"tool_search_output"', b'"additional_tools"')
+"""Items that bring tools."""
+_CALLABLE = frozenset({FUNCTION, CUSTOM, SEARCH, "namespace"})
 _MODES = {"auto": "auto", "required": "any", "none": "none"}
-_ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
-REDACTED = "redacted"
-"""Origin that marks redacted thinking in `encrypted_content`."""
 
 
 @reject_deep_nesting
@@ -47,12 +41,18 @@ def decode_request(body: bytes) -> Conversation:
     """Raises BadRequest that names the field."""
     request = read_request(_REQUEST, body)
     reject_state(request)
-    system, turns = split_system([Text(request.instructions)] if request.instructions else [], _turns(request.input))
+    table, notes = ToolTable(), list(unread_fields(body, _READ, unset=_UNSET))
+    table.offer(request.tools or (), "tools")
+    turns = list(_turns(request.input, ItemDecoder(table, notes)))
+    system, rest = split_system([Text(request.instructions)] if request.instructions else [], turns)
+    choice = _tool_choice(request, table, notes)
+    if request.text is not None and request.text.verbosity is not None:
+        notes.append("text.verbosity")
     return Conversation(
         system=system,
-        turns=turns,
-        tools=tuple(_tools(request.tools or ())),
-        tool_choice=_tool_choice(request),
+        turns=rest,
+        tools=table.offered,
+        tool_choice=choice if table.offered else None,
         max_tokens=request.max_output_tokens,
         temperature=request.temperature,
         top_p=request.top_p,
@@ -61,8 +61,21 @@ def decode_request(body: bytes) -> Conversation:
         user=request.safety_identifier or request.user,
         cache_key=request.prompt_cache_key,
         service_tier=request.service_tier,
-        ignored=unread_fields(body, _READ, unset=_UNSET),
+        ignored=(*notes, *table.left_out),
     )
+
+
+def client_tools(body: RequestBody) -> ToolTable:
+    """The tools of a request that `decode_request` has read, or will read, without its other fields."""
+    table = ToolTable()
+    raw = body.values.get("tools")
+    table.offer((None if raw is None else decode(raw, _TOOLS, "tools")) or (), "tools")
+    if any(name in body.raw for name in _LOADERS):
+        items = decode(body.raw, _REQUEST, "").input
+        if isinstance(items, list):
+            for _ in ItemDecoder(table, []).turns(schema.read_items(items)):
+                pass
+    return table
 
 
 def reject_state(request: schema.Request) -> None:
@@ -79,91 +92,16 @@ def reject_state(request: schema.Request) -> None:
         raise BadRequest("background: not supported by this gateway; leave it out", param="background")
 
 
-def _turns(items: str | Sequence[schema.Item] | None) -> Iterator[Turn]:
+def _turns(items: str | Sequence[msgspec.Raw] | None, decoder: ItemDecoder) -> Iterator[Turn]:
     if items is None:
         raise BadRequest("input: missing; send a string or a list of items", param="input")
     if isinstance(items, str):
         yield Turn(Role.USER, (Text(items),) if items else ())
-        return
-    for at, item in enumerate(items):
-        yield _turn(item, f"input[{at}]")
+    else:
+        yield from decoder.turns(schema.read_items(items))
 
 
-def _turn(item: schema.Item, where: str) -> Turn:
-    match item.type:
-        case "message":
-            role = _ROLES.get(item.role or "")
-            if role is None:
-                raise BadRequest(f"{where}.role: must be one of {', '.join(_ROLES)}, not '{item.role}'", param=f"{where}.role")
-            return Turn(role, tuple(_parts(item.content, f"{where}.content")))
-        case "function_call" if item.call_id is not None and item.name is not None:
-            return Turn(Role.ASSISTANT, (ToolCall(item.call_id, item.name, item.arguments or ""),))
-        case "function_call_output" if item.call_id is not None:
-            return Turn(Role.USER, (ToolResult(item.call_id, tuple(_parts(item.output, f"{where}.output"))),))
-        case "reasoning":
-            return Turn(Role.ASSISTANT, tuple(_reasoning(item)))
-        case "item_reference":
-            raise BadRequest(f"{where}: items are not stored by this gateway; send the item itself", param=where)
-        case "function_call" | "function_call_output":
-            raise BadRequest(f"{where}: call_id or name is missing; send both", param=where)
-        case other:
-            raise BadRequest(
-                f"{where}: items of type '{other}' belong to tools that run at OpenAI only; leave them out", param=where
-            )
-
-
-def _reasoning(item: schema.Item) -> Iterator[Block]:
-    """Decode thinking. `encrypted_content` holds the provider's signature if octoroute wrote it; OpenAI's own is unreadable."""
-    text = "".join(part.text or "" for part in item.summary or ())
-    signed = parse_signature(item.encrypted_content or "")
-    if signed is not None and signed[0] == REDACTED:
-        yield RedactedThinking(signed[1])
-    elif signed is not None:
-        yield Thinking(text, signature=signed[1], origin=signed[0])
-    elif text:
-        yield Thinking(text)
-
-
-def _parts(content: str | Sequence[schema.Part] | None, where: str) -> Iterator[Text | Image | Document]:
-    if isinstance(content, str):
-        yield from [Text(content)] if content else []
-        return
-    for at, part in enumerate(content or ()):
-        yield _part(part, f"{where}[{at}]")
-
-
-def _part(part: schema.Part, where: str) -> Text | Image | Document:
-    match part.type:
-        case "input_text" | "output_text" | "text" if part.text is not None:
-            return Text(part.text)
-        case "refusal" if part.refusal is not None:
-            return Text(part.refusal)
-        case "input_image" if part.image_url is not None:
-            return media.image_from_url(part.image_url, f"{where}.image_url", part.detail)
-        case "input_file" if part.file_data is not None:
-            if not part.file_data.startswith("data:"):
-                return Document(media_type=media.PDF, data=part.file_data, title=part.filename)
-            media_type, data = media.split_data_url(part.file_data, f"{where}.file_data")
-            return Document(media_type=media_type, data=data, title=part.filename)
-        case "input_file" if part.file_url is not None:
-            media.check_web_url(part.file_url, f"{where}.file_url")
-            return Document(url=part.file_url, title=part.filename)
-        case "input_image" | "input_file":
-            raise BadRequest(f"{where}: stored files are not supported by this endpoint; send the data itself", param=where)
-        case other:
-            raise BadRequest(f"{where}: unknown part type '{other}', or its content is missing", param=where)
-
-
-def _tools(tools: Sequence[schema.Tool]) -> Iterator[Tool]:
-    for at, tool in enumerate(tools):
-        if tool.type != "function":
-            raise BadRequest(f"tools[{at}].type: '{tool.type}' runs at OpenAI only; use function tools", param=f"tools[{at}].type")
-        if not tool.name:
-            raise BadRequest(f"tools[{at}].name: missing; name the function", param=f"tools[{at}].name")
-        yield Tool(name=tool.name, description=tool.description, schema=tool.parameters, strict=tool.strict)
-
-
-def _tool_choice(request: schema.Request) -> ToolChoice | None:
+def _tool_choice(request: schema.Request, tools: ToolTable, notes: list[str]) -> ToolChoice | None:
     choice, parallel = request.tool_choice, request.parallel_tool_calls
     if choice is None:
         return None if parallel is None else ToolChoice(parallel=parallel)
@@ -172,11 +110,32 @@ def _tool_choice(request: schema.Request) -> ToolChoice | None:
             raise BadRequest(f"tool_choice: must be one of {', '.join(_MODES)}, not '{choice}'", param="tool_choice")
         return ToolChoice(mode=_MODES[choice], parallel=parallel)
     if choice.type == "allowed_tools":
-        names = tuple(tool.name for tool in choice.tools or () if tool.name)
-        return ToolChoice(mode="any" if choice.mode == "required" else "auto", allowed=names, parallel=parallel)
-    if choice.type != "function" or choice.name is None:
-        raise BadRequest(f"tool_choice.type: '{choice.type}' runs at OpenAI only; choose a function", param="tool_choice.type")
-    return ToolChoice(mode="tool", name=choice.name, parallel=parallel)
+        allowed = [name for tool in choice.tools or () for name in _chosen(tool, tools)]
+        hosted = [tool.type for tool in choice.tools or () if tool.type not in _CALLABLE]
+        notes += [f"tool_choice ({kind} does not run here)" for kind in dict.fromkeys(hosted)]
+        mode = "any" if choice.mode == "required" and allowed else "auto"
+        return ToolChoice(mode=mode, allowed=tuple(dict.fromkeys(allowed)), parallel=parallel)
+    if choice.type not in _CALLABLE:
+        notes.append(f"tool_choice ({choice.type} does not run here)")
+        return ToolChoice(parallel=parallel)
+    chosen = _chosen(choice, tools)
+    if not chosen:
+        raise BadRequest(
+            f"tool_choice: no {choice.type} '{choice.name or ''}' in tools; choose one of them", param="tool_choice.name"
+        )
+    if len(chosen) > 1:
+        return ToolChoice(mode="any", allowed=tuple(chosen), parallel=parallel)
+    return ToolChoice(mode="tool", name=chosen[0], parallel=parallel)
+
+
+def _chosen(choice: schema.Choice | schema.NamedTool, tools: ToolTable) -> list[str]:
+    """The flat names of the offered tools that a choice names; a namespace stands for all of its tools."""
+    if choice.type == "namespace":
+        return list(tools.group(choice.name or choice.namespace or ""))
+    if choice.type not in _CALLABLE:
+        return []
+    found = tools.find(choice.type, choice.name or choice.type, choice.namespace)
+    return [] if found is None else [found]
 
 
 def _format(text: schema.TextConfig | None) -> AnswerFormat | None:

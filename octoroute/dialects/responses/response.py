@@ -11,7 +11,9 @@ from octoroute.dialects.request.ids import NewId, random_id
 from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.blocks import TextItem, ThinkingItem, ToolCallItem, collect_blocks
-from octoroute.dialects.responses.request_decoder import REDACTED
+from octoroute.dialects.responses.custom_input import CustomInput
+from octoroute.dialects.responses.item_decoder import REDACTED
+from octoroute.dialects.responses.tools import CUSTOM, SEARCH, ToolId, ToolTable
 from octoroute.domain.events import Event, FinishReason
 from octoroute.domain.outcome import Usage
 
@@ -33,6 +35,9 @@ ECHOED: Mapping[str, object] = {
 }
 """Request fields that a response repeats, with the defaults that clients' types require."""
 
+OWN = "octoroute"
+"""Origin of the signature of thinking that has none of its own."""
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 _INCOMPLETE = {FinishReason.LENGTH: "max_output_tokens", FinishReason.REFUSAL: "content_filter"}
 
 
@@ -67,6 +72,17 @@ class Envelope:
             "usage": counts.to_responses(usage),
         }
 
+    def failed(self, items: Sequence[Fields], code: str, message: str) -> Fields:
+        """`items`: those that were complete before the failure."""
+        return {
+            **self._fixed,
+            "status": "failed",
+            "error": {"code": code, "message": message},
+            "incomplete_details": None,
+            "output": list(items),
+            "usage": None,
+        }
+
 
 def message_item(id: str, part: Fields | None) -> Fields:
     """A message item; without `part`, one that is in progress."""
@@ -82,11 +98,33 @@ def text_part(text: str, *, refusal: bool) -> Fields:
     )
 
 
-def call_item(id: str, call_id: str, name: str, arguments: str, status: str = "completed") -> Fields:
-    return {"id": id, "type": "function_call", "status": status, "call_id": call_id, "name": name, "arguments": arguments}
+CALL_PREFIXES: Mapping[str, str] = {CUSTOM: "ctc_", SEARCH: "tsc_"}
+"""Prefixes of the ids of calls, by the kind of the tool; those of functions begin with "fc_"."""
+
+
+def call_item(id: str, call_id: str, tool: ToolId, arguments: str, status: str = "completed") -> Fields:
+    """The item of a call, as the kind of its tool has it. `arguments`: of a custom tool, the text."""
+    item: Fields = {"id": id, "type": f"{tool.kind}_call", "status": status, "call_id": call_id}
+    if tool.kind == SEARCH:
+        return {**item, "execution": "client", "arguments": _object(arguments)}
+    if tool.kind == CUSTOM:
+        item |= {"type": "custom_tool_call", "name": tool.name, "input": arguments}
+    else:
+        item |= {"type": "function_call", "name": tool.name, "arguments": arguments}
+    if tool.namespace is not None:
+        item["namespace"] = tool.namespace
+    return item
+
+
+def _object(arguments: str) -> Fields:
+    try:
+        return _OBJECT.decode(arguments or "{}")
+    except (ValueError, RecursionError):
+        return {}
 
 
 def reasoning_item(id: str, text: str, encrypted: str | None) -> Fields:
+    """`encrypted`: None while the item is in progress."""
     summary = [{"type": "summary_text", "text": text}] if text else []
     item: Fields = {"id": id, "type": "reasoning", "summary": summary}
     if encrypted is not None:
@@ -94,8 +132,9 @@ def reasoning_item(id: str, text: str, encrypted: str | None) -> Fields:
     return item
 
 
-def encrypted_content(signature: str | None, origin: str | None) -> str | None:
-    return None if signature is None else mark_signature("", origin or "anthropic", signature)
+def encrypted_content(text: str, signature: str | None, origin: str | None) -> str:
+    """The signature of thinking, marked with its origin; thinking without one is marked too, so that it is never sent to OpenAI."""
+    return mark_signature(text, OWN if signature is None else origin or "anthropic", signature)
 
 
 def encrypted_redacted(data: str) -> str:
@@ -108,10 +147,11 @@ def encode_response(
     model: str,
     created_s: int,
     echo: Mapping[str, object],
+    tools: ToolTable | None = None,
     input_tokens: int = 0,
     new_id: NewId = random_id,
 ) -> bytes:
-    """Encode a response. `input_tokens` is an estimate, used if the upstream reported no usage.
+    """Encode a response to a request with `tools`. `input_tokens` is an estimate, used if the upstream reported no usage.
 
     Raises the UpstreamError of a `Failed` event.
     """
@@ -123,12 +163,22 @@ def encode_response(
                 if text:
                     items.append(message_item(new_id("msg_"), text_part(text, refusal=refusal)))
             case ToolCallItem():
-                items.append(call_item(new_id("fc_"), block.id or new_id("call_"), block.name, block.arguments or "{}"))
+                items.append(_call(block, (tools or ToolTable()).id_of(block.name), new_id))
             case ThinkingItem():
-                content = encrypted_content(block.signature, block.origin)
+                content = encrypted_content(block.text, block.signature, block.origin)
                 if block.redacted is not None:
                     content = encrypted_redacted(block.redacted)
                 items.append(reasoning_item(new_id("rs_"), block.text, content))
     envelope = Envelope(model=model, created_s=created_s, echo=echo, new_id=new_id)
     usage = response.usage or counts.estimate_usage(input_tokens, response.chars)
     return msgspec.json.encode(envelope.finished(items, response.reason, usage))
+
+
+def _call(block: ToolCallItem, tool: ToolId, new_id: NewId) -> Fields:
+    arguments = block.arguments
+    if tool.kind == CUSTOM:
+        reader = CustomInput()
+        arguments = reader.feed(arguments) + reader.end()
+    elif not arguments:
+        arguments = "{}"
+    return call_item(new_id(CALL_PREFIXES.get(tool.kind, "fc_")), block.id or new_id("call_"), tool, arguments)

@@ -1,6 +1,7 @@
 """Encodes events as a stream of the Responses API. Pure; one encoder per response.
 
 Every event has a sequence number. Every item is added before its deltas and done after them. The last event has the response.
+A failure is an `error`, on which SDKs raise, and then `response.failed`, which Codex reads.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import msgspec
 
 from octoroute.dialects.request.ids import NewId, random_id
 from octoroute.dialects.response import usage as counts
-from octoroute.dialects.response.errors import OPENAI_TYPES
+from octoroute.dialects.response.errors import client_message
 from octoroute.dialects.response.sse import frame
 from octoroute.dialects.responses import response
+from octoroute.dialects.responses.custom_input import CustomInput
+from octoroute.dialects.responses.failure import error_type, failure_code, failure_message
+from octoroute.dialects.responses.tools import CUSTOM, SEARCH, ToolId, ToolTable
 from octoroute.domain.events import (
     Event,
     Failed,
@@ -31,43 +35,73 @@ from octoroute.domain.events import (
 )
 from octoroute.errors import OctorouteError
 
-_NONE, _TEXT, _REFUSAL, _THINKING, _CALL = range(5)
-_PREFIX = {_TEXT: "msg_", _REFUSAL: "msg_", _THINKING: "rs_", _CALL: "fc_"}
+_TEXT, _REFUSAL, _THINKING, _CALL, _CUSTOM, _SEARCH = range(6)
+_PREFIX = {_TEXT: "msg_", _REFUSAL: "msg_", _THINKING: "rs_", _CALL: "fc_", _CUSTOM: "ctc_", _SEARCH: "tsc_"}
 _DELTA_EVENTS = {
     _TEXT: b"response.output_text.delta",
     _REFUSAL: b"response.refusal.delta",
     _THINKING: b"response.reasoning_summary_text.delta",
     _CALL: b"response.function_call_arguments.delta",
+    _CUSTOM: b"response.custom_tool_call_input.delta",
+    _SEARCH: b"",
 }
-_PLACES = {_TEXT: b',"content_index":0', _REFUSAL: b',"content_index":0', _THINKING: b',"summary_index":0', _CALL: b""}
+_PLACES = {_TEXT: b',"content_index":0', _REFUSAL: b',"content_index":0', _THINKING: b',"summary_index":0'}
+_CALLS = {CUSTOM: _CUSTOM, SEARCH: _SEARCH}
+"""By the kind of the tool; all others are functions."""
 _json = msgspec.json.Encoder().encode
 
 
+class _OpenItem:
+    """The item that deltas belong to."""
+
+    __slots__ = ("call_id", "delta_head", "delta_tail", "id", "input", "kind", "parts", "tool")
+
+    def __init__(self, kind: int, id: str, index: int, tool: ToolId | None = None, call_id: str = "") -> None:
+        self.kind = kind
+        self.id = id
+        self.tool = tool
+        self.call_id = call_id
+        self.parts: list[str] = []
+        self.input = CustomInput() if kind == _CUSTOM else None
+        name = _DELTA_EVENTS[kind]
+        self.delta_head = b'event: %b\ndata: {"type":"%b","sequence_number":' % (name, name)
+        logprobs = b',"logprobs":[]' if kind == _TEXT else b""
+        place = b',"item_id":"%b","output_index":%d%b%b' % (id.encode(), index, _PLACES.get(kind, b""), logprobs)
+        self.delta_tail = place + b',"delta":'
+
+
 class ResponsesEncoder:
-    """`model` is the name the client requested; for `echo` see `response.Envelope`; `input_tokens` is an estimate."""
+    """`model` is the name the client requested; `tools` are its tools; for `echo` see `response.Envelope`; `input_tokens` is an
+    estimate.
+    """
 
     def __init__(
-        self, *, model: str, created_s: int, echo: Mapping[str, object], input_tokens: int = 0, new_id: NewId = random_id
+        self,
+        *,
+        model: str,
+        created_s: int,
+        echo: Mapping[str, object],
+        tools: ToolTable | None = None,
+        input_tokens: int = 0,
+        new_id: NewId = random_id,
     ) -> None:
         self._new_id = new_id
+        self._tools = tools or ToolTable()
         self._envelope = response.Envelope(model=model, created_s=created_s, echo=echo, new_id=new_id)
         self._usage = counts.ResponseUsage(input_tokens)
         self._number = 0
         """Sequence number of the next event."""
         self._items: list[response.Fields] = []
         self._over = False
-        self._open = _NONE
-        self._id = ""
-        self._parts: list[str] = []
-        self._call: ToolCallStarted | None = None
-        self._delta_head = self._delta_tail = b""
+        self._open: _OpenItem | None = None
 
     def encode(self, events: Sequence[Event]) -> bytes:
         return b"".join([self._encode_event(event) for event in events])
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
         del request_id  # sent as a header
-        return self._failed(OPENAI_TYPES.get(error.kind, "server_error"), error.message, error.code)
+        message = failure_message(error.kind, client_message(error), getattr(error, "retry_after_s", None))
+        return self._failed(error.kind, message, error.code)
 
     def _encode_event(self, event: Event) -> bytes:
         if self._over:
@@ -76,16 +110,15 @@ class ResponsesEncoder:
             case TextDelta(text=text):
                 return self._delta(_TEXT, text)
             case ToolCallDelta(arguments=text):
-                return self._delta(_CALL, text) if self._open == _CALL else b""
+                return self._arguments(text)
             case ThinkingDelta(text=text):
                 return self._delta(_THINKING, text)
             case RefusalDelta(text=text):
                 return self._delta(_REFUSAL, text)
             case ThinkingSigned(signature=signature, origin=origin):
-                head = b"" if self._open == _THINKING else self._start(_THINKING)
-                return head + self._stop(response.encrypted_content(signature, origin))
+                return self._start_thinking() + self._stop((signature, origin))
             case ThinkingRedacted(data=data):
-                return self._start(_THINKING) + self._stop(response.encrypted_redacted(data))
+                return self._start(_THINKING) + self._stop((data, None))
             case ToolCallStarted():
                 return self._begin() + self._stop() + self._start_call(event)
             case Started(usage=usage):
@@ -97,7 +130,7 @@ class ResponsesEncoder:
             case Finished():
                 return self._begin() + self._stop() + self._finish(event)
             case Failed(kind=kind, message=message, code=code):
-                return self._failed(OPENAI_TYPES.get(kind, "server_error"), message, code)
+                return self._failed(kind, message, code)
             case _:
                 return b": ping\n\n"
 
@@ -115,89 +148,128 @@ class ResponsesEncoder:
     def _delta(self, kind: int, text: str) -> bytes:
         if not text:
             return b""
-        head = b"" if self._open == kind else self._start(kind)
-        self._parts.append(text)
+        item = self._open
+        if item is not None and item.kind == kind:
+            return self._add(item, text)
+        return self._start(kind) + self._add(self._opened(), text)
+
+    def _add(self, item: _OpenItem, text: str) -> bytes:
+        item.parts.append(text)
         self._usage.chars += len(text)
         number = self._number
         self._number = number + 1
-        return head + self._delta_head + b"%d" % number + self._delta_tail + _json(text) + b"}\n\n"
+        return item.delta_head + b"%d" % number + item.delta_tail + _json(text) + b"}\n\n"
+
+    def _arguments(self, text: str) -> bytes:
+        """A fragment of the arguments of the open call."""
+        item = self._open
+        if item is None or item.tool is None or not text:
+            return b""
+        if item.kind == _SEARCH:  # its arguments are an object, so they do not stream
+            item.parts.append(text)
+            self._usage.chars += len(text)
+            return b""
+        if item.input is not None:
+            text = item.input.feed(text)
+        return self._add(item, text) if text else b""
 
     def _start(self, kind: int) -> bytes:
         """Close the open item and add the next one."""
         head = self._begin() + self._stop()
-        self._open_as(kind)
+        item = self._open = _OpenItem(kind, self._new_id(_PREFIX[kind]), len(self._items))
         if kind == _THINKING:
-            head += self._added(response.reasoning_item(self._id, "", None))
-            return head + self._event("response.reasoning_summary_part.added", **self._place(), part=_summary(""))
-        head += self._added(response.message_item(self._id, None))
-        return head + self._event("response.content_part.added", **self._place(), part=self._text_part(""))
+            head += self._added(response.reasoning_item(item.id, "", None))
+            return head + self._event("response.reasoning_summary_part.added", **self._place(item), part=_summary(""))
+        head += self._added(response.message_item(item.id, None))
+        return head + self._event("response.content_part.added", **self._place(item), part=_text_part(item, ""))
+
+    def _start_thinking(self) -> bytes:
+        return b"" if self._open is not None and self._open.kind == _THINKING else self._start(_THINKING)
 
     def _start_call(self, event: ToolCallStarted) -> bytes:
-        self._open_as(_CALL)
-        self._call = ToolCallStarted(event.index, event.id or self._new_id("call_"), event.name)
-        return self._added(response.call_item(self._id, self._call.id, event.name, "", "in_progress"))
+        tool = self._tools.id_of(event.name)
+        kind = _CALLS.get(tool.kind, _CALL)
+        item = _OpenItem(kind, self._new_id(_PREFIX[kind]), len(self._items), tool, event.id or self._new_id("call_"))
+        self._open = item
+        return self._added(response.call_item(item.id, item.call_id, tool, "", "in_progress"))
 
-    def _open_as(self, kind: int) -> None:
-        self._open = kind
-        self._id = self._new_id(_PREFIX[kind])
-        name = _DELTA_EVENTS[kind]
-        self._delta_head = b'event: %b\ndata: {"type":"%b","sequence_number":' % (name, name)
-        logprobs = b',"logprobs":[]' if kind == _TEXT else b""
-        place = b',"item_id":"%b","output_index":%d%b%b' % (self._id.encode(), len(self._items), _PLACES[kind], logprobs)
-        self._delta_tail = place + b',"delta":'
+    def _opened(self) -> _OpenItem:
+        assert self._open is not None
+        return self._open
 
     def _added(self, item: response.Fields) -> bytes:
         return self._event("response.output_item.added", output_index=len(self._items), item=item)
 
-    def _place(self) -> response.Fields:
-        place: response.Fields = {"item_id": self._id, "output_index": len(self._items)}
-        if self._open == _THINKING:
+    def _place(self, item: _OpenItem) -> response.Fields:
+        place: response.Fields = {"item_id": item.id, "output_index": len(self._items)}
+        if item.kind == _THINKING:
             place["summary_index"] = 0
-        elif self._open != _CALL:
+        elif item.kind in {_TEXT, _REFUSAL}:
             place["content_index"] = 0
         return place
 
-    def _text_part(self, text: str) -> response.Fields:
-        return response.text_part(text, refusal=self._open == _REFUSAL)
-
-    def _stop(self, encrypted: str | None = None) -> bytes:
-        if self._open == _NONE:
+    def _stop(self, signed: tuple[str, str | None] | None = None) -> bytes:
+        """Close the open item. `signed`: the signature and origin of thinking; without an origin, redacted thinking."""
+        item = self._open
+        if item is None:
             return b""
-        text, place = "".join(self._parts), self._place()
-        self._parts.clear()
-        if self._open == _CALL:
-            assert self._call is not None
-            name, text = self._call.name, text or "{}"
-            item = response.call_item(self._id, self._call.id, name, text)
-            done = self._event("response.function_call_arguments.done", **place, name=name, arguments=text)
-        elif self._open == _THINKING:
-            item = response.reasoning_item(self._id, text, encrypted)
-            done = self._event("response.reasoning_summary_text.done", **place, text=text)
+        done = b""
+        if item.input is not None and (rest := item.input.end()):
+            done = self._add(item, rest)
+        text, place = "".join(item.parts), self._place(item)
+        if item.tool is not None:
+            made = response.call_item(item.id, item.call_id, item.tool, text or ("{}" if item.kind == _CALL else ""))
+            done += self._call_done(item, made, place)
+        elif item.kind == _THINKING:
+            made = response.reasoning_item(item.id, text, _encrypted(text, signed))
+            done += self._event("response.reasoning_summary_text.done", **place, text=text)
             done += self._event("response.reasoning_summary_part.done", **place, part=_summary(text))
         else:
-            part = self._text_part(text)
-            item = response.message_item(self._id, part)
-            final: response.Fields = {"refusal": text} if self._open == _REFUSAL else {"text": text, "logprobs": []}
-            done = self._event("response.refusal.done" if self._open == _REFUSAL else "response.output_text.done", **place, **final)
-            done += self._event("response.content_part.done", **place, part=part)
-        done += self._event("response.output_item.done", output_index=len(self._items), item=item)
-        self._items.append(item)
-        self._open = _NONE
+            part = _text_part(item, text)
+            made = response.message_item(item.id, part)
+            final: response.Fields = {"refusal": text} if item.kind == _REFUSAL else {"text": text, "logprobs": []}
+            name = "response.refusal.done" if item.kind == _REFUSAL else "response.output_text.done"
+            done += self._event(name, **place, **final) + self._event("response.content_part.done", **place, part=part)
+        done += self._event("response.output_item.done", output_index=len(self._items), item=made)
+        self._items.append(made)
+        self._open = None
         return done
+
+    def _call_done(self, item: _OpenItem, made: response.Fields, place: response.Fields) -> bytes:
+        if item.kind == _CUSTOM:
+            return self._event("response.custom_tool_call_input.done", **place, input=made["input"])
+        if item.kind == _CALL:
+            done = {"name": made["name"], "arguments": made["arguments"]}
+            return self._event("response.function_call_arguments.done", **place, **done)
+        return b""
 
     def _finish(self, event: Finished) -> bytes:
         self._over = True
         finished = self._envelope.finished(self._items, event.reason, self._usage.at_end())
         return self._event(f"response.{finished['status']}", response=finished)
 
-    def _failed(self, type: str, message: str, code: str | None) -> bytes:
-        """Encode the error event: flat as documented, and under `error`, where the official SDK reads it."""
+    def _failed(self, kind: str, message: str, code: str | None) -> bytes:
+        """Encode the failure: an error, flat as documented and under `error`, where the SDK reads it; then the response."""
         if self._over:
             return b""
         self._over = True
-        error = {"type": type, "code": code, "message": message, "param": None}
-        return self._event("error", code=code, message=message, param=None, error=error)
+        error = {"type": error_type(kind), "code": code, "message": message, "param": None}
+        failed = self._envelope.failed(self._items, failure_code(kind, code), message)
+        return self._event("error", code=code, message=message, param=None, error=error) + self._event(
+            "response.failed", response=failed
+        )
 
 
 def _summary(text: str) -> response.Fields:
     return {"type": "summary_text", "text": text}
+
+
+def _text_part(item: _OpenItem, text: str) -> response.Fields:
+    return response.text_part(text, refusal=item.kind == _REFUSAL)
+
+
+def _encrypted(text: str, signed: tuple[str, str | None] | None) -> str:
+    if signed is None:
+        return response.encrypted_content(text, None, None)
+    signature, origin = signed
+    return response.encrypted_redacted(signature) if origin is None else response.encrypted_content(text, signature, origin)

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 
 from octoroute.dialects.openai import request_encoder as to_openai
 from octoroute.dialects.openai.compat import Quirks
-from octoroute.dialects.responses.request_decoder import decode_request
-from octoroute.domain.conversation import Role, Text
+from octoroute.dialects.request.body import RequestBody
+from octoroute.dialects.responses.request_decoder import client_tools, decode_request
+from octoroute.domain.conversation import Role, Text, ToolChoice
 from octoroute.errors import BadRequest
 from tests.support.dialects.responses import TOOL, question
 from tests.unit.dialects.test_laws import must_be_clear, shapes
@@ -63,17 +64,17 @@ def test_a_string_is_a_user_turn():
         ({"conversation": "conv_1"}, "conversation"),
         ({"prompt": {"id": "p"}}, "prompt"),
         ({"background": True}, "background"),
-        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
-        ({"tools": [{"type": "mcp", "server_label": "x"}]}, "tools[0].type"),
         ({"tools": [{"type": "function"}]}, "tools[0].name"),
-        ({"tool_choice": {"type": "file_search"}}, "tool_choice.type"),
+        ({"tools": [{"type": "namespace", "tools": []}]}, "tools[0].name"),
+        ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "custom"}]}]}, "tools[0].tools[0].name"),
+        ({"tools": [TOOL], "tool_choice": {"type": "function", "name": "g"}}, "tool_choice.name"),
         ({"tool_choice": "maybe"}, "tool_choice"),
         ({"text": {"format": {"type": "grammar"}}}, "text.format.type"),
         ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0]"),
-        ({"input": [{"type": "web_search_call", "id": "x"}]}, "input[0]"),
         ({"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}]}, "input[0].content[0]"),
         ({"input": [{"role": "wizard", "content": "x"}]}, "input[0].role"),
-        ({"input": [{"type": "function_call_output", "output": "x"}]}, "input[0]"),
+        ({"input": [{"type": "message", "role": "user", "content": 7}]}, "input[0].content"),
+        ({"input": [{"type": "function_call", "call_id": "c"}]}, "input[0]"),
         ({"input": None}, "input"),
         ({"input": 7}, "input"),
     ],
@@ -82,6 +83,55 @@ def test_what_a_stateless_gateway_cannot_do(fields, param):
     with pytest.raises(BadRequest) as caught:
         question(**{"input": "hi", **fields})
     assert caught.value.param == param
+
+
+SHELL = {"type": "function", "name": "shell", "parameters": {"type": "object", "properties": {}}}
+PATCH = {"type": "custom", "name": "patch"}
+GROUP = {"type": "namespace", "name": "zoo", "description": "animals", "tools": [SHELL, {"type": "custom", "name": "draw"}]}
+HOSTED = {"type": "web_search"}
+CHOICES = [
+    ("required", ToolChoice(mode="any")),
+    ({"type": "function", "name": "shell"}, ToolChoice(mode="tool", name="shell")),
+    ({"type": "function", "name": "shell", "namespace": "zoo"}, ToolChoice(mode="tool", name="zoo__shell")),
+    ({"type": "custom", "name": "patch"}, ToolChoice(mode="tool", name="patch")),
+    ({"type": "custom", "name": "draw"}, ToolChoice(mode="tool", name="zoo__draw")),
+    ({"type": "namespace", "name": "zoo"}, ToolChoice(mode="any", allowed=("zoo__shell", "zoo__draw"))),
+    ({"type": "web_search"}, ToolChoice()),
+    (
+        {"type": "allowed_tools", "mode": "required", "tools": [{"type": "custom", "name": "patch"}, HOSTED]},
+        ToolChoice(mode="any", allowed=("patch",)),
+    ),
+    ({"type": "allowed_tools", "mode": "required", "tools": [HOSTED]}, ToolChoice(allowed=())),
+]
+
+
+@pytest.mark.parametrize(("choice", "expected"), CHOICES)
+def test_a_choice_of_tools_of_every_kind(choice, expected):
+    conversation = question("hi", tools=[SHELL, PATCH, GROUP, HOSTED], tool_choice=choice)
+    assert conversation.tool_choice == expected
+    named = [text for text in conversation.ignored if text.startswith("tool_choice")]
+    assert bool(named) == ("web_search" in json.dumps(choice))
+
+
+def test_hosted_tools_are_left_out_by_name():
+    conversation = question("hi", tools=[SHELL, HOSTED, {"type": "local_shell"}, {"type": "mcp", "server_label": "x"}])
+    assert [tool.name for tool in conversation.tools] == ["shell"]
+    assert conversation.ignored == tuple(
+        f"tools[{at}] ({kind} does not run here)" for at, kind in ((1, "web_search"), (2, "local_shell"), (3, "mcp"))
+    )
+
+
+def test_without_a_tool_there_is_no_choice():
+    assert question("hi", tools=[HOSTED], tool_choice="required").tool_choice is None
+
+
+def test_tools_of_a_request_without_its_other_fields():
+    found = {"type": "tool_search_output", "call_id": "s", "tools": [{**GROUP, "name": "later"}]}
+    body = RequestBody.parse(json.dumps({"model": "auto", "input": [found], "tools": [SHELL, GROUP]}).encode())
+    table = client_tools(body)
+    assert [tool.name for tool in table.offered] == ["shell", "zoo__shell", "zoo__draw", "later__shell", "later__draw"]
+    assert table.offered == decode_request(body.raw).tools
+    assert not client_tools(RequestBody.parse(b'{"input":"hi"}')).offered
 
 
 @settings(max_examples=200)
