@@ -12,6 +12,7 @@ from octoroute.dialects.anthropic.outbound import AnthropicOutbound
 from octoroute.dialects.base import ApiAdapter, Inbound, Outbound
 from octoroute.dialects.chat import ChatInbound
 from octoroute.dialects.gemini.embeddings import GeminiEmbeddings
+from octoroute.dialects.gemini.inbound import GeminiInbound
 from octoroute.dialects.gemini.outbound import GeminiOutbound
 from octoroute.dialects.internal import InternalInbound
 from octoroute.dialects.openai.completions import CompletionsInbound
@@ -22,7 +23,7 @@ from octoroute.dialects.responses.inbound import ResponsesInbound
 
 DEFAULT = OpenAIInbound.name
 """The format of clients that say nothing of theirs."""
-SHARED = (OpenAIInbound.name, AnthropicInbound.name)
+SHARED = (OpenAIInbound.name, AnthropicInbound.name, GeminiInbound.name)
 """The formats that both clients and endpoints speak, so that requests can pass through untranslated."""
 OUTBOUND_NAMES = (OpenAIOutbound.name, AnthropicOutbound.name, GeminiOutbound.name)
 
@@ -31,7 +32,14 @@ def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:
     """`wall`: seconds since the epoch, for responses that hold a date."""
     return {
         dialect.name: dialect
-        for dialect in (OpenAIInbound(wall), ResponsesInbound(wall), AnthropicInbound(), ChatInbound(), InternalInbound())
+        for dialect in (
+            OpenAIInbound(wall),
+            ResponsesInbound(wall),
+            AnthropicInbound(),
+            GeminiInbound(),
+            ChatInbound(),
+            InternalInbound(),
+        )
     }
 
 

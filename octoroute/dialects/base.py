@@ -7,82 +7,21 @@ hub), never one format directly another. Formats are pure: no sockets, no clock,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
+from octoroute.dialects.local_routes import LocalRoute
 from octoroute.dialects.request.truncation import History
-from octoroute.dialects.response.sse import FrameSplitter
+from octoroute.dialects.response.progress import Progress
+from octoroute.dialects.response.sse import KEEP_ALIVE, FrameSplitter
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
-from octoroute.domain.events import (
-    Event,
-    Failed,
-    Finished,
-    FinishReason,
-    Ping,
-    RefusalDelta,
-    Started,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingRedacted,
-    ThinkingSigned,
-    ToolCallDelta,
-    ToolCallStarted,
-    UsageReported,
-)
+from octoroute.domain.events import Event
 from octoroute.domain.outcome import Usage
 from octoroute.domain.request import Request
 from octoroute.errors import OctorouteError, UpstreamError
-
-
-class Progress:
-    """How far a response has come; the relay and the outcome sink read it, whether the response is translated or not."""
-
-    __slots__ = ("failure", "finished", "output_chars", "over", "reason", "started", "usage")
-
-    def __init__(self) -> None:
-        self.started = False
-        """An event has arrived: the commit point."""
-        self.finished = False
-        """The format's own end has been seen; a stream that ends without it is a failure."""
-        self.over = False
-        """The format's last event has been seen: bytes that follow are not part of the response."""
-        self.reason: FinishReason | None = None
-        self.failure: Failed | None = None
-        """An error that the endpoint reported inside its response."""
-        self.usage: Usage | None = None
-        self.output_chars = 0
-        """Characters of text, thinking, and arguments; usage is estimated from them when the endpoint reports none."""
-
-    @property
-    def has_content(self) -> bool:
-        """The response has text, has finished, or has failed: waiting longer would not tell more about its beginning."""
-        return self.finished or self.output_chars > 0 or self.failure is not None
-
-    def observe(self, events: Iterable[Event]) -> None:
-        """Update from decoded events (the translating relay). Raises TypeError for an object that is not an event."""
-        for event in events:
-            match event:
-                case TextDelta(text=text) | ThinkingDelta(text=text) | ToolCallDelta(arguments=text):
-                    self.started = True
-                    self.output_chars += len(text)
-                case UsageReported(usage=usage):
-                    self.usage = usage
-                case Finished(reason=reason):
-                    self.started = self.finished = self.over = True
-                    self.reason = reason
-                case Failed():
-                    self.started = True
-                    self.failure = event
-                case Started(usage=usage):
-                    self.started = True
-                    self.usage = usage or self.usage
-                case ToolCallStarted() | ThinkingSigned() | ThinkingRedacted() | RefusalDelta() | Ping():
-                    self.started = True
-                case _:  # a plug-in's decoder is not type-checked here
-                    raise TypeError(f"{type(event).__name__} is not an event")
 
 
 class Framer(Protocol):
@@ -153,14 +92,41 @@ class ModelCatalog(Protocol):
         ...
 
 
+class StreamWrapper(Protocol):
+    """Puts a stream of server-sent events into another form. One per response."""
+
+    media_type: str
+    keep_alive: bytes
+
+    def wrap(self, frames: bytes) -> bytes:
+        """Complete frames in the other form; b"" for comments."""
+        ...
+
+    def end(self) -> bytes:
+        """The bytes after the last frame."""
+        ...
+
+
 class Inbound(Protocol):
+    """Members with a value or a body here have that default."""
+
     name: str
     keep_alive: bytes
     """Sent after silence, between frames, once the response has begun."""
+    silence: bytes = KEEP_ALIVE
+    """Sent after silence before the first event: not even a keep-alive event may come before it."""
+    stream_type: str = "text/event-stream; charset=utf-8"
+    """The content type of a stream."""
     paths: tuple[str, ...]
-    """Where the HTTP service accepts its requests; none: it is spoken inside the process only."""
+    """Where the HTTP service accepts its requests; none: it is spoken inside the process only. A path with `{model}` is a template;
+    `read` then finds the request's own path in the pseudo-header `:path`.
+    """
+    prefixes: tuple[str, ...] = ()
+    """Beginnings of other paths that only its clients ask for, so that their errors are in its format."""
     count_path: str | None
-    """Where its clients ask how many tokens a request has."""
+    """Where its clients ask how many tokens a request has; may be a template."""
+    key_parameter: str | None = None
+    """The parameter of the URL in which its clients may send the API key."""
     id_header: str
     """The response header in which its clients look for the request's id."""
     version_header: str | None
@@ -208,6 +174,30 @@ class Inbound(Protocol):
     def error_event(self, error: OctorouteError, request_id: str) -> bytes:
         """An error inside a stream whose bytes were passed through."""
         ...
+
+    def encode_count(self, tokens: int) -> bytes:
+        """The response at `count_path`."""
+        return msgspec.json.encode({"input_tokens": tokens})
+
+    def wrapper(self, request: Request) -> StreamWrapper | None:
+        """For a stream that the client wants in another form than server-sent events; only asked of a format with templates."""
+        del request
+
+    def preset(self, body: bytes) -> bytes | None:
+        """The whole response to a request that asks no model, such as one that only loads it; None: every other request.
+
+        Only asked of a format that overrides this.
+        """
+        del body
+
+    def present(self, request: Request, body: bytes) -> bytes:
+        """The whole response in this format, of the body in the format of `request.dialect`."""
+        del request
+        return body
+
+    def local_routes(self) -> Sequence[LocalRoute]:
+        """Routes of its API that ask no model."""
+        return ()
 
 
 class ApiAdapter(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from octoroute.dialects.base import Encoder, ModelCatalog
+from octoroute.dialects.base import Encoder, Inbound, ModelCatalog
 from octoroute.dialects.openai.errors import error_event, write_error
 from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.request.body import RequestBody
@@ -25,7 +25,7 @@ _IMPORTANCE = msgspec.json.Decoder(Importance | None)
 _TASK = msgspec.json.Decoder(Task | None)
 
 
-class ChatInbound:
+class ChatInbound(Inbound):
     name = "simple"
     keep_alive = b""
     paths: tuple[str, ...] = ("/chat",)

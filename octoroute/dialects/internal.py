@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from octoroute.dialects.base import Encoder, ModelCatalog
+from octoroute.dialects.base import Encoder, Inbound, ModelCatalog
 from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
@@ -13,7 +13,7 @@ from octoroute.domain.request import Request
 from octoroute.errors import OctorouteError
 
 
-class InternalInbound:
+class InternalInbound(Inbound):
     name = "routing"
     keep_alive = b""
     paths: tuple[str, ...] = ()

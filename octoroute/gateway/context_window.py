@@ -222,8 +222,14 @@ def truncate(
 def _lowered(request: Request, inbound: Inbound, budgets: Sequence[str], limit: int) -> Request:
     assert isinstance(request.body, RequestBody)
     values = request.body.values
-    larger = [name for name in budgets if name in values and (_NUMBER.decode(values[name]) or 0) > limit]
-    return _patched(request, inbound, dict.fromkeys(larger, b"%d" % limit))
+    changes: dict[str, bytes] = {}
+    for name in budgets:
+        outer, _, inner = name.partition(".")
+        if outer in values and not inner and (_NUMBER.decode(values[outer]) or 0) > limit:
+            changes[outer] = b"%d" % limit
+        elif outer in values and inner:
+            changes[outer] = RequestBody.parse(bytes(values[outer])).with_values({inner: b"%d" % limit})
+    return _patched(request, inbound, changes)
 
 
 def _patched(request: Request, inbound: Inbound, changes: Mapping[str, bytes]) -> Request:

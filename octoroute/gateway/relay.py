@@ -14,7 +14,6 @@ import structlog
 
 from octoroute.dialects.base import Encoder, Inbound
 from octoroute.dialects.response.rewrite import ResponseRewriter
-from octoroute.dialects.response.sse import KEEP_ALIVE
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Ending, Usage
@@ -183,7 +182,7 @@ class Reply:
                             raise TooSlow(f"the upstream sent nothing for {idle_timeout_s:g} s") from None
                         deadline.until = math.inf
                         if pace.keep_alive_is_due():
-                            yield self._inbound.keep_alive if pace.has_begun else KEEP_ALIVE  # nothing else may come first
+                            yield self._inbound.keep_alive if pace.has_begun else self._inbound.silence
                             pace.sent()
                         continue
                     deadline.until = math.inf  # from here on the time is the client's

@@ -186,11 +186,12 @@ class Resolver:
         return bool(prefixed or settings.named(model) or self._variant(model, settings))
 
     def names(self, settings: Settings) -> list[str]:
-        """The names that clients can use: the configured ones, and the variants of those that have endpoints in both dialects."""
+        """The names that clients can use: the configured ones, and variants of those with endpoints in several dialects."""
         dialects: dict[str, set[str]] = {}
         for endpoint in settings.endpoints:
             dialects.setdefault(endpoint.name, set()).add(self._upstream.outbound(endpoint).name)
-        variants = [f"{name}-{dialect}" for name, found in dialects.items() if found >= set(SHARED) for dialect in SHARED]
+        shared = {name: [dialect for dialect in SHARED if dialect in found] for name, found in dialects.items()}
+        variants = [f"{name}-{dialect}" for name, found in shared.items() if len(found) > 1 for dialect in found]
         return list(dict.fromkeys([*dialects, *variants]))
 
     def _variant(self, model: str, settings: Settings) -> tuple[Endpoint, ...]:

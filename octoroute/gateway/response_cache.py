@@ -15,6 +15,7 @@ import msgspec
 
 from octoroute.dialects.base import Outbound, Progress
 from octoroute.dialects.request.body import RequestBody
+from octoroute.dialects.request.identity import temperature_of
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
@@ -28,13 +29,14 @@ from octoroute.upstream.response import ChunkSink, ResponseStream
 MAX_ENTRY_BYTES = 1 << 20
 """A longer answer is not cached."""
 
+KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+"""In which clients send their keys: a response is cached for one key only."""
 _IGNORED_FIELDS = frozenset({"stream", "stream_options", "octoroute"})
 _UNREPEATABLE = ("logprobs", "top_logprobs", "modalities", "audio", "background", "previous_response_id")
 """Fields that ask for content that events cannot express, or for effects beyond an answer."""
 _COMPLETE = frozenset({FinishReason.STOP, FinishReason.TOOL_CALLS})
 _OVERHEAD_BYTES = 512
 _EVENTS = msgspec.json.Decoder(list[Event])
-_NUMBER = msgspec.json.Decoder(float | None)
 
 
 class CacheKey(msgspec.Struct, frozen=True):
@@ -140,7 +142,7 @@ class ResponseCache:
     def _digest(self, request: Request, decision: Decision) -> bytes:
         """Raises ValueError, TypeError, and RecursionError for a body without a canonical form."""
         headers = request.headers
-        tenant = "" if self._shared else [headers.get(name, "") for name in ("authorization", "x-api-key")]
+        tenant = "" if self._shared else [headers.get(name, "") for name in KEY_HEADERS]
         passed = {name: headers[name] for name in self._passes if name in headers}
         route = [request.dialect, request.api, request.model, decision.tier, sorted(decision.only or ())]
         return hashlib.sha256(msgspec.json.encode([route, tenant, passed, _canonical(request.body)], order="sorted")).digest()
@@ -170,12 +172,7 @@ def _is_deterministic(request: Request) -> bool:
         return True
     if isinstance(body, Conversation):
         return body.temperature == 0.0
-    if not isinstance(body, RequestBody) or "temperature" not in body.values:
-        return False
-    try:
-        return _NUMBER.decode(body.values["temperature"]) == 0.0
-    except ValueError:
-        return False
+    return temperature_of(request) == 0.0
 
 
 class _CacheRecorder:

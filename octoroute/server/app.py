@@ -70,7 +70,7 @@ class App:
             if route is None:
                 path = self._views.paths.resolve(scope["path"]) or scope["path"]
                 scope = scope if path == scope["path"] else {**scope, "path": path}
-                route = self._hot.get(path, self._views)
+                route = self._hot.get(path) or self._hot.get(self._views.paths.template(path) or "", self._views)
             await route(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._serve_lifespan(receive, send)

@@ -14,6 +14,6 @@ def inbound_of(inbound: Mapping[str, Inbound], path: str, headers: Mapping[str, 
         if dialect.version_header is not None and dialect.version_header in headers:
             return dialect
     for dialect in inbound.values():
-        if path.startswith(dialect.paths):
+        if path.startswith((*dialect.paths, *dialect.prefixes)):
             return dialect
     return inbound[dialects.DEFAULT]

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
+from urllib.parse import parse_qsl, urlencode
 
 import structlog
 
@@ -37,6 +38,10 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 log = structlog.stdlib.get_logger("octoroute.api")
 
 
+KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
+"""Headers that hold a key and nothing else; the second is Azure's, the third Google's."""
+URL_KEY = "x-goog-api-key"
+"""The header that stands for a key in the URL."""
 FINAL_STATUSES = frozenset({400, 401, 403, 404, 405, 413, 415})
 """Statuses of the gateway's own errors that no retry mends. SDKs retry some of them unless `x-should-retry` says no."""
 
@@ -60,6 +65,17 @@ def headers_of(scope: Scope) -> dict[str, str]:
     if size > MAX_HEADER_BYTES:
         raise HeadersTooLarge(f"the request headers have {size} bytes; the limit is {MAX_HEADER_BYTES} bytes")
     return headers
+
+
+def target_headers(headers: Mapping[str, str], scope: Scope, key_parameter: str | None) -> dict[str, str]:
+    """Return the headers with the pseudo-header `:path` (RFC 9113), and with the key of the URL's `key_parameter` as a header.
+
+    The key is not part of `:path`, so that it is written nowhere.
+    """
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    target = scope["path"] + "?" + urlencode([(name, value) for name, value in query if name != key_parameter])
+    key = next((value for name, value in query if name == key_parameter), "")
+    return {**headers, ":path": target, **({URL_KEY: key} if key else {})}
 
 
 def request_id(headers: Mapping[str, str]) -> str:
@@ -146,9 +162,9 @@ def _digest(key: str) -> bytes:
 def offered_keys(headers: Mapping[str, str]) -> list[str]:
     """Return the keys that the client sends. Anthropic's clients may send two, and either may be valid.
 
-    Keys are in `x-api-key`, in `api-key` (Azure's clients), or in `authorization`, with or without `Bearer`.
+    Keys are in one of `KEY_HEADERS`, or in `authorization`, with or without `Bearer`.
     """
-    offered = [key for name in ("x-api-key", "api-key") if (key := headers.get(name))]
+    offered = [key for name in KEY_HEADERS if (key := headers.get(name))]
     scheme, _, token = headers.get("authorization", "").strip().partition(" ")
     if key := token.strip() if scheme.lower() == "bearer" else scheme if not token else "":
         offered.append(key)

@@ -15,16 +15,27 @@ class PathResolver:
     def __init__(self, inference: Collection[str], routes: Sequence[BaseRoute]) -> None:
         """`inference`: the paths of the inference routes. `routes`: all others."""
         self._inference = frozenset(inference)
+        self._templates = {path: _pattern(path) for path in inference if "{" in path}
         self._routes = routes
-        self._known = sorted({*inference, *(path for route in routes if "{" not in (path := str(getattr(route, "path", "{"))))})
+        self._known = sorted(
+            {
+                *(path for path in inference if "{" not in path),
+                *(path for route in routes if "{" not in (path := str(getattr(route, "path", "{")))),
+            }
+        )
 
     def resolve(self, path: str) -> str | None:
         """The path of the route that `path` means; None: there is no such route. A known path is returned unchanged."""
         if path == "/" or (not path.endswith("/") and self._is_known(path)):
             return path
         cleaned = re.sub(r"/{2,}", "/", path).rstrip("/")
-        cleaned = re.sub(r"^(?:/v1)+(?=/v1/)", "", cleaned)
+        cleaned = re.sub(r"^(?:/v1(?:beta|alpha)?)+(?=/v1(?:beta|alpha)?/|/api/)", "", cleaned)
+        cleaned = re.sub(r"^/v1alpha/", "/v1beta/", cleaned)
         return next((found for found in (cleaned, f"/v1{cleaned}") if self._is_known(found)), None)
+
+    def template(self, path: str) -> str | None:
+        """The inference route with a parameter that `path` is an instance of."""
+        return next((template for template, pattern in self._templates.items() if pattern.fullmatch(path)), None)
 
     def unknown(self, path: str) -> str:
         """The text of the 404: names the nearest route, or the inference routes."""
@@ -35,7 +46,12 @@ class PathResolver:
         return f"there is no route {shown}; the inference routes are {', '.join(sorted(self._inference))}"
 
     def _is_known(self, path: str) -> bool:
-        if path in self._inference:
+        if path in self._inference or self.template(path) is not None:
             return True
         scope = {"type": "http", "path": path, "method": "GET", "root_path": ""}
         return any(route.matches(scope)[0] is not Match.NONE for route in self._routes)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    before, _, rest = template.partition("{")
+    return re.compile(re.escape(before) + ".+" + re.escape(rest.partition("}")[2]), re.DOTALL)

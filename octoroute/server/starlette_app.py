@@ -15,11 +15,12 @@ from octoroute.runtime.assembly import Runtime
 from octoroute.runtime.reload import Reloader
 from octoroute.server.client_dialect import inbound_of
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
-from octoroute.server.guard import AccessRules, headers_of, new_id, request_id, send_error, wrong_method
+from octoroute.server.guard import AccessRules, headers_of, new_id, request_id, send_error, target_headers, wrong_method
 from octoroute.server.http1.listener import ListenerState
 from octoroute.server.paths import PathResolver
 from octoroute.server.routes.admin import AdminRoutes
 from octoroute.server.routes.dry_run import DryRunRoutes
+from octoroute.server.routes.local import LocalRoutes
 from octoroute.server.routes.models import ModelRoutes
 from octoroute.server.routes.status import StatusRoutes
 from octoroute.telemetry.metrics import Metrics
@@ -33,6 +34,7 @@ def starlette_app(
         *StatusRoutes(runtime, rules, listener).routes(),
         *ModelRoutes(runtime).routes(),
         *DryRunRoutes(runtime, rules).routes(),
+        *LocalRoutes(runtime, rules).routes(),
         *AdminRoutes(runtime, rules, reloader).routes(),
     ]
     paths = PathResolver(inference, routes)
@@ -61,7 +63,7 @@ class AuthMiddleware:
             headers = headers_of(scope)
             given_id = request_id(headers)
             if scope["path"] != "/health" and not scope["path"].startswith("/health/"):
-                self._rules.keys.check(headers)
+                self._rules.keys.check(self._errors.with_url_key(headers, scope))
         except OctorouteError as error:
             await self._errors.report(error, scope, headers, given_id or new_id())(scope, receive, send)
             return
@@ -75,6 +77,11 @@ class ErrorReporter:
         self._metrics = metrics
         self._inbound = inbound
         self._paths = paths
+
+    def with_url_key(self, headers: Mapping[str, str], scope: Scope) -> Mapping[str, str]:
+        """The headers, with the key of the URL where the client's format allows one there."""
+        parameter = inbound_of(self._inbound, scope["path"], headers).key_parameter if scope["query_string"] else None
+        return headers if parameter is None else target_headers(headers, scope, parameter)
 
     async def http_error(self, request: Request, error: Exception) -> Response:
         """Handle an error that Starlette raises itself: an unknown path or method."""

@@ -33,5 +33,5 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
         """The key that the client sent, for endpoints that get it; None: none."""
         headers = self.client_headers
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        key = (token.strip() if scheme.lower() == "bearer" else "") or headers.get("x-api-key", "")
+        key = (token.strip() if scheme.lower() == "bearer" else "") or headers.get("x-api-key") or headers.get("x-goog-api-key", "")
         return Secret(key) if key else None

@@ -15,7 +15,7 @@ from tests.support.live_gateway import configured, endpoint, question, settings
 ACME = """
     import json
     from octoroute.domain.events import Finished, FinishReason, Started, TextDelta, UsageReported
-    from octoroute.dialects.base import Progress
+    from octoroute.dialects.response.progress import Progress
     from octoroute.errors import BadUpstreamResponse
     from octoroute.domain.outcome import Usage
 

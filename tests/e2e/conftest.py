@@ -26,7 +26,7 @@ class Street:
         from tests.support.sdks import TALKS
 
         talk = TALKS[client](self.gateway.url, **more)
-        self.leaving.append(talk.sdk.close)
+        self.leaving.append(talk.close if hasattr(talk, "close") else talk.sdk.close)
         return talk
 
     @property

@@ -5,6 +5,7 @@ Streamed answers are taken from the SDK's own accumulating helpers, so that what
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any, Protocol
 import anthropic
 import httpx2
 import openai
+from google import genai
+from google.genai import errors, types
 from pydantic import BaseModel
 
 from tests.support.vendors import Call, Image
@@ -241,13 +244,102 @@ def _block(block: Any) -> dict[str, Any]:
     return block.model_dump(exclude_none=True, exclude={"parsed_output"})
 
 
+_REASONS = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "refusal"}
+
+
+class GenerateTalk:
+    """Google's SDK; its chunks are put together as its own chats do it."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        model: str = "auto",
+        system: str = "",
+        tools: Sequence[str] = (),
+        max_tokens: int = 500,
+        thinks: bool = False,
+    ) -> None:
+        options = types.HttpOptions(base_url=url, retry_options=types.HttpRetryOptions(attempts=1))
+        options.httpx_async_client = self._client = client_without_tls()
+        self.sdk = genai.Client(api_key="k", http_options=options).aio
+        self.contents: list[Any] = []
+        self._model = model
+        config: dict[str, Any] = {"max_output_tokens": max_tokens, "automatic_function_calling": {"disable": True}}
+        if system:
+            config["system_instruction"] = system
+        if thinks:
+            config["thinking_config"] = {"thinking_budget": 2000, "include_thoughts": True}
+        if tools:
+            declared = [{"name": name, "parameters_json_schema": TOOLS[name]} for name in tools]
+            config["tools"] = [{"function_declarations": declared}]
+        self._config = config
+
+    async def close(self) -> None:
+        await self.sdk.aclose()
+        await self._client.aclose()
+
+    def say(self, text: str, image: Image | None = None) -> None:
+        parts = [types.Part(text=text)]
+        if image is not None:
+            parts.append(types.Part.from_bytes(data=base64.b64decode(image.data), mime_type=image.media_type))
+        self.contents.append(types.Content(role="user", parts=parts))
+
+    def give(self, results: Sequence[tuple[Call, str]]) -> None:
+        parts = [
+            types.Part(function_response=types.FunctionResponse(id=call.id or None, name=call.name, response={"output": text}))
+            for call, text in results
+        ]
+        self.contents.append(types.Content(role="user", parts=parts))
+
+    async def answer(self, *, streamed: bool, structured: bool = False) -> Heard:
+        config = {**self._config}
+        if structured:
+            config |= {"response_mime_type": "application/json", "response_json_schema": City.model_json_schema()}
+        asked: Any = {"model": self._model, "contents": self.contents, "config": config}
+        if streamed:
+            chunks = [chunk async for chunk in await self.sdk.models.generate_content_stream(**asked)]
+        else:
+            chunks = [await self.sdk.models.generate_content(**asked)]
+        contents = [chunk.candidates[0].content for chunk in chunks if chunk.candidates and chunk.candidates[0].content]
+        parts = [part for content in contents for part in content.parts or ()]
+        self.contents.append(types.Content(role="model", parts=parts))
+        last = chunks[-1]
+        usage: Any = last.usage_metadata
+        calls = [part.function_call for part in parts if part.function_call]
+        text = "".join(part.text or "" for part in parts if not part.thought)
+        reason: Any = last.candidates[0].finish_reason if last.candidates else types.FinishReason.SAFETY
+        return Heard(
+            text=text,
+            calls=[Call(call.name or "", call.args or {}, call.id or "") for call in calls],
+            stop="tools" if calls else _REASONS[reason.value],
+            refusal="",
+            usage=(
+                usage.prompt_token_count,
+                usage.cached_content_token_count or 0,
+                usage.candidates_token_count + (usage.thoughts_token_count or 0),
+            ),
+            model=last.model_version or "",
+            parsed=City.model_validate_json(text) if structured else None,
+            thought="".join(part.text or "" for part in parts if part.thought),
+        )
+
+
 def client_without_tls() -> httpx2.AsyncClient:
     """No TLS, no proxies: a context of either costs more than the test."""
     return httpx2.AsyncClient(trust_env=False, verify=False, timeout=30)
 
 
-TALKS: dict[str, type[ChatTalk | ResponsesTalk | MessagesTalk]] = {
+TALKS: dict[str, type[ChatTalk | ResponsesTalk | MessagesTalk | GenerateTalk]] = {
     "chat": ChatTalk,
     "responses": ResponsesTalk,
     "messages": MessagesTalk,
+    "generate": GenerateTalk,
 }
+RAISES: dict[str, tuple[type[Exception], str]] = {
+    "chat": (openai.APIError, "status_code"),
+    "responses": (openai.APIError, "status_code"),
+    "messages": (anthropic.APIError, "status_code"),
+    "generate": (errors.APIError, "code"),
+}
+"""What each SDK raises, and where the status is."""

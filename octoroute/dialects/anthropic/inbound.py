@@ -17,7 +17,7 @@ from octoroute.dialects.anthropic.request_decoder import decode_request
 from octoroute.dialects.anthropic.response import encode_response
 from octoroute.dialects.anthropic.schema import ThinkingConfig
 from octoroute.dialects.anthropic.stream_encoder import PING, AnthropicEncoder
-from octoroute.dialects.base import ModelCatalog
+from octoroute.dialects.base import Inbound, ModelCatalog
 from octoroute.dialects.request.body import RequestBody, decode, encode
 from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, HistoryMessage
@@ -71,7 +71,7 @@ _FILES = frozenset({"document", "container_upload"})
 _TOOL_BLOCKS = frozenset({"tool_use", "tool_result"})
 
 
-class AnthropicInbound:
+class AnthropicInbound(Inbound):
     name = "anthropic"
     keep_alive = PING
     paths: tuple[str, ...] = ("/v1/messages",)

@@ -1,1 +1,1 @@
-"""Google's Gemini, for endpoints only."""
+"""Google's Gemini API."""

@@ -11,9 +11,10 @@ from octoroute.dialects.base import Decoder, Outbound, UsageTap
 from octoroute.dialects.gemini.request_encoder import encode_request, surplus_stops, unsupported
 from octoroute.dialects.gemini.signatures import Signatures
 from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
+from octoroute.dialects.gemini.usage_tap import GeminiUsageTap
 from octoroute.dialects.request.ids import client_names
+from octoroute.dialects.response.errors import read_upstream_error
 from octoroute.dialects.response.filters import CompleteDecoder, StopSequenceFilter
-from octoroute.dialects.response.upstream_error import read_upstream_error
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event
@@ -44,7 +45,7 @@ class GeminiOutbound(Outbound):
         return unsupported(conversation, endpoint.model)
 
     def tap(self) -> UsageTap:
-        raise NotImplementedError("no client speaks this dialect, so no bytes pass through")
+        return GeminiUsageTap()
 
     def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
         del endpoint

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from octoroute.dialects.base import ModelCatalog
+from octoroute.dialects.base import Inbound, ModelCatalog
 from octoroute.dialects.openai.errors import error_event, write_error
 from octoroute.dialects.openai.fast_request import (
     ABSENT,
@@ -85,7 +85,7 @@ _KINDS: Mapping[str, Kind] = {
 }
 
 
-class OpenAIInbound:
+class OpenAIInbound(Inbound):
     name = "openai"
     api = "chat"
     keep_alive = sse.KEEP_ALIVE

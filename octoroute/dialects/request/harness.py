@@ -19,6 +19,7 @@ _TAGS: Final = (
     "ide_opened_file",
     "ide_diagnostics",
     "user-memory-input",
+    "session_context",
     "local-command-stdout",
     "local-command-stderr",
     "local-command-caveat",
@@ -32,7 +33,7 @@ MAX_CHARS = 200_000
 def user_words(text: str) -> str:
     """The text without the blocks that a harness has added; a block without its closing tag stays.
 
-    Seen from Claude Code, Cline, Codex, and GitHub Copilot: `<system-reminder>` holds CLAUDE.md and the date,
+    Seen from Claude Code, Cline, Codex, Gemini CLI, and GitHub Copilot: `<system-reminder>` holds CLAUDE.md and the date,
     `<environment_details>` the open files.
     """
     if "<" not in text or len(text) > MAX_CHARS:

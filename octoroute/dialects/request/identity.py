@@ -1,4 +1,4 @@
-"""Identity of a request: its user, a digest of its conversation's opening, and whether it asks for thinking. Pure.
+"""Identity of a request: its user, a digest of its conversation's opening, and what it asks of the model. Pure.
 
 The values are read lazily, because only some configurations use them. They come from the client's own fields, which have the same
 meaning in every dialect. Nothing here raises: a field of an unexpected shape counts as absent.
@@ -32,14 +32,39 @@ class _Thinking(msgspec.Struct):
 
 
 class _InputItem(msgspec.Struct):
+    """A message, an item of Responses, or a content of Gemini."""
+
     role: str = ""
     content: msgspec.Raw = msgspec.Raw(b"null")
+    parts: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Part(msgspec.Struct):
     text: str | None = None
 
 
+class _ThinkingBudget(msgspec.Struct):
+    budget: int | None = msgspec.field(name="thinkingBudget", default=None)
+    budget_snake: int | None = msgspec.field(name="thinking_budget", default=None)
+    level: str | None = msgspec.field(name="thinkingLevel", default=None)
+    level_snake: str | None = msgspec.field(name="thinking_level", default=None)
+
+    @property
+    def asks(self) -> bool:
+        budget = self.budget_snake if self.budget is None else self.budget
+        return bool(self.level or self.level_snake) if budget is None else budget != 0
+
+
+class _Generation(msgspec.Struct):
+    """Gemini's `generationConfig`, or Ollama's `options`."""
+
+    temperature: float | None = None
+    thinking_config: _ThinkingBudget | None = msgspec.field(name="thinkingConfig", default=None)
+    thinking_config_snake: _ThinkingBudget | None = msgspec.field(name="thinking_config", default=None)
+
+
+_GENERATION = msgspec.json.Decoder(_Generation)
+_NUMBER = msgspec.json.Decoder(float | None)
 _TEXT = msgspec.json.Decoder(str | None)
 _METADATA = msgspec.json.Decoder(_Metadata)
 _REASONING = msgspec.json.Decoder(_Reasoning)
@@ -61,7 +86,7 @@ def user_of(request: Request) -> str | None:
 
 
 def requests_thinking(request: Request) -> bool:
-    """True if the client asks for thinking by `thinking`, `reasoning_effort`, or `reasoning`."""
+    """True if the client asks for thinking by a field of its format."""
     body = request.body
     if not isinstance(body, RequestBody):
         return False
@@ -70,7 +95,24 @@ def requests_thinking(request: Request) -> bool:
     if effort is not None:
         return effort != "none"
     thinking = _read(body, "thinking", _THINKING)
-    return thinking is not None and thinking.type not in {None, "disabled"}
+    if thinking is not None:
+        return thinking.type not in {None, "disabled"}
+    if "think" in body.values:
+        return bytes(body.values["think"]) not in {b"false", b"null", b'""'}
+    config = _read(body, "generationConfig", _GENERATION) or _read(body, "generation_config", _GENERATION)
+    settings = config.thinking_config or config.thinking_config_snake if config is not None else None
+    return settings is not None and settings.asks
+
+
+def temperature_of(request: Request) -> float | None:
+    """The sampling temperature that the client sets, in the field of its format."""
+    body = request.body
+    if not isinstance(body, RequestBody):
+        return None
+    if "temperature" in body.values:
+        return _read(body, "temperature", _NUMBER)
+    nested = (_read(body, name, _GENERATION) for name in ("generationConfig", "generation_config", "options"))
+    return next((config.temperature for config in nested if config is not None), None)
 
 
 def session_of(request: Request) -> str | None:
@@ -104,7 +146,7 @@ def opening_of(request: Request) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     body = request.body
     if isinstance(body, RequestBody):
-        for name in ("system", "instructions"):
+        for name in ("system", "instructions", "systemInstruction", "system_instruction"):
             if name in body.values:
                 digest.update(_text_of(bytes(body.values[name])))
         _digest_messages(body, digest.update, _INSTRUCTIONS | {"user"})
@@ -114,7 +156,7 @@ def opening_of(request: Request) -> bytes:
 
 
 def _digest_messages(body: RequestBody, update: Callable[[bytes], object], roles: frozenset[str]) -> None:
-    for name in ("messages", "input"):
+    for name in ("messages", "input", "contents", "prompt"):
         if name in body.values:
             _digest_opening(bytes(body.values[name]), update, roles)
 
@@ -131,7 +173,7 @@ def _digest_opening(raw: bytes, update: Callable[[bytes], object], roles: frozen
     for raw_item in items:
         item = _decode(raw_item, _ITEM)
         if item is not None and item.role in roles:
-            text = _text_of(bytes(item.content))
+            text = _text_of(bytes(item.parts if bytes(item.content) == b"null" else item.content))
             update(b"\x00" + item.role.encode() + b"\x00" + text)
             if item.role == "user" and (b"<" not in text or user_words(text.decode("utf-8", "surrogatepass"))):
                 return

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -44,15 +45,29 @@ class _Inner(msgspec.Struct):
     content: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class _Response(msgspec.Struct):
+    response: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _ContentPart(msgspec.Struct):
+    """A part of a content of Gemini."""
+
+    text: str | None = None
+    camel: _Response | None = msgspec.field(name="functionResponse", default=None)
+    snake: _Response | None = msgspec.field(name="function_response", default=None)
+
+
 class _Item(msgspec.Struct):
-    """A message of Chat Completions or Messages, or an item of Responses."""
+    """A message of Chat Completions, Messages, or Ollama, an item of Responses, or a content of Gemini."""
 
     role: str = ""
     type: str = ""
     content: msgspec.Raw = msgspec.Raw(b"null")
     output: msgspec.Raw = msgspec.Raw(b"null")
+    parts: list[_ContentPart] | None = None
 
 
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _ITEM = msgspec.json.Decoder(_Item)
 _CONTENT = msgspec.json.Decoder(str | list[_Inner] | None)
@@ -96,6 +111,12 @@ def _tool_failures(request: Request) -> Iterator[bool]:
             yield _is_failure(_decode_content(bytes(item.output)))
         elif item.role in {"tool", "function"}:
             yield _is_failure(_decode_content(bytes(item.content)))
+        elif item.parts is not None and item.role in {"user", "function"}:
+            responses = [response for part in item.parts if (response := part.camel or part.snake) is not None]
+            for response in reversed(responses):
+                yield _is_failed_response(bytes(response.response))
+            if not responses:
+                return
         elif item.role == "user":
             content = _decode_content(bytes(item.content))
             results = [inner for inner in content if inner.type == "tool_result"] if isinstance(content, list) else []
@@ -108,7 +129,7 @@ def _tool_failures(request: Request) -> Iterator[bool]:
 def _items(request: Request) -> Iterator[_Item]:
     if not isinstance(request.body, RequestBody):
         return
-    for name in ("messages", "input"):
+    for name in ("messages", "input", "contents"):
         raw = request.body.values.get(name)
         for item in reversed(_decode_items(b"null" if raw is None else raw)[-_MAX_ITEMS:]):
             try:
@@ -129,6 +150,18 @@ def _decode_content(raw: bytes) -> str | list[_Inner] | None:
         return _CONTENT.decode(raw)
     except (msgspec.MsgspecError, RecursionError):
         return None
+
+
+def _is_failed_response(raw: bytes) -> bool:
+    """Google's format has `error` in the place of `output`."""
+    try:
+        values = _OBJECT.decode(raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    output = values.get("output")
+    if output is None:
+        return "error" in values
+    return isinstance(output, str) and _is_failure(output)
 
 
 def _is_failure(content: str | list[_Inner] | None) -> bool:

@@ -10,6 +10,8 @@ import hashlib
 
 MARK = "octo.1."
 """Prefix of every signature made here."""
+REDACTED = "redacted"
+"""Origin that marks redacted thinking, whose payload is the encrypted data."""
 
 
 def mark_signature(text: str, origin: str, signature: str | None) -> str:

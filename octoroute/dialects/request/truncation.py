@@ -34,7 +34,7 @@ class History(NamedTuple):
     """The JSON of each message."""
     messages: Sequence[HistoryMessage]
     budgets: tuple[str, ...] = ("max_tokens",)
-    """The top-level fields that limit the output tokens."""
+    """The fields that limit the output tokens: top-level ones, or `OUTER.INNER` for one a level below."""
     min_output_tokens: int = 1
     """The smallest output limit that endpoints accept."""
 

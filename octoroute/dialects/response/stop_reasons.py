@@ -53,6 +53,13 @@ FROM_GEMINI: Mapping[str, FinishReason] = {
     "TOO_MANY_TOOL_CALLS": FinishReason.STOP,
     "OTHER": FinishReason.STOP,
 }
+TO_GEMINI: Mapping[FinishReason, str] = {
+    FinishReason.STOP: "STOP",
+    FinishReason.LENGTH: "MAX_TOKENS",
+    FinishReason.TOOL_CALLS: "STOP",
+    FinishReason.REFUSAL: "SAFETY",
+    FinishReason.PAUSE: "STOP",
+}
 GEMINI_FAILURES = frozenset({"MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"})
 """Finish reasons that mean the model produced an invalid tool call; a retry may succeed."""
 
@@ -68,3 +75,8 @@ def from_gemini(word: str) -> FinishReason:
     if word.startswith("IMAGE_"):
         return FinishReason.REFUSAL
     return FROM_GEMINI.get(word, FinishReason.STOP)
+
+
+def to_gemini(reason: FinishReason, raw: str | None) -> str:
+    """The word for `reason`; `raw`, the provider's own, if it is a word of Gemini for the same."""
+    return raw if raw is not None and reason is not FinishReason.STOP and FROM_GEMINI.get(raw) is reason else TO_GEMINI[reason]

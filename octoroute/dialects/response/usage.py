@@ -152,6 +152,19 @@ class GeminiUsage(msgspec.Struct, rename="camel"):
         )
 
 
+def to_gemini(usage: Usage) -> dict[str, object]:
+    counts: dict[str, object] = {
+        "promptTokenCount": usage.input_tokens,
+        "candidatesTokenCount": max(0, usage.output_tokens - usage.reasoning_tokens),
+        "totalTokenCount": usage.input_tokens + usage.output_tokens,
+    }
+    if usage.cached_tokens:
+        counts["cachedContentTokenCount"] = usage.cached_tokens
+    if usage.reasoning_tokens:
+        counts["thoughtsTokenCount"] = usage.reasoning_tokens
+    return counts
+
+
 def to_responses(usage: Usage) -> dict[str, object]:
     return {
         "input_tokens": usage.input_tokens,

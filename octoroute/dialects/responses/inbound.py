@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
-from octoroute.dialects.base import ModelCatalog
+from octoroute.dialects.base import Inbound, ModelCatalog
 from octoroute.dialects.openai.errors import write_error
 from octoroute.dialects.openai.inbound import read_model
 from octoroute.dialects.openai.models import OpenAIModels
@@ -35,7 +35,7 @@ _OBJECTS = ("reasoning", "text")
 """Echoed only where they are set: null stands for an object of defaults."""
 
 
-class ResponsesInbound:
+class ResponsesInbound(Inbound):
     name = "responses"
     keep_alive = sse.KEEP_ALIVE
     paths: tuple[str, ...] = ("/v1/responses",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,9 +13,8 @@ from octoroute.dialects.base import Inbound
 from octoroute.domain.request import Request as InferenceRequest
 from octoroute.gateway.explain import explain, tell
 from octoroute.runtime.assembly import Runtime
-from octoroute.server.client_dialect import inbound_of
-from octoroute.server.guard import AccessRules, check_json, read_body, request_id
-from octoroute.server.routes.json_response import json_response
+from octoroute.server.guard import AccessRules, check_json, read_body, request_id, target_headers
+from octoroute.server.routes.json_response import json_body, json_response
 
 
 class DryRunRoutes:
@@ -27,7 +28,7 @@ class DryRunRoutes:
         return [
             Route("/v1/route", self.route, methods=["POST"]),
             *(
-                Route(inbound.count_path, self.count, methods=["POST"])
+                Route(inbound.count_path, partial(self.count, inbound), methods=["POST"])
                 for inbound in self._runtime.inbound.values()
                 if inbound.count_path is not None
             ),
@@ -37,20 +38,16 @@ class DryRunRoutes:
         inference = await self._read(request, self._runtime.inbound[dialects.DEFAULT])
         return json_response(tell(await explain(self._runtime.gateway, self._runtime.dry_router, inference)), request)
 
-    async def count(self, request: Request) -> Response:
+    async def count(self, inbound: Inbound, request: Request) -> Response:
         """May send the request to the counting interface of an endpoint."""
-        inference = await self._read(request, inbound_of(self._runtime.inbound, request.url.path, {}))
+        inference = await self._read(request, inbound)
         counted = await self._runtime.token_counter.count(inference, self._runtime.dry_router)
-        response = json_response({"input_tokens": counted.tokens}, request)
+        response = json_body(inbound.encode_count(counted.tokens), request)
         response.headers["x-octoroute-token-count"] = counted.how
         return response
 
     async def _read(self, request: Request, inbound: Inbound) -> InferenceRequest:
         check_json(request.headers)
         body = await read_body(request.receive, request.headers, self._rules.max_request_bytes)
-        return inbound.read(
-            body,
-            request_id=request_id(request.headers),
-            headers=dict(request.headers),
-            key_name=self._rules.keys.check(request.headers),
-        )
+        headers = target_headers(request.headers, request.scope, inbound.key_parameter)
+        return inbound.read(body, request_id=request_id(headers), headers=headers, key_name=self._rules.keys.check(headers))

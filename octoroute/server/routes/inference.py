@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 import structlog
 
-from octoroute.dialects.base import Inbound
+from octoroute.dialects.base import Inbound, StreamWrapper
 from octoroute.dialects.chat import ChatInbound
 from octoroute.errors import OctorouteError
 from octoroute.gateway.gateway import Gateway
@@ -27,12 +27,13 @@ from octoroute.server.guard import (
     read_body,
     request_id,
     send_error,
+    target_headers,
 )
 
 log = structlog.stdlib.get_logger("octoroute.api")
 
 _WHOLE_DEFAULTS = {"content-type": "application/json"}
-_STREAM_DEFAULTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", "x-accel-buffering": "no"}
+_STREAM_DEFAULTS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 def inference_routes(runtime: Runtime, rules: AccessRules, keep_alive_s: float) -> Mapping[str, InferenceEndpoint]:
@@ -42,7 +43,7 @@ def inference_routes(runtime: Runtime, rules: AccessRules, keep_alive_s: float) 
             runtime.gateway,
             inbound,
             rules=rules,
-            present=simple_reply if inbound.name == ChatInbound.name else None,
+            present=_presenter(inbound),
             keep_alive_s=keep_alive_s,
         )
         for inbound in runtime.interfaces.values()
@@ -69,6 +70,10 @@ class InferenceEndpoint:
         self._inbound = inbound
         self._rules = rules
         self._present = present
+        self._has_target = any("{" in path for path in inbound.paths)
+        self._headers_of = self._headers_with_target if self._has_target else headers_of
+        self._preset = inbound.preset if _overrides(inbound, "preset") else None
+        self._stream_defaults = {"content-type": inbound.stream_type, **_STREAM_DEFAULTS}
         self._keep_alive_s = keep_alive_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,7 +81,7 @@ class InferenceEndpoint:
         started = settled = False
         client = downstream_of(scope, receive, send)
         try:
-            headers = headers_of(scope)
+            headers = self._headers_of(scope)
             given_id = request_id(headers)
             key_name = self._rules.keys.check(headers)
             check_method(scope, "POST")
@@ -85,10 +90,12 @@ class InferenceEndpoint:
             body = client.body()
             if body is None:
                 body = await read_body(receive, headers, limit)
-            else:
-                check_size(len(body), limit)
-                if "content-encoding" in headers:
-                    body = await decode_body(body, headers, limit)
+            elif "content-encoding" in headers:
+                body = await decode_body(body, headers, limit)
+            check_size(len(body), limit)
+            if self._preset is not None and (ready := self._preset(body)) is not None:
+                client.answer({**_WHOLE_DEFAULTS, "x-request-id": given_id}, ready)
+                return await client.drain()
             client.watch_disconnect()
             request = self._inbound.read(body, request_id=given_id, headers=headers, key_name=key_name)
             settled = True
@@ -122,7 +129,14 @@ class InferenceEndpoint:
         finally:
             client.unwatch_disconnect()
 
+    def _headers_with_target(self, scope: Scope) -> dict[str, str]:
+        return target_headers(headers_of(scope), scope, self._inbound.key_parameter)
+
     async def _stream(self, client: Downstream, reply: Reply) -> None:
+        wrapper = self._inbound.wrapper(reply.request) if self._has_target else None
+        if wrapper is not None:
+            await self._stream_wrapped(client, reply, wrapper)
+            return
         client.begin(self._headers(reply))
         async for piece in reply.pieces(self._keep_alive_s, client.write):
             if client.write(piece):
@@ -130,13 +144,33 @@ class InferenceEndpoint:
         if client.end():
             await client.drain()
 
+    async def _stream_wrapped(self, client: Downstream, reply: Reply, wrapper: StreamWrapper) -> None:
+        client.begin({**self._headers(reply), "content-type": wrapper.media_type})
+        async for piece in reply.pieces(self._keep_alive_s):
+            if client.write(wrapper.wrap(piece) or wrapper.keep_alive):
+                await client.drain()
+        client.write(wrapper.end())
+        if client.end():
+            await client.drain()
+
     def _headers(self, reply: Reply) -> dict[str, str]:
-        defaults = _STREAM_DEFAULTS if reply.stream else _WHOLE_DEFAULTS
+        defaults = self._stream_defaults if reply.stream else _WHOLE_DEFAULTS
         headers = {**defaults, **reply.headers}
         if reply.stream or reply.translated:
             headers["content-type"] = defaults["content-type"]
         headers |= id_headers(self._inbound.id_header, reply.request.id, headers)
         return headers
+
+
+def _presenter(inbound: Inbound) -> Callable[[Reply], bytes] | None:
+    if inbound.name == ChatInbound.name:
+        return simple_reply
+    return (lambda reply: inbound.present(reply.request, reply.body or b"")) if _overrides(inbound, "present") else None
+
+
+def _overrides(inbound: Inbound, method: str) -> bool:
+    """Whether the format has more than the protocol's default, which then need not be called for every request."""
+    return getattr(type(inbound), method) is not getattr(Inbound, method)
 
 
 def simple_reply(reply: Reply) -> bytes:

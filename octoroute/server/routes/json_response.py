@@ -10,6 +10,8 @@ from octoroute.server.guard import request_id
 
 
 def json_response(value: object, request: Request, status: int = 200) -> Response:
-    return Response(
-        msgspec.json.encode(value), status, headers={"x-request-id": request_id(request.headers)}, media_type="application/json"
-    )
+    return json_body(msgspec.json.encode(value), request, status)
+
+
+def json_body(body: bytes, request: Request, status: int = 200) -> Response:
+    return Response(body, status, headers={"x-request-id": request_id(request.headers)}, media_type="application/json")

@@ -46,6 +46,7 @@ class Gemini:
             asked.system = "".join(part.text or "" for part in body["systemInstruction"].parts)
         for content in body["contents"]:
             asked.turns += [({"model": "assistant", "user": "user"}[content.role], _part(part)) for part in content.parts]
+        asked.turns = _with_ids(asked.turns)
         _check_history(body["contents"])
         declared = [declaration for tool in body.get("tools", ()) for declaration in tool.function_declarations or ()]
         asked.tools = {tool.name: tool.parameters_json_schema or {} for tool in declared}
@@ -130,6 +131,19 @@ def _part(part: types.Part) -> str | Call | Result | Image | Thought:
     assert part.function_response is not None, part
     response = part.function_response.response or {}
     return Result(part.function_response.id or "", response.get("output", response.get("error", "")), "error" in response)
+
+
+def _with_ids(turns: list[Any]) -> list[Any]:
+    """Calls and responses without ids belong together in their order."""
+    counts = {Call: itertools.count(1), Result: itertools.count(1)}
+    given: list[Any] = []
+    for role, said in turns:
+        if isinstance(said, Call) and not said.id:
+            said = Call(said.name, said.arguments, f"#{next(counts[Call])}")  # noqa: PLW2901 - the same, with its id
+        elif isinstance(said, Result) and not said.call_id:
+            said = Result(f"#{next(counts[Result])}", said.text, said.is_error)  # noqa: PLW2901 - as above
+        given.append((role, said))
+    return given
 
 
 def _calls(says: Says) -> list[dict[str, Any]]:

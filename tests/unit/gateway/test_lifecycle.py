@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from octoroute.balancing.health import HealthRegistry
-from octoroute.dialects.base import Progress
+from octoroute.dialects.response.progress import Progress
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Price, Tier
 from octoroute.domain.outcome import Ending, Usage

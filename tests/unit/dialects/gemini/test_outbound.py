@@ -7,6 +7,7 @@ import json
 import pytest
 
 from octoroute.dialects.gemini.outbound import GeminiOutbound
+from octoroute.dialects.gemini.usage_tap import GeminiUsageTap
 from octoroute.domain.conversation import Conversation, Role, Text, Turn
 from tests.support.spine import make_endpoint
 
@@ -31,7 +32,6 @@ def test_a_count_is_read_or_there_is_none(body, tokens):
     assert OUTBOUND.read_count(body) == tokens
 
 
-def test_nothing_passes_through():
-    with pytest.raises(NotImplementedError):
-        OUTBOUND.tap()
-    assert not OUTBOUND.verifies_thinking
+def test_bytes_that_pass_are_read_by_a_tap_of_their_own():
+    assert GeminiOutbound().tap() is not GeminiOutbound().tap()
+    assert isinstance(GeminiOutbound().tap(), GeminiUsageTap)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from octoroute.dialects.base import Progress
+from octoroute.dialects.response.progress import Progress
 from octoroute.domain.events import (
     Failed,
     Finished,

@@ -1,0 +1,68 @@
+"""The routes that the formats answer from memory: lists and descriptions of models, and what else their clients ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from octoroute.dialects.local_routes import LocalRequest, LocalRoute, ModelCard
+from octoroute.domain.endpoint import CHAT_TIERS, Capability, Endpoint
+from octoroute.gateway.settings import EMBEDDINGS, Settings
+from octoroute.runtime.assembly import Runtime
+from octoroute.server.guard import AccessRules, read_body
+from octoroute.server.routes.json_response import json_body
+
+
+class LocalRoutes:
+    def __init__(self, runtime: Runtime, rules: AccessRules) -> None:
+        self._runtime = runtime
+        self._rules = rules
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(route.path, partial(self._answer, route), methods=[route.method])
+            for inbound in self._runtime.interfaces.values()
+            for route in inbound.local_routes()
+        ]
+
+    async def _answer(self, route: LocalRoute, request: Request) -> Response:
+        body = b""
+        if route.method != "GET":
+            body = await read_body(request.receive, request.headers, self._rules.max_request_bytes)
+        local = LocalRequest(request.path_params, request.query_params, body, self._cards())
+        return json_body(route.answer(local), request)
+
+    def _cards(self) -> Mapping[str, ModelCard]:
+        """Every name that a chat or embeddings client may ask for."""
+        gateway = self._runtime.gateway
+        settings = gateway.settings
+        cards = {"auto": _card("auto", "octoroute", settings.serving("chat"))}
+        cards |= {tier.value: _card(tier.value, "octoroute", settings.tier(tier)) for tier in CHAT_TIERS}
+        for name in gateway.resolver.names(settings):
+            cards.setdefault(name, _named_card(name, settings))
+        return cards
+
+
+def _named_card(name: str, settings: Settings) -> ModelCard:
+    chat = settings.named(name)
+    if chat:
+        return _card(name, "user", chat)
+    embedding = settings.named(name, EMBEDDINGS)
+    return _card(name, "user", embedding)._replace(api=EMBEDDINGS if embedding else "chat")
+
+
+def _card(name: str, owner: str, endpoints: Sequence[Endpoint]) -> ModelCard:
+    """A name that stands for several endpoints has the largest of their limits, because a request goes where it fits."""
+    windows = [endpoint.advertised_window or endpoint.context_window for endpoint in endpoints]
+    limits = [endpoint.max_output_tokens for endpoint in endpoints]
+    return ModelCard(
+        name,
+        owner,
+        context_window=max((window for window in windows if window is not None), default=None),
+        max_output_tokens=max((limit for limit in limits if limit is not None), default=None),
+        capabilities=frozenset[Capability]().union(*(endpoint.capabilities for endpoint in endpoints)),
+    )
