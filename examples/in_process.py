@@ -24,8 +24,10 @@ async def main(file: str, prompt: str) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(f'usage: python {sys.argv[0]} CONFIG "PROMPT"')
     try:
-        sys.exit(asyncio.run(main(*sys.argv[1:3])))
+        sys.exit(asyncio.run(main(sys.argv[1], sys.argv[2])))
     except ConfigError as error:
         sys.exit("\n".join(error.problems))
     except OctorouteError as error:

@@ -26,13 +26,15 @@
     │   ├── BadUpstreamResponse 502  a server error, or a malformed or truncated response
     │   ├── Empty             502  an empty response
     │   ├── UpstreamAuthError 502  the gateway's credentials were rejected
+    │   ├── NotServed     502  no such model or address
     │   └── UpstreamRejected  4xx  this request was rejected; relayed unchanged
     ├── Exhausted                  no endpoint answered; carries the last real cause
     └── StoreError            500  history could not be stored
 
 `status` is the HTTP status that the client receives. `code` is a stable word for logs, metrics, and the error body. `kind` is
 the error family, which each dialect maps to its own type name. `retryable`: another endpoint may succeed. `blames_endpoint`:
-the error counts towards the endpoint's circuit breaker.
+the error counts towards the endpoint's circuit breaker. `repeatable`: the same endpoint may succeed when it is asked again within
+the request. `refusal`: what the endpoint's words mean, a `RefusalKind` of dialects.response.refusals; "": it has said nothing.
 """
 
 from __future__ import annotations
@@ -97,10 +99,7 @@ class BadRequest(ClientError):
 
 
 class ContextTooLong(BadRequest):
-    """The prompt exceeds the context window of every eligible endpoint.
-
-    The message uses the wording of Anthropic's API, which coding agents recognise and answer by compacting the conversation.
-    """
+    """The prompt exceeds the context window of every eligible endpoint; in Anthropic's words, which make coding agents compact."""
 
     code = "context_length_exceeded"
 
@@ -109,8 +108,6 @@ class ContextTooLong(BadRequest):
 
 
 class Unauthorized(ClientError):
-    """The API key is missing or invalid."""
-
     status = 401
     code = "invalid_api_key"
     kind = "authentication_error"
@@ -204,6 +201,8 @@ class UpstreamError(OctorouteError):
     kind = "api_error"
     retryable: ClassVar[bool] = True
     blames_endpoint: ClassVar[bool] = True
+    repeatable: ClassVar[bool] = True
+    refusal: str = ""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, detail: str = "") -> None:
         super().__init__(message)
@@ -236,6 +235,7 @@ class TooSlow(UpstreamError):
     status = 504
     code = "upstream_timeout"
     kind = "timeout_error"
+    repeatable = False
 
 
 class Throttled(UpstreamError):
@@ -271,16 +271,20 @@ class Empty(UpstreamError):
 
 
 class UpstreamAuthError(UpstreamError):
-    """The endpoint answered 401, 402, or 403: it rejected the gateway's credentials, not the client's.
-
-    The circuit of the endpoint opens at once.
-    """
+    """The endpoint rejected the gateway's credentials, account, or country, not the client's: its circuit opens at once."""
 
     code = "upstream_misconfigured"
 
 
+class NotServed(UpstreamError):
+    """The endpoint does not have the model or the address that the operator configured."""
+
+    code = "upstream_not_found"
+    repeatable = False
+
+
 class UpstreamRejected(UpstreamError):
-    """The endpoint rejected this request (400, 404, 413, 422 …). Relayed with status and body; not retried."""
+    """The endpoint rejected this request (400, 413, 422 …). Relayed with status and body, if no other endpoint may take it."""
 
     code = "upstream_declined"
     kind = "invalid_request_error"
@@ -319,8 +323,6 @@ class Exhausted(OctorouteError):
 
 
 class StoreError(OctorouteError):
-    """History could not be stored."""
-
     code = "store_unavailable"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from octoroute import errors
 from octoroute.dialects.response.errors import ANTHROPIC_TYPES, OPENAI_TYPES
+from octoroute.dialects.response.upstream_error import CONTENT_CODE
 from octoroute.telemetry.metric_catalog import GAUGES, TABLE
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +39,10 @@ WHEN: Mapping[str, str] = {
     "upstream_overloaded": "the endpoint is overloaded (503, 529)",
     "upstream_failed": "a 5xx, a malformed response, or a response that stopped before its end",
     "upstream_empty": "an empty response (no text, reasoning, or tool call), and no further attempt gave a better one",
-    "upstream_misconfigured": "the endpoint rejects the gateway's credentials",
+    "upstream_misconfigured": "the endpoint rejects the gateway's credentials, its account has no credit or quota left, or the "
+    "vendor does not serve this country; `x-octoroute-hint` says which",
+    "upstream_not_found": "the endpoint does not have the configured model, or nothing is at the configured address",
+    "content_filter": "a content filter, a moderation, or a firewall of the vendor refused this prompt",
     "upstream_declined": "the endpoint rejected this request; the client gets the endpoint's status and body",
     "no_endpoint_available": "no endpoint is available: circuit open, cooldown, or at capacity; `retry-after` says when to retry",
     "internal_error": "a defect in octoroute; the log has the request id",
@@ -77,6 +81,7 @@ def codes() -> dict[str, tuple[str, str]]:
             found[str(kind.code)] = (status, kind.kind)
     nothing_left = errors.Exhausted("")
     found[nothing_left.code] = (str(nothing_left.status), nothing_left.kind)
+    found[CONTENT_CODE] = (_RELAYED, errors.UpstreamRejected.kind)
     found["internal_error"] = ("500", errors.OctorouteError.kind)
     return found
 

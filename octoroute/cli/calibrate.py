@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from octoroute.errors import ConfigError
@@ -42,14 +44,33 @@ def run(args: argparse.Namespace) -> int:
     scores = [line.score for line in lines]
     thresholds = _thresholds(args, scores)
     shares = shares_at(scores, thresholds)
+    remark = _missed(_shares(args.shares), shares, scores) if args.shares else None
     if args.json:
         limits = {"balanced": thresholds.balanced, "deep": thresholds.deep}
-        print(json.dumps({"requests": len(scores), "thresholds": limits, "shares": shares}, indent=2))
+        found = {"requests": len(scores), "thresholds": limits, "shares": shares, **({"warning": remark} if remark else {})}
+        print(json.dumps(found, indent=2))
         return 0
+    if remark:
+        print(f"# WARNING {remark}")
     print(f"# {len(scores)} requests: " + ", ".join(f"{tier} {shares[tier]:.1%}" for tier in _TIERS))
     print("[routing.learned]")
     print(f"thresholds = {{ balanced = {min(1.0, thresholds.balanced):.4f}, deep = {min(1.0, thresholds.deep):.4f} }}")
     return 0
+
+
+_TOLERANCE = 0.02
+
+
+def _missed(wanted: Mapping[str, float], found: Mapping[str, float], scores: Sequence[float]) -> str | None:
+    """Return a remark if the shares that were asked for are not reached, because requests with equal scores cannot be divided."""
+    if all(abs(wanted[tier] - found[tier]) <= _TOLERANCE for tier in _TIERS):
+        return None
+    score, count = Counter(scores).most_common(1)[0]
+    asked = ", ".join(f"{tier} {wanted[tier]:.0%}" for tier in _TIERS)
+    return (
+        f"the shares asked for ({asked}) cannot be reached: requests with equal scores cannot be divided, and {count} of "
+        f"{len(scores)} have the score {score:.4f}; use more varied traffic, or --unique"
+    )
 
 
 def _thresholds(args: argparse.Namespace, scores: list[float]) -> Thresholds:

@@ -9,15 +9,40 @@ from typing import NamedTuple
 
 from octoroute import dialects
 from octoroute.config import Config
+from octoroute.dialects.response.error_hints import hint_of
 from octoroute.domain.conversation import Conversation, Role, Text, Turn
 from octoroute.domain.endpoint import Endpoint, Tier
-from octoroute.errors import OctorouteError
+from octoroute.errors import (
+    BadUpstreamResponse,
+    Empty,
+    OctorouteError,
+    Overloaded,
+    TlsRejected,
+    TooSlow,
+    Unreachable,
+    UpstreamAuthError,
+    UpstreamError,
+    UpstreamRejected,
+)
 from octoroute.runtime.assembly import Runtime
 from octoroute.upstream.request import UpstreamRequest
 
 PROMPT = Conversation(turns=(Turn(Role.USER, (Text("Say hello."),)),), max_tokens=16)
 EMBEDDING_REQUEST = b'{"model": "auto", "input": "hello"}'
 MAX_CONCURRENT = 8
+
+
+_REMEDIES: Sequence[tuple[type[OctorouteError], str]] = (
+    (TlsRejected, "check tls (ca_file, pin_sha256), and that base_url names the server of the certificate"),
+    (Unreachable, "check that the server runs, that base_url has the right host and port, and firewalls between"),
+    (TooSlow, "the server may be loading the model: try again, or raise timeout_seconds"),
+    (UpstreamAuthError, "check api_key, and that it belongs to this base_url"),
+    (UpstreamRejected, "check the endpoint's model, kind, and base_url"),
+    (Overloaded, "the server is overloaded or starting: try again"),
+    (BadUpstreamResponse, "check that base_url is the root of the API, such as http://127.0.0.1:11434/v1, and the kind"),
+    (Empty, "check the model, and the log of the server"),
+)
+"""By error; the first that matches counts."""
 
 
 class LiveCheck(NamedTuple):
@@ -27,6 +52,8 @@ class LiveCheck(NamedTuple):
     took_s: float
     problem: str | None
     """The error message; None: the endpoint answered."""
+    remedy: str = ""
+    """What to do about it."""
 
 
 async def check_endpoints(config: Config) -> Sequence[LiveCheck]:
@@ -49,8 +76,13 @@ async def _check(runtime: Runtime, endpoint: Endpoint, gate: asyncio.Semaphore) 
             response = await upstream.open(endpoint, _request(runtime, endpoint))
             response.close()
         except OctorouteError as error:
-            return LiveCheck(endpoint, time.monotonic() - started_at, error.message)
+            return LiveCheck(endpoint, time.monotonic() - started_at, error.message, _remedy(error))
         return LiveCheck(endpoint, time.monotonic() - started_at, None)
+
+
+def _remedy(error: OctorouteError) -> str:
+    hint = hint_of(error) if isinstance(error, UpstreamError) else None
+    return hint or next((remedy for kind, remedy in _REMEDIES if isinstance(error, kind)), "see the log of the server")
 
 
 def _request(runtime: Runtime, endpoint: Endpoint) -> UpstreamRequest:
@@ -69,5 +101,7 @@ def report(checks: Sequence[LiveCheck]) -> list[str]:
         if check.problem is None:
             lines.append(f"  answers    {name}  in {check.took_s * 1000:.0f} ms")
         else:
-            lines.append(f"  FAILS      {name}  {check.problem} ({check.endpoint.base_url})")
+            lines.append(
+                f"  FAILS      {name}  {check.problem} ({check.endpoint.base_url})" + f"; {check.remedy}" * bool(check.remedy)
+            )
     return lines

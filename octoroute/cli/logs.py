@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from octoroute.cli import plural
 
@@ -30,6 +31,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--ending", choices=("answered", "refused", "failed", "broken", "abandoned"), help="cat: only requests with this ending"
     )
 
+    parser.add_argument("--json", action="store_true", help="print JSON; cat prints it anyway")
+
 
 def run(args: argparse.Namespace) -> int:
     logging = _settings(args)
@@ -37,8 +40,12 @@ def run(args: argparse.Namespace) -> int:
     name = args.name or logging.traffic.name
     if args.what == "cat":
         _cat(directory, name, args)
+        return 0
+    found = _stats(directory, name) if args.what == "stats" else _cleanup(directory, name, logging)
+    if args.json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        print("\n".join(_stats(directory, name) if args.what == "stats" else _cleanup(directory, name, logging)))
+        print("\n".join(_stats_text(found) if args.what == "stats" else _cleanup_text(found)))
     return 0
 
 
@@ -63,7 +70,7 @@ def _cat(directory: Path, name: str, args: argparse.Namespace) -> None:
     sys.stdout.buffer.flush()
 
 
-def _stats(directory: Path, name: str) -> Iterator[str]:
+def _stats(directory: Path, name: str) -> Mapping[str, Any]:
     from octoroute.telemetry.traffic_log.reader import lines, read, writers  # noqa: PLC0415
     from octoroute.telemetry.traffic_log.rotation import SUFFIX, rotated_files  # noqa: PLC0415  commands import lazily
 
@@ -86,21 +93,38 @@ def _stats(directory: Path, name: str) -> Iterator[str]:
             endpoints[str(record.get("endpoint", "none"))] += 1
             time_ = str(record.get("time", ""))
             times = [min([*times, time_]), max([*times, time_])]
-    yield f"{directory / name}: {plural(files, 'file')}, {plural(size, 'byte')}, {plural(endings.total(), 'request')}"
-    if times:
-        yield f"  from {times[0]} to {times[1]}"
-    yield from (f"  ended {ending:<12} {count}" for ending, count in endings.most_common())
-    yield from (f"  by {endpoint:<24} {count}" for endpoint, count in endpoints.most_common())
-    if unreadable:
-        yield f"  {plural(unreadable, 'line')} not readable"
+    return {
+        "path": str(directory / name),
+        "files": files,
+        "bytes": size,
+        "requests": endings.total(),
+        "first": times[0] if times else None,
+        "last": times[1] if times else None,
+        "endings": dict(endings.most_common()),
+        "endpoints": dict(endpoints.most_common()),
+        "unreadable_lines": unreadable,
+    }
 
 
-def _cleanup(directory: Path, name: str, logging: LoggingTable) -> Iterator[str]:
+def _stats_text(found: Mapping[str, Any]) -> Iterator[str]:
+    sizes = plural(found["files"], "file"), plural(found["bytes"], "byte"), plural(found["requests"], "request")
+    yield f"{found['path']}: {', '.join(sizes)}"
+    if found["first"] is not None:
+        yield f"  from {found['first']} to {found['last']}"
+    yield from (f"  ended {ending:<12} {count}" for ending, count in found["endings"].items())
+    yield from (f"  by {endpoint:<24} {count}" for endpoint, count in found["endpoints"].items())
+    if found["unreadable_lines"]:
+        yield f"  {plural(found['unreadable_lines'], 'line')} not readable"
+
+
+def _cleanup(directory: Path, name: str, logging: LoggingTable) -> Mapping[str, Any]:
     from octoroute.telemetry.traffic_log.reader import writers  # noqa: PLC0415
     from octoroute.telemetry.traffic_log.rotation import sweep  # noqa: PLC0415  commands import lazily
 
     rotation = logging.rotation
-    removed = packed = 0
+    removed: list[str] = []
+    packed: list[dict[str, Any]] = []
+    troubles: list[str] = []
     for writer in writers(directory, name):
         report = sweep(
             directory,
@@ -110,9 +134,14 @@ def _cleanup(directory: Path, name: str, logging: LoggingTable) -> Iterator[str]
             compress=rotation.compression,
             now=time.time(),
         )
-        yield from (f"removed {path}" for path in report.removed)
-        yield from (f"packed  {path} ({ratio:.1f} times smaller)" for path, ratio in report.packed)
-        yield from (f"trouble {trouble}" for trouble in report.troubles)
-        removed += len(report.removed)
-        packed += len(report.packed)
-    yield f"{directory / name}: {removed} removed, {packed} packed"
+        removed += map(str, report.removed)
+        packed += [{"path": str(path), "times_smaller": round(ratio, 1)} for path, ratio in report.packed]
+        troubles += map(str, report.troubles)
+    return {"path": str(directory / name), "removed": removed, "packed": packed, "troubles": troubles}
+
+
+def _cleanup_text(found: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"removed {path}" for path in found["removed"])
+    yield from (f"packed  {file['path']} ({file['times_smaller']:.1f} times smaller)" for file in found["packed"])
+    yield from (f"trouble {trouble}" for trouble in found["troubles"])
+    yield f"{found['path']}: {len(found['removed'])} removed, {len(found['packed'])} packed"

@@ -7,7 +7,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from octoroute.config import check_connection, rules
+from octoroute.config import check_connection
+from octoroute.config.advice import advise
 from octoroute.config.check_headers import check_credentials, merge_headers
 from octoroute.config.check_selection import check_selection
 from octoroute.config.environment import child
@@ -16,10 +17,11 @@ from octoroute.config.schema.file import Config, FileTable
 from octoroute.config.schema.key import Names
 from octoroute.config.schema.models import EndpointTable, ProviderTable
 from octoroute.config.schema.routing import RoutingTable
-from octoroute.config.schema.server import ServerTable
 from octoroute.domain.endpoint import CHAT_TIERS, Capability, Endpoint, ProviderLimits, Secret, Tier
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.thresholds import thresholds_of
+from octoroute.upstream.providers import KINDS
+from octoroute.upstream.providers.base_url import root_of
 
 DEFAULT_KIND = ProviderTable().kind
 
@@ -42,11 +44,12 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
         reader.problem("context.critical_at", f"must not be below warn_at ({file.context.warn_at:g}); raise it, or lower warn_at")
     ids = _ids(entries, file, reader)
     places = _places(entries)
-    built = [
-        (entry.group, _endpoint(entry, endpoint_id, place, file, names, reader))
+    by_path = {
+        entry.path: (entry.group, _endpoint(entry, endpoint_id, place, file, names, reader))
         for entry, endpoint_id, place in zip(entries, ids, places, strict=True)
         if _provider(entry, file).enabled
-    ]
+    }
+    built = list(by_path.values())
     check_connection.check(file, [endpoint for _, endpoint in built], reader)
     check_selection(file, built, reader)
     return Config(
@@ -67,7 +70,7 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
         file=file,
         written=reader.written,
         source=source,
-        warnings=tuple(_warnings(file, names)),
+        warnings=tuple(advise(file, names, by_path)),
     )
 
 
@@ -218,7 +221,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
         tier=Tier(entry.group),
         kind=provider.kind,
         provider=_label(entry, file),
-        base_url=(base_url or "").removesuffix("/"),
+        base_url=root_of(base_url or "", provider.kind) if provider.kind in KINDS else (base_url or "").removesuffix("/"),
         model=table.model or table.name,
         api_key=key,
         headers=headers,
@@ -261,23 +264,3 @@ def _unknown_provider(entry: Entry, file: FileTable, names: Names, reader: Confi
 def _key(key: Secret | None) -> Secret | None:
     """None for a blank key, which `${KEY:-}` gives if the variable is not set."""
     return key if key and key.reveal() else None
-
-
-def _warnings(file: FileTable, names: Names) -> Iterator[str]:
-    yield from _open_door(file.server, locked=bool(file.auth.keys))
-    yield from _likely_kinds(file.providers, names)
-
-
-def _open_door(server: ServerTable, *, locked: bool) -> Iterator[str]:
-    if not locked and not rules.is_loopback(server.host):
-        yield (
-            "server.host: other machines can reach this address and [auth] keys is empty, so ANYONE on the network can use your "
-            'models at your expense; set [auth] keys = ["${OCTOROUTE_API_KEY}"], or host = "127.0.0.1"'
-        )
-
-
-def _likely_kinds(providers: Mapping[str, ProviderTable], names: Names) -> Iterator[str]:
-    for name, table in providers.items():
-        if name in names.kinds and name != DEFAULT_KIND and table.kind == DEFAULT_KIND:
-            path = child(child("providers", name), "kind")
-            yield f'{path}: is "{DEFAULT_KIND}" although the provider is called {name}; set kind = "{name}" if that is its API'

@@ -28,13 +28,14 @@ def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, r
     )
     if found == Tls():
         return None
-    if reader.wrong(where):
-        return found
     # Imported here: it takes half of the start-up time, and few configurations need it.
     from octoroute.upstream.transports import trust  # noqa: PLC0415
 
     for key, text in trust.problems(found):
-        reader.problem(child(where, key), text)
+        if not reader.wrong(child(where, key)):
+            reader.problem(child(where, key), text)
+    if reader.wrong(where):
+        return found
     base_url = table.base_url or provider.base_url or ""
     if base_url.startswith("http://"):
         reader.problem(where, f"requires https://, but the base_url of {path} has http://; change one of them")

@@ -26,6 +26,7 @@ _REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:[^}$]|\$(
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
+_OPEN_QUOTE = re.compile(r"""\s*(?:export[^\S\r\n]+)?([A-Za-z_][A-Za-z0-9_]*)[^\S\r\n]*=[^\S\r\n]*["']""")
 MAX_DOTENV_BYTES = 256 * 1024
 _LONG_GAP = re.compile(r"[^\S\r\n]{1000}")
 """The parser's time grows with the square of a gap's length."""
@@ -40,7 +41,7 @@ def variables(cwd: Path | None = None) -> Mapping[str, str]:
     path = cwd / ".env" if cwd else None
     if path is None or not path.is_file():
         return real
-    return {**dotenv(_dotenv_text(path)), **real}
+    return {**dotenv(_dotenv_text(path), str(path)), **real}
 
 
 def _dotenv_text(path: Path) -> str:
@@ -64,15 +65,21 @@ def command() -> str:
     return variables().get("OCTOROUTE_COMMAND") or "octoroute"
 
 
-def dotenv(text: str) -> Mapping[str, str]:
+def dotenv(text: str, source: str = ".env") -> Mapping[str, str]:
     """The variables of a .env file's text, as python-dotenv reads it, without its own interpolation of `${NAME}`.
 
-    A line that is not `NAME=value`, or whose quotes do not end, is skipped.
+    A line that is not `NAME=value` is skipped. Raises ConfigError, without a value, if a quotation mark does not end: Docker
+    Compose refuses such a file, too.
     """
     from dotenv.parser import parse_stream  # noqa: PLC0415  start-up time, and most directories have no .env
 
     found: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text)):
+        if binding.error and (open_quote := _OPEN_QUOTE.match(binding.original.string)):
+            line, name = binding.original.line, open_quote[1]
+            raise ConfigError(
+                [f"{source}: line {line}: the value of {name} begins with a quotation mark that does not end; end it"]
+            )
         if binding.key is not None and binding.value is not None and is_name(binding.key):
             found[binding.key] = binding.value
     return found

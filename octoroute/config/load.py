@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 from collections.abc import Container, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -12,7 +14,7 @@ import msgspec
 from octoroute.config import environment
 from octoroute.config.assemble import assemble
 from octoroute.config.environment import child, references, substitute
-from octoroute.config.formats import parse
+from octoroute.config.formats import MAX_CHARS, parse
 from octoroute.config.importers import ImportResult, legacy
 from octoroute.config.importers.providers_json import convert, is_providers_json
 from octoroute.config.reader import ConfigReader, kind
@@ -21,6 +23,9 @@ from octoroute.config.schema.key import Names
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.model import load as load_artefact
 from octoroute.upstream.providers import KINDS, plugins
+
+MAX_FILE_BYTES = 4 * MAX_CHARS
+"""A character has at most four bytes."""
 
 ENVIRONMENT = "the environment"
 """`Config.source` of a configuration that comes from environment variables alone."""
@@ -94,7 +99,7 @@ def _inside(source: str) -> Generator[None]:
 
 def _read(path: Path, cwd: Path) -> str:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8"]) from None
     except FileNotFoundError as error:
@@ -113,6 +118,20 @@ def _read(path: Path, cwd: Path) -> str:
     if not text.strip():
         raise ConfigError([f"{path}: is empty; remove it and {how_to_start()}"])
     return text
+
+
+def _bytes(path: Path) -> bytes:
+    """The content of a regular file. Anything else may have no end, or wait for a writer for ever. Raises ConfigError, OSError."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123 - of a descriptor
+        found = os.fstat(file.fileno())
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError
+        if not stat.S_ISREG(found.st_mode):
+            raise ConfigError([f"{path}: is not a regular file; write the configuration to a file, and name that"])
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigError([f"{path}: is longer than {MAX_FILE_BYTES} bytes; is it a configuration file?"])
+    return content
 
 
 def _build(parsed: object, env: Mapping[str, str], source: str, names: Names) -> Config:

@@ -24,6 +24,14 @@ T = TypeVar("T", bound=Table)
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_QUANTITY = re.compile(r"([0-9][0-9_,]{0,15}(?:\.[0-9]{1,6})?)\s*([A-Za-z]{0,8})")
+_SECONDS: Mapping[str, float] = {
+    **dict.fromkeys(("", "s", "sec", "secs", "second", "seconds"), 1),
+    **dict.fromkeys(("ms", "msec"), 0.001),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86400),
+}
 
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "true or false"),
@@ -172,8 +180,8 @@ class ConfigReader:
             if (_INTEGER if whole else _NUMBER).fullmatch(text):
                 value = hint(text)
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
-            quoted = isinstance(value, str) and (_INTEGER if whole else _NUMBER).fullmatch(value)
-            remedy = "write it without quotes" if quoted else f"write it like {like(key, whole=whole)}"
+            plain = _plain_number(value, path, whole=whole) if isinstance(value, str) and path not in self.written else None
+            remedy = "write it without quotes" if plain == value else f"write it like {plain or like(key, whole=whole)}"
             raise InvalidValue(f"must be {'an integer' if whole else 'a number'}, got {self.show(path, value)}; {remedy}")
         if isinstance(value, float) and not math.isfinite(value):
             raise InvalidValue(f"must be a finite number, got {self.show(path, value)}; write it like {like(key, whole=whole)}")
@@ -202,6 +210,27 @@ class ConfigReader:
         close = nearest(text, known)
         remedy = f'did you mean "{close}"?' if close else "use one of these, in lower case"
         raise InvalidValue(f"must be one of {', '.join(known)} (in lower case), got {self.show(path, text)}; {remedy}")
+
+
+def _plain_number(text: str, path: str, *, whole: bool) -> str | None:
+    """The number that a text with a unit probably means: 128k, 30s, 32 MB; None: none.
+
+    The end of `path` tells seconds from bytes and counts. Thousands of bytes are 1024 of them.
+    """
+    if (_INTEGER if whole else _NUMBER).fullmatch(text):
+        return text
+    found = _QUANTITY.fullmatch(text.strip())
+    if found is None:
+        return None
+    number, unit = float(found[1].replace("_", "").replace(",", "")), found[2].lower()
+    if path.endswith("_seconds"):
+        scale = _SECONDS.get(unit)
+    else:
+        base = 1024 if path.endswith("_bytes") or "b" in unit else 1000
+        scale = {"": 1, "k": base, "m": base**2, "g": base**3}.get(unit.removesuffix("b").removesuffix("i"))
+    if scale is None or (whole and not (number * scale).is_integer()):
+        return None
+    return f"{number * scale:.15g}"
 
 
 def _is(hint: object, base: type) -> bool:

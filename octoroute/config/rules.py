@@ -117,6 +117,8 @@ def header_value(text: str) -> str | None:
 
 def credential(text: str) -> str | None:
     """A blank value means no key."""
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'`":
+        return "is in quotation marks, which would be sent, too; remove them (`docker run --env-file` keeps those of the file)"
     if not _VISIBLE.fullmatch(text):
         return "contains a space, a line break, or a character outside ASCII; copy the key again, without anything else"
     return None

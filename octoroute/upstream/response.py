@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from octoroute.dialects.base import Framer, Outbound, Progress
-from octoroute.dialects.response.errors import error_from_event
+from octoroute.dialects.response.upstream_error import error_from_event
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event, FinishReason, RefusalDelta, TextDelta, ThinkingDelta, ThinkingRedacted, ToolCallStarted
 from octoroute.errors import BadUpstreamResponse, OctorouteError, UpstreamError

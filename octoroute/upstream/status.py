@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from octoroute.dialects.response.errors import retry_after_s
-from octoroute.errors import BadUpstreamResponse, Overloaded, Throttled, TooSlow, UpstreamAuthError, UpstreamError, UpstreamRejected
+from octoroute.dialects.response.retry_after import MAX_RETRY_AFTER_S, retry_after_s
+from octoroute.dialects.response.upstream_error import read_upstream_error
+from octoroute.errors import BadUpstreamResponse, UpstreamError
 
 FORWARDED = ("content-type", "cache-control", "retry-after", "x-request-id", "request-id", "openai-processing-ms")
 FORWARDED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
@@ -14,26 +15,9 @@ FORWARDED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 def error_for_status(status: int, headers: Mapping[str, str], body: bytes, dialect: str) -> UpstreamError:
     """`body` and `dialect` are kept in the error only where the client may see the endpoint's own words."""
-    wait_s = retry_after_s(headers, None)
-    if status == 429:
-        return Throttled("the upstream limits its rate", retry_after_s=wait_s)
-    if status in {401, 402, 403}:
-        return UpstreamAuthError(f"the upstream refuses the gateway's credentials (status {status}); this is not about your key")
-    if status in {503, 529}:
-        return Overloaded("the upstream is overloaded", retry_after_s=wait_s)
-    if status == 504:
-        return TooSlow("the upstream timed out (status 504)")
-    if status in {408, 409, 425} or status >= 500:
-        return BadUpstreamResponse(f"the upstream failed with status {status}", retry_after_s=wait_s)
-    if 400 <= status < 500:
-        return UpstreamRejected(
-            f"the upstream refused the request with status {status}",
-            status=status,
-            body=body,
-            headers=headers,
-            dialect=dialect,
-        )
-    return BadUpstreamResponse(f"the upstream answered with status {status}, which is no response to a request")
+    return read_upstream_error(status, headers, body, dialect) or BadUpstreamResponse(
+        f"the upstream answered with status {status}, which is no response to a request"
+    )
 
 
 @lru_cache(1024)
@@ -46,4 +30,6 @@ def forwarded_headers(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if _is_forwarded(name):
             forwarded[name] = value  # noqa: PERF403 - before Python 3.12 a comprehension is one more call for every response
+    if "retry-after" in forwarded and (retry_after_s(headers, None) or 0.0) >= MAX_RETRY_AFTER_S:
+        forwarded["retry-after"] = f"{MAX_RETRY_AFTER_S:.0f}"
     return forwarded

@@ -56,7 +56,7 @@ VENDORS = (
         title="Anthropic",
         variables=("ANTHROPIC_API_KEY",),
         base_url="https://api.anthropic.com/v1",
-        models=("claude-haiku-4-5", "claude-sonnet-4-5", "claude-opus-4-5"),
+        models=("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5"),
         families=(r"claude-haiku-[\d-]+", r"claude-sonnet-[\d-]+", r"claude-opus-[\d-]+"),
     ),
     StarterVendor(

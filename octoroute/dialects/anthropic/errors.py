@@ -9,6 +9,7 @@ import msgspec
 
 from octoroute.dialects.response import sse
 from octoroute.dialects.response.errors import ANTHROPIC_OVERLOADED_STATUS, ANTHROPIC_TYPES, client_message
+from octoroute.dialects.response.refusals import RefusalKind
 from octoroute.errors import ClientError, OctorouteError, Overloaded, UpstreamRejected
 
 _BY_STATUS = {
@@ -44,13 +45,17 @@ def error_frame(type: str, message: str, request_id: str | None) -> bytes:
 def error_type(error: OctorouteError) -> str:
     """Anthropic's type: by the status if an upstream rejected the request, otherwise by the error's kind."""
     if isinstance(error, UpstreamRejected):
+        if error.refusal == RefusalKind.CONTEXT:
+            return "invalid_request_error"
         return _BY_STATUS.get(error.status, "invalid_request_error")
     kind = ANTHROPIC_TYPES.get(error.kind, "api_error")
     return _BY_STATUS.get(error.status, kind) if kind == "api_error" else kind
 
 
 def error_status(error: OctorouteError) -> int:
-    """The HTTP status; 529 for an overload, as Anthropic's API has it."""
+    """The HTTP status; as Anthropic's API has it 529 for an overload, and 400 for a prompt that is too long."""
+    if isinstance(error, UpstreamRejected) and error.refusal == RefusalKind.CONTEXT:
+        return 400
     return ANTHROPIC_OVERLOADED_STATUS if isinstance(error, Overloaded) or error.code == Overloaded.code else error.status
 
 

@@ -16,8 +16,8 @@ from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
 from octoroute.dialects.anthropic.usage_tap import AnthropicUsageTap
 from octoroute.dialects.base import Decoder, Outbound
 from octoroute.dialects.request.ids import client_names
-from octoroute.dialects.response.errors import read_upstream_error
 from octoroute.dialects.response.filters import CompleteDecoder, ResponseToolFilter, StopSequenceFilter
+from octoroute.dialects.response.upstream_error import read_upstream_error
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event

@@ -21,7 +21,7 @@ from octoroute.dialects.response.blocks import (
     collect_blocks,
     normalize_arguments,
 )
-from octoroute.dialects.response.errors import error_from_event, read_failed_event
+from octoroute.dialects.response.upstream_error import error_from_event, read_failed_event
 from octoroute.domain.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted, UsageReported
 from octoroute.errors import BadUpstreamResponse
 

@@ -9,9 +9,9 @@ import msgspec
 from octoroute.dialects.anthropic import schema
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
-from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC, resolve_reason
+from octoroute.dialects.response.upstream_error import read_failed_event
 from octoroute.domain.events import (
     Event,
     Failed,

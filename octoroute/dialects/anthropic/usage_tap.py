@@ -6,10 +6,10 @@ import msgspec
 
 from octoroute.dialects.anthropic import schema
 from octoroute.dialects.request.json_input import read_response
-from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.progress import Progress
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC
+from octoroute.dialects.response.upstream_error import read_failed_event
 from octoroute.dialects.response.usage import AnthropicUsage
 from octoroute.domain.events import FinishReason
 from octoroute.errors import BadUpstreamResponse

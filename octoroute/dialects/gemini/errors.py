@@ -11,7 +11,8 @@ from collections.abc import Mapping
 import msgspec
 
 from octoroute.dialects.response import sse
-from octoroute.dialects.response.errors import client_message, error_from_event
+from octoroute.dialects.response.errors import client_message
+from octoroute.dialects.response.upstream_error import error_from_event
 from octoroute.domain.events import Failed
 from octoroute.errors import ClientError, OctorouteError, UpstreamRejected
 

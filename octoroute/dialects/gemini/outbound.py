@@ -13,8 +13,8 @@ from octoroute.dialects.gemini.signatures import Signatures
 from octoroute.dialects.gemini.stream_decoder import GeminiDecoder
 from octoroute.dialects.gemini.usage_tap import GeminiUsageTap
 from octoroute.dialects.request.ids import client_names
-from octoroute.dialects.response.errors import read_upstream_error
 from octoroute.dialects.response.filters import CompleteDecoder, StopSequenceFilter
+from octoroute.dialects.response.upstream_error import read_upstream_error
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event

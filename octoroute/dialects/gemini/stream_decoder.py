@@ -14,9 +14,9 @@ import msgspec
 from octoroute.dialects.request.ids import NewId, random_id
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
-from octoroute.dialects.response.errors import error_from_event, read_failed_event
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import GEMINI_FAILURES, from_gemini, resolve_reason
+from octoroute.dialects.response.upstream_error import error_from_event, read_failed_event
 from octoroute.dialects.response.usage import GeminiUsage
 from octoroute.domain.events import (
     Event,

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.request.json_input import read_response
-from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.progress import Progress
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import from_gemini, resolve_reason
+from octoroute.dialects.response.upstream_error import read_failed_event
 from octoroute.dialects.response.usage import GeminiUsage
 from octoroute.domain.events import FinishReason
 from octoroute.errors import BadUpstreamResponse

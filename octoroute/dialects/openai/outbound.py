@@ -11,8 +11,8 @@ from octoroute.dialects.openai.response import decode_response
 from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
 from octoroute.dialects.openai.usage_tap import OpenAIUsageTap
 from octoroute.dialects.request.ids import client_names
-from octoroute.dialects.response.errors import read_upstream_error
 from octoroute.dialects.response.filters import CompleteDecoder, StopSequenceFilter, ThinkTagFilter
+from octoroute.dialects.response.upstream_error import read_upstream_error
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event

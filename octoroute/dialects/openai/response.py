@@ -12,8 +12,8 @@ from octoroute.dialects.request.ids import NewId, random_id
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL, ThinkingItem, ToolCallItem, collect_blocks, is_json_object
-from octoroute.dialects.response.errors import error_from_event, read_failed_event
 from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, TO_OPENAI, resolve_reason
+from octoroute.dialects.response.upstream_error import error_from_event, read_failed_event
 from octoroute.domain.events import Event, Finished, FinishReason, Started, ToolCallDelta, ToolCallStarted, UsageReported
 from octoroute.errors import BadUpstreamResponse
 

@@ -13,9 +13,9 @@ import msgspec
 from octoroute.dialects.openai import schema
 from octoroute.dialects.openai.tool_calls import CallSorter
 from octoroute.dialects.request.json_input import read_response
-from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, resolve_reason
+from octoroute.dialects.response.upstream_error import read_failed_event
 from octoroute.domain.events import (
     Event,
     Failed,

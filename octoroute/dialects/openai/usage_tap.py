@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import msgspec
 
-from octoroute.dialects.response.errors import read_failed_event
 from octoroute.dialects.response.progress import Progress
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_OPENAI
+from octoroute.dialects.response.upstream_error import read_failed_event
 from octoroute.dialects.response.usage import OpenAIUsage
 from octoroute.errors import BadUpstreamResponse
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from octoroute.dialects.response.errors import error_from_event
+from octoroute.dialects.response.upstream_error import error_from_event
 from octoroute.domain.events import (
     Event,
     Failed,

@@ -13,11 +13,14 @@ from octoroute.upstream.transports.base import Trust
 
 def problems(tls: Tls) -> Iterator[tuple[str, str]]:
     """(configuration key, problem and remedy) of files that cannot be used."""
+    unreadable = False
     for key in ("ca_file", "client_cert", "client_key"):
         file = getattr(tls, key)
         if file is not None and (wrong := _unreadable(file)):
             yield key, wrong
-            return
+            unreadable = True
+    if unreadable:
+        return
     if tls.client_key is not None and tls.client_cert is None:
         yield "client_key", "has no client_cert to go with; add it, or remove this"
         return

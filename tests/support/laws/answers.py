@@ -8,7 +8,7 @@ from typing import Any
 
 from octoroute.dialects import ADAPTERS
 from octoroute.dialects.response import sse
-from octoroute.dialects.response.errors import error_from_event, read_failed_event
+from octoroute.dialects.response.upstream_error import error_from_event, read_failed_event
 from octoroute.domain.events import Finished
 from octoroute.errors import UpstreamError, UpstreamRejected
 from octoroute.upstream.readers import DecodingReader, PassThroughReader, SingleChunkReader

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
 import pytest
 
@@ -49,3 +50,15 @@ def test_calibrate_by_money_and_by_quality(log, capsys):
 def test_calibrate_names_what_is_wrong(log, words, said):
     with pytest.raises(ConfigError, match=said):
         run(calibrate, "--log", log, *words)
+
+
+def test_f9_shares_that_ties_make_impossible_are_told(tmp_path, capsys):
+    path = tmp_path / "ties.ndjson"
+    path.write_text("".join(f'{{"score": {0.9 if at % 2 else 0.1}}}\n' for at in range(200)))
+    assert run(calibrate, "--log", str(path), "--shares", "deep=15%,balanced=35%") == 0
+    told = capsys.readouterr().out
+    assert told.startswith("# WARNING the shares asked for (fast 50%, balanced 35%, deep 15%) cannot be reached: ")
+    assert "100 of 200 have the score" in told
+    tomllib.loads(told)
+    assert run(calibrate, "--log", str(path), "--shares", "deep=15%,balanced=35%", "--json") == 0
+    assert "cannot be reached" in json.loads(capsys.readouterr().out)["warning"]

@@ -103,3 +103,17 @@ def test_directory_and_name_are_the_configurations_unless_they_are_given(directo
     assert capsys.readouterr().out.startswith(f"{directory / 'other'}: 0 files")
     assert main(["-c", str(directory / "c.toml"), "logs", "stats", "--name", "traffic"]) == 0
     assert capsys.readouterr().out.startswith(f"{directory / 'traffic'}: 1 file,")
+
+
+def test_f9_json_has_what_the_text_has(directory, capsys):
+    assert main(["logs", "stats", "--json", "--directory", str(directory)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["path"] == str(directory / "traffic")
+    assert (found["files"], found["requests"], found["unreadable_lines"]) == (1, 1, 2)
+    assert found["endings"] == {"answered": 1}
+    assert found["endpoints"] == {"a": 1}
+    assert found["first"] == found["last"] == RECORD["time"]
+    assert main(["logs", "cleanup", "--json", "--directory", str(directory)]) == 0
+    assert json.loads(capsys.readouterr().out) == {"path": str(directory / "traffic"), "removed": [], "packed": [], "troubles": []}
+    assert main(["logs", "stats", "--json", "--directory", str(directory / "none")]) == 0
+    assert json.loads(capsys.readouterr().out)["first"] is None

@@ -152,7 +152,6 @@ LOG_LEVEL=INFO   # or DEBUG
 URL=http://h/v1#part
 EMPTY=
 REMARK= # nothing
-OPEN="no end
 not a line
 1X=no
 """
@@ -190,13 +189,24 @@ not a line
         ("A=", {"A": ""}),
         ("=1\n1X=2\nA.B=3\nA-B=4", {}),
         ("A=${B}\nB=$C", {"A": "${B}", "B": "$C"}),
-        ("A='open\nB=2\nC=3", {"B": "2", "C": "3"}),
+        ('A="pa\\"ss"\nB="line1\\nline2"', {"A": 'pa"ss', "B": "line1\nline2"}),
+        ('export\tD=tab\nE="back\\\\slash"\n\texport  F=1', {"D": "tab", "E": "back\\slash", "F": "1"}),
         ("", {}),
         ("größe=1\nA=größe", {"A": "größe"}),
     ],
 )
 def test_dotenv_values(text, found):
     assert environment.dotenv(text) == found
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+@pytest.mark.parametrize("rest", ["s3cret", "s3cret\nB=2\nC=3", "", "s3cret\\"])
+def test_o27_a_quotation_mark_that_does_not_end_is_an_error_with_its_line(quote, rest):
+    with pytest.raises(ConfigError) as caught:
+        environment.dotenv(f"X=1\n# remark\nexport A={quote}{rest}", "/srv/.env")
+    (problem,) = caught.value.problems
+    assert problem.startswith("/srv/.env: line 3: the value of A ")
+    assert "s3cret" not in problem
 
 
 def test_a_value_from_dotenv_is_not_interpolated_twice(tmp_path, monkeypatch):
@@ -221,7 +231,13 @@ def test_a_hostile_dotenv_file_is_refused_without_its_values(text, tmp_path):
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("line", ['A="\n', "A='", "A=1\n", " #", "\n", "export ", '"', "\\"])
+def test_the_largest_dotenv_file_of_quotation_marks_is_refused_at_its_first(tmp_path):
+    (tmp_path / ".env").write_bytes(b"B=1\n" + b"A='" * (environment.MAX_DOTENV_BYTES // 3 - 4))
+    with pytest.raises(ConfigError):
+        environment.variables(tmp_path)
+
+
+@pytest.mark.parametrize("line", ['A="\n', "A=1\n", " #", "\n", "export ", '"', "\\"])
 def test_the_largest_dotenv_file_is_read(line, tmp_path):
     head = "FIRST=1\n"
     text = head + line * ((environment.MAX_DOTENV_BYTES - len(head)) // len(line))

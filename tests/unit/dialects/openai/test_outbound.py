@@ -44,7 +44,8 @@ def test_thinking_that_a_server_left_in_the_text_is_told_apart():
 def test_errors_say_more_than_their_status():
     body = json.dumps({"error": {"message": "maximum context length is 10 tokens", "code": "context_length_exceeded"}}).encode()
     assert OUTBOUND.read_error(400, {}, body).code == "context_length_exceeded"
-    assert OUTBOUND.read_error(400, {}, b"{}") is None
+    assert OUTBOUND.read_error(400, {}, b"{}").code == "upstream_declined"
+    assert OUTBOUND.read_error(302, {}, b"{}") is None
 
 
 def test_its_servers_verify_nothing():

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
-from octoroute.dialects.response.errors import error_from_event, read_failed_event
+from octoroute.dialects.response.upstream_error import error_from_event, read_failed_event
 from octoroute.dialects.responses import schema
 from octoroute.dialects.responses.response import encode_response
 from octoroute.dialects.responses.tools import ToolTable

@@ -1,0 +1,77 @@
+"""Warnings about a configuration that is valid, and probably not what its author wants. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from octoroute.config import rules
+from octoroute.config.environment import child
+from octoroute.config.schema.file import FileTable
+from octoroute.config.schema.key import Names
+from octoroute.config.schema.models import ProviderTable
+from octoroute.config.schema.server import ServerTable
+from octoroute.domain.endpoint import Endpoint
+
+DEFAULT_KIND = ProviderTable().kind
+
+
+def advise(file: FileTable, names: Names, endpoints: Mapping[str, tuple[str, Endpoint]]) -> Iterator[str]:
+    """`endpoints`: tier and endpoint, by the path of its table."""
+    yield from _open_door(file.server, locked=bool(file.auth.keys))
+    yield from _likely_kinds(file.providers, names)
+    yield from _pasted_routes(file, endpoints)
+    yield from _duplicates(endpoints)
+    if file.routing.shadow.share and file.routing.shadow.judge_tier is None:
+        yield (
+            "routing.shadow.judge_tier: is not set, so that answers that differ leave no label although they are paid for; set it "
+            "to the tier that compares them"
+        )
+
+
+def _open_door(server: ServerTable, *, locked: bool) -> Iterator[str]:
+    if not locked and not rules.is_loopback(server.host):
+        yield (
+            "server.host: other machines can reach this address and [auth] keys is empty, so ANYONE on the network can use your "
+            'models at your expense; set [auth] keys = ["${OCTOROUTE_API_KEY}"], or host = "127.0.0.1"'
+        )
+
+
+def _likely_kinds(providers: Mapping[str, ProviderTable], names: Names) -> Iterator[str]:
+    for name, table in providers.items():
+        if name in names.kinds and name != DEFAULT_KIND and table.kind == DEFAULT_KIND:
+            path = child(child("providers", name), "kind")
+            yield f'{path}: is "{DEFAULT_KIND}" although the provider is called {name}; set kind = "{name}" if that is its API'
+
+
+def _pasted_routes(file: FileTable, endpoints: Mapping[str, tuple[str, Endpoint]]) -> Iterator[str]:
+    """An address that was shortened is said once, where it stands. It is not shown: the environment may have had a part in it."""
+    said: set[str] = set()
+    for path, (_, endpoint) in endpoints.items():
+        own = _own_base_url(file, path)
+        shared = file.providers.get(endpoint.provider)
+        written = own or (shared.base_url if shared else None) or ""
+        where = child(path if own else child("providers", endpoint.provider), "base_url")
+        if written.rstrip("/") != endpoint.base_url and where not in said:
+            said.add(where)
+            kept = endpoint.base_url if written.startswith(endpoint.base_url) else endpoint.base_url.removesuffix("/v1")
+            cut = written.rstrip("/").removeprefix(kept)
+            yield f"{where}: ends in a route ({cut}), which is left out; write only the root URL of the API"
+
+
+def _own_base_url(file: FileTable, path: str) -> str | None:
+    group, _, index = path.removeprefix("models.").removesuffix("]").partition("[")
+    return getattr(file.models, group)[int(index)].base_url
+
+
+def _duplicates(endpoints: Mapping[str, tuple[str, Endpoint]]) -> Iterator[str]:
+    first: dict[object, str] = {}
+    for path, (tier, endpoint) in endpoints.items():
+        what = (tier, msgspec.structs.replace(endpoint, id="", position=0, weight=1.0, priority=1, max_in_flight=0, price=None))
+        other = first.setdefault(what, path)
+        if other != path:
+            yield (
+                f"{path}: is the same as {other} (name, address, model, and key): it adds no capacity, and a failover to it asks "
+                "the same server again; remove one, or give it another address"
+            )
