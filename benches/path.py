@@ -96,7 +96,7 @@ async def upstream(path: list[CallCounter], reader: asyncio.StreamReader, writer
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str, question: dict[str, Any]) -> None:
     body = json.dumps(question).encode()
     writer.write(
-        b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+        b"POST %b HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
         % (target.encode(), len(body), body)
     )
     head = await reader.readuntil(b"\r\n\r\n")

@@ -21,7 +21,7 @@ WHEN: Mapping[str, str] = {
     "invalid_request": "malformed JSON; an invalid field, named by `param` and the message; or no configured endpoint can serve it",
     "context_length_exceeded": "the prompt does not fit the context window of any eligible endpoint",
     "invalid_api_key": "the API key is missing or invalid",
-    "permission_denied": "the key is not allowed to do this",
+    "permission_denied": "the key is not allowed to do this; without keys: a web page or a Host name that may not use the gateway",
     "cost_limit_exceeded": "the request would probably cost more than `selection.max_cost_usd` at every eligible endpoint",
     "model_not_found": "unknown model: no tier, name, or id matches",
     "unknown_route": "unknown path; the message names the nearest route",

@@ -47,9 +47,9 @@ def summary(config: Config) -> Iterator[str]:
     """Yield the lines of the summary."""
     from octoroute.domain.endpoint import CHAT_TIERS  # noqa: PLC0415  commands import lazily
 
-    host, routing = config.server.host, config.routing
+    host, root, routing = config.server.host, config.server.root_path.rstrip("/"), config.routing
     yield f"{config.source} is valid"
-    yield f"  listens    http://{f'[{host}]' if ':' in host else host}:{config.server.port or '(a free port)'}"
+    yield f"  listens    http://{f'[{host}]' if ':' in host else host}:{config.server.port or '(a free port)'}{root}"
     router_model = (
         "" if routing.strategy in {"rule", "learned", "cascade"} else f", the router model is in the {routing.router_tier} tier"
     )

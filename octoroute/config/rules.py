@@ -17,6 +17,7 @@ RESERVED = ("auto", "fast", "balanced", "deep")
 _FIELD_VALUE = re.compile(r"[\x20-\x7e\t]*")
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{1,5})?")
 _URL_PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 _VERSION = re.compile(r"[A-Za-z0-9._-]+")
@@ -34,6 +35,28 @@ def host(text: str) -> str | None:
 
 def is_loopback(host: str) -> bool:
     return host == "localhost" or ipaddress.ip_address(host).is_loopback
+
+
+def root_path(text: str) -> str | None:
+    """A blank value means none."""
+    if not text or (text[0] == "/" and "//" not in text and _URL_PATH.fullmatch(text)):
+        return None
+    return 'is not the path of a URL; write it like "/llm"'
+
+
+def origin(text: str) -> str | None:
+    """An origin as browsers send it (RFC 6454): scheme, host, and a port that is not the scheme's own; or `*`."""
+    if text == "*" or _ORIGIN.fullmatch(text):
+        return None
+    if text.lower() == "null":
+        return 'would let in every page that hides where it comes from; use "*" if every page may use the gateway'
+    return 'is not an origin: scheme, host, and port, without a path; write it like "https://chat.example.com"'
+
+
+def allowed_host(text: str) -> str | None:
+    if text == "*" or _HOST_NAME.fullmatch(text) or _is_host(text, bracketed=True):
+        return None
+    return 'is not a host name; write only the name, without a port, like "octoroute"'
 
 
 def base_url(text: str) -> str | None:

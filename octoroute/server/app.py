@@ -19,6 +19,8 @@ from octoroute.runtime.traffic_log import redaction_of, settings_of
 from octoroute.server.downstream import Receive, Scope, Send
 from octoroute.server.guard import AccessRules
 from octoroute.server.http1.listener import ListenerState
+from octoroute.server.origins import Cors
+from octoroute.server.paths import below
 from octoroute.server.routes.inference import inference_routes
 from octoroute.server.starlette_app import starlette_app
 from octoroute.telemetry.traffic_log.middleware import Route
@@ -55,6 +57,8 @@ class App:
         self._hot: Mapping[str, Route] = self._plain
         """By path: the inference routes, wrapped by the traffic log if that is on."""
         self._views = starlette_app(self.runtime, self._rules, self.reloader, self._plain, self.listener)
+        self._cors: Cors | None = None
+        self._apply_cors(config)
 
     @property
     def config(self) -> Config:
@@ -65,7 +69,16 @@ class App:
         return self.runtime.gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self._cors or self._serve)(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            if self._rules.root_path:
+                path = below(self._rules.root_path, scope["path"])
+                if path is None:
+                    await self._views.outside(scope, receive, send)
+                    return
+                scope = {**scope, "path": path}
             route = self._hot.get(scope["path"])
             if route is None:
                 path = self._views.paths.resolve(scope["path"]) or scope["path"]
@@ -80,8 +93,13 @@ class App:
         self.runtime.reload(config)
         self._rules.apply(config)
         self.listener.settings = config.server
+        self._apply_cors(config)
         if self._started:
             self._apply_traffic_log(config)
+
+    def _apply_cors(self, config: Config) -> None:
+        origins = config.server.cors_origins
+        self._cors = Cors(origins, self._serve) if origins else None
 
     def _apply_traffic_log(self, config: Config) -> None:
         self.recorder.use(settings_of(config), redaction_of(config))

@@ -30,6 +30,7 @@ from octoroute.errors import (
 )
 from octoroute.server.decompression import decode_body
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
+from octoroute.server.origins import OriginRules
 
 MAX_HEADER_BYTES = 32 * 1024
 
@@ -104,7 +105,10 @@ class AccessRules:
 
     def apply(self, config: Config) -> None:
         self.keys = ApiKeys(config.auth.keys, config.auth.admin_keys)
+        self.origins = OriginRules(config)
         self.max_request_bytes = config.server.max_request_bytes
+        self.root_path = config.server.root_path.rstrip("/")
+        """Every route is below it; empty: none is."""
 
 
 class ApiKeys:

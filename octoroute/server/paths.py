@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from starlette.routing import BaseRoute, Match
 
 _MAX_COMPARED_CHARS = 200
 
 
+def below(root: str, path: str) -> str | None:
+    """The part of `path` below `root`, which begins with a slash; None: `path` is elsewhere. Doubled slashes count as one."""
+    if not path.startswith(root + "/"):
+        path = re.sub(r"/{2,}", "/", path)
+        if path == root:
+            return "/"
+        if not path.startswith(root + "/"):
+            return None
+    return path[len(root) :]
+
+
 class PathResolver:
-    def __init__(self, inference: Collection[str], routes: Sequence[BaseRoute]) -> None:
-        """`inference`: the paths of the inference routes. `routes`: all others."""
+    def __init__(self, inference: Collection[str], routes: Sequence[BaseRoute], root: Callable[[], str] = str) -> None:
+        """`inference`: the paths of the inference routes. `routes`: all others. `root`: what texts put before a path."""
+        self._root = root
         self._inference = frozenset(inference)
         self._templates = {path: _pattern(path) for path in inference if "{" in path}
         self._routes = routes
@@ -39,11 +51,16 @@ class PathResolver:
 
     def unknown(self, path: str) -> str:
         """The text of the 404: names the nearest route, or the inference routes."""
-        shown = path[:_MAX_COMPARED_CHARS]
+        shown, root = path[:_MAX_COMPARED_CHARS], self._root()
         nearest = difflib.get_close_matches(shown, self._known, 1)
         if nearest:
-            return f"there is no route {shown}; did you mean {nearest[0]}?"
-        return f"there is no route {shown}; the inference routes are {', '.join(sorted(self._inference))}"
+            return f"there is no route {root}{shown}; did you mean {root}{nearest[0]}?"
+        inference = ", ".join(root + found for found in sorted(self._inference))
+        return f"there is no route {root}{shown}; the inference routes are {inference}"
+
+    def outside(self, path: str) -> str:
+        """The text of the 404 for a path that is not below the root path."""
+        return f"there is no route {path[:_MAX_COMPARED_CHARS]}; server.root_path puts every route below {self._root()}"
 
     def _is_known(self, path: str) -> bool:
         if path in self._inference or self.template(path) is not None:

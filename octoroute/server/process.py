@@ -128,7 +128,7 @@ def _announce(config: Config, url: str) -> None:
         log.warning(warning)
     log.info(
         "ready",
-        url=url,
+        url=url + config.server.root_path.rstrip("/"),
         config=config.source,
         providers=list(dict.fromkeys(endpoint.provider for endpoint in config.endpoints)),
         endpoints=len(config.endpoints),

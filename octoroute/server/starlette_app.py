@@ -17,6 +17,7 @@ from octoroute.server.client_dialect import inbound_of
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
 from octoroute.server.guard import AccessRules, headers_of, new_id, request_id, send_error, target_headers, wrong_method
 from octoroute.server.http1.listener import ListenerState
+from octoroute.server.origins import Application
 from octoroute.server.paths import PathResolver
 from octoroute.server.routes.admin import AdminRoutes
 from octoroute.server.routes.dry_run import DryRunRoutes
@@ -37,7 +38,7 @@ def starlette_app(
         *LocalRoutes(runtime, rules).routes(),
         *AdminRoutes(runtime, rules, reloader).routes(),
     ]
-    paths = PathResolver(inference, routes)
+    paths = PathResolver(inference, routes, lambda: rules.root_path)
     errors = ErrorReporter(runtime.metrics, runtime.inbound, paths)
     app = Starlette(
         routes=routes,
@@ -47,8 +48,12 @@ def starlette_app(
     return AuthMiddleware(app, rules, errors, paths)
 
 
+OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+"""Routes that need no key."""
+
+
 class AuthMiddleware:
-    """Checks the size of the headers and, except for `/health` and below, the key."""
+    """Checks the size of the headers, whether the page or host name may use the gateway, and, except for `/health*`, the key."""
 
     def __init__(self, inner: Starlette, rules: AccessRules, errors: ErrorReporter, paths: PathResolver) -> None:
         self.paths = paths
@@ -57,17 +62,25 @@ class AuthMiddleware:
         self._errors = errors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._admit(scope, receive, send, self._inner)
+
+    async def outside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for a path that is not below `server.root_path`."""
+        await self._admit(scope, receive, send, self._errors.outside)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send, inner: Application) -> None:
         given_id = ""
         headers: Mapping[str, str] = {}
         try:
             headers = headers_of(scope)
             given_id = request_id(headers)
-            if scope["path"] != "/health" and not scope["path"].startswith("/health/"):
+            self._rules.origins.check(scope, headers)
+            if scope["path"] not in OPEN_PATHS:
                 self._rules.keys.check(self._errors.with_url_key(headers, scope))
         except OctorouteError as error:
             await self._errors.report(error, scope, headers, given_id or new_id())(scope, receive, send)
             return
-        await self._inner(scope, receive, send)
+        await inner(scope, receive, send)
 
 
 class ErrorReporter:
@@ -92,6 +105,11 @@ class ErrorReporter:
         if error.status_code == 404:
             return await self.error(request, UnknownRoute(self._paths.unknown(request.url.path)))
         return await self.error(request, OctorouteError(str(error.detail)))
+
+    async def outside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = headers_of(scope)
+        error = UnknownRoute(self._paths.outside(scope["path"]))
+        await self.report(error, scope, headers, request_id(headers))(scope, receive, send)
 
     async def error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, OctorouteError)

@@ -10,6 +10,8 @@ from octoroute.dialects.response.upstream_error import read_upstream_error
 from octoroute.errors import BadUpstreamResponse, UpstreamError
 
 FORWARDED = ("content-type", "cache-control", "retry-after", "x-request-id", "request-id", "openai-processing-ms")
+MAX_FORWARDED_BYTES = 4096
+"""Of forwarded headers together: proxies before the gateway refuse a head larger than a page."""
 FORWARDED_PREFIXES = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
@@ -26,10 +28,26 @@ def _is_forwarded(name: str) -> bool:
 
 
 def forwarded_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that the client gets. If they are too large, the longest of them are left out."""
     forwarded: dict[str, str] = {}
+    size = 0
     for name, value in headers.items():
         if _is_forwarded(name):
-            forwarded[name] = value  # noqa: PERF403 - before Python 3.12 a comprehension is one more call for every response
+            forwarded[name] = value
+            size += len(name) + len(value)
     if "retry-after" in forwarded and (retry_after_s(headers, None) or 0.0) >= MAX_RETRY_AFTER_S:
         forwarded["retry-after"] = f"{MAX_RETRY_AFTER_S:.0f}"
-    return forwarded
+    return forwarded if size <= MAX_FORWARDED_BYTES else _shortest(forwarded)
+
+
+def _shortest(headers: Mapping[str, str]) -> dict[str, str]:
+    """The shortest of `headers` that fit the limit; those of `FORWARDED` go before rate limits."""
+    order = sorted(headers, key=lambda name: (name not in FORWARDED, len(name) + len(headers[name])))
+    kept: dict[str, str] = {}
+    left = MAX_FORWARDED_BYTES
+    for name in order:
+        left -= len(name) + len(headers[name])
+        if left < 0:
+            break
+        kept[name] = headers[name]
+    return kept

@@ -200,7 +200,7 @@ async def test_head_says_what_get_would(gateway):
 async def test_unknown_routes(gateway, path):
     for method in ("GET", "POST"):
         answer = await talk(
-            gateway.url, f"{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
+            gateway.url, f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
         )
         assert told(answer) == (
             404,
@@ -221,7 +221,7 @@ async def test_unknown_routes(gateway, path):
 )
 async def test_a_path_that_means_a_route_answers_like_it(gateway, path, meant):
     async def ask(path):
-        answer = await talk(gateway.url, f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+        answer = await talk(gateway.url, f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
         head, _, body = answer.partition(b"\r\n\r\n")
         return head.split(b"\r\n")[0], json.loads(body).keys()
 
@@ -234,7 +234,7 @@ async def test_a_path_that_means_a_route_answers_like_it(gateway, path, meant):
 async def test_a_body_beyond_the_limit_is_a_413(make_gateway, fake, framing):
     gateway = await make_gateway([endpoint(fake)], server={"max_request_bytes": 100_000})
     body = json.dumps(question("x" * 100_000)).encode()
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     match framing:
         case "length":
             data = post(body)
@@ -263,7 +263,7 @@ async def test_64_mb_get_a_413_that_arrives(gateway, fake):
     host, port = gateway.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 67108864\r\n\r\n"
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 67108864\r\n\r\n"
     )
     for _ in range(64):
         writer.write(b" " * (1 << 20))
@@ -293,7 +293,7 @@ async def test_a_connection_goes_on_after_a_refused_body(make_gateway, fake):
 @pytest.mark.parametrize("pieces", [1, 50])
 async def test_headers_without_measure_are_a_431(gateway, fake, size, pieces):
     for path in ("/v1/chat/completions", "/health", "/nope"):
-        data = f"POST {path} HTTP/1.1\r\nhost: x\r\nx-long: ".encode() + b"x" * size + b"\r\n\r\n"
+        data = f"POST {path} HTTP/1.1\r\nhost: localhost\r\nx-long: ".encode() + b"x" * size + b"\r\n\r\n"
         host, port = gateway.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         step = len(data) // pieces + 1
@@ -327,10 +327,10 @@ async def test_many_headers_are_a_431_and_some_are_fine(gateway):
         b"garbage\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
         b"GET / HTTP/9.9\r\n\r\n",
-        b"POST /chat HTTP/1.1\r\nhost: x\r\ncontent-length: -5\r\n\r\n",
-        b"POST /chat HTTP/1.1\r\nhost: x\r\ncontent-length: five\r\n\r\n",
-        b"POST /chat HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n{}",
-        b"POST /chat HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: -5\r\n\r\n",
+        b"POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: five\r\n\r\n",
+        b"POST /chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n{}",
+        b"POST /chat HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
         b"GET /health HTTP/1.1\r\nbad header\r\n\r\n",
     ],
 )
@@ -370,7 +370,7 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_is_nobodys_failure
 async def test_pipelined_requests_are_answered_in_order(gateway, fake):
     data = (
         post(json.dumps(question(model="fast")).encode())
-        + b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
+        + b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
         + post(b"nonsense", headers="connection: close\r\n")
     )
     host, port = gateway.url.removeprefix("http://").split(":")
@@ -424,7 +424,7 @@ async def test_a_safe_request_id_comes_back_everywhere(gateway, fake):
 )
 async def test_a_body_that_two_readers_might_measure_differently_is_refused_and_nothing_behind_it_is_read(gateway, fake, framing):
     smuggled = post(json.dumps(question("smuggled")).encode())
-    data = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n{framing}\r\n".encode() + b"0\r\n\r\n" + smuggled
+    data = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n{framing}\r\n".encode() + b"0\r\n\r\n" + smuggled
     answer = await talk(gateway.url, data)
     assert told(answer)[0] == 400
     assert answer.count(b"HTTP/1.1 ") == 1
@@ -435,7 +435,7 @@ async def test_a_body_that_two_readers_might_measure_differently_is_refused_and_
 async def test_what_follows_a_chunked_body_is_no_header(make_gateway, fake):
     gateway = await make_gateway([endpoint(fake)], auth={"keys": ["right"]})
     body = json.dumps(question()).encode()
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
     answer = await talk(gateway.url, head + b"%x\r\n%b\r\n0\r\nauthorization: Bearer right\r\n\r\n" % (len(body), body))
     assert told(answer)[0] == 401
     assert not fake.requests
@@ -447,7 +447,7 @@ async def test_what_follows_a_chunked_body_is_no_header(make_gateway, fake):
 async def test_an_offer_to_upgrade_is_not_taken_up_and_the_request_answered(gateway, fake, offer, framing, pause):
     """Some clients (Java's) offer HTTP/2 with every first request. Its body is a body, whatever it looks like."""
     body = post(b"not a request", "/chat").ljust(200) + json.dumps(question()).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: Upgrade, HTTP2-Settings\r\nUpgrade: {offer}\r\n"
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade, HTTP2-Settings\r\nUpgrade: {offer}\r\n"
     if framing == "length":
         data = [f"{head}content-length: {len(body)}\r\n\r\n".encode(), body]
     else:
@@ -469,7 +469,7 @@ async def test_an_offer_to_upgrade_is_not_taken_up_and_the_request_answered(gate
 async def test_no_tunnel_is_made(gateway, fake):
     inner = post(json.dumps(question()).encode())
     for target in ("x:443", "/v1/chat/completions", "http://x/"):
-        answer = await talk(gateway.url, f"CONNECT {target} HTTP/1.1\r\nhost: x\r\n\r\n".encode() + inner)
+        answer = await talk(gateway.url, f"CONNECT {target} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode() + inner)
         assert told(answer)[0] in {400, 401, 404, 405}, target
         assert answer.count(b"HTTP/1.1 ") == 1
     assert not fake.requests
@@ -508,7 +508,7 @@ async def test_http_1_0_gets_a_stream_without_chunks(gateway):
         pytest.param(post(b"{}" * 50)[:-40], 61, 408, id="half a body"),
         pytest.param(post(b"{}" * 50, "/v1/route")[:-40], 61, 408, id="half a body for a view"),
         pytest.param(b"", 76, None, id="nothing"),
-        pytest.param(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n", 76, 200, id="nothing more"),
+        pytest.param(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n", 76, 200, id="nothing more"),
     ],
 )
 async def test_a_client_that_never_ends_is_not_waited_for(gateway, fake, sent, after_s, answer):

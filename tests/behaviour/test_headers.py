@@ -18,7 +18,7 @@ from tests.support.pairs import ANTHROPIC, GOOD, MESSAGE, PATHS, asked_by, clien
 async def test_p111_what_proxies_and_browsers_add_stays_here(make_fake, make_gateway, client, kind):
     fake = await make_fake()
     fake.always(stream(GOOD[kind]))
-    gateway = await make_gateway([row(fake, kind, api_key="the-key")])
+    gateway = await make_gateway([row(fake, kind, api_key="the-key")], server={"cors_origins": ["https://example.org"]})
     private = {
         "x-forwarded-for": "10.1.2.3",
         "x-forwarded-proto": "https",

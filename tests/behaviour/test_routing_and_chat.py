@@ -161,7 +161,7 @@ async def test_a_client_that_leaves_while_the_router_is_asked_ends_both(three):
     fakes["fast"].always(hang)
     _, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
     body = json.dumps(question(UNCLEAR)).encode()
-    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
     await fakes["fast"].asked()
     writer.close()
     await fakes["fast"].hung_up_on(within_s=1.0)

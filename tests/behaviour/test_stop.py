@@ -15,7 +15,7 @@ import pytest
 from tests.support.fake import completion, hang, stream, tokens, whole
 from tests.support.live_gateway import Process, endpoint, post, question
 
-ALIVE = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
+ALIVE = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 async def connect(process: Process) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

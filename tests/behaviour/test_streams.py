@@ -225,7 +225,7 @@ async def test_a_slow_reader_slows_the_endpoint_and_does_not_fill_the_memory(gat
     fake.then(endless)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]), limit=1024)
     body = json.dumps(question(stream=True)).encode()
-    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
     await reader.readexactly(15)
     before = -1
     while before != sent:
@@ -340,7 +340,7 @@ async def hang_up_after(gateway, wanted: bytes | None, fake, body=None) -> None:
     """A raw client that leaves when it has read `wanted`; None: as soon as the endpoint has been asked."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
     data = json.dumps(body or question(stream=True)).encode()
-    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(data), data))
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (len(data), data))
     if wanted is None:
         await fake.asked()
     else:

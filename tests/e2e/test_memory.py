@@ -52,7 +52,8 @@ async def test_64_translated_streams_of_2_mb_events_and_slow_readers(make_fake, 
     for _ in range(STREAMS):
         reader, writer = await asyncio.open_connection(host, int(port), limit=4096)
         writer.write(
-            b"POST %b HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b" % (PATH.encode(), len(body), body)
+            b"POST %b HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"
+            % (PATH.encode(), len(body), body)
         )
         readers.append(reader)
         writers.append(writer)

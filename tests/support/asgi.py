@@ -26,6 +26,6 @@ async def serving(
     """`parts`: what App takes besides its configuration."""
     app = App(configured(settings(*(tiers or ([row()],)), **(tables or {}))), **parts)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as client:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield app, client
     await app.stop()

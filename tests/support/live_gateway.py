@@ -211,7 +211,9 @@ def complete(answer: bytes) -> bool:
 
 
 def post(body: bytes, path: str = "/v1/chat/completions", headers: str = "") -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
+    )
     return head.encode() + body
 
 

@@ -64,7 +64,7 @@ def call(index: int, arguments: str, id: str | None = None, name: str | None = N
 async def leave(gateway, client: str, wanted: bytes | None, fake: Fake | None = None) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
     data = json.dumps(asked_by(client, stream=True)).encode()
-    writer.write(b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (PATHS[client].encode(), len(data), data))
+    writer.write(b"POST %b HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n%b" % (PATHS[client].encode(), len(data), data))
     if wanted is None:
         assert fake is not None
         await fake.asked()

@@ -223,7 +223,7 @@ class Endpoint:
     async def _get(self, path: str) -> Any:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            writer.write(b"GET %b HTTP/1.1\r\nhost: x\r\n\r\n" % path.encode())
+            writer.write(b"GET %b HTTP/1.1\r\nhost: localhost\r\n\r\n" % path.encode())
             head = await reader.readuntil(b"\r\n\r\n")
             return json.loads(await reader.readexactly(int(head.partition(b"content-length: ")[2].split(b"\r\n")[0])))
         finally:

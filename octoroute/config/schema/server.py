@@ -53,6 +53,25 @@ class ServerTable(Table, frozen=True, kw_only=True):
         Key("a client that takes no byte of its response for so long is disconnected, and the endpoint freed", low=1, high=86400),
     ] = 60.0
     workers: Annotated[int, Key("number of processes that share the port", low=1, high=256)] = 1
+    root_path: Annotated[
+        str, Key("path that every route is below, for a proxy that keeps it", check=rules.root_path, example='"/llm"')
+    ] = ""
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Key(
+            'origins whose web pages may use the gateway; "*" is every page; their preflights need no key',
+            check=rules.origin,
+            example='["https://chat.example.com"]',
+        ),
+    ] = ()
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Key(
+            "Host names that are served without [auth] keys, besides loopback and the bound address",
+            check=rules.allowed_host,
+            example='["octoroute", "host.docker.internal"]',
+        ),
+    ] = ()
     upstream: Annotated[
         Literal["native", "aiohttp"],
         Key("HTTP client for endpoints: native, or aiohttp if the native client is incompatible with a server"),

@@ -8,18 +8,23 @@ from collections.abc import Iterable, Sequence
 
 FRAMING_FIELDS = frozenset({"content-length", "transfer-encoding", "connection"})
 _UNSAFE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in http.HTTPStatus}
+_NOSNIFF = "x-content-type-options: nosniff\r\n"
+"""Of every response: a browser must not take an upstream's text for a page."""
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n{_NOSNIFF}".encode() for status in http.HTTPStatus}
 _BODILESS = frozenset({204, 304})
 
 
 def head_of(status: int, fields: Iterable[tuple[str, str]]) -> bytes:
-    """Return status line and header fields. Raises ValueError for a control character, which could start another field."""
+    """Return status line and header fields, with `x-content-type-options`.
+
+    Raises ValueError for a control character, which could start another field.
+    """
     lines = list(map(": ".join, fields))
     text = "".join(lines)
     if not text.isprintable() and _UNSAFE.search(text):
         raise ValueError("a header holds a control character")
     lines.append("")
-    line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+    line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n%b" % (status, _NOSNIFF.encode())
     return line + "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n"
 
 

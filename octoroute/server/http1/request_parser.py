@@ -6,11 +6,13 @@ from typing import Protocol
 
 import httptools
 
-from octoroute.errors import BadRequest, HeadersTooLarge
+from octoroute.errors import BadRequest, ClientError, HeadersTooLarge
 from octoroute.server.guard import MAX_HEADER_BYTES
 from octoroute.server.http1.exchange import ServerExchange
 
+MAX_TARGET_BYTES = 16 * 1024
 _MAX_HEAD_BYTES = 2 * MAX_HEADER_BYTES
+_VERSIONS = ("1.1", "1.0")
 
 
 class RequestConsumer(Protocol):
@@ -64,7 +66,9 @@ class RequestParser:
                 data = self._declined + data[offer.args[0] :] if self._declined else b""
                 self._declined = b""
                 self._parser = self._new_parser()
-            except httptools.HttpParserError:
+            except httptools.HttpParserError as error:
+                if isinstance(error.__context__, ClientError):  # of a callback
+                    raise error.__context__ from None
                 raise BadRequest("the request is not valid HTTP/1.1") from None
             else:
                 break
@@ -86,16 +90,20 @@ class RequestParser:
 
     def on_url(self, url: bytes) -> None:
         self._url += url
+        if len(self._url) > MAX_TARGET_BYTES:
+            raise HeadersTooLarge(f"the request target exceeds {MAX_TARGET_BYTES} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.in_head:  # a field after the body is a trailer, which no check covers
-            self._headers.append((name.lower(), value))
+            self._headers.append((name.lower(), value.rstrip(b" \t")))  # httptools leaves white space after the value
 
     def on_headers_complete(self) -> None:
         self.in_head = False
         self._consumer.waited_s = self._unfinished_bytes = 0
         parser = self._parser
         version = parser.get_http_version()
+        if version not in _VERSIONS:
+            raise BadRequest(f"HTTP/{version} is not spoken here; send HTTP/1.1")
         method = parser.get_method().decode("ascii")
         if parser.should_upgrade() and method != "CONNECT":
             self._declined = self._head_without_offer(method, version)

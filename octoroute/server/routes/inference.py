@@ -83,6 +83,7 @@ class InferenceEndpoint:
         try:
             headers = self._headers_of(scope)
             given_id = request_id(headers)
+            self._rules.origins.check(scope, headers)
             key_name = self._rules.keys.check(headers)
             check_method(scope, "POST")
             check_json(headers)

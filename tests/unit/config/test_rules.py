@@ -93,3 +93,34 @@ def test_descriptions_can_be_sent():
     assert rules.description("größer — 大きい\nmodel") is None
     for text in ("", " \n", "\ud800", "x" * 1001):
         assert rules.description(text)
+
+
+@pytest.mark.parametrize(
+    ("check", "right", "wrong"),
+    [
+        (rules.root_path, ["", "/llm", "/a/b-c", "/llm/", "/%C3%A4"], ["llm", "/a//b", "/a b", "/a?b", "//", "http://a/b"]),
+        (
+            rules.origin,
+            ["*", "https://a.example", "http://localhost:5173", "app://obsidian.md", "http://[::1]:80", "tauri://localhost"],
+            [
+                "",
+                "a.example",
+                "https://a.example/",
+                "https://a.example/x",
+                "https://*",
+                "null",
+                "https://a b",
+                "//a",
+                "https://u@a",
+            ],
+        ),
+        (
+            rules.allowed_host,
+            ["*", "octoroute", "gw.corp.example", "host.docker.internal", "10.0.0.5", "fd00::1"],
+            ["", "a:80", "http://a", "a/b", "*.a", "a b", "[::1]"],
+        ),
+    ],
+)
+def test_what_the_front_of_the_server_takes(check, right, wrong):
+    assert [text for text in right if check(text) is not None] == []
+    assert [text for text in wrong if check(text) is None] == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.routing import Route
 
-from octoroute.server.paths import PathResolver
+from octoroute.server.paths import PathResolver, below
 
 INFERENCE = ("/v1/chat/completions", "/v1/messages", "/chat")
 PATHS = PathResolver(
@@ -61,3 +61,29 @@ def test_the_error_names_the_nearest_route_or_all_inference_routes():
     assert PATHS.unknown("/v1/chat/completion") == "there is no route /v1/chat/completion; did you mean /v1/chat/completions?"
     assert "the inference routes are /chat, /v1/chat/completions, /v1/messages" in PATHS.unknown("/zzz")
     assert len(PATHS.unknown("/" + "y" * 100_000)) < 400
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [
+        ("/llm/v1/models", "/v1/models"),
+        ("//llm//v1/models/", "/v1/models/"),
+        ("/llm//v1/models", "//v1/models"),
+        ("/llm", "/"),
+        ("/llm/", "/"),
+        ("/llmx/v1", None),
+        ("/v1/models", None),
+        ("", None),
+        ("/", None),
+        ("/x/llm/v1", None),
+    ],
+)
+def test_the_part_below_a_root_path(path, inside):
+    assert below("/llm", path) == inside
+
+
+def test_texts_have_the_root_path_in_front():
+    resolver = PathResolver(["/v1/messages"], [], lambda: "/llm")
+    assert resolver.unknown("/v1/message") == "there is no route /llm/v1/message; did you mean /llm/v1/messages?"
+    assert "routes are /llm/v1/messages" in resolver.unknown("/zzz")
+    assert resolver.outside("/zzz") == "there is no route /zzz; server.root_path puts every route below /llm"

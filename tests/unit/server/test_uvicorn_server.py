@@ -13,7 +13,7 @@ from octoroute.server.uvicorn_server import UvicornServer, address, bind, server
 from tests.support.asgi import row
 from tests.support.live_gateway import configured, settings
 
-GET = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n"
+GET = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
 
 def test_an_address_is_a_url_with_the_port_that_was_found():

@@ -3,6 +3,7 @@
 import pytest
 
 from octoroute.domain.endpoint import CircuitState
+from octoroute.upstream.status import MAX_FORWARDED_BYTES, forwarded_headers
 from tests.support.spine import FakeAnswer, Spine, make_endpoint
 from tests.support.virtual import run
 
@@ -50,3 +51,16 @@ def test_b15_x18_each_status_has_its_meaning(status, seen, moves_on, failures):
         assert alone.transport.open == 0
 
     run(story())
+
+
+def test_a_client_gets_no_more_than_a_page_of_headers():
+    rates = {f"x-ratelimit-{number}": "9" * 200 for number in range(100)}
+    given = {**rates, "content-type": "text/html" + " " * 30_000, "request-id": "i", "retry-after": "7", "server": "x" * 9000}
+    passed = forwarded_headers(given)
+    assert passed["request-id"] == "i"
+    assert passed["retry-after"] == "7"
+    assert "content-type" not in passed
+    assert "server" not in passed
+    assert forwarded_headers({"server": "x" * 9000, "content-type": "a/b"}) == {"content-type": "a/b"}
+    assert sum(len(name) + len(value) for name, value in passed.items()) <= MAX_FORWARDED_BYTES
+    assert len(forwarded_headers({"request-id": "i", **rates})) > 15

@@ -15,7 +15,9 @@ async def test_head_and_body_are_one_write():
     connection, wire, census = connect(answering(headers=[*TEXT, (b"content-length", b"5")]))
     connection.data_received(GET)
     await turns()
-    assert wire.writes == [b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello"]
+    assert wire.writes == [
+        b"HTTP/1.1 200 OK\r\nx-content-type-options: nosniff\r\ncontent-type: text/plain\r\ncontent-length: 5\r\n\r\nhello"
+    ]
     assert (census.total_requests, census.tasks) == (1, set())
     connection.data_received(GET)
     await turns()
@@ -32,7 +34,10 @@ async def test_a_whole_answer_to_a_client_that_is_spoken_to_directly(size):
     connection, wire, _ = connect(directly(use))
     connection.data_received(post(b"{}"))
     await turns()
-    assert wire.writes == [b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n" % size + b"x" * size]
+    assert wire.writes == [
+        b"HTTP/1.1 200 OK\r\nx-content-type-options: nosniff\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n" % size
+        + b"x" * size
+    ]
 
 
 async def test_a_stream_is_a_write_a_piece_and_its_head_goes_with_the_first():
@@ -45,7 +50,7 @@ async def test_a_stream_is_a_write_a_piece_and_its_head_goes_with_the_first():
     connection, wire, _ = connect(directly(use))
     connection.data_received(post(b"{}"))
     await turns()
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\nx-content-type-options: nosniff\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
     assert wire.writes == [head + b"3\r\none\r\n", b"11\r\nseventeen letters\r\n", b"0\r\n\r\n"]
 
 
@@ -62,7 +67,9 @@ async def test_a_head_does_not_wait_for_a_body_that_is_late(way):
     connection, wire, census = connect(by_messages if way == "messages" else directly(use))
     connection.data_received(GET)
     await turns()
-    assert wire.writes == [b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n"]
+    assert wire.writes == [
+        b"HTTP/1.1 200 OK\r\nx-content-type-options: nosniff\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n"
+    ]
     for task in census.tasks:
         task.cancel()
 

@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from octoroute.server.http1.framing import ResponseFraming, head_of
 from tests.support.http1 import GET, answering, connect, turns
 
+NOSNIFF = b"x-content-type-options: nosniff\r\n"
+
 
 @pytest.mark.parametrize(
     ("request_", "app", "answer"),
     [
-        (GET.replace(b"GET", b"HEAD"), answering(headers=[(b"content-length", b"5")]), b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"),
-        (GET.replace(b"GET", b"HEAD"), answering(), b"HTTP/1.1 200 OK\r\n\r\n"),
-        (GET, answering(b"", 204), b"HTTP/1.1 204 No Content\r\n\r\n"),
-        (GET, answering(b"", 304), b"HTTP/1.1 304 Not Modified\r\n\r\n"),
-        (GET, answering(b"", 299), b"HTTP/1.1 299 \r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
-        (GET, answering(b"c", pieces=[b"ab"]), b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"),
+        (GET.replace(b"GET", b"HEAD"), answering(headers=[(b"content-length", b"5")]), b"HTTP/1.1 200 OK\r\n" + NOSNIFF + b"content-length: 5\r\n\r\n"),
+        (GET.replace(b"GET", b"HEAD"), answering(), b"HTTP/1.1 200 OK\r\n" + NOSNIFF + b"\r\n"),
+        (GET, answering(b"", 204), b"HTTP/1.1 204 No Content\r\n" + NOSNIFF + b"\r\n"),
+        (GET, answering(b"", 304), b"HTTP/1.1 304 Not Modified\r\n" + NOSNIFF + b"\r\n"),
+        (GET, answering(b"", 299), b"HTTP/1.1 299 \r\n" + NOSNIFF + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
+        (GET, answering(b"c", pieces=[b"ab"]), b"HTTP/1.1 200 OK\r\n" + NOSNIFF + b"transfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"),
     ],
 )  # fmt: skip
 async def test_framing(request_, app, answer):
@@ -33,7 +35,7 @@ async def test_an_old_client_gets_no_chunks_and_the_end_of_its_connection():
     connection, wire, _ = connect(answering(b"c", pieces=[b"ab"]))
     connection.data_received(b"GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
     await turns()
-    assert wire.out == b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc"
+    assert wire.out == b"HTTP/1.1 200 OK\r\n" + NOSNIFF + b"connection: close\r\n\r\nabc"
     assert wire.closed
 
 
@@ -49,7 +51,10 @@ async def test_no_header_becomes_two(value):
 
 
 def test_a_header_may_hold_what_latin_1_can():
-    assert head_of(200, [("x", "caf\u00e9\ta"), ("y", "\u2603")]) == b"HTTP/1.1 200 OK\r\nx: caf\xe9\ta\r\ny: ?\r\n\r\n"
+    assert (
+        head_of(200, [("x", "caf\u00e9\ta"), ("y", "\u2603")])
+        == b"HTTP/1.1 200 OK\r\n" + NOSNIFF + b"x: caf\xe9\ta\r\ny: ?\r\n\r\n"
+    )
 
 
 def body_of(data: bytes) -> bytes:
@@ -81,7 +86,7 @@ def test_pieces_are_framed_so_that_the_body_comes_out_again(pieces, last, announ
 
 def test_the_head_goes_with_the_first_piece_or_alone_and_never_twice():
     framing = ResponseFraming(200, [("content-length", "2")], bodiless=False, old=False)
-    head = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\n" + NOSNIFF + b"content-length: 2\r\n\r\n"
     assert framing.encode(b"") == b""
     assert framing.encode(b"a") == head + b"a"
     assert framing.encode_last(b"b") == b"b"

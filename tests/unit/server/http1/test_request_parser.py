@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.errors import BadRequest, HeadersTooLarge
-from octoroute.server.http1.request_parser import RequestParser
+from octoroute.server.http1.request_parser import MAX_TARGET_BYTES, RequestParser
 from tests.support.http1 import answering, connect, never, turns
 
 
@@ -112,3 +112,40 @@ def test_progress_of_the_client_starts_its_time_anew():
         consumer.waited_s = 7
         parser.feed(data)
         assert consumer.waited_s == 0
+
+
+def parsed(data: bytes) -> Consumer:
+    consumer = Consumer()
+    RequestParser(consumer).feed(data)
+    return consumer
+
+
+def test_white_space_after_a_value_is_no_part_of_it():
+    seen = []
+    consumer = Consumer()
+    taken = consumer.begin_request
+    consumer.begin_request = lambda *args, **more: (seen.extend(args[3]), taken(*args, **more))[1]
+    RequestParser(consumer).feed(b"GET / HTTP/1.1\r\nhost: x \t\r\na:\t b c\t \r\nempty: \r\n\r\n")
+    assert seen == [(b"host", b"x"), (b"a", b"b c"), (b"empty", b"")]
+
+
+@pytest.mark.parametrize("version", [b"0.9", b"2.0", b"3.0", b"1.2", b"11"])
+def test_other_versions_are_not_spoken(version):
+    with pytest.raises(BadRequest):
+        parsed(b"GET / HTTP/%b\r\nhost: x\r\n\r\n" % version)
+
+
+def test_the_request_line_of_http_0_9_is_not_spoken():
+    with pytest.raises(BadRequest, match=r"send HTTP/1\.1"):
+        parsed(b"GET /\r\n\r\n")
+
+
+def test_a_target_has_its_own_limit_however_it_arrives():
+    assert parsed(b"GET /%b HTTP/1.1\r\nhost: x\r\n\r\n" % (b"x" * (MAX_TARGET_BYTES - 1))).requests
+    line = b"GET /%b HTTP/1.1\r\nhost: x\r\n\r\n" % (b"x" * MAX_TARGET_BYTES)
+    with pytest.raises(HeadersTooLarge, match="target"):
+        parsed(line)
+    parser = RequestParser(Consumer())
+    with pytest.raises(HeadersTooLarge, match="target"):
+        for at in range(0, len(line), 100):
+            parser.feed(line[at : at + 100])

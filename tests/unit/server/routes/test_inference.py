@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from types import SimpleNamespace
 
 import pytest
 
 from octoroute.dialects import inbound
-from octoroute.domain.endpoint import Secret
 from octoroute.errors import OverLimit
-from octoroute.server.guard import ApiKeys
+from octoroute.server.guard import AccessRules
 from octoroute.server.routes.inference import InferenceEndpoint, inference_routes
-from tests.support.asgi import serving
+from tests.support.asgi import row, serving
+from tests.support.live_gateway import configured, settings
 
 DIALECT = inbound(lambda: 0.0)["openai"]
 BODY = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}]}).encode()
@@ -63,8 +62,13 @@ class FakeGateway:
         self.rejections.append((dialect, request_id, error.code))
 
 
+def rules_of(keys=(), limit=1000, **server):
+    auth = {"keys": list(keys)} if keys else {}
+    return AccessRules(configured(settings([row()], auth=auth, server={"max_request_bytes": limit, **server})))
+
+
 async def ask(gateway, *, body=BODY, method="POST", headers=(), keys=(), limit=1000, present=None, receive=None):
-    rules = SimpleNamespace(keys=ApiKeys([Secret(key) for key in keys]), max_request_bytes=limit)
+    rules = rules_of(keys, limit)
     route = InferenceEndpoint(gateway, DIALECT, rules=rules, present=present)
     sent = []
 
@@ -118,6 +122,8 @@ async def test_a_stream_is_sent_piece_by_piece_and_closed():
         ({"keys": ["k"]}, 401, "invalid_api_key"),
         ({"method": "GET"}, 405, "method_not_allowed"),
         ({"headers": [(b"content-type", b"text/plain")]}, 415, "unsupported_media_type"),
+        ({"headers": [(b"origin", b"https://evil.example")]}, 403, "permission_denied"),
+        ({"headers": [(b"host", b"a"), (b"host", b"b")]}, 400, "invalid_request"),
         ({"limit": 5}, 413, "request_too_large"),
         ({"body": b"{"}, 400, "invalid_request"),
     ],

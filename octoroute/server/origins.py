@@ -1,0 +1,186 @@
+"""Which web pages and host names may use the gateway: the checks of Host, Origin, and Sec-Fetch-Site, and CORS.
+
+A browser sends a page's request to any address, loopback included. A key stops that, because a page does not know it. While there
+are no keys, the headers that a browser writes itself decide. Other programs send none of them but Host.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+from octoroute.config.schema import Config
+from octoroute.errors import BadRequest, Forbidden
+from octoroute.server.downstream import Message, Receive, Scope, Send
+
+Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+ANY = "*"
+PREFLIGHT_MAX_AGE_S = 600
+METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
+
+_MAX_KNOWN = 64
+_MAX_SHOWN_CHARS = 100
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_.~!$&'()*+,;=%-]*)(?::[0-9]*)?")
+"""RFC 9110, 7.2: uri-host and port."""
+_FETCHED_BY_THE_USER = (None, "same-origin", "none")
+_ALWAYS_READABLE = frozenset(
+    {b"cache-control", b"content-language", b"content-length", b"content-type", b"expires", b"last-modified"}
+)
+"""Response headers that a page may read without being told so (the Fetch standard, CORS-safelisted response-header names)."""
+_FRAMING = frozenset({b"connection", b"transfer-encoding", b"vary"})
+
+
+class OriginRules:
+    """The checks of one configuration. Host texts that were found valid are kept, so that a common request costs two look-ups."""
+
+    def __init__(self, config: Config) -> None:
+        server = config.server
+        self._guarded = not config.auth.keys
+        self._bound = server.host
+        self._hosts = frozenset(name.lower().rstrip(".") for name in server.allowed_hosts)
+        self._origins = _listed(server.cors_origins)
+        self._known: set[str] = set()
+        """Host texts that need no further check."""
+
+    def check(self, scope: Scope, headers: Mapping[str, str]) -> None:
+        """Raises BadRequest for a head that is not valid HTTP/1.1, and Forbidden for a page or a name that may not use the gateway.
+
+        `headers`: those of `scope`, by lower-case name.
+        """
+        host = headers.get("host")
+        if len(headers) != len(scope["headers"]) or "transfer-encoding" in headers:
+            _check_repeated(scope)
+        if host not in self._known:
+            self._check_host(host, scope)
+        if self._guarded and ("origin" in headers or "sec-fetch-site" in headers):
+            self._check_page(headers, scope.get("scheme", "http"))
+
+    def _check_host(self, host: str | None, scope: Scope) -> None:
+        if host is None:
+            if scope.get("http_version") == "1.1":
+                raise BadRequest("the Host header is missing; HTTP/1.1 requires one")
+            return
+        match = _HOST.fullmatch(host)
+        if match is None:
+            raise BadRequest("the Host header is not a valid host name with an optional port")
+        if self._guarded and not self._serves(match["name"]):
+            raise Forbidden(
+                f"the host name {host[:_MAX_SHOWN_CHARS]!r} is not served while there are no keys; "
+                "add it to server.allowed_hosts, or set [auth] keys"
+            )
+        if len(self._known) < _MAX_KNOWN:
+            self._known.add(host)
+
+    def _serves(self, name: str) -> bool:
+        """Whether the name is loopback, the bound address, or allowed.
+
+        A name of an attacker's may have an address of this machine; an address means only itself. So a gateway that is bound to
+        every interface is served under every address.
+        """
+        name = name.lower().strip("[]").rstrip(".")
+        if name == "localhost" or name.endswith(".localhost") or name in self._hosts or ANY in self._hosts:
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        if address.is_loopback:
+            return True
+        bound = None if self._bound == "localhost" else ipaddress.ip_address(self._bound)
+        return bound is not None and (bound.is_unspecified or bound == address)
+
+    def _check_page(self, headers: Mapping[str, str], scheme: str) -> None:
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if origin in self._origins or ANY in self._origins:
+            return
+        own = origin is None or _is_own(origin, headers.get("host", ""), scheme, site)
+        if own and site in _FETCHED_BY_THE_USER:
+            return
+        page = "a page of another site" if origin is None or own else f"the page {origin[:_MAX_SHOWN_CHARS]!r}"
+        raise Forbidden(
+            f"{page} may not use this gateway while there are no keys; add its origin to server.cors_origins, or set [auth] keys"
+        )
+
+
+def _is_own(origin: str, host: str, scheme: str, site: str | None) -> bool:
+    """Whether the page is the gateway's own. Behind a proxy with TLS only the browser knows the scheme, and says so in `site`."""
+    page_scheme, _, page_host = origin.lower().partition("://")
+    return page_host == host.lower() and (page_scheme == scheme or site == "same-origin")
+
+
+def _check_repeated(scope: Scope) -> None:
+    """Raises BadRequest for a second Host, and for a transfer coding that the server does not decode."""
+    hosts = 0
+    for name, value in scope["headers"]:
+        if name == b"host":
+            hosts += 1
+        elif name == b"transfer-encoding" and value.lower() != b"chunked":
+            raise BadRequest("transfer-encoding: only chunked is supported; send the body with content-length, or chunked")
+    if hosts > 1:
+        raise BadRequest("there are two Host headers; send one")
+
+
+def _listed(origins: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(origin.lower() for origin in origins)
+
+
+class Cors:
+    """Cross-origin resource sharing (the Fetch standard) for the pages of `server.cors_origins`."""
+
+    def __init__(self, origins: tuple[str, ...], inner: Application) -> None:
+        self._origins = _listed(origins)
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a preflight, whose browser sends no key with it; add the headers of CORS to every other response."""
+        origin = _header(scope, b"origin") if scope["type"] == "http" else None
+        if origin is None or not (ANY in self._origins or origin.decode("latin-1").lower() in self._origins):
+            await self._inner(scope, receive, send)
+            return
+        allowed = [(b"access-control-allow-origin", b"*")]
+        if ANY not in self._origins:
+            allowed = [
+                (b"access-control-allow-origin", origin),
+                (b"access-control-allow-credentials", b"true"),
+                (b"vary", b"origin"),
+            ]
+        if scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method") is not None:
+            await send({"type": "http.response.start", "status": 204, "headers": [*allowed, *_preflight(scope)]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+
+        async def send_allowed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message.get("headers", [])
+                message = {**message, "headers": [*headers, *allowed, *_exposed(headers)]}
+            await send(message)
+
+        await self._inner(scope, receive, send_allowed)
+
+
+def _preflight(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """What the page may send: everything it asks for, because every route checks its own method and headers."""
+    headers = [
+        (b"access-control-allow-methods", METHODS.encode()),
+        (b"access-control-max-age", str(PREFLIGHT_MAX_AGE_S).encode()),
+    ]
+    asked = _header(scope, b"access-control-request-headers")
+    if asked:
+        headers.append((b"access-control-allow-headers", asked))
+    if _header(scope, b"access-control-request-private-network") == b"true":
+        headers.append((b"access-control-allow-private-network", b"true"))
+    return headers
+
+
+def _exposed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The header that lets the page read the response's own headers: `*` would not do for a page that sends credentials."""
+    names = dict.fromkeys(name.lower() for name, _ in headers)
+    exposed = [name for name in names if name not in _ALWAYS_READABLE and name not in _FRAMING]
+    return [(b"access-control-expose-headers", b", ".join(exposed))] if exposed else []
+
+
+def _header(scope: Scope, wanted: bytes) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == wanted), None)
