@@ -24,8 +24,8 @@ def run(args: argparse.Namespace) -> int:
     cwd = Path.cwd()
     env = environment.variables(cwd)
     config = load(args.config, env, cwd)
-    if config.server.workers > 1:
-        environment.share_metrics()  # before the metrics library is imported, which reads the environment then
+    # before the metrics library is imported, which reads the environment then
+    metrics = environment.share_metrics() if config.server.workers > 1 else None
     from octoroute.server.process import serve  # noqa: PLC0415
 
     logging.configure(
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     )
     show_banner(config, sys.stdout, env)
     load_again, file = source_of(config, cwd)
-    return serve(config, load=load_again, file=file)
+    return serve(config, load=load_again, file=file, worker_ended=metrics.leave if metrics else None)
 
 
 def show_banner(config: Config, out: TextIO, env: Mapping[str, str]) -> None:

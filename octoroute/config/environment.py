@@ -7,6 +7,8 @@ reference.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import fcntl
 import io
 import os
 import re
@@ -101,24 +103,55 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def share_metrics() -> None:
+_METRICS_PREFIX = "octoroute-metrics-"
+_LOCK = ".lock"
+
+
+class MetricsDirectory:
+    """A directory of files that worker processes share. It is removed with the last process that uses it, or by the next start.
+
+    Each process that uses it holds its lock, which a fork inherits and the end of a process, however it comes, gives up.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = os.open(Path(path, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def leave(self) -> None:
+        """Remove the directory, unless another process uses it."""
+        os.close(self._lock)
+        _remove_unused(Path(self._path))
+
+
+def share_metrics() -> MetricsDirectory:
     """Make the metrics library keep its counts in files that all worker processes share. Call before it is imported."""
-    directory = _directory_in_memory("octoroute-metrics-")
-    atexit.register(_remove, directory, os.getpid())
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory  # noqa: TID251  the library has no other setting for it
+    path = _directory_in_memory()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = path  # noqa: TID251  the library has no other setting for it
+    directory = MetricsDirectory(path)
+    atexit.register(directory.leave)
+    return directory
 
 
-def _directory_in_memory(prefix: str) -> str:
+def _directory_in_memory() -> str:
     """In /dev/shm if possible: the library maps its files, and on a full disk a write to a mapped file raises SIGBUS."""
-    try:
-        return tempfile.mkdtemp(prefix=prefix, dir="/dev/shm")
-    except OSError:
-        return tempfile.mkdtemp(prefix=prefix)
+    for place in ("/dev/shm", tempfile.gettempdir()):  # noqa: S108 - mkdtemp makes it safe
+        for old in Path(place).glob(f"{_METRICS_PREFIX}*"):
+            _remove_unused(old)
+        with contextlib.suppress(OSError):
+            return tempfile.mkdtemp(prefix=_METRICS_PREFIX, dir=place)
+    return tempfile.mkdtemp(prefix=_METRICS_PREFIX)
 
 
-def _remove(directory: str, owner: int) -> None:
-    if os.getpid() == owner:  # worker processes inherit the exit handler
-        shutil.rmtree(directory, ignore_errors=True)
+def _remove_unused(path: Path) -> None:
+    """A directory without a lock may be another process's that is only starting, and is left alone."""
+    with contextlib.suppress(OSError):
+        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError: it is in use
+            shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(lock)
 
 
 def escape(text: str) -> str:

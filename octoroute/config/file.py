@@ -6,6 +6,7 @@ A proposal is a complete file, not a patch. The old file is copied to a backup f
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import msgspec
 
@@ -22,6 +23,15 @@ from octoroute.config.load import load, loads
 from octoroute.config.schema.file import Config
 from octoroute.config.secret_mask import MASK, unmask
 from octoroute.errors import ConfigError, OctorouteError
+
+_MOUNTED = frozenset({errno.EBUSY, errno.EXDEV})
+"""What a rename over a file that is a mount point fails with."""
+_NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+"""What creating a file in a directory fails with that is not writable."""
+_REMEDIES: Mapping[int, str] = {
+    errno.EROFS: "; it is mounted read-only: mount it without :ro",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "; give the user that octoroute runs as the right to write it"),
+}
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -58,29 +68,46 @@ class ConfigFile:
     def replace(self, proposal: Proposal) -> Path:
         """Write the proposal to the file. Returns the path of the backup. Raises OctorouteError, with the file unchanged."""
         real = self.path.resolve()  # a symbolic link stays one
-        backup = self._backup_of(real)
-        left_behind = [backup]
+        left_behind: list[Path] = []
         try:
-            shutil.copy2(real, backup)
-            handle, temporary = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
-            left_behind.append(Path(temporary))
-            with os.fdopen(handle, "wb") as file:
-                file.write(proposal.text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            shutil.copymode(real, temporary)
-            Path(temporary).replace(real)
+            backup = self._back_up(real)
+            left_behind.append(backup)
+            _write(real, proposal.text.encode())
         except OSError as error:
             for path in left_behind:
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
             reason = error.strerror or "unknown reason"
-            raise OctorouteError(f"the configuration file cannot be written: {reason}; nothing was changed") from error
+            remedy = _REMEDIES.get(error.errno or 0, "")
+            raise OctorouteError(f"the configuration file cannot be written: {reason}; nothing was changed{remedy}") from error
         return backup
 
     def restore(self, backup: Path) -> None:
         """Undo `replace`."""
-        backup.replace(self.path.resolve())
+        real = self.path.resolve()
+        try:
+            backup.replace(real)
+        except OSError as error:
+            if error.errno not in _MOUNTED:
+                raise
+            _overwrite(real, backup.read_bytes())
+            backup.unlink()
+
+    def _back_up(self, real: Path) -> Path:
+        """Copy the file next to itself, or to the temporary directory if only the file itself is writable. Raises OSError."""
+        backup = self._backup_of(real)
+        try:
+            shutil.copy2(real, backup)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                backup.unlink(missing_ok=True)
+            if error.errno not in _NOT_WRITABLE:
+                raise
+            handle, elsewhere = tempfile.mkstemp(prefix=f"{real.name}.", suffix=".bak")
+            os.close(handle)
+            backup = Path(elsewhere)
+            shutil.copyfile(real, backup)  # its mode stays 0600
+        return backup
 
     def _backup_of(self, real: Path) -> Path:
         """A path that does not exist yet."""
@@ -114,6 +141,50 @@ class ConfigFile:
             return tomli_w.dumps(_without_nulls(table))
         except (TypeError, ValueError) as error:
             raise ConfigError([f"the configuration cannot be written as TOML: {error}; send it as TOML instead"]) from error
+
+
+def _write(real: Path, content: bytes) -> None:
+    """Replace the file, so that a crash leaves the old one or the new one. Raises OSError, with the file unchanged.
+
+    A file that is mounted by itself, as into a container, cannot be replaced, only written to.
+    """
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.copymode(real, temporary)
+        temporary.replace(real)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        if error.errno not in _MOUNTED | _NOT_WRITABLE:
+            raise
+        _overwrite(real, content)
+
+
+def _overwrite(real: Path, content: bytes) -> None:
+    """Write to the file itself. Raises OSError, with the old content written back."""
+    with real.open("r+b") as file:
+        old = file.read()
+        try:
+            _write_at_start(file, content)
+        except OSError:
+            with contextlib.suppress(OSError):
+                _write_at_start(file, old)
+            raise
+
+
+def _write_at_start(file: BinaryIO, content: bytes) -> None:
+    file.seek(0)
+    file.write(content)
+    file.truncate()
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _without_nulls(value: Any) -> Any:

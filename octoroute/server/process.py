@@ -29,11 +29,17 @@ GC_THRESHOLD = 10_000
 """Allocations between two garbage collections. A request leaves no cycles, and Python's default of 700 is reached every few."""
 
 
-def serve(config: Config, *, load: Callable[[], Config], file: ConfigFile | None = None) -> int:
+def serve(
+    config: Config,
+    *,
+    load: Callable[[], Config],
+    file: ConfigFile | None = None,
+    worker_ended: Callable[[], None] | None = None,
+) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code.
 
     `load` reads the configuration again after SIGHUP. `file`: the configuration file that the admin routes may rewrite; None: they
-    may not.
+    may not. `worker_ended` is called in each worker process at its end.
     """
     listener = bind(config.server.host, config.server.port)
     if config.server.workers == 1:
@@ -58,7 +64,11 @@ def serve(config: Config, *, load: Callable[[], Config], file: ConfigFile | None
             notify_workers=_signal_parent,
             beat=beat,
         )
-        uvloop.run(worker)
+        try:
+            uvloop.run(worker)
+        finally:
+            if worker_ended is not None:
+                worker_ended()
 
     workers = Workers(listener, work, reload=reload, died=worker_died, stop_limit_s=_stop_limit_s(config))
     code = workers.run(config.server.workers, ready=lambda: _announce(config, address(listener)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -27,6 +28,8 @@ class Exposition:
         self._metrics = metrics
         self._gauges = gauges
         self._worker_gauges: dict[str, Gauge] = {}
+        self._written: set[tuple[str, tuple[str, ...]]] = set()
+        """Name and labels of the gauges in this worker's file."""
         if ValueClass is MutexValue:
             metrics.registry.register(_GaugeCollector(gauges))
             return
@@ -41,7 +44,7 @@ class Exposition:
             return generate_latest(self._metrics.registry)
         self.share()
         registry = CollectorRegistry()
-        MultiProcessCollector(registry)
+        registry.register(_WorkerCollector())
         return generate_latest(registry)
 
     @property
@@ -52,9 +55,33 @@ class Exposition:
     def share(self) -> None:
         """Write this worker's counters and gauges to the shared files, so that a scrape of another worker finds them."""
         self._metrics.flush()
+        written: set[tuple[str, tuple[str, ...]]] = set()
         for name, labels, value in self._gauges():
-            gauge = self._worker_gauges[name]
-            (gauge.labels(*labels) if labels else gauge).set(value)
+            self._set(name, labels, value)
+            written.add((name, labels))
+        for name, labels in self._written - written:
+            self._set(name, labels, _GONE)
+        self._written = written
+
+    def _set(self, name: str, labels: tuple[str, ...], value: float) -> None:
+        gauge = self._worker_gauges[name]
+        (gauge.labels(*labels) if labels else gauge).set(value)
+
+
+_GONE = -math.inf
+"""The value of a gauge whose endpoint is no longer configured: the shared files cannot be shortened. A sum with it is it, too."""
+
+
+class _WorkerCollector:
+    """What all workers wrote, without the gauges that are gone."""
+
+    def __init__(self) -> None:
+        self._all: Any = MultiProcessCollector(None)
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in cast("Iterable[Metric]", self._all.collect()):
+            metric.samples = [sample for sample in metric.samples if sample.value != _GONE]
+            yield metric
 
 
 class _GaugeCollector:

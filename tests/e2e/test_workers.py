@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import tomllib
 from pathlib import Path
 
 import httpx2
+import pytest
+import tomli_w
 
+from tests.support.fake import error
 from tests.support.live_gateway import Process, endpoint, question, samples
+
+GAUGES = {"octoroute_circuit_state", "octoroute_endpoint_failures", "octoroute_endpoint_inflight"}
 
 
 def children(pid: int) -> list[int]:
@@ -89,3 +95,56 @@ async def test_workers_do_not_outlive_their_parent(make_fake, make_process):
     process.signal(signal.SIGKILL)
     code, _ = await process.ended()  # standard output has no writer any more
     assert code == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+async def test_o20_nothing_stays_in_memory_when_the_parent_has_ended_however_it_ended(make_fake, make_process, end):
+    fake = await make_fake()
+    process: Process = await make_process([endpoint(fake)], server={"port": 0, "workers": 2})
+    links = [fd.readlink() for fd in Path(f"/proc/{process.pid}/fd").iterdir()]
+    (directory,) = {link.parent for link in links if link.name == ".lock"}
+    assert directory.name.startswith("octoroute-metrics-")
+    assert len(list(directory.iterdir())) > 2
+    process.signal(end)
+    await process.ended()
+    async with asyncio.timeout(15):
+        while directory.exists():
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+async def test_o20_the_gauges_of_an_endpoint_that_a_reload_removed_vanish(make_fake, make_process, tmp_path, workers):
+    dead, well = await make_fake(), await make_fake()
+    dead.always(error(500))
+    rows = [endpoint(dead, "old", id="old"), endpoint(well, "kept", id="kept")]
+    process: Process = await make_process(rows, server={"port": 0, "workers": workers}, retry={"max_attempts": 1})
+
+    async def ask(model: str) -> None:
+        async with httpx2.AsyncClient(base_url=process.url, trust_env=False) as own:
+            await own.post("/v1/chat/completions", json=question(model=model))
+
+    async def gauges() -> set[str]:
+        async with httpx2.AsyncClient(base_url=process.url, trust_env=False) as own:
+            text = (await own.get("/metrics")).text
+        assert "Inf" not in text.replace('le="+Inf"', "")
+        return {dict(labels)["endpoint"] for name, labels in samples(text) if name in GAUGES}
+
+    for model in ("old", "kept") * 12:
+        await ask(model)
+    async with asyncio.timeout(10):
+        while await gauges() != {"old", "kept"}:
+            await asyncio.sleep(0.2)
+    path = tmp_path / "config.toml"
+    before = path.read_text()
+    tree = tomllib.loads(before)
+    tree["models"]["fast"] = tree["models"]["fast"][1:]
+    path.write_text(tomli_w.dumps(tree))
+    process.signal(signal.SIGHUP)
+    async with asyncio.timeout(15):
+        while await gauges() != {"kept"}:
+            await asyncio.sleep(0.2)
+    path.write_text(before)  # and come back with the endpoint
+    process.signal(signal.SIGHUP)
+    async with asyncio.timeout(15):
+        while await gauges() != {"old", "kept"}:
+            await asyncio.sleep(0.2)

@@ -1,5 +1,10 @@
 """The configuration file when it is rewritten."""
 
+import errno
+import os
+import subprocess
+import tempfile
+
 import pytest
 
 from octoroute.config.file import ConfigFile
@@ -31,3 +36,61 @@ def test_on_a_full_disk_it_stays_and_nothing_is_left_behind(file, tmp_path, room
         file.replace(proposal)
     assert [path.name for path in tmp_path.iterdir()] == ["config.toml"]
     assert file.path.read_text() == old
+
+
+@pytest.fixture
+def mounted(file):
+    """The file mounted by itself, as into a container; for root on Linux."""
+    host = file.path.with_name("on-the-host.toml")
+    host.write_bytes(file.path.read_bytes())
+    if subprocess.run(["mount", "--bind", host, file.path], capture_output=True).returncode:
+        pytest.skip("no right to mount")
+    yield file
+    subprocess.run(["umount", file.path], check=True)
+
+
+@pytest.mark.parametrize("text", [TEXT, TEXT + "# " + "y" * 5000 + "\n"], ids=["shorter", "longer"])
+def test_o21_a_file_that_is_mounted_by_itself_is_written_in_place(mounted, tmp_path, text):
+    old = mounted.path.read_text()
+    backup = mounted.replace(mounted.propose(text, "toml"))
+    assert (mounted.path.read_text(), backup.read_text()) == (text, old)
+    assert (tmp_path / "on-the-host.toml").read_text() == text
+    assert len(list(tmp_path.iterdir())) == 3
+    mounted.restore(backup)
+    assert mounted.path.read_text() == old
+    assert not backup.exists()
+
+
+def test_o21_a_disk_that_becomes_full_in_the_middle_leaves_the_old_content(mounted):
+    old = mounted.path.read_text()
+    proposal = mounted.propose(TEXT + "# " + "y" * 8000 + "\n", "toml")
+    with files_no_larger_than(3000), pytest.raises(OctorouteError, match="cannot be written"):
+        mounted.replace(proposal)
+    assert mounted.path.read_text() == old
+
+
+def test_o21_a_mount_for_reading_only_is_named_with_its_remedy(mounted):
+    subprocess.run(["mount", "-o", "remount,bind,ro", mounted.path], check=True)
+    old = mounted.path.read_text()
+    with pytest.raises(OctorouteError, match="mounted read-only: mount it without :ro"):
+        mounted.replace(mounted.propose(TEXT, "toml"))
+    assert mounted.path.read_text() == old
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS, errno.EPERM])
+def test_o21_a_directory_that_is_not_writable_is_no_obstacle(file, tmp_path, monkeypatch, code):
+    """As in a container whose file system is read-only, but for the file."""
+    old = file.path.read_text()
+
+    def refused(*args, **more):
+        if more.get("dir") == tmp_path or (args and args[-1] != tempfile.gettempdir() and "suffix" not in more):
+            raise OSError(code, os.strerror(code))
+        return real(*args, **more)
+
+    real = tempfile.mkstemp
+    monkeypatch.setattr("octoroute.config.file.tempfile.mkstemp", refused)
+    monkeypatch.setattr("octoroute.config.file.shutil.copy2", refused)
+    backup = file.replace(file.propose(TEXT, "toml"))
+    assert (file.path.read_text(), backup.read_text()) == (TEXT, old)
+    assert backup.stat().st_mode & 0o777 == 0o600
+    backup.unlink()
