@@ -9,11 +9,12 @@ import msgspec
 from octoroute.dialects.base import Encoder, Inbound, ModelCatalog
 from octoroute.dialects.openai.errors import error_event, write_error
 from octoroute.dialects.openai.models import OpenAIModels
+from octoroute.dialects.request import media
 from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.facts import FactsBuilder, Hints
 from octoroute.domain.conversation import Conversation, Role, Text, Turn
 from octoroute.domain.endpoint import Endpoint, Tier
-from octoroute.domain.events import Event, RefusalDelta, TextDelta
+from octoroute.domain.events import Event, ImageProduced, RefusalDelta, TextDelta
 from octoroute.domain.request import Importance, Request, Task
 from octoroute.errors import BadRequest, OctorouteError
 
@@ -77,7 +78,7 @@ class ChatInbound(Inbound):
         )
 
     def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:  # noqa: ARG002 - only the text counts
-        return "".join(event.text for event in events if isinstance(event, TextDelta | RefusalDelta)).encode()
+        return "".join(map(_text_of, events)).encode()
 
     def encoder(self, request: Request) -> Encoder:
         raise NotImplementedError("/chat does not stream")
@@ -90,3 +91,13 @@ class ChatInbound(Inbound):
 
     def error_event(self, error: OctorouteError, request_id: str) -> bytes:
         return error_event(error, request_id)
+
+
+def _text_of(event: Event) -> str:
+    match event:
+        case TextDelta(text=text) | RefusalDelta(text=text):
+            return text
+        case ImageProduced(media_type=media_type, data=data):
+            return media.markdown_image(media_type, data)
+        case _:
+            return ""

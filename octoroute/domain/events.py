@@ -64,6 +64,13 @@ class ThinkingRedacted(msgspec.Struct, frozen=True, tag=True):
     data: str
 
 
+class ImageProduced(msgspec.Struct, frozen=True, tag=True):
+    """An image that the model made, complete: base64 `data` of the media type."""
+
+    media_type: str
+    data: str
+
+
 class RefusalDelta(msgspec.Struct, frozen=True, tag=True):
     """A fragment of the model's refusal."""
 
@@ -120,6 +127,7 @@ Event: TypeAlias = (
     | ThinkingDelta
     | ThinkingSigned
     | ThinkingRedacted
+    | ImageProduced
     | RefusalDelta
     | ToolCallStarted
     | ToolCallDelta

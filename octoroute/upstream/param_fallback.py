@@ -126,6 +126,8 @@ def _fix_for(error: UpstreamRejected, read: FixReader) -> ParameterFix | None:
 def _apply(request: UpstreamRequest, fix: ParameterFix) -> UpstreamRequest | None:
     """None: the request does not hold the parameter."""
     note = f"{fix.name}: left out, this endpoint does not take it"
+    if fix.action == "limit":
+        note = f"{fix.name}: reduced to {fix.to}, the endpoint's limit"
     is_ours = fix.action in {"rename", "blank"} or (request.conversation is not None and fix.path == ("stream_options",))
     notes = request.notes if is_ours else (*request.notes, note)
     if fix.action == "beta":

@@ -10,7 +10,16 @@ from typing import Protocol, TypeAlias
 from octoroute.dialects.base import Framer, Outbound, Progress
 from octoroute.dialects.response.upstream_error import error_from_event
 from octoroute.domain.endpoint import Endpoint
-from octoroute.domain.events import Event, FinishReason, RefusalDelta, TextDelta, ThinkingDelta, ThinkingRedacted, ToolCallStarted
+from octoroute.domain.events import (
+    Event,
+    FinishReason,
+    ImageProduced,
+    RefusalDelta,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingRedacted,
+    ToolCallStarted,
+)
 from octoroute.errors import BadUpstreamResponse, OctorouteError, UpstreamError
 from octoroute.upstream.providers.plugins import plugin_failure
 from octoroute.upstream.readers import Chunk, DecodingReader, PassThroughReader, ResponseReader, join
@@ -23,7 +32,7 @@ TRAILER_S = 0.05
 """After the last event, wait at most this long for the transfer to end: its connection can then be used again."""
 MAX_EMPTY_TOKENS = 4
 """Output tokens that ending an empty turn may cost; with more, the model has produced something that is not in the response."""
-_CONTENT = (TextDelta, ThinkingDelta, ThinkingRedacted, RefusalDelta, ToolCallStarted)
+_CONTENT = (TextDelta, ThinkingDelta, ThinkingRedacted, ImageProduced, RefusalDelta, ToolCallStarted)
 
 
 ChunkSink: TypeAlias = Callable[[Chunk], bool]

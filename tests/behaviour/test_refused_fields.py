@@ -214,3 +214,19 @@ async def test_gemini(make_gateway, fake):
     assert response.status_code == 200
     assert "thinkingConfig" in response.headers["x-octoroute-warning"]
     assert len(fake.requests) == 2
+
+
+async def test_a_limit_that_no_table_knows_is_learned_from_the_refusal(make_gateway, fake):
+    def step(exchange):
+        asked = exchange.seen.json["max_tokens"]
+        refusal = error(400, "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]")
+        return (refusal if asked > 8192 else whole(completion()))(exchange)
+
+    fake.always(step)
+    gateway = await make_gateway([endpoint(fake)])
+    for budget, sent in ((64_000, 8192), (64_000, 8192), (100, 100)):
+        response = await gateway.ask(claude(max_tokens=budget), MESSAGES)
+        assert response.status_code == 200
+        assert fake.requests[-1].json["max_tokens"] == sent
+        assert ("max_tokens: reduced to 8192" in response.headers.get("x-octoroute-warning", "")) is (sent == 8192)
+    assert len(fake.requests) == 4

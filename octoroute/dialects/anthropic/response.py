@@ -9,12 +9,14 @@ import msgspec
 from octoroute.dialects.anthropic import schema
 from octoroute.dialects.anthropic.stream_decoder import decode_block, finish_events
 from octoroute.dialects.anthropic.stream_encoder import stop_reason
+from octoroute.dialects.request import media
 from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.blocks import (
     UNNAMED_TOOL_CALL,
+    ImageItem,
     TextItem,
     ThinkingItem,
     ToolCallItem,
@@ -73,6 +75,8 @@ def encode_response(
             case TextItem(text=text):
                 if text:
                     content.append({"type": "text", "text": text})
+            case ImageItem(media_type=media_type, data=data):
+                content.append({"type": "text", "text": media.markdown_image(media_type, data)})
             case ToolCallItem():
                 content.append(_call(block, ids, new_id))
     refused = any(isinstance(block, TextItem) and block.refusal for block in response.blocks)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from octoroute.dialects.anthropic.errors import error_frame
+from octoroute.dialects.request import media
 from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
 from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
@@ -22,6 +23,7 @@ from octoroute.domain.events import (
     Failed,
     Finished,
     FinishReason,
+    ImageProduced,
     Ping,
     RefusalDelta,
     Started,
@@ -94,14 +96,14 @@ class AnthropicEncoder:
             case ThinkingSigned(signature=signature, origin=origin):
                 return self._sign(signature, origin)
             case ThinkingRedacted(data=data):
-                if not self._show_thinking:
-                    return b""
-                return self._start(_THINKING, {"type": "redacted_thinking", "data": data}) + self._stop(signed=True)
+                return self._redacted(data)
             case ToolCallStarted():
                 return self._call(event)
             case RefusalDelta(text=text):
                 self._refused = True
                 return self._text(text)
+            case ImageProduced(media_type=media_type, data=data):  # the format has no images of the assistant
+                return self._text(media.markdown_image(media_type, data))
             case UsageReported(usage=usage):
                 self._usage.reported = usage
                 return b""
@@ -152,6 +154,11 @@ class AnthropicEncoder:
         if origin != "anthropic":
             signature = mark_signature("", origin, signature)
         return head + self._signature(signature) + self._stop(signed=True)
+
+    def _redacted(self, data: str) -> bytes:
+        if not self._show_thinking:
+            return b""
+        return self._start(_THINKING, {"type": "redacted_thinking", "data": data}) + self._stop(signed=True)
 
     def _signature(self, signature: str) -> bytes:
         delta = b'{"type":"content_block_delta","index":%d,"delta":{"type":"signature_delta","signature":%b}}'

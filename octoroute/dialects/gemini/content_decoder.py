@@ -61,11 +61,11 @@ class ContentDecoder:
             role = _ROLES[content.role]
             blocks: list[Block] = []
             for place, part in enumerate(content.parts or ()):
-                blocks += self._part(part, role, f"{where}.parts[{place}]")
+                blocks += self._part(part, f"{where}.parts[{place}]")
             if blocks:
                 yield Turn(role, tuple(_joined(blocks)))
 
-    def _part(self, part: schema.RequestPart, role: Role, where: str) -> Sequence[Block]:
+    def _part(self, part: schema.RequestPart, where: str) -> Sequence[Block]:
         if part.function_call is not None:
             return [self._call(part.function_call, part.thought_signature, where)]
         if part.function_response is not None:
@@ -79,9 +79,6 @@ class ContentDecoder:
         if part.code_execution_result is not None:
             return [Text(f"(its output: {part.code_execution_result.output or 'none'})")]
         block = self._media(part, where)
-        if block is not None and role is Role.ASSISTANT:
-            self._ignored.append(f"{where} (media that the model made)")
-            return []
         if block is None and (part.tool_call is not None or part.tool_response is not None):
             self._ignored.append(f"{where} (a tool that runs at Google)")
         return [] if block is None else [block]
@@ -102,12 +99,10 @@ class ContentDecoder:
         id = id or (self._open[0][0] if self._open else f"call_{result.name or 'unknown'}")
         self._open = [(other, name) for other, name in self._open if other != id]
         text, is_error = _response_text(result.response)
-        content: list[Text | Image | Document] = [Text(text)] if text else []
+        content: list[Text | Image | Document | Audio] = [Text(text)] if text else []
         for at, part in enumerate(result.parts or ()):
             path = f"{where}.functionResponse.parts[{at}]"
             block = _inline(part.inline_data, path) if part.inline_data is not None else _file(part.file_data, path)
-            if isinstance(block, Audio):
-                block = Document(media_type=f"audio/{block.format}", data=block.data)
             content += [] if block is None else [block]
         return ToolResult(id, tuple(content), is_error, result.name or None)
 

@@ -23,6 +23,7 @@ from octoroute.domain.events import (
     Failed,
     Finished,
     FinishReason,
+    ImageProduced,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -40,11 +41,17 @@ class _Call(msgspec.Struct):
     args: msgspec.Raw = msgspec.Raw()
 
 
+class _Blob(msgspec.Struct, rename="camel"):
+    mime_type: str = ""
+    data: str = ""
+
+
 class _Part(msgspec.Struct, rename="camel"):
     text: str | None = None
     thought: bool | None = None
     thought_signature: str | None = None
     function_call: _Call | None = None
+    inline_data: _Blob | None = None
 
 
 class _Content(msgspec.Struct):
@@ -157,8 +164,16 @@ class GeminiDecoder:
                 out.append(ThinkingDelta(part.text))
             if part.thought_signature:
                 out.append(ThinkingSigned(part.thought_signature, "gemini"))
+        elif part.inline_data is not None:
+            self._image(part.inline_data, out)
         elif part.text:
             out.append(TextDelta(part.text))
+
+    def _image(self, blob: _Blob, out: list[Event]) -> None:
+        if not blob.mime_type.startswith("image/"):
+            kind = blob.mime_type[:40] or "a file"
+            raise BadUpstreamResponse(f"the model answered with {kind}; only text and images can be passed on")
+        out.append(ImageProduced(blob.mime_type, blob.data))
 
     def _call(self, call: _Call, signature: str | None, out: list[Event]) -> None:
         if not call.name:

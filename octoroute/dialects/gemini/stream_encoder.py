@@ -25,6 +25,7 @@ from octoroute.domain.events import (
     Failed,
     Finished,
     FinishReason,
+    ImageProduced,
     Ping,
     RefusalDelta,
     Started,
@@ -139,6 +140,10 @@ class GeminiEncoder:
                 self._sign(signature if origin == "gemini" else encode_mark("", origin, signature), parts)
             case ThinkingRedacted(data=data):
                 self._sign(encode_mark("", REDACTED, data), parts)
+            case ImageProduced(media_type=media_type, data=data):
+                self._end_call(parts)
+                self._usage.add_image()
+                parts.append({"inlineData": {"mimeType": media_type, "data": data}})
             case ToolCallStarted():
                 self._end_call(parts)
                 self._call = event

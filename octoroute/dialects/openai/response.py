@@ -8,6 +8,7 @@ import msgspec
 
 from octoroute.dialects.openai import schema
 from octoroute.dialects.openai.stream_decoder import decode_text
+from octoroute.dialects.openai.stream_encoder import image_part
 from octoroute.dialects.request.ids import NewId, random_id
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response import usage as counts
@@ -35,7 +36,7 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list
     word = choice.finish_reason
     if word in OPENAI_FAILURES:
         raise BadUpstreamResponse(f"the upstream ended its response with finish_reason '{word}'")
-    events: list[Event] = [Started(str(response.id or ""), str(response.model or "")), *decode_text(message)]
+    events: list[Event] = [Started(str(response.id or ""), str(response.model or "")), *decode_text(message, complete=True)]
     reason = FROM_OPENAI.get(word or "")
     calls = _decode_calls(message, names or {}, truncated=reason is FinishReason.LENGTH)
     events += calls
@@ -90,6 +91,8 @@ def encode_response(
         message["reasoning_content"] = thinking
     if thinking_blocks and response.thoughts:
         message["thinking_blocks"] = [_thinking_block(block) for block in response.thoughts]
+    if response.images:
+        message["images"] = [image_part(image.media_type, image.data, at) for at, image in enumerate(response.images)]
     if response.calls:
         message["tool_calls"] = [_call(call, new_id) for call in response.calls]
     usage = response.usage or counts.estimate_usage(input_tokens, response.chars)

@@ -205,20 +205,15 @@ class CallDelta(msgspec.Struct):
         return google.thought_signature if google else None
 
 
-class ReasoningDetail(msgspec.Struct):
-    """OpenRouter's and MiniMax's form of thinking."""
-
-    text: str | None = None
-    summary: str | None = None
-
-
 class Delta(msgspec.Struct):
     """The delta of a chunk, or the message of a non-streaming response."""
 
     content: str | list[Part] | None = None
     reasoning_content: Any = None
     reasoning: Any = None
-    reasoning_details: list[ReasoningDetail] | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
+    """OpenRouter's and MiniMax's form of thinking."""
+    images: list[Part] | None = None
     refusal: str | None = None
     tool_calls: list[CallDelta] | None = None
     function_call: FunctionDelta | None = None

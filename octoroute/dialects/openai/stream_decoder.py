@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.openai import schema
+from octoroute.dialects.openai.reasoning_details import ORIGIN, DetailCollector, detail_text, pack_details
 from octoroute.dialects.openai.tool_calls import CallSorter
+from octoroute.dialects.request import media
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, resolve_reason
@@ -20,10 +22,12 @@ from octoroute.domain.events import (
     Event,
     Failed,
     Finished,
+    ImageProduced,
     RefusalDelta,
     Started,
     TextDelta,
     ThinkingDelta,
+    ThinkingSigned,
     ToolCallStarted,
     UsageReported,
 )
@@ -35,11 +39,13 @@ _DONE = b"[DONE]"
 class OpenAIDecoder:
     """`names` maps the upstream's tool names to the client's, where they differ."""
 
-    __slots__ = ("_calls", "_finish_reason", "_names", "_over", "_started", "_stop_sequence")
+    __slots__ = ("_calls", "_details", "_finish_reason", "_names", "_over", "_started", "_stop_sequence")
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self._names = names or {}
         self._calls = CallSorter()
+        self._details: DetailCollector | None = None
+        """Of the thinking whose signature has not been sent."""
         self._started = False
         self._over = False
         self._finish_reason: str | None = None
@@ -86,7 +92,9 @@ class OpenAIDecoder:
 
     def _delta(self, delta: schema.Delta, out: list[Event]) -> None:
         content = delta.content
-        if isinstance(content, str) and content and not self._calls.has_calls and not delta.reasoning_content:
+        if self._details is not None or delta.reasoning_details or delta.images:
+            self._rich_delta(delta, out)
+        elif isinstance(content, str) and content and not self._calls.has_calls and not delta.reasoning_content:
             out.append(TextDelta(content))  # fast path for nearly every chunk
         else:
             for event in decode_text(delta):
@@ -96,8 +104,27 @@ class OpenAIDecoder:
         if delta.function_call is not None:
             self._calls.add(schema.CallDelta(function=delta.function_call), out)
 
+    def _rich_delta(self, delta: schema.Delta, out: list[Event]) -> None:
+        """A delta with details of thinking, or after one; their signature ends the thinking."""
+        if delta.reasoning_details:
+            self._details = self._details or DetailCollector()
+            self._details.add(delta.reasoning_details)
+        for event in decode_text(delta):
+            if not isinstance(event, ThinkingDelta):
+                self._sign(out)
+            self._calls.add_event(event, out)
+        if delta.tool_calls:
+            self._sign(out)
+
+    def _sign(self, out: list[Event]) -> None:
+        signature = self._details.pack() if self._details is not None else None
+        self._details = None
+        if signature is not None:
+            self._calls.add_event(ThinkingSigned(signature, ORIGIN), out)
+
     def _finish(self, out: list[Event]) -> None:
         self._over = True
+        self._sign(out)
         self._calls.finish(out)
         if any(isinstance(event, Failed) for event in out):
             return
@@ -118,21 +145,38 @@ class OpenAIDecoder:
         ]
 
 
-def decode_text(delta: schema.Delta) -> Iterator[Event]:
-    """Events for the thinking, text, and refusal of a delta or message, in this order."""
+def decode_text(delta: schema.Delta, *, complete: bool = False) -> Iterator[Event]:
+    """Events for the thinking, text, images, and refusal of a delta or message, in this order.
+
+    `complete`: it is a whole message, so its details of thinking can be signed.
+    """
     thinking = schema.text_within(delta.reasoning_content) or schema.text_within(delta.reasoning)
-    if not thinking:
-        thinking = "".join(detail.text or detail.summary or "" for detail in delta.reasoning_details or ())
+    if not thinking and delta.reasoning_details:
+        thinking = detail_text(delta.reasoning_details)
     if thinking:
         yield ThinkingDelta(thinking)
+    if complete and (signature := pack_details(delta.reasoning_details or ())) is not None:
+        yield ThinkingSigned(signature, ORIGIN)
     if isinstance(delta.content, str):
         if delta.content:
             yield TextDelta(delta.content)
     else:
         for part in delta.content or ():
             yield from _decode_part(part)
+    for image in delta.images or ():
+        yield from _decode_image(image)
     if delta.refusal:
         yield RefusalDelta(delta.refusal)
+
+
+def _decode_image(part: schema.Part) -> Iterator[Event]:
+    """An image in OpenRouter's form. One that is not in the response itself is told by its address."""
+    url = part.image_url if isinstance(part.image_url, str) else part.image_url.url if part.image_url is not None else ""
+    media_type, mark, data = url.removeprefix("data:").partition(";base64,")
+    if url.startswith("data:image/") and mark:
+        yield ImageProduced(media.media_type_name(media_type), data)
+    elif url:
+        yield TextDelta(f"![image]({url})")
 
 
 def _decode_part(part: schema.Part) -> Iterator[Event]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from octoroute.dialects.request import media
 from octoroute.dialects.request.ids import NewId, random_id
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.errors import OPENAI_TYPES, openai_envelope
@@ -17,6 +18,7 @@ from octoroute.domain.events import (
     Event,
     Failed,
     Finished,
+    ImageProduced,
     RefusalDelta,
     Started,
     TextDelta,
@@ -30,6 +32,11 @@ from octoroute.domain.events import (
 from octoroute.errors import OctorouteError
 
 _json = msgspec.json.Encoder().encode
+
+
+def image_part(media_type: str, data: str, index: int) -> dict[str, object]:
+    """An image that the model made, as OpenRouter and the clients of image models write it."""
+    return {"type": "image_url", "index": index, "image_url": {"url": media.data_url(media_type, data)}}
 
 
 class OpenAIEncoder:
@@ -109,6 +116,8 @@ class OpenAIEncoder:
                 return self._begin() + self._call(event)
             case RefusalDelta(text=text):
                 return self._begin() + self._text(b'"refusal":', text)
+            case ImageProduced():
+                return self._begin() + self._image(event)
             case Started(usage=usage):
                 self._usage.reported = usage or self._usage.reported
                 return self._begin()
@@ -135,6 +144,11 @@ class OpenAIEncoder:
         if not self._thinking_blocks:
             return b""
         return self._begin() + self._before + b'"thinking_blocks":[' + _json(block) + b"]" + self._after
+
+    def _image(self, event: ImageProduced) -> bytes:
+        """In OpenRouter's form: OpenAI's own has none."""
+        part = image_part(event.media_type, event.data, self._usage.add_image())
+        return self._before + b'"images":[' + _json(part) + b"]" + self._after
 
     def _call(self, event: ToolCallStarted) -> bytes:
         self._empty_call = event.index

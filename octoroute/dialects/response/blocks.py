@@ -7,11 +7,13 @@ from collections.abc import Iterable
 import msgspec
 
 from octoroute.dialects.response.upstream_error import error_from_event
+from octoroute.dialects.response.usage import IMAGE_CHARS
 from octoroute.domain.events import (
     Event,
     Failed,
     Finished,
     FinishReason,
+    ImageProduced,
     RefusalDelta,
     Started,
     TextDelta,
@@ -82,11 +84,24 @@ class ToolCallItem:
         self.arguments = ""
 
 
+class ImageItem:
+    """An image: base64 `data`."""
+
+    __slots__ = ("data", "media_type")
+
+    def __init__(self, produced: ImageProduced) -> None:
+        self.media_type = produced.media_type
+        self.data = produced.data
+
+
+BlockItem = ThinkingItem | TextItem | ToolCallItem | ImageItem
+
+
 class ResponseBlocks:
     """A response: its `blocks` in the model's order, its usage (None if not reported), and its stop reason."""
 
     def __init__(self) -> None:
-        self.blocks: list[ThinkingItem | TextItem | ToolCallItem] = []
+        self.blocks: list[BlockItem] = []
         self.usage: Usage | None = None
         self.reason = FinishReason.STOP
         self.stop_sequence: str | None = None
@@ -109,8 +124,20 @@ class ResponseBlocks:
         return [block for block in self.blocks if isinstance(block, ToolCallItem)]
 
     @property
+    def images(self) -> list[ImageItem]:
+        return [block for block in self.blocks if isinstance(block, ImageItem)]
+
+    @property
     def chars(self) -> int:
-        return sum(len(block.arguments if isinstance(block, ToolCallItem) else block.text) for block in self.blocks)
+        return sum(_chars(block) for block in self.blocks)
+
+
+def _chars(block: BlockItem) -> int:
+    match block:
+        case ToolCallItem(arguments=text) | ThinkingItem(text=text) | TextItem(text=text):
+            return len(text)
+        case ImageItem():
+            return IMAGE_CHARS
 
 
 class _BlockBuilder:
@@ -118,11 +145,11 @@ class _BlockBuilder:
 
     __slots__ = ("_blocks", "_pieces")
 
-    def __init__(self, blocks: list[ThinkingItem | TextItem | ToolCallItem]) -> None:
+    def __init__(self, blocks: list[BlockItem]) -> None:
         self._blocks = blocks
         self._pieces: list[str] = []
 
-    def open(self, block: ThinkingItem | TextItem | ToolCallItem) -> None:
+    def open(self, block: BlockItem) -> None:
         self.flush()
         self._blocks.append(block)
 
@@ -147,7 +174,7 @@ class _BlockBuilder:
             block = self._blocks[-1]
             if isinstance(block, ToolCallItem):
                 block.arguments += "".join(self._pieces)
-            else:
+            elif not isinstance(block, ImageItem):
                 block.text += "".join(self._pieces)
             self._pieces.clear()
 
@@ -170,6 +197,8 @@ def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:
                 block.signature, block.origin = signature, origin
             case ThinkingRedacted(data=data):
                 builder.open(ThinkingItem(data))
+            case ImageProduced():
+                builder.open(ImageItem(event))
             case ToolCallStarted():
                 builder.open(ToolCallItem(event))
             case ToolCallDelta(arguments=arguments):

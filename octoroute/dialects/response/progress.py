@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from octoroute.dialects.response.usage import IMAGE_CHARS
 from octoroute.domain.events import (
     Event,
     Failed,
     Finished,
     FinishReason,
+    ImageProduced,
     Ping,
     RefusalDelta,
     Started,
@@ -54,6 +56,9 @@ class Progress:
                 case TextDelta(text=text) | ThinkingDelta(text=text) | ToolCallDelta(arguments=text):
                     self.started = True
                     self.output_chars += len(text)
+                case ImageProduced():
+                    self.started = True
+                    self.output_chars += IMAGE_CHARS
                 case UsageReported(usage=usage):
                     self.usage = usage
                 case Finished(reason=reason):

@@ -20,10 +20,11 @@ from octoroute.errors import BadRequest
 class ParameterFix(NamedTuple):
     """A change to a rejected request.
 
-    `path`: keys from the top level, without list indexes. `to`: the new name; for `beta`, the beta's name, "" for all betas.
+    `path`: keys from the top level, without list indexes. `to`: the new name; for `beta`, the beta's name, "" for all betas; for
+    `limit`, the largest value.
     """
 
-    action: Literal["drop", "rename", "blank", "beta"]
+    action: Literal["drop", "rename", "blank", "beta", "limit"]
     path: tuple[str, ...] = ()
     to: str = ""
 
@@ -45,7 +46,7 @@ OPTIONAL_FIELDS = frozenset(
         ),
         *("chat_template_kwargs", "temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty", "seed", "user"),
         *("safety_identifier", "prompt_cache_key", "service_tier", "metadata", "strict", "cache_control", "output_config"),
-        *("reasoning_content", "extra_content", "max_completion_tokens"),
+        *("reasoning_content", "reasoning_details", "reasoning_split", "prefix", "extra_content", "max_completion_tokens"),
         *("thinkingConfig", "thinkingLevel", "thinkingBudget", "includeThoughts", "presencePenalty", "frequencyPenalty", "topK"),
     }
 )
@@ -74,6 +75,11 @@ _NO_NULL = re.compile(
     r"content.*(?:\bnull\b|\bNone\b|NoneType|should be a valid string|expected a string|required)|null.*expected a string",
     re.DOTALL,
 )
+_BUDGETS = ("max_completion_tokens", "max_tokens", "maxOutputTokens")
+_LIMIT = re.compile(
+    r"at most (?P<most>\d{1,9}) (?:completion|output) tokens|(?<!\d)\d{1,9} > (?P<more>\d{1,9}), which is the maximum"
+    r"|[\[(]\d{1,9}, ?(?P<range>\d{1,9})\]|less than or equal to [`'\"]?(?P<equal>\d{1,9})|to (?P<below>\d{1,9}) \(exclusive\)"
+)
 _BETA = re.compile(r"[`'\"](?P<beta>[\w.-]+)[`'\"][^`'\"]*[`'\"]?anthropic-beta")
 _ANY_BETA = re.compile(r"(?:invalid|unsupported|unknown) beta", re.IGNORECASE)
 
@@ -81,6 +87,9 @@ _ANY_BETA = re.compile(r"(?:invalid|unsupported|unknown) beta", re.IGNORECASE)
 def fix_for_encoded_request(error: UpstreamErrorBody) -> ParameterFix | None:
     """The fix for a request that octoroute encoded; None if the error is not about an unsupported parameter."""
     text = error.message
+    limit = _limit_fix(text)
+    if limit is not None:
+        return limit
     renamed = _RENAMED.search(text)
     if renamed is not None and renamed["old"] != renamed["new"]:
         return ParameterFix("rename", (renamed["old"],), renamed["new"])
@@ -91,6 +100,18 @@ def fix_for_encoded_request(error: UpstreamErrorBody) -> ParameterFix | None:
         if name is not None:
             return ParameterFix("drop", (name,))
     return ParameterFix("blank", ("messages", "content")) if _NO_NULL.search(text) else None
+
+
+def _limit_fix(text: str) -> ParameterFix | None:
+    """The fix for an output budget above the model's limit, which the error names."""
+    name = next((name for name in _BUDGETS if name in text), None)
+    found = _LIMIT.search(text) if name is not None else None
+    if name is None or found is None:
+        return None
+    most = int(found[found.lastgroup or 0]) - (found.lastgroup == "below")
+    if most < 1:
+        return None
+    return ParameterFix("limit", ("generationConfig", name) if name == "maxOutputTokens" else (name,), str(most))
 
 
 def _find_field(text: str, param: str | None) -> str | None:
@@ -152,6 +173,8 @@ def apply_fix(body: bytes, fix: ParameterFix) -> bytes | None:
                 return shorter if fix.to in parsed.values else _add_member(shorter, fix.to, bytes(value))
             case "blank":
                 return _blank_null_content(parsed)
+            case "limit":
+                return _limit_value(parsed, fix.path, int(fix.to))
             case "beta":
                 return None
     except (BadRequest, msgspec.DecodeError, RecursionError):
@@ -218,6 +241,18 @@ def _blank_null_content(body: RequestBody) -> bytes | None:
     for message in nulls:
         message["content"] = ""
     return body.with_values({"messages": msgspec.json.encode(messages)}) if nulls else None
+
+
+def _limit_value(body: RequestBody, path: tuple[str, ...], most: int) -> bytes | None:
+    """None if the value is within the limit, or if a thinking budget needs more."""
+    name, *rest = path
+    value = msgspec.json.decode(body.values[name]) if name in body.values else None
+    fields = cast("dict[str, Any]", value if rest and isinstance(value, dict) else {name: value})
+    key = path[-1]
+    if type(fields.get(key)) is not int or fields[key] <= most or b'"budget_tokens"' in bytes(body.values.get("thinking", b"")):
+        return None
+    fields[key] = most
+    return body.with_values({name: msgspec.json.encode(fields if rest else most)})
 
 
 def _add_member(body: bytes, name: str, value: bytes) -> bytes:

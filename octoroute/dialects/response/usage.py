@@ -13,6 +13,9 @@ from octoroute.domain.outcome import Usage
 CHARS_PER_TOKEN = 4
 """Average of English prose, for estimates where no count is reported."""
 
+IMAGE_CHARS = 5160
+"""What an image counts as in such estimates: Gemini's 1,290 tokens."""
+
 Count = int | float | None
 
 
@@ -31,14 +34,22 @@ def estimate_usage(input_tokens: int, output_chars: int) -> Usage:
 class ResponseUsage:
     """Usage of one response while an encoder writes it: the upstream's counts, or an estimate until there are any."""
 
-    __slots__ = ("chars", "input_tokens", "reported")
+    __slots__ = ("chars", "images", "input_tokens", "reported")
 
     def __init__(self, input_tokens: int) -> None:
         self.input_tokens = input_tokens
         """An estimate."""
         self.chars = 0
         """Characters of text, thinking, and arguments so far."""
+        self.images = 0
+        """Images so far."""
         self.reported: Usage | None = None
+
+    def add_image(self) -> int:
+        """Count an image. Returns how many came before it."""
+        self.chars += IMAGE_CHARS
+        self.images += 1
+        return self.images - 1
 
     def at_start(self) -> Usage:
         return self.reported or Usage(input_tokens=self.input_tokens)
@@ -50,6 +61,9 @@ class ResponseUsage:
 class _PromptDetails(msgspec.Struct):
     cached_tokens: Count = None
     cache_write_tokens: Count = None
+    cache_creation_input_tokens: Count = None
+    """Alibaba's and LiteLLM's name for cache writes."""
+    cache_creation_tokens: Count = None
 
 
 class _CompletionDetails(msgspec.Struct):
@@ -65,18 +79,35 @@ class OpenAIUsage(msgspec.Struct):
     """DeepSeek's name for cached tokens."""
     cached_tokens: Count = None
     """Moonshot's."""
+    cache_read_input_tokens: Count = None
+    """LiteLLM's, beside the next."""
+    cache_creation_input_tokens: Count = None
+    total_tokens: Count = None
 
     def usage(self) -> Usage:
+        """XAI and Gemini's compatible API count reasoning in the total only: what it has more than the parts is output."""
         prompt = self.prompt_tokens_details
         completion = self.completion_tokens_details
         cached = (prompt.cached_tokens if prompt else None) or self.prompt_cache_hit_tokens or self.cached_tokens
+        written = (prompt and _written(prompt)) or self.cache_creation_input_tokens
+        input_tokens, output_tokens = count(self.prompt_tokens), count(self.completion_tokens)
+        reasoning = count(completion.reasoning_tokens) if completion else 0
+        hidden = count(self.total_tokens) - input_tokens - output_tokens if self.total_tokens else 0
+        if hidden > 0 and output_tokens:
+            output_tokens += hidden
+            reasoning = reasoning or hidden
+        cached = cached or self.cache_read_input_tokens
         return Usage(
-            input_tokens=count(self.prompt_tokens),
-            output_tokens=count(self.completion_tokens),
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
             cached_tokens=count(cached) if cached else 0,
-            cache_write_tokens=count(prompt.cache_write_tokens) if prompt else 0,
-            reasoning_tokens=count(completion.reasoning_tokens) if completion else 0,
+            cache_write_tokens=count(written) if written else 0,
+            reasoning_tokens=reasoning,
         )
+
+
+def _written(prompt: _PromptDetails) -> Count:
+    return prompt.cache_write_tokens or prompt.cache_creation_input_tokens or prompt.cache_creation_tokens
 
 
 def to_openai(usage: Usage) -> dict[str, object]:

@@ -84,6 +84,8 @@ class ItemDecoder:
             yield Turn(Role.USER, (*sender, *self._parts(item.content, f"{where}.content")))
         elif kind == "item_reference":
             raise BadRequest(f"{where}: items are not stored by this gateway; send the item itself", param=where)
+        elif kind == "image_generation_call" and isinstance(item.result, str) and item.result:
+            yield Turn(Role.ASSISTANT, (Image(media_type="image/png", data=item.result),))
         elif kind in _HOSTED:
             yield from self._hosted_call(item, where)
         elif kind.endswith(_OUTPUT) and (call_id := item.call_id or item.id):

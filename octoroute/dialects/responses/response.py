@@ -10,7 +10,7 @@ import msgspec
 from octoroute.dialects.request.ids import NewId, random_id
 from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
-from octoroute.dialects.response.blocks import TextItem, ThinkingItem, ToolCallItem, collect_blocks
+from octoroute.dialects.response.blocks import ImageItem, TextItem, ThinkingItem, ToolCallItem, collect_blocks
 from octoroute.dialects.responses.custom_input import CustomInput
 from octoroute.dialects.responses.item_decoder import REDACTED
 from octoroute.dialects.responses.tools import CUSTOM, SEARCH, ToolId, ToolTable
@@ -98,6 +98,12 @@ def text_part(text: str, *, refusal: bool) -> Fields:
     )
 
 
+def image_item(id: str, data: str | None) -> Fields:
+    """An image that the model made; without `data`, one that is in progress."""
+    status = "generating" if data is None else "completed"
+    return {"id": id, "type": "image_generation_call", "status": status, "result": data}
+
+
 CALL_PREFIXES: Mapping[str, str] = {CUSTOM: "ctc_", SEARCH: "tsc_"}
 """Prefixes of the ids of calls, by the kind of the tool; those of functions begin with "fc_"."""
 
@@ -162,6 +168,8 @@ def encode_response(
             case TextItem(text=text, refusal=refusal):
                 if text:
                     items.append(message_item(new_id("msg_"), text_part(text, refusal=refusal)))
+            case ImageItem(data=data):
+                items.append(image_item(new_id("ig_"), data))
             case ToolCallItem():
                 items.append(_call(block, (tools or ToolTable()).id_of(block.name), new_id))
             case ThinkingItem():

@@ -76,6 +76,7 @@ class Item(msgspec.Struct):
     outputs: Any = None
     queries: Any = None
     results: Any = None
+    result: Any = None
     error: Any = None
     server_label: str | None = None
     author: str | None = None

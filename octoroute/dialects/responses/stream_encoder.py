@@ -23,6 +23,7 @@ from octoroute.domain.events import (
     Event,
     Failed,
     Finished,
+    ImageProduced,
     RefusalDelta,
     Started,
     TextDelta,
@@ -119,6 +120,8 @@ class ResponsesEncoder:
                 return self._start_thinking() + self._stop((signature, origin))
             case ThinkingRedacted(data=data):
                 return self._start(_THINKING) + self._stop((data, None))
+            case ImageProduced(data=data):
+                return self._begin() + self._stop() + self._image(data)
             case ToolCallStarted():
                 return self._begin() + self._stop() + self._start_call(event)
             case Started(usage=usage):
@@ -196,6 +199,15 @@ class ResponsesEncoder:
     def _opened(self) -> _OpenItem:
         assert self._open is not None
         return self._open
+
+    def _image(self, data: str) -> bytes:
+        self._usage.add_image()
+        id, place = self._new_id("ig_"), len(self._items)
+        item = response.image_item(id, data)
+        added = self._event("response.output_item.added", output_index=place, item=response.image_item(id, None))
+        done = self._event("response.image_generation_call.completed", item_id=id, output_index=place)
+        self._items.append(item)
+        return added + done + self._event("response.output_item.done", output_index=place, item=item)
 
     def _added(self, item: response.Fields) -> bytes:
         return self._event("response.output_item.added", output_index=len(self._items), item=item)

@@ -107,7 +107,7 @@ def test_a_response_with_media():
     assert result.content == (
         Text("see"),
         Image(media_type="image/png", data=STANDARD),
-        Document(media_type="audio/wav", data=STANDARD),
+        Audio(STANDARD, "wav"),
         Document(url="https://a.org/x"),
     )
 
@@ -145,5 +145,5 @@ def test_what_ran_at_google():
         role="model",
         ignored=ignored,
     )
-    assert read == [Text("(ran code)\nprint(1)"), Text("(its output: 1\n)")]
-    assert ignored == ["contents[0].parts[2] (media that the model made)", "contents[0].parts[3] (a tool that runs at Google)"]
+    assert read == [Text("(ran code)\nprint(1)"), Text("(its output: 1\n)"), Image(media_type="image/png", data=STANDARD)]
+    assert ignored == ["contents[0].parts[3] (a tool that runs at Google)"]

@@ -63,7 +63,6 @@ def test_complaints_about_our_words(message, remedy):
         "response_format is not supported",
         "the user is not allowed to do this",
         "prompt is too long: 9 tokens > 8 maximum",
-        "max_tokens is too large: 100000. This model supports at most 4096 completion tokens.",
         "temperature must be between 0 and 2",
     ],
 )
@@ -173,3 +172,46 @@ def test_no_complaint_however_broken_raises(text, body):
         if remedy is not None:
             apply_fix(body, remedy)
             apply_fix(b'{"messages":[{"content":null}]}', remedy)
+
+
+@pytest.mark.parametrize(
+    ("message", "name", "most"),
+    [
+        ("max_tokens is too large: 64000. This model supports at most 16384 completion tokens, whereas you provided 64000.",
+         "max_tokens", "16384"),
+        ("max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens for claude-x", "max_tokens", "64000"),
+        ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", "max_tokens", "8192"),
+        ("Range of max_completion_tokens should be [1, 32768]", "max_completion_tokens", "32768"),
+        ("`max_tokens` must be less than or equal to `8192`, the maximum value for this model", "max_tokens", "8192"),
+        ("it has a maxOutputTokens value of 70000 but the supported range is from 1 (inclusive) to 65537 (exclusive).",
+         "maxOutputTokens", "65536"),
+    ],
+)  # fmt: skip
+def test_a_budget_above_the_models_limit(message, name, most):
+    fix = fix_for_encoded_request(told(message))
+    assert fix is not None
+    assert (fix.action, fix.path[-1], fix.to) == ("limit", name, most)
+    fields = {name: 10**6}
+    body = {"generationConfig": {**fields, "topK": 1}} if name == "maxOutputTokens" else {**fields, "model": "m"}
+    fixed = apply_fix(json.dumps(body).encode(), fix)
+    assert fixed is not None
+    assert json.loads(fixed) == json.loads(json.dumps(body).replace("1000000", most))
+    assert apply_fix(fixed, fix) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "max_tokens must be positive",
+        "Range of top_p should be [0, 1]",
+        "max_tokens: the valid range is [0, 0]",
+        "max_tokens is too large: 9. at most " + "9" * 5000 + " completion tokens",
+    ],
+)
+def test_no_limit_is_named(message):
+    assert fix_for_encoded_request(told(message)) is None
+
+
+def test_a_thinking_budget_is_not_cut_away_from_under_its_answer():
+    body = {"max_tokens": 9000, "thinking": {"type": "enabled", "budget_tokens": 8000}}
+    assert apply_fix(json.dumps(body).encode(), ParameterFix("limit", ("max_tokens",), "4096")) is None
