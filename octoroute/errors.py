@@ -4,12 +4,14 @@
     ├── ConfigError                the operator's configuration; lists every problem
     ├── ClientError                the client's request
     │   ├── BadRequest        400
-    │   │   └── ContextTooLong 400
+    │   │   ├── ContextTooLong 400
+    │   │   └── UnknownPreviousResponse 400
     │   ├── Unauthorized      401
     │   ├── TooExpensive      402
     │   ├── Forbidden         403
     │   ├── UnknownModel      404
     │   ├── UnknownRoute      404
+    │   ├── NotStored         404
     │   ├── WrongMethod       405
     │   ├── TooLate           408
     │   ├── TooLarge          413
@@ -28,8 +30,7 @@
     │   ├── UpstreamAuthError 502  the gateway's credentials were rejected
     │   ├── NotServed     502  no such model or address
     │   └── UpstreamRejected  4xx  this request was rejected; relayed unchanged
-    ├── Exhausted                  no endpoint answered; carries the last real cause
-    └── StoreError            500  history could not be stored
+    └── Exhausted                  no endpoint answered; carries the last real cause
 
 `status` is the HTTP status that the client receives. `code` is a stable word for logs, metrics, and the error body. `kind` is
 the error family, which each dialect maps to its own type name. `retryable`: another endpoint may succeed. `blames_endpoint`:
@@ -71,10 +72,7 @@ class ConfigError(OctorouteError):
 
 
 class ClientError(OctorouteError):
-    """The client must change its request.
-
-    `param`: the offending field as the client named it. `details`: machine-readable facts.
-    """
+    """The client must change its request. `param`: the field as the client named it. `details`: machine-readable facts."""
 
     status = 400
     code = "invalid_request"
@@ -107,6 +105,12 @@ class ContextTooLong(BadRequest):
         super().__init__(f"prompt is too long: {tokens} tokens > {limit} maximum", param="messages")
 
 
+class UnknownPreviousResponse(BadRequest):
+    """The conversation that the request continues is not stored, or does not belong to its key. OpenAI's status and code."""
+
+    code = "previous_response_not_found"
+
+
 class Unauthorized(ClientError):
     status = 401
     code = "invalid_api_key"
@@ -114,8 +118,6 @@ class Unauthorized(ClientError):
 
 
 class Forbidden(ClientError):
-    """The API key is valid but may not use this route."""
-
     status = 403
     code = "permission_denied"
     kind = "permission_error"
@@ -138,10 +140,16 @@ class UnknownModel(ClientError):
 
 
 class UnknownRoute(ClientError):
-    """No route has this path."""
-
     status = 404
     code = "unknown_route"
+    kind = "not_found_error"
+
+
+class NotStored(ClientError):
+    """No stored response, or item of one, has this id; or it belongs to another key, which must not make a difference."""
+
+    status = 404
+    code = "not_stored"
     kind = "not_found_error"
 
 
@@ -301,10 +309,7 @@ class UpstreamRejected(UpstreamError):
 
 
 class Exhausted(OctorouteError):
-    """No endpoint answered.
-
-    `status`, `code`, and `kind` are those of the last failed attempt; 503 if no attempt was possible.
-    """
+    """No endpoint answered. `status`, `code`, and `kind` are those of the last failed attempt; 503 if none was possible."""
 
     def __init__(
         self,
@@ -320,10 +325,6 @@ class Exhausted(OctorouteError):
         self.code = code
         self.kind = kind
         self.retry_after_s = retry_after_s
-
-
-class StoreError(OctorouteError):
-    code = "store_unavailable"
 
 
 # Aliases: the names of version 1.0, available for one more minor version.

@@ -23,12 +23,14 @@ WHEN: Mapping[str, str] = {
     "invalid_api_key": "the API key is missing or invalid",
     "permission_denied": "the key is not allowed to do this; without keys: a web page or a Host name that may not use the gateway",
     "cost_limit_exceeded": "the request would probably cost more than `selection.max_cost_usd` at every eligible endpoint",
+    "previous_response_not_found": "the response, or one before it, is not stored, or was made with another key",
     "model_not_found": "unknown model: no tier, name, or id matches",
+    "not_stored": "the response, or the item of an `item_reference`, is not stored, or was made with another key",
     "unknown_route": "unknown path; the message names the nearest route",
     "method_not_allowed": "the path exists, but not with this method; see `allow`",
     "request_timeout": "the request was not received completely: 30 seconds for the headers, 60 without a byte of the body",
     "request_too_large": "larger than `server.max_request_bytes`",
-    "unsupported_media_type": "the content type is not JSON",
+    "unsupported_media_type": "the content type is not JSON, or the content coding not gzip, deflate, or zstd",
     "headers_too_large": "more than 32 KiB of headers",
     "rate_limit_exceeded": "a rate limit of the gateway is reached, or its queue is full or timed out",
     "upstream_error": "the endpoint failed in a way that no other code describes",
@@ -49,7 +51,7 @@ WHEN: Mapping[str, str] = {
 }
 """Meaning of each error code that a client can get."""
 
-_NOT_FOR_CLIENTS = {"invalid_configuration", "store_unavailable"}
+_NOT_FOR_CLIENTS = {"invalid_configuration"}
 _RELAYED = "as the upstream's"
 
 

@@ -65,6 +65,7 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
         context=file.context,
         auth=file.auth,
         cache=file.cache,
+        store=file.store,
         observability=file.observability,
         logging=file.logging,
         file=file,

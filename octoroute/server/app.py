@@ -23,6 +23,7 @@ from octoroute.server.origins import Cors
 from octoroute.server.paths import below
 from octoroute.server.routes.inference import inference_routes
 from octoroute.server.starlette_app import starlette_app
+from octoroute.server.stored_responses import StoredResponses
 from octoroute.telemetry.traffic_log.middleware import Route
 from octoroute.telemetry.traffic_log.recorder import TrafficRecorder
 from octoroute.upstream.transports.base import Transport
@@ -53,10 +54,11 @@ class App:
         self.listener = ListenerState(config.server)
         self._rules = AccessRules(config)
         self._started = False
-        self._plain = inference_routes(self.runtime, self._rules, keep_alive_s)
+        self._stored = StoredResponses(config, clock)
+        self._plain = inference_routes(self.runtime, self._rules, self._stored, keep_alive_s)
         self._hot: Mapping[str, Route] = self._plain
         """By path: the inference routes, wrapped by the traffic log if that is on."""
-        self._views = starlette_app(self.runtime, self._rules, self.reloader, self._plain, self.listener)
+        self._views = starlette_app(self.runtime, self._rules, self.reloader, self._plain, self.listener, self._stored)
         self._cors: Cors | None = None
         self._apply_cors(config)
 
@@ -94,6 +96,7 @@ class App:
         self._rules.apply(config)
         self.listener.settings = config.server
         self._apply_cors(config)
+        self._stored.apply(config)
         if self._started:
             self._apply_traffic_log(config)
 

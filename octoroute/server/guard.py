@@ -138,6 +138,14 @@ class ApiKeys:
             raise Unauthorized("invalid API key")
         return name
 
+    def owner(self, headers: Mapping[str, str]) -> str:
+        """What stands for the key that the client sends: the same as long as the key is; "" if no key is required.
+
+        The name of a key is no owner, since it is another key's after a change of the configuration.
+        """
+        found = None if self._open else self._find(headers)
+        return "" if found is None else found[0].hex()
+
     def check_admin(self, headers: Mapping[str, str]) -> str:
         """Return the name of the admin key. Raises Forbidden and Unauthorized."""
         if not self._has_admin:
@@ -150,12 +158,17 @@ class ApiKeys:
         return name
 
     def _name(self, headers: Mapping[str, str]) -> str | None:
+        found = self._find(headers)
+        return None if found is None else found[1]
+
+    def _find(self, headers: Mapping[str, str]) -> tuple[bytes, str] | None:
+        """Digest and name of the key."""
         found = None
         digests = list(map(_digest, offered_keys(headers)))
-        for known, name in self._known:
+        for known in self._known:
             for digest in digests:
-                if hmac.compare_digest(digest, known) and found is None:
-                    found = name
+                if hmac.compare_digest(digest, known[0]) and found is None:
+                    found = known
         return found
 
 

@@ -23,12 +23,19 @@ from octoroute.server.routes.admin import AdminRoutes
 from octoroute.server.routes.dry_run import DryRunRoutes
 from octoroute.server.routes.local import LocalRoutes
 from octoroute.server.routes.models import ModelRoutes
+from octoroute.server.routes.responses import ResponsesRoutes
 from octoroute.server.routes.status import StatusRoutes
+from octoroute.server.stored_responses import StoredResponses
 from octoroute.telemetry.metrics import Metrics
 
 
 def starlette_app(
-    runtime: Runtime, rules: AccessRules, reloader: Reloader, inference: Collection[str], listener: ListenerState
+    runtime: Runtime,
+    rules: AccessRules,
+    reloader: Reloader,
+    inference: Collection[str],
+    listener: ListenerState,
+    stored: StoredResponses,
 ) -> AuthMiddleware:
     """`inference`: the paths of the inference routes, which are served elsewhere."""
     routes = [
@@ -36,6 +43,7 @@ def starlette_app(
         *ModelRoutes(runtime).routes(),
         *DryRunRoutes(runtime, rules).routes(),
         *LocalRoutes(runtime, rules).routes(),
+        *ResponsesRoutes(runtime, rules, stored).routes(),
         *AdminRoutes(runtime, rules, reloader).routes(),
     ]
     paths = PathResolver(inference, routes, lambda: rules.root_path)

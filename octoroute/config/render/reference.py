@@ -17,7 +17,7 @@ from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, RotationTable, TrafficLogTable
 from octoroute.config.schema.models import EndpointTable, ModelsTable, ProviderTable, TlsTable
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
-from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable
+from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable, StoreTable
 from octoroute.domain.endpoint import Price
 from octoroute.domain.option import Table
 from octoroute.routing.cache_economics import StickyOptions
@@ -143,6 +143,7 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[context]", ContextTable),
     ("[auth]", AuthTable),
     ("[cache]", CacheTable),
+    ("[store]", StoreTable),
     ("[observability]", ObservabilityTable),
     ("[logging]", LoggingTable),
     ("[logging.traffic]", TrafficLogTable),

@@ -17,7 +17,7 @@ from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.logging import ObservabilityTable, RotationTable, TrafficLogTable
 from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
-from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable
+from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable, StoreTable
 from octoroute.domain.option import Table
 from octoroute.routing.cache_economics import StickyOptions
 from octoroute.routing.difficulty.thresholds import LearnedOptions
@@ -109,6 +109,7 @@ def _lines(names: Names) -> Iterator[str]:
         ("context", ContextTable),
         ("auth", AuthTable),
         ("cache", CacheTable),
+        ("store", StoreTable),
         ("observability", ObservabilityTable),
         ("logging.traffic", TrafficLogTable),
         ("logging.rotation", RotationTable),

@@ -13,7 +13,7 @@ from octoroute.config.schema.balancing import ContextTable, HealthTable, Selecti
 from octoroute.config.schema.logging import LoggingTable, ObservabilityTable
 from octoroute.config.schema.models import ModelsTable, ProviderTable
 from octoroute.config.schema.routing import RoutingTable
-from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable
+from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable, StoreTable
 from octoroute.domain import text_check
 from octoroute.domain.endpoint import Endpoint, ProviderLimits
 from octoroute.domain.option import Key, Table
@@ -34,6 +34,7 @@ class FileTable(Table, frozen=True, kw_only=True):
     context: Annotated[ContextTable, Key("")] = ContextTable()
     auth: Annotated[AuthTable, Key("")] = AuthTable()
     cache: Annotated[CacheTable, Key("")] = CacheTable()
+    store: Annotated[StoreTable, Key("")] = StoreTable()
     observability: Annotated[ObservabilityTable, Key("")] = ObservabilityTable()
     logging: Annotated[LoggingTable, Key("")] = LoggingTable()
 
@@ -54,6 +55,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     context: ContextTable = ContextTable()
     auth: AuthTable = AuthTable()
     cache: CacheTable = CacheTable()
+    store: StoreTable = StoreTable()
     observability: ObservabilityTable = ObservabilityTable()
     logging: LoggingTable = LoggingTable()
     source: str = ""

@@ -99,6 +99,27 @@ class AuthTable(Table, frozen=True, kw_only=True):
     ] = ()
 
 
+class StoreTable(Table, frozen=True, kw_only=True):
+    """What clients of the Responses API store, in memory: forgotten by a restart, and not shared among workers."""
+
+    responses_ttl_seconds: Annotated[
+        float,
+        Key(
+            "how long a response is stored, from when it was made or last continued; 0: none is stored",
+            low=0,
+            high=31536000,
+        ),
+    ] = 86400.0
+    responses_max_bytes: Annotated[
+        int,
+        Key(
+            "size limit of all stored responses in each process; the key with the most of them loses the least recently used first",
+            low=0,
+            high=1 << 40,
+        ),
+    ] = 268435456
+
+
 class CacheTable(Table, frozen=True, kw_only=True):
     """Response cache in memory, for requests that are repeated exactly."""
 

@@ -1,1 +1,1 @@
-"""OpenAI Responses, for clients only, without stored responses."""
+"""OpenAI Responses, for clients only."""

@@ -83,7 +83,7 @@ class ItemDecoder:
             sender = [Text(f"(message from the agent {item.author})")] if item.author else []
             yield Turn(Role.USER, (*sender, *self._parts(item.content, f"{where}.content")))
         elif kind == "item_reference":
-            raise BadRequest(f"{where}: items are not stored by this gateway; send the item itself", param=where)
+            raise BadRequest(f"{where}: the item is not stored; send the item itself", param=where)
         elif kind == "image_generation_call" and isinstance(item.result, str) and item.result:
             yield Turn(Role.ASSISTANT, (Image(media_type="image/png", data=item.result),))
         elif kind in _HOSTED:

@@ -1,6 +1,6 @@
 """Decodes a client's Responses request into a Conversation. Pure.
 
-No responses are stored, so a reference to an earlier one raises BadRequest.
+References to stored items are replaced before, by `gateway.stored_conversations`; one that is left raises BadRequest.
 """
 
 from __future__ import annotations
@@ -79,12 +79,10 @@ def client_tools(body: RequestBody) -> ToolTable:
 
 
 def reject_state(request: schema.Request) -> None:
-    """Raise BadRequest for a reference to stored state, and for background responses."""
-    if request.previous_response_id:
-        raise BadRequest(
-            "previous_response_id: responses are not stored by this gateway; send the earlier items in input",
-            param="previous_response_id",
-        )
+    """Raise BadRequest for a conversation or a prompt stored elsewhere, and for background responses.
+
+    `previous_response_id` is only repeated: `gateway.stored_conversations` has put the earlier items into `input`.
+    """
     for name, value in (("conversation", request.conversation), ("prompt", request.prompt)):
         if value:
             raise BadRequest(f"{name}: not stored by this gateway; send the items in input", param=name)

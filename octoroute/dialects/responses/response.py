@@ -24,7 +24,9 @@ ECHOED: Mapping[str, object] = {
     "max_output_tokens": None,
     "metadata": {},
     "parallel_tool_calls": True,
+    "previous_response_id": None,
     "reasoning": {"effort": None, "summary": None},
+    "store": True,
     "temperature": 1.0,
     "text": {"format": {"type": "text"}},
     "tool_choice": "auto",
@@ -53,8 +55,6 @@ class Envelope:
             "background": False,
             "error": None,
             "model": model,
-            "previous_response_id": None,
-            "store": False,
             **ECHOED,
             **echo,
         }

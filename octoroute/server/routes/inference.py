@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeAlias
 
 import msgspec
 import structlog
 
 from octoroute.dialects.base import Inbound, StreamWrapper
 from octoroute.dialects.chat import ChatInbound
+from octoroute.dialects.responses.inbound import ResponsesInbound
 from octoroute.errors import OctorouteError
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.relay import KEEP_ALIVE_S, Reply
@@ -29,25 +31,47 @@ from octoroute.server.guard import (
     send_error,
     target_headers,
 )
+from octoroute.server.stored_responses import StoredResponses
 
 log = structlog.stdlib.get_logger("octoroute.api")
+
+COMPACT_PATH = "/v1/responses/compact"
 
 _WHOLE_DEFAULTS = {"content-type": "application/json"}
 _STREAM_DEFAULTS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
-def inference_routes(runtime: Runtime, rules: AccessRules, keep_alive_s: float) -> Mapping[str, InferenceEndpoint]:
+class Completion(Protocol):
+    """What is done with the bytes of a response before the client gets them."""
+
+    async def observe(self, frames: bytes) -> None:
+        """Complete frames of a streamed response."""
+        ...
+
+    async def complete(self, body: bytes) -> bytes:
+        """The whole body of another response; returns what the client gets."""
+        ...
+
+
+Prepare: TypeAlias = Callable[[bytes, str], Awaitable[tuple[bytes, Completion | None]]]
+"""From the client's body and the owner of its key to the body that is read. Raises ClientError."""
+
+
+def inference_routes(
+    runtime: Runtime, rules: AccessRules, stored: StoredResponses, keep_alive_s: float
+) -> Mapping[str, InferenceEndpoint]:
     """Return the routes by path. `keep_alive_s`: the longest silence in a stream before a keep-alive is sent."""
-    return {
-        path: InferenceEndpoint(
-            runtime.gateway,
-            inbound,
-            rules=rules,
-            present=_presenter(inbound),
-            keep_alive_s=keep_alive_s,
+
+    def route(inbound: Inbound, prepare: Prepare | None = None) -> InferenceEndpoint:
+        return InferenceEndpoint(
+            runtime.gateway, inbound, rules=rules, present=_presenter(inbound), prepare=prepare, keep_alive_s=keep_alive_s
         )
-        for inbound in runtime.interfaces.values()
-        for path in inbound.paths
+
+    responses = runtime.interfaces[ResponsesInbound.name]
+    return {
+        **{path: route(inbound) for inbound in runtime.interfaces.values() for path in inbound.paths},
+        **{path: route(responses, stored.prepare) for path in responses.paths},
+        COMPACT_PATH: route(responses, stored.prepare_compaction),
     }
 
 
@@ -61,10 +85,11 @@ class InferenceEndpoint:
         *,
         rules: AccessRules,
         present: Callable[[Reply], bytes] | None = None,
+        prepare: Prepare | None = None,
         keep_alive_s: float = KEEP_ALIVE_S,
     ) -> None:
         """`rules` are read for every request, because a reload may change them. `present` makes the body of a non-streaming
-        response; None: the body of the reply.
+        response; None: the body of the reply. `prepare` None: the client's body is read as it is.
         """
         self._gateway = gateway
         self._inbound = inbound
@@ -74,6 +99,7 @@ class InferenceEndpoint:
         self._headers_of = self._headers_with_target if self._has_target else headers_of
         self._preset = inbound.preset if _overrides(inbound, "preset") else None
         self._stream_defaults = {"content-type": inbound.stream_type, **_STREAM_DEFAULTS}
+        self._prepare = prepare
         self._keep_alive_s = keep_alive_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,17 +124,18 @@ class InferenceEndpoint:
                 client.answer({**_WHOLE_DEFAULTS, "x-request-id": given_id}, ready)
                 return await client.drain()
             client.watch_disconnect()
+            completion = None
+            if self._prepare is not None:
+                body, completion = await self._prepare(body, self._rules.keys.owner(headers))
             request = self._inbound.read(body, request_id=given_id, headers=headers, key_name=key_name)
             settled = True
             reply = await self._gateway.answer(request)
             started = True
             try:
                 if reply.stream:
-                    await self._stream(client, reply)
+                    await self._stream(client, reply, completion)
                 else:
-                    if client.answer(self._headers(reply), self._present(reply) if self._present else reply.body or b""):
-                        await client.drain()
-                    reply.delivered()
+                    await self._answer(client, reply, completion)
             finally:
                 reply.close()
         except OctorouteError as error:
@@ -133,13 +160,27 @@ class InferenceEndpoint:
     def _headers_with_target(self, scope: Scope) -> dict[str, str]:
         return target_headers(headers_of(scope), scope, self._inbound.key_parameter)
 
-    async def _stream(self, client: Downstream, reply: Reply) -> None:
+    async def _answer(self, client: Downstream, reply: Reply, completion: Completion | None) -> None:
+        body = self._present(reply) if self._present else reply.body or b""
+        if completion is not None:
+            try:
+                body = await completion.complete(body)
+            except OctorouteError:
+                reply.delivered()  # the endpoint did its work
+                raise
+        if client.answer(self._headers(reply), body):
+            await client.drain()
+        reply.delivered()
+
+    async def _stream(self, client: Downstream, reply: Reply, completion: Completion | None) -> None:
         wrapper = self._inbound.wrapper(reply.request) if self._has_target else None
         if wrapper is not None:
             await self._stream_wrapped(client, reply, wrapper)
             return
         client.begin(self._headers(reply))
-        async for piece in reply.pieces(self._keep_alive_s, client.write):
+        async for piece in reply.pieces(self._keep_alive_s, client.write if completion is None else None):
+            if completion is not None:
+                await completion.observe(piece)
             if client.write(piece):
                 await client.drain()
         if client.end():

@@ -40,6 +40,7 @@ PLACES = {
             "context",
             "auth",
             "cache",
+            "store",
             "observability",
             "logging",
         )

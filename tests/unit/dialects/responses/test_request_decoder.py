@@ -60,7 +60,6 @@ def test_a_string_is_a_user_turn():
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"previous_response_id": "resp_1"}, "previous_response_id"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"prompt": {"id": "p"}}, "prompt"),
         ({"background": True}, "background"),
@@ -79,7 +78,7 @@ def test_a_string_is_a_user_turn():
         ({"input": 7}, "input"),
     ],
 )
-def test_what_a_stateless_gateway_cannot_do(fields, param):
+def test_what_cannot_be_done_names_its_field(fields, param):
     with pytest.raises(BadRequest) as caught:
         question(**{"input": "hi", **fields})
     assert caught.value.param == param

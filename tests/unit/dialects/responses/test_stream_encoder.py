@@ -36,7 +36,7 @@ def test_a_stream():
         "output_tokens_details": {"reasoning_tokens": 2},
         "total_tokens": 15,
     }
-    assert response["tools"] == [TOOL] and response["model"] == "auto" and response["store"] is False
+    assert response["tools"] == [TOOL] and response["model"] == "auto" and response["store"] is True
 
 
 def test_events_one_by_one_make_the_same_stream():
