@@ -240,6 +240,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
         quirks=table.quirks or provider.quirks,
         price=table.price,
         tls=check_connection.tls(entry.path, table, shared, provider, reader),
+        host=table.host or provider.host,
         proxy=_key(provider.proxy),
         max_connections=provider.max_connections,
         forward_client_key=provider.forward_client_key,

@@ -33,6 +33,16 @@ def host(text: str) -> str | None:
     return None
 
 
+def host_header(text: str) -> str | None:
+    """A blank value means none."""
+    name, colon, port = text.partition(":")
+    if text and (
+        not _HOST_NAME.fullmatch(name) or (colon and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536))
+    ):
+        return "is not a valid host; write a name, and perhaps a port, like qwen.team.example.com"
+    return None
+
+
 def is_loopback(host: str) -> bool:
     return host == "localhost" or ipaddress.ip_address(host).is_loopback
 

@@ -133,6 +133,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """None: not known."""
     tls: Tls | None = None
     """None: the system's certificate authorities, and the host name is verified."""
+    host: str = ""
+    """Host header and TLS server name, for servers that tell their sites apart by them; empty: those of `base_url`."""
     proxy: Secret | None = None
     """The URL of an HTTP proxy; secret because it may contain credentials. None: a direct connection."""
     max_connections: int = 0
@@ -152,11 +154,12 @@ class FailureDomain(NamedTuple):
     provider: str
     base_url: str
     api_key: Secret | None
+    host: str = ""
 
 
 def failure_domain(endpoint: Endpoint) -> FailureDomain:
     """Return the failure domain of the endpoint; equal for endpoints that fail together."""
-    return FailureDomain(endpoint.provider, endpoint.base_url, endpoint.api_key)
+    return FailureDomain(endpoint.provider, endpoint.base_url, endpoint.api_key, endpoint.host)
 
 
 class CircuitState(StrEnum):

@@ -27,6 +27,8 @@ def label(text: str) -> str | None:
 def header_name(text: str) -> str | None:
     if not _TOKEN.fullmatch(text):
         return "is not a valid HTTP header name; use letters, digits, and hyphens"
+    if text.lower() == "host":
+        return "is written by octoroute itself; set host of the endpoint or the provider instead"
     if text.lower() in _WRITTEN_BY_THE_TRANSPORT:
         return "is written by octoroute itself; remove it"
     return None

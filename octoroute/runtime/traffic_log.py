@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from octoroute.config.schema import Config
-from octoroute.telemetry.traffic_log.redaction import SECRET_NAMES, Redaction
+from octoroute.telemetry.traffic_log.redaction import Redaction
 from octoroute.telemetry.traffic_log.writer import TrafficLogSettings
 
 
@@ -31,7 +31,7 @@ def settings_of(config: Config) -> TrafficLogSettings | None:
 
 
 def redaction_of(config: Config) -> Redaction:
-    """Masks every key that stands in the configuration, and the operator's patterns."""
+    """Masks every key and every header value that stands in the configuration, and the operator's patterns."""
     return Redaction(_secrets(config), config.logging.traffic.redact)
 
 
@@ -41,4 +41,4 @@ def _secrets(config: Config) -> Iterator[str]:
     for endpoint in (*config.endpoints, *config.embedding):
         if endpoint.api_key is not None:
             yield endpoint.api_key.reveal()
-        yield from (value for name, value in endpoint.headers if SECRET_NAMES.search(name))
+        yield from (value for _, value in endpoint.headers)

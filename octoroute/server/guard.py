@@ -107,8 +107,19 @@ class AccessRules:
         self.keys = ApiKeys(config.auth.keys, config.auth.admin_keys)
         self.origins = OriginRules(config)
         self.max_request_bytes = config.server.max_request_bytes
+        self._forwards_keys = any(endpoint.forward_client_key for endpoint in (*config.endpoints, *config.embedding))
         self.root_path = config.server.root_path.rstrip("/")
         """Every route is below it; empty: none is."""
+
+    def identify(self, headers: Mapping[str, str]) -> tuple[str | None, Mapping[str, str]]:
+        """Return what `ApiKeys.check` does, and the headers without keys of the gateway if an endpoint gets clients' keys.
+
+        Raises Unauthorized.
+        """
+        name = self.keys.check(headers)
+        if name is not None and self._forwards_keys:
+            headers = self.keys.without_own(headers)
+        return name, headers
 
 
 class ApiKeys:
@@ -156,6 +167,10 @@ class ApiKeys:
         if not name.startswith("admin-"):
             raise Forbidden("this is a client key; the admin routes require one of [auth] admin_keys")
         return name
+
+    def without_own(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the headers without those that hold a key of the gateway: it must not be forwarded to a vendor."""
+        return {name: value for name, value in headers.items() if self._name({name: value}) is None}
 
     def _name(self, headers: Mapping[str, str]) -> str | None:
         found = self._find(headers)

@@ -50,6 +50,7 @@ class EndpointBinding(NamedTuple):
             body=request.body,
             connect_timeout_s=endpoint.connect_timeout_s,
             trust=self.trust,
+            host=endpoint.host,
             proxy=self.proxy,
             max_connections=endpoint.max_connections,
         )
@@ -105,6 +106,7 @@ class EndpointBindings:
             headers=headers,
             connect_timeout_s=connect_timeout_s,
             trust=self._trust(endpoint),
+            host=endpoint.host,
             proxy=endpoint.proxy.reveal() if endpoint.proxy else None,
         )
 

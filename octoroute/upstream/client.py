@@ -21,6 +21,7 @@ from octoroute.errors import (
 )
 from octoroute.upstream.bindings import EndpointBinding, EndpointBindings
 from octoroute.upstream.deadline import DeadlineTimer
+from octoroute.upstream.own_secrets import mask_secrets
 from octoroute.upstream.providers.base import FixReader, Provider
 from octoroute.upstream.providers.plugins import plugin_failure
 from octoroute.upstream.readers import AdapterReader, DecodingReader, PassThroughReader, ResponseReader, SingleChunkReader
@@ -177,7 +178,7 @@ class UpstreamClient:
     async def _raise_for_status(self, binding: EndpointBinding, request: UpstreamRequest, response: TransportResponse) -> NoReturn:
         """Raises the UpstreamError that a status other than 200 stands for."""
         try:
-            body = await response.body(MAX_ERROR_BYTES)
+            body = mask_secrets(await response.body(MAX_ERROR_BYTES), binding.endpoint)
         except BadUpstreamResponse:
             body = b""
         headers, status = response.headers, response.status

@@ -259,6 +259,137 @@ async def test_c7_a_probe_without_a_key_of_our_own_says_nothing_about_clients(ma
     assert (await gateway.row("mine"))["consecutive_failures"] == 1
 
 
+@pytest.mark.parametrize(
+    ("headers", "arrives"),
+    [
+        ({"authorization": "Bearer admin-key-MMMM"}, "own-key"),
+        ({"authorization": "admin-key-MMMM"}, "own-key"),
+        ({"x-api-key": "admin-key-MMMM"}, "own-key"),
+        ({"x-api-key": "admin-key-MMMM", "authorization": "Bearer sk-client"}, "sk-client"),
+        ({"authorization": "Bearer admin-key-MMMM", "x-api-key": "sk-client"}, "sk-client"),
+        ({"x-api-key": "sk-client"}, "sk-client"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_security_5_a_key_of_the_gateway_is_never_forwarded(make_gateway, vendors, headers, arrives, path):
+    mine, _ = vendors
+    gateway = await forwarding(make_gateway, vendors, auth={"admin_keys": ["admin-key-MMMM"]})
+    assert (await gateway.ask(question(max_tokens=9), path=path, headers=headers)).status_code == 200
+    assert mine.requests[0].headers["authorization"] == f"Bearer {arrives}"
+    assert "MMMM" not in repr(mine.requests[0].headers)
+
+
+async def test_security_5_nor_after_a_reload_that_made_it_one(make_gateway, vendors):
+    mine, _ = vendors
+    gateway = await forwarding(make_gateway, vendors)
+    provider = {"p": {"forward_client_key": True, "api_key": "own-key"}}
+    await gateway.reload(
+        settings([endpoint(mine, id="mine", provider="p")], providers=provider, auth={"admin_keys": ["admin-key-NNNN"]})
+    )
+    await gateway.ask(headers={"x-api-key": "admin-key-NNNN"})
+    assert mine.requests[-1].headers["authorization"] == "Bearer own-key"
+
+
+# what an upstream says of us
+
+
+def _echo(status: int, wrap):
+    async def step(exchange):
+        await whole(wrap(dict(exchange.seen.headers)), status=status)(exchange)
+
+    return step
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_security_12_an_upstream_that_echoes_its_request_does_not_tell_clients_our_secrets(make_gateway, fake, status, path):
+    fake.always(
+        _echo(status, lambda headers: {"error": {"message": "bad request", "type": "invalid_request_error", "you_sent": headers}})
+    )
+    gateway = await make_gateway(
+        [endpoint(fake, id="a", api_key='sk-vendor/"quoted"-GGGG', headers={"X-Auth": "literal-hdr-FFFF", "X-Team": "a"})],
+        retry={"max_attempts": 1},
+    )
+    refused = await gateway.ask(question(max_tokens=9), path=path)
+    assert refused.status_code == status
+    seen = f"{refused.text} {refused.headers}"
+    assert "GGGG" not in seen
+    assert "FFFF" not in seen
+    if path == "/v1/chat/completions":
+        assert refused.json()["error"]["you_sent"]["x-team"] == "a"
+        assert "***" in refused.json()["error"]["you_sent"]["authorization"]
+    assert "GGGG" in fake.requests[0].headers["authorization"]
+
+
+async def test_security_12_a_body_without_our_secrets_is_relayed_byte_for_byte(make_gateway, fake):
+    body = b'{ "error" : {"message":"no \\u00e9 sk-other", "x":1.50} }'
+
+    async def step(exchange):
+        exchange.head(422, {"content-type": "application/json", "content-length": str(len(body))})
+        exchange.write(body)
+
+    fake.always(step)
+    gateway = await make_gateway([endpoint(fake, api_key="sk-vendor-key", headers={"X-A": "b"})])
+    assert (await gateway.ask()).content == body
+
+
+# virtual hosts
+
+
+@BOTH
+async def test_o23_the_host_header_is_the_endpoints_or_its_providers(make_gateway, fake, upstream):
+    rows = [
+        endpoint(fake, "one", host="qwen.team.example.com"),
+        endpoint(fake, "two", host="llama.team.example.com:8443"),
+        endpoint(fake, "three", provider="p"),
+        endpoint(fake, "four", provider="p", host="own.example"),
+        endpoint(fake, "five"),
+    ]
+    gateway = await make_gateway(rows, providers={"p": {"host": "shared.example"}}, server={"upstream": upstream})
+    for name in ("one", "two", "three", "four", "five", "one"):
+        assert (await gateway.ask(model=name)).status_code == 200
+    assert [seen.headers["host"] for seen in fake.requests] == [
+        "qwen.team.example.com",
+        "llama.team.example.com:8443",
+        "shared.example",
+        "own.example",
+        fake.url.split("/")[2],
+        "qwen.team.example.com",
+    ]
+
+
+@BOTH
+async def test_o23_it_is_the_tls_server_name_too_and_the_name_in_the_certificate(make_gateway, authority, upstream):
+    names: list[str | None] = []
+    certificate = authority.server("DNS:qwen.team.example.com")
+    certificate.sni_callback = lambda _, name, __: names.append(name)
+    async with serving(answering, tls=certificate) as server:
+        rows = [
+            endpoint(server.url("/v1"), "right", host="qwen.team.example.com:443", tls={"ca_file": str(authority.file)}),
+            endpoint(server.url("/v1"), "wrong", host="other.example.com", tls={"ca_file": str(authority.file)}),
+        ]
+        gateway = await make_gateway(rows, server={"upstream": upstream}, retry={"max_attempts": 1})
+        assert (await gateway.ask(model="right")).status_code == 200
+        refused = await gateway.ask(model="wrong")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (502, "upstream_untrusted")
+        assert (await gateway.ask(model="right")).status_code == 200
+        assert server.requests[-1].header("host") == "qwen.team.example.com:443"
+    assert set(names) == {"qwen.team.example.com", "other.example.com"}
+
+
+async def test_o23_the_probe_has_it(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake, host="qwen.team.example.com")])
+    seen = []
+
+    async def models(exchange):
+        seen.append(exchange.seen.headers["host"])
+        await whole({"object": "list", "data": []})(exchange)
+
+    fake.models = models
+    await gateway.app.runtime.health_check.round()
+    assert seen == ["qwen.team.example.com"]
+
+
 # what to do about a refusal
 
 REFUSALS = [

@@ -45,6 +45,15 @@ class TlsTable(Table, frozen=True, kw_only=True):
     ] = ()
 
 
+Host = Annotated[
+    str,
+    Key(
+        "Host header, and TLS server name, instead of the host in base_url; for a site behind an ingress or an IP address",
+        check=rules.host_header,
+        example='"qwen.team.example.com"',
+    ),
+]
+
 Quirks = Annotated[
     tuple[str, ...],
     Key(
@@ -100,6 +109,7 @@ class ProviderTable(Table, frozen=True, kw_only=True):
         ),
     ] = None
     quirks: Quirks = ()
+    host: Host = ""
     tls: Annotated[TlsTable, Key("TLS settings of its endpoints; see tls")] = TlsTable()
 
 
@@ -162,6 +172,7 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     max_in_flight: Annotated[int, Key("concurrent requests to this endpoint; 0 is no limit", low=0, high=1000000)] = 0
     price: Annotated[Price | None, Key("prices in USD per million tokens", example="{ input = 0.15, output = 0.60 }")] = None
     quirks: Quirks = ()
+    host: Host = ""
     tls: Annotated[TlsTable, Key("TLS settings of this endpoint, instead of the provider's; see tls")] = TlsTable()
 
 

@@ -110,7 +110,7 @@ class InferenceEndpoint:
             headers = self._headers_of(scope)
             given_id = request_id(headers)
             self._rules.origins.check(scope, headers)
-            key_name = self._rules.keys.check(headers)
+            key_name, headers = self._rules.identify(headers)
             check_method(scope, "POST")
             check_json(headers)
             limit = self._rules.max_request_bytes

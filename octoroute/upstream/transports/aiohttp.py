@@ -18,7 +18,7 @@ from octoroute.errors import BadUpstreamResponse, TlsRejected, Unreachable, Upst
 from octoroute.upstream.transports.base import TransportRequest
 from octoroute.upstream.transports.content import ResponseBody, inflater_for
 from octoroute.upstream.transports.failures import CLOSED, CUT, NONSENSE, PINNED, PROXY, SILENT, bad_response, unreachable
-from octoroute.upstream.transports.request import origin_and_head
+from octoroute.upstream.transports.request import origin_and_head, server_name
 
 _AUTO = ("user-agent", "accept", "content-type")
 """Headers that aiohttp would add."""
@@ -101,6 +101,8 @@ class AiohttpTransport:
         headers = request.headers
         if not any(name.lower() == "accept-encoding" for name, _ in headers):
             headers = (*headers, ("accept-encoding", "identity"))
+        if request.host:
+            headers = (*headers, ("host", request.host))
         response = None
         while response is None:
             try:
@@ -115,6 +117,7 @@ class AiohttpTransport:
                     timeout=aiohttp.ClientTimeout(total=None, connect=request.connect_timeout_s),
                     ssl=request.trust.context if request.trust else True,
                     proxy=request.proxy,
+                    server_hostname=server_name(request.host) or None if request.url.startswith("https://") else None,
                 )
             except _StrayBytes:  # uses up a pooled connection, so this ends
                 continue

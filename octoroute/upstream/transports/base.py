@@ -33,7 +33,9 @@ class TransportRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     connect_timeout_s: float = 10.0
     trust: Trust | None = None
-    """None: the certificate must be for the URL's host, from an authority that the system trusts."""
+    """None: the certificate must be for the host, from an authority that the system trusts."""
+    host: str = ""
+    """Host, perhaps with a port, for the Host header and as the TLS server name, instead of the URL's; empty: the URL's."""
     proxy: str | None = None
     """URL of an HTTP proxy; not every transport supports one."""
     max_connections: int = 0

@@ -15,6 +15,8 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _FRAMING = frozenset({"connection", "content-length", "expect", "host", "te", "transfer-encoding", "upgrade"})
 """Headers that say where the message ends; a second one of them would allow request smuggling."""
 
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+(?::[0-9]{1,5})?)?")
+
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Idempotent methods (RFC 9110, 9.2.2)."""
 
@@ -24,10 +26,17 @@ class Origin(NamedTuple):
     host: str
     port: int
     trust: Trust | None
+    server_name: str = ""
+    """For TLS, and in the certificate; empty: `host`."""
 
 
 def unsendable(what: str) -> Unreachable:
     return Unreachable(f"the request cannot be sent: {what}")
+
+
+def server_name(host: str) -> str:
+    """The TLS server name for a Host header: without a port."""
+    return host.partition(":")[0]
 
 
 def origin_and_head(request: TransportRequest) -> tuple[Origin, bytes]:
@@ -44,10 +53,12 @@ def origin_and_head(request: TransportRequest) -> tuple[Origin, bytes]:
         raise unsendable("its address does not begin with http:// or https:// and a host")
     if "@" in url.netloc:
         raise unsendable("its address holds a user name; send credentials as a header")
+    if not _HOST.fullmatch(request.host):
+        raise unsendable("its host is not a host")
     if not _TOKEN.fullmatch(request.method):
         raise unsendable("its method is not valid")
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    lines = [f"{request.method} {target} HTTP/1.1", f"host: {url.netloc}"]
+    lines = [f"{request.method} {target} HTTP/1.1", f"host: {request.host or url.netloc}"]
     names: set[str] = set()
     for name, value in request.headers:
         if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
@@ -58,4 +69,7 @@ def origin_and_head(request: TransportRequest) -> tuple[Origin, bytes]:
         raise unsendable(f"the header {min(twice)} is set by octoroute itself")
     if "accept-encoding" not in names:
         lines.append("accept-encoding: identity")
-    return Origin(url.scheme == "https", host, port, request.trust), ("\r\n".join(lines) + "\r\n").encode("latin-1")
+    tls = url.scheme == "https"
+    return Origin(tls, host, port, request.trust, server_name(request.host) if tls else ""), ("\r\n".join(lines) + "\r\n").encode(
+        "latin-1"
+    )

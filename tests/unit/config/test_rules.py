@@ -124,3 +124,15 @@ def test_descriptions_can_be_sent():
 def test_what_the_front_of_the_server_takes(check, right, wrong):
     assert [text for text in right if check(text) is not None] == []
     assert [text for text in wrong if check(text) is None] == []
+
+
+@pytest.mark.parametrize("text", ["", "a", "qwen.team.example.com", "h:1", "h:65535", "a-b_c.d", "10.0.0.1", "10.0.0.1:80"])
+def test_o23_what_is_a_host(text):
+    assert rules.host_header(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", [" ", "a b", "http://h", "h/", "h:", "h:0", "h:65536", "h:x", "h:1:2", "h\r\nX: y", "-", "a..b", "h:99999999999999"]
+)
+def test_o23_what_is_no_host(text):
+    assert rules.host_header(text)

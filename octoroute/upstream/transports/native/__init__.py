@@ -33,14 +33,16 @@ class NativeTransport:
         self._max = max_per_origin
         self._idle_s = idle_s
         self._pools: dict[tuple[Origin, int], Pool] = {}
-        self._routes: dict[tuple[int, int, str, str], _Route] = {}
+        self._routes: dict[tuple[int, int, str, str, str], _Route] = {}
         self._room = memoryview(bytearray(READ_BYTES))
         self._tls: ssl.SSLContext | None = None
         self._closed = False
 
     async def send(self, request: TransportRequest) -> ClientExchange:
         method, body = request.method, request.body
-        route = self._routes.get((id(request.headers), id(request.trust), request.url, method)) or self._route(request)
+        route = self._routes.get((id(request.headers), id(request.trust), request.url, method, request.host)) or self._route(
+            request
+        )
         _, pool, head = route
         if body or method in ("POST", "PUT", "PATCH"):  # these say so when their body is empty (RFC 9110, 8.6)
             head = b"%bcontent-length: %d\r\n\r\n" % (head, len(body))
@@ -74,7 +76,7 @@ class NativeTransport:
         route = _Route(request.headers, pool, head)
         if len(self._routes) >= _MAX_ROUTES:
             self._routes.clear()
-        self._routes[id(request.headers), id(request.trust), request.url, request.method] = route
+        self._routes[id(request.headers), id(request.trust), request.url, request.method, request.host] = route
         return route
 
     def _context(self, origin: Origin) -> ssl.SSLContext | None:

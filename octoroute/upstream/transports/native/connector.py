@@ -35,7 +35,7 @@ class Connector:
             await self._addresses.get(), happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1, loop=loop
         )
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        host = self._origin.host if self._context else None
+        host = (self._origin.server_name or self._origin.host) if self._context else None
         # From here on the loop owns the socket, and closes it however this ends.
         transport, connection = await loop.create_connection(
             lambda: ClientConnection(owner, sock, self._room), sock=sock, ssl=self._context, server_hostname=host
