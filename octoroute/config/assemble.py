@@ -9,6 +9,7 @@ import msgspec
 
 from octoroute.config import check_connection
 from octoroute.config.advice import advise
+from octoroute.config.check_aliases import check_aliases
 from octoroute.config.check_headers import check_credentials, merge_headers
 from octoroute.config.check_selection import check_selection
 from octoroute.config.environment import child
@@ -57,6 +58,7 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
         endpoints=tuple(endpoint for group, endpoint in built if group != Tier.EMBEDDING),
         embedding=tuple(endpoint for group, endpoint in built if group == Tier.EMBEDDING),
         limits=dict(_limits(file.providers)),
+        aliases=check_aliases(file.aliases, [*(entry.table.name for entry in entries), *ids], reader),
         routing=file.routing,
         selection=file.selection,
         retry=file.retry,

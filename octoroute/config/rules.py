@@ -10,6 +10,7 @@ import re
 from urllib.parse import urlsplit
 
 from octoroute.domain import text_check
+from octoroute.routing.aliases import MAX_NAME_CHARS
 from octoroute.upstream.providers import PROVIDERS, Provider
 
 RESERVED = ("auto", "fast", "balanced", "deep")
@@ -171,6 +172,13 @@ def model_name(text: str) -> str | None:
     if text.strip().lower() in RESERVED:
         return f"is a reserved routing word ({', '.join(RESERVED)}); choose another name"
     return text_check.label(text)
+
+
+def alias(text: str) -> str | None:
+    """A name, or a glob of names, that clients send."""
+    if len(text) > MAX_NAME_CHARS:
+        return f"is longer than {MAX_NAME_CHARS} characters, and no longer name is looked up; shorten it"
+    return model_name(text)
 
 
 def endpoint_id(text: str) -> str | None:

@@ -15,6 +15,7 @@ from octoroute.domain.request import Importance, Request
 from octoroute.errors import Forbidden, UnknownModel
 from octoroute.gateway.planner import Planner
 from octoroute.gateway.settings import EMBEDDINGS, Settings
+from octoroute.routing.aliases import Alias
 from octoroute.routing.rules import Rule
 from octoroute.upstream.client import UpstreamClient
 
@@ -34,10 +35,34 @@ class Resolver:
 
     def resolve(self, request: Request, settings: Settings) -> Awaitable[Decision]:
         """Raises UnknownModel, and Forbidden for a provider that the client may not choose."""
+        if settings.aliases and request.dialect != InternalInbound.name:
+            alias = self.alias(request.model, settings, request.api)
+            if alias is not None:
+                return self._by_alias(alias, request, settings)
+        return self._resolve(request, settings)
+
+    def _resolve(self, request: Request, settings: Settings) -> Awaitable[Decision]:
         # rules are about clients, not about the gateway's own requests
         if request.api == EMBEDDINGS or (settings.rules and request.dialect != InternalInbound.name):
             return self._under_rules(request, settings)
         return self._by_client(request, settings)
+
+    def alias(self, model: str, settings: Settings, api: str = "chat") -> Alias | None:
+        """The alias for a model's name. The words of octoroute, and names and ids that are configured, are no aliases."""
+        word = _word(model)
+        if word == "auto" or word in _TIERS or settings.named(model, api) or self._variant(model, settings):
+            return None
+        return settings.aliases.find(model)
+
+    async def _by_alias(self, alias: Alias, request: Request, settings: Settings) -> Decision:
+        """What the alias stands for decides, unless a rule is about the name itself."""
+        if settings.rules and request.api == "chat":
+            ruled = await self._by_rule(request, settings, only_by_model=True)
+            if ruled is not None:
+                return ruled
+        decision = await self._resolve(msgspec.structs.replace(request, model=alias.target), settings)
+        why = f"the alias {alias.name!r} stands for {alias.target!r}: {decision.why}"
+        return msgspec.structs.replace(decision, why=why)
 
     async def _under_rules(self, request: Request, settings: Settings) -> Decision:
         if request.api == EMBEDDINGS:
@@ -70,13 +95,18 @@ class Resolver:
             raise UnknownModel(_unknown(model, settings.serving(EMBEDDINGS), "auto, or one of: "), param="model")
         return msgspec.structs.replace(_EMBEDDING, within=provider)
 
-    async def _by_rule(self, request: Request, settings: Settings) -> Decision | None:
-        """The first rule that applies, and whose target, if it has one, is available."""
+    async def _by_rule(self, request: Request, settings: Settings, *, only_by_model: bool = False) -> Decision | None:
+        """The first rule that applies, and whose target, if it has one, is available.
+
+        `only_by_model`: of the rules that are about models, and decide.
+        """
         word = _word(request.model)
         is_auto = word == "auto"
         unknown = not is_auto and word not in _TIERS and not self._names(request.model, settings)
         for rule in settings.rules:
             considered = is_auto or rule.override or (unknown and rule.model is not None)
+            if only_by_model and (rule.model is None or not (rule.has_target or rule.reject)):
+                continue
             if not considered or not rule.applies(request):
                 continue
             why = f"the rule {rule.name!r}"
@@ -192,7 +222,7 @@ class Resolver:
             dialects.setdefault(endpoint.name, set()).add(self._upstream.outbound(endpoint).name)
         shared = {name: [dialect for dialect in SHARED if dialect in found] for name, found in dialects.items()}
         variants = [f"{name}-{dialect}" for name, found in shared.items() if len(found) > 1 for dialect in found]
-        return list(dict.fromkeys([*dialects, *variants]))
+        return list(dict.fromkeys([*dialects, *variants, *settings.aliases.names]))
 
     def _variant(self, model: str, settings: Settings) -> tuple[Endpoint, ...]:
         """For `NAME-openai` and `NAME-anthropic`: the endpoints of that name that speak the dialect."""

@@ -18,6 +18,7 @@ from octoroute.gateway.context_window import ContextPolicy
 from octoroute.gateway.response_cache import ResponseCache
 from octoroute.gateway.shadow.mirror import ShadowMirror
 from octoroute.routing.affinity import SessionAffinity
+from octoroute.routing.aliases import Aliases
 from octoroute.routing.rules import Rule
 from octoroute.routing.strategies.base import Router
 
@@ -40,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     endpoints: tuple[Endpoint, ...]
     router: Router
+    aliases: Aliases = Aliases()
     default_importance: Importance = Importance.NORMAL
     retry: RetryPolicy = RetryPolicy()
     policy: Policy = WeightedRandom()

@@ -25,6 +25,7 @@ from octoroute.gateway.settings import Settings
 from octoroute.gateway.shadow.mirror import ShadowMirror, append
 from octoroute.gateway.shadow.worker import ShadowWorker
 from octoroute.routing.affinity import SessionAffinity
+from octoroute.routing.aliases import Aliases
 from octoroute.routing.cache_economics import ConversationMemory
 from octoroute.routing.difficulty.model import Scorer
 from octoroute.routing.difficulty.model import load as load_artefact
@@ -77,6 +78,7 @@ class SettingsBuilder:
         return Settings(
             endpoints=(*config.endpoints, *config.embedding),
             router=router,
+            aliases=Aliases(config.aliases),
             affinity=self._affinity(config),
             cascade=Cascade(routing.cascade, router.scorer) if isinstance(router, CascadeRouter) else None,
             default_importance=routing.default_importance,

@@ -51,7 +51,7 @@ class OriginRules:
         `headers`: those of `scope`, by lower-case name.
         """
         host = headers.get("host")
-        if len(headers) != len(scope["headers"]) or "transfer-encoding" in headers:
+        if len(headers) != len(scope["headers"]) or "transfer-encoding" in headers or ":path" in headers:
             _check_repeated(scope)
         if host not in self._known:
             self._check_host(host, scope)

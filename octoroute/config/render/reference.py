@@ -109,11 +109,32 @@ context_window = 1000000
 price = {{ input = 2.0, cached = 0.5, output = 8.0 }}
 ```
 
+## Aliases
+
+`[aliases]` maps names that clients insist on to `auto`, a tier, or the name or id of an endpoint. A name may be a glob (`*` is any
+text, `?` one character). An exact name goes before a glob, and a longer glob before a shorter one. Names are compared in the case
+in which they are written. A configured name or id of the same spelling wins. An alias may stand for another alias.
+
+```toml
+[aliases]
+"gpt-4o" = "auto"
+"gpt-*-mini" = "fast"
+"claude-3-5-haiku-*" = "qwen3-8b"
+
+[[models.balanced]]
+name = "qwen3-8b"
+base_url = "http://127.0.0.1:11434/v1"
+```
+
+`/v1/models` lists the aliases that are not globs. The response has the name that the client asked for wherever it would have the
+name of a tier. `octoroute route`, `/v1/route`, and the log name the alias.
+
 ## What is refused
 
 All problems are reported at once, each with its key: unknown keys and tables (with the nearest known one), wrong types, numbers
 out of range, a duplicate id, the same name in two tiers, a name or id that is one of {reserved} in any case, a provider or strategy
-that does not exist, a `base_url` with a user name, a query, or a fragment, and a file without endpoints.
+that does not exist, an alias for nothing or for itself, a `base_url` with a user name, a query, or a fragment, and a file without
+endpoints.
 
 One problem causes only a warning: a host that other machines can reach while `[auth]` has no keys.
 """

@@ -13,6 +13,7 @@ import msgspec
 from octoroute.config import rules
 from octoroute.config.describe import toml
 from octoroute.config.environment import escape
+from octoroute.config.render.template import ALIASES
 from octoroute.config.render.vendors import VENDORS, StarterVendor
 from octoroute.config.schema.key import Names
 from octoroute.domain.endpoint import CHAT_TIERS, Tier
@@ -144,6 +145,7 @@ def _text(servers: Sequence[LocalServer], keys: Sequence[VendorKey], lines: Sequ
         yield from _provider(key, names)
     for name in Tier:
         yield from _tables(str(name), [line for line in lines if line.group == name])
+    yield ALIASES
 
 
 def _provider(key: VendorKey, names: Names) -> Iterator[str]:

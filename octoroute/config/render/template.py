@@ -39,6 +39,19 @@ _TIERS = """\
 # of equal priority share requests by weight. Each [[models.fast]] table is one endpoint; replicas of one model share its name.
 """
 
+ALIASES = """\
+
+# Names that clients insist on, and what they stand for: auto, a tier, or the name or id of an endpoint. `*` is any text. An exact
+# name goes before a glob, a longer glob before a shorter one, and the name of an endpoint before all of them.
+#[aliases]
+#"gpt-4o" = "auto"
+#"gpt-*" = "auto"
+#"gpt-*-mini" = "fast"
+#"o3*" = "deep"
+#"claude-3-5-haiku-*" = "fast"
+#"gemini-*-flash*" = "fast"
+"""
+
 _SHOWN: Mapping[str, Mapping[str, str]] = {
     "routing": {"strategy": '"learned"'},
     "models.fast": {
@@ -89,6 +102,7 @@ def _lines(names: Names) -> Iterator[str]:
     yield from _endpoint("models.deep")
     yield "\n# For /v1/embeddings, with the same keys.\n#[[models.embedding]]\n"
     yield '#name = "nomic-embed-text"\n#base_url = "http://127.0.0.1:11434/v1"\n'
+    yield ALIASES
     for name, table in (
         ("routing", RoutingTable),
         ("routing.tiers", TierDescriptionsTable),

@@ -9,6 +9,7 @@ import msgspec
 
 from octoroute.balancing.queue import QueueSettings
 from octoroute.balancing.retry import RetryPolicy
+from octoroute.config import rules
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.logging import LoggingTable, ObservabilityTable
 from octoroute.config.schema.models import ModelsTable, ProviderTable
@@ -25,6 +26,12 @@ class FileTable(Table, frozen=True, kw_only=True):
     server: Annotated[ServerTable, Key("")] = ServerTable()
     providers: Annotated[Mapping[str, ProviderTable], Key("", check_name=text_check.label)] = {}
     models: Annotated[ModelsTable, Key("")] = ModelsTable()
+    aliases: Annotated[
+        Mapping[str, str],
+        Key(
+            "what a name or glob that clients ask for stands for: auto, a tier, or a configured name or id", check_name=rules.alias
+        ),
+    ] = {}
     routing: Annotated[RoutingTable, Key("")] = RoutingTable()
     selection: Annotated[SelectionTable, Key("")] = SelectionTable()
     retry: Annotated[RetryPolicy, Key("")] = RetryPolicy()
@@ -47,6 +54,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     embedding: tuple[Endpoint, ...] = ()
     limits: Mapping[str, ProviderLimits] = {}
     """By provider; only those that have a limit."""
+    aliases: Mapping[str, str] = {}
     routing: RoutingTable = RoutingTable()
     selection: SelectionTable = SelectionTable()
     retry: RetryPolicy = RetryPolicy()

@@ -66,7 +66,8 @@ class ModelRoutes:
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
         owners = self._owners()
-        if name not in owners and name not in ALIASES:
+        settings = self._gateway.settings
+        if name not in owners and name not in ALIASES and self._gateway.resolver.alias(name, settings) is None:
             raise UnknownModel(f"the model {name[:200]!r} does not exist; GET /v1/models lists the models", param="model")
         models = inbound_of(self._runtime.inbound, request.url.path, request.headers).models
         return json_response(models.entry(name, owners.get(name, CONFIGURED)), request)
