@@ -207,7 +207,7 @@ class UpstreamError(OctorouteError):
     status = 502
     code = "upstream_error"
     kind = "api_error"
-    retryable: ClassVar[bool] = True
+    retryable: ClassVar[bool] | bool = True
     blames_endpoint: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
     refusal: str = ""

@@ -23,7 +23,8 @@ from octoroute.dialects.response.blocks import (
     collect_blocks,
     normalize_arguments,
 )
-from octoroute.dialects.response.upstream_error import error_from_event, read_failed_event
+from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, mend_arguments
+from octoroute.dialects.response.upstream_error import error_from_event, find_failure, read_failed_event
 from octoroute.domain.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted, UsageReported
 from octoroute.errors import BadUpstreamResponse
 
@@ -36,18 +37,23 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list
     Raises BadUpstreamResponse, or the UpstreamError of an error in place of a response.
     """
     response = read_response(_RESPONSE, body, "response")
-    if response.error is not None or response.type == "error":
+    if response.error or response.type == "error":
         raise error_from_event(read_failed_event(body))
     if response.content is None:
-        raise BadUpstreamResponse("the upstream's response has no content")
+        failed = find_failure(body)
+        raise BadUpstreamResponse("the upstream's response has no content") if failed is None else error_from_event(failed)
     events: list[Event] = [Started(response.id or "", response.model or "")]
+    used_ids: set[str] = set()
     calls = 0
     for block in response.content:
         if block.type == "tool_use":
-            if not block.name:
-                raise BadUpstreamResponse(UNNAMED_TOOL_CALL)
-            events.append(ToolCallStarted(calls, block.id or "", (names or {}).get(block.name, block.name)))
-            events.append(ToolCallDelta(calls, schema.input_text(block) or "{}"))
+            arguments = mend_arguments(schema.input_text(block))
+            if not block.name or arguments is None:
+                raise BadUpstreamResponse(BAD_ARGUMENTS if block.name else UNNAMED_TOOL_CALL)
+            id = block.id if block.id and block.id not in used_ids else ""  # encoders make a new one
+            used_ids.add(id)
+            events.append(ToolCallStarted(calls, id, (names or {}).get(block.name, block.name)))
+            events.append(ToolCallDelta(calls, arguments or "{}"))
             calls += 1
         else:
             events += decode_block(block)
@@ -73,7 +79,7 @@ def encode_response(
                 if show_thinking:
                     content.append(_thinking_block(block))
             case TextItem(text=text):
-                if text:
+                if text.strip():  # Anthropic refuses a history with blank text
                     content.append({"type": "text", "text": text})
             case ImageItem(media_type=media_type, data=data):
                 content.append({"type": "text", "text": media.markdown_image(media_type, data)})

@@ -24,7 +24,7 @@ class Source(msgspec.Struct):
 class Block(msgspec.Struct):
     """Any content block; `type` decides which of the fields apply."""
 
-    type: str
+    type: str = ""
     text: str | None = None
     source: Source | str | None = None
     title: str | None = None

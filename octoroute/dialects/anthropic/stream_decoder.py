@@ -9,9 +9,11 @@ import msgspec
 from octoroute.dialects.anthropic import schema
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
-from octoroute.dialects.response.sse import read_frames
+from octoroute.dialects.response.errors import NO_RESPONSE
+from octoroute.dialects.response.sse import BARE, read_frames
 from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC, resolve_reason
-from octoroute.dialects.response.upstream_error import read_failed_event
+from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, ToolArguments
+from octoroute.dialects.response.upstream_error import find_failure, read_failed_event
 from octoroute.domain.events import (
     Event,
     Failed,
@@ -29,22 +31,41 @@ from octoroute.domain.events import (
     UsageReported,
 )
 from octoroute.domain.outcome import Usage
+from octoroute.errors import BadUpstreamResponse
 
 _EVENT = msgspec.json.Decoder(schema.StreamEvent)
+
+
+_CUT = frozenset({FinishReason.LENGTH, FinishReason.REFUSAL, FinishReason.PAUSE})
+"""Stop reasons after which the last arguments may be incomplete."""
+
+
+class _ToolBlock:
+    __slots__ = ("arguments", "index", "input")
+
+    def __init__(self, index: int, input: str) -> None:
+        self.index = index
+        self.input = input
+        """The input in the start of the block, used if no fragments follow."""
+        self.arguments = ToolArguments()
 
 
 class AnthropicDecoder:
     """`names` maps the upstream's tool names to the client's, where they differ."""
 
-    __slots__ = ("_block", "_calls", "_details", "_input", "_names", "_over", "_reason", "_started", "_stop_sequence", "_usage")
+    __slots__ = (
+        "_block", "_broken", "_calls", "_details", "_names", "_over",
+        "_reason", "_started", "_stop_sequence", "_usage", "_used_ids",
+    )  # fmt: skip
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self._names = names or {}
-        self._block: int | None = None
-        """Index of the open tool block; None if none is open."""
+        self._block: _ToolBlock | None = None
+        """The open tool block."""
+        self._broken = False
+        """The arguments of a call are no JSON object, which only a response that was cut short excuses."""
         self._calls = 0
-        self._input = ""
-        """The input in the start of the open tool block, used if no fragments follow."""
+        self._used_ids: set[str] = set()
         self._started = False
         self._over = False
         self._reason: str | None = None
@@ -57,7 +78,11 @@ class AnthropicDecoder:
         for name, data in read_frames(frames):
             if self._over:
                 break
-            if data.strip() and data != b"[DONE]":
+            if name == "error":
+                self._report(read_failed_event(data), out)
+            elif name == BARE:
+                self._report(find_failure(data), out)
+            elif data != b"[DONE]":
                 self._event(read_response(_EVENT, data, "stream"), name, data, out)
         return out
 
@@ -68,13 +93,18 @@ class AnthropicDecoder:
         return out
 
     def _event(self, event: schema.StreamEvent, name: str, data: bytes, out: list[Event]) -> None:
+        if event.error or event.type == "error":
+            self._report(read_failed_event(data), out)
+            return
         match event.type or name:
             case "content_block_delta" if event.delta is not None:
                 self._delta(event.index, event.delta, out)
             case "content_block_start" if event.content_block is not None:
+                self._started = True
                 self._start(event.index, event.content_block, out)
-            case "content_block_stop" if event.index == self._block:
-                self._stop(out)
+            case "content_block_stop":
+                if self._block is not None and event.index == self._block.index:
+                    self._stop(out)
             case "message_start" if event.message is not None:
                 self._started = True
                 self._count(event.message)
@@ -82,16 +112,19 @@ class AnthropicDecoder:
             case "message_delta":
                 self._message_delta(event, out)
             case "message_stop":
+                if not self._started:
+                    raise BadUpstreamResponse(NO_RESPONSE)
                 self._finish(out)
-            case "ping" if self._started:
-                out.append(Ping())
-            case "error":
-                self._over = True
-                out.append(read_failed_event(data))
+            case "ping":
+                if self._started:
+                    out.append(Ping())
             case _:
-                if event.error is not None:
-                    self._over = True
-                    out.append(read_failed_event(data))
+                self._report(find_failure(data), out)
+
+    def _report(self, failed: Failed | None, out: list[Event]) -> None:
+        if failed is not None:
+            self._over = True
+            out.append(failed)
 
     def _count(self, counted: schema.MessageResponse | schema.StreamEvent) -> None:
         if counted.usage is not None:
@@ -113,9 +146,10 @@ class AnthropicDecoder:
         if delta.text:
             out.append(TextDelta(delta.text))
         elif delta.partial_json:
-            if index == self._block:
-                self._input = ""
-                out.append(ToolCallDelta(self._calls - 1, delta.partial_json))
+            block = self._block
+            if block is not None and index == block.index:
+                block.input = ""
+                self._add_arguments(block.arguments.feed(delta.partial_json), out)
         elif delta.thinking:
             out.append(ThinkingDelta(delta.thinking))
         elif delta.signature:
@@ -125,24 +159,40 @@ class AnthropicDecoder:
         self._stop(out)
         if block.type == "tool_use":
             if not block.name:
-                self._over = True
-                out.append(Failed("api_error", UNNAMED_TOOL_CALL))
+                self._report(Failed("api_error", UNNAMED_TOOL_CALL), out)
                 return
-            self._block, self._input = index, schema.input_text(block)
-            out.append(ToolCallStarted(self._calls, block.id or "", self._names.get(block.name, block.name)))
+            self._block = _ToolBlock(index, schema.input_text(block))
+            id = block.id if block.id and block.id not in self._used_ids else ""  # encoders make a new one
+            self._used_ids.add(id)
+            out.append(ToolCallStarted(self._calls, id, self._names.get(block.name, block.name)))
             self._calls += 1
         else:
             out += decode_block(block)
 
+    def _add_arguments(self, text: str, out: list[Event]) -> None:
+        if text:
+            out.append(ToolCallDelta(self._calls - 1, text))
+
     def _stop(self, out: list[Event]) -> None:
-        if self._input:
-            out.append(ToolCallDelta(self._calls - 1, self._input))
-        self._block, self._input = None, ""
+        """Close the open tool block."""
+        block, self._block = self._block, None
+        if block is None:
+            return
+        if block.input:
+            self._add_arguments(block.arguments.feed(block.input), out)
+        rest = block.arguments.finish()
+        if rest is None:
+            self._broken = True
+            rest = block.arguments.finish(cut=True) or ""
+        self._add_arguments(rest, out)
 
     def _finish(self, out: list[Event]) -> None:
         self._stop(out)
         self._over = True
-        out += finish_events(self._reason, self._stop_sequence, self._details, called_tools=self._calls > 0)
+        if self._broken and FROM_ANTHROPIC.get(self._reason or "") not in _CUT:
+            out.append(Failed("api_error", BAD_ARGUMENTS))
+        else:
+            out += finish_events(self._reason, self._stop_sequence, self._details, called_tools=self._calls > 0)
 
 
 def decode_block(block: schema.Block) -> list[Event]:

@@ -38,6 +38,7 @@ from octoroute.domain.events import (
 from octoroute.errors import OctorouteError
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
+_NEW, _BEGUN, _OVER = range(3)
 _NONE, _TEXT, _THINKING, _TOOL = range(4)
 _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
 _DELTA_NAMES = {
@@ -55,11 +56,14 @@ class AnthropicEncoder:
         self._model = model
         self._show_thinking = show_thinking
         self._new_id = new_id
-        self._started = self._over = self._refused = False
+        self._phase = _NEW
+        self._refused = False
         self._open = _NONE
         self._index = -1
         self._before = b""
         """The bytes before the text of a delta of the open block."""
+        self._blank = ""
+        """White space that waits for visible text to begin a block with."""
         self._thinking: list[str] = []
         self._ids = UniqueIds()
         self._usage = counts.ResponseUsage(input_tokens)
@@ -74,17 +78,17 @@ class AnthropicEncoder:
         return b"".join([self._encode_event(event) for event in events])
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
-        if self._over:
+        if self._phase == _OVER:
             return b""
         self._end()
         return error_frame(ANTHROPIC_TYPES.get(error.kind, "api_error"), error.message, request_id)
 
     def _end(self) -> None:
-        self._over = True
+        self._phase = _OVER
         self._open = _NONE
 
     def _encode_event(self, event: Event) -> bytes:
-        if self._over:
+        if self._phase == _OVER:
             return b""
         match event:
             case TextDelta(text=text):
@@ -111,7 +115,7 @@ class AnthropicEncoder:
                 self._usage.reported = usage or self._usage.reported
                 return self._begin()
             case Ping():
-                return PING if self._started else b""
+                return PING if self._phase == _BEGUN else b""
             case Finished():
                 return self._begin() + self._stop() + self._finish(event)
             case Failed(kind=kind, message=message):
@@ -119,9 +123,9 @@ class AnthropicEncoder:
                 return error_frame(ANTHROPIC_TYPES.get(kind, "api_error"), message, None)
 
     def _begin(self) -> bytes:
-        if self._started:
+        if self._phase != _NEW:
             return b""
-        self._started = True
+        self._phase = _BEGUN
         message: dict[str, object] = {
             "id": self._new_id("msg_"),
             "type": "message",
@@ -135,10 +139,13 @@ class AnthropicEncoder:
         return frame(_json({"type": "message_start", "message": message}), "message_start")
 
     def _text(self, text: str) -> bytes:
-        if not text:
+        if self._open == _TEXT:
+            return self._delta(text) if text else b""
+        text = self._blank + text
+        if not text.strip():  # opens no block: Anthropic refuses a history with blank text
+            self._blank = text
             return b""
-        head = b"" if self._open == _TEXT else self._start(_TEXT, {"type": "text", "text": ""})
-        return head + self._delta(text)
+        return self._start(_TEXT, {"type": "text", "text": ""}) + self._delta(text)
 
     def _think(self, text: str) -> bytes:
         if not text or not self._show_thinking:
@@ -171,6 +178,7 @@ class AnthropicEncoder:
     def _start(self, kind: int, block: dict[str, object]) -> bytes:
         """Close the open block and open the next."""
         head = self._begin() + self._stop()
+        self._blank = ""
         self._open = kind
         self._index += 1
         name, key = _DELTA_NAMES[kind]
@@ -198,7 +206,7 @@ class AnthropicEncoder:
         return signature + frame(b'{"type":"content_block_stop","index":%d}' % self._index, "content_block_stop")
 
     def _finish(self, event: Finished) -> bytes:
-        self._over = True
+        self._phase = _OVER
         reason, stop_sequence = stop_reason(event, refused=self._refused)
         delta = {
             "type": "message_delta",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from octoroute.dialects.anthropic import schema
 from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.response.errors import NO_RESPONSE
 from octoroute.dialects.response.progress import Progress
-from octoroute.dialects.response.sse import read_frames
+from octoroute.dialects.response.sse import BARE, read_frames
 from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC
-from octoroute.dialects.response.upstream_error import read_failed_event
+from octoroute.dialects.response.upstream_error import find_failure, read_failed_event
 from octoroute.dialects.response.usage import AnthropicUsage
-from octoroute.domain.events import FinishReason
+from octoroute.domain.events import Failed, FinishReason
 from octoroute.errors import BadUpstreamResponse
 
 _RESPONSE = msgspec.json.Decoder(schema.MessageResponse)
@@ -33,9 +36,14 @@ class _Event(msgspec.Struct):
     delta: _Delta | None = None
     message: _Message | None = None
     usage: AnthropicUsage | None = None
+    error: Any = None
 
 
 _EVENT = msgspec.json.Decoder(_Event)
+
+
+_PARTS = frozenset({"message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta"})
+"""Events that are part of a response, and begin it."""
 
 
 class AnthropicUsageTap:
@@ -46,18 +54,27 @@ class AnthropicUsageTap:
 
     def feed(self, frames: bytes) -> None:
         for name, data in read_frames(frames):
-            if data.strip():
+            if self.progress.over or self.progress.failure is not None:
+                return
+            if name == "error":
+                self._report(read_failed_event(data))
+            elif name == BARE:
+                self._report(find_failure(data))
+            elif data != b"[DONE]":
                 self._note(read_response(_EVENT, data, "stream"), name, data)
 
     def feed_body(self, body: bytes) -> None:
         response = read_response(_RESPONSE, body, "response")
         progress = self.progress
         progress.started = True
-        if response.error is not None:
+        if response.error or response.type == "error":
             progress.failure = read_failed_event(body)
             return
         if response.content is None:
-            raise BadUpstreamResponse("the upstream's response has no content")
+            progress.failure = find_failure(body)
+            if progress.failure is None:
+                raise BadUpstreamResponse("the upstream's response has no content")
+            return
         progress.finished = True
         progress.reason = FROM_ANTHROPIC.get(response.stop_reason or "", FinishReason.STOP)
         progress.usage = response.usage.usage() if response.usage is not None else None
@@ -67,13 +84,19 @@ class AnthropicUsageTap:
     def _note(self, event: _Event, name: str, data: bytes) -> None:
         progress = self.progress
         word = event.type or name
-        if word == "error":
-            progress.started = True
-            progress.failure = read_failed_event(data)
+        if event.error or word == "error":
+            self._report(read_failed_event(data))
             return
-        if word == "ping":
-            return  # not the start of the response
-        progress.started = True
+        if word in _PARTS:
+            progress.started = True
+        elif word == "message_stop":
+            if not progress.started:
+                raise BadUpstreamResponse(NO_RESPONSE)
+            progress.finished = progress.over = True
+        else:
+            if word != "ping":
+                self._report(find_failure(data))
+            return
         if event.delta is not None:
             delta = event.delta
             progress.output_chars += len(delta.text or delta.thinking or delta.partial_json or "")
@@ -82,5 +105,8 @@ class AnthropicUsageTap:
         usage = event.usage or (event.message.usage if event.message is not None else None)
         if usage is not None:
             progress.usage = usage.usage(progress.usage)
-        if word == "message_stop":
-            progress.finished = progress.over = True
+
+    def _report(self, failed: Failed | None) -> None:
+        if failed is not None:
+            self.progress.started = True
+            self.progress.failure = failed

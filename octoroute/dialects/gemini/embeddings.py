@@ -69,7 +69,7 @@ class GeminiEmbeddings:
         """Return (OpenAI's response, estimated usage). Raises BadUpstreamResponse."""
         body = request.body
         assert isinstance(body, RequestBody)
-        embeddings = read_response(_RESPONSE, answer, "response").embeddings
+        embeddings = read_response(_RESPONSE, answer, "response", lenient=False).embeddings
         if embeddings is None or len(embeddings) != len(read_input(body)):
             raise BadUpstreamResponse("the upstream's response does not have one embedding per input")
         shortened = body.is_set("dimensions")

@@ -14,9 +14,10 @@ import msgspec
 from octoroute.dialects.request.ids import NewId, random_id
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
-from octoroute.dialects.response.sse import read_frames
+from octoroute.dialects.response.sse import BARE, read_frames
 from octoroute.dialects.response.stop_reasons import GEMINI_FAILURES, from_gemini, resolve_reason
-from octoroute.dialects.response.upstream_error import error_from_event, read_failed_event
+from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, mend_arguments
+from octoroute.dialects.response.upstream_error import error_from_event, find_failure, read_failed_event
 from octoroute.dialects.response.usage import GeminiUsage
 from octoroute.domain.events import (
     Event,
@@ -79,6 +80,7 @@ class _Response(msgspec.Struct, rename="camel"):
 
 _CHUNK = msgspec.json.Decoder(_Response)
 _WHOLE = msgspec.json.Decoder(_Response | list[_Response])
+_UNFINISHED = "the upstream's response has no finished candidate"
 KeepSignature = Callable[[str, str], None]
 
 
@@ -89,7 +91,7 @@ def _keep_nothing(call_id: str, signature: str) -> None:
 class GeminiDecoder:
     """`names` maps the upstream's tool names to the client's; `keep` is called with the id and signature of each tool call."""
 
-    __slots__ = ("_calls", "_finish", "_keep", "_names", "_new_id", "_over", "_started")
+    __slots__ = ("_calls", "_finish", "_keep", "_names", "_new_id", "_over", "_started", "_used_ids")
 
     def __init__(
         self, names: Mapping[str, str] | None = None, *, keep: KeepSignature = _keep_nothing, new_id: NewId = random_id
@@ -98,6 +100,7 @@ class GeminiDecoder:
         self._keep = keep
         self._new_id = new_id
         self._calls = 0
+        self._used_ids: set[str] = set()
         self._finish: str | None = None
         self._started = False
         self._over = False
@@ -105,13 +108,20 @@ class GeminiDecoder:
     def feed(self, frames: bytes) -> Sequence[Event]:
         out: list[Event] = []
         for name, data in read_frames(frames):
-            if data.strip() and data != b"[DONE]" and not self._over:
+            if self._over:
+                break
+            if name == "error":
+                self._report(read_failed_event(data), out)
+            elif name == BARE or data[:1] == b"[":  # an error may come in a list of one
+                self._report(find_failure(data), out)
+            else:
                 response = read_response(_CHUNK, data, "stream")
-                if response.error is not None or name == "error":
-                    self._over = True
-                    out.append(read_failed_event(data))
-                else:
+                if response.error:
+                    self._report(read_failed_event(data), out)
+                elif response.candidates or response.prompt_feedback or response.usage_metadata:
                     self._response(response, out)
+                else:
+                    self._report(find_failure(data), out)
         return out
 
     def end(self) -> Sequence[Event]:
@@ -128,7 +138,7 @@ class GeminiDecoder:
         out: list[Event] = []
         responses = [decoded] if isinstance(decoded, _Response) else decoded
         for response in responses:
-            if response.error is not None:
+            if response.error:
                 raise error_from_event(read_failed_event(body))
             self._response(response, out)
         out += self.end()
@@ -136,8 +146,14 @@ class GeminiDecoder:
         if isinstance(last, Failed):
             raise BadUpstreamResponse(last.message)
         if not isinstance(last, Finished):
-            raise BadUpstreamResponse("the upstream's response has no finished candidate")
+            failed = None if self._started else find_failure(body)
+            raise BadUpstreamResponse(_UNFINISHED) if failed is None else error_from_event(failed)
         return out
+
+    def _report(self, failed: Failed | None, out: list[Event]) -> None:
+        if failed is not None:
+            self._over = True
+            out.append(failed)
 
     def _response(self, response: _Response, out: list[Event]) -> None:
         if not self._started and (response.candidates or response.prompt_feedback):
@@ -178,18 +194,23 @@ class GeminiDecoder:
     def _call(self, call: _Call, signature: str | None, out: list[Event]) -> None:
         if not call.name:
             raise BadUpstreamResponse(UNNAMED_TOOL_CALL)
-        id = call.id or self._new_id("call_")
+        id = call.id if call.id and call.id not in self._used_ids else self._new_id("call_")
+        self._used_ids.add(id)
         if signature:
             self._keep(id, signature)
         out.append(ToolCallStarted(self._calls, id, self._names.get(call.name, call.name), signature))
-        arguments = bytes(call.args).strip()
-        if arguments and arguments != b"null":
-            out.append(ToolCallDelta(self._calls, _compact(arguments)))
+        arguments = _compact(bytes(call.args))
+        if arguments:
+            out.append(ToolCallDelta(self._calls, arguments))
         self._calls += 1
 
 
 def _compact(arguments: bytes) -> str:
+    """Raises BadUpstreamResponse."""
     try:
-        return msgspec.json.format(arguments, indent=-1).decode()
+        mended = mend_arguments(msgspec.json.format(arguments, indent=-1).decode()) if arguments else ""
     except (ValueError, RecursionError):
-        raise BadUpstreamResponse("the upstream sent a tool call whose arguments are not JSON") from None
+        mended = None
+    if mended is None:
+        raise BadUpstreamResponse(BAD_ARGUMENTS)
+    return mended

@@ -41,12 +41,15 @@ class OpenAIOutbound(Outbound):
         return OpenAIUsageTap()
 
     def decoder(self, conversation: Conversation | None = None, endpoint: Endpoint | None = None) -> Decoder:
-        return _filtered(OpenAIDecoder(client_names(conversation)), conversation, endpoint)
+        return _filtered(
+            OpenAIDecoder(client_names(conversation), conversation.tools if conversation else ()), conversation, endpoint
+        )
 
     def decode_response(
         self, body: bytes, conversation: Conversation | None = None, endpoint: Endpoint | None = None
     ) -> Sequence[Event]:
-        return _filtered(CompleteDecoder(decode_response(body, client_names(conversation))), conversation, endpoint).end()
+        events = decode_response(body, client_names(conversation), conversation.tools if conversation else ())
+        return _filtered(CompleteDecoder(events), conversation, endpoint).end()
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:
         return read_upstream_error(status, headers, body, self.name)

@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from octoroute.dialects.openai import schema
 from octoroute.dialects.openai.stream_decoder import decode_text
 from octoroute.dialects.openai.stream_encoder import image_part
-from octoroute.dialects.request.ids import NewId, random_id
+from octoroute.dialects.openai.tool_calls import tool_name
+from octoroute.dialects.request.ids import NewId, random_id, safe_name
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response import usage as counts
-from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL, ThinkingItem, ToolCallItem, collect_blocks, is_json_object
-from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, TO_OPENAI, resolve_reason
-from octoroute.dialects.response.upstream_error import error_from_event, read_failed_event
+from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL, ThinkingItem, ToolCallItem, collect_blocks
+from octoroute.dialects.response.stop_reasons import TO_OPENAI, openai_reason, resolve_reason
+from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, mend_arguments
+from octoroute.dialects.response.upstream_error import error_from_event, find_failure, read_failed_event
+from octoroute.domain.conversation import Tool
 from octoroute.domain.events import Event, Finished, FinishReason, Started, ToolCallDelta, ToolCallStarted, UsageReported
 from octoroute.errors import BadUpstreamResponse
 
 _COMPLETION = msgspec.json.Decoder(schema.ChatCompletion)
 
 
-def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list[Event]:
-    """Decode an upstream's response. `names` maps the upstream's tool names to the client's.
+def decode_response(body: bytes, names: Mapping[str, str] | None = None, tools: Sequence[Tool] = ()) -> list[Event]:
+    """Decode an upstream's response. `names` maps the upstream's tool names to the client's; `tools` are those of the request.
 
     Raises BadUpstreamResponse, or the UpstreamError of an error in place of a response.
     """
     response = read_response(_COMPLETION, body, "response")
-    if response.error:
-        raise error_from_event(read_failed_event(body))
+    failed = read_failed_event(body) if schema.has_failed(response) else None
     choice = next((choice for choice in response.choices or () if not choice.index), None)
     message = choice and (choice.message or choice.delta)
     if choice is None or message is None:
-        raise BadUpstreamResponse("the upstream's response has no message")
+        failed = failed or find_failure(body)
+        if failed is None:
+            raise BadUpstreamResponse("the upstream's response has no message")
+    if failed is not None:
+        raise error_from_event(failed)
+    assert choice is not None
+    assert message is not None
     word = choice.finish_reason
-    if word in OPENAI_FAILURES:
+    reason = openai_reason(word)
+    if reason is None:
         raise BadUpstreamResponse(f"the upstream ended its response with finish_reason '{word}'")
     events: list[Event] = [Started(str(response.id or ""), str(response.model or "")), *decode_text(message, complete=True)]
-    reason = FROM_OPENAI.get(word or "")
-    calls = _decode_calls(message, names or {}, truncated=reason is FinishReason.LENGTH)
+    known = frozenset(safe_name(tool.name) for tool in tools) if message.tool_calls or message.function_call else ()
+    calls = _decode_calls(message, names or {}, known, truncated=reason is FinishReason.LENGTH)
     events += calls
     if response.usage is not None:
         events.append(UsageReported(response.usage.usage()))
@@ -47,25 +56,24 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list
     return events
 
 
-def _decode_calls(message: schema.Delta, names: Mapping[str, str], *, truncated: bool) -> list[Event]:
+def _decode_calls(message: schema.Delta, names: Mapping[str, str], known: Collection[str], *, truncated: bool) -> list[Event]:
     """Decode tool calls. Raises BadUpstreamResponse for invalid arguments; `truncated` by the token limit, they are skipped."""
     calls = list(message.tool_calls or ())
     if message.function_call is not None:
         calls.append(schema.CallDelta(function=message.function_call))
     events: list[Event] = []
+    used_ids: set[str] = set()
     for call in calls:
-        name = call.function.name if call.function else None
-        arguments = schema.arguments_text(call.function.arguments).strip() if call.function else ""
-        if arguments == "null":
-            arguments = ""
-        if not name or (arguments and not is_json_object(arguments)):
+        name = tool_name(call.function.name or "", known) if call.function else ""
+        arguments = mend_arguments(schema.arguments_text(call.function.arguments)) if call.function else ""
+        if not name or arguments is None:
             if truncated:
                 continue
-            raise BadUpstreamResponse(
-                "the upstream sent a tool call whose arguments are not a JSON object" if name else UNNAMED_TOOL_CALL
-            )
+            raise BadUpstreamResponse(BAD_ARGUMENTS if name else UNNAMED_TOOL_CALL)
         index = len(events) // 2
-        events.append(ToolCallStarted(index, call.id or "", names.get(name, name), call.signature))
+        id = "" if call.id is None or call.id in used_ids else call.id  # encoders make a new one
+        used_ids.add(id)
+        events.append(ToolCallStarted(index, id, names.get(name, name), call.signature))
         events.append(ToolCallDelta(index, arguments or "{}"))
     return events
 

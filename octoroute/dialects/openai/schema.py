@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
+from octoroute.dialects.response.error_shapes import is_failed_base
 from octoroute.dialects.response.usage import OpenAIUsage
 
 
@@ -31,7 +32,7 @@ class InputAudio(msgspec.Struct):
 class Part(msgspec.Struct):
     """Any content part; `type` decides which of the fields applies."""
 
-    type: str
+    type: str = ""
     text: str | None = None
     thinking: Any = None
     refusal: str | None = None
@@ -227,6 +228,8 @@ class CompletionChoice(msgspec.Struct):
     finish_reason: str | None = None
     stop_reason: Any = None
     """vLLM: the stop sequence that ended the response."""
+    error: Any = None
+    """OpenRouter: the failure of the provider that it asked."""
 
 
 class ChatCompletion(msgspec.Struct):
@@ -237,6 +240,17 @@ class ChatCompletion(msgspec.Struct):
     choices: list[CompletionChoice] | None = None
     usage: OpenAIUsage | None = None
     error: Any = None
+    object: Any = None
+    base_resp: Any = None
+
+
+def has_failed(response: ChatCompletion) -> bool:
+    """True for an error in place of a response or of a chunk, or beside it. One without a sign of it may still be one."""
+    if response.error or response.object == "error" or (response.base_resp is not None and is_failed_base(response.base_resp)):
+        return True
+    if response.choices is None:
+        return response.error == {}
+    return any(choice.error for choice in response.choices)
 
 
 def text_within(thinking: object) -> str:

@@ -15,13 +15,16 @@ from octoroute.dialects.openai.reasoning_details import ORIGIN, DetailCollector,
 from octoroute.dialects.openai.tool_calls import CallSorter
 from octoroute.dialects.request import media
 from octoroute.dialects.request.json_input import read_response
-from octoroute.dialects.response.sse import read_frames
-from octoroute.dialects.response.stop_reasons import FROM_OPENAI, OPENAI_FAILURES, resolve_reason
-from octoroute.dialects.response.upstream_error import read_failed_event
+from octoroute.dialects.response.errors import NO_RESPONSE
+from octoroute.dialects.response.sse import BARE, read_frames
+from octoroute.dialects.response.stop_reasons import openai_reason, resolve_reason
+from octoroute.dialects.response.upstream_error import find_failure, read_failed_event
+from octoroute.domain.conversation import Tool
 from octoroute.domain.events import (
     Event,
     Failed,
     Finished,
+    FinishReason,
     ImageProduced,
     RefusalDelta,
     Started,
@@ -31,19 +34,20 @@ from octoroute.domain.events import (
     ToolCallStarted,
     UsageReported,
 )
+from octoroute.errors import BadUpstreamResponse
 
 _CHUNK = msgspec.json.Decoder(schema.ChatCompletion)
 _DONE = b"[DONE]"
 
 
 class OpenAIDecoder:
-    """`names` maps the upstream's tool names to the client's, where they differ."""
+    """`names` maps the upstream's tool names to the client's, where they differ; `tools` are those of the request."""
 
     __slots__ = ("_calls", "_details", "_finish_reason", "_names", "_over", "_started", "_stop_sequence")
 
-    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, names: Mapping[str, str] | None = None, tools: Sequence[Tool] = ()) -> None:
         self._names = names or {}
-        self._calls = CallSorter()
+        self._calls = CallSorter(tools)
         self._details: DetailCollector | None = None
         """Of the thinking whose signature has not been sent."""
         self._started = False
@@ -56,11 +60,16 @@ class OpenAIDecoder:
         for name, data in read_frames(frames):
             if self._over:
                 break
-            if data == _DONE:
-                if self._started:
-                    self._finish(out)
-            elif data.strip():
-                self._chunk(read_response(_CHUNK, data, "stream"), data, name, out)
+            if data.startswith(_DONE):
+                if not self._started:
+                    raise BadUpstreamResponse(NO_RESPONSE)
+                self._finish(out)
+            elif name == BARE:
+                self._report(find_failure(data), out)
+            elif name == "error":
+                self._report(read_failed_event(data), out)
+            else:
+                self._chunk(read_response(_CHUNK, data, "stream"), data, out)
         return self._restore_names(out)
 
     def end(self) -> Sequence[Event]:
@@ -69,10 +78,9 @@ class OpenAIDecoder:
             self._finish(out)
         return self._restore_names(out)
 
-    def _chunk(self, chunk: schema.ChatCompletion, data: bytes, name: str, out: list[Event]) -> None:
-        if chunk.error or name == "error":
-            out.append(read_failed_event(data))
-            self._over = True
+    def _chunk(self, chunk: schema.ChatCompletion, data: bytes, out: list[Event]) -> None:
+        if schema.has_failed(chunk):
+            self._report(read_failed_event(data), out)
             return
         for choice in chunk.choices or ():
             if choice.index:
@@ -80,14 +88,23 @@ class OpenAIDecoder:
             if not self._started:
                 self._started = True
                 out.append(Started(str(chunk.id or ""), str(chunk.model or "")))
-            if choice.delta is not None:
-                self._delta(choice.delta, out)
+            delta = choice.delta or choice.message
+            if delta is not None:
+                self._delta(delta, out)
             if choice.finish_reason:
                 self._finish_reason = choice.finish_reason
                 self._stop_sequence = choice.stop_reason if isinstance(choice.stop_reason, str) else None
-        if chunk.usage is not None and (chunk.usage.prompt_tokens or chunk.usage.completion_tokens):
-            out.append(UsageReported(chunk.usage.usage()))
+        if chunk.usage is not None:
+            if chunk.usage.prompt_tokens or chunk.usage.completion_tokens:
+                out.append(UsageReported(chunk.usage.usage()))
+        elif not chunk.choices:
+            self._report(find_failure(data), out)
         if any(isinstance(event, Failed) for event in out):
+            self._over = True
+
+    def _report(self, failed: Failed | None, out: list[Event]) -> None:
+        if failed is not None:
+            out.append(failed)
             self._over = True
 
     def _delta(self, delta: schema.Delta, out: list[Event]) -> None:
@@ -125,14 +142,14 @@ class OpenAIDecoder:
     def _finish(self, out: list[Event]) -> None:
         self._over = True
         self._sign(out)
-        self._calls.finish(out)
-        if any(isinstance(event, Failed) for event in out):
-            return
-        if self._finish_reason in OPENAI_FAILURES:
+        reason = openai_reason(self._finish_reason)
+        if reason is None:
             out.append(Failed("api_error", f"the upstream ended its response with finish_reason '{self._finish_reason}'"))
             return
-        reason = resolve_reason(FROM_OPENAI.get(self._finish_reason or ""), called_tools=self._calls.has_calls)
-        out.append(Finished(reason, self._stop_sequence, self._finish_reason))
+        self._calls.finish(out, cut=reason in {FinishReason.LENGTH, FinishReason.REFUSAL})
+        if not any(isinstance(event, Failed) for event in out):
+            reason = resolve_reason(reason, called_tools=self._calls.has_calls)
+            out.append(Finished(reason, self._stop_sequence, self._finish_reason))
 
     def _restore_names(self, out: list[Event]) -> list[Event]:
         if not self._names:

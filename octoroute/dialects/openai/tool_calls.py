@@ -3,61 +3,57 @@
 Servers identify calls differently. A fragment belongs to the call of its `index`, unless a different id or name shows that the
 server reused the index; without an index, to the call of its id; with neither, to the last call. One call is open at a time. While
 its arguments are incomplete, other events wait, so that alternating fragments of two calls are put together.
+
+A call is announced when its arguments begin, because until then its name may still grow.
 """
 
 from __future__ import annotations
 
-import re
 from collections import deque
+from collections.abc import Collection, Sequence
 
 from octoroute.dialects.openai.schema import CallDelta, arguments_text
-from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL, is_json_object
+from octoroute.dialects.request.ids import safe_name
+from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
+from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, ToolArguments, mend_arguments
+from octoroute.domain.conversation import Tool
 from octoroute.domain.events import Event, Failed, TextDelta, ToolCallDelta, ToolCallStarted
 
-_MARK = re.compile(r'["{}\[\]]|\\.', re.DOTALL)
+_LATE_ARGUMENTS = "the upstream sent more arguments for a completed tool call"
 
 
 class _Call:
-    __slots__ = ("_cut", "_depth", "_in_string", "_scanned", "closed", "id", "name", "ordinal", "parts", "signature")
+    __slots__ = ("arguments", "closed", "id", "name", "ordinal", "parts", "queued", "signature")
 
     def __init__(self) -> None:
         self.id = ""
         self.name = ""
+        self.arguments = ToolArguments()
         self.parts: list[str] = []
+        """Arguments that have not been emitted yet."""
         self.signature: str | None = None
         self.ordinal = -1
         """Its index among the calls of the response; -1: not yet emitted."""
-        self.closed = False
-        self._scanned = self._depth = 0
-        self._in_string = False
-        self._cut = ""
-        """A backslash at the end of the last part, whose escape continues in the next one."""
-
-    def complete(self) -> bool:
-        """True if the arguments are one JSON object. Each part is scanned once, because this is called for every fragment."""
-        text = self._cut + "".join(self.parts[self._scanned :])
-        self._scanned = len(self.parts)
-        self._cut = "\\" if (len(text) - len(text.rstrip("\\"))) % 2 else ""
-        for mark in _MARK.findall(text):
-            if mark == '"':
-                self._in_string = not self._in_string
-            elif not self._in_string and len(mark) == 1:
-                self._depth += 1 if mark in "{[" else -1
-        return not (self._depth or self._in_string) and is_json_object("".join(self.parts))
+        self.closed = self.queued = False
 
 
 class CallSorter:
-    """One per response. Methods append events to `out`."""
+    """One per response; `tools` are those of the request. Methods append events to `out`."""
 
-    __slots__ = ("_by_id", "_by_index", "_count", "_last", "_open", "_waiting")
+    __slots__ = ("_by_id", "_by_index", "_calls", "_last", "_names", "_open", "_tools", "_used_ids", "_waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, tools: Sequence[Tool] = ()) -> None:
+        self._tools = tools
+        self._names: Collection[str] | None = None
+        """The names of the tools, once one has been called."""
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}
+        self._used_ids: set[str] = set()
         self._last: _Call | None = None
         self._open: _Call | None = None
         self._waiting: deque[_Call | Event] = deque()
-        self._count = 0
+        self._calls: list[_Call] = []
+        """Those that have been emitted."""
 
     @property
     def has_calls(self) -> bool:
@@ -67,65 +63,67 @@ class CallSorter:
         """Emit text or thinking, unless a call with incomplete arguments is open: then it waits."""
         call = self._open
         if call is not None:
-            empty = not call.parts and not (isinstance(event, TextDelta) and event.text.isspace())
-            if self._waiting or not call.name or not (empty or call.complete()):
+            empty = not call.arguments.begun and not (isinstance(event, TextDelta) and event.text.isspace())
+            if self._waiting or not call.name or not (empty or call.arguments.complete):
                 self._waiting.append(event)
                 return
-            self._close()
+            self._close(out)
         out.append(event)
 
     def add(self, delta: CallDelta, out: list[Event]) -> None:
-        """Add a fragment. Emits `Failed` for a fragment of a call that is already complete."""
+        """Add a fragment. Emits `Failed` for arguments of a call that is already complete."""
         function = delta.function
         name = (function.name if function else None) or ""
         arguments = arguments_text(function.arguments) if function else ""
-        call = self._find(delta.index, delta.id or "", name, arguments)
+        id = delta.id or ""
+        call = self._find(delta.index, id, name, arguments)
         if call is None:
             return
-        call.id = call.id or delta.id or ""
+        if not call.name and not call.arguments.begun and id != call.id:
+            call.id += id  # some servers split the id, too
+        call.id = call.id or id
         call.signature = call.signature or delta.signature
-        named_now = bool(name) and not call.name
-        call.name = call.name or name
+        if name and call.ordinal < 0:
+            call.name = (self._continued(call.name, name) or call.name) if call.name else name
+        passed = call.arguments.feed(arguments) if arguments else ""
+        if call.closed:
+            if passed:
+                out.append(Failed("api_error", _LATE_ARGUMENTS))
+            return
+        if passed:
+            call.parts.append(passed)
         if call is self._open:
-            self._extend(call, arguments, out, start=named_now)
-        elif call.closed:
-            if arguments.strip():
-                out.append(Failed("api_error", "the upstream sent more arguments for a completed tool call"))
-        else:
-            if arguments:
-                call.parts.append(arguments)
-            if call.ordinal < 0 and call not in self._waiting:
-                self._open_or_queue(call, out)
+            self._emit(call, out)
+            if self._waiting and call.name and call.arguments.complete:
+                self._close(out)
+                self._emit_waiting(out)
+        elif not call.queued:
+            self._open_or_queue(call, out)
 
-    def finish(self, out: list[Event]) -> None:
-        """Emit all waiting events and calls, in order."""
-        self._finish_open(out)
+    def finish(self, out: list[Event], *, cut: bool = False) -> None:
+        """Emit all waiting events and calls, in order. `cut`: the response was cut short, its last arguments may be incomplete."""
+        self._close(out, cut=cut)
         while self._waiting:
             item = self._waiting.popleft()
             if isinstance(item, _Call):
                 self._open = item
-                if item.name:
-                    self._emit_start(item, out)
-                self._finish_open(out)
+                self._close(out, cut=cut)
             else:
                 out.append(item)
-
-    def _finish_open(self, out: list[Event]) -> None:
-        if self._open is not None and self._open.ordinal < 0:
-            out.append(Failed("api_error", UNNAMED_TOOL_CALL))
-        self._close()
+        if any(call.arguments.finish(cut=cut) is None for call in self._calls) and not any(isinstance(e, Failed) for e in out):
+            out.append(Failed("api_error", BAD_ARGUMENTS))
 
     def _find(self, index: int | None, id: str, name: str, arguments: str) -> _Call | None:
         known = self._by_id.get(id) if id else None
         if index is not None:
             call = self._by_index.get(index)
             if call is None and known is not None:
-                call = None if name and known.complete() else known
-            elif call is not None and _starts_new_call(call, id, name, arguments):
+                call = None if name and self._is_another(known, name) else known
+            elif call is not None and self._starts_new_call(call, id, name, arguments):
                 call = known if known is not call else None
         else:
             call = known if id else self._last
-            if not id and call is not None and _starts_new_call(call, id, name, arguments):
+            if not id and call is not None and self._starts_new_call(call, id, name, arguments):
                 call = None
         if call is None:
             if not (id or name or arguments):
@@ -138,26 +136,55 @@ class CallSorter:
         self._last = call
         return call
 
+    @staticmethod
+    def _is_another(known: _Call, name: str) -> bool:
+        """True if a fragment under another index starts a call although `known` has its id: some servers repeat one id."""
+        return name != known.name or not known.arguments.partial
+
+    def _starts_new_call(self, call: _Call, id: str, name: str, arguments: str) -> bool:
+        """True if a fragment addressed to `call` starts another call.
+
+        A new id alone does not show that once the name is known: some servers generate a new id for every fragment.
+        """
+        begun = call.arguments.begun
+        if id and call.id and id != call.id:
+            return bool(name) if call.name else begun
+        if id or not name or not call.name:
+            return False
+        if not begun:
+            return self._continued(call.name, name) is None
+        if name != call.name:
+            return True
+        return bool(arguments) and call.arguments.complete and mend_arguments(call.arguments.text + arguments) is None
+
+    def _continued(self, name: str, fragment: str) -> str | None:
+        """The name of which `name` and `fragment` are parts; None: `fragment` is the name of another call."""
+        tools = self._tool_names()
+        whole = name + fragment
+        if fragment == name and (name in tools or whole not in tools):
+            return name  # repeated
+        if whole in tools:
+            return whole
+        if not tools:
+            return fragment if fragment.startswith(name) else whole
+        if fragment in tools:
+            return fragment if fragment.startswith(name) and name not in tools else None
+        return None if name in tools else whole
+
+    def _tool_names(self) -> Collection[str]:
+        if self._names is None:
+            self._names = frozenset(safe_name(tool.name) for tool in self._tools)
+        return self._names
+
     def _open_or_queue(self, call: _Call, out: list[Event]) -> None:
         if self._open is not None:
-            if not self._open.complete():
+            if not self._open.arguments.complete:
+                call.queued = True
                 self._waiting.append(call)
                 return
-            self._close()
+            self._close(out)
         self._open = call
-        if call.name:
-            self._emit_start(call, out)
-
-    def _extend(self, call: _Call, arguments: str, out: list[Event], *, start: bool) -> None:
-        if arguments:
-            call.parts.append(arguments)
-        if start:
-            self._emit_start(call, out)
-        elif arguments and call.ordinal >= 0:
-            out.append(ToolCallDelta(call.ordinal, arguments))
-        if self._waiting and call.name and call.complete():
-            self._close()
-            self._emit_waiting(out)
+        self._emit(call, out)
 
     def _emit_waiting(self, out: list[Event]) -> None:
         """Emit waiting events, up to the first call with incomplete arguments."""
@@ -167,31 +194,48 @@ class CallSorter:
                 out.append(item)
                 continue
             self._open = item
-            if item.name:
-                self._emit_start(item, out)
-                if self._waiting and item.complete():
-                    self._close()
+            self._emit(item, out)
+            if self._waiting and item.name and item.arguments.complete:
+                self._close(out)
+
+    def _emit(self, call: _Call, out: list[Event]) -> None:
+        """Emit the arguments so far, and before the first of them the start."""
+        if not call.parts or not call.name:
+            return
+        if call.ordinal < 0:
+            self._emit_start(call, out)
+        out.append(ToolCallDelta(call.ordinal, "".join(call.parts)))
+        call.parts.clear()
 
     def _emit_start(self, call: _Call, out: list[Event]) -> None:
-        call.ordinal = self._count
-        self._count += 1
-        out.append(ToolCallStarted(call.ordinal, call.id, call.name, call.signature))
-        if call.parts:
-            out.append(ToolCallDelta(call.ordinal, "".join(call.parts)))
+        call.ordinal = len(self._calls)
+        self._calls.append(call)
+        id = "" if call.id in self._used_ids else call.id  # encoders make a new one
+        self._used_ids.add(id)
+        out.append(ToolCallStarted(call.ordinal, id, tool_name(call.name, self._tool_names()), call.signature))
 
-    def _close(self) -> None:
-        if self._open is not None:
-            self._open.closed = True
-            self._open = None
+    def _close(self, out: list[Event], *, cut: bool = False) -> None:
+        """Emit what is left of the open call."""
+        call, self._open = self._open, None
+        if call is None:
+            return
+        call.closed = True
+        if not call.name:
+            out.append(Failed("api_error", UNNAMED_TOOL_CALL))
+            return
+        if call.ordinal < 0:
+            self._emit_start(call, out)
+        rest = call.arguments.finish(cut=cut)
+        if rest is None:
+            out.append(Failed("api_error", BAD_ARGUMENTS))
+        elif rest:
+            call.parts.append(rest)
+        self._emit(call, out)
 
 
-def _starts_new_call(call: _Call, id: str, name: str, arguments: str) -> bool:
-    """True if a fragment addressed to `call` starts another call.
-
-    A new id alone does not show that once the name is known: some servers generate a new id for every fragment.
-    """
-    if id and call.id and id != call.id:
-        return bool(name) or not call.name
-    if id or not name or not call.name:
-        return False
-    return name != call.name or (bool(arguments) and call.complete())
+def tool_name(name: str, tools: Collection[str]) -> str:
+    """The name of the called tool, without what models of some servers add to it; `name` itself if no tool is meant."""
+    if not tools or name in tools:
+        return name
+    plain = name.partition("<|")[0].strip().removeprefix("functions.")
+    return next((found for found in (plain, plain.partition(":")[0]) if found in tools), name)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
+from octoroute.dialects.response.error_shapes import is_failed_base
+from octoroute.dialects.response.errors import NO_RESPONSE
+from octoroute.dialects.response.lenient_json import read_leniently
 from octoroute.dialects.response.progress import Progress
-from octoroute.dialects.response.sse import read_frames
-from octoroute.dialects.response.stop_reasons import FROM_OPENAI
-from octoroute.dialects.response.upstream_error import read_failed_event
+from octoroute.dialects.response.sse import BARE, read_frames
+from octoroute.dialects.response.stop_reasons import openai_reason
+from octoroute.dialects.response.upstream_error import find_failure, read_failed_event
 from octoroute.dialects.response.usage import OpenAIUsage
+from octoroute.domain.events import Failed
 from octoroute.errors import BadUpstreamResponse
 
 _ABSENT = msgspec.Raw(b"null")
+_FALSY = (b"null", b"false", b"0", b'""', b"[]")
 
 
 class _Message(msgspec.Struct):
@@ -27,6 +32,7 @@ class _Choice(msgspec.Struct):
     message: _Message | None = None
     finish_reason: str | None = None
     text: str | None = None
+    error: Any = None
 
 
 class _Chunk(msgspec.Struct):
@@ -35,19 +41,24 @@ class _Chunk(msgspec.Struct):
     error: msgspec.Raw = _ABSENT  # msgspec has no unions with Raw
     data: msgspec.Raw = _ABSENT
     """Embeddings."""
+    object: Any = None
+    base_resp: Any = None
 
-
-class _LenientChunk(msgspec.Struct):
-    """A chunk with fields of any type."""
-
-    choices: Any = None
-    error: msgspec.Raw = msgspec.Raw(b"null")
+    @property
+    def has_failed(self) -> bool:
+        """As `schema.has_failed`."""
+        if self.error is not _ABSENT:
+            error = bytes(self.error).strip()
+            if error not in _FALSY and (error != b"{}" or not self.choices):
+                return True
+        if self.object == "error" or (self.base_resp is not None and is_failed_base(self.base_resp)):
+            return True
+        return any(choice.error for choice in self.choices or ())
 
 
 BAD_FORMAT = "the upstream's response is not in OpenAI's format"
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
-_LENIENT_CHUNK = msgspec.json.Decoder(_LenientChunk)
 
 
 class OpenAIUsageTap:
@@ -80,7 +91,7 @@ class OpenAIUsageTap:
             self._feed(frame)
             return
         choices = chunk.choices
-        if choices and len(choices) == 1 and chunk.usage is None and chunk.error is _ABSENT:
+        if choices and len(choices) == 1 and chunk.usage is None and chunk.error is _ABSENT and chunk.base_resp is None:
             choice = choices[0]
             delta = choice.delta
             if delta is not None and choice.finish_reason is None and choice.index in self._seen and type(delta.content) is str:
@@ -91,72 +102,73 @@ class OpenAIUsageTap:
 
     def _feed(self, frames: bytes) -> None:
         for name, data in read_frames(frames):
-            if data == b"[DONE]":
-                self.progress.started = self.progress.finished = self.progress.over = True
-            elif name == "error":
-                self._failed(data)
+            if self.progress.over or self.progress.failure is not None:
+                return
+            if name == "error":
+                self._report(read_failed_event(data))
+            elif name == BARE:
+                self._report(find_failure(data))
+            elif data.startswith(b"[DONE]"):
+                if not self.progress.started:
+                    raise BadUpstreamResponse(NO_RESPONSE)
+                self.progress.finished = self.progress.over = True
             else:
                 self._note(_read_chunk(data), data)
 
     def feed_body(self, body: bytes) -> None:
         response = _read_chunk(body)
-        if response.choices is None and _is_null(response.error) and _is_null(response.data):
-            raise BadUpstreamResponse("the upstream's response has no choices")
         self._note(response, body)
+        if response.choices is None and bytes(response.data) == b"null" and self.progress.failure is None:
+            raise BadUpstreamResponse("the upstream's response has no choices")
+        self.progress.started = True
         self.progress.finished = self.progress.failure is None
 
     def _note(self, chunk: _Chunk, data: bytes) -> None:
         progress = self.progress
-        if chunk.error is not _ABSENT and not _is_null(chunk.error):
-            self._failed(data)
+        if progress.over or progress.failure is not None:
             return
-        progress.started = True
+        if chunk.has_failed:
+            self._report(read_failed_event(data))
+            return
         if chunk.usage is not None:
             progress.usage = chunk.usage.usage()
+        elif not chunk.choices and chunk.data is _ABSENT:
+            self._report(find_failure(data))
         for choice in chunk.choices or ():
-            message = choice.delta or choice.message
-            if message is not None:
-                content = message.content
-                if isinstance(content, str):
-                    progress.output_chars += len(content)
-                if isinstance(message.reasoning_content, str):
-                    progress.output_chars += len(message.reasoning_content)
-            elif choice.text:
-                progress.output_chars += len(choice.text)
-            self._seen.add(choice.index)
-            if choice.finish_reason:
-                self._done.add(choice.index)
-                progress.finished = self._done >= self._seen
-                progress.reason = FROM_OPENAI.get(choice.finish_reason)
+            self._note_choice(choice)
 
-    def _failed(self, data: bytes) -> None:
-        self.progress.started = True
-        self.progress.failure = read_failed_event(data)
+    def _note_choice(self, choice: _Choice) -> None:
+        progress = self.progress
+        progress.started = True
+        message = choice.delta or choice.message
+        if message is not None:
+            content = message.content
+            if isinstance(content, str):
+                progress.output_chars += len(content)
+            if isinstance(message.reasoning_content, str):
+                progress.output_chars += len(message.reasoning_content)
+        elif choice.text:
+            progress.output_chars += len(choice.text)
+        self._seen.add(choice.index)
+        if choice.finish_reason:
+            self._done.add(choice.index)
+            progress.finished = self._done >= self._seen
+            progress.reason = openai_reason(choice.finish_reason)
+            if progress.reason is None:
+                self._report(Failed("api_error", f"the upstream ended its response with finish_reason '{choice.finish_reason}'"))
 
-
-def _is_null(value: msgspec.Raw) -> bool:
-    return bytes(value) == b"null"
+    def _report(self, failed: Failed | None) -> None:
+        if failed is not None:
+            self.progress.started = True
+            self.progress.failure = failed
 
 
 def _read_chunk(data: bytes) -> _Chunk:
+    """What is usable of an object; fields of unexpected types are passed through all the same."""
     try:
-        return _CHUNK.decode(data)
-    except msgspec.ValidationError:
-        return _read_leniently(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        try:
+            return _CHUNK.decode(data)
+        except msgspec.ValidationError:
+            return read_leniently(_CHUNK, data)
+    except (ValueError, RecursionError):
         raise BadUpstreamResponse(BAD_FORMAT) from None
-
-
-def _read_leniently(data: bytes) -> _Chunk:
-    """Read what is usable of an object with fields of unexpected types, which is passed through all the same."""
-    try:
-        chunk = _LENIENT_CHUNK.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise BadUpstreamResponse(BAD_FORMAT) from None
-    found = chunk.choices
-    choices = cast("list[Any]", found) if isinstance(found, list) else []
-    return _Chunk(choices=[_Choice(finish_reason=_finish_reason(choice)) for choice in choices], error=chunk.error)
-
-
-def _finish_reason(choice: Any) -> str | None:
-    return "stop" if isinstance(choice, dict) and cast("dict[str, Any]", choice).get("finish_reason") else None

@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import msgspec
 
+from octoroute.dialects.response.lenient_json import read_leniently
 from octoroute.errors import BadRequest, BadUpstreamResponse
 
 T = TypeVar("T")
@@ -55,10 +56,18 @@ def reject_deep_nesting(translate: Callable[P, T]) -> Callable[P, T]:
     return guarded
 
 
-def read_response(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:
-    """Decode an upstream's `what` (response or stream). Raises BadUpstreamResponse if it has another shape."""
+def read_response(decoder: msgspec.json.Decoder[T], data: bytes, what: str, *, lenient: bool = True) -> T:
+    """Decode an upstream's `what` (response or stream). If `lenient`, a field of an unexpected type is left out.
+
+    Raises BadUpstreamResponse if it is not JSON, or another value than expected.
+    """
     try:
-        return _read(decoder, data)
+        try:
+            return _read(decoder, data)
+        except msgspec.ValidationError:
+            if not lenient:
+                raise
+            return read_leniently(decoder, _replace_invalid_text(data))
     except (ValueError, RecursionError) as error:
         raise BadUpstreamResponse(f"the upstream's {what} does not follow its API format", detail=str(error)[:MAX_DETAIL]) from None
 

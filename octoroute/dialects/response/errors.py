@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
+from octoroute.dialects.response.error_shapes import load_object, read_shape
 from octoroute.dialects.response.refusals import RefusalKind, refusal_of
 from octoroute.errors import OctorouteError, UpstreamRejected
 
@@ -43,6 +44,7 @@ OPENAI_TYPES: Mapping[str, str] = {
 ANTHROPIC_OVERLOADED_STATUS = 529
 
 MAX_MESSAGE_CHARS = 2000
+NO_RESPONSE = "the upstream's response ended before it began"
 _NUMBERS = re.compile(r"\d[\d,_]{2,}")
 
 
@@ -66,54 +68,15 @@ class UpstreamErrorBody(msgspec.Struct, frozen=True, kw_only=True):
         return refusal_of(400, self.label, self.message) is RefusalKind.CONTEXT
 
 
-class _Error(msgspec.Struct):
-    message: Any = None
-    detail: Any = None
-    type: Any = None
-    status: Any = None
-    code: Any = None
-    param: Any = None
-    details: Any = None
-
-
-class _Body(_Error):
-    error: _Error | str | None = None
-
-
-_BODY = msgspec.json.Decoder(_Body)
-_BODIES = msgspec.json.Decoder(list[_Body])
-
-
-def _read_body(body: bytes) -> _Body | None:
-    try:
-        if body.lstrip().startswith(b"["):
-            return next(iter(_BODIES.decode(body)), None)
-        return _BODY.decode(body)
-    except (ValueError, RecursionError):
-        return None
-
-
 def read_error_body(body: bytes) -> UpstreamErrorBody | None:
-    """Read an error body of OpenAI, Anthropic, Google (also in a list), FastAPI, or Ollama; None if it is none of these."""
-    decoded = _read_body(body)
-    if decoded is None:
+    """Read an error body of any known shape; None if it holds no JSON object."""
+    value = load_object(body)
+    if value is None:
         return None
-    error = decoded.error if isinstance(decoded.error, _Error) else decoded
-    details: object = error.details
-    message = decoded.error if isinstance(decoded.error, str) else error.message or error.detail or ""
-    if not isinstance(message, str):
-        message = msgspec.json.encode(message).decode()
+    shape = read_shape(value)
     return UpstreamErrorBody(
-        message=message[:MAX_MESSAGE_CHARS],
-        type=_text(error.type) or _text(error.status),
-        code=_text(error.code),
-        param=error.param if isinstance(error.param, str) else None,
-        details=tuple(cast("list[object]", details)) if isinstance(details, list) else (),
+        message=shape.message[:MAX_MESSAGE_CHARS], type=shape.type, code=shape.code, param=shape.param, details=shape.details
     )
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
 
 
 def normalize_too_long(message: str) -> str:

@@ -239,8 +239,14 @@ TABLE: tuple[RefusalRow, ...] = (
         serviceunavailable""",
         words=r"overloaded",
     ),
-    _row(RefusalKind.RATE, "0", labels=r"rate_?limit|too_many_requests|resource_exhausted|throttling"),
-    _row(RefusalKind.TIMEOUT, "0", labels=r"timeout|deadline_exceeded"),
+    _row(
+        RefusalKind.RATE,
+        "0",
+        labels=r"rate_?limit|too_?many_?requests|resource_exhausted|throttling",
+        words=r"rate[- ]limit|too many requests",
+    ),
+    _row(RefusalKind.OVERLOAD, "0", words=r"(?:service|temporarily) unavailable|(?:server|system|engine) is (?:busy|at capacity)"),
+    _row(RefusalKind.TIMEOUT, "0", labels=r"timeout|deadline_exceeded", words=r"timed? ?out"),
     _row(RefusalKind.KEY, "0", labels=r"permission"),
     _row(
         RefusalKind.REQUEST,

@@ -16,7 +16,11 @@ MAX_FRAME_BYTES = 64 * 1024 * 1024
 
 KEEP_ALIVE = b": keep-alive\n\n"
 
+BARE = "(bare)"
+"""The event name of JSON that a server wrote into the stream without a frame around it; no field can have it."""
+
 _FRAME_END = re.compile(rb"(?:\r\n|\r(?!\n)|\n)(?:\r\n|\r(?!\n)|\n)")
+_NOTHING = (b"", b"null")
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -68,16 +72,20 @@ def _last_frame_end(buffer: bytearray, start: int) -> int:
 
 
 def read_frames(frames: bytes) -> Iterator[tuple[str, bytes]]:
-    """(event name, data) of each frame that has data; comments, ids, and retry fields are no events."""
+    """(event name, data) of each frame that says something; comments, ids, retry fields, and blank data are no events.
+
+    A field `error:` is an event of that name, and JSON outside of any field one named BARE: both are how servers report failures.
+    """
     name = ""
     data: bytes | None = None
+    bare: list[bytes] = []
     begins = True
     for line in frames.splitlines():
         if begins and line.startswith(_BOM):  # a mark of the stream's beginning, but the first frame is not known here
             line = line[3:]  # noqa: PLW2901 - the same line, without its mark
         begins = not line
         if begins:
-            if data is not None:
+            if data is not None and (name == "error" or data.strip() not in _NOTHING):
                 yield name, data
             name, data = "", None
         elif line.startswith(b"data:") or line == b"data":
@@ -85,8 +93,18 @@ def read_frames(frames: bytes) -> Iterator[tuple[str, bytes]]:
             data = value if data is None else data + b"\n" + value
         elif line.startswith(b"event:") or line == b"event":
             name = line[6:].removeprefix(b" ").decode("utf-8", "replace")
-    if data is not None:
+        elif line.startswith(b"error:"):
+            name, data = "error", line[6:].removeprefix(b" ")
+        elif bare or line[:1] in {b"{", b"["}:
+            bare.append(line)
+            continue
+        if bare:
+            yield BARE, b"\n".join(bare)
+            bare.clear()
+    if data is not None and (name == "error" or data.strip() not in _NOTHING):
         yield name, data
+    if bare:
+        yield BARE, b"\n".join(bare)
 
 
 def split(frames: bytes) -> Iterator[bytes]:

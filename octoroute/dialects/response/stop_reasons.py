@@ -10,12 +10,22 @@ FROM_OPENAI: Mapping[str, FinishReason] = {
     "stop": FinishReason.STOP,
     "length": FinishReason.LENGTH,
     "max_tokens": FinishReason.LENGTH,
+    "max_output_tokens": FinishReason.LENGTH,
+    "model_length": FinishReason.LENGTH,
     "tool_calls": FinishReason.TOOL_CALLS,
+    "tool_call": FinishReason.TOOL_CALLS,
+    "tool_use": FinishReason.TOOL_CALLS,
     "function_call": FinishReason.TOOL_CALLS,
     "content_filter": FinishReason.REFUSAL,
+    "sensitive": FinishReason.REFUSAL,
+    "safety": FinishReason.REFUSAL,
+    "refusal": FinishReason.REFUSAL,
 }
-OPENAI_FAILURES = frozenset({"error", "insufficient_system_resource"})
-"""Finish reasons that mean the response failed."""
+"""The vendor's words, and those of compatible servers (Mistral, GLM, Ollama); any other word that is no failure is a stop."""
+OPENAI_FAILURES = frozenset(
+    {"error", "failed", "abort", "aborted", "cancelled", "canceled", "timeout", "network_error", "insufficient_system_resource"}
+)
+"""Finish reasons that mean the response failed (OpenRouter, vLLM, SGLang, GLM, DeepSeek)."""
 TO_OPENAI: Mapping[FinishReason, str] = {
     FinishReason.STOP: "stop",
     FinishReason.LENGTH: "length",
@@ -68,6 +78,17 @@ def resolve_reason(reason: FinishReason | None, *, called_tools: bool) -> Finish
     """The stop reason for the client: `tool_calls` overrides `stop`; without a reason the content decides."""
     if reason is None or reason is FinishReason.STOP or reason is FinishReason.TOOL_CALLS:
         return FinishReason.TOOL_CALLS if called_tools else FinishReason.STOP
+    return reason
+
+
+def openai_reason(word: str | None) -> FinishReason | None:
+    """What a finish reason of an OpenAI-compatible server means; None: the response failed."""
+    if not word:
+        return FinishReason.STOP
+    reason = FROM_OPENAI.get(word)
+    if reason is None:
+        word = word.lower()
+        reason = None if word in OPENAI_FAILURES else FROM_OPENAI.get(word, FinishReason.STOP)
     return reason
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from octoroute.dialects.response.error_shapes import load_object, reports_failure
 from octoroute.dialects.response.errors import (
     MAX_MESSAGE_CHARS,
     OPENAI_TYPES,
@@ -50,6 +51,8 @@ _KINDS: Mapping[RefusalKind, str] = {
     RefusalKind.FAILURE: "api_error",
 }
 """The error family of a refusal inside a response."""
+_REJECTED_STATUS: Mapping[str, int] = {"invalid_request_error": 400, "not_found_error": 404, "request_too_large": 413}
+"""The status of a refusal inside a response that is about the request itself."""
 _STATUS = re.compile(r"[1-5][0-9][0-9]")
 
 
@@ -140,9 +143,15 @@ def _not_served(refusal: RefusalKind, detail: str) -> NotServed:
     return error
 
 
+def find_failure(data: bytes) -> Failed | None:
+    """The event for a frame or a body without any part of a response, if it reports a failure; None: it reports none."""
+    value = load_object(data)
+    return read_failed_event(data) if value is not None and reports_failure(value) else None
+
+
 def read_failed_event(body: bytes) -> Failed:
-    """Build the event for an error that the upstream sent in a stream or in place of a response."""
-    error = read_error_body(body) or UpstreamErrorBody()
+    """Build the event for an error that the upstream sent in a stream or in place of a response, as JSON or as text."""
+    error = read_error_body(body) or UpstreamErrorBody(message=body[:MAX_MESSAGE_CHARS].decode("utf-8", "replace").strip())
     status = int(error.code) if _STATUS.fullmatch(error.code) else IN_RESPONSE
     refusal = refusal_of(status, error.label, error.message)
     if refusal is RefusalKind.CONTEXT:
@@ -171,6 +180,10 @@ def error_from_event(failed: Failed) -> UpstreamError:
             return build_rejection(failed)
         case "not_found_error" if refusal_of(IN_RESPONSE, failed.code or "", failed.message) is RefusalKind.MODEL:
             return _not_served(RefusalKind.MODEL, failed.message)
+        case _ if failed.kind in _REJECTED_STATUS:
+            rejection = build_rejection(failed, _REJECTED_STATUS[failed.kind])
+            rejection.retryable = True  # it had begun to answer: another endpoint may take the request
+            return rejection
         case _:
             return BadUpstreamResponse("the upstream returned an error in place of a response", detail=failed.message)
 

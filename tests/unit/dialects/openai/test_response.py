@@ -84,10 +84,7 @@ def test_p103_what_is_no_answer(body):
         ({"message": "slow down", "type": "rate_limit_error"}, Throttled),
         ({"message": "busy", "code": 503}, Overloaded),
         ({"message": "key", "code": "invalid_api_key"}, UpstreamAuthError),
-        (
-            {"message": "no", "type": "invalid_request_error"},
-            BadUpstreamResponse,
-        ),  # an error in an answer's place is a failed attempt
+        ({"message": "no", "type": "invalid_request_error"}, UpstreamRejected),
         ({"message": "maximum context length is 8 tokens", "code": "context_length_exceeded"}, UpstreamRejected),
         ("plain words", BadUpstreamResponse),
     ],

@@ -69,7 +69,12 @@ def test_p09_calls_announced_before_any_arguments():
 
 def test_p09_a_fragment_for_a_complete_call_is_an_error():
     message = translate(
-        tools(tool(0, "c0", "f", '{"a":1}')), tools(tool(1, "c1", "g", '{"b":1}')), tools(tool(0, args="oops")), complete=False
+        tools(tool(0, "c0", "f", '{"a":1}')),
+        tools(tool(1, "c1", "g", '{"b":1}')),
+        tools(tool(0, args='{"c":3}')),
+        chunk("tool_calls"),
+        DONE,
+        complete=False,
     )
     assert message["error"]["type"] == "api_error"
 

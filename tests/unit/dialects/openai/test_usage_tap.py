@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.dialects.openai.usage_tap import OpenAIUsageTap
+from octoroute.dialects.openai.usage_tap import _CHUNK, OpenAIUsageTap
+from octoroute.dialects.response.lenient_json import read_leniently
 from octoroute.errors import BadUpstreamResponse
 
 anything = st.recursive(
@@ -47,17 +48,24 @@ def choice(finish=None, index=0, **delta):
 @given(st.dictionaries(st.sampled_from(["id", "choices", "usage", "object", "data"]), anything, max_size=4))
 def test_no_object_of_any_shape_breaks_a_stream(value):
     progress = fed(value).progress
-    assert progress.started
+    assert progress.started == bool(read_leniently(_CHUNK, json.dumps(value).encode()).choices)
     assert progress.failure is None
 
 
-@given(anything.filter(lambda value: not isinstance(value, dict)))
+@given(anything.filter(lambda value: not isinstance(value, dict) and value is not None))
 def test_what_is_no_object_does(value):
     with pytest.raises(BadUpstreamResponse):
         fed(value)
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"nonsense", b"\xff", b'{"choices":NaN}', b"[" * 5000])
+@pytest.mark.parametrize("data", [b"", b" ", b"null"])
+def test_a_frame_without_data_says_nothing(data):
+    progress = fed(choice(content="x"), data, choice("stop")).progress
+    assert progress.finished
+    assert not fed(data).progress.started
+
+
+@pytest.mark.parametrize("data", [b"{", b"nonsense", b"\xff", b'{"choices":NaN}', b"[" * 5000])
 def test_nor_is_nonsense_an_event(data):
     with pytest.raises(BadUpstreamResponse):
         fed(data)
@@ -66,11 +74,17 @@ def test_nor_is_nonsense_an_event(data):
 def test_a_stream_ends_with_done_or_when_every_choice_has_finished():
     assert not fed(choice(content="x")).progress.finished
     assert fed(choice(content="x"), choice("stop")).progress.finished
-    assert fed(b"[DONE]").progress.finished
+    assert fed(choice(content="x"), b"[DONE]").progress.finished
     two = [choice(content="a"), choice(content="b", index=1)]
     assert not fed(*two, choice("stop")).progress.finished
     assert fed(*two, choice("stop"), choice("length", 1)).progress.finished
     assert fed(*two, b"[DONE]").progress.finished
+
+
+@pytest.mark.parametrize("frames", [[b"[DONE]"], [{"choices": []}, b"[DONE]"], [{"usage": {"prompt_tokens": 1}}, b"[DONE]"]])
+def test_an_end_without_a_beginning_is_none(frames):
+    with pytest.raises(BadUpstreamResponse, match="ended before it began"):
+        fed(*frames)
 
 
 @pytest.mark.parametrize("error", [{"message": "m", "code": 500}, "m", {"error": {"message": "m"}}, ["m"], 1, True, {}])
@@ -111,7 +125,15 @@ def test_a_whole_answer_is_begun_and_ended(body):
     assert tap.progress.finished
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"detail":"x"}', b"<html>", b'{"choices":null}', b"\xff"])
+def test_a_body_that_reports_a_failure_is_one():
+    tap = OpenAIUsageTap()
+    tap.feed_body(b'{"detail":"Rate limit reached"}')
+    assert tap.progress.failure is not None
+    assert tap.progress.failure.kind == "rate_limit_error"
+    assert not tap.progress.finished
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"<html>", b'{"choices":null}', b"\xff"])
 def test_what_is_no_answer_is_not_taken_for_one(body):
     with pytest.raises(BadUpstreamResponse):
         OpenAIUsageTap().feed_body(body)

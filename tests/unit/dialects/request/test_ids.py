@@ -13,7 +13,7 @@ from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
 from octoroute.dialects.request.ids import safe_name
 from octoroute.domain.conversation import Conversation, Tool
 from tests.support.anthropic_stream import frames_of
-from tests.support.chunks import DONE, chunk, numbered, tool, tools
+from tests.support.chunks import DONE, chunk, tool, tools
 from tests.support.dialects.chat_to_messages_stream import translate
 from tests.support.dialects.laws import MANY, to_client
 from tests.support.dialects.messages_to_chat_request import TOOL, ask, result, use
@@ -45,7 +45,7 @@ def test_p66_long_and_odd_tool_names(name):
 
 def test_many_calls_of_one_id_are_told_apart_in_time():
     calls = [tool(number, "same", "f", "{}") for number in range(MANY)]
-    raw, _ = to_client(OpenAIDecoder(), AnthropicEncoder(model="m", new_id=numbered()), [tools(*calls), chunk("tool_calls"), DONE])
+    raw, _ = to_client(OpenAIDecoder(), AnthropicEncoder(model="m"), [tools(*calls), chunk("tool_calls"), DONE])
     assert len({data["content_block"]["id"] for name, data in frames_of(raw) if name == "content_block_start"}) == MANY
     message = {"content": [{"type": "tool_use", "id": "same", "name": "f", "input": {}}] * MANY, "stop_reason": "tool_use"}
     written = json.loads(write_anthropic(read_anthropic(json.dumps(message).encode()), model="m"))

@@ -35,7 +35,7 @@ def test_a_wrong_request_names_the_field(body, param):
     assert caught.value.message.startswith(param or "the request body")
 
 
-@pytest.mark.parametrize("body", [b'{"name":7}', b"<html>", b"", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b'{"name":[7]}', b"7", b"<html>", b"", b"[" * 100_000])
 def test_a_wrong_response_is_the_upstreams_failure(body):
     with pytest.raises(BadUpstreamResponse, match="the upstream's stream does not follow its API format"):
         read_response(DECODER, body, "stream")

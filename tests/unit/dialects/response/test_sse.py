@@ -68,7 +68,7 @@ def test_the_events_are_what_the_standard_says(lines, end):
                 texts.append(value)
             elif field == b"event":
                 name = value.decode()
-        if texts:
+        if texts and (name == "error" or b"".join(texts).strip()):  # blank data says nothing
             expected.append((name, b"\n".join(texts)))
     assert events([data]) == expected
 
@@ -87,7 +87,22 @@ def test_split_parts_a_stream_without_losing_a_byte(stream):
     st.none() | st.sampled_from(["error", "message_stop"]),
 )
 def test_a_frame_we_write_reads_as_what_we_wrote(data, name):
-    assert events([sse.frame(data, name)]) == [(name or "", data)]
+    said = name == "error" or data.strip() not in {b"", b"null"}
+    assert events([sse.frame(data, name)]) == ([(name or "", data)] if said else [])
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_field_named_error_is_an_event_of_that_name(end):
+    raw = end.join([b'error: {"code":400}', b"", b"data: [DONE]", b"", b""])
+    assert events([raw]) == [("error", b'{"code":400}'), ("", b"[DONE]")]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_json_without_a_frame_is_read_whole(end):
+    bare = end.join([b"{", b'  "error": {"message": "no"}', b"}"])
+    for raw in (bare, bare + end, bare + end + end, bare + end + b"data: [DONE]" + end + end):
+        name, data = events([raw])[0]
+        assert (name, data.replace(b"\r", b"")) == (sse.BARE, bare.replace(b"\r", b""))
 
 
 def test_line_separators_inside_json_are_no_line_ends():
