@@ -235,4 +235,4 @@ def _reader(outbound: Outbound, request: UpstreamRequest, endpoint: Endpoint, *,
 
 
 def _is_json(response: TransportResponse) -> bool:
-    return response.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower().endswith(("/json", "+json"))

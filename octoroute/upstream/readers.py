@@ -12,7 +12,7 @@ from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event, Failed
 from octoroute.domain.outcome import Usage
-from octoroute.errors import BadUpstreamResponse
+from octoroute.errors import BadUpstreamResponse, UpstreamError
 
 Chunk = bytes | Sequence[Event]
 """A piece of a response: bytes to pass on, or events to encode."""
@@ -56,7 +56,7 @@ class PassThroughReader:
         for frame in self._outbound.framer().split(frames):
             try:
                 tap.feed(frame)
-            except BadUpstreamResponse:
+            except UpstreamError:
                 break
             if tap.progress.failure is not None:
                 break

@@ -13,7 +13,7 @@ from octoroute.dialects.request import media
 from octoroute.dialects.request.cache_marks import with_mark
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.request.message_order import CONTINUE, CONTINUED, NO_OUTPUT, OPENING
-from octoroute.dialects.response.blocks import normalize_arguments
+from octoroute.dialects.response.tool_arguments import normalize_arguments
 from octoroute.domain.conversation import Block, Document, Image, RedactedThinking, Role, Text, Thinking, ToolCall, ToolResult, Turn
 
 Fields = dict[str, Any]

@@ -21,9 +21,8 @@ from octoroute.dialects.response.blocks import (
     ThinkingItem,
     ToolCallItem,
     collect_blocks,
-    normalize_arguments,
 )
-from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, mend_arguments
+from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, mend_arguments, normalize_arguments
 from octoroute.dialects.response.upstream_error import error_from_event, find_failure, read_failed_event
 from octoroute.domain.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted, UsageReported
 from octoroute.errors import BadUpstreamResponse

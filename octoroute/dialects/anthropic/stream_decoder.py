@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.anthropic import schema
-from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
 from octoroute.dialects.response.errors import NO_RESPONSE
 from octoroute.dialects.response.sse import BARE, read_frames
 from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC, resolve_reason
 from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, ToolArguments
-from octoroute.dialects.response.upstream_error import find_failure, read_failed_event
+from octoroute.dialects.response.upstream_error import find_failure, read_event, read_failed_event
 from octoroute.domain.events import (
     Event,
     Failed,
@@ -83,7 +82,7 @@ class AnthropicDecoder:
             elif name == BARE:
                 self._report(find_failure(data), out)
             elif data != b"[DONE]":
-                self._event(read_response(_EVENT, data, "stream"), name, data, out)
+                self._event(read_event(_EVENT, data), name, data, out)
         return out
 
     def end(self) -> Sequence[Event]:

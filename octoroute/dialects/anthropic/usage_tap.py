@@ -12,7 +12,7 @@ from octoroute.dialects.response.errors import NO_RESPONSE
 from octoroute.dialects.response.progress import Progress
 from octoroute.dialects.response.sse import BARE, read_frames
 from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC
-from octoroute.dialects.response.upstream_error import find_failure, read_failed_event
+from octoroute.dialects.response.upstream_error import find_failure, read_event, read_failed_event
 from octoroute.dialects.response.usage import AnthropicUsage
 from octoroute.domain.events import Failed, FinishReason
 from octoroute.errors import BadUpstreamResponse
@@ -61,7 +61,7 @@ class AnthropicUsageTap:
             elif name == BARE:
                 self._report(find_failure(data))
             elif data != b"[DONE]":
-                self._note(read_response(_EVENT, data, "stream"), name, data)
+                self._note(read_event(_EVENT, data), name, data)
 
     def feed_body(self, body: bytes) -> None:
         response = read_response(_RESPONSE, body, "response")

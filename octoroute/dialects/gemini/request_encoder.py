@@ -17,7 +17,7 @@ from octoroute.dialects.request import json_schema, media, message_order, reason
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.request.json_input import reject_deep_nesting
 from octoroute.dialects.request.output_limit import fit_output_tokens
-from octoroute.dialects.response.blocks import normalize_arguments
+from octoroute.dialects.response.tool_arguments import normalize_arguments
 from octoroute.domain.conversation import (
     Audio,
     Block,

@@ -17,7 +17,7 @@ from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
 from octoroute.dialects.response.sse import BARE, read_frames
 from octoroute.dialects.response.stop_reasons import GEMINI_FAILURES, from_gemini, resolve_reason
 from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, mend_arguments
-from octoroute.dialects.response.upstream_error import error_from_event, find_failure, read_failed_event
+from octoroute.dialects.response.upstream_error import error_from_event, find_failure, read_event, read_failed_event
 from octoroute.dialects.response.usage import GeminiUsage
 from octoroute.domain.events import (
     Event,
@@ -112,10 +112,10 @@ class GeminiDecoder:
                 break
             if name == "error":
                 self._report(read_failed_event(data), out)
-            elif name == BARE or data[:1] == b"[":  # an error may come in a list of one
+            elif name == BARE:
                 self._report(find_failure(data), out)
             else:
-                response = read_response(_CHUNK, data, "stream")
+                response = read_event(_CHUNK, data)
                 if response.error:
                     self._report(read_failed_event(data), out)
                 elif response.candidates or response.prompt_feedback or response.usage_metadata:

@@ -16,9 +16,9 @@ from octoroute.dialects.gemini.marks import CALL, encode_mark
 from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
 from octoroute.dialects.request.thinking_signatures import REDACTED
 from octoroute.dialects.response import usage as counts
-from octoroute.dialects.response.blocks import normalize_arguments
 from octoroute.dialects.response.sse import frame
 from octoroute.dialects.response.stop_reasons import to_gemini
+from octoroute.dialects.response.tool_arguments import normalize_arguments
 from octoroute.dialects.response.upstream_error import error_from_event
 from octoroute.domain.events import (
     Event,

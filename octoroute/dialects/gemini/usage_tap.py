@@ -11,11 +11,11 @@ import msgspec
 
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.progress import Progress
-from octoroute.dialects.response.sse import read_frames
+from octoroute.dialects.response.sse import BARE, read_frames
 from octoroute.dialects.response.stop_reasons import from_gemini, resolve_reason
-from octoroute.dialects.response.upstream_error import read_failed_event
+from octoroute.dialects.response.upstream_error import find_failure, read_event, read_failed_event
 from octoroute.dialects.response.usage import GeminiUsage
-from octoroute.domain.events import FinishReason
+from octoroute.domain.events import Failed, FinishReason
 from octoroute.errors import BadUpstreamResponse
 
 
@@ -56,20 +56,33 @@ class GeminiUsageTap:
 
     def feed(self, frames: bytes) -> None:
         for name, data in read_frames(frames):
-            if data.strip() and data != b"[DONE]":
-                self._note(read_response(_RESPONSE, data, "stream"), data, failed=name == "error")
+            if self.progress.failure is not None:
+                return
+            if name == "error":
+                self._report(read_failed_event(data))
+            elif name == BARE:
+                self._report(find_failure(data))
+            elif data != b"[DONE]":
+                self._note(read_event(_RESPONSE, data), data)
 
     def feed_body(self, body: bytes) -> None:
-        self._note(read_response(_RESPONSE, body, "response"), body, failed=False)
+        self._note(read_response(_RESPONSE, body, "response"), body)
         self.progress.started = True
         if not self.progress.finished and self.progress.failure is None:
             raise BadUpstreamResponse("the upstream's response has no finished candidate")
 
-    def _note(self, response: _PassedResponse, data: bytes, *, failed: bool) -> None:
+    def _report(self, failed: Failed | None) -> None:
+        if failed is not None:
+            self.progress.started = True
+            self.progress.failure = failed
+
+    def _note(self, response: _PassedResponse, data: bytes) -> None:
         progress = self.progress
-        if response.error is not None or failed:
-            progress.started = True
-            progress.failure = read_failed_event(data)
+        if response.error:
+            self._report(read_failed_event(data))
+            return
+        if not (response.candidates or response.prompt_feedback or response.usage_metadata):
+            self._report(find_failure(data))
             return
         for candidate in response.candidates or ():
             progress.started = True

@@ -10,7 +10,7 @@ from octoroute.dialects.openai.reasoning_details import ORIGIN, text_detail, unp
 from octoroute.dialects.request import json_schema, media, message_order
 from octoroute.dialects.request.cache_marks import with_mark
 from octoroute.dialects.request.ids import safe_name
-from octoroute.dialects.response.blocks import normalize_arguments
+from octoroute.dialects.response.tool_arguments import normalize_arguments
 from octoroute.domain.conversation import (
     Audio,
     Block,

@@ -14,11 +14,10 @@ from octoroute.dialects.openai import schema
 from octoroute.dialects.openai.reasoning_details import ORIGIN, DetailCollector, detail_text, pack_details
 from octoroute.dialects.openai.tool_calls import CallSorter
 from octoroute.dialects.request import media
-from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.errors import NO_RESPONSE
 from octoroute.dialects.response.sse import BARE, read_frames
 from octoroute.dialects.response.stop_reasons import openai_reason, resolve_reason
-from octoroute.dialects.response.upstream_error import find_failure, read_failed_event
+from octoroute.dialects.response.upstream_error import find_failure, read_event, read_failed_event
 from octoroute.domain.conversation import Tool
 from octoroute.domain.events import (
     Event,
@@ -69,7 +68,7 @@ class OpenAIDecoder:
             elif name == "error":
                 self._report(read_failed_event(data), out)
             else:
-                self._chunk(read_response(_CHUNK, data, "stream"), data, out)
+                self._chunk(read_event(_CHUNK, data), data, out)
         return self._restore_names(out)
 
     def end(self) -> Sequence[Event]:

@@ -12,7 +12,7 @@ from octoroute.dialects.response.lenient_json import read_leniently
 from octoroute.dialects.response.progress import Progress
 from octoroute.dialects.response.sse import BARE, read_frames
 from octoroute.dialects.response.stop_reasons import openai_reason
-from octoroute.dialects.response.upstream_error import find_failure, read_failed_event
+from octoroute.dialects.response.upstream_error import error_from_event, find_failure, read_failed_event
 from octoroute.dialects.response.usage import OpenAIUsage
 from octoroute.domain.events import Failed
 from octoroute.errors import BadUpstreamResponse
@@ -171,4 +171,5 @@ def _read_chunk(data: bytes) -> _Chunk:
         except msgspec.ValidationError:
             return read_leniently(_CHUNK, data)
     except (ValueError, RecursionError):
-        raise BadUpstreamResponse(BAD_FORMAT) from None
+        failed = find_failure(data)
+        raise BadUpstreamResponse(BAD_FORMAT) if failed is None else error_from_event(failed) from None

@@ -28,8 +28,6 @@ from octoroute.domain.outcome import Usage
 
 _ANYTHING = msgspec.json.Decoder()
 UNNAMED_TOOL_CALL = "the upstream sent a tool call without a name"
-INVALID_JSON = "_invalid_json"
-"""Key under which a history sends arguments that are not a JSON object, because providers accept only objects."""
 
 
 def is_json_object(text: str) -> bool:
@@ -40,14 +38,6 @@ def is_json_object(text: str) -> bool:
         return isinstance(_ANYTHING.decode(text), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def normalize_arguments(text: str) -> str:
-    """Return a call's arguments in a history as the text of a JSON object, even if the model wrote something else."""
-    text = text.strip()
-    if not text or text == "null":
-        return "{}"
-    return text if is_json_object(text) else msgspec.json.encode({INVALID_JSON: text}).decode()
 
 
 class ThinkingItem:

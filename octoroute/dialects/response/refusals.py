@@ -237,16 +237,12 @@ TABLE: tuple[RefusalRow, ...] = (
         \bunavailable\b
         model_?not_?ready
         serviceunavailable""",
-        words=r"overloaded",
+        words="overloaded|(?:service|temporarily) unavailable|(?:server|system|engine) is (?:busy|at capacity)",
     ),
     _row(
-        RefusalKind.RATE,
-        "0",
-        labels=r"rate_?limit|too_?many_?requests|resource_exhausted|throttling",
-        words=r"rate[- ]limit|too many requests",
+        RefusalKind.RATE, "0", r"rate_?limit|too_?many_?requests|resource_exhausted|throttling", "rate[- ]limit|too many requests"
     ),
-    _row(RefusalKind.OVERLOAD, "0", words=r"(?:service|temporarily) unavailable|(?:server|system|engine) is (?:busy|at capacity)"),
-    _row(RefusalKind.TIMEOUT, "0", labels=r"timeout|deadline_exceeded", words=r"timed? ?out"),
+    _row(RefusalKind.TIMEOUT, "0", r"timeout|deadline_exceeded", "timed? ?out"),
     _row(RefusalKind.KEY, "0", labels=r"permission"),
     _row(
         RefusalKind.REQUEST,

@@ -14,6 +14,8 @@ import msgspec
 
 from octoroute.dialects.response.blocks import is_json_object
 
+INVALID_JSON = "_invalid_json"
+"""Key under which a history sends arguments that are not a JSON object, because providers accept only objects."""
 BAD_ARGUMENTS = "the upstream sent a tool call whose arguments are not a JSON object"
 
 _MARK = re.compile(r'["{}\[\]\\\x00-\x1f]')
@@ -73,6 +75,8 @@ class ToolArguments:
         return "".join(self._parts)
 
     def feed(self, fragment: str) -> str:
+        if not fragment:
+            return ""
         if self._state is _State.OBJECT:
             # Fast path for nearly every fragment: nothing in it changes the depth, or needs an escape.
             if not self._escaped and (_STRING_MARK if self._in_string else _MARK).search(fragment) is None:
@@ -89,11 +93,11 @@ class ToolArguments:
             if self._state is _State.OBJECT:
                 return self._scan(fragment)
         elif self._state is _State.AFTER and not self._parts:
-            rest = fragment.lstrip()
-            if rest[:1] == "{":  # the empty object was a placeholder
+            fragment = "".join((*self._held, fragment)).lstrip()
+            self._held.clear()
+            if fragment[:1] == "{":  # the empty object was a placeholder
                 self._state = _State.BEFORE
-                self._held.clear()
-                return self.feed(rest)
+                return self.feed(fragment)
         self._held.append(fragment)
         return ""
 
@@ -109,10 +113,8 @@ class ToolArguments:
             return "" if mended is None and cut else mended
         if self._state is _State.BEFORE:
             return "".join(self._held) if cut or not self._held else None
-        if not self._parts:
-            return ""
         text = "".join(self._parts)
-        if not is_json_object(text):
+        if text and not is_json_object(text):
             return None
         rest = "".join(self._held).strip()
         return "" if not rest or _is_harmless(rest, text) else None
@@ -179,6 +181,14 @@ def mend_arguments(text: str) -> str | None:
     return None if rest is None else passed + rest
 
 
+def normalize_arguments(text: str) -> str:
+    """Return a call's arguments in a history as the text of a JSON object, even if the model wrote something else."""
+    if is_json_object(text):
+        return text.strip()
+    mended = mend_arguments(text)
+    return msgspec.json.encode({INVALID_JSON: text.strip()}).decode() if mended is None else mended or "{}"
+
+
 def _mend(text: str, depth: int) -> str | None:
     """Text that does not begin with `{`."""
     if text.lower() in _NOTHING:
@@ -200,8 +210,8 @@ def _is_harmless(rest: str, text: str) -> bool:
     if "{" not in rest:
         return True
     again = mend_arguments(rest)
-    if again is None or again == text:
-        return again is not None
+    if not text or again is None or again == text:
+        return again == text
     try:
         return msgspec.json.decode(again) == msgspec.json.decode(text)
     except (ValueError, RecursionError):

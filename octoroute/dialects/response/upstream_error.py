@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 
+from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.error_shapes import load_object, reports_failure
 from octoroute.dialects.response.errors import (
     MAX_MESSAGE_CHARS,
@@ -32,6 +34,8 @@ from octoroute.errors import (
     UpstreamError,
     UpstreamRejected,
 )
+
+T = TypeVar("T")
 
 CONTEXT_CODE = "context_length_exceeded"
 CONTENT_CODE = "content_filter"
@@ -149,11 +153,24 @@ def find_failure(data: bytes) -> Failed | None:
     return read_failed_event(data) if value is not None and reports_failure(value) else None
 
 
+def read_event(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
+    """Decode one event of a stream. Raises BadUpstreamResponse for another value, or the UpstreamError that it reports."""
+    try:
+        return read_response(decoder, data, "stream")
+    except BadUpstreamResponse:
+        failed = find_failure(data)
+        if failed is None:
+            raise
+        raise error_from_event(failed) from None
+
+
 def read_failed_event(body: bytes) -> Failed:
     """Build the event for an error that the upstream sent in a stream or in place of a response, as JSON or as text."""
     error = read_error_body(body) or UpstreamErrorBody(message=body[:MAX_MESSAGE_CHARS].decode("utf-8", "replace").strip())
     status = int(error.code) if _STATUS.fullmatch(error.code) else IN_RESPONSE
     refusal = refusal_of(status, error.label, error.message)
+    if refusal is RefusalKind.FAILURE:  # says no more than that there was an error; the words may
+        refusal = refusal_of(IN_RESPONSE, error.label, error.message)
     if refusal is RefusalKind.CONTEXT:
         return Failed("invalid_request_error", normalize_too_long(error.message), CONTEXT_CODE)
     code = CONTENT_CODE if refusal is RefusalKind.CONTENT else error.code or None

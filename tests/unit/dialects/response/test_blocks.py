@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from octoroute.dialects.response.blocks import (
-    INVALID_JSON,
     TextItem,
     ThinkingItem,
     ToolCallItem,
     collect_blocks,
     is_json_object,
-    normalize_arguments,
 )
 from octoroute.domain.events import (
     Failed,
@@ -82,14 +78,3 @@ def test_a_failed_event_raises_its_error():
 )
 def test_what_is_a_json_object(text, expected):
     assert is_json_object(text) is expected
-
-
-@pytest.mark.parametrize("text", ["", "  ", "null"])
-def test_no_arguments_are_an_empty_object(text):
-    assert normalize_arguments(text) == "{}"
-
-
-def test_arguments_that_are_no_object_are_wrapped():
-    assert normalize_arguments(' {"b":1, "a":2} ') == '{"b":1, "a":2}'
-    for text in ("[1]", "7", '{"a"'):
-        assert json.loads(normalize_arguments(text)) == {INVALID_JSON: text}
