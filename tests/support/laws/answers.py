@@ -88,8 +88,10 @@ def _in_words(error: UpstreamError) -> None:
             isinstance(error, UpstreamRejected) and error.dialect == WORDED_AS[inbound.name]
         ):  # which the upstream itself has worded
             json.loads(inbound.error(error, "r"))
-        ((_, event),) = sse.read_frames(inbound.error_event(error, "r"))
-        json.loads(event)
+        events = list(sse.read_frames(inbound.error_event(error, "r")))
+        assert events
+        for _, event in events:
+            json.loads(event)
 
 
 _ERROR = {
