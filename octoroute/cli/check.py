@@ -49,7 +49,8 @@ def summary(config: Config) -> Iterator[str]:
 
     host, root, routing = config.server.host, config.server.root_path.rstrip("/"), config.routing
     yield f"{config.source} is valid"
-    yield f"  listens    http://{f'[{host}]' if ':' in host else host}:{config.server.port or '(a free port)'}{root}"
+    scheme = "https" if config.server.tls.cert_file else "http"
+    yield f"  listens    {scheme}://{f'[{host}]' if ':' in host else host}:{config.server.port or '(a free port)'}{root}"
     router_model = (
         "" if routing.strategy in {"rule", "learned", "cascade"} else f", the router model is in the {routing.router_tier} tier"
     )

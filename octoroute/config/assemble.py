@@ -51,6 +51,7 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
         if _provider(entry, file).enabled
     }
     built = list(by_path.values())
+    check_connection.server_tls(file, reader)
     check_connection.check(file, [endpoint for _, endpoint in built], reader)
     check_selection(file, built, reader)
     return Config(

@@ -42,6 +42,21 @@ def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, r
     return msgspec.structs.replace(found, version=trust.version(found))
 
 
+def server_tls(file: FileTable, reader: ConfigReader) -> None:
+    """Checks the certificate and key of the listener."""
+    said = file.server.tls
+    if not said.cert_file:
+        if said.key_file:
+            reader.problem("server.tls.key_file", "has no cert_file to go with; add it, or remove this")
+        return
+    from octoroute.upstream.transports import trust  # noqa: PLC0415  as in `tls`
+
+    for key, text in trust.problems(Tls(client_cert=said.cert_file, client_key=said.key_file or None)):
+        path = child("server.tls", {"client_cert": "cert_file", "client_key": "key_file"}[key])
+        if not reader.wrong(path):
+            reader.problem(path, text)
+
+
 def check(file: FileTable, endpoints: Iterable[Endpoint], reader: ConfigReader) -> None:
     """Checks each provider that an endpoint uses, once."""
     forwarding: dict[str, Endpoint] = {}

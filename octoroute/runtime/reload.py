@@ -97,6 +97,8 @@ class Reloader:
         old = self._running()
         self._swap(config)
         waiting = tuple(key for key in RESTART_ONLY if _at(old, key) != _at(config, key))
+        if bool(old.server.tls.cert_file) != bool(config.server.tls.cert_file):
+            waiting += ("server.tls",)
         for key in waiting:
             log.warning("this key changes with the next start only", key=key)
         for warning in config.warnings:

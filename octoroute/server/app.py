@@ -24,6 +24,7 @@ from octoroute.server.paths import below
 from octoroute.server.routes.inference import inference_routes
 from octoroute.server.starlette_app import starlette_app
 from octoroute.server.stored_responses import StoredResponses
+from octoroute.server.tls import listener_tls
 from octoroute.telemetry.traffic_log.middleware import Route
 from octoroute.telemetry.traffic_log.recorder import TrafficRecorder
 from octoroute.upstream.transports.base import Transport
@@ -51,7 +52,7 @@ class App:
         self.runtime = Runtime(config, transport=transport, clock=clock, wall=wall, chance=chance)
         self.recorder = TrafficRecorder(clock=clock, wall=wall, dropped=self._count_dropped_lines)
         self.reloader = Reloader(self.reload, lambda: self.config, load=load, file=file, notify_workers=notify_workers)
-        self.listener = ListenerState(config.server)
+        self.listener = ListenerState(config.server, listener_tls(config.server.tls))
         self._rules = AccessRules(config)
         self._started = False
         self._stored = StoredResponses(config, clock)
@@ -95,6 +96,8 @@ class App:
         self.runtime.reload(config)
         self._rules.apply(config)
         self.listener.settings = config.server
+        if self.listener.tls is not None and config.server.tls.cert_file:
+            self.listener.tls.renew(config.server.tls)
         self._apply_cors(config)
         self._stored.apply(config)
         if self._started:

@@ -71,7 +71,9 @@ def serve(
                 worker_ended()
 
     workers = Workers(listener, work, reload=reload, died=worker_died, stop_limit_s=_stop_limit_s(config))
-    code = workers.run(config.server.workers, ready=lambda: _announce(config, address(listener)))
+    code = workers.run(
+        config.server.workers, ready=lambda: _announce(config, address(listener, tls=bool(config.server.tls.cert_file)))
+    )
     log.info("stopped")
     return code
 
@@ -97,7 +99,7 @@ async def run(
     app = App(config, load=load, file=file, notify_workers=notify_workers)
     server = server_for(app, beat or (lambda: None))
     owner = TaskOwner()
-    url = address(listener)
+    url = address(listener, tls=app.listener.tls is not None)
 
     async def started() -> None:
         while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for

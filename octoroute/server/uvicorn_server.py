@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any, cast
@@ -56,7 +57,12 @@ class UvicornServer(uvicorn.Server):
                 listener.setsockopt(
                     socket.IPPROTO_TCP, USER_TIMEOUT, round(self.listener.settings.client_write_timeout_seconds * 1000)
                 )
+        self.config.ssl = self._context
         await super().startup(sockets)
+
+    @property
+    def _context(self) -> ssl.SSLContext | None:
+        return self.listener.tls.context if self.listener.tls else None
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_PER_SECOND == 0:
@@ -152,6 +158,7 @@ class UvicornServer(uvicorn.Server):
             await loop.connect_accepted_socket(
                 lambda: ServerConnection(self.config, self.server_state, self.lifespan.state, listener=self.listener),
                 connection,
+                ssl=self._context,
             )
 
 
@@ -194,7 +201,7 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def address(listener: socket.socket) -> str:
-    """Return the URL of the listener, with the port that the system chose if 0 was configured."""
+def address(listener: socket.socket, *, tls: bool = False) -> str:
+    """Return the URL of the listener, with the port that the system chose if 0 was configured. `tls`: it speaks HTTPS."""
     host, port, *_ = listener.getsockname()
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"

@@ -17,7 +17,7 @@ from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, RotationTable, TrafficLogTable
 from octoroute.config.schema.models import EndpointTable, ModelsTable, ProviderTable, TlsTable
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
-from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable, StoreTable
+from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable, ServerTlsTable, StoreTable
 from octoroute.domain.endpoint import Price
 from octoroute.domain.option import Table
 from octoroute.routing.cache_economics import StickyOptions
@@ -141,6 +141,7 @@ One problem causes only a warning: a host that other machines can reach while `[
 
 _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[server]", ServerTable),
+    ("[server.tls]", ServerTlsTable),
     ("[providers.NAME]", ProviderTable),
     ("[models]", ModelsTable),
     ("[[models.fast]], [[models.balanced]], [[models.deep]], [[models.embedding]]", EndpointTable),

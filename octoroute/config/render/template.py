@@ -17,7 +17,7 @@ from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.logging import ObservabilityTable, RotationTable, TrafficLogTable
 from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
-from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable, StoreTable
+from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable, ServerTlsTable, StoreTable
 from octoroute.domain.option import Table
 from octoroute.routing.cache_economics import StickyOptions
 from octoroute.routing.difficulty.thresholds import LearnedOptions
@@ -94,6 +94,7 @@ def template(names: Names | None = None) -> str:
 def _lines(names: Names) -> Iterator[str]:
     yield HEADING
     yield from _table("server", ServerTable, names)
+    yield from _table("server.tls", ServerTlsTable, names, off=True)
     yield from _table("providers.openai", ProviderTable, names, off=True)
     yield from _table("providers.openai.tls", TlsTable, names, off=True)
     yield _TIERS

@@ -9,6 +9,19 @@ from octoroute.domain.endpoint import Secret
 from octoroute.domain.option import Key, Table
 
 
+class ServerTlsTable(Table, frozen=True, kw_only=True):
+    """HTTPS without a proxy in front. Files are PEM; relative paths start at the current directory; a reload reads them again."""
+
+    cert_file: Annotated[
+        str,
+        Key("certificate, with the intermediate ones; blank: HTTP", check=rules.path, example='""'),
+    ] = ""
+    key_file: Annotated[
+        str,
+        Key("its private key, without a passphrase; blank: in the same file", check=rules.path, example='""'),
+    ] = ""
+
+
 class ServerTable(Table, frozen=True, kw_only=True):
     """Where the gateway listens, and the limits of one request."""
 
@@ -72,6 +85,7 @@ class ServerTable(Table, frozen=True, kw_only=True):
             example='["octoroute", "host.docker.internal"]',
         ),
     ] = ()
+    tls: Annotated[ServerTlsTable, Key("HTTPS; see server.tls")] = ServerTlsTable()
     upstream: Annotated[
         Literal["native", "aiohttp"],
         Key("HTTP client for endpoints: native, or aiohttp if the native client is incompatible with a server"),

@@ -228,12 +228,19 @@ class ServerConnection(asyncio.Protocol):
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
-        if not self.transport.can_write_eof():  # TLS ends a connection itself
+        linger_s = STOP_LINGER_S if self.listener.stopping else LINGER_S
+        if not self.transport.can_write_eof():  # TLS says the end itself, and waits for the client's
             self.transport.close()
+            self.loop.call_later(linger_s, self._abandon)
             return
         self.flow.resume_reading()
         self.transport.write_eof()
-        self.loop.call_later(STOP_LINGER_S if self.listener.stopping else LINGER_S, self.transport.close)
+        self.loop.call_later(linger_s, self.transport.close)
+
+    def _abandon(self) -> None:
+        """End a TLS connection whose client does not say the end, unless it has yet to take the response."""
+        if self.flow.is_empty:
+            self.transport.abort()
 
     # time limits
 

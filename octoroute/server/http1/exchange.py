@@ -223,8 +223,9 @@ class ServerExchange:
         self.complete = True
         self.request_body.wake()
         if not self.keep_alive:
-            if self._connection.flow.is_read:
-                self._connection.transport.close()
-            else:  # more has arrived, which would reset the connection
+            transport = self._connection.transport
+            if self._connection.flow.is_read and transport.can_write_eof():
+                transport.close()
+            else:  # more has arrived, which would reset the connection; or it is TLS
                 self._connection.close()
         self._connection.answered(self)

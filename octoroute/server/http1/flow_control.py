@@ -56,6 +56,11 @@ class ConnectionFlow:
         self._unsent_bytes = unsent
         return self._stalled_s
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing waits to be sent."""
+        return not self._transport.get_write_buffer_size()
+
     def pause_reading(self) -> None:
         if self.is_read:
             self.is_read = False

@@ -45,7 +45,7 @@ PLACES = {
             "logging",
         )
     },
-    **{f"[{name}]": f"{name}.{{key}}" for name in ("logging.traffic", "logging.rotation")},
+    **{f"[{name}]": f"{name}.{{key}}" for name in ("server.tls", "logging.traffic", "logging.rotation")},
     **{f"[{name}]": f"{name}.{{key}}" for name in ("routing", "routing.tiers", "routing.router_timeouts", "providers.p")},
     **{f"[[models.{name}]]": f"models.{name}[0].{{key}}" for name in ("fast", "balanced", "deep", "embedding")},
     **{
