@@ -9,6 +9,8 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from losses import losses
+
 from octoroute import errors
 from octoroute.dialects.response.errors import ANTHROPIC_TYPES, OPENAI_TYPES
 from octoroute.dialects.response.upstream_error import CONTENT_CODE
@@ -209,6 +211,7 @@ GENERATED = {
     "packages": ("architecture.md", packages_diagram),
     "path": ("architecture.md", path_diagram),
     "modules": ("architecture.md", packages_table),
+    "losses": ("dialects.md", losses),
 }
 
 

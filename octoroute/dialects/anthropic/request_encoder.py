@@ -60,6 +60,9 @@ def encode_request(
     wanted = fit_output_tokens(conversation.max_tokens, limit, notes)
     body: Fields = {"model": model, "max_tokens": wanted or default_max_tokens or can.max_tokens}
     messages = encode_messages(ordered.turns, notes, prefill=can.prefill)
+    if not messages and message_order.join_text(ordered.system):
+        messages.append({"role": "user", "content": message_order.BEGIN})
+        notes.append(message_order.BEGUN)
     if not messages:
         raise BadRequest("messages: have no content; send at least one message with text", param="messages")
     _system(body, ordered)

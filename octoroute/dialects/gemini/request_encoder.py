@@ -60,6 +60,9 @@ def encode_request(
     can = model_limits(model)
     ordered = message_order.normalize_turns(conversation, assistant_media=True)
     contents = _contents(ordered, can, notes)
+    if not contents and message_order.join_text(ordered.system):
+        contents.append({"role": "user", "parts": [{"text": message_order.BEGIN}]})
+        notes.append(message_order.BEGUN)
     if not contents:
         raise BadRequest("messages: have no content; send at least one message with text", param="messages")
     body: Fields = {"contents": contents}

@@ -46,7 +46,7 @@ _ANTHROPIC = frozenset(
 class MessageReader:
     """One request while its messages are decoded."""
 
-    __slots__ = ("calls", "ignored", "notes", "raw")
+    __slots__ = ("calls", "ignored", "notes", "raw", "unnamed")
 
     def __init__(self, body: bytes) -> None:
         self.raw = RawMessages(body)
@@ -54,6 +54,8 @@ class MessageReader:
         self.notes: list[str] = []
         self.calls: dict[str, str] = {}
         """Legacy function name → the id generated for its last call."""
+        self.unnamed: list[str] = []
+        """Ids generated for the calls of the last assistant message that have none; results without an id belong to them."""
 
 
 def decode_messages(messages: Sequence[schema.Message], reader: MessageReader) -> Iterator[Turn]:
@@ -157,6 +159,7 @@ def _assistant(message: schema.Message, at: int, reader: MessageReader) -> Itera
     for number, image in enumerate(message.images or ()):
         if image.image_url is not None:
             yield _image(image.image_url, "", f"{where}.images[{number}].image_url.url")
+    reader.unnamed = [f"call_{at}_{number}" for number, call in enumerate(message.tool_calls or ()) if not call.id]
     for number, call in enumerate(message.tool_calls or ()):
         if call.function is None:
             raise BadRequest(
@@ -190,7 +193,7 @@ def _thoughts(message: schema.Message) -> Iterator[Block]:
 
 def _result(message: schema.Message, at: int, reader: MessageReader) -> Iterator[Turn]:
     where = f"messages[{at}]"
-    id = message.tool_call_id or reader.calls.get(message.name or "")
+    id = message.tool_call_id or reader.calls.get(message.name or "") or (reader.unnamed.pop(0) if reader.unnamed else None)
     if id is None:
         raise BadRequest(
             f"{where}.tool_call_id: missing; send the id of the call that this result belongs to", param=f"{where}.tool_call_id"

@@ -55,7 +55,9 @@ def encode_messages(conversation: Conversation, quirks: Quirks, notes: list[str]
 
 def _losses(lost: Sequence[Block], quirks: Quirks) -> list[str]:
     notes: list[str] = []
-    if any(isinstance(block, Thinking | RedactedThinking) for block in lost):
+    if any(isinstance(block, RedactedThinking) for block in lost):
+        notes.append("thinking: earlier encrypted thinking is not passed on, only the provider that made it can read it")
+    if any(isinstance(block, Thinking) for block in lost):
         where = "of turns without tool calls " if quirks.replay else ""
         notes.append(f"thinking: earlier thinking {where}is not passed on, this endpoint does not take it back")
     if any(isinstance(block, Document) for block in lost):
@@ -222,14 +224,14 @@ def _replay(message: Fields, thoughts: Sequence[Thinking | RedactedThinking], qu
 
 
 def _details(thoughts: Sequence[Thinking], quirks: Quirks) -> list[Fields]:
-    """OpenRouter's own details as it sent them; MiniMax also takes details made of text."""
+    """OpenRouter's own details as it sent them, and other thinking beside them; MiniMax takes details made of text alone."""
     found: list[Fields] = []
+    own = quirks.split_reasoning
     for thought in thoughts:
-        if thought.origin == ORIGIN and thought.signature:
-            found += unpack_details(thought.signature, thought.text)
-        elif quirks.split_reasoning and thought.text:
-            found.append(text_detail(thought.text, len(found)))
-    return found
+        details = unpack_details(thought.signature, thought.text) if thought.origin == ORIGIN and thought.signature else []
+        own = own or bool(details)
+        found += details or ([text_detail(thought.text, len(found))] if thought.text else [])
+    return found if own else []
 
 
 def _call(call: ToolCall) -> Fields:

@@ -117,7 +117,7 @@ def _sampling(conversation: Conversation, quirks: Quirks, notes: list[str]) -> F
         return sampling
     refused = {*quirks.refuses, *(quirks.refuses_thinking if _thinks(conversation, quirks) else ())}
     if not quirks.temperature_with_top_p and {"temperature", "top_p"} <= sampling.keys() - refused:
-        notes.append("top_p: dropped, this model accepts only one of temperature and top_p")
+        notes.append("top_p: this model accepts only one of temperature and top_p, dropped")
         del sampling["top_p"]
     if "top_k" in sampling and not quirks.top_k:
         notes.append("top_k: not supported by this endpoint, dropped")

@@ -29,6 +29,10 @@ CONTINUED = "prefill: not supported by this model, a user message that asks to c
 SYSTEM_MARK = "[system instruction]\n"
 """Prefix of a later system message that is sent as a user message, because the format allows system text only at the start."""
 
+BEGIN = "Begin."
+"""Text of the user message of a request that has only system text, in formats that need a message."""
+BEGUN = "messages: there is only system text, a user message was added"
+"""The warning for it."""
 ATTACHED = "(attached by the assistant)"
 """Text before the images and files of an assistant, which formats allow in user messages only."""
 
@@ -103,16 +107,20 @@ def _system_as_user(turn: Turn) -> Turn:
 
 
 def _merge_neighbours(turns: Iterable[Turn], roles: Sequence[Role]) -> list[Turn]:
-    """Merge adjacent turns of the same role, for the given roles; drop empty turns and blank system turns."""
+    """Merge adjacent turns of the same role and participant, for the given roles; drop empty turns and blank system turns."""
     runs: list[list[Turn]] = []
     for turn in turns:
         if not turn.content or (turn.role is Role.SYSTEM and not join_text(turn.content)):
             continue
-        if runs and turn.role in roles and runs[-1][0].role is turn.role:
+        if runs and turn.role in roles and runs[-1][0].role is turn.role and runs[-1][0].name == turn.name:
             runs[-1].append(turn)
         else:
             runs.append([turn])
-    return [run[0] if len(run) == 1 else Turn(run[0].role, tuple(block for turn in run for block in turn.content)) for run in runs]
+    return [run[0] if len(run) == 1 else _joined(run) for run in runs]
+
+
+def _joined(run: Sequence[Turn]) -> Turn:
+    return Turn(run[0].role, tuple(block for turn in run for block in turn.content), run[0].name)
 
 
 def _pair_calls(turns: Sequence[Turn], ids: UniqueIds) -> list[Turn]:
@@ -139,7 +147,7 @@ def _pair_exchange(turn: Turn, replies: Sequence[Turn], ids: UniqueIds) -> list[
     for place, call in enumerate(block for block in turn.content if isinstance(block, ToolCall)):
         places.setdefault(call.id, deque()).append(place)
     results: dict[int, ToolResult] = {}
-    rest = [Turn(reply.role, _take_results(reply.content, places, results)) for reply in replies]
+    rest = [Turn(reply.role, _take_results(reply.content, places, results), reply.name) for reply in replies]
     blocks: list[Block] = []
     paired: list[Block] = []
     for block in turn.content:
@@ -172,7 +180,7 @@ def _take_results(content: Iterable[Block], places: Mapping[str, deque[int]], re
 
 
 def _orphans_to_text(turn: Turn) -> Turn:
-    return Turn(turn.role, _take_results(turn.content, {}, {}))
+    return Turn(turn.role, _take_results(turn.content, {}, {}), turn.name)
 
 
 def _orphan_to_text(result: ToolResult) -> list[Block]:

@@ -8,7 +8,10 @@ import pytest
 
 from octoroute.dialects.anthropic.request_decoder import decode_request as read_anthropic_question
 from octoroute.dialects.openai.compat import merge_presets
+from octoroute.dialects.openai.request_decoder import decode_request as decode_chat
 from octoroute.dialects.request import message_order
+from octoroute.dialects.request.message_order import ATTACHED, normalize_turns
+from octoroute.domain.conversation import Conversation, Image, Role, Text, ToolCall, ToolResult, Turn
 from tests.support.dialects.laws import MANY
 from tests.support.dialects.messages_to_chat_request import ask, result, roles, use
 
@@ -77,3 +80,22 @@ def test_many_calls_in_a_turn_are_paired_in_time():
         answers = turns[-1].content
         assert [answer.content[0].text for answer in answers] == [str(number) for number in range(MANY)]
         assert len({answer.call_id for answer in answers}) == MANY
+
+
+def test_participants_stay_apart_where_the_format_names_them():
+    messages = [{"role": "user", "content": "a", "name": "Ada"}, {"role": "user", "content": "b"}, {"role": "user", "content": "c"}]
+    conversation = decode_chat(json.dumps({"messages": messages}).encode())
+    assert normalize_turns(conversation).turns == (
+        Turn(Role.USER, (Text("a"),), "Ada"),
+        Turn(Role.USER, (Text("b"), Text("c"))),
+    )
+
+
+def test_pictures_of_the_assistant_stand_in_a_user_turn_after_the_results():
+    picture = Image(media_type="image/png", data="AA")
+    call, result = ToolCall("1", "f", "{}"), ToolResult("1", (Text("r"),))
+    turns = (Turn(Role.ASSISTANT, (Text("here"), picture, call)), Turn(Role.USER, (result,)))
+    ordered = normalize_turns(Conversation(turns=turns)).turns
+    assert ordered[0].content == (Text("here"), call)
+    assert ordered[1].content == (ToolResult("1", (Text("r"),), name="f"), Text(ATTACHED), picture)
+    assert normalize_turns(Conversation(turns=turns), assistant_media=True).turns[0].content == (Text("here"), picture, call)
