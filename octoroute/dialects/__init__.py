@@ -11,10 +11,13 @@ from octoroute.dialects.anthropic.inbound import AnthropicInbound
 from octoroute.dialects.anthropic.outbound import AnthropicOutbound
 from octoroute.dialects.base import ApiAdapter, Inbound, Outbound
 from octoroute.dialects.chat import ChatInbound
+from octoroute.dialects.gemini.embed_inbound import GeminiEmbedInbound
 from octoroute.dialects.gemini.embeddings import GeminiEmbeddings
 from octoroute.dialects.gemini.inbound import GeminiInbound
 from octoroute.dialects.gemini.outbound import GeminiOutbound
 from octoroute.dialects.internal import InternalInbound
+from octoroute.dialects.ollama.embeddings import OllamaEmbeddings
+from octoroute.dialects.ollama.inbound import OllamaInbound
 from octoroute.dialects.openai.completions import CompletionsInbound
 from octoroute.dialects.openai.embeddings import EmbeddingsInbound
 from octoroute.dialects.openai.inbound import OpenAIInbound
@@ -37,6 +40,7 @@ def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:
             ResponsesInbound(wall),
             AnthropicInbound(),
             GeminiInbound(),
+            OllamaInbound(wall),
             ChatInbound(),
             InternalInbound(),
         )
@@ -48,8 +52,14 @@ def outbound(clock: Callable[[], float]) -> Mapping[str, Outbound]:
 
 
 def interfaces(wall: Callable[[], float]) -> Mapping[str, Inbound]:
-    """The interfaces other than chat, by `Request.api`."""
-    return {dialect.api: dialect for dialect in (CompletionsInbound(wall), EmbeddingsInbound(wall))}
+    """The interfaces other than chat: by `Request.api`, and by the name of the format for those that become one of these."""
+    return {
+        **{dialect.api: dialect for dialect in (CompletionsInbound(wall), EmbeddingsInbound(wall))},
+        "gemini embedContent": GeminiEmbedInbound(wall, batch=False),
+        "gemini batchEmbedContents": GeminiEmbedInbound(wall, batch=True),
+        "ollama embed": OllamaEmbeddings(wall),
+        "ollama embeddings": OllamaEmbeddings(wall, older=True),
+    }
 
 
 ADAPTERS: Mapping[tuple[str, str], ApiAdapter] = {("embeddings", "gemini"): GeminiEmbeddings()}

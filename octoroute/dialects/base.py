@@ -127,6 +127,12 @@ class Inbound(Protocol):
     """Where its clients ask how many tokens a request has; may be a template."""
     key_parameter: str | None = None
     """The parameter of the URL in which its clients may send the API key."""
+    any_media_type: bool = False
+    """Its clients may send JSON under any content type."""
+    default_tag: str = ""
+    """The end of a model's name that may be left out or added without another meaning, such as `:latest`."""
+    greeting: str = ""
+    """What its servers say at `/`, by which some clients know that one is alive."""
     id_header: str
     """The response header in which its clients look for the request's id."""
     version_header: str | None

@@ -35,6 +35,9 @@ class Resolver:
 
     def resolve(self, request: Request, settings: Settings) -> Awaitable[Decision]:
         """Raises UnknownModel, and Forbidden for a provider that the client may not choose."""
+        tag = self._inbound[request.dialect].default_tag
+        if tag:
+            request = _with_known_tag(request, tag, settings)
         if settings.aliases and request.dialect != InternalInbound.name:
             alias = self.alias(request.model, settings, request.api)
             if alias is not None:
@@ -230,6 +233,15 @@ class Resolver:
         if dialect not in SHARED:
             return ()
         return tuple(endpoint for endpoint in settings.named(name) if self._upstream.outbound(endpoint).name == dialect)
+
+
+def _with_known_tag(request: Request, tag: str, settings: Settings) -> Request:
+    """Add the tag to the model's name, or remove it, where the configuration knows only the other form."""
+    model = request.model
+    if settings.named(model) or settings.aliases.find(model) or not (model.endswith(tag) or settings.named(model + tag)):
+        return request
+    other = model.removesuffix(tag) if model.endswith(tag) else model + tag
+    return msgspec.structs.replace(request, model=other)
 
 
 def _provider_of(request: Request, settings: Settings) -> str | None:

@@ -1,7 +1,6 @@
 """Decodes the contents of a generateContent request into turns. Pure; one decoder per request.
 
-Function calls and their responses need no ids in this format: a response without one belongs to the first call of its name that has
-no response yet.
+Function calls and their responses need no ids in this format.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from octoroute.dialects.gemini.marks import CALL, decode_mark
 from octoroute.dialects.gemini.signatures import SKIP_SIGNATURE
 from octoroute.dialects.request import media
 from octoroute.dialects.request.body import decode
+from octoroute.dialects.request.call_pairs import CallPairs
 from octoroute.dialects.request.thinking_signatures import REDACTED
 from octoroute.domain.conversation import (
     Audio,
@@ -47,13 +47,14 @@ class ContentDecoder:
 
     def __init__(self, ignored: list[str]) -> None:
         self._ignored = ignored
-        self._count = 0
-        """Function calls so far, of which the ids of those without one are made."""
-        self._open: list[tuple[str, str]] = []
-        """(id, name) of the calls without a response."""
+        self._pairs = CallPairs()
 
     def turns(self, contents: Sequence[schema.RequestContent]) -> Iterator[Turn]:
-        """Raises BadRequest that names the part."""
+        """Neighbouring contents of one role become one turn: SDKs keep a stream as one content a chunk.
+
+        Raises BadRequest that names the part.
+        """
+        runs: list[tuple[Role, list[Block]]] = []
         for at, content in enumerate(contents):
             where = f"contents[{at}]"
             if content.role not in _ROLES:
@@ -62,6 +63,11 @@ class ContentDecoder:
             blocks: list[Block] = []
             for place, part in enumerate(content.parts or ()):
                 blocks += self._part(part, f"{where}.parts[{place}]")
+            if runs and runs[-1][0] is role:
+                runs[-1][1].extend(blocks)
+            else:
+                runs.append((role, blocks))
+        for role, blocks in runs:
             if blocks:
                 yield Turn(role, tuple(_joined(blocks)))
 
@@ -86,18 +92,14 @@ class ContentDecoder:
     def _call(self, call: schema.CallPart, signature: str | None, where: str) -> ToolCall:
         if not call.name:
             raise BadRequest(f"{where}.functionCall.name: missing; name the function", param=f"{where}.functionCall.name")
-        self._count += 1
-        id = call.id or f"call_{self._count}"
-        self._open.append((id, call.name))
+        id = self._pairs.call_id(call.id, call.name)
         arguments = bytes(call.args).decode()
         if signature is not None and (signature == SKIP_SIGNATURE or decode_mark(signature) is not None):
             signature = None
         return ToolCall(id, call.name, "" if arguments == "null" else arguments, signature)
 
     def _result(self, result: schema.ResultPart, where: str) -> ToolResult:
-        id = result.id or next((id for id, name in self._open if name == result.name), None)
-        id = id or (self._open[0][0] if self._open else f"call_{result.name or 'unknown'}")
-        self._open = [(other, name) for other, name in self._open if other != id]
+        id = self._pairs.result_id(result.id, result.name)
         text, is_error = _response_text(result.response)
         content: list[Text | Image | Document | Audio] = [Text(text)] if text else []
         for at, part in enumerate(result.parts or ()):

@@ -56,7 +56,8 @@ class GeminiEncoder:
         self._call: ToolCallStarted | None = None
         """The call whose arguments are arriving."""
         self._arguments: list[str] = []
-        self._refused = False
+        self._refused = self._hidden = False
+        """`_hidden`: the client does not see the thinking whose signature comes next."""
         self._marked = False
         """A call of this response has a signature."""
         self._ids = UniqueIds()
@@ -136,6 +137,7 @@ class GeminiEncoder:
                 self._usage.chars += len(text)
                 if text and self._show_thinking:
                     parts.append({"text": text, "thought": True})
+                self._hidden = not self._show_thinking and (self._hidden or bool(text))
             case ThinkingSigned(signature=signature, origin=origin):
                 self._sign(signature if origin == "gemini" else encode_mark("", origin, signature), parts)
             case ThinkingRedacted(data=data):
@@ -166,7 +168,9 @@ class GeminiEncoder:
     def _sign(self, signature: str, parts: list[Fields]) -> None:
         """The signature has a part of its own: a stream has sent the parts with the thinking before."""
         self._end_call(parts)
-        parts.append({"text": "", "thought": True, "thoughtSignature": signature})
+        hidden, self._hidden = self._hidden, False
+        if not hidden:  # a signature is valid for its text only
+            parts.append({"text": "", "thought": True, "thoughtSignature": signature})
 
     def _end_call(self, parts: list[Fields]) -> None:
         """Append the call whose arguments are complete."""

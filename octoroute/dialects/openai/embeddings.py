@@ -9,8 +9,9 @@ import msgspec
 from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.facts import estimate_tokens
+from octoroute.dialects.request.json_input import read_response
 from octoroute.domain.request import Facts, Request
-from octoroute.errors import BadRequest
+from octoroute.errors import BadRequest, BadUpstreamResponse
 
 _INPUT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
 _STREAM = msgspec.json.Decoder(bool | None)
@@ -34,6 +35,32 @@ class EmbeddingsInbound(OpenAIInbound):
             raise BadRequest("stream: embeddings cannot be streamed; leave stream out", param="stream")
         sizes = [estimate_tokens(item) if isinstance(item, str) else len(item) for item in read_input(body)]
         return Facts(tokens=sum(sizes), context_tokens=max(sizes), messages=len(sizes))
+
+
+class EmbeddingRow(msgspec.Struct):
+    embedding: list[float]
+    index: int | None = None
+
+
+class EmbeddingUsage(msgspec.Struct):
+    prompt_tokens: int | None = None
+
+
+class EmbeddingList(msgspec.Struct):
+    data: list[EmbeddingRow]
+    usage: EmbeddingUsage | None = None
+
+
+_LIST = msgspec.json.Decoder(EmbeddingList)
+
+
+def read_vectors(body: bytes) -> tuple[list[list[float]], int]:
+    """Return (the vectors in the order of the inputs, input tokens) of a response. Raises BadUpstreamResponse."""
+    found = read_response(_LIST, body, "response")
+    if not found.data:
+        raise BadUpstreamResponse("the upstream's response has no embedding")
+    rows = sorted(enumerate(found.data), key=lambda row: row[0] if row[1].index is None else row[1].index)
+    return [row.embedding for _, row in rows], (found.usage.prompt_tokens if found.usage is not None else None) or 0
 
 
 def read_input(body: RequestBody) -> list[str | list[int]]:

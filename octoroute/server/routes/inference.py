@@ -97,6 +97,7 @@ class InferenceEndpoint:
         self._present = present
         self._has_target = any("{" in path for path in inbound.paths)
         self._headers_of = self._headers_with_target if self._has_target else headers_of
+        self._check_media_type = _accept_any if inbound.any_media_type else check_json
         self._preset = inbound.preset if _overrides(inbound, "preset") else None
         self._stream_defaults = {"content-type": inbound.stream_type, **_STREAM_DEFAULTS}
         self._prepare = prepare
@@ -112,7 +113,7 @@ class InferenceEndpoint:
             self._rules.origins.check(scope, headers)
             key_name, headers = self._rules.identify(headers)
             check_method(scope, "POST")
-            check_json(headers)
+            self._check_media_type(headers)
             limit = self._rules.max_request_bytes
             body = client.body()
             if body is None:
@@ -202,6 +203,10 @@ class InferenceEndpoint:
             headers["content-type"] = defaults["content-type"]
         headers |= id_headers(self._inbound.id_header, reply.request.id, headers)
         return headers
+
+
+def _accept_any(headers: Mapping[str, str]) -> None:
+    """In place of `check_json`."""
 
 
 def _presenter(inbound: Inbound) -> Callable[[Reply], bytes] | None:

@@ -52,7 +52,9 @@ def _named_card(name: str, settings: Settings) -> ModelCard:
     if chat:
         return _card(name, "user", chat)
     embedding = settings.named(name, EMBEDDINGS)
-    return _card(name, "user", embedding)._replace(api=EMBEDDINGS if embedding else "chat")
+    if embedding:
+        return _card(name, "user", embedding)._replace(api=EMBEDDINGS)
+    return _card(name, "user", settings.serving("chat"))  # an alias
 
 
 def _card(name: str, owner: str, endpoints: Sequence[Endpoint]) -> ModelCard:

@@ -37,7 +37,9 @@ class StatusRoutes:
         ]
 
     async def index(self, request: Request) -> Response:
-        return json_response({"name": "octoroute", "version": __version__}, request)
+        """Some clients look for their server's greeting in the text."""
+        greetings = [inbound.greeting for inbound in self._runtime.inbound.values() if inbound.greeting]
+        return json_response({"name": "octoroute", "version": __version__, "greetings": greetings}, request)
 
     async def live(self, request: Request) -> Response:
         return json_response({"status": "OK"}, request)

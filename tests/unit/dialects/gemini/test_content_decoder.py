@@ -147,3 +147,15 @@ def test_what_ran_at_google():
     )
     assert read == [Text("(ran code)\nprint(1)"), Text("(its output: 1\n)"), Image(media_type="image/png", data=STANDARD)]
     assert ignored == ["contents[0].parts[3] (a tool that runs at Google)"]
+
+
+def test_a_stream_that_was_kept_as_one_content_a_chunk():
+    mark = encode_mark("", "anthropic", "sig")
+    chunks = [
+        {"text": "a", "thought": True},
+        {"text": "b", "thought": True},
+        {"text": "", "thought": True, "thoughtSignature": mark},
+    ]
+    encoded = msgspec.json.encode([{"role": "model", "parts": [part]} for part in [*chunks, {"text": "so"}]])
+    turns = list(ContentDecoder([]).turns(msgspec.json.decode(encoded, type=list[schema.RequestContent])))
+    assert [turn.content for turn in turns] == [(Thinking("ab", "sig", "anthropic"), Text("so"))]

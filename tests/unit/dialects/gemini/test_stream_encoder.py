@@ -112,7 +112,9 @@ def test_thinking_is_shown_to_those_who_asked():
     assert decode_mark(shown[0]["thoughtSignature"]) == ("anthropic", "sig")
     assert shown[1] == {"text": "so"}
     hidden = parts_of(whole(*events, show_thinking=False))
-    assert [part["text"] for part in hidden] == ["", "so"]
+    assert hidden == [{"text": "so"}]
+    omitted, _ = parts_of(whole(*events[1:], show_thinking=False))
+    assert decode_mark(omitted["thoughtSignature"]) == ("anthropic", "sig")
     first, signed, _ = parts_of(*streamed(*events))
     assert (first, signed["text"]) == ({"text": "hm", "thought": True}, "")
 

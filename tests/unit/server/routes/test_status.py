@@ -12,7 +12,7 @@ ONE_FAILURE = {"health": {"failure_threshold": 1}}
 
 async def test_the_index_names_program_and_version():
     async with serving() as (_, client):
-        assert (await client.get("/")).json() == {"name": "octoroute", "version": __version__}
+        assert (await client.get("/")).json() == {"name": "octoroute", "version": __version__, "greetings": ["Ollama is running"]}
 
 
 async def test_it_is_ready_while_one_endpoint_can_be_used_and_alive_always():
