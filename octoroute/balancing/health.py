@@ -1,4 +1,4 @@
-"""Passive health of all endpoints: one circuit breaker each, requests in flight, and the leases that count them.
+"""Health of all endpoints: what their requests say (one circuit breaker each), what probes say, and the leases of requests.
 
 In memory, one clock, no sockets. A request asks an endpoint only under a lease, and every lease is released once.
 """
@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from octoroute.balancing import rate_limit
 from octoroute.balancing.circuit import CircuitBreaker
+from octoroute.balancing.lease import Lease
+from octoroute.balancing.probe_record import ProbeRecord
 from octoroute.balancing.rate_limit import ProviderRateLimit
 from octoroute.domain.endpoint import CircuitState, Endpoint, ProviderLimits
-from octoroute.domain.outcome import Usage
 from octoroute.errors import Unreachable, UpstreamAuthError, UpstreamError
 
 DISABLED = "disabled by an operator"
@@ -26,59 +27,6 @@ _DOMAIN_ERRORS = frozenset({UpstreamAuthError.code, Unreachable.code})
 """Errors of an address or its credentials, which all models there share."""
 
 
-class Lease:
-    """The right to ask one endpoint once, for the request `by`.
-
-    Its holder reports how the attempt went, then calls `release()`, which has no effect when called again.
-    """
-
-    __slots__ = ("_breaker", "_by", "_health", "_is_trial", "_rate_limit", "_released", "_tokens", "endpoint")
-
-    def __init__(
-        self,
-        health: HealthRegistry,
-        endpoint: Endpoint,
-        breaker: CircuitBreaker,
-        is_trial: bool,
-        by: str,
-        limit: ProviderRateLimit | None = None,
-        tokens: int = 0,
-    ) -> None:
-        self.endpoint = endpoint
-        self._by = by
-        self._rate_limit = limit
-        self._tokens = tokens
-        self._health = health
-        self._breaker = breaker
-        self._is_trial = is_trial
-        self._released = False
-
-    def started(self) -> None:
-        """The first event has arrived; it ends the trial if this is one."""
-        if self._is_trial:
-            self._is_trial = False
-            self._health.half_open_succeeded(self.endpoint, self._breaker, self._by)
-
-    def succeeded(self) -> None:
-        self._health.succeeded(self.endpoint, self._by, self._breaker)
-
-    def failed(self, error: UpstreamError) -> None:
-        self._health.failed(self.endpoint, error, self._by)
-
-    def release(self, usage: Usage | None = None) -> None:
-        """`usage`: the tokens that the provider counted; None: the estimate stands."""
-        if self._released:
-            return
-        self._released = True
-        self._breaker.in_flight -= 1
-        if self._is_trial:
-            self._breaker.trial_in_flight = False
-        if self._rate_limit is not None:
-            self._rate_limit.settle(self._tokens, usage)
-        if self._health.on_capacity is not None:
-            self._health.on_capacity(self.endpoint.id, self.endpoint.provider)
-
-
 class HealthRegistry:
     """The circuit breakers by endpoint id, and the rate limits by provider. `by` is a request's id; "": a health probe."""
 
@@ -90,17 +38,20 @@ class HealthRegistry:
         clock: Callable[[], float],
         wall: Callable[[], float],
         on_capacity: Callable[[str, str], None] | None = None,
-        on_transition: Callable[[CircuitState, Endpoint, str], None] | None = None,
+        on_transition: Callable[[CircuitState, Endpoint, str, str], None] | None = None,
     ) -> None:
         """`on_capacity` gets an endpoint's id and its provider when a lease was released or the endpoint is available again.
 
-        `on_transition` gets every change of a circuit: its new state, its endpoint, and `by`.
+        `on_transition` gets every change of a circuit: its new state, its endpoint, `by`, and the cause of an opening.
         """
         self.failure_threshold = failure_threshold
         self.recovery_s = recovery_s
         self._clock = clock
         self._wall = wall
         self._breakers: dict[str, CircuitBreaker] = {}
+        self._probes: dict[str, ProbeRecord] = {}
+        self.unsure: set[str] = set()
+        """Ids of endpoints whose circuit is not closed, or that are suspect."""
         self._rate_limits: dict[str, ProviderRateLimit] = {}
         self.on_capacity = on_capacity
         self._on_transition = on_transition
@@ -111,8 +62,10 @@ class HealthRegistry:
     def retain(self, endpoints: Iterable[Endpoint]) -> None:
         """Forget all endpoints but these, which keep their history; for a reload."""
         ids = {endpoint.id for endpoint in endpoints}
-        for removed in self._breakers.keys() - ids:
-            del self._breakers[removed]
+        for known in (self._breakers, self._probes):
+            for removed in known.keys() - ids:
+                del known[removed]
+        self.unsure &= ids
 
     def breaker(self, endpoint: Endpoint) -> CircuitBreaker:
         breaker = self._breakers.get(endpoint.id)
@@ -121,7 +74,18 @@ class HealthRegistry:
         return breaker
 
     def circuit_state(self, endpoint: Endpoint) -> CircuitState:
-        return self.breaker(endpoint).state(self._clock(), self.recovery_s)
+        """Of its breaker; open for a suspect endpoint."""
+        state = self.breaker(endpoint).state(self._clock(), self.recovery_s)
+        return CircuitState.OPEN if state is CircuitState.CLOSED and self.is_suspect(endpoint) else state
+
+    def is_suspect(self, endpoint: Endpoint) -> bool:
+        """Probes say that it is dead, and no request has said otherwise since: it is asked after all others."""
+        record = self._probes.get(endpoint.id) if endpoint.id in self.unsure else None
+        return record is not None and record.suspicion is not None
+
+    def needs_trial(self, endpoint: Endpoint) -> bool:
+        """Its circuit is not closed: the next request is a trial."""
+        return endpoint.id in self.unsure and self.breaker(endpoint).opened_at is not None
 
     # admission
 
@@ -181,13 +145,19 @@ class HealthRegistry:
     def reset(self, endpoint: Endpoint) -> None:
         """Forget failures and cooldown; for an endpoint that is another server now, or has another key."""
         self.breaker(endpoint).reset()
+        self._probes.pop(endpoint.id, None)
+        self.unsure.discard(endpoint.id)
         if self.on_capacity is not None:
             self.on_capacity(endpoint.id, endpoint.provider)
 
     def succeeded(self, endpoint: Endpoint, by: str = "", breaker: CircuitBreaker | None = None) -> None:
         """`breaker`: the one of the lease, which a reload may have removed; None: the endpoint's."""
         breaker = breaker or self.breaker(endpoint)
-        if breaker.succeeded(self._clock(), self._wall()):
+        closes = breaker.succeeded(self._clock(), self._wall())
+        if endpoint.id in self.unsure:
+            closes |= self._probes.pop(endpoint.id, ProbeRecord()).succeeded()
+            self.unsure.discard(endpoint.id)
+        if closes:
             self._report(CircuitState.CLOSED, endpoint, by)
         elif not breaker.cooldown_until:
             return  # it was available before
@@ -197,24 +167,62 @@ class HealthRegistry:
     def half_open_succeeded(self, endpoint: Endpoint, breaker: CircuitBreaker, by: str = "") -> None:
         """The first event of a trial has arrived."""
         if breaker.trial_began(self._clock(), self.failure_threshold):
+            self._settle(endpoint)
             self._report(CircuitState.CLOSED, endpoint, by)
         if self.on_capacity is not None:
             self.on_capacity(endpoint.id, endpoint.provider)
 
-    def failed(self, endpoint: Endpoint, error: UpstreamError, by: str = "") -> None:
+    def failed(self, endpoint: Endpoint, error: UpstreamError, by: str = "", *, trial: bool = False, again: bool = False) -> None:
+        """A request has failed. `trial`, `again`: as `CircuitBreaker.failed` has them."""
         breaker = self.breaker(endpoint)
-        if breaker.failed(error, self._clock(), self._wall(), self.failure_threshold, self.recovery_s):
-            self._report(CircuitState.OPEN, endpoint, by)
+        now, wall_s = self._clock(), self._wall()
+        if breaker.failed(error, now, wall_s, self.failure_threshold, self.recovery_s, trial=trial, again=again):
+            self.unsure.add(endpoint.id)
+            self._report(CircuitState.OPEN, endpoint, by, error.code)
 
-    def _report(self, state: CircuitState, endpoint: Endpoint, by: str) -> None:
+    def probe_succeeded(self, endpoint: Endpoint) -> None:
+        """The server has answered: ends what probes or errors of the connection have opened, and nothing else."""
+        record = self._probes.get(endpoint.id)
+        closes = self.breaker(endpoint).connected(self._clock())
+        closes |= record is not None and record.succeeded()
+        if closes and self._settle(endpoint):
+            self._report(CircuitState.CLOSED, endpoint, "")
+            if self.on_capacity is not None:
+                self.on_capacity(endpoint.id, endpoint.provider)
+
+    def probe_failed(self, endpoint: Endpoint, why: str, since: float, *, answered: bool) -> None:
+        """`why`: for the log. `since`: when the probe began. `answered`: by a status; otherwise there was no answer at all.
+
+        A status never outranks a success of requests. A silence counts unless a request has succeeded since.
+        """
+        breaker = self.breaker(endpoint)
+        if breaker.succeeded_at is not None and breaker.failures == 0 and (answered or breaker.last_seen >= since):
+            return
+        record = self._probes.setdefault(endpoint.id, ProbeRecord())
+        if record.failed(why, self.failure_threshold, at_once=answered):
+            is_new = endpoint.id not in self.unsure
+            self.unsure.add(endpoint.id)
+            if is_new:
+                self._report(CircuitState.OPEN, endpoint, "", why)
+
+    def _settle(self, endpoint: Endpoint) -> bool:
+        """Whether nothing speaks against the endpoint any more."""
+        if self.breaker(endpoint).opened_at is not None or self.is_suspect(endpoint):
+            return False
+        self.unsure.discard(endpoint.id)
+        return True
+
+    def _report(self, state: CircuitState, endpoint: Endpoint, by: str, cause: str = "") -> None:
         if self._on_transition is not None:
-            self._on_transition(state, endpoint, by)
+            self._on_transition(state, endpoint, by, cause)
 
     # outlook
 
     def domain_down(self, endpoint: Endpoint) -> bool:
         """The circuit is open for an error of address or credentials: another model of the same failure domain would fail too."""
-        return self.circuit_state(endpoint) is CircuitState.OPEN and self.breaker(endpoint).last_error in _DOMAIN_ERRORS
+        breaker = self.breaker(endpoint)
+        is_open = breaker.state(self._clock(), self.recovery_s) is CircuitState.OPEN
+        return is_open and breaker.last_error in _DOMAIN_ERRORS
 
     def next_available_s(self, endpoints: Iterable[Endpoint], tokens: int = 0) -> float | None:
         """Seconds until the first of those that cannot be asked now may be asked again; None: all but disabled ones can."""

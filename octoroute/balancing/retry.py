@@ -22,6 +22,10 @@ class RetryPolicy(Table, frozen=True, kw_only=True):
     backoff: Annotated[
         Literal["exponential", "linear", "fixed"], Key("how the pause before the same endpoint is tried again grows")
     ] = "exponential"
+    fallback_on: Annotated[
+        tuple[Literal["content_filter"], ...],
+        Key("refusals of a request that another endpoint may accept: content_filter", example='["content_filter"]'),
+    ] = ()
     base_s: float = 0.1
     cap_s: float = 30.0
 

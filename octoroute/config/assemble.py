@@ -219,6 +219,9 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
     if key and not provider.allow_auth_header_override:
         check_credentials(header_tables, provider.kind, reader)
     limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep}
+    timeout_s = (
+        table.timeout_seconds or provider.timeout_seconds or limits.get(Tier(entry.group)) or file.server.request_timeout_seconds
+    )
     return Endpoint(
         id=endpoint_id,
         name=table.name,
@@ -247,9 +250,18 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
         proxy=_key(provider.proxy),
         max_connections=provider.max_connections,
         forward_client_key=provider.forward_client_key,
-        first_event_timeout_s=provider.timeout_seconds or limits.get(Tier(entry.group)) or file.server.request_timeout_seconds,
+        first_event_timeout_s=timeout_s,
+        stream_start_timeout_s=_stream_start_s(
+            table.first_event_timeout_seconds, file.server.first_event_timeout_seconds, timeout_s
+        ),
         idle_timeout_s=file.server.stream_idle_timeout_seconds,
+        health_check=provider.health_check if table.health_check is None else table.health_check,
     )
+
+
+def _stream_start_s(own_s: float, server_s: float, timeout_s: float) -> float | None:
+    """The endpoint's own limit; the server's where it is shorter than the attempt's. None: the attempt's."""
+    return own_s or (server_s if 0 < server_s < timeout_s else None)
 
 
 def _unknown_provider(entry: Entry, file: FileTable, names: Names, reader: ConfigReader) -> None:

@@ -143,9 +143,13 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """If the client sends a key, it is forwarded instead of `api_key`."""
     connect_timeout_s: float = 10.0
     first_event_timeout_s: float = 120.0
-    """From the request to the first event of the response."""
+    """From the request to the first event of the response; a whole response is one event."""
+    stream_start_timeout_s: float | None = None
+    """Of a stream, from the request to the first event; None: `first_event_timeout_s`."""
     idle_timeout_s: float = 300.0
     """Without a byte after the first event."""
+    health_check: bool = True
+    """Background probes ask it."""
 
 
 class FailureDomain(NamedTuple):

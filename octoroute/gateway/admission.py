@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from octoroute.balancing.eligibility import token_budget
-from octoroute.balancing.health import AT_CAPACITY, HealthRegistry, Lease
+from octoroute.balancing.health import AT_CAPACITY, HealthRegistry
+from octoroute.balancing.lease import Lease
 from octoroute.balancing.queue import AdmissionQueue
 from octoroute.domain.decision import Decision
 from octoroute.domain.outcome import Usage

@@ -10,19 +10,21 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from octoroute.balancing.eligibility import token_budget
-from octoroute.balancing.health import HealthRegistry, Lease
+from octoroute.balancing.health import HealthRegistry
+from octoroute.balancing.lease import Lease
 from octoroute.balancing.policies import Random
 from octoroute.dialects.response.error_hints import hint_of
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Endpoint, failure_domain
+from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Finished, FinishReason, Started
 from octoroute.domain.request import Request
-from octoroute.errors import Empty, Exhausted, OctorouteError, Throttled, Unreachable, UpstreamAuthError, UpstreamError
+from octoroute.errors import OctorouteError, UpstreamError
 from octoroute.gateway.admission import NO_USAGE, AdmissionControl
 from octoroute.gateway.context_window import TruncatedRequest
+from octoroute.gateway.failover import Failover
 from octoroute.gateway.lifecycle import ABANDONED, RequestLifecycle
-from octoroute.gateway.planner import Planner, unavailable_error
+from octoroute.gateway.planner import Plan, Planner, unavailable_error
 from octoroute.gateway.settings import Settings
 from octoroute.gateway.translation import Translator
 from octoroute.telemetry.routing_events import RoutingEvents
@@ -59,8 +61,9 @@ class Attempts:
     ) -> UpstreamResponse:
         """Plan, wait if every endpoint is at capacity, and ask one endpoint after another until a response begins.
 
-        The plan is walked again while attempts are left, with back-off; `once` and `max_attempts` 0 ask each endpoint once.
-        Raises Exhausted, the error of an attempt that must not be retried, and what `AdmissionControl.wait` raises.
+        After the plan's endpoints come those that `Planner.extend` finds. Then the plan is walked again while attempts are left,
+        with back-off; `once` and `max_attempts` 0 ask each endpoint once. Raises Exhausted, the error of an attempt that must not
+        be retried, and what `AdmissionControl.wait` raises.
         """
         plan, granted = self._planner.plan(decision, request, settings), None
         if not plan.order:
@@ -69,41 +72,52 @@ class Attempts:
         if policy.learns:
             policy.on_selected(plan.order[0])
             lifecycle.observe(policy.on_outcome)
-        if once:
-            limit = min(limit or len(plan.order), len(plan.order))
-        tokens, conversation = token_budget(request.facts), plan.conversation
-        errors: list[UpstreamError] = []
-        failed_domains: set[object] = set()
-        again = 0
+        tokens = token_budget(request.facts)
+        failover: Failover | None = None
+        order = plan.order
         while True:
             attempted = False
-            for endpoint in plan.order:
-                if limit and len(errors) >= limit:
-                    break
-                if failed_domains and failure_domain(endpoint) in failed_domains:
-                    continue
-                if again and self._health.available(endpoint, tokens):
-                    await asyncio.sleep(settings.retry.wait_s(again, self._random))
+            for endpoint in order:
+                if failover is not None:
+                    if failover.spent:
+                        break
+                    if not failover.admits(endpoint):
+                        continue
+                    if failover.walks and self._health.available(endpoint, tokens):
+                        await asyncio.sleep(settings.retry.wait_s(failover.walks, self._random))
                 lease, granted = granted or self._health.acquire(endpoint, tokens, request.id), None
                 if lease is None:
                     continue
                 attempted = True
                 if lifecycle.attempts or self._events.logs_first_selection:
                     self._events.selected(request.id, lifecycle.attempts, endpoint)
-                may_retry = len(errors) + 1 < limit if limit else endpoint is not plan.order[-1]
-                reject_empty = may_retry and not (errors and any(isinstance(error, Empty) for error in errors))
+                may_repeat = endpoint is not order[-1] or (limit > 1 and not once)
+                reject_empty = may_repeat and (limit != 1 if failover is None else failover.may_reject_empty)
                 cut = plan.truncated.get(endpoint.id)
                 try:
-                    return await self.attempt(request, lease, lifecycle, cut, conversation, reject_empty=reject_empty)
+                    return await self.attempt(request, lease, lifecycle, cut, plan.conversation, reject_empty=reject_empty)
                 except UpstreamError as error:
-                    if not error.retryable:
-                        raise
-                    errors.append(error)
-                    if policy.by_provider and isinstance(error, UpstreamAuthError | Unreachable):
-                        failed_domains.add(failure_domain(endpoint))
-            again += 1
-            if not attempted or limit == 0 or len(errors) >= limit:
-                raise self._exhausted(errors, plan.order, tokens)
+                    failover = failover or self._failover(plan, settings, once=once)
+                    failover.failed(lease, error)
+            failover = failover or self._failover(plan, settings, once=once)
+            if not failover.walks:
+                failover.walked += order
+                plan = self._planner.extend(plan, decision, request, settings, suspects_only=once)
+                failover.add(len(plan.order))
+            order = plan.order if plan.order and not failover.walks else await self._again(failover, attempted, tokens, lifecycle)
+
+    def _failover(self, plan: Plan, settings: Settings, *, once: bool) -> Failover:
+        return Failover(settings.retry, by_provider=plan.policy.by_provider, once=once, order=plan.order)
+
+    async def _again(self, failover: Failover, attempted: bool, tokens: int, lifecycle: RequestLifecycle) -> Sequence[Endpoint]:
+        """The whole plan, to be walked again, after a short pause if all its endpoints asked for one. Raises if it is not to be."""
+        failover.walks += 1
+        if not (attempted and failover.repeats):
+            wait_s = failover.pause_s()
+            if wait_s is None:
+                raise self._exhausted(failover, tokens, lifecycle)
+            await asyncio.sleep(wait_s)
+        return failover.walked
 
     async def attempt(
         self,
@@ -125,6 +139,8 @@ class Attempts:
             request, conversation = cut.request, None
             lifecycle.truncated(cut)
         since = self._clock()
+        if lifecycle.attempts:
+            lease.again = any(attempt.endpoint.id == endpoint.id and attempt.error for attempt in lifecycle.attempts)
         if request.warms and self._upstream.outbound(endpoint).name != request.dialect:
             return self._synthesise_warm_up(lease, lifecycle)
         try:
@@ -172,26 +188,8 @@ class Attempts:
         first = next((other for other in attempted if self._upstream.outbound(other).name == request.dialect), endpoint)
         return (first.base_url, first.api_key, first.model) != (endpoint.base_url, endpoint.api_key, endpoint.model)
 
-    def _exhausted(self, errors: Sequence[UpstreamError], order: Sequence[Endpoint], tokens: int) -> Exhausted:
-        """Every attempt failed. Reports the last error; a 429 only if there was no other error."""
-        if not errors:
-            reasons = [self._health.unavailable_reason(endpoint, tokens) for endpoint in order]
-            return unavailable_error(reasons, self._health.next_available_s(order, tokens))
-        count = f"{len(errors)} attempt{'s' if len(errors) > 1 else ''}"
-        causes = [error for error in errors if not isinstance(error, Throttled)]
-        if causes:
-            last = causes[-1]
-            exhausted = Exhausted(
-                f"{last.message} ({count})", status=last.status, code=last.code, kind=last.kind, retry_after_s=last.retry_after_s
-            )
-            if all(isinstance(error, UpstreamAuthError) for error in errors):
-                exhausted.headers["x-should-retry"] = "false"  # SDKs retry three times otherwise, which cannot mend a key
-            return exhausted
-        waits = [error.retry_after_s for error in errors if error.retry_after_s is not None]
-        return Exhausted(
-            f"every upstream returned a rate limit error ({count})",
-            status=429,
-            code=errors[-1].code,
-            kind=errors[-1].kind,
-            retry_after_s=min(waits, default=None),
-        )
+    def _exhausted(self, failover: Failover, tokens: int, lifecycle: RequestLifecycle) -> OctorouteError:
+        if not failover.errors:
+            return unavailable_error(self._health, failover.walked, tokens)
+        lifecycle.hint = hint_of(failover.cause)
+        return failover.exhausted(self._health.next_available_s(failover.walked, tokens))

@@ -94,7 +94,8 @@ class Cascade:
         if answer.ended:
             lifecycle.release_rejected(rejected)
         try:
-            better = await ask(bigger, False)
+            # not of a smaller tier: its answer is here already
+            better = await ask(msgspec.structs.replace(bigger, fixed=True), False)
         except OctorouteError as error:
             lifecycle.restore(rejected)
             lifecycle.cascaded("fell_back")

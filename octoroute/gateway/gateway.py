@@ -16,12 +16,13 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Ending, Outcome
 from octoroute.domain.request import Request
-from octoroute.errors import Forbidden, OctorouteError
+from octoroute.errors import Exhausted, Forbidden, OctorouteError, TooSlow
 from octoroute.gateway import context_window
 from octoroute.gateway.admission import AdmissionControl, QueueGrant
 from octoroute.gateway.attempts import Attempts
 from octoroute.gateway.headers import route_headers, warning_header
 from octoroute.gateway.lifecycle import OutcomeReceiver, RequestLifecycle, ending_of
+from octoroute.gateway.patience import PATIENCE_HEADER, read_patience_s
 from octoroute.gateway.planner import Planner
 from octoroute.gateway.relay import Reply
 from octoroute.gateway.resolver import Resolver
@@ -75,15 +76,10 @@ class Gateway:
     async def answer(self, request: Request) -> Reply:
         """A reply that has begun, which the caller must close. Raises OctorouteError; the request is then settled already."""
         lifecycle = RequestLifecycle(request, self.sink, self.clock)
-        settings = self.settings
         try:
-            decision = await self.resolver.resolve(request, settings)
-            lifecycle.decided(decision)
-            if decision.reject is not None:
-                raise Forbidden(decision.reject)  # noqa: TRY301 - settled below, as every refusal
-            if settings.cache is not None:
-                return await self._answer_with_cache(settings.cache, request, decision, settings, lifecycle)
-            return await self._reply(await self.open(request, decision, settings, lifecycle), settings, lifecycle)
+            if PATIENCE_HEADER in request.headers:
+                return await self._answer_in_time(request, lifecycle)
+            return await self._answer(request, lifecycle)
         except OctorouteError as error:
             lifecycle.finish(ending_of(error), error)
             lifecycle.settle()
@@ -98,6 +94,26 @@ class Gateway:
         except BaseException:  # the client has left
             lifecycle.settle()
             raise
+
+    async def _answer(self, request: Request, lifecycle: RequestLifecycle) -> Reply:
+        settings = self.settings
+        decision = await self.resolver.resolve(request, settings)
+        lifecycle.decided(decision)
+        if decision.reject is not None:
+            raise Forbidden(decision.reject)
+        if settings.cache is not None:
+            return await self._answer_with_cache(settings.cache, request, decision, settings, lifecycle)
+        return await self._reply(await self.open(request, decision, settings, lifecycle), settings, lifecycle)
+
+    async def _answer_in_time(self, request: Request, lifecycle: RequestLifecycle) -> Reply:
+        """As long as the client waits: the attempt that is under way then is abandoned, and no failure of its endpoint."""
+        patience_s = read_patience_s(request.headers[PATIENCE_HEADER])
+        try:
+            with self.upstream.deadlines.limit(patience_s):
+                return await self._answer(request, lifecycle)
+        except TimeoutError:
+            message = f"no answer began within the {patience_s:g} s that the client waits ({PATIENCE_HEADER})"
+            raise Exhausted(message, status=TooSlow.status, code=TooSlow.code, kind=TooSlow.kind) from None
 
     async def open(self, request: Request, decision: Decision, settings: Settings, lifecycle: RequestLifecycle) -> UpstreamResponse:
         """A response whose first event has arrived: from the decided tier, or from the cascade if the decision asks for one."""

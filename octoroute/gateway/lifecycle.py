@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
-from octoroute.balancing.health import Lease
+from octoroute.balancing.lease import Lease
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
 from octoroute.domain.outcome import Attempt, ContextUse, Ending, Outcome, Usage

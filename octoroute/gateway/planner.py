@@ -6,10 +6,11 @@ Capabilities, context window, cost, and health are looked at before the load bal
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from octoroute.balancing.circuit import IN_COOLDOWN
 from octoroute.balancing.eligibility import (
     FALLBACK_TIERS,
     OVER_COST,
@@ -25,8 +26,9 @@ from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Capability, Endpoint, Tier, failure_domain
 from octoroute.domain.request import Facts, Request
-from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, TooExpensive
+from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, Throttled, TooExpensive
 from octoroute.gateway.context_window import TruncatedRequest, truncate
+from octoroute.gateway.patience import PATIENCE_HEADER
 from octoroute.gateway.settings import Settings, TierMatch
 from octoroute.gateway.translation import TranslationCheck
 from octoroute.upstream.client import UpstreamClient
@@ -36,6 +38,11 @@ PROVIDER_UNAVAILABLE = "provider unavailable (circuit open)"
 _CIRCUIT_OPEN = "circuit open"
 _AT_CAPACITY = "at capacity"
 _UNSEEN = TierMatch((), None)
+
+
+def may_change_tier(decision: Decision, settings: Settings) -> bool:
+    """Whether another tier may answer: the router chose the tier, or the client named one and the operator permits it."""
+    return not decision.fixed and (decision.by != "client" or (settings.named_tiers_fall_over and decision.only is None))
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +55,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     excluded: dict[str, str]
     """By endpoint id, why a candidate is not in `order`."""
     policy: Policy
+    reserve: list[Endpoint]
+    """Available endpoints that probes take for dead: to be asked when no other endpoint has answered."""
     truncated: dict[str, TruncatedRequest]
     """By endpoint id, the request truncated to fit that endpoint."""
     decoded: Conversation | BadRequest | None = None
@@ -88,8 +97,9 @@ class Planner:
         if match is None or (match.window is not None and window_tokens(settings.context.measured(facts)) > match.window):
             return None
         tokens = token_budget(facts)
+        unsure = self._health.unsure
         for endpoint in match.endpoints:
-            if self._health.unavailable_reason(endpoint, tokens) is not None:
+            if self._health.unavailable_reason(endpoint, tokens) is not None or (unsure and endpoint.id in unsure):
                 return None
         policy = settings.policy if decision.policy is None else settings.policies[decision.policy]
         order = [*match.endpoints]
@@ -98,7 +108,7 @@ class Planner:
             if len(order) < len(match.endpoints):
                 return None
         eligible, candidates = [*match.endpoints], [*match.endpoints]
-        return Plan(order=order, eligible=eligible, candidates=candidates, excluded={}, policy=policy, truncated={})
+        return Plan(order=order, eligible=eligible, candidates=candidates, excluded={}, policy=policy, reserve=[], truncated={})
 
     def _match(self, tier: Tier, dialect: str, facts: Facts, settings: Settings) -> TierMatch | None:
         """None: the tier is empty, or one of its endpoints cannot answer such a request as it is."""
@@ -111,34 +121,74 @@ class Planner:
         self, decision: Decision, request: Request, settings: Settings, decoded: Conversation | BadRequest | None = None
     ) -> Plan:
         """As `plan`, looking at each endpoint on its own."""
-        facts = request.facts
-        tokens = token_budget(facts)
         policy = settings.policy if decision.policy is None else settings.policies[decision.policy]
-        plan = Plan(order=[], eligible=[], candidates=[], excluded={}, policy=policy, truncated={})
+        plan = Plan(order=[], eligible=[], candidates=[], excluded={}, policy=policy, reserve=[], truncated={})
         translation = TranslationCheck(request, self._inbound[request.dialect], self._upstream, decoded)
-        sized = settings.context.measured(facts)
-        for pool in self._pools(decision, facts, settings):
-            plan.candidates.extend(pool)
-            eligible: list[Endpoint] = []
-            for endpoint in pool:
-                reason = ineligible_reason(endpoint, facts, settings.max_cost_usd, sized=sized) or translation.unsupported(endpoint)
-                if reason is None:
-                    eligible.append(endpoint)
-                else:
-                    plan.excluded[endpoint.id] = reason
-            plan.eligible.extend(eligible)
-            available = [endpoint for endpoint in eligible if self._health.available(endpoint, tokens)]
-            if policy.by_provider:
-                available = self._without_downed(eligible, available, plan)
-            order = policy.order(available, request, self._random)
-            if len(order) < len(eligible):
-                self._exclude_unavailable(eligible, order, plan, tokens)
+        for pool in self._pools(decision, request.facts, settings):
+            order, has_eligible = self._plan_pool(pool, plan, request, settings, translation)
             plan.order.extend(order)
-            if order or (eligible and (decision.by == "client" or decision.fixed)):
+            if order or (has_eligible and not may_change_tier(decision, settings)):
                 break
+        if not plan.order and plan.reserve:
+            plan.order.extend(policy.order(plan.reserve, request, self._random))
+            plan.reserve.clear()
         if not plan.eligible and settings.context.policy == "truncate":
             self._plan_truncated(plan, request, settings, translation)
         return plan if translation.decoded is None else msgspec.structs.replace(plan, decoded=translation.decoded)
+
+    def extend(self, plan: Plan, decision: Decision, request: Request, settings: Settings, *, suspects_only: bool = False) -> Plan:
+        """`plan` with the endpoints to ask after those of its order: of the tiers that it has not considered, then suspect ones.
+
+        At most `retry.max_attempts` of a tier. Its order is empty if there are none.
+        """
+        extended = msgspec.structs.replace(plan, order=[], reserve=[])
+        if may_change_tier(decision, settings) and not suspects_only:
+            considered = {endpoint.id for endpoint in plan.candidates}
+            translation = TranslationCheck(request, self._inbound[request.dialect], self._upstream, plan.decoded)
+            for pool in self._pools(decision, request.facts, settings):
+                if not considered.isdisjoint(endpoint.id for endpoint in pool):
+                    continue
+                order, _ = self._plan_pool(pool, extended, request, settings, translation)
+                extended.order.extend(order[: settings.retry.max_attempts or len(order)])
+            if translation.decoded is not None:
+                extended = msgspec.structs.replace(extended, decoded=translation.decoded)
+        suspects = [*plan.reserve, *extended.reserve]
+        extended.order.extend(plan.policy.order(suspects, request, self._random) if suspects else ())
+        extended.reserve.clear()
+        return extended
+
+    def _plan_pool(
+        self, pool: Sequence[Endpoint], plan: Plan, request: Request, settings: Settings, translation: TranslationCheck
+    ) -> tuple[list[Endpoint], bool]:
+        """The endpoints of one tier to ask, best first, and whether any can answer the request; the others go into `plan`."""
+        facts, policy = request.facts, plan.policy
+        tokens, sized = token_budget(facts), settings.context.measured(facts)
+        plan.candidates.extend(pool)
+        eligible: list[Endpoint] = []
+        for endpoint in pool:
+            reason = ineligible_reason(endpoint, facts, settings.max_cost_usd, sized=sized) or translation.unsupported(endpoint)
+            if reason is None:
+                eligible.append(endpoint)
+            else:
+                plan.excluded[endpoint.id] = reason
+        plan.eligible.extend(eligible)
+        available = [endpoint for endpoint in eligible if self._health.available(endpoint, tokens)]
+        if policy.by_provider:
+            available = self._without_downed(eligible, available, plan)
+        trusted = [endpoint for endpoint in available if not self._health.is_suspect(endpoint)]
+        order = policy.order(trusted, request, self._random)
+        if len(order) < len(eligible):
+            self._exclude_unavailable(eligible, [*order, *available], plan, tokens)
+        plan.reserve.extend(endpoint for endpoint in available if endpoint not in trusted)
+        return self._with_one_trial(order, request), bool(eligible)
+
+    def _with_one_trial(self, order: list[Endpoint], request: Request) -> list[Endpoint]:
+        """At most one half-open endpoint before the others, and none for a client whose patience is limited."""
+        trials = [endpoint for endpoint in order if self._health.needs_trial(endpoint)]
+        if not trials or len(trials) == len(order):
+            return order
+        late = trials if PATIENCE_HEADER in request.headers else trials[1:]
+        return [*(endpoint for endpoint in order if endpoint not in late), *late]
 
     def _plan_truncated(self, plan: Plan, request: Request, settings: Settings, translation: TranslationCheck) -> None:
         """Plan with the endpoints that the request can be truncated for, the largest window first: it loses the least there."""
@@ -193,19 +243,30 @@ class Planner:
         if not plan.eligible:
             return _ineligible_error(plan, settings.context.measured(request.facts))
         tokens = token_budget(request.facts)
-        retry_after_s = self._health.next_available_s(plan.eligible, tokens)
         reasons = {self._health.unavailable_reason(endpoint, tokens) for endpoint in plan.eligible}
         if reasons & (AT_CAPACITY - {AT_MAX_IN_FLIGHT}):
+            retry_after_s = self._health.next_available_s(plan.eligible, tokens)
             return OverLimit(f"every suitable provider is at its rate limit; {_retry(retry_after_s)}", retry_after_s=retry_after_s)
-        return unavailable_error([plan.excluded.get(endpoint.id) for endpoint in plan.eligible], retry_after_s)
+        return unavailable_error(self._health, plan.eligible, tokens, plan.excluded)
 
 
-def unavailable_error(reasons: Iterable[str | None], retry_after_s: float | None) -> Exhausted:
-    """No endpoint can be asked now. `reasons`: why each suitable endpoint is unavailable; None: it has become available."""
+def unavailable_error(
+    health: HealthRegistry, endpoints: Sequence[Endpoint], tokens: int, excluded: Mapping[str, str] | None = None
+) -> Exhausted:
+    """None of these endpoints can be asked now: 429 if one of them rests, with the time until then; else 503.
+
+    `excluded`: by endpoint id, the reasons of a plan.
+    """
+    reasons = [health.unavailable_reason(endpoint, tokens) or (excluded or {}).get(endpoint.id) for endpoint in endpoints]
+    resting = [endpoint for endpoint, reason in zip(endpoints, reasons, strict=True) if reason == IN_COOLDOWN]
+    retry_after_s = health.next_available_s(resting or endpoints, tokens)
     words = {PROVIDER_UNAVAILABLE: _CIRCUIT_OPEN, AT_MAX_IN_FLIGHT: _AT_CAPACITY}
     named = sorted({words.get(reason, reason) for reason in reasons if reason is not None})
     why = f" ({', '.join(named)})" if named else ""
-    return Exhausted(f"no endpoint is available{why}; {_retry(retry_after_s)}", retry_after_s=retry_after_s)
+    message = f"no endpoint is available{why}; {_retry(retry_after_s)}"
+    if resting:
+        return Exhausted(message, status=429, code=Throttled.code, kind=Throttled.kind, retry_after_s=retry_after_s)
+    return Exhausted(message, retry_after_s=retry_after_s)
 
 
 def _retry(after_s: float | None) -> str:

@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     policies: Mapping[str, Policy] = {}
     """By name, the policies that rules ask for."""
     max_cost_usd: float | None = None
+    named_tiers_fall_over: bool = False
+    """A tier that a client names may be answered by another one, as a tier that the router chose."""
     rules: tuple[Rule, ...] = ()
     allow_provider_prefix: bool = True
     queue: QueueSettings = QueueSettings()

@@ -110,6 +110,7 @@ class Translator:
             api=request.api,
             conversation=conversation,
             adapter=adapter,
+            request_id=request.id,
             client_headers=request.headers,
             timeout_s=request.timeout_s,
             notes=tuple(notes),

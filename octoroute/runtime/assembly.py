@@ -109,6 +109,7 @@ class Runtime:
             endpoints=lambda: filter(self.admin_state.endpoint_enabled, self.gateway.settings.endpoints),
             interval_s=lambda: self.config.health.interval_seconds,
             random=chance,
+            clock=clock,
             cannot_probe=self._count_impossible_probe,
         )
         self._tasks = TaskOwner()

@@ -87,6 +87,7 @@ class SettingsBuilder:
             policy=self._policy(config),
             policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
             max_cost_usd=config.selection.max_cost_usd,
+            named_tiers_fall_over=routing.named_tiers_fall_over,
             rules=tuple(rule for rule in routing.rules if rule.enabled),
             allow_provider_prefix=routing.allow_provider_prefix,
             queue=config.queue,

@@ -58,11 +58,15 @@ class RoutingEvents:
         write = self._log.info if error == Throttled.code else self._log.warning  # a rate limit is normal operation
         write("upstream.refused", request_id=request_id, provider=endpoint.provider, endpoint=endpoint.id, error=error, hint=hint)
 
-    def circuit_changed(self, circuit: CircuitState, endpoint: Endpoint, request_id: str) -> None:
-        """For `HealthRegistry.on_transition`. `request_id`: of the request that caused it; "": a health probe did."""
+    def circuit_changed(self, circuit: CircuitState, endpoint: Endpoint, request_id: str, cause: str) -> None:
+        """For `HealthRegistry.on_transition`. `request_id`: of the request that caused it; "": a health probe did.
+
+        `cause`: the error that opened the circuit; "": it did not open.
+        """
         write = self._log.warning if circuit is CircuitState.OPEN else self._log.info
-        by = {"request_id": request_id} if request_id else {}
-        write(_CIRCUIT_EVENTS[circuit], provider=endpoint.provider, model=endpoint.model, endpoint=endpoint.id, **by)
+        by = {"request_id": request_id} if request_id else {"by": "probe"}
+        why = {"error": cause} if cause else {}
+        write(_CIRCUIT_EVENTS[circuit], provider=endpoint.provider, model=endpoint.model, endpoint=endpoint.id, **by, **why)
 
 
 def _next_attempt_event(before: Endpoint, now: Endpoint) -> str:

@@ -18,6 +18,8 @@ from octoroute.upstream.request import UpstreamRequest
 from octoroute.upstream.transports.base import TransportRequest, Trust
 from octoroute.upstream.transports.trust import trust as make_trust
 
+_CORRELATION = frozenset({"x-request-id", "traceparent", "tracestate"})
+
 
 class EndpointBinding(NamedTuple):
     """For one API of an endpoint; valid as long as `endpoint` is that object."""
@@ -31,6 +33,8 @@ class EndpointBinding(NamedTuple):
     """The provider, if it signs each request."""
     trust: Trust | None
     proxy: str | None
+    sends_ids: bool = True
+    """False: the configured headers have an `x-request-id` or a `traceparent` of their own."""
 
     def transport_request(self, request: UpstreamRequest) -> TransportRequest:
         endpoint, headers, provider = self.endpoint, self.headers, self.provider
@@ -47,6 +51,7 @@ class EndpointBinding(NamedTuple):
             method="POST",
             url=self.url,
             headers=headers,
+            extra=request.correlation if self.sends_ids else (),
             body=request.body,
             connect_timeout_s=endpoint.connect_timeout_s,
             trust=self.trust,
@@ -91,6 +96,7 @@ class EndpointBindings:
                 provider if isinstance(provider, RequestSigner) else None,
                 self._trust(endpoint),
                 endpoint.proxy.reveal() if endpoint.proxy else None,
+                not any(name.lower() in _CORRELATION for name, _ in endpoint.headers),
             )
         return binding
 

@@ -32,6 +32,8 @@ from octoroute.upstream.transports.base import Transport, TransportResponse
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
+MAX_PROBE_BYTES = 64 * 1024
+"""A longer list of models is not read: the connection is closed instead."""
 EMPTY_CHECK_S = 0.05
 """After the first event, wait at most this long for content before committing, if an empty response may still be retried."""
 
@@ -88,7 +90,11 @@ class UpstreamClient:
 
     async def open(self, endpoint: Endpoint, request: UpstreamRequest) -> UpstreamResponse:
         """Send `request` and wait for the first event. Raises UpstreamError; then nothing is left open."""
-        timeout_s = min(endpoint.first_event_timeout_s, request.timeout_s or endpoint.first_event_timeout_s)
+        timeout_s = endpoint.first_event_timeout_s
+        if request.stream and endpoint.stream_start_timeout_s is not None:
+            timeout_s = endpoint.stream_start_timeout_s
+        if request.timeout_s is not None and request.timeout_s < timeout_s:
+            timeout_s = request.timeout_s
         try:
             binding = self._bindings.get(endpoint, request.api, stream=request.stream)
             with self.deadlines.limit(timeout_s):
@@ -155,14 +161,22 @@ class UpstreamClient:
         except Exception as error:
             raise plugin_failure(endpoint.kind, error) from error
 
-    async def probe(self, endpoint: Endpoint, timeout_s: float) -> None:
-        """Raises UpstreamError when the endpoint is not alive; a server without a list of models (404, 405) is alive."""
+    async def probe(self, endpoint: Endpoint, timeout_s: float) -> UpstreamError | None:
+        """What the server says against itself when it is asked for its models; None: it is alive, whatever its list is like.
+
+        Only the status is read, and the body of a 400, which some vendors send for a wrong key. Raises UpstreamError when there is
+        no answer.
+        """
         try:
             request = self._bindings.probe(endpoint, timeout_s)
             with self.deadlines.limit(timeout_s):
                 response = await self._transport.send(request)
                 try:
-                    await response.body(MAX_BODY_BYTES)
+                    status, body = response.status, b""
+                    if status == 400:
+                        body = await response.body(MAX_ERROR_BYTES)
+                    elif "content-length" in response.headers and _is_short(response.headers["content-length"]):
+                        await response.body(MAX_PROBE_BYTES)  # so that the connection can be used again
                 finally:
                     response.close()
         except TimeoutError:
@@ -171,9 +185,14 @@ class UpstreamClient:
             raise
         except Exception as error:
             raise plugin_failure(endpoint.kind, error) from error
-        alive = {401, 403, 404, 405, 429} if endpoint.forward_client_key and endpoint.api_key is None else {404, 405, 429}
-        if not (200 <= response.status < 300 or response.status in alive):
-            raise error_for_status(response.status, response.headers, b"", self.outbound(endpoint).name)
+        has_no_key = endpoint.forward_client_key and endpoint.api_key is None
+        if status not in ({502, 503, 504} if has_no_key else {400, 401, 403, 502, 503, 504}):
+            return None
+        error = error_for_status(status, response.headers, body, self.outbound(endpoint).name)
+        if not error.blames_endpoint:
+            return None
+        error.detail = f"status {status}"
+        return error
 
     async def _raise_for_status(self, binding: EndpointBinding, request: UpstreamRequest, response: TransportResponse) -> NoReturn:
         """Raises the UpstreamError that a status other than 200 stands for."""
@@ -195,6 +214,10 @@ class UpstreamClient:
                 error.status = status
         error.detail = error.detail or body[:500].decode("utf-8", "replace")
         raise error
+
+
+def _is_short(length: str) -> bool:
+    return length.isdecimal() and len(length) < 9 and int(length) <= MAX_PROBE_BYTES
 
 
 def _read_error(binding: EndpointBinding, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError | None:

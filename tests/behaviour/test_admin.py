@@ -409,7 +409,7 @@ async def test_a17_the_configuration_is_shown_without_secrets(filed, fake):
     assert config["auth"] == {"keys": ["***", "***"], "admin_keys": ["***"]}
     assert config["server"]["port"] == "${THE_PORT}"
     assert config["models"]["balanced"][0]["model"] == "${MODEL_NAME}"
-    assert config["retry"] == {"max_attempts": 3, "backoff": "exponential"}
+    assert config["retry"] == {"max_attempts": 3, "backoff": "exponential", "fallback_on": []}
     for word in [*ENV.values(), "secret", "sk-", "s3cret", "the-admin-key"]:
         assert word not in answer.text.replace("openai", ""), word
 

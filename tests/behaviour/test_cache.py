@@ -132,11 +132,13 @@ def told_length(text: str) -> dict:
     ids=["500", "400", "429", "length", "filter", "nonsense"],
 )
 async def test_b22_what_went_wrong_is_not_kept(make_gateway, fake, step):
-    gateway = await make_gateway([endpoint(fake)], cache=ON, retry={"max_attempts": 1}, health={"failure_threshold": 100})
+    clock, off = Clock(), {"failure_threshold": 100}
+    gateway = await make_gateway([endpoint(fake)], cache=ON, retry={"max_attempts": 1}, health=off, parts={"clock": clock})
     fake.always(step)
     first = await gateway.ask(ZERO)
     assert len(gateway.app.gateway.settings.cache) == 0
     fake.always(whole(completion("better")))
+    clock.pass_(1)
     second = await gateway.ask(ZERO)
     assert (second.status_code, told(second)) == (200, "miss")
     assert first.content != second.content

@@ -56,7 +56,7 @@ async def test_an_open_circuit_is_not_asked_until_it_has_recovered(lone):
     await open_it(gateway, fake)
     for _ in range(5):
         assert (await gateway.ask()).status_code == 503
-    clock.pass_(RECOVERY - 0.001)
+    clock.pass_(0.999)
     response = await gateway.ask()
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
     assert len(fake.requests) == THRESHOLD
@@ -112,16 +112,16 @@ async def test_a_half_open_endpoint_that_is_alone_lets_one_through_and_turns_the
 
 
 @pytest.mark.parametrize("failing", [error(500), stream([b'data: {"error": {"message": "no"}}\n\n'])], ids=["status", "error event"])  # fmt: skip
-async def test_a_half_open_trial_that_fails_opens_for_the_whole_time_again(lone, failing):
+async def test_a_half_open_trial_that_fails_opens_for_twice_as_long(lone, failing):
     gateway, fake, clock = lone
     await open_it(gateway, fake)
     clock.pass_(RECOVERY + 100)
     fake.then(failing)
     await gateway.ask(question(stream=True))
     assert await state(gateway) == ("open", THRESHOLD + 1)
-    clock.pass_(RECOVERY - 1)
+    clock.pass_(1.9)
     assert (await gateway.ask()).status_code == 503
-    clock.pass_(1)
+    clock.pass_(0.1)
     assert (await gateway.ask()).status_code == 200
 
 
@@ -162,12 +162,28 @@ async def test_a_trial_stream_closes_with_its_first_event_but_one_more_failure_o
         assert (await state(gateway))[0] == "open"
 
 
-async def test_a_success_from_the_probe_closes_at_once(lone):
+async def test_f3_a_good_probe_closes_nothing_that_completions_opened(lone):
     gateway, fake, _ = lone
     await open_it(gateway, fake)
     await gateway.app.runtime.health_check.round()
-    assert await state(gateway) == ("closed", 0)
+    assert fake.probes
+    assert await state(gateway) == ("open", THRESHOLD)
+    assert (await gateway.ask()).status_code == 503
+
+
+async def test_a_good_probe_closes_what_a_dead_connection_opened(lone):
+    gateway, fake, _ = lone
+    port = fake.port
+    await fake.kill()
+    for _ in range(THRESHOLD):
+        assert (await gateway.ask()).status_code == 502
+    assert await state(gateway) == ("open", THRESHOLD)
+    fake.port = port
+    await fake.start()
+    await gateway.app.runtime.health_check.round()
+    assert await state(gateway) == ("closed", THRESHOLD), "the failures stay counted"
     assert (await gateway.ask()).status_code == 200
+    assert await state(gateway) == ("closed", 0)
 
 
 async def test_replicas_of_one_name_fail_independently(make_fake, make_gateway):

@@ -37,17 +37,63 @@ async def test_a_server_that_answers_is_alive_even_without_a_list(probed, fake, 
     assert (await probed.row("a"))["circuit"] == "closed"
 
 
-@pytest.mark.parametrize(
-    "step", [error(500), error(503), error(401), error(403), reset, close], ids=["500", "503", "401", "403", "reset", "close"]
-)
-async def test_one_that_does_not_is_out_before_any_request_meets_it_and_back_by_itself(probed, fake, step):
+@pytest.mark.parametrize("step", [error(503), error(401), error(403), reset, close], ids=["503", "401", "403", "reset", "close"])
+async def test_one_that_does_not_is_asked_last_before_any_request_meets_it_and_is_back_by_itself(
+    make_fake, make_gateway, fake, step
+):
+    other = await make_fake("other")
+    gateway = await make_gateway(
+        [endpoint(fake, id="a", priority=9), endpoint(other, id="b")],
+        health={"interval_seconds": 0.03, "failure_threshold": 2},
+        parts={"chance": lambda: 0.0},
+    )
     fake.models = step
-    await until(lambda: probed.metric("octoroute_circuit_state", endpoint="a") == 2)
-    assert (await probed.ask()).status_code == 503
+    await until(lambda: gateway.metric("octoroute_circuit_state", endpoint="a") == 2)
+    assert (await gateway.row("a"))["healthy"] is False
+    assert (await gateway.ask()).headers["x-octoroute-endpoint"] == "b"
     assert not fake.requests
+    other.always(error(500))
+    assert (await gateway.ask()).headers["x-octoroute-endpoint"] == "a", "there is no other: a probe alone refuses no client"
+    assert (await gateway.row("a"))["healthy"] is True, "a success has the last word"
+
+
+async def test_a_suspicion_ends_with_a_good_probe(probed, fake):
+    fake.models = close
+    await until(lambda: probed.metric("octoroute_circuit_state", endpoint="a") == 2)
     fake.models = whole({"data": []})
     await until(lambda: probed.metric("octoroute_circuit_state", endpoint="a") == 0)
-    assert (await probed.ask()).status_code == 200
+    assert not fake.requests
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 405, 429, 500, 501])
+async def test_a_server_without_a_usable_list_is_served(probed, fake, status):
+    fake.models = error(status)
+    await until(lambda: len(fake.probes) >= 3)
+    assert (await probed.row("a"))["circuit"] == "closed"
+
+
+async def test_s02_a_400_that_is_about_the_key_is_no_sign_of_life(probed, fake):
+    body = {"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT"}}
+    fake.models = whole(body, 400)
+    await until(lambda: probed.metric("octoroute_circuit_state", endpoint="a") == 2)
+
+
+async def test_o17_a_catalogue_is_not_read(probed, fake):
+    sent = []
+
+    async def catalogue(exchange):
+        exchange.head(200, {"content-type": "application/json", "content-length": str(50_000_000)})
+        for _ in range(500):
+            if exchange.gone.is_set():
+                break
+            exchange.write(b"x" * 100_000)
+            sent.append(100_000)
+            await exchange.flushed()
+
+    fake.models = catalogue
+    await until(lambda: len(fake.probes) >= 3)
+    assert sum(sent) < 10_000_000 * len(fake.probes), "the connection is closed instead"
+    assert (await probed.row("a"))["circuit"] == "closed"
 
 
 async def test_one_silent_endpoint_does_not_hold_up_the_others(make_fake, make_gateway):

@@ -11,7 +11,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from tests.support.fake import close, completion, error, slowly, stream, tokens, whole
-from tests.support.live_gateway import endpoint, frames, question, samples
+from tests.support.live_gateway import Clock, endpoint, frames, question, samples
 
 CHUNKS = tokens(usage=True)
 
@@ -26,9 +26,12 @@ async def test_attempts_in_header_log_and_metrics_agree(make_fake, make_gateway,
     fakes = [await make_fake(name) for name in "abc"]
     fakes[0].always(error(500))
     fakes[1].always(error(429))
-    gateway = await make_gateway([endpoint(fake, id=fake.name, priority=9 - n) for n, fake in enumerate(fakes)])
+    clock = Clock()
+    rows = [endpoint(fake, id=fake.name, priority=9 - n) for n, fake in enumerate(fakes)]
+    gateway = await make_gateway(rows, parts={"clock": clock})
     for streamed, step in ((False, whole(completion())), (True, stream(CHUNKS))):
         fakes[2].always(step)
+        clock.pass_(1)  # b has rested
         response = await gateway.ask(question(stream=streamed), headers={"x-request-id": f"r-{streamed}"})
         assert response.status_code == 200
         headers = response.headers
@@ -93,7 +96,7 @@ async def test_every_request_has_one_line_whatever_became_of_it(make_gateway, fa
 
 async def test_the_totals_are_the_clients_own_count(make_fake, make_gateway, told):
     fakes = [await make_fake(name) for name in "ab"]
-    mixed = [whole(completion()), error(500), error(422), close, whole(b"nonsense"), error(429), slowly(whole(completion()), 0.01)]
+    mixed = [whole(completion()), error(500), error(422), close, whole(b"nonsense"), error(503), slowly(whole(completion()), 0.01)]
     streams = [stream(CHUNKS), stream(CHUNKS[:3]), stream([b'data: {"error":{"message":"x"}}\n\n']), stream(CHUNKS, end="close")]
     turn = iter(range(10_000))
 

@@ -286,10 +286,10 @@ async def test_chat_tells_failures_as_failures(three):
     for step, status in (
         (error(500), 502),
         (close, 502),
-        (error(429), 429),
         (error(422, "odd"), 422),
         (whole(b"{}"), 502),
         (stream(tokens()), 502),
+        (error(429), 429),  # it rests after that
     ):
         fakes["fast"].then(step)
         response = await gateway.ask({"message": "hi"}, "/chat")

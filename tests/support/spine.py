@@ -184,7 +184,7 @@ class Spine:
         seed: int = 1,
         delay_s: Callable[[str], float] = lambda _: 0.0,
         sticky_by: str = "conversation",
-        on_transition: Callable[[CircuitState, Endpoint, str], None] | None = None,
+        on_transition: Callable[[CircuitState, Endpoint, str, str], None] | None = None,
         inbound: Mapping[str, Inbound] | None = None,
         **settings: Any,
     ) -> None:

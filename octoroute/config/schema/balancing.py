@@ -31,11 +31,19 @@ class HealthTable(Table, frozen=True, kw_only=True):
     """When an endpoint is taken out of use, and how it returns."""
 
     interval_seconds: Annotated[
-        float, Key("time between background probes of {base_url}/models; 0 turns them off", low=0, high=86400)
+        float,
+        Key("time between background probes of {base_url}/models, one per address and key; 0 turns them off", low=0, high=86400),
     ] = 30.0
-    failure_threshold: Annotated[int, Key("consecutive failures that open the circuit", low=1, high=1000)] = 3
+    failure_threshold: Annotated[
+        int, Key("failed requests in a row that open the circuit; several attempts of one request count once", low=1, high=1000)
+    ] = 3
     recovery_seconds: Annotated[
-        float, Key("time until an endpoint with an open circuit gets one trial request", above=0, high=86400)
+        float,
+        Key(
+            "longest time until an endpoint with an open circuit gets one trial request; the first wait is 1 s, then doubling",
+            above=0,
+            high=86400,
+        ),
     ] = 30.0
 
 

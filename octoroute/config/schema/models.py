@@ -84,6 +84,7 @@ class ProviderTable(Table, frozen=True, kw_only=True):
         float | None,
         Key("replaces server.request_timeout_seconds and [timeouts] for its endpoints", low=1, high=3600, example="90"),
     ] = None
+    health_check: Annotated[bool, Key("false sends its servers no background probes, for servers that any request wakes up")] = True
     requests_per_minute: Annotated[
         int, Key("requests per minute to all its endpoints together; 0 is no limit", low=0, high=1000000000)
     ] = 0
@@ -170,6 +171,14 @@ class EndpointTable(Table, frozen=True, kw_only=True):
         tuple[Capability, ...] | None, Key("what the model supports; default: everything", example='["tools", "vision", "json"]')
     ] = None
     max_in_flight: Annotated[int, Key("concurrent requests to this endpoint; 0 is no limit", low=0, high=1000000)] = 0
+    timeout_seconds: Annotated[
+        float,
+        Key("replaces the provider's timeout_seconds, [timeouts], and server.request_timeout_seconds; 0: theirs", low=0, high=3600),
+    ] = 0.0
+    first_event_timeout_seconds: Annotated[
+        float, Key("replaces server.first_event_timeout_seconds; 0: the server's", low=0, high=3600)
+    ] = 0.0
+    health_check: Annotated[bool | None, Key("false: no background probes; default: the provider's", example="false")] = None
     price: Annotated[Price | None, Key("prices in USD per million tokens", example="{ input = 0.15, output = 0.60 }")] = None
     quirks: Quirks = ()
     host: Host = ""

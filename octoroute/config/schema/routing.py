@@ -62,6 +62,10 @@ class RoutingTable(Table, frozen=True, kw_only=True):
     allow_provider_prefix: Annotated[
         bool, Key("true lets clients choose the provider, as `PROVIDER/MODEL` or with the header x-octoroute-provider")
     ] = True
+    named_tiers_fall_over: Annotated[
+        bool,
+        Key("true lets another tier answer for a tier that a client named, when none of its endpoints can, as for auto"),
+    ] = False
     rules: Annotated[
         tuple[Rule, ...], Key("[[routing.rules]]: applied in order before any strategy; the first rule that matches decides")
     ] = ()

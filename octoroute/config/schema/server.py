@@ -40,6 +40,14 @@ class ServerTable(Table, frozen=True, kw_only=True):
             high=3600,
         ),
     ] = 120.0
+    first_event_timeout_seconds: Annotated[
+        float,
+        Key(
+            "time limit of one attempt of a stream until its first event, where it is shorter; 0: as request_timeout_seconds",
+            low=0,
+            high=3600,
+        ),
+    ] = 0.0
     stream_idle_timeout_seconds: Annotated[
         float, Key("longest time without data in a response that has begun", above=0, high=86400)
     ] = 300.0

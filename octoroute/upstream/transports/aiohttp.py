@@ -18,7 +18,7 @@ from octoroute.errors import BadUpstreamResponse, TlsRejected, Unreachable, Upst
 from octoroute.upstream.transports.base import TransportRequest
 from octoroute.upstream.transports.content import ResponseBody, inflater_for
 from octoroute.upstream.transports.failures import CLOSED, CUT, NONSENSE, PINNED, PROXY, SILENT, bad_response, unreachable
-from octoroute.upstream.transports.request import origin_and_head, server_name
+from octoroute.upstream.transports.request import USER_AGENT, extra_lines, origin_and_head, server_name
 
 _AUTO = ("user-agent", "accept", "content-type")
 """Headers that aiohttp would add."""
@@ -98,7 +98,10 @@ class AiohttpTransport:
 
     async def send(self, request: TransportRequest) -> _AiohttpResponse:
         origin_and_head(request)  # for its checks, which are stricter than aiohttp's
-        headers = request.headers
+        extra_lines(request.extra)
+        headers = (*request.headers, *request.extra)
+        if not any(name.lower() == "user-agent" for name, _ in headers):
+            headers = (*headers, ("user-agent", USER_AGENT))
         if not any(name.lower() == "accept-encoding" for name, _ in headers):
             headers = (*headers, ("accept-encoding", "identity"))
         if request.host:

@@ -30,6 +30,8 @@ class TransportRequest(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     url: str
     headers: tuple[tuple[str, str], ...] = ()
+    extra: tuple[tuple[str, str], ...] = ()
+    """Headers of this request only, beside `headers`."""
     body: bytes = b""
     connect_timeout_s: float = 10.0
     trust: Trust | None = None

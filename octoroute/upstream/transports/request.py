@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from octoroute.domain.version import __version__
 from octoroute.errors import Unreachable
 from octoroute.upstream.transports.base import TransportRequest, Trust
 
@@ -16,7 +17,8 @@ _FRAMING = frozenset({"connection", "content-length", "expect", "host", "te", "t
 """Headers that say where the message ends; a second one of them would allow request smuggling."""
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+(?::[0-9]{1,5})?)?")
-
+USER_AGENT = f"octoroute/{__version__}"
+"""Firewalls refuse requests without one; a configured header of that name takes its place."""
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Idempotent methods (RFC 9110, 9.2.2)."""
 
@@ -69,7 +71,17 @@ def origin_and_head(request: TransportRequest) -> tuple[Origin, bytes]:
         raise unsendable(f"the header {min(twice)} is set by octoroute itself")
     if "accept-encoding" not in names:
         lines.append("accept-encoding: identity")
+    if "user-agent" not in names:
+        lines.append(f"user-agent: {USER_AGENT}")
     tls = url.scheme == "https"
     return Origin(tls, host, port, request.trust, server_name(request.host) if tls else ""), ("\r\n".join(lines) + "\r\n").encode(
         "latin-1"
     )
+
+
+def extra_lines(headers: tuple[tuple[str, str], ...]) -> bytes:
+    """Headers of one request as bytes. Raises Unreachable for one that is not valid HTTP."""
+    for name, value in headers:
+        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise unsendable("one of its headers holds a character that HTTP does not allow")
+    return "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("latin-1")

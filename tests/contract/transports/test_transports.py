@@ -70,7 +70,7 @@ async def test_a_request_arrives_as_it_was_meant(transport):
         assert seen.line == "POST /v1/a%20b?q=%C3%A9&x=1 HTTP/1.1"
         assert seen.body == b"12345"
         names = sorted(line.split(b":")[0].lower() for line in seen.head.split(b"\r\n")[1:] if line)
-        assert names == [b"accept-encoding", b"content-length", b"content-type", b"host", b"x-key"]
+        assert names == [b"accept-encoding", b"content-length", b"content-type", b"host", b"user-agent", b"x-key"]
         assert seen.header("accept-encoding") == "identity"
         assert seen.header("host") == f"127.0.0.1:{server.port}"
 

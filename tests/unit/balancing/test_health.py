@@ -9,8 +9,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from octoroute.balancing.circuit import MAX_COOLDOWN_S
 from octoroute.balancing.health import AT_CAPACITY, UNKNOWN_WAIT_S, HealthRegistry
-from octoroute.domain.endpoint import CircuitState, ProviderLimits
-from octoroute.errors import BadUpstreamResponse, Throttled, TooSlow, Unreachable, UpstreamAuthError
+from octoroute.domain.endpoint import CircuitState, Endpoint, ProviderLimits
+from octoroute.errors import BadUpstreamResponse, Throttled, TlsRejected, TooSlow, Unreachable, UpstreamAuthError
 from tests.support.parts import BLAMED, declined, endpoint
 
 THRESHOLD, RECOVERY, LIMIT = 3, 30.0, 4
@@ -29,7 +29,14 @@ class Model:
 
     def __init__(self) -> None:
         self.failures = 0
+        self.openings = 0
         self.opened_at: float | None = None
+        self.connection = False
+        """An error of the connection opened it."""
+        self.cooldowns = 0
+        self.probes = 0
+        self.suspect = False
+        self.has_succeeded = False
         self.rests_until = 0.0
         self.in_flight = 0
         self.trial: int | None = None
@@ -38,7 +45,8 @@ class Model:
     def circuit(self, now: float) -> CircuitState:
         if self.opened_at is None:
             return CircuitState.CLOSED
-        return CircuitState.HALF_OPEN if now >= self.opened_at + RECOVERY else CircuitState.OPEN
+        lasts = min(RECOVERY, 2.0 ** (self.openings - 1))
+        return CircuitState.HALF_OPEN if now >= self.opened_at + lasts else CircuitState.OPEN
 
     def may_ask(self, now: float) -> bool:
         circuit = self.circuit(now)
@@ -49,14 +57,17 @@ class Model:
             and self.in_flight < LIMIT
         )
 
-    def succeeded(self) -> None:
-        self.failures, self.opened_at = 0, None
+    def succeeded(self, now: float) -> None:
+        self.failures, self.openings, self.opened_at = 0, 0, None
+        self.probes, self.suspect, self.has_succeeded = 0, False, True
+        if now >= self.rests_until:
+            self.cooldowns = 0
 
-    def failed(self, now: float, *, at_once: bool = False) -> None:
-        half_open = self.circuit(now) is CircuitState.HALF_OPEN
+    def failed(self, now: float, *, trial: bool, at_once: bool = False, connection: bool = False) -> None:
         self.failures += 1
-        if half_open or (self.opened_at is None and (at_once or self.failures >= THRESHOLD)):
-            self.opened_at = now
+        if trial if self.opened_at is not None else (at_once or self.failures >= THRESHOLD):
+            self.opened_at, self.connection = now, connection
+            self.openings += 1
 
 
 class Circuits(RuleBasedStateMachine):
@@ -100,25 +111,31 @@ class Circuits(RuleBasedStateMachine):
     @rule(held=consumes(leases))
     def it_succeeds(self, held):
         held[1].succeeded()
-        self.model.succeeded()
+        self.model.succeeded(self.now())
         self._released(held)
 
     @rule(held=consumes(leases), error=st.sampled_from(BLAMED))
     def it_fails(self, held, error):
         held[1].failed(error)
-        self.model.failed(self.now())
+        connection = error.code == Unreachable.code or isinstance(error, TlsRejected)
+        self.model.failed(
+            self.now(), trial=self.model.trial == held[0], at_once=isinstance(error, TlsRejected), connection=connection
+        )
         self._released(held)
 
     @rule(held=consumes(leases))
     def it_does_not_accept_our_key(self, held):
         held[1].failed(UpstreamAuthError("x"))
-        self.model.failed(self.now(), at_once=True)
+        self.model.failed(self.now(), trial=self.model.trial == held[0], at_once=True)
         self._released(held)
 
     @rule(held=consumes(leases), wait=st.sampled_from([None, 0.0, 3.0, 1e9]))
     def it_is_throttled(self, held, wait):
         held[1].failed(Throttled("x", retry_after_s=wait))
-        if wait:
+        if wait is None and self.now() >= self.model.rests_until:
+            self.model.cooldowns += 1
+            self.model.rests_until = self.now() + min(RECOVERY, 2.0 ** (self.model.cooldowns - 1))
+        elif wait:
             self.model.rests_until = max(self.model.rests_until, self.now() + min(wait, MAX_COOLDOWN_S))
         self._released(held)
 
@@ -139,19 +156,30 @@ class Circuits(RuleBasedStateMachine):
         if self.model.trial == number:
             self.model.trial = None
 
-    @rule(well=st.booleans())
-    def a_probe_returns(self, well):
-        if well:
-            self.health.succeeded(self.one)
-            self.model.succeeded()
-        else:
-            self.health.failed(self.one, BadUpstreamResponse("x"))
-            self.model.failed(self.now())
+    @rule()
+    def a_probe_is_answered(self):
+        self.health.probe_succeeded(self.one)
+        self.model.probes, self.model.suspect = 0, False
+        if self.model.opened_at is not None and self.model.connection:
+            self.model.opened_at = None
+
+    @rule(answered=st.booleans())
+    def a_probe_fails(self, answered):
+        self.health.probe_failed(self.one, "x", self.now() + 1, answered=answered)
+        if self.model.has_succeeded and not self.model.failures and answered:
+            return
+        self.model.probes += 1
+        self.model.suspect |= answered or self.model.probes >= THRESHOLD
 
     @invariant()
     def it_is_as_the_contract_says(self):
         state = self.health.breaker(self.one)
-        assert self.health.circuit_state(self.one) is self.model.circuit(self.now())
+        circuit = self.model.circuit(self.now())
+        shown = CircuitState.OPEN if circuit is CircuitState.CLOSED and self.model.suspect else circuit
+        assert self.health.circuit_state(self.one) is shown
+        assert self.health.is_suspect(self.one) is self.model.suspect
+        assert self.health.needs_trial(self.one) is (self.model.opened_at is not None)
+        assert ("one" in self.health.unsure) is (self.model.suspect or self.model.opened_at is not None)
         assert state.failures == self.model.failures
         assert state.in_flight == self.model.in_flight >= 0
         assert self.health.available(self.one) == self.model.may_ask(self.now())
@@ -191,13 +219,13 @@ def test_exactly_the_threshold_opens(threshold):
     assert health.circuit_state(one) is CircuitState.OPEN
 
 
-def test_sixty_seconds_are_sixty_seconds():
+def test_the_first_opening_is_a_second():
     now = Now()
     health, one = gateway(now, 1), endpoint()
     health.failed(one, BadUpstreamResponse("x"))
-    now.now = RECOVERY - 1e-9
+    now.now = 1.0 - 1e-9
     assert not health.available(one)
-    now.now = RECOVERY
+    now.now = 1.0
     assert health.available(one)
 
 
@@ -236,12 +264,12 @@ def test_the_next_chance_is_the_earliest_of_all():
     health = gateway(now, 1)
     early, late, resting = endpoint("early"), endpoint("late"), endpoint("resting")
     health.failed(early, BadUpstreamResponse("x"))
-    now.now = 10
+    now.now = 0.5
     health.failed(late, BadUpstreamResponse("x"))
-    health.failed(resting, Throttled("x", retry_after_s=5))
-    assert health.next_available_s([early, late]) == 20
-    assert health.next_available_s([late]) == 30
-    assert health.next_available_s([early, late, resting]) == 5
+    health.failed(resting, Throttled("x", retry_after_s=0.25))
+    assert health.next_available_s([early, late]) == 0.5
+    assert health.next_available_s([late]) == 1
+    assert health.next_available_s([early, late, resting]) == 0.25
     assert health.next_available_s([]) is None
 
 
@@ -251,14 +279,14 @@ class Calls:
     def __init__(self, threshold: int = 1) -> None:
         self.now = Now()
         self.capacity: list[tuple[str, str]] = []
-        self.transitions: list[tuple[str, str, str]] = []
+        self.transitions: list[tuple[str, str, str, str]] = []
         self.health = HealthRegistry(
             failure_threshold=threshold,
             recovery_s=RECOVERY,
             clock=self.now,
             wall=lambda: 5.0,
             on_capacity=lambda *names: self.capacity.append(names),
-            on_transition=lambda state, one, by: self.transitions.append((state.value, one.id, by)),
+            on_transition=lambda state, one, by, cause: self.transitions.append((state.value, one.id, by, cause)),
         )
 
 
@@ -271,7 +299,12 @@ def test_every_transition_is_reported_with_the_request_that_caused_it():
     trial.started()
     trial.succeeded()
     calls.health.failed(one, BadUpstreamResponse("x"))
-    assert calls.transitions == [("open", "one", "r1"), ("half_open", "one", "r2"), ("closed", "one", "r2"), ("open", "one", "")]
+    assert calls.transitions == [
+        ("open", "one", "r1", "upstream_failed"),
+        ("half_open", "one", "r2", ""),
+        ("closed", "one", "r2", ""),
+        ("open", "one", "", "upstream_failed"),
+    ]
 
 
 def test_capacity_is_reported_when_a_lease_ends_and_when_an_endpoint_is_back():
@@ -298,7 +331,11 @@ def test_capacity_is_reported_when_a_lease_ends_and_when_an_endpoint_is_back():
     [
         ("disabled by an operator", {}, lambda health, one: health.set_enabled(one, on=False)),
         ("circuit open", {}, lambda health, one: health.failed(one, UpstreamAuthError("x"))),
-        ("in cooldown (rate limited)", {}, lambda health, one: health.failed(one, Throttled("x", retry_after_s=9))),
+        (
+            "in cooldown (the upstream asked for a pause)",
+            {},
+            lambda health, one: health.failed(one, Throttled("x", retry_after_s=9)),
+        ),
         ("at max_in_flight", {"max_in_flight": 1}, lambda health, one: health.acquire(one)),
         ("provider at max_in_flight", {"provider": "flight"}, lambda health, one: health.acquire(one)),
         ("provider over requests_per_minute", {"provider": "requests"}, lambda health, one: health.acquire(one).release()),
@@ -348,7 +385,7 @@ def test_a_clock_frees_an_endpoint_in_recovery_and_not_one_at_capacity_or_disabl
     health.acquire(full)
     health.set_enabled(off, on=False)
     assert health.recovery_due_s([full, off]) is None
-    assert health.recovery_due_s([full, off, broken]) == RECOVERY
+    assert health.recovery_due_s([full, off, broken]) == 1
     assert health.next_available_s([full]) == UNKNOWN_WAIT_S
     assert health.next_available_s([off]) is None
 
@@ -359,3 +396,43 @@ def test_a_closed_circuit_admits_without_a_trial():
     assert None not in leases
     assert not calls.health.breaker(one).trial_in_flight
     assert calls.transitions == []
+
+
+def probed(*, threshold: int = THRESHOLD) -> tuple[Calls, Endpoint]:
+    return Calls(threshold), endpoint("one")
+
+
+def test_o02_a_status_of_a_probe_never_outranks_a_success():
+    calls, one = probed()
+    calls.health.succeeded(one)
+    for _ in range(9):
+        calls.health.probe_failed(one, "upstream_misconfigured", 1.0, answered=True)
+    assert not calls.health.is_suspect(one)
+
+
+def test_o04_a_silence_does_not_count_if_a_request_has_succeeded_since_the_probe_began():
+    calls, one = probed(threshold=1)
+    calls.now.now = 10.0
+    calls.health.succeeded(one)
+    calls.health.probe_failed(one, "upstream_timeout", 6.0, answered=False)
+    assert not calls.health.is_suspect(one)
+    calls.health.probe_failed(one, "upstream_timeout", 11.0, answered=False)
+    assert calls.health.is_suspect(one)
+
+
+def test_o03_a_good_probe_clears_no_failure_of_requests():
+    calls, one = probed()
+    for _ in range(THRESHOLD):
+        calls.health.probe_succeeded(one)
+        calls.health.failed(one, BadUpstreamResponse("x"))
+    assert calls.health.breaker(one).opened_at is not None
+    calls.health.probe_succeeded(one)
+    assert calls.health.circuit_state(one) is CircuitState.OPEN
+
+
+def test_a_suspicion_is_told_with_its_cause_and_ends_with_a_success():
+    calls, one = probed(threshold=1)
+    calls.health.probe_failed(one, "upstream_unreachable", 1.0, answered=False)
+    calls.health.succeeded(one, "r1")
+    assert calls.transitions == [("open", "one", "", "upstream_unreachable"), ("closed", "one", "r1", "")]
+    assert calls.health.unsure == set()

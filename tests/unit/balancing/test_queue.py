@@ -296,6 +296,7 @@ def test_b28_an_endpoint_that_is_back_takes_those_who_wait():
             waiting=QueueSettings(max_waiting=10, max_wait_s=60),
             recovery_s=1000,
         )
+        spine.health.breaker(spine.gateway.settings.endpoints[0]).openings = 20
         first = asyncio.ensure_future(spine.ask())
         await asyncio.sleep(1)
         waiting = asyncio.ensure_future(spine.ask())

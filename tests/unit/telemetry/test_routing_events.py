@@ -56,10 +56,12 @@ def test_a_rejection_is_a_warning_unless_it_is_a_rate_limit(events, error, level
 )
 def test_a_transition_names_its_endpoint_and_its_request(events, circuit, event, level):
     routing = RoutingEvents()
-    routing.circuit_changed(circuit, A, "r")
-    routing.circuit_changed(circuit, A, "")
+    routing.circuit_changed(circuit, A, "r", "upstream_failed")
+    routing.circuit_changed(circuit, A, "", "")
     assert [(line["event"], line["log_level"], line["endpoint"]) for line in events] == [(event, level, "a")] * 2
-    assert ["request_id" in line for line in events] == [True, False]  # a health probe has none
+    assert ["request_id" in line for line in events] == [True, False]
+    assert [line.get("by") for line in events] == [None, "probe"]
+    assert [line.get("error") for line in events] == ["upstream_failed", None]
 
 
 def test_a_first_choice_costs_nothing_at_info():

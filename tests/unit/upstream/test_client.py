@@ -180,20 +180,33 @@ def test_tokens_are_counted_by_servers_that_can():
     assert run(upstream.count_tokens(make_endpoint("a", kind="anthropic"), b"{}", {})) is None
 
 
-@pytest.mark.parametrize(("status", "alive"), [(200, True), (404, True), (405, True), (429, True), (401, False), (500, False)])
-def test_a_probe_needs_a_server_and_no_list_of_models(status, alive):
-    upstream, transport = client(Script(status=status, steps=[b"{}"]))
-
-    async def story():
-        if alive:
-            await upstream.probe(make_endpoint("a"), 1.0)
-        else:
-            with pytest.raises((UpstreamAuthError, BadUpstreamResponse)):
-                await upstream.probe(make_endpoint("a"), 1.0)
-
-    run(story())
+@pytest.mark.parametrize(
+    ("status", "body", "against"),
+    [
+        *[(status, b"", None) for status in (200, 204, 301, 404, 405, 429, 500, 501, 507)],
+        (400, b"no such parameter", None),
+        (400, b'{"error": {"message": "API key not valid."}}', UpstreamAuthError),
+        (401, b"", UpstreamAuthError),
+        (403, b"", UpstreamAuthError),
+        (403, b"error code: 1010", UpstreamAuthError),
+        (502, b"", BadUpstreamResponse),
+        (503, b"", Overloaded),
+        (504, b"", TooSlow),
+    ],
+)
+def test_a_probe_needs_a_server_and_no_list_of_models(status, body, against):
+    upstream, transport = client(Script(status=status, steps=[body]))
+    found = run(upstream.probe(make_endpoint("a"), 1.0))
+    assert type(found) is (against or type(None))
+    if found is not None:
+        assert found.detail == f"status {status}"
     assert transport.calls[0].method == "GET"
     assert transport.answers[0].closed
+
+
+def test_a_server_that_gets_the_clients_keys_only_cannot_be_asked_about_ours():
+    upstream, _ = client(Script(status=401, steps=[b""]))
+    assert run(upstream.probe(make_endpoint("a", forward_client_key=True), 1.0)) is None
 
 
 # plug-ins

@@ -12,7 +12,7 @@ from octoroute.upstream.transports.native.connection import READ_BYTES
 from octoroute.upstream.transports.native.connector import Connector
 from octoroute.upstream.transports.native.exchange import ClientExchange
 from octoroute.upstream.transports.native.pool import Pool
-from octoroute.upstream.transports.request import Origin, origin_and_head
+from octoroute.upstream.transports.request import Origin, extra_lines, origin_and_head
 
 _MAX_ROUTES = 256
 """Request heads remembered."""
@@ -44,6 +44,8 @@ class NativeTransport:
             request
         )
         _, pool, head = route
+        if request.extra:
+            head += extra_lines(request.extra)
         if body or method in ("POST", "PUT", "PATCH"):  # these say so when their body is empty (RFC 9110, 8.6)
             head = b"%bcontent-length: %d\r\n\r\n" % (head, len(body))
         else:
