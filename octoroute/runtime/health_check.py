@@ -112,5 +112,5 @@ class ActiveHealthCheck:
 
 def server_of(endpoint: Endpoint) -> object:
     """Equal for endpoints whose probe is the same request."""
-    address = (endpoint.kind, endpoint.base_url, endpoint.api_version, endpoint.tls, endpoint.proxy)
+    address = (endpoint.kind, endpoint.base_url, endpoint.host, endpoint.api_version, endpoint.tls, endpoint.proxy)
     return (*address, endpoint.api_key, endpoint.headers, endpoint.forward_client_key)
