@@ -34,6 +34,7 @@ locked="--require-hashes --only-binary :all:"
     "$image/build/bin/python" $pip install $locked -r requirements/build.txt
     "$image/octoroute/bin/python" $pip install --no-compile $locked -r requirements/run.txt
     "$image/build/bin/python" $pip wheel --no-deps --no-build-isolation --wheel-dir dist .
+    "$image/build/bin/python" "$here/tools/wheel.py" dist/*.whl
     "$image/octoroute/bin/python" $pip install --no-deps --no-compile dist/*.whl
 }
 cd "$here"

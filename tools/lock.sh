@@ -1,5 +1,5 @@
 #!/bin/sh
-# Write requirements/*.txt, the versions and hashes that are installed, from the ranges in pyproject.toml. Needs the network.
+# Write requirements/*.txt, the versions and hashes that are installed, from the ranges in pyproject.toml, and the bill of materials. Needs the network.
 #
 #   just lock                      keep each version that is still in its range
 #   just lock --upgrade            take the newest of each range
@@ -23,5 +23,6 @@ compile() {
 compile test pyproject.toml .venv-lock/build.in --group dev --group e2e "$@"
 compile run pyproject.toml --constraints requirements/test.txt "$@"
 compile build .venv-lock/build.in --constraints requirements/test.txt "$@"
+.venv-lock/bin/python tools/sbom.py >requirements/sbom.cdx.json
 rm -f requirements/lowest.txt
 compile lowest pyproject.toml --group dev --resolution lowest-direct --constraints requirements/build.txt
