@@ -243,6 +243,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
         context_window=table.context_window,
         advertised_window=table.advertised_window,
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
+        wires=check_connection.wires(entry.path, table, provider, reader),
         quirks=table.quirks or provider.quirks,
         price=table.price,
         tls=check_connection.tls(entry.path, table, shared, provider, reader),

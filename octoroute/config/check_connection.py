@@ -13,6 +13,7 @@ from octoroute.config.reader import ConfigReader
 from octoroute.config.schema.file import FileTable
 from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
 from octoroute.domain.endpoint import Endpoint, Tls
+from octoroute.upstream.providers import PROVIDERS
 
 
 def tls(path: str, table: EndpointTable, shared: str, provider: ProviderTable, reader: ConfigReader) -> Tls | None:
@@ -55,6 +56,16 @@ def server_tls(file: FileTable, reader: ConfigReader) -> None:
         path = child("server.tls", {"client_cert": "cert_file", "client_key": "key_file"}[key])
         if not reader.wrong(path):
             reader.problem(path, text)
+
+
+def wires(path: str, table: EndpointTable, provider: ProviderTable, reader: ConfigReader) -> tuple[str, ...]:
+    """The wire formats that the endpoint is asked in. A problem where its kind does not have the configured one."""
+    built_in = PROVIDERS.get(provider.kind)
+    found = None if built_in is None else built_in.wires(table.wire, table.base_url or provider.base_url or "")
+    if found is None and table.wire:
+        where = child(path, "wire")
+        reader.problem(where, f'must not be set: endpoints of kind {provider.kind} have no API "{table.wire}"; remove it')
+    return found or ()
 
 
 def check(file: FileTable, endpoints: Iterable[Endpoint], reader: ConfigReader) -> None:

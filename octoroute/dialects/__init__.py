@@ -23,12 +23,15 @@ from octoroute.dialects.openai.embeddings import EmbeddingsInbound
 from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.dialects.openai.outbound import OpenAIOutbound
 from octoroute.dialects.responses.inbound import ResponsesInbound
+from octoroute.dialects.responses.outbound import ResponsesOutbound
 
 DEFAULT = OpenAIInbound.name
 """The format of clients that say nothing of theirs."""
-SHARED = (OpenAIInbound.name, AnthropicInbound.name, GeminiInbound.name)
+SHARED = (OpenAIInbound.name, ResponsesInbound.name, AnthropicInbound.name, GeminiInbound.name)
 """The formats that both clients and endpoints speak, so that requests can pass through untranslated."""
-OUTBOUND_NAMES = (OpenAIOutbound.name, AnthropicOutbound.name, GeminiOutbound.name)
+SUFFIXES = (OpenAIInbound.name, AnthropicInbound.name, GeminiInbound.name)
+"""The formats that a client can append to a name to choose among endpoints of that name."""
+OUTBOUND_NAMES = (OpenAIOutbound.name, ResponsesOutbound.name, AnthropicOutbound.name, GeminiOutbound.name)
 
 
 def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:
@@ -48,7 +51,9 @@ def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:
 
 
 def outbound(clock: Callable[[], float]) -> Mapping[str, Outbound]:
-    return {dialect.name: dialect for dialect in (OpenAIOutbound(), AnthropicOutbound(), GeminiOutbound(clock))}
+    return {
+        dialect.name: dialect for dialect in (OpenAIOutbound(), ResponsesOutbound(), AnthropicOutbound(), GeminiOutbound(clock))
+    }
 
 
 def interfaces(wall: Callable[[], float]) -> Mapping[str, Inbound]:

@@ -126,6 +126,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of prompt and response together; None: not known."""
     advertised_window: int | None = None
     """The context window that clients assume: token counts reported to them are scaled to it. None: the real one."""
+    wires: tuple[str, ...] = ()
+    """The wire formats in which it is asked for chat, preferred first; empty: that of its kind."""
     quirks: tuple[str, ...] = ()
     """Names of presets in `dialects.openai.quirks`; empty: derived from address and model."""
     capabilities: frozenset[Capability] = frozenset(Capability)

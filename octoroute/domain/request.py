@@ -9,6 +9,9 @@ import msgspec
 
 from octoroute.domain.endpoint import Capability
 
+CHAT = "chat"
+"""The value of `Request.api` for conversations."""
+
 
 class Importance(StrEnum):
     """How important the client says the request is."""
@@ -100,7 +103,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The client's headers that may matter to an upstream of the same dialect; names in lower case."""
     key_name: str | None = None
     """The name of the key that the client sent; None: keys are not used."""
-    api: str = "chat"
+    api: str = CHAT
     """The upstream interface: chat, embeddings, and so on; the providers know its path."""
     warms: bool = False
     """The client only fills a prompt cache (`max_tokens` 0) and expects no content."""

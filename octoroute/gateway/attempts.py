@@ -141,7 +141,7 @@ class Attempts:
         since = self._clock()
         if lifecycle.attempts:
             lease.again = any(attempt.endpoint.id == endpoint.id and attempt.error for attempt in lifecycle.attempts)
-        if request.warms and self._upstream.outbound(endpoint).name != request.dialect:
+        if request.warms and self._upstream.outbound(endpoint, request).name != request.dialect:
             return self._synthesise_warm_up(lease, lifecycle)
         try:
             if lifecycle.attempts and self._is_moved(request, endpoint, lifecycle):
@@ -185,7 +185,7 @@ class Attempts:
         Signed thinking is valid only where it came from.
         """
         attempted = [attempt.endpoint for attempt in lifecycle.attempts]
-        first = next((other for other in attempted if self._upstream.outbound(other).name == request.dialect), endpoint)
+        first = next((other for other in attempted if self._upstream.outbound(other, request).name == request.dialect), endpoint)
         return (first.base_url, first.api_key, first.model) != (endpoint.base_url, endpoint.api_key, endpoint.model)
 
     def _exhausted(self, failover: Failover, tokens: int, lifecycle: RequestLifecycle) -> OctorouteError:

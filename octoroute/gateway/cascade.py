@@ -65,7 +65,7 @@ class Cascade:
         ask: Ask,
         lifecycle: RequestLifecycle,
         inbound: Inbound,
-        outbound: Callable[[Endpoint], Outbound],
+        outbound: Callable[[Endpoint, Request], Outbound],
     ) -> UpstreamResponse:
         """The response of the small tier if it passes the checks, otherwise of the bigger tier.
 
@@ -78,7 +78,7 @@ class Cascade:
             response = await ask(decision, True)
             if _ORDER.index(response.endpoint.tier) >= _ORDER.index(bigger.tier):
                 return response  # no endpoint of a smaller tier was available
-            answer = await self._buffer(request, response, inbound, outbound(response.endpoint))
+            answer = await self._buffer(request, response, inbound, outbound(response.endpoint, request))
         except Exhausted as error:
             return await self._open_bigger(bigger, ask, lifecycle, error)
         except UpstreamError as error:

@@ -160,7 +160,7 @@ class Gateway:
         response: ResponseStream = upstream
         is_second_best = lifecycle.details.cascade == "fell_back" or _is_substitute(upstream.endpoint, decision, settings)
         if lifecycle.truncation is None and not is_second_best:
-            response = cache.record(key, upstream, self.upstream.outbound(upstream.endpoint), request, lifecycle.warnings)
+            response = cache.record(key, upstream, self.upstream.outbound(upstream.endpoint, request), request, lifecycle.warnings)
         return await self._reply(response, settings, lifecycle, {"x-octoroute-cache": state})
 
     def _reply(

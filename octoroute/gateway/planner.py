@@ -113,7 +113,7 @@ class Planner:
     def _match(self, tier: Tier, dialect: str, facts: Facts, settings: Settings) -> TierMatch | None:
         """None: the tier is empty, or one of its endpoints cannot answer such a request as it is."""
         pool, needs = settings.tier(tier), facts.needs
-        if not pool or any(not needs <= e.capabilities or self._upstream.outbound(e).name != dialect for e in pool):
+        if not pool or any(not needs <= e.capabilities or dialect not in self._upstream.dialects(e) for e in pool):
             return None
         return TierMatch(pool, min((e.context_window for e in pool if e.context_window is not None), default=None))
 
@@ -197,7 +197,7 @@ class Planner:
         for endpoint in dict.fromkeys(plan.candidates):
             if ineligible_reason(endpoint, sizeless) is not None or translation.unsupported(endpoint) is not None:
                 continue
-            signed = self._upstream.outbound(endpoint).verifies_thinking
+            signed = self._upstream.outbound(endpoint, request).verifies_thinking
             shape = (endpoint.context_window, signed)
             if shape not in made:
                 made[shape] = truncate(request, endpoint, self._inbound[request.dialect], settings.context, signed=signed)

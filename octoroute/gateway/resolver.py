@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 
 import msgspec
 
-from octoroute.dialects import SHARED
+from octoroute.dialects import SUFFIXES
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.decision import Decision
@@ -222,17 +222,17 @@ class Resolver:
         """The names that clients can use: the configured ones, and variants of those with endpoints in several dialects."""
         dialects: dict[str, set[str]] = {}
         for endpoint in settings.endpoints:
-            dialects.setdefault(endpoint.name, set()).add(self._upstream.outbound(endpoint).name)
-        shared = {name: [dialect for dialect in SHARED if dialect in found] for name, found in dialects.items()}
+            dialects.setdefault(endpoint.name, set()).update(self._upstream.dialects(endpoint))
+        shared = {name: [dialect for dialect in SUFFIXES if dialect in found] for name, found in dialects.items()}
         variants = [f"{name}-{dialect}" for name, found in shared.items() if len(found) > 1 for dialect in found]
         return list(dict.fromkeys([*dialects, *variants, *settings.aliases.names]))
 
     def _variant(self, model: str, settings: Settings) -> tuple[Endpoint, ...]:
         """For `NAME-openai` and `NAME-anthropic`: the endpoints of that name that speak the dialect."""
         name, _, dialect = model.rpartition("-")
-        if dialect not in SHARED:
+        if dialect not in SUFFIXES:
             return ()
-        return tuple(endpoint for endpoint in settings.named(name) if self._upstream.outbound(endpoint).name == dialect)
+        return tuple(endpoint for endpoint in settings.named(name) if dialect in self._upstream.dialects(endpoint))
 
 
 def _with_known_tag(request: Request, tag: str, settings: Settings) -> Request:

@@ -87,7 +87,7 @@ class TokenCounter:
     async def _count_upstream(self, request: Request, endpoint: Endpoint, plan: Plan) -> int | None:
         """None: the endpoint cannot count, or not now. Raises UpstreamAuthError, because an estimate would hide it."""
         upstream = self._gateway.upstream
-        outbound = upstream.outbound(endpoint)
+        outbound = upstream.outbound(endpoint, request)
         if not upstream.serves(endpoint, "count_tokens", stream=False):
             return None
         try:

@@ -14,7 +14,7 @@ from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.truncation import strip_thinking
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
-from octoroute.domain.request import Request
+from octoroute.domain.request import CHAT, Request
 from octoroute.errors import BadRequest
 from octoroute.gateway.context_window import TruncatedRequest
 from octoroute.upstream.client import UpstreamClient
@@ -49,7 +49,7 @@ class TranslationCheck:
         request = self._request
         if request.api != "chat" and not self._upstream.serves(endpoint, request.api, stream=request.stream):
             return f"endpoints of kind {endpoint.kind} have no {request.api} interface"
-        outbound = self._upstream.outbound(endpoint)
+        outbound = self._upstream.outbound(endpoint, request)
         if outbound.name == request.dialect:
             return None
         adapter = ADAPTERS.get((request.api, outbound.name))
@@ -87,7 +87,7 @@ class Translator:
         `cut` is where `request` comes from if it was truncated; `conversation` is `request` decoded, None to decode it here.
         """
         inbound = self._inbound[request.dialect]
-        outbound = self._upstream.outbound(endpoint)
+        outbound = self._upstream.outbound(endpoint, request)
         adapter = None
         notes = [] if cut is None else cut.notes()
         if outbound.name == request.dialect:
@@ -108,13 +108,14 @@ class Translator:
             body=body,
             stream=request.stream,
             api=request.api,
+            dialect=outbound.name if request.api == CHAT else "",
             conversation=conversation,
             adapter=adapter,
             request_id=request.id,
             client_headers=request.headers,
             timeout_s=request.timeout_s,
             notes=tuple(notes),
-            reject_empty=reject_empty and request.api == "chat",
+            reject_empty=reject_empty and request.api == CHAT,
         )
 
     def strip_signed_thinking(self, request: Request) -> Request:

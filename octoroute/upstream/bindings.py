@@ -12,6 +12,7 @@ import msgspec
 
 from octoroute.dialects.base import Outbound
 from octoroute.domain.endpoint import Endpoint, Tls
+from octoroute.domain.request import CHAT, Request
 from octoroute.errors import TlsRejected, Unreachable
 from octoroute.upstream.providers.base import Headers, Provider, RequestSigner
 from octoroute.upstream.request import UpstreamRequest
@@ -67,30 +68,51 @@ class EndpointBindings:
         self.providers = providers
         self._outbound = outbound
         self._outbound_by_kind: dict[str, Outbound] = {}
-        self._bindings: dict[tuple[str, str, bool], EndpointBinding] = {}
-        """By endpoint id, API, and whether the response is streamed."""
+        self._bindings: dict[tuple[str, str, str, bool], EndpointBinding] = {}
+        """By endpoint id, API, wire format of chat, and whether the response is streamed."""
         self._trusts: dict[Tls, Trust] = {}
 
-    def outbound(self, endpoint: Endpoint) -> Outbound:
+    def dialects(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """The wire formats in which the endpoint is asked for chat, preferred first."""
+        return endpoint.wires or (self.providers[endpoint.kind].dialect,)
+
+    def outbound(self, endpoint: Endpoint, request: Request | None = None) -> Outbound:
+        """The wire format in which the endpoint is asked: the client's own if the endpoint speaks it, else the preferred one.
+
+        `request`: None stands for a client of another format.
+        """
+        wires = endpoint.wires
+        if wires and (request is None or request.api == CHAT):
+            return self._outbound[request.dialect if request is not None and request.dialect in wires else wires[0]]
+        return self._outbound_of_kind(endpoint)
+
+    def _outbound_of_kind(self, endpoint: Endpoint) -> Outbound:
         outbound = self._outbound_by_kind.get(endpoint.kind)
         if outbound is None:
             dialect = self.providers[endpoint.kind].dialect
             outbound = self._outbound_by_kind[endpoint.kind] = self._outbound[dialect]
         return outbound
 
-    def get(self, endpoint: Endpoint, api: str, *, stream: bool) -> EndpointBinding:
-        """Raises Unreachable where the endpoint's kind does not have this API, and TlsRejected."""
-        key = (endpoint.id, api, stream)
+    def get(self, endpoint: Endpoint, api: str, dialect: str = "", *, stream: bool) -> EndpointBinding:
+        """`dialect`: of chat; "": the preferred one.
+
+        Raises Unreachable where the endpoint's kind does not have this API, and TlsRejected.
+        """
+        key = (endpoint.id, api, dialect, stream)
         binding = self._bindings.get(key)
         if binding is None or binding.endpoint is not endpoint:  # after a reload the same id may mean another address
             provider = self.providers[endpoint.kind]
-            url = provider.url(endpoint, api, stream=stream)
+            outbound, address = self._outbound_of_kind(endpoint), api
+            if api == CHAT:
+                outbound = self._outbound[dialect] if dialect else self.outbound(endpoint)
+                address = provider.chat_apis.get(outbound.name, api)
+            url = provider.url(endpoint, address, stream=stream)
             if url is None:
                 raise Unreachable(f"endpoints of kind {endpoint.kind} have no {api} interface")
             binding = self._bindings[key] = EndpointBinding(
                 endpoint,
                 provider,
-                self.outbound(endpoint),
+                outbound,
                 _text(url),
                 _pairs(provider.headers(endpoint)),
                 provider if isinstance(provider, RequestSigner) else None,

@@ -45,7 +45,7 @@ class UpstreamClient:
         self._transport = transport
         self._bindings = EndpointBindings(providers, outbound)
         self.outbound = self._bindings.outbound
-        """The wire format of an endpoint."""
+        self.dialects = self._bindings.dialects
 
     def serves(self, endpoint: Endpoint, api: str, *, stream: bool) -> bool:
         """Whether the endpoint's kind has this API. False where a plug-in fails to tell."""
@@ -96,7 +96,7 @@ class UpstreamClient:
         if request.timeout_s is not None and request.timeout_s < timeout_s:
             timeout_s = request.timeout_s
         try:
-            binding = self._bindings.get(endpoint, request.api, stream=request.stream)
+            binding = self._bindings.get(endpoint, request.api, request.dialect, stream=request.stream)
             with self.deadlines.limit(timeout_s):
                 response = await self._transport.send(binding.transport_request(request))
                 try:

@@ -10,6 +10,7 @@ import msgspec
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Secret
 from octoroute.domain.outcome import Usage
+from octoroute.domain.request import CHAT
 
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(?:-[\x21-\x7e]{0,200})?")
 _TRACE_STATE = re.compile(r"[\x20-\x7e]{1,512}")
@@ -19,7 +20,9 @@ _TRACE_STATE = re.compile(r"[\x20-\x7e]{1,512}")
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     stream: bool
-    api: str = "chat"
+    api: str = CHAT
+    dialect: str = ""
+    """The wire format of `body`, for chat; "": the endpoint's preferred one."""
     conversation: Conversation | None = None
     """What `body` was encoded from; the response is then decoded to events. None: `body` is the client's own, and so are the
     response's bytes."""

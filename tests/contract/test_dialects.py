@@ -171,6 +171,8 @@ def test_the_model_is_replaced_and_everything_else_keeps_its_bytes(inbound):
         return
     content = b'[{"role":"user","content":"h\\u00e4","parts":[{"text":"h\\u00e4"}]}]'
     body = b'{ "model":"auto",  "messages":%b, "contents" : %b, "input":"x", "prompt":"x", "new_field": 1.50 }' % (content, content)
+    if inbound.name == "responses":  # in which a prompt is a stored one
+        body = body.replace(b', "prompt":"x"', b"")
     request = inbound.read(body, request_id="r", headers={":path": "/v1beta/models/auto:generateContent"})
     assert isinstance(request.body, RequestBody)
     assert request.model == "auto"

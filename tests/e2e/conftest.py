@@ -47,7 +47,9 @@ async def street(make_fake, make_gateway) -> AsyncIterator[Callable[..., Awaitab
         server = Server(vendor, says if callable(says) else lambda _: says)
         fake.always(server)
         address = f"http://127.0.0.1:{fake.port}{vendor.path}"
-        row = endpoint(address, "the-model", id="a", provider=kind, model=vendor.model, **vendor.settings)
+        row = endpoint(
+            address, "the-model", id="a", provider=getattr(vendor, "provider", kind), model=vendor.model, **vendor.settings
+        )
         opened.append(Street(await make_gateway([row]), server, fake))
         return opened[-1]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -180,6 +180,14 @@ class EndpointTable(Table, frozen=True, kw_only=True):
     ] = 0.0
     health_check: Annotated[bool | None, Key("false: no background probes; default: the provider's", example="false")] = None
     price: Annotated[Price | None, Key("prices in USD per million tokens", example="{ input = 0.15, output = 0.60 }")] = None
+    wire: Annotated[
+        Literal["", "chat", "responses"],
+        Key(
+            "OpenAI's API that chat is asked by: chat/completions or responses; default: the client's own where the host is "
+            "api.openai.com, chat elsewhere",
+            example='"responses"',
+        ),
+    ] = ""
     quirks: Quirks = ()
     host: Host = ""
     tls: Annotated[TlsTable, Key("TLS settings of this endpoint, instead of the provider's; see tls")] = TlsTable()

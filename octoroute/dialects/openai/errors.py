@@ -6,11 +6,14 @@ from octoroute.dialects.response import sse
 from octoroute.dialects.response.errors import openai_envelope
 from octoroute.errors import OctorouteError, UpstreamRejected
 
+_SAME = frozenset({"openai", "responses"})
+"""Formats whose errors have this envelope."""
+
 
 def write_error(error: OctorouteError, request_id: str) -> bytes:
     """Encode an error body. A request that an OpenAI endpoint rejected gets that endpoint's body unchanged."""
     del request_id  # has no field in OpenAI's format; it is sent as a header
-    if isinstance(error, UpstreamRejected) and error.dialect == "openai" and error.body:
+    if isinstance(error, UpstreamRejected) and error.dialect in _SAME and error.body:
         return error.body
     return openai_envelope(error)
 

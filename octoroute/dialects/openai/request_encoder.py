@@ -60,7 +60,7 @@ def encode_request(
     _tools(body, conversation, quirks, notes)
     _format(body, conversation, quirks)
     _thinking(body, conversation, quirks, notes)
-    _user_fields(body, conversation, quirks)
+    user_fields(body, conversation, quirks)
     if quirks.cache_marks:
         _cache(body, conversation, notes)
     return msgspec.json.encode(body)
@@ -97,14 +97,14 @@ def _limits(body: Fields, conversation: Conversation, quirks: Quirks, max_output
     limit = max_output_tokens if max_output_tokens is not None else quirks.output_limit
     optional: Fields = {
         quirks.max_tokens_field: fit_output_tokens(conversation.max_tokens, limit, notes),
-        **_sampling(conversation, quirks, notes),
+        **sample_fields(conversation, quirks, notes),
         "seed": conversation.seed,
         "stop": list(_stops(conversation, quirks)) or None,
     }
     body.update((name, value) for name, value in optional.items() if value is not None)
 
 
-def _sampling(conversation: Conversation, quirks: Quirks, notes: list[str]) -> Fields:
+def sample_fields(conversation: Conversation, quirks: Quirks, notes: list[str]) -> Fields:
     given: Fields = {
         "temperature": conversation.temperature,
         "top_p": conversation.top_p,
@@ -141,21 +141,21 @@ def _thinks(conversation: Conversation, quirks: Quirks) -> bool:
 
 def _cache(body: Fields, conversation: Conversation, notes: list[str]) -> None:
     """The marks of tools; and within Anthropic's limits, all marks."""
-    for encoded, tool in zip(body.get("tools", ()), _allowed_tools(conversation), strict=True):
+    for encoded, tool in zip(body.get("tools", ()), allowed_tools(conversation), strict=True):
         with_mark(encoded, tool.cache)
     parts = [part for message in body["messages"] if isinstance(message["content"], list) for part in message["content"]]
     with_mark(body, conversation.cache)
     tidy_marks([*body.get("tools", ()), *parts, body], notes)
 
 
-def _allowed_tools(conversation: Conversation) -> list[Tool]:
+def allowed_tools(conversation: Conversation) -> list[Tool]:
     allowed = conversation.tool_choice.allowed if conversation.tool_choice is not None else None
     return [tool for tool in conversation.tools if allowed is None or tool.name in allowed]
 
 
 def _tools(body: Fields, conversation: Conversation, quirks: Quirks, notes: list[str]) -> None:
     choice = conversation.tool_choice
-    tools = _allowed_tools(conversation)
+    tools = allowed_tools(conversation)
     if not tools:
         return
     body["tools"] = [_tool(tool) for tool in tools]
@@ -235,7 +235,7 @@ def _thinking(body: Fields, conversation: Conversation, quirks: Quirks, notes: l
         notes.append("thinking: effort dropped, this endpoint only supports on and off")
 
 
-def _user_fields(body: Fields, conversation: Conversation, quirks: Quirks) -> None:
+def user_fields(body: Fields, conversation: Conversation, quirks: Quirks) -> None:
     if conversation.user is not None and quirks.user_field is not None:
         body[quirks.user_field] = hashlib.sha256(conversation.user.encode("utf-8", "replace")).hexdigest()[:_USER_HASH]
     if conversation.cache_key is not None and quirks.cache_key:

@@ -46,14 +46,22 @@ OPTIONAL_FIELDS = frozenset(
         ),
         *("chat_template_kwargs", "temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty", "seed", "user"),
         *("safety_identifier", "prompt_cache_key", "service_tier", "metadata", "strict", "cache_control", "output_config"),
-        *("reasoning_content", "reasoning_details", "reasoning_split", "prefix", "extra_content", "max_completion_tokens"),
+        *(
+            "reasoning_content",
+            "reasoning_details",
+            "reasoning_split",
+            "prefix",
+            "extra_content",
+            "max_completion_tokens",
+            "include",
+        ),
         *("thinkingConfig", "thinkingLevel", "thinkingBudget", "includeThoughts", "presencePenalty", "frequencyPenalty", "topK"),
     }
 )
 """Optional fields of requests that octoroute encodes itself."""
 REQUIRED_FIELDS = frozenset({"model", "messages", "system", "max_tokens", "stream", "tools", "tool_choice"})
 """Fields of a client's own Anthropic request that are never dropped."""
-_ENGLISH_WORDS = frozenset({"user", "reasoning", "thinking", "seed", "strict", "metadata"})
+_ENGLISH_WORDS = frozenset({"user", "reasoning", "thinking", "seed", "strict", "metadata", "include"})
 """Field names that are also English words: they match only in quotes or before a colon."""
 
 _REJECTION = re.compile(
@@ -93,6 +101,8 @@ def fix_for_encoded_request(error: UpstreamErrorBody) -> ParameterFix | None:
     renamed = _RENAMED.search(text)
     if renamed is not None and renamed["old"] != renamed["new"]:
         return ParameterFix("rename", (renamed["old"],), renamed["new"])
+    if error.param == "reasoning.summary":  # OpenAI shows it to verified organizations only
+        return ParameterFix("drop", ("reasoning", "summary"))
     if _REJECTION.search(f"{text} {error.code}"):
         name = _find_field(text, error.param)
         if name == "max_completion_tokens":

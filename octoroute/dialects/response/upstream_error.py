@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.response.error_codes import CONTENT_CODE, CONTEXT_CODE, REQUEST_FAULTS
 from octoroute.dialects.response.error_shapes import load_object, reports_failure
 from octoroute.dialects.response.errors import (
     MAX_MESSAGE_CHARS,
@@ -37,9 +38,6 @@ from octoroute.errors import (
 
 T = TypeVar("T")
 
-CONTEXT_CODE = "context_length_exceeded"
-CONTENT_CODE = "content_filter"
-"""Codes of a `Failed`, and of the error that it becomes."""
 _KINDS: Mapping[RefusalKind, str] = {
     RefusalKind.ALLOWANCE: "invalid_request_error",
     RefusalKind.CONTENT: "invalid_request_error",
@@ -119,7 +117,7 @@ def compacting(body: bytes, dialect: str) -> bytes:
     error_body = read_error_body(body)
     if error_body is None:
         return b""
-    if dialect == "openai" and error_body.code != CONTEXT_CODE:
+    if dialect in {"openai", "responses"} and error_body.code != CONTEXT_CODE:
         fields = {"message": error_body.message, "type": "invalid_request_error", "param": error_body.param}
         return msgspec.json.encode({"error": {**fields, "code": CONTEXT_CODE}})
     if dialect == "anthropic" and "prompt is too long" not in error_body.message:
@@ -193,7 +191,7 @@ def error_from_event(failed: Failed) -> UpstreamError:
             return _about_account(RefusalKind.KEY, failed.message)
         case "billing_error":
             return _about_account(RefusalKind.BILLING, failed.message)
-        case _ if failed.code in {CONTEXT_CODE, CONTENT_CODE}:
+        case _ if failed.code in REQUEST_FAULTS:
             return build_rejection(failed)
         case "not_found_error" if refusal_of(IN_RESPONSE, failed.code or "", failed.message) is RefusalKind.MODEL:
             return _not_served(RefusalKind.MODEL, failed.message)
@@ -222,4 +220,6 @@ def build_rejection(failed: Failed, status: int = 400) -> UpstreamRejected:
     )
     if failed.code in {CONTEXT_CODE, CONTENT_CODE}:
         _name(rejection, RefusalKind.CONTEXT if failed.code == CONTEXT_CODE else RefusalKind.CONTENT)
+    elif failed.code in REQUEST_FAULTS:
+        rejection.code = failed.code
     return rejection

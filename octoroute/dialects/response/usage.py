@@ -196,6 +196,28 @@ def to_gemini(usage: Usage) -> dict[str, object]:
     return counts
 
 
+class _ResponsesInputDetails(msgspec.Struct):
+    cached_tokens: Count = None
+    cache_write_tokens: Count = None
+
+
+class ResponsesUsage(msgspec.Struct):
+    input_tokens: Count = None
+    output_tokens: Count = None
+    input_tokens_details: _ResponsesInputDetails | None = None
+    output_tokens_details: _CompletionDetails | None = None
+
+    def usage(self) -> Usage:
+        details, output = self.input_tokens_details, self.output_tokens_details
+        return Usage(
+            input_tokens=count(self.input_tokens),
+            output_tokens=count(self.output_tokens),
+            cached_tokens=count(details.cached_tokens) if details else 0,
+            cache_write_tokens=count(details.cache_write_tokens) if details else 0,
+            reasoning_tokens=count(output.reasoning_tokens) if output else 0,
+        )
+
+
 def to_responses(usage: Usage) -> dict[str, object]:
     return {
         "input_tokens": usage.input_tokens,

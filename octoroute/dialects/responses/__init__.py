@@ -1,1 +1,1 @@
-"""OpenAI Responses, for clients only."""
+"""OpenAI Responses, for clients and endpoints."""

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
+from octoroute.dialects.response.error_codes import CONTEXT_CODE
 from octoroute.dialects.response.errors import OPENAI_TYPES
+from octoroute.dialects.response.upstream_error import read_failed_event
+from octoroute.domain.events import Failed
 
 _CODES: Mapping[str, str] = {
     "rate_limit_error": "rate_limit_exceeded",
@@ -19,7 +24,7 @@ _CODES: Mapping[str, str] = {
     "not_found_error": "invalid_prompt",
 }
 """By the kind of the error; clients do not repeat a request after `invalid_prompt` and `insufficient_quota`."""
-_KEPT = frozenset({"context_length_exceeded", "insufficient_quota", *_CODES.values()})
+_KEPT = frozenset({CONTEXT_CODE, *_CODES.values()})
 _DEFAULT = "server_error"
 
 
@@ -39,3 +44,8 @@ def failure_message(kind: str, message: str, retry_after_s: float | None) -> str
 
 def error_type(kind: str) -> str:
     return OPENAI_TYPES.get(kind, _DEFAULT)
+
+
+def read_failure(error: object) -> Failed:
+    """The event for the `error` of a failed response."""
+    return read_failed_event(msgspec.json.encode({"error": error}))

@@ -1,4 +1,7 @@
-"""Clients that speak Responses: their requests always go through the hub. Pure but for a clock."""
+"""Clients that speak Responses: the gateway checks the fields that it reads, and keeps the rest as bytes.
+
+A request goes unchanged to endpoints that are asked in the same format, and through the hub to others. Pure but for a clock.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,13 @@ from octoroute.dialects.base import Inbound, ModelCatalog
 from octoroute.dialects.openai.errors import write_error
 from octoroute.dialects.openai.inbound import read_model
 from octoroute.dialects.openai.models import OpenAIModels
-from octoroute.dialects.request.body import RequestBody, decode
+from octoroute.dialects.request.body import RequestBody, decode, encode
 from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
 from octoroute.dialects.request.json_input import read_request
 from octoroute.dialects.request.truncation import History, HistoryMessage, Kind
 from octoroute.dialects.response import sse
 from octoroute.dialects.responses import schema
+from octoroute.dialects.responses.foreign_items import disown_reasoning, remove_own_reasoning
 from octoroute.dialects.responses.request_decoder import client_tools, decode_request, reject_state
 from octoroute.dialects.responses.response import ECHOED, encode_response
 from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
@@ -69,7 +73,10 @@ class ResponsesInbound(Inbound):
         )
 
     def with_model(self, request: Request, model: str) -> bytes:
-        raise NotImplementedError("no endpoint speaks this dialect")
+        body = request.body
+        assert isinstance(body, RequestBody)
+        changes = {"model": encode(model), "octoroute": None, "previous_response_id": None}  # whose items are in `input` by now
+        return body.with_values({**remove_own_reasoning(body), **changes})
 
     def history(self, request: Request) -> History | None:
         body = request.body
@@ -80,7 +87,10 @@ class ResponsesInbound(Inbound):
         return History("input", raws, [_measured(item) for item in schema.read_items(raws)], ("max_output_tokens",))
 
     def strip_signed_thinking(self, request: Request) -> Request:
-        return request
+        body = request.body
+        assert isinstance(body, RequestBody)
+        changes = disown_reasoning(body)
+        return msgspec.structs.replace(request, body=RequestBody.parse(body.with_values(changes))) if changes else request
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
         del endpoint  # the request holds all

@@ -82,7 +82,7 @@ class Item(msgspec.Struct):
     author: str | None = None
 
 
-class _Head(msgspec.Struct):
+class ItemType(msgspec.Struct):
     type: str = "message"
 
 
@@ -139,7 +139,7 @@ class Request(msgspec.Struct):
 
 
 _ITEM = msgspec.json.Decoder(Item)
-_HEAD = msgspec.json.Decoder(_Head)
+_HEAD = msgspec.json.Decoder(ItemType)
 _TOOL = msgspec.json.Decoder(Tool)
 STRICT_ITEMS = frozenset({"message", "reasoning", "function_call", "function_call_output"})
 """An item of one of these types must have the fields that the decoder reads."""

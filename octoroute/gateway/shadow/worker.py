@@ -168,7 +168,7 @@ class ShadowWorker:
             conversation = gateway.inbound[request.dialect].conversation(request, endpoint)
         except BadRequest:
             return None, None
-        transcript = Transcript(gateway.upstream.outbound(endpoint), stream=request.stream)
+        transcript = Transcript(gateway.upstream.outbound(endpoint, request), stream=request.stream)
         _replay(transcript, job.parts)
         if not transcript.readable or not transcript.finished:
             return conversation, None

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from octoroute.dialects.response.unsupported_params import fix_for_stream_options
 from octoroute.domain.endpoint import Endpoint
 from octoroute.upstream.providers.base import FixReader, Headers, Provider
 from octoroute.upstream.providers.credentials import JSON, with_key
+from octoroute.upstream.providers.openai import RESPONSES
 
 _TAIL = re.compile(r"/openai(?:/v1|/deployments(?:/[^/]*)?)?$")
 """What a pasted base_url may hold after the resource's root."""
 DEFAULT_VERSION = "2024-10-21"
-_PATHS = {"chat": "chat/completions", "completions": "completions", "embeddings": "embeddings"}
+_PATHS = {"chat": "chat/completions", RESPONSES: "responses", "completions": "completions", "embeddings": "embeddings"}
 
 
 class Azure(Provider):
     kind = "azure"
     dialect = "openai"
     passes: tuple[str, ...] = ()
+    chat_apis: Mapping[str, str] = {RESPONSES: RESPONSES}
     credential_headers = frozenset({"api-key", "authorization"})
 
     def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
@@ -29,8 +32,13 @@ class Azure(Provider):
             return None
         if _is_v1(endpoint):
             return f"{_root(endpoint)}/openai/v1/{path}"
+        if path == RESPONSES:  # the body names the deployment
+            return f"{_root(endpoint)}/openai/{path}?api-version={_version(endpoint)}"
         deployment = quote(endpoint.model, safe="")
         return f"{_root(endpoint)}/openai/deployments/{deployment}/{path}?api-version={_version(endpoint)}"
+
+    def wires(self, wire: str, base_url: str) -> tuple[str, ...] | None:
+        return (RESPONSES,) if wire == RESPONSES else super().wires(wire, base_url)
 
     def headers(self, endpoint: Endpoint) -> Headers:
         """`api-key`; an Entra token goes into the configuration as `headers = { Authorization = "Bearer …" }`."""

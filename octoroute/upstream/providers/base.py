@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from octoroute.dialects.response.errors import UpstreamErrorBody
@@ -28,9 +28,22 @@ class Provider(Protocol):
     The configuration reads it of built-in kinds; it takes the default for a plug-in, which is not loaded that early.
     """
 
+    chat_apis: Mapping[str, str] = {}
+    """Further wire formats for chat, each with the `api` of its address."""
+
     def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
-        """The address of `api` ("chat", "embeddings", "completions", "count_tokens"); None: this kind does not have it."""
+        """The address of `api` ("chat", "embeddings", "completions", "count_tokens", or one of `chat_apis`); None: this kind does
+        not have it.
+        """
         ...
+
+    def wires(self, wire: str, base_url: str) -> tuple[str, ...] | None:
+        """`Endpoint.wires` of an endpoint that is configured with `wire`; None: this kind has no such format.
+
+        The configuration asks built-in kinds only.
+        """
+        del base_url
+        return () if wire in {"", "chat"} else None
 
     def headers(self, endpoint: Endpoint) -> Headers:
         """Credentials and configured headers, the same for all requests. Neither host nor lengths."""

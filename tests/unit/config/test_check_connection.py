@@ -178,3 +178,25 @@ def test_c7_only_one_vendor_is_told_the_clients_keys():
 
 def test_everything_equal_is_one_trust():
     assert hash(Tls(ca_file="a", pins_sha256=frozenset({b"x"}))) == hash(Tls(ca_file="a", pins_sha256=frozenset({b"x"})))
+
+
+@pytest.mark.parametrize(
+    ("lines", "wires"),
+    [
+        ('base_url = "https://10.0.0.1/v1"', ()),
+        ('base_url = "https://10.0.0.1/v1"\nwire = "responses"', ("responses",)),
+        ('base_url = "https://api.openai.com/v1"', ("responses", "openai")),
+        ('base_url = "https://api.openai.com/v1"\nwire = "chat"', ()),
+        ('provider = "azure"\nbase_url = "https://r.openai.azure.com/openai/v1"\nwire = "responses"', ("responses",)),
+        ('provider = "anthropic"\nbase_url = "https://10.0.0.1/v1"\nwire = "chat"', ()),
+    ],
+)
+def test_the_formats_that_an_endpoint_is_asked_in(lines, wires):
+    (endpoint,) = read(f'[[models.fast]]\nname = "m"\n{lines}\n').endpoints
+    assert endpoint.wires == wires
+
+
+def test_a_format_that_the_kind_does_not_have():
+    lines = 'provider = "gemini"\nbase_url = "https://10.0.0.1/v1beta"\nwire = "responses"'
+    (text,) = problems(f'[[models.fast]]\nname = "m"\n{lines}\n')
+    assert text == 'models.fast[0].wire: must not be set: endpoints of kind gemini have no API "responses"; remove it'

@@ -20,6 +20,8 @@ from octoroute.dialects.openai import request_encoder as to_openai
 from octoroute.dialects.openai.compat import merge_presets
 from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
+from octoroute.dialects.responses import request_encoder as to_responses
+from octoroute.dialects.responses.stream_decoder import ResponsesDecoder
 from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
 from tests.support.chunks import numbered
 
@@ -29,6 +31,7 @@ DECODERS = {
     "openai": OpenAIDecoder,
     "anthropic": AnthropicDecoder,
     "gemini": lambda: GeminiDecoder(new_id=numbered()),
+    "responses": ResponsesDecoder,
 }
 ENCODERS = {
     "openai": lambda: OpenAIEncoder(model="auto", created_s=1_700_000_000, include_usage=True, new_id=numbered()),
@@ -39,6 +42,9 @@ WRITERS = {
     "compatible": lambda question: to_openai.encode_request(question, model="m", quirks=merge_presets(), stream=True),
     "openai": lambda question: to_openai.encode_request(question, model="m", quirks=merge_presets("openai"), stream=True),
     "reasoning": lambda question: to_openai.encode_request(
+        question, model="m", quirks=merge_presets("openai", "openai-reasoning"), stream=True
+    ),
+    "responses": lambda question: to_responses.encode_request(
         question, model="m", quirks=merge_presets("openai", "openai-reasoning"), stream=True
     ),
     "deepseek": lambda question: to_openai.encode_request(question, model="m", quirks=merge_presets("deepseek"), stream=True),

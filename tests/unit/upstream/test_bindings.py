@@ -6,8 +6,10 @@ import pytest
 
 from octoroute.dialects.anthropic.outbound import AnthropicOutbound
 from octoroute.dialects.openai.outbound import OpenAIOutbound
+from octoroute.dialects.responses.outbound import ResponsesOutbound
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Secret, Tls
+from octoroute.domain.request import Facts, Request
 from octoroute.errors import TlsRejected, Unreachable
 from octoroute.upstream.bindings import EndpointBindings
 from octoroute.upstream.providers import PROVIDERS
@@ -21,7 +23,8 @@ WHOLE = UpstreamRequest(body=b"{}", stream=False)
 @pytest.fixture
 def bindings():
     providers = {**PROVIDERS, "acme-signed": SigningProvider()}
-    return EndpointBindings(providers, {"openai": OpenAIOutbound(), "anthropic": AnthropicOutbound()})
+    formats = (OpenAIOutbound(), ResponsesOutbound(), AnthropicOutbound())
+    return EndpointBindings(providers, {outbound.name: outbound for outbound in formats})
 
 
 def sent(bindings, request, **more):
@@ -86,3 +89,46 @@ def test_certificate_files_that_are_gone_are_reported_without_their_path(binding
     with pytest.raises(TlsRejected) as caught:
         sent(bindings, WHOLE, tls=Tls(ca_file="/nowhere/ca.pem"))
     assert "/nowhere" not in caught.value.message
+
+
+BOTH = ("responses", "openai")
+
+
+def asks(dialect, api="chat"):
+    return Request(id="r", dialect=dialect, model="m", stream=False, body=None, facts=Facts(), api=api)
+
+
+@pytest.mark.parametrize(
+    ("wires", "request_", "name"),
+    [
+        ((), None, "openai"),
+        ((), asks("responses"), "openai"),
+        (("responses",), None, "responses"),
+        (("responses",), asks("openai"), "responses"),
+        (BOTH, None, "responses"),
+        (BOTH, asks("anthropic"), "responses"),
+        (BOTH, asks("openai"), "openai"),
+        (BOTH, asks("responses"), "responses"),
+        (BOTH, asks("openai", "embeddings"), "openai"),
+        (("responses",), asks("openai", "embeddings"), "openai"),
+    ],
+)
+def test_an_endpoint_is_asked_in_the_clients_format_if_it_speaks_it(bindings, wires, request_, name):
+    endpoint = make_endpoint("a", wires=wires)
+    assert bindings.outbound(endpoint, request_).name == name
+    assert bindings.dialects(endpoint) == (wires or ("openai",))
+
+
+@pytest.mark.parametrize(
+    ("wires", "api", "dialect", "path", "name"),
+    [
+        ((), "chat", "openai", "/chat/completions", "openai"),
+        (("responses",), "chat", "responses", "/responses", "responses"),
+        (BOTH, "chat", "openai", "/chat/completions", "openai"),
+        (BOTH, "chat", "", "/responses", "responses"),
+        (BOTH, "embeddings", "", "/embeddings", "openai"),
+    ],
+)
+def test_each_format_has_its_address(bindings, wires, api, dialect, path, name):
+    binding = bindings.get(make_endpoint("a", wires=wires), api, dialect, stream=False)
+    assert (binding.url, binding.outbound.name) == (f"http://a.test/v1{path}", name)

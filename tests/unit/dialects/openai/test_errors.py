@@ -31,6 +31,11 @@ def test_an_openai_endpoint_that_rejected_the_request_is_quoted_unchanged():
     assert write_error(error, "r") == body
 
 
+def test_so_is_one_that_was_asked_by_responses():
+    rejected = UpstreamRejected("no", status=400, body=b'{"error":{"message":"as it is"}}', headers={}, dialect="responses")
+    assert write_error(rejected, "r") == rejected.body
+
+
 def test_another_dialects_rejection_keeps_its_message():
     body = b'{"type":"error","error":{"type":"invalid_request_error","message":"tools[0] is bad"}}'
     error = UpstreamRejected("rejected", status=400, body=body, headers={}, dialect="anthropic")

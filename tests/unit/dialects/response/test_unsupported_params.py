@@ -215,3 +215,19 @@ def test_no_limit_is_named(message):
 def test_a_thinking_budget_is_not_cut_away_from_under_its_answer():
     body = {"max_tokens": 9000, "thinking": {"type": "enabled", "budget_tokens": 8000}}
     assert apply_fix(json.dumps(body).encode(), ParameterFix("limit", ("max_tokens",), "4096")) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "param", "fix"),
+    [
+        (
+            "Your organization must be verified to generate reasoning summaries.",
+            "reasoning.summary",
+            ParameterFix("drop", ("reasoning", "summary")),
+        ),
+        ("Encrypted content is not supported with this model.", "include", ParameterFix("drop", ("include",))),
+    ],
+)
+def test_what_openai_says_of_reasoning(message, param, fix):
+    body = json.dumps({"error": {"message": message, "param": param, "code": "unsupported_value"}}).encode()
+    assert fix_for_encoded_request(read_error_body(body)) == fix

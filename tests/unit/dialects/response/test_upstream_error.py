@@ -10,6 +10,7 @@ from octoroute.dialects.anthropic.errors import write_error
 from octoroute.dialects.openai.errors import write_error as write_openai_error
 from octoroute.dialects.response.refusals import RefusalKind
 from octoroute.dialects.response.upstream_error import error_from_event, read_failed_event, read_upstream_error
+from octoroute.domain.events import Failed
 from octoroute.errors import NotServed, Overloaded, Throttled, TooSlow, UpstreamAuthError, UpstreamRejected
 
 
@@ -147,3 +148,9 @@ def test_an_error_in_place_of_a_response_is_read_by_the_same_table(body, kind, r
     error = error_from_event(read_failed_event(body))
     assert type(error) is kind
     assert error.refusal == refusal
+
+
+@pytest.mark.parametrize("code", ["context_length_exceeded", "content_filter", "image_too_large"])
+def test_an_error_about_the_request_is_the_requests_in_a_response_too(code):
+    error = error_from_event(Failed("api_error", "why", code))
+    assert isinstance(error, UpstreamRejected) and (error.code, error.status, error.message) == (code, 400, "why")

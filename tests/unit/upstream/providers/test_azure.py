@@ -37,3 +37,10 @@ def test_a_token_takes_the_place_of_the_key():
     assert dict(Azure().headers(endpoint()))["api-key"] == "k"
     headers = dict(Azure().headers(endpoint(headers=(("Authorization", "Bearer t"),))))
     assert headers == {"content-type": "application/json", "Authorization": "Bearer t"}
+
+
+def test_the_responses_format_only_where_it_is_configured():
+    assert Azure().wires("", ROOT) == () and Azure().wires("responses", ROOT) == ("responses",)
+    assert Azure().url(endpoint(ROOT + "/openai/v1"), "responses", stream=True) == f"{ROOT}/openai/v1/responses"
+    dated = endpoint(api_version="2025-04-01-preview")
+    assert Azure().url(dated, "responses", stream=False) == f"{ROOT}/openai/responses?api-version=2025-04-01-preview"
