@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from octoroute.dialects.local_routes import LocalRoute
+from octoroute.dialects.local_routes import LocalRoute, ModelCard
 from octoroute.dialects.request.truncation import History
 from octoroute.dialects.response.progress import Progress
 from octoroute.dialects.response.sse import KEEP_ALIVE, FrameSplitter
@@ -82,10 +82,10 @@ class Encoder(Protocol):
 class ModelCatalog(Protocol):
     """How a format describes models to its clients: the bodies of `GET /v1/models` and `GET /v1/models/{name}`."""
 
-    def entry(self, name: str, owner: str) -> Mapping[str, object]: ...
+    def entry(self, card: ModelCard) -> Mapping[str, object]: ...
 
-    def listing(self, owners: Mapping[str, str], aliases: Sequence[str], query: Mapping[str, str]) -> Mapping[str, object]:
-        """`owners`: owner by model name. `aliases`: further names of octoroute's own models. `query`: the URL's, for paging.
+    def listing(self, cards: Sequence[ModelCard], aliases: Sequence[str], query: Mapping[str, str]) -> Mapping[str, object]:
+        """`aliases`: further names of octoroute's own models. `query`: the URL's, for paging.
 
         Raises BadRequest for a query that is not valid.
         """

@@ -153,6 +153,20 @@ async def test_keys_in_googles_header_and_in_the_url(make_gateway, fake, tmp_pat
     assert all("right-key" not in str(seen.headers) + seen.path for seen in fake.requests)
 
 
+async def test_a_key_in_the_url_is_written_nowhere(make_gateway, fake, tmp_path, caplog):
+    fake.always(whole(WHOLE["openai"]))
+    traffic = {"enabled": True, "directory": str(tmp_path)}
+    gateway = await make_gateway(
+        [endpoint(fake)], auth={"keys": ["secret-key"]}, logging={"traffic": traffic}, observability={"log_level": "trace"}
+    )
+    for path in (GENERATE, STREAM.partition("?")[0], "/v1beta/models/nothing:generateContent", "/v1beta/models/auto:countTokens"):
+        await gateway.ask(ASKED, path + "?key=secret-key&alt=sse")
+    await gateway.close()
+    written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    assert "generateContent" in written
+    assert "secret-key" not in written + caplog.text
+
+
 async def test_an_answer_is_cached_for_one_key_only(make_gateway, fake):
     gateway = await make_gateway([row(fake, "gemini")], auth={"keys": ["one", "two"]}, cache={"enabled": True})
     fake.always(whole(ANSWER))
@@ -186,7 +200,7 @@ async def test_models(make_gateway, fake):
     assert (one["name"], one["inputTokenLimit"]) == ("models/mine", 5000)
     assert (await gateway.get("/v1beta/models/other")).json()["error"]["status"] == "NOT_FOUND"
     sdk = await gateway.get("/v1/models", headers={"x-goog-api-client": "google-genai-sdk/3"})
-    assert "models/mine" in [model["name"] for model in sdk.json()["models"]]
+    assert ("models/mine", 5000) in [(model["name"], model.get("inputTokenLimit")) for model in sdk.json()["models"]]
     assert "data" in (await gateway.get("/v1/models")).json()
 
 

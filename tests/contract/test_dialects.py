@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from octoroute import dialects
 from octoroute.dialects.base import Inbound
+from octoroute.dialects.local_routes import ModelCard
 from octoroute.dialects.request.body import RequestBody
 from octoroute.domain.conversation import Conversation, Role, Text, Turn
 from octoroute.domain.endpoint import CHAT_TIERS
@@ -147,12 +148,13 @@ def test_an_error_holds_its_message(inbound):
 @each_inbound
 def test_models_are_listed_under_their_names(inbound):
     owners = {"auto": "octoroute", "mine": "user"}
-    listing = json.loads(json.dumps(inbound.models.listing(owners, ["claude-mine"], {})))
+    cards = [ModelCard(name, owner) for name, owner in owners.items()]
+    listing = json.loads(json.dumps(inbound.models.listing(cards, ["claude-mine"], {})))
     entries = next(value for value in listing.values() if isinstance(value, list))
     names = [entry.get("id") or entry["name"].removeprefix("models/") for entry in entries]
     assert [name for name in names if name in owners] == list(owners)
     assert set(names) <= {*owners, "claude-mine"}
-    assert inbound.models.entry("mine", "user") in entries
+    assert inbound.models.entry(cards[1]) in entries
 
 
 @each_inbound

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from octoroute.dialects.local_routes import ModelCard
 from octoroute.errors import BadRequest
 
 
 class AnthropicModels:
-    def entry(self, name: str, owner: str) -> Mapping[str, object]:
-        del owner
-        return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
+    def entry(self, card: ModelCard) -> Mapping[str, object]:
+        return _entry(card.name)
 
-    def listing(self, owners: Mapping[str, str], aliases: Sequence[str], query: Mapping[str, str]) -> Mapping[str, object]:
+    def listing(self, cards: Sequence[ModelCard], aliases: Sequence[str], query: Mapping[str, str]) -> Mapping[str, object]:
         """One page of the aliases and the names."""
-        page, has_more = page_of([*aliases, *owners], query)
+        page, has_more = page_of([*aliases, *(card.name for card in cards)], query)
         return {
-            "data": [self.entry(name, "") for name in page],
+            "data": list(map(_entry, page)),
             "has_more": has_more,
             "first_id": page[0] if page else None,
             "last_id": page[-1] if page else None,
         }
+
+
+def _entry(name: str) -> Mapping[str, object]:
+    return {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
 
 
 def page_of(names: Sequence[str], query: Mapping[str, str]) -> tuple[list[str], bool]:

@@ -15,14 +15,12 @@ _MAX_PAGE = 1000
 
 
 class GeminiModels:
-    """The catalog for clients that ask at the path of another format, where no more than names is known."""
+    def entry(self, card: ModelCard) -> Mapping[str, object]:
+        return describe(card)
 
-    def entry(self, name: str, owner: str) -> Mapping[str, object]:
-        return describe(ModelCard(name, owner))
-
-    def listing(self, owners: Mapping[str, str], aliases: Sequence[str], query: Mapping[str, str]) -> Mapping[str, object]:
-        del aliases
-        return list_models([ModelCard(name, owner) for name, owner in owners.items()], query)
+    def listing(self, cards: Sequence[ModelCard], aliases: Sequence[str], query: Mapping[str, str]) -> Mapping[str, object]:
+        del aliases  # are for other clients
+        return list_models(cards, query)
 
 
 def describe(card: ModelCard) -> Mapping[str, object]:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from octoroute.dialects.local_routes import LocalRequest, LocalRoute, ModelCard
 from octoroute.domain.endpoint import CHAT_TIERS, Capability, Endpoint
+from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.settings import EMBEDDINGS, Settings
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.guard import AccessRules, read_body
@@ -33,18 +34,18 @@ class LocalRoutes:
         body = b""
         if route.method != "GET":
             body = await read_body(request.receive, request.headers, self._rules.max_request_bytes)
-        local = LocalRequest(request.path_params, request.query_params, body, self._cards())
+        local = LocalRequest(request.path_params, request.query_params, body, model_cards(self._runtime.gateway))
         return json_body(route.answer(local), request)
 
-    def _cards(self) -> Mapping[str, ModelCard]:
-        """Every name that a chat or embeddings client may ask for."""
-        gateway = self._runtime.gateway
-        settings = gateway.settings
-        cards = {"auto": _card("auto", "octoroute", settings.serving("chat"))}
-        cards |= {tier.value: _card(tier.value, "octoroute", settings.tier(tier)) for tier in CHAT_TIERS}
-        for name in gateway.resolver.names(settings):
-            cards.setdefault(name, _named_card(name, settings))
-        return cards
+
+def model_cards(gateway: Gateway) -> Mapping[str, ModelCard]:
+    """Every name that a chat or embeddings client may ask for."""
+    settings = gateway.settings
+    cards = {"auto": _card("auto", "octoroute", settings.serving("chat"))}
+    cards |= {tier.value: _card(tier.value, "octoroute", settings.tier(tier)) for tier in CHAT_TIERS}
+    for name in gateway.resolver.names(settings):
+        cards.setdefault(name, _named_card(name, settings))
+    return cards
 
 
 def _named_card(name: str, settings: Settings) -> ModelCard:

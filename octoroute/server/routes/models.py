@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from octoroute.dialects.local_routes import ModelCard
 from octoroute.domain.endpoint import CircuitState
 from octoroute.errors import UnknownModel
 from octoroute.gateway.resolver import ALIASES
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.client_dialect import inbound_of
 from octoroute.server.routes.json_response import json_response
+from octoroute.server.routes.local import model_cards
 
-VIRTUAL_MODELS = ("auto", "fast", "balanced", "deep")
-"""Names that stand for routing or a tier instead of one model."""
 CONFIGURED = "user"
 """The owner of models that the configuration names."""
 
@@ -61,18 +60,12 @@ class ModelRoutes:
         """In the format of the client, which its headers tell."""
         models = inbound_of(self._runtime.inbound, request.url.path, request.headers).models
         aliases = tuple(ALIASES) if self._runtime.config.routing.claude_aliases else ()
-        return json_response(models.listing(self._owners(), aliases, request.query_params), request)
+        return json_response(models.listing(list(model_cards(self._gateway).values()), aliases, request.query_params), request)
 
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
-        owners = self._owners()
-        settings = self._gateway.settings
-        if name not in owners and name not in ALIASES and self._gateway.resolver.alias(name, settings) is None:
+        cards, settings = model_cards(self._gateway), self._gateway.settings
+        if name not in cards and name not in ALIASES and self._gateway.resolver.alias(name, settings) is None:
             raise UnknownModel(f"the model {name[:200]!r} does not exist; GET /v1/models lists the models", param="model")
         models = inbound_of(self._runtime.inbound, request.url.path, request.headers).models
-        return json_response(models.entry(name, owners.get(name, CONFIGURED)), request)
-
-    def _owners(self) -> Mapping[str, str]:
-        """The owner of each model that clients may name."""
-        names = [*VIRTUAL_MODELS, *self._gateway.resolver.names(self._gateway.settings)]
-        return {name: "octoroute" if name in VIRTUAL_MODELS else CONFIGURED for name in names}
+        return json_response(models.entry(cards.get(name) or ModelCard(name, CONFIGURED)), request)

@@ -7,19 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.dialects.anthropic.models import AnthropicModels, page_of
+from octoroute.dialects.local_routes import ModelCard
 from octoroute.errors import BadRequest
 
 NAMES = [f"m{at}" for at in range(45)]
 
 
 def test_aliases_come_first():
-    listing = AnthropicModels().listing({"auto": "octoroute"}, ["claude-octoroute-auto"], {})
+    listing = AnthropicModels().listing([ModelCard("auto", "octoroute")], ["claude-octoroute-auto"], {})
     assert [entry["id"] for entry in listing["data"]] == ["claude-octoroute-auto", "auto"]
     assert (listing["has_more"], listing["first_id"], listing["last_id"]) == (False, "claude-octoroute-auto", "auto")
 
 
 def test_an_empty_page_has_no_ends():
-    listing = AnthropicModels().listing({"auto": "octoroute"}, [], {"after_id": "auto"})
+    listing = AnthropicModels().listing([ModelCard("auto", "octoroute")], [], {"after_id": "auto"})
     assert (listing["data"], listing["first_id"], listing["last_id"]) == ([], None, None)
 
 

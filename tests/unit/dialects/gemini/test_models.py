@@ -38,5 +38,6 @@ def test_limits_are_told_where_they_are_known():
     assert describe(ModelCard("e", "user", "embeddings"))["supportedGenerationMethods"] == ["embedContent", "batchEmbedContents"]
 
 
-def test_the_catalog_knows_names_only():
-    assert names(GeminiModels().listing({"a": "user"}, ["x"], {})) == ["models/a"]
+def test_the_catalog_has_no_names_for_other_clients():
+    assert names(GeminiModels().listing(CARDS[:1], ["x"], {})) == ["models/m0"]
+    assert GeminiModels().entry(CARDS[0]) == describe(CARDS[0])

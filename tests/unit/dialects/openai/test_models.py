@@ -1,10 +1,13 @@
 """The list of models as OpenAI has it: one page, without other names of the gateway's own models."""
 
+from octoroute.dialects.local_routes import ModelCard
 from octoroute.dialects.openai.models import OpenAIModels
 
 
 def test_a_list_holds_each_model_once_with_its_owner():
-    listing = OpenAIModels().listing({"auto": "octoroute", "mine": "user"}, ["claude-octoroute-auto"], {"limit": "1"})
+    listing = OpenAIModels().listing(
+        [ModelCard("auto", "octoroute"), ModelCard("mine", "user")], ["claude-octoroute-auto"], {"limit": "1"}
+    )
     assert listing == {
         "object": "list",
         "data": [

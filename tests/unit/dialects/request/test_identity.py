@@ -7,7 +7,7 @@ import json
 import pytest
 
 from octoroute.dialects.request.body import RequestBody
-from octoroute.dialects.request.identity import opening_of, requests_thinking, user_of
+from octoroute.dialects.request.identity import opening_of, requests_thinking, temperature_of, user_of
 from octoroute.domain.request import Facts, Request
 
 
@@ -93,3 +93,48 @@ def test_a_request_without_a_body_is_told_by_its_text():
 
     assert of("a") == of("a") != of("b")
     assert user_of(Request(id="r", dialect="x", model="m", stream=False, body=None, facts=Facts())) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "thinking"),
+    [
+        ({"generationConfig": {"thinkingConfig": {"thinkingBudget": 100}}}, True),
+        ({"generationConfig": {"thinkingConfig": {"thinkingBudget": 0}}}, False),
+        ({"generation_config": {"thinking_config": {"thinking_budget": -1}}}, True),
+        ({"generationConfig": {"thinkingConfig": {"thinkingLevel": "HIGH"}}}, True),
+        ({"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}, False),
+        ({"generationConfig": "x"}, False),
+        ({"think": True}, True),
+        ({"think": "high"}, True),
+        ({"think": False}, False),
+    ],
+)
+def test_thinking_in_googles_and_ollamas_fields(fields, thinking):
+    assert requests_thinking(request(**fields)) is thinking
+
+
+@pytest.mark.parametrize(
+    ("fields", "temperature"),
+    [
+        ({"temperature": 0}, 0),
+        ({"generationConfig": {"temperature": 0.5}}, 0.5),
+        ({"generation_config": {"temperature": 0}}, 0),
+        ({"options": {"temperature": 1}}, 1),
+        ({"options": {"temperature": "x"}}, None),
+        ({"temperature": "x"}, None),
+        ({}, None),
+    ],
+)
+def test_the_temperature_in_any_dialect(fields, temperature):
+    assert temperature_of(request(**fields)) == temperature
+
+
+def test_the_opening_of_googles_contents():
+    first = {"role": "user", "parts": [{"text": "fix it"}]}
+    more = [{"role": "model", "parts": [{"text": "done"}]}, {"role": "user", "parts": [{"text": "and this"}]}]
+    system = {"parts": [{"text": "be brief"}]}
+    opening = opening_of(request(systemInstruction=system, contents=[first]))
+    assert opening_of(request(systemInstruction=system, contents=[first, *more])) == opening
+    assert opening_of(request(systemInstruction=system, contents=more[1:])) != opening
+    assert opening_of(request(systemInstruction={"parts": [{"text": "x"}]}, contents=[first])) != opening
+    assert opening_of(request(prompt="a")) != opening_of(request(prompt="b"))

@@ -126,3 +126,33 @@ def test_a_complaint(text):
 @pytest.mark.parametrize("text", ["Thanks, that works now!", "Please write a test that fails", "What is wrong with my rose bush?"])
 def test_no_complaint(text):
     assert not repeats_request(facts(text, ASKED, ANSWERED))
+
+
+def gemini(*responses, name="functionResponse"):
+    contents = [{"role": "user", "parts": [{"text": "fix it"}]}]
+    for response in responses:
+        contents += [
+            {"role": "model", "parts": [{"functionCall": {"name": "run", "args": {}}}]},
+            {"role": "user", "parts": [{name: {"name": "run", "response": response}}]},
+        ]
+    body = json.dumps({"contents": contents}).encode()
+    return INBOUND["gemini"].read(body, request_id="r", headers={":path": "/v1beta/models/auto:generateContent?"})
+
+
+@pytest.mark.parametrize("name", ["functionResponse", "function_response"])
+def test_failures_in_googles_contents(name):
+    failed, fine = {"error": "no such file"}, {"output": "ok"}
+    assert count_recent_failures(gemini(failed, {"output": "Error: it broke"}, name=name)) == 2
+    assert count_recent_failures(gemini(failed, fine, name=name)) == 0
+    assert count_recent_failures(gemini(failed, fine, failed, name=name)) == 1
+    assert count_recent_failures(gemini({"output": {"a": 1}}, {}, {"result": 1}, name=name)) == 0
+
+
+def test_failures_in_ollamas_messages():
+    messages = [{"role": "user", "content": "fix it"}]
+    for result in ("Error: it broke", "Traceback (most recent call last)"):
+        messages += [
+            {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "run", "arguments": {}}}]},
+            {"role": "tool", "tool_name": "run", "content": result},
+        ]
+    assert count_recent_failures(read("ollama", messages=messages)) == 2
