@@ -22,6 +22,7 @@ from octoroute.server.http1.listener import ListenerState
 from octoroute.server.origins import Cors
 from octoroute.server.paths import below
 from octoroute.server.routes.inference import inference_routes
+from octoroute.server.routes.responses_socket import ResponsesSocket
 from octoroute.server.starlette_app import starlette_app
 from octoroute.server.stored_responses import StoredResponses
 from octoroute.server.tls import listener_tls
@@ -60,6 +61,7 @@ class App:
         self._hot: Mapping[str, Route] = self._plain
         """By path: the inference routes, wrapped by the traffic log if that is on."""
         self._views = starlette_app(self.runtime, self._rules, self.reloader, self._plain, self.listener, self._stored)
+        self._socket = ResponsesSocket(self.runtime, self._rules, self._stored, keep_alive_s)
         self._cors: Cors | None = None
         self._apply_cors(config)
 
@@ -88,6 +90,9 @@ class App:
                 scope = scope if path == scope["path"] else {**scope, "path": path}
                 route = self._hot.get(path) or self._hot.get(self._views.paths.template(path) or "", self._views)
             await route(scope, receive, send)
+        elif scope["type"] == "websocket":
+            path = below(self._rules.root_path, scope["path"]) if self._rules.root_path else scope["path"]
+            await self._socket({**scope, "path": path and self._views.paths.resolve(path)}, receive, send)
         elif scope["type"] == "lifespan":
             await self._serve_lifespan(receive, send)
 

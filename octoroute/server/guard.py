@@ -43,7 +43,7 @@ KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 """Headers that hold a key and nothing else; the second is Azure's, the third Google's."""
 URL_KEY = "x-goog-api-key"
 """The header that stands for a key in the URL."""
-FINAL_STATUSES = frozenset({400, 401, 403, 404, 405, 413, 415})
+FINAL_STATUSES = frozenset({400, 401, 403, 404, 405, 413, 415, 426})
 """Statuses of the gateway's own errors that no retry mends. SDKs retry some of them unless `x-should-retry` says no."""
 
 

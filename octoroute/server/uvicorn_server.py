@@ -17,6 +17,7 @@ from octoroute.errors import OctorouteError
 from octoroute.server.app import App
 from octoroute.server.http1.connection import ServerConnection
 from octoroute.server.http1.listener import ListenerState
+from octoroute.server.http1.web_socket import WebSocketConnection
 
 BACKLOG = 4096
 TICKS_PER_SECOND = 10
@@ -75,9 +76,9 @@ class UvicornServer(uvicorn.Server):
         for connection in self._connections():
             connection.second_passed()
 
-    def _connections(self) -> Iterator[ServerConnection]:
+    def _connections(self) -> Iterator[ServerConnection | WebSocketConnection]:
         for connection in tuple(self.server_state.connections):
-            if isinstance(connection, ServerConnection):
+            if isinstance(connection, ServerConnection | WebSocketConnection):
                 yield connection
 
     def begin_stop(self) -> None:

@@ -40,7 +40,7 @@ async def told_by(client: str, url: str, way: str) -> dict:
 
 @pytest.mark.parametrize("kind", VENDORS)
 @pytest.mark.parametrize("way", ["whole", "streamed"])
-@pytest.mark.parametrize("client", ["openai", "openai-compatible", "anthropic"])
+@pytest.mark.parametrize("client", ["openai", "openai-compatible", "openai-default", "anthropic"])
 async def test_an_agent_in_node(street, client, way, kind):
     there = await street(kind, model)
     told = await told_by(client, there.gateway.url, way)

@@ -101,3 +101,32 @@ async def test_a_compacted_conversation_goes_on(street, clients, kind):
     asked = there.fake.requests[-1].body.decode()
     assert "summary of the conversation" in asked
     assert TASK in asked
+
+
+@pytest.mark.parametrize("kind", VENDORS)
+async def test_the_same_over_a_websocket(street, clients, kind):
+    there = await street(kind, model)
+    sdk, desk = clients(there.gateway.url), Desk()
+    asked = {"model": "auto", "instructions": "You are good at sums.", "tools": TOOLS, "store": False}
+    async with sdk.responses.connect() as connection:
+        await connection.response.create(**asked, input=TASK)
+        turns = 0
+        while turns < 6:
+            turns += 1
+            while (event := await connection.recv()).type != "response.completed":
+                assert event.type != "error", event
+            response = Response.model_validate(event.response.to_dict())
+            results = [
+                {
+                    "type": "function_call_output",
+                    "call_id": item.call_id,
+                    "output": str(getattr(desk, item.name)(**json.loads(item.arguments))),
+                }
+                for item in response.output
+                if item.type == "function_call"
+            ]
+            if not results:
+                break
+            await connection.response.create(**asked, input=results, previous_response_id=response.id)
+    assert (response.output_text, turns) == (ANSWER, 5)
+    assert len(there.server.asked[-1].said(Call)) == 5

@@ -14,13 +14,14 @@ from typing import Any, Protocol, cast
 import httptools
 
 from octoroute.dialects.response.errors import openai_envelope
-from octoroute.errors import ClientError, TooLate
+from octoroute.errors import BadRequest, ClientError, TooLate
 from octoroute.server.downstream import EXTENSION, Scope
 from octoroute.server.http1.exchange import Application, ServerExchange
 from octoroute.server.http1.flow_control import ConnectionFlow
 from octoroute.server.http1.framing import head_of
 from octoroute.server.http1.listener import ListenerState
 from octoroute.server.http1.request_parser import RequestParser
+from octoroute.server.http1.web_socket import DENIAL, WebSocketConnection
 
 HEAD_S = 30
 """From the first byte of a request to the end of its headers."""
@@ -182,6 +183,32 @@ class ServerConnection(asyncio.Protocol):
                 self.flow.watch_hang_up()
         return exchange
 
+    def begin_socket(self, url: bytes, headers: list[tuple[bytes, bytes]], rest: bytes) -> None:
+        """Hand the connection over to a `WebSocketConnection`. Raises BadRequest if a response is still under way."""
+        if self._current is not None:
+            raise BadRequest("a request for a WebSocket must wait until the requests before it are answered")
+        path, raw_path, query = _target(url)
+        scope: Scope = {
+            **self._scope,
+            "type": "websocket",
+            "scheme": "wss" if self._scope["scheme"] == "https" else "ws",
+            "http_version": "1.1",
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": headers,
+            "subprotocols": [],
+            "state": self._scope["state"].copy(),
+            "extensions": {DENIAL: {}},
+        }
+        self._server_state.total_requests += 1
+        self._server_state.connections.discard(self)
+        self._refused = True
+        self._parser.close()
+        socket = WebSocketConnection(self.transport, self.listener, self._server_state, scope)
+        self.transport.set_protocol(socket)
+        socket.start(self._app, rest)
+
     def _start(self, exchange: ServerExchange, scope: Scope) -> None:
         self._current = exchange
         tasks = self._server_state.tasks
@@ -283,7 +310,7 @@ class ServerConnection(asyncio.Protocol):
                 return
             current.lost()
         body = openai_envelope(error)
-        fields = {"content-type": "application/json", "connection": "close", "content-length": str(len(body))}
+        fields = {"content-type": "application/json", "connection": "close", "content-length": str(len(body)), **error.headers}
         self.transport.write(head_of(error.status, fields.items()) + body)
         self.close()
 

@@ -27,17 +27,33 @@ class RequestConsumer(Protocol):
         """Take a request whose headers are complete; its body follows. Raises httptools.HttpParserError for an invalid URL."""
         ...
 
+    def begin_socket(self, url: bytes, headers: list[tuple[bytes, bytes]], rest: bytes) -> None:
+        """Take the connection: this request asks for a WebSocket, and `rest` follows it. Nothing more is parsed."""
+        ...
+
 
 class RequestParser:
     """Parses the requests of one connection, and passes each on as soon as its headers are complete."""
 
-    __slots__ = ("_consumer", "_declined", "_headers", "_parser", "_unfinished_bytes", "_url", "in_head", "receiving")
+    __slots__ = (
+        "_asks_for_socket",
+        "_consumer",
+        "_declined",
+        "_headers",
+        "_parser",
+        "_unfinished_bytes",
+        "_url",
+        "in_head",
+        "receiving",
+    )
 
     def __init__(self, consumer: RequestConsumer) -> None:
         self._consumer = consumer
         self._parser = self._new_parser()
         self._declined = b""
         """The head of a request with an `upgrade` field, without that field; empty: there was none."""
+        self._asks_for_socket = False
+        """The request is the handshake of a WebSocket."""
         self._unfinished_bytes = 0
         """Bytes of a head, or around the chunks of a body, that have led to no callback, so that no other limit covers them."""
         self._url = b""
@@ -63,6 +79,9 @@ class RequestParser:
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as offer:
+                if self._asks_for_socket:
+                    self._consumer.begin_socket(self._url, self._headers, data[offer.args[0] :])
+                    return
                 data = self._declined + data[offer.args[0] :] if self._declined else b""
                 self._declined = b""
                 self._parser = self._new_parser()
@@ -106,10 +125,24 @@ class RequestParser:
             raise BadRequest(f"HTTP/{version} is not spoken here; send HTTP/1.1")
         method = parser.get_method().decode("ascii")
         if parser.should_upgrade() and method != "CONNECT":
-            self._declined = self._head_without_offer(method, version)
+            self._asks_for_socket = method == "GET" and version == "1.1" and self._offers_socket()
+            if not self._asks_for_socket:
+                self._declined = self._head_without_offer(method, version)
             return
         keep_alive = version != "1.0" and method != "CONNECT" and parser.should_keep_alive()
         self.receiving = self._consumer.begin_request(method, version, self._url, self._headers, keep_alive=keep_alive)
+
+    def _offers_socket(self) -> bool:
+        """Raises BadRequest, with status 426, for an offer with a body: it would be taken for frames."""
+        headers = dict(self._headers)
+        if headers.get(b"upgrade", b"").lower() != b"websocket":
+            return False
+        if b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0":
+            error = BadRequest("a request that asks for a WebSocket has no body; send a plain request")
+            error.status = 426
+            error.headers |= {"upgrade": "websocket"}
+            raise error
+        return True
 
     def _head_without_offer(self, method: str, version: str) -> bytes:
         lines = [b"%b: %b\r\n" % field for field in self._headers if field[0] != b"upgrade"]

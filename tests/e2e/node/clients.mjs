@@ -2,6 +2,7 @@
 import OpenAI from "openai";
 import { generateText, stepCountIs, streamText, tool } from "ai";
 import { createAnthropic } from "@ai-sdk/anthropic";
+import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { z } from "zod";
 
@@ -76,6 +77,7 @@ async function vercel(model) {
 const clients = {
   openai,
   "openai-compatible": () => vercel(createOpenAICompatible({ name: "octoroute", baseURL: `${gateway}/v1`, apiKey: "k", includeUsage: true })("auto")),
+  "openai-default": () => vercel(createOpenAI({ baseURL: `${gateway}/v1`, apiKey: "k" })("auto")), // Responses, and items by their ids
   anthropic: () => vercel(createAnthropic({ baseURL: `${gateway}/v1`, apiKey: "k" })("sonnet")),
 };
 console.log(JSON.stringify(await clients[client]()));

@@ -149,3 +149,34 @@ def test_a_target_has_its_own_limit_however_it_arrives():
     with pytest.raises(HeadersTooLarge, match="target"):
         for at in range(0, len(line), 100):
             parser.feed(line[at : at + 100])
+
+
+HANDSHAKE = b"GET /s HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"
+
+
+@pytest.mark.parametrize("cut", [0, 10, len(HANDSHAKE) - 1])
+def test_a_request_for_a_websocket_ends_the_parsing(cut):
+    consumer = Consumer()
+    taken = []
+    consumer.begin_socket = lambda url, headers, rest: taken.append((url, dict(headers)[b"upgrade"], rest))
+    parser = RequestParser(consumer)
+    for piece in (HANDSHAKE[:cut], HANDSHAKE[cut:] + b"\x81rest"):
+        parser.feed(piece)
+    assert taken == [(b"/s", b"websocket", b"\x81rest")]
+    assert consumer.requests == []
+
+
+@pytest.mark.parametrize("more", [b"content-length: 1\r\n", b"transfer-encoding: chunked\r\n"])
+def test_one_with_a_body_is_refused(more):
+    with pytest.raises(BadRequest) as caught:
+        RequestParser(Consumer()).feed(HANDSHAKE[:-2] + more + b"\r\nx")
+    assert caught.value.status == 426
+
+
+@pytest.mark.parametrize("head", [b"POST /s HTTP/1.1", b"GET /s HTTP/1.0"])
+def test_another_method_or_version_is_answered_without_it(head):
+    consumer = Consumer()
+    RequestParser(consumer).feed(head + HANDSHAKE[15:])
+    [(_, _, url, names, *_)] = consumer.requests
+    assert url == b"/s"
+    assert b"upgrade" not in names
