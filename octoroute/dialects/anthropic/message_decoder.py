@@ -30,6 +30,9 @@ from octoroute.domain.conversation import (
 )
 from octoroute.errors import BadRequest
 
+_ROLES = {role.value: role for role in Role}
+_OWN_TURNS = frozenset({"mid_conv_system", "compaction"})
+_PICTURE = "](data:image/"
 SERVER_RESULT = "_tool_result"
 """End of the type of a result of a tool that ran at Anthropic's servers; the result of a client's tool is `tool_result` itself."""
 SUMMARY = "(summary of the conversation so far)\n"
@@ -39,17 +42,23 @@ SUMMARY = "(summary of the conversation so far)\n"
 class Notes:
     """What the warning header tells: `ignored` and `texts`, as in `Conversation`."""
 
-    __slots__ = ("ignored", "raw", "texts")
+    __slots__ = ("_raw", "body", "ignored", "texts")
 
     def __init__(self, body: bytes, ignored: Sequence[str]) -> None:
+        self.body = body
         self.ignored = list(ignored)
         self.texts: list[str] = []
-        self.raw = RawMessages(body)
+        self._raw: RawMessages | None = None
+
+    @property
+    def raw(self) -> RawMessages:
+        self._raw = self._raw or RawMessages(self.body)
+        return self._raw
 
 
 def decode_messages(messages: Sequence[schema.Message], notes: Notes) -> Iterator[Turn]:
     """The turns of the messages. As at Anthropic, a compaction block replaces all that comes before it by its summary."""
-    at, summary_at = _last_compaction(messages)
+    at, summary_at = _last_compaction(messages) if b"compaction" in notes.body else (-1, 0)
     if at >= 0 and (at or summary_at):
         notes.texts.append(f"messages[{at}].content[{summary_at}] (compaction): its summary replaces all messages before it")
     for number, message in enumerate(messages[max(at, 0) :], max(at, 0)):
@@ -70,19 +79,22 @@ def _last_compaction(messages: Sequence[schema.Message]) -> tuple[int, int]:
 
 def _turns(message: schema.Message, number: int, first: int, notes: Notes) -> Iterator[Turn]:
     """Decode a message into one turn, or into several if it contains system blocks or a summary. `first`: the first block read."""
-    where = f"messages[{number}]"
-    try:
-        role = Role(message.role)
-    except ValueError:
-        notes.texts.append(f"{where}.role: '{message.role[:40]}' is not known, the message is passed on as a system message")
+    role = _ROLES.get(message.role)
+    if role is None:
+        notes.texts.append(
+            f"messages[{number}].role: '{message.role[:40]}' is not known, the message is passed on as a system message"
+        )
         role = Role.SYSTEM
     if isinstance(message.content, str):
         yield Turn(role, (Text(message.content),) if message.content else ())
         return
     blocks: list[Block] = []
-    for at, block in enumerate(message.content[first:], first):
-        path = f"{where}.content[{at}]"
-        if block.type in {"mid_conv_system", "compaction"}:
+    for at, block in enumerate(message.content[first:] if first else message.content, first):
+        if block.type == "text" and block.cache_control is block.citations is None and block.text and _PICTURE not in block.text:
+            blocks.append(Text(block.text))  # nearly every block
+            continue
+        path = f"messages[{number}].content[{at}]"
+        if block.type in _OWN_TURNS:
             yield Turn(role, tuple(blocks))
             blocks = []
             if block.type == "compaction":
@@ -92,19 +104,19 @@ def _turns(message: schema.Message, number: int, first: int, notes: Notes) -> It
         else:
             if block.citations:
                 notes.ignored.append(f"{path}.citations")
-            if block.type.endswith(SERVER_RESULT):
+            if block.type.endswith(SERVER_RESULT) and block.type != "tool_result":
                 blocks.append(decode_server_result(notes.raw.part(number, at)))
             else:
                 blocks += decode_block(block, path, assistant=role is Role.ASSISTANT, ignored=notes.ignored)
-    yield from _by_role(role, blocks)
-
-
-def _by_role(role: Role, blocks: Sequence[Block]) -> Iterator[Turn]:
-    """A turn; the images and files of a system message become a user turn after it."""
     if role is not Role.SYSTEM:
         yield Turn(role, tuple(blocks))
-        return
-    yield Turn(role, tuple(block for block in blocks if isinstance(block, Text)))
+    else:
+        yield from _system_turns(blocks)
+
+
+def _system_turns(blocks: Sequence[Block]) -> Iterator[Turn]:
+    """A system message; its images and files become a user turn after it."""
+    yield Turn(Role.SYSTEM, tuple(block for block in blocks if isinstance(block, Text)))
     yield Turn(Role.USER, tuple(block for block in blocks if not isinstance(block, Text)))
 
 
@@ -196,7 +208,8 @@ def _result(block: schema.Block, where: str) -> ToolResult:
     else:
         inner = [content] if isinstance(content, schema.Block) else content or []
         parts = [part for at, piece in enumerate(inner) for part in _content_block(piece, f"{where}.content[{at}]")]
-    return ToolResult(block.tool_use_id, tuple(parts), bool(block.is_error), cache=read_mark(block.cache_control))
+    cache = "" if block.cache_control is None else read_mark(block.cache_control)
+    return ToolResult(block.tool_use_id, tuple(parts), bool(block.is_error), None, cache)
 
 
 def _assistant_block(block: schema.Block, where: str, ignored: list[str]) -> list[Block]:
@@ -210,7 +223,8 @@ def _assistant_block(block: schema.Block, where: str, ignored: list[str]) -> lis
         case "redacted_thinking" if block.data is not None:
             return [RedactedThinking(block.data)]
         case "tool_use" if block.id is not None and block.name is not None:
-            return [ToolCall(block.id, block.name, schema.input_text(block), cache=read_mark(block.cache_control))]
+            cache = "" if block.cache_control is None else read_mark(block.cache_control)
+            return [ToolCall(block.id, block.name, schema.input_text(block), None, cache)]
         case "server_tool_use" | "mcp_tool_use":
             return [Text(f"(used {block.name or 'a tool'}: {schema.input_text(block) or '{}'})\n")]
         case other:

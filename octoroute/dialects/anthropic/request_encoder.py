@@ -285,8 +285,14 @@ def _user_fields(body: Fields, conversation: Conversation) -> None:
 
 
 def _cache(body: Fields, conversation: Conversation, notes: list[str]) -> None:
-    blocks: list[Fields] = [*body.get("tools", ()), *body.get("system", ())]
+    if conversation.cache:
+        with_mark(body, conversation.cache)
+    marked = [block for block in (*body.get("tools", ()), *body.get("system", ())) if "cache_control" in block]
     for message in body["messages"]:
-        blocks += message["content"] if isinstance(message["content"], list) else ()
-    with_mark(body, conversation.cache)
-    tidy_marks([*blocks, body], notes, limit=MAX_CACHE_MARKS)
+        content = message["content"]
+        if not isinstance(content, str):
+            marked += [block for block in content if "cache_control" in block]
+    if conversation.cache:
+        marked.append(body)
+    if marked:
+        tidy_marks(marked, notes, limit=MAX_CACHE_MARKS)

@@ -36,6 +36,9 @@ from octoroute.domain.conversation import (
 from octoroute.errors import BadRequest
 
 _BLOCK = msgspec.json.Decoder(anthropic.Block)
+_ERROR = ERROR_MARK.rstrip()
+_RESULT_PARTS = (Text, Image, Document, Audio)
+_PICTURE = "](data:image/"
 _SYSTEM_ROLES = ("system", "developer")
 _ANTHROPIC = frozenset(
     {"tool_use", "tool_result", "redacted_thinking", "image", "document", "search_result", "server_tool_use", "mcp_tool_use"}
@@ -60,9 +63,10 @@ class MessageReader:
 
 def decode_messages(messages: Sequence[schema.Message], reader: MessageReader) -> Iterator[Turn]:
     for at, message in enumerate(messages):
-        where = f"messages[{at}]"
         role = message.role
-        if role == "user":
+        if role == "user" and message.cache_control is message.name is None and isinstance(message.content, str):
+            yield Turn(Role.USER, (Text(message.content),) if message.content else ())  # nearly every message of a user
+        elif role == "user":
             yield Turn(Role.USER, _marked(_parts(message.content, at, reader), message), message.name)
         elif role == "assistant":
             yield Turn(Role.ASSISTANT, _marked(_assistant(message, at, reader), message), message.name)
@@ -70,7 +74,9 @@ def decode_messages(messages: Sequence[schema.Message], reader: MessageReader) -
             yield from _result(message, at, reader)
         else:
             if role not in _SYSTEM_ROLES:
-                reader.notes.append(f"{where}.role: '{role[:40]}' is not known, the message is passed on as a system message")
+                reader.notes.append(
+                    f"messages[{at}].role: '{role[:40]}' is not known, the message is passed on as a system message"
+                )
             blocks = _marked(_parts(message.content, at, reader), message)
             yield Turn(Role.SYSTEM, tuple(block for block in blocks if isinstance(block, Text)))
             yield Turn(Role.USER, tuple(block for block in blocks if not isinstance(block, Text)))
@@ -79,6 +85,8 @@ def decode_messages(messages: Sequence[schema.Message], reader: MessageReader) -
 def _marked(blocks: Iterator[Block], message: schema.Message) -> tuple[Block, ...]:
     """The blocks; a mark of the whole message is that of its last text."""
     found = tuple(blocks)
+    if message.cache_control is None:
+        return found
     mark = read_mark(message.cache_control)
     if mark and found and isinstance(last := found[-1], Text):
         return (*found[:-1], Text(last.text, cache=last.cache or mark))
@@ -92,11 +100,16 @@ def _parts(
         return
     if isinstance(content, str):
         if content:
-            yield from media.split_markdown_images(content) if assistant else (Text(content),)
+            if assistant and _PICTURE in content:
+                yield from media.split_markdown_images(content)
+            else:
+                yield Text(content)
         return
     for at, part in enumerate(content):
         where = f"messages[{message}].content[{at}]"
-        if part.type in _ANTHROPIC or part.type.endswith(SERVER_RESULT):
+        if part.type == "text" and part.text is not None and part.cache_control is None:
+            yield Text(part.text)
+        elif part.type in _ANTHROPIC or part.type.endswith(SERVER_RESULT):
             yield from _anthropic_block(reader.raw.part(message, at), where, reader, assistant=assistant)
         elif part.thinking is not None and assistant:
             yield _typed_thinking(part)
@@ -159,8 +172,9 @@ def _assistant(message: schema.Message, at: int, reader: MessageReader) -> Itera
     for number, image in enumerate(message.images or ()):
         if image.image_url is not None:
             yield _image(image.image_url, "", f"{where}.images[{number}].image_url.url")
-    reader.unnamed = [f"call_{at}_{number}" for number, call in enumerate(message.tool_calls or ()) if not call.id]
-    for number, call in enumerate(message.tool_calls or ()):
+    calls = message.tool_calls or ()
+    reader.unnamed = [f"call_{at}_{number}" for number, call in enumerate(calls) if not call.id] if calls else []
+    for number, call in enumerate(calls):
         if call.function is None:
             raise BadRequest(
                 f"{where}.tool_calls[{number}]: only function calls are supported", param=f"{where}.tool_calls[{number}]"
@@ -175,6 +189,8 @@ def _assistant(message: schema.Message, at: int, reader: MessageReader) -> Itera
 
 def _thoughts(message: schema.Message) -> Iterator[Block]:
     """The thinking in the fields of a message, once: clients repeat it in several of them."""
+    if message.reasoning_content is message.reasoning is message.reasoning_details is message.thinking_blocks is None:
+        return
     if message.thinking_blocks:
         for block in message.thinking_blocks:
             if block.type == "redacted_thinking" and block.data is not None:
@@ -200,9 +216,11 @@ def _result(message: schema.Message, at: int, reader: MessageReader) -> Iterator
         )
     content = list(_parts(message.content, at, reader))
     first = content[0] if content else None
-    is_error = isinstance(first, Text) and first.text.startswith(ERROR_MARK.rstrip())
+    is_error = isinstance(first, Text) and first.text.startswith(_ERROR)
     if isinstance(first, Text) and is_error:
-        content[0] = Text(first.text.removeprefix(ERROR_MARK.rstrip()).removeprefix(" "), cache=first.cache)
-    parts = tuple(block for block in content if isinstance(block, Text | Image | Document | Audio))
-    yield Turn(Role.USER, (ToolResult(id, parts, is_error, message.name, read_mark(message.cache_control)),))
-    yield Turn(Role.USER, tuple(block for block in content if block not in parts))
+        content[0] = Text(first.text.removeprefix(_ERROR).removeprefix(" "), cache=first.cache)
+    parts = tuple([block for block in content if isinstance(block, _RESULT_PARTS)])
+    cache = "" if message.cache_control is None else read_mark(message.cache_control)
+    yield Turn(Role.USER, (ToolResult(id, parts, is_error, message.name, cache),))
+    if len(parts) < len(content):
+        yield Turn(Role.USER, tuple(block for block in content if block not in parts))

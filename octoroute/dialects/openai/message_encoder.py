@@ -27,6 +27,9 @@ from octoroute.domain.conversation import (
 )
 
 Fields = dict[str, Any]
+_SHOWN = (Image, Audio)
+_MARKED = (Text, Image, Document)
+_THOUGHTS = (Thinking, RedactedThinking)
 
 
 def encode_messages(conversation: Conversation, quirks: Quirks, notes: list[str]) -> list[Fields]:
@@ -48,7 +51,8 @@ def encode_messages(conversation: Conversation, quirks: Quirks, notes: list[str]
             messages += _user_messages(turn, quirks, lost)
         else:
             messages.append(_assistant_message(turn, quirks, lost))
-    notes += _losses(lost, quirks)
+    if lost:
+        notes += _losses(lost, quirks)
     _end(messages, quirks, notes)
     return messages
 
@@ -93,27 +97,32 @@ def _text_content(text: str, quirks: Quirks) -> str | list[Fields]:
 def _user_messages(turn: Turn, quirks: Quirks, lost: list[Block]) -> list[Fields]:
     """Tool messages in the order of the calls, then a user message that begins with the media that tools returned."""
     messages: list[Fields] = []
+    media_parts: list[Block] = []
     parts: list[Block] = []
     for block in turn.content:
         if not isinstance(block, ToolResult):
+            parts.append(block)
             continue
-        returned = _media(block, quirks, lost)
-        text = message_order.result_text(block)
+        inner = block.content
+        if len(inner) == 1 and type(inner[0]) is Text:  # nearly every result
+            text, returned = inner[0].text, ()
+        else:
+            text, returned = message_order.result_text(block), _media(block, quirks, lost)
         if returned:
             name, kind = block.name or "a tool", _kind(returned)
             text = text or f"(the {kind} that {name} returned follows)"
-            parts += [Text(f"({kind} returned by {name}, call {block.call_id})"), *returned]
+            media_parts += [Text(f"({kind} returned by {name}, call {block.call_id})"), *returned]
         if block.is_error:
             text = message_order.ERROR_MARK + text
         if not text and not quirks.empty_tool_content:
             text = message_order.NO_OUTPUT
-        cache = block.cache or next((part.cache for part in block.content if not isinstance(part, Audio) and part.cache), "")
         content: str | list[Fields] = text
-        if cache and text and quirks.cache_marks:
+        if text and quirks.cache_marks and (cache := _cache_of(block)):
             content = [with_mark({"type": "text", "text": text}, cache)]
         messages.append({"role": "tool", "tool_call_id": block.call_id, "content": content})
-    parts += [block for block in turn.content if not isinstance(block, ToolResult)]
-    content = _content(parts, quirks)
+    if not parts and not media_parts:
+        return messages
+    content = _content([*media_parts, *parts] if media_parts else parts, quirks)
     if content:
         message: Fields = {"role": "user", "content": content}
         if turn.name:
@@ -128,7 +137,7 @@ def _media(result: ToolResult, quirks: Quirks, lost: list[Block]) -> list[Block]
     for part in result.content:
         if isinstance(part, Document) and part.text is None:
             (found if quirks.pdf else lost).append(part)
-        elif isinstance(part, Image | Audio):
+        elif isinstance(part, _SHOWN):
             found.append(part)
     return found
 
@@ -138,17 +147,25 @@ def _kind(blocks: Sequence[Block]) -> str:
 
 
 def _content(blocks: Sequence[Block], quirks: Quirks) -> str | list[Fields]:
+    first = blocks[0] if len(blocks) == 1 else None
+    if type(first) is Text and not (first.cache and quirks.cache_marks):
+        return _text_content(first.text, quirks) if first.text.strip() else ""
     blocks = [block for block in blocks if not (isinstance(block, Text) and not block.text.strip())]
     texts = [_plain_text(block) for block in blocks]
     marked = quirks.cache_marks and any(_cache(block) for block in blocks)
     if not marked and all(text is not None for text in texts):
         return _text_content("\n\n".join(filter(None, texts)), quirks) if blocks else ""
-    encoded = ((block, _part(block)) for block in blocks)
-    return [with_mark(part, _cache(block) if marked else "") for block, part in encoded if part is not None]
+    if marked:
+        return [with_mark(part, _cache(block)) for block in blocks if (part := _part(block)) is not None]
+    return [part for block in blocks if (part := _part(block)) is not None]
+
+
+def _cache_of(result: ToolResult) -> str:
+    return result.cache or next((cache for part in result.content if (cache := _cache(part))), "")
 
 
 def _cache(block: Block) -> str:
-    return block.cache if isinstance(block, Text | Image | Document) else ""
+    return block.cache if isinstance(block, _MARKED) else ""
 
 
 def _plain_text(block: Block) -> str | None:
@@ -194,7 +211,9 @@ def _assistant_message(turn: Turn, quirks: Quirks, lost: list[Block]) -> Fields:
         message["content"] = ""
     if calls:
         message["tool_calls"] = calls
-    thoughts = [block for block in turn.content if isinstance(block, Thinking | RedactedThinking)]
+    thoughts = [block for block in turn.content if isinstance(block, _THOUGHTS)]
+    if not thoughts and (quirks.missing_reasoning is None or not calls):
+        return message
     if quirks.replay and (calls or quirks.replay_always):
         _replay(message, thoughts, quirks, lost)
     else:

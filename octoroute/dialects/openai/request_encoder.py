@@ -31,6 +31,7 @@ from octoroute.domain.conversation import (
 from octoroute.errors import BadRequest
 
 Fields = dict[str, Any]
+_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "top_k")
 _USER_HASH = 32
 _ON_OFF_STYLES = frozenset({"thinking_type", "enable_thinking", "chat_template"})
 """Values of `Quirks.reasoning` that have no effort levels."""
@@ -105,26 +106,19 @@ def _limits(body: Fields, conversation: Conversation, quirks: Quirks, max_output
 
 
 def sample_fields(conversation: Conversation, quirks: Quirks, notes: list[str]) -> Fields:
-    given: Fields = {
-        "temperature": conversation.temperature,
-        "top_p": conversation.top_p,
-        "presence_penalty": conversation.presence_penalty,
-        "frequency_penalty": conversation.frequency_penalty,
-        "top_k": conversation.top_k,
-    }
-    sampling: Fields = {name: value for name, value in given.items() if value is not None}
+    sampling: Fields = {name: value for name in _SAMPLING if (value := getattr(conversation, name)) is not None}
     if not sampling:
         return sampling
-    refused = {*quirks.refuses, *(quirks.refuses_thinking if _thinks(conversation, quirks) else ())}
-    if not quirks.temperature_with_top_p and {"temperature", "top_p"} <= sampling.keys() - refused:
+    if not quirks.top_k and sampling.pop("top_k", None) is not None:
+        notes.append("top_k: not supported by this endpoint, dropped")
+    if quirks.refuses or quirks.refuses_thinking:
+        refused = {*quirks.refuses, *(quirks.refuses_thinking if _thinks(conversation, quirks) else ())}
+        for name in [name for name in sampling if name in refused]:
+            notes.append(f"{name}: not supported by this model, dropped")
+            del sampling[name]
+    if not quirks.temperature_with_top_p and {"temperature", "top_p"} <= sampling.keys():
         notes.append("top_p: this model accepts only one of temperature and top_p, dropped")
         del sampling["top_p"]
-    if "top_k" in sampling and not quirks.top_k:
-        notes.append("top_k: not supported by this endpoint, dropped")
-        del sampling["top_k"]
-    for name in [name for name in sampling if name in refused]:
-        notes.append(f"{name}: not supported by this model, dropped")
-        del sampling[name]
     if sampling.get("temperature", 0) > quirks.max_temperature:
         notes.append(f"temperature: {sampling['temperature']:g} reduced to {quirks.max_temperature:g}, the maximum")
         sampling["temperature"] = quirks.max_temperature

@@ -57,7 +57,7 @@ def normalize_turns(
         turns = tuple(turn for turn in turns if turn.role is not Role.SYSTEM)
     elif mid_system == "user":
         turns = tuple(_system_as_user(turn) for turn in turns)
-    if not assistant_media:
+    if not assistant_media and _assistants_show(turns):
         turns = tuple(part for turn in turns for part in _without_media(turn))
     paired = _pair_calls(_merge_neighbours(turns, (Role.ASSISTANT,)), UniqueIds(id_limit))
     return msgspec.structs.replace(conversation, system=system, turns=tuple(_merge_neighbours(paired, (Role.ASSISTANT, Role.USER))))
@@ -90,8 +90,18 @@ def result_text(result: ToolResult, empty: str = "") -> str:
     return "\n".join(texts) or empty
 
 
+def _assistants_show(turns: Iterable[Turn]) -> bool:
+    """Whether an assistant turn holds images or files."""
+    for turn in turns:
+        if turn.role is Role.ASSISTANT:
+            for block in turn.content:
+                if isinstance(block, _MEDIA):
+                    return True
+    return False
+
+
 def _without_media(turn: Turn) -> tuple[Turn, ...]:
-    if turn.role is not Role.ASSISTANT or not any(isinstance(block, _MEDIA) for block in turn.content):
+    if not _assistants_show((turn,)):
         return (turn,)
     said = tuple(block for block in turn.content if not isinstance(block, _MEDIA))
     media = tuple(block for block in turn.content if isinstance(block, _MEDIA))
