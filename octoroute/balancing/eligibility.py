@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from octoroute.domain.endpoint import Endpoint, Tier
+from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import Usage
 from octoroute.domain.request import Facts
 
@@ -12,7 +12,7 @@ FALLBACK_TIERS: Mapping[Tier, tuple[Tier, ...]] = {
     Tier.FAST: (Tier.FAST, Tier.BALANCED, Tier.DEEP),
     Tier.BALANCED: (Tier.BALANCED, Tier.DEEP, Tier.FAST),
     Tier.DEEP: (Tier.DEEP, Tier.BALANCED, Tier.FAST),
-    Tier.EMBEDDING: (Tier.EMBEDDING,),
+    **{tier: (tier,) for tier in Tier if tier not in CHAT_TIERS},
 }
 """The order in which tiers are considered for a request of a tier: itself, the bigger ones, then the smaller ones."""
 

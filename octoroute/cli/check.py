@@ -59,8 +59,8 @@ def summary(config: Config) -> Iterator[str]:
     yield f"  selection  {_ORDERS[order].format(config.selection.policy)}, {attempts} attempts"
     for tier in CHAT_TIERS:
         yield from _group(tier, [endpoint for endpoint in config.endpoints if endpoint.tier is tier], order)
-    if config.embedding:
-        yield from _group("embedding", config.embedding, order)
+    for tier in dict.fromkeys(endpoint.tier for endpoint in config.other_endpoints):
+        yield from _group(tier, [endpoint for endpoint in config.other_endpoints if endpoint.tier is tier], order)
     for warning in config.warnings:
         yield f"  WARNING    {warning}"
 

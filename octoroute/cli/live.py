@@ -11,7 +11,7 @@ from octoroute import dialects
 from octoroute.config import Config
 from octoroute.dialects.response.error_hints import hint_of
 from octoroute.domain.conversation import Conversation, Role, Text, Turn
-from octoroute.domain.endpoint import Endpoint, Tier
+from octoroute.domain.endpoint import PASSED_TIERS, Endpoint, Tier
 from octoroute.errors import (
     BadUpstreamResponse,
     Empty,
@@ -73,8 +73,11 @@ async def _check(runtime: Runtime, endpoint: Endpoint, gate: asyncio.Semaphore) 
     async with gate:
         started_at = time.monotonic()
         try:
-            response = await upstream.open(endpoint, _request(runtime, endpoint))
-            response.close()
+            if endpoint.tier in PASSED_TIERS.values():
+                await upstream.probe(endpoint, endpoint.first_event_timeout_s)  # no question of theirs is tiny, or free
+            else:
+                response = await upstream.open(endpoint, _request(runtime, endpoint))
+                response.close()
         except OctorouteError as error:
             return LiveCheck(endpoint, time.monotonic() - started_at, error.message, _remedy(error))
         return LiveCheck(endpoint, time.monotonic() - started_at, None)

@@ -56,8 +56,8 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
     check_selection(file, built, reader)
     return Config(
         server=file.server,
-        endpoints=tuple(endpoint for group, endpoint in built if group != Tier.EMBEDDING),
-        embedding=tuple(endpoint for group, endpoint in built if group == Tier.EMBEDDING),
+        endpoints=tuple(endpoint for _, endpoint in built if endpoint.tier in CHAT_TIERS),
+        other_endpoints=tuple(endpoint for _, endpoint in built if endpoint.tier not in CHAT_TIERS),
         limits=dict(_limits(file.providers)),
         aliases=check_aliases(file.aliases, [*(entry.table.name for entry in entries), *ids], reader),
         routing=file.routing,
@@ -80,7 +80,8 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
 
 def _entries(file: FileTable) -> Iterator[Entry]:
     models = file.models
-    for group, tables in zip(Tier, (models.fast, models.balanced, models.deep, models.embedding), strict=True):
+    for group in Tier:
+        tables: tuple[EndpointTable, ...] = getattr(models, group.value)
         for index, table in enumerate(tables):
             yield Entry(str(group), child(f"models.{group}", index), table)
 
@@ -118,7 +119,7 @@ def _check_names(entries: tuple[Entry, ...], reader: ConfigReader) -> None:
     first: dict[str, Entry] = {}
     for entry in entries:
         name = entry.table.name
-        if entry.group == Tier.EMBEDDING or not name:
+        if entry.group not in CHAT_TIERS or not name:
             continue
         other = first.setdefault(name, entry)
         if other.group != entry.group:

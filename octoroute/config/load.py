@@ -222,7 +222,7 @@ def _check(given: ImportResult, env: Mapping[str, str], source: str, names: Name
 
 def _load_plugins(config: Config) -> None:
     """Load the plug-ins of the kinds in use. Raises ConfigError if one cannot be loaded."""
-    used = {endpoint.kind for endpoint in (*config.endpoints, *config.embedding)} - set(KINDS)
+    used = {endpoint.kind for endpoint in (*config.endpoints, *config.other_endpoints)} - set(KINDS)
     installed = {plugin.kind for plugin in plugins.plugin_entries()} if used else set[str]()
     for kind_ in sorted(used & installed):
         plugins.load(kind_)

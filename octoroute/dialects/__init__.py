@@ -22,6 +22,7 @@ from octoroute.dialects.openai.completions import CompletionsInbound
 from octoroute.dialects.openai.embeddings import EmbeddingsInbound
 from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.dialects.openai.outbound import OpenAIOutbound
+from octoroute.dialects.openai.pass_through import PASSED, PassThroughInbound
 from octoroute.dialects.responses.inbound import ResponsesInbound
 from octoroute.dialects.responses.outbound import ResponsesOutbound
 
@@ -58,8 +59,9 @@ def outbound(clock: Callable[[], float]) -> Mapping[str, Outbound]:
 
 def interfaces(wall: Callable[[], float]) -> Mapping[str, Inbound]:
     """The interfaces other than chat: by `Request.api`, and by the name of the format for those that become one of these."""
+    passed = (PassThroughInbound(wall, interface) for interface in PASSED)
     return {
-        **{dialect.api: dialect for dialect in (CompletionsInbound(wall), EmbeddingsInbound(wall))},
+        **{dialect.api: dialect for dialect in (CompletionsInbound(wall), EmbeddingsInbound(wall), *passed)},
         "gemini embedContent": GeminiEmbedInbound(wall, batch=False),
         "gemini batchEmbedContents": GeminiEmbedInbound(wall, batch=True),
         "ollama embed": OllamaEmbeddings(wall),

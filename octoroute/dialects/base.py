@@ -133,6 +133,8 @@ class Inbound(Protocol):
     """The end of a model's name that may be left out or added without another meaning, such as `:latest`."""
     greeting: str = ""
     """What its servers say at `/`, by which some clients know that one is alive."""
+    takes_forms: bool = False
+    """Its requests may be multipart/form-data instead of JSON."""
     id_header: str
     """The response header in which its clients look for the request's id."""
     version_header: str | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
@@ -12,16 +13,38 @@ from octoroute.domain.option import Key, Table
 
 
 class Tier(StrEnum):
-    """The class of model that answers a request. The chat tiers are ordered by cost; embedding models are a tier of their own."""
+    """The class of model that answers a request. The chat tiers are ordered by cost; other kinds of models have a tier each."""
 
     FAST = "fast"
     BALANCED = "balanced"
     DEEP = "deep"
     EMBEDDING = "embedding"
+    AUDIO = "audio"
+    IMAGE = "image"
+    RERANK = "rerank"
+    MODERATION = "moderation"
+    DECISION = "decision"
 
 
 CHAT_TIERS = (Tier.FAST, Tier.BALANCED, Tier.DEEP)
 """The tiers that a router chooses from, cheapest first."""
+
+
+PASSED_TIERS: Mapping[str, Tier] = {
+    "audio/transcriptions": Tier.AUDIO,
+    "audio/translations": Tier.AUDIO,
+    "audio/speech": Tier.AUDIO,
+    "images/generations": Tier.IMAGE,
+    "images/edits": Tier.IMAGE,
+    "images/variations": Tier.IMAGE,
+    "rerank": Tier.RERANK,
+    "moderations": Tier.MODERATION,
+    "decisions": Tier.DECISION,
+    "systemone": Tier.DECISION,
+}
+"""By interface, the tier of those whose requests and responses are passed on unread but for the model."""
+OTHER_TIERS: Mapping[str, Tier] = {"embeddings": Tier.EMBEDDING, **PASSED_TIERS}
+"""By interface, the tier of those that chat models do not serve."""
 
 
 class Capability(StrEnum):

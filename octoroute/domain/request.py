@@ -103,6 +103,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The client's headers that may matter to an upstream of the same dialect; names in lower case."""
     key_name: str | None = None
     """The name of the key that the client sent; None: keys are not used."""
+    content_type: str | None = None
+    """Of a body that is no JSON; None: it is JSON."""
     api: str = CHAT
     """The upstream interface: chat, embeddings, and so on; the providers know its path."""
     warms: bool = False

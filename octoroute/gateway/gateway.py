@@ -13,7 +13,7 @@ from octoroute.balancing.policies import Random
 from octoroute.balancing.queue import AdmissionQueue
 from octoroute.dialects.base import Inbound
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.endpoint import PASSED_TIERS, Endpoint
 from octoroute.domain.outcome import Ending, Outcome
 from octoroute.domain.request import Request
 from octoroute.errors import Exhausted, Forbidden, OctorouteError, TooSlow
@@ -177,7 +177,7 @@ class Gateway:
             lifecycle.details.context = use
             headers |= context_window.headers(use, endpoint, settings.context)
         inbound, rewriter = self.inbound[request.dialect], None
-        if inbound.answers_json:
+        if inbound.answers_json and request.api not in PASSED_TIERS:
             rewriter = context_window.rewriter_for(settings.context, request, endpoint, progress, lifecycle.truncation)
         return Reply.begin(request, inbound, response, lifecycle, headers, rewriter=rewriter, deadlines=self.upstream.deadlines)
 

@@ -15,7 +15,7 @@ import structlog
 from octoroute.dialects.base import Encoder, Inbound
 from octoroute.dialects.response.rewrite import ResponseRewriter
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.endpoint import PASSED_TIERS, Endpoint
 from octoroute.domain.outcome import Ending, Usage
 from octoroute.domain.request import Request
 from octoroute.errors import OctorouteError, TooSlow, UpstreamError
@@ -124,7 +124,7 @@ class Reply:
     ) -> Reply:
         """Raises UpstreamError when a whole answer cannot be expressed in the client's dialect."""
         body = None
-        if not request.stream:
+        if not (request.stream or response.stream):
             part = await response.read()
             body = part if isinstance(part, bytes) else inbound.encode_response(request, part or ())
             if rewriter is not None:
@@ -133,7 +133,14 @@ class Reply:
 
     @property
     def stream(self) -> bool:
-        return self.request.stream
+        return self.body is None
+
+    @property
+    def is_binary(self) -> bool:
+        """The response is passed on and may be of any type, so that nothing can be written between its bytes."""
+        if self.request.api not in PASSED_TIERS:
+            return False
+        return not self._response.headers.get("content-type", "").lower().startswith("text/event-stream")
 
     @property
     def endpoint(self) -> Endpoint:
@@ -165,6 +172,7 @@ class Reply:
         With `write`, parts may be written while the next piece is awaited. When it returns True, the client has enough to read:
         an empty piece is yielded, so that the caller can wait for the client.
         """
+        is_binary = self.is_binary
         read, idle_timeout_s = self._response.read, self._response.endpoint.idle_timeout_s
         try:
             with self._deadlines.limit(math.inf) as deadline:
@@ -182,7 +190,8 @@ class Reply:
                             raise TooSlow(f"the upstream sent nothing for {idle_timeout_s:g} s") from None
                         deadline.until = math.inf
                         if pace.keep_alive_is_due():
-                            yield self._inbound.keep_alive if pace.has_begun else self._inbound.silence
+                            if not is_binary:
+                                yield self._inbound.keep_alive if pace.has_begun else self._inbound.silence
                             pace.sent()
                         continue
                     deadline.until = math.inf  # from here on the time is the client's
@@ -231,6 +240,8 @@ class Reply:
 
     def _fail(self, error: OctorouteError) -> bytes:
         self.failure = error
+        if self.is_binary:
+            return b""
         if self._encoder is not None:
             return self._encoder.fail(error, self.request.id)
         return self._inbound.error_event(error, self.request.id)

@@ -10,11 +10,11 @@ from octoroute.dialects import SUFFIXES
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
+from octoroute.domain.endpoint import CHAT_TIERS, OTHER_TIERS, Endpoint, Tier
 from octoroute.domain.request import Importance, Request
-from octoroute.errors import Forbidden, UnknownModel
+from octoroute.errors import BadRequest, Forbidden, UnknownModel
 from octoroute.gateway.planner import Planner
-from octoroute.gateway.settings import EMBEDDINGS, Settings
+from octoroute.gateway.settings import Settings
 from octoroute.routing.aliases import Alias
 from octoroute.routing.rules import Rule
 from octoroute.upstream.client import UpstreamClient
@@ -24,7 +24,6 @@ _TIERS: Mapping[str, Tier] = {tier.value: tier for tier in CHAT_TIERS}
 ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
 """Names for Claude Code, which lists only models whose names begin with `claude` or `anthropic`."""
 _BY_TIER = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in CHAT_TIERS}
-_EMBEDDING = Decision(tier=Tier.EMBEDDING, by="default", why="embeddings have a tier of their own")
 
 
 class Resolver:
@@ -46,14 +45,14 @@ class Resolver:
 
     def _resolve(self, request: Request, settings: Settings) -> Awaitable[Decision]:
         # rules are about clients, not about the gateway's own requests
-        if request.api == EMBEDDINGS or (settings.rules and request.dialect != InternalInbound.name):
+        if request.api in OTHER_TIERS or (settings.rules and request.dialect != InternalInbound.name):
             return self._under_rules(request, settings)
         return self._by_client(request, settings)
 
     def alias(self, model: str, settings: Settings, api: str = "chat") -> Alias | None:
         """The alias for a model's name. The words of octoroute, and names and ids that are configured, are no aliases."""
         word = _word(model)
-        if word == "auto" or word in _TIERS or settings.named(model, api) or self._variant(model, settings):
+        if not model or word == "auto" or word in _TIERS or settings.named(model, api) or self._variant(model, settings):
             return None
         return settings.aliases.find(model)
 
@@ -68,35 +67,39 @@ class Resolver:
         return msgspec.structs.replace(decision, why=why)
 
     async def _under_rules(self, request: Request, settings: Settings) -> Decision:
-        if request.api == EMBEDDINGS:
-            return self._forbidden(request, settings) or self._embedder(request, settings)
+        tier = OTHER_TIERS.get(request.api)
+        if tier is not None:
+            return self._forbidden(tier, request, settings) or self._of_kind(tier, request, settings)
         return await self._by_rule(request, settings) or await self._by_client(request, settings)
 
-    def _forbidden(self, request: Request, settings: Settings) -> Decision | None:
-        """A rule that rejects the request. Rules choose among chat models; an embedding request they can only reject."""
+    def _forbidden(self, tier: Tier, request: Request, settings: Settings) -> Decision | None:
+        """A rule that rejects the request. Rules choose among chat models; a request of another kind they can only reject."""
         is_auto = _word(request.model) == "auto"
         rule = next((rule for rule in settings.rules if (is_auto or rule.override) and rule.applies(request)), None)
         if rule is None or rule.reject is None:
             return None
         why = f"the rule {rule.name!r}"
-        return Decision(tier=Tier.EMBEDDING, by="rule", why=why, rule=rule.name, fixed=True, reject=rule.reject)
+        return Decision(tier=tier, by="rule", why=why, rule=rule.name, fixed=True, reject=rule.reject)
 
-    def _embedder(self, request: Request, settings: Settings) -> Decision:
-        """Raises UnknownModel, and Forbidden for a provider."""
-        model, provider = request.model, _provider_of(request, settings)
-        if not settings.serving(EMBEDDINGS):
-            raise UnknownModel("no embedding model is configured; add [[models.embedding]]", param="model")
-        found = settings.named(model, EMBEDDINGS)
+    def _of_kind(self, tier: Tier, request: Request, settings: Settings) -> Decision:
+        """The endpoints of a tier for other models than chat. Raises UnknownModel, BadRequest, and Forbidden for a provider."""
+        model, provider, api = request.model, _provider_of(request, settings), request.api
+        serving = settings.serving(api)
+        if not serving:
+            raise UnknownModel(f"no {tier} model is configured; add [[models.{tier}]]", param="model")
+        if not model:
+            model = _only_name(serving)
+        found = settings.named(model, api)
         prefix, slash, rest = model.partition("/")
-        if provider is None and not found and slash and settings.allow_provider_prefix and settings.of_provider(prefix, EMBEDDINGS):
+        if provider is None and not found and slash and settings.allow_provider_prefix and settings.of_provider(prefix, api):
             provider, model = prefix, rest
         if provider is not None:
-            found = tuple(endpoint for endpoint in settings.of_provider(provider, EMBEDDINGS) if model in _names_of(endpoint))
+            found = tuple(endpoint for endpoint in settings.of_provider(provider, api) if model in _names_of(endpoint))
         if found:
             return msgspec.structs.replace(_named(found), within=provider)
-        if _word(model) not in {"auto", Tier.EMBEDDING}:
-            raise UnknownModel(_unknown(model, settings.serving(EMBEDDINGS), "auto, or one of: "), param="model")
-        return msgspec.structs.replace(_EMBEDDING, within=provider)
+        if _word(model) not in {"auto", tier}:
+            raise UnknownModel(_unknown(model, serving, "auto, or one of: "), param="model")
+        return Decision(tier=tier, by="default", why=f"{tier} models have a tier of their own", within=provider)
 
     async def _by_rule(self, request: Request, settings: Settings, *, only_by_model: bool = False) -> Decision | None:
         """The first rule that applies, and whose target, if it has one, is available.
@@ -265,6 +268,14 @@ def _names_of(endpoint: Endpoint) -> tuple[str, ...]:
 def _named(found: Sequence[Endpoint]) -> Decision:
     only = frozenset(endpoint.id for endpoint in found)
     return Decision(tier=found[0].tier, by="client", why="the client named it", only=only)
+
+
+def _only_name(endpoints: Sequence[Endpoint]) -> str:
+    """The name of the only model, for a client that gives none. Raises BadRequest if there are several."""
+    names = list(dict.fromkeys(endpoint.name for endpoint in endpoints))
+    if len(names) > 1:
+        raise BadRequest(f'model: is missing; send "auto", or one of: {", ".join(names[:20])}', param="model")
+    return names[0]
 
 
 def _unknown(model: str, endpoints: Sequence[Endpoint], words: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from octoroute.balancing.policies import Policy, WeightedRandom
 from octoroute.balancing.queue import QueueSettings
 from octoroute.balancing.retry import RetryPolicy
-from octoroute.domain.endpoint import Endpoint, Tier
+from octoroute.domain.endpoint import CHAT_TIERS, OTHER_TIERS, Endpoint, Tier
 from octoroute.domain.request import Importance
 from octoroute.gateway.cascade import Cascade
 from octoroute.gateway.context_window import ContextPolicy
@@ -77,18 +77,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {}
 
     @cached_property
-    def _serving(self) -> Mapping[bool, Sequence[Endpoint]]:
-        return {
-            embeds: tuple(endpoint for endpoint in self.endpoints if (endpoint.tier is Tier.EMBEDDING) is embeds)
-            for embeds in (False, True)
-        }
+    def _chat(self) -> Sequence[Endpoint]:
+        return tuple(endpoint for endpoint in self.endpoints if endpoint.tier in CHAT_TIERS)
 
     def tier(self, tier: Tier) -> tuple[Endpoint, ...]:
         return self._by_tier[tier]
 
     def serving(self, api: str) -> Sequence[Endpoint]:
-        """Endpoints of an interface: embeddings share none with the others."""
-        return self._serving[api == EMBEDDINGS]
+        """Endpoints of an interface: those of other kinds than chat have a tier of their own."""
+        tier = OTHER_TIERS.get(api)
+        return self._chat if tier is None else self._by_tier[tier]
 
     def named(self, name: str, api: str = "chat") -> tuple[Endpoint, ...]:
         """Endpoints that serve `api`, by name, else by id."""

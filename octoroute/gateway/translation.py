@@ -107,6 +107,7 @@ class Translator:
         return UpstreamRequest(
             body=body,
             stream=request.stream,
+            content_type=request.content_type,
             api=request.api,
             dialect=outbound.name if request.api == CHAT else "",
             conversation=conversation,

@@ -76,7 +76,7 @@ class SettingsBuilder:
         model = RoutingModel(self._calls, routing.router_tier, routing.router_timeout_s)
         router = STRATEGIES[routing.strategy](_router_settings(config), model)
         return Settings(
-            endpoints=(*config.endpoints, *config.embedding),
+            endpoints=(*config.endpoints, *config.other_endpoints),
             router=router,
             aliases=Aliases(config.aliases),
             affinity=self._affinity(config),
@@ -100,7 +100,7 @@ class SettingsBuilder:
         cache = config.cache
         if not cache.enabled:
             return None
-        kinds = {endpoint.kind for endpoint in (*config.endpoints, *config.embedding)}
+        kinds = {endpoint.kind for endpoint in (*config.endpoints, *config.other_endpoints)}
         return ResponseCache(
             ttl_s=cache.ttl_seconds,
             max_bytes=cache.max_bytes,

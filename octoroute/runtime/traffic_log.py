@@ -38,7 +38,7 @@ def redaction_of(config: Config) -> Redaction:
 def _secrets(config: Config) -> Iterator[str]:
     for key in (*config.auth.keys, *config.auth.admin_keys):
         yield key.reveal()
-    for endpoint in (*config.endpoints, *config.embedding):
+    for endpoint in (*config.endpoints, *config.other_endpoints):
         if endpoint.api_key is not None:
             yield endpoint.api_key.reveal()
         yield from (value for _, value in endpoint.headers)

@@ -25,6 +25,10 @@ class ClientGone(Exception):
     """The client disconnected; no response can be delivered."""
 
 
+class ResponseBroken(Exception):
+    """A response that has begun cannot be completed, and its format has no word for that: only its connection can say so."""
+
+
 class Downstream(Protocol):
     """One client and its response. A method that returns a bool says whether `drain` must be awaited before writing more."""
 

@@ -107,7 +107,7 @@ class AccessRules:
         self.keys = ApiKeys(config.auth.keys, config.auth.admin_keys)
         self.origins = OriginRules(config)
         self.max_request_bytes = config.server.max_request_bytes
-        self._forwards_keys = any(endpoint.forward_client_key for endpoint in (*config.endpoints, *config.embedding))
+        self._forwards_keys = any(endpoint.forward_client_key for endpoint in (*config.endpoints, *config.other_endpoints))
         self.root_path = config.server.root_path.rstrip("/")
         """Every route is below it; empty: none is."""
 
@@ -212,6 +212,16 @@ def check_method(scope: Scope, *allowed: str) -> None:
 def wrong_method(path: str, method: str, allow: str) -> WrongMethod:
     """`allow`: the allowed methods, comma-separated."""
     return WrongMethod(f"{path} does not allow {method}; use {allow}", allow=allow)
+
+
+def check_form(headers: Mapping[str, str]) -> None:
+    """As `check_json`, but multipart/form-data is accepted too. Raises WrongMediaType."""
+    if headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return
+    try:
+        check_json(headers)
+    except WrongMediaType as error:
+        raise WrongMediaType("the body must be multipart/form-data or JSON; send one of these as content-type") from error
 
 
 def check_json(headers: Mapping[str, str]) -> None:

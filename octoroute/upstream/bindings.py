@@ -46,6 +46,8 @@ class EndpointBinding(NamedTuple):
             passed = tuple((name, request.client_headers[name]) for name in provider.passes if name in request.client_headers)
             if passed:
                 headers = _replaced(headers, passed)
+        if request.content_type is not None:
+            headers = _replaced(headers, (("content-type", request.content_type),))
         if self.signer is not None:
             headers = _signed(self.signer, endpoint, "POST", self.url, headers, request.body)
         return TransportRequest(

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NoReturn, cast
 
-from octoroute.dialects.base import Outbound
+from octoroute.dialects.base import Framer, Outbound
 from octoroute.domain.conversation import Conversation
-from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.endpoint import PASSED_TIERS, Endpoint
 from octoroute.errors import (
     BadUpstreamResponse,
     Empty,
@@ -24,7 +24,15 @@ from octoroute.upstream.deadline import DeadlineTimer
 from octoroute.upstream.own_secrets import mask_secrets
 from octoroute.upstream.providers.base import FixReader, Provider
 from octoroute.upstream.providers.plugins import plugin_failure
-from octoroute.upstream.readers import AdapterReader, DecodingReader, PassThroughReader, ResponseReader, SingleChunkReader
+from octoroute.upstream.readers import (
+    AdapterReader,
+    DecodingReader,
+    PassedReader,
+    PassThroughReader,
+    ResponseReader,
+    SingleChunkReader,
+    UnframedBytes,
+)
 from octoroute.upstream.request import UpstreamRequest
 from octoroute.upstream.response import PreCommitBuffer, UpstreamResponse
 from octoroute.upstream.status import error_for_status, forwarded_headers
@@ -102,11 +110,14 @@ class UpstreamClient:
                 try:
                     if response.status != 200:
                         await self._raise_for_status(binding, request, response)
+                    if request.api in PASSED_TIERS and not _is_json(response):
+                        framer = binding.outbound.framer() if _is_event_stream(response) else UnframedBytes()
+                        return await self._first_event(binding, request, response, PassedReader(), framer)
                     # A server that ignored `stream` sends JSON; its one body is made into a stream.
                     is_whole = request.stream and _is_json(response)
                     reader = _reader(binding.outbound, request, endpoint, unstreamed=is_whole)
                     if request.stream and not is_whole:
-                        return await self._first_event(binding, request, response, reader)
+                        return await self._first_event(binding, request, response, reader, binding.outbound.framer())
                     body = await response.body(MAX_BODY_BYTES)
                     begun = UpstreamResponse(endpoint, response, reader, None, reader.read_body(body))
                     return _checked(begun, binding.outbound, request, framed=False)
@@ -121,9 +132,14 @@ class UpstreamClient:
             raise plugin_failure(endpoint.kind, error) from error
 
     async def _first_event(
-        self, binding: EndpointBinding, request: UpstreamRequest, response: TransportResponse, reader: ResponseReader
+        self,
+        binding: EndpointBinding,
+        request: UpstreamRequest,
+        response: TransportResponse,
+        reader: ResponseReader,
+        framer: Framer,
     ) -> UpstreamResponse:
-        buffer = PreCommitBuffer(reader, binding.outbound.framer())
+        buffer = PreCommitBuffer(reader, framer)
         progress = reader.progress
         while not progress.started and not buffer.ended:
             buffer.feed(await response.chunk())
@@ -134,8 +150,7 @@ class UpstreamClient:
                         buffer.feed(await response.chunk())
             except TimeoutError:
                 pass  # it has begun, and its content comes later
-        framer = None if buffer.ended else buffer.framer
-        begun = UpstreamResponse(binding.endpoint, response, reader, framer, buffer.chunk)
+        begun = UpstreamResponse(binding.endpoint, response, reader, None if buffer.ended else framer, buffer.chunk)
         return _checked(begun, binding.outbound, request, framed=True)
 
     async def count_tokens(self, endpoint: Endpoint, body: bytes, client_headers: Mapping[str, str]) -> int | None:
@@ -250,6 +265,8 @@ def _bytes(value: object) -> bytes:
 def _reader(outbound: Outbound, request: UpstreamRequest, endpoint: Endpoint, *, unstreamed: bool) -> ResponseReader:
     if request.adapter is not None:
         return AdapterReader(request.adapter)
+    if request.api in PASSED_TIERS:
+        return PassedReader()
     if unstreamed and request.api != "chat":
         return SingleChunkReader(outbound)
     if request.conversation is not None or unstreamed:
@@ -258,4 +275,12 @@ def _reader(outbound: Outbound, request: UpstreamRequest, endpoint: Endpoint, *,
 
 
 def _is_json(response: TransportResponse) -> bool:
-    return response.headers.get("content-type", "").partition(";")[0].strip().lower().endswith(("/json", "+json"))
+    return _media_type(response).endswith(("/json", "+json"))
+
+
+def _is_event_stream(response: TransportResponse) -> bool:
+    return _media_type(response) == "text/event-stream"
+
+
+def _media_type(response: TransportResponse) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
 
 from octoroute.dialects.base import Outbound, Progress
+from octoroute.dialects.openai.pass_through import read_passed_usage
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event, Failed
@@ -71,6 +72,43 @@ class PassThroughReader:
     def read_body(self, body: bytes) -> Chunk:
         self._tap.feed_body(body)
         return body
+
+
+class PassedReader:
+    """The endpoint's bytes, of whatever type; usage is read from a whole JSON body that reports it."""
+
+    __slots__ = ("progress",)
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+
+    def feed(self, frames: bytes) -> Chunk:
+        self.progress.started = True
+        return frames
+
+    def before_failure(self, frames: bytes) -> Chunk:  # noqa: ARG002 - no failure is read from bytes of unknown type
+        return b""
+
+    def end(self, rest: bytes) -> Chunk | None:
+        self.progress.started = self.progress.finished = True
+        return rest or None
+
+    def read_body(self, body: bytes) -> Chunk:
+        self.progress.started = self.progress.finished = True
+        self.progress.usage = read_passed_usage(body)
+        return body
+
+
+class UnframedBytes:
+    """The `Framer` of a response that has no frames, such as audio: every piece is passed on as it arrives."""
+
+    rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def split(self, frames: bytes) -> Iterator[bytes]:
+        yield frames
 
 
 class DecodingReader:

@@ -20,6 +20,8 @@ _TRACE_STATE = re.compile(r"[\x20-\x7e]{1,512}")
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     stream: bool
+    content_type: str | None = None
+    """Of `body`; None: that of the endpoint's kind, JSON."""
     api: str = CHAT
     dialect: str = ""
     """The wire format of `body`, for chat; "": the endpoint's preferred one."""

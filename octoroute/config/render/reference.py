@@ -144,7 +144,7 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[server.tls]", ServerTlsTable),
     ("[providers.NAME]", ProviderTable),
     ("[models]", ModelsTable),
-    ("[[models.fast]], [[models.balanced]], [[models.deep]], [[models.embedding]]", EndpointTable),
+    ("[[models.fast]], [[models.balanced]], [[models.deep]], [[models.embedding]], and so on", EndpointTable),
     ("price", Price),
     ("tls", TlsTable),
     ("[routing]", RoutingTable),

@@ -101,7 +101,8 @@ def _lines(names: Names) -> Iterator[str]:
     yield from _table("models.fast", EndpointTable, names, many=True)
     yield from _endpoint("models.balanced")
     yield from _endpoint("models.deep")
-    yield "\n# For /v1/embeddings, with the same keys.\n#[[models.embedding]]\n"
+    yield "\n# For /v1/embeddings, with the same keys. Others are [[models.audio]], [[models.image]], [[models.rerank]],\n"
+    yield "# [[models.moderation]], and [[models.decision]].\n#[[models.embedding]]\n"
     yield '#name = "nomic-embed-text"\n#base_url = "http://127.0.0.1:11434/v1"\n'
     yield ALIASES
     for name, table in (

@@ -51,7 +51,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     server: ServerTable = ServerTable()
     endpoints: tuple[Endpoint, ...] = ()
-    embedding: tuple[Endpoint, ...] = ()
+    other_endpoints: tuple[Endpoint, ...] = ()
+    """Those of other kinds than chat."""
     limits: Mapping[str, ProviderLimits] = {}
     """By provider; only those that have a limit."""
     aliases: Mapping[str, str] = {}

@@ -200,3 +200,8 @@ class ModelsTable(Table, frozen=True, kw_only=True):
     balanced: Annotated[tuple[EndpointTable, ...], Key("medium models")] = ()
     deep: Annotated[tuple[EndpointTable, ...], Key("the most capable models")] = ()
     embedding: Annotated[tuple[EndpointTable, ...], Key("models for /v1/embeddings")] = ()
+    audio: Annotated[tuple[EndpointTable, ...], Key("models for /v1/audio/transcriptions, translations, and speech")] = ()
+    image: Annotated[tuple[EndpointTable, ...], Key("models for /v1/images/generations, edits, and variations")] = ()
+    rerank: Annotated[tuple[EndpointTable, ...], Key("models for /v1/rerank")] = ()
+    moderation: Annotated[tuple[EndpointTable, ...], Key("models for /v1/moderations")] = ()
+    decision: Annotated[tuple[EndpointTable, ...], Key("models for /v1/decisions and /v1/systemone")] = ()

@@ -24,7 +24,7 @@ from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.openai.request_decoder import decode_request
 from octoroute.dialects.openai.response import encode_response
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
-from octoroute.dialects.request.body import RequestBody, decode, encode
+from octoroute.dialects.request.body import PassedBody, RequestBody, decode, encode
 from octoroute.dialects.request.facts import FactsBuilder, all_hints, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, HistoryMessage, Kind
 from octoroute.dialects.response import sse
@@ -148,8 +148,11 @@ class OpenAIInbound(Inbound):
         return _facts(body, headers)
 
     def with_model(self, request: Request, model: str) -> bytes:
-        assert isinstance(request.body, RequestBody)
-        return request.body.with_values({"model": encode(model), "octoroute": None})
+        body = request.body
+        if isinstance(body, RequestBody):
+            return body.with_values({"model": encode(model), "octoroute": None})
+        assert isinstance(body, PassedBody)
+        return body.with_model(model)
 
     def history(self, request: Request) -> History | None:
         body = request.body

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -124,6 +124,15 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
             if name in names:
                 spans[name] = (key.start(1), value_at, at)
         return spans if raw[at:].strip() == b"}" else None
+
+
+@runtime_checkable
+class PassedBody(Protocol):
+    """A body of which only the model is read."""
+
+    def with_model(self, model: str) -> bytes:
+        """The body with `model` replaced, or added if the client gave none; every other byte is kept."""
+        ...
 
 
 UNSET = (b"null", b"false", b"[]", b"{}", b'""')

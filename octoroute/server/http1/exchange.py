@@ -13,7 +13,7 @@ import structlog
 
 from octoroute.dialects.response.errors import openai_envelope
 from octoroute.errors import OctorouteError
-from octoroute.server.downstream import ClientGone, Message, Receive, Scope, Send
+from octoroute.server.downstream import ClientGone, Message, Receive, ResponseBroken, Scope, Send
 from octoroute.server.http1.flow_control import ConnectionFlow
 from octoroute.server.http1.framing import ResponseFraming, head_of
 from octoroute.server.http1.request_body import CONTINUE, IncomingBody
@@ -89,6 +89,8 @@ class ServerExchange:
         except asyncio.CancelledError:
             self._fail()
             raise
+        except ResponseBroken:
+            self._fail()
         except Exception:
             log.exception("answering failed")
             self._fail()

@@ -12,14 +12,16 @@ import structlog
 from octoroute.dialects.base import Inbound, StreamWrapper
 from octoroute.dialects.chat import ChatInbound
 from octoroute.dialects.responses.inbound import ResponsesInbound
+from octoroute.domain.endpoint import PASSED_TIERS
 from octoroute.errors import OctorouteError
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.relay import KEEP_ALIVE_S, Reply
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.decompression import decode_body
-from octoroute.server.downstream import ClientGone, Downstream, Receive, Scope, Send, downstream_of
+from octoroute.server.downstream import ClientGone, Downstream, Receive, ResponseBroken, Scope, Send, downstream_of
 from octoroute.server.guard import (
     AccessRules,
+    check_form,
     check_json,
     check_method,
     check_size,
@@ -97,7 +99,7 @@ class InferenceEndpoint:
         self._present = present
         self._has_target = any("{" in path for path in inbound.paths)
         self._headers_of = self._headers_with_target if self._has_target else headers_of
-        self._check_media_type = _accept_any if inbound.any_media_type else check_json
+        self._check_media_type = _accept_any if inbound.any_media_type else check_form if inbound.takes_forms else check_json
         self._preset = inbound.preset if _overrides(inbound, "preset") else None
         self._stream_defaults = {"content-type": inbound.stream_type, **_STREAM_DEFAULTS}
         self._prepare = prepare
@@ -146,7 +148,7 @@ class InferenceEndpoint:
             await send_error(send, error, self._inbound, given_id)
         except ClientGone:
             pass
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ResponseBroken):
             if not client.gone:
                 raise
             _uncancel()
@@ -184,6 +186,9 @@ class InferenceEndpoint:
                 await completion.observe(piece)
             if client.write(piece):
                 await client.drain()
+        if reply.failure is not None and reply.is_binary:
+            await client.drain()
+            raise ResponseBroken
         if client.end():
             await client.drain()
 
@@ -198,8 +203,10 @@ class InferenceEndpoint:
 
     def _headers(self, reply: Reply) -> dict[str, str]:
         defaults = self._stream_defaults if reply.stream else _WHOLE_DEFAULTS
+        if reply.request.api in PASSED_TIERS:
+            defaults = {**defaults, "content-type": "application/octet-stream"}
         headers = {**defaults, **reply.headers}
-        if reply.stream or reply.translated:
+        if (reply.stream and reply.request.api not in PASSED_TIERS) or reply.translated:
             headers["content-type"] = defaults["content-type"]
         headers |= id_headers(self._inbound.id_header, reply.request.id, headers)
         return headers

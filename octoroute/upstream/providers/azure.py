@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from octoroute.dialects.response.unsupported_params import fix_for_stream_options
-from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.endpoint import PASSED_TIERS, Endpoint, Tier
 from octoroute.upstream.providers.base import FixReader, Headers, Provider
 from octoroute.upstream.providers.credentials import JSON, with_key
 from octoroute.upstream.providers.openai import RESPONSES
@@ -15,7 +15,13 @@ from octoroute.upstream.providers.openai import RESPONSES
 _TAIL = re.compile(r"/openai(?:/v1|/deployments(?:/[^/]*)?)?$")
 """What a pasted base_url may hold after the resource's root."""
 DEFAULT_VERSION = "2024-10-21"
-_PATHS = {"chat": "chat/completions", RESPONSES: "responses", "completions": "completions", "embeddings": "embeddings"}
+_PATHS = {
+    "chat": "chat/completions",
+    RESPONSES: "responses",
+    "completions": "completions",
+    "embeddings": "embeddings",
+    **{api: api for api, tier in PASSED_TIERS.items() if tier in {Tier.AUDIO, Tier.IMAGE} and api != "images/variations"},
+}
 
 
 class Azure(Provider):

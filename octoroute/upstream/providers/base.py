@@ -32,8 +32,9 @@ class Provider(Protocol):
     """Further wire formats for chat, each with the `api` of its address."""
 
     def url(self, endpoint: Endpoint, api: str, *, stream: bool) -> str | None:
-        """The address of `api` ("chat", "embeddings", "completions", "count_tokens", or one of `chat_apis`); None: this kind does
-        not have it.
+        """The address of `api`: "chat", "embeddings", "completions", "count_tokens", or one of `chat_apis` or `PASSED_TIERS`.
+
+        None: this kind does not have it.
         """
         ...
 

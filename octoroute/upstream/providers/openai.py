@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.endpoint import PASSED_TIERS, Endpoint
 from octoroute.upstream.providers.base import Headers, Provider
 from octoroute.upstream.providers.credentials import JSON, with_key
 
 HOST = "api.openai.com"
 RESPONSES = "responses"
-_PATHS = {"chat": "/chat/completions", RESPONSES: "/responses", "completions": "/completions", "embeddings": "/embeddings"}
+_PATHS = {
+    "chat": "/chat/completions",
+    RESPONSES: "/responses",
+    "completions": "/completions",
+    "embeddings": "/embeddings",
+    **{api: f"/{api}" for api in PASSED_TIERS},
+}
 
 
 class OpenAI(Provider):

@@ -48,7 +48,7 @@ def test_every_default_is_the_contracts():
     assert (endpoint.max_tokens, endpoint.temperature, endpoint.context_window) == (None, None, None)
     assert endpoint.capabilities == frozenset(Capability)
     assert (endpoint.first_event_timeout_s, endpoint.idle_timeout_s) == (120, 300)
-    assert (config.warnings, config.source, config.embedding) == ((), "config.toml", ())
+    assert (config.warnings, config.source, config.other_endpoints) == ((), "config.toml", ())
 
 
 def test_every_endpoint_key_arrives():
@@ -101,7 +101,7 @@ def test_endpoints_stand_in_tier_order_and_replicas_get_ids_of_their_own():
         + endpoint("fast", 1, 'id = "fast-m@h:1-2"')
     )
     assert [endpoint.id for endpoint in config.endpoints] == ["fast-m@h:1", "fast-m@h:1-3", "fast-m@h:1-2", "deep-m@h:1"]
-    assert [(endpoint.id, endpoint.tier) for endpoint in config.embedding] == [("embedding-m@h:1", Tier.EMBEDDING)]
+    assert [(endpoint.id, endpoint.tier) for endpoint in config.other_endpoints] == [("embedding-m@h:1", Tier.EMBEDDING)]
 
 
 def test_an_id_made_from_any_name_fits_into_a_header():

@@ -63,7 +63,10 @@ def test_each_example_is_linked_and_checked_here():
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_its_endpoints_are_where_the_vendor_says(name):
     config = loaded(name)
-    asked = [*((endpoint, "chat") for endpoint in config.endpoints), *((endpoint, "embeddings") for endpoint in config.embedding)]
+    asked = [
+        *((endpoint, "chat") for endpoint in config.endpoints),
+        *((endpoint, "embeddings") for endpoint in config.other_endpoints),
+    ]
     assert {PROVIDERS[endpoint.kind].url(endpoint, api, stream=False) for endpoint, api in asked} == ADDRESSES[name]
 
 

@@ -25,7 +25,18 @@ def env_for(text: str) -> dict[str, str]:
 
 
 def same(one: Config, two: Config) -> None:
-    for part in ("endpoints", "embedding", "limits", "server", "routing", "selection", "retry", "health", "auth", "observability"):
+    for part in (
+        "endpoints",
+        "other_endpoints",
+        "limits",
+        "server",
+        "routing",
+        "selection",
+        "retry",
+        "health",
+        "auth",
+        "observability",
+    ):
         assert getattr(one, part) == getattr(two, part), part
 
 

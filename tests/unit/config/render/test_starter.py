@@ -77,7 +77,7 @@ def test_a_local_server_fills_the_tiers_largest_first():
         ("b:8b", Tier.BALANCED, 1),
         ("c:70b", Tier.DEEP, 1),
     ]
-    assert [endpoint.name for endpoint in config.embedding] == ["bge-m3"]
+    assert [endpoint.name for endpoint in config.other_endpoints] == ["bge-m3"]
 
 
 def test_keys_are_written_as_references_and_local_models_come_first():
@@ -126,7 +126,7 @@ def test_whatever_servers_call_their_models_the_file_loads(listings):
     ]
     text = starter(servers, keys_in(ENV), Names())
     config = loads(text, Path("c.toml"), ENV)
-    written = {endpoint.name for endpoint in (*config.endpoints, *config.embedding)}
+    written = {endpoint.name for endpoint in (*config.endpoints, *config.other_endpoints)}
     offered = {name for names in listings for name in names}
     assert written <= offered | {model for vendor in VENDORS for model in vendor.models}
     assert {"${HOME}", "$$", 'a"\\', "m:8b"} & offered <= written

@@ -44,7 +44,7 @@ def test_every_commented_key_of_the_template_may_be_uncommented():
     assert text != template()
     config = loads(text, Path("config.toml"), AnyVariable())
     assert config.auth.keys
-    assert config.embedding
+    assert config.other_endpoints
     assert config.endpoints[0].price
 
 
