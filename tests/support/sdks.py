@@ -108,7 +108,7 @@ class ChatTalk:
             calls=calls,
             stop="refusal" if message.refusal else _FINISH[choice.finish_reason],
             refusal=message.refusal or "",
-            usage=(usage.prompt_tokens, usage.prompt_tokens_details.cached_tokens, usage.completion_tokens),
+            usage=(usage.prompt_tokens, getattr(usage.prompt_tokens_details, "cached_tokens", 0) or 0, usage.completion_tokens),
             model=completion.model,
             parsed=message.parsed if structured else None,
             thought=getattr(message, "reasoning_content", None) or "",

@@ -1,0 +1,93 @@
+"""Ten servers say the same thing in their own ways; clients of every dialect, each with its official SDK, must hear the same.
+
+The SDKs validate strictly whatever octoroute has written itself.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.fake import stream, whole
+from tests.support.live_gateway import endpoint
+from tests.support.sdks import RAISES, TALKS
+from tests.support.servers import SERVERS, Ollama, Saying
+from tests.support.vendors import Call
+
+SAYINGS = {
+    "text": Saying("The answer is 42, naïve 漢字 😀."),
+    "thinking": Saying("Forty-two.", thinking="Let me think about it."),
+    "a call": Saying(calls=[Call("add", {"a": 1, "b": 2}, "call_1")], finish="tools"),
+    "text and parallel calls": Saying(
+        "I will ask.", calls=[Call("weather", {"city": "Zürich\n"}, "call_1"), Call("weather", {"city": "Oslo"}, "call_2")], finish="tools"
+    ),
+    "thinking and a call": Saying(thinking="A sum.", calls=[Call("add", {"a": 3, "b": 4}, "call_9")], finish="tools"),
+    "cut": Saying("Once upon a", finish="length"),
+    "refusal": Saying(refusal="I cannot help with that.", finish="refusal"),
+}  # fmt: skip
+OWN = {"chat": "openai", "messages": "anthropic", "generate": "gemini"}
+"""The kind of endpoint whose bytes each client gets unchanged."""
+
+servers = pytest.mark.parametrize("server", SERVERS)
+clients = pytest.mark.parametrize("client", TALKS)
+
+
+async def talk_to(gateway, client: str, server, **more):
+    talk = TALKS[client](gateway.url, tools=("add", "weather"), max_tokens=8000, **more)
+    if OWN.get(client) != server.kind and hasattr(talk.sdk, "_strict_response_validation"):
+        talk.sdk._strict_response_validation = True
+    return talk
+
+
+async def close(talk) -> None:
+    await (talk.close() if hasattr(talk, "close") else talk.sdk.close())
+
+
+def row(fake, server) -> dict:
+    kind = {"provider": server.kind} if server.kind != "openai" else {}
+    return endpoint(f"http://127.0.0.1:{fake.port}{server.path}", "m", id="a", **kind, **server.settings)
+
+
+@servers
+@clients
+@pytest.mark.parametrize("saying", SAYINGS)
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+async def test_the_same_is_heard(make_gateway, fake, server, client, saying, streamed):
+    server, says = SERVERS[server], SAYINGS[saying]
+    gateway = await make_gateway([row(fake, server)])
+    fake.always(stream(server.frames(says)) if streamed else whole(server.body(says)))
+    talk = await talk_to(gateway, client, server, thinks=bool(says.thinking))
+    talk.say("hello")
+    heard = await talk.answer(streamed=streamed)
+    await close(talk)
+    refused = says.finish == "refusal"
+    if not (refused and says.refusal):
+        assert heard.text == says.text
+    assert [(call.name, call.arguments) for call in heard.calls] == [(call.name, call.arguments) for call in says.calls]
+    assert len({call.id for call in heard.calls}) == len(says.calls) or (client == "generate" and server.kind == "gemini")
+    assert heard.stop == says.finish
+    cached = 0 if isinstance(server, Ollama) else says.cached
+    assert heard.usage == (says.input, cached, says.output)
+    if (
+        says.thinking
+        and server.thinks
+        and not (OWN.get(client) == server.kind == "openai" and server.thinks != "reasoning_content")
+    ):
+        assert heard.thought == says.thinking
+
+
+@servers
+@clients
+@pytest.mark.parametrize("begun", [False, True], ids=["at first", "in the middle"])
+async def test_an_error_is_heard_as_one(make_gateway, fake, server, client, begun):
+    server = SERVERS[server]
+    gateway = await make_gateway([row(fake, server)])
+    frames = server.frames(SAYINGS["text"])
+    fake.always(stream([*frames[:4], 0.01, server.failing(), *frames[4:]] if begun else [server.failing(), *frames[-1:]]))
+    talk = TALKS[client](gateway.url, max_tokens=8000)
+    talk.say("hello")
+    with pytest.raises(RAISES[client][0]) as caught:
+        await talk.answer(streamed=True)
+    await close(talk)
+    assert "overloaded" in json.dumps(str(caught.value)).lower()
