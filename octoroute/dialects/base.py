@@ -244,6 +244,11 @@ class Outbound(Protocol):
         """Why this endpoint cannot serve the conversation, or None."""
         ...
 
+    def mends(self, endpoint: Endpoint) -> bool:
+        """Whether the endpoint's chat responses are decoded and encoded anew even for clients of this format, to mend them."""
+        del endpoint
+        return False
+
     def framer(self) -> Framer:
         """For one streamed response; server-sent events unless the format says otherwise."""
         return FrameSplitter()

@@ -269,7 +269,7 @@ def _reader(outbound: Outbound, request: UpstreamRequest, endpoint: Endpoint, *,
         return PassedReader()
     if unstreamed and request.api != "chat":
         return SingleChunkReader(outbound)
-    if request.conversation is not None or unstreamed:
+    if request.conversation is not None or unstreamed or (request.api == "chat" and outbound.mends(endpoint)):
         return DecodingReader(outbound, request.conversation, endpoint)
     return PassThroughReader(outbound)
 

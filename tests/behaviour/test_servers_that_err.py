@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.support.anthropic_stream import check
+from tests.support.chunks import openai_message
 from tests.support.fake import DONE, chunk, event, stream, whole
 from tests.support.live_gateway import endpoint, frames, question
 from tests.support.messages import asks
@@ -159,3 +160,17 @@ async def test_an_error_after_the_finish_reason_replaces_the_end(gateway, fake):
     data = (await gateway.ask(question(stream=True))).content
     assert "error" in frames(data)[-1]
     assert b"[DONE]" not in data
+
+
+async def test_calls_of_the_same_format_are_mended_on_request(make_gateway, fake):
+    gateway = await make_gateway([endpoint(fake, id="a", quirks=["mend-tool-calls"])])
+    fake.always(stream([call("{}"), call('{"c":"ls"}', name=None, id=None), call('{"c":"ls -l"}', id="b"), FINISH]))
+    data = (await gateway.ask(question(stream=True))).content
+    calls = openai_message(data)["tool_calls"]
+    assert [(one["name"], json.loads(one["arguments"])) for one in calls] == [("Bash", {"c": "ls"}), ("Bash", {"c": "ls -l"})]
+
+
+async def test_calls_of_the_same_format_keep_their_bytes_otherwise(gateway, fake):
+    sent = [call("{}"), call('{"c":"ls"}', name=None, id=None), FINISH]
+    fake.always(stream(sent))
+    assert (await gateway.ask(question(stream=True))).content == b"".join(sent)

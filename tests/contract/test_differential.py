@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.fake import stream, whole
 from tests.support.live_gateway import endpoint
-from tests.support.sdks import RAISES, TALKS
+from tests.support.sdks import RAISES, TALKS, Heard
 from tests.support.servers import SERVERS, Ollama, Saying
 from tests.support.vendors import Call
 
@@ -51,30 +51,32 @@ def row(fake, server) -> dict:
 
 @servers
 @clients
-@pytest.mark.parametrize("saying", SAYINGS)
-@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
-async def test_the_same_is_heard(make_gateway, fake, server, client, saying, streamed):
-    server, says = SERVERS[server], SAYINGS[saying]
+async def test_the_same_is_heard(make_gateway, fake, server, client):
+    server = SERVERS[server]
     gateway = await make_gateway([row(fake, server)])
-    fake.always(stream(server.frames(says)) if streamed else whole(server.body(says)))
-    talk = await talk_to(gateway, client, server, thinks=bool(says.thinking))
-    talk.say("hello")
-    heard = await talk.answer(streamed=streamed)
-    await close(talk)
-    refused = says.finish == "refusal"
-    if not (refused and says.refusal):
-        assert heard.text == says.text
-    assert [(call.name, call.arguments) for call in heard.calls] == [(call.name, call.arguments) for call in says.calls]
-    assert len({call.id for call in heard.calls}) == len(says.calls) or (client == "generate" and server.kind == "gemini")
-    assert heard.stop == says.finish
-    cached = 0 if isinstance(server, Ollama) else says.cached
-    assert heard.usage == (says.input, cached, says.output)
-    if (
-        says.thinking
-        and server.thinks
-        and not (OWN.get(client) == server.kind == "openai" and server.thinks != "reasoning_content")
-    ):
-        assert heard.thought == says.thinking
+    for name, says in SAYINGS.items():
+        for streamed in (True, False):
+            fake.always(stream(server.frames(says)) if streamed else whole(server.body(says)))
+            talk = await talk_to(gateway, client, server, thinks=bool(says.thinking))
+            talk.say("hello")
+            try:
+                heard = await talk.answer(streamed=streamed)
+            finally:
+                await close(talk)
+            must_match(heard, says, server, client, f"{name}, {'streamed' if streamed else 'whole'}")
+
+
+def must_match(heard: Heard, says: Saying, server, client: str, case: str) -> None:
+    own = OWN.get(client) == server.kind and "mend-tool-calls" not in server.settings.get("quirks", ())
+    if not says.refusal:
+        assert heard.text == says.text, case
+    assert [(call.name, call.arguments) for call in heard.calls] == [(call.name, call.arguments) for call in says.calls], case
+    if not (own and server.kind == "gemini"):  # which gives no ids
+        assert len({call.id for call in heard.calls}) == len(says.calls), case
+    assert heard.stop == says.finish, case
+    assert heard.usage == (says.input, 0 if isinstance(server, Ollama) else says.cached, says.output), case
+    if says.thinking and server.thinks and not (own and server.kind == "openai" and server.thinks != "reasoning_content"):
+        assert heard.thought == says.thinking, case
 
 
 @servers
@@ -87,7 +89,9 @@ async def test_an_error_is_heard_as_one(make_gateway, fake, server, client, begu
     fake.always(stream([*frames[:4], 0.01, server.failing(), *frames[4:]] if begun else [server.failing(), *frames[-1:]]))
     talk = TALKS[client](gateway.url, max_tokens=8000)
     talk.say("hello")
-    with pytest.raises(RAISES[client][0]) as caught:
-        await talk.answer(streamed=True)
-    await close(talk)
+    try:
+        with pytest.raises(RAISES[client][0]) as caught:
+            await talk.answer(streamed=True)
+    finally:
+        await close(talk)
     assert "overloaded" in json.dumps(str(caught.value)).lower()

@@ -243,7 +243,7 @@ class LlamaCpp(ChatServer):
 
 class Ollama(ChatServer):
     name = "Ollama"
-    settings: ClassVar[dict[str, Any]] = {"quirks": ["ollama"]}
+    settings: ClassVar[dict[str, Any]] = {"quirks": ["ollama", "mend-tool-calls"]}
     thinks = "reasoning"
     whole_calls = True
 

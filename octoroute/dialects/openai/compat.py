@@ -75,6 +75,8 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True):
     audio: bool = False
     think_tags: bool = False
     """Sends thinking as a leading <think>…</think> in the text."""
+    mend_tool_calls: bool = False
+    """Responses to clients of the same format are decoded and encoded anew, too, so that broken tool calls are mended."""
     id_limit: int = 64
     service_tier: bool = False
 
@@ -182,6 +184,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
     "huggingface": {"parallel_tool_calls": False},
     "think-tags": {"think_tags": True},
+    "mend-tool-calls": {"mend_tool_calls": True},
     "gpt-oss": {"reasoning": "effort", "efforts": ("low", "medium", "high")},
     "no-stream-options": {"stream_options": False},
     "no-null-content": {"null_content": False},

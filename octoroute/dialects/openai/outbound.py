@@ -37,6 +37,9 @@ class OpenAIOutbound(Outbound):
     def unsupported(self, conversation: Conversation, endpoint: Endpoint) -> str | None:
         return unsupported(conversation, quirks_of(endpoint))
 
+    def mends(self, endpoint: Endpoint) -> bool:
+        return quirks_of(endpoint).mend_tool_calls
+
     def tap(self) -> OpenAIUsageTap:
         return OpenAIUsageTap()
 
