@@ -13,7 +13,7 @@ import msgspec
 
 from octoroute.dialects.gemini.errors import error_frame, write_failure
 from octoroute.dialects.gemini.marks import CALL, encode_mark
-from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
+from octoroute.dialects.request.ids import NewId, UniqueIds, call_id, random_id
 from octoroute.dialects.request.thinking_signatures import REDACTED
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.sse import frame
@@ -179,7 +179,7 @@ class GeminiEncoder:
             return
         arguments = normalize_arguments("".join(self._arguments))
         self._arguments.clear()
-        id = self._ids.make_unique(call.id or self._new_id("call_"))
+        id = self._ids.make_unique(call_id(call.id, self._new_id))
         part: Fields = {"functionCall": {"id": id, "name": call.name, "args": msgspec.Raw(arguments.encode())}}
         signature = call.signature or (None if self._marked else encode_mark("", CALL, "-"))
         if signature is not None:

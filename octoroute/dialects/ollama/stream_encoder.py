@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from octoroute.dialects.ollama.errors import error_line
-from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
+from octoroute.dialects.request.ids import NewId, UniqueIds, call_id, random_id
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.tool_arguments import normalize_arguments
 from octoroute.dialects.response.upstream_error import error_from_event
@@ -163,7 +163,7 @@ class OllamaEncoder:
         self._arguments.clear()
         function: Fields = {"index": self._calls, "name": call.name, "arguments": msgspec.Raw(arguments.encode())}
         self._calls += 1
-        return [{"id": self._ids.make_unique(call.id or self._new_id("call_")), "function": function}]
+        return [{"id": self._ids.make_unique(call_id(call.id, self._new_id)), "function": function}]
 
     def _line(self, message: Fields) -> bytes:
         return _json({**self._object(message), "done": False}) + b"\n"

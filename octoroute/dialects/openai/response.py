@@ -10,7 +10,7 @@ from octoroute.dialects.openai import schema
 from octoroute.dialects.openai.stream_decoder import decode_text
 from octoroute.dialects.openai.stream_encoder import image_part
 from octoroute.dialects.openai.tool_calls import tool_name
-from octoroute.dialects.request.ids import NewId, random_id, safe_name
+from octoroute.dialects.request.ids import NewId, call_id, random_id, safe_name
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL, ThinkingItem, ToolCallItem, collect_blocks
@@ -124,7 +124,7 @@ def _thinking_block(block: ThinkingItem) -> dict[str, object]:
 
 def _call(call: ToolCallItem, new_id: NewId) -> dict[str, object]:
     encoded: dict[str, object] = {
-        "id": call.id or new_id("call_"),
+        "id": call_id(call.id, new_id),
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments or "{}"},
     }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from octoroute.dialects.request import media
-from octoroute.dialects.request.ids import NewId, random_id
+from octoroute.dialects.request.ids import NewId, call_id, random_id
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.errors import OPENAI_TYPES, openai_envelope
 from octoroute.dialects.response.stop_reasons import TO_OPENAI
@@ -154,7 +154,7 @@ class OpenAIEncoder:
         self._empty_call = event.index
         call: dict[str, object] = {
             "index": event.index,
-            "id": event.id or self._new_id("call_"),
+            "id": call_id(event.id, self._new_id),
             "type": "function",
             "function": {"name": event.name, "arguments": ""},
         }

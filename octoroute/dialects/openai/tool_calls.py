@@ -23,7 +23,7 @@ _LATE_ARGUMENTS = "the upstream sent more arguments for a completed tool call"
 
 
 class _Call:
-    __slots__ = ("arguments", "closed", "id", "name", "ordinal", "parts", "queued", "signature")
+    __slots__ = ("arguments", "closed", "id", "indexed", "name", "ordinal", "parts", "queued", "signature")
 
     def __init__(self) -> None:
         self.id = ""
@@ -35,6 +35,8 @@ class _Call:
         self.ordinal = -1
         """Its index among the calls of the response; -1: not yet emitted."""
         self.closed = self.queued = False
+        self.indexed = False
+        """A fragment of it had an index."""
 
 
 class CallSorter:
@@ -131,6 +133,7 @@ class CallSorter:
             call = _Call()
         if index is not None:
             self._by_index[index] = call
+            call.indexed = True
         if id:
             self._by_id.setdefault(id, call)
         self._last = call
@@ -139,7 +142,7 @@ class CallSorter:
     @staticmethod
     def _is_another(known: _Call, name: str) -> bool:
         """True if a fragment under another index starts a call although `known` has its id: some servers repeat one id."""
-        return name != known.name or not known.arguments.partial
+        return known.indexed or name != known.name or not known.arguments.partial
 
     def _starts_new_call(self, call: _Call, id: str, name: str, arguments: str) -> bool:
         """True if a fragment addressed to `call` starts another call.
@@ -225,7 +228,8 @@ class CallSorter:
             return
         if call.ordinal < 0:
             self._emit_start(call, out)
-        rest = call.arguments.finish(cut=cut)
+        # What follows a complete object may itself be incomplete yet: it is checked at the end of the response.
+        rest = "" if call.arguments.complete else call.arguments.finish(cut=cut)
         if rest is None:
             out.append(Failed("api_error", BAD_ARGUMENTS))
         elif rest:

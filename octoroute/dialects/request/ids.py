@@ -39,6 +39,13 @@ def safe_id(text: str, limit: int = MAX_LENGTH) -> str:
     return _readable_hash(text, limit, text)
 
 
+def call_id(id: str, new_id: NewId) -> str:
+    """The id of a call for a client: the upstream's if it is not longer than every format takes, a new one for ""."""
+    if not id:
+        return new_id("call_")
+    return id if len(id) <= MAX_LENGTH else safe_id(id)
+
+
 class UniqueIds:
     """Makes the ids of one conversation unique: servers may number calls from 0 in every response; Anthropic rejects repeats."""
 

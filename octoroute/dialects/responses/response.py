@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects.request.ids import NewId, random_id
+from octoroute.dialects.request.ids import NewId, call_id, random_id
 from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.blocks import ImageItem, TextItem, ThinkingItem, ToolCallItem, collect_blocks
@@ -189,4 +189,4 @@ def _call(block: ToolCallItem, tool: ToolId, new_id: NewId) -> Fields:
         arguments = reader.feed(arguments) + reader.end()
     elif not arguments:
         arguments = "{}"
-    return call_item(new_id(CALL_PREFIXES.get(tool.kind, "fc_")), block.id or new_id("call_"), tool, arguments)
+    return call_item(new_id(CALL_PREFIXES.get(tool.kind, "fc_")), call_id(block.id, new_id), tool, arguments)

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects.request.ids import NewId, random_id
+from octoroute.dialects.request.ids import NewId, call_id, random_id
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.errors import client_message
 from octoroute.dialects.response.sse import frame
@@ -192,7 +192,7 @@ class ResponsesEncoder:
     def _start_call(self, event: ToolCallStarted) -> bytes:
         tool = self._tools.id_of(event.name)
         kind = _CALLS.get(tool.kind, _CALL)
-        item = _OpenItem(kind, self._new_id(_PREFIX[kind]), len(self._items), tool, event.id or self._new_id("call_"))
+        item = _OpenItem(kind, self._new_id(_PREFIX[kind]), len(self._items), tool, call_id(event.id, self._new_id))
         self._open = item
         return self._added(response.call_item(item.id, item.call_id, tool, "", "in_progress"))
 
