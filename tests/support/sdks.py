@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import anthropic
 import httpx2
+import ollama
 import openai
 from google import genai
 from google.genai import errors, types
@@ -325,21 +326,79 @@ class GenerateTalk:
         )
 
 
+class OllamaTalk:
+    """Ollama's SDK. Its calls have no ids, and its answers neither a refusal nor cached tokens."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        model: str = "auto",
+        system: str = "",
+        tools: Sequence[str] = (),
+        max_tokens: int = 500,
+        thinks: bool = False,
+    ) -> None:
+        self.sdk = ollama.AsyncClient(host=url, trust_env=False, verify=False, timeout=30)
+        self.messages: list[Any] = [{"role": "system", "content": system}] if system else []
+        self._asked: dict[str, Any] = {"model": model, "options": {"num_predict": max_tokens}}
+        if thinks:
+            self._asked["think"] = True
+        if tools:
+            self._asked["tools"] = [{"type": "function", "function": {"name": name, "parameters": TOOLS[name]}} for name in tools]
+
+    async def close(self) -> None:
+        await self.sdk.close()
+
+    def say(self, text: str, image: Image | None = None) -> None:
+        self.messages.append({"role": "user", "content": text, **({"images": [image.data]} if image else {})})
+
+    def give(self, results: Sequence[tuple[Call, str]]) -> None:
+        self.messages += [{"role": "tool", "tool_name": call.name, "content": text} for call, text in results]
+
+    async def answer(self, *, streamed: bool, structured: bool = False) -> Heard:
+        asked: Any = {**self._asked, "messages": self.messages}
+        if structured:
+            asked["format"] = City.model_json_schema()
+        if streamed:
+            parts: list[Any] = [part async for part in await self.sdk.chat(**asked, stream=True)]
+        else:
+            parts = [await self.sdk.chat(**asked)]
+        messages, last = [part.message for part in parts], parts[-1]
+        assert last.done and not any(part.done for part in parts[:-1])
+        text = "".join(message.content or "" for message in messages)
+        thought = "".join(message.thinking or "" for message in messages)
+        made = [call for message in messages for call in message.tool_calls or ()]
+        self.messages.append({"role": "assistant", "content": text, "thinking": thought, "tool_calls": made})
+        return Heard(
+            text=text,
+            calls=[Call(call.function.name, dict(call.function.arguments)) for call in made],
+            stop="tools" if made else last.done_reason,
+            refusal="",
+            usage=(last.prompt_eval_count, 0, last.eval_count),
+            model=last.model,
+            parsed=City.model_validate_json(text) if structured else None,
+            thought=thought,
+        )
+
+
 def client_without_tls() -> httpx2.AsyncClient:
     """No TLS, no proxies: a context of either costs more than the test."""
     return httpx2.AsyncClient(trust_env=False, verify=False, timeout=30)
 
 
-TALKS: dict[str, type[ChatTalk | ResponsesTalk | MessagesTalk | GenerateTalk]] = {
+TALKS: dict[str, type[ChatTalk | ResponsesTalk | MessagesTalk | GenerateTalk | OllamaTalk]] = {
     "chat": ChatTalk,
     "responses": ResponsesTalk,
     "messages": MessagesTalk,
     "generate": GenerateTalk,
+    "ollama": OllamaTalk,
 }
 RAISES: dict[str, tuple[type[Exception], str]] = {
     "chat": (openai.APIError, "status_code"),
     "responses": (openai.APIError, "status_code"),
     "messages": (anthropic.APIError, "status_code"),
     "generate": (errors.APIError, "code"),
+    "ollama": (ollama.ResponseError, "status_code"),
 }
 """What each SDK raises, and where the status is."""
