@@ -124,3 +124,42 @@ async def test_thinking_of_a_native_endpoint_comes_back_through_messages(native,
     kinds = [item.get("type") for item in fake.requests[-1].json["input"]]
     assert kinds == [None, "reasoning", "function_call", "function_call_output"]
     assert fake.requests[-1].json["input"][1]["encrypted_content"] == "gAAAAB-secret=="
+
+
+async def test_a_stored_conversation_goes_on_in_full(native, fake):
+    """The gateway puts the earlier items into the input, so the endpoint need not know them, and must not add them again."""
+    fake.then(whole(VENDOR.whole(SAYS)))
+    first = (await native.ask({"model": "m", "input": "one"}, PATH)).json()
+    fake.then(whole(VENDOR.whole(Says("two"))))
+    asked = {"model": "m", "input": "more", "previous_response_id": first["id"]}
+    assert (await native.ask(asked, PATH)).status_code == 200
+    sent = fake.requests[-1].json
+    assert "previous_response_id" not in sent
+    assert [item.get("role", item["type"]) for item in sent["input"]] == ["user", "reasoning", "assistant", "user"]
+    assert sent["input"][1]["encrypted_content"].startswith("gAAAA")
+
+
+async def test_a_conversation_that_began_elsewhere_goes_on_at_a_native_endpoint(make_gateway, make_fake):
+    chat, responses = await make_fake(), await make_fake()
+    gateway = await make_gateway([endpoint(chat, "c", id="c"), endpoint(responses, "m", id="a", wire="responses")])
+    message = {"role": "assistant", "content": "hello", "reasoning_content": "hm"}
+    chat.then(whole({"choices": [{"index": 0, "finish_reason": "stop", "message": message}]}))
+    first = (await gateway.ask({"model": "c", "input": "one"}, PATH)).json()
+    assert [item["type"] for item in first["output"]] == ["reasoning", "message"]
+    responses.then(whole(VENDOR.whole(SAYS)))
+    await gateway.ask({"model": "m", "input": "more", "previous_response_id": first["id"]}, PATH)
+    items = responses.requests[-1].json["input"]
+    assert [item.get("role", item["type"]) for item in items] == ["user", "assistant", "user"]
+
+
+async def test_a_conversation_that_began_at_a_native_endpoint_goes_on_elsewhere(make_gateway, make_fake):
+    chat, responses = await make_fake(), await make_fake()
+    gateway = await make_gateway([endpoint(chat, "c", id="c"), endpoint(responses, "m", id="a", wire="responses")])
+    responses.then(whole(VENDOR.whole(Says("see", [Call("f", {"a": 1}, "c1")], "tools", thinking="I look."))))
+    first = (await gateway.ask({"model": "m", "input": "one"}, PATH)).json()
+    chat.then(whole({"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "ok"}}]}))
+    result = {"type": "function_call_output", "call_id": "c1", "output": "x"}
+    asked = {"model": "c", "input": [result], "previous_response_id": first["id"]}
+    assert (await gateway.ask(asked, PATH)).status_code == 200
+    roles = [message["role"] for message in chat.requests[-1].json["messages"]]
+    assert roles == ["user", "assistant", "tool"]
