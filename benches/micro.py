@@ -239,6 +239,7 @@ class _Wire:
 
     kind = dialect = "openai"
     passes: tuple[str, ...] = ()
+    chat_apis: Mapping[str, str] = {}
 
     def __init__(self) -> None:
         self._events = [*sse_events(), b""]
