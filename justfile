@@ -57,3 +57,8 @@ bench *ARGS:
 # the container image
 image:
     docker build -t octoroute .
+
+# the real clients against every kind of endpoint, and the table of docs/clients.md
+clients:
+    PYTHON=.venv/bin/python sh tests/e2e/clients/install.sh
+    .venv/bin/python tools/clients.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import zlib
 from typing import Any
@@ -45,6 +46,8 @@ class Anthropic:
         self._held: dict[str, dict[str, Any]] = {}
         """Conversations the server keeps, by the id of their last answer."""
         self._keeping: dict[str, Any] | None = None
+        self._numbers = itertools.count()
+        """Of the answers; Claude Code takes two with the same id for one."""
 
     def read(self, seen: Seen) -> Asked:
         assert seen.path == "/v1/messages", seen.path
@@ -88,7 +91,7 @@ class Anthropic:
         return body
 
     def _message(self, says: Says) -> dict[str, Any]:
-        id = f"msg_vendor_{len(self._held)}"
+        id = f"msg_vendor_{next(self._numbers)}"
         if self._keeping is not None:
             answer = {"role": "assistant", "content": _content(says)}
             self._held[id] = {**self._keeping, "messages": [*self._keeping["messages"], answer]}

@@ -34,6 +34,8 @@ class Gemini:
     model = "gemini-3-pro"
     path = "/v1beta"
     settings: dict[str, Any] = {"api_key": "vendor-key"}
+    alternate = True
+    """False for a history that Google's own client has written."""
 
     def read(self, seen: Seen) -> Asked:
         found = re.fullmatch(r"/v1beta/models/(.+):(generateContent|streamGenerateContent\?alt=sse)", seen.path)
@@ -47,7 +49,7 @@ class Gemini:
         for content in body["contents"]:
             asked.turns += [({"model": "assistant", "user": "user"}[content.role], _part(part)) for part in content.parts]
         asked.turns = _with_ids(asked.turns)
-        _check_history(body["contents"])
+        _check_history(body["contents"], alternate=self.alternate)
         declared = [declaration for tool in body.get("tools", ()) for declaration in tool.function_declarations or ()]
         asked.tools = {tool.name: tool.parameters_json_schema or {} for tool in declared}
         if "toolConfig" in body:
@@ -106,10 +108,13 @@ def _checked(body: dict[str, Any]) -> dict[str, Any]:
         raise AssertionError(str(error)) from None
 
 
-def _check_history(contents: list[types.Content]) -> None:
-    """As the server does: roles alternate, every call has its response in the next content, and the first its signature."""
+def _check_history(contents: list[types.Content], *, alternate: bool) -> None:
+    """As the server does: every call has its response in the next content, and the first its signature.
+
+    `alternate`: roles must alternate. Some of its models refuse other histories, which Google's own clients send.
+    """
     roles = [content.role for content in contents]
-    assert roles[0] == "user" and all(a != b for a, b in itertools.pairwise(roles)), roles
+    assert roles[0] == "user" and (not alternate or all(a != b for a, b in itertools.pairwise(roles))), roles
     waiting: list[tuple[str | None, str | None]] = []
     for content in contents:
         parts = content.parts or []
