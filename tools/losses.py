@@ -38,6 +38,7 @@ ENDPOINTS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "Anthropic": ("anthropic", "claude-sonnet-4-5", ()),
     "Gemini": ("gemini", "gemini-2.5-pro", ()),
     "OpenAI": ("openai", "gpt-4.1", ("openai",)),
+    "Responses": ("responses", "gpt-4.1", ("openai",)),
     "OpenRouter": ("openai", "anthropic/claude-sonnet-4.5", ("openrouter",)),
     "DeepSeek": ("openai", "deepseek-v4", ("deepseek",)),
     "vLLM": ("openai", "some-model", ("vllm",)),
@@ -303,6 +304,13 @@ def _answer(endpoint: str) -> Json:
             call = {"functionCall": {"id": "c1", "name": "f", "args": {"q": "ARGUMENT"}}, "thoughtSignature": "CALLSIGN"}
             parts = [thought, {"text": "ANSWER"}, _BLOB, call]
             return {"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}]}
+        case ("responses", _, _):
+            summary = [{"type": "summary_text", "text": "THOUGHT"}]
+            reasoning = {"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "SIGNATURE"}
+            part = {"type": "output_text", "text": "ANSWER", "annotations": []}
+            message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
+            call = {"id": "fc_1", "status": "completed", **_FUNCTION_CALL}
+            return {"id": "resp_1", "object": "response", "status": "completed", "output": [reasoning, message, call]}
         case (_, _, ("openrouter",)):
             details = {"reasoning": "THOUGHT", "reasoning_details": [_SIGNED], "images": [_CHAT_IMAGE]}
             return _completion(content="ANSWER", tool_calls=[_CALL], **details)
@@ -455,10 +463,10 @@ def losses() -> str:
     """The generated part of the page: a table for each client's format, and the warnings that its cells number."""
     matrix = Matrix()
     tables = [
-        matrix.table("Chat Completions", CHAT, ("Anthropic", "Gemini")),
-        matrix.table("Messages", MESSAGES, ("Gemini", *_COMPATIBLE)),
+        matrix.table("Chat Completions", CHAT, ("Anthropic", "Gemini", "Responses")),
+        matrix.table("Messages", MESSAGES, ("Gemini", "Responses", *_COMPATIBLE)),
         matrix.table("Responses", RESPONSES, ("Anthropic", "Gemini", *_COMPATIBLE)),
-        matrix.table("Gemini", GEMINI, ("Anthropic", *_COMPATIBLE)),
+        matrix.table("Gemini", GEMINI, ("Anthropic", "Responses", *_COMPATIBLE)),
     ]
     notes = [f"{number}. {note}" for number, note in enumerate(matrix.notes, 1)]
     return "\n\n".join((*tables, "\n".join(notes)))

@@ -21,7 +21,7 @@ Step = tuple[Any, ...]
 
 blanks = st.sampled_from(["", " ", "\n"])
 kinds = st.one_of(
-    st.tuples(st.just("user"), st.booleans()),
+    st.tuples(st.just("user"), st.booleans(), st.sampled_from(["", "", "5m", "1h"])),
     st.tuples(st.just("image"), st.sampled_from(["image/png", "image/webp"])),
     st.tuples(st.just("system")),
     st.tuples(st.just("said"), st.booleans(), st.none() | st.sampled_from(SIGNATURES)),
@@ -76,7 +76,9 @@ def as_messages(history: Sequence[Step], words: Words) -> dict[str, Any]:
         match step[0]:
             case "user":
                 text = words.new("text")
-                messages.append({"role": "user", "content": [{"type": "text", "text": text}] if step[1] else text})
+                messages.append(
+                    {"role": "user", "content": [{"type": "text", "text": text, **_mark(step[2])}] if step[1] else text}
+                )
             case "image":
                 source = {"type": "base64", "media_type": step[1], "data": PIXEL}
                 messages.append({"role": "user", "content": [{"type": "image", "source": source}]})
@@ -101,6 +103,10 @@ def as_messages(history: Sequence[Step], words: Words) -> dict[str, Any]:
     return {"messages": messages}
 
 
+def _mark(lifetime: str) -> dict[str, Any]:
+    return {"cache_control": {"type": "ephemeral", "ttl": lifetime}} if lifetime else {}
+
+
 def _text(words: Words) -> list[dict[str, Any]]:
     return [{"type": "text", "text": words.new("text")}]
 
@@ -121,7 +127,9 @@ def as_chat(history: Sequence[Step], words: Words) -> dict[str, Any]:
         match step[0]:
             case "user":
                 text = words.new("text")
-                messages.append({"role": "user", "content": [{"type": "text", "text": text}] if step[1] else text})
+                messages.append(
+                    {"role": "user", "content": [{"type": "text", "text": text, **_mark(step[2])}] if step[1] else text}
+                )
             case "image":
                 part = {"type": "image_url", "image_url": {"url": f"data:{step[1]};base64,{PIXEL}"}}
                 messages.append({"role": "user", "content": [part]})
@@ -204,11 +212,52 @@ def _reasoning(signature: str | None, words: Words) -> list[dict[str, Any]]:
     return [item if signature == "sig==" else {**item, "encrypted_content": signature}]
 
 
+def as_gemini(history: Sequence[Step], words: Words) -> dict[str, Any]:
+    contents: list[dict[str, Any]] = []
+    blob = {"inlineData": {"mimeType": "image/png", "data": PIXEL}}
+    for step in history:
+        match step[0]:
+            case "user" | "system":
+                contents.append({"role": "user", "parts": [{"text": words.new("text")}]})
+            case "image":
+                contents.append({"role": "user", "parts": [{"inlineData": {"mimeType": step[1], "data": PIXEL}}]})
+            case "said":
+                contents.append({"role": "model", "parts": [*_thoughts(step[2], words), {"text": words.new("text")}]})
+            case "calls":
+                calls = _calls(step, words)
+                made = [{"functionCall": {"name": name, "args": {"q": word}}} for _, name, _, word, _ in calls]
+                text = [{"text": words.new("text")}] if step[3] else []
+                contents.append({"role": "model", "parts": [*_thoughts(step[2], words), *text, *made]})
+                results = [
+                    {"functionResponse": {"name": name, "response": {"error" if ended == "failed" else "output": word}}}
+                    if ended != "image"
+                    else {"functionResponse": {"name": name, "response": {}, "parts": [blob]}}
+                    for _, name, ended, _, word in calls
+                    if ended != "missing"
+                ]
+                if results:
+                    contents.append({"role": "user", "parts": results})
+            case "orphan":
+                response = {"name": "lost", "response": {"output": words.new("result")}}
+                contents.append({"role": "user", "parts": [{"functionResponse": response}]})
+            case _:
+                contents.append({"role": "model" if step[1] == "assistant" else "user", "parts": [{"text": step[2]}]})
+    return {"contents": contents}
+
+
+def _thoughts(signature: str | None, words: Words) -> list[dict[str, Any]]:
+    if signature is None:
+        return []
+    return [{"text": words.new("thinking"), "thought": True, **({"thoughtSignature": "CiQB"} if signature == "sig==" else {})}]
+
+
 TOOL = {"type": "object", "properties": {"q": {"type": "string"}}}
 
 
 def with_parameters(client: str, body: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """The request with tools and the parameters as `client` writes them."""
+    if client == "gemini":
+        return _gemini_parameters(body, given)
     body = {**body, **{name: given[name] for name in ("temperature", "top_p") if name in given}}
     named = {"messages": "max_tokens", "chat": "max_completion_tokens", "responses": "max_output_tokens"}[client]
     if "max_tokens" in given:
@@ -235,6 +284,26 @@ def with_parameters(client: str, body: dict[str, Any], given: dict[str, Any]) ->
     return {**body, **_thinking(client, given.get("thinking"))}
 
 
+def _gemini_parameters(body: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    names = {
+        "max_tokens": "maxOutputTokens",
+        "temperature": "temperature",
+        "top_p": "topP",
+        "top_k": "topK",
+        "stop": "stopSequences",
+    }
+    config: dict[str, Any] = {other: given[name] for name, other in names.items() if name in given}
+    if "thinking" in given:
+        config["thinkingConfig"] = {"thinkingBudget": {"none": 0, "low": 1024, "high": 24_576, "budget": 5000}[given["thinking"]]}
+    body = {**body, "generationConfig": config}
+    body["tools"] = [{"functionDeclarations": [{"name": name, "parametersJsonSchema": TOOL} for name in NAMES]}]
+    if "choice" in given:
+        allowed = {"allowedFunctionNames": [NAMES[2]]} if given["choice"] == "tool" else {}
+        mode = "AUTO" if given["choice"] == "auto" else "ANY"
+        body["toolConfig"] = {"functionCallingConfig": {"mode": mode, **allowed}}
+    return body
+
+
 def _thinking(client: str, wish: str | None) -> dict[str, Any]:
     if wish is None:
         return {}
@@ -248,4 +317,5 @@ CLIENTS: dict[str, Callable[[Sequence[Step], Words], dict[str, Any]]] = {
     "messages": as_messages,
     "chat": as_chat,
     "responses": as_responses,
+    "gemini": as_gemini,
 }

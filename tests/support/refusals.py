@@ -14,6 +14,7 @@ from typing import Any
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
 from google.genai import types
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
+from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import ValidationError
 
 from tests.support.vendors.strict import problems
@@ -229,6 +230,30 @@ def _openai_parameters(body: dict[str, Any], *, reasoning: bool) -> Iterator[str
     names = [tool["function"]["name"] for tool in body.get("tools", ())]
     if len(set(names)) < len(names) or not all(map(NAME.fullmatch, names)):
         yield f"names of tools: {names}"
+
+
+def of_responses(body: dict[str, Any]) -> list[str]:
+    return [*problems(body, ResponseCreateParamsNonStreaming), *_responses(body)]
+
+
+def _responses(body: dict[str, Any]) -> Iterator[str]:
+    waiting: list[str] = []
+    for item in body["input"]:
+        if item.get("type") == "function_call":
+            waiting.append(item["call_id"])
+            if not NAME.fullmatch(item["name"]) or not isinstance(json.loads(item["arguments"]), dict):
+                yield f"a call: {item}"
+        elif item.get("type") == "function_call_output":
+            if item["call_id"] not in waiting:
+                yield f"a result of {item['call_id']}, which is not due"
+            else:
+                waiting.remove(item["call_id"])
+    if waiting:
+        yield f"no results of {waiting}"
+    if body.get("max_output_tokens", 16) < 16:
+        yield "max_output_tokens below 16"
+    if "tool_choice" in body and not body.get("tools"):
+        yield "tool_choice without tools"
 
 
 GEMINI_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}")

@@ -12,7 +12,7 @@ import msgspec
 from octoroute.dialects.request import media
 from octoroute.dialects.request.cache_marks import with_mark
 from octoroute.dialects.request.ids import safe_name
-from octoroute.dialects.request.message_order import CONTINUE, CONTINUED, NO_OUTPUT, OPENING
+from octoroute.dialects.request.message_order import CONTINUE, CONTINUED, NAMES_LOST, NO_OUTPUT, OPENING
 from octoroute.dialects.response.tool_arguments import normalize_arguments
 from octoroute.domain.conversation import Block, Document, Image, RedactedThinking, Role, Text, Thinking, ToolCall, ToolResult, Turn
 
@@ -45,7 +45,7 @@ def encode_messages(turns: Sequence[Turn], notes: list[str], *, prefill: bool = 
     if lost:
         notes.append("thinking: earlier thinking of other models is not passed on, this endpoint accepts only its own")
     if any([turn.name for turn in turns]):  # noqa: C419 - faster than a generator
-        notes.append("name: participants' names are not passed on to this endpoint")
+        notes.append(NAMES_LOST)
     _end(messages, notes, prefill=prefill)
     return messages
 

@@ -57,7 +57,7 @@ def decode_request(body: bytes) -> Conversation:
         temperature=config.temperature,
         top_p=config.top_p,
         top_k=None if config.top_k is None else int(config.top_k),
-        stop=tuple(config.stop_sequences or ()),
+        stop=tuple(filter(None, config.stop_sequences or ())),
         seed=config.seed,
         presence_penalty=config.presence_penalty,
         frequency_penalty=config.frequency_penalty,

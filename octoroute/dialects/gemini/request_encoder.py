@@ -117,7 +117,7 @@ def _contents(conversation: Conversation, can: GeminiModelLimits, notes: list[st
     if lost:
         notes.append("thinking: earlier thinking of other models is not passed on, this endpoint accepts only its own")
     if any(turn.name for turn in conversation.turns):
-        notes.append("name: participants' names are not passed on to this endpoint")
+        notes.append(message_order.NAMES_LOST)
     return contents
 
 

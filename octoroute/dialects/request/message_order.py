@@ -33,6 +33,8 @@ BEGIN = "Begin."
 """Text of the user message of a request that has only system text, in formats that need a message."""
 BEGUN = "messages: there is only system text, a user message was added"
 """The warning for it."""
+NAMES_LOST = "name: participants' names are not passed on to this endpoint"
+"""The warning in formats whose messages have no names."""
 ATTACHED = "(attached by the assistant)"
 """Text before the images and files of an assistant, which formats allow in user messages only."""
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 
 from octoroute.dialects import outbound
 from octoroute.dialects.anthropic.request_decoder import decode_request as decode_messages
+from octoroute.dialects.gemini.request_decoder import decode_request as decode_gemini
 from octoroute.dialects.openai.compat import quirks_of
 from octoroute.dialects.openai.model_families import family_quirks
 from octoroute.dialects.openai.request_decoder import decode_request as decode_chat
@@ -17,11 +18,12 @@ from octoroute.dialects.responses.request_decoder import decode_request as decod
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.errors import BadRequest
 from tests.support.histories import CLIENTS, Words, parameters, steps, with_parameters
-from tests.support.refusals import of_anthropic, of_gemini, of_openai
+from tests.support.refusals import of_anthropic, of_gemini, of_openai, of_responses
 
-MORE = settings(max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "60")), deadline=None)
-DECODERS = {"messages": decode_messages, "chat": decode_chat, "responses": decode_responses}
+MORE = settings(max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "30")), deadline=None)
+DECODERS = {"messages": decode_messages, "chat": decode_chat, "responses": decode_responses, "gemini": decode_gemini}
 ENDPOINTS = {
+    **{f"{model} by Responses": ("responses", model, ("openai",)) for model in ("gpt-4.1", "gpt-5-mini")},
     **{model: ("anthropic", model, ()) for model in ("claude-3-5-haiku", "claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-4-8", "claude-opus-5-5")},
     **{model: ("gemini", model, ()) for model in ("gemini-2.0-flash", "gemini-2.5-pro", "gemini-3.1-pro")},
     **{model: ("openai", model, ()) for model in ("some-model", "openai/gpt-5-mini", "anthropic/claude-opus-4.8", "anthropic/claude-sonnet-4.5", "MiniMaxAI/MiniMax-M2")},
@@ -68,7 +70,9 @@ def check_parameters(body: dict, wishes: dict, notes: list[str], client: str) ->
             sent = config.get(name, config.get(other))
             assert sent == wishes[name] or any(note.startswith(name) for note in notes), (name, sent, notes)
     wanted = wishes.get("max_tokens", -1)
-    budgets = [config[name] for name in ("max_tokens", "max_completion_tokens", "maxOutputTokens") if name in config]
+    budgets = [
+        config[name] for name in ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens") if name in config
+    ]
     if wanted > 0 and not ({"thinking"} & body.keys()):
         assert budgets == [wanted] or any(note.startswith("max_tokens") for note in notes)
     if wishes.get("choice") in {"any", "tool"} and '"auto"' in json.dumps(body.get("tool_choice")):
@@ -78,6 +82,8 @@ def check_parameters(body: dict, wishes: dict, notes: list[str], client: str) ->
 def refusals(kind: str, body: dict, to: Endpoint) -> list[str]:
     if kind == "anthropic":
         return of_anthropic(body, to.model)
+    if kind == "responses":
+        return of_responses(body)
     if kind == "gemini":
         return of_gemini(body, to.model)
     reasoning = family_quirks(to.model).get("refuses", ()) != () and "gpt" in to.model
