@@ -78,7 +78,7 @@ class Rule(Table, frozen=True, kw_only=True):
         None
     )
     dialect: Annotated[
-        Literal["openai", "anthropic", "responses", "simple"] | None,
+        Literal["openai", "anthropic", "responses", "gemini", "ollama", "simple"] | None,
         Key("condition: API of the client; simple is /chat", example='"openai"'),
     ] = None
     tier: Annotated[Tier | None, Key("action: route to this tier", example='"deep"')] = None

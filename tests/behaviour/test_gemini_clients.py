@@ -255,6 +255,12 @@ async def test_a_history_that_is_too_long_is_cut_and_the_limit_lowered(make_gate
     assert sent["generation_config"]["max_output_tokens"] < 1000
 
 
+async def test_a_rule_may_be_about_its_clients(make_gateway, fake):
+    rule = {"name": "google", "dialect": "gemini", "tier": "deep"}
+    gateway = await make_gateway([endpoint(fake, "small")], [], [endpoint(fake, "large")], routing={"rules": [rule]})
+    assert (await gateway.ask(ASKED, GENERATE)).headers["x-octoroute-model"] == "large"
+
+
 async def test_what_an_endpoint_does_not_get_is_told(make_gateway, fake):
     gateway = await make_gateway([endpoint(fake)])
     body = {**ASKED, "tools": [{"googleSearch": {}}], "safetySettings": [{"category": "X"}], "cachedContent": "cachedContents/1"}
@@ -264,7 +270,7 @@ async def test_what_an_endpoint_does_not_get_is_told(make_gateway, fake):
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"contents":5}', b'{"contents":[{"parts":"x"}]}', b'{"contents":[]}'])
-@pytest.mark.parametrize("path", [GENERATE, STREAM, ARRAY, "/v1beta/models/auto:countTokens"])
+@pytest.mark.parametrize("path", [GENERATE, STREAM, ARRAY, "/v1beta/models/auto:countTokens", "/v1/models/auto:countTokens"])
 async def test_what_is_no_request_is_an_error_in_googles_format(make_gateway, fake, body, path):
     gateway = await make_gateway([endpoint(fake)])
     answer = await gateway.ask(body, path)

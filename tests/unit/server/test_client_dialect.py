@@ -19,6 +19,12 @@ INBOUND = dialects.inbound(lambda: 0.0)
         ("/v1/messages/nothing/here", {}, "anthropic"),
         ("/v1/responses/r_1", {}, "responses"),
         ("/v1/chat/completions", {"anthropic-version": "2023-06-01"}, "anthropic"),
+        ("/v1beta/files", {}, "gemini"),
+        ("/v1/models/a/b:generateContent", {}, "gemini"),
+        ("/v1/models/a:countTokens", {}, "gemini"),
+        ("/v1/models/a:b", {}, "openai"),
+        ("/v1/models", {"x-goog-api-client": "google-genai-sdk/3"}, "gemini"),
+        ("/api/nothing", {}, "ollama"),
         ("/nowhere", {}, "openai"),
     ],
 )
