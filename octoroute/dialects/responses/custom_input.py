@@ -25,19 +25,21 @@ _ANYTHING = msgspec.json.Decoder()
 
 
 class CustomInput:
-    __slots__ = ("_held", "_state")
+    __slots__ = ("_held", "_parts", "_state")
 
     def __init__(self) -> None:
         self._state = _BEFORE
         self._held = ""
-        """What is not decoded yet: the head, an unfinished escape, or all of the arguments."""
+        """What is not decoded yet: the head, or an unfinished escape."""
+        self._parts: list[str] = []
+        """All of the arguments, if they are read at the end."""
 
     def feed(self, fragment: str) -> str:
         """Take a fragment of the arguments. Returns the text that it completes."""
         if self._state == _AFTER:
             return ""
         if self._state == _WHOLE:
-            self._held += fragment
+            self._parts.append(fragment)
             return ""
         text, self._held = self._held + fragment, ""
         if self._state == _WITHIN:
@@ -49,12 +51,15 @@ class CustomInput:
         self._held = text
         if len(text) > _MAX_HEAD:
             self._state = _WHOLE
+            self._parts.append(text)
         return ""
 
     def end(self) -> str:
         """The arguments are complete: the text held back."""
         held, self._held = self._held, ""
-        return _whole_text(held) if self._state in {_BEFORE, _WHOLE} else held
+        if self._state == _WHOLE:
+            return _whole_text("".join(self._parts))
+        return _whole_text(held) if self._state == _BEFORE else held
 
     def _read(self, text: str, at: int) -> str:
         """Decode the string from `at` on, up to its closing quote or an escape that is not complete."""

@@ -49,18 +49,21 @@ _HOSTED: Mapping[str, tuple[str, str]] = {
 """Calls of tools that are not offered here: the name of the tool, and the field with what it was asked."""
 _HOSTED_RESULTS: Mapping[str, str] = {"code_interpreter_call": "outputs", "file_search_call": "results", "mcp_call": "output"}
 """Those whose item has the result too, and its field."""
+LOADERS = frozenset({"tool_search_output", "additional_tools"})
+"""Items that bring tools."""
 _OUTPUT = "_output"
 
 
 class ItemDecoder:
-    """For one request. It offers the tools that items load to `tools`, and appends what it leaves out to `notes`."""
+    """For one request, whose tools `tools` has. `notes`: it appends what it leaves out."""
 
     def __init__(self, tools: ToolTable, notes: list[str]) -> None:
         self._tools = tools
         self._notes = notes
 
     def turns(self, items: Sequence[schema.Item]) -> Iterator[Turn]:
-        """Raises BadRequest that names the field."""
+        """Offers the tools that the items load, too. Raises BadRequest that names the field."""
+        offer_loaded(self._tools, items)
         for at, item in enumerate(items):
             yield from self._turns(item, f"input[{at}]")
 
@@ -78,7 +81,7 @@ class ItemDecoder:
         elif kind == "tool_search_output":
             yield from self._search_output(item, where)
         elif kind == "additional_tools":
-            self._load(item, where)
+            pass
         elif kind == "agent_message":
             sender = [Text(f"(message from the agent {item.author})")] if item.author else []
             yield Turn(Role.USER, (*sender, *self._parts(item.content, f"{where}.content")))
@@ -110,15 +113,11 @@ class ItemDecoder:
         yield Turn(Role.ASSISTANT, (ToolCall(item.call_id, flat, arguments),))
 
     def _search_output(self, item: schema.Item, where: str) -> Iterator[Turn]:
-        """The tools are offered from now on; the model reads their names."""
-        found = self._load(item, where)
+        """The model reads the names of the tools."""
+        found = _offer_tools(self._tools, item, where)
         if item.call_id is not None:
             text = "\n".join(f"{name}: can be called now" for name in found) or "(no tools found)"
             yield Turn(Role.USER, (ToolResult(item.call_id, (Text(text),)),))
-
-    def _load(self, item: schema.Item, where: str) -> list[str]:
-        tools = [tool for tool in schema.read_tools(item.tools or ()) if tool.name or tool.type not in {FUNCTION, CUSTOM}]
-        return [tool.name for tool in self._tools.offer(tools, f"{where}.tools")]
 
     def _hosted_call(self, item: schema.Item, where: str) -> Iterator[Turn]:
         tool, asked = _HOSTED[item.type]
@@ -213,6 +212,18 @@ class ItemDecoder:
     def _note(self, what: str) -> None:
         if what not in self._notes:
             self._notes.append(what)
+
+
+def offer_loaded(tools: ToolTable, items: Sequence[schema.Item]) -> None:
+    """Offer the tools that items load. First of all, so that the names do not depend on the calls in the history."""
+    for at, item in enumerate(items):
+        if item.type in LOADERS:
+            _offer_tools(tools, item, f"input[{at}]")
+
+
+def _offer_tools(tools: ToolTable, item: schema.Item, where: str) -> list[str]:
+    loaded = [tool for tool in schema.read_tools(item.tools or ()) if tool.name or tool.type not in {FUNCTION, CUSTOM}]
+    return [tool.name for tool in tools.offer(loaded, f"{where}.tools")]
 
 
 def _json(value: Any) -> str:

@@ -13,7 +13,7 @@ from octoroute.dialects.request.body import RequestBody, decode
 from octoroute.dialects.request.json_input import read_request, reject_deep_nesting, unread_fields
 from octoroute.dialects.request.message_order import split_system
 from octoroute.dialects.responses import schema
-from octoroute.dialects.responses.item_decoder import ItemDecoder
+from octoroute.dialects.responses.item_decoder import LOADERS, ItemDecoder, offer_loaded
 from octoroute.dialects.responses.tools import CUSTOM, FUNCTION, SEARCH, ToolTable
 from octoroute.domain.conversation import (
     AnswerFormat,
@@ -30,8 +30,9 @@ _REQUEST = msgspec.json.Decoder(schema.Request)
 _READ = frozenset(schema.Request.__struct_encode_fields__) | {"octoroute"}
 _UNSET = frozenset({b"null", b"false"})
 _TOOLS = msgspec.json.Decoder(list[schema.Tool] | None)
-_LOADERS = (b'"tool_search_output"', b'"additional_tools"')
-"""Items that bring tools."""
+_INPUT = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
+_NULL = msgspec.Raw(b"null")
+_LOADERS = tuple(f'"{name}"'.encode() for name in LOADERS)
 _CALLABLE = frozenset({FUNCTION, CUSTOM, SEARCH, "namespace"})
 _MODES = {"auto": "auto", "required": "any", "none": "none"}
 
@@ -61,7 +62,7 @@ def decode_request(body: bytes) -> Conversation:
         user=request.safety_identifier or request.user,
         cache_key=request.prompt_cache_key,
         service_tier=request.service_tier,
-        ignored=(*notes, *table.left_out),
+        ignored=tuple(dict.fromkeys([*notes, *table.left_out])),
     )
 
 
@@ -71,10 +72,9 @@ def client_tools(body: RequestBody) -> ToolTable:
     raw = body.values.get("tools")
     table.offer((None if raw is None else decode(raw, _TOOLS, "tools")) or (), "tools")
     if any(name in body.raw for name in _LOADERS):
-        items = decode(body.raw, _REQUEST, "").input
+        items = decode(body.values.get("input", _NULL), _INPUT, "input")
         if isinstance(items, list):
-            for _ in ItemDecoder(table, []).turns(schema.read_items(items)):
-                pass
+            offer_loaded(table, schema.read_items([item for item in items if any(name in bytes(item) for name in _LOADERS)]))
     return table
 
 

@@ -43,6 +43,8 @@ class ToolTable:
         self._offered: dict[str, Tool] = {}
         self._names: dict[ToolId, str] = {}
         self._ids: dict[str, ToolId] = {}
+        self._by_name: dict[tuple[str, str], list[str]] = {}
+        """The flat names of the offered tools of one kind and name, whatever their namespace."""
 
     @property
     def offered(self) -> tuple[Tool, ...]:
@@ -55,7 +57,10 @@ class ToolTable:
             if tool.type == FUNCTION and tool.name:
                 self.name_of(ToolId(FUNCTION, tool.name))
         added = [tool for at, tool in enumerate(tools) for tool in self._functions(tool, f"{where}[{at}]")]
-        self._offered |= {tool.name: tool for tool in added}
+        for tool in added:
+            if tool.name not in self._offered:
+                self._by_name.setdefault(self._ids[tool.name][:2], []).append(tool.name)
+            self._offered[tool.name] = tool
         return added
 
     def name_of(self, tool: ToolId) -> str:
@@ -83,7 +88,7 @@ class ToolTable:
             return name_of
         if namespace is not None:
             return None
-        found = [flat for tool, flat in self._names.items() if tool[:2] == (kind, name) and flat in self._offered]
+        found = self._by_name.get((kind, name), ())
         return found[0] if len(found) == 1 else None
 
     def group(self, namespace: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from octoroute.dialects.openai import request_encoder as to_openai
 from octoroute.dialects.openai.compat import Quirks
 from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.responses.request_decoder import client_tools, decode_request
+from octoroute.dialects.responses.tools import ToolId
 from octoroute.domain.conversation import Role, Text, ToolChoice
 from octoroute.errors import BadRequest
 from tests.support.dialects.responses import TOOL, question
@@ -118,6 +119,16 @@ def test_hosted_tools_are_left_out_by_name():
     assert conversation.ignored == tuple(
         f"tools[{at}] ({kind} does not run here)" for at, kind in ((1, "web_search"), (2, "local_shell"), (3, "mcp"))
     )
+
+
+def test_names_do_not_depend_on_the_calls_in_the_history():
+    call = {"type": "function_call", "call_id": "c", "name": "later__shell", "arguments": "{}"}
+    found = {"type": "tool_search_output", "call_id": "s", "tools": [{**GROUP, "name": "later"}]}
+    body = RequestBody.parse(json.dumps({"model": "auto", "input": [call, found]}).encode())
+    conversation = decode_request(body.raw)
+    assert [tool.name for tool in conversation.tools] == ["later__shell", "later__draw"]
+    assert conversation.turns[0].content[0].name.startswith("later__shell_")
+    assert client_tools(body).id_of("later__shell") == ToolId("function", "shell", "later")
 
 
 def test_without_a_tool_there_is_no_choice():
