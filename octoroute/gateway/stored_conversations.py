@@ -83,6 +83,7 @@ class StoredConversations:
         if items is not None:
             joined = state.join_items(items)
             self._check_size(len(joined))
+            await asyncio.sleep(0)  # copying a long conversation takes its time
             body = state.with_input(body, joined)
         store = self._own_memory if fields.store is False else self._stores[0]
         if store is None:
@@ -139,10 +140,10 @@ class StoredConversations:
 
     async def _replace_references(self, raw: msgspec.Raw, owner: str) -> list[msgspec.Raw] | None:
         """The items with those that references and compactions stand for; None: there is none to replace."""
-        items = state.input_items(raw)
-        found = state.needs_change(items)
+        found = state.replaced_items(raw, MAX_REFERENCES)
         if len(found) > MAX_REFERENCES:
             raise BadRequest(f"input: has more than {MAX_REFERENCES} references to items; send the items", param="input")
+        items = state.input_items(raw) if found else []
         lookup = _ItemLookup(self._stores, owner)
         size = 0
         for at, head in found:

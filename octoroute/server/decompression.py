@@ -27,7 +27,7 @@ MAX_WINDOW_LOG = 23
 _INPUT_BYTES = 16 * 1024
 _OUTPUT_BYTES = 256 * 1024
 """Of one step of a decoder: well under a millisecond."""
-_SLICE_BYTES = 2 * 1024 * 1024
+_SLICE_BYTES = 512 * 1024
 """Of output or input, after which other tasks run."""
 _STEP_BYTES = 1024
 """What a step counts for at least, because a step that yields nothing takes time, too."""

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.fake import completion, error, hang, stream, tokens, whole
 from tests.support.live_gateway import Clock, endpoint, until
+from tests.support.vendors import Says
+from tests.support.vendors.responses import Responses
 
 KEYS = {"auth": {"keys": ["key-of-ann", "key-of-bob"]}}
 ANN = {"authorization": "Bearer key-of-ann"}
@@ -362,3 +364,24 @@ async def test_paths_forgive_here_too(gateway, path):
     response = await gateway.get(f"{path.rstrip('/')}/{made['id']}")
     assert response.status_code == 200
     assert (await gateway.get("/v1/responses")).status_code == 405
+
+
+async def test_an_endpoint_that_speaks_responses_gets_the_whole_conversation(make_gateway, fake):
+    """Its own server knows nothing of the gateway's ids, and the next turn may go to another account."""
+    vendor = Responses()
+    gateway = await make_gateway([endpoint(fake, wire="responses")])
+    turns = [Says("It is sunny.", thinking="I look."), Says("Still sunny.")]
+    second_frames = [frame.replace(b"resp_", b"resp_b").replace(b"msg_", b"msg_b") for frame in vendor.frames(turns[1])]
+    fake.then(whole(vendor.whole(turns[0])), stream(second_frames))
+    first = await create(gateway, "weather?")
+    second = await create_streamed(gateway, "and now?", previous_response_id=first["id"])
+    assert fake.requests[1].path == "/v1/responses"
+    asked = fake.requests[1].json
+    assert "previous_response_id" not in asked
+    assert [item.get("role") or item["type"] for item in asked["input"]] == ["user", "reasoning", "assistant", "user"]
+    for made in (first, second):
+        assert (await gateway.get(f"/v1/responses/{made['id']}")).json() == made
+    reference = [{"role": "user", "content": "x"}, {"type": "item_reference", "id": first["output"][-1]["id"]}]
+    fake.then(whole(vendor.whole(turns[0])))
+    await create(gateway, reference, store=False)
+    assert fake.requests[2].json["input"][1] == first["output"][-1]

@@ -7,7 +7,7 @@ is the same each time the items are listed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,8 +17,9 @@ from octoroute.dialects.response import sse
 from octoroute.dialects.responses.compaction import is_own_compaction
 from octoroute.domain.stored_response import StoredResponse
 
-_REFERENCE = re.compile(rb'"item_reference"|"octoroute\.compaction\.|\{\s*"id"\s*:\s*"[^"\\]*"\s*(?:,\s*"type"\s*:\s*null\s*)?\}')
-"""In every input with an item that `is_reference` or `is_own_compaction` recognises, and hardly in another one."""
+_WORDS = (b"item_reference", b"octoroute.compaction.")
+_BARE = re.compile(rb'\{\s{0,64}"id"\s{0,8}:\s{0,8}"[^"\\]{0,256}"\s{0,64}(?:,\s{0,64}"type"\s{0,8}:\s{0,8}null\s{0,64})?\}')
+"""A reference without its type. Every repetition is bounded, so that the search takes time in proportion to the text."""
 _FINAL = re.compile(rb'response\.(?:completed|incomplete)"')
 _FINAL_EVENTS = frozenset({"response.completed", "response.incomplete"})
 _FINAL_STATUSES = frozenset({"completed", "incomplete"})
@@ -38,12 +39,15 @@ class StatefulFields(msgspec.Struct):
 
 
 class ItemHead(msgspec.Struct):
-    """The fields that every kind of item has."""
+    """What tells the kind of an item, and that it is no reference."""
 
     type: str | None = None
     id: str | None = None
     role: str | None = None
     encrypted_content: Any = None
+    content: msgspec.Raw = msgspec.Raw(b"")
+    summary: msgspec.Raw = msgspec.Raw(b"")
+    output: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _FinalResponse(msgspec.Struct):
@@ -63,6 +67,7 @@ class _OutputItems(msgspec.Struct):
 _FIELDS = msgspec.json.Decoder(StatefulFields)
 _INPUT = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
 _HEAD = msgspec.json.Decoder(ItemHead)
+_HEADS = msgspec.json.Decoder(list[ItemHead])
 _EVENT = msgspec.json.Decoder(_FinalEvent)
 _RESPONSE = msgspec.json.Decoder(_FinalResponse)
 _OUTPUT = msgspec.json.Decoder(_OutputItems)
@@ -90,7 +95,30 @@ def input_items(raw: msgspec.Raw) -> list[msgspec.Raw]:
 
 def may_refer(raw: msgspec.Raw) -> bool:
     """Whether an input may hold references or compactions of the gateway's own; False is certain."""
-    return _REFERENCE.search(memoryview(raw)) is not None
+    text = bytes(raw)
+    return any(word in text for word in _WORDS) or _BARE.search(text) is not None
+
+
+def replaced_items(raw: msgspec.Raw, limit: int) -> list[tuple[int, ItemHead]]:
+    """Index and head of each reference, and of each compaction of the gateway's own; at most one more than `limit`.
+
+    Empty if not every item is an object, which the decoder of all of it reports.
+    """
+    try:
+        heads = _HEADS.decode(raw)
+    except (ValueError, RecursionError):
+        return []
+    found: list[tuple[int, ItemHead]] = []
+    for at, head in enumerate(heads):
+        if head.type == "item_reference" or (head.type is None and _is_bare(head)) or is_own_compaction(head.encrypted_content):
+            found.append((at, head))
+            if len(found) > limit:
+                break
+    return found
+
+
+def _is_bare(head: ItemHead) -> bool:
+    return head.id is not None and head.role is None and not (bytes(head.content) or bytes(head.summary) or bytes(head.output))
 
 
 def head_of_item(item: msgspec.Raw) -> ItemHead | None:
@@ -99,21 +127,6 @@ def head_of_item(item: msgspec.Raw) -> ItemHead | None:
         return _HEAD.decode(item)
     except (ValueError, RecursionError):
         return None
-
-
-def is_reference(head: ItemHead, item: msgspec.Raw) -> bool:
-    """Whether it is an `item_reference`, whose type may be left out if there is nothing but an id."""
-    return head.type == "item_reference" or (head.type is None and head.id is not None and len(_OBJECT.decode(item)) <= 2)
-
-
-def needs_change(items: Sequence[msgspec.Raw]) -> list[tuple[int, ItemHead]]:
-    """Index and head of each reference, and of each compaction of the gateway's own."""
-    found: list[tuple[int, ItemHead]] = []
-    for at, item in enumerate(items):
-        head = head_of_item(item)
-        if head is not None and (is_reference(head, item) or is_own_compaction(head.encrypted_content)):
-            found.append((at, head))
-    return found
 
 
 def join_items(items: Iterable[msgspec.Raw | bytes]) -> bytes:

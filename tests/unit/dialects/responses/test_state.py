@@ -49,15 +49,21 @@ REFERENCES = [
     {"type": "compaction", "encrypted_content": "octoroute.compaction.eA=="},
 ]
 OTHERS = [{"role": "user", "content": "item_reference"}, {"type": "message", "id": "m", "role": "user", "content": []}, {"type": "reasoning", "id": "m", "summary": []},
-    {"type": "compaction", "encrypted_content": "gAAA"}, 7, None, "x", [], {"id": 7}]  # fmt: skip
+    {"type": "compaction", "encrypted_content": "gAAA"} ]  # fmt: skip
 
 
 @given(st.lists(st.sampled_from([*REFERENCES, *OTHERS])), st.sampled_from([None, 1]))
 def test_references_are_found_and_nothing_else(items, indent):
     whole = msgspec.Raw(json.dumps(items, indent=indent).encode())
-    found = [at for at, _ in state.needs_change(state.input_items(whole))]
+    found = [at for at, _ in state.replaced_items(whole, 100)]
     assert found == [at for at, item in enumerate(items) if item in REFERENCES]
     assert not found or state.may_refer(whole)
+    assert len(state.replaced_items(whole, 2)) == min(3, len(found))
+
+
+@pytest.mark.parametrize("items", [[7], [None, {"id": "m"}], "x", None, [{"id": 7}], [[]]])
+def test_what_are_no_items_is_left_to_the_decoder(items):
+    assert state.replaced_items(raw(items), 100) == []
 
 
 def test_another_input_keeps_the_bytes_of_the_other_fields():
