@@ -114,6 +114,12 @@ class MemoryResponseStore:
         self._drop(owner, id)
         return existed
 
+    def forget(self, owner: str) -> None:
+        """Delete everything of an owner."""
+        known = self._owners.pop(owner, None)
+        if known is not None:
+            self.size -= known.size
+
     def _live(self, owner: str, id: str) -> _Entry | None:
         known = self._owners.get(owner)
         entry = None if known is None else known.entries.get(id)
@@ -147,3 +153,35 @@ class MemoryResponseStore:
         while self.size > self._max_bytes:
             name, owner = max(self._owners.items(), key=lambda item: item[1].size)
             self._drop(name, next(iter(owner.entries)))
+
+
+class ConnectionMemory:
+    """A `ResponseStore` of one connection, for what its client does not want stored. Its bytes count in `shared`."""
+
+    def __init__(self, shared: MemoryResponseStore, name: str) -> None:
+        """`name`: unique among the connections."""
+        self._shared = shared
+        self._name = name
+
+    async def put(self, response: StoredResponse) -> None:
+        await self._shared.put(msgspec.structs.replace(response, owner=self._name))
+
+    async def get(self, owner: str, id: str) -> StoredResponse | None:
+        del owner
+        return await self._shared.get(self._name, id)
+
+    async def chain(self, owner: str, id: str, limit: int) -> Sequence[StoredResponse]:
+        del owner
+        return await self._shared.chain(self._name, id, limit)
+
+    async def find(self, owner: str, item_id: str) -> StoredResponse | None:
+        del owner
+        return await self._shared.find(self._name, item_id)
+
+    async def delete(self, owner: str, id: str) -> bool:
+        del owner
+        return await self._shared.delete(self._name, id)
+
+    def forget(self) -> None:
+        """The connection has ended."""
+        self._shared.forget(self._name)

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support.fake import completion, error, hang, stream, tokens, whole
-from tests.support.live_gateway import endpoint, post, question, settings, talk
+from tests.support.live_gateway import endpoint, post, question, settings, talk, until
 
 TERMINAL = {"response.completed", "response.incomplete", "response.failed", "error"}
 CODEX = {"openai-beta": "responses_websockets=2026-02-06"}
@@ -69,6 +69,7 @@ async def test_a_conversation_that_is_not_stored_goes_on_over_its_connection(gat
         await told(socket, "three", store=False, previous_response_id=second["id"])
     assert [text for role, text in said(fake.requests[2]) if role == "user"] == ["one", "two", "three"]
     assert gateway.app._stored.store.size == 0
+    await until(lambda: gateway.app._stored._unstored.size == 0)
     async with opened(gateway.url) as other:
         last = await told(other, previous_response_id=second["id"])
     assert (last["type"], last["status"], last["error"]["code"]) == ("error", 400, "previous_response_not_found")

@@ -126,6 +126,8 @@ class _Session:
                 tasks.create_task(self._answer_all())
         except* _SocketEnd:
             pass
+        finally:
+            self._memory.forget()
 
     async def _read(self) -> None:
         while True:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.domain.stored_response import StoredResponse
-from octoroute.gateway.response_store import MemoryResponseStore
+from octoroute.gateway.response_store import ConnectionMemory, MemoryResponseStore
 from tests.support.live_gateway import Clock
 
 
@@ -126,6 +126,24 @@ async def test_new_limits_apply_to_what_is_stored():
     memory.configure(ttl_s=10, max_bytes=9000)
     clock.pass_(10)
     assert not any([await memory.get("ann", id) for id in "abc"])
+
+
+async def test_a_connections_memory_is_its_own_and_ends_with_it():
+    shared = store(max_bytes=20_000)
+    one, other = ConnectionMemory(shared, "1"), ConnectionMemory(shared, "2")
+    await one.put(turn("a", items=("i",)))
+    await one.put(turn("b", "a"))
+    assert [response.id for response in await one.chain("anyone", "b", 10)] == ["a", "b"]
+    assert (await one.find("", "i")).id == "a"
+    assert await other.get("ann", "a") is None
+    assert await shared.get("ann", "a") is None
+    for n in range(10):
+        await other.put(turn(f"n{n}", size=5000))
+    assert await one.get("ann", "a")
+    assert await one.delete("ann", "a")
+    one.forget()
+    other.forget()
+    assert shared.size == 0
 
 
 @given(

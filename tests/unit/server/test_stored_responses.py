@@ -46,3 +46,7 @@ async def test_a_connection_remembers_what_is_not_stored():
     await resolved.recorder.complete(b'{"id":"resp_1","status":"completed","output":[]}')
     assert await memory.get("ann", "resp_1")
     assert await stored.store.get("ann", "resp_1") is None
+    assert await stored.memory_of_connection().get("ann", "resp_1") is None
+    memory.forget()
+    assert await memory.get("ann", "resp_1") is None
+    assert stored._unstored.size == 0
