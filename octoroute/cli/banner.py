@@ -50,8 +50,8 @@ def banner(config: Config, pen: Pen) -> Iterator[str]:
         by_provider.setdefault(endpoint.provider, []).append(endpoint)
     colours = colours_of(endpoint.provider for endpoint in config.endpoints)
     for name, endpoints in sorted(by_provider.items(), key=lambda item: -max(endpoint.priority for endpoint in item[1])):
-        priority = max(endpoint.priority for endpoint in endpoints)
-        yield f"{pen.paint(f'[{name}]', colour_of(name, colours))} Priority: {priority}"
+        priority = config.priorities.get(name, max(endpoint.priority for endpoint in endpoints))
+        yield f"{pen.paint(f'[{name}]', colour_of(name, colours))} Priority: {priority:g}"
         for tier, title in _CLASSES:
             models = _models(endpoints, tier)
             if models:

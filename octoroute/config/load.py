@@ -217,7 +217,9 @@ def _check(given: ImportResult, env: Mapping[str, str], source: str, names: Name
     if config.routing.learned.artefact is not None and not writing:
         load_artefact(config.routing.learned.artefact)  # here, so that `check` and a reload report its problems
     _load_plugins(config)
-    return msgspec.structs.replace(config, warnings=(*given.warnings, *plugins.overlooked(), *config.warnings))
+    return msgspec.structs.replace(
+        config, warnings=(*given.warnings, *plugins.overlooked(), *config.warnings), priorities=given.priorities
+    )
 
 
 def _load_plugins(config: Config) -> None:

@@ -55,6 +55,9 @@ class UvicornServer(uvicorn.Server):
         """
         for listener in sockets or []:
             if USER_TIMEOUT is not None:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 4)
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2)
                 listener.setsockopt(
                     socket.IPPROTO_TCP, USER_TIMEOUT, round(self.listener.settings.client_write_timeout_seconds * 1000)
                 )

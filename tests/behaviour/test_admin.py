@@ -127,7 +127,7 @@ async def test_a15_status_of_every_provider(make_gateway, make_fake):
     told = (await admin(gateway, "GET", "/admin/providers")).json()
     assert told["providers"]["other"]["status"] == "circuit_open"
     assert told["providers"]["other"]["failure_count"] == 3
-    assert told["status"] == "healthy"
+    assert told["status"] == "degraded"
     assert "secret" not in json.dumps(told)
 
 

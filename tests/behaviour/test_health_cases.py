@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 import structlog
 
+from octoroute.cli.banner import Pen, banner
+from octoroute.config import loads
 from octoroute.domain.version import __version__
 from tests.support.fake import close, completion, error, hang, raw, slowly, stream, tokens, whole
-from tests.support.live_gateway import Clock, dead_port, endpoint, question, until
+from tests.support.live_gateway import Clock, LiveGateway, dead_port, endpoint, question, until
 
 CODE = question("write a python function that merges two sorted lists", model="auto")
 OK = whole(completion())
@@ -553,3 +556,37 @@ async def test_o18_a_server_that_sleeps_is_left_asleep(make_fake, make_gateway):
     assert not asleep.probes
     assert (await gateway.row("a"))["circuit"] == "closed"
     assert json.loads((await gateway.get("/health")).content)
+
+
+async def test_f6_health_tells_what_people_can_use_tier_by_tier(tiers):
+    gateway, fakes, clock = await tiers(health={"failure_threshold": 1})
+    body = (await gateway.get("/health")).json()
+    assert (body["status"], body["tiers"]) == ("healthy", {"fast": "healthy", "balanced": "healthy", "deep": "healthy"})
+    fakes["deep"].always(said("Incorrect API key provided", 401))
+    assert (await gateway.ask(question(model="deep"))).status_code == 502
+    body = (await gateway.get("/health")).json()
+    assert (body["status"], body["tiers"]["deep"], body["tiers"]["fast"]) == ("degraded", "unhealthy", "healthy")
+    assert body["providers"]["openai"]["status"] == "degraded"
+    for name in ("fast", "balanced"):
+        fakes[name].always(error(500))
+        await gateway.ask(question(model=name))
+    assert (await gateway.get("/health")).json()["status"] == "unhealthy"
+    assert (await gateway.get("/health/ready")).status_code == 503
+    clock.pass_(1)
+    assert (await gateway.get("/health/ready")).status_code == 200, "a trial may be made"
+
+
+async def test_f6_priorities_are_shown_as_the_file_has_them(make_fake, started):
+    fakes = [await make_fake() for _ in range(3)]
+    rows = [
+        {"name": f"p{n}", "base_url": fake.url, "api_key": "sk-1234567890", "priority": n, "models": {"big": ["m"]}}
+        for n, fake in enumerate(fakes, 1)
+    ]
+    config = loads(json.dumps({"providers": rows, "health_check_interval": 0}), Path("providers.json"), {})
+    gateway = await LiveGateway.open(config)
+    started.push_async_callback(gateway.close)
+    body = (await gateway.get("/health")).json()
+    assert {name: provider["priority"] for name, provider in body["providers"].items()} == {"p1": 1, "p2": 2, "p3": 3}
+    assert [line for line in banner(config, Pen(colours=False, plain=True)) if "Priority" in line] == [
+        f"[p{n}] Priority: {n}" for n in (1, 2, 3)
+    ]

@@ -27,7 +27,7 @@ async def test_it_says_ready_with_its_url_and_answers(make_process, fake):
     assert line["endpoints"] == 1
     async with httpx2.AsyncClient(base_url=process.url) as client:
         assert (await ask(client)).status_code == 200
-        assert (await client.get("/health")).json()["status"] == "OK"
+        assert (await client.get("/health")).json()["status"] == "healthy"
     assert (await process.line("request"))["endpoint"] == "a"
 
 

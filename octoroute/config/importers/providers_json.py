@@ -106,6 +106,7 @@ def convert(tree: Mapping[object, object], env: Mapping[str, str], names: Names,
     return ImportResult(
         tree=_tree(file, rows, tidy, drop=not writing),
         left_out=left_out,
+        priorities={row.read.name: row.read.priority for row in rows},
         usable=any(row.read.enabled and (writing or row.unset is None) for row in rows),
         warnings=(*(f"{reason}; it is left out" for reason in left_out), *_remarks(rows)),
     )

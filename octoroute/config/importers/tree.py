@@ -23,6 +23,8 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     """Providers that are not usable, each with the reason."""
+    priorities: Mapping[str, float] = {}
+    """By provider, the priority as the foreign file has it, for people."""
     usable: bool = True
     """False if every provider was left out."""
 

@@ -71,5 +71,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     file: FileTable = FileTable()
     """The same as the file has it, defaults filled in."""
+    priorities: Mapping[str, float] = {}
+    """By provider, the number that the file has, where the file's numbers are not octoroute's; for people."""
     written: Mapping[str, str] = {}
     """By path, the text in the file for each value that the environment had a part in."""

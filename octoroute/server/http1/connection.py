@@ -275,6 +275,8 @@ class ServerConnection(asyncio.Protocol):
         """Count a second towards the limits, unless the client waits for the gateway."""
         if self.flow.stalled_s(written=self._current is not None) >= self.listener.settings.client_write_timeout_seconds:
             self.transport.abort()
+        if self.flow.is_dead():
+            self.transport.abort()
         if self._refused:
             return
         if self._current is not None:

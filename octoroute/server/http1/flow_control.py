@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import select
+import socket
+import struct
 
+DEAD_S = 10
+"""A client that acknowledges nothing for so long has vanished."""
+HAS_TCP_INFO = hasattr(socket, "TCP_INFO")
+_TCP_INFO_BYTES = 60
+"""Of Linux's `struct tcp_info`: probes (byte 3), unacknowledged segments (24), milliseconds since the last acknowledgement (56)."""
+_FIELD = struct.Struct("I")
 HANG_UP_POLL_S = 0.25
 """How often a connection that is not read is asked for its end."""
 HANG_UP: int = getattr(select, "POLLRDHUP", 0)
@@ -55,6 +63,23 @@ class ConnectionFlow:
             self._stalled_s = 0
         self._unsent_bytes = unsent
         return self._stalled_s
+
+    def is_dead(self) -> bool:
+        """The peer has acknowledged nothing for DEAD_S, though it was asked to: it vanished without a word.
+
+        A peer that reads nothing acknowledges the kernel's probes all the same.
+        """
+        sock = self._transport.get_extra_info("socket")
+        if not HAS_TCP_INFO or sock is None:
+            return False
+        try:
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        except OSError:
+            return False
+        if len(info) < _TCP_INFO_BYTES:
+            return False
+        (unacknowledged,), (since_ms,) = _FIELD.unpack_from(info, 24), _FIELD.unpack_from(info, 56)
+        return since_ms >= DEAD_S * 1000 and bool(unacknowledged or info[3])
 
     @property
     def is_empty(self) -> bool:

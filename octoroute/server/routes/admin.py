@@ -22,7 +22,13 @@ from octoroute.runtime.assembly import Runtime
 from octoroute.runtime.reload import Reloader, ReloadResult
 from octoroute.server.guard import AccessRules, new_id, read_body
 from octoroute.server.routes.json_response import json_response
-from octoroute.server.routes.provider_status import any_available, endpoint_details, group_by_provider, provider_status
+from octoroute.server.routes.provider_status import (
+    endpoint_details,
+    group_by_provider,
+    overall_status,
+    provider_status,
+    tier_status,
+)
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 
@@ -63,7 +69,7 @@ class AdminRoutes:
 
     async def providers(self, request: Request) -> Response:
         body = {
-            "status": "healthy" if any_available(self._endpoints(), self._health()) else "unhealthy",
+            "status": overall_status(tier_status(self._endpoints(), self._health())),
             "timestamp": self._runtime.wall(),
             "client_api_key_validation": "enabled" if self._runtime.config.auth.keys else "disabled",
             "providers": {name: self._provider(name) for name in group_by_provider(self._endpoints())},
@@ -73,7 +79,7 @@ class AdminRoutes:
     def _provider(self, name: str) -> dict[str, Any]:
         endpoints = group_by_provider(self._endpoints())[name]
         return {
-            **provider_status(endpoints, self._health()),
+            **provider_status(endpoints, self._health(), self._runtime.config.priorities.get(name)),
             "enabled": self._runtime.admin_state.provider_enabled(name),
             "models": list(dict.fromkeys(endpoint.name for endpoint in endpoints)),
             "endpoints": [self._endpoint(endpoint) for endpoint in endpoints],

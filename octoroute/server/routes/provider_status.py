@@ -1,6 +1,8 @@
-"""The state of providers and endpoints, as `/health` and `/admin/providers` report it. Pure.
+"""The state of tiers, providers, and endpoints, as `/health` and `/admin/providers` report it. Pure.
 
-`healthy`; `unhealthy`: the last attempt failed; `circuit_open`; `half_open`; `disabled` by an operator.
+An endpoint is `healthy`; `unhealthy`: its last answer was a failure; `suspect`: probes take it for dead; `resting`: it asked for a
+pause; `circuit_open`; `half_open`; or `disabled` by an operator. Endpoints together are `healthy` if all of them are, `degraded` if
+some are, and otherwise as the best of them. A tier is `healthy`, `degraded`, or `unhealthy`: no client can use it.
 """
 
 from __future__ import annotations
@@ -8,25 +10,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from octoroute.balancing.circuit import IN_COOLDOWN
 from octoroute.balancing.health import HealthRegistry
-from octoroute.domain.endpoint import CircuitState, Endpoint
+from octoroute.domain.endpoint import CircuitState, Endpoint, Tier
 
-BEST_FIRST = ("healthy", "unhealthy", "half_open", "circuit_open", "disabled")
+BEST_FIRST = ("healthy", "unhealthy", "suspect", "half_open", "resting", "circuit_open", "disabled")
+_USABLE = frozenset({"healthy", "unhealthy", "suspect", "half_open"})
+"""A request may be sent to it now."""
 
 
 def endpoint_status(endpoint: Endpoint, health: HealthRegistry) -> str:
     breaker = health.breaker(endpoint)
     if breaker.disabled:
         return "disabled"
-    circuit = health.circuit_state(endpoint)
-    if circuit is CircuitState.CLOSED:
-        return "unhealthy" if breaker.failures else "healthy"
-    return "half_open" if circuit is CircuitState.HALF_OPEN else "circuit_open"
+    if health.needs_trial(endpoint):
+        return "half_open" if health.circuit_state(endpoint) is CircuitState.HALF_OPEN else "circuit_open"
+    if health.unavailable_reason(endpoint) == IN_COOLDOWN:
+        return "resting"
+    if health.is_suspect(endpoint):
+        return "suspect"
+    return "unhealthy" if breaker.failures else "healthy"
 
 
 def any_available(endpoints: Iterable[Endpoint], health: HealthRegistry) -> bool:
-    """True if at least one endpoint accepts requests, including a half-open one that accepts a trial request."""
-    return any(endpoint_status(endpoint, health) not in {"circuit_open", "disabled"} for endpoint in endpoints)
+    """True if at least one endpoint may be asked now or rests: a trial of a half-open one, or one that probes doubt, counts."""
+    return any(endpoint_status(endpoint, health) in {*_USABLE, "resting"} for endpoint in endpoints)
 
 
 def group_by_provider(endpoints: Iterable[Endpoint]) -> Mapping[str, Sequence[Endpoint]]:
@@ -36,12 +44,30 @@ def group_by_provider(endpoints: Iterable[Endpoint]) -> Mapping[str, Sequence[En
     return groups
 
 
-def provider_status(endpoints: Sequence[Endpoint], health: HealthRegistry) -> dict[str, Any]:
-    """Return the state of a provider: that of its best endpoint. Times are seconds since the epoch; None: never."""
-    breakers = [health.breaker(endpoint) for endpoint in endpoints]
+def tier_status(endpoints: Iterable[Endpoint], health: HealthRegistry) -> Mapping[str, str]:
+    """For each tier that has an endpoint: what its clients can use."""
+    groups: dict[Tier, list[str]] = {}
+    for endpoint in endpoints:
+        groups.setdefault(endpoint.tier, []).append(endpoint_status(endpoint, health))
     return {
-        "status": min((endpoint_status(endpoint, health) for endpoint in endpoints), key=BEST_FIRST.index),
-        "priority": max(endpoint.priority for endpoint in endpoints),
+        tier.value: "healthy" if set(states) == {"healthy"} else "unhealthy" if _USABLE.isdisjoint(states) else "degraded"
+        for tier, states in groups.items()
+    }
+
+
+def overall_status(tiers: Mapping[str, str]) -> str:
+    """Of the gateway: that of all its tiers."""
+    states = set(tiers.values())
+    return states.pop() if len(states) == 1 else "degraded" if states else "unhealthy"
+
+
+def provider_status(endpoints: Sequence[Endpoint], health: HealthRegistry, priority: float | None = None) -> dict[str, Any]:
+    """`priority`: as the file has it; None: that of its endpoints. Times are seconds since the epoch; None: never."""
+    breakers = [health.breaker(endpoint) for endpoint in endpoints]
+    states = {endpoint_status(endpoint, health) for endpoint in endpoints}
+    return {
+        "status": "degraded" if "healthy" in states and len(states) > 1 else min(states, key=BEST_FIRST.index),
+        "priority": max(endpoint.priority for endpoint in endpoints) if priority is None else priority,
         "failure_count": max(breaker.failures for breaker in breakers),
         "last_success": max((breaker.succeeded_at for breaker in breakers if breaker.succeeded_at), default=None),
         "last_failure": max((breaker.failed_at for breaker in breakers if breaker.failed_at), default=None),

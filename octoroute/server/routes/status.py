@@ -14,7 +14,13 @@ from octoroute.runtime.assembly import Runtime
 from octoroute.server.guard import AccessRules, request_id
 from octoroute.server.http1.listener import ListenerState
 from octoroute.server.routes.json_response import json_response
-from octoroute.server.routes.provider_status import any_available, group_by_provider, provider_status
+from octoroute.server.routes.provider_status import (
+    any_available,
+    group_by_provider,
+    overall_status,
+    provider_status,
+    tier_status,
+)
 
 
 class StatusRoutes:
@@ -55,9 +61,12 @@ class StatusRoutes:
 
     async def health(self, request: Request) -> Response:
         """The state of the gateway; for a client with a valid key, also that of the providers."""
+        endpoints, health = self._gateway.settings.endpoints, self._gateway.health
+        tiers = tier_status(endpoints, health)
         restarts = int(self._metrics.total("octoroute_background_health_task_failures_total"))
         body: dict[str, Any] = {
-            "status": "OK" if self._is_ready() else "unhealthy",
+            "status": overall_status(tiers),
+            "tiers": tiers,
             "timestamp": self._runtime.wall(),
             "version": __version__,
             "health_tracking_status": self._status_of("octoroute_health_tracking_failures_total"),
@@ -67,8 +76,8 @@ class StatusRoutes:
         }
         if self._has_valid_key(request):
             body["providers"] = {
-                name: provider_status(endpoints, self._gateway.health)
-                for name, endpoints in group_by_provider(self._gateway.settings.endpoints).items()
+                name: provider_status(group, health, self._runtime.config.priorities.get(name))
+                for name, group in group_by_provider(endpoints).items()
             }
         return json_response(body, request)
 

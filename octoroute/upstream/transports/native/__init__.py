@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import NamedTuple
 
-from octoroute.errors import Unreachable
+from octoroute.errors import BadUpstreamResponse, Unreachable
 from octoroute.upstream.transports.base import TransportRequest
 from octoroute.upstream.transports.failures import CLOSED, NO_PROXY
 from octoroute.upstream.transports.native.connection import READ_BYTES
@@ -57,10 +57,14 @@ class NativeTransport:
             exchange = connection.begin(method, head, body)
             try:
                 if await exchange.head():
+                    if exchange.status >= 500:
+                        pool.avoid(connection)
                     if "content-encoding" in exchange.headers:
                         exchange.undo_encoding()
                     return exchange
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, BadUpstreamResponse):
+                    pool.avoid(connection)
                 exchange.close()
                 raise
             # The server has read no byte of it, so it may be sent again. This ends: each iteration uses up a pooled connection.

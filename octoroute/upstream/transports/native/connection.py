@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import select
 import socket
@@ -27,6 +28,12 @@ _MAX_HEAD_BYTES = 64 * 1024
 """Bytes that may come without a byte of body: heads, interim responses, chunk extensions, trailers."""
 _MAX_FIELD_BYTES = 32 * 1024
 _MAX_FIELDS = 128
+USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+"""Linux only."""
+_LONG_BYTES = 64 * 1024
+"""A longer request does not fit into every server's receive buffer."""
+DEAD_S = 10
+"""A connection whose peer acknowledges nothing for so long is dead."""
 _CACHED_NAME_BYTES = 64
 """Longer header names are rare, and not cached."""
 
@@ -35,6 +42,23 @@ _CACHED_NAME_BYTES = 64
 def _lower(name: bytes) -> str:
     """Cached: servers send the same few names."""
     return name.decode("latin-1").lower()
+
+
+def watch_peer(sock: socket.socket) -> None:
+    """Make the kernel end the connection if its peer vanishes without a word, whether data waits to be acknowledged or not."""
+    if USER_TIMEOUT is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, DEAD_S // 2)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        watch_unacknowledged(sock, DEAD_S)
+
+
+def watch_unacknowledged(sock: socket.socket, seconds: int) -> None:
+    """How long sent data may stay unacknowledged, or the peer's window closed; 0: the kernel's limit, a quarter of an hour."""
+    if USER_TIMEOUT is not None:
+        with contextlib.suppress(OSError):  # it is closed already
+            sock.setsockopt(socket.IPPROTO_TCP, USER_TIMEOUT, seconds * 1000)
 
 
 class ConnectionOwner(Protocol):
@@ -72,10 +96,18 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._unproductive = 0
         self._sent = len(head) + len(body)
         if body:
+            if self._sent > _LONG_BYTES:  # a busy server may read it late, and a closed window counts like a dead peer
+                watch_unacknowledged(self._sock, 0)
             self._transport.writelines((head, body))
         else:
             self._transport.write(head)
         return exchange
+
+    @property
+    def address(self) -> str:
+        """Of the server."""
+        name = cast("tuple[str, int] | None", self._transport.get_extra_info("peername"))
+        return name[0] if name else ""
 
     def is_usable(self) -> bool:
         """Whether an idle connection may be used: it is open, and neither its end nor unexpected bytes wait in the kernel."""
@@ -220,6 +252,8 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._to_eof = "content-length" not in fields and status not in {204, 304}
         elif coding.lower() != "chunked":  # the parser would take all bytes up to the connection's end for the body
             raise ValueError("an unknown transfer-encoding")
+        if self._sent > _LONG_BYTES:
+            watch_unacknowledged(self._sock, DEAD_S)
         exchange.status = status
         exchange.headers = fields
         exchange.has_head = True

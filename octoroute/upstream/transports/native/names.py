@@ -14,6 +14,8 @@ Address = tuple[int, int, int, str, tuple[Any, ...]]
 """As `socket.getaddrinfo` returns them."""
 _TTL_S = 10.0
 """How long addresses are used before they are looked up again."""
+_PATIENCE_S = 0.3
+"""How long a new look-up is waited for while there are old addresses."""
 
 codecs.lookup("idna")  # now: getaddrinfo needs it, and a process that first looks for it without a free descriptor never finds it
 
@@ -53,7 +55,7 @@ def look_up(host: str, port: int) -> asyncio.Future[Sequence[Address]]:
 class AddressCache:
     """The addresses of one host.
 
-    Old addresses are used while they are looked up again (RFC 8767), so that a name server that is down stops no request.
+    Old addresses are used if no new ones come soon (RFC 8767), so that a name server that is down stops no request.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -72,7 +74,10 @@ class AddressCache:
         if self._lookup is None:
             self._lookup = look_up(self._host, self._port)
             self._lookup.add_done_callback(self._on_resolved)
-        return self._addresses or await asyncio.shield(self._lookup)
+        if not self._addresses:
+            return await asyncio.shield(self._lookup)
+        await asyncio.wait({self._lookup}, timeout=_PATIENCE_S)
+        return self._addresses
 
     def clear(self) -> None:
         self._addresses = []

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import NamedTuple
 
 from octoroute.errors import BadUpstreamResponse, Unreachable
 from octoroute.upstream.transports.failures import CLOSED, unreachable
 from octoroute.upstream.transports.native.connection import ClientConnection
 from octoroute.upstream.transports.native.connector import Connector
+
+MAX_AGE_S = 40.0
+"""An older connection serves no further request: with the time that addresses are kept, a moved name is followed in a minute."""
+AVOID_S = 5.0
+"""How long an address is avoided whose server failed."""
+
+
+class _Avoided(NamedTuple):
+    address: str
+    until: float
 
 
 class Pool:
@@ -18,7 +29,9 @@ class Pool:
         self._limit = limit
         self._idle_s = idle_s
         self._idle: dict[ClientConnection, float] = {}
-        self._open: set[ClientConnection] = set()
+        self._open: dict[ClientConnection, float] = {}
+        """Since when, in the loop's time."""
+        self._avoided: _Avoided | None = None
         self._waiting: deque[asyncio.Future[ClientConnection | None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
@@ -28,6 +41,8 @@ class Pool:
         """Connections open and being opened."""
 
     def take(self) -> ClientConnection | None:
+        if self._avoided is not None:
+            return self._take_elsewhere(self._avoided)
         idle = self._idle
         while idle:
             connection, _ = idle.popitem()
@@ -35,6 +50,24 @@ class Pool:
                 return connection
             connection.drop()
         return None
+
+    def _take_elsewhere(self, avoided: _Avoided) -> ClientConnection | None:
+        """An idle connection to another address. None: open one."""
+        if asyncio.get_running_loop().time() > avoided.until:
+            self._avoided = None
+            return self.take()
+        for connection in reversed(list(self._idle)):
+            if connection.address == avoided.address:
+                continue
+            del self._idle[connection]
+            if connection.is_usable():
+                return connection
+            connection.drop()
+        return None
+
+    def avoid(self, connection: ClientConnection) -> None:
+        """Its server failed: for a while requests prefer the other addresses of the name."""
+        self._avoided = _Avoided(connection.address, connection.loop.time() + AVOID_S)
 
     async def open(self, timeout_s: float) -> ClientConnection:
         """A new connection, or one that was released meanwhile. `timeout_s` limits the connecting, not the waiting."""
@@ -52,7 +85,7 @@ class Pool:
             connection.drop()
         try:
             async with asyncio.timeout(timeout_s):
-                connection = await self._connector.connect(self)
+                connection = await self._connector.connect(self, "" if self._avoided is None else self._avoided.address)
         except (OSError, UnicodeError) as error:
             self._vacate()
             self._connector.forget_addresses()  # they may be outdated
@@ -64,7 +97,7 @@ class Pool:
             connection.drop()
             self._vacate()
             raise Unreachable(CLOSED)
-        self._open.add(connection)
+        self._open[connection] = connection.loop.time()
         return connection
 
     async def _wait(self) -> ClientConnection | None:
@@ -90,19 +123,23 @@ class Pool:
         return None
 
     def release(self, connection: ClientConnection) -> None:
-        """A response has ended cleanly, and its connection may serve another."""
+        """A response has ended cleanly, and its connection may serve another, unless it is old: its name may have moved."""
+        loop = connection.loop
+        now = loop.time()
+        if now - self._open[connection] > MAX_AGE_S:
+            connection.drop()
+            return
         if self._waiting and (place := self._next_waiting()):
             place.set_result(connection)
             return
-        loop = connection.loop
-        self._idle[connection] = loop.time()
+        self._idle[connection] = now
         if self._sweeper is None:
             self._sweeper = loop.call_later(self._idle_s, self._sweep)
 
     def lost(self, connection: ClientConnection) -> None:
         self._idle.pop(connection, None)
         if connection in self._open:
-            self._open.remove(connection)
+            del self._open[connection]
             self._vacate()
         if self._closed and not self._open:
             self.empty.set()

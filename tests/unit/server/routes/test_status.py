@@ -18,7 +18,7 @@ async def test_the_index_names_program_and_version():
 async def test_it_is_ready_while_one_endpoint_can_be_used_and_alive_always():
     async with serving([row("a")], tables=ONE_FAILURE) as (_, client):
         assert (await client.get("/health/ready")).json() == {"status": "ready"}
-        assert (await client.get("/health")).json()["status"] == "OK"
+        assert (await client.get("/health")).json()["status"] == "healthy"
         await client.post("/v1/chat/completions", json={"model": "a", "messages": [{"role": "user", "content": "x"}]})
         unready = await client.get("/health/ready")
         assert (unready.status_code, unready.json()) == (503, {"status": "unavailable"})

@@ -83,3 +83,40 @@ async def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path):
     async with listening(Authority(tmp_path).server("IP:127.0.0.1")) as port:
         with pytest.raises(ssl.SSLCertVerificationError):
             await connector(port, context=ssl.create_default_context()).connect(Owner())
+
+
+def resolved(*hosts: str, port: int = 80) -> list[tuple[object, ...]]:
+    families = {True: socket.AF_INET6, False: socket.AF_INET}
+    return [(families[":" in host], socket.SOCK_STREAM, 6, "", (host, port)) for host in hosts]
+
+
+def order(made: Connector, addresses, avoid: str = "") -> list[str]:
+    return [address[4][0] for address in made._in_turn(addresses, avoid)]
+
+
+def test_o33_addresses_take_turns_within_the_family_that_the_resolver_prefers():
+    made = connector(80)
+    both = resolved("10.0.0.1", "10.0.0.2", "10.0.0.3")
+    assert [order(made, both)[0] for _ in range(4)] == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1"]
+    mixed = resolved("::1", "::2", "127.0.0.1")
+    assert [order(connector(80), mixed), order(made, mixed)] == [["::1", "::2", "127.0.0.1"]] * 2
+    assert order(connector(80), resolved("10.0.0.1")) == ["10.0.0.1"]
+
+
+def test_o33_an_address_that_failed_comes_last():
+    made = connector(80)
+    for _ in range(4):
+        assert order(made, resolved("10.0.0.1", "10.0.0.2"), avoid="10.0.0.1") == ["10.0.0.2", "10.0.0.1"]
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux only")
+async def test_s06_the_kernel_watches_for_peers_that_vanish():
+    async with listening() as port:
+        connection = await connector(port).connect(Owner())
+        options = [
+            connection._sock.getsockopt(socket.IPPROTO_TCP, option) for option in (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE)
+        ]
+        assert options == [10_000, 5]
+        assert connection._sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert connection.address == "127.0.0.1"
+        connection.drop()

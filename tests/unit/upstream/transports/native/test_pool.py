@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import socket
 
 import pytest
 
 from octoroute.errors import BadUpstreamResponse, Unreachable
+from octoroute.upstream.transports.native import names, pool
+from tests.support.fake import Fake, close, error
 from tests.support.hostile import Peer, answer, serving
 from tests.support.native_client import ask, native, post
 
@@ -114,3 +117,101 @@ async def test_a_place_left_to_someone_who_has_just_left_is_free_again():
         leaving.cancel()
         await asyncio.wait([leaving])
         assert transport.connections == 0
+
+
+async def test_o33_an_old_connection_serves_no_further_request(monkeypatch):
+    monkeypatch.setattr(pool, "MAX_AGE_S", 0.05)
+    async with native() as transport, serving(slow) as server:
+        for _ in range(3):
+            await ask(transport, post(server.url(), b"x"))
+        assert server.accepted == 1
+        await asyncio.sleep(0.06)
+        await ask(transport, post(server.url(), b"x"))
+        await ask(transport, post(server.url(), b"x"))
+        assert server.accepted == 2
+
+
+async def test_a_long_request_may_be_read_late_and_the_connection_is_used_again():
+    async with native() as transport, serving(slow) as server:
+        for size in (200_000, 10, 200_000):
+            assert len(await ask(transport, post(server.url(), b"x" * size))) == size
+        assert server.accepted == 1
+
+
+@pytest.fixture
+def two_addresses(monkeypatch):
+    """`pods.test` has two addresses, which the resolver always tells in the same order."""
+    real = socket.getaddrinfo
+    told = ["127.0.0.1", "127.0.0.2"]
+
+    def look_up(host, port, *args, **more):
+        if host != "pods.test":
+            return real(host, port, *args, **more)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in told]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return told
+
+
+@contextlib.asynccontextmanager
+async def pods():
+    """Two fakes with the same port, one on each address."""
+    if not isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop):
+        pytest.skip("the scripted endpoint is written for asyncio's own loop")
+    one, two = Fake("one"), Fake("two")
+    await one.start()
+    two.port = one.port
+    await two.start("127.0.0.2")
+    try:
+        yield one, two
+    finally:
+        await one.kill()
+        await two.kill()
+
+
+async def many(transport, url: str, clients: int, each: int) -> None:
+    async def client() -> None:
+        for _ in range(each):
+            await ask(transport, post(url, b"{}"))
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+
+
+async def test_o33_several_addresses_of_a_name_are_all_used(two_addresses):
+    async with native() as transport, pods() as (one, two):
+        await many(transport, f"http://pods.test:{one.port}/v1", 8, 10)
+        assert len(one.requests) + len(two.requests) == 80
+        assert min(len(one.requests), len(two.requests)) >= 20
+
+
+@pytest.mark.parametrize("fault", [error(503), close], ids=["503", "an end"])
+async def test_o33_a_retry_prefers_another_address(two_addresses, fault):
+    async with native() as transport, pods() as (one, two):
+        one.always(fault)
+        url = f"http://pods.test:{one.port}/v1"
+        for _ in range(6):
+            asked = len(one.requests)
+            with contextlib.suppress(BadUpstreamResponse):
+                await ask(transport, post(url, b"{}"))
+            if len(one.requests) > asked:
+                before = len(two.requests)
+                await ask(transport, post(url, b"{}"))
+                assert len(two.requests) == before + 1
+        assert len(one.requests) == 1, "it is avoided for a while"
+
+
+async def test_o33_a_name_that_moves_is_followed(two_addresses, monkeypatch):
+    monkeypatch.setattr(pool, "MAX_AGE_S", 0.1)
+    monkeypatch.setattr(names, "_TTL_S", 0.1)
+    async with native() as transport, pods() as (one, two):
+        two_addresses[:] = ["127.0.0.1"]
+        url = f"http://pods.test:{one.port}/v1"
+        await ask(transport, post(url, b"{}"))
+        two_addresses[:] = ["127.0.0.2"]
+        for _ in range(8):
+            await asyncio.sleep(0.05)
+            await ask(transport, post(url, b"{}"))
+        before = len(one.requests)
+        await ask(transport, post(url, b"{}"))
+        assert len(one.requests) == before
+        assert len(two.requests) >= 3
