@@ -17,7 +17,7 @@ AVOID_S = 5.0
 """How long an address is avoided whose server failed."""
 
 
-class _Avoided(NamedTuple):
+class _Detour(NamedTuple):
     address: str
     until: float
 
@@ -31,7 +31,7 @@ class Pool:
         self._idle: dict[ClientConnection, float] = {}
         self._open: dict[ClientConnection, float] = {}
         """Since when, in the loop's time."""
-        self._avoided: _Avoided | None = None
+        self._avoided: _Detour | None = None
         self._waiting: deque[asyncio.Future[ClientConnection | None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
@@ -51,7 +51,7 @@ class Pool:
             connection.drop()
         return None
 
-    def _take_elsewhere(self, avoided: _Avoided) -> ClientConnection | None:
+    def _take_elsewhere(self, avoided: _Detour) -> ClientConnection | None:
         """An idle connection to another address. None: open one."""
         if asyncio.get_running_loop().time() > avoided.until:
             self._avoided = None
@@ -67,7 +67,7 @@ class Pool:
 
     def avoid(self, connection: ClientConnection) -> None:
         """Its server failed: for a while requests prefer the other addresses of the name."""
-        self._avoided = _Avoided(connection.address, connection.loop.time() + AVOID_S)
+        self._avoided = _Detour(connection.address, connection.loop.time() + AVOID_S)
 
     async def open(self, timeout_s: float) -> ClientConnection:
         """A new connection, or one that was released meanwhile. `timeout_s` limits the connecting, not the waiting."""
