@@ -46,6 +46,7 @@ lock *ARGS:
 # everything that can go wrong, at length; see docs/reliability.md
 torture:
     .venv/bin/python tests/torture/chaos.py
+    .venv/bin/python tests/torture/hour.py
     .venv/bin/python tests/torture/faults.py
     .venv/bin/python tests/torture/load.py --all
     .venv/bin/python tests/torture/world

@@ -59,7 +59,7 @@ class Failover:
     def add(self, endpoints: int) -> None:
         """The plan has been extended by endpoints of other tiers, which have a budget of their own; `max_attempts` 1 has none."""
         if self._max_attempts > 1 and endpoints:
-            self._budget = max(self._budget, self._counted + min(self._max_attempts, endpoints))
+            self._budget = max(self._budget, self._counted + endpoints)
 
     def admits(self, endpoint: Endpoint) -> bool:
         if endpoint.id in self._ruled_out or failure_domain(endpoint) in self._ruled_out:

@@ -102,7 +102,7 @@ def test_a_trial_costs_no_attempt_and_another_tier_has_its_own():
     assert not state.spent
     state.failed(lease(B), BadUpstreamResponse("x"))
     assert state.spent
-    state.add(5)
+    state.add(2)
     assert not state.spent
     state.failed(lease(BIG), BadUpstreamResponse("x"))
     state.failed(lease(SMALL), BadUpstreamResponse("x"))
