@@ -31,7 +31,7 @@ async def gateway(make_gateway, tiers):
         ("small", "fast", "small"),
     ],
 )
-async def test_a_name_is_what_it_stands_for(gateway, fake, model, tier, upstream):
+async def test_c5_a_name_is_what_it_stands_for(gateway, fake, model, tier, upstream):
     answer = await gateway.ask(question(model=model))
     assert (answer.status_code, answer.headers["x-octoroute-tier"]) == (200, tier)
     assert fake.requests[0].json["model"] == upstream
@@ -47,6 +47,7 @@ async def test_auto_is_routed(gateway):
         ("/v1/messages", {"max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}),
         ("/v1/responses", {"input": "hi", "store": False}),
         ("/v1/completions", {"prompt": "hi"}),
+        ("/api/chat", {"messages": [{"role": "user", "content": "hi"}], "stream": False}),
         ("/v1beta/models/gpt-4o-mini:generateContent", {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}),
     ],
 )
@@ -76,7 +77,7 @@ async def test_what_a_translated_answer_calls_its_model_is_what_the_client_asked
     assert (await gateway.ask(question(model="gpt-4o"))).json()["model"] == "gpt-4o"
 
 
-async def test_the_lists_have_the_names_and_an_entry_for_each_that_a_glob_fits(gateway):
+async def test_c5_the_lists_have_the_names_and_an_entry_for_each_that_a_glob_fits(gateway):
     listed = [one["id"] for one in (await gateway.get("/v1/models")).json()["data"]]
     assert [name for name in ALIASES if name in listed] == ["gpt-4o", "claude-opus-4-1", "best", "prod"]
     assert len(listed) == len(set(listed))

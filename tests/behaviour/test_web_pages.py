@@ -29,6 +29,10 @@ ROUTES = [
     ("POST", "/v1/responses"),
     ("POST", "/v1/embeddings"),
     ("POST", "/v1/completions"),
+    ("POST", "/v1/images/generations"),
+    ("POST", "/v1beta/models/auto:generateContent"),
+    ("POST", "/api/chat"),
+    ("GET", "/api/tags"),
 ]
 
 
@@ -47,7 +51,8 @@ def access_headers(response: httpx2.Response) -> list[str]:
 
 
 def message_of(response: httpx2.Response) -> str:
-    return response.json()["error"]["message"]
+    error = response.json()["error"]
+    return error if isinstance(error, str) else error["message"]  # Ollama's errors are texts
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
@@ -190,7 +195,9 @@ async def test_every_route_is_below_the_root_path_forgiving_as_ever(opened, fake
     root = root.rstrip("/")
     for path in ("/v1/chat/completions", "/chat/completions", "/v1/v1/chat/completions", "//v1/chat/completions/"):
         assert (await gateway.ask(path=root + path)).status_code == 200, path
-    for path in ("", "/", "/health/live", "/v1/models", "/models/", "/metrics", "/v1/models/auto"):
+    google = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    assert (await gateway.ask(google, f"{root}/v1beta/models/auto:generateContent")).status_code == 200
+    for path in ("", "/", "/api/tags", "/v1beta/models", "/health/live", "/v1/models", "/models/", "/metrics", "/v1/models/auto"):
         assert (await gateway.get(root + path)).status_code == 200, path
     nowhere = await gateway.get(f"{root}/v1/chat/completion")
     assert nowhere.status_code == 404

@@ -74,6 +74,10 @@ async def test_a_page_of_another_site_can_neither_ask_nor_read(make_gateway, mak
       await attempt("json", async () => (await fetch("{url}/v1/chat/completions",
         {{method: "POST", headers: {{"content-type": "application/json"}}, body: '{ASK}'}})).status);
       await attempt("read", async () => (await fetch("{url}/v1/models")).status);
+      await attempt("socket", () => new Promise((done) => {{
+        const socket = new WebSocket("{url}/v1/responses".replace("http", "ws"));
+        socket.onopen = () => done("open"); socket.onerror = () => done("refused");
+      }}));
       await attempt("image", () => new Promise((done) => {{
         const image = new Image(); image.onerror = () => done("refused"); image.onload = () => done("shown"); image.src = "{url}/health";
       }}));
@@ -87,9 +91,9 @@ async def test_a_page_of_another_site_can_neither_ask_nor_read(make_gateway, mak
     assert told["blob"] == "opaque"  # it was sent, and the page may not see the 403
     assert "Failed to fetch" in told["json"]
     assert "Failed to fetch" in told["read"]
-    assert told["image"] == "refused"
+    assert (told["image"], told["socket"]) == ("refused", "refused")
     assert not fake.requests
-    assert gateway.metric("octoroute_client_errors_total", code="permission_denied") >= 3
+    assert gateway.metric("octoroute_client_errors_total", code="permission_denied") >= 2
 
 
 async def test_a_name_that_is_rebound_to_this_machine_reads_nothing(make_gateway, make_fake, tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from octoroute.errors import BadRequest, Forbidden
 from octoroute.server.origins import Cors, OriginRules
@@ -123,6 +125,29 @@ def test_what_was_found_valid_is_kept_and_stays_bounded():
     assert len(found._known) == 64
     with pytest.raises(BadRequest):
         check(found, ("host", "host-1"), ("host", "host-1"))
+
+
+HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from(["host", "origin", "sec-fetch-site", "transfer-encoding", "accept"]),
+        st.one_of(
+            st.text(st.characters(max_codepoint=255), max_size=40), st.sampled_from(["localhost", "[::1]:3000", "http://localhost"])
+        ),
+    ),
+    max_size=6,
+)
+
+
+@given(HEADERS, st.booleans())
+def test_whatever_a_client_sends_is_served_or_refused_in_words(fields, locked):
+    try:
+        check(rules(keys=["k"] if locked else []), *fields)
+    except (BadRequest, Forbidden) as error:
+        assert error.message
+    else:
+        hosts = [value for name, value in fields if name == "host"]
+        assert len(hosts) == 1
+        assert locked or hosts[0].lower().strip("[]").split("]")[0].split(":3")[0].endswith(("localhost", "::1"))
 
 
 # transfer codings
