@@ -14,7 +14,7 @@ import msgspec
 from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.conversation import AnswerFormat, Conversation, Role, Text, ThinkingWish, Turn
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Endpoint, Tier
+from octoroute.domain.endpoint import PASSED_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import Usage
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import OctorouteError, TooSlow, UpstreamRejected
@@ -62,8 +62,13 @@ class InternalCalls:
         return TierAnswer((reply.body or b"").decode("utf-8", "replace"), reply.endpoint, usage)
 
     async def check(self, endpoint: Endpoint) -> EndpointCheck:
-        """Ask `endpoint` whatever its circuit and limits say; its health learns from the result."""
+        """Ask `endpoint` whatever its circuit and limits say; its health learns from the result.
+
+        A kind whose questions are neither tiny nor free, such as images, is probed as the health check does.
+        """
         gateway = self._gateway()
+        if endpoint.tier in PASSED_TIERS.values():
+            return await self._probe(endpoint)
         conversation = Conversation(turns=(Turn(Role.USER, (Text(CHECK_PROMPT),)),), max_tokens=CHECK_MAX_OUTPUT_TOKENS)
         facts = Facts(text=CHECK_PROMPT, tokens=1, context_tokens=1, messages=1)
         request = self._request(endpoint.id, conversation, facts, CHECK_TIMEOUT_S)
@@ -83,6 +88,16 @@ class InternalCalls:
             lifecycle.finish(ending_of(failure), failure)
         finally:
             lifecycle.settle()
+        return EndpointCheck(endpoint=endpoint, took_s=gateway.clock() - since, error=error)
+
+    async def _probe(self, endpoint: Endpoint) -> EndpointCheck:
+        gateway = self._gateway()
+        since = gateway.clock()
+        error: OctorouteError | None = None
+        try:
+            await gateway.upstream.probe(endpoint, CHECK_TIMEOUT_S)
+        except OctorouteError as failure:
+            error = failure
         return EndpointCheck(endpoint=endpoint, took_s=gateway.clock() - since, error=error)
 
     async def check_until_answered(self, endpoints: Iterable[Endpoint]) -> list[EndpointCheck]:

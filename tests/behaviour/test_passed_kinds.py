@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import httpx2
 import pytest
 
 from tests.support.fake import error, event, hang, raw, stream, whole
@@ -323,3 +324,23 @@ async def test_check_and_lists_know_such_models(make):
     gateway = await make()
     listed = [one["id"] for one in (await gateway.get("/v1/models")).json()["data"]]
     assert "m1" in listed
+
+
+async def test_behind_the_traffic_log_and_cors_bytes_are_the_same(make, fake, tmp_path):
+    page = {"origin": "https://chat.example.com"}
+    gateway = await make(
+        server={"cors_origins": [page["origin"]]},
+        logging={"traffic": {"enabled": True, "directory": str(tmp_path)}},
+    )
+    fake.then(
+        stream([EVERY_BYTE, b"end"], content_type="audio/mpeg"), whole({}), stream([EVERY_BYTE], end="cut", content_type="a/b")
+    )
+    answer = await gateway.ask({"model": "m1"}, "/v1/audio/speech", page)
+    assert answer.content == EVERY_BYTE + b"end"
+    assert "x-octoroute-tier" in answer.headers["access-control-expose-headers"]
+    body, headers = form(("model", b"m1"), ("file", EVERY_BYTE))
+    assert (await gateway.ask(body, "/v1/audio/transcriptions", {**headers, **page})).status_code == 200
+    assert EVERY_BYTE in fake.requests[1].body
+    with pytest.raises(httpx2.RemoteProtocolError):
+        await gateway.ask({"model": "m1"}, "/v1/audio/speech", page)
+    assert (await gateway.ask({"model": "m1"}, "/v1/nowhere", page)).status_code == 404
