@@ -112,12 +112,17 @@ class UvicornServer(uvicorn.Server):
         backlogs = [listener.dup() for listener in sockets or []]
         for server in self.servers:
             server.close()
-        if not self.force_exit:
-            await asyncio.sleep(HANDSHAKE_S)
+        until = min(loop.time() + HANDSHAKE_S, deadline)
+        while loop.time() < until and not self.force_exit:
+            await self._serve_accepted(_accepted(backlogs))
+            await asyncio.sleep(HANDSHAKE_S / TICKS_PER_SECOND)
         for backlog in backlogs:
-            await self._accept_backlog(backlog)
-        for listener in sockets or []:
+            with contextlib.suppress(OSError):
+                backlog.listen(0)  # new handshakes have to wait, and then find the port closed
+        last = _accepted(backlogs)
+        for listener in (*(sockets or []), *backlogs):  # at once, because what is in the backlog then is reset
             listener.close()
+        await self._serve_accepted(last)
         for connection in tuple(self.server_state.connections):
             connection.shutdown()
         await self._drain(deadline)
@@ -148,15 +153,8 @@ class UvicornServer(uvicorn.Server):
         for connection in tuple(self.server_state.connections):
             connection.transport.abort()
 
-    async def _accept_backlog(self, backlog: socket.socket) -> None:
-        """Accept all waiting connections, then close the listener."""
+    async def _serve_accepted(self, accepted: list[socket.socket]) -> None:
         loop = asyncio.get_running_loop()
-        accepted: list[socket.socket] = []
-        with backlog:
-            backlog.setblocking(False)
-            with contextlib.suppress(OSError):  # BlockingIOError: the backlog is empty
-                while True:
-                    accepted.append(backlog.accept()[0])
         for connection in accepted:
             connection.setblocking(False)
             await loop.connect_accepted_socket(
@@ -164,6 +162,17 @@ class UvicornServer(uvicorn.Server):
                 connection,
                 ssl=self._context,
             )
+
+
+def _accepted(backlogs: list[socket.socket]) -> list[socket.socket]:
+    """Accept all connections that wait in the backlogs."""
+    accepted: list[socket.socket] = []
+    for backlog in backlogs:
+        backlog.setblocking(False)
+        with contextlib.suppress(OSError):  # BlockingIOError: the backlog is empty
+            while True:
+                accepted.append(backlog.accept()[0])
+    return accepted
 
 
 def server_for(app: App, beat: Callable[[], None] = lambda: None) -> UvicornServer:
