@@ -276,3 +276,19 @@ async def test_what_is_no_request_is_an_error_in_googles_format(make_gateway, fa
     answer = await gateway.ask(body, path)
     assert answer.status_code == 400
     assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [(ARRAY, ASKED), ("/api/chat", {"model": "auto", "messages": [{"role": "user", "content": "x"}]})]
+)
+async def test_a_client_that_leaves_a_stream_of_another_form_closes_the_upstream(make_gateway, fake, path, body):
+    fake.always(stream(GOOD["openai"][:2], end="hang"))
+    gateway = await make_gateway([endpoint(fake, id="a")])
+    async with gateway.client.stream("POST", path, json=body) as response:
+        async for piece in response.aiter_raw():
+            if b"one" in piece:
+                break
+    await fake.hung_up_on(within_s=1.0)
+    await gateway.quiet()
+    assert (await gateway.row("a"))["consecutive_failures"] == 0
+    assert gateway.metric("octoroute_outcomes_total", outcome="abandoned") == 1
