@@ -240,17 +240,16 @@ class ChatCompletion(msgspec.Struct):
     choices: list[CompletionChoice] | None = None
     usage: OpenAIUsage | None = None
     error: Any = None
-    object: Any = None
     base_resp: Any = None
 
 
 def has_failed(response: ChatCompletion) -> bool:
     """True for an error in place of a response or of a chunk, or beside it. One without a sign of it may still be one."""
-    if response.error or response.object == "error" or (response.base_resp is not None and is_failed_base(response.base_resp)):
+    if response.error is not None and (response.error or (response.choices is None and response.error == {})):
         return True
-    if response.choices is None:
-        return response.error == {}
-    return any(choice.error for choice in response.choices)
+    if response.base_resp is not None and is_failed_base(response.base_resp):
+        return True
+    return any(choice.error for choice in response.choices or ())
 
 
 def text_within(thinking: object) -> str:

@@ -78,12 +78,15 @@ class OpenAIDecoder:
         return self._restore_names(out)
 
     def _chunk(self, chunk: schema.ChatCompletion, data: bytes, out: list[Event]) -> None:
-        if schema.has_failed(chunk):
+        if (chunk.error is not None or chunk.base_resp is not None) and schema.has_failed(chunk):
             self._report(read_failed_event(data), out)
             return
         for choice in chunk.choices or ():
             if choice.index:
                 continue  # other dialects have one choice only: the first
+            if choice.error:
+                self._report(read_failed_event(data), out)
+                return
             if not self._started:
                 self._started = True
                 out.append(Started(str(chunk.id or ""), str(chunk.model or "")))

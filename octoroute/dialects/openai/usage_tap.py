@@ -41,19 +41,15 @@ class _Chunk(msgspec.Struct):
     error: msgspec.Raw = _ABSENT  # msgspec has no unions with Raw
     data: msgspec.Raw = _ABSENT
     """Embeddings."""
-    object: Any = None
     base_resp: Any = None
 
-    @property
     def has_failed(self) -> bool:
-        """As `schema.has_failed`."""
+        """As `schema.has_failed`, but for errors of single choices."""
         if self.error is not _ABSENT:
             error = bytes(self.error).strip()
             if error not in _FALSY and (error != b"{}" or not self.choices):
                 return True
-        if self.object == "error" or (self.base_resp is not None and is_failed_base(self.base_resp)):
-            return True
-        return any(choice.error for choice in self.choices or ())
+        return self.base_resp is not None and is_failed_base(self.base_resp)
 
 
 BAD_FORMAT = "the upstream's response is not in OpenAI's format"
@@ -127,7 +123,7 @@ class OpenAIUsageTap:
         progress = self.progress
         if progress.over or progress.failure is not None:
             return
-        if chunk.has_failed:
+        if (chunk.error is not _ABSENT or chunk.base_resp is not None) and chunk.has_failed():
             self._report(read_failed_event(data))
             return
         if chunk.usage is not None:
@@ -135,6 +131,9 @@ class OpenAIUsageTap:
         elif not chunk.choices and chunk.data is _ABSENT:
             self._report(find_failure(data))
         for choice in chunk.choices or ():
+            if choice.error:
+                self._report(read_failed_event(data))
+                return
             self._note_choice(choice)
 
     def _note_choice(self, choice: _Choice) -> None:

@@ -21,6 +21,8 @@ BARE = "(bare)"
 
 _FRAME_END = re.compile(rb"(?:\r\n|\r(?!\n)|\n)(?:\r\n|\r(?!\n)|\n)")
 _NOTHING = (b"", b"null")
+_MAX_NOTHING = 16
+"""Longer data says something: looking at it costs more than it is worth."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -85,7 +87,7 @@ def read_frames(frames: bytes) -> Iterator[tuple[str, bytes]]:
             line = line[3:]  # noqa: PLW2901 - the same line, without its mark
         begins = not line
         if begins:
-            if data is not None and (name == "error" or data.strip() not in _NOTHING):
+            if data is not None and (len(data) > _MAX_NOTHING or name == "error" or data.strip() not in _NOTHING):
                 yield name, data
             name, data = "", None
         elif line.startswith(b"data:") or line == b"data":
@@ -101,7 +103,7 @@ def read_frames(frames: bytes) -> Iterator[tuple[str, bytes]]:
         if bare:
             yield BARE, b"\n".join(bare)
             bare.clear()
-    if data is not None and (name == "error" or data.strip() not in _NOTHING):
+    if data is not None and (len(data) > _MAX_NOTHING or name == "error" or data.strip() not in _NOTHING):
         yield name, data
     if bare:
         yield BARE, b"\n".join(bare)
