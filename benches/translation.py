@@ -20,7 +20,7 @@ from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
 from octoroute.dialects.openai.usage_tap import OpenAIUsageTap
 from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
 
-LIMIT_US = 10.0
+LIMIT_US = 5.0
 WORDS = ("the ", "quick ", "brown ", "fox ", "— ", "jumps\n", "漢字", "over ")
 
 

@@ -28,12 +28,14 @@ from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
 from octoroute.dialects.request import message_order
 from octoroute.dialects.response.filters import StopSequenceFilter, ThinkTagFilter
 from octoroute.dialects.response.sse import FrameSplitter
+from octoroute.dialects.responses.stream_encoder import ResponsesEncoder
 from octoroute.domain.conversation import Conversation, Role, Text, ToolCall, ToolResult
 from octoroute.domain.events import Failed, Finished
 from octoroute.errors import BadRequest, BadUpstreamResponse, OctorouteError, UpstreamError
 from tests.support.anthropic_stream import check
 from tests.support.chunks import DONE, anthropic, chunk, numbered, openai_message, sse, tool, tools, usage
 from tests.support.dialects.laws import ids, results, texts, to_client
+from tests.support.published_schemas import must_be_valid
 
 MORE = settings(max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "200")))
 
@@ -81,6 +83,21 @@ def test_any_chunks_make_a_stream_that_an_openai_client_accepts(frames):
     raw, _ = to_client(OpenAIDecoder(), OpenAIEncoder(model="m", created_s=1, include_usage=True, new_id=numbered()), frames)
     message = openai_message(raw)
     assert message["done"] != (message["error"] is not None)
+
+
+ENCODERS = {
+    "openai": lambda: OpenAIEncoder(model="m", created_s=1, include_usage=True),
+    "anthropic": lambda: AnthropicEncoder(model="m"),
+    "responses": lambda: ResponsesEncoder(model="m", created_s=1, echo={}),
+}
+
+
+@pytest.mark.parametrize("client", ENCODERS)
+@MORE
+@given(streams)
+def test_every_event_satisfies_the_published_schema(client, frames):
+    raw, _ = to_client(OpenAIDecoder(), ENCODERS[client](), frames)
+    must_be_valid(client, raw)
 
 
 values = st.dictionaries(
