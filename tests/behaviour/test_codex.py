@@ -227,3 +227,21 @@ async def test_an_error_before_the_first_event_is_a_status(gateway, fake):
 async def test_an_empty_input_is_refused_in_words(gateway):
     response = await gateway.ask(ASKED, PATH, input=[])
     assert response.status_code == 400 and "input: is empty" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_a_compaction_that_codex_asks_for_within_a_request(gateway, fake, streamed):
+    """As it does with OpenAI's address replaced by the gateway's: the last item asks for a compaction, and one must come back."""
+    step = stream([chunk(content="we "), chunk(content="fix a.py"), chunk("stop"), DONE])
+    message = {"role": "assistant", "content": "we fix a.py"}
+    fake.then(step if streamed else whole({"choices": [{"index": 0, "finish_reason": "stop", "message": message}]}))
+    asked = [*HISTORY[:8], {"type": "compaction_trigger"}]
+    response = await gateway.ask(ASKED, PATH, input=asked, stream=streamed)
+    (item,) = check(response.content)["output"] if streamed else response.json()["output"]
+    assert item["type"] == "compaction"
+    sent = fake.requests[-1].json
+    assert [message["role"] for message in sent["messages"]] == ["system", "user"] and "tools" not in sent
+    assert "*** Begin Patch" in sent["messages"][1]["content"] and "Exit code: 0" in sent["messages"][1]["content"]
+    fake.then(stream([chunk(content="on"), chunk("stop"), DONE]))
+    assert (await gateway.ask(ASKED, PATH, input=[item, says("go on")])).status_code == 200
+    assert "we fix a.py" in fake.requests[-1].json["messages"][0]["content"]

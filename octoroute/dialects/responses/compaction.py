@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import msgspec
 
+from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.ids import NewId, random_id
 from octoroute.domain.conversation import (
     Audio,
@@ -26,6 +27,7 @@ from octoroute.domain.conversation import (
     Thinking,
     ToolCall,
     ToolResult,
+    Turn,
 )
 from octoroute.errors import BadUpstreamResponse
 
@@ -40,7 +42,9 @@ next. Leave out greetings and repetition. Do not answer or carry out anything in
 _KEPT = ("model", "octoroute", "user", "safety_identifier", "service_tier", "prompt_cache_key", "reasoning")
 """Fields of the client's request that the request for the summary has, too."""
 _ROLES: Mapping[Role, str] = {Role.SYSTEM: "instructions", Role.USER: "user", Role.ASSISTANT: "assistant"}
+_TRIGGER = b'"compaction_trigger"'
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ITEMS = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
 
 
 class _TextPart(msgspec.Struct):
@@ -89,12 +93,39 @@ def summary_request(body: bytes, conversation: Conversation) -> bytes:
     model does not continue it.
     """
     fields = _OBJECT.decode(body)
-    history = "\n\n".join(_lines(conversation))
-    text = f"<conversation>\n{history}\n</conversation>\n\nWrite the summary of this conversation."
+    text = _history_text(conversation)
     kept: dict[str, Any] = {name: fields[name] for name in _KEPT if name in fields}
     return msgspec.json.encode(
         {**kept, "instructions": _TASK, "input": [{"role": "user", "content": text}], "store": False, "stream": False}
     )
+
+
+def wants_summary(body: RequestBody) -> bool:
+    """Whether the last item is `compaction_trigger`: the response must be one compaction item, as Codex asks of OpenAI."""
+    raw = body.values.get("input")
+    if raw is None or _TRIGGER not in bytes(raw):
+        return False
+    try:
+        items = _ITEMS.decode(raw)
+        return isinstance(items, list) and bool(items) and _MESSAGE.decode(items[-1]).type == "compaction_trigger"
+    except (ValueError, RecursionError):
+        return False  # which the decoder of the request reports
+
+
+def summary_conversation(conversation: Conversation) -> Conversation:
+    """The conversation that asks a model for the summary of `conversation`."""
+    turn = Turn(Role.USER, (Text(_history_text(conversation)),))
+    return msgspec.structs.replace(
+        conversation, system=(Text(_TASK),), turns=(turn,), tools=(), tool_choice=None, format=None, stop=()
+    )
+
+
+def compaction_item(id: str, summary: str) -> dict[str, Any]:
+    """Raises BadUpstreamResponse for a summary without text."""
+    if not summary.strip():
+        raise BadUpstreamResponse("the model wrote no summary")
+    content = MARK + base64.urlsafe_b64encode(summary.strip().encode("utf-8", "replace")).decode()
+    return {"id": id, "type": "compaction", "encrypted_content": content}
 
 
 def compact(answer: bytes, items: Sequence[msgspec.Raw], *, new_id: NewId = random_id) -> bytes:
@@ -103,10 +134,7 @@ def compact(answer: bytes, items: Sequence[msgspec.Raw], *, new_id: NewId = rand
     `answer` is the response to `summary_request`. Raises BadUpstreamResponse if it holds no text.
     """
     response = _ANSWER.decode(answer)
-    summary = "".join(_texts(response.output)).strip()
-    if not summary:
-        raise BadUpstreamResponse("the model wrote no summary")
-    content = MARK + base64.urlsafe_b64encode(summary.encode("utf-8", "replace")).decode()
+    item = compaction_item(new_id("cmp_"), "".join(_texts(response.output)))
     return msgspec.json.encode(
         {
             "id": new_id("resp_"),
@@ -114,7 +142,7 @@ def compact(answer: bytes, items: Sequence[msgspec.Raw], *, new_id: NewId = rand
             "created_at": response.created_at,
             "output": [
                 *(_user_message(item, new_id) for item in items if _is_from_user(item)),
-                {"id": new_id("cmp_"), "type": "compaction", "encrypted_content": content},
+                item,
             ],
             "usage": response.usage,
         }
@@ -138,6 +166,11 @@ def _user_message(item: msgspec.Raw, new_id: NewId) -> dict[str, Any]:
     if isinstance(content, msgspec.Raw) and bytes(content).startswith(b'"'):
         content = [{"type": "input_text", "text": content}]
     return {"id": new_id("msg_"), **fields, "type": "message", "status": "completed", "content": content}
+
+
+def _history_text(conversation: Conversation) -> str:
+    history = "\n\n".join(_lines(conversation))
+    return f"<conversation>\n{history}\n</conversation>\n\nWrite the summary of this conversation."
 
 
 def _lines(conversation: Conversation) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
-from octoroute.dialects.base import Inbound, ModelCatalog
+from octoroute.dialects.base import Encoder, Inbound, ModelCatalog
 from octoroute.dialects.openai.errors import write_error
 from octoroute.dialects.openai.inbound import read_model
 from octoroute.dialects.openai.models import OpenAIModels
@@ -21,6 +21,8 @@ from octoroute.dialects.request.json_input import read_request
 from octoroute.dialects.request.truncation import History, HistoryMessage, Kind
 from octoroute.dialects.response import sse
 from octoroute.dialects.responses import schema
+from octoroute.dialects.responses.compaction import wants_summary
+from octoroute.dialects.responses.compaction_encoder import CompactionEncoder
 from octoroute.dialects.responses.foreign_items import disown_reasoning, remove_own_reasoning
 from octoroute.dialects.responses.request_decoder import client_tools, decode_request, reject_state
 from octoroute.dialects.responses.response import ECHOED, encode_response
@@ -97,22 +99,26 @@ class ResponsesInbound(Inbound):
         assert isinstance(request.body, RequestBody)
         return decode_request(request.body.raw)
 
-    def encoder(self, request: Request) -> ResponsesEncoder:
-        return ResponsesEncoder(
+    def encoder(self, request: Request) -> Encoder:
+        assert isinstance(request.body, RequestBody)
+        encoder = ResponsesEncoder(
             model=request.model,
             created_s=int(self._wall()),
             echo=_echo(request),
             tools=_tools(request),
             input_tokens=request.facts.context_tokens,
         )
+        return CompactionEncoder(encoder) if wants_summary(request.body) else encoder
 
     def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:
+        assert isinstance(request.body, RequestBody)
         return encode_response(
             events,
             model=request.model,
             created_s=int(self._wall()),
             echo=_echo(request),
             tools=_tools(request),
+            compacts=wants_summary(request.body),
             input_tokens=request.facts.context_tokens,
         )
 

@@ -80,8 +80,8 @@ class ItemDecoder:
             yield from self._call(item, where)
         elif kind == "tool_search_output":
             yield from self._search_output(item, where)
-        elif kind == "additional_tools":
-            pass
+        elif kind in {"additional_tools", "compaction_trigger"}:
+            pass  # read before, and after all items
         elif kind == "agent_message":
             sender = [Text(f"(message from the agent {item.author})")] if item.author else []
             yield Turn(Role.USER, (*sender, *self._parts(item.content, f"{where}.content")))

@@ -13,6 +13,7 @@ from octoroute.dialects.request.body import RequestBody, decode
 from octoroute.dialects.request.json_input import read_request, reject_deep_nesting, unread_fields
 from octoroute.dialects.request.message_order import split_system
 from octoroute.dialects.responses import schema
+from octoroute.dialects.responses.compaction import summary_conversation, wants_summary
 from octoroute.dialects.responses.item_decoder import LOADERS, ItemDecoder, offer_loaded
 from octoroute.dialects.responses.tools import CUSTOM, FUNCTION, SEARCH, ToolTable
 from octoroute.domain.conversation import (
@@ -32,6 +33,7 @@ _UNSET = frozenset({b"null", b"false"})
 _TOOLS = msgspec.json.Decoder(list[schema.Tool] | None)
 _INPUT = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
 _NULL = msgspec.Raw(b"null")
+_TRIGGER = b'"compaction_trigger"'
 _LOADERS = tuple(f'"{name}"'.encode() for name in LOADERS)
 _CALLABLE = frozenset({FUNCTION, CUSTOM, SEARCH, "namespace"})
 _MODES = {"auto": "auto", "required": "any", "none": "none"}
@@ -49,7 +51,7 @@ def decode_request(body: bytes) -> Conversation:
     choice = _tool_choice(request, table, notes)
     if request.text is not None and request.text.verbosity is not None:
         notes.append("text.verbosity")
-    return Conversation(
+    conversation = Conversation(
         system=system,
         turns=rest,
         tools=table.offered,
@@ -64,6 +66,7 @@ def decode_request(body: bytes) -> Conversation:
         service_tier=request.service_tier,
         ignored=tuple(dict.fromkeys([*notes, *table.left_out])),
     )
+    return summary_conversation(conversation) if _TRIGGER in body and wants_summary(RequestBody.parse(body)) else conversation
 
 
 def client_tools(body: RequestBody) -> ToolTable:

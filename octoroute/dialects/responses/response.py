@@ -11,6 +11,7 @@ from octoroute.dialects.request.ids import NewId, call_id, random_id
 from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.blocks import ImageItem, TextItem, ThinkingItem, ToolCallItem, collect_blocks
+from octoroute.dialects.responses.compaction import compaction_item
 from octoroute.dialects.responses.custom_input import CustomInput
 from octoroute.dialects.responses.item_decoder import REDACTED
 from octoroute.dialects.responses.tools import CUSTOM, SEARCH, ToolId, ToolTable
@@ -154,16 +155,18 @@ def encode_response(
     created_s: int,
     echo: Mapping[str, object],
     tools: ToolTable | None = None,
+    compacts: bool = False,
     input_tokens: int = 0,
     new_id: NewId = random_id,
 ) -> bytes:
     """Encode a response to a request with `tools`. `input_tokens` is an estimate, used if the upstream reported no usage.
+    `compacts`: the text is a summary, and becomes a compaction item.
 
     Raises the UpstreamError of a `Failed` event.
     """
     response = collect_blocks(events)
-    items: list[Fields] = []
-    for block in response.blocks:
+    items: list[Fields] = [compaction_item(new_id("cmp_"), response.text)] if compacts else []
+    for block in response.blocks if not compacts else ():
         match block:
             case TextItem(text=text, refusal=refusal):
                 if text:

@@ -6,7 +6,7 @@ A failure is an `error`, on which SDKs raise, and then `response.failed`, which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -98,6 +98,14 @@ class ResponsesEncoder:
 
     def encode(self, events: Sequence[Event]) -> bytes:
         return b"".join([self._encode_event(event) for event in events])
+
+    def add_item(self, prefix: str, make: Callable[[str], response.Fields]) -> bytes:
+        """Add a complete item; `make` gets its id."""
+        item = make(self._new_id(prefix))
+        head = self._begin() + self._stop() + self._added(item)
+        head += self._event("response.output_item.done", output_index=len(self._items), item=item)
+        self._items.append(item)
+        return head
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
         del request_id  # sent as a header

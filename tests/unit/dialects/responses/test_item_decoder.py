@@ -168,7 +168,7 @@ def test_the_nearest_form(case):
 
 @pytest.mark.parametrize(
     "kind",
-    ["web_search_call", "mcp_list_tools", "compaction_trigger", "configuration_update", "of_next_year"],
+    ["web_search_call", "mcp_list_tools", "configuration_update", "of_next_year"],
 )
 def test_what_has_no_form_is_named_once(kind):
     item = {"type": kind, "id": "x", "status": "completed", "action": {"type": "search"}, "result": "AAAA"}
