@@ -26,7 +26,12 @@ PARAMETERS = {
     "look_up": {"page": STRING},
 }
 TOOLS = [
-    {"type": "function", "name": name, "parameters": {"type": "object", "properties": fields, "required": [*fields]}}
+    {
+        "type": "function",
+        "name": name,
+        "strict": False,
+        "parameters": {"type": "object", "properties": fields, "required": [*fields]},
+    }
     for name, fields in PARAMETERS.items()
 ]
 
@@ -96,6 +101,10 @@ async def test_a_compacted_conversation_goes_on(street, clients, kind):
     assert isinstance(compacted.output[-1], ResponseCompactionItem)
     assert compacted.usage.output_tokens > 0
     items = [item.to_dict(mode="json", warnings=False) for item in compacted.output]
+    if (
+        kind == "responses"
+    ):  # whose fake goes by the SDK's types: they know no id of a user's message, although compactions have them
+        items = [{name: value for name, value in item.items() if name != "id"} for item in items]
     there.fake.requests.clear()
     await answer(sdk, False, input=[*items, {"role": "user", "content": "go on"}])
     asked = there.fake.requests[-1].body.decode()

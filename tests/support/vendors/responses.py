@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from typing import Any
 
 from openai.types.responses import Response, ResponseStreamEvent
@@ -165,22 +166,29 @@ def _parts(content: str | list[dict[str, Any]]) -> list[str | Image]:
     return found
 
 
+def _mark(says: Says) -> str:
+    """Ids are as unique as answers, and the same for the same answer."""
+    told = [says.text, says.thinking, says.refusal, [[call.name, call.arguments] for call in says.calls]]
+    return f"{zlib.crc32(json.dumps(told).encode()):08x}"
+
+
 def _items(says: Says) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
+    mark = _mark(says)
     if says.thinking:
         summary = [{"type": "summary_text", "text": says.thinking}]
-        items.append({"id": "rs_1", "type": "reasoning", "summary": summary, "encrypted_content": _ENCRYPTED + "secret=="})
+        items.append({"id": f"rs_{mark}", "type": "reasoning", "summary": summary, "encrypted_content": _ENCRYPTED + "secret=="})
     if says.text or says.refusal:
         part: dict[str, Any] = {"type": "refusal", "refusal": says.refusal}
         if says.text:
             part = {"type": "output_text", "text": says.text, "annotations": [], "logprobs": []}
-        items.append({"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]})
+        items.append({"id": f"msg_{mark}", "type": "message", "role": "assistant", "status": "completed", "content": [part]})
     for at, call in enumerate(says.calls):
         arguments = json.dumps(call.arguments)
         call_id = call.id or f"call_{call.name}_{at}_{abs(hash(arguments)) % 10**6}"
         items.append(
             {
-                "id": f"fc_{at}",
+                "id": f"fc_{mark}_{at}",
                 "type": "function_call",
                 "status": "completed",
                 "call_id": call_id,
@@ -194,7 +202,7 @@ def _items(says: Says) -> list[dict[str, Any]]:
 def _response(model: str, says: Says, items: list[dict[str, Any]]) -> dict[str, Any]:
     incomplete = {"length": "max_output_tokens", "refusal": None if says.refusal else "content_filter"}.get(says.finish)
     return {
-        "id": "resp_vendor",
+        "id": f"resp_{_mark(says)}",
         "object": "response",
         "created_at": 1700000000,
         "model": model + "-2026-01-01",
