@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from octoroute.balancing.eligibility import token_budget
 from octoroute.balancing.health import HealthRegistry
@@ -24,6 +25,7 @@ from octoroute.gateway.admission import NO_USAGE, AdmissionControl
 from octoroute.gateway.context_window import TruncatedRequest
 from octoroute.gateway.failover import Failover
 from octoroute.gateway.lifecycle import ABANDONED, RequestLifecycle
+from octoroute.gateway.offload import off_loop
 from octoroute.gateway.planner import Plan, Planner, unavailable_error
 from octoroute.gateway.settings import Settings
 from octoroute.gateway.translation import Translator
@@ -65,7 +67,10 @@ class Attempts:
         with back-off; `once` and `max_attempts` 0 ask each endpoint once. Raises Exhausted, the error of an attempt that must not
         be retried, and what `AdmissionControl.wait` raises.
         """
-        plan, granted = self._planner.plan(decision, request, settings), None
+        plan, granted = self._planner.plan_fast(decision, request, settings), None
+        if plan is None:
+            decoded = await self._translator.decode_large(request, settings.tier(decision.tier))
+            plan = self._planner.plan_each(decision, request, settings, decoded)
         if not plan.order:
             plan, granted = await self._admission.wait(decision, request, settings, plan, lifecycle)
         policy, limit = plan.policy, settings.retry.max_attempts
@@ -148,7 +153,8 @@ class Attempts:
                 stripped = self._translator.strip_signed_thinking(request)
                 if stripped is not request:
                     request, conversation = stripped, None
-            upstream_request = self._translator.upstream_request(request, endpoint, cut, conversation, reject_empty=reject_empty)
+            encode = partial(self._translator.upstream_request, request, endpoint, cut, conversation, reject_empty=reject_empty)
+            upstream_request = await off_loop(encode) if self._translator.is_slow(request, endpoint) else encode()
             rule = self._param_fallback.rule(endpoint, upstream_request)
             if rule is None:
                 response = await self._upstream.open(endpoint, upstream_request)

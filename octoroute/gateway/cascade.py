@@ -19,6 +19,7 @@ from octoroute.domain.request import Request
 from octoroute.errors import BadRequest, Exhausted, OctorouteError, UpstreamError
 from octoroute.gateway.lifecycle import RequestLifecycle
 from octoroute.gateway.transcript import Transcript
+from octoroute.gateway.translation import decode
 from octoroute.routing.difficulty.answer_checks import ModelAnswer, check
 from octoroute.routing.difficulty.model import Scorer
 from octoroute.routing.difficulty.subject import subject
@@ -182,6 +183,6 @@ def _conversation(request: Request, inbound: Inbound, endpoint: Endpoint) -> Con
     if not (request.facts.json or request.facts.tools):
         return None
     try:
-        return inbound.conversation(request, endpoint)
+        return decode(inbound, request, endpoint)
     except BadRequest:
         return None

@@ -83,9 +83,9 @@ class Planner:
         A tier whose endpoints are all unavailable is skipped only if the router chose it: a client that asks for `fast` gets an
         answer of that tier or an error. `decoded`: of an earlier plan for `request`.
         """
-        return self._plan_fast(decision, request, settings) or self.plan_each(decision, request, settings, decoded)
+        return self.plan_fast(decision, request, settings) or self.plan_each(decision, request, settings, decoded)
 
-    def _plan_fast(self, decision: Decision, request: Request, settings: Settings) -> Plan | None:
+    def plan_fast(self, decision: Decision, request: Request, settings: Settings) -> Plan | None:
         """The common case: every endpoint of the tier can answer the request and is available. None: plan each endpoint."""
         if decision.only is not None or decision.within is not None or settings.max_cost_usd is not None or request.api != "chat":
             return None

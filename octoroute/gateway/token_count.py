@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import Literal, NamedTuple
 
@@ -20,7 +21,9 @@ from octoroute.domain.request import Request
 from octoroute.errors import BadRequest, UpstreamAuthError, UpstreamError
 from octoroute.gateway.context_window import scaled
 from octoroute.gateway.gateway import Gateway
+from octoroute.gateway.offload import is_large_translation, off_loop
 from octoroute.gateway.planner import Plan
+from octoroute.gateway.translation import decode
 from octoroute.routing.strategies.base import Router
 
 LEARN_FIRST = 20
@@ -81,8 +84,12 @@ class TokenCounter:
             tokens = await self._count_upstream(request, endpoint, plan)
             if tokens is not None:
                 return TokenCount(scaled(tokens, endpoint), "upstream")
-        tokens = estimate_tokens(self._conversation(request, endpoint, plan), self._calibration.factor(endpoint.model))
+        estimate = partial(self._estimate, request, endpoint, plan)
+        tokens = await off_loop(estimate) if is_large_translation(request) else estimate()
         return TokenCount(scaled(tokens, endpoint), "estimate")
+
+    def _estimate(self, request: Request, endpoint: Endpoint, plan: Plan) -> int:
+        return estimate_tokens(self._conversation(request, endpoint, plan), self._calibration.factor(endpoint.model))
 
     async def _count_upstream(self, request: Request, endpoint: Endpoint, plan: Plan) -> int | None:
         """None: the endpoint cannot count, or not now. Raises UpstreamAuthError, because an estimate would hide it."""
@@ -94,15 +101,19 @@ class TokenCounter:
             if outbound.name == request.dialect:
                 body = self._gateway.inbound[request.dialect].with_model(request, endpoint.model)
                 return await upstream.count_tokens(endpoint, body, request.headers)
-            body = upstream.encode_request(self._conversation(request, endpoint, plan), endpoint, stream=False)
+            encode = partial(self._encoded, request, endpoint, plan)
+            body = await off_loop(encode) if is_large_translation(request) else encode()
             return await upstream.count_tokens(endpoint, body, {})
         except (UpstreamAuthError, BadRequest):
             raise
         except UpstreamError:
             return None
 
+    def _encoded(self, request: Request, endpoint: Endpoint, plan: Plan) -> bytes:
+        return self._gateway.upstream.encode_request(self._conversation(request, endpoint, plan), endpoint, stream=False)
+
     def _conversation(self, request: Request, endpoint: Endpoint, plan: Plan) -> Conversation:
-        return plan.conversation or self._gateway.inbound[request.dialect].conversation(request, endpoint)
+        return plan.conversation or decode(self._gateway.inbound[request.dialect], request, endpoint)
 
     def on_outcome(self, outcome: Outcome, request: Request | None) -> None:
         """Corrects the estimate for the endpoint's model by the prompt tokens that the provider reported."""
@@ -114,7 +125,7 @@ class TokenCounter:
         if request.facts.context_tokens * 4 > LEARN_MAX_CHARS or not self._calibration.wants(endpoint.model):
             return
         try:
-            conversation = self._gateway.inbound[request.dialect].conversation(request, endpoint)
+            conversation = decode(self._gateway.inbound[request.dialect], request, endpoint)
         except BadRequest:
             return
         self._calibration.learn(endpoint.model, estimate_tokens(conversation), usage.input_tokens)

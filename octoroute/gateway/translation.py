@@ -5,7 +5,7 @@ A request is decoded once for all endpoints that need a translation; only a chan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from octoroute.dialects import ADAPTERS
@@ -17,8 +17,37 @@ from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.request import CHAT, Request
 from octoroute.errors import BadRequest
 from octoroute.gateway.context_window import TruncatedRequest
+from octoroute.gateway.offload import is_large_body, is_large_translation, off_loop
 from octoroute.upstream.client import UpstreamClient
 from octoroute.upstream.request import UpstreamRequest
+
+MAX_MESSAGES, MAX_BLOCKS, MAX_TOOLS = 10_000, 20_000, 2_000
+"""Of a request that is translated: each takes time and memory of its own, however small it is."""
+
+
+def decode(inbound: Inbound, request: Request, endpoint: Endpoint) -> Conversation:
+    """Raises BadRequest for what the hub cannot hold, and for more parts than are translated."""
+    _check_count("messages", request.facts.messages, MAX_MESSAGES)
+    conversation = inbound.conversation(request, endpoint)
+    _check_count("messages", len(conversation.turns), MAX_MESSAGES)
+    _check_count("messages", sum(len(turn.content) for turn in conversation.turns), MAX_BLOCKS, "parts of content")
+    _check_count("tools", len(conversation.tools), MAX_TOOLS)
+    return conversation
+
+
+def try_decode(inbound: Inbound, request: Request, endpoint: Endpoint) -> Conversation | BadRequest:
+    """As `decode`; the error is returned."""
+    try:
+        return decode(inbound, request, endpoint)
+    except BadRequest as error:
+        return error
+
+
+def _check_count(field: str, count: int, limit: int, what: str = "items") -> None:
+    if count > limit:
+        raise BadRequest(
+            f"{field}: has {count:,} {what}; the endpoint speaks another format, and at most {limit:,} are translated", param=field
+        )
 
 
 class TranslationCheck:
@@ -59,10 +88,7 @@ class TranslationCheck:
             except BadRequest as error:
                 return error.message
         if self._decoded is None:
-            try:
-                self._decoded = self._inbound.conversation(request, endpoint)
-            except BadRequest as error:
-                self._decoded = error
+            self._decoded = try_decode(self._inbound, request, endpoint)
         if isinstance(self._decoded, BadRequest):
             return self._decoded.message
         return self._upstream.unsupported(self._decoded, endpoint)
@@ -98,7 +124,7 @@ class Translator:
             body, adapter = found.encode_request(request, endpoint, notes), partial(found.decode_response, request)
         else:
             if conversation is None:
-                conversation = inbound.conversation(request, endpoint)
+                conversation = decode(inbound, request, endpoint)
             if cut is not None and cut.messages_removed and outbound.verifies_thinking:
                 conversation = strip_thinking(conversation)
             notes += conversation.notes
@@ -118,6 +144,19 @@ class Translator:
             notes=tuple(notes),
             reject_empty=reject_empty and request.api == CHAT,
         )
+
+    def is_slow(self, request: Request, endpoint: Endpoint) -> bool:
+        """Whether to make the endpoint's request in a thread."""
+        if is_large_body(request):
+            return True
+        return self._upstream.outbound(endpoint, request).name != request.dialect and is_large_translation(request)
+
+    async def decode_large(self, request: Request, endpoints: Sequence[Endpoint]) -> Conversation | BadRequest | None:
+        """A large request decoded in a thread, if one of the endpoints needs a translation; None: it is not worth that."""
+        if not is_large_translation(request):
+            return None
+        endpoint = next((one for one in endpoints if self._upstream.outbound(one, request).name != request.dialect), None)
+        return None if endpoint is None else await off_loop(try_decode, self._inbound[request.dialect], request, endpoint)
 
     def strip_signed_thinking(self, request: Request) -> Request:
         """The request without signed thinking; `request` itself if it has none, or if the client forbids to remove it."""

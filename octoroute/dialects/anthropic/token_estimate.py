@@ -44,6 +44,9 @@ BYTES_PER_PDF_PAGE = 60_000
 _IMAGE_HEAD_CHARS = 64 * 1024
 """Base64 characters of an image that are searched for its size."""
 
+MAX_COUNTED_CHARS = 200_000
+"""Counting takes 0.2 µs a character; the rest of a longer text is taken to be like the part that is counted."""
+
 _WORDS = re.compile(r"[A-Za-z]+|[0-9]+|\n+|[^\sA-Za-z0-9]")
 _LETTERS_PER_TOKEN = 7
 _DIGITS_PER_TOKEN = 3
@@ -65,7 +68,15 @@ def estimate_tokens(conversation: Conversation, factor: float = 1.0) -> int:
 
 
 def count_text(text: str) -> int:
-    """Count a token per seven letters of a word, per three digits, per other character, and per run of line ends."""
+    """Count a token per seven letters of a word, per three digits, per other character, and per run of line ends.
+
+    Of a longer text than MAX_COUNTED_CHARS a third each of that is counted from the start, the middle, and the end.
+    """
+    if len(text) > MAX_COUNTED_CHARS:
+        third = MAX_COUNTED_CHARS // 3
+        middle = (len(text) - third) // 2
+        sample = (text[:third], text[middle : middle + third], text[-third:])
+        return round(sum(map(count_text, sample)) * len(text) / (3 * third))
     tokens = 0
     for word in _WORDS.findall(text):
         if word.isascii() and word.isalpha():

@@ -17,6 +17,7 @@ from octoroute.dialects.request import json_schema, media, message_order, reason
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.request.json_input import reject_deep_nesting
 from octoroute.dialects.request.output_limit import fit_output_tokens
+from octoroute.dialects.request.schema_references import SchemaBudget
 from octoroute.dialects.response.tool_arguments import normalize_arguments
 from octoroute.domain.conversation import (
     Audio,
@@ -210,7 +211,10 @@ def _config(conversation: Conversation, can: GeminiModelLimits, default: int | N
 def _tools(body: Fields, conversation: Conversation, can: GeminiModelLimits, notes: list[str]) -> None:
     if not conversation.tools:
         return
-    body["tools"] = [{"functionDeclarations": [_tool(tool, can) for tool in conversation.tools]}]
+    budget = SchemaBudget()
+    body["tools"] = [{"functionDeclarations": [_tool(tool, can, budget) for tool in conversation.tools]}]
+    if budget.shortened:
+        notes.append(f"tools: nested references of {budget.shortened} schemas are shortened")
     choice = conversation.tool_choice
     if choice is None:
         return
@@ -219,19 +223,21 @@ def _tools(body: Fields, conversation: Conversation, can: GeminiModelLimits, not
     calling: Fields = {"mode": _MODES.get(choice.mode, "AUTO")}
     allowed = (choice.name,) if choice.mode == "tool" and choice.name else choice.allowed
     if allowed is not None and calling["mode"] == "AUTO" and not can.json_schemas:  # has no mode that allows names without forcing
-        body["tools"] = [{"functionDeclarations": [_tool(tool, can) for tool in conversation.tools if tool.name in allowed]}]
+        body["tools"] = [
+            {"functionDeclarations": [_tool(tool, can, SchemaBudget()) for tool in conversation.tools if tool.name in allowed]}
+        ]
     elif allowed is not None:
         calling["allowedFunctionNames"] = [safe_name(name) for name in allowed]
         calling["mode"] = "ANY" if calling["mode"] == "ANY" else "VALIDATED"
     body["toolConfig"] = {"functionCallingConfig": calling}
 
 
-def _tool(tool: Tool, can: GeminiModelLimits) -> Fields:
+def _tool(tool: Tool, can: GeminiModelLimits, budget: SchemaBudget) -> Fields:
     declared: Fields = {"name": safe_name(tool.name), "description": tool.description or ""}
     if can.json_schemas:
-        parameters, key = json_schema.adapt_for_gemini_json(tool.schema), "parametersJsonSchema"
+        parameters, key = json_schema.adapt_for_gemini_json(tool.schema, budget), "parametersJsonSchema"
     else:
-        parameters, key = json_schema.adapt_for_gemini_openapi(tool.schema), "parameters"
+        parameters, key = json_schema.adapt_for_gemini_openapi(tool.schema, budget), "parameters"
     if parameters is not None and (parameters.get("properties") or key == "parametersJsonSchema"):
         declared[key] = parameters
     return declared
@@ -248,9 +254,9 @@ def _format(config: Fields, conversation: Conversation, can: GeminiModelLimits, 
     config["responseMimeType"] = "application/json"
     if response_format.schema:
         if can.json_schemas:
-            config["responseJsonSchema"] = json_schema.adapt_for_gemini_json(response_format.schema)
+            config["responseJsonSchema"] = json_schema.adapt_for_gemini_json(response_format.schema, SchemaBudget())
         else:
-            config["responseSchema"] = json_schema.adapt_for_gemini_openapi(response_format.schema)
+            config["responseSchema"] = json_schema.adapt_for_gemini_openapi(response_format.schema, SchemaBudget())
     return ""
 
 

@@ -1,28 +1,32 @@
 """Adapts JSON schemas of tools and response formats to what each target accepts. Pure.
 
 Results are cached by the schema's bytes and must not be changed. A property may have the name of a keyword (`type`, `const`), so
-only schemas are rewritten, never names. Schemas come from clients: their shape is checked, not assumed.
+only schemas are rewritten, never names. Schemas come from clients: their shape is checked, not assumed, and what their `$ref`s may
+add is bounded for each schema and for each request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Any, TypeAlias, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import msgspec
+
+from octoroute.dialects.request.schema_cache import SchemaCache
+from octoroute.dialects.request.schema_references import (
+    BYTES_PER_UNIT,
+    MAX_ADDED,
+    MAX_DEPTH,
+    SchemaBudget,
+    SchemaReferences,
+    TooManyNodes,
+)
 
 Schema: TypeAlias = Mapping[str, Any]
 
 EMPTY: Schema = {"type": "object", "properties": {}}
 JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
 """Sent as system text where the format or the model has no parameter for JSON output."""
-_MAX_REFS = 6
-"""Depth to which nested `$ref`s are followed; beyond it a recursive schema becomes `{"type": "object"}`."""
-_MAX_REFERENCED_BYTES = 64 * 1024
-"""Bytes that all followed `$ref`s may add. The depth is reduced until they fit, because one `$ref` can multiply the others."""
-_CACHE_SIZE = 512
-"""Schemas per cache."""
 
 _MAPS_OF_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
 _UNIONS = ("anyOf", "oneOf", "allOf")
@@ -53,17 +57,39 @@ def adapt_for_anthropic(schema: Schema | None) -> Schema:
         return EMPTY
     if schema.get("type") == "object" and not any(key in schema for key in _UNIONS):
         return schema
-    return _flatten_unions(msgspec.json.encode(schema))
+    return _FLAT.get(msgspec.json.encode(schema))
 
 
-def adapt_for_gemini_openapi(schema: Schema | None) -> Schema | None:
+def adapt_for_gemini_openapi(schema: Schema | None, budget: SchemaBudget) -> Schema | None:
     """For `parameters`, which takes a subset of OpenAPI 3.0; None if there are no parameters."""
-    return _build_openapi(msgspec.json.encode(schema)) if schema else None
+    return _within(budget, schema, _OPENAPI, _build_openapi) if schema else None
 
 
-def adapt_for_gemini_json(schema: Schema | None) -> Schema | None:
-    """For `parametersJsonSchema`, which takes most of JSON Schema; None if there are no parameters."""
-    return _build_gemini_json(msgspec.json.encode(schema)) if schema else None
+def adapt_for_gemini_json(schema: Schema | None, budget: SchemaBudget) -> Schema | None:
+    """For `parametersJsonSchema`, which takes most of JSON Schema; None if there are no parameters.
+
+    A `$ref` there has no other keywords beside it, so that one which has some is replaced by what it names.
+    """
+    return _within(budget, schema, _GEMINI_JSON, _build_gemini_json) if schema else None
+
+
+class _Built(NamedTuple):
+    schema: Schema
+    added: int
+    """Units of the budget that the followed `$ref`s have taken."""
+    complete: bool
+    """No reference was left out."""
+
+
+def _within(budget: SchemaBudget, schema: Schema, cache: SchemaCache[_Built], build: Callable[[bytes, int], _Built]) -> Schema:
+    """From the cache, unless the request's budget is too small for what stands there."""
+    encoded = msgspec.json.encode(schema)
+    built = cache.get(encoded)
+    if built.added > budget.left:
+        built = build(encoded, budget.left)
+    budget.left -= built.added
+    budget.shortened += not built.complete
+    return built.schema
 
 
 def describe_in_words(schema: Schema) -> str:
@@ -98,7 +124,6 @@ def _strings(value: object) -> list[str]:
     return [item for item in _list(value) if isinstance(item, str)]
 
 
-@lru_cache(maxsize=_CACHE_SIZE)
 def _flatten_unions(encoded: bytes) -> Schema:
     schema = _mapping(msgspec.json.decode(encoded))
     top = {key: value for key, value in schema.items() if key not in _UNIONS}
@@ -113,71 +138,77 @@ def _flatten_unions(encoded: bytes) -> Schema:
     return {**top, "type": "object", "properties": properties, **({"required": sorted(set(required))} if required else {})}
 
 
-@lru_cache(maxsize=_CACHE_SIZE)
-def _build_gemini_json(encoded: bytes) -> Schema:
+def _build_gemini_json(encoded: bytes, allowed: int = MAX_ADDED) -> _Built:
     schema = _mapping(msgspec.json.decode(encoded))
-    cleaned = _mapping(_clean_gemini_json(schema))
-    return {**cleaned, "type": "object"} if not isinstance(cleaned.get("type"), str) else cleaned
+    inliner = _ReferenceInliner(schema, allowed) if b'"$ref"' in encoded else None
+    cleaned = _mapping(_clean_gemini_json(schema, inliner))
+    if not isinstance(cleaned.get("type"), str):
+        cleaned = {**cleaned, "type": "object"}
+    return _Built(cleaned, 0, complete=True) if inliner is None else _Built(cleaned, allowed - inliner.left, inliner.complete)
 
 
-def _clean_gemini_json(schema: object) -> object:
+class _ReferenceInliner:
+    """Replaces a `$ref` that has other keywords beside it by what it names: one level, whose own `$ref`s stay."""
+
+    def __init__(self, schema: Schema, allowed: int) -> None:
+        self._definitions = {**_mapping(schema.get("definitions")), **_mapping(schema.get("$defs"))}
+        self.left = allowed
+        self.complete = True
+
+    def inlined(self, described: dict[str, Any], depth: int) -> dict[str, Any]:
+        """`described` without its `$ref`, or without the keywords beside it where it is unknown, too deep, or too large."""
+        reference = described.get("$ref")
+        if not isinstance(reference, str) or all(key.startswith("$") for key in described):
+            return described
+        found = _mapping(self._definitions.get(reference.rpartition("/")[2]))
+        cost = 1 + len(msgspec.json.encode(found)) // BYTES_PER_UNIT
+        if not found or "$ref" in found or depth >= MAX_DEPTH or cost > self.left:
+            self.complete = False
+            return {"$ref": reference}
+        self.left -= cost
+        return {**found, **{key: value for key, value in described.items() if key != "$ref"}}
+
+
+def _clean_gemini_json(schema: object, inliner: _ReferenceInliner | None, depth: int = 0) -> object:
+    """`depth`: of the inlined references around `schema`."""
     if isinstance(schema, list):
-        return [_clean_gemini_json(item) for item in cast("list[object]", schema)]
+        return [_clean_gemini_json(item, inliner, depth) for item in cast("list[object]", schema)]
     if not isinstance(schema, dict):
         return schema
+    described = cast("dict[str, Any]", schema)
+    if inliner is not None and "$ref" in described:
+        described = inliner.inlined(described, depth)
+        depth += 1
     cleaned: dict[str, Any] = {}
-    for key, value in cast("dict[str, Any]", schema).items():
+    for key, value in described.items():
         if key in _GEMINI_JSON_DROPPED:
             continue
         if key in _MAPS_OF_SCHEMAS:
-            cleaned[key] = {name: _clean_gemini_json(inner) for name, inner in _mapping(value).items()}
+            cleaned[key] = {name: _clean_gemini_json(inner, inliner, depth) for name, inner in _mapping(value).items()}
         elif key == "const":
             cleaned["enum"] = [value]
         elif key in {"exclusiveMinimum", "exclusiveMaximum"}:
             if isinstance(value, int | float) and not isinstance(value, bool):
                 cleaned.setdefault("minimum" if key == "exclusiveMinimum" else "maximum", value)
         else:
-            cleaned[key] = _clean_gemini_json(value) if key in _SCHEMAS or key in _LISTS_OF_SCHEMAS else value
+            cleaned[key] = _clean_gemini_json(value, inliner, depth) if key in _SCHEMAS or key in _LISTS_OF_SCHEMAS else value
     return cleaned
 
 
-@lru_cache(maxsize=_CACHE_SIZE)
-def _build_openapi(encoded: bytes) -> Schema:
+def _build_openapi(encoded: bytes, allowed: int = MAX_ADDED) -> _Built:
     schema = _mapping(msgspec.json.decode(encoded))
-    cleaned: dict[str, Any] = {}
-    for max_refs in range(_MAX_REFS, -1, -1):
-        try:
-            cleaned = _convert_openapi(schema, _SchemaReferences(schema, max_refs, _MAX_REFERENCED_BYTES + len(encoded)), 0)
-            break
-        except _TooLarge:
-            continue
-    return cleaned if cleaned.get("type") == "object" else {**cleaned, "type": "object"}
+    references = SchemaReferences(schema, allowed, len(encoded))
+    try:
+        cleaned = _convert_openapi(schema, references, 0)
+    except TooManyNodes:
+        return _Built({"type": "object", "properties": {}}, 0, complete=False)
+    if cleaned.get("type") != "object":
+        cleaned = {**cleaned, "type": "object"}
+    return _Built(cleaned, references.added, references.complete)
 
 
-class _TooLarge(Exception):
-    """The followed `$ref`s exceed their bytes."""
-
-
-class _SchemaReferences:
-    """Resolves `$ref` within one schema, up to `max_refs` levels and `room` bytes."""
-
-    def __init__(self, schema: Schema, max_refs: int, room: int) -> None:
-        self._schemas = {**_mapping(schema.get("definitions")), **_mapping(schema.get("$defs"))}
-        self._max_refs = max_refs
-        self._room = room
-
-    def get(self, reference: str, refs: int) -> object | None:
-        """The schema that `reference` names, `refs` levels deep; None if unknown or too deep. Raises _TooLarge."""
-        found = self._schemas.get(reference.rpartition("/")[2])
-        if found is None or refs >= self._max_refs:
-            return None
-        self._room -= len(msgspec.json.encode(found))
-        if self._room < 0:
-            raise _TooLarge
-        return found
-
-
-def _convert_openapi(schema: object, references: _SchemaReferences, refs: int) -> dict[str, Any]:
+def _convert_openapi(schema: object, references: SchemaReferences, refs: int) -> dict[str, Any]:
+    references.visit()
     described = _mapping(schema)
     reference = described.get("$ref")
     if isinstance(reference, str):
@@ -219,7 +250,7 @@ def _merge_all_of(described: dict[str, Any], branches: Sequence[dict[str, Any]])
     return {**merged, **({"properties": properties} if properties else {}), **({"required": required} if required else {})}
 
 
-def _write_type(cleaned: dict[str, Any], described: Mapping[str, Any], references: _SchemaReferences, refs: int) -> None:
+def _write_type(cleaned: dict[str, Any], described: Mapping[str, Any], references: SchemaReferences, refs: int) -> None:
     """Write the type as one type, `nullable`, an `enum` of strings, or `anyOf`, the subset's only forms of alternatives."""
     kind = described.get("type")
     kinds = [kind] if isinstance(kind, str) else _strings(kind)
@@ -244,3 +275,8 @@ def _write_type(cleaned: dict[str, Any], described: Mapping[str, Any], reference
         cleaned["type"] = "object"
     elif "items" in described or "prefixItems" in described:
         cleaned["type"] = "array"
+
+
+_FLAT = SchemaCache(_flatten_unions)
+_GEMINI_JSON = SchemaCache(_build_gemini_json)
+_OPENAPI = SchemaCache(_build_openapi)

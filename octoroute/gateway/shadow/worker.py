@@ -21,6 +21,7 @@ from octoroute.gateway.internal_calls import InternalCalls
 from octoroute.gateway.shadow.judge import compare_prompt, read_choice, verdict_of
 from octoroute.gateway.shadow.verdict import Verdict, verdict
 from octoroute.gateway.transcript import Transcript
+from octoroute.gateway.translation import decode
 from octoroute.routing.difficulty.answer_checks import ModelAnswer
 from octoroute.routing.difficulty.features import extract_features, features_hash
 from octoroute.routing.difficulty.model import Scorer
@@ -165,7 +166,7 @@ class ShadowWorker:
         endpoint, request = job.outcome.endpoint, job.request
         assert endpoint is not None
         try:
-            conversation = gateway.inbound[request.dialect].conversation(request, endpoint)
+            conversation = decode(gateway.inbound[request.dialect], request, endpoint)
         except BadRequest:
             return None, None
         transcript = Transcript(gateway.upstream.outbound(endpoint, request), stream=request.stream)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -15,6 +16,7 @@ from octoroute.dialects.responses.inbound import ResponsesInbound
 from octoroute.domain.endpoint import PASSED_TIERS
 from octoroute.errors import OctorouteError
 from octoroute.gateway.gateway import Gateway
+from octoroute.gateway.offload import LARGE_BODY_BYTES, off_loop
 from octoroute.gateway.relay import KEEP_ALIVE_S, Reply
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.decompression import decode_body
@@ -130,7 +132,8 @@ class InferenceEndpoint:
             completion = None
             if self._prepare is not None:
                 body, completion = await self._prepare(body, self._rules.keys.owner(headers))
-            request = self._inbound.read(body, request_id=given_id, headers=headers, key_name=key_name)
+            read = partial(self._inbound.read, body, request_id=given_id, headers=headers, key_name=key_name)
+            request = await off_loop(read) if len(body) > LARGE_BODY_BYTES else read()
             settled = True
             reply = await self._gateway.answer(request)
             started = True

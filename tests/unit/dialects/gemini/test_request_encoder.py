@@ -9,6 +9,7 @@ import pytest
 from octoroute.dialects.gemini.request_encoder import encode_request, unsupported
 from octoroute.dialects.openai.request_decoder import decode_request as read_openai
 from octoroute.dialects.request.json_schema import adapt_for_gemini_openapi
+from octoroute.dialects.request.schema_references import SchemaBudget
 from octoroute.errors import BadRequest
 from tests.support.dialects.gemini import SCHEMA, USER, ask, called
 
@@ -32,7 +33,7 @@ def test_p86_a_result_gets_the_name_of_its_call():
 def test_p87_old_models_get_the_subset():
     tool = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}
     (declared,) = ask(USER, tools=[tool], model="gemini-1.5-pro")["tools"][0]["functionDeclarations"]
-    assert declared["parameters"] == adapt_for_gemini_openapi(SCHEMA)
+    assert declared["parameters"] == adapt_for_gemini_openapi(SCHEMA, SchemaBudget())
     (declared,) = ask(USER, tools=[tool])["tools"][0]["functionDeclarations"]
     assert "parametersJsonSchema" in declared and "parameters" not in declared
 
@@ -116,7 +117,9 @@ def test_what_google_cannot_fetch():
 
 @pytest.mark.parametrize("format", [{"type": "x"}, [], 1, None])
 def test_a_format_of_another_shape_is_no_format(format):
-    assert adapt_for_gemini_openapi({"type": "object", "properties": {"a": {"type": "string", "format": format}}}) == {
+    assert adapt_for_gemini_openapi(
+        {"type": "object", "properties": {"a": {"type": "string", "format": format}}}, SchemaBudget()
+    ) == {
         "type": "object",
         "properties": {"a": {"type": "string"}},
     }

@@ -1,0 +1,50 @@
+"""Which requests are translated in a thread, and that what they do there comes back."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import pytest
+
+from octoroute import dialects
+from octoroute.errors import BadRequest
+from octoroute.gateway.offload import LARGE_BODY_BYTES, LARGE_TRANSLATION_BYTES, is_large_body, is_large_translation, off_loop
+
+INBOUND = dialects.inbound(time.time)
+
+
+def read(**body):
+    return INBOUND["openai"].read(
+        json.dumps({"model": "m", "messages": [{"role": "user", "content": "a"}], **body}).encode(), request_id="r", headers={}
+    )
+
+
+def tool(**parameters):
+    return [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+
+
+@pytest.mark.parametrize(
+    ("body", "translation", "whole"),
+    [
+        ({}, False, False),
+        ({"user": "x" * LARGE_TRANSLATION_BYTES}, True, False),
+        ({"user": "x" * LARGE_BODY_BYTES}, True, True),
+        ({"tools": tool(type="object")}, False, False),
+        ({"tools": tool(**{"$ref": "#/$defs/a"})}, True, False),
+        ({"user": '"$ref"'}, False, False),
+    ],
+)
+def test_size_and_references_decide(body, translation, whole):
+    assert (is_large_translation(read(**body)), is_large_body(read(**body))) == (translation, whole)
+
+
+async def test_the_work_is_done_in_a_thread_and_its_errors_come_back():
+    assert await off_loop(threading.get_ident) != threading.get_ident()
+
+    def refuse() -> None:
+        raise BadRequest("no", param="p")
+
+    with pytest.raises(BadRequest, match="no"):
+        await off_loop(refuse)
