@@ -72,7 +72,7 @@ class LlmRouter:
         self._system = system(settings.tier_descriptions)
 
     async def route(self, facts: Facts) -> Decision:
-        if facts.continues or not facts.text.strip():
+        if facts.continues or not facts.text or facts.text.isspace():
             return Decision(tier=self._default_tier, by="default", why=NO_WORDS)
         try:
             answer = await self._ask(self._system, question(facts), SCHEMA)
