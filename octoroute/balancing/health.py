@@ -13,7 +13,7 @@ from octoroute.balancing.lease import Lease
 from octoroute.balancing.probe_record import ProbeRecord
 from octoroute.balancing.rate_limit import ProviderRateLimit
 from octoroute.domain.endpoint import CircuitState, Endpoint, ProviderLimits
-from octoroute.errors import Unreachable, UpstreamAuthError, UpstreamError
+from octoroute.errors import TlsRejected, Unreachable, UpstreamAuthError, UpstreamError
 
 DISABLED = "disabled by an operator"
 AT_MAX_IN_FLIGHT = "at max_in_flight"
@@ -154,8 +154,9 @@ class HealthRegistry:
         """`breaker`: the one of the lease, which a reload may have removed; None: the endpoint's."""
         breaker = breaker or self.breaker(endpoint)
         closes = breaker.succeeded(self._clock(), self._wall())
-        if endpoint.id in self.unsure:
+        if self._probes:
             closes |= self._probes.pop(endpoint.id, ProbeRecord()).succeeded()
+        if self.unsure:
             self.unsure.discard(endpoint.id)
         if closes:
             self._report(CircuitState.CLOSED, endpoint, by)
@@ -199,7 +200,7 @@ class HealthRegistry:
         if breaker.succeeded_at is not None and breaker.failures == 0 and (answered or breaker.last_seen >= since):
             return
         record = self._probes.setdefault(endpoint.id, ProbeRecord())
-        if record.failed(why, self.failure_threshold, at_once=answered):
+        if record.failed(why, self.failure_threshold, at_once=answered or why == TlsRejected.code):
             is_new = endpoint.id not in self.unsure
             self.unsure.add(endpoint.id)
             if is_new:

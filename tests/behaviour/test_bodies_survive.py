@@ -200,9 +200,9 @@ async def test_an_upstreams_refusal_comes_back_with_its_status_and_its_bytes(gat
 
 
 async def test_a_refusal_that_is_not_json_keeps_its_media_type(gateway, fake):
-    fake.then(whole(b"404 page not found", 404, {"content-type": "text/plain"}))
+    fake.then(whole(b"no such parameter", 422, {"content-type": "text/plain"}))
     response = await gateway.ask()
-    assert (response.status_code, response.content, response.headers["content-type"]) == (404, b"404 page not found", "text/plain")
+    assert (response.status_code, response.content, response.headers["content-type"]) == (422, b"no such parameter", "text/plain")
 
 
 async def test_a_refusal_without_a_word_still_says_something(gateway, fake):

@@ -420,6 +420,21 @@ def test_o04_a_silence_does_not_count_if_a_request_has_succeeded_since_the_probe
     assert calls.health.is_suspect(one)
 
 
+def test_a_success_forgets_the_probes_that_failed_before_it():
+    calls, one = probed()
+    for _ in range(2):
+        calls.health.probe_failed(one, "upstream_unreachable", 1.0, answered=False)
+        calls.health.probe_failed(one, "upstream_unreachable", 1.0, answered=False)
+        calls.health.succeeded(one)
+    assert not calls.health.is_suspect(one)
+
+
+def test_b37_a_certificate_that_a_probe_does_not_trust_counts_at_once():
+    calls, one = probed()
+    calls.health.probe_failed(one, TlsRejected.code, 1.0, answered=False)
+    assert calls.health.is_suspect(one)
+
+
 def test_o03_a_good_probe_clears_no_failure_of_requests():
     calls, one = probed()
     for _ in range(THRESHOLD):

@@ -11,8 +11,8 @@ from octoroute.upstream.transports.failures import CLOSED, unreachable
 from octoroute.upstream.transports.native.connection import ClientConnection
 from octoroute.upstream.transports.native.connector import Connector
 
-MAX_AGE_S = 40.0
-"""An older connection serves no further request: with the time that addresses are kept, a moved name is followed in a minute."""
+MAX_AGE_S = 20.0
+"""An older connection serves no further request: a name that moves is followed within half a minute."""
 AVOID_S = 5.0
 """How long an address is avoided whose server failed."""
 
