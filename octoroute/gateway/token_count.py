@@ -21,7 +21,7 @@ from octoroute.domain.request import Request
 from octoroute.errors import BadRequest, UpstreamAuthError, UpstreamError
 from octoroute.gateway.context_window import scaled
 from octoroute.gateway.gateway import Gateway
-from octoroute.gateway.offload import is_large_translation, off_loop
+from octoroute.gateway.offload import is_large_body, is_large_translation, off_loop
 from octoroute.gateway.planner import Plan
 from octoroute.gateway.translation import decode
 from octoroute.routing.strategies.base import Router
@@ -30,6 +30,7 @@ LEARN_FIRST = 20
 """So many first requests of a model all calibrate its estimate; after that one request every LEARN_EVERY_S does."""
 LEARN_EVERY_S = 10.0
 LEARN_MAX_CHARS = 200_000
+LEARN_MAX_MESSAGES = 1_000
 """Longer prompts do not calibrate: estimating takes time in proportion to the length."""
 _WEIGHT = 0.1
 """Of the newest report in the exponentially weighted mean."""
@@ -122,7 +123,9 @@ class TokenCounter:
             return
         if request.dialect == InternalInbound.name or request.api != "chat":
             return
-        if request.facts.context_tokens * 4 > LEARN_MAX_CHARS or not self._calibration.wants(endpoint.model):
+        if request.facts.context_tokens * 4 > LEARN_MAX_CHARS or request.facts.messages > LEARN_MAX_MESSAGES:
+            return
+        if is_large_body(request) or not self._calibration.wants(endpoint.model):
             return
         try:
             conversation = decode(self._gateway.inbound[request.dialect], request, endpoint)

@@ -40,7 +40,7 @@ def text(words, **more):
 
 
 @pytest.mark.parametrize("settings", ENDPOINTS)
-async def test_a04_the_summary_of_a_compaction_is_told(make_gateway, fake, settings):
+async def test_protocol_a04_the_summary_of_a_compaction_is_told(make_gateway, fake, settings):
     summary = {"type": "compaction", "content": "Summary: file a.py was edited"}
     history = [user("long ago"), said(summary, text("ok")), user("go on")]
     asked, warning = await sent(make_gateway, fake, "/v1/messages", {"messages": history}, **settings)
@@ -50,14 +50,14 @@ async def test_a04_the_summary_of_a_compaction_is_told(make_gateway, fake, setti
     assert "messages[1].content[0] (compaction): its summary replaces" in warning
 
 
-async def test_a04_the_last_of_several_compactions_counts(make_gateway, fake):
+async def test_protocol_a04_the_last_of_several_compactions_counts(make_gateway, fake):
     one, two = ({"type": "compaction", "content": f"summary {number}"} for number in (1, 2))
     history = [user("a"), said(one, text("b")), user("c"), said(text("d"), two, text("e")), user("f")]
     asked, _ = await sent(make_gateway, fake, "/v1/messages", {"messages": history})
     assert [message["content"].splitlines()[-1] for message in asked["messages"]] == ["summary 2", "e", "f"]
 
 
-async def test_a04_a_compaction_without_a_summary_replaces_nothing(make_gateway, fake):
+async def test_protocol_a04_a_compaction_without_a_summary_replaces_nothing(make_gateway, fake):
     history = [user("a"), said({"type": "compaction", "content": None}, text("b")), user("c")]
     asked, _ = await sent(make_gateway, fake, "/v1/messages", {"messages": history})
     assert [message["content"] for message in asked["messages"]] == ["a", "b", "c"]
@@ -95,7 +95,7 @@ RESULTS = [
 
 @pytest.mark.parametrize("settings", ENDPOINTS)
 @pytest.mark.parametrize(("tool", "content", "wanted"), RESULTS, ids=[tool for tool, *_ in RESULTS])
-async def test_a05_what_a_server_tool_returned_is_told(make_gateway, fake, settings, tool, content, wanted):
+async def test_protocol_a05_what_a_server_tool_returned_is_told(make_gateway, fake, settings, tool, content, wanted):
     use = {"type": "mcp_tool_use" if tool == "mcp" else "server_tool_use", "id": "s1", "name": tool, "input": {"q": "ASKED"}}
     result = {"type": f"{tool}_tool_result", "tool_use_id": "s1", "content": content}
     history = [user("hi"), said(use, result, text("so it is")), user("go on")]
@@ -107,7 +107,7 @@ async def test_a05_what_a_server_tool_returned_is_told(make_gateway, fake, setti
 @pytest.mark.parametrize(
     ("path", "settings"), [("/v1/messages", PLAIN), ("/v1/chat/completions", CLAUDE), ("/v1/messages", GEMINI)]
 )
-async def test_a09_an_unknown_role_is_a_system_message(make_gateway, fake, path, settings):
+async def test_protocol_a09_an_unknown_role_is_a_system_message(make_gateway, fake, path, settings):
     history = [user("hi"), {"role": "ctx", "content": "CONTEXT"}]
     asked, warning = await sent(make_gateway, fake, path, {"messages": history}, **settings)
     assert "CONTEXT" in json.dumps(asked)
@@ -212,7 +212,7 @@ async def test_o09_a_short_mark_before_a_long_one(make_gateway, fake):
 
 
 @pytest.mark.parametrize("settings", [ROUTER, {"model": "anthropic/claude-opus-4.8"}])
-async def test_a03_marks_reach_claude_behind_an_aggregator(make_gateway, fake, settings):
+async def test_protocol_a03_marks_reach_claude_behind_an_aggregator(make_gateway, fake, settings):
     use = {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}
     result = {"type": "tool_result", "tool_use_id": "t", "content": "out", "cache_control": SHORT}
     body = {

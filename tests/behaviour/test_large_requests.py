@@ -38,7 +38,6 @@ WORST = {
     "turns": {"messages": [SAID, {"role": "assistant", "content": "a"}] * 4000 + [SAID]},
     "parts": {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}] * 15_000}]},
     "commas": {"messages": [{"role": "user", "content": "," * 3_000_000}]},
-    "keys": {"messages": [SAID], **{f"k{number}": 0 for number in range(200_000)}},
 }
 
 
@@ -99,3 +98,12 @@ async def test_a_token_count_of_a_large_text_is_an_estimate_in_proportion(make_g
         response = await gateway.ask(body, path="/v1/messages/count_tokens")
         counts.append(response.json()["input_tokens"])
     assert counts[1] == pytest.approx(20 * counts[0], rel=0.02)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/responses"])
+async def test_a_body_of_very_many_fields_is_refused(gateway, path):
+    response = await gateway.ask(
+        {"model": "model-openai", "messages": [SAID], "input": "a", "max_tokens": 1, **{f"k{n}": 0 for n in range(1000)}}, path=path
+    )
+    assert response.status_code == 400
+    assert "fields at its top" in response.text

@@ -76,7 +76,7 @@ async def sent(make_gateway, fake, path, body, **settings):
 
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("server", SERVERS)
-async def test_a01_the_thinking_of_a_tool_turn(make_gateway, fake, client, server):
+async def test_protocol_a01_the_thinking_of_a_tool_turn(make_gateway, fake, client, server):
     settings, field = SERVERS[server]
     asked, warning = await sent(make_gateway, fake, *CLIENTS[client], **settings)
     turn = next(message for message in asked["messages"] if message["role"] == "assistant")
@@ -86,7 +86,7 @@ async def test_a01_the_thinking_of_a_tool_turn(make_gateway, fake, client, serve
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-async def test_a01_a_server_that_takes_none_back_is_named(make_gateway, fake, client):
+async def test_protocol_a01_a_server_that_takes_none_back_is_named(make_gateway, fake, client):
     asked, warning = await sent(make_gateway, fake, *CLIENTS[client])
     turn = next(message for message in asked["messages"] if message["role"] == "assistant")
     assert not {"reasoning", "reasoning_content", "reasoning_details"} & turn.keys()

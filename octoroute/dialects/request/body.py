@@ -14,6 +14,8 @@ import msgspec
 from octoroute.errors import BadRequest
 
 _T = TypeVar("_T")
+MAX_FIELDS = 1_000
+"""At the top of a request; no API has more than sixty. Each unknown one is looked at, and may be named in a warning."""
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KEY = re.compile(rb'[ \t\n\r,]*("(?:[^"\\]|\\.)*")[ \t\n\r]*:[ \t\n\r]*')
 _COMMA = re.compile(rb"[ \t\n\r]*,")
@@ -31,7 +33,7 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
         try:
             if not raw.isascii():
                 raw.decode()  # msgspec does not validate the UTF-8 of strings that it skips
-            return cls(raw, _OBJECT.decode(raw))
+            values = _OBJECT.decode(raw)
         except UnicodeDecodeError as error:
             raise BadRequest(f"the request body is not valid UTF-8 (byte {error.start})") from None
         except msgspec.ValidationError as error:
@@ -42,6 +44,9 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
             raise BadRequest(f"the request body is not valid JSON: {error}") from None
         except RecursionError:
             raise BadRequest("the request body is nested too deeply; reduce its nesting") from None
+        if len(values) > MAX_FIELDS:
+            raise BadRequest(f"the request body has {len(values):,} fields at its top; at most {MAX_FIELDS:,} are read")
+        return cls(raw, values)
 
     def decode(self, name: str, decoder: msgspec.json.Decoder[_T]) -> _T | None:
         """The decoded value of `name`; None if it is absent. Raises BadRequest that names the path if its type is wrong."""
