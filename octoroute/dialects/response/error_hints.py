@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from octoroute.dialects.response.refusals import RefusalKind
-from octoroute.errors import Throttled, UpstreamAuthError, UpstreamError
+from octoroute.errors import NotServed, Throttled, UpstreamAuthError, UpstreamError
 
 REGION = "the vendor does not serve this country or region: use another provider, or one of the vendor's supported regions"
 BILLING = "the vendor's account has no credit or quota left: check billing, credit, and spending limits in the vendor's console"
@@ -31,7 +31,7 @@ _HINTS: Mapping[str, str] = {
     RefusalKind.CONTENT: CONTENT,
     RefusalKind.RATE: LIMIT,
 }
-_HINT_BY_TYPE: Sequence[tuple[type[UpstreamError], str]] = ((UpstreamAuthError, KEY), (Throttled, LIMIT))
+_HINT_BY_TYPE: Sequence[tuple[type[UpstreamError], str]] = ((UpstreamAuthError, KEY), (NotServed, MODEL), (Throttled, LIMIT))
 """Used for an error without words."""
 
 

@@ -9,6 +9,7 @@ from octoroute.dialects.response.error_hints import KEY, LIMIT, MODEL
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.errors import (
     BadUpstreamResponse,
+    NotServed,
     OctorouteError,
     Throttled,
     TlsRejected,
@@ -37,7 +38,7 @@ async def test_f9_a_failure_has_its_remedy():
     ("error", "remedy"),
     [
         (UpstreamAuthError("no", detail="invalid_api_key"), KEY),
-        (UpstreamRejected("no", status=404, body=b"model_not_found", headers={}, dialect="openai"), MODEL),
+        (NotServed("no"), MODEL),
         (UpstreamRejected("no", status=400, body=b"odd", headers={}, dialect="openai"), "check the endpoint's model"),
         (Throttled("slow down"), LIMIT),
         (TlsRejected("no"), "check tls"),
