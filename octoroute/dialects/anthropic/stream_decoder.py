@@ -9,10 +9,10 @@ import msgspec
 from octoroute.dialects.anthropic import schema
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
 from octoroute.dialects.response.errors import NO_RESPONSE
-from octoroute.dialects.response.sse import BARE, read_frames
+from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC, resolve_reason
 from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, ToolArguments
-from octoroute.dialects.response.upstream_error import find_failure, read_event, read_failed_event
+from octoroute.dialects.response.upstream_error import OUT_OF_BAND, find_failure, out_of_band_failure, read_event, read_failed_event
 from octoroute.domain.events import (
     Event,
     Failed,
@@ -77,10 +77,8 @@ class AnthropicDecoder:
         for name, data in read_frames(frames):
             if self._over:
                 break
-            if name == "error":
-                self._report(read_failed_event(data), out)
-            elif name == BARE:
-                self._report(find_failure(data), out)
+            if name in OUT_OF_BAND:
+                self._report(out_of_band_failure(name, data), out)
             elif data != b"[DONE]":
                 self._event(read_event(_EVENT, data), name, data, out)
         return out

@@ -182,11 +182,7 @@ class AnthropicEncoder:
         self._open = kind
         self._index += 1
         name, key = _DELTA_NAMES[kind]
-        self._before = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":' % (
-            self._index,
-            name,
-            key,
-        )
+        self._before = _DELTA % (self._index, name, key)
         return head + frame(
             b'{"type":"content_block_start","index":%d,"content_block":%b}' % (self._index, _json(block)), "content_block_start"
         )

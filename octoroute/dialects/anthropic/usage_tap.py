@@ -10,11 +10,11 @@ from octoroute.dialects.anthropic import schema
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.errors import NO_RESPONSE
 from octoroute.dialects.response.progress import Progress
-from octoroute.dialects.response.sse import BARE, read_frames
+from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC
-from octoroute.dialects.response.upstream_error import find_failure, read_event, read_failed_event
+from octoroute.dialects.response.upstream_error import OUT_OF_BAND, find_failure, out_of_band_failure, read_event, read_failed_event
 from octoroute.dialects.response.usage import AnthropicUsage
-from octoroute.domain.events import Failed, FinishReason
+from octoroute.domain.events import FinishReason
 from octoroute.errors import BadUpstreamResponse
 
 _RESPONSE = msgspec.json.Decoder(schema.MessageResponse)
@@ -56,10 +56,8 @@ class AnthropicUsageTap:
         for name, data in read_frames(frames):
             if self.progress.over or self.progress.failure is not None:
                 return
-            if name == "error":
-                self._report(read_failed_event(data))
-            elif name == BARE:
-                self._report(find_failure(data))
+            if name in OUT_OF_BAND:
+                self.progress.fail(out_of_band_failure(name, data))
             elif data != b"[DONE]":
                 self._note(read_event(_EVENT, data), name, data)
 
@@ -85,7 +83,7 @@ class AnthropicUsageTap:
         progress = self.progress
         word = event.type or name
         if event.error or word == "error":
-            self._report(read_failed_event(data))
+            self.progress.fail(read_failed_event(data))
             return
         if word in _PARTS:
             progress.started = True
@@ -95,7 +93,7 @@ class AnthropicUsageTap:
             progress.finished = progress.over = True
         else:
             if word != "ping":
-                self._report(find_failure(data))
+                self.progress.fail(find_failure(data))
             return
         if event.delta is not None:
             delta = event.delta
@@ -105,8 +103,3 @@ class AnthropicUsageTap:
         usage = event.usage or (event.message.usage if event.message is not None else None)
         if usage is not None:
             progress.usage = usage.usage(progress.usage)
-
-    def _report(self, failed: Failed | None) -> None:
-        if failed is not None:
-            self.progress.started = True
-            self.progress.failure = failed

@@ -14,10 +14,17 @@ import msgspec
 from octoroute.dialects.request.ids import NewId, random_id
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
-from octoroute.dialects.response.sse import BARE, read_frames
+from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import GEMINI_FAILURES, from_gemini, resolve_reason
 from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, mend_arguments
-from octoroute.dialects.response.upstream_error import error_from_event, find_failure, read_event, read_failed_event
+from octoroute.dialects.response.upstream_error import (
+    OUT_OF_BAND,
+    error_from_event,
+    find_failure,
+    out_of_band_failure,
+    read_event,
+    read_failed_event,
+)
 from octoroute.dialects.response.usage import GeminiUsage
 from octoroute.domain.events import (
     Event,
@@ -110,10 +117,8 @@ class GeminiDecoder:
         for name, data in read_frames(frames):
             if self._over:
                 break
-            if name == "error":
-                self._report(read_failed_event(data), out)
-            elif name == BARE:
-                self._report(find_failure(data), out)
+            if name in OUT_OF_BAND:
+                self._report(out_of_band_failure(name, data), out)
             else:
                 response = read_event(_CHUNK, data)
                 if response.error:

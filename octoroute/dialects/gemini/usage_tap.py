@@ -11,11 +11,11 @@ import msgspec
 
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.progress import Progress
-from octoroute.dialects.response.sse import BARE, read_frames
+from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import from_gemini, resolve_reason
-from octoroute.dialects.response.upstream_error import find_failure, read_event, read_failed_event
+from octoroute.dialects.response.upstream_error import OUT_OF_BAND, find_failure, out_of_band_failure, read_event, read_failed_event
 from octoroute.dialects.response.usage import GeminiUsage
-from octoroute.domain.events import Failed, FinishReason
+from octoroute.domain.events import FinishReason
 from octoroute.errors import BadUpstreamResponse
 
 
@@ -58,10 +58,8 @@ class GeminiUsageTap:
         for name, data in read_frames(frames):
             if self.progress.failure is not None:
                 return
-            if name == "error":
-                self._report(read_failed_event(data))
-            elif name == BARE:
-                self._report(find_failure(data))
+            if name in OUT_OF_BAND:
+                self.progress.fail(out_of_band_failure(name, data))
             elif data != b"[DONE]":
                 self._note(read_event(_RESPONSE, data), data)
 
@@ -71,18 +69,13 @@ class GeminiUsageTap:
         if not self.progress.finished and self.progress.failure is None:
             raise BadUpstreamResponse("the upstream's response has no finished candidate")
 
-    def _report(self, failed: Failed | None) -> None:
-        if failed is not None:
-            self.progress.started = True
-            self.progress.failure = failed
-
     def _note(self, response: _PassedResponse, data: bytes) -> None:
         progress = self.progress
         if response.error:
-            self._report(read_failed_event(data))
+            self.progress.fail(read_failed_event(data))
             return
         if not (response.candidates or response.prompt_feedback or response.usage_metadata):
-            self._report(find_failure(data))
+            self.progress.fail(find_failure(data))
             return
         for candidate in response.candidates or ():
             progress.started = True

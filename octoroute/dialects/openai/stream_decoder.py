@@ -15,9 +15,9 @@ from octoroute.dialects.openai.reasoning_details import ORIGIN, DetailCollector,
 from octoroute.dialects.openai.tool_calls import CallSorter
 from octoroute.dialects.request import media
 from octoroute.dialects.response.errors import NO_RESPONSE
-from octoroute.dialects.response.sse import BARE, read_frames
+from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import openai_reason, resolve_reason
-from octoroute.dialects.response.upstream_error import find_failure, read_event, read_failed_event
+from octoroute.dialects.response.upstream_error import OUT_OF_BAND, find_failure, out_of_band_failure, read_event, read_failed_event
 from octoroute.domain.conversation import Tool
 from octoroute.domain.events import (
     Event,
@@ -63,10 +63,8 @@ class OpenAIDecoder:
                 if not self._started:
                     raise BadUpstreamResponse(NO_RESPONSE)
                 self._finish(out)
-            elif name == BARE:
-                self._report(find_failure(data), out)
-            elif name == "error":
-                self._report(read_failed_event(data), out)
+            elif name in OUT_OF_BAND:
+                self._report(out_of_band_failure(name, data), out)
             else:
                 self._chunk(read_event(_CHUNK, data), data, out)
         return self._restore_names(out)

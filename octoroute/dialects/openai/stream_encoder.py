@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from octoroute.dialects.openai.errors import error_event
 from octoroute.dialects.request import media
 from octoroute.dialects.request.ids import NewId, call_id, random_id
 from octoroute.dialects.response import usage as counts
-from octoroute.dialects.response.errors import OPENAI_TYPES, openai_envelope
+from octoroute.dialects.response.errors import OPENAI_TYPES, openai_body
+from octoroute.dialects.response.sse import frame
 from octoroute.dialects.response.stop_reasons import TO_OPENAI
 from octoroute.domain.events import (
     Event,
@@ -82,11 +84,10 @@ class OpenAIEncoder:
         return b"".join([self._encode_event(event) for event in events])
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
-        del request_id  # has no field in OpenAI's format
         if self._over:
             return b""
         self._over = True
-        return b"data: " + openai_envelope(error) + b"\n\n"
+        return error_event(error, request_id)
 
     def _text(self, key: bytes, text: str) -> bytes:
         if self._over:
@@ -128,8 +129,7 @@ class OpenAIEncoder:
                 return self._begin() + self._finish(event)
             case Failed(kind=kind, message=message, code=code):
                 self._over = True
-                error = {"message": message, "type": OPENAI_TYPES.get(kind, kind), "param": None, "code": code}
-                return b"data: " + _json({"error": error}) + b"\n\n"
+                return frame(openai_body(message, OPENAI_TYPES.get(kind, kind), code))
             case _:
                 return b": ping\n\n"
 

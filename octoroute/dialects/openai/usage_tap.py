@@ -10,9 +10,15 @@ from octoroute.dialects.response.error_shapes import is_failed_base
 from octoroute.dialects.response.errors import NO_RESPONSE
 from octoroute.dialects.response.lenient_json import read_leniently
 from octoroute.dialects.response.progress import Progress
-from octoroute.dialects.response.sse import BARE, read_frames
+from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import openai_reason
-from octoroute.dialects.response.upstream_error import error_from_event, find_failure, read_failed_event
+from octoroute.dialects.response.upstream_error import (
+    OUT_OF_BAND,
+    error_from_event,
+    find_failure,
+    out_of_band_failure,
+    read_failed_event,
+)
 from octoroute.dialects.response.usage import OpenAIUsage
 from octoroute.domain.events import Failed
 from octoroute.errors import BadUpstreamResponse
@@ -100,10 +106,8 @@ class OpenAIUsageTap:
         for name, data in read_frames(frames):
             if self.progress.over or self.progress.failure is not None:
                 return
-            if name == "error":
-                self._report(read_failed_event(data))
-            elif name == BARE:
-                self._report(find_failure(data))
+            if name in OUT_OF_BAND:
+                self.progress.fail(out_of_band_failure(name, data))
             elif data.startswith(b"[DONE]"):
                 if not self.progress.started:
                     raise BadUpstreamResponse(NO_RESPONSE)
@@ -124,15 +128,15 @@ class OpenAIUsageTap:
         if progress.over or progress.failure is not None:
             return
         if (chunk.error is not _ABSENT or chunk.base_resp is not None) and chunk.has_failed():
-            self._report(read_failed_event(data))
+            self.progress.fail(read_failed_event(data))
             return
         if chunk.usage is not None:
             progress.usage = chunk.usage.usage()
         elif not chunk.choices and chunk.data is _ABSENT:
-            self._report(find_failure(data))
+            self.progress.fail(find_failure(data))
         for choice in chunk.choices or ():
             if choice.error:
-                self._report(read_failed_event(data))
+                self.progress.fail(read_failed_event(data))
                 return
             self._note_choice(choice)
 
@@ -154,12 +158,9 @@ class OpenAIUsageTap:
             progress.finished = self._done >= self._seen
             progress.reason = openai_reason(choice.finish_reason)
             if progress.reason is None:
-                self._report(Failed("api_error", f"the upstream ended its response with finish_reason '{choice.finish_reason}'"))
-
-    def _report(self, failed: Failed | None) -> None:
-        if failed is not None:
-            self.progress.started = True
-            self.progress.failure = failed
+                self.progress.fail(
+                    Failed("api_error", f"the upstream ended its response with finish_reason '{choice.finish_reason}'")
+                )
 
 
 def _read_chunk(data: bytes) -> _Chunk:

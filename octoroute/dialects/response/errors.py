@@ -99,10 +99,11 @@ def client_message(error: OctorouteError) -> str:
 
 
 def openai_envelope(error: OctorouteError) -> bytes:
-    body = {
-        "message": client_message(error),
-        "type": OPENAI_TYPES.get(error.kind, "server_error"),
-        "param": getattr(error, "param", None),
-        "code": error.code,
-    }
-    return msgspec.json.encode({"error": body})
+    """The error body that a client of OpenAI's format gets."""
+    kind = OPENAI_TYPES.get(error.kind, "server_error")
+    return openai_body(client_message(error), kind, error.code, param=getattr(error, "param", None))
+
+
+def openai_body(message: str, kind: str, code: str | None, *, param: str | None = None) -> bytes:
+    """An error body in OpenAI's format; `kind` is its `type`."""
+    return msgspec.json.encode({"error": {"message": message, "type": kind, "param": param, "code": code}})

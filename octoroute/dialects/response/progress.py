@@ -49,6 +49,12 @@ class Progress:
         """The response has text, has finished, or has failed: waiting longer would not tell more about its beginning."""
         return self.finished or self.output_chars > 0 or self.failure is not None
 
+    def fail(self, failed: Failed | None) -> None:
+        """Note an error that the endpoint reported in its response; None: it reported none."""
+        if failed is not None:
+            self.started = True
+            self.failure = failed
+
     def observe(self, events: Iterable[Event]) -> None:
         """Update from decoded events (the translating relay). Raises TypeError for an object that is not an event."""
         for event in events:
@@ -65,8 +71,7 @@ class Progress:
                     self.started = self.finished = self.over = True
                     self.reason = reason
                 case Failed():
-                    self.started = True
-                    self.failure = event
+                    self.fail(event)
                 case Started(usage=usage):
                     self.started = True
                     self.usage = usage or self.usage

@@ -20,10 +20,12 @@ from octoroute.dialects.response.errors import (
     OPENAI_TYPES,
     UpstreamErrorBody,
     normalize_too_long,
+    openai_body,
     read_error_body,
 )
 from octoroute.dialects.response.refusals import IN_RESPONSE, RefusalKind, is_firewall_page, refusal_of
 from octoroute.dialects.response.retry_after import rate_limit_reset_s, retry_after_s
+from octoroute.dialects.response.sse import BARE
 from octoroute.domain.events import Failed
 from octoroute.errors import (
     BadUpstreamResponse,
@@ -88,38 +90,38 @@ def read_upstream_error(status: int, headers: Mapping[str, str], body: bytes, di
 
 
 def _rejected(refusal: RefusalKind, status: int, headers: Mapping[str, str], body: bytes, dialect: str) -> UpstreamRejected:
-    """Of a prompt that is too long: with the code and the words that make agents compact."""
+    """The error for a refused request. For a prompt that is too long, it has the code and the words on which agents compact."""
     message = f"the upstream refused the request with status {status}"
     if refusal is RefusalKind.CONTENT and not body:
         message = "the firewall in front of the upstream refused the request"
     if refusal is RefusalKind.CONTEXT:
         error_body = read_error_body(body)
-        status, body = status if status < 500 else 400, compacting(body, dialect)
+        status, body = status if status < 500 else 400, context_error_body(body, dialect)
         message = normalize_too_long("" if error_body is None else error_body.message)
     error = UpstreamRejected(message, status=status, body=body, headers=headers, dialect=dialect)
-    _name(error, refusal)
+    _set_refusal(error, refusal)
     return error
 
 
-def _name(error: UpstreamRejected, refusal: RefusalKind) -> None:
+def _set_refusal(error: UpstreamRejected, refusal: RefusalKind) -> None:
+    """Note what was refused, with the code by which clients know it."""
     error.refusal = refusal
     if refusal is RefusalKind.CONTEXT:
-        error.code = "context_length_exceeded"
+        error.code = CONTEXT_CODE
     elif refusal is RefusalKind.CONTENT:
-        error.code = "content_filter"
+        error.code = CONTENT_CODE
 
 
-def compacting(body: bytes, dialect: str) -> bytes:
-    """An error body about a context that is too long as agents know it: OpenAI's with its code, Anthropic's with its words.
+def context_error_body(body: bytes, dialect: str) -> bytes:
+    """Rewrite an error body about a prompt that is too long so that agents know it: OpenAI's by its code, Anthropic's by its words.
 
-    A body that has them already is returned as it is. b"": it cannot be read, and is to be written anew.
+    A body that has them already is returned as it is; b"" if the writer of the client's dialect must encode the error anew.
     """
     error_body = read_error_body(body)
     if error_body is None:
         return b""
     if dialect in {"openai", "responses"} and error_body.code != CONTEXT_CODE:
-        fields = {"message": error_body.message, "type": "invalid_request_error", "param": error_body.param}
-        return msgspec.json.encode({"error": {**fields, "code": CONTEXT_CODE}})
+        return openai_body(error_body.message, "invalid_request_error", CONTEXT_CODE, param=error_body.param)
     if dialect == "anthropic" and "prompt is too long" not in error_body.message:
         return b""
     return body
@@ -149,6 +151,15 @@ def find_failure(data: bytes) -> Failed | None:
     """The event for a frame or a body without any part of a response, if it reports a failure; None: it reports none."""
     value = load_object(data)
     return read_failed_event(data) if value is not None and reports_failure(value) else None
+
+
+OUT_OF_BAND = frozenset({"error", BARE})
+"""Names of the frames in which servers of every format report a failure instead of an event of their format."""
+
+
+def out_of_band_failure(name: str, data: bytes) -> Failed | None:
+    """The event for a frame named in `OUT_OF_BAND`; None: it reports no failure, which only bare JSON may do."""
+    return read_failed_event(data) if name == "error" else find_failure(data)
 
 
 def read_event(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
@@ -205,21 +216,12 @@ def error_from_event(failed: Failed) -> UpstreamError:
 
 def build_rejection(failed: Failed, status: int = 400) -> UpstreamRejected:
     """Build the error for a request that the upstream rejected, with a body in OpenAI's format."""
-    body = msgspec.json.encode(
-        {
-            "error": {
-                "message": failed.message,
-                "type": OPENAI_TYPES.get(failed.kind, failed.kind),
-                "param": None,
-                "code": failed.code,
-            }
-        }
-    )
+    body = openai_body(failed.message, OPENAI_TYPES.get(failed.kind, failed.kind), failed.code)
     rejection = UpstreamRejected(
         failed.message, status=status, body=body, headers={"content-type": "application/json"}, dialect="openai"
     )
     if failed.code in {CONTEXT_CODE, CONTENT_CODE}:
-        _name(rejection, RefusalKind.CONTEXT if failed.code == CONTEXT_CODE else RefusalKind.CONTENT)
+        _set_refusal(rejection, RefusalKind.CONTEXT if failed.code == CONTEXT_CODE else RefusalKind.CONTENT)
     elif failed.code in REQUEST_FAULTS:
         rejection.code = failed.code
     return rejection

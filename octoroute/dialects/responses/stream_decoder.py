@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
-from octoroute.dialects.response.sse import BARE, read_frames
-from octoroute.dialects.response.upstream_error import find_failure, read_event, read_failed_event
+from octoroute.dialects.response.sse import read_frames
+from octoroute.dialects.response.upstream_error import OUT_OF_BAND, find_failure, out_of_band_failure, read_event, read_failed_event
 from octoroute.dialects.responses.failure import read_failure
 from octoroute.dialects.responses.output_item import CallNumbers, ItemReader, OutputItem, ResponseObject, finish
 from octoroute.domain.events import Event, Failed, RefusalDelta, Started, TextDelta, ThinkingDelta, ToolCallDelta
@@ -68,8 +68,8 @@ class ResponsesDecoder:
         for name, data in read_frames(frames):
             if self._over:
                 break
-            if name in {BARE, "error"}:
-                self._fail(find_failure(data) if name == BARE else read_failed_event(data), out)
+            if name in OUT_OF_BAND:
+                self._fail(out_of_band_failure(name, data), out)
             elif data.strip() and data != _DONE:
                 self._event(read_event(_EVENT, data), name, data, out)
         return out

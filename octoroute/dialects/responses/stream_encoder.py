@@ -109,7 +109,7 @@ class ResponsesEncoder:
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
         del request_id  # sent as a header
-        message = failure_message(error.kind, client_message(error), getattr(error, "retry_after_s", None))
+        message = failure_message(error.kind, client_message(error), error.retry_after_s)
         return self._failed(error.kind, message, error.code)
 
     def _encode_event(self, event: Event) -> bytes:

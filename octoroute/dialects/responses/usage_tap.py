@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects.base import Progress
 from octoroute.dialects.request.json_input import read_response
-from octoroute.dialects.response.sse import BARE, read_frames
-from octoroute.dialects.response.upstream_error import find_failure, read_event, read_failed_event
+from octoroute.dialects.response.progress import Progress
+from octoroute.dialects.response.sse import read_frames
+from octoroute.dialects.response.upstream_error import OUT_OF_BAND, find_failure, out_of_band_failure, read_event, read_failed_event
 from octoroute.dialects.responses.failure import read_failure
 from octoroute.dialects.responses.output_item import ResponseObject, finish, read_answer
-from octoroute.domain.events import Failed, Finished, UsageReported
+from octoroute.domain.events import Finished, UsageReported
 
 _PREPARED = frozenset({"response.created", "response.in_progress", "response.queued"})
 """Events that precede the model's first one: the response may still fail, so they do not commit to the endpoint."""
@@ -44,10 +44,8 @@ class ResponsesUsageTap:
         for name, data in read_frames(frames):
             if self.progress.over or self.progress.failure is not None:
                 return
-            if name == "error":
-                self._report(read_failed_event(data))
-            elif name == BARE:
-                self._report(find_failure(data))
+            if name in OUT_OF_BAND:
+                self.progress.fail(out_of_band_failure(name, data))
             elif data.strip() and data != b"[DONE]":
                 self._event(read_event(_HEAD, data), name, data)
 
@@ -66,7 +64,7 @@ class ResponsesUsageTap:
         if kind in _PREPARED:
             return
         if kind == "error" or not kind.startswith("response."):
-            self._report(read_failed_event(data) if kind == "error" else find_failure(data))
+            self.progress.fail(read_failed_event(data) if kind == "error" else find_failure(data))
             return
         progress.started = True
         if isinstance(head.delta, str):
@@ -75,14 +73,9 @@ class ResponsesUsageTap:
         elif kind in _ENDS:
             answer = read_response(_END, data, "stream").response
             if kind == "response.failed" or answer.error is not None:
-                self._report(read_failure(answer.error or {}))
+                self.progress.fail(read_failure(answer.error or {}))
             else:
                 self._finish(answer)
-
-    def _report(self, failed: Failed | None) -> None:
-        if failed is not None:
-            self.progress.started = True
-            self.progress.failure = failed
 
     def _finish(self, answer: ResponseObject) -> None:
         progress = self.progress
