@@ -17,6 +17,7 @@ from octoroute.dialects.openai.reasoning_details import ORIGIN, detail_text, pac
 from octoroute.dialects.request import media
 from octoroute.dialects.request.body import decode
 from octoroute.dialects.request.cache_marks import read_mark
+from octoroute.dialects.request.json_input import json_text
 from octoroute.dialects.request.message_order import ERROR_MARK
 from octoroute.dialects.request.raw_messages import RawMessages
 from octoroute.dialects.request.thinking_signatures import parse_signature
@@ -179,12 +180,10 @@ def _assistant(message: schema.Message, at: int, reader: MessageReader) -> Itera
             raise BadRequest(
                 f"{where}.tool_calls[{number}]: only function calls are supported", param=f"{where}.tool_calls[{number}]"
             )
-        yield ToolCall(
-            call.id or f"call_{at}_{number}", call.function.name, schema.arguments_text(call.function.arguments), call.signature
-        )
+        yield ToolCall(call.id or f"call_{at}_{number}", call.function.name, json_text(call.function.arguments), call.signature)
     if message.function_call is not None:
         reader.calls[message.function_call.name] = id = f"call_{at}_function"
-        yield ToolCall(id, message.function_call.name, schema.arguments_text(message.function_call.arguments))
+        yield ToolCall(id, message.function_call.name, json_text(message.function_call.arguments))
 
 
 def _thoughts(message: schema.Message) -> Iterator[Block]:

@@ -11,7 +11,7 @@ from octoroute.dialects.openai.stream_decoder import decode_text
 from octoroute.dialects.openai.stream_encoder import image_part
 from octoroute.dialects.openai.tool_calls import tool_name
 from octoroute.dialects.request.ids import NewId, call_id, random_id, safe_name
-from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.request.json_input import json_text, read_response
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL, ThinkingItem, ToolCallItem, collect_blocks
 from octoroute.dialects.response.stop_reasons import TO_OPENAI, openai_reason, resolve_reason
@@ -65,7 +65,7 @@ def _decode_calls(message: schema.Delta, names: Mapping[str, str], known: Collec
     used_ids: set[str] = set()
     for call in calls:
         name = tool_name(call.function.name or "", known) if call.function else ""
-        arguments = mend_arguments(schema.arguments_text(call.function.arguments)) if call.function else ""
+        arguments = mend_arguments(json_text(call.function.arguments)) if call.function else ""
         if not name or arguments is None:
             if truncated:
                 continue

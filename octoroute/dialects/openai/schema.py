@@ -259,10 +259,3 @@ def text_within(thinking: object) -> str:
     if isinstance(thinking, list):
         return "".join(text_within(item) for item in cast("list[object]", thinking))
     return text_within(cast("dict[str, object]", thinking).get("text")) if isinstance(thinking, dict) else ""
-
-
-def arguments_text(arguments: Any) -> str:
-    """A call's arguments as JSON text, also if a server sends the object itself."""
-    if isinstance(arguments, str):
-        return arguments
-    return "" if arguments is None else msgspec.json.encode(arguments).decode()

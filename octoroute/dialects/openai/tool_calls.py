@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Sequence
 
-from octoroute.dialects.openai.schema import CallDelta, arguments_text
+from octoroute.dialects.openai.schema import CallDelta
 from octoroute.dialects.request.ids import safe_name
+from octoroute.dialects.request.json_input import json_text
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
 from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, ToolArguments, mend_arguments
 from octoroute.domain.conversation import Tool
@@ -76,7 +77,7 @@ class CallSorter:
         """Add a fragment. Emits `Failed` for arguments of a call that is already complete."""
         function = delta.function
         name = (function.name if function else None) or ""
-        arguments = arguments_text(function.arguments) if function else ""
+        arguments = json_text(function.arguments) if function else ""
         id = delta.id or ""
         call = self._find(delta.index, id, name, arguments)
         if call is None:

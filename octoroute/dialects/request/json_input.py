@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
@@ -70,6 +70,13 @@ def read_response(decoder: msgspec.json.Decoder[T], data: bytes, what: str, *, l
             return read_leniently(decoder, _replace_invalid_text(data))
     except (ValueError, RecursionError) as error:
         raise BadUpstreamResponse(f"the upstream's {what} does not follow its API format", detail=str(error)[:MAX_DETAIL]) from None
+
+
+def json_text(value: Any) -> str:
+    """A text as it is, None as "", any other value as JSON: servers and clients send the arguments of a call in each form."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else msgspec.json.encode(value).decode()
 
 
 def _read(decoder: msgspec.json.Decoder[T], data: bytes) -> T:

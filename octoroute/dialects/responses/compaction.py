@@ -15,6 +15,7 @@ import msgspec
 
 from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.ids import NewId, random_id
+from octoroute.dialects.responses.schema import INPUT_ITEMS
 from octoroute.domain.conversation import (
     Audio,
     Block,
@@ -42,9 +43,9 @@ next. Leave out greetings and repetition. Do not answer or carry out anything in
 _KEPT = ("model", "octoroute", "user", "safety_identifier", "service_tier", "prompt_cache_key", "reasoning")
 """Fields of the client's request that the request for the summary has, too."""
 _ROLES: Mapping[Role, str] = {Role.SYSTEM: "instructions", Role.USER: "user", Role.ASSISTANT: "assistant"}
-_TRIGGER = b'"compaction_trigger"'
+TRIGGER = b'"compaction_trigger"'
+"""The type of the item that asks for a compaction, as it stands in a body; a body without it need not be parsed."""
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ITEMS = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
 
 
 class _TextPart(msgspec.Struct):
@@ -69,8 +70,8 @@ class _MessageHead(msgspec.Struct):
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
-_ITEM = msgspec.json.Decoder(_MessageContent)
-_MESSAGE = msgspec.json.Decoder(_MessageHead)
+_CONTENT = msgspec.json.Decoder(_MessageContent)
+_HEAD = msgspec.json.Decoder(_MessageHead)
 
 
 def is_own_compaction(encrypted_content: object) -> bool:
@@ -103,11 +104,11 @@ def summary_request(body: bytes, conversation: Conversation) -> bytes:
 def wants_summary(body: RequestBody) -> bool:
     """Whether the last item is `compaction_trigger`: the response must be one compaction item, as Codex asks of OpenAI."""
     raw = body.values.get("input")
-    if raw is None or _TRIGGER not in bytes(raw):
+    if raw is None or TRIGGER not in bytes(raw):
         return False
     try:
-        items = _ITEMS.decode(raw)
-        return isinstance(items, list) and bool(items) and _MESSAGE.decode(items[-1]).type == "compaction_trigger"
+        items = INPUT_ITEMS.decode(raw)
+        return isinstance(items, list) and bool(items) and _HEAD.decode(items[-1]).type == "compaction_trigger"
     except (ValueError, RecursionError):
         return False  # which the decoder of the request reports
 
@@ -134,16 +135,13 @@ def compact(answer: bytes, items: Sequence[msgspec.Raw], *, new_id: NewId = rand
     `answer` is the response to `summary_request`. Raises BadUpstreamResponse if it holds no text.
     """
     response = _ANSWER.decode(answer)
-    item = compaction_item(new_id("cmp_"), "".join(_texts(response.output)))
+    summary = compaction_item(new_id("cmp_"), "".join(_texts(response.output)))
     return msgspec.json.encode(
         {
             "id": new_id("resp_"),
             "object": "response.compaction",
             "created_at": response.created_at,
-            "output": [
-                *(_user_message(item, new_id) for item in items if _is_from_user(item)),
-                item,
-            ],
+            "output": [*(_user_message(item, new_id) for item in items if _is_from_user(item)), summary],
             "usage": response.usage,
         }
     )
@@ -151,12 +149,12 @@ def compact(answer: bytes, items: Sequence[msgspec.Raw], *, new_id: NewId = rand
 
 def _texts(output: Iterable[msgspec.Raw]) -> Iterator[str]:
     for raw in output:
-        if _MESSAGE.decode(raw).type == "message":
-            yield from (part.text for part in _ITEM.decode(raw).content if part.type == "output_text" and part.text)
+        if _HEAD.decode(raw).type == "message":
+            yield from (part.text for part in _CONTENT.decode(raw).content if part.type == "output_text" and part.text)
 
 
 def _is_from_user(item: msgspec.Raw) -> bool:
-    message = _MESSAGE.decode(item)
+    message = _HEAD.decode(item)
     return message.type in {None, "message"} and message.role == "user"
 
 

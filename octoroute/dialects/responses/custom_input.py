@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
+from octoroute.dialects.request.json_input import json_text
 from octoroute.dialects.responses.tools import INPUT
 
 _HEAD = re.compile(r'\s*\{\s*"input"\s*:\s*"')
@@ -117,7 +118,6 @@ def _whole_text(arguments: str) -> str:
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
         if INPUT in members:
-            value = members[INPUT]
-            return value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
+            return json_text(members[INPUT])
         value = next(iter(members.values())) if len(members) == 1 else arguments if members else ""
     return value if isinstance(value, str) else arguments

@@ -12,11 +12,12 @@ import msgspec
 
 from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.thinking_signatures import MARK, mark_signature
-from octoroute.dialects.responses.state import ItemHead, head_of_item
+from octoroute.dialects.responses.response import OWN
+from octoroute.dialects.responses.schema import INPUT_ITEMS
+from octoroute.dialects.responses.state import ItemHead, head_of_item, join_items
 
 _MARK = MARK.encode()
-_ITEMS = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
-_OWN = mark_signature("", "octoroute", None)
+_OWN = mark_signature("", OWN, None)
 
 
 def remove_own_reasoning(body: RequestBody) -> Mapping[str, bytes | None]:
@@ -25,8 +26,8 @@ def remove_own_reasoning(body: RequestBody) -> Mapping[str, bytes | None]:
     if raw is None or _MARK not in bytes(raw):
         return {}
     items = _read(raw)
-    kept = [bytes(item) for item in items if not _is_own(item)]
-    return {} if len(kept) == len(items) else {"input": b"[" + b",".join(kept) + b"]"}
+    kept = [item for item in items if not _is_own(item)]
+    return {} if len(kept) == len(items) else {"input": join_items(kept)}
 
 
 def disown_reasoning(body: RequestBody) -> Mapping[str, bytes | None]:
@@ -36,12 +37,12 @@ def disown_reasoning(body: RequestBody) -> Mapping[str, bytes | None]:
         return {}
     items = _read(raw)
     changed = [_without_encryption(item) for item in items]
-    return {} if changed == [bytes(item) for item in items] else {"input": b"[" + b",".join(changed) + b"]"}
+    return {} if changed == [bytes(item) for item in items] else {"input": join_items(changed)}
 
 
 def _read(raw: msgspec.Raw) -> list[msgspec.Raw]:
     try:
-        items = _ITEMS.decode(raw)
+        items = INPUT_ITEMS.decode(raw)
     except (ValueError, RecursionError):
         return []  # malformed: the endpoint reports the error
     return items if isinstance(items, list) else []

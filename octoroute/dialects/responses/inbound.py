@@ -35,7 +35,6 @@ from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
 
 _REQUEST = msgspec.json.Decoder(schema.Request)
-_INPUT = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
 _TOOL_ITEMS = ("_call", "_call_output")
 _OBJECTS = ("reasoning", "text")
 """Echoed only where they are set: null stands for an object of defaults."""
@@ -83,7 +82,7 @@ class ResponsesInbound(Inbound):
     def history(self, request: Request) -> History | None:
         body = request.body
         assert isinstance(body, RequestBody)
-        raws = decode(body.values["input"], _INPUT, "input")
+        raws = decode(body.values["input"], schema.INPUT_ITEMS, "input")
         if not raws or isinstance(raws, str):
             return None
         return History("input", raws, [_measured(item) for item in schema.read_items(raws)], ("max_output_tokens",))

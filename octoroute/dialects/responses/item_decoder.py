@@ -12,7 +12,8 @@ from typing import Any, TypeAlias, cast
 import msgspec
 
 from octoroute.dialects.request import media
-from octoroute.dialects.request.thinking_signatures import parse_signature
+from octoroute.dialects.request.json_input import json_text
+from octoroute.dialects.request.thinking_signatures import REDACTED, parse_signature
 from octoroute.dialects.responses import schema
 from octoroute.dialects.responses.tools import CUSTOM, FUNCTION, INPUT, SEARCH, ToolId, ToolTable
 from octoroute.domain.conversation import (
@@ -32,8 +33,6 @@ from octoroute.errors import BadRequest
 
 _Parts: TypeAlias = "str | Sequence[schema.Part] | None"
 
-REDACTED = "redacted"
-"""Origin that marks redacted thinking in `encrypted_content`."""
 _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
 _CALLS: Mapping[str, str] = {"function_call": FUNCTION, "custom_tool_call": CUSTOM, "tool_search_call": SEARCH}
 """Calls of tools that are offered: the type of the item, and the kind of the tool."""
@@ -103,12 +102,12 @@ class ItemDecoder:
         if kind == SEARCH:
             if item.call_id is None:
                 return  # searched at OpenAI: the tools that it found are loaded, which is all that counts
-            name, arguments = SEARCH, _json(item.arguments)
+            name, arguments = SEARCH, json_text(item.arguments)
         else:
             if item.name is None or item.call_id is None:
                 raise BadRequest(f"{where}: call_id or name is missing; send both", param=where)
             name = item.name
-            arguments = _json({INPUT: _json(item.input)}) if kind == CUSTOM else _json(item.arguments)
+            arguments = json_text({INPUT: json_text(item.input)}) if kind == CUSTOM else json_text(item.arguments)
         flat = self._tools.find(kind, name, item.namespace) or self._tools.name_of(ToolId(kind, name, item.namespace))
         yield Turn(Role.ASSISTANT, (ToolCall(item.call_id, flat, arguments),))
 
@@ -126,7 +125,7 @@ class ItemDecoder:
             self._note(f"input items of type {item.type}")
             return
         value = getattr(item, asked)
-        arguments = _json(value if isinstance(value, dict) or asked == "arguments" else {asked: value})
+        arguments = json_text(value if isinstance(value, dict) or asked == "arguments" else {asked: value})
         if item.name:
             tool = item.name if item.server_label is None else f"{item.server_label}__{item.name}"
         yield Turn(Role.ASSISTANT, (ToolCall(call_id, self._tools.name_of(ToolId(item.type, tool)), arguments),))
@@ -170,7 +169,7 @@ class ItemDecoder:
                 if block is not None and not isinstance(block, Audio):
                     yield block
                     return
-        text = _json(value)
+        text = json_text(value)
         if text:
             yield Text(text)
 
@@ -224,8 +223,3 @@ def offer_loaded(tools: ToolTable, items: Sequence[schema.Item]) -> None:
 def _offer_tools(tools: ToolTable, item: schema.Item, where: str) -> list[str]:
     loaded = [tool for tool in schema.read_tools(item.tools or ()) if tool.name or tool.type not in {FUNCTION, CUSTOM}]
     return [tool.name for tool in tools.offer(loaded, f"{where}.tools")]
-
-
-def _json(value: Any) -> str:
-    """A text as it is, nothing as "", anything else as JSON."""
-    return value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.request.json_input import json_text, read_response
 from octoroute.dialects.response.stop_reasons import resolve_reason
 from octoroute.dialects.response.upstream_error import error_from_event, find_failure
 from octoroute.dialects.response.usage import ResponsesUsage
@@ -56,10 +56,6 @@ class OutputItem(msgspec.Struct):
                 if isinstance(text, str) and text:
                     yield key, text
                     break
-
-    def arguments_text(self) -> str:
-        value = self.arguments
-        return value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
 
 
 class _Details(msgspec.Struct):
@@ -119,7 +115,7 @@ class ItemReader:
         if item.type == "message" and not self.streamed:
             events += [TextDelta(text) if key == "text" else RefusalDelta(text) for key, text in item.texts()]
         elif item.type == "function_call" and self.has_begun_call and not self.streamed:
-            arguments = item.arguments_text()
+            arguments = json_text(item.arguments)
             events += [ToolCallDelta(0, arguments)] if arguments else []
         elif item.type == "reasoning":
             if not self.streamed:

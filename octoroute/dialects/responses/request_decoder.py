@@ -13,7 +13,7 @@ from octoroute.dialects.request.body import RequestBody, decode
 from octoroute.dialects.request.json_input import read_request, reject_deep_nesting, unread_fields
 from octoroute.dialects.request.message_order import split_system
 from octoroute.dialects.responses import schema
-from octoroute.dialects.responses.compaction import summary_conversation, wants_summary
+from octoroute.dialects.responses.compaction import TRIGGER, summary_conversation, wants_summary
 from octoroute.dialects.responses.item_decoder import LOADERS, ItemDecoder, offer_loaded
 from octoroute.dialects.responses.tools import CUSTOM, FUNCTION, SEARCH, ToolTable
 from octoroute.domain.conversation import (
@@ -31,9 +31,7 @@ _REQUEST = msgspec.json.Decoder(schema.Request)
 _READ = frozenset(schema.Request.__struct_encode_fields__) | {"octoroute"}
 _UNSET = frozenset({b"null", b"false"})
 _TOOLS = msgspec.json.Decoder(list[schema.Tool] | None)
-_INPUT = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
 _NULL = msgspec.Raw(b"null")
-_TRIGGER = b'"compaction_trigger"'
 _LOADERS = tuple(f'"{name}"'.encode() for name in LOADERS)
 _CALLABLE = frozenset({FUNCTION, CUSTOM, SEARCH, "namespace"})
 _MODES = {"auto": "auto", "required": "any", "none": "none"}
@@ -66,7 +64,7 @@ def decode_request(body: bytes) -> Conversation:
         service_tier=request.service_tier,
         ignored=tuple(dict.fromkeys([*notes, *table.left_out])),
     )
-    return summary_conversation(conversation) if _TRIGGER in body and wants_summary(RequestBody.parse(body)) else conversation
+    return summary_conversation(conversation) if TRIGGER in body and wants_summary(RequestBody.parse(body)) else conversation
 
 
 def client_tools(body: RequestBody) -> ToolTable:
@@ -75,7 +73,7 @@ def client_tools(body: RequestBody) -> ToolTable:
     raw = body.values.get("tools")
     table.offer((None if raw is None else decode(raw, _TOOLS, "tools")) or (), "tools")
     if any(name in body.raw for name in _LOADERS):
-        items = decode(body.values.get("input", _NULL), _INPUT, "input")
+        items = decode(body.values.get("input", _NULL), schema.INPUT_ITEMS, "input")
         if isinstance(items, list):
             offer_loaded(table, schema.read_items([item for item in items if any(name in bytes(item) for name in _LOADERS)]))
     return table

@@ -8,12 +8,11 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.request.ids import NewId, call_id, random_id
-from octoroute.dialects.request.thinking_signatures import mark_signature
+from octoroute.dialects.request.thinking_signatures import REDACTED, mark_signature
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.blocks import ImageItem, TextItem, ThinkingItem, ToolCallItem, collect_blocks
 from octoroute.dialects.responses.compaction import compaction_item
 from octoroute.dialects.responses.custom_input import CustomInput
-from octoroute.dialects.responses.item_decoder import REDACTED
 from octoroute.dialects.responses.tools import CUSTOM, SEARCH, ToolId, ToolTable
 from octoroute.domain.events import Event, FinishReason
 from octoroute.domain.outcome import Usage

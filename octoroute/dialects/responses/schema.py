@@ -138,6 +138,8 @@ class Request(msgspec.Struct):
     stream_options: Any = None
 
 
+INPUT_ITEMS = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
+"""Decodes the field `input`: a text, or the JSON of each item."""
 _ITEM = msgspec.json.Decoder(Item)
 _HEAD = msgspec.json.Decoder(ItemType)
 _TOOL = msgspec.json.Decoder(Tool)

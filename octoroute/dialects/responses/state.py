@@ -14,10 +14,11 @@ import msgspec
 
 from octoroute.dialects.request.body import decode
 from octoroute.dialects.response import sse
-from octoroute.dialects.responses.compaction import is_own_compaction
+from octoroute.dialects.responses.compaction import MARK, is_own_compaction
+from octoroute.dialects.responses.schema import INPUT_ITEMS
 from octoroute.domain.stored_response import StoredResponse
 
-_WORDS = (b"item_reference", b"octoroute.compaction.")
+_WORDS = (b"item_reference", MARK.encode())
 _BARE = re.compile(rb'\{\s{0,64}"id"\s{0,8}:\s{0,8}"[^"\\]{0,256}"\s{0,64}(?:,\s{0,64}"type"\s{0,8}:\s{0,8}null\s{0,64})?\}')
 """A reference without its type. Every repetition is bounded, so that the search takes time in proportion to the text."""
 _FINAL = re.compile(rb'response\.(?:completed|incomplete)"')
@@ -65,7 +66,6 @@ class _OutputItems(msgspec.Struct):
 
 
 _FIELDS = msgspec.json.Decoder(StatefulFields)
-_INPUT = msgspec.json.Decoder(str | list[msgspec.Raw] | None)
 _HEAD = msgspec.json.Decoder(ItemHead)
 _HEADS = msgspec.json.Decoder(list[ItemHead])
 _EVENT = msgspec.json.Decoder(_FinalEvent)
@@ -87,7 +87,7 @@ def read_fields(body: bytes) -> StatefulFields | None:
 
 def input_items(raw: msgspec.Raw) -> list[msgspec.Raw]:
     """The items of a request's `input`; a text is one message. Raises BadRequest."""
-    items = decode(raw, _INPUT, "input")
+    items = decode(raw, INPUT_ITEMS, "input")
     if items is None or isinstance(items, str):
         return [] if not items else [msgspec.Raw(_encode({"type": "message", "role": "user", "content": items}))]
     return items

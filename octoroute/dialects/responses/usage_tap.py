@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects.request.json_input import read_response
+from octoroute.dialects.request.json_input import json_text, read_response
 from octoroute.dialects.response.progress import Progress
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.upstream_error import OUT_OF_BAND, find_failure, out_of_band_failure, read_event, read_failed_event
@@ -55,7 +55,7 @@ class ResponsesUsageTap:
         progress.started = True
         for item in answer.output or ():
             self._called_tools = self._called_tools or item.type.endswith("_call")
-            progress.output_chars += sum(len(text) for _, text in item.texts()) + len(item.arguments_text())
+            progress.output_chars += sum(len(text) for _, text in item.texts()) + len(json_text(item.arguments))
         self._finish(answer)
 
     def _event(self, head: _EventHead, name: str, data: bytes) -> None:

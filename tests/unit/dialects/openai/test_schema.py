@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from octoroute.dialects.openai.schema import arguments_text, text_within
+from octoroute.dialects.openai.schema import text_within
 
 
 @pytest.mark.parametrize(
@@ -13,8 +13,3 @@ from octoroute.dialects.openai.schema import arguments_text, text_within
 )
 def test_thinking_as_text(thinking, text):
     assert text_within(thinking) == text
-
-
-@pytest.mark.parametrize(("arguments", "text"), [('{"a" : 1}', '{"a" : 1}'), ({"a": 1}, '{"a":1}'), (None, ""), ("", "")])
-def test_arguments_as_text(arguments, text):
-    assert arguments_text(arguments) == text

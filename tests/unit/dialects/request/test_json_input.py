@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from octoroute.dialects.request.json_input import read_request, read_response, reject_deep_nesting, unread_fields
+from octoroute.dialects.request.json_input import json_text, read_request, read_response, reject_deep_nesting, unread_fields
 from octoroute.errors import BadRequest, BadUpstreamResponse
 
 
@@ -60,6 +60,13 @@ def test_fields_that_are_not_read():
     body = b'{"name":"a","seed":1,"user":null,"flag":false,"more":{}}'
     assert unread_fields(body, frozenset({"name"}), unset=frozenset({b"null", b"false"})) == ("seed", "more")
     assert unread_fields(body, frozenset({"name", "seed"}), unset=frozenset()) == ("user", "flag", "more")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [('{"a" : 1}', '{"a" : 1}'), ({"a": 1}, '{"a":1}'), ([1], "[1]"), (0, "0"), (None, ""), ("", "")]
+)
+def test_a_value_as_text(value, text):
+    assert json_text(value) == text
 
 
 def test_nesting_deeper_than_the_stack_is_a_bad_request():
