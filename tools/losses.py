@@ -363,24 +363,23 @@ class Matrix:
 
     def _send(self, conversation: Conversation, column: str) -> tuple[str | None, list[str]]:
         """(the endpoint's request, warnings); None where the endpoint is not eligible."""
-        kind, outbound, endpoint = self._endpoint(column)
-        del kind
+        outbound, endpoint = self._endpoint(column)
         reason = outbound.unsupported(conversation, endpoint)
         if reason is not None:
             return None, [f"not eligible: {reason}"]
         notes = [*conversation.notes, *(f"{field} is not passed on to this endpoint" for field in conversation.ignored)]
         return outbound.encode_request(conversation, endpoint, stream=False, notes=notes).decode(), notes
 
-    def _endpoint(self, column: str) -> tuple[str, Any, Endpoint]:
+    def _endpoint(self, column: str) -> tuple[Any, Endpoint]:
         kind, model, quirks = ENDPOINTS[column]
         endpoint = Endpoint(
             id=column, name=column, tier=Tier.DEEP, kind=kind, provider=kind, base_url="https://a.org", model=model, quirks=quirks
         )
-        return kind, self._outbound[kind], endpoint
+        return self._outbound[kind], endpoint
 
     def _round_trip(self, client: str, column: str) -> dict[str, str]:
         """The cell of each word of the endpoint's answer, after the client has sent the answer back."""
-        _, outbound, endpoint = self._endpoint(column)
+        outbound, endpoint = self._endpoint(column)
         answer = json.dumps(_answer(column))
         first = {**FIRST[client], **_thinking_wish(client)}
         conversation = DECODERS[client](json.dumps(first).encode())

@@ -53,7 +53,7 @@ class LiveCheck(NamedTuple):
     problem: str | None
     """The error message; None: the endpoint answered."""
     remedy: str = ""
-    """What to do about it."""
+    """What to do about the problem; "" if there is none."""
 
 
 async def check_endpoints(config: Config) -> Sequence[LiveCheck]:
@@ -74,7 +74,7 @@ async def _check(runtime: Runtime, endpoint: Endpoint, gate: asyncio.Semaphore) 
         started_at = time.monotonic()
         try:
             if endpoint.tier in PASSED_TIERS.values():
-                await upstream.probe(endpoint, endpoint.first_event_timeout_s)  # no question of theirs is tiny, or free
+                await upstream.probe(endpoint, endpoint.first_event_timeout_s)  # a request would be neither small nor free
             else:
                 response = await upstream.open(endpoint, _request(runtime, endpoint))
                 response.close()
@@ -104,7 +104,5 @@ def report(checks: Sequence[LiveCheck]) -> list[str]:
         if check.problem is None:
             lines.append(f"  answers    {name}  in {check.took_s * 1000:.0f} ms")
         else:
-            lines.append(
-                f"  FAILS      {name}  {check.problem} ({check.endpoint.base_url})" + f"; {check.remedy}" * bool(check.remedy)
-            )
+            lines.append(f"  FAILS      {name}  {check.problem} ({check.endpoint.base_url}); {check.remedy}")
     return lines

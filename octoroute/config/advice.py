@@ -10,11 +10,9 @@ from octoroute.config import rules
 from octoroute.config.environment import child
 from octoroute.config.schema.file import FileTable
 from octoroute.config.schema.key import Names
-from octoroute.config.schema.models import ProviderTable
+from octoroute.config.schema.models import DEFAULT_KIND, ProviderTable
 from octoroute.config.schema.server import ServerTable
 from octoroute.domain.endpoint import Endpoint
-
-DEFAULT_KIND = ProviderTable().kind
 
 
 def advise(file: FileTable, names: Names, endpoints: Mapping[str, tuple[str, Endpoint]]) -> Iterator[str]:
@@ -46,7 +44,7 @@ def _likely_kinds(providers: Mapping[str, ProviderTable], names: Names) -> Itera
 
 
 def _pasted_routes(file: FileTable, endpoints: Mapping[str, tuple[str, Endpoint]]) -> Iterator[str]:
-    """An address that was shortened is said once, where it stands. It is not shown: the environment may have had a part in it."""
+    """Warn once for each `base_url` from which a route was removed. Its rest is not shown: it may come from the environment."""
     said: set[str] = set()
     for path, (_, endpoint) in endpoints.items():
         own = _own_base_url(file, path)

@@ -16,15 +16,13 @@ from octoroute.config.environment import child
 from octoroute.config.reader import ConfigReader, nearest
 from octoroute.config.schema.file import Config, FileTable
 from octoroute.config.schema.key import Names
-from octoroute.config.schema.models import EndpointTable, ProviderTable
+from octoroute.config.schema.models import DEFAULT_KIND, EndpointTable, ProviderTable
 from octoroute.config.schema.routing import RoutingTable
 from octoroute.domain.endpoint import CHAT_TIERS, Capability, Endpoint, ProviderLimits, Secret, Tier
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.thresholds import thresholds_of
 from octoroute.upstream.providers import KINDS
 from octoroute.upstream.providers.base_url import root_of
-
-DEFAULT_KIND = ProviderTable().kind
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -11,6 +11,8 @@ from octoroute.domain.endpoint import Capability
 
 CHAT = "chat"
 """The value of `Request.api` for conversations."""
+KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
+"""Headers that hold a key and nothing else; the second is Azure's, the third Google's."""
 
 
 class Importance(StrEnum):

@@ -109,13 +109,19 @@ class Attempts:
                 failover.walked += order
                 plan = self._planner.extend(plan, decision, request, settings, suspects_only=once)
                 failover.add(len(plan.order))
-            order = plan.order if plan.order and not failover.walks else await self._again(failover, attempted, tokens, lifecycle)
+            if plan.order and not failover.walks:
+                order = plan.order
+            else:
+                order = await self._next_walk(failover, attempted, tokens, lifecycle)
 
     def _failover(self, plan: Plan, settings: Settings, *, once: bool) -> Failover:
         return Failover(settings.retry, by_provider=plan.policy.by_provider, once=once, order=plan.order)
 
-    async def _again(self, failover: Failover, attempted: bool, tokens: int, lifecycle: RequestLifecycle) -> Sequence[Endpoint]:
-        """The whole plan, to be walked again, after a short pause if all its endpoints asked for one. Raises if it is not to be."""
+    async def _next_walk(self, failover: Failover, attempted: bool, tokens: int, lifecycle: RequestLifecycle) -> Sequence[Endpoint]:
+        """Return the whole plan if it is walked again, after a short pause if all its endpoints asked for one.
+
+        Raises the error for the client if it is not.
+        """
         failover.walks += 1
         if not (attempted and failover.repeats):
             wait_s = failover.pause_s()

@@ -1,6 +1,6 @@
-"""What the failed attempts of one request rule out, and what its client is told if no endpoint answers.
+"""Which endpoints the failed attempts of one request rule out, and the error of the client if no endpoint answers.
 
-Every failure rules out as little as it proves: a timeout that endpoint, a prompt that is too long every window of that size.
+A failure rules out only what it proves: a timeout rules out that endpoint, a prompt that is too long every window of that size.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from octoroute.errors import Empty, Exhausted, NotServed, Throttled, Unreachable
 SHORT_PAUSE_S = 1.0
 """A pause that an endpoint asks for is waited for once if no other endpoint is left and it is not longer than this."""
 _LIMIT = re.compile(r"tokens > (\d+) maximum")
+"""The window in the message of a prompt that is too long, as `dialects.response.errors` writes it."""
 
 
 class Failover:
@@ -33,7 +34,7 @@ class Failover:
         self._by_provider = by_provider
         self._max_attempts = retry.max_attempts
         self._budget = min(retry.max_attempts or len(order), len(order)) if once else retry.max_attempts
-        """Attempts that may fail before the error is told; 0: no limit, each endpoint is asked once."""
+        """Attempts that may fail before the error is reported; 0: no limit, each endpoint is asked once."""
         self._counted = 0
         self._ruled_out: set[object] = set()
         """Ids of endpoints, failure domains, and models whose window is too small."""
@@ -70,7 +71,7 @@ class Failover:
         return (window is None or window > self._too_small) and (endpoint.base_url, endpoint.model) not in self._ruled_out
 
     def failed(self, lease: Lease, error: UpstreamError) -> None:
-        """Raises `error` if it is to be told at once: the request is at fault, and no other endpoint would take it."""
+        """Count the failed attempt. Raises `error` if the request is at fault, so that no other endpoint would take it either."""
         endpoint = lease.endpoint
         self.errors.append(error)
         self._counted += not lease.is_trial  # a trial costs no client an attempt
@@ -88,7 +89,9 @@ class Failover:
             self._ruled_out.add(failure_domain(endpoint))
 
     def pause_s(self) -> float | None:
-        """How long to wait before the last try, once: all endpoints rest, and one of them not for long. None: do not wait."""
+        """Seconds to wait before one last walk, if all endpoints rest and one of them only briefly. None, also from the second
+        call on: do not wait.
+        """
         if self._has_paused or not self.repeats or not all(asks_for_pause(error) for error in self.errors):
             return None
         wait_s = min((error.retry_after_s for error in self.errors if error.retry_after_s is not None), default=None)
@@ -98,7 +101,7 @@ class Failover:
         return wait_s
 
     def exhausted(self, next_available_s: float | None) -> UpstreamRejected | Exhausted:
-        """Every attempt failed. The last error, relayed if it is about the request; a 429 only if there was no other error.
+        """Return the error for the client: the last one, relayed if it is about the request; a 429 only if there was no other.
 
         `next_available_s`: until the first of the endpoints may be asked again; None: not known.
         """
@@ -122,5 +125,5 @@ class Failover:
 
     @property
     def cause(self) -> UpstreamError:
-        """The error that `exhausted` tells."""
+        """The error that `exhausted` reports."""
         return next((error for error in reversed(self.errors) if not isinstance(error, Throttled)), self.errors[-1])

@@ -64,7 +64,7 @@ class InternalCalls:
     async def check(self, endpoint: Endpoint) -> EndpointCheck:
         """Ask `endpoint` whatever its circuit and limits say; its health learns from the result.
 
-        A kind whose questions are neither tiny nor free, such as images, is probed as the health check does.
+        Models whose requests are neither small nor free, such as those for images, are only probed, as by the health check.
         """
         gateway = self._gateway()
         if endpoint.tier in PASSED_TIERS.values():

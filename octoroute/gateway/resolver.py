@@ -11,7 +11,7 @@ from octoroute.dialects.base import Inbound
 from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, OTHER_TIERS, Endpoint, Tier
-from octoroute.domain.request import Importance, Request
+from octoroute.domain.request import CHAT, Importance, Request
 from octoroute.errors import BadRequest, Forbidden, UnknownModel
 from octoroute.gateway.planner import Planner
 from octoroute.gateway.settings import Settings
@@ -49,7 +49,7 @@ class Resolver:
             return self._under_rules(request, settings)
         return self._by_client(request, settings)
 
-    def alias(self, model: str, settings: Settings, api: str = "chat") -> Alias | None:
+    def alias(self, model: str, settings: Settings, api: str = CHAT) -> Alias | None:
         """The alias for a model's name. The words of octoroute, and names and ids that are configured, are no aliases."""
         word = _word(model)
         if not model or word == "auto" or word in _TIERS or settings.named(model, api) or self._variant(model, settings):
@@ -58,7 +58,7 @@ class Resolver:
 
     async def _by_alias(self, alias: Alias, request: Request, settings: Settings) -> Decision:
         """What the alias stands for decides, unless a rule is about the name itself."""
-        if settings.rules and request.api == "chat":
+        if settings.rules and request.api == CHAT:
             ruled = await self._by_rule(request, settings, only_by_model=True)
             if ruled is not None:
                 return ruled
@@ -178,7 +178,7 @@ class Resolver:
         decision = self._by_class(model, request)
         if decision is not None:
             return decision
-        raise UnknownModel(_unknown(model, settings.serving("chat"), "auto, fast, balanced, deep, or one of: "), param="model")
+        raise UnknownModel(_unknown(model, settings.serving(CHAT), "auto, fast, balanced, deep, or one of: "), param="model")
 
     async def _by_word(self, word: str, request: Request, settings: Settings) -> Decision | None:
         if word == "auto":
@@ -204,7 +204,7 @@ class Resolver:
     async def _of_provider(self, provider: str, model: str, request: Request, settings: Settings) -> Decision:
         endpoints = settings.of_provider(provider)
         if not endpoints:
-            known = ", ".join(dict.fromkeys(endpoint.provider for endpoint in settings.serving("chat")))
+            known = ", ".join(dict.fromkeys(endpoint.provider for endpoint in settings.serving(CHAT)))
             raise UnknownModel(f"there is no provider {provider[:200]!r}; there are: {known}", param="model")
         decision = await self._by_word(_word(model), request, settings)
         if decision is None:

@@ -21,7 +21,7 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event, FinishReason
 from octoroute.domain.outcome import Usage
-from octoroute.domain.request import Request
+from octoroute.domain.request import CHAT, KEY_HEADERS, Request
 from octoroute.errors import BadUpstreamResponse, OctorouteError
 from octoroute.upstream.readers import Chunk
 from octoroute.upstream.response import ChunkSink, ResponseStream
@@ -29,7 +29,7 @@ from octoroute.upstream.response import ChunkSink, ResponseStream
 MAX_ENTRY_BYTES = 1 << 20
 """A longer answer is not cached."""
 
-KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+_TENANT_HEADERS = ("authorization", *KEY_HEADERS)
 """In which clients send their keys: a response is cached for one key only."""
 _IGNORED_FIELDS = frozenset({"stream", "stream_options", "octoroute"})
 _UNREPEATABLE = ("logprobs", "top_logprobs", "modalities", "audio", "background", "previous_response_id")
@@ -142,7 +142,7 @@ class ResponseCache:
     def _digest(self, request: Request, decision: Decision) -> bytes:
         """Raises ValueError, TypeError, and RecursionError for a body without a canonical form."""
         headers = request.headers
-        tenant = "" if self._shared else [headers.get(name, "") for name in KEY_HEADERS]
+        tenant = "" if self._shared else [headers.get(name, "") for name in _TENANT_HEADERS]
         passed = {name: headers[name] for name in self._passes if name in headers}
         route = [request.dialect, request.api, request.model, decision.tier, sorted(decision.only or ())]
         return hashlib.sha256(msgspec.json.encode([route, tenant, passed, _canonical(request.body)], order="sorted")).digest()
@@ -156,7 +156,7 @@ def _canonical(body: object) -> Any:
 
 def _can_be_repeated(request: Request) -> bool:
     body = request.body
-    if request.api != "chat":
+    if request.api != CHAT:
         return not request.stream
     if not isinstance(body, RequestBody):
         return True
@@ -207,7 +207,7 @@ class _CacheRecorder:
         """The response has ended by itself."""
         if self._size > MAX_ENTRY_BYTES or not self._parts:
             return
-        if self._request.api == "chat" and response.progress.reason not in _COMPLETE:
+        if self._request.api == CHAT and response.progress.reason not in _COMPLETE:
             return
         body = events = None
         if not self._request.stream and isinstance(self._parts[0], bytes):

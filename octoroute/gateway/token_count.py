@@ -17,7 +17,7 @@ from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Outcome
-from octoroute.domain.request import Request
+from octoroute.domain.request import CHAT, Request
 from octoroute.errors import BadRequest, UpstreamAuthError, UpstreamError
 from octoroute.gateway.context_window import scaled
 from octoroute.gateway.gateway import Gateway
@@ -121,7 +121,7 @@ class TokenCounter:
         endpoint, usage = outcome.endpoint, outcome.usage
         if request is None or endpoint is None or usage is None or usage.estimated or not usage.input_tokens:
             return
-        if request.dialect == InternalInbound.name or request.api != "chat":
+        if request.dialect == InternalInbound.name or request.api != CHAT:
             return
         if request.facts.context_tokens * 4 > LEARN_MAX_CHARS or request.facts.messages > LEARN_MAX_MESSAGES:
             return

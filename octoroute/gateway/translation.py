@@ -76,7 +76,7 @@ class TranslationCheck:
     def unsupported(self, endpoint: Endpoint) -> str | None:
         """Why this endpoint's dialect cannot express the request; None when it can, or is the client's own dialect."""
         request = self._request
-        if request.api != "chat" and not self._upstream.serves(endpoint, request.api, stream=request.stream):
+        if request.api != CHAT and not self._upstream.serves(endpoint, request.api, stream=request.stream):
             return f"endpoints of kind {endpoint.kind} have no {request.api} interface"
         outbound = self._upstream.outbound(endpoint, request)
         if outbound.name == request.dialect:

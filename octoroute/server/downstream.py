@@ -26,7 +26,7 @@ class ClientGone(Exception):
 
 
 class ResponseBroken(Exception):
-    """A response that has begun cannot be completed, and its format has no word for that: only its connection can say so."""
+    """A response that has begun cannot be completed, and its format has no error event: the connection must be closed."""
 
 
 class Downstream(Protocol):

@@ -18,6 +18,7 @@ import structlog
 from octoroute.config.schema import Config
 from octoroute.domain.endpoint import Secret
 from octoroute.domain.ids import new_id
+from octoroute.domain.request import KEY_HEADERS
 from octoroute.errors import (
     Forbidden,
     HeadersTooLarge,
@@ -39,8 +40,6 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 log = structlog.stdlib.get_logger("octoroute.api")
 
 
-KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
-"""Headers that hold a key and nothing else; the second is Azure's, the third Google's."""
 URL_KEY = "x-goog-api-key"
 """The header that stands for a key in the URL."""
 FINAL_STATUSES = frozenset({400, 401, 403, 404, 405, 413, 415, 426})
@@ -112,9 +111,9 @@ class AccessRules:
         """Every route is below it; empty: none is."""
 
     def identify(self, headers: Mapping[str, str]) -> tuple[str | None, Mapping[str, str]]:
-        """Return what `ApiKeys.check` does, and the headers without keys of the gateway if an endpoint gets clients' keys.
+        """Return the name of the client's key, as `ApiKeys.check` does, and the headers that may be forwarded.
 
-        Raises Unauthorized.
+        If an endpoint is sent clients' keys (`forward_client_key`), the gateway's own are removed. Raises Unauthorized.
         """
         name = self.keys.check(headers)
         if name is not None and self._forwards_keys:
@@ -150,9 +149,9 @@ class ApiKeys:
         return name
 
     def owner(self, headers: Mapping[str, str]) -> str:
-        """What stands for the key that the client sends: the same as long as the key is; "" if no key is required.
+        """Return the digest of the client's key, as the owner of what the client stores; "" if no key is required.
 
-        The name of a key is no owner, since it is another key's after a change of the configuration.
+        Not the key's name: names are numbers, so a change of the configuration can give a name to another key.
         """
         found = None if self._open else self._find(headers)
         return "" if found is None else found[0].hex()
@@ -239,8 +238,9 @@ def check_json(headers: Mapping[str, str]) -> None:
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
-    """The body without its content coding. Raises ClientGone, what `decode_body` raises, and TooLarge: before anything is read if
-    the announced length exceeds the limit.
+    """Return the body without its content coding.
+
+    Raises ClientGone, TooLarge (before anything is read if `content-length` exceeds the limit), and what `decode_body` raises.
     """
     announced = headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced) > limit:

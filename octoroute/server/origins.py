@@ -77,8 +77,8 @@ class OriginRules:
     def _serves(self, name: str) -> bool:
         """Whether the name is loopback, the bound address, or allowed.
 
-        A name of an attacker's may have an address of this machine; an address means only itself. So a gateway that is bound to
-        every interface is served under every address.
+        An attacker can make a name of their own resolve to this machine (DNS rebinding), which is not possible with an IP address.
+        So a gateway that is bound to every interface is served under every IP address.
         """
         name = name.lower().strip("[]").rstrip(".")
         if name == "localhost" or name.endswith(".localhost") or name in self._hosts or ANY in self._hosts:

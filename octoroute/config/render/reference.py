@@ -136,7 +136,9 @@ out of range, a duplicate id, the same name in two tiers, a name or id that is o
 that does not exist, an alias for nothing or for itself, a `base_url` with a user name, a query, or a fragment, and a file without
 endpoints.
 
-One problem causes only a warning: a host that other machines can reach while `[auth]` has no keys.
+These cause only a warning: a host that other machines can reach while `[auth]` has no keys, a provider that is called like a kind
+but has another one, a `base_url` that ends in a route (which is left out), the same endpoint twice, and a shadow without
+`judge_tier`.
 """
 
 _TABLES: tuple[tuple[str, type[Table]], ...] = (

@@ -114,6 +114,9 @@ class ProviderTable(Table, frozen=True, kw_only=True):
     tls: Annotated[TlsTable, Key("TLS settings of its endpoints; see tls")] = TlsTable()
 
 
+DEFAULT_KIND = ProviderTable().kind
+
+
 class EndpointTable(Table, frozen=True, kw_only=True):
     """One model at one address."""
 

@@ -15,7 +15,7 @@ import structlog
 from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.decision import Decision
 from octoroute.domain.outcome import Ending, Outcome
-from octoroute.domain.request import Request
+from octoroute.domain.request import CHAT, Request
 from octoroute.gateway.lifecycle import RequestLifecycle
 from octoroute.gateway.shadow.worker import ShadowBudget, ShadowJob, ShadowResult, ShadowWorker
 from octoroute.routing.shadow import ShadowOptions
@@ -148,7 +148,7 @@ def suits(request: Request, decision: Decision) -> bool:
     if decision.by == "client" or decision.only is not None or decision.within is not None or decision.rule is not None:
         return False
     if (
-        request.api != "chat"
+        request.api != CHAT
         or request.dialect == InternalInbound.name
         or facts.tools
         or facts.images

@@ -17,7 +17,7 @@ from octoroute.dialects.response.errors import openai_envelope
 from octoroute.errors import BadRequest, ClientError, TooLate
 from octoroute.server.downstream import EXTENSION, Scope
 from octoroute.server.http1.exchange import Application, ServerExchange
-from octoroute.server.http1.flow_control import ConnectionFlow
+from octoroute.server.http1.flow_control import LINGER_S, ConnectionFlow
 from octoroute.server.http1.framing import head_of
 from octoroute.server.http1.listener import ListenerState
 from octoroute.server.http1.request_parser import RequestParser
@@ -29,10 +29,8 @@ BODY_S = 60
 """Without a byte of a body that the application waits for."""
 WRITE_BYTES = 32 * 1024
 """What may wait in the write buffer before the endpoint is read no further."""
-LINGER_S = 2.0
-"""How long a client may go on sending after the gateway's last byte."""
 STOP_LINGER_S = 0.25
-"""The same while the process stops."""
+"""`LINGER_S` while the process stops."""
 
 
 class ServerConfig(Protocol):
@@ -256,7 +254,7 @@ class ServerConnection(asyncio.Protocol):
             return
         self._refused = True
         linger_s = STOP_LINGER_S if self.listener.stopping else LINGER_S
-        if not self.transport.can_write_eof():  # TLS says the end itself, and waits for the client's
+        if not self.transport.can_write_eof():  # TLS sends its own end (close_notify), and waits for the client's
             self.transport.close()
             self.loop.call_later(linger_s, self._abandon)
             return
@@ -265,7 +263,7 @@ class ServerConnection(asyncio.Protocol):
         self.loop.call_later(linger_s, self.transport.close)
 
     def _abandon(self) -> None:
-        """End a TLS connection whose client does not say the end, unless it has yet to take the response."""
+        """Abort a TLS connection whose client has not sent its end (close_notify), unless it is still taking the response."""
         if self.flow.is_empty:
             self.transport.abort()
 

@@ -7,8 +7,10 @@ import select
 import socket
 import struct
 
+LINGER_S = 2.0
+"""How long a client may go on sending after the gateway's last byte."""
 DEAD_S = 10
-"""A client that acknowledges nothing for so long has vanished."""
+"""A client that acknowledges nothing for so long is lost: its machine or the network between is down."""
 HAS_TCP_INFO = hasattr(socket, "TCP_INFO")
 _TCP_INFO_BYTES = 60
 """Of Linux's `struct tcp_info`: probes (byte 3), unacknowledged segments (24), milliseconds since the last acknowledgement (56)."""
@@ -65,9 +67,9 @@ class ConnectionFlow:
         return self._stalled_s
 
     def is_dead(self) -> bool:
-        """The peer has acknowledged nothing for DEAD_S, though it was asked to: it vanished without a word.
+        """True if the peer has acknowledged neither data nor probes for DEAD_S: it is lost without having closed the connection.
 
-        A peer that reads nothing acknowledges the kernel's probes all the same.
+        A peer that only reads nothing still acknowledges the kernel's probes.
         """
         sock = self._transport.get_extra_info("socket")
         if not HAS_TCP_INFO or sock is None:
@@ -92,7 +94,7 @@ class ConnectionFlow:
             self._transport.pause_reading()
 
     def watch_hang_up(self) -> None:
-        """Close the connection when the peer does, although it is not read: its end would go unnoticed."""
+        """Poll for the peer's close while the connection is not read, and close it then: nothing else would notice."""
         if HANG_UP and self._hang_up_timer is None:
             self._hang_up_timer = asyncio.get_running_loop().call_later(HANG_UP_POLL_S, self._poll_hang_up)
 

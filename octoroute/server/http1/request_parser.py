@@ -9,6 +9,7 @@ import httptools
 from octoroute.errors import BadRequest, ClientError, HeadersTooLarge
 from octoroute.server.guard import MAX_HEADER_BYTES
 from octoroute.server.http1.exchange import ServerExchange
+from octoroute.server.http1.web_socket import upgrade_required
 
 MAX_TARGET_BYTES = 16 * 1024
 _MAX_HEAD_BYTES = 2 * MAX_HEADER_BYTES
@@ -133,15 +134,12 @@ class RequestParser:
         self.receiving = self._consumer.begin_request(method, version, self._url, self._headers, keep_alive=keep_alive)
 
     def _offers_socket(self) -> bool:
-        """Raises BadRequest, with status 426, for an offer with a body: it would be taken for frames."""
+        """Whether the request asks for a WebSocket. Raises BadRequest (426) if it has a body, which would be read as frames."""
         headers = dict(self._headers)
         if headers.get(b"upgrade", b"").lower() != b"websocket":
             return False
         if b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0":
-            error = BadRequest("a request that asks for a WebSocket has no body; send a plain request")
-            error.status = 426
-            error.headers |= {"upgrade": "websocket"}
-            raise error
+            raise upgrade_required("a request that asks for a WebSocket has no body; send a plain request")
         return True
 
     def _head_without_offer(self, method: str, version: str) -> bytes:

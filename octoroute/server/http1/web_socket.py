@@ -16,25 +16,34 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.utils import accept_key
 
+from octoroute.errors import BadRequest
 from octoroute.server.downstream import Message, Scope
 from octoroute.server.http1.exchange import Application
-from octoroute.server.http1.flow_control import ConnectionFlow
+from octoroute.server.http1.flow_control import LINGER_S, ConnectionFlow
 from octoroute.server.http1.framing import head_of
 from octoroute.server.http1.listener import ListenerState
 
+VERSION = "13"
+"""Of the protocol."""
 DENIAL = "websocket.http.response"
 """ASGI's extension for another response than 101, and the beginning of the names of its messages."""
 DRAIN = {"type": "octoroute.drain"}
-"""To the application: the process stops. What is under way may end; then the application closes the socket."""
+"""To the application: the process stops. The application finishes its current response, then closes the socket."""
 PING_S = 30
-"""Without a byte from the client, so long, a ping is sent."""
+"""A ping is sent to a client from which no byte has come for so long."""
 SILENCE_S = 75
-"""Without a byte from the client, so long, the connection is lost."""
-LINGER_S = 2.0
-"""How long a client may take to close the connection after the last bytes to it."""
+"""A client from which no byte has come for so long is lost, and its connection is aborted."""
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 
 log = structlog.stdlib.get_logger("octoroute.listening")
+
+
+def upgrade_required(message: str) -> BadRequest:
+    """An error with status 426: the request asks for a WebSocket that is not served, or not in this way."""
+    error = BadRequest(message)
+    error.status = 426
+    error.headers |= {"upgrade": "websocket", "sec-websocket-version": VERSION}
+    return error
 
 
 class ConnectionRegistry(Protocol):
@@ -45,6 +54,8 @@ class ConnectionRegistry(Protocol):
 
 
 class WebSocketConnection(asyncio.Protocol):
+    """The transport's protocol from the handshake on; it calls the application with ASGI's `receive` and `send`."""
+
     __slots__ = (
         "_accepted",
         "_events",

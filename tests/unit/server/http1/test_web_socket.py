@@ -11,7 +11,7 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from octoroute.server.http1.listener import ListenerState
-from octoroute.server.http1.web_socket import DRAIN, PING_S, SILENCE_S, WebSocketConnection
+from octoroute.server.http1.web_socket import DRAIN, PING_S, SILENCE_S, WebSocketConnection, upgrade_required
 
 
 class Transport:
@@ -174,3 +174,7 @@ async def test_nothing_is_sent_after_the_end(lost):
     before = client.transport.written
     await client.server.send({"type": "websocket.send", "text": "late"})
     assert client.transport.written == before
+
+
+def test_an_upgrade_that_is_required_names_the_protocol():
+    assert upgrade_required("x").headers == {"upgrade": "websocket", "sec-websocket-version": "13"}
