@@ -7,11 +7,12 @@ tenth of a millisecond, which small requests are spared.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from octoroute.dialects.base import Inbound
 from octoroute.dialects.request.body import RequestBody
 from octoroute.domain.request import Request
 
@@ -38,6 +39,15 @@ def is_large_translation(request: Request) -> bool:
 
 def is_large_body(request: Request) -> bool:
     return isinstance(request.body, RequestBody) and len(request.body.raw) > LARGE_BODY_BYTES
+
+
+async def read_request(
+    inbound: Inbound, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None
+) -> Request:
+    """Return what `Inbound.read` returns; a large body is read in the thread. Raises what `Inbound.read` raises."""
+    if len(body) > LARGE_BODY_BYTES:
+        return await off_loop(inbound.read, body, request_id=request_id, headers=headers, key_name=key_name)
+    return inbound.read(body, request_id=request_id, headers=headers, key_name=key_name)
 
 
 async def off_loop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

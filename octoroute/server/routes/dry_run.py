@@ -12,7 +12,7 @@ from octoroute import dialects
 from octoroute.dialects.base import Inbound
 from octoroute.domain.request import Request as InferenceRequest
 from octoroute.gateway.explain import explain, tell
-from octoroute.gateway.offload import LARGE_BODY_BYTES, off_loop
+from octoroute.gateway.offload import read_request
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.guard import AccessRules, check_json, read_body, request_id, target_headers
 from octoroute.server.routes.json_response import json_body, json_response
@@ -52,5 +52,4 @@ class DryRunRoutes:
         body = await read_body(request.receive, request.headers, self._rules.max_request_bytes)
         headers = target_headers(request.headers, request.scope, inbound.key_parameter)
         key_name = self._rules.keys.check(headers)
-        read = partial(inbound.read, body, request_id=request_id(headers), headers=headers, key_name=key_name)
-        return await off_loop(read) if len(body) > LARGE_BODY_BYTES else read()
+        return await read_request(inbound, body, request_id=request_id(headers), headers=headers, key_name=key_name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -16,7 +15,7 @@ from octoroute.dialects.responses.inbound import ResponsesInbound
 from octoroute.domain.endpoint import PASSED_TIERS
 from octoroute.errors import OctorouteError
 from octoroute.gateway.gateway import Gateway
-from octoroute.gateway.offload import LARGE_BODY_BYTES, off_loop
+from octoroute.gateway.offload import read_request
 from octoroute.gateway.relay import KEEP_ALIVE_S, Reply
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.decompression import decode_body
@@ -132,8 +131,7 @@ class InferenceEndpoint:
             completion = None
             if self._prepare is not None:
                 body, completion = await self._prepare(body, self._rules.keys.owner(headers))
-            read = partial(self._inbound.read, body, request_id=given_id, headers=headers, key_name=key_name)
-            request = await off_loop(read) if len(body) > LARGE_BODY_BYTES else read()
+            request = await read_request(self._inbound, body, request_id=given_id, headers=headers, key_name=key_name)
             settled = True
             reply = await self._gateway.answer(request)
             started = True

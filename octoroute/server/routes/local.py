@@ -11,11 +11,17 @@ from starlette.routing import Route
 
 from octoroute.dialects.local_routes import LocalRequest, LocalRoute, ModelCard
 from octoroute.domain.endpoint import CHAT_TIERS, Capability, Endpoint
+from octoroute.domain.request import CHAT
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.settings import EMBEDDINGS, Settings
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.guard import AccessRules, read_body
 from octoroute.server.routes.json_response import json_body
+
+BUILT_IN = "octoroute"
+"""The owner of the models that stand for routing or a tier."""
+CONFIGURED = "user"
+"""The owner of models that the configuration names."""
 
 
 class LocalRoutes:
@@ -41,8 +47,8 @@ class LocalRoutes:
 def model_cards(gateway: Gateway) -> Mapping[str, ModelCard]:
     """Every name that a chat or embeddings client may ask for."""
     settings = gateway.settings
-    cards = {"auto": _card("auto", "octoroute", settings.serving("chat"))}
-    cards |= {tier.value: _card(tier.value, "octoroute", settings.tier(tier)) for tier in CHAT_TIERS}
+    cards = {"auto": _card("auto", BUILT_IN, settings.serving(CHAT))}
+    cards |= {tier.value: _card(tier.value, BUILT_IN, settings.tier(tier)) for tier in CHAT_TIERS}
     for name in gateway.resolver.names(settings):
         cards.setdefault(name, _named_card(name, settings))
     return cards
@@ -51,11 +57,11 @@ def model_cards(gateway: Gateway) -> Mapping[str, ModelCard]:
 def _named_card(name: str, settings: Settings) -> ModelCard:
     chat = settings.named(name)
     if chat:
-        return _card(name, "user", chat)
+        return _card(name, CONFIGURED, chat)
     embedding = settings.named(name, EMBEDDINGS)
     if embedding:
-        return _card(name, "user", embedding)._replace(api=EMBEDDINGS)
-    return _card(name, "user", settings.serving("chat"))  # an alias
+        return _card(name, CONFIGURED, embedding)._replace(api=EMBEDDINGS)
+    return _card(name, CONFIGURED, settings.serving(CHAT))  # an alias
 
 
 def _card(name: str, owner: str, endpoints: Sequence[Endpoint]) -> ModelCard:

@@ -15,10 +15,7 @@ from octoroute.gateway.resolver import ALIASES
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.client_dialect import inbound_of
 from octoroute.server.routes.json_response import json_response
-from octoroute.server.routes.local import model_cards
-
-CONFIGURED = "user"
-"""The owner of models that the configuration names."""
+from octoroute.server.routes.local import CONFIGURED, model_cards
 
 
 class ModelRoutes:

@@ -13,6 +13,7 @@ from octoroute.dialects.responses import state
 from octoroute.dialects.responses.inbound import ResponsesInbound
 from octoroute.domain.stored_response import StoredResponse
 from octoroute.errors import BadRequest, NotStored, UnknownPreviousResponse
+from octoroute.gateway.offload import read_request
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.guard import AccessRules, check_json, read_body, request_id
 from octoroute.server.routes.json_response import json_response
@@ -72,7 +73,8 @@ class ResponsesRoutes:
         check_json(request.headers)
         body = await read_body(request.receive, request.headers, self._rules.max_request_bytes)
         resolved = await self._stored.conversations.resolve(body, self._owner(request))
-        inference = self._runtime.inbound[ResponsesInbound.name].read(
+        inference = await read_request(
+            self._runtime.inbound[ResponsesInbound.name],
             _with_model(resolved.body),
             request_id=request_id(request.headers),
             headers=dict(request.headers),

@@ -23,20 +23,20 @@ from octoroute.dialects.responses.inbound import ResponsesInbound
 from octoroute.domain.events import Finished, FinishReason, Started
 from octoroute.domain.outcome import Usage
 from octoroute.errors import BadRequest, OctorouteError, Unauthorized
+from octoroute.gateway.offload import read_request
 from octoroute.gateway.relay import KEEP_ALIVE_S
 from octoroute.gateway.stored_conversations import ResolvedRequest
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.downstream import Receive, Scope, Send
 from octoroute.server.guard import AccessRules, headers_of, new_id, request_id, send_error
+from octoroute.server.http1.web_socket import DENIAL, VERSION, upgrade_required
 from octoroute.server.stored_responses import StoredResponses
 
-VERSION = "13"
 MAX_WAITING = 16
 """Messages that wait while a response is made."""
 MAX_STREAM_ID_CHARS = 256
 _GOING_AWAY, _UNSUPPORTED, _POLICY = 1001, 1003, 1008
 """Close codes (RFC 6455, 7.4.1)."""
-_DENIAL = "websocket.http.response"
 _NOT_OF_THE_REQUEST = frozenset({"type", "stream_id", "generate", "stream"})
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str | None)
@@ -77,7 +77,7 @@ class ResponsesSocket:
         except OctorouteError as error:
 
             async def deny(message: Mapping[str, Any]) -> None:
-                await send({**message, "type": f"{_DENIAL}.{message['type'].rpartition('.')[2]}"})
+                await send({**message, "type": f"{DENIAL}.{message['type'].rpartition('.')[2]}"})
 
             await send_error(deny, error, self.inbound, given_id or new_id())
             return
@@ -93,14 +93,6 @@ def check_handshake(is_served: bool, headers: Mapping[str, str]) -> None:
         raise upgrade_required(f"sec-websocket-version: must be {VERSION}")
     if len(headers.get("sec-websocket-key", "")) != 24:
         raise BadRequest("sec-websocket-key: must be 16 bytes in base64")
-
-
-def upgrade_required(message: str) -> BadRequest:
-    """An error with status 426."""
-    error = BadRequest(message)
-    error.status = 426
-    error.headers |= {"upgrade": "websocket", "sec-websocket-version": VERSION}
-    return error
 
 
 class _Session:
@@ -183,14 +175,15 @@ class _Session:
             if kind == "response.processed":  # Codex's note that it has read a response
                 return
             if kind != "response.create":
-                raise BadRequest(f"type: must be response.create, not {str(kind)[:100]!r}", param="type")  # noqa: TRY301 - as below
+                raise BadRequest(f"type: must be response.create, not {str(kind)[:100]!r}", param="type")  # noqa: TRY301 - it becomes an event, as the errors of the calls below
             key_name = rules.keys.check(self._headers)
             conversations = self._socket.stored.conversations_of_connection(self._memory)
             resolved = await conversations.resolve(msgspec.json.encode(fields), rules.keys.owner(self._headers))
             if not resolved.generate:
                 await self._prepare(resolved, id, stream_id)
                 return
-            request = inbound.read(_request_body(resolved.body), request_id=id, headers=self._headers, key_name=key_name)
+            body = _request_body(resolved.body)
+            request = await read_request(inbound, body, request_id=id, headers=self._headers, key_name=key_name)
             settled = True
             reply = await gateway.answer(request)
             try:
@@ -237,7 +230,7 @@ class _Session:
         inbound = self._socket.inbound
         try:
             body = _ERROR_BODY.decode(inbound.error(error, id))
-        except (ValueError, RecursionError):  # an upstream's own words
+        except (ValueError, RecursionError):  # the body is the upstream's own, of any shape
             body = _ERROR_BODY.decode(openai_envelope(error))
         headers = {"x-request-id": id, **error.headers}
         if error.retry_after_s is not None:

@@ -10,7 +10,14 @@ import pytest
 
 from octoroute import dialects
 from octoroute.errors import BadRequest
-from octoroute.gateway.offload import LARGE_BODY_BYTES, LARGE_TRANSLATION_BYTES, is_large_body, is_large_translation, off_loop
+from octoroute.gateway.offload import (
+    LARGE_BODY_BYTES,
+    LARGE_TRANSLATION_BYTES,
+    is_large_body,
+    is_large_translation,
+    off_loop,
+    read_request,
+)
 
 INBOUND = dialects.inbound(time.time)
 
@@ -48,3 +55,19 @@ async def test_the_work_is_done_in_a_thread_and_its_errors_come_back():
 
     with pytest.raises(BadRequest, match="no"):
         await off_loop(refuse)
+
+
+@pytest.mark.parametrize(("size", "in_thread"), [(10, False), (LARGE_BODY_BYTES, True)])
+async def test_a_large_body_is_read_in_the_thread(monkeypatch, size, in_thread):
+    inbound, threads = INBOUND["openai"], []
+    own_read = inbound.read
+
+    def traced(*args, **kwargs):
+        threads.append(threading.get_ident())
+        return own_read(*args, **kwargs)
+
+    monkeypatch.setattr(inbound, "read", traced)
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "a" * size}]}).encode()
+    request = await read_request(inbound, body, request_id="r", headers={}, key_name="key-1")
+    assert (request.id, request.key_name) == ("r", "key-1")
+    assert (threads != [threading.get_ident()]) is in_thread
