@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from octoroute.dialects.anthropic.request_encoder import (
-    RESPONSE_TOOL,
     encode_request,
     surplus_stops,
     unsupported,
@@ -13,6 +12,7 @@ from octoroute.dialects.anthropic.request_encoder import (
 )
 from octoroute.dialects.anthropic.response import decode_response
 from octoroute.dialects.anthropic.stream_decoder import AnthropicDecoder
+from octoroute.dialects.anthropic.structured_output import RESPONSE_TOOL
 from octoroute.dialects.anthropic.usage_tap import AnthropicUsageTap
 from octoroute.dialects.base import Decoder, Outbound
 from octoroute.dialects.request.ids import client_names

@@ -14,6 +14,7 @@ import msgspec
 
 from octoroute.dialects.anthropic.message_encoder import encode_messages, encode_source, encode_text
 from octoroute.dialects.anthropic.model_limits import AnthropicModelLimits, model_limits
+from octoroute.dialects.anthropic.structured_output import StrictTools, json_instruction, plan_json, write_format
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
 from octoroute.dialects.request.cache_marks import MAX_CACHE_MARKS, tidy_marks, with_mark
 from octoroute.dialects.request.ids import safe_name
@@ -31,8 +32,6 @@ from octoroute.domain.conversation import (
 from octoroute.errors import BadRequest
 
 Fields = dict[str, Any]
-RESPONSE_TOOL = "structured_answer"
-"""Tool that is forced on models without `output_config.format`; its input is the structured output."""
 MIN_THINKING_LIMIT = 32_000
 """Output tokens that every model with thinking accepts as `max_tokens`."""
 MIN_TOP_P_WITH_THINKING = 0.95
@@ -65,12 +64,12 @@ def encode_request(
         notes.append(message_order.BEGUN)
     if not messages:
         raise BadRequest("messages: have no content; send at least one message with text", param="messages")
-    _system(body, ordered)
+    _system(body, ordered, can)
     body["messages"] = messages
     if stream:
         body["stream"] = True
     _tools(body, ordered, can, notes)
-    _format(body, ordered, can)
+    write_format(body, ordered.format, can, notes)
     _thinking(body, ordered, can, notes, explicit=wanted is not None)
     _clamp_max_tokens(body, limit, notes)
     _sampling(body, ordered, can, notes)
@@ -81,8 +80,7 @@ def encode_request(
 
 def uses_response_tool(conversation: Conversation, model: str) -> bool:
     """True if the structured output comes as the input of `RESPONSE_TOOL`."""
-    response_format = conversation.format
-    return response_format is not None and response_format.schema is not None and not model_limits(model).schemas
+    return conversation.format is not None and plan_json(conversation.format, model_limits(model)).by == "tool"
 
 
 def unsupported(conversation: Conversation) -> str | None:
@@ -99,11 +97,10 @@ def unsupported(conversation: Conversation) -> str | None:
     return None
 
 
-def _system(body: Fields, conversation: Conversation) -> None:
+def _system(body: Fields, conversation: Conversation, can: AnthropicModelLimits) -> None:
     blocks = [encode_text(block) for block in conversation.system if block.text.strip()]
-    response_format = conversation.format
-    if response_format is not None and response_format.schema is None:
-        blocks.append({"type": "text", "text": json_schema.JSON_INSTRUCTION})
+    if instruction := json_instruction(conversation.format, can):
+        blocks.append({"type": "text", "text": instruction})
     if blocks:
         body["system"] = blocks
 
@@ -116,7 +113,8 @@ def surplus_stops(conversation: Conversation) -> tuple[str, ...]:
 def _tools(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str]) -> None:
     choice = conversation.tool_choice
     allowed = choice.allowed if choice is not None else None
-    tools = [_tool(tool) for tool in conversation.tools if allowed is None or tool.name in allowed]
+    strict = StrictTools(can, notes)
+    tools = [_tool(tool, strict) for tool in conversation.tools if allowed is None or tool.name in allowed]
     if not tools:
         return
     body["tools"] = tools
@@ -134,31 +132,14 @@ def _tools(body: Fields, conversation: Conversation, can: AnthropicModelLimits, 
     body["tool_choice"] = tool_choice
 
 
-def _tool(tool: Tool) -> Fields:
+def _tool(tool: Tool, strict: StrictTools) -> Fields:
     encoded: Fields = {"name": safe_name(tool.name)}
     if tool.description:
         encoded["description"] = tool.description
     encoded["input_schema"] = json_schema.adapt_for_anthropic(tool.schema)
     if tool.strict:
-        encoded["strict"] = True
+        strict.write(encoded)
     return with_mark(encoded, tool.cache)
-
-
-def _format(body: Fields, conversation: Conversation, can: AnthropicModelLimits) -> None:
-    response_format = conversation.format
-    if response_format is None or response_format.schema is None:
-        return
-    if can.schemas:
-        body["output_config"] = {"format": {"type": "json_schema", "schema": response_format.schema}}
-        return
-    response_tool = {
-        "name": RESPONSE_TOOL,
-        "description": "Give the answer.",
-        "input_schema": json_schema.adapt_for_anthropic(response_format.schema),
-    }
-    body["tools"] = [*body.get("tools", ()), response_tool]
-    if "tool_choice" not in body or len(body["tools"]) == 1:
-        body["tool_choice"] = {"type": "tool", "name": RESPONSE_TOOL} if len(body["tools"]) == 1 else {"type": "any"}
 
 
 def _thinking(body: Fields, conversation: Conversation, can: AnthropicModelLimits, notes: list[str], *, explicit: bool) -> None:

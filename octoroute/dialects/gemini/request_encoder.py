@@ -70,7 +70,7 @@ def encode_request(
     limit = max_output_tokens if max_output_tokens is not None else can.output_limit
     config = _config(ordered, can, default_max_tokens, limit, notes)
     _tools(body, ordered, can, notes)
-    instruction = _format(config, ordered, can, has_tools="tools" in body)
+    instruction = _format(config, ordered, can, notes, has_tools="tools" in body)
     system = [text for text in (*(block.text for block in ordered.system), instruction) if text.strip()]
     if system and can.system:
         body["systemInstruction"] = {"parts": [{"text": text} for text in system]}
@@ -243,7 +243,7 @@ def _tool(tool: Tool, can: GeminiModelLimits, budget: SchemaBudget) -> Fields:
     return declared
 
 
-def _format(config: Fields, conversation: Conversation, can: GeminiModelLimits, *, has_tools: bool) -> str:
+def _format(config: Fields, conversation: Conversation, can: GeminiModelLimits, notes: list[str], *, has_tools: bool) -> str:
     """Set the response format, or return an instruction for it if the model does not support JSON output with tools."""
     response_format = conversation.format
     if response_format is None:
@@ -253,10 +253,13 @@ def _format(config: Fields, conversation: Conversation, can: GeminiModelLimits, 
         return json_schema.describe_in_words(schema) if schema else json_schema.JSON_INSTRUCTION
     config["responseMimeType"] = "application/json"
     if response_format.schema:
+        budget = SchemaBudget()
         if can.json_schemas:
-            config["responseJsonSchema"] = json_schema.adapt_for_gemini_json(response_format.schema, SchemaBudget())
+            config["responseJsonSchema"] = json_schema.adapt_for_gemini_json(response_format.schema, budget)
         else:
-            config["responseSchema"] = json_schema.adapt_for_gemini_openapi(response_format.schema, SchemaBudget())
+            config["responseSchema"] = json_schema.adapt_for_gemini_openapi(response_format.schema, budget)
+        if budget.shortened:
+            notes.append("response_format: nested references of its schema are shortened")
     return ""
 
 

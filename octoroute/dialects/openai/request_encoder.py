@@ -19,6 +19,7 @@ from octoroute.dialects.request.cache_marks import tidy_marks, with_mark
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.request.json_input import reject_deep_nesting
 from octoroute.dialects.request.output_limit import fit_output_tokens
+from octoroute.dialects.request.strict_mode import strict_for_openai
 from octoroute.domain.conversation import (
     Audio,
     Block,
@@ -59,7 +60,7 @@ def encode_request(
             body["stream_options"] = {"include_usage": True}
     _limits(body, conversation, quirks, max_output_tokens, notes)
     _tools(body, conversation, quirks, notes)
-    _format(body, conversation, quirks)
+    _format(body, conversation, quirks, notes)
     _thinking(body, conversation, quirks, notes)
     user_fields(body, conversation, quirks)
     if quirks.cache_marks:
@@ -152,7 +153,7 @@ def _tools(body: Fields, conversation: Conversation, quirks: Quirks, notes: list
     tools = allowed_tools(conversation)
     if not tools:
         return
-    body["tools"] = [_tool(tool) for tool in tools]
+    body["tools"] = [_tool(tool, notes) for tool in tools]
     if choice is None:
         return
     forced = choice.mode in {"any", "tool"}
@@ -173,26 +174,32 @@ def _choice(choice: ToolChoice) -> str | Fields:
     return "required" if choice.mode == "any" else choice.mode
 
 
-def _tool(tool: Tool) -> Fields:
+def _tool(tool: Tool, notes: list[str]) -> Fields:
     function: Fields = {"name": safe_name(tool.name)}
     if tool.description:
         function["description"] = tool.description
     function["parameters"] = json_schema.adapt_for_openai(tool.schema)
-    if tool.strict and json_schema.is_strict(function["parameters"]):
-        function["strict"] = True
+    if tool.strict:
+        parameters, strict = strict_for_openai(
+            function["parameters"], wanted=True, field=f"tools ({function['name']})", notes=notes
+        )
+        function["parameters"] = parameters
+        if strict:
+            function["strict"] = True
     return {"type": "function", "function": function}
 
 
-def _format(body: Fields, conversation: Conversation, quirks: Quirks) -> None:
+def _format(body: Fields, conversation: Conversation, quirks: Quirks, notes: list[str]) -> None:
     response_format = conversation.format
     if response_format is None or quirks.structured_output == "prompt":
         return
     if response_format.schema is None or quirks.structured_output == "json_object":
         body["response_format"] = {"type": "json_object"}
         return
-    named_schema: Fields = {"name": safe_name(response_format.name), "schema": response_format.schema}
+    schema, strict = strict_for_openai(response_format.schema, response_format.strict, "response_format", notes)
+    named_schema: Fields = {"name": safe_name(response_format.name), "schema": schema}
     if response_format.strict is not False:
-        named_schema["strict"] = json_schema.is_strict(response_format.schema)
+        named_schema["strict"] = strict
     body["response_format"] = {"type": "json_schema", "json_schema": named_schema}
 
 

@@ -97,21 +97,6 @@ def describe_in_words(schema: Schema) -> str:
     return f"{JSON_INSTRUCTION} It must fit this JSON schema:\n{msgspec.json.encode(schema).decode()}"
 
 
-def is_strict(schema: object) -> bool:
-    """True if OpenAI's strict mode accepts `schema`: every object is closed and requires all its properties."""
-    if isinstance(schema, list):
-        return all(is_strict(item) for item in cast("list[object]", schema))
-    if not isinstance(schema, Mapping):
-        return True
-    described = cast("Schema", schema)
-    if described.get("type") == "object" or "properties" in described:
-        names = set(_mapping(described.get("properties")))
-        if described.get("additionalProperties") is not False or names != set(_strings(described.get("required"))):
-            return False
-    inner = [described.get(key) for key in (*_LISTS_OF_SCHEMAS, *_SCHEMAS)]
-    return all(is_strict(value) for key in _MAPS_OF_SCHEMAS for value in _mapping(described.get(key)).values()) and is_strict(inner)
-
-
 def _mapping(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 

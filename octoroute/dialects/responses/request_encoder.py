@@ -17,6 +17,7 @@ from octoroute.dialects.request import json_schema, media, message_order, reason
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.request.json_input import reject_deep_nesting
 from octoroute.dialects.request.output_limit import fit_output_tokens
+from octoroute.dialects.request.strict_mode import strict_for_openai
 from octoroute.dialects.response.tool_arguments import normalize_arguments
 from octoroute.dialects.responses.reasoning_item import ORIGIN, unpack_reasoning
 from octoroute.domain.conversation import (
@@ -74,8 +75,8 @@ def encode_request(
         if tokens < MIN_OUTPUT_TOKENS:
             notes.append(f"max_tokens: {tokens} raised to {MIN_OUTPUT_TOKENS}, the minimum of this endpoint")
     _sampling(body, conversation, quirks, notes)
-    _tools(body, conversation)
-    _format(body, conversation)
+    _tools(body, conversation, notes)
+    _format(body, conversation, notes)
     _reasoning(body, conversation, quirks, notes)
     user_fields(body, conversation, quirks)
     return msgspec.json.encode(body)
@@ -179,11 +180,11 @@ def _sampling(body: Fields, conversation: Conversation, quirks: Quirks, notes: l
     body.update(sampling)
 
 
-def _tools(body: Fields, conversation: Conversation) -> None:
+def _tools(body: Fields, conversation: Conversation, notes: list[str]) -> None:
     choice, tools = conversation.tool_choice, allowed_tools(conversation)
     if not tools:
         return
-    body["tools"] = [_tool(tool) for tool in tools]
+    body["tools"] = [_tool(tool, notes) for tool in tools]
     if choice is None:
         return
     body["tool_choice"] = _choice(choice)
@@ -191,10 +192,11 @@ def _tools(body: Fields, conversation: Conversation) -> None:
         body["parallel_tool_calls"] = False
 
 
-def _tool(tool: Tool) -> Fields:
+def _tool(tool: Tool, notes: list[str]) -> Fields:
     parameters = json_schema.adapt_for_openai(tool.schema)
-    strict = bool(tool.strict) and json_schema.is_strict(parameters)
-    function: Fields = {"type": "function", "name": safe_name(tool.name), "parameters": parameters, "strict": strict}
+    name = safe_name(tool.name)
+    parameters, strict = strict_for_openai(parameters, bool(tool.strict), f"tools ({name})", notes)
+    function: Fields = {"type": "function", "name": name, "parameters": parameters, "strict": strict}
     if tool.description:
         function["description"] = tool.description
     return function
@@ -206,14 +208,14 @@ def _choice(choice: ToolChoice) -> str | Fields:
     return "required" if choice.mode == "any" else choice.mode
 
 
-def _format(body: Fields, conversation: Conversation) -> None:
+def _format(body: Fields, conversation: Conversation, notes: list[str]) -> None:
     wanted = conversation.format
     if wanted is None:
         return
     made: Fields = {"type": "json_object"}
     if wanted.schema is not None:
-        made = {"type": "json_schema", "name": safe_name(wanted.name), "schema": wanted.schema}
-        made["strict"] = wanted.strict is not False and json_schema.is_strict(wanted.schema)
+        schema, strict = strict_for_openai(wanted.schema, wanted.strict, "response_format", notes)
+        made = {"type": "json_schema", "name": safe_name(wanted.name), "schema": schema, "strict": strict}
     body["text"] = {"format": made}
 
 

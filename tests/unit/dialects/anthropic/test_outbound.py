@@ -7,7 +7,7 @@ import json
 import pytest
 
 from octoroute.dialects.anthropic.outbound import AnthropicOutbound
-from octoroute.dialects.anthropic.request_encoder import RESPONSE_TOOL
+from octoroute.dialects.anthropic.structured_output import RESPONSE_TOOL
 from octoroute.domain.conversation import AnswerFormat, Conversation, Role, Text, Turn
 from octoroute.domain.events import Finished, FinishReason, TextDelta, ToolCallStarted
 from tests.support.spine import make_endpoint

@@ -98,7 +98,9 @@ def test_tool_choice_and_allowed_tools():
 def test_a_structured_answer():
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
     wanted = {"response_format": {"type": "json_schema", "json_schema": {"name": "out", "schema": schema}}}
-    assert ask(user("a"), **wanted)["output_config"] == {"format": {"type": "json_schema", "schema": schema}}
+    assert ask(user("a"), **wanted)["output_config"] == {
+        "format": {"type": "json_schema", "schema": {**schema, "additionalProperties": False}}
+    }
     forced = ask(user("a"), model=OLD, **wanted)
     assert forced["tools"][0]["input_schema"] == schema and forced["tool_choice"] == {"type": "tool", "name": "structured_answer"}
     assert "JSON" in ask(user("a"), response_format={"type": "json_object"})["system"][0]["text"]
