@@ -44,8 +44,9 @@ def _anthropic(body: dict[str, Any], can: tuple[int, int]) -> Iterator[str]:
     if messages[-1]["role"] == "assistant":
         if can >= (4, 6):
             yield "prefill"
-        last = messages[-1]["content"][-1]
-        if last.get("text", "x") != last.get("text", "x").rstrip():
+        content = messages[-1]["content"]
+        text = content if isinstance(content, str) else content[-1].get("text", "x")
+        if text != text.rstrip():
             yield "the last text ends in white space"
     yield from _anthropic_messages(messages)
     yield from _anthropic_parameters(body, can)
@@ -141,7 +142,8 @@ def _anthropic_thinking(body: dict[str, Any], can: tuple[int, int]) -> Iterator[
         if not 1024 <= thinking["budget_tokens"] < body["max_tokens"]:
             yield "a budget outside of its range"
         calls = [message for message in body["messages"] if message["role"] == "assistant"]
-        if body["messages"][-1]["content"][0]["type"] == "tool_result" and calls[-1]["content"][0]["type"] == "tool_use":
+        last = body["messages"][-1]["content"][0]
+        if isinstance(last, dict) and last["type"] == "tool_result" and calls[-1]["content"][0]["type"] == "tool_use":
             yield "a tool loop that does not begin with thinking"
     elif can < (4, 6):
         yield "adaptive thinking"
