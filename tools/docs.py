@@ -39,7 +39,8 @@ WHEN: Mapping[str, str] = {
     "upstream_unreachable": "no connection to the endpoint",
     "upstream_untrusted": "the endpoint's TLS certificate is not trusted by the configuration",
     "upstream_timeout": "timeout: no response in time",
-    "upstream_rate_limited": "every attempt was answered 429; `retry-after` is the smallest of the upstreams' values",
+    "upstream_rate_limited": "every attempt was answered 429, or no endpoint is available and one is in cooldown; "
+    "`retry-after` is the shortest wait",
     "upstream_overloaded": "the endpoint is overloaded (503, 529)",
     "upstream_failed": "a 5xx, a malformed response, or a response that stopped before its end",
     "upstream_empty": "an empty response (no text, reasoning, or tool call), and no further attempt gave a better one",
@@ -48,7 +49,7 @@ WHEN: Mapping[str, str] = {
     "upstream_not_found": "the endpoint does not have the configured model, or nothing is at the configured address",
     "content_filter": "a content filter, a moderation, or a firewall of the vendor refused this prompt",
     "upstream_declined": "the endpoint rejected this request; the client gets the endpoint's status and body",
-    "no_endpoint_available": "no endpoint is available: circuit open, cooldown, or at capacity; `retry-after` says when to retry",
+    "no_endpoint_available": "no endpoint is available: circuit open or at capacity; `retry-after` says when to retry",
     "internal_error": "a defect in octoroute; the log has the request id",
 }
 """Meaning of each error code that a client can get."""
