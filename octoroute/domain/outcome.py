@@ -67,6 +67,14 @@ class Ending(StrEnum):
     """The client disconnected."""
 
 
+class ContextChange(msgspec.Struct, frozen=True):
+    """What the gateway changed in a request's history, or why it did not. `what`: the label of the metric."""
+
+    what: Literal["environment", "images", "summary", "summary_failed"]
+    note: str
+    """For the client and the log; has none of the client's text."""
+
+
 class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
     """How full the endpoint's context window was. `tokens`: the prompt as it was sent, counted or estimated."""
 
@@ -80,6 +88,8 @@ class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
     messages_removed: int = 0
     lowered_to: int | None = None
     """The output limit that replaced the client's larger one; None: it was not reduced."""
+    changes: tuple[ContextChange, ...] = ()
+    """As `Outcome.context_changes`."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,5 +130,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The name of the client's key; None: keys are not used."""
     context: ContextUse | None = None
     """None: no response, or no known context window."""
+    context_changes: tuple[ContextChange, ...] = ()
+    """What `[context]` changed in the messages before an endpoint was asked, truncation excepted."""
     prompt_estimate: int = 0
     """Estimated tokens of the prompt that was sent, before a provider counted them."""

@@ -13,7 +13,7 @@ from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.truncation import select_messages
 from octoroute.dialects.response.rewrite import ContextReport, ResponseRewriter
 from octoroute.domain.endpoint import Capability, Endpoint
-from octoroute.domain.outcome import ContextUse, Usage
+from octoroute.domain.outcome import ContextChange, ContextUse, Usage
 from octoroute.domain.request import Facts, Request
 
 RESERVED_SHARE = 16
@@ -29,11 +29,19 @@ _NUMBER = msgspec.json.Decoder(int | None)
 class ContextPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The `[context]` table."""
 
-    policy: Literal["reject", "truncate", "off"] = "reject"
+    policy: Literal["reject", "truncate", "summarize", "off"] = "reject"
     reserve_output: Literal["requested", "none"] = "requested"
     warn_at: float = 0.60
     critical_at: float = 0.80
     report: Literal["headers", "body", "off"] = "headers"
+    transforms: tuple[Literal["dedupe_environment", "age_images"], ...] = ()
+    image_turns: int = 3
+    condense_timeout_seconds: float = 30.0
+
+    @property
+    def shortens(self) -> bool:
+        """Whether a request that fits no window is made shorter instead of refused."""
+        return self.policy in {"truncate", "summarize"}
 
     def measured(self, facts: Facts) -> Facts:
         """The facts with only those tokens that must fit the window."""
@@ -48,7 +56,14 @@ class ContextPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return "critical"
         return "warning" if percent > round(100 * self.warn_at, 6) else None
 
-    def use(self, request: Request, endpoint: Endpoint, usage: Usage | None, cut: TruncatedRequest | None) -> ContextUse | None:
+    def use(
+        self,
+        request: Request,
+        endpoint: Endpoint,
+        usage: Usage | None,
+        cut: TruncatedRequest | None,
+        changes: tuple[ContextChange, ...] = (),
+    ) -> ContextUse | None:
         """How full the window is: as the provider counted, else estimated. None: the size of the window is not known."""
         window = endpoint.context_window
         if window is None:
@@ -64,6 +79,7 @@ class ContextPolicy(msgspec.Struct, frozen=True, kw_only=True):
             original_tokens=cut.original_tokens if cut else tokens,
             messages_removed=cut.messages_removed if cut else 0,
             lowered_to=cut.lowered_to if cut else None,
+            changes=changes,
         )
 
 
@@ -117,6 +133,8 @@ def info(use: ContextUse, endpoint: Endpoint) -> dict[str, object]:
             "truncation_reason": f"{use.original_tokens} tokens are {utilization(use.original_tokens, use.window)}% of the window",
             "client_note": CUT_NOTE,
         }
+    if use.changes:
+        fields["changes"] = [change.note for change in use.changes]
     return fields
 
 
@@ -144,7 +162,12 @@ def headers(use: ContextUse, endpoint: Endpoint, context: ContextPolicy) -> dict
 
 
 def rewriter_for(
-    context: ContextPolicy, request: Request, endpoint: Endpoint, progress: Progress, cut: TruncatedRequest | None
+    context: ContextPolicy,
+    request: Request,
+    endpoint: Endpoint,
+    progress: Progress,
+    cut: TruncatedRequest | None,
+    changes: tuple[ContextChange, ...] = (),
 ) -> ResponseRewriter | None:
     """Writes token counts and `context_info` into a response that is a JSON object; None: the response is passed on unchanged."""
     is_scaled = endpoint.advertised_window is not None and endpoint.advertised_window != endpoint.context_window
@@ -152,14 +175,19 @@ def rewriter_for(
     if not is_scaled and not reports:
         return None
     scale = partial(scaled, endpoint=endpoint) if is_scaled else None
-    tell = partial(_context_report, context, request, endpoint, progress, cut) if reports else None
+    tell = partial(_context_report, context, request, endpoint, progress, cut, changes) if reports else None
     return ResponseRewriter(scale=scale, report=tell, in_usage=request.wants_usage)
 
 
 def _context_report(
-    context: ContextPolicy, request: Request, endpoint: Endpoint, progress: Progress, cut: TruncatedRequest | None
+    context: ContextPolicy,
+    request: Request,
+    endpoint: Endpoint,
+    progress: Progress,
+    cut: TruncatedRequest | None,
+    changes: tuple[ContextChange, ...],
 ) -> ContextReport | None:
-    use = context.use(request, endpoint, progress.usage, cut)
+    use = context.use(request, endpoint, progress.usage, cut, changes)
     return use and ContextReport(context_info=info(use, endpoint), usage=usage_info(use, endpoint))
 
 
@@ -185,8 +213,7 @@ def truncate(
     if window is None or history is None:
         return None
     limit = facts.output_tokens
-    room = min(MAX_RESERVED_TOKENS, max(1, window // RESERVED_SHARE))
-    room = room if limit is None else min(limit, max(room, history.min_output_tokens))
+    room = reserved_tokens(window, limit, history.min_output_tokens)
     prompt = facts.context_tokens
     if limit is not None and prompt + room <= window:
         lowered = _lowered(request, inbound, history.budgets, window - prompt)
@@ -198,7 +225,7 @@ def truncate(
         if places is None:
             continue
         raws = [bytes(history.raw_messages[place]) for place in places]
-        shorter = _patched(request, inbound, {history.key: b"[" + b",".join(raws) + b"]"})
+        shorter = with_messages(request, inbound, history.key, raws)
         if signed:
             unsigned = inbound.strip_signed_thinking(shorter)
             if unsigned is None:
@@ -217,6 +244,17 @@ def truncate(
             window=window,
         )
     return None
+
+
+def reserved_tokens(window: int, limit: int | None, min_output_tokens: int) -> int:
+    """Tokens that a shortened prompt leaves for the answer at least. `limit`: the client's of the answer; None: it gave none."""
+    room = min(MAX_RESERVED_TOKENS, max(1, window // RESERVED_SHARE))
+    return room if limit is None else min(limit, max(room, min_output_tokens))
+
+
+def with_messages(request: Request, inbound: Inbound, key: str, messages: Sequence[bytes]) -> Request:
+    """`request` with the JSON of other messages, read again. `key`: the field of the body that lists them."""
+    return _patched(request, inbound, {key: b"[" + b",".join(messages) + b"]"})
 
 
 def _lowered(request: Request, inbound: Inbound, budgets: Sequence[str], limit: int) -> Request:

@@ -13,13 +13,14 @@ from octoroute.balancing.policies import Random
 from octoroute.balancing.queue import AdmissionQueue
 from octoroute.dialects.base import Inbound
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import PASSED_TIERS, Endpoint
-from octoroute.domain.outcome import Ending, Outcome
-from octoroute.domain.request import Request
+from octoroute.domain.endpoint import PASSED_TIERS, Endpoint, Tier
+from octoroute.domain.outcome import ContextChange, Ending, Outcome
+from octoroute.domain.request import CHAT, Request
 from octoroute.errors import Exhausted, Forbidden, OctorouteError, TooSlow
 from octoroute.gateway import context_window
 from octoroute.gateway.admission import AdmissionControl, QueueGrant
 from octoroute.gateway.attempts import Attempts
+from octoroute.gateway.context_editor import ContextEditor, largest_too_small, may_exceed
 from octoroute.gateway.headers import route_headers, warning_header
 from octoroute.gateway.lifecycle import OutcomeReceiver, RequestLifecycle, ending_of
 from octoroute.gateway.patience import PATIENCE_HEADER, read_patience_s
@@ -28,7 +29,7 @@ from octoroute.gateway.relay import Reply
 from octoroute.gateway.resolver import Resolver
 from octoroute.gateway.response_cache import ResponseCache
 from octoroute.gateway.settings import QueueSettings, RetryPolicy, Settings
-from octoroute.gateway.translation import Translator
+from octoroute.gateway.translation import TranslationCheck, Translator
 from octoroute.telemetry.routing_events import RoutingEvents
 from octoroute.upstream.client import UpstreamClient
 from octoroute.upstream.response import ResponseStream, UpstreamResponse
@@ -84,6 +85,8 @@ class Gateway:
             lifecycle.finish(ending_of(error), error)
             lifecycle.settle()
             error.headers |= route_headers(lifecycle)
+            if lifecycle.context_changes:
+                error.headers["x-octoroute-warning"] = warning_header([change.note for change in lifecycle.context_changes])
             if lifecycle.hint is not None:
                 error.headers["x-octoroute-hint"] = lifecycle.hint
             raise
@@ -101,9 +104,32 @@ class Gateway:
         lifecycle.decided(decision)
         if decision.reject is not None:
             raise Forbidden(decision.reject)
+        if settings.context_editor is not None and request.api == CHAT:
+            request = await self._edit(settings.context_editor, request, decision, settings, lifecycle)
         if settings.cache is not None:
             return await self._answer_with_cache(settings.cache, request, decision, settings, lifecycle)
         return await self._reply(await self.open(request, decision, settings, lifecycle), settings, lifecycle)
+
+    async def _edit(
+        self, editor: ContextEditor, request: Request, decision: Decision, settings: Settings, lifecycle: RequestLifecycle
+    ) -> Request:
+        """`request` as `[context]` changes it. The transforms come first, because they may make it fit."""
+        inbound, context, fast = self.inbound[request.dialect], settings.context, settings.tier(Tier.FAST)
+        changes: list[ContextChange] = []
+        edited = request
+        if context.transforms:
+            edited = await editor.transform(edited, inbound, fast, context, changes)
+        if context.policy == "summarize":
+            endpoints = [endpoint for pool in self.planner.pools(decision, edited.facts, settings) for endpoint in pool]
+            if may_exceed(edited, endpoints, context):
+                decoded = await self.translator.decode_large(edited, endpoints)
+                check = TranslationCheck(edited, inbound, self.upstream, decoded)
+                target = largest_too_small(edited, endpoints, context, check)
+                if target is not None:
+                    edited = await editor.summarize(edited, inbound, target, fast, context, changes)
+        if changes:
+            lifecycle.edited(edited, tuple(changes))
+        return edited
 
     async def _answer_in_time(self, request: Request, lifecycle: RequestLifecycle) -> Reply:
         """As long as the client waits: the attempt that is under way then is abandoned, and no failure of its endpoint."""
@@ -169,16 +195,17 @@ class Gateway:
         headers = {**response.headers, **route_headers(lifecycle)}
         if extra is not None:
             headers |= extra
-        if lifecycle.warnings:
-            headers["x-octoroute-warning"] = warning_header(lifecycle.warnings)
+        changes = lifecycle.context_changes
+        if lifecycle.warnings or changes:
+            headers["x-octoroute-warning"] = warning_header([*(change.note for change in changes), *lifecycle.warnings])
         request, endpoint, progress = lifecycle.request, response.endpoint, response.progress
-        use = settings.context.use(request, endpoint, progress.usage, lifecycle.truncation)
+        use = settings.context.use(request, endpoint, progress.usage, lifecycle.truncation, changes)
         if use is not None:
             lifecycle.details.context = use
             headers |= context_window.headers(use, endpoint, settings.context)
         inbound, rewriter = self.inbound[request.dialect], None
         if inbound.answers_json and request.api not in PASSED_TIERS:
-            rewriter = context_window.rewriter_for(settings.context, request, endpoint, progress, lifecycle.truncation)
+            rewriter = context_window.rewriter_for(settings.context, request, endpoint, progress, lifecycle.truncation, changes)
         return Reply.begin(request, inbound, response, lifecycle, headers, rewriter=rewriter, deadlines=self.upstream.deadlines)
 
     def rejected(self, dialect: str, request_id: str, error: OctorouteError) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from octoroute.balancing.lease import Lease
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
-from octoroute.domain.outcome import Attempt, ContextUse, Ending, Outcome, Usage
+from octoroute.domain.outcome import Attempt, ContextChange, ContextUse, Ending, Outcome, Usage
 from octoroute.domain.request import Request
 from octoroute.errors import Exhausted, OctorouteError, UpstreamError
 from octoroute.gateway.context_window import TruncatedRequest
@@ -41,6 +41,7 @@ class OutcomeDetails(msgspec.Struct):
     cascade: str | None = None
     check: str | None = None
     context: ContextUse | None = None
+    context_changes: tuple[ContextChange, ...] = ()
 
 
 class AttemptResponse(NamedTuple):
@@ -99,6 +100,15 @@ class RequestLifecycle:
         """The request was truncated; from now on `request` is the remainder."""
         self.truncation = cut
         self.request = cut.request
+
+    def edited(self, request: Request, changes: tuple[ContextChange, ...]) -> None:
+        """`request` takes the place of the one that arrived, for every attempt."""
+        self._arrived = self.request = request
+        self.details.context_changes = changes
+
+    @property
+    def context_changes(self) -> tuple[ContextChange, ...]:
+        return () if self._details is None else self._details.context_changes
 
     def decided(self, decision: Decision) -> None:
         self.decision = decision

@@ -124,7 +124,7 @@ class Planner:
         policy = settings.policy if decision.policy is None else settings.policies[decision.policy]
         plan = Plan(order=[], eligible=[], candidates=[], excluded={}, policy=policy, reserve=[], truncated={})
         translation = TranslationCheck(request, self._inbound[request.dialect], self._upstream, decoded)
-        for pool in self._pools(decision, request.facts, settings):
+        for pool in self.pools(decision, request.facts, settings):
             order, has_eligible = self._plan_pool(pool, plan, request, settings, translation)
             plan.order.extend(order)
             if order or (has_eligible and not may_change_tier(decision, settings)):
@@ -132,7 +132,7 @@ class Planner:
         if not plan.order and plan.reserve:
             plan.order.extend(policy.order(plan.reserve, request, self._random))
             plan.reserve.clear()
-        if not plan.eligible and settings.context.policy == "truncate":
+        if not plan.eligible and settings.context.shortens:
             self._plan_truncated(plan, request, settings, translation)
         return plan if translation.decoded is None else msgspec.structs.replace(plan, decoded=translation.decoded)
 
@@ -145,7 +145,7 @@ class Planner:
         if may_change_tier(decision, settings) and not suspects_only:
             considered = {endpoint.id for endpoint in plan.candidates}
             translation = TranslationCheck(request, self._inbound[request.dialect], self._upstream, plan.decoded)
-            for pool in self._pools(decision, request.facts, settings):
+            for pool in self.pools(decision, request.facts, settings):
                 if not considered.isdisjoint(endpoint.id for endpoint in pool):
                     continue
                 order, _ = self._plan_pool(pool, extended, request, settings, translation)
@@ -227,7 +227,8 @@ class Planner:
                 plan.excluded[endpoint.id] = PROVIDER_UNAVAILABLE
         return [endpoint for endpoint in available if failure_domain(endpoint) not in downed]
 
-    def _pools(self, decision: Decision, facts: Facts, settings: Settings) -> Sequence[Sequence[Endpoint]]:
+    def pools(self, decision: Decision, facts: Facts, settings: Settings) -> Sequence[Sequence[Endpoint]]:
+        """The endpoints that may answer, tier by tier in the order in which they are considered."""
         tiers: Sequence[Sequence[Endpoint]] = [settings.tier(tier) for tier in FALLBACK_TIERS[decision.tier]]
         if decision.within is not None:
             tiers = [[endpoint for endpoint in pool if endpoint.provider == decision.within] for pool in tiers]

@@ -14,6 +14,7 @@ from octoroute.balancing.retry import RetryPolicy
 from octoroute.domain.endpoint import CHAT_TIERS, OTHER_TIERS, Endpoint, Tier
 from octoroute.domain.request import Importance
 from octoroute.gateway.cascade import Cascade
+from octoroute.gateway.context_editor import ContextEditor
 from octoroute.gateway.context_window import ContextPolicy
 from octoroute.gateway.response_cache import ResponseCache
 from octoroute.gateway.shadow.mirror import ShadowMirror
@@ -54,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     allow_provider_prefix: bool = True
     queue: QueueSettings = QueueSettings()
     context: ContextPolicy = ContextPolicy()
+    context_editor: ContextEditor | None = None
+    """None: histories are neither transformed nor summarized."""
     cascade: Cascade | None = None
     affinity: SessionAffinity | None = None
     cache: ResponseCache | None = None

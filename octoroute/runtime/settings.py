@@ -1,7 +1,7 @@
 """Builds the pipeline's settings from a configuration, and keeps what a reload must not reset.
 
-Of one configuration to the next survive the state of load balancing policies, the memory of conversations, and the shadow
-mirror with its budget.
+Of one configuration to the next survive the state of load balancing policies, the memory of conversations, summaries of
+histories, and the shadow mirror with its budget.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from octoroute.dialects.request.identity import opening_of, user_of
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.ids import new_id
 from octoroute.gateway.cascade import Cascade
+from octoroute.gateway.condenser import Condenser
+from octoroute.gateway.context_editor import ContextEditor
 from octoroute.gateway.context_window import ContextPolicy
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.internal_calls import InternalCalls, RoutingModel
@@ -56,6 +58,7 @@ class SettingsBuilder:
         self._policies: dict[tuple[str, ...], Policy] = {}
         self._conversations = ConversationMemory(clock)
         self._calls = InternalCalls(gateway, new_id)
+        self._editor = ContextEditor(Condenser(self._calls))
 
         def scorer() -> Scorer:
             return load_artefact(config().routing.learned.artefact)
@@ -73,6 +76,7 @@ class SettingsBuilder:
 
     def build(self, config: Config) -> Settings:
         routing = config.routing
+        context = ContextPolicy(**msgspec.structs.asdict(config.context))
         model = RoutingModel(self._calls, routing.router_tier, routing.router_timeout_s)
         router = STRATEGIES[routing.strategy](_router_settings(config), model)
         return Settings(
@@ -83,7 +87,8 @@ class SettingsBuilder:
             cascade=Cascade(routing.cascade, router.scorer) if isinstance(router, CascadeRouter) else None,
             default_importance=routing.default_importance,
             retry=config.retry,
-            context=ContextPolicy(**msgspec.structs.asdict(config.context)),
+            context=context,
+            context_editor=self._editor if context.transforms or context.policy == "summarize" else None,
             policy=self._policy(config),
             policies={rule.policy: self._policy(config, rule.policy) for rule in routing.rules if rule.policy is not None},
             max_cost_usd=config.selection.max_cost_usd,

@@ -184,6 +184,8 @@ def _measured_fields(outcome: Outcome) -> dict[str, Any]:
             fields["tokens_estimated"] = True
     if outcome.context is not None:
         fields |= _context_fields(outcome.context)
+    if outcome.context_changes:
+        fields["context_changes"] = [change.note for change in outcome.context_changes]
     if outcome.cost_usd is not None:
         fields["cost_usd"] = round(outcome.cost_usd, 8)
     return fields

@@ -82,7 +82,7 @@ TABLE: tuple[MetricSpec, ...] = (
     MetricSpec(
         "octoroute_context_shortened_total",
         ("endpoint", "what"),
-        "Requests shortened to fit the context window: max_tokens lowered, or history truncated.",
+        "Requests shortened to fit the context window: max_tokens lowered, history truncated or summarized, or transformed.",
     ),
     MetricSpec(
         "octoroute_prompt_estimate_ratio",

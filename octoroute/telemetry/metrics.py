@@ -90,6 +90,8 @@ class Metrics:
             return rollup
         if outcome.context is not None:
             self._record_context(outcome.context, endpoint)
+        for change in outcome.context_changes:
+            self.count("octoroute_context_shortened_total", endpoint.id, change.what)
         if outcome.cascade is not None:
             self.count("octoroute_cascade_total", outcome.cascade, outcome.check or "")
         return rollup

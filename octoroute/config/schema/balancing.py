@@ -59,10 +59,10 @@ class ContextTable(Table, frozen=True, kw_only=True):
     """What happens to a prompt that is too long for every endpoint's context_window, and how the use of the window is reported."""
 
     policy: Annotated[
-        Literal["reject", "truncate", "off"],
+        Literal["reject", "truncate", "summarize", "off"],
         Key(
-            "reject: status 400 in the form that makes agents compact; truncate: the oldest exchanges are removed; off: "
-            "windows are ignored"
+            "reject: status 400 in the form that makes agents compact; truncate: the oldest exchanges are removed; summarize: the "
+            "fast tier condenses them; off: windows are ignored"
         ),
     ] = "reject"
     reserve_output: Annotated[
@@ -74,3 +74,17 @@ class ContextTable(Table, frozen=True, kw_only=True):
         Literal["headers", "body", "off"],
         Key("where context_info is reported; body adds fields that strict clients may reject"),
     ] = "headers"
+    transforms: Annotated[
+        tuple[Literal["dedupe_environment", "age_images"], ...],
+        Key(
+            "changes to every history without signed thinking; dedupe_environment: of an agent's environment blocks only the "
+            "latest stays; age_images: older images become their description",
+            example='["dedupe_environment"]',
+        ),
+    ] = ()
+    image_turns: Annotated[
+        int, Key("age_images: an image is older once so many messages of the user have followed it", low=1, high=1000)
+    ] = 3
+    condense_timeout_seconds: Annotated[
+        float, Key("seconds that the fast tier has for all summaries, or all descriptions, of one request", low=1, high=600)
+    ] = 30.0

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
+ENVIRONMENT_TAGS: Final = ("environment_details", "environment_context", "environment_info", "workspace_info", "editorContext")
+"""Blocks about the state of the workspace, which agents send again as it changes."""
 _TAGS: Final = (
+    *ENVIRONMENT_TAGS,
     "system-reminder",
-    "environment_details",
-    "environment_context",
-    "environment_info",
-    "workspace_info",
-    "editorContext",
     "reminderInstructions",
     "ide_selection",
     "ide_opened_file",

@@ -7,6 +7,8 @@ The payload is that provider's own signature if it has one.
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterable
 
 MARK = "octo.1."
 """Prefix of every signature made here."""
@@ -25,3 +27,15 @@ def parse_signature(signature: str) -> tuple[str, str] | None:
         return None
     origin, _, payload = signature[len(MARK) :].partition(".")
     return origin, payload
+
+
+_SIGNED = re.compile(
+    rb'"(?:signature|thought_?signature|encrypted_content)"\s*:\s*"(?!octo\.1\.[^."]*\.[0-9a-f]{32}")[^"]|"redacted_thinking"',
+    re.IGNORECASE,
+)
+"""A provider's own signature or encrypted reasoning. A digest made here signs nothing that a provider verifies."""
+
+
+def has_signed_thinking(messages: Iterable[bytes]) -> bool:
+    """Whether the JSON of a message may have thinking that its provider verifies; True too for other fields of these names."""
+    return any(_SIGNED.search(bytes(message)) is not None for message in messages)

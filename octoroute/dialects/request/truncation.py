@@ -39,7 +39,7 @@ class History(NamedTuple):
     """The smallest output limit that endpoints accept."""
 
 
-class _Unit:
+class Exchange:
     """Messages that are kept or dropped together."""
 
     def __init__(self, kind: Kind) -> None:
@@ -56,13 +56,11 @@ class _Unit:
 
 def select_messages(messages: Sequence[HistoryMessage], drop_chars: int) -> list[int] | None:
     """Indexes of the messages to keep when at least `drop_chars` characters are dropped; None if the required ones are too long."""
-    units = _group_messages(messages)
+    units = group_messages(messages)
     dialogue = [unit for unit in units if unit.kind != "system"]
-    last_user = next((at for at in range(len(dialogue) - 1, -1, -1) if dialogue[at].kind == "user"), None)
-    if last_user is None:
+    required = required_exchanges(dialogue)
+    if required is None:
         return None
-    with_user_text = [at for at, unit in enumerate(dialogue) if unit.has_user_text and at > last_user]
-    required = {last_user, len(dialogue) - 1, *with_user_text[-1:]}
     optional = [at for at in range(len(dialogue)) if at not in required]
     room = sum(dialogue[at].chars for at in optional) - drop_chars
     if room < 0:
@@ -79,16 +77,25 @@ def select_messages(messages: Sequence[HistoryMessage], drop_chars: int) -> list
     return sorted(index for unit in remaining for index in unit.indexes)
 
 
-def _group_messages(messages: Sequence[HistoryMessage]) -> list[_Unit]:
-    units: list[_Unit] = []
-    exchange: _Unit | None = None
+def required_exchanges(dialogue: Sequence[Exchange]) -> set[int] | None:
+    """Indexes of the exchanges that always stay; None: the user has said nothing. `dialogue` has no system messages."""
+    last_user = next((at for at in range(len(dialogue) - 1, -1, -1) if dialogue[at].kind == "user"), None)
+    if last_user is None:
+        return None
+    with_user_text = [at for at, unit in enumerate(dialogue) if unit.has_user_text and at > last_user]
+    return {last_user, len(dialogue) - 1, *with_user_text[-1:]}
+
+
+def group_messages(messages: Sequence[HistoryMessage]) -> list[Exchange]:
+    units: list[Exchange] = []
+    exchange: Exchange | None = None
     before: Kind | None = None
     for at, message in enumerate(messages):
         kind = message.kind
         if exchange is not None and (kind == "results" or kind == before == "assistant"):
             exchange.add(at, message)
         else:
-            unit = _Unit("assistant" if kind == "results" else kind)
+            unit = Exchange("assistant" if kind == "results" else kind)
             unit.add(at, message)
             units.append(unit)
             if unit.kind == "assistant":

@@ -9,7 +9,7 @@ from octoroute.balancing.health import HealthRegistry
 from octoroute.dialects.response.progress import Progress
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Price, Tier
-from octoroute.domain.outcome import Ending, Usage
+from octoroute.domain.outcome import ContextChange, Ending, Usage
 from octoroute.domain.request import Facts
 from octoroute.errors import BadUpstreamResponse, Exhausted, UnknownModel
 from octoroute.gateway.context_window import TruncatedRequest
@@ -120,6 +120,19 @@ def test_what_most_requests_do_not_have_is_in_the_outcome_of_those_that_do(set_u
     stage.lifecycle.settle()
     rare = ("queued_s", "cache", "error", "cost_usd", "cascade", "check", "context")
     assert {name: getattr(stage.outcome, name) for name in rare} == {**dict.fromkeys(rare), field: value}
+
+
+def test_an_edited_request_takes_the_place_of_the_one_that_arrived():
+    stage = Stage()
+    changes = (ContextChange("summary", "context: shorter"),)
+    edited = msgspec.structs.replace(stage.request, model="edited")
+    assert stage.lifecycle.context_changes == ()
+    stage.lifecycle.edited(edited, changes)
+    stage.answer("weak")
+    stage.lifecycle.release_rejected(stage.lifecycle.reject("score"))
+    assert stage.lifecycle.request is edited
+    stage.lifecycle.settle()
+    assert stage.outcome.context_changes == stage.lifecycle.context_changes == changes
 
 
 def rejected(stage):

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import structlog
 
-from octoroute.domain.outcome import Ending, Outcome
+from octoroute.domain.outcome import ContextChange, Ending, Outcome
 from octoroute.telemetry.access_log import MAX_PENDING_OUTCOMES, MAX_RECORD_DELAY_S, ROUTING, OutcomeSink
 from octoroute.telemetry.exposition import Exposition, Scraper
 from octoroute.telemetry.log_writer import BufferedLineWriter, FastJsonLogger
@@ -92,6 +92,15 @@ async def test_who_reads_the_statistics_or_the_metrics_misses_nothing(sink_and_f
     scraper = Scraper(Exposition(sink._metrics, list), lambda: 0.0, catch_up=sink.catch_up)
     await scraper.text()
     assert sink._pending == []
+
+
+async def test_what_was_changed_in_the_history_is_in_the_line(sink_and_file):
+    sink, file = sink_and_file
+    basis = {"dialect": "openai", "asked_for": "auto", "stream": False, "total_s": 0.1, "error": "x"}
+    changes = (ContextChange("images", "context: 1 older images replaced by text"),)
+    sink.settle(Outcome(request_id="1", ending=Ending.FAILED, status=502, context_changes=changes, **basis), None)
+    (line,) = map(json.loads, file.getvalue().splitlines())
+    assert line["context_changes"] == ["context: 1 older images replaced by text"]
 
 
 def test_without_a_loop_nothing_waits(sink_and_file):
