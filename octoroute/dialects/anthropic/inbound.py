@@ -19,7 +19,7 @@ from octoroute.dialects.anthropic.schema import ThinkingConfig
 from octoroute.dialects.anthropic.stream_encoder import PING, AnthropicEncoder
 from octoroute.dialects.base import Inbound, ModelCatalog
 from octoroute.dialects.request.body import RequestBody, decode, encode
-from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
+from octoroute.dialects.request.facts import ABSENT, FactsBuilder, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, HistoryMessage
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
@@ -166,7 +166,7 @@ class AnthropicInbound(Inbound):
 
 
 def _shows_thinking(request: Request) -> bool:
-    """Only if the client requested it."""
+    """Whether the client asks for thinking and to see it."""
     assert isinstance(request.body, RequestBody)
     config = request.body.decode("thinking", _THINKING_CONFIG)
     return config is not None and config.type != "disabled" and config.display != "omitted"
@@ -194,9 +194,7 @@ def _facts(body: RequestBody, headers: Mapping[str, str], max_tokens: int | None
     for message in read_messages(body):
         content = message.content
         facts.message(message.role, content if isinstance(content, str) else _text_of(content, facts))
-    if body.is_set("tools"):
-        facts.tools = True
-        facts.extra_chars += len(memoryview(body.values["tools"]))
+    facts.offered_tools(body.values.get("tools", ABSENT))
     config = body.decode("output_config", _CONFIG)
     facts.json = body.is_set("output_format") or (config is not None and config.format is not None)
     return facts.build(read_hints(body, headers), output_tokens=max_tokens or None)

@@ -10,7 +10,7 @@ from octoroute.dialects.anthropic import schema
 from octoroute.dialects.anthropic.stream_decoder import decode_block, finish_events
 from octoroute.dialects.anthropic.stream_encoder import stop_reason
 from octoroute.dialects.request import media
-from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
+from octoroute.dialects.request.ids import NewId, UniqueIds, UsedIds, random_id
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
@@ -42,16 +42,14 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list
         failed = find_failure(body)
         raise BadUpstreamResponse("the upstream's response has no content") if failed is None else error_from_event(failed)
     events: list[Event] = [Started(response.id or "", response.model or "")]
-    used_ids: set[str] = set()
+    ids = UsedIds()
     calls = 0
     for block in response.content:
         if block.type == "tool_use":
             arguments = mend_arguments(schema.input_text(block))
             if not block.name or arguments is None:
                 raise BadUpstreamResponse(BAD_ARGUMENTS if block.name else UNNAMED_TOOL_CALL)
-            id = block.id if block.id and block.id not in used_ids else ""  # encoders make a new one
-            used_ids.add(id)
-            events.append(ToolCallStarted(calls, id, (names or {}).get(block.name, block.name)))
+            events.append(ToolCallStarted(calls, ids.first_use(block.id), (names or {}).get(block.name, block.name)))
             events.append(ToolCallDelta(calls, arguments or "{}"))
             calls += 1
         else:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.anthropic import schema
+from octoroute.dialects.request.ids import UsedIds
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
 from octoroute.dialects.response.errors import NO_RESPONSE
 from octoroute.dialects.response.sse import read_frames
@@ -33,8 +34,6 @@ from octoroute.domain.outcome import Usage
 from octoroute.errors import BadUpstreamResponse
 
 _EVENT = msgspec.json.Decoder(schema.StreamEvent)
-
-
 _CUT = frozenset({FinishReason.LENGTH, FinishReason.REFUSAL, FinishReason.PAUSE})
 """Stop reasons after which the last arguments may be incomplete."""
 
@@ -53,8 +52,8 @@ class AnthropicDecoder:
     """`names` maps the upstream's tool names to the client's, where they differ."""
 
     __slots__ = (
-        "_block", "_broken", "_calls", "_details", "_names", "_over",
-        "_reason", "_started", "_stop_sequence", "_usage", "_used_ids",
+        "_block", "_broken", "_calls", "_details", "_ids", "_names", "_over",
+        "_reason", "_started", "_stop_sequence", "_usage",
     )  # fmt: skip
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
@@ -64,7 +63,7 @@ class AnthropicDecoder:
         self._broken = False
         """The arguments of a call are no JSON object, which only a response that was cut short excuses."""
         self._calls = 0
-        self._used_ids: set[str] = set()
+        self._ids = UsedIds()
         self._started = False
         self._over = False
         self._reason: str | None = None
@@ -159,8 +158,7 @@ class AnthropicDecoder:
                 self._report(Failed("api_error", UNNAMED_TOOL_CALL), out)
                 return
             self._block = _ToolBlock(index, schema.input_text(block))
-            id = block.id if block.id and block.id not in self._used_ids else ""  # encoders make a new one
-            self._used_ids.add(id)
+            id = self._ids.first_use(block.id)
             out.append(ToolCallStarted(self._calls, id, self._names.get(block.name, block.name)))
             self._calls += 1
         else:

@@ -17,7 +17,7 @@ from octoroute.dialects.gemini.stream_encoder import GeminiEncoder
 from octoroute.dialects.gemini.target import target_of, templates
 from octoroute.dialects.local_routes import LocalRequest, LocalRoute
 from octoroute.dialects.request.body import RequestBody, decode
-from octoroute.dialects.request.facts import FactsBuilder, all_hints, auto_at, read_hints
+from octoroute.dialects.request.facts import ABSENT, FactsBuilder, all_hints, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, HistoryMessage
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
@@ -27,6 +27,8 @@ from octoroute.errors import BadRequest, OctorouteError, UnknownModel
 
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _ENVELOPE = "generateContentRequest"
+_MEDIA_TYPE_WINDOW = 200
+"""Bytes at each end of inline data in which its media type is looked for."""
 
 
 class GeminiInbound(Inbound):
@@ -123,7 +125,7 @@ def _unwrapped(body: RequestBody) -> RequestBody:
 
 
 def _shows_thinking(request: Request) -> bool:
-    """Only if the client requested it."""
+    """Whether the client asks to see thoughts (`includeThoughts`)."""
     assert isinstance(request.body, RequestBody)
     config = read_generate_request(request.body.raw)[0].generation_config
     thinking = config.thinking_config if config is not None else None
@@ -137,9 +139,7 @@ def _facts(request: schema.GenerateRequest, body: RequestBody, quality: float | 
         facts.message("system", system if isinstance(system, str) else _text_of(system, facts))
     for content in request.contents or ():
         facts.message("assistant" if content.role == "model" else "user", _text_of(content, facts))
-    if body.is_set("tools"):
-        facts.tools = True
-        facts.extra_chars += len(memoryview(body.values["tools"]))
+    facts.offered_tools(body.values.get("tools", ABSENT))
     config = request.generation_config or schema.GenerationConfig()
     facts.json = config.response_mime_type == "application/json"
     limit = config.max_output_tokens
@@ -183,12 +183,14 @@ def _text_of(content: schema.RequestContent, facts: FactsBuilder) -> str:
 
 
 def _count_file(inline: msgspec.Raw, facts: FactsBuilder) -> None:
-    raw = bytes(memoryview(inline)[:200]) + bytes(memoryview(inline)[-200:])
-    if raw and raw != b"nullnull":
-        if b'"image/' in raw:
-            facts.images += 1
-        else:
-            facts.file(inline)
+    """Count inline data as an image or a file. Its media type stands before or after the data; absent data is not counted."""
+    view = memoryview(inline)
+    if bytes(view[:5]) in {b"", b"null"}:
+        return
+    if b'"image/' in bytes(view[:_MEDIA_TYPE_WINDOW]) + bytes(view[-_MEDIA_TYPE_WINDOW:]):
+        facts.images += 1
+    else:
+        facts.file(inline)
 
 
 def _list(request: LocalRequest) -> bytes:

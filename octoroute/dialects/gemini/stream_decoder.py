@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects.request.ids import NewId, random_id
+from octoroute.dialects.request.ids import NewId, UsedIds, random_id
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
 from octoroute.dialects.response.sse import read_frames
@@ -98,7 +98,7 @@ def _keep_nothing(call_id: str, signature: str) -> None:
 class GeminiDecoder:
     """`names` maps the upstream's tool names to the client's; `keep` is called with the id and signature of each tool call."""
 
-    __slots__ = ("_calls", "_finish", "_keep", "_names", "_new_id", "_over", "_started", "_used_ids")
+    __slots__ = ("_calls", "_finish", "_ids", "_keep", "_names", "_new_id", "_over", "_started")
 
     def __init__(
         self, names: Mapping[str, str] | None = None, *, keep: KeepSignature = _keep_nothing, new_id: NewId = random_id
@@ -107,7 +107,7 @@ class GeminiDecoder:
         self._keep = keep
         self._new_id = new_id
         self._calls = 0
-        self._used_ids: set[str] = set()
+        self._ids = UsedIds()
         self._finish: str | None = None
         self._started = False
         self._over = False
@@ -199,8 +199,7 @@ class GeminiDecoder:
     def _call(self, call: _Call, signature: str | None, out: list[Event]) -> None:
         if not call.name:
             raise BadUpstreamResponse(UNNAMED_TOOL_CALL)
-        id = call.id if call.id and call.id not in self._used_ids else self._new_id("call_")
-        self._used_ids.add(id)
+        id = self._ids.first_use(call.id) or self._new_id("call_")
         if signature:
             self._keep(id, signature)
         out.append(ToolCallStarted(self._calls, id, self._names.get(call.name, call.name), signature))

@@ -16,7 +16,7 @@ from octoroute.dialects.ollama.request_decoder import decode_request, read_chat_
 from octoroute.dialects.ollama.stream_encoder import OllamaEncoder, ResponseShape, write_loaded
 from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.request.body import RequestBody, decode, encode
-from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
+from octoroute.dialects.request.facts import ABSENT, FactsBuilder, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, HistoryMessage, Kind
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
@@ -142,9 +142,7 @@ def _facts(request: schema.ChatOrGenerate, body: RequestBody, headers: Mapping[s
         facts.images += len(request.images or ())
     for message in request.messages or ():
         _note(message, facts)
-    if body.is_set("tools"):
-        facts.tools = True
-        facts.extra_chars += len(memoryview(body.values["tools"]))
+    facts.offered_tools(body.values.get("tools", ABSENT))
     facts.json = bool(request.format)
     limit = request.options.num_predict if request.options is not None else None
     return facts.build(read_hints(body, headers), output_tokens=limit if limit is not None and limit > 0 else None)

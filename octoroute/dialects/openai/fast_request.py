@@ -10,15 +10,13 @@ from typing import Annotated
 
 import msgspec
 
-from octoroute.dialects.request.body import UNSET
-from octoroute.dialects.request.facts import NO_HINTS, FactsBuilder, Hints, count_chars
+from octoroute.dialects.request.body import MAX_UNSET_BYTES, UNSET
+from octoroute.dialects.request.facts import ABSENT, NO_HINTS, FactsBuilder, Hints, count_chars
 from octoroute.domain.request import Facts
 
-ABSENT = msgspec.Raw(b"null")  # msgspec has no unions with Raw
 _IMAGE_PARTS = frozenset({"image_url", "input_image", "image"})
 _FILE_PARTS = frozenset({"file", "input_file", "input_audio"})
 _RESULT_ROLES = frozenset({"tool", "function"})
-_MAX_UNSET_BYTES = max(map(len, UNSET))
 
 
 class FastPart(msgspec.Struct):
@@ -70,9 +68,9 @@ class FastRequest(msgspec.Struct):
         facts = FactsBuilder()
         note_messages(self.messages, facts)
         if self.tools is not ABSENT:
-            note_tools(self.tools, facts)
+            facts.offered_tools(self.tools)
         if self.functions is not ABSENT:
-            note_tools(self.functions, facts)
+            facts.offered_tools(self.functions)
         facts.json = self.response_format is not None and self.response_format.type != "text"
         budget = self.max_tokens if self.max_completion_tokens is None else self.max_completion_tokens
         return facts.build(hints, output_tokens=budget if budget is not None and budget > 0 else None)
@@ -100,21 +98,13 @@ def note_messages(messages: Sequence[FastMessage], facts: FactsBuilder) -> None:
         role, content, calls = message.role, message.content, message.tool_calls
         if calls is not ABSENT or role in _RESULT_ROLES:
             size = len(memoryview(calls))
-            if role in _RESULT_ROLES or size > _MAX_UNSET_BYTES or bytes(calls) not in UNSET:
+            if role in _RESULT_ROLES or size > MAX_UNSET_BYTES or bytes(calls) not in UNSET:
                 facts.tools = True
                 facts.extra_chars += size
         text = content if isinstance(content, str) else _text_of(content or (), facts)
         append((role, text))
         chars += len(text) if text.isascii() else count_chars(text)
     facts.text_chars += chars
-
-
-def note_tools(tools: msgspec.Raw, facts: FactsBuilder) -> None:
-    """Add the raw JSON of `tools` or `functions` to `facts`."""
-    size = len(memoryview(tools))
-    if size > _MAX_UNSET_BYTES or bytes(tools) not in UNSET:
-        facts.tools = True
-        facts.extra_chars += size
 
 
 def _text_of(parts: Sequence[FastPart], facts: FactsBuilder) -> str:

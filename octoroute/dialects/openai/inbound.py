@@ -12,12 +12,10 @@ import msgspec
 from octoroute.dialects.base import Inbound, ModelCatalog
 from octoroute.dialects.openai.errors import error_event, write_error
 from octoroute.dialects.openai.fast_request import (
-    ABSENT,
     FastFormat,
     FastMessage,
     FastStreamOptions,
     note_messages,
-    note_tools,
     read_fast_request,
 )
 from octoroute.dialects.openai.models import OpenAIModels
@@ -25,7 +23,7 @@ from octoroute.dialects.openai.request_decoder import decode_request
 from octoroute.dialects.openai.response import encode_response
 from octoroute.dialects.openai.stream_encoder import OpenAIEncoder
 from octoroute.dialects.request.body import PassedBody, RequestBody, decode, encode
-from octoroute.dialects.request.facts import FactsBuilder, all_hints, auto_at, read_hints
+from octoroute.dialects.request.facts import ABSENT, FactsBuilder, all_hints, auto_at, read_hints
 from octoroute.dialects.request.truncation import History, HistoryMessage, Kind
 from octoroute.dialects.response import sse
 from octoroute.domain.conversation import Conversation
@@ -212,7 +210,7 @@ def _facts(body: RequestBody, headers: Mapping[str, str]) -> Facts:
     facts = FactsBuilder()
     note_messages(messages, facts)
     for name in ("tools", "functions"):
-        note_tools(body.values.get(name, ABSENT), facts)
+        facts.offered_tools(body.values.get(name, ABSENT))
     answer_format = body.decode("response_format", _FORMAT)
     facts.json = answer_format is not None and answer_format.type != "text"
     return facts.build(read_hints(body, headers), output_tokens=_output_tokens(body))

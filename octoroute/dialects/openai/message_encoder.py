@@ -7,6 +7,7 @@ from typing import Any
 
 from octoroute.dialects.openai.compat import Quirks
 from octoroute.dialects.openai.reasoning_details import ORIGIN, text_detail, unpack_details
+from octoroute.dialects.openai.schema import with_signature
 from octoroute.dialects.request import json_schema, media, message_order
 from octoroute.dialects.request.cache_marks import with_mark
 from octoroute.dialects.request.ids import safe_name
@@ -254,11 +255,5 @@ def _details(thoughts: Sequence[Thinking], quirks: Quirks) -> list[Fields]:
 
 
 def _call(call: ToolCall) -> Fields:
-    encoded: Fields = {
-        "id": call.id,
-        "type": "function",
-        "function": {"name": safe_name(call.name), "arguments": normalize_arguments(call.arguments)},
-    }
-    if call.signature is not None:
-        encoded["extra_content"] = {"google": {"thought_signature": call.signature}}
-    return encoded
+    function = {"name": safe_name(call.name), "arguments": normalize_arguments(call.arguments)}
+    return with_signature({"id": call.id, "type": "function", "function": function}, call.signature)

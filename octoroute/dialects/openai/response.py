@@ -10,7 +10,7 @@ from octoroute.dialects.openai import schema
 from octoroute.dialects.openai.stream_decoder import decode_text
 from octoroute.dialects.openai.stream_encoder import image_part
 from octoroute.dialects.openai.tool_calls import tool_name
-from octoroute.dialects.request.ids import NewId, call_id, random_id, safe_name
+from octoroute.dialects.request.ids import NewId, UsedIds, call_id, random_id, safe_name
 from octoroute.dialects.request.json_input import json_text, read_response
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL, ThinkingItem, ToolCallItem, collect_blocks
@@ -62,7 +62,7 @@ def _decode_calls(message: schema.Delta, names: Mapping[str, str], known: Collec
     if message.function_call is not None:
         calls.append(schema.CallDelta(function=message.function_call))
     events: list[Event] = []
-    used_ids: set[str] = set()
+    ids = UsedIds()
     for call in calls:
         name = tool_name(call.function.name or "", known) if call.function else ""
         arguments = mend_arguments(json_text(call.function.arguments)) if call.function else ""
@@ -71,9 +71,7 @@ def _decode_calls(message: schema.Delta, names: Mapping[str, str], known: Collec
                 continue
             raise BadUpstreamResponse(BAD_ARGUMENTS if name else UNNAMED_TOOL_CALL)
         index = len(events) // 2
-        id = "" if call.id is None or call.id in used_ids else call.id  # encoders make a new one
-        used_ids.add(id)
-        events.append(ToolCallStarted(index, id, names.get(name, name), call.signature))
+        events.append(ToolCallStarted(index, ids.first_use(call.id), names.get(name, name), call.signature))
         events.append(ToolCallDelta(index, arguments or "{}"))
     return events
 
@@ -123,11 +121,6 @@ def _thinking_block(block: ThinkingItem) -> dict[str, object]:
 
 
 def _call(call: ToolCallItem, new_id: NewId) -> dict[str, object]:
-    encoded: dict[str, object] = {
-        "id": call_id(call.id, new_id),
-        "type": "function",
-        "function": {"name": call.name, "arguments": call.arguments or "{}"},
-    }
-    if call.signature is not None:
-        encoded["extra_content"] = {"google": {"thought_signature": call.signature}}
-    return encoded
+    function = {"name": call.name, "arguments": call.arguments or "{}"}
+    encoded = {"id": call_id(call.id, new_id), "type": "function", "function": function}
+    return schema.with_signature(encoded, call.signature)

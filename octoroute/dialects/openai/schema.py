@@ -57,16 +57,21 @@ class ExtraContent(msgspec.Struct):
     google: Google | None = None
 
 
-class Call(msgspec.Struct):
+class SignedCall(msgspec.Struct):
+    """A call of a request or of a response, whose signature is in Google's extension of the format."""
+
     id: str | None = None
-    type: str | None = None
-    function: Function | None = None
     extra_content: ExtraContent | None = None
 
     @property
     def signature(self) -> str | None:
         google = self.extra_content.google if self.extra_content else None
         return google.thought_signature if google else None
+
+
+class Call(SignedCall):
+    type: str | None = None
+    function: Function | None = None
 
 
 class ThinkingBlock(msgspec.Struct):
@@ -194,16 +199,9 @@ class FunctionDelta(msgspec.Struct):
     arguments: Any = None
 
 
-class CallDelta(msgspec.Struct):
+class CallDelta(SignedCall):
     index: int | None = None
-    id: str | None = None
     function: FunctionDelta | None = None
-    extra_content: ExtraContent | None = None
-
-    @property
-    def signature(self) -> str | None:
-        google = self.extra_content.google if self.extra_content else None
-        return google.thought_signature if google else None
 
 
 class Delta(msgspec.Struct):
@@ -241,6 +239,13 @@ class ChatCompletion(msgspec.Struct):
     usage: OpenAIUsage | None = None
     error: Any = None
     base_resp: Any = None
+
+
+def with_signature(call: dict[str, Any], signature: str | None) -> dict[str, Any]:
+    """Add the signature of an encoded call where `SignedCall` reads it; None adds none. Returns `call`."""
+    if signature is not None:
+        call["extra_content"] = {"google": {"thought_signature": signature}}
+    return call
 
 
 def has_failed(response: ChatCompletion) -> bool:

@@ -6,10 +6,12 @@ All chunks share id, created, and model. Tool calls have indexes of their own. A
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from octoroute.dialects.openai.errors import error_event
+from octoroute.dialects.openai.schema import with_signature
 from octoroute.dialects.request import media
 from octoroute.dialects.request.ids import NewId, call_id, random_id
 from octoroute.dialects.response import usage as counts
@@ -152,14 +154,13 @@ class OpenAIEncoder:
 
     def _call(self, event: ToolCallStarted) -> bytes:
         self._empty_call = event.index
-        call: dict[str, object] = {
+        call: dict[str, Any] = {
             "index": event.index,
             "id": call_id(event.id, self._new_id),
             "type": "function",
             "function": {"name": event.name, "arguments": ""},
         }
-        if event.signature is not None:
-            call["extra_content"] = {"google": {"thought_signature": event.signature}}
+        with_signature(call, event.signature)
         return self._before + b'"tool_calls":[' + _json(call) + b"]" + self._after
 
     def _arguments(self, index: int, arguments: str) -> bytes:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 
 from octoroute.dialects.openai.schema import CallDelta
-from octoroute.dialects.request.ids import safe_name
+from octoroute.dialects.request.ids import UsedIds, safe_name
 from octoroute.dialects.request.json_input import json_text
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
 from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, ToolArguments, mend_arguments
@@ -43,7 +43,7 @@ class _Call:
 class CallSorter:
     """One per response; `tools` are those of the request. Methods append events to `out`."""
 
-    __slots__ = ("_by_id", "_by_index", "_calls", "_last", "_names", "_open", "_tools", "_used_ids", "_waiting")
+    __slots__ = ("_by_id", "_by_index", "_calls", "_ids", "_last", "_names", "_open", "_tools", "_waiting")
 
     def __init__(self, tools: Sequence[Tool] = ()) -> None:
         self._tools = tools
@@ -51,7 +51,7 @@ class CallSorter:
         """The names of the tools, once one has been called."""
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}
-        self._used_ids: set[str] = set()
+        self._ids = UsedIds()
         self._last: _Call | None = None
         self._open: _Call | None = None
         self._waiting: deque[_Call | Event] = deque()
@@ -214,8 +214,7 @@ class CallSorter:
     def _emit_start(self, call: _Call, out: list[Event]) -> None:
         call.ordinal = len(self._calls)
         self._calls.append(call)
-        id = "" if call.id in self._used_ids else call.id  # encoders make a new one
-        self._used_ids.add(id)
+        id = self._ids.first_use(call.id)
         out.append(ToolCallStarted(call.ordinal, id, tool_name(call.name, self._tool_names()), call.signature))
 
     def _close(self, out: list[Event], *, cut: bool = False) -> None:

@@ -141,6 +141,8 @@ class PassedBody(Protocol):
 
 
 UNSET = (b"null", b"false", b"[]", b"{}", b'""')
+"""The JSON of values that count as absent."""
+MAX_UNSET_BYTES = max(map(len, UNSET))
 
 
 def decode(value: msgspec.Raw | bytes, decoder: msgspec.json.Decoder[_T], path: str) -> _T:

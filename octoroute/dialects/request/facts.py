@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from octoroute.dialects.request.body import RequestBody, decode
+from octoroute.dialects.request.body import MAX_UNSET_BYTES, UNSET, RequestBody, decode
 from octoroute.dialects.request.harness import user_words
 from octoroute.domain.request import Facts, Importance, Task
 from octoroute.errors import BadRequest
@@ -18,6 +18,8 @@ EARLIER_CHARS = 2000
 IMAGE_TOKENS = 1000
 """Tokens counted for an image towards the context window; about what vendors bill for one of ordinary size."""
 
+ABSENT = msgspec.Raw(b"null")
+"""The JSON of a field that a request does not have."""
 BASE64_CHARS_PER_CHAR = 10
 """Base64 characters of a file that count as one character of text: about 2,000 tokens for a PDF page of 60,000 bytes."""
 _SYSTEM_ROLES = frozenset({"system", "developer"})
@@ -131,13 +133,19 @@ class FactsBuilder:
         """Everything that must fit the context window, at four characters a token."""
         return self.text_chars + self.extra_chars + 4 * self.images * IMAGE_TOKENS
 
+    def offered_tools(self, tools: msgspec.Raw) -> None:
+        """Count the JSON of the tools that a request offers; `ABSENT` and empty lists count as none."""
+        size = len(memoryview(tools))
+        if size > MAX_UNSET_BYTES or bytes(tools) not in UNSET:
+            self.tools = True
+            self.extra_chars += size
+
     def file(self, source: msgspec.Raw) -> None:
         """Count a file by the JSON of its source: text by its length, base64 as a PDF of that size."""
         self.attachments = True
         view = memoryview(source)
-        beside = bytes(view[:_MEDIA_TYPE_WINDOW]) + bytes(
-            view[-_MEDIA_TYPE_WINDOW:]
-        )  # the media type may come before or after the data
+        # The media type may come before or after the data.
+        beside = bytes(view[:_MEDIA_TYPE_WINDOW]) + bytes(view[-_MEDIA_TYPE_WINDOW:])
         self.extra_chars += len(view) if _TEXT_MEDIA_TYPE in beside else len(view) // BASE64_CHARS_PER_CHAR
 
     def build(self, hints: Hints, *, output_tokens: int | None) -> Facts:

@@ -60,6 +60,22 @@ class UniqueIds:
         return name if not times else self.make_unique(safe_id(f"{name}.{times + 1}", self._limit))
 
 
+class UsedIds:
+    """The ids that an upstream has given to the calls of one response: some servers repeat them."""
+
+    __slots__ = ("_used",)
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def first_use(self, id: str | None) -> str:
+        """`id` at its first use; otherwise "", for which encoders make a new id."""
+        if not id or id in self._used:
+            return ""
+        self._used.add(id)
+        return id
+
+
 def safe_name(text: str) -> str:
     """Return `text` if it is a valid tool name; otherwise a readable replacement that ends in a hash of the original."""
     if _SAFE_NAME.fullmatch(text):

@@ -16,7 +16,7 @@ from octoroute.dialects.openai.errors import write_error
 from octoroute.dialects.openai.inbound import read_model
 from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.request.body import RequestBody, decode, encode
-from octoroute.dialects.request.facts import FactsBuilder, auto_at, read_hints
+from octoroute.dialects.request.facts import ABSENT, FactsBuilder, auto_at, read_hints
 from octoroute.dialects.request.json_input import read_request
 from octoroute.dialects.request.truncation import History, HistoryMessage, Kind
 from octoroute.dialects.response import sse
@@ -152,9 +152,7 @@ def _facts(request: schema.Request, body: RequestBody, headers: Mapping[str, str
     else:
         for item in schema.read_items(request.input or ()):
             _note(item, facts)
-    if body.is_set("tools"):
-        facts.tools = True
-        facts.extra_chars += len(memoryview(body.values["tools"]))
+    facts.offered_tools(body.values.get("tools", ABSENT))
     wanted = request.text.format if request.text is not None else None
     facts.json = wanted is not None and wanted.type != "text"
     return facts.build(read_hints(body, headers), output_tokens=request.max_output_tokens)

@@ -10,7 +10,7 @@ from octoroute.dialects.anthropic.response import decode_response as read_anthro
 from octoroute.dialects.anthropic.response import encode_response as write_anthropic
 from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
 from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
-from octoroute.dialects.request.ids import safe_name
+from octoroute.dialects.request.ids import UsedIds, safe_name
 from octoroute.domain.conversation import Conversation, Tool
 from tests.support.anthropic_stream import frames_of
 from tests.support.chunks import DONE, chunk, tool, tools
@@ -50,3 +50,8 @@ def test_many_calls_of_one_id_are_told_apart_in_time():
     message = {"content": [{"type": "tool_use", "id": "same", "name": "f", "input": {}}] * MANY, "stop_reason": "tool_use"}
     written = json.loads(write_anthropic(read_anthropic(json.dumps(message).encode()), model="m"))
     assert len({block["id"] for block in written["content"]}) == MANY
+
+
+def test_an_id_that_a_server_repeats_is_used_once():
+    ids = UsedIds()
+    assert [ids.first_use(id) for id in ("a", "b", "a", "", None, "b")] == ["a", "b", "", "", "", ""]
