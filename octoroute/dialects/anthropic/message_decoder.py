@@ -14,6 +14,7 @@ from octoroute.dialects.anthropic import schema
 from octoroute.dialects.anthropic.server_tools import describe_result
 from octoroute.dialects.request import media
 from octoroute.dialects.request.cache_marks import read_mark
+from octoroute.dialects.request.message_order import system_turns, unknown_role
 from octoroute.dialects.request.raw_messages import RawMessages
 from octoroute.dialects.request.thinking_signatures import parse_signature
 from octoroute.domain.conversation import (
@@ -32,7 +33,6 @@ from octoroute.errors import BadRequest
 
 _ROLES = {role.value: role for role in Role}
 _OWN_TURNS = frozenset({"mid_conv_system", "compaction"})
-_PICTURE = "](data:image/"
 SERVER_RESULT = "_tool_result"
 """End of the type of a result of a tool that ran at Anthropic's servers; the result of a client's tool is `tool_result` itself."""
 SUMMARY = "(summary of the conversation so far)\n"
@@ -81,16 +81,19 @@ def _turns(message: schema.Message, number: int, first: int, notes: Notes) -> It
     """Decode a message into one turn, or into several if it contains system blocks or a summary. `first`: the first block read."""
     role = _ROLES.get(message.role)
     if role is None:
-        notes.texts.append(
-            f"messages[{number}].role: '{message.role[:40]}' is not known, the message is passed on as a system message"
-        )
+        notes.texts.append(unknown_role(f"messages[{number}]", message.role))
         role = Role.SYSTEM
     if isinstance(message.content, str):
         yield Turn(role, (Text(message.content),) if message.content else ())
         return
     blocks: list[Block] = []
     for at, block in enumerate(message.content[first:] if first else message.content, first):
-        if block.type == "text" and block.cache_control is block.citations is None and block.text and _PICTURE not in block.text:
+        if (
+            block.type == "text"
+            and block.cache_control is block.citations is None
+            and block.text
+            and media.MARKDOWN_START not in block.text
+        ):
             blocks.append(Text(block.text))  # nearly every block
             continue
         path = f"messages[{number}].content[{at}]"
@@ -111,13 +114,7 @@ def _turns(message: schema.Message, number: int, first: int, notes: Notes) -> It
     if role is not Role.SYSTEM:
         yield Turn(role, tuple(blocks))
     else:
-        yield from _system_turns(blocks)
-
-
-def _system_turns(blocks: Sequence[Block]) -> Iterator[Turn]:
-    """A system message; its images and files become a user turn after it."""
-    yield Turn(Role.SYSTEM, tuple(block for block in blocks if isinstance(block, Text)))
-    yield Turn(Role.USER, tuple(block for block in blocks if not isinstance(block, Text)))
+        yield from system_turns(blocks)
 
 
 def decode_block(block: schema.Block, where: str, *, assistant: bool, ignored: list[str]) -> list[Block]:
@@ -137,11 +134,7 @@ def _texts(block: schema.Block) -> list[str]:
 
 
 def _user_block(block: schema.Block, where: str) -> list[Block]:
-    match block.type:
-        case "tool_result":
-            return [_result(block, where)]
-        case _:
-            return [*_content_block(block, where)]
+    return [_result(block, where)] if block.type == "tool_result" else [*_content_block(block, where)]
 
 
 def _content_block(block: schema.Block, where: str) -> list[Text | Image | Document]:
@@ -208,8 +201,7 @@ def _result(block: schema.Block, where: str) -> ToolResult:
     else:
         inner = [content] if isinstance(content, schema.Block) else content or []
         parts = [part for at, piece in enumerate(inner) for part in _content_block(piece, f"{where}.content[{at}]")]
-    cache = "" if block.cache_control is None else read_mark(block.cache_control)
-    return ToolResult(block.tool_use_id, tuple(parts), bool(block.is_error), None, cache)
+    return ToolResult(block.tool_use_id, tuple(parts), bool(block.is_error), None, read_mark(block.cache_control))
 
 
 def _assistant_block(block: schema.Block, where: str, ignored: list[str]) -> list[Block]:
@@ -223,8 +215,7 @@ def _assistant_block(block: schema.Block, where: str, ignored: list[str]) -> lis
         case "redacted_thinking" if block.data is not None:
             return [RedactedThinking(block.data)]
         case "tool_use" if block.id is not None and block.name is not None:
-            cache = "" if block.cache_control is None else read_mark(block.cache_control)
-            return [ToolCall(block.id, block.name, schema.input_text(block), None, cache)]
+            return [ToolCall(block.id, block.name, schema.input_text(block), None, read_mark(block.cache_control))]
         case "server_tool_use" | "mcp_tool_use":
             return [Text(f"(used {block.name or 'a tool'}: {schema.input_text(block) or '{}'})\n")]
         case other:
@@ -239,8 +230,5 @@ def decode_server_result(block: dict[str, Any]) -> Text:
 
 
 def _thinking_block(block: schema.Block) -> Thinking:
-    signature = block.signature or ""
-    foreign = parse_signature(signature)
-    if foreign is not None:
-        return Thinking(block.thinking or "", signature=foreign[1], origin=foreign[0])
-    return Thinking(block.thinking or "", signature=signature or None, origin="anthropic")
+    origin, payload = parse_signature(block.signature or "") or ("anthropic", block.signature or None)
+    return Thinking(block.thinking or "", signature=payload, origin=origin)

@@ -20,8 +20,7 @@ Fields = dict[str, Any]
 
 
 def encode_text(block: Text) -> Fields:
-    text: Fields = {"type": "text", "text": block.text}
-    return with_mark(text, block.cache) if block.cache else text
+    return with_mark({"type": "text", "text": block.text}, block.cache)
 
 
 def encode_messages(turns: Sequence[Turn], notes: list[str], *, prefill: bool = True) -> list[Fields]:
@@ -75,7 +74,7 @@ def _user(blocks: Sequence[Block]) -> list[Fields]:
             result: Fields = {"type": "tool_result", "tool_use_id": block.call_id, "content": inner}
             if block.is_error:  # an error must say something
                 result |= {"content": inner or [{"type": "text", "text": NO_OUTPUT}], "is_error": True}
-            content.append(with_mark(result, block.cache) if block.cache else result)
+            content.append(with_mark(result, block.cache))
         elif (encoded := _part(block)) is not None:
             content.append(encoded)
     return content
@@ -131,7 +130,7 @@ def _assistant(blocks: Sequence[Block], lost: list[Thinking]) -> list[Fields]:
             case ToolCall():
                 arguments = msgspec.Raw(normalize_arguments(block.arguments).encode())
                 call = {"type": "tool_use", "id": block.id, "name": safe_name(block.name), "input": arguments}
-                last.append(with_mark(call, block.cache) if block.cache else call)
+                last.append(with_mark(call, block.cache))
             case _:
                 pass
     return [*first, *middle, *last]

@@ -98,7 +98,7 @@ def _tools(request: schema.Request, ignored: list[str]) -> Iterator[Tool]:
                 description=tool.description,
                 schema=tool.input_schema,
                 strict=tool.strict,
-                cache="" if tool.cache_control is None else read_mark(tool.cache_control),
+                cache=read_mark(tool.cache_control),
             )
 
 

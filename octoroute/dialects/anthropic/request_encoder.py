@@ -16,7 +16,7 @@ from octoroute.dialects.anthropic.message_encoder import encode_messages, encode
 from octoroute.dialects.anthropic.model_limits import AnthropicModelLimits, model_limits
 from octoroute.dialects.anthropic.structured_output import StrictTools, json_instruction, plan_json, write_format
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
-from octoroute.dialects.request.cache_marks import MAX_CACHE_MARKS, tidy_marks, with_mark
+from octoroute.dialects.request.cache_marks import tidy_marks, with_mark
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.request.json_input import reject_deep_nesting
 from octoroute.dialects.request.output_limit import fit_output_tokens
@@ -266,14 +266,7 @@ def _user_fields(body: Fields, conversation: Conversation) -> None:
 
 
 def _cache(body: Fields, conversation: Conversation, notes: list[str]) -> None:
-    if conversation.cache:
-        with_mark(body, conversation.cache)
-    marked = [block for block in (*body.get("tools", ()), *body.get("system", ())) if "cache_control" in block]
-    for message in body["messages"]:
-        content = message["content"]
-        if not isinstance(content, str):
-            marked += [block for block in content if "cache_control" in block]
-    if conversation.cache:
-        marked.append(body)
-    if marked:
-        tidy_marks(marked, notes, limit=MAX_CACHE_MARKS)
+    """Keep all marks of the request, in the order of the prompt, within Anthropic's limits."""
+    parts = [part for message in body["messages"] if not isinstance(message["content"], str) for part in message["content"]]
+    with_mark(body, conversation.cache)
+    tidy_marks([*body.get("tools", ()), *body.get("system", ()), *parts, body], notes)

@@ -37,8 +37,6 @@ _ROLES = {None: Role.USER, "": Role.USER, "user": Role.USER, "function": Role.US
 _INLINE = msgspec.json.Decoder(schema.InlineData)
 _VALUES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
-_STANDARD = str.maketrans("-_", "+/")
-"""The SDK for Python writes base64 in the URL-safe alphabet; other vendors take the standard one only."""
 _AUDIO_FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav", "vnd.wave": "wav", "x-m4a": "m4a", "mp4": "m4a"}
 
 
@@ -165,8 +163,7 @@ def _inline(inline: schema.InlineData, where: str) -> Image | Document | Audio:
     if not name or not inline.data:
         raise BadRequest(f"{where}.inlineData: mimeType or data is missing; send both", param=f"{where}.inlineData")
     kind, _, subtype = name.partition("/")
-    data = inline.data.translate(_STANDARD)
-    data += "=" * (-len(data) % 4)
+    data = media.standard_base64(inline.data)  # the SDK for Python writes the URL-safe alphabet
     if kind == "image":
         return Image(media_type=name, data=data)
     if kind == "audio":

@@ -45,10 +45,7 @@ class GeminiEmbedInbound(EmbeddingsInbound):
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         target = target_of(headers)
-        try:
-            body = camel_names(body)
-        except (ValueError, RecursionError):
-            raise BadRequest("the request body is not valid JSON, or nested too deeply") from None
+        body = camel_names(body)
         requests = (read_request(_BATCH, body).requests or []) if self._batch else [read_request(_ONE, body)]
         if not requests:
             raise BadRequest("requests: is missing; send at least one", param="requests")

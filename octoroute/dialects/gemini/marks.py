@@ -16,6 +16,7 @@ import msgspec
 from octoroute.dialects.gemini.model_limits import model_limits
 from octoroute.dialects.gemini.signatures import SKIP_SIGNATURE
 from octoroute.dialects.request.body import RequestBody
+from octoroute.dialects.request.media import standard_base64
 from octoroute.dialects.request.thinking_signatures import MARK, mark_signature, parse_signature
 
 PREFIX = base64.b64encode(MARK.encode()).decode()[:9]
@@ -24,8 +25,7 @@ _PREFIX = PREFIX.encode()
 CALL = "call"
 """The origin of a mark on a function call."""
 _NAMES = ("thoughtSignature", "thought_signature")
-_CONTENTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
-_PARTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_OBJECTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 def encode_mark(text: str, origin: str, signature: str | None) -> str:
@@ -37,14 +37,10 @@ def decode_mark(signature: str) -> tuple[str, str] | None:
     """Return (origin, payload) of a mark; None if the signature is Gemini's own. Clients may have changed the base64 alphabet."""
     if not signature.startswith(PREFIX):
         return None
-    text = signature.translate(_STANDARD).rstrip("=")
     try:
-        return parse_signature(base64.b64decode(text + "=" * (-len(text) % 4)).decode())
+        return parse_signature(base64.b64decode(standard_base64(signature)).decode())
     except (binascii.Error, ValueError):
         return None
-
-
-_STANDARD = str.maketrans("-_", "+/")
 
 
 def without_marks(body: RequestBody, model: str) -> Mapping[str, bytes | None]:
@@ -53,22 +49,23 @@ def without_marks(body: RequestBody, model: str) -> Mapping[str, bytes | None]:
     if contents is None or _PREFIX not in bytes(contents):
         return {}
     try:
-        kept = [_unmarked(content, model) for content in _CONTENTS.decode(contents)]
+        kept = [_unmarked(content, model) for content in _OBJECTS.decode(contents)]
     except (ValueError, RecursionError):
         return {}  # malformed contents: the endpoint reports the error
     return {"contents": msgspec.json.encode([content for content in kept if content is not None])}
 
 
 def _unmarked(content: dict[str, msgspec.Raw], model: str) -> dict[str, msgspec.Raw] | None:
-    """None if nothing but marked thinking was in it."""
+    """The content without marks; None if it holds nothing but marked thinking."""
     raw = content.get("parts")
     if raw is None or _PREFIX not in bytes(raw):
         return content
-    parts = [kept for part in _PARTS.decode(raw) if (kept := _part(part, model)) is not None]
+    parts = [kept for part in _OBJECTS.decode(raw) if (kept := _part(part, model)) is not None]
     return {**content, "parts": msgspec.Raw(msgspec.json.encode(parts))} if parts else None
 
 
 def _part(part: dict[str, msgspec.Raw], model: str) -> dict[str, msgspec.Raw] | None:
+    """The part without its mark; None for marked thinking, which Gemini did not write."""
     name = next((name for name in _NAMES if bytes(part.get(name, b"")).startswith(b'"' + _PREFIX)), None)
     if name is None:
         return part

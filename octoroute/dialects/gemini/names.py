@@ -11,11 +11,13 @@ from typing import Any, cast
 
 import msgspec
 
+from octoroute.errors import BadRequest
+
 _NAMES = (
     "systemInstruction", "generationConfig", "safetySettings", "cachedContent", "toolConfig", "generateContentRequest",
     "serviceTier", "inlineData", "fileData", "mimeType", "fileUri", "displayName", "functionCall", "functionResponse",
-    "executableCode",
-    "codeExecutionResult", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata", "functionDeclarations",
+    "executableCode", "codeExecutionResult", "thoughtSignature", "videoMetadata", "mediaResolution", "partMetadata",
+    "functionDeclarations",
     "parametersJsonSchema", "responseJsonSchema", "googleSearch", "googleSearchRetrieval", "codeExecution", "urlContext",
     "computerUse", "fileSearch", "googleMaps", "enterpriseWebSearch", "mcpServers", "functionCallingConfig",
     "allowedFunctionNames", "retrievalConfig", "maxOutputTokens", "topP", "topK", "stopSequences", "candidateCount",
@@ -33,10 +35,13 @@ _CLIENT_DATA = frozenset(
 
 
 def camel_names(body: bytes) -> bytes:
-    """Return `body`, a JSON object, with the names above in camelCase; unchanged bytes if they are already. Raises ValueError."""
+    """Return `body`, a JSON object, with the names above in camelCase; unchanged bytes if they are already. Raises BadRequest."""
     if _find_snake(body) is None:
         return body
-    return msgspec.json.encode(_renamed(msgspec.json.decode(body)))
+    try:
+        return msgspec.json.encode(_renamed(msgspec.json.decode(body)))
+    except (ValueError, RecursionError):
+        raise BadRequest("the request body is not valid JSON, or nested too deeply") from None
 
 
 def _renamed(value: Any) -> Any:

@@ -47,11 +47,9 @@ class ResultPart(msgspec.Struct):
 
 
 class CodePart(msgspec.Struct):
-    """`executableCode` has language and code, `codeExecutionResult` outcome and output."""
+    """`executableCode` has `code`, `codeExecutionResult` has `output`."""
 
-    language: str | None = None
     code: str | None = None
-    outcome: str | None = None
     output: str | None = None
 
 

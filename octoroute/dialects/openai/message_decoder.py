@@ -18,7 +18,7 @@ from octoroute.dialects.request import media
 from octoroute.dialects.request.body import decode
 from octoroute.dialects.request.cache_marks import read_mark
 from octoroute.dialects.request.json_input import json_text
-from octoroute.dialects.request.message_order import ERROR_MARK
+from octoroute.dialects.request.message_order import ERROR_MARK, system_turns, unknown_role
 from octoroute.dialects.request.raw_messages import RawMessages
 from octoroute.dialects.request.thinking_signatures import parse_signature
 from octoroute.domain.conversation import (
@@ -39,7 +39,6 @@ from octoroute.errors import BadRequest
 _BLOCK = msgspec.json.Decoder(anthropic.Block)
 _ERROR = ERROR_MARK.rstrip()
 _RESULT_PARTS = (Text, Image, Document, Audio)
-_PICTURE = "](data:image/"
 _SYSTEM_ROLES = ("system", "developer")
 _ANTHROPIC = frozenset(
     {"tool_use", "tool_result", "redacted_thinking", "image", "document", "search_result", "server_tool_use", "mcp_tool_use"}
@@ -75,12 +74,8 @@ def decode_messages(messages: Sequence[schema.Message], reader: MessageReader) -
             yield from _result(message, at, reader)
         else:
             if role not in _SYSTEM_ROLES:
-                reader.notes.append(
-                    f"messages[{at}].role: '{role[:40]}' is not known, the message is passed on as a system message"
-                )
-            blocks = _marked(_parts(message.content, at, reader), message)
-            yield Turn(Role.SYSTEM, tuple(block for block in blocks if isinstance(block, Text)))
-            yield Turn(Role.USER, tuple(block for block in blocks if not isinstance(block, Text)))
+                reader.notes.append(unknown_role(f"messages[{at}]", role))
+            yield from system_turns(_marked(_parts(message.content, at, reader), message))
 
 
 def _marked(blocks: Iterator[Block], message: schema.Message) -> tuple[Block, ...]:
@@ -100,11 +95,10 @@ def _parts(
     if content is None:
         return
     if isinstance(content, str):
-        if content:
-            if assistant and _PICTURE in content:
-                yield from media.split_markdown_images(content)
-            else:
-                yield Text(content)
+        if assistant:
+            yield from media.split_markdown_images(content)
+        elif content:
+            yield Text(content)
         return
     for at, part in enumerate(content):
         where = f"messages[{message}].content[{at}]"
@@ -113,7 +107,7 @@ def _parts(
         elif part.type in _ANTHROPIC or part.type.endswith(SERVER_RESULT):
             yield from _anthropic_block(reader.raw.part(message, at), where, reader, assistant=assistant)
         elif part.thinking is not None and assistant:
-            yield _typed_thinking(part)
+            yield _typed_thinking(part.thinking, part.signature)
         else:
             yield _part(part, where)
 
@@ -125,12 +119,11 @@ def _anthropic_block(part: dict[str, Any], where: str, reader: MessageReader, *,
     return decode_block(block, where, assistant=assistant, ignored=reader.ignored)
 
 
-def _typed_thinking(part: schema.Part) -> Thinking:
-    text = schema.text_within(part.thinking)
-    foreign = parse_signature(part.signature or "")
-    if foreign is not None:
-        return Thinking(text, signature=foreign[1], origin=foreign[0])
-    return Thinking(text, part.signature or None, "anthropic" if part.signature else None)
+def _typed_thinking(thinking: object, signature: str | None) -> Thinking:
+    """Thinking in Anthropic's form: with a signature of Anthropic's, or one that octoroute made."""
+    text = schema.text_within(thinking)
+    origin, payload = parse_signature(signature or "") or ("anthropic", signature)
+    return Thinking(text, payload, origin) if payload else Thinking(text)
 
 
 def _part(part: schema.Part, where: str) -> Text | Image | Document | Audio:
@@ -158,10 +151,7 @@ def _image(given: schema.ImageUrl | str, cache: str, where: str) -> Image:
 def _file(file: schema.File, where: str) -> Document:
     if file.file_data is None:
         raise BadRequest(f"{where}: this endpoint does not take stored files; send the content in file_data", param=where)
-    if not file.file_data.startswith("data:"):
-        return Document(media_type=media.PDF, data=file.file_data, title=file.filename)
-    media_type, data = media.split_data_url(file.file_data, f"{where}.file_data")
-    return Document(media_type=media_type, data=data, title=file.filename)
+    return media.document_from_file(file.file_data, file.filename, f"{where}.file_data")
 
 
 def _assistant(message: schema.Message, at: int, reader: MessageReader) -> Iterator[Block]:
@@ -195,7 +185,7 @@ def _thoughts(message: schema.Message) -> Iterator[Block]:
             if block.type == "redacted_thinking" and block.data is not None:
                 yield RedactedThinking(block.data)
             elif block.thinking is not None:
-                yield _typed_thinking(schema.Part("thinking", thinking=block.thinking, signature=block.signature))
+                yield _typed_thinking(block.thinking, block.signature)
         return
     details = message.reasoning_details or []
     text = detail_text(details) or schema.text_within(message.reasoning_content) or schema.text_within(message.reasoning)
@@ -219,7 +209,6 @@ def _result(message: schema.Message, at: int, reader: MessageReader) -> Iterator
     if isinstance(first, Text) and is_error:
         content[0] = Text(first.text.removeprefix(_ERROR).removeprefix(" "), cache=first.cache)
     parts = tuple([block for block in content if isinstance(block, _RESULT_PARTS)])
-    cache = "" if message.cache_control is None else read_mark(message.cache_control)
-    yield Turn(Role.USER, (ToolResult(id, parts, is_error, message.name, cache),))
+    yield Turn(Role.USER, (ToolResult(id, parts, is_error, message.name, read_mark(message.cache_control)),))
     if len(parts) < len(content):
         yield Turn(Role.USER, tuple(block for block in content if block not in parts))

@@ -13,7 +13,9 @@ IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 """Image types that Anthropic, OpenAI, and Gemini all accept."""
 _ALIASES: Mapping[str, str] = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 _MAX_URL_IN_MESSAGE = 40
-_MARKDOWN_START = "](data:image/"
+_TO_STANDARD = str.maketrans("-_", "+/")
+MARKDOWN_START = "](data:image/"
+"""What every text with an image in `markdown_image`'s form contains."""
 _MARKDOWN_IMAGE = re.compile(r"!\[[^\]\n]{0,200}\]\(data:(image/[a-z+.-]{1,40});base64,([A-Za-z0-9+/=]+)\)")
 
 
@@ -41,6 +43,20 @@ def split_data_url(url: str, param: str) -> tuple[str, str]:
     return media_type_name(media_type), data
 
 
+def document_from_file(data: str, title: str | None, param: str) -> Document:
+    """Build a document from a data URL, or from base64, which is taken for a PDF. Raises BadRequest that names `param`."""
+    if not data.startswith("data:"):
+        return Document(media_type=PDF, data=data, title=title)
+    media_type, content = split_data_url(data, param)
+    return Document(media_type=media_type, data=content, title=title)
+
+
+def standard_base64(text: str) -> str:
+    """Base64 in the standard alphabet with its padding, of base64 in either alphabet: vendors and decoders take no other form."""
+    text = text.translate(_TO_STANDARD).rstrip("=")
+    return text + "=" * (-len(text) % 4)
+
+
 def media_type_name(media_type: str) -> str:
     name = media_type.strip().lower()
     return _ALIASES.get(name, name)
@@ -51,7 +67,7 @@ def split_markdown_images(text: str, cache: str = "") -> list[Block]:
 
     `markdown_image` writes them, in formats whose answers have no images.
     """
-    if _MARKDOWN_START not in text:
+    if MARKDOWN_START not in text:
         return [Text(text, cache=cache)] if text else []
     blocks: list[Block] = []
     end = 0

@@ -7,7 +7,7 @@ the order of the calls. Tool-call ids are unique. Providers differ in which othe
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -72,6 +72,17 @@ def split_system(system: Iterable[Text], turns: Iterable[Turn]) -> tuple[tuple[T
     while rest and rest[0].role is Role.SYSTEM:
         texts += (block for block in rest.pop(0).content if isinstance(block, Text))
     return tuple(texts), tuple(rest)
+
+
+def system_turns(blocks: Sequence[Block]) -> Iterator[Turn]:
+    """The turns of a system message; its images and files become a user turn after it."""
+    yield Turn(Role.SYSTEM, tuple(block for block in blocks if isinstance(block, Text)))
+    yield Turn(Role.USER, tuple(block for block in blocks if not isinstance(block, Text)))
+
+
+def unknown_role(where: str, role: str) -> str:
+    """The warning for a message at `where` whose role the format does not have."""
+    return f"{where}.role: '{role[:40]}' is not known, the message is passed on as a system message"
 
 
 def join_text(blocks: Iterable[object], separator: str = "\n\n") -> str:

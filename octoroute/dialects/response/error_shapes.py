@@ -107,9 +107,7 @@ def read_shape(value: Fields) -> ErrorShape:
     """The error's parts, each from the innermost object that has it."""
     levels = list(_levels(value, _MAX_DEPTH))[::-1]
     message = next((found for level in levels if (found := _message(level))), "")
-    for level in levels:
-        raw = _raw_cause(level)
-        message = raw or message
+    message = next((raw for level in reversed(levels) if (raw := _raw_cause(level))), message)
     details = next((cast("list[object]", found) for level in levels if isinstance(found := level.get("details"), list)), ())
     base = next((level for level in levels if "status_msg" in level), None)
     vendor_code = base.get("status_code") if base is not None else None
@@ -124,11 +122,7 @@ def read_shape(value: Fields) -> ErrorShape:
 
 
 def _param(levels: Sequence[Fields]) -> str | None:
-    for level in levels:
-        param = level.get("param")
-        if isinstance(param, str):
-            return param
-    return None
+    return next((param for level in levels if isinstance(param := level.get("param"), str)), None)
 
 
 def _levels(value: Fields, depth: int) -> Iterator[Fields]:

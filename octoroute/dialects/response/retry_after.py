@@ -12,6 +12,12 @@ from typing import cast
 MAX_RETRY_AFTER_S = 3600.0
 """No wait is longer, whatever an upstream asks for."""
 _MAX_DURATION_CHARS = 40
+_RESETS = re.compile(r"(x-ratelimit|anthropic-ratelimit|ratelimit)-(?:(.+)-)?reset(?:-(.+))?")
+"""Names of headers with the time of a reset: the limit that is meant stands before or after the word, or not at all."""
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
+_UNITS_S = (86400.0, 3600.0, 60.0, 1.0, 0.001)
+_MIN_EPOCH_S, _MIN_EPOCH_MS, _MAX_EPOCH_MS = 1e9, 1e12, 1e15
+"""A number from the first on is a time in seconds since the epoch, from the second on one in milliseconds."""
 
 
 def retry_after_s(headers: Mapping[str, str], now_s: float | None, details: Sequence[object] = ()) -> float | None:
@@ -45,11 +51,6 @@ def _stated_wait_s(headers: Mapping[str, str], now_s: float | None, details: Seq
     return None
 
 
-_RESETS = re.compile(r"(x-ratelimit|anthropic-ratelimit|ratelimit)-(?:(.+)-)?reset(?:-(.+))?")
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
-_UNITS_S = (86400.0, 3600.0, 60.0, 1.0, 0.001)
-
-
 def rate_limit_reset_s(headers: Mapping[str, str], now_s: float | None) -> float | None:
     """Seconds until the limits that are used up are free again, from rate limit headers; None if they do not tell.
 
@@ -60,17 +61,20 @@ def rate_limit_reset_s(headers: Mapping[str, str], now_s: float | None) -> float
         match = _RESETS.fullmatch(name)
         if match is None:
             continue
-        prefix, before, after = match.groups()
-        what = before or after
-        left = headers.get(
-            f"{prefix}-remaining" if what is None else f"{prefix}-{what}-remaining" if before else f"{prefix}-remaining-{what}"
-        )
+        left = headers.get(_remaining_name(*match.groups()))
         if left is not None and (_number(left) or 0.0) > 0:
             continue
         wait_s = _duration_s(value.strip(), datetime.now(UTC).timestamp() if now_s is None else now_s)
         if wait_s is not None and wait_s > 0:
             waits.append(wait_s)
     return min(max(waits), MAX_RETRY_AFTER_S) if waits else None
+
+
+def _remaining_name(prefix: str, before: str | None, after: str | None) -> str:
+    """The header with what remains of the limit that a reset header names, in the same spelling."""
+    if before:
+        return f"{prefix}-{before}-remaining"
+    return f"{prefix}-remaining-{after}" if after else f"{prefix}-remaining"
 
 
 def _duration_s(text: str, now_s: float) -> float | None:
@@ -82,9 +86,11 @@ def _duration_s(text: str, now_s: float) -> float | None:
     except ValueError:
         pass
     else:
-        if not 0 <= number < 1e15:
+        if not 0 <= number < _MAX_EPOCH_MS:
             return None
-        return number / 1000 - now_s if number >= 1e12 else number - now_s if number >= 1e9 else number
+        if number >= _MIN_EPOCH_MS:
+            return number / 1000 - now_s
+        return number - now_s if number >= _MIN_EPOCH_S else number
     match = _DURATION.fullmatch(text)
     try:
         if match is not None:

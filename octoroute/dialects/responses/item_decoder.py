@@ -194,10 +194,7 @@ class ItemDecoder:
             case "input_image" | "computer_screenshot" if part.image_url is not None:
                 return media.image_from_url(part.image_url, f"{where}.image_url", part.detail)
             case "input_file" if part.file_data is not None:
-                if not part.file_data.startswith("data:"):
-                    return Document(media_type=media.PDF, data=part.file_data, title=part.filename)
-                media_type, data = media.split_data_url(part.file_data, f"{where}.file_data")
-                return Document(media_type=media_type, data=data, title=part.filename)
+                return media.document_from_file(part.file_data, part.filename, f"{where}.file_data")
             case "input_file" if part.file_url is not None:
                 media.check_web_url(part.file_url, f"{where}.file_url")
                 return Document(url=part.file_url, title=part.filename)
