@@ -4,7 +4,7 @@
                                           ▲                           │
                                           └────── the trial fails ────┘
 
-It counts what requests say; what probes say is counted in `probe_record`. Half-open admits one trial request at a time. A success
+It counts failed requests; `probe_record` counts failed probes. Half-open admits one trial request at a time. A success
 closes the circuit at once. An endpoint that asks for a pause is in cooldown: its circuit stays as it is. Half-open is derived from
 the clock at each call; no timer runs.
 """
@@ -26,7 +26,7 @@ IN_COOLDOWN = "in cooldown (the upstream asked for a pause)"
 _OPENS_AT_ONCE = (UpstreamAuthError, TlsRejected)
 """Errors that the next request would get as well: they open the circuit without waiting for the threshold."""
 _CONNECTION_ERRORS = frozenset({Unreachable.code, TlsRejected.code})
-"""Errors of a connection: a probe tells as well as a request that they are over."""
+"""Errors of a connection: a successful probe shows that they are over, as a request would."""
 
 
 class CircuitBreaker:
@@ -181,7 +181,7 @@ class CircuitBreaker:
         return True
 
     def _rest(self, retry_after_s: float | None, now: float, recovery_s: float) -> None:
-        """Requests that were under way together are one cooldown: only a limit that is met after it doubles it."""
+        """Start or extend the cooldown. Rate limits of concurrent requests are one cooldown; only one after its end doubles it."""
         if retry_after_s is None:
             if now < self.cooldown_until:
                 return
@@ -199,7 +199,7 @@ class CircuitBreaker:
 
 
 def asks_for_pause(error: UpstreamError) -> bool:
-    """The endpoint is healthy, and wants to be left alone: a rate limit, or an overload that names its end."""
+    """True for a rate limit, and for an overload that names its end: the endpoint works, but must not be asked for a time."""
     return isinstance(error, Throttled) or (isinstance(error, Overloaded) and error.retry_after_s is not None)
 
 

@@ -1,4 +1,4 @@
-"""Health of all endpoints: what their requests say (one circuit breaker each), what probes say, and the leases of requests.
+"""Health of all endpoints: a circuit breaker for each, fed by its requests; the record of its probes; the leases of requests.
 
 In memory, one clock, no sockets. A request asks an endpoint only under a lease, and every lease is released once.
 """
@@ -79,7 +79,7 @@ class HealthRegistry:
         return CircuitState.OPEN if state is CircuitState.CLOSED and self.is_suspect(endpoint) else state
 
     def is_suspect(self, endpoint: Endpoint) -> bool:
-        """Probes say that it is dead, and no request has said otherwise since: it is asked after all others."""
+        """True if its probes failed and no request has succeeded since: it is asked after all others."""
         record = self._probes.get(endpoint.id) if endpoint.id in self.unsure else None
         return record is not None and record.suspicion is not None
 
@@ -194,7 +194,8 @@ class HealthRegistry:
     def probe_failed(self, endpoint: Endpoint, why: str, since: float, *, answered: bool) -> None:
         """`why`: for the log. `since`: when the probe began. `answered`: by a status; otherwise there was no answer at all.
 
-        A status never outranks a success of requests. A silence counts unless a request has succeeded since.
+        A probe that an error status answered is ignored while the last request succeeded. One without an answer counts, unless a
+        request has succeeded since it began.
         """
         breaker = self.breaker(endpoint)
         if breaker.succeeded_at is not None and breaker.failures == 0 and (answered or breaker.last_seen >= since):
@@ -207,7 +208,7 @@ class HealthRegistry:
                 self._report(CircuitState.OPEN, endpoint, "", why)
 
     def _settle(self, endpoint: Endpoint) -> bool:
-        """Whether nothing speaks against the endpoint any more."""
+        """Return whether neither its circuit nor its probes exclude the endpoint; it is then no longer `unsure`."""
         if self.breaker(endpoint).opened_at is not None or self.is_suspect(endpoint):
             return False
         self.unsure.discard(endpoint.id)

@@ -1,7 +1,7 @@
-"""What background probes say of one endpoint, counted apart from what its requests say. Pure.
+"""The failed background probes of one endpoint, counted apart from its failed requests. Pure.
 
-A probe alone takes no endpoint away from a client: a suspect endpoint is asked after all others, and is asked if there is no
-other. What a request says has precedence: a success of a request ends the suspicion.
+Probes alone exclude no endpoint: a suspect endpoint is asked after all others, and is asked if there is no other. A successful
+request ends the suspicion.
 """
 
 from __future__ import annotations

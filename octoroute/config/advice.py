@@ -1,4 +1,4 @@
-"""Warnings about a configuration that is valid, and probably not what its author wants. Pure."""
+"""Warnings about a configuration that is valid but probably not what its author wants. Pure."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Decompressor(Protocol):
 
 
 class CodingError(Exception):
-    """The body is not in the coding that it is said to be in."""
+    """The body is not valid in the coding that `content-encoding` names."""
 
 
 async def decode_body(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:

@@ -29,7 +29,7 @@ _FETCHED_BY_THE_USER = (None, "same-origin", "none")
 _ALWAYS_READABLE = frozenset(
     {b"cache-control", b"content-language", b"content-length", b"content-type", b"expires", b"last-modified"}
 )
-"""Response headers that a page may read without being told so (the Fetch standard, CORS-safelisted response-header names)."""
+"""Response headers that a page may read without `access-control-expose-headers` (Fetch: CORS-safelisted response-header names)."""
 _FRAMING = frozenset({b"connection", b"transfer-encoding", b"vary"})
 
 
@@ -106,7 +106,7 @@ class OriginRules:
 
 
 def _is_own(origin: str, host: str, scheme: str, site: str | None) -> bool:
-    """Whether the page is the gateway's own. Behind a proxy with TLS only the browser knows the scheme, and says so in `site`."""
+    """Whether the page is the gateway's own. Behind a proxy with TLS only the browser knows the scheme; `site` then decides."""
     page_scheme, _, page_host = origin.lower().partition("://")
     return page_host == host.lower() and (page_scheme == scheme or site == "same-origin")
 

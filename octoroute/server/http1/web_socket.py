@@ -123,7 +123,7 @@ class WebSocketConnection(asyncio.Protocol):
                 self._add(event)
             elif event.opcode is Opcode.CLOSE:
                 self._disconnected(CloseCode.NORMAL_CLOSURE)
-        if self._protocol.parser_exc is not None:  # a close frame that says why is among what is sent
+        if self._protocol.parser_exc is not None:  # the protocol sends a close frame with the reason
             self._disconnected(CloseCode.PROTOCOL_ERROR)
         self._flush()
 
@@ -185,7 +185,7 @@ class WebSocketConnection(asyncio.Protocol):
             ends = ends or not data
             if data:
                 self.transport.write(data)
-        if ends and self._protocol.parser_exc is None:  # both sides have said that they close
+        if ends and self._protocol.parser_exc is None:  # both sides have sent a close frame
             self.transport.close()
         elif ends or self._protocol.close_expected():
             asyncio.get_running_loop().call_later(LINGER_S, self.transport.close)

@@ -1,8 +1,8 @@
 """The state of tiers, providers, and endpoints, as `/health` and `/admin/providers` report it. Pure.
 
-An endpoint is `healthy`; `unhealthy`: its last answer was a failure; `suspect`: probes take it for dead; `resting`: it asked for a
-pause; `circuit_open`; `half_open`; or `disabled` by an operator. Endpoints together are `healthy` if all of them are, `degraded` if
-some are, and otherwise as the best of them. A tier is `healthy`, `degraded`, or `unhealthy`: no client can use it.
+An endpoint is `healthy`; `unhealthy`: its last answer was a failure; `suspect`: its probes failed; `resting`: it is in cooldown;
+`circuit_open`; `half_open`; or `disabled` by an operator. Endpoints together are `healthy` if all of them are, `degraded` if some
+are, and otherwise as the best of them. A tier is `healthy`, `degraded`, or `unhealthy`: no client can use it.
 """
 
 from __future__ import annotations
