@@ -1,7 +1,7 @@
 """Tools that ran at Anthropic's servers, in a history: their calls and results as text for models that do not have them. Pure.
 
-Source: Anthropic, "Server tools". Each tool has result blocks of its own, and new ones appear; so all strings of a result are told,
-in their order, except what only Anthropic can read.
+Source: Anthropic, "Server tools". Each tool has result blocks of its own, and new ones appear. So all strings of a result become
+text, in their order, except what only Anthropic can read.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import cast
 _UNREADABLE = frozenset({"type", "id", "tool_use_id", "encrypted_content", "encrypted_index", "encrypted_stdout", "cache_control"})
 """Keys whose strings say nothing to another model."""
 _PLAIN = frozenset({"text", "content", "stdout", "title", "url", "lines", "data", "citations", "source", "output"})
-"""Keys whose strings are told without the key."""
-_QUIET = frozenset({"media_type", "file_type", "retrieved_at", "page_age"})
+"""Keys whose strings are written without the key."""
+_OMITTED = frozenset({"media_type", "file_type", "retrieved_at", "page_age"})
+"""Keys whose strings do not help the model."""
 MAX_DEPTH = 40
 
 
@@ -23,7 +24,7 @@ def describe_result(result: object) -> str:
 
 
 def _strings(value: object, key: str, depth: int) -> Iterator[str]:
-    if depth > MAX_DEPTH or key in _UNREADABLE or key in _QUIET:
+    if depth > MAX_DEPTH or key in _UNREADABLE or key in _OMITTED:
         return
     if isinstance(value, dict):
         fields = cast("dict[str, object]", value)

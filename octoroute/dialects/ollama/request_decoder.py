@@ -46,6 +46,12 @@ _ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
 _IMAGE_TYPES = (("/9j/", "image/jpeg"), ("iVBORw0KGgo", "image/png"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp"))
 """The first characters of each type in base64."""
 _EFFORTS = frozenset({"low", "medium", "high", "max"})
+_ONLY_OLLAMA = {
+    "raw": "prompts without a template are not supported by this gateway; leave raw out, or send messages to /api/chat",
+    "suffix": "filling in the middle is not supported by this gateway; leave suffix out",
+    "context": "tokens of an earlier response are not supported by this gateway; send the whole conversation to /api/chat",
+}
+"""Why a field is rejected that only Ollama itself can serve."""
 
 
 def read_chat_or_generate(body: bytes) -> schema.ChatOrGenerate:
@@ -57,13 +63,6 @@ def read_chat_or_generate(body: bytes) -> schema.ChatOrGenerate:
         if value:
             raise BadRequest(f"{name}: {_ONLY_OLLAMA[name]}", param=name)
     return request
-
-
-_ONLY_OLLAMA = {
-    "raw": "prompts without a template are not supported by this gateway; leave raw out, or send messages to /api/chat",
-    "suffix": "filling in the middle is not supported by this gateway; leave suffix out",
-    "context": "tokens of an earlier response are not supported by this gateway; send the whole conversation to /api/chat",
-}
 
 
 @reject_deep_nesting

@@ -151,11 +151,12 @@ class OllamaEncoder:
         return [{"content": "", name: text}]
 
     def _ended(self) -> list[Fields]:
+        """The message with the call whose arguments are complete; empty if no call is open."""
         calls = self._end_call()
         return [{"content": "", "tool_calls": calls}] if calls else []
 
     def _end_call(self) -> list[Fields]:
-        """The call whose arguments are complete."""
+        """Close the open call, if there is one, and return it."""
         call, self._call = self._call, None
         if call is None:
             return []

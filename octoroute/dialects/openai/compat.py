@@ -216,9 +216,9 @@ _OPENAI_HOSTS = frozenset({"openai", "azure"})
 
 
 @lru_cache(maxsize=1024)
-def merge_presets(*names: str) -> Quirks:
-    """Merge the named presets; later ones win. Raises KeyError for an unknown name."""
-    fields: dict[str, Any] = {}
+def merge_presets(*names: str, model: str = "") -> Quirks:
+    """Merge the named presets above the quirks of the model's family; later ones win. Raises KeyError for an unknown name."""
+    fields = dict(family_quirks(model))
     for name in names:
         fields |= PRESETS[name]
     return Quirks(**fields)
@@ -226,15 +226,8 @@ def merge_presets(*names: str) -> Quirks:
 
 def quirks_of(endpoint: Endpoint) -> Quirks:
     """The endpoint's configured quirks, or the detected ones, above those of its model's family."""
-    return _quirks(endpoint.model, endpoint.quirks or _detect_presets(endpoint.kind, endpoint.base_url, endpoint.model))
-
-
-@lru_cache(maxsize=1024)
-def _quirks(model: str, names: tuple[str, ...]) -> Quirks:
-    fields = dict(family_quirks(model))
-    for name in names:
-        fields |= PRESETS[name]
-    return Quirks(**fields)
+    names = endpoint.quirks or _detect_presets(endpoint.kind, endpoint.base_url, endpoint.model)
+    return merge_presets(*names, model=endpoint.model)
 
 
 @lru_cache(maxsize=1024)

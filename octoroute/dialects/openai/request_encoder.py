@@ -14,6 +14,7 @@ import msgspec
 
 from octoroute.dialects.openai.compat import Quirks
 from octoroute.dialects.openai.message_encoder import encode_messages
+from octoroute.dialects.openai.model_families import SAMPLING
 from octoroute.dialects.request import json_schema, reasoning_effort
 from octoroute.dialects.request.cache_marks import tidy_marks, with_mark
 from octoroute.dialects.request.ids import safe_name
@@ -32,7 +33,7 @@ from octoroute.domain.conversation import (
 from octoroute.errors import BadRequest
 
 Fields = dict[str, Any]
-_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "top_k")
+_SAMPLING = (*SAMPLING, "top_k")
 _USER_HASH = 32
 _ON_OFF_STYLES = frozenset({"thinking_type", "enable_thinking", "chat_template"})
 """Values of `Quirks.reasoning` that have no effort levels."""
@@ -107,6 +108,7 @@ def _limits(body: Fields, conversation: Conversation, quirks: Quirks, max_output
 
 
 def sample_fields(conversation: Conversation, quirks: Quirks, notes: list[str]) -> Fields:
+    """The sampling parameters that the server and its model accept. What is dropped or reduced is noted."""
     sampling: Fields = {name: value for name in _SAMPLING if (value := getattr(conversation, name)) is not None}
     if not sampling:
         return sampling
@@ -135,7 +137,7 @@ def _thinks(conversation: Conversation, quirks: Quirks) -> bool:
 
 
 def _cache(body: Fields, conversation: Conversation, notes: list[str]) -> None:
-    """The marks of tools; and within Anthropic's limits, all marks."""
+    """Mark the tools and the request itself, and keep all marks, in the order of the prompt, within Anthropic's limits."""
     for encoded, tool in zip(body.get("tools", ()), allowed_tools(conversation), strict=True):
         with_mark(encoded, tool.cache)
     parts = [part for message in body["messages"] if isinstance(message["content"], list) for part in message["content"]]
@@ -144,6 +146,7 @@ def _cache(body: Fields, conversation: Conversation, notes: list[str]) -> None:
 
 
 def allowed_tools(conversation: Conversation) -> list[Tool]:
+    """The tools that `tool_choice` allows: servers without `allowed_tools` are offered only these."""
     allowed = conversation.tool_choice.allowed if conversation.tool_choice is not None else None
     return [tool for tool in conversation.tools if allowed is None or tool.name in allowed]
 
@@ -237,6 +240,7 @@ def _thinking(body: Fields, conversation: Conversation, quirks: Quirks, notes: l
 
 
 def user_fields(body: Fields, conversation: Conversation, quirks: Quirks) -> None:
+    """Set what the server takes of the user (as a hash, for it may be a name), the cache key, and the service tier."""
     if conversation.user is not None and quirks.user_field is not None:
         body[quirks.user_field] = hashlib.sha256(conversation.user.encode("utf-8", "replace")).hexdigest()[:_USER_HASH]
     if conversation.cache_key is not None and quirks.cache_key:

@@ -11,7 +11,7 @@ class CallPairs:
 
     def __init__(self) -> None:
         self._count = 0
-        """Calls so far, of which the ids of those without one are made."""
+        """Calls so far; a call without an id gets one made of its number."""
         self._open: list[tuple[str, str]] = []
         """(id, name) of the calls without a result."""
 

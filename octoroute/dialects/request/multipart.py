@@ -83,10 +83,13 @@ class MultipartBody(msgspec.Struct, frozen=True, eq=False):
 
 def _parts(raw: bytes, boundary: bytes) -> Iterator[Part]:
     delimiter = b"\r\n--" + boundary
-    at = 0 if raw.startswith(delimiter[2:]) else raw.find(delimiter) + 2
-    if at == 1:
-        raise BadRequest("the multipart body has no part: its boundary is not the one of the content-type header")
-    after = at + len(delimiter) - 2
+    if raw.startswith(delimiter[2:]):  # the first delimiter needs no line break before it
+        after = len(delimiter) - 2
+    else:
+        at = raw.find(delimiter)
+        if at < 0:
+            raise BadRequest("the multipart body has no part: its boundary is not the one of the content-type header")
+        after = at + len(delimiter)
     for _ in range(MAX_PARTS + 1):
         if raw.startswith(b"--", after):
             return

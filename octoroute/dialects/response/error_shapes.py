@@ -181,9 +181,10 @@ def _raw_cause(level: Fields) -> str:
 
 
 def _first(level: Fields, names: Sequence[str], *unless: str) -> str:
+    """The first text among the fields `names` that is not in `unless`; a number counts only as a code."""
     for name in names:
         value = level.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and "code" in names:
+        if isinstance(value, int) and not isinstance(value, bool) and names is _CODES:
             return str(value)
         if isinstance(value, str) and value and value not in unless:
             return value

@@ -63,7 +63,7 @@ class _Details(msgspec.Struct):
 
 
 class ResponseObject(msgspec.Struct):
-    """The response object."""
+    """The `response` of a final event, or a whole response: the fields that are read."""
 
     id: str | None = None
     model: str | None = None
@@ -147,7 +147,7 @@ class CallNumbers:
                     yield event
 
 
-def finish(answer: ResponseObject, *, called_tools: bool) -> list[Event]:
+def finish_events(answer: ResponseObject, *, called_tools: bool) -> list[Event]:
     """The usage and the end of a response."""
     word = answer.incomplete_details.reason if answer.incomplete_details is not None else None
     if word is None and answer.status == "incomplete":
@@ -168,7 +168,7 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None, *, stri
     for item in answer.output or ():
         reader = ItemReader(names or {}, strict=strict)
         events += calls.number([*reader.begin(item), *reader.end(item)])
-    return [*events, *finish(answer, called_tools=calls.count > 0)]
+    return [*events, *finish_events(answer, called_tools=calls.count > 0)]
 
 
 def read_answer(body: bytes) -> ResponseObject:

@@ -16,7 +16,7 @@ from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.upstream_error import OUT_OF_BAND, find_failure, out_of_band_failure, read_event, read_failed_event
 from octoroute.dialects.responses.failure import read_failure
-from octoroute.dialects.responses.output_item import CallNumbers, ItemReader, OutputItem, ResponseObject, finish
+from octoroute.dialects.responses.output_item import CallNumbers, ItemReader, OutputItem, ResponseObject, finish_events
 from octoroute.domain.events import Event, Failed, RefusalDelta, Started, TextDelta, ThinkingDelta, ToolCallDelta
 
 _DONE = b"[DONE]"
@@ -183,4 +183,4 @@ class ResponsesDecoder:
             out.append(Failed("api_error", UNNAMED_TOOL_CALL))
             return
         self._begin(out)
-        out += finish(answer, called_tools=self._calls.count > 0)
+        out += finish_events(answer, called_tools=self._calls.count > 0)

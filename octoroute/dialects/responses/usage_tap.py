@@ -11,7 +11,7 @@ from octoroute.dialects.response.progress import Progress
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.upstream_error import OUT_OF_BAND, find_failure, out_of_band_failure, read_event, read_failed_event
 from octoroute.dialects.responses.failure import read_failure
-from octoroute.dialects.responses.output_item import ResponseObject, finish, read_answer
+from octoroute.dialects.responses.output_item import ResponseObject, finish_events, read_answer
 from octoroute.domain.events import Finished, UsageReported
 
 _PREPARED = frozenset({"response.created", "response.in_progress", "response.queued"})
@@ -80,7 +80,7 @@ class ResponsesUsageTap:
     def _finish(self, answer: ResponseObject) -> None:
         progress = self.progress
         progress.finished = progress.over = True
-        for event in finish(answer, called_tools=self._called_tools):
+        for event in finish_events(answer, called_tools=self._called_tools):
             match event:
                 case UsageReported(usage=usage):
                     progress.usage = usage
