@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from tests.support.kinds import by_kind
+from tests.support.fake import event, stream, whole
+from tests.support.kinds import CLAUDE, by_kind
 from tests.support.live_gateway import endpoint
 
 THOUGHT = "I will list the files"
@@ -134,6 +136,63 @@ async def test_a_chat_client_that_returns_claudes_own_blocks(make_gateway, fake)
     )
     assert asked["messages"][1]["content"][:2] == blocks
     assert "thinking" not in warning
+
+
+CLAUDE_THINKS = [
+    {"type": "thinking", "thinking": THOUGHT, "signature": "sig=="},
+    {"type": "redacted_thinking", "data": "zzz"},
+    {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"c": "ls"}},
+]
+
+
+def thinking_claude(exchange):
+    """Claude that thinks before it calls a tool, whole or streamed."""
+    done = {"stop_reason": "tool_use", "stop_sequence": None}
+    if not exchange.seen.json.get("stream"):
+        return whole({**CLAUDE, "content": CLAUDE_THINKS, **done})(exchange)
+    steps = [{"type": "message_start", "message": {**CLAUDE, "content": []}}]
+    parts = [
+        ({"type": "thinking", "thinking": "", "signature": ""}, [
+            {"type": "thinking_delta", "thinking": THOUGHT[:5]},
+            {"type": "thinking_delta", "thinking": THOUGHT[5:]},
+            {"type": "signature_delta", "signature": "sig=="},
+        ]),
+        (CLAUDE_THINKS[1], []),
+        ({**CLAUDE_THINKS[2], "input": {}}, [{"type": "input_json_delta", "partial_json": '{"c":"ls"}'}]),
+    ]  # fmt: skip
+    for index, (block, deltas) in enumerate(parts):
+        steps.append({"type": "content_block_start", "index": index, "content_block": block})
+        steps += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
+        steps.append({"type": "content_block_stop", "index": index})
+    steps += [{"type": "message_delta", "delta": done, "usage": {"output_tokens": 1}}, {"type": "message_stop"}]
+    return stream([event(step, step["type"]) for step in steps])(exchange)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_chat_client_returns_the_details_that_it_got_from_claude(make_gateway, fake, streamed):
+    """OpenRouter's form: AI SDK, opencode, and OpenRouter's SDK send it back; the others have `reasoning_content`."""
+    fake.always(thinking_claude)
+    gateway = await make_gateway([endpoint(fake, provider="anthropic", model="claude-sonnet-4-5")])
+    tool = {"type": "function", "function": {"name": "Bash", "parameters": TOOL}}
+    body = {"model": "auto", "reasoning_effort": "high", "tools": [tool], "messages": [{"role": "user", "content": "hi"}]}
+    answer = await gateway.ask({**body, "stream": streamed})
+    if streamed:
+        frames = [line[6:] for line in answer.text.splitlines() if line.startswith("data: {")]
+        deltas = [ChatCompletionChunk.model_validate_json(frame, strict=True).choices[0].delta.model_dump() for frame in frames]
+        details = [detail for delta in deltas for detail in delta.get("reasoning_details") or ()]
+        thought = "".join(delta.get("reasoning_content") or "" for delta in deltas)
+    else:
+        message = ChatCompletion.model_validate_json(answer.text, strict=True).choices[0].message.model_dump()
+        details, thought = message["reasoning_details"], message["reasoning_content"]
+    assert thought == THOUGHT
+    assert [(detail["type"], detail["format"]) for detail in details] == [
+        ("reasoning.text", "anthropic-claude-v1"),
+        ("reasoning.encrypted", "anthropic-claude-v1"),
+    ]
+    history = chat(reasoning_details=details, reasoning_content=thought)["messages"]
+    answer = await gateway.ask({**body, "messages": history})
+    assert fake.requests[-1].json["messages"][1]["content"][:2] == CLAUDE_THINKS[:2]
+    assert "thinking" not in answer.headers.get("x-octoroute-warning", "")
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "gemini"])

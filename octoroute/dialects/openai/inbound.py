@@ -35,6 +35,10 @@ from octoroute.errors import BadRequest, OctorouteError
 _OPTIONS = msgspec.json.Decoder(FastStreamOptions | None)
 _MODEL = msgspec.json.Decoder(str)
 _MESSAGES = msgspec.json.Decoder(list[FastMessage])
+_FIELDS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_SIGNED_FIELDS = frozenset({"reasoning_details", "thinking_blocks"})
+"""Fields of an assistant message whose signatures only their issuer can verify."""
+_SIGNED = tuple(name.encode() for name in _SIGNED_FIELDS)
 _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 _FORMAT = msgspec.json.Decoder(FastFormat | None)
 _BOOL = msgspec.json.Decoder(bool | None)
@@ -161,7 +165,16 @@ class OpenAIInbound(Inbound):
         return History("messages", raws, [_measured(message) for message in messages], BUDGETS)
 
     def strip_signed_thinking(self, request: Request) -> Request:
-        return request
+        body = request.body
+        assert isinstance(body, RequestBody)
+        if not any(field in body.raw for field in _SIGNED):
+            return request
+        messages = body.decode("messages", _FIELDS) or []
+        kept = [{name: value for name, value in message.items() if name not in _SIGNED_FIELDS} for message in messages]
+        if kept == messages:
+            return request
+        changed = body.with_values({"messages": encode(kept)})
+        return self.read(changed, request_id=request.id, headers=request.headers, key_name=request.key_name)
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
         del endpoint  # the request holds all

@@ -13,7 +13,7 @@ import msgspec
 from octoroute.dialects.anthropic import schema as anthropic
 from octoroute.dialects.anthropic.message_decoder import SERVER_RESULT, decode_block, decode_server_result
 from octoroute.dialects.openai import schema
-from octoroute.dialects.openai.reasoning_details import ORIGIN, detail_text, pack_details
+from octoroute.dialects.openai.reasoning_details import ORIGIN, detail_text, pack_details, read_signed_details
 from octoroute.dialects.request import media
 from octoroute.dialects.request.body import decode
 from octoroute.dialects.request.cache_marks import read_mark
@@ -188,6 +188,9 @@ def _thoughts(message: schema.Message) -> Iterator[Block]:
                 yield _typed_thinking(block.thinking, block.signature)
         return
     details = message.reasoning_details or []
+    if own := read_signed_details(details):
+        yield from own
+        return
     text = detail_text(details) or schema.text_within(message.reasoning_content) or schema.text_within(message.reasoning)
     packed = pack_details(details)
     if packed is not None:

@@ -1,5 +1,8 @@
 """OpenRouter's and MiniMax's `reasoning_details`: collected from responses, carried by clients as a signature, sent back. Pure.
 
+Signed thinking of other endpoints reaches clients of Chat Completions in the same form: those that know it send it back with tool
+results. The `id` of such a detail names the issuer of its signature.
+
 Source: OpenRouter, "Reasoning tokens". The list holds texts, summaries, and encrypted data with signatures; the server wants it
 back unchanged. A client of another dialect keeps it as the signature of the thinking; its text is not repeated there.
 """
@@ -11,8 +14,13 @@ from typing import Any, cast
 
 import msgspec
 
+from octoroute.dialects.request.thinking_signatures import MARK, REDACTED
+from octoroute.domain.conversation import RedactedThinking, Thinking
+
 ORIGIN = "openrouter"
 """`Thinking.origin` of a signature made here."""
+_FORMATS = {"anthropic": "anthropic-claude-v1", "gemini": "google-gemini-v1", "responses": "openai-responses-v1"}
+"""OpenRouter's word for each issuer of signatures."""
 _JOINED = ("text", "summary", "data")
 _DETAILS = msgspec.json.Decoder(list[dict[str, Any]])
 
@@ -68,6 +76,36 @@ def unpack_details(signature: str, text: str) -> list[dict[str, Any]]:
             detail["text"] = text
             break
     return details
+
+
+def signed_details(text: str, signature: str, origin: str, index: int) -> list[dict[str, Any]]:
+    """Signed thinking for a client. OpenRouter's own goes out as it came."""
+    if origin == ORIGIN:
+        return unpack_details(signature, text)
+    issuer = {"format": _FORMATS.get(origin, "unknown"), "id": MARK + origin, "index": index}
+    if text:
+        return [{"type": "reasoning.text", "text": text, "signature": signature, **issuer}]
+    return [{"type": "reasoning.encrypted", "data": signature, **issuer}]
+
+
+def redacted_detail(data: str, index: int) -> dict[str, Any]:
+    """Anthropic's redacted thinking for a client."""
+    return {"type": "reasoning.encrypted", "data": data, "format": _FORMATS["anthropic"], "id": MARK + REDACTED, "index": index}
+
+
+def read_signed_details(details: Sequence[dict[str, Any]]) -> list[Thinking | RedactedThinking]:
+    """The blocks of the details that octoroute gave to the client, in their order; those of other issuers are left out."""
+    blocks: list[Thinking | RedactedThinking] = []
+    for detail in details:
+        id, text, signature, data = (detail.get(key) for key in ("id", "text", "signature", "data"))
+        if not isinstance(id, str) or not id.startswith(MARK):
+            continue
+        origin = id.removeprefix(MARK)
+        if isinstance(data, str):
+            blocks.append(RedactedThinking(data) if origin == REDACTED else Thinking("", data, origin))
+        elif isinstance(text, str) and isinstance(signature, str):
+            blocks.append(Thinking(text, signature, origin))
+    return blocks
 
 
 def text_detail(text: str, index: int = 0) -> dict[str, Any]:

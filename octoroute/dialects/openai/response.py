@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.openai import schema
+from octoroute.dialects.openai.reasoning_details import redacted_detail, signed_details
 from octoroute.dialects.openai.stream_decoder import decode_text
 from octoroute.dialects.openai.stream_encoder import image_part
 from octoroute.dialects.openai.tool_calls import tool_name
@@ -83,7 +84,6 @@ def encode_response(
     created_s: int,
     input_tokens: int = 0,
     show_thinking: bool = True,
-    thinking_blocks: bool = False,
     new_id: NewId = random_id,
 ) -> bytes:
     """Encode a response. `input_tokens` is an estimate, used if the upstream reported no usage.
@@ -95,8 +95,8 @@ def encode_response(
     thinking = "".join(block.text for block in response.thoughts)
     if show_thinking and thinking:
         message["reasoning_content"] = thinking
-    if thinking_blocks and response.thoughts:
-        message["thinking_blocks"] = [_thinking_block(block) for block in response.thoughts]
+    if show_thinking and (details := _details(response.thoughts)):
+        message["reasoning_details"] = details
     if response.images:
         message["images"] = [image_part(image.media_type, image.data, at) for at, image in enumerate(response.images)]
     if response.calls:
@@ -114,10 +114,15 @@ def encode_response(
     return msgspec.json.encode(body)
 
 
-def _thinking_block(block: ThinkingItem) -> dict[str, object]:
-    if block.redacted is not None:
-        return {"type": "redacted_thinking", "data": block.redacted}
-    return {"type": "thinking", "thinking": block.text, "signature": block.signature or ""}
+def _details(thoughts: Sequence[ThinkingItem]) -> list[dict[str, object]]:
+    """Signed thinking in OpenRouter's form, for clients that send it back."""
+    details: list[dict[str, object]] = []
+    for block in thoughts:
+        if block.redacted is not None:
+            details.append(redacted_detail(block.redacted, len(details)))
+        elif block.signature is not None:
+            details += signed_details(block.text, block.signature, block.origin or "anthropic", len(details))
+    return details
 
 
 def _call(call: ToolCallItem, new_id: NewId) -> dict[str, object]:

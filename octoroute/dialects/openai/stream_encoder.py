@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.openai.errors import error_event
+from octoroute.dialects.openai.reasoning_details import redacted_detail, signed_details
 from octoroute.dialects.openai.schema import with_signature
 from octoroute.dialects.request import media
 from octoroute.dialects.request.ids import NewId, call_id, random_id
@@ -46,8 +47,8 @@ def image_part(media_type: str, data: str, index: int) -> dict[str, object]:
 class OpenAIEncoder:
     """`model` is the name the client requested; `created_s` is in seconds since the epoch.
 
-    `input_tokens` is an estimate, used if the upstream reports no usage. `thinking_blocks`: also send signed thinking, for clients
-    that send it back.
+    `input_tokens` is an estimate, used if the upstream reports no usage. `show_thinking`: send thinking, and signed thinking once
+    more as `reasoning_details`, for clients that send it back.
     """
 
     def __init__(
@@ -57,7 +58,6 @@ class OpenAIEncoder:
         created_s: int,
         include_usage: bool = False,
         show_thinking: bool = True,
-        thinking_blocks: bool = False,
         input_tokens: int = 0,
         new_id: NewId = random_id,
     ) -> None:
@@ -70,12 +70,13 @@ class OpenAIEncoder:
         self._after = b'},"finish_reason":null}]' + (b',"usage":null' if include_usage else b"") + b"}\n\n"
         self._include_usage = include_usage
         self._show_thinking = show_thinking
-        self._thinking_blocks = thinking_blocks
         self._new_id = new_id
         self._started = self._over = False
         self._empty_call = -1
         """Index of the tool call that has no arguments yet; -1: none."""
         self._thinking: list[str] = []
+        """Of the block that is not signed yet."""
+        self._details = 0
         self._usage = counts.ResponseUsage(input_tokens)
 
     def encode(self, events: Sequence[Event]) -> bytes:
@@ -106,15 +107,14 @@ class OpenAIEncoder:
             case ToolCallDelta(index=index, arguments=arguments):
                 return self._arguments(index, arguments)
             case ThinkingDelta(text=text):
-                if self._thinking_blocks:
-                    self._thinking.append(text)
+                self._thinking.append(text)
                 return self._begin() + self._text(b'"reasoning_content":', text) if self._show_thinking else b""
-            case ThinkingSigned(signature=signature):
-                block = {"type": "thinking", "thinking": "".join(self._thinking), "signature": signature}
+            case ThinkingSigned(signature=signature, origin=origin):
+                text = "".join(self._thinking)
                 self._thinking.clear()
-                return self._block(block)
+                return self._reasoning(signed_details(text, signature, origin, self._details))
             case ThinkingRedacted(data=data):
-                return self._block({"type": "redacted_thinking", "data": data})
+                return self._reasoning([redacted_detail(data, self._details)])
             case ToolCallStarted():
                 return self._begin() + self._call(event)
             case RefusalDelta(text=text):
@@ -142,10 +142,11 @@ class OpenAIEncoder:
             return self._before + b'"role":"assistant","content":""' + self._after
         return self._arguments(self._empty_call, "{}") if self._empty_call >= 0 else b""
 
-    def _block(self, block: dict[str, str]) -> bytes:
-        if not self._thinking_blocks:
+    def _reasoning(self, details: Sequence[dict[str, object]]) -> bytes:
+        if not self._show_thinking or not details:
             return b""
-        return self._begin() + self._before + b'"thinking_blocks":[' + _json(block) + b"]" + self._after
+        self._details += len(details)
+        return self._begin() + self._before + b'"reasoning_details":' + _json(details) + self._after
 
     def _image(self, event: ImageProduced) -> bytes:
         """In OpenRouter's form: OpenAI's own has none."""

@@ -32,13 +32,20 @@ WHOLE = {
 
 
 def test_p37_a_whole_answer():
-    answer = json.loads(
-        encode_response(decode_response(json.dumps(WHOLE).encode()), model="auto", created_s=7, thinking_blocks=True)
-    )
+    answer = json.loads(encode_response(decode_response(json.dumps(WHOLE).encode()), model="auto", created_s=7))
     message = answer["choices"][0]["message"]
     assert message["content"] == "Let me look"
     assert message["reasoning_content"] == "hm"
-    assert message["thinking_blocks"] == [{"type": "thinking", "thinking": "hm", "signature": "s"}]
+    assert message["reasoning_details"] == [
+        {
+            "type": "reasoning.text",
+            "text": "hm",
+            "signature": "s",
+            "format": "anthropic-claude-v1",
+            "id": "octo.1.anthropic",
+            "index": 0,
+        }
+    ]
     (only,) = message["tool_calls"]
     assert (only["id"], only["function"]["name"]) == ("a", "f")
     assert list(json.loads(only["function"]["arguments"])) == ["z", "a"], "the model's order of keys"

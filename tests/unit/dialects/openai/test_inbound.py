@@ -90,3 +90,14 @@ def test_a_history_tells_the_kinds_of_its_messages():
     assert history is not None
     assert [message.kind for message in history.messages] == ["system", "user", "assistant", "results"]
     assert history.budgets == ("max_completion_tokens", "max_tokens")
+
+
+@pytest.mark.parametrize("field", ["reasoning_details", "thinking_blocks"])
+def test_signed_thinking_is_taken_out_and_nothing_else(field):
+    said = {"role": "assistant", "content": "b", "reasoning_content": "hm"}
+    messages = [MESSAGES[0], {**said, field: [{"type": "reasoning.text", "text": "hm", "signature": "s"}]}, MESSAGES[1]]
+    stripped = OPENAI.strip_signed_thinking(read(messages=messages, temperature=0.5))
+    sent = json.loads(stripped.body.raw)
+    assert sent == {"model": "auto", "messages": [MESSAGES[0], said, MESSAGES[1]], "temperature": 0.5}
+    named = read(messages=[{"role": "user", "content": field}])
+    assert OPENAI.strip_signed_thinking(named) is named

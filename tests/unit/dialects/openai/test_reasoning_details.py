@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.dialects.openai.reasoning_details import DetailCollector, detail_text, pack_details, text_detail, unpack_details
+from octoroute.dialects.openai.reasoning_details import (
+    DetailCollector,
+    detail_text,
+    pack_details,
+    read_signed_details,
+    redacted_detail,
+    signed_details,
+    text_detail,
+    unpack_details,
+)
+from octoroute.domain.conversation import RedactedThinking, Thinking
 
 SIGNED = {"type": "reasoning.text", "text": "hm", "signature": "sig==", "format": "anthropic-claude-v1", "index": 0}
 HIDDEN = {"type": "reasoning.encrypted", "data": "gAAA", "id": "rs_1", "format": "openai-responses-v1", "index": 1}
@@ -63,3 +74,18 @@ def test_a_forged_signature_is_no_error(signature):
 
 def test_what_a_user_reads():
     assert detail_text([SIGNED, HIDDEN, SUMMARY, {"type": "x", "text": 7}]) == "hmso"
+
+
+@pytest.mark.parametrize("origin", ["anthropic", "gemini", "responses"])
+def test_signed_thinking_is_given_to_clients_and_read_back(origin):
+    details = [*signed_details("hm", "sig==", origin, 0), *signed_details("", "enc", origin, 1), redacted_detail("zz", 2)]
+    assert [detail["index"] for detail in details] == [0, 1, 2]
+    assert read_signed_details(details) == [Thinking("hm", "sig==", origin), Thinking("", "enc", origin), RedactedThinking("zz")]
+
+
+def test_openrouters_own_details_are_given_as_they_came_and_not_read_as_ours():
+    own = {"type": "reasoning.text", "text": "hm", "signature": "s", "format": "anthropic-claude-v1", "index": 0}
+    packed = pack_details([own])
+    assert packed is not None
+    assert signed_details("hm", packed, "openrouter", 0) == [own]
+    assert read_signed_details([own, {"id": 7}, {"id": "octo.1.anthropic"}]) == []

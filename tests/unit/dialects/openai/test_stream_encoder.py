@@ -61,9 +61,21 @@ def test_thinking_and_its_signature():
     )
     assert translate(*frames)["reasoning"] == "hm"
     assert translate(*frames, show_thinking=False)["reasoning"] == ""
-    blocks = [
-        event["choices"][0]["delta"]["thinking_blocks"]
-        for event in openai_events(raw_of(*frames, thinking_blocks=True))[:-1]
-        if "thinking_blocks" in event["choices"][0]["delta"]
+    details = [
+        event["choices"][0]["delta"]["reasoning_details"]
+        for event in openai_events(raw_of(*frames))[:-1]
+        if "reasoning_details" in event["choices"][0]["delta"]
     ]
-    assert blocks == [[{"type": "thinking", "thinking": "hm", "signature": "sig=="}]]
+    assert details == [
+        [
+            {
+                "type": "reasoning.text",
+                "text": "hm",
+                "signature": "sig==",
+                "format": "anthropic-claude-v1",
+                "id": "octo.1.anthropic",
+                "index": 0,
+            }
+        ]
+    ]
+    assert b"reasoning_details" not in raw_of(*frames, show_thinking=False)
