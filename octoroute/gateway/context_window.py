@@ -14,7 +14,7 @@ from octoroute.dialects.request.truncation import select_messages
 from octoroute.dialects.response.rewrite import ContextReport, ResponseRewriter
 from octoroute.domain.endpoint import Capability, Endpoint
 from octoroute.domain.outcome import ContextChange, ContextUse, Usage
-from octoroute.domain.request import Facts, Request
+from octoroute.domain.request import CHAT, Facts, Request
 
 RESERVED_SHARE = 16
 """One part in so many of the window is kept free for the answer, but no more than the client allows the answer to have."""
@@ -171,7 +171,7 @@ def rewriter_for(
 ) -> ResponseRewriter | None:
     """Writes token counts and `context_info` into a response that is a JSON object; None: the response is passed on unchanged."""
     is_scaled = endpoint.advertised_window is not None and endpoint.advertised_window != endpoint.context_window
-    reports = context.report == "body" and request.api == "chat" and endpoint.context_window is not None
+    reports = context.report == "body" and request.api == CHAT and endpoint.context_window is not None
     if not is_scaled and not reports:
         return None
     scale = partial(scaled, endpoint=endpoint) if is_scaled else None

@@ -20,10 +20,10 @@ from octoroute.errors import Exhausted, Forbidden, OctorouteError, TooSlow
 from octoroute.gateway import context_window
 from octoroute.gateway.admission import AdmissionControl, QueueGrant
 from octoroute.gateway.attempts import Attempts
+from octoroute.gateway.client_timeout import TIMEOUT_HEADER, read_timeout_s
 from octoroute.gateway.context_editor import ContextEditor, largest_too_small, may_exceed
 from octoroute.gateway.headers import route_headers, warning_header
 from octoroute.gateway.lifecycle import OutcomeReceiver, RequestLifecycle, ending_of
-from octoroute.gateway.patience import PATIENCE_HEADER, read_patience_s
 from octoroute.gateway.planner import Planner
 from octoroute.gateway.relay import Reply
 from octoroute.gateway.resolver import Resolver
@@ -78,7 +78,7 @@ class Gateway:
         """A reply that has begun, which the caller must close. Raises OctorouteError; the request is then settled already."""
         lifecycle = RequestLifecycle(request, self.sink, self.clock)
         try:
-            if PATIENCE_HEADER in request.headers:
+            if TIMEOUT_HEADER in request.headers:
                 return await self._answer_in_time(request, lifecycle)
             return await self._answer(request, lifecycle)
         except OctorouteError as error:
@@ -133,19 +133,19 @@ class Gateway:
 
     async def _answer_in_time(self, request: Request, lifecycle: RequestLifecycle) -> Reply:
         """As long as the client waits: the attempt that is under way then is abandoned, and no failure of its endpoint."""
-        patience_s = read_patience_s(request.headers[PATIENCE_HEADER])
+        timeout_s = read_timeout_s(request.headers[TIMEOUT_HEADER])
         try:
-            with self.upstream.deadlines.limit(patience_s):
+            with self.upstream.deadlines.limit(timeout_s):
                 return await self._answer(request, lifecycle)
         except TimeoutError:
-            message = f"no answer began within the {patience_s:g} s that the client waits ({PATIENCE_HEADER})"
+            message = f"no answer began within the {timeout_s:g} s that the client waits ({TIMEOUT_HEADER})"
             raise Exhausted(message, status=TooSlow.status, code=TooSlow.code, kind=TooSlow.kind) from None
 
     async def open(self, request: Request, decision: Decision, settings: Settings, lifecycle: RequestLifecycle) -> UpstreamResponse:
         """A response whose first event has arrived: from the decided tier, or from the cascade if the decision asks for one."""
         if self.queue.depth:
             self.queue.catch_up()
-        cascade = settings.cascade if decision.then is not None and request.api == "chat" else None
+        cascade = settings.cascade if decision.then is not None and request.api == CHAT else None
         if cascade is None:
             response = await self.attempts.walk(request, decision, settings, lifecycle)
         else:

@@ -25,10 +25,10 @@ from octoroute.dialects.base import Inbound
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Capability, Endpoint, Tier, failure_domain
-from octoroute.domain.request import Facts, Request
+from octoroute.domain.request import CHAT, Facts, Request
 from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, Throttled, TooExpensive
+from octoroute.gateway.client_timeout import TIMEOUT_HEADER
 from octoroute.gateway.context_window import TruncatedRequest, truncate
-from octoroute.gateway.patience import PATIENCE_HEADER
 from octoroute.gateway.settings import Settings, TierMatch
 from octoroute.gateway.translation import TranslationCheck
 from octoroute.upstream.client import UpstreamClient
@@ -87,7 +87,7 @@ class Planner:
 
     def plan_fast(self, decision: Decision, request: Request, settings: Settings) -> Plan | None:
         """The common case: every endpoint of the tier can answer the request and is available. None: plan each endpoint."""
-        if decision.only is not None or decision.within is not None or settings.max_cost_usd is not None or request.api != "chat":
+        if decision.only is not None or decision.within is not None or settings.max_cost_usd is not None or request.api != CHAT:
             return None
         facts = request.facts
         key = (decision.tier, request.dialect, facts.tools, facts.images, facts.json)
@@ -183,11 +183,11 @@ class Planner:
         return self._with_one_trial(order, request), bool(eligible)
 
     def _with_one_trial(self, order: list[Endpoint], request: Request) -> list[Endpoint]:
-        """At most one half-open endpoint before the others, and none for a client whose patience is limited."""
+        """At most one half-open endpoint before the others, and none for a client that limits how long it waits."""
         trials = [endpoint for endpoint in order if self._health.needs_trial(endpoint)]
         if not trials or len(trials) == len(order):
             return order
-        late = trials if PATIENCE_HEADER in request.headers else trials[1:]
+        late = trials if TIMEOUT_HEADER in request.headers else trials[1:]
         return [*(endpoint for endpoint in order if endpoint not in late), *late]
 
     def _plan_truncated(self, plan: Plan, request: Request, settings: Settings, translation: TranslationCheck) -> None:

@@ -12,7 +12,7 @@ from octoroute.balancing.policies import Policy, WeightedRandom
 from octoroute.balancing.queue import QueueSettings
 from octoroute.balancing.retry import RetryPolicy
 from octoroute.domain.endpoint import CHAT_TIERS, OTHER_TIERS, Endpoint, Tier
-from octoroute.domain.request import Importance
+from octoroute.domain.request import CHAT, Importance
 from octoroute.gateway.cascade import Cascade
 from octoroute.gateway.context_editor import ContextEditor
 from octoroute.gateway.context_window import ContextPolicy
@@ -91,11 +91,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         tier = OTHER_TIERS.get(api)
         return self._chat if tier is None else self._by_tier[tier]
 
-    def named(self, name: str, api: str = "chat") -> tuple[Endpoint, ...]:
+    def named(self, name: str, api: str = CHAT) -> tuple[Endpoint, ...]:
         """Endpoints that serve `api`, by name, else by id."""
         serving = self.serving(api)
         found = tuple(endpoint for endpoint in serving if endpoint.name == name)
         return found or tuple(endpoint for endpoint in serving if endpoint.id == name)
 
-    def of_provider(self, name: str, api: str = "chat") -> tuple[Endpoint, ...]:
+    def of_provider(self, name: str, api: str = CHAT) -> tuple[Endpoint, ...]:
         return tuple(endpoint for endpoint in self.serving(api) if endpoint.provider == name)
