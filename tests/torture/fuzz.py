@@ -1,4 +1,5 @@
-"""Coverage-guided fuzzing of everything that reads bytes from strangers: streams, answers, HTTP, requests, configuration.
+"""Coverage-guided fuzzing of everything that reads bytes from strangers: streams, answers, HTTP, requests,
+schemas, other bodies, configuration.
 
     python -m venv .venv-fuzz && .venv-fuzz/bin/pip install -e . atheris    # Linux
     .venv-fuzz/bin/python tests/torture/fuzz.py --minutes 15                # of each target, one after the other
@@ -27,7 +28,7 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-TARGETS = ("streams", "answers", "http", "requests", "configuration")
+TARGETS = ("streams", "answers", "http", "requests", "schemas", "bodies", "configuration")
 INSTRUMENTED = ["octoroute", "yaml", "tomllib"]
 MEMORY_MB = 1500
 INPUT_S = 20

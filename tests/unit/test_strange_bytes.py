@@ -13,6 +13,8 @@ from octoroute.cli.init import model_names
 from octoroute.config.file import ConfigFile
 from octoroute.dialects.openai.logprobs import read_margins
 from octoroute.dialects.request.body import RequestBody
+from octoroute.dialects.request.multipart import MultipartBody
+from octoroute.dialects.request.schema_references import SchemaReferences
 from octoroute.dialects.response import sse
 from octoroute.errors import ConfigError
 from octoroute.routing.difficulty.model import load
@@ -64,6 +66,8 @@ def test_every_law_is_fuzzed():
         ("requests", RequestBody, "with_values", lambda self, changes: b'{"model":%b}' % changes["model"]),
         ("http", ClientExchange, "undo_encoding", lambda self: 1 / 0),
         ("answers", DecodingReader, "read_body", lambda self, body: ()),
+        ("schemas", SchemaReferences, "visit", lambda self, nodes=1: 1 / 0),
+        ("bodies", MultipartBody, "with_model", lambda self, model: b"--x--"),
         ("configuration", ConfigFile, "propose", lambda self, text, language: 1 / 0),
     ],
 )

@@ -211,24 +211,25 @@ def _config(conversation: Conversation, can: GeminiModelLimits, default: int | N
 def _tools(body: Fields, conversation: Conversation, can: GeminiModelLimits, notes: list[str]) -> None:
     if not conversation.tools:
         return
+    choice, offered = conversation.tool_choice, conversation.tools
+    mode = _MODES.get(choice.mode, "AUTO") if choice is not None else "AUTO"
+    allowed: Sequence[str] | None = None
+    if choice is not None and mode != "NONE":
+        allowed = (choice.name,) if choice.mode == "tool" and choice.name else choice.allowed
+    if allowed is not None and mode == "AUTO" and not can.json_schemas:  # has no mode that allows names without forcing
+        names, allowed = frozenset(allowed), None
+        offered = tuple(tool for tool in offered if tool.name in names)
     budget = SchemaBudget()
-    body["tools"] = [{"functionDeclarations": [_tool(tool, can, budget) for tool in conversation.tools]}]
+    body["tools"] = [{"functionDeclarations": [_tool(tool, can, budget) for tool in offered]}]
     if budget.shortened:
         notes.append(f"tools: nested references of {budget.shortened} schemas are shortened")
-    choice = conversation.tool_choice
     if choice is None:
         return
     if choice.parallel is False:
         notes.append("parallel_tool_calls: not supported by this endpoint, dropped")
-    calling: Fields = {"mode": _MODES.get(choice.mode, "AUTO")}
-    allowed = (choice.name,) if choice.mode == "tool" and choice.name else choice.allowed
-    if allowed is not None and calling["mode"] == "AUTO" and not can.json_schemas:  # has no mode that allows names without forcing
-        body["tools"] = [
-            {"functionDeclarations": [_tool(tool, can, SchemaBudget()) for tool in conversation.tools if tool.name in allowed]}
-        ]
-    elif allowed is not None:
-        calling["allowedFunctionNames"] = [safe_name(name) for name in allowed]
-        calling["mode"] = "ANY" if calling["mode"] == "ANY" else "VALIDATED"
+    calling: Fields = {"mode": mode}
+    if allowed is not None:
+        calling = {"mode": "ANY" if mode == "ANY" else "VALIDATED", "allowedFunctionNames": list(map(safe_name, allowed))}
     body["toolConfig"] = {"functionCallingConfig": calling}
 
 
@@ -238,7 +239,7 @@ def _tool(tool: Tool, can: GeminiModelLimits, budget: SchemaBudget) -> Fields:
         parameters, key = json_schema.adapt_for_gemini_json(tool.schema, budget), "parametersJsonSchema"
     else:
         parameters, key = json_schema.adapt_for_gemini_openapi(tool.schema, budget), "parameters"
-    if parameters is not None and (parameters.get("properties") or key == "parametersJsonSchema"):
+    if parameters is not None and (key != "parameters" or (parameters.get("type") == "object" and parameters.get("properties"))):
         declared[key] = parameters
     return declared
 

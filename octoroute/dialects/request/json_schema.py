@@ -7,19 +7,26 @@ add is bounded for each schema and for each request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import msgspec
 
+from octoroute.dialects.request.openapi_subset import convert
 from octoroute.dialects.request.schema_cache import SchemaCache
 from octoroute.dialects.request.schema_references import (
-    BYTES_PER_UNIT,
     MAX_ADDED,
     MAX_DEPTH,
     SchemaBudget,
     SchemaReferences,
     TooManyNodes,
+    definitions_of,
+    inline_root,
+    items_of,
+    mapping_of,
+    name_of,
+    strings_of,
+    weight_of,
 )
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -28,17 +35,13 @@ EMPTY: Schema = {"type": "object", "properties": {}}
 JSON_INSTRUCTION = "Answer with one JSON object and nothing else."
 """Sent as system text where the format or the model has no parameter for JSON output."""
 
+_NONE: Schema = {}
+
 _MAPS_OF_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
 _UNIONS = ("anyOf", "oneOf", "allOf")
 _LISTS_OF_SCHEMAS = (*_UNIONS, "prefixItems")
 _SCHEMAS = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames", "unevaluatedProperties")
 
-_GEMINI_FORMATS = frozenset({"enum", "date-time", "int32", "int64", "float", "double"})
-_OPENAPI_KEYS = (
-    "title", "description", "nullable", "pattern", "minItems", "maxItems", "minimum", "maximum", "minLength", "maxLength",
-    "minProperties", "maxProperties", "propertyOrdering",
-)  # fmt: skip
-"""Keywords that Gemini's OpenAPI subset accepts unchanged: https://ai.google.dev/api/caching#Schema."""
 _GEMINI_JSON_DROPPED = ("$schema", "$id", "$comment", "examples", "propertyNames", "patternProperties")
 
 
@@ -46,27 +49,31 @@ def adapt_for_openai(schema: Schema | None) -> Schema:
     """For `function.parameters`, not strict: the top level must be an object with `properties`."""
     if not schema:
         return EMPTY
-    if schema.get("type") == "object" and "properties" in schema:
+    if "$ref" in schema:
+        schema = inline_root(schema)
+    properties = schema.get("properties")
+    if schema.get("type") == "object" and isinstance(properties, dict):
         return schema
-    return {**schema, "type": "object", "properties": schema.get("properties", {})}
+    return {**schema, "type": "object", "properties": mapping_of(properties)}
 
 
 def adapt_for_anthropic(schema: Schema | None) -> Schema:
     """For `input_schema`: the top level must be an object, not a union. The properties of a union's branches are merged."""
     if not schema:
         return EMPTY
-    if schema.get("type") == "object" and not any(key in schema for key in _UNIONS):
-        return schema
+    if schema.get("type") == "object" and not any(key in schema for key in (*_UNIONS, "$ref")):
+        properties = schema.get("properties", _NONE)
+        return schema if isinstance(properties, dict) else {**schema, "properties": {}}
     return _FLAT.get(msgspec.json.encode(schema))
 
 
 def adapt_for_gemini_openapi(schema: Schema | None, budget: SchemaBudget) -> Schema | None:
-    """For `parameters`, which takes a subset of OpenAPI 3.0; None if there are no parameters."""
+    """For `parameters` and `responseSchema`, which take a subset of OpenAPI 3.0; None if there is no schema."""
     return _within(budget, schema, _OPENAPI, _build_openapi) if schema else None
 
 
 def adapt_for_gemini_json(schema: Schema | None, budget: SchemaBudget) -> Schema | None:
-    """For `parametersJsonSchema`, which takes most of JSON Schema; None if there are no parameters.
+    """For `parametersJsonSchema` and `responseJsonSchema`, which take most of JSON Schema; None if there is no schema.
 
     A `$ref` there has no other keywords beside it, so that one which has some is replaced by what it names.
     """
@@ -84,9 +91,12 @@ class _Built(NamedTuple):
 def _within(budget: SchemaBudget, schema: Schema, cache: SchemaCache[_Built], build: Callable[[bytes, int], _Built]) -> Schema:
     """From the cache, unless the request's budget is too small for what stands there."""
     encoded = msgspec.json.encode(schema)
-    built = cache.get(encoded)
-    if built.added > budget.left:
-        built = build(encoded, budget.left)
+    built = cache.find(encoded)
+    if built is None or built.added > budget.left:
+        allowed = min(MAX_ADDED, budget.left)
+        built = build(encoded, allowed)
+        if built.complete or allowed == MAX_ADDED:  # more would not have changed it
+            cache.keep(encoded, built)
     budget.left -= built.added
     budget.shortened += not built.complete
     return built.schema
@@ -97,36 +107,34 @@ def describe_in_words(schema: Schema) -> str:
     return f"{JSON_INSTRUCTION} It must fit this JSON schema:\n{msgspec.json.encode(schema).decode()}"
 
 
-def _mapping(value: object) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
-
-
-def _strings(value: object) -> list[str]:
-    return [item for item in _list(value) if isinstance(item, str)]
-
-
 def _flatten_unions(encoded: bytes) -> Schema:
-    schema = _mapping(msgspec.json.decode(encoded))
+    schema = inline_root(mapping_of(msgspec.json.decode(encoded)))
+    definitions = definitions_of(schema)
     top = {key: value for key, value in schema.items() if key not in _UNIONS}
-    properties = _mapping(top.get("properties")).copy()
-    required = _strings(top.get("required"))
+    properties = mapping_of(top.get("properties")).copy()
+    required = set(strings_of(top.get("required")))
     for union in _UNIONS:
-        for branch in map(_mapping, _list(schema.get(union))):
-            for name, described in _mapping(branch.get("properties")).items():
+        seen: set[str] = set()
+        for given in map(mapping_of, items_of(schema.get(union))):
+            branch = given
+            reference = given.get("$ref")
+            if isinstance(reference, str):
+                name = name_of(reference)
+                if name in seen:
+                    continue
+                seen.add(name)
+                branch = mapping_of(definitions.get(name))
+            for name, described in mapping_of(branch.get("properties")).items():
                 properties.setdefault(name, described)
             if union == "allOf":
-                required += _strings(branch.get("required"))
-    return {**top, "type": "object", "properties": properties, **({"required": sorted(set(required))} if required else {})}
+                required.update(strings_of(branch.get("required")))
+    return {**top, "type": "object", "properties": properties, **({"required": sorted(required)} if required else {})}
 
 
 def _build_gemini_json(encoded: bytes, allowed: int = MAX_ADDED) -> _Built:
-    schema = _mapping(msgspec.json.decode(encoded))
+    schema = inline_root(mapping_of(msgspec.json.decode(encoded)))
     inliner = _ReferenceInliner(schema, allowed) if b'"$ref"' in encoded else None
-    cleaned = _mapping(_clean_gemini_json(schema, inliner))
+    cleaned = mapping_of(_clean_gemini_json(schema, inliner))
     if not isinstance(cleaned.get("type"), str):
         cleaned = {**cleaned, "type": "object"}
     return _Built(cleaned, 0, complete=True) if inliner is None else _Built(cleaned, allowed - inliner.left, inliner.complete)
@@ -136,17 +144,23 @@ class _ReferenceInliner:
     """Replaces a `$ref` that has other keywords beside it by what it names: one level, whose own `$ref`s stay."""
 
     def __init__(self, schema: Schema, allowed: int) -> None:
-        self._definitions = {**_mapping(schema.get("definitions")), **_mapping(schema.get("$defs"))}
+        self._definitions = definitions_of(schema)
+        self._costs: dict[str, int] = {}
         self.left = allowed
         self.complete = True
 
     def inlined(self, described: dict[str, Any], depth: int) -> dict[str, Any]:
         """`described` without its `$ref`, or without the keywords beside it where it is unknown, too deep, or too large."""
         reference = described.get("$ref")
-        if not isinstance(reference, str) or all(key.startswith("$") for key in described):
+        if not isinstance(reference, str):
+            return {key: value for key, value in described.items() if key != "$ref"}
+        if all(key.startswith("$") for key in described):
             return described
-        found = _mapping(self._definitions.get(reference.rpartition("/")[2]))
-        cost = 1 + len(msgspec.json.encode(found)) // BYTES_PER_UNIT
+        name = name_of(reference)
+        found = mapping_of(self._definitions.get(name))
+        cost = self._costs.get(name)
+        if cost is None:
+            cost = self._costs[name] = weight_of(found)
         if not found or "$ref" in found or depth >= MAX_DEPTH or cost > self.left:
             self.complete = False
             return {"$ref": reference}
@@ -169,7 +183,7 @@ def _clean_gemini_json(schema: object, inliner: _ReferenceInliner | None, depth:
         if key in _GEMINI_JSON_DROPPED:
             continue
         if key in _MAPS_OF_SCHEMAS:
-            cleaned[key] = {name: _clean_gemini_json(inner, inliner, depth) for name, inner in _mapping(value).items()}
+            cleaned[key] = {name: _clean_gemini_json(inner, inliner, depth) for name, inner in mapping_of(value).items()}
         elif key == "const":
             cleaned["enum"] = [value]
         elif key in {"exclusiveMinimum", "exclusiveMaximum"}:
@@ -181,85 +195,16 @@ def _clean_gemini_json(schema: object, inliner: _ReferenceInliner | None, depth:
 
 
 def _build_openapi(encoded: bytes, allowed: int = MAX_ADDED) -> _Built:
-    schema = _mapping(msgspec.json.decode(encoded))
-    references = SchemaReferences(schema, allowed, len(encoded))
+    described = mapping_of(msgspec.json.decode(encoded))
+    schema = inline_root(described)
+    references = SchemaReferences(schema, allowed, len(msgspec.json.encode(schema)) if "$ref" in described else len(encoded))
     try:
-        cleaned = _convert_openapi(schema, references, 0)
+        cleaned = convert(schema, references)
     except TooManyNodes:
         return _Built({"type": "object", "properties": {}}, 0, complete=False)
-    if cleaned.get("type") != "object":
+    if "type" not in cleaned:
         cleaned = {**cleaned, "type": "object"}
     return _Built(cleaned, references.added, references.complete)
-
-
-def _convert_openapi(schema: object, references: SchemaReferences, refs: int) -> dict[str, Any]:
-    references.visit()
-    described = _mapping(schema)
-    reference = described.get("$ref")
-    if isinstance(reference, str):
-        found = references.get(reference, refs)
-        if found is None:
-            return {"type": "object"}
-        return _convert_openapi(
-            {**_mapping(found), **{key: value for key, value in described.items() if key != "$ref"}}, references, refs + 1
-        )
-    if branches := [_convert_openapi(branch, references, refs) for branch in _list(described.get("allOf"))]:
-        described = _merge_all_of(described, branches)
-    cleaned = {key: described[key] for key in _OPENAPI_KEYS if key in described}
-    form = described.get("format")
-    if isinstance(form, str) and form in _GEMINI_FORMATS:
-        cleaned["format"] = form
-    _write_type(cleaned, described, references, refs)
-    if "properties" in described:
-        cleaned["properties"] = {
-            name: _convert_openapi(inner, references, refs) for name, inner in _mapping(described["properties"]).items()
-        }
-        required = [name for name in _strings(described.get("required")) if name in cleaned["properties"]]
-        if required:
-            cleaned["required"] = required
-    if cleaned.get("type") == "array":
-        items = described.get("items", next(iter(_list(described.get("prefixItems"))), None))
-        cleaned["items"] = _convert_openapi(items, references, refs) or {"type": "string"}
-    return cleaned
-
-
-def _merge_all_of(described: dict[str, Any], branches: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Merge `allOf` into the schema: properties and required names of all; of other keywords the first occurrence."""
-    merged: dict[str, Any] = {}
-    properties: dict[str, Any] = {}
-    required: list[str] = []
-    for one in (*reversed(branches), {key: value for key, value in described.items() if key != "allOf"}):
-        merged |= one
-        properties |= _mapping(one.get("properties"))
-        required += _strings(one.get("required"))
-    return {**merged, **({"properties": properties} if properties else {}), **({"required": required} if required else {})}
-
-
-def _write_type(cleaned: dict[str, Any], described: Mapping[str, Any], references: SchemaReferences, refs: int) -> None:
-    """Write the type as one type, `nullable`, an `enum` of strings, or `anyOf`, the subset's only forms of alternatives."""
-    kind = described.get("type")
-    kinds = [kind] if isinstance(kind, str) else _strings(kind)
-    values = _list(described.get("enum")) or ([described["const"]] if "const" in described else [])
-    branches = [_mapping(branch) for key in ("anyOf", "oneOf") for branch in _list(described.get(key))]
-    if "null" in kinds or None in values or any(branch.get("type") == "null" for branch in branches):
-        cleaned["nullable"] = True
-    kinds = [kind for kind in kinds if kind != "null"]
-    strings = _strings(values)
-    if strings:
-        cleaned |= {"type": "string", "enum": strings}
-        return
-    alternatives = [_convert_openapi(branch, references, refs) for branch in branches if branch.get("type") != "null"]
-    alternatives += [{"type": kind} for kind in kinds] if len(kinds) > 1 else []
-    if len(alternatives) == 1:
-        cleaned |= {key: value for key, value in alternatives[0].items() if key not in cleaned}
-    elif alternatives:
-        cleaned["anyOf"] = alternatives
-    elif kinds:
-        cleaned["type"] = kinds[0]
-    elif "properties" in described:
-        cleaned["type"] = "object"
-    elif "items" in described or "prefixItems" in described:
-        cleaned["type"] = "array"
 
 
 _FLAT = SchemaCache(_flatten_unions)

@@ -49,11 +49,14 @@ class MultipartBody(msgspec.Struct, frozen=True, eq=False):
     raw: bytes
     boundary: bytes
     parts: tuple[Part, ...]
+    start: int
+    """Of the first delimiter; a preamble may come before it."""
 
     @classmethod
     def parse(cls, raw: bytes, boundary: bytes) -> MultipartBody:
         """Raises BadRequest for a body that does not end, or has too many or malformed parts."""
-        return cls(raw, boundary, tuple(_parts(raw, boundary)))
+        start = _start_of(raw, boundary)
+        return cls(raw, boundary, tuple(_parts(raw, boundary, start)), start)
 
     def text(self, name: str) -> str | None:
         """The value of a field; None: there is none. Raises BadRequest for a repeated, long, or undecodable one."""
@@ -76,20 +79,24 @@ class MultipartBody(msgspec.Struct, frozen=True, eq=False):
         part = next((part for part in self.parts if part.name == "model"), None)
         if part is not None:
             return b"".join((raw[: part.start], model.encode(), raw[part.end :]))
-        first = raw.index(b"--" + self.boundary)
+        first = self.start
         added = b'--%b\r\nContent-Disposition: form-data; name="model"\r\n\r\n%b\r\n' % (self.boundary, model.encode())
         return b"".join((raw[:first], added, raw[first:]))
 
 
-def _parts(raw: bytes, boundary: bytes) -> Iterator[Part]:
+def _start_of(raw: bytes, boundary: bytes) -> int:
+    """Where the first delimiter is. Raises BadRequest."""
+    if raw.startswith(b"--" + boundary):
+        return 0
+    found = raw.find(b"\r\n--" + boundary)
+    if found < 0:
+        raise BadRequest("the multipart body has no part: its boundary is not the one of the content-type header")
+    return found + 2
+
+
+def _parts(raw: bytes, boundary: bytes, start: int) -> Iterator[Part]:
     delimiter = b"\r\n--" + boundary
-    if raw.startswith(delimiter[2:]):  # the first delimiter needs no line break before it
-        after = len(delimiter) - 2
-    else:
-        at = raw.find(delimiter)
-        if at < 0:
-            raise BadRequest("the multipart body has no part: its boundary is not the one of the content-type header")
-        after = at + len(delimiter)
+    after = start + len(delimiter) - 2
     for _ in range(MAX_PARTS + 1):
         if raw.startswith(b"--", after):
             return

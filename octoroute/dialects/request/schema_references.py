@@ -42,20 +42,20 @@ class SchemaReferences:
 
     def __init__(self, schema: Mapping[str, Any], allowed: int, size: int) -> None:
         """`size`: of the encoded schema, in bytes."""
-        self._definitions = {**_mapping(schema.get("definitions")), **_mapping(schema.get("$defs"))}
+        self._definitions = definitions_of(schema)
         root = {key: value for key, value in schema.items() if key not in {"definitions", "$defs"}}
         self.depth, self.added, self.complete = _affordable(root, self._definitions, allowed)
         self._visits_left = 50 + size // 3 + self.added * BYTES_PER_UNIT // 3
 
-    def visit(self) -> None:
-        """Count a node. Raises TooManyNodes."""
-        self._visits_left -= 1
+    def visit(self, nodes: int = 1) -> None:
+        """Count nodes. Raises TooManyNodes."""
+        self._visits_left -= nodes
         if self._visits_left < 0:
             raise TooManyNodes
 
     def get(self, reference: str, depth: int) -> object | None:
         """The schema that `reference` names, met `depth` references deep; None if it is unknown or too deep."""
-        return self._definitions.get(_name(reference)) if depth < self.depth else None
+        return self._definitions.get(name_of(reference)) if depth < self.depth else None
 
 
 def _affordable(root: Mapping[str, Any], definitions: Mapping[str, Any], allowed: int) -> tuple[int, int, bool]:
@@ -99,14 +99,42 @@ def _references(schema: object) -> Counter[str]:
             described = cast("dict[str, object]", value)
             reference = described.get("$ref")
             if isinstance(reference, str):
-                found[_name(reference)] += 1
+                found[name_of(reference)] += 1
             pending.extend(described.values())
     return found
 
 
-def _name(reference: str) -> str:
+def name_of(reference: str) -> str:
+    """The definition that a `$ref` names."""
     return reference.rpartition("/")[2]
 
 
-def _mapping(value: object) -> dict[str, Any]:
+def mapping_of(value: object) -> dict[str, Any]:
+    """`value`, or nothing if it is not an object."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def items_of(value: object) -> list[Any]:
+    """`value`, or nothing if it is not an array."""
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def strings_of(value: object) -> list[str]:
+    """The texts in `value`, which may be anything."""
+    return [item for item in items_of(value) if isinstance(item, str)]
+
+
+def definitions_of(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {**mapping_of(schema.get("definitions")), **mapping_of(schema.get("$defs"))}
+
+
+def inline_root(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`schema` with what its own `$ref` names in its place. No endpoint takes a reference as the whole schema."""
+    definitions = definitions_of(schema) if "$ref" in schema else {}
+    for _ in range(MAX_DEPTH):
+        if "$ref" not in schema:
+            return schema
+        reference = schema["$ref"]
+        found = mapping_of(definitions.get(name_of(reference))) if isinstance(reference, str) else {}
+        schema = {**found, **{key: value for key, value in schema.items() if key != "$ref"}}
+    return {key: value for key, value in schema.items() if key != "$ref"}

@@ -177,9 +177,8 @@ class _Fitter:
             raise _NotExpressible("an object in it has free keys")
         if extra is not False:
             self.changes.add("additionalProperties")
-        required = [
-            name for name in dict.fromkeys(_list(described.get("required"))) if isinstance(name, str) and name in properties
-        ]
+        names = [name for name in _list(described.get("required")) if isinstance(name, str) and name in properties]
+        required = list(dict.fromkeys(names))
         optional = len(properties) - len(required)
         if optional and self._rules.all_required:
             raise _NotExpressible("it has optional properties")

@@ -206,8 +206,7 @@ class ItemDecoder:
                 return None
 
     def _note(self, what: str) -> None:
-        if what not in self._notes:
-            self._notes.append(what)
+        self._notes.append(what)  # `ignored` has each once
 
 
 def offer_loaded(tools: ToolTable, items: Sequence[schema.Item]) -> None:

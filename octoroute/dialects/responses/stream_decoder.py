@@ -71,7 +71,10 @@ class ResponsesDecoder:
             if name in OUT_OF_BAND:
                 self._fail(out_of_band_failure(name, data), out)
             elif data.strip() and data != _DONE:
-                self._event(read_event(_EVENT, data), name, data, out)
+                event = read_event(_EVENT, data)
+                if not isinstance(event.output_index, int | str):
+                    event.output_index = None  # as from a server that does not number its items
+                self._event(event, name, data, out)
         return out
 
     def end(self) -> Sequence[Event]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from tests.support.laws import answers, configuration, requests, streams, wire
+from tests.support.laws import answers, bodies, configuration, requests, schemas, streams, wire
 
 
 class Law(NamedTuple):
@@ -26,6 +26,8 @@ LAWS: Mapping[str, Law] = {
         "answers": answers,
         "http": wire,
         "requests": requests,
+        "schemas": schemas,
+        "bodies": bodies,
         "configuration": configuration,
     }.items()
 }

@@ -19,10 +19,11 @@ WORDS = (
     b'"finish_reason":"stop"', b'"usage":{', b'"prompt_tokens":', b'"input_tokens":', b'"error":{', b'"message":"', b'"code":', b'"type":"tool_use"',
     b'"type":"thinking"', b'"input":{', b'"stop_reason":"end_turn"', b'"candidates":[{', b'"parts":[{', b'"functionCall":{', b'"finishReason":"STOP"',
     b'"promptFeedback":{"blockReason":', b'"retryDelay":"3s"', b'"embeddings":[{"values":[', b'"reasoning_content":"', b"<think>", b"</think>", b"null",
+    b'"output":[', b'"type":"function_call"', b'"type":"output_text"', b'"type":"reasoning"', b'"status":"incomplete"', b'"call_id":', b'"object":"response"',
     b"context_length_exceeded", b"insufficient_quota", b"maximum context length is 8192 tokens", b"overloaded_error", b"\\ud83d", b"1e999", b"NaN", b"\xff",
 )  # fmt: skip
-CLIENTS = ("openai", "anthropic", "responses")
-WORDED_AS = {"openai": "openai", "responses": "openai", "anthropic": "anthropic"}
+CLIENTS = ("openai", "anthropic", "responses", "gemini", "ollama")
+WORDED_AS = {"openai": "openai", "responses": "openai", "anthropic": "anthropic", "gemini": "gemini"}
 STATUSES = (400, 401, 404, 413, 429, 500, 503, 529)
 EMBEDDING = INBOUND["openai"].read(
     b'{"model":"m","messages":[{"role":"user","content":"x"}],"input":["a","b"],"encoding_format":"base64"}',
@@ -36,12 +37,12 @@ def check(data: bytes) -> None:
     if data:
         at = data[0]
         endpoint = ENDPOINTS[at % len(ENDPOINTS)]
-        _whole(data[1:], endpoint, CLIENTS[at // 7 % 3])
+        _whole(data[1:], endpoint, CLIENTS[at // len(ENDPOINTS) % len(CLIENTS)])
         _refusal(data[1:], endpoint, STATUSES[at % 8])
 
 
 def seeds() -> Iterator[bytes]:
-    for at in range(21):
+    for at in range(len(ENDPOINTS) * len(CLIENTS)):
         for answer in ANSWERS:
             yield bytes([at]) + json.dumps(answer).encode()
     yield from (b"", b"\0", b"\0<html>", b"\x01not json", b"\x02[]")
@@ -61,7 +62,7 @@ def _whole(body: bytes, endpoint: Any, client: str) -> None:
         if not isinstance(part, bytes):
             assert isinstance(part[-1], Finished)
             answer = json.loads(inbound.encode_response(request, part))
-            assert answer["model"] == request.model
+            assert answer["modelVersion" if client == "gemini" else "model"] == request.model
             encoder = inbound.encoder(request)
             assert encoder.encode(part)
     interpreter = ADAPTERS.get(("embeddings", endpoint.kind))
@@ -85,12 +86,13 @@ def _in_words(error: UpstreamError) -> None:
     for inbound in (INBOUND[name] for name in CLIENTS):
         assert 400 <= inbound.status(error) < 600
         if not (
-            isinstance(error, UpstreamRejected) and error.dialect == WORDED_AS[inbound.name]
+            isinstance(error, UpstreamRejected) and error.dialect == WORDED_AS.get(inbound.name)
         ):  # which the upstream itself has worded
             json.loads(inbound.error(error, "r"))
-        events = list(sse.read_frames(inbound.error_event(error, "r")))
+        frame = inbound.error_event(error, "r")
+        events = [frame] if inbound.name == "ollama" else [event for _, event in sse.read_frames(frame)]
         assert events
-        for _, event in events:
+        for event in events:
             json.loads(event)
 
 
@@ -159,6 +161,20 @@ ANSWERS: tuple[Any, ...] = (
         "promptFeedback": {"blockReason": "SAFETY"},
         "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 4, "thoughtsTokenCount": 1},
     },
+    {
+        "object": "response",
+        "status": "completed",
+        "output": [
+            {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "x"},
+            {"type": "message", "content": [{"type": "output_text", "text": "hello"}, {"type": "refusal", "refusal": "no"}]},
+            {"type": "function_call", "call_id": "t", "name": "read_file", "arguments": '{"path":"x"}', "status": "completed"},
+            {"type": "custom_tool_call", "call_id": "u", "name": "patch", "input": "x"},
+            {"type": "image_generation_call", "result": "AA=="},
+        ],
+        "usage": {"input_tokens": 3, "output_tokens": 4, "output_tokens_details": {"reasoning_tokens": 1}},
+    },
+    {"object": "response", "status": "failed", "output": [], "error": {"code": "server_error", "message": "busy"}},
+    {"object": "response", "status": "incomplete", "incomplete_details": {"reason": "content_filter"}, "output": [{"type": "x"}]},
     {"embeddings": [{"values": [0.5, 1]}, {"values": [2, 3e-5]}]},
     _ERROR,
     [

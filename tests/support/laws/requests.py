@@ -18,7 +18,7 @@ from octoroute.domain.conversation import Document, Image
 from octoroute.domain.request import Request
 from octoroute.errors import OctorouteError
 from tests.support.laws.cuts import nested
-from tests.support.laws.setup import ENDPOINTS, INBOUND, OUTBOUND, QUESTIONS, golden
+from tests.support.laws.setup import ENDPOINTS, HEADERS, INBOUND, OUTBOUND, QUESTIONS, golden
 
 WORDS = (
     b'"model":', b'"messages":[', b'{"role":"user","content":', b'{"role":"assistant","content":', b'"role":"system"', b'"role":"tool","tool_call_id":"a"',
@@ -27,6 +27,9 @@ WORDS = (
     b'"input_schema":', b'"parameters":{"type":"object"', b'"$ref":"#/$defs/a"', b'"$defs":', b'"anyOf":[', b'"additionalProperties":false', b'"enum":[',
     b'"response_format":{"type":"json_schema","json_schema":', b'"tool_choice":', b'"stream_options":', b'"stop":', b'"max_tokens":', b'"temperature":',
     b'"input":[', b'"type":"message"', b'"type":"function_call"', b'"type":"function_call_output"', b'"instructions":', b'"reasoning":{"effort":',
+    b'"contents":[', b'"parts":[{"text":', b'"functionCall":{"name":"f","args":{', b'"functionResponse":{"name":"f","response":{', b'"inlineData":{',
+    b'"functionDeclarations":[', b'"parametersJsonSchema":', b'"generationConfig":{', b'"thoughtSignature":', b'"type":"OBJECT"', b'"images":[', b'"tool_name":',
+    b'"type":"custom_tool_call"', b'"type":"namespace"', b'"type":"custom"', b'"type":"compaction"', b'"namespace":', b'"options":{', b'"format":{',
     b'"octoroute":{', b'"thinking":{"type":"enabled"', b'"encoding_format":"base64"', b'"prompt":', b'"message":', b'"importance":', b"null", b"true",
     b"1e400", b"-0", b"99999999999999999999", b"\\ud83d", b"\\u0000", b"\xff", b"\xe2\x80\xa8", b'"model":"auto",', b'"cache_control":{"type":"ephemeral"}',
 )  # fmt: skip
@@ -38,6 +41,12 @@ READERS: tuple[Inbound, ...] = (
     INBOUND["simple"],
     _INTERFACES["completions"],
     _INTERFACES["embeddings"],
+    INBOUND["gemini"],
+    INBOUND["ollama"],
+    _INTERFACES["gemini embedContent"],
+    _INTERFACES["gemini batchEmbedContents"],
+    _INTERFACES["ollama embed"],
+    _INTERFACES["images/edits"],
 )
 OWN = frozenset({"openai", "anthropic"})
 """The dialects with byte-for-byte relay."""
@@ -66,6 +75,93 @@ RESPONSES = {
         {"role": "user", "content": [{"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,AA"}]},
     ],
 }
+RESPONSES_OF_CODEX = {
+    "model": "auto",
+    "store": False,
+    "include": ["reasoning.encrypted_content"],
+    "tools": [
+        {"type": "namespace", "name": "mcp", "tools": [{"type": "function", "name": "look", "parameters": {"type": "object"}}]},
+        {"type": "custom", "name": "apply_patch", "format": {"type": "grammar", "syntax": "lark", "definition": "start: x"}},
+        {"type": "tool_search", "execution": "client"},
+        {"type": "local_shell"},
+    ],
+    "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "custom", "name": "apply_patch"}]},
+    "input": [
+        {"type": "compaction", "encrypted_content": "x"},
+        {"type": "custom_tool_call", "call_id": "c1", "name": "apply_patch", "input": "*** Begin"},
+        {"type": "custom_tool_call_output", "call_id": "c1", "output": "done"},
+        {"type": "function_call", "call_id": "c2", "namespace": "mcp", "name": "look", "arguments": '{"a":1}'},
+        {"type": "function_call_output", "call_id": "c2", "output": "r"},
+        {"type": "local_shell_call", "call_id": "c3", "action": {"type": "exec", "command": ["ls"]}, "status": "completed"},
+        {"type": "local_shell_call_output", "call_id": "c3", "output": "a"},
+        {"type": "web_search_call", "id": "w", "action": {"type": "search", "query": "q"}, "status": "completed"},
+        {"type": "image_generation_call", "id": "i", "result": "AA=="},
+        {"type": "mcp_call", "id": "m", "name": "look", "arguments": "{}", "server_label": "s", "output": "o"},
+        {"type": "code_interpreter_call", "id": "k", "code": "1", "outputs": [{"type": "logs", "logs": "1"}]},
+        {"type": "item_reference", "id": "x"},
+    ],
+}
+GEMINI = {
+    "systemInstruction": {"parts": [{"text": "be brief"}]},
+    "contents": [
+        {"role": "user", "parts": [{"text": "x"}, {"inlineData": {"mimeType": "image/png", "data": "AA=="}}]},
+        {
+            "role": "model",
+            "parts": [
+                {"text": "hm", "thought": True, "thoughtSignature": "AA=="},
+                {"functionCall": {"id": "c1", "name": "f", "args": {"a": 1}}, "thoughtSignature": "AA=="},
+                {"executableCode": {"language": "PYTHON", "code": "1"}},
+                {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}},
+            ],
+        },
+        {
+            "role": "user",
+            "parts": [
+                {
+                    "functionResponse": {
+                        "id": "c1",
+                        "name": "f",
+                        "response": {"result": "r"},
+                        "parts": [{"inlineData": {"mimeType": "image/png", "data": "AA=="}}],
+                    }
+                },
+                {"fileData": {"fileUri": "gs://a/b.pdf", "mimeType": "application/pdf"}},
+            ],
+        },
+    ],
+    "tools": [
+        {
+            "function_declarations": [
+                {
+                    "name": "f",
+                    "parameters": {"type": "OBJECT", "nullable": True, "properties": {"a": {"type": "STRING", "minLength": "1"}}},
+                },
+                {"name": "g", "parametersJsonSchema": {"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}]}}}},
+            ]
+        },
+        {"googleSearch": {}},
+    ],
+    "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["f"]}},
+    "generationConfig": {
+        "maxOutputTokens": 9,
+        "responseMimeType": "application/json",
+        "responseSchema": {"type": "ARRAY", "items": {"type": "STRING"}},
+        "thinkingConfig": {"thinkingBudget": -1},
+    },
+}
+OLLAMA = {
+    "model": "m",
+    "messages": [
+        {"role": "system", "content": "be brief"},
+        {"role": "user", "content": "x", "images": ["AA=="]},
+        {"role": "assistant", "thinking": "hm", "tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]},
+        {"role": "tool", "tool_name": "f", "content": "r"},
+    ],
+    "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {}}}}}],
+    "format": {"type": "object", "properties": {"a": {"type": "string"}}},
+    "think": "high",
+    "options": {"num_predict": -1, "stop": ["a"], "temperature": 0.5},
+}
 NEW_MODEL = 'the "new" model\u2028'
 
 
@@ -78,7 +174,7 @@ def check(data: bytes) -> None:
     _sizes(data[1:])
     body = nested(data[1:])
     try:
-        request = inbound.read(body, request_id="r", headers={"x-octoroute-tier": "deep"})
+        request = inbound.read(body, request_id="r", headers={**HEADERS, "x-octoroute-tier": "deep"})
     except OctorouteError as error:
         _in_words(inbound, error)
         return
@@ -98,11 +194,12 @@ def seeds() -> Iterator[bytes]:
         for endpoint in range(len(ENDPOINTS)):
             for reader in (0, 1):
                 yield bytes([reader + endpoint * len(READERS)]) + question
-    for at, name in enumerate(("openai", "anthropic", "responses")):
+    for at, name in ((0, "openai"), (1, "anthropic"), (2, "responses"), (6, "gemini"), (7, "ollama")):
         for endpoint in range(len(ENDPOINTS)):
             yield bytes([at + endpoint * len(READERS)]) + json.dumps(QUESTIONS[name]).encode()
     for endpoint in range(len(ENDPOINTS)):
-        yield bytes([2 + endpoint * len(READERS)]) + json.dumps(RESPONSES).encode()
+        for at, body in ((2, RESPONSES), (2, RESPONSES_OF_CODEX), (6, GEMINI), (7, OLLAMA)):
+            yield bytes([at + endpoint * len(READERS)]) + json.dumps(body).encode()
     for picture in (
         b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0\0\0\1\0",
         b"GIF89a\1\0\1\0",
@@ -113,6 +210,12 @@ def seeds() -> Iterator[bytes]:
     yield b'\x03{"message":"hi","importance":"high","task_type":"code"}'
     yield b'\x04{"model":"m","prompt":["a",[1,2]],"max_tokens":3}'
     yield b'\x05{"model":"m","input":["a","b"],"dimensions":3,"encoding_format":"base64"}'
+    yield b'\x08{"content":{"parts":[{"text":"a"}]},"output_dimensionality":3}'
+    yield b'\x09{"requests":[{"content":{"parts":[{"text":"a"}]}},{"content":{"parts":[{"text":"b"}]}}]}'
+    yield b'\x0a{"model":"m:latest","input":["a","b"],"dimensions":3}'
+    yield b'\x0b{"prompt":"a","octoroute":{}}'
+    yield b'\x07{"model":"m","prompt":"x","images":["AA=="],"suffix":"y","format":"json","options":{"num_predict":3,"stop":"z"}}'
+    yield b'\x06{"contents":[{"parts":[{"text":"x"}]}],"tools":[{"functionDeclarations":[{"name":"f","parameters":\0{"items":\0{}\0}\0}]}]}'
     yield b'\x01{"model":"m","messages":[{"role":"user","content":\0{"content":\0"x"\0}\0}]}'
     yield b'\x00{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f","parameters":\0{"items":\0{}\0}\0}}]}'
     yield b'\x02{"model":"m","input":"x","text":{"format":\0{"a":\0{}\0}\0}}'
@@ -135,7 +238,7 @@ def _known(request: Request) -> None:
     facts = request.facts
     assert facts.tokens >= 0
     assert facts.context_tokens >= 0
-    assert request.model.strip()
+    assert request.model.strip() or request.api.startswith("images/")
     request.model.encode()
 
 
@@ -145,7 +248,7 @@ def _passed_on(inbound: Inbound, request: Request, body: bytes, endpoint: Any) -
     patched = _exactly(inbound.with_model(request, NEW_MODEL))
     given = _exactly(body)
     assert patched.pop("model") == NEW_MODEL
-    given.pop("model")
+    given.pop("model", None)
     given.pop("octoroute", None)
     if inbound.name == "anthropic" and MARK.encode() in body:  # thinking that was not Anthropic's is taken out
         assert patched.keys() == given.keys()
@@ -187,7 +290,7 @@ def _unsigned(inbound: Inbound, request: Request, body: bytes, endpoint: Any) ->
     plain = inbound.strip_signed_thinking(request)
     if plain is not None and inbound.name in OWN:
         patched, given = _exactly(inbound.with_model(plain, "m")), _exactly(body)
-        assert patched.keys() == given.keys() - {"octoroute"}
+        assert patched.keys() - {"model"} == given.keys() - {"octoroute", "model"}
 
 
 def _translated(inbound: Inbound, request: Request, body: bytes, endpoint: Any) -> None:

@@ -30,7 +30,10 @@ ENDPOINTS = (
     _endpoint("openai", "mistral-large", "https://api.mistral.ai/v1"),
     _endpoint("gemini", "gemini-1.5-pro", "https://generativelanguage.googleapis.com/v1beta"),
     _endpoint("openai", "deepseek-chat", "https://api.deepseek.com/v1"),
+    _endpoint("responses", "gpt-5", "https://api.openai.com/v1"),
 )
+TAGGED = ENDPOINTS[3]
+"""It writes its thinking as tags in its text."""
 
 TOOL = {"name": "read file!", "description": "d", "parameters": {"type": "object", "properties": {"path": {"type": "string"}}}}
 QUESTIONS = {
@@ -52,9 +55,23 @@ QUESTIONS = {
         "tools": [{"name": TOOL["name"], "input_schema": TOOL["parameters"]}],
     },
     "responses": {"model": "m", "stream": True, "input": "x", "tools": [{"type": "function", **TOOL}]},
+    "gemini": {
+        "contents": [{"role": "user", "parts": [{"text": "x"}]}],
+        "generationConfig": {"stopSequences": ["END", "x", "y", "z"], "thinkingConfig": {"includeThoughts": True}},
+        "tools": [{"functionDeclarations": [{"name": TOOL["name"], "parametersJsonSchema": TOOL["parameters"]}]}],
+    },
+    "ollama": {
+        "model": "m",
+        "messages": [{"role": "user", "content": "x"}],
+        "think": True,
+        "options": {"stop": ["END", "x", "y", "z"]},
+        "tools": [{"type": "function", "function": TOOL}],
+    },
 }
+HEADERS = {":path": "/v1beta/models/m:streamGenerateContent"}
+"""Of every request: only Gemini's readers look at the path."""
 ASKED = {
-    name: INBOUND[name].read(json.dumps(question).encode(), request_id="r", headers={}) for name, question in QUESTIONS.items()
+    name: INBOUND[name].read(json.dumps(question).encode(), request_id="r", headers=HEADERS) for name, question in QUESTIONS.items()
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,16 +15,20 @@ from octoroute.upstream.readers import DecodingReader, PassThroughReader, Respon
 from tests.support import anthropic_stream, responses_stream
 from tests.support.chunks import openai_message
 from tests.support.laws.cuts import cut, singly
-from tests.support.laws.setup import ASKED, ENDPOINTS, INBOUND, OUTBOUND, golden
+from tests.support.laws.setup import ASKED, ENDPOINTS, INBOUND, OUTBOUND, TAGGED, golden
 
 WORDS = (
     b"data: ", b"event: ", b"\r\n", b"\n\n", b"\xef\xbb\xbf", b"[DONE]", b'"choices":[{"index":0,"delta":{', b'"content":"', b'"tool_calls":[',
     b'"finish_reason":"stop"', b'"usage":{', b'"error":{', b'"type":"', b"message_start", b"content_block_start", b"content_block_delta",
     b"content_block_stop", b"message_delta", b"message_stop", b'"candidates":[{', b'"parts":[{', b'"functionCall":{', b'"finishReason":"STOP"',
+    b"response.output_item.added", b"response.output_item.done", b"response.output_text.delta", b"response.completed", b'"output_index":',
+    b"response.function_call_arguments.delta", b"response.reasoning_summary_text.delta", b'"item":{"type":"function_call"', b'"response":{"output":[',
     b"input_json_delta", b"thinking_delta", b"signature_delta", b'"reasoning_content":"', b"<think>", b"</think>", b"null", b"\\ud83d", b"1e999",
 )  # fmt: skip
-VENDORS = ("openai", "anthropic", "gemini")
-CLIENTS = ("openai", "anthropic", "responses")
+VENDORS = ("openai", "anthropic", "gemini", "responses")
+CLIENTS = ("openai", "anthropic", "responses", "gemini", "ollama")
+THINK_TAGS = 128
+"""From this first byte on, an endpoint of OpenAI's format writes its thinking as tags in its text."""
 
 
 def check(data: bytes) -> None:
@@ -35,7 +40,7 @@ def check(data: bytes) -> None:
 
 def seeds() -> Iterator[bytes]:
     for stream in golden("streams", ".sse"):
-        for layout in (*range(9), 129, 132):
+        for layout in (*range(len(VENDORS) * len(CLIENTS)), THINK_TAGS, THINK_TAGS + len(VENDORS)):
             yield bytes([layout]) + stream
 
 
@@ -55,10 +60,12 @@ def _events(reads: Sequence[bytes]) -> list[tuple[str, bytes]]:
 
 
 def _reading(stream: bytes, layout: int) -> None:
-    outbound = OUTBOUND[VENDORS[layout % 3]]
-    name = CLIENTS[layout // 3 % 3]
+    at = layout % THINK_TAGS
+    outbound = OUTBOUND[VENDORS[at % len(VENDORS)]]
+    name = CLIENTS[at // len(VENDORS) % len(CLIENTS)]
     request = ASKED[name]
-    endpoint = ENDPOINTS[3 if layout >= 128 and outbound.name == "openai" else VENDORS.index(outbound.name)]
+    tags = layout >= THINK_TAGS and outbound.name == "openai"
+    endpoint = TAGGED if tags else next(one for one in ENDPOINTS if one.kind == outbound.name)
     conversation = INBOUND[name].conversation(request, endpoint)
     reads = ([stream], cut(stream, layout), singly(stream))
     if outbound.name == name:
@@ -140,6 +147,7 @@ def _meaning(parts: Sequence[Sequence[Event]]) -> list[Event]:
 
 def _told(name: str, relayed: Relayed) -> None:
     encoder = INBOUND[name].encoder(ASKED[name])
+    wrapper = INBOUND[name].wrapper(ASKED[name])
     raw = b"".join(encoder.encode(part) for part in relayed.parts)
     if relayed.fault is not None:
         raw += encoder.fail(relayed.fault, "r")
@@ -147,6 +155,9 @@ def _told(name: str, relayed: Relayed) -> None:
     assert not any(isinstance(event, Failed) for event in events)
     finished = any(isinstance(event, Finished) for event in events)
     READ_BACK[name](raw, finished, relayed.fault is not None)
+    if wrapper is not None:
+        listed = json.loads(b"".join(map(wrapper.wrap, sse.split(raw))) + wrapper.end())
+        assert listed == [json.loads(data) for _, data in sse.read_frames(raw)]
 
 
 def _as_anthropic(raw: bytes, finished: bool, failed: bool) -> None:
@@ -168,4 +179,39 @@ def _as_responses(raw: bytes, finished: bool, failed: bool) -> None:
         responses_stream.check(raw)
 
 
-READ_BACK = {"anthropic": _as_anthropic, "openai": _as_openai, "responses": _as_responses}
+def _as_gemini(raw: bytes, finished: bool, failed: bool) -> None:
+    """Every frame is a response with parts, the last one has the reason and the usage, or it is an error."""
+    said = [json.loads(data) for _, data in sse.read_frames(raw)]
+    ends = [one for one in said if "error" in one or "finishReason" in one["candidates"][0]]
+    assert ends == said[-1:] if finished or failed else not ends
+    for one in said:
+        if "error" in one:
+            assert one["error"]["message"] and one["error"]["code"] >= 400 and one["error"]["status"]
+            continue
+        (candidate,) = one["candidates"]
+        assert ("usageMetadata" in one) == ("finishReason" in candidate)
+        assert candidate["content"]["role"] == "model"
+        for part in candidate["content"]["parts"]:
+            assert part.keys() - {"thought", "thoughtSignature"} in ({"text"}, {"functionCall"}, {"inlineData"})
+            call = part.get("functionCall")
+            assert call is None or (call["id"] and isinstance(call["name"], str) and isinstance(call["args"], dict))
+
+
+def _as_ollama(raw: bytes, finished: bool, failed: bool) -> None:
+    """Every line is a JSON object, and only the last one says that it is."""
+    said = [json.loads(line) for line in raw.splitlines()]
+    ends = [one for one in said if one.get("done", True)]
+    assert ends == said[-1:] if finished or failed else not ends
+    for one in said:
+        assert ("error" in one) != ("message" in one)
+        for call in one.get("message", {}).get("tool_calls", ()):
+            assert call["id"] and isinstance(call["function"]["name"], str) and isinstance(call["function"]["arguments"], dict)
+
+
+READ_BACK = {
+    "anthropic": _as_anthropic,
+    "openai": _as_openai,
+    "responses": _as_responses,
+    "gemini": _as_gemini,
+    "ollama": _as_ollama,
+}

@@ -9,7 +9,7 @@ import pytest
 from octoroute.dialects.gemini.request_encoder import encode_request, unsupported
 from octoroute.dialects.openai.request_decoder import decode_request as read_openai
 from octoroute.dialects.request.json_schema import adapt_for_gemini_openapi
-from octoroute.dialects.request.schema_references import SchemaBudget
+from octoroute.dialects.request.schema_references import BYTES_PER_UNIT, MAX_ADDED_PER_REQUEST, SchemaBudget
 from octoroute.errors import BadRequest
 from tests.support.dialects.gemini import SCHEMA, USER, ask, called
 
@@ -123,3 +123,23 @@ def test_a_format_of_another_shape_is_no_format(format):
         "type": "object",
         "properties": {"a": {"type": "string"}},
     }
+
+
+def test_allowed_tools_of_an_older_model_share_one_budget_of_references():
+    inner = {f"p{number}": {"$ref": "#/$defs/node"} for number in range(20)}
+    schema = {"type": "object", "properties": inner, "$defs": {"node": {"type": "object", "properties": inner}}}
+    tools = [{"type": "function", "function": {"name": f"f{n}", "parameters": {**schema, "title": f"{n}"}}} for n in range(40)]
+    names = [{"type": "function", "function": {"name": f"f{n}"}} for n in range(39)]
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": names}}
+    body = ask(USER, tools=tools, tool_choice=choice, model="gemini-1.5-pro")
+    assert len(body["tools"][0]["functionDeclarations"]) == 39
+    assert len(json.dumps(body)) < 3 * len(json.dumps(tools)) + MAX_ADDED_PER_REQUEST * BYTES_PER_UNIT
+
+
+def test_an_answer_may_be_an_array_and_arguments_are_an_object():
+    listed = {"type": "array", "items": {"type": "string"}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": listed}}
+    body = ask(USER, tools=[tool], model="gemini-1.5-pro")
+    assert "parameters" not in body["tools"][0]["functionDeclarations"][0]
+    asked = {"type": "json_schema", "json_schema": {"name": "n", "schema": listed}}
+    assert ask(USER, response_format=asked, model="gemini-1.5-pro")["generationConfig"]["responseSchema"] == listed

@@ -9,10 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from octoroute.dialects.request.json_schema import adapt_for_gemini_json, adapt_for_gemini_openapi
+from octoroute.dialects.request import json_schema
+from octoroute.dialects.request.json_schema import (
+    adapt_for_anthropic,
+    adapt_for_gemini_json,
+    adapt_for_gemini_openapi,
+    adapt_for_openai,
+)
 from octoroute.dialects.request.schema_references import BYTES_PER_UNIT, MAX_ADDED_PER_REQUEST, SchemaBudget
 from tests.support.dialects.chat_to_messages_request import ask, user
 from tests.support.dialects.gemini import SCHEMA
+from tests.support.laws.work import Work
 
 
 def test_a_schema_whose_top_is_a_union():
@@ -168,3 +175,64 @@ def test_g01_a_reference_that_cannot_be_replaced_loses_what_is_beside_it():
 
     assert all(set(found) == {"$ref"} for found in references(told))
     assert told["properties"]["x"] == {"$ref": "#/no"}
+
+
+ROOT = {"$ref": "#/$defs/a", "$defs": {"a": {"type": "object", "properties": {"p": {"type": "string"}}, "required": ["p"]}}}
+
+
+@pytest.mark.parametrize(
+    "adapt",
+    [
+        adapt_for_openai,
+        adapt_for_anthropic,
+        lambda schema: adapt_for_gemini_json(schema, SchemaBudget()),
+        lambda schema: adapt_for_gemini_openapi(schema, SchemaBudget()),
+    ],
+)
+def test_a_reference_as_the_whole_schema_is_replaced(adapt):
+    """Libraries write a named type so; every endpoint wants an object at the top."""
+    told = adapt(ROOT)
+    assert "$ref" not in told
+    assert {name: told[name] for name in ("type", "properties", "required")} == ROOT["$defs"]["a"]
+
+
+@pytest.mark.parametrize("adapt", [adapt_for_openai, adapt_for_anthropic])
+@pytest.mark.parametrize("type_", [{"type": "object"}, {}])
+def test_properties_that_are_none_are_none(adapt, type_):
+    assert adapt({**type_, "properties": ["a"], "title": "t"}) == {"type": "object", "properties": {}, "title": "t"}
+
+
+def test_the_properties_of_referenced_branches_are_merged():
+    schema = {
+        "oneOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}],
+        "$defs": {"a": {"properties": {"x": {}}}, "b": {"properties": {"y": {}}}},
+    }
+    assert adapt_for_anthropic(schema)["properties"] == {"x": {}, "y": {}}
+
+
+def test_many_branches_of_one_definition_are_merged_once():
+    def merge(count: int) -> None:
+        branches = [{"$ref": f"#/{number}/a"} for number in range(count)]
+        adapt_for_anthropic({"anyOf": branches, "$defs": {"a": {"properties": {f"{count} {n}": {} for n in range(count)}}}})
+
+    small, large = (Work().of(lambda count=count: merge(count)) for count in (100, 1000))
+    assert large < 11 * small
+
+
+def test_a_definition_is_weighed_once_however_often_it_is_named(monkeypatch):
+    weighed = []
+    monkeypatch.setattr(json_schema, "weight_of", lambda definition: weighed.append(definition) or 10**6)
+    named = {f"p{number}": {"$ref": "#/$defs/a", "title": "t"} for number in range(100)}
+    adapt_for_gemini_json({"properties": named, "$defs": {"a": {"type": "string", "title": "weighed"}}}, SchemaBudget())
+    assert len(weighed) == 1
+
+
+@pytest.mark.parametrize("adapt", [adapt_for_gemini_json, adapt_for_gemini_openapi])
+def test_what_a_request_may_no_longer_add_is_no_work_either(adapt):
+    """A schema that does not fit is not built for the cache first."""
+    budget = SchemaBudget(50)
+    beside = {"properties": {"q": {"$ref": "#/$defs/d0", "title": "t"}}}
+    schemas = [{**nested(8, 5, {"items": {}}), **beside, "title": f"a {number}"} for number in range(5)]
+    plain = [{"properties": {str(n): {"type": "string"} for n in range(30)}, "title": f"b {number}"} for number in range(5)]
+    spent, free = (Work().of(lambda given=given: [adapt(one, budget) for one in given]) for given in (schemas, plain))
+    assert spent < 10 * free

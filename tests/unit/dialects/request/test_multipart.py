@@ -100,3 +100,11 @@ def test_many_parts_and_large_ones_take_linear_time():
     for body in hostile:
         with pytest.raises(BadRequest):
             MultipartBody.parse(body, b"b0")
+
+
+def test_a_model_is_added_before_the_first_part_and_not_inside_of_the_preamble():
+    """The preamble is not read, so that a model in it would be none."""
+    body = b"see --b0 below\r\n" + part("image", b"x") + b"--b0--"
+    changed = MultipartBody.parse(body, b"b0").with_model("m")
+    assert MultipartBody.parse(changed, b"b0").text("model") == "m"
+    assert changed.startswith(b"see --b0 below\r\n--b0\r\n") and changed.endswith(part("image", b"x") + b"--b0--")

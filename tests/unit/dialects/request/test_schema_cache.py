@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,3 +28,20 @@ def test_a_schema_is_built_once_unless_it_is_large():
     cache = SchemaCache(build, max_bytes=100, max_entry_bytes=10)
     assert [cache.get(key) for key in (b"small", b"small", b"x" * 11, b"x" * 11)] == [1, 1, 2, 3]
     assert len(cache) == 1
+
+
+def test_a_schema_that_two_threads_build_at_once_counts_once():
+    """Otherwise the count grows with every such chance until it evicts from an empty cache."""
+    both = threading.Barrier(2, timeout=30)
+
+    def build(encoded: bytes) -> bytes:
+        both.wait()
+        return encoded
+
+    cache = SchemaCache(build, max_bytes=100)
+    threads = [threading.Thread(target=cache.get, args=(b"same",)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(cache), cache.bytes) == (1, 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from octoroute.dialects.request.schema_references import MAX_DEPTH, SchemaReferences, TooManyNodes
+from octoroute.dialects.request.schema_references import MAX_DEPTH, SchemaReferences, TooManyNodes, inline_root
 
 LIST = {"$ref": "#/$defs/list", "$defs": {"list": {"properties": {"next": {"$ref": "#/$defs/list"}, "value": {"type": "string"}}}}}
 
@@ -36,3 +36,22 @@ def test_visits_are_counted():
     with pytest.raises(TooManyNodes):
         for _ in range(1000):
             references.visit()
+
+
+def test_the_root_is_what_its_reference_names():
+    definitions = {"a": {"$ref": "#/$defs/b", "title": "a"}, "b": {"type": "object", "title": "b", "properties": {"p": {}}}}
+    schema = {"$ref": "#/$defs/a", "description": "d", "$defs": definitions}
+    assert inline_root(schema) == {
+        "type": "object",
+        "title": "a",
+        "properties": {"p": {}},
+        "description": "d",
+        "$defs": definitions,
+    }
+    assert inline_root(definitions["b"]) is definitions["b"]
+
+
+@pytest.mark.parametrize("reference", ["#/$defs/self", "#/$defs/none", 1, None])
+def test_a_root_that_names_nothing_keeps_the_rest(reference):
+    schema = {"$ref": reference, "title": "t", "$defs": {"self": {"$ref": "#/$defs/self"}}}
+    assert "$ref" not in inline_root(schema) and inline_root(schema)["title"] == "t"

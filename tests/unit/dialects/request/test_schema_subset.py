@@ -168,3 +168,7 @@ def test_the_work_is_bounded():
             assert fit_anthropic(schema).schema is None
         assert calls <= 2_000
     assert fit_anthropic({"enum": ["x" * schema_subset.MAX_SCHEMA_BYTES]}).why == "it is too large"
+
+
+def test_required_names_that_are_none_are_left_out():
+    assert fit_anthropic(closed({"a": TEXT}, required=["a", {}, 1, ["a"]])).schema["required"] == ["a"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from octoroute.domain.conversation import Audio, Document, Image, RedactedThinking, Role, Text, Thinking, ToolCall, ToolResult
 from octoroute.errors import BadRequest
 from tests.support.dialects.responses import question
+from tests.support.laws.work import Work
 
 HELLO = {"role": "user", "content": "hi"}
 IMAGE = "data:image/png;base64,AA"
@@ -248,3 +249,11 @@ def test_a_tool_item_of_any_shape_is_passed_on_or_named(kind, fields):
         json.dumps([str(block) for block in question([HELLO, {"type": kind, **fields}]).turns])
     except BadRequest as error:
         assert error.param and error.param.startswith("input[1]")
+
+
+def test_many_kinds_of_unknown_items_are_named_in_linear_time():
+    def decode(count: int) -> None:
+        assert len(question([HELLO, *({"type": f"x{number}"} for number in range(count))]).ignored) == count
+
+    small, large = (Work().of(lambda count=count: decode(count)) for count in (50, 500))
+    assert large < 11 * small

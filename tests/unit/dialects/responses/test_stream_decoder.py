@@ -204,3 +204,14 @@ def test_any_order_of_events_keeps_the_rules_of_events(sent):
             last = event.index
         elif isinstance(event, ToolCallDelta):
             assert event.index == last, "arguments outside their call"
+
+
+@pytest.mark.parametrize("index", [{}, [1], 0.5, None])
+def test_a_number_of_an_item_that_is_none(index):
+    told = decoded(
+        item("added", index, type="message"),
+        delta("output_text", index, "hi"),
+        item("done", index, type="message"),
+        {"type": "response.completed", "response": {"status": "completed"}},
+    )
+    assert TextDelta("hi") in told and isinstance(told[-1], Finished)
