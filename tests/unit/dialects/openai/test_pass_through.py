@@ -80,3 +80,8 @@ def test_a_form_keeps_its_content_type_and_json_has_none():
 def test_usage_is_read_where_it_is_counted_in_tokens(body, usage):
     assert read_passed_usage(json.dumps(body).encode()) == usage
     assert read_passed_usage(b"{") is None
+
+
+def test_no_thinking_is_taken_out_of_a_request_that_has_none():
+    request = read("images/edits", {"prompt": "x"})
+    assert INBOUND["images/edits"].strip_signed_thinking(request) is request
