@@ -171,7 +171,7 @@ async def test_what_is_remembered_survives_a_reload(fakes, opens):
     session = {"x-claude-code-session-id": "s"}
     await gateway.ask(turns(HARD), headers=session)
     await gateway.reload(tree(fakes))
-    follow_up = turns(padding, "Done.", EASY)
+    follow_up = turns(HARD, f"Done. {padding}", EASY)
     assert (await gateway.ask(follow_up, headers=session)).headers["x-octoroute-tier"] == "deep"
     await gateway.reload(tree(fakes, sticky={"enabled": False}))
     assert (await gateway.ask(follow_up, headers=session)).headers["x-octoroute-tier"] == "fast"

@@ -190,7 +190,7 @@ async def test_metrics_that_fail_do_not_fail_the_answer(gateway, told):
 
 
 async def test_our_own_bug_is_a_500_in_the_envelope_and_settled_as_failed(gateway, fake, told):
-    gateway.app.gateway.planner.plan = lambda *args: 1 / 0
+    gateway.app.gateway.planner.plan_fast = lambda *args: 1 / 0
     response = await gateway.ask(headers={"x-request-id": "r1"})
     assert response.status_code == 500
     assert response.json()["error"]["code"] == "internal_error"
@@ -240,7 +240,7 @@ async def test_no_prompt_and_no_key_in_any_line_at_info(make_fake, make_gateway)
             await gateway.ask(body, headers={**key, "x-octoroute-importance": marked["prompt"]})
             await gateway.ask(body, path="/" + marked["prompt"], headers=key)
             await gateway.app.runtime.health_check.round()
-            gateway.app.gateway.planner.plan = lambda *args: 1 / 0
+            gateway.app.gateway.planner.plan_fast = lambda *args: 1 / 0
             await gateway.ask(body, headers=key)
     finally:
         structlog.configure(wrapper_class=before)

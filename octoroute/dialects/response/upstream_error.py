@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -121,10 +121,20 @@ def context_error_body(body: bytes, dialect: str) -> bytes:
     if error_body is None:
         return b""
     if dialect in {"openai", "responses"} and error_body.code != CONTEXT_CODE:
-        return openai_body(error_body.message, "invalid_request_error", CONTEXT_CODE, param=error_body.param)
+        with_code = _with_context_code(body)
+        return with_code or openai_body(error_body.message, "invalid_request_error", CONTEXT_CODE, param=error_body.param)
     if dialect == "anthropic" and "prompt is too long" not in error_body.message:
         return b""
     return body
+
+
+def _with_context_code(body: bytes) -> bytes | None:
+    """The server's own error object with the code by which agents know it; None if it has no such object."""
+    decoded = load_object(body)
+    error = None if decoded is None else decoded.get("error")
+    if decoded is None or not isinstance(error, dict):
+        return None
+    return msgspec.json.encode({**decoded, "error": {**cast("dict[str, Any]", error), "code": CONTEXT_CODE}})
 
 
 _ACCOUNT_MESSAGES: Mapping[RefusalKind, str] = {

@@ -55,7 +55,9 @@ class Responses:
         elif kind == "function_call_output":
             assert item["call_id"] in waiting, "a result of no call"
             waiting.remove(item["call_id"])
-            asked.turns.append(("user", Result(item["call_id"], _text(item["output"]))))
+            found = _parts(item["output"])
+            asked.turns.append(("user", Result(item["call_id"], "".join(part for part in found if isinstance(part, str)))))
+            asked.turns += [("user", part) for part in found if isinstance(part, Image)]
         elif kind == "reasoning":
             assert (item.get("encrypted_content") or "").startswith(_ENCRYPTED), "reasoning that was not made here"
             asked.turns += [("assistant", Thought(part["text"])) for part in item["summary"]]
