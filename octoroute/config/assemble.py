@@ -217,11 +217,12 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
     headers = merge_headers(header_tables, reader)
     if key and not provider.allow_auth_header_override:
         check_credentials(header_tables, provider.kind, reader)
+    signing_key = check_connection.signing_key(shared, provider, reader)
     limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep}
     timeout_s = (
         table.timeout_seconds or provider.timeout_seconds or limits.get(Tier(entry.group)) or file.server.request_timeout_seconds
     )
-    return Endpoint(
+    endpoint = Endpoint(
         id=endpoint_id,
         name=table.name,
         tier=Tier(entry.group),
@@ -230,6 +231,8 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
         base_url=root_of(base_url or "", provider.kind) if provider.kind in KINDS else (base_url or "").removesuffix("/"),
         model=table.model or table.name,
         api_key=key,
+        signing_key=signing_key,
+        region=provider.region,
         headers=headers,
         api_version=table.api_version or provider.api_version,
         priority=table.priority,
@@ -257,6 +260,8 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
         idle_timeout_s=file.server.stream_idle_timeout_seconds,
         health_check=provider.health_check if table.health_check is None else table.health_check,
     )
+    check_connection.settings(shared, endpoint, reader)
+    return endpoint
 
 
 def _stream_start_s(own_s: float, server_s: float, timeout_s: float) -> float | None:

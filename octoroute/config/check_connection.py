@@ -12,7 +12,7 @@ from octoroute.config.environment import child
 from octoroute.config.reader import ConfigReader
 from octoroute.config.schema.file import FileTable
 from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
-from octoroute.domain.endpoint import Endpoint, Tls
+from octoroute.domain.endpoint import Endpoint, Secret, SigningKey, Tls
 from octoroute.upstream.providers import PROVIDERS
 
 
@@ -66,6 +66,37 @@ def wires(path: str, table: EndpointTable, provider: ProviderTable, reader: Conf
         where = child(path, "wire")
         reader.problem(where, f'must not be set: endpoints of kind {provider.kind} have no API "{table.wire}"; remove it')
     return found or ()
+
+
+def signing_key(shared: str, provider: ProviderTable, reader: ConfigReader) -> SigningKey | None:
+    """The key that signs requests; None if there is none. A problem for half of one.
+
+    `shared`: the path of the provider's table.
+    """
+    said = {
+        "access_key_id": provider.access_key_id or "",
+        "secret_access_key": _revealed(provider.secret_access_key),
+        "session_token": _revealed(provider.session_token),
+    }
+    for name in ("access_key_id", "secret_access_key"):
+        if not said[name] and any(said.values()) and not reader.wrong(child(shared, name)):
+            reader.problem(child(shared, name), "is missing; a key that signs requests has both an access_key_id and its secret")
+    if not said["access_key_id"] or not said["secret_access_key"]:
+        return None
+    token = Secret(said["session_token"]) if said["session_token"] else None
+    return SigningKey(id=said["access_key_id"], secret=Secret(said["secret_access_key"]), session_token=token)
+
+
+def _revealed(secret: Secret | None) -> str:
+    return secret.reveal() if secret is not None else ""
+
+
+def settings(shared: str, endpoint: Endpoint, reader: ConfigReader) -> None:
+    """Reports what its kind finds missing in the endpoint's settings."""
+    built_in = PROVIDERS.get(endpoint.kind)
+    problem = built_in.problem(endpoint) if built_in is not None else None
+    if problem is not None:
+        _once(reader, child(shared, problem[0]), problem[1])
 
 
 def check(file: FileTable, endpoints: Iterable[Endpoint], reader: ConfigReader) -> None:

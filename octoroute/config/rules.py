@@ -22,6 +22,7 @@ _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.
 _URL_PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 _VERSION = re.compile(r"[A-Za-z0-9._-]+")
+_REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 def host(text: str) -> str | None:
@@ -162,6 +163,11 @@ def client_key(text: str) -> str | None:
     if not text.strip():
         return "must not be blank, because a blank key protects nothing; set it, or remove it"
     return credential(text)
+
+
+def region(text: str) -> str | None:
+    """A blank value means none."""
+    return None if not text or _REGION.fullmatch(text) else "is not a region; write it like us-east-1"
 
 
 def version(text: str) -> str | None:

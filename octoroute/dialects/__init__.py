@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from octoroute.dialects.anthropic.inbound import AnthropicInbound
 from octoroute.dialects.anthropic.outbound import AnthropicOutbound
 from octoroute.dialects.base import ApiAdapter, Inbound, Outbound
+from octoroute.dialects.bedrock.outbound import BedrockOutbound
 from octoroute.dialects.chat import ChatInbound
 from octoroute.dialects.gemini.embed_inbound import GeminiEmbedInbound
 from octoroute.dialects.gemini.embeddings import GeminiEmbeddings
@@ -32,7 +33,7 @@ SHARED = (OpenAIInbound.name, ResponsesInbound.name, AnthropicInbound.name, Gemi
 """The formats that both clients and endpoints speak, so that requests can pass through untranslated."""
 SUFFIXES = (OpenAIInbound.name, AnthropicInbound.name, GeminiInbound.name)
 """The formats that a client can append to a name to choose among endpoints of that name."""
-OUTBOUND_NAMES = (OpenAIOutbound.name, ResponsesOutbound.name, AnthropicOutbound.name, GeminiOutbound.name)
+OUTBOUND_NAMES = (OpenAIOutbound.name, ResponsesOutbound.name, AnthropicOutbound.name, GeminiOutbound.name, BedrockOutbound.name)
 
 
 def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:
@@ -53,7 +54,8 @@ def inbound(wall: Callable[[], float]) -> Mapping[str, Inbound]:
 
 def outbound(clock: Callable[[], float]) -> Mapping[str, Outbound]:
     return {
-        dialect.name: dialect for dialect in (OpenAIOutbound(), ResponsesOutbound(), AnthropicOutbound(), GeminiOutbound(clock))
+        dialect.name: dialect
+        for dialect in (OpenAIOutbound(), ResponsesOutbound(), AnthropicOutbound(), GeminiOutbound(clock), BedrockOutbound())
     }
 
 

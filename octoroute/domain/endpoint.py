@@ -114,6 +114,16 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
     """A fingerprint of the contents of the files: it changes when they do."""
 
 
+class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that signs requests and is never sent itself."""
+
+    id: str
+    """Names the key in a request."""
+    secret: Secret
+    session_token: Secret | None = None
+    """Sent with requests that a temporary key signs; None: the key is not temporary."""
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one address. `id` is unique; replicas of a model share a `name` and never an `id`."""
 
@@ -128,6 +138,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     """The model name that is sent to the upstream."""
     api_key: Secret | None = None
+    signing_key: SigningKey | None = None
+    """For kinds that sign each request; None: none."""
+    region: str = ""
+    """Where its servers are; "": not given."""
     headers: tuple[tuple[str, str], ...] = ()
     """Additional headers of every request: (name, value)."""
     api_version: str | None = None

@@ -14,7 +14,7 @@ SHORTEST_SECRET = 8
 
 
 def mask_secrets(body: bytes, endpoint: Endpoint) -> bytes:
-    """Return `body` without the endpoint's key and the values of its configured headers, also as JSON or a URL spells them."""
+    """Return `body` without the endpoint's keys and the values of its configured headers, also as JSON or a URL spells them."""
     for secret in sorted(_spellings(endpoint), key=len, reverse=True):
         body = body.replace(secret, MASK)
     return body
@@ -32,6 +32,9 @@ def _secrets(endpoint: Endpoint) -> Iterator[str]:
     values = [value for _, value in endpoint.headers]
     if endpoint.api_key is not None:
         values.append(endpoint.api_key.reveal())
+    if endpoint.signing_key is not None:
+        token = endpoint.signing_key.session_token
+        values += [endpoint.signing_key.secret.reveal(), *([token.reveal()] if token is not None else [])]
     for value in values:
         scheme, _, token = value.partition(" ")
         if len(value) >= SHORTEST_SECRET:

@@ -26,6 +26,7 @@ from tests.support.spine import make_endpoint
 OUTBOUND = {**dialects.outbound(lambda: 0.0), NdjsonOutbound.name: NdjsonOutbound()}
 INBOUND = {**dialects.inbound(lambda: 0.0), **dialects.interfaces(lambda: 0.0)}
 STREAMS = {name: Path("tests/golden/streams") / f"tools.{name}.sse" for name in dialects.outbound(lambda: 0.0)}
+STREAMS["bedrock"] = STREAMS["bedrock"].with_suffix(".bin")
 STREAMS[NdjsonOutbound.name] = ACME / "stream.ndjson"
 """A recorded stream of each format; a new format brings one."""
 QUESTION = Conversation(turns=(Turn(Role.USER, (Text("hello"),)),), max_tokens=10)

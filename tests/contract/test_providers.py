@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from itertools import product
+from datetime import UTC, datetime, timedelta
+from itertools import count, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute import dialects
-from octoroute.domain.endpoint import Secret
+from octoroute.domain.endpoint import Secret, SigningKey
 from octoroute.upstream.providers import PROVIDERS
 from octoroute.upstream.providers.base import RequestSigner
+from octoroute.upstream.providers.bedrock import Bedrock
 from octoroute.upstream.transports.base import TransportRequest
 from octoroute.upstream.transports.request import origin_and_head
 from tests.contract.acme.acme_chat import NdjsonProvider, SigningProvider
 from tests.support.spine import make_endpoint
 
-ALL = {**PROVIDERS, **{provider.kind: provider for provider in (NdjsonProvider(), SigningProvider())}}
+SECONDS = count()
+TICKING = Bedrock(lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=next(SECONDS)))
+ALL = {**PROVIDERS, **{provider.kind: provider for provider in (NdjsonProvider(), SigningProvider(), TICKING)}}
 APIS = ("chat", "embeddings", "completions", "count_tokens")
 KEY = "k-0123456789abcdef"
 pytestmark = pytest.mark.parametrize("provider", ALL.values(), ids=ALL)
@@ -103,9 +107,11 @@ def test_a_signature_depends_on_all_that_it_signs(provider):
 
     def signed(**change):
         call = {"method": "POST", "url": "http://h:1/v1/x", "headers": (), "body": json.dumps({}).encode(), **change}
-        at = endpoint(provider, api_key=Secret(call.pop("key", KEY)))
-        added = dict(provider.sign(at, **call))
-        return added["x-acme-signature"]
+        key = Secret(call.pop("key", KEY))
+        kept = {"api_key": key} if provider.kind == SigningProvider.kind else {"signing_key": SigningKey(id="AKID", secret=key)}
+        added = provider.sign(endpoint(provider, **{"api_key": None, **kept}), **call)
+        assert KEY not in str(added)
+        return next(value for name, value in added if name in provider.credential_headers)
 
     changes = [{}, {"method": "GET"}, {"url": "http://h:1/v1/y"}, {"body": b"{ }"}, {"key": "other"}, {}]
     assert len({signed(**change) for change in changes}) == len(changes)  # the date, too: no two are alike

@@ -50,7 +50,7 @@ async def street(make_fake, make_gateway) -> AsyncIterator[Callable[..., Awaitab
         row = endpoint(
             address, "the-model", id="a", provider=getattr(vendor, "provider", kind), model=vendor.model, **vendor.settings
         )
-        opened.append(Street(await make_gateway([row]), server, fake))
+        opened.append(Street(await make_gateway([row], providers=getattr(vendor, "providers", {})), server, fake))
         return opened[-1]
 
     yield make

@@ -121,7 +121,7 @@ async def test_thinking_and_its_way_back(street, client, kind, streamed):
     heard = await talk.answer(streamed=streamed)
     assert (heard.text, heard.thought) == ("It is 5.", "Now I know.")
     shown = "".join(thought.text for thought in there.asked.said(Thought))
-    signed = kind in {"anthropic", "responses"} and client not in {"chat", "ollama"}  # have no place for a signature
+    signed = kind in {"anthropic", "bedrock", "responses"} and client != "ollama"  # has no place for a signature
     assert shown == ("I should add them, and carefully." if signed or kind == client_kind(client) else "")
 
 

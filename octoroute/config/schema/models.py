@@ -75,6 +75,28 @@ class ProviderTable(Table, frozen=True, kw_only=True):
         Secret | None,
         Key("the vendor's key, sent in the header that the kind requires", check=rules.credential, example='"${OPENAI_API_KEY}"'),
     ] = None
+    access_key_id: Annotated[
+        str | None,
+        Key(
+            "id of the key that signs each request; for kind bedrock only", check=rules.credential, example='"${AWS_ACCESS_KEY_ID}"'
+        ),
+    ] = None
+    secret_access_key: Annotated[
+        Secret | None,
+        Key("secret of the key that signs each request", check=rules.credential, example='"${AWS_SECRET_ACCESS_KEY}"'),
+    ] = None
+    session_token: Annotated[
+        Secret | None,
+        Key("session token of a temporary access_key_id", check=rules.credential, example='"${AWS_SESSION_TOKEN:-}"'),
+    ] = None
+    region: Annotated[
+        str,
+        Key(
+            "region of its servers; kind bedrock signs with it where the host in base_url names none",
+            check=rules.region,
+            example='"us-east-1"',
+        ),
+    ] = ""
     headers: Headers = msgspec.field(default_factory=dict[str, str])
     api_version: Annotated[
         str | None, Key("version of the API; for kind azure only", check=rules.version, example='"2024-10-21"')

@@ -91,7 +91,7 @@ def _part(block: Block) -> Fields | None:
             return with_mark({"type": "image", "source": source}, block.cache)
         case Document():
             named = {name: value for name, value in (("title", block.title), ("context", block.context)) if value}
-            return with_mark({"type": "document", "source": encode_source(block), **named}, block.cache)
+            return with_mark({"type": "document", "source": encode_source(block) or encode_file(block), **named}, block.cache)
         case _:
             return None
 
@@ -110,6 +110,11 @@ def encode_source(document: Document) -> Fields | None:
         except (binascii.Error, UnicodeDecodeError):
             return None
     return None
+
+
+def encode_file(document: Document) -> Fields:
+    """The `source` of a document of any type, for endpoints that take more of them than Anthropic."""
+    return {"type": "base64", "media_type": document.media_type, "data": document.data}
 
 
 def _assistant(blocks: Sequence[Block], lost: list[Thinking]) -> list[Fields]:

@@ -20,15 +20,7 @@ from octoroute.dialects.request.cache_marks import tidy_marks, with_mark
 from octoroute.dialects.request.ids import safe_name
 from octoroute.dialects.request.json_input import reject_deep_nesting
 from octoroute.dialects.request.output_limit import fit_output_tokens
-from octoroute.domain.conversation import (
-    Audio,
-    Conversation,
-    Document,
-    Image,
-    ThinkingWish,
-    Tool,
-    ToolResult,
-)
+from octoroute.domain.conversation import Audio, Conversation, Document, Image, ThinkingWish, Tool, ToolResult
 from octoroute.errors import BadRequest
 
 Fields = dict[str, Any]
@@ -53,11 +45,24 @@ def encode_request(
     if reason is not None:
         raise BadRequest(reason)
     notes = [] if notes is None else notes
-    can = model_limits(model)
-    limit = max_output_tokens if max_output_tokens is not None else can.output_limit
+    fields = encode_fields(conversation, model_limits(model), default_max_tokens, max_output_tokens, notes, stream=stream)
+    return msgspec.json.encode({"model": model, **fields})
+
+
+def encode_fields(
+    conversation: Conversation,
+    can: AnthropicModelLimits,
+    default_max_tokens: int | None,
+    max_tokens_limit: int | None,
+    notes: list[str],
+    *,
+    stream: bool = False,
+) -> Fields:
+    """All fields but `model`, for a model with the limits `can`. Raises BadRequest."""
+    limit = max_tokens_limit if max_tokens_limit is not None else can.output_limit
     ordered = message_order.normalize_turns(conversation)
     wanted = fit_output_tokens(conversation.max_tokens, limit, notes)
-    body: Fields = {"model": model, "max_tokens": wanted or default_max_tokens or can.max_tokens}
+    body: Fields = {"max_tokens": wanted or default_max_tokens or can.max_tokens}
     messages = encode_messages(ordered.turns, notes, prefill=can.prefill)
     if not messages and message_order.join_text(ordered.system):
         messages.append({"role": "user", "content": message_order.BEGIN})
@@ -75,7 +80,7 @@ def encode_request(
     _sampling(body, ordered, can, notes)
     _user_fields(body, ordered)
     _cache(body, ordered, notes)
-    return msgspec.json.encode(body)
+    return body
 
 
 def uses_response_tool(conversation: Conversation, model: str) -> bool:

@@ -43,6 +43,13 @@ FROM_ANTHROPIC: Mapping[str, FinishReason] = {
     "refusal": FinishReason.REFUSAL,
     "pause_turn": FinishReason.PAUSE,
 }
+FROM_BEDROCK: Mapping[str, FinishReason] = {
+    **FROM_ANTHROPIC,
+    "guardrail_intervened": FinishReason.REFUSAL,
+    "content_filtered": FinishReason.REFUSAL,
+}
+BEDROCK_FAILURES = frozenset({"malformed_model_output", "malformed_tool_use"})
+"""Stop reasons that mean the response failed; a retry may succeed."""
 TO_ANTHROPIC: Mapping[FinishReason, str] = {
     FinishReason.STOP: "end_turn",
     FinishReason.LENGTH: "max_tokens",

@@ -10,6 +10,8 @@ from octoroute.dialects.response.unsupported_params import ParameterFix
 from octoroute.domain.endpoint import Endpoint
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
+SettingProblem: TypeAlias = tuple[str, str]
+"""A key of the configuration, and what is wrong with it."""
 FixReader: TypeAlias = Callable[[UpstreamErrorBody], ParameterFix | None]
 """Which parameter an error body complains of, and what to do about it; None: the error is not about one."""
 
@@ -60,6 +62,10 @@ class Provider(Protocol):
         None: the refusal is the client's to see, as with the vendor's own servers.
         """
         del endpoint, stream
+
+    def problem(self, endpoint: Endpoint) -> SettingProblem | None:
+        """What the settings of an endpoint lack; None: nothing. The configuration asks built-in kinds only."""
+        del endpoint
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ from octoroute.upstream.providers import KINDS, PROVIDERS, Provider
 
 GROUP = "octoroute.providers"
 _PROVIDER_METHODS = ("url", "headers", "probe_url")
-_PROVIDER_DEFAULTS = ("chat_apis", "credential_headers", "may_drop_params", "wires")
+_PROVIDER_DEFAULTS = ("chat_apis", "credential_headers", "may_drop_params", "problem", "wires")
 _OUTBOUND_METHODS = ("encode_request", "unsupported", "tap", "decoder", "decode_response", "read_error")
 _OUTBOUND_DEFAULTS = ("verifies_thinking", "framer", "count_request", "read_count")
 

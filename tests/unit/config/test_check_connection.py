@@ -7,7 +7,7 @@ import pytest
 
 from octoroute.config import Config, loads
 from octoroute.dialects.openai.compat import PRESETS, quirks_of
-from octoroute.domain.endpoint import Secret, Tls
+from octoroute.domain.endpoint import Secret, SigningKey, Tls
 from octoroute.errors import ConfigError
 from tests.support.certificates import Authority
 
@@ -200,3 +200,32 @@ def test_a_format_that_the_kind_does_not_have():
     lines = 'provider = "gemini"\nbase_url = "https://10.0.0.1/v1beta"\nwire = "responses"'
     (text,) = problems(f'[[models.fast]]\nname = "m"\n{lines}\n')
     assert text == 'models.fast[0].wire: must not be set: endpoints of kind gemini have no API "responses"; remove it'
+
+
+AWS = '[[models.fast]]\nname = "m"\nprovider = "aws"\n[providers.aws]\nkind = "bedrock"\nbase_url = "https://{host}"\n{keys}\n'
+AMAZON = "bedrock-runtime.us-east-1.amazonaws.com"
+SIGNS = 'access_key_id = "AKID"\nsecret_access_key = "s/e+cret"\n'
+
+
+def test_a_key_that_signs_requests_is_read():
+    (endpoint,) = read(AWS.format(host=AMAZON, keys=SIGNS + 'session_token = "tok"\nregion = "eu-west-1"')).endpoints
+    assert endpoint.signing_key == SigningKey(id="AKID", secret=Secret("s/e+cret"), session_token=Secret("tok"))
+    assert endpoint.region == "eu-west-1"
+    (endpoint,) = read(AWS.format(host=AMAZON, keys=SIGNS + 'session_token = ""')).endpoints
+    assert endpoint.signing_key is not None
+    assert endpoint.signing_key.session_token is None
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "path", "word"),
+    [
+        (AMAZON, 'access_key_id = "AKID"', "secret_access_key", "missing"),
+        (AMAZON, 'secret_access_key = "s"', "access_key_id", "missing"),
+        (AMAZON, 'session_token = "s"', "access_key_id", "missing"),
+        ("proxy.example.com", SIGNS, "region", "us-east-1"),
+        (AMAZON, 'region = "us east"', "region", "us-east-1"),
+    ],
+)
+def test_half_a_key_and_no_region_are_problems(host, keys, path, word):
+    found = problems(AWS.format(host=host, keys=keys))
+    assert any(f"providers.aws.{path}" in text and word in text for text in found), found

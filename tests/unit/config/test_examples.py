@@ -15,6 +15,7 @@ CLIENTS = (HERE / "clients.md").read_text("utf-8")
 
 COHERE = "https://api.cohere.ai/compatibility/v1"
 GOOGLE = "https://generativelanguage.googleapis.com/v1beta/models"
+BEDROCK = "https://bedrock-runtime"
 AZURE = "https://my-resource.openai.azure.com/openai"
 ADDRESSES = {
     "anthropic": {"https://api.anthropic.com/v1/messages"},
@@ -22,6 +23,14 @@ ADDRESSES = {
         f"{AZURE}/deployments/my-small-deployment/chat/completions?api-version=2024-10-21",
         f"{AZURE}/deployments/my-large-deployment/chat/completions?api-version=2024-10-21",
         f"{AZURE}/v1/chat/completions",
+    },
+    "bedrock": {
+        f"{BEDROCK}.us-east-1.amazonaws.com/model/us.amazon.nova-lite-v1%3A0/converse",
+        (
+            f"{BEDROCK}.us-east-1.amazonaws.com/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3A"
+            "application-inference-profile%2Fabcdefghijkl/converse"
+        ),
+        f"{BEDROCK}.eu-central-1.amazonaws.com/model/global.anthropic.claude-opus-4-5-20251101-v1%3A0/converse",
     },
     "claude-code": {"http://127.0.0.1:11434/v1/chat/completions"},
     "cohere": {f"{COHERE}/chat/completions", f"{COHERE}/embeddings"},

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.domain.endpoint import Endpoint, Secret, Tier
+from octoroute.domain.endpoint import Endpoint, Secret, SigningKey, Tier
 from octoroute.upstream.own_secrets import mask_secrets
 
 
@@ -45,3 +46,10 @@ def test_the_longest_secret_is_masked_first():
 def test_words_are_no_secrets(key):
     body = b'{"error": "ollama: none true"}'
     assert mask_secrets(body, endpoint(key, X_Mode="true")) == body
+
+
+def test_a_key_that_signs_is_a_secret_too():
+    key = SigningKey(id="AKID", secret=Secret("the/secret+key"), session_token=Secret("the-session-token"))
+    at = msgspec.structs.replace(endpoint(), signing_key=key)
+    masked = mask_secrets(b"you signed with the/secret+key and the-session-token", at)
+    assert masked == b"you signed with *** and ***"

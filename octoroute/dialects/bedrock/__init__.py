@@ -1,0 +1,1 @@
+"""Amazon Bedrock's Converse and ConverseStream, for endpoints only: no client speaks it to the gateway."""
