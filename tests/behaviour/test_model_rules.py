@@ -50,6 +50,27 @@ async def test_o05_a_prefill_to_claude_behind_an_aggregator(make_gateway, fake, 
     assert "prefill" in warning
 
 
+async def test_a_prefill_to_a_responses_endpoint_is_named(make_gateway, fake):
+    text = {"type": "output_text", "text": "42", "annotations": []}
+    item = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": [text]}
+    fake.always(whole({"id": "r", "object": "response", "status": "completed", "model": "m", "created_at": 1, "output": [item]}))
+    gateway = await make_gateway([endpoint(fake, wire="responses")])
+    body = {"model": "auto", "max_tokens": 50, "messages": [*HI, {"role": "assistant", "content": "The answer is"}]}
+    answer = await gateway.ask(body, "/v1/messages")
+    assert fake.requests[-1].json["input"][-1]["role"] == "assistant"
+    assert "prefill" in answer.headers["x-octoroute-warning"]
+    ended = {**body, "messages": HI}
+    assert "prefill" not in (await gateway.ask(ended, "/v1/messages")).headers.get("x-octoroute-warning", "")
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "gemini-2.5-pro"])
+async def test_spoken_answers_of_models_that_only_write_are_named(make_gateway, fake, model):
+    body = {"messages": HI, "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}
+    provider = "anthropic" if "claude" in model else "gemini"
+    _, warning = await sent(make_gateway, fake, body, provider=provider, model=model)
+    assert "modalities" in warning and "audio" in warning
+
+
 async def test_a_prefill_for_mistral_says_that_it_is_one(make_gateway, fake):
     body = {"max_tokens": 50, "messages": [*HI, {"role": "assistant", "content": "The answer is"}]}
     asked, _ = await sent(make_gateway, fake, body, "/v1/messages", quirks=["mistral"])

@@ -81,7 +81,7 @@ def _end(messages: list[Fields], quirks: Quirks, notes: list[str]) -> None:
         case "prefix":
             messages[-1]["prefix"] = True
         case "yes":
-            notes.append("prefill: this endpoint may not continue the last assistant message")
+            notes.append(message_order.PREFILL)
 
 
 def _instruction(conversation: Conversation, quirks: Quirks) -> str:

@@ -105,6 +105,8 @@ def _items(conversation: Conversation, quirks: Quirks, notes: list[str]) -> list
             lost = lost or any(_is_lost(block) for block in turn.content)
     if lost:
         notes.append("thinking: earlier thinking of another provider is not passed on, this endpoint does not take it")
+    if conversation.turns and conversation.turns[-1].role is Role.ASSISTANT:
+        notes.append(message_order.PREFILL)
     if any(turn.name for turn in conversation.turns):
         notes.append(message_order.NAMES_LOST)
     return items
