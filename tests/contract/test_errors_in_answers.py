@@ -6,6 +6,7 @@ Before the first event of the answer it is a failed attempt; later it ends the s
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests.support.error_shapes import WRITTEN, errors, written
 from tests.support.fake import DONE, chunk, event
 from tests.support.scripted import CLIENTS, KINDS, ask, last_data
 
-EXAMPLES = settings(max_examples=25)
+EXAMPLES = settings(max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "25")))
 CONTEXT = "the maximum context length is 4096 tokens, the request has 5000"
 
 BEGINNING = {

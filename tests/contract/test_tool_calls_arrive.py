@@ -6,6 +6,7 @@ Every event that octoroute writes also satisfies the client's published schema.
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from tests.support.published_schemas import calls_of, must_be_valid, must_be_val
 from tests.support.scripted import CLIENTS, ask
 from tests.unit.dialects.response.test_tool_arguments import DEFECTS
 
-EXAMPLES = settings(max_examples=30)
+EXAMPLES = settings(max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "30")))
 PAIRS = [(kind, client) for kind in ("openai", "anthropic", "gemini") for client in CLIENTS]
 pairs_of_formats = pytest.mark.parametrize(("kind", "client"), PAIRS)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.text('\\"{}\n\t', max_size=6)
