@@ -142,6 +142,7 @@ async def test_another_endpoint_is_asked_until_the_first_byte(make, fake, make_f
     fake.always(error(503))
     body, headers = form(("model", b"m1"), ("file", EVERY_BYTE))
     answer = await gateway.ask(body, "/v1/audio/transcriptions", headers)
+    assert answer.status_code == 200, answer.text
     assert (answer.content, answer.headers["x-octoroute-endpoint"]) == (b"audio", "audio-other")
     assert answer.headers["x-octoroute-attempts"] == "2"
     assert other.requests[0].body == body.replace(b"\r\n\r\nm1\r\n", b"\r\n\r\nup-other\r\n")

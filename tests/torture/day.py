@@ -37,7 +37,6 @@ KINDS = [
     LEAVES,
     LOST,
     Kind(20, "refused", wish={"status": 400}),
-    Kind(10, "failed", wish={"status": 503}),
     Kind(10, "failed", wish={"status": 500}),
     Kind(20, "broken", wish={"words": 5, "breaks_after": 2}, ask={"stream": True}),
     Kind(20, "refused", ask={"model": "no-such-model"}),

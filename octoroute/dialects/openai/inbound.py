@@ -166,7 +166,8 @@ class OpenAIInbound(Inbound):
 
     def strip_signed_thinking(self, request: Request) -> Request:
         body = request.body
-        assert isinstance(body, RequestBody)
+        if not isinstance(body, RequestBody):  # a form has none
+            return request
         if not any(field in body.raw for field in _SIGNED):
             return request
         messages = body.decode("messages", _FIELDS) or []

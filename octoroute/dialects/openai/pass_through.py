@@ -77,9 +77,6 @@ class PassThroughInbound(OpenAIInbound):
     def history(self, request: Request) -> None:
         """None: such requests are never truncated."""
 
-    def strip_signed_thinking(self, request: Request) -> Request:
-        return request  # has none, and may be a form
-
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
         content_type = headers.get("content-type", "")
         boundary = boundary_of(content_type) if self.takes_forms else None
