@@ -66,6 +66,11 @@ class Connector:
             ordered += same[at:] + same[:at]
         return sorted(ordered, key=lambda address: address[4][0] == avoid)
 
+    @property
+    def has_several_addresses(self) -> bool:
+        """Whether the name had more than one when it was last looked up."""
+        return self._addresses.has_several
+
     def forget_addresses(self) -> None:
         """Look the name up again for the next connection."""
         self._addresses.clear()

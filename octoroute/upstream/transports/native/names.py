@@ -79,6 +79,10 @@ class AddressCache:
         await asyncio.wait({self._lookup}, timeout=_PATIENCE_S)
         return self._addresses
 
+    @property
+    def has_several(self) -> bool:
+        return len(self._addresses) > 1
+
     def clear(self) -> None:
         self._addresses = []
 

@@ -67,7 +67,8 @@ class Pool:
 
     def avoid(self, connection: ClientConnection) -> None:
         """Its server failed: for a while requests prefer the other addresses of the name."""
-        self._avoided = _Detour(connection.address, connection.loop.time() + AVOID_S)
+        if self._connector.has_several_addresses:
+            self._avoided = _Detour(connection.address, connection.loop.time() + AVOID_S)
 
     async def open(self, timeout_s: float) -> ClientConnection:
         """A new connection, or one that was released meanwhile. `timeout_s` limits the connecting, not the waiting."""
