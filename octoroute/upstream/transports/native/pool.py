@@ -15,6 +15,8 @@ MAX_AGE_S = 20.0
 """An older connection serves no further request: a name that moves is followed within half a minute."""
 AVOID_S = 5.0
 """How long an address is avoided whose server failed."""
+ALONE_S = 60.0
+"""How long no address is avoided after none of the others could be reached."""
 
 
 class _Detour(NamedTuple):
@@ -32,6 +34,8 @@ class Pool:
         self._open: dict[ClientConnection, float] = {}
         """Since when, in the loop's time."""
         self._avoided: _Detour | None = None
+        self._alone_until = 0.0
+        """The loop's time until which the other addresses of the name count as out of reach."""
         self._waiting: deque[asyncio.Future[ClientConnection | None]] = deque()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
@@ -66,9 +70,10 @@ class Pool:
         return None
 
     def avoid(self, connection: ClientConnection) -> None:
-        """Its server failed: for a while requests prefer the other addresses of the name."""
-        if self._connector.has_several_addresses:
-            self._avoided = _Detour(connection.address, connection.loop.time() + AVOID_S)
+        """Its server failed: for a while requests prefer the other addresses of the name, if it has others that answer."""
+        now = connection.loop.time()
+        if self._connector.has_several_addresses and now >= self._alone_until:
+            self._avoided = _Detour(connection.address, now + AVOID_S)
 
     async def open(self, timeout_s: float) -> ClientConnection:
         """A new connection, or one that was released meanwhile. `timeout_s` limits the connecting, not the waiting."""
@@ -98,7 +103,9 @@ class Pool:
             connection.drop()
             self._vacate()
             raise Unreachable(CLOSED)
-        self._open[connection] = connection.loop.time()
+        now = self._open[connection] = connection.loop.time()
+        if self._avoided is not None and connection.address == self._avoided.address:
+            self._avoided, self._alone_until = None, now + ALONE_S
         return connection
 
     async def _wait(self) -> ClientConnection | None:

@@ -200,6 +200,17 @@ async def test_o33_a_retry_prefers_another_address(two_addresses, fault):
         assert len(one.requests) == 1, "it is avoided for a while"
 
 
+@pytest.mark.parametrize(("host", "connections"), [("127.0.0.1", 1), ("pods.test", 2)], ids=["one address", "one of two answers"])
+async def test_a_server_keeps_its_connection_after_a_failure(two_addresses, host, connections):
+    """One of two: as `localhost`, an IPv6 and an IPv4 address, for a server that has only one. A second connection is its search."""
+    async with native() as transport, pods() as (one, two):
+        await two.kill()
+        one.always(error(503))
+        for _ in range(20):
+            await ask(transport, post(f"http://{host}:{one.port}/v1", b"{}"))
+        assert (len(one.requests), one.connections) == (20, connections)
+
+
 async def test_o33_a_name_that_moves_is_followed(two_addresses, monkeypatch):
     monkeypatch.setattr(pool, "MAX_AGE_S", 0.1)
     monkeypatch.setattr(names, "_TTL_S", 0.1)
