@@ -196,15 +196,36 @@ async def sequential(seed: int, seen: Counter[str]) -> None:
         await asyncio.sleep(random.choice([0.0, 1.0, 5.0, 20.0, 40.0]))
 
 
+def check_order(attempts: list[str], order: str) -> None:
+    blocks = [PROVIDER[model] for model in attempts]
+    check(len(set(blocks)) == sum(one != two for one, two in zip(["", *blocks], blocks, strict=False)), "provider by provider")
+    for models in LAYOUT.values():
+        check([m for m in models if m in attempts] == [m for m in attempts if m in models], "models in list order")
+    if order == "priority":
+        check(blocks == sorted(blocks), "providers by priority")
+
+
 async def concurrent(seed: int, seen: Counter[str]) -> None:
     random = Random(seed)
-    spine = gateway(random, {}, random.choice(["priority", "round_robin", "random"]), seed, delay_s=lambda _: random.random())
-    spine.transport.behave = lambda *_: random.choice(BEHAVIOURS)
+    order = random.choice(["priority", "round_robin", "random"])
+    spine = gateway(random, {}, order, seed, delay_s=lambda _: random.random())
+    open_circuits: list[set[str]] = []
+    """At each moment at which something is sent."""
+
+    def circuits() -> set[str]:
+        return {endpoint.id for endpoint in spine.gateway.settings.endpoints if spine.health.needs_trial(endpoint)}
+
+    def behave(*_: object) -> str:
+        open_circuits.append(circuits())
+        return random.choice(BEHAVIOURS)
+
+    spine.transport.behave = behave
 
     async def client(name: int) -> None:
         await asyncio.sleep(random.random() * 20)
         stream = random.random() < 0.5
         request = spine.request(stream=stream)
+        since, suspects = len(open_circuits), circuits()
         task = asyncio.ensure_future(spine.ask(request))
         if random.random() < 0.2:
             await asyncio.sleep(random.random() * 12)
@@ -218,6 +239,9 @@ async def concurrent(seed: int, seen: Counter[str]) -> None:
         check(len(set(attempts)) == len(attempts), f"client {name} had somebody asked twice: {attempts}")
         on_the_wire = [model for user, model, _ in spine.transport.asked if user == request.id]
         check(on_the_wire == attempts, f"what is told is what was sent: {on_the_wire} {attempts}")
+        # Trials of open circuits may come later than their turn.
+        suspects = suspects.union(*open_circuits[since:])
+        check_order([model for model in attempts if model not in suspects], order)
         if told is not None:
             check_told(told, stream)
             seen[f"{told.status}{' broken' if told.broken else ''}"] += 1

@@ -37,6 +37,7 @@ KINDS = [
     LEAVES,
     LOST,
     Kind(20, "refused", wish={"status": 400}),
+    Kind(10, "failed", wish={"status": 429}),
     Kind(10, "failed", wish={"status": 500}),
     Kind(20, "broken", wish={"words": 5, "breaks_after": 2}, ask={"stream": True}),
     Kind(20, "refused", ask={"model": "no-such-model"}),

@@ -86,7 +86,9 @@ class Server:
         if wish.before_s or self.slow_s:
             await _pause(exchange, wish.before_s + self.slow_s)
         if wish.status != 200:
-            await error(wish.status, f"{wish.id} wished for it")(exchange)
+            # Without a time to wait, a 429 would rest this endpoint for everybody.
+            headers = {"retry-after": "0"} if wish.status == 429 else None
+            await error(wish.status, f"{wish.id} wished for it", headers)(exchange)
         elif wish.large_bytes:
             await self._pour(exchange, wish)
         elif body.get("stream"):
