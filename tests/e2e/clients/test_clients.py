@@ -5,106 +5,19 @@ Each runs as a process of its own with an empty home, by the lines that docs/cli
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
-pytest.importorskip("google.genai", reason="the e2e group is not installed")
-
-from tests.e2e.clients.catalog import AIDER, CLIENTS, HERE, Client, Place, environment_of
-from tests.e2e.clients.chain import FINAL, SECOND, THINKING, reader, write_files
+from tests.e2e.clients.catalog import AIDER, CLIENTS, HERE
+from tests.e2e.clients.chain import FINAL, SECOND, reader
 from tests.e2e.clients.loss import lost
-from tests.e2e.clients.tap import Tap
-from tests.support.live_gateway import endpoint
-from tests.support.vendors import VENDORS, Asked, Result, Says, Server
+from tests.e2e.clients.scene import KINDS, Scene, assert_nothing_lost, run
+from tests.support.vendors import Asked, Result, Says
 from tools.clients import version
 
-KINDS = ("openai", "anthropic", "gemini")
-LIMIT_S = 90.0
 MANY = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.id)
-
-
-@pytest.fixture(scope="session")
-def programs() -> Path:
-    """Where `./test` has installed the clients; nothing is installed from here."""
-    asked = subprocess.run(
-        ["/bin/sh", str(HERE / "install.sh"), "--where"], capture_output=True, text=True, check=True, env=dict(os.environ)
-    )
-    return Path(asked.stdout.splitlines()[0])
-
-
-@pytest.fixture
-def place(programs, tmp_path):
-    def made(client: Client, url: str) -> Place:
-        if client.lock == "node" and shutil.which("node") is None:
-            pytest.skip("node is not installed")
-        if not (programs / f"{client.lock}.installed").exists():
-            pytest.skip(f"{client.package} is not installed: ./test does it where npm and PyPI are reachable")
-        found = Place(url, tmp_path, programs)
-        found.work.mkdir()
-        write_files(found.work)
-        return found
-
-    return made
-
-
-class Scene:
-    """A vendor's server, the gateway with that server as all three tiers, and a tap between client and gateway."""
-
-    def __init__(self, server: Server, fake, gateway, tap: Tap, url: str) -> None:
-        self.server, self.fake, self.gateway, self.tap, self.url = server, fake, gateway, tap, url
-        self.model = None
-
-
-@pytest.fixture
-async def scene(make_fake, make_gateway):
-    opened: list[Scene] = []
-
-    def answer(asked: Asked) -> Says:
-        return opened[-1].model(asked)
-
-    async def make(kind: str, **tables) -> Scene:
-        vendor, fake = VENDORS[kind], await make_fake()
-        server = Server(vendor, answer)
-        fake.always(server)
-        address = f"http://127.0.0.1:{fake.port}{vendor.path}"
-        rows = [
-            [endpoint(address, f"the-{tier}-model", id=f"{tier}-1", provider=kind, model=vendor.model, **vendor.settings)]
-            for tier in ("fast", "balanced", "deep")
-        ]
-        tables = {"routing": {"strategy": "learned"}, **tables}
-        gateway = await make_gateway(*rows, **tables)
-        tap = Tap(int(gateway.url.rpartition(":")[2]))
-        opened.append(Scene(server, fake, gateway, tap, await tap.start()))
-        return opened[-1]
-
-    yield make
-    for found in opened:
-        await found.tap.stop()
-
-
-async def run(place: Place, command: list[str]) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=place.work,
-        env=environment_of(place),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-    )
-    try:
-        said, _ = await asyncio.wait_for(process.communicate(), LIMIT_S)
-    except TimeoutError:
-        os.killpg(process.pid, 9)
-        said, _ = await process.communicate()
-        pytest.fail(f"no end after {LIMIT_S} s: {said.decode(errors='replace')[-2000:]}")
-    return process.returncode or 0, said.decode(errors="replace")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,19 +60,6 @@ async def test_aider_reads_the_file_that_the_model_names_and_makes_its_edit(scen
     assert not there.server.wrong
     assert len(there.server.asked) >= 2
     assert_nothing_lost(there)
-
-
-def assert_nothing_lost(there: Scene) -> None:
-    """Every word of the longest request is in a request upstream; thinking may be missing where a warning says so."""
-    sent = [request.json for request in there.tap.sent() if request.method == "POST" and isinstance(request.json, dict)]
-    arrived = [seen.json for seen in there.fake.requests]
-    assert arrived
-    longest = max(sent, key=lambda body: len(str(body)))
-    missing = min((lost(longest, body) for body in arrived), key=len)
-    warnings = sorted(set(there.tap.headers("x-octoroute-warning")))
-    if any("thinking" in warning for warning in warnings):
-        missing = [word for word in missing if word not in THINKING]
-    assert not missing, (missing[:50], warnings)
 
 
 def tiers_of_loop(there: Scene) -> set[str]:

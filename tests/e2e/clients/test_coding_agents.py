@@ -9,14 +9,10 @@ import sys
 
 import pytest
 
-pytest.importorskip("google.genai", reason="the e2e group is not installed")
-
 from tests.e2e.clients.catalog import CLIENTS, HERE
 from tests.e2e.clients.chain import FINAL, SECOND, reader
-from tests.e2e.clients.test_clients import KINDS, assert_nothing_lost, place, programs, run, scene
+from tests.e2e.clients.scene import KINDS, assert_nothing_lost, run
 from tests.support.vendors import Call, Image, Result, Says
-
-__all__ = ["place", "programs", "scene"]
 
 CLAUDE = next(client for client in CLIENTS if client.name == "Claude Code")
 PICTURE = bytes.fromhex(
@@ -29,6 +25,19 @@ def said_by_tools(asked) -> str:
     return "\n".join(result.text for result in asked.said(Result))
 
 
+def looks_up_the_secret(asked):
+    """A model that asks the MCP server; without its tool, as in a request for a title, it says a word."""
+    if "octopus-7431" in said_by_tools(asked):
+        return Says(FINAL)
+    name = next((name for name in asked.tools if "look_up" in name), None)
+    return Says("", [Call(name, {"word": "secret"})], "tools") if name else Says("Notes")
+
+
+def is_for(errand: str, asked) -> bool:
+    """Whether the request is the subagent's: a user's turn has the errand."""
+    return any(role == "user" and isinstance(what, str) and errand in what for role, what in asked.turns)
+
+
 @kinds
 async def test_claude_code_calls_a_tool_of_an_mcp_server(scene, place, kind):
     there = await scene(kind)
@@ -36,14 +45,7 @@ async def test_claude_code_calls_a_tool_of_an_mcp_server(scene, place, kind):
     server = {"mcpServers": {"notes": {"command": sys.executable, "args": [str(HERE / "mcp_server.py")]}}}
     file = here.write("mcp.json", json.dumps(server))
     here.task = "Look up the secret in the notes and say it."
-
-    def model(asked):
-        if "octopus-7431" in said_by_tools(asked):
-            return Says(FINAL)
-        name = next((name for name in asked.tools if "look_up" in name), None)
-        return Says("", [Call(name, {"word": "secret"})], "tools") if name else Says("Notes")
-
-    there.model = model
+    there.model = looks_up_the_secret
     more = ["--mcp-config", str(file), "--strict-mcp-config", "--allowedTools", "mcp__notes__look_up"]
     code, said = await run(here, CLAUDE.command(here, *more))
     assert FINAL in said, (code, said[-3000:], there.server.wrong, [list(asked.tools) for asked in there.server.asked])
@@ -82,7 +84,7 @@ async def test_a_subagent_of_claude_code_has_a_loop_of_its_own(scene, place, kin
     def model(asked):
         if "Read" not in asked.tools:
             return Says("Errand")
-        is_subagent = any(role == "user" and isinstance(what, str) and errand in what for role, what in asked.turns)
+        is_subagent = is_for(errand, asked)
         loops.append("subagent" if is_subagent else "main")
         if "octopus-7431" in said_by_tools(asked):
             return Says("The secret is octopus-7431." if is_subagent else FINAL)
@@ -136,13 +138,7 @@ async def test_codex_calls_a_tool_of_an_mcp_server(scene, place, kind):
     there = await scene(kind)
     here = place(CODEX, there.url)
     here.task = "Look up the secret in the notes and say it."
-
-    def model(asked):
-        if "octopus-7431" in said_by_tools(asked):
-            return Says(FINAL)
-        return Says("", [Call(next(name for name in asked.tools if "look_up" in name), {"word": "secret"})], "tools")
-
-    there.model = model
+    there.model = looks_up_the_secret
     server = ["[mcp_servers.notes]", f'command = "{sys.executable}"', f'args = ["{HERE / "mcp_server.py"}"]']
     approved = ['default_tools_approval_mode = "approve"']
     code, said = await run(here, codex(here, *server, *approved))
@@ -171,7 +167,7 @@ async def test_a_subagent_of_codex_has_a_loop_of_its_own(scene, place, kind):
     loops: list[str] = []
 
     def model(asked):
-        is_subagent = any(role == "user" and isinstance(what, str) and errand in what for role, what in asked.turns)
+        is_subagent = is_for(errand, asked)
         loops.append("subagent" if is_subagent else "main")
         names = {name.rpartition("__")[2]: name for name in asked.tools}
         if "octopus-7431" in said_by_tools(asked):
