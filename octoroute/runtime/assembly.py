@@ -30,6 +30,9 @@ from octoroute.runtime.gauges import gauge_samples
 from octoroute.runtime.health_check import ActiveHealthCheck
 from octoroute.runtime.settings import SettingsBuilder, dry_router
 from octoroute.runtime.tasks import TaskOwner, supervise
+from octoroute.store.base import HistoryStore
+from octoroute.store.history import HistoryRecorder
+from octoroute.store.memory import MemoryHistory
 from octoroute.telemetry.access_log import OutcomeSink
 from octoroute.telemetry.exposition import Exposition, Scraper
 from octoroute.telemetry.metric_catalog import GaugeSample
@@ -52,6 +55,7 @@ class Telemetry(NamedTuple):
     statistics: Statistics
     sink: OutcomeSink
     scraper: Scraper
+    history: HistoryStore
 
 
 class Runtime:
@@ -135,6 +139,10 @@ class Runtime:
     def scraper(self) -> Scraper:
         return self.telemetry.scraper
 
+    @property
+    def history(self) -> HistoryStore:
+        return self.telemetry.history
+
     def reload(self, config: Config) -> None:
         """From the next request on. Requests under way keep their settings; endpoints that stay the same keep their health."""
         gateway, health = self.gateway, self.gateway.health
@@ -176,6 +184,7 @@ class Runtime:
         """Stop the background tasks, and close every connection to an endpoint."""
         await self._tasks.stop()
         self.sink.flush()
+        await self.history.close()
         await self._transport.close()
 
     def _gauges(self) -> Iterable[GaugeSample]:
@@ -214,7 +223,9 @@ def _telemetry(gauges: Callable[[], Iterable[GaugeSample]], clock: Callable[[], 
     statistics = Statistics(wall, catch_up=lambda: sink.flush())  # noqa: PLW0108 - the sink is made from the statistics
     metrics = Metrics(_reason, on_flush=statistics.add_bulk)
     sink = OutcomeSink(metrics, statistics)
-    return Telemetry(metrics, statistics, sink, Scraper(Exposition(metrics, gauges), clock, catch_up=sink.catch_up))
+    history = MemoryHistory()
+    sink.observe("history", HistoryRecorder(history, reason=_reason, wall=wall).on_outcome)
+    return Telemetry(metrics, statistics, sink, Scraper(Exposition(metrics, gauges), clock, catch_up=sink.catch_up), history)
 
 
 def _moved(before: Iterable[Endpoint], after: Iterable[Endpoint]) -> list[Endpoint]:

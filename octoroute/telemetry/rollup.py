@@ -6,23 +6,15 @@ Adding an outcome updates plain numbers; that costs a fraction of updating each 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Sequence
-from math import ceil, inf, log
+from math import inf
 from typing import Literal
 
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Outcome, Usage
+from octoroute.domain.sketch import DDSketch
 from octoroute.telemetry.metric_catalog import RATIOS, ROUTING_MS, SECONDS
 
-PERCENTILE_ERROR = 0.01
-"""Relative error of a percentile, at most."""
-
-_GROWTH = (1 + PERCENTILE_ERROR) / (1 - PERCENTILE_ERROR)
-"""Ratio of the bounds of two neighbouring buckets of a `DDSketch`."""
-_INDEX_PER_LOG = 1 / log(_GROWTH)
-_MIN_S = 1e-6
-_MIN_INDEX = ceil(log(_MIN_S) * _INDEX_PER_LOG)
 _MAX_TOKENS = 2**50
 """No request has so many; up to here a float, which is what Prometheus adds up, is exact."""
 
@@ -44,46 +36,6 @@ class BucketCounts:
     def add(self, value: float) -> None:
         self.counts[bisect_left(self._bounds, value)] += 1
         self.sum += value
-
-
-class DDSketch:
-    """A mergeable histogram of seconds whose buckets grow by a constant factor, so that a percentile is at most 1 % off.
-
-    Values below a microsecond count as one. Source: Masson, Rim and Lee, DDSketch, VLDB 2019.
-    """
-
-    __slots__ = ("_buckets", "count", "sum_s")
-
-    def __init__(self) -> None:
-        self._buckets: defaultdict[int, int] = defaultdict(int)
-        """Counts by index: the upper bound of bucket i is `_GROWTH ** i`."""
-        self.count = 0
-        self.sum_s = 0.0
-
-    def add(self, seconds: float) -> None:
-        self._buckets[ceil(log(seconds) * _INDEX_PER_LOG) if seconds > _MIN_S else _MIN_INDEX] += 1
-        self.count += 1
-        self.sum_s += seconds
-
-    def merge(self, other: DDSketch) -> None:
-        for index, count in other._buckets.items():
-            self._buckets[index] += count
-        self.count += other.count
-        self.sum_s += other.sum_s
-
-    @property
-    def mean_s(self) -> float | None:
-        return self.sum_s / self.count if self.count else None
-
-    def percentile_s(self, share: float) -> float | None:
-        """The smallest value that `share` of all values do not exceed, `share` between 0 and 1; None: there is no value."""
-        rank = max(1, ceil(share * self.count))
-        seen = 0
-        for index in sorted(self._buckets):
-            seen += self._buckets[index]
-            if seen >= rank:
-                return 2 * _GROWTH**index / (_GROWTH + 1)
-        return None
 
 
 class RollupSums:

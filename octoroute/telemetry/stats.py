@@ -13,7 +13,8 @@ from typing import Any
 
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Ending, Outcome, Usage
-from octoroute.telemetry.rollup import PERCENTILE_ERROR, DDSketch, Rollup
+from octoroute.domain.sketch import PERCENTILE_ERROR, DDSketch
+from octoroute.telemetry.rollup import Rollup
 
 NO_KEY = "none"
 NO_TIER = "none"

@@ -1,0 +1,1 @@
+"""What outlives a request, and with a database the process: the history of requests, and the responses that clients store."""

@@ -1,0 +1,106 @@
+"""The history in the memory of this process: the newest requests, up to a number. A restart forgets them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from octoroute.store.base import (
+    HOUR_S,
+    Aggregate,
+    Dimension,
+    EntrySource,
+    HistoryEntry,
+    HistoryFilter,
+    HistoryPage,
+    HistoryRow,
+    Labels,
+    matches,
+    seq_at,
+)
+
+MAX_ENTRIES = 10_000
+
+
+class MemoryHistory:
+    """A `HistoryStore`."""
+
+    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
+        """The oldest requests beyond `max_entries` are forgotten, their hourly sums included."""
+        self._entries: deque[HistoryEntry] = deque(maxlen=max_entries)
+
+    def append(self, entry: EntrySource) -> None:
+        self._entries.append(entry())
+
+    async def get(self, id: str) -> HistoryEntry | None:
+        return next((entry for entry in reversed(self._entries) if entry.row.id == id), None)
+
+    async def page(self, wanted: HistoryFilter, *, limit: int, before: int | None = None) -> HistoryPage:
+        rows: list[HistoryRow] = []
+        for entry in self._newest_first():
+            if (before is None or entry.row.seq < before) and _wanted(entry, wanted):
+                rows.append(entry.row)
+                if len(rows) > limit:
+                    break
+        more = len(rows) > limit
+        del rows[limit:]
+        return HistoryPage(rows=rows, cursor=rows[-1].seq if more and rows else None)
+
+    async def aggregate(
+        self, wanted: HistoryFilter, *, by: Sequence[Dimension] = (), bucket_s: int | None = None
+    ) -> Sequence[Aggregate]:
+        since, until = hours(wanted)
+        sums: dict[tuple[object, ...], Aggregate] = {}
+        for entry in self._entries:
+            labels, at_s = entry.row.labels, entry.row.at_us // 1_000_000
+            if not since <= at_s < until or not matches(labels, wanted.where):
+                continue
+            start = bucket_start(at_s, bucket_s, since)
+            found = sums.get(key := (start, *group_of(labels, by).values()))
+            if found is None:
+                found = sums[key] = Aggregate(start_s=start, group=group_of(labels, by))
+            found.add(entry.row)
+        return [sums[key] for key in sorted(sums, key=str)]
+
+    async def forget(self, key: str) -> int:
+        kept = [entry for entry in self._entries if entry.row.labels.key != key]
+        gone = len(self._entries) - len(kept)
+        self._entries.clear()
+        self._entries.extend(kept)
+        return gone
+
+    async def close(self) -> None:
+        """Nothing to write."""
+
+    def _newest_first(self) -> Iterator[HistoryEntry]:
+        return reversed(self._entries)
+
+
+def _wanted(entry: HistoryEntry, wanted: HistoryFilter) -> bool:
+    row = entry.row
+    if wanted.since_s is not None and row.seq < seq_at(wanted.since_s):
+        return False
+    if wanted.until_s is not None and row.seq >= seq_at(wanted.until_s):
+        return False
+    if not matches(row.labels, wanted.where):
+        return False
+    if wanted.text is None:
+        return True
+    body, text = entry.body, wanted.text.encode().lower()
+    return body is not None and (text in body.request.lower() or text in body.response.lower())
+
+
+def hours(wanted: HistoryFilter) -> tuple[int, int]:
+    """The filter's times, widened to whole hours: seconds since the epoch, the second one exclusive."""
+    since = 0 if wanted.since_s is None else int(wanted.since_s // HOUR_S) * HOUR_S
+    until = 1 << 40 if wanted.until_s is None else -int(-wanted.until_s // HOUR_S) * HOUR_S
+    return since, until
+
+
+def bucket_start(at_s: int, bucket_s: int | None, since_s: int) -> int:
+    """The start of the bucket of a time; `since_s` is that of the only bucket if `bucket_s` is None."""
+    return since_s if bucket_s is None else at_s // bucket_s * bucket_s
+
+
+def group_of(labels: Labels, by: Sequence[Dimension]) -> dict[Dimension, str]:
+    return {dimension: getattr(labels, dimension) for dimension in by}

@@ -1,0 +1,139 @@
+"""Every history store answers the same questions alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from octoroute.store.base import Body, HistoryFilter, HistoryStore
+from octoroute.store.memory import MemoryHistory
+from tests.support.history import START_S, add, entry
+
+STORES = {"memory": MemoryHistory}
+
+
+@pytest.fixture(params=STORES)
+async def store(request) -> AsyncIterator[HistoryStore]:
+    made = STORES[request.param]()
+    yield made
+    await made.close()
+
+
+async def ids(store, limit=100, **wanted):
+    return [row.id for row in (await store.page(HistoryFilter(**wanted), limit=limit)).rows]
+
+
+async def test_a_request_is_found_by_its_id(store):
+    kept = entry(START_S + 1, "r1", record=b'{"tier":"fast"}', body=Body(request=b"question", response=b"answer"), cost_nusd=12)
+    add(store, entry(START_S, "r0"), kept, entry(START_S + 2, "r2"))
+    assert await store.get("r1") == kept
+    assert await store.get("r9") is None
+
+
+async def test_of_requests_with_the_same_id_the_newest_is_found_and_all_are_listed(store):
+    add(store, entry(START_S, "r", input_tokens=1), entry(START_S + 1, "r", input_tokens=2))
+    assert (await store.get("r")).row.input_tokens == 2
+    assert await ids(store) == ["r", "r"]
+
+
+async def test_pages_follow_each_other_newest_first_without_gap_or_repetition(store):
+    add(store, *(entry(START_S + n * 3600 * 5, str(n)) for n in range(25)))
+    found, cursor = [], None
+    for _ in range(4):
+        page = await store.page(HistoryFilter(), limit=7, before=cursor)
+        found += [row.id for row in page.rows]
+        cursor = page.cursor
+    assert found == [str(n) for n in reversed(range(25))]
+    assert cursor is None
+
+
+async def test_a_last_page_that_is_full_is_the_last(store):
+    add(store, *(entry(START_S + n, str(n)) for n in range(4)))
+    page = await store.page(HistoryFilter(), limit=4)
+    assert len(page.rows) == 4
+    assert page.cursor is None
+    assert (await store.page(HistoryFilter(), limit=4, before=page.rows[-1].seq)).rows == []
+
+
+async def test_requests_are_filtered_by_time_and_labels(store):
+    add(
+        store,
+        entry(START_S, "a", tier="deep", key="one"),
+        entry(START_S + 1, "b", tier="fast", key="two", error="timeout", ending="failed", status="504"),
+        entry(START_S + 2, "c", tier="deep", key="two"),
+        entry(START_S + 86400, "d", tier="fast", key="one", reason=""),
+    )
+    assert await ids(store, where={"tier": ("deep",)}) == ["c", "a"]
+    assert await ids(store, where={"tier": ("deep",), "key": ("two",)}) == ["c"]
+    assert await ids(store, where={"key": ("one", "two"), "ending": ("failed",)}) == ["b"]
+    assert await ids(store, where={"error": ("timeout", "other")}) == ["b"]
+    assert await ids(store, where={"reason": ("",)}) == ["d"]
+    assert await ids(store, where={"tier": ("nothing",)}) == []
+    assert await ids(store, where={"tier": ()}) == []
+    assert await ids(store, since_s=START_S + 1) == ["d", "c", "b"]
+    assert await ids(store, since_s=START_S + 1, until_s=START_S + 86400) == ["c", "b"]
+    assert await ids(store, until_s=START_S + 1, where={"tier": ("deep",)}) == ["a"]
+
+
+async def test_text_is_searched_in_bodies(store):
+    add(
+        store,
+        entry(START_S, "a", body=Body(request=b"Where is the 50% discount?", response=b"no idea")),
+        entry(START_S + 1, "b", body=Body(request=b"hello", response=b"The DISCOUNT is gone")),
+        entry(START_S + 2, "c"),
+    )
+    assert await ids(store, text="discount") == ["b", "a"]
+    assert await ids(store, text="50% disc") == ["a"]
+    assert await ids(store, text="5_% disc") == []
+    assert await ids(store, text="hello", where={"key": ("team",)}) == ["b"]
+
+
+async def test_sums_by_hour_and_label(store):
+    add(
+        store,
+        entry(START_S + 10, "a", tier="fast", cost_nusd=5),
+        entry(START_S + 3599, "b", tier="fast", ending="failed", status="502", error="upstream_failed", first_event_us=None),
+        entry(START_S + 3600, "c", tier="deep", cost_nusd=7, total_us=2_000_000),
+        entry(START_S + 7200, "d", tier="deep"),
+    )
+    found = await store.aggregate(HistoryFilter(until_s=START_S + 7200), by=("tier",), bucket_s=3600)
+    assert [(one.start_s, one.group, one.requests, one.cost_nusd, one.priced) for one in found] == [
+        (START_S, {"tier": "fast"}, 2, 5, 1),
+        (START_S + 3600, {"tier": "deep"}, 1, 7, 1),
+    ]
+    assert found[0].endings == {"answered": 1, "failed": 1}
+    assert (found[0].input_tokens, found[0].output_tokens, found[0].attempts) == (20, 10, 2)
+    assert found[0].total.count == 1
+    assert found[1].total.percentile_s(0.95) == pytest.approx(2.0, rel=0.02)
+    assert found[1].first_event.percentile_s(0.95) == pytest.approx(0.1, rel=0.02)
+
+
+async def test_sums_of_all_times_and_groups(store):
+    add(store, *(entry(START_S + n * 3600, str(n), key=f"k{n % 2}", tier="fast") for n in range(50)))
+    (whole,) = await store.aggregate(HistoryFilter())
+    assert (whole.requests, whole.group) == (50, {})
+    by_key = await store.aggregate(HistoryFilter(where={"tier": ("fast",)}), by=("key", "tier"))
+    assert [(one.group, one.requests) for one in by_key] == [
+        ({"key": "k0", "tier": "fast"}, 25),
+        ({"key": "k1", "tier": "fast"}, 25),
+    ]
+    days = await store.aggregate(HistoryFilter(where={"key": ("k1",)}), bucket_s=86400)
+    assert [one.start_s % 86400 for one in days] == [0, 0, 0]
+    assert sum(one.requests for one in days) == 25
+    assert await store.aggregate(HistoryFilter(where={"key": ("k9",)})) == []
+
+
+async def test_everything_of_a_key_is_deleted(store):
+    add(
+        store,
+        entry(START_S, "a", key="one", record=b"r", body=Body(request=b"secret", response=b"")),
+        entry(START_S + 90000, "b", key="two"),
+        entry(START_S + 90001, "c", key="one"),
+    )
+    assert await store.forget("one") == 2
+    assert await store.get("a") is None
+    assert await ids(store) == ["b"]
+    assert await ids(store, text="secret") == []
+    assert [(one.group, one.requests) for one in await store.aggregate(HistoryFilter(), by=("key",))] == [({"key": "two"}, 1)]
+    assert await store.forget("one") == 0

@@ -1,0 +1,40 @@
+"""Entries of a history, of requests that differ in what is told."""
+
+from __future__ import annotations
+
+from octoroute.store.base import SEQ_BITS, AttemptRow, Body, HistoryEntry, HistoryRow, Labels
+
+START_S = 1_800_000_000
+"""When the history of tests begins: 2027-01-15 08:00 UTC, a whole hour."""
+
+
+def entry(
+    at_s: float = START_S, id: str = "r", *, nonce: int = 0, record: bytes | None = None, body: Body | None = None, **more
+) -> HistoryEntry:
+    """`more`: fields of the row or of its labels."""
+    labels = {
+        "ending": "answered",
+        "status": "200",
+        "tier": "fast",
+        "endpoint": "a",
+        "model": "small",
+        "key": "team",
+        "reason": "length",
+    }
+    labels |= {name: value for name, value in more.items() if name in Labels.__struct_fields__}
+    row = {
+        "total_us": 200_000,
+        "first_event_us": 100_000,
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "attempts": (AttemptRow(endpoint=labels["endpoint"], took_us=90_000, input_tokens=10, output_tokens=5),),
+    }
+    row |= {name: value for name, value in more.items() if name in HistoryRow.__struct_fields__}
+    return HistoryEntry(
+        row=HistoryRow(seq=int(at_s * 1e6) << SEQ_BITS | nonce, id=id, labels=Labels(**labels), **row), record=record, body=body
+    )
+
+
+def add(store, *entries: HistoryEntry) -> None:
+    for one in entries:
+        store.append(lambda one=one: one)
