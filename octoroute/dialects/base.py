@@ -20,6 +20,7 @@ from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
 from octoroute.domain.outcome import Usage
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Request
 from octoroute.errors import OctorouteError, UpstreamError
 
@@ -145,7 +146,7 @@ class Inbound(Protocol):
     """Its responses are JSON objects, so that fields can be added to them."""
     models: ModelCatalog
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
         """Reads the fields that the gateway needs, facts included, and no others. Raises BadRequest naming the field."""
         ...
 

@@ -15,6 +15,7 @@ from octoroute.dialects.request.facts import FactsBuilder, Hints
 from octoroute.domain.conversation import Conversation, Role, Text, Turn
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event, ImageProduced, RefusalDelta, TextDelta
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Importance, Request, Task
 from octoroute.errors import BadRequest, OctorouteError
 
@@ -37,7 +38,7 @@ class ChatInbound(Inbound):
     answers_json = False
     models: ModelCatalog = OpenAIModels()
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
         parsed = RequestBody.parse(body)
         message = parsed.decode("message", _MESSAGE)
         if message is None:
@@ -59,7 +60,7 @@ class ChatInbound(Inbound):
             body=message,
             facts=facts.build(hints, output_tokens=None),
             headers=headers,
-            key_name=key_name,
+            principal=principal,
         )
 
     def with_model(self, request: Request, model: str) -> bytes:

@@ -9,6 +9,7 @@ from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event, TextDelta
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Request
 from octoroute.errors import OctorouteError
 
@@ -24,7 +25,7 @@ class InternalInbound(Inbound):
     answers_json = False
     models: ModelCatalog = OpenAIModels()
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
         raise NotImplementedError("no client speaks this dialect")
 
     def with_model(self, request: Request, model: str) -> bytes:

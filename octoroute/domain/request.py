@@ -8,6 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from octoroute.domain.endpoint import Capability
+from octoroute.domain.principal import Principal
 
 CHAT = "chat"
 """The value of `Request.api` for conversations."""
@@ -103,8 +104,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts
     headers: Mapping[str, str] = {}
     """The client's headers that may matter to an upstream of the same dialect; names in lower case."""
-    key_name: str | None = None
-    """The name of the key that the client sent; None: keys are not used."""
+    principal: Principal | None = None
+    """The client, by its key or token; None: keys are not used."""
     content_type: str | None = None
     """Of a body that is no JSON; None: it is JSON."""
     api: str = CHAT
@@ -115,3 +116,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The client asked for usage in the stream (OpenAI's `stream_options.include_usage`)."""
     timeout_s: float | None = None
     """A limit for one attempt, shorter than that of the endpoint; None: that of the endpoint."""
+
+    @property
+    def key_name(self) -> str | None:
+        """The name of the client's key; None: keys are not used."""
+        return None if self.principal is None else self.principal.name

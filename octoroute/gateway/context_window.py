@@ -274,5 +274,5 @@ def _patched(request: Request, inbound: Inbound, changes: Mapping[str, bytes]) -
     """Read the changed bytes again, so that the facts match them."""
     assert isinstance(request.body, RequestBody)
     return inbound.read(
-        request.body.with_values(dict(changes)), request_id=request.id, headers=request.headers, key_name=request.key_name
+        request.body.with_values(dict(changes)), request_id=request.id, headers=request.headers, principal=request.principal
     )

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from octoroute.dialects.base import Inbound
 from octoroute.dialects.request.body import RequestBody
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Request
 
 LARGE_BODY_BYTES = 256 * 1024
@@ -42,12 +43,12 @@ def is_large_body(request: Request) -> bool:
 
 
 async def read_request(
-    inbound: Inbound, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None
+    inbound: Inbound, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None
 ) -> Request:
     """Return what `Inbound.read` returns; a large body is read in the thread. Raises what `Inbound.read` raises."""
     if len(body) > LARGE_BODY_BYTES:
-        return await off_loop(inbound.read, body, request_id=request_id, headers=headers, key_name=key_name)
-    return inbound.read(body, request_id=request_id, headers=headers, key_name=key_name)
+        return await off_loop(inbound.read, body, request_id=request_id, headers=headers, principal=principal)
+    return inbound.read(body, request_id=request_id, headers=headers, principal=principal)
 
 
 async def off_loop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

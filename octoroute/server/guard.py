@@ -18,6 +18,7 @@ import structlog
 from octoroute.config.schema import Config
 from octoroute.domain.endpoint import Secret
 from octoroute.domain.ids import new_id
+from octoroute.domain.principal import AccessRole, Principal
 from octoroute.domain.request import KEY_HEADERS
 from octoroute.errors import (
     Forbidden,
@@ -110,15 +111,15 @@ class AccessRules:
         self.root_path = config.server.root_path.rstrip("/")
         """Every route is below it; empty: none is."""
 
-    def identify(self, headers: Mapping[str, str]) -> tuple[str | None, Mapping[str, str]]:
-        """Return the name of the client's key, as `ApiKeys.check` does, and the headers that may be forwarded.
+    def identify(self, headers: Mapping[str, str]) -> tuple[Principal | None, Mapping[str, str]]:
+        """Return the client, as `ApiKeys.check` does, and the headers that may be forwarded.
 
         If an endpoint is sent clients' keys (`forward_client_key`), the gateway's own are removed. Raises Unauthorized.
         """
-        name = self.keys.check(headers)
-        if name is not None and self._forwards_keys:
+        principal = self.keys.check(headers)
+        if principal is not None and self._forwards_keys:
             headers = self.keys.without_own(headers)
-        return name, headers
+        return principal, headers
 
 
 class ApiKeys:
@@ -131,22 +132,24 @@ class ApiKeys:
     def __init__(self, keys: Sequence[Secret], admin_keys: Sequence[Secret] = ()) -> None:
         self._open = not keys
         self._has_admin = bool(admin_keys)
-        self._known = [(_digest(key.reveal()), f"admin-{at}") for at, key in enumerate(admin_keys, 1)]
-        self._known += [(_digest(key.reveal()), f"key-{at}") for at, key in enumerate(keys, 1)]
+        self._known = [
+            (_digest(key.reveal()), Principal(name=f"admin-{at}", role=AccessRole.ADMIN)) for at, key in enumerate(admin_keys, 1)
+        ]
+        self._known += [(_digest(key.reveal()), Principal(name=f"key-{at}")) for at, key in enumerate(keys, 1)]
 
-    def check(self, headers: Mapping[str, str]) -> str | None:
-        """Return the name of the key in `x-api-key` or the bearer token; None if no key is required and none matches.
+    def check(self, headers: Mapping[str, str]) -> Principal | None:
+        """Return the client whose key is in `x-api-key` or the bearer token; None if no key is required and none matches.
 
         Raises Unauthorized.
         """
         if self._open:
-            return self._name(headers) if self._has_admin else None
-        name = self._name(headers)
-        if name is None:
+            return self._principal(headers) if self._has_admin else None
+        principal = self._principal(headers)
+        if principal is None:
             if not offered_keys(headers):
                 raise Unauthorized("the API key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
             raise Unauthorized("invalid API key")
-        return name
+        return principal
 
     def owner(self, headers: Mapping[str, str]) -> str:
         """Return the digest of the client's key, as the owner of what the client stores; "" if no key is required.
@@ -156,27 +159,27 @@ class ApiKeys:
         found = None if self._open else self._find(headers)
         return "" if found is None else found[0].hex()
 
-    def check_admin(self, headers: Mapping[str, str]) -> str:
-        """Return the name of the admin key. Raises Forbidden and Unauthorized."""
+    def check_admin(self, headers: Mapping[str, str]) -> Principal:
+        """Return the administrator whose key the headers hold. Raises Forbidden and Unauthorized."""
         if not self._has_admin:
             raise Forbidden('the admin routes are disabled; set [auth] admin_keys = ["${OCTOROUTE_ADMIN_KEY}"] to enable them')
-        name = self._name(headers)
-        if name is None:
+        principal = self._principal(headers)
+        if principal is None:
             raise Unauthorized("an admin key is required; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
-        if not name.startswith("admin-"):
+        if principal.role is not AccessRole.ADMIN:
             raise Forbidden("this is a client key; the admin routes require one of [auth] admin_keys")
-        return name
+        return principal
 
     def without_own(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """Return the headers without those that hold a key of the gateway: it must not be forwarded to a vendor."""
-        return {name: value for name, value in headers.items() if self._name({name: value}) is None}
+        return {name: value for name, value in headers.items() if self._principal({name: value}) is None}
 
-    def _name(self, headers: Mapping[str, str]) -> str | None:
+    def _principal(self, headers: Mapping[str, str]) -> Principal | None:
         found = self._find(headers)
         return None if found is None else found[1]
 
-    def _find(self, headers: Mapping[str, str]) -> tuple[bytes, str] | None:
-        """Digest and name of the key."""
+    def _find(self, headers: Mapping[str, str]) -> tuple[bytes, Principal] | None:
+        """Digest and owner of the key."""
         found = None
         digests = list(map(_digest, offered_keys(headers)))
         for known in self._known:

@@ -20,6 +20,7 @@ from octoroute.dialects.request.identity import opening_of, user_of
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CircuitState, Endpoint, ProviderLimits, Tier
 from octoroute.domain.outcome import Outcome
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadUpstreamResponse, OctorouteError, Unreachable
 from octoroute.gateway.admission import QueueGrant
@@ -240,7 +241,9 @@ class Spine:
         """The whole way: what a client would have got."""
         request = request or self.request(**body)
         try:
-            reply = await self.gateway.answer(msgspec.structs.replace(request, key_name=key))
+            reply = await self.gateway.answer(
+                msgspec.structs.replace(request, principal=None if key is None else Principal(name=key))
+            )
         except OctorouteError as error:
             return Told(request.id, error.status, error.code, b"", error, self)
         try:

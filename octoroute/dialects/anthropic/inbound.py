@@ -24,6 +24,7 @@ from octoroute.dialects.request.truncation import History, HistoryMessage
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
 
@@ -82,7 +83,7 @@ class AnthropicInbound(Inbound):
     answers_json = True
     models: ModelCatalog = AnthropicModels()
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
         parsed = RequestBody.parse(body)
         model = parsed.decode("model", _MODEL)
         if model is None or not model.strip():
@@ -103,7 +104,7 @@ class AnthropicInbound(Inbound):
             body=parsed,
             facts=_facts(parsed, headers, max_tokens),
             headers=headers,
-            key_name=key_name,
+            principal=principal,
             warms=max_tokens == 0,
             wants_usage=True,
         )
@@ -138,7 +139,7 @@ class AnthropicInbound(Inbound):
             return request
         if mismatch is not None:
             return None
-        return self.read(body.with_values(changes), request_id=request.id, headers=request.headers, key_name=request.key_name)
+        return self.read(body.with_values(changes), request_id=request.id, headers=request.headers, principal=request.principal)
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
         del endpoint  # the request holds all

@@ -15,6 +15,7 @@ from octoroute.dialects.gemini.schema import RequestContent
 from octoroute.dialects.gemini.target import target_of, templates
 from octoroute.dialects.openai.embeddings import EmbeddingsInbound, read_vectors
 from octoroute.dialects.request.json_input import read_request
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Request
 from octoroute.errors import BadRequest, OctorouteError
 
@@ -43,7 +44,7 @@ class GeminiEmbedInbound(EmbeddingsInbound):
         self.paths = templates("batchEmbedContents" if batch else "embedContent")
         self._inner = EmbeddingsInbound(wall)
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
         target = target_of(headers)
         body = camel_names(body)
         requests = (read_request(_BATCH, body).requests or []) if self._batch else [read_request(_ONE, body)]
@@ -55,7 +56,7 @@ class GeminiEmbedInbound(EmbeddingsInbound):
             raise BadRequest("outputDimensionality: must be the same in all requests", param="outputDimensionality")
         if dimensions != {None}:
             asked["dimensions"] = dimensions.pop()
-        return self._inner.read(msgspec.json.encode(asked), request_id=request_id, headers=headers, key_name=key_name)
+        return self._inner.read(msgspec.json.encode(asked), request_id=request_id, headers=headers, principal=principal)
 
     def present(self, request: Request, body: bytes) -> bytes:
         """Raises BadUpstreamResponse."""

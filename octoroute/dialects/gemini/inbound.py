@@ -22,6 +22,7 @@ from octoroute.dialects.request.truncation import History, HistoryMessage
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError, UnknownModel
 
@@ -45,7 +46,7 @@ class GeminiInbound(Inbound):
     answers_json = False  # its usage has names of its own
     models: ModelCatalog = GeminiModels()
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
         target = target_of(headers)
         parsed = _unwrapped(RequestBody.parse(body))
         model, quality = auto_at(target.model)
@@ -60,7 +61,7 @@ class GeminiInbound(Inbound):
             body=parsed,
             facts=_facts(request, parsed, quality, headers),
             headers=headers,
-            key_name=key_name,
+            principal=principal,
             wants_usage=True,
         )
 

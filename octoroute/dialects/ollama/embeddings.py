@@ -10,6 +10,7 @@ from octoroute.dialects.ollama.errors import error_line, write_error
 from octoroute.dialects.ollama.model_routes import LATEST
 from octoroute.dialects.openai.embeddings import EmbeddingsInbound, read_vectors
 from octoroute.dialects.request.body import RequestBody
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Request
 from octoroute.errors import BadRequest, OctorouteError
 
@@ -31,7 +32,7 @@ class OllamaEmbeddings(EmbeddingsInbound):
         self.paths = ("/api/embeddings",) if older else ("/api/embed",)
         self._inner = EmbeddingsInbound(wall)
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
         parsed = RequestBody.parse(body)
         name = "prompt" if self._older else "input"
         model, texts = parsed.decode("model", _MODEL), parsed.decode(name, _INPUT)
@@ -43,7 +44,7 @@ class OllamaEmbeddings(EmbeddingsInbound):
         dimensions = parsed.decode("dimensions", _WHOLE)
         if dimensions is not None:
             asked["dimensions"] = dimensions
-        return self._inner.read(msgspec.json.encode(asked), request_id=request_id, headers=headers, key_name=key_name)
+        return self._inner.read(msgspec.json.encode(asked), request_id=request_id, headers=headers, principal=principal)
 
     def present(self, request: Request, body: bytes) -> bytes:
         """Raises BadUpstreamResponse."""

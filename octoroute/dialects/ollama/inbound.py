@@ -21,6 +21,7 @@ from octoroute.dialects.request.truncation import History, HistoryMessage, Kind
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
 
@@ -55,7 +56,7 @@ class OllamaInbound(Inbound):
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
         parsed = RequestBody.parse(body)
         model = parsed.decode("model", _MODEL)
         if model is None or not model.strip():
@@ -72,7 +73,7 @@ class OllamaInbound(Inbound):
             body=OllamaBody(parsed.raw, parsed.values, self._wall()),
             facts=_facts(request, parsed, headers),
             headers=headers,
-            key_name=key_name,
+            principal=principal,
             wants_usage=True,
         )
 

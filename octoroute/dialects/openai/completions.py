@@ -9,6 +9,7 @@ import msgspec
 from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.facts import FactsBuilder, read_hints
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Facts, Request
 
 _PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
@@ -22,8 +23,8 @@ class CompletionsInbound(OpenAIInbound):
     def history(self, request: Request) -> None:
         """None: a prompt has no messages that could be dropped."""
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
-        return self.read_by_field(RequestBody.parse(body), request_id=request_id, headers=headers, key_name=key_name)
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
+        return self.read_by_field(RequestBody.parse(body), request_id=request_id, headers=headers, principal=principal)
 
     def facts(self, body: RequestBody, headers: Mapping[str, str]) -> Facts:
         facts = FactsBuilder()

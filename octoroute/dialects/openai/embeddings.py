@@ -10,6 +10,7 @@ from octoroute.dialects.openai.inbound import OpenAIInbound
 from octoroute.dialects.request.body import RequestBody
 from octoroute.dialects.request.facts import estimate_tokens
 from octoroute.dialects.request.json_input import read_response
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, BadUpstreamResponse
 
@@ -25,8 +26,8 @@ class EmbeddingsInbound(OpenAIInbound):
     def history(self, request: Request) -> None:
         """None: inputs are never truncated."""
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
-        return self.read_by_field(RequestBody.parse(body), request_id=request_id, headers=headers, key_name=key_name)
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
+        return self.read_by_field(RequestBody.parse(body), request_id=request_id, headers=headers, principal=principal)
 
     def facts(self, body: RequestBody, headers: Mapping[str, str]) -> Facts:
         """`context_tokens` are those of the longest input, because each input has its own context window."""

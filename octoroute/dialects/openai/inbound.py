@@ -29,6 +29,7 @@ from octoroute.dialects.response import sse
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
 
@@ -103,11 +104,11 @@ class OpenAIInbound(Inbound):
         """`wall`: seconds since the epoch, for the dates in responses."""
         self._wall = wall
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
         parsed = RequestBody.parse(body)
         fast = read_fast_request(body)
         if fast is None:
-            return self.read_by_field(parsed, request_id=request_id, headers=headers, key_name=key_name)
+            return self.read_by_field(parsed, request_id=request_id, headers=headers, principal=principal)
         model, quality = auto_at(fast.model)
         stream = fast.stream or False
         return Request(
@@ -118,13 +119,13 @@ class OpenAIInbound(Inbound):
             body=parsed,
             facts=fast.facts(all_hints(fast.octoroute, quality, headers)),
             headers=headers,
-            key_name=key_name,
+            principal=principal,
             api=self.api,
             wants_usage=stream and fast.wants_usage,
         )
 
     def read_by_field(
-        self, parsed: RequestBody, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None
+        self, parsed: RequestBody, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None
     ) -> Request:
         """As `read`, for requests that `read_fast_request` leaves to it. Raises BadRequest naming the first invalid field."""
         model, _ = auto_at(read_model(parsed))
@@ -141,7 +142,7 @@ class OpenAIInbound(Inbound):
             body=parsed,
             facts=self.facts(parsed, headers),
             headers=headers,
-            key_name=key_name,
+            principal=principal,
             api=self.api,
             wants_usage=stream and _wants_usage(parsed),
         )
@@ -175,7 +176,7 @@ class OpenAIInbound(Inbound):
         if kept == messages:
             return request
         changed = body.with_values({"messages": encode(kept)})
-        return self.read(changed, request_id=request.id, headers=request.headers, key_name=request.key_name)
+        return self.read(changed, request_id=request.id, headers=request.headers, principal=request.principal)
 
     def conversation(self, request: Request, endpoint: Endpoint) -> Conversation:
         del endpoint  # the request holds all

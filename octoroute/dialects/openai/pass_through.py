@@ -15,6 +15,7 @@ from octoroute.dialects.request.body import RequestBody, encode
 from octoroute.dialects.request.facts import estimate_tokens
 from octoroute.dialects.request.multipart import MultipartBody, boundary_of
 from octoroute.domain.outcome import Usage
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest
 
@@ -77,7 +78,7 @@ class PassThroughInbound(OpenAIInbound):
     def history(self, request: Request) -> None:
         """None: such requests are never truncated."""
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
         content_type = headers.get("content-type", "")
         boundary = boundary_of(content_type) if self.takes_forms else None
         facts = Facts()
@@ -101,7 +102,7 @@ class PassThroughInbound(OpenAIInbound):
             body=parsed,
             facts=facts,
             headers=headers,
-            key_name=key_name,
+            principal=principal,
             api=self.api,
             content_type=None if boundary is None else content_type,
         )

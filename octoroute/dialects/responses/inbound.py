@@ -31,6 +31,7 @@ from octoroute.dialects.responses.tools import ToolTable
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.events import Event
+from octoroute.domain.principal import Principal
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
 
@@ -54,7 +55,7 @@ class ResponsesInbound(Inbound):
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
 
-    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], key_name: str | None = None) -> Request:
+    def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
         parsed = RequestBody.parse(body)
         model, _ = auto_at(read_model(parsed))
         request = read_request(_REQUEST, body)
@@ -69,7 +70,7 @@ class ResponsesInbound(Inbound):
             body=parsed,
             facts=_facts(request, parsed, headers),
             headers=headers,
-            key_name=key_name,
+            principal=principal,
             wants_usage=True,
         )
 

@@ -51,5 +51,5 @@ class DryRunRoutes:
         check_json(request.headers)
         body = await read_body(request.receive, request.headers, self._rules.max_request_bytes)
         headers = target_headers(request.headers, request.scope, inbound.key_parameter)
-        key_name = self._rules.keys.check(headers)
-        return await read_request(inbound, body, request_id=request_id(headers), headers=headers, key_name=key_name)
+        principal = self._rules.keys.check(headers)
+        return await read_request(inbound, body, request_id=request_id(headers), headers=headers, principal=principal)

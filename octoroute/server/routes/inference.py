@@ -114,7 +114,7 @@ class InferenceEndpoint:
             headers = self._headers_of(scope)
             given_id = request_id(headers)
             self._rules.origins.check(scope, headers)
-            key_name, headers = self._rules.identify(headers)
+            principal, headers = self._rules.identify(headers)
             check_method(scope, "POST")
             self._check_media_type(headers)
             limit = self._rules.max_request_bytes
@@ -131,7 +131,7 @@ class InferenceEndpoint:
             completion = None
             if self._prepare is not None:
                 body, completion = await self._prepare(body, self._rules.keys.owner(headers))
-            request = await read_request(self._inbound, body, request_id=given_id, headers=headers, key_name=key_name)
+            request = await read_request(self._inbound, body, request_id=given_id, headers=headers, principal=principal)
             settled = True
             reply = await self._gateway.answer(request)
             started = True

@@ -78,7 +78,7 @@ class ResponsesRoutes:
             _with_model(resolved.body),
             request_id=request_id(request.headers),
             headers=dict(request.headers),
-            key_name=self._rules.keys.check(request.headers),
+            principal=self._rules.keys.check(request.headers),
         )
         counted = await self._runtime.token_counter.count(inference, self._runtime.dry_router)
         response = json_response({"object": "response.input_tokens", "input_tokens": counted.tokens}, request)

@@ -176,14 +176,14 @@ class _Session:
                 return
             if kind != "response.create":
                 raise BadRequest(f"type: must be response.create, not {str(kind)[:100]!r}", param="type")  # noqa: TRY301 - it becomes an event, as the errors of the calls below
-            key_name = rules.keys.check(self._headers)
+            principal = rules.keys.check(self._headers)
             conversations = self._socket.stored.conversations_of_connection(self._memory)
             resolved = await conversations.resolve(msgspec.json.encode(fields), rules.keys.owner(self._headers))
             if not resolved.generate:
                 await self._prepare(resolved, id, stream_id)
                 return
             body = _request_body(resolved.body)
-            request = await read_request(inbound, body, request_id=id, headers=self._headers, key_name=key_name)
+            request = await read_request(inbound, body, request_id=id, headers=self._headers, principal=principal)
             settled = True
             reply = await gateway.answer(request)
             try:

@@ -9,6 +9,7 @@ import msgspec
 
 from octoroute import dialects
 from octoroute.domain.endpoint import Tier
+from octoroute.domain.principal import Principal
 from octoroute.gateway.condenser import MAX_PARALLEL, Condenser, HistorySource, SummarySize
 from octoroute.gateway.internal_calls import InternalCalls
 from tests.support.spine import Spine, make_endpoint
@@ -68,7 +69,7 @@ def test_only_what_is_new_is_asked_for():
         await asked.condenser.summaries(source(), [chunk("a")], SIZE, 5)
         found = await asked.condenser.summaries(source(), [chunk("a"), chunk("b")], SIZE, 5)
         assert (len(found.texts), found.asked, len(asked.bodies)) == (2, 1, 2)
-        await asked.condenser.summaries(source(key_name="somebody"), [chunk("a")], SIZE, 5)
+        await asked.condenser.summaries(source(principal=Principal(name="somebody")), [chunk("a")], SIZE, 5)
         await asked.condenser.summaries(source(headers={"x-api-key": "k"}), [chunk("a")], SIZE, 5)
         await asked.condenser.summaries(source(), [chunk("a")], SummarySize(100, 4000), 5)
         assert len(asked.bodies) == 5

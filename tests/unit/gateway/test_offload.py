@@ -9,6 +9,7 @@ import time
 import pytest
 
 from octoroute import dialects
+from octoroute.domain.principal import Principal
 from octoroute.errors import BadRequest
 from octoroute.gateway.offload import (
     LARGE_BODY_BYTES,
@@ -68,6 +69,6 @@ async def test_a_large_body_is_read_in_the_thread(monkeypatch, size, in_thread):
 
     monkeypatch.setattr(inbound, "read", traced)
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "a" * size}]}).encode()
-    request = await read_request(inbound, body, request_id="r", headers={}, key_name="key-1")
+    request = await read_request(inbound, body, request_id="r", headers={}, principal=Principal(name="key-1"))
     assert (request.id, request.key_name) == ("r", "key-1")
     assert (threads != [threading.get_ident()]) is in_thread

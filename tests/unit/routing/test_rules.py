@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from octoroute.domain.endpoint import Capability, CircuitState, Price, Tier
+from octoroute.domain.principal import Principal
 from octoroute.gateway.explain import explain, tell
 from octoroute.routing.rules import REQUEST_TYPES, Rule
 from tests.support.spine import Spine, make_endpoint
@@ -211,7 +212,9 @@ def test_b6_rules_show_in_the_explanation():
         assert (told["tier"], told["strategy"], told["rule"], told["endpoint"]) == ("deep", "rule", "one", "big")
         assert told["reason"] == "the rule 'one'"
         spine = Spine(ALL, rules=[Rule(name="no", reject="not you", key="key-1")])
-        told = tell(await explain(spine.gateway, spine.router, msgspec.structs.replace(spine.request(), key_name="key-1")))
+        told = tell(
+            await explain(spine.gateway, spine.router, msgspec.structs.replace(spine.request(), principal=Principal(name="key-1")))
+        )
         assert (told["rejected"], told["endpoint"], any(row["chosen"] for row in told["candidates"])) == ("not you", None, False)
         assert spine.transport.asked == []
 

@@ -10,6 +10,7 @@ from random import Random
 from octoroute.balancing.policies import POLICIES, PolicyInputs
 from octoroute.dialects import inbound
 from octoroute.dialects.request.identity import opening_of, user_of
+from octoroute.domain.principal import Principal
 from tests.support.live_gateway import Clock
 from tests.support.spine import make_endpoint
 
@@ -25,7 +26,9 @@ def asked(text="hello", *, user=None, key=None, system=None, stream=False, later
         body["user"] = user
     if max_tokens:
         body["max_tokens"] = max_tokens
-    return OPENAI.read(json.dumps(body).encode(), request_id=request_id, headers={}, key_name=key)
+    return OPENAI.read(
+        json.dumps(body).encode(), request_id=request_id, headers={}, principal=None if key is None else Principal(name=key)
+    )
 
 
 def build(name, clock=None, in_flight=None, sticky_by="conversation"):
