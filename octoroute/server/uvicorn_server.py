@@ -18,6 +18,7 @@ from octoroute.server.app import App
 from octoroute.server.http1.connection import ServerConnection
 from octoroute.server.http1.listener import ListenerState
 from octoroute.server.http1.web_socket import WebSocketConnection
+from octoroute.upstream.transports.peer_liveness import watch_peer
 
 BACKLOG = 4096
 TICKS_PER_SECOND = 10
@@ -28,8 +29,6 @@ GRACE_S = 5
 """An idle connection stays open at shutdown until it has been idle for so long: its client may be about to use it."""
 LIFESPAN_S = 2.0
 """How long the application may take to stop after a second signal."""
-USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
-"""Linux: how long sent data may stay unacknowledged, or a window closed. Accepted sockets inherit it."""
 
 log = structlog.stdlib.get_logger("octoroute.server")
 
@@ -54,13 +53,7 @@ class UvicornServer(uvicorn.Server):
         buffer is not seen from here.
         """
         for listener in sockets or []:
-            if USER_TIMEOUT is not None:
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 4)
-                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2)
-                listener.setsockopt(
-                    socket.IPPROTO_TCP, USER_TIMEOUT, round(self.listener.settings.client_write_timeout_seconds * 1000)
-                )
+            watch_peer(listener, unacknowledged_s=round(self.listener.settings.client_write_timeout_seconds))
         self.config.ssl = self._context
         await super().startup(sockets)
 

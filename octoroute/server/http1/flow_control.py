@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import select
-import socket
-import struct
+
+from octoroute.upstream.transports.peer_liveness import AckWatch
 
 LINGER_S = 2.0
 """How long a client may go on sending after the gateway's last byte."""
-DEAD_S = 10
-"""A client that acknowledges nothing for so long is lost: its machine or the network between is down."""
-HAS_TCP_INFO = hasattr(socket, "TCP_INFO")
-_TCP_INFO_BYTES = 60
-"""Of Linux's `struct tcp_info`: probes (byte 3), unacknowledged segments (24), milliseconds since the last acknowledgement (56)."""
-_FIELD = struct.Struct("I")
 HANG_UP_POLL_S = 0.25
 """How often a connection that is not read is asked for its end."""
 HANG_UP: int = getattr(select, "POLLRDHUP", 0)
@@ -24,11 +18,12 @@ HANG_UP: int = getattr(select, "POLLRDHUP", 0)
 class ConnectionFlow:
     """Whether a connection is read, and whether what was written to it waits to be sent."""
 
-    __slots__ = ("_hang_up_timer", "_stalled_s", "_transport", "_unsent_bytes", "_writable", "is_read", "paused")
+    __slots__ = ("_acks", "_hang_up_timer", "_stalled_s", "_transport", "_unsent_bytes", "_writable", "is_read", "paused")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._writable: asyncio.Event | None = None
+        self._acks = AckWatch()
         self._hang_up_timer: asyncio.TimerHandle | None = None
         self._unsent_bytes = 0
         """In the write buffer, when `stalled_s` was last called."""
@@ -67,21 +62,9 @@ class ConnectionFlow:
         return self._stalled_s
 
     def is_dead(self) -> bool:
-        """True if the peer has acknowledged neither data nor probes for DEAD_S: it is lost without having closed the connection.
-
-        A peer that only reads nothing still acknowledges the kernel's probes.
-        """
+        """True if the peer is lost without having closed the connection: it acknowledges nothing. Call it once a second."""
         sock = self._transport.get_extra_info("socket")
-        if not HAS_TCP_INFO or sock is None:
-            return False
-        try:
-            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-        except OSError:
-            return False
-        if len(info) < _TCP_INFO_BYTES:
-            return False
-        (unacknowledged,), (since_ms,) = _FIELD.unpack_from(info, 24), _FIELD.unpack_from(info, 56)
-        return since_ms >= DEAD_S * 1000 and bool(unacknowledged or info[3])
+        return sock is not None and self._acks.is_dead(sock)
 
     @property
     def is_empty(self) -> bool:

@@ -141,7 +141,7 @@ class WebSocketConnection(asyncio.Protocol):
         if self.flow.stalled_s(written=True) >= self.listener.settings.client_write_timeout_seconds:
             self.transport.abort()
         self._silent_s += 1
-        if self._silent_s >= SILENCE_S:
+        if self._silent_s >= SILENCE_S or self.flow.is_dead():
             self.transport.abort()
         elif self._silent_s % PING_S == 0 and self._accepted and self._protocol.state is State.OPEN:
             self._protocol.send_ping(b"")

@@ -7,8 +7,11 @@ its server has just closed is a BadUpstreamResponse, although no server has read
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
+import socket
 from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -17,7 +20,19 @@ from yarl import URL
 from octoroute.errors import BadUpstreamResponse, TlsRejected, Unreachable, UpstreamError
 from octoroute.upstream.transports.base import TransportRequest
 from octoroute.upstream.transports.content import ResponseBody, inflater_for
-from octoroute.upstream.transports.failures import CLOSED, CUT, NONSENSE, PINNED, PROXY, SILENT, bad_response, unreachable
+from octoroute.upstream.transports.failures import (
+    CLOSED,
+    CUT,
+    NONSENSE,
+    PINNED,
+    PROXY,
+    SILENT,
+    VANISHED,
+    bad_response,
+    has_vanished,
+    unreachable,
+)
+from octoroute.upstream.transports.peer_liveness import LONG_BYTES, LongRequestWatch, watch_peer
 from octoroute.upstream.transports.request import USER_AGENT, extra_lines, origin_and_head, server_name
 
 _AUTO = ("user-agent", "accept", "content-type")
@@ -48,6 +63,8 @@ def _upstream_error(error: Exception) -> UpstreamError:
             return unreachable(TimeoutError())
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
             return Unreachable("the request cannot be sent: its address or a header is not valid HTTP")
+        case OSError() if has_vanished(error):
+            return bad_response(VANISHED, error)
         case _:
             pass
     for kind, message in _MESSAGES:
@@ -66,7 +83,29 @@ class _Request(aiohttp.ClientRequest):
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         if conn.protocol is not None and conn.protocol.should_close:
             raise _StrayBytes
+        if int(self.headers.get("content-length", "0")) > LONG_BYTES:
+            _watch_long_request(conn)
         return await super().send(conn)
+
+
+def _watch_long_request(connection: Connection) -> None:
+    transport, protocol = connection.transport, connection.protocol
+    sock = transport.get_extra_info("socket") if transport is not None else None
+    if transport is None or protocol is None or sock is None:
+        return
+
+    def lost() -> None:
+        protocol.set_exception(TimeoutError(errno.ETIMEDOUT, VANISHED))
+        transport.abort()
+
+    LongRequestWatch(sock, is_under_way=lambda: not transport.is_closing(), unsent_bytes=transport.get_write_buffer_size, lost=lost)
+
+
+def _watched_socket(address: tuple[Any, ...]) -> socket.socket:
+    """`address`: of `socket.getaddrinfo`."""
+    sock = socket.socket(*address[:3])
+    watch_peer(sock)
+    return sock
 
 
 class _Pins(aiohttp.Fingerprint):
@@ -140,7 +179,11 @@ class AiohttpTransport:
         if session is None:
             session = self._sessions[pins, limit] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=0, limit_per_host=limit, keepalive_timeout=self._idle_s, ssl=_Pins(pins) if pins else True
+                    limit=0,
+                    limit_per_host=limit,
+                    keepalive_timeout=self._idle_s,
+                    ssl=_Pins(pins) if pins else True,
+                    socket_factory=_watched_socket,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 request_class=_Request,

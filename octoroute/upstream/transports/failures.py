@@ -32,8 +32,12 @@ _UNREACHABLE: tuple[tuple[type[BaseException], str], ...] = (
 _LOCAL = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """Resources that this machine lacks; the endpoint is not at fault."""
 
+_VANISHED = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
+"""What the kernel says of a connection that was open: its peer acknowledges nothing."""
+
 CUT = "the upstream closed the connection before its answer was complete"
 SILENT = "the upstream closed the connection without a response"
+VANISHED = "the upstream stopped acknowledging what it was sent: its machine or the network is down"
 NONSENSE = "the upstream's answer is not valid HTTP"
 CLOSED = "the transport is closed"
 NO_PROXY = "the native transport does not support proxies"
@@ -58,3 +62,8 @@ def unreachable(error: BaseException) -> Unreachable:
 def bad_response(message: str, error: BaseException | None = None) -> BadUpstreamResponse:
     """For a connection that brought no response, or not all of one."""
     return BadUpstreamResponse(message, detail=str(error)[:500] if error else "")
+
+
+def has_vanished(error: BaseException | None) -> bool:
+    """Whether an open connection ended because its peer is gone without a word, not because it closed the connection."""
+    return isinstance(error, OSError) and error.errno in _VANISHED

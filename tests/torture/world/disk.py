@@ -32,7 +32,7 @@ DROPPED_TRAFFIC = "octoroute_traffic_log_dropped_total"
 
 
 @contextlib.contextmanager
-def small_disk(place: Path, size_kib: int = 1024) -> Iterator[Path]:
+def small_disk(place: Path, size_kib: int = 4096) -> Iterator[Path]:
     """Raises Impossible."""
     place.mkdir()
     told = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_kib}k", "small", str(place)], capture_output=True, text=True)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import select
 import socket
-import struct
 import sys
-import termios
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol, cast
@@ -17,8 +13,15 @@ from typing import Protocol, cast
 import httptools
 
 from octoroute.errors import BadUpstreamResponse
-from octoroute.upstream.transports.failures import CUT, NONSENSE, SILENT, bad_response
+from octoroute.upstream.transports.failures import CUT, NONSENSE, SILENT, VANISHED, bad_response, has_vanished
 from octoroute.upstream.transports.native.exchange import ClientExchange
+from octoroute.upstream.transports.peer_liveness import (
+    DEAD_S,
+    LONG_BYTES,
+    LongRequestWatch,
+    limit_unacknowledged,
+    unacknowledged_bytes,
+)
 from octoroute.upstream.transports.request import REPEATABLE
 
 READ_BYTES = 64 * 1024
@@ -28,12 +31,6 @@ _MAX_HEAD_BYTES = 64 * 1024
 """Bytes that may come without a byte of body: heads, interim responses, chunk extensions, trailers."""
 _MAX_FIELD_BYTES = 32 * 1024
 _MAX_FIELDS = 128
-USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
-"""Linux only."""
-_LONG_BYTES = 64 * 1024
-"""A longer request does not fit into every server's receive buffer."""
-DEAD_S = 10
-"""A connection whose peer acknowledges nothing for so long is dead."""
 _CACHED_NAME_BYTES = 64
 """Longer header names are rare, and not cached."""
 
@@ -42,23 +39,6 @@ _CACHED_NAME_BYTES = 64
 def _lower(name: bytes) -> str:
     """Cached: servers send the same few names."""
     return name.decode("latin-1").lower()
-
-
-def watch_peer(sock: socket.socket) -> None:
-    """Make the kernel end the connection if its peer vanishes without a word, whether data waits to be acknowledged or not."""
-    if USER_TIMEOUT is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, DEAD_S // 2)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-        watch_unacknowledged(sock, DEAD_S)
-
-
-def watch_unacknowledged(sock: socket.socket, seconds: int) -> None:
-    """How long sent data may stay unacknowledged, or the peer's window closed; 0: the kernel's limit, a quarter of an hour."""
-    if USER_TIMEOUT is not None:
-        with contextlib.suppress(OSError):  # it is closed already
-            sock.setsockopt(socket.IPPROTO_TCP, USER_TIMEOUT, seconds * 1000)
 
 
 class ConnectionOwner(Protocol):
@@ -96,9 +76,14 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._unproductive = 0
         self._sent = len(head) + len(body)
         if body:
-            if self._sent > _LONG_BYTES:  # a busy server may read it late, and a closed window counts like a dead peer
-                watch_unacknowledged(self._sock, 0)
             self._transport.writelines((head, body))
+            if self._sent > LONG_BYTES:
+                LongRequestWatch(
+                    self._sock,
+                    is_under_way=lambda: self._exchange is exchange and not exchange.has_head,
+                    unsent_bytes=self._transport.get_write_buffer_size,
+                    lost=lambda: self.fail(bad_response(VANISHED)),
+                )
         else:
             self._transport.write(head)
         return exchange
@@ -195,6 +180,8 @@ class ClientConnection(asyncio.BufferedProtocol):
             return
         if exchange.has_head and self._to_eof and error is None:
             exchange.end()
+        elif has_vanished(error):  # nor is it asked again: the wait for its next connection would be as long
+            exchange.end(bad_response(VANISHED, error))
         elif exchange.has_head or self._unproductive:
             exchange.end(bad_response(CUT, error))
         else:
@@ -213,10 +200,9 @@ class ClientConnection(asyncio.BufferedProtocol):
         if sys.platform != "linux" or self._transport.get_extra_info("sslcontext") is not None:
             return -1
         try:
-            (queued,) = struct.unpack("i", fcntl.ioctl(self._sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))
+            return unacknowledged_bytes(self._sock) + self._transport.get_write_buffer_size()
         except (OSError, ValueError):
             return -1
-        return queued + self._transport.get_write_buffer_size()
 
     # called by httptools
 
@@ -252,8 +238,8 @@ class ClientConnection(asyncio.BufferedProtocol):
             self._to_eof = "content-length" not in fields and status not in {204, 304}
         elif coding.lower() != "chunked":  # the parser would take all bytes up to the connection's end for the body
             raise ValueError("an unknown transfer-encoding")
-        if self._sent > _LONG_BYTES:
-            watch_unacknowledged(self._sock, DEAD_S)
+        if self._sent > LONG_BYTES:
+            limit_unacknowledged(self._sock, DEAD_S)
         exchange.status = status
         exchange.headers = fields
         exchange.has_head = True

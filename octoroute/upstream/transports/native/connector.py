@@ -12,8 +12,9 @@ import aiohappyeyeballs
 
 from octoroute.errors import TlsRejected
 from octoroute.upstream.transports.failures import PINNED
-from octoroute.upstream.transports.native.connection import ClientConnection, ConnectionOwner, watch_peer
+from octoroute.upstream.transports.native.connection import ClientConnection, ConnectionOwner
 from octoroute.upstream.transports.native.names import Address, AddressCache
+from octoroute.upstream.transports.peer_liveness import watch_peer
 from octoroute.upstream.transports.request import Origin
 
 _NEXT_ADDRESS_S = 0.25

@@ -25,6 +25,9 @@ class Transport:
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def get_extra_info(self, name: str) -> None:
+        """It has no socket."""
+
     def is_closing(self) -> bool:
         return self.closed
 

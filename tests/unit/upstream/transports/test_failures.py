@@ -4,7 +4,7 @@ import os
 import pytest
 
 from octoroute.errors import NoResources, Unreachable
-from octoroute.upstream.transports.failures import unreachable
+from octoroute.upstream.transports.failures import has_vanished, unreachable
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
@@ -19,3 +19,17 @@ def test_everything_else_is(number):
     found = unreachable(OSError(number, os.strerror(number)))
     assert type(found) is Unreachable
     assert found.blames_endpoint
+
+
+@pytest.mark.parametrize(
+    ("error", "vanished"),
+    [
+        (TimeoutError(errno.ETIMEDOUT, "timed out"), True),
+        (OSError(errno.EHOSTUNREACH, "no route"), True),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), False),
+        (ValueError("x"), False),
+        (None, False),
+    ],
+)
+def test_a_peer_that_is_gone_without_a_word_has_not_closed_the_connection(error, vanished):
+    assert has_vanished(error) is vanished

@@ -116,7 +116,7 @@ async def test_s06_the_kernel_watches_for_peers_that_vanish():
         options = [
             connection._sock.getsockopt(socket.IPPROTO_TCP, option) for option in (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE)
         ]
-        assert options == [10_000, 5]
+        assert options == [8_000, 4]
         assert connection._sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert connection.address == "127.0.0.1"
         connection.drop()
