@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from octoroute.balancing.eligibility import token_budget
 from octoroute.balancing.health import AT_CAPACITY, HealthRegistry
 from octoroute.balancing.lease import Lease
@@ -14,7 +16,8 @@ from octoroute.domain.outcome import Usage
 from octoroute.domain.request import Request
 from octoroute.errors import OverLimit
 from octoroute.gateway.lifecycle import RequestLifecycle
-from octoroute.gateway.planner import Plan, Planner
+from octoroute.gateway.plan import Plan
+from octoroute.gateway.planner import Planner
 from octoroute.gateway.settings import Settings
 
 NO_USAGE = Usage()
@@ -65,8 +68,7 @@ class AdmissionControl:
             for position, endpoint in enumerate(found.order):
                 lease = self._health.acquire(endpoint, tokens, request.id)
                 if lease is not None:
-                    del found.order[:position]
-                    return QueueGrant(found, lease)
+                    return QueueGrant(msgspec.structs.replace(found, order=found.order[position:]), lease)
             return None
 
         names = frozenset(name for endpoint in eligible for name in (endpoint.id, endpoint.provider))

@@ -26,7 +26,8 @@ from octoroute.gateway.context_window import TruncatedRequest
 from octoroute.gateway.failover import Failover
 from octoroute.gateway.lifecycle import ABANDONED, RequestLifecycle
 from octoroute.gateway.offload import off_loop
-from octoroute.gateway.planner import Plan, Planner, unavailable_error
+from octoroute.gateway.plan import Plan
+from octoroute.gateway.planner import Planner, unavailable_error
 from octoroute.gateway.settings import Settings
 from octoroute.gateway.translation import Translator
 from octoroute.telemetry.routing_events import RoutingEvents

@@ -100,7 +100,7 @@ class Gateway:
 
     async def _answer(self, request: Request, lifecycle: RequestLifecycle) -> Reply:
         settings = self.settings
-        decision = await self.resolver.resolve(request, settings)
+        decision = self.resolver.remembered(request, settings) or await self.resolver.resolve(request, settings)
         lifecycle.decided(decision)
         if decision.reject is not None:
             raise Forbidden(decision.reject)

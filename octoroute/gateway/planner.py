@@ -24,12 +24,13 @@ from octoroute.balancing.policies import Policy, Random
 from octoroute.dialects.base import Inbound
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Capability, Endpoint, Tier, failure_domain
+from octoroute.domain.endpoint import Capability, Endpoint, failure_domain
 from octoroute.domain.request import CHAT, Facts, Request
 from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, Throttled, TooExpensive
 from octoroute.gateway.client_timeout import TIMEOUT_HEADER
 from octoroute.gateway.context_window import TruncatedRequest, truncate
-from octoroute.gateway.settings import Settings, TierMatch
+from octoroute.gateway.plan import Plan
+from octoroute.gateway.settings import PoolMatch, PoolShape, Settings
 from octoroute.gateway.translation import TranslationCheck
 from octoroute.upstream.client import UpstreamClient
 
@@ -37,35 +38,11 @@ PROVIDER_UNAVAILABLE = "provider unavailable (circuit open)"
 """The reason against an endpoint whose own circuit is closed, but whose provider fails as a whole."""
 _CIRCUIT_OPEN = "circuit open"
 _AT_CAPACITY = "at capacity"
-_UNSEEN = TierMatch((), None)
 
 
 def may_change_tier(decision: Decision, settings: Settings) -> bool:
     """Whether another tier may answer: the router chose the tier, or the client named one and the operator permits it."""
     return not decision.fixed and (decision.by != "client" or (settings.named_tiers_fall_over and decision.only is None))
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    order: list[Endpoint]
-    """The endpoints to ask, best first."""
-    eligible: list[Endpoint]
-    """The endpoints that can answer the request, available now or not."""
-    candidates: list[Endpoint]
-    """Every endpoint that was considered."""
-    excluded: dict[str, str]
-    """By endpoint id, why a candidate is not in `order`."""
-    policy: Policy
-    reserve: list[Endpoint]
-    """Available endpoints that probes take for dead: to be asked when no other endpoint has answered."""
-    truncated: dict[str, TruncatedRequest]
-    """By endpoint id, the request truncated to fit that endpoint."""
-    decoded: Conversation | BadRequest | None = None
-    """See `TranslationCheck.decoded`."""
-
-    @property
-    def conversation(self) -> Conversation | None:
-        """The decoded request, to be shared by its attempts; None: each attempt that needs it decodes it."""
-        return self.decoded if isinstance(self.decoded, Conversation) else None
 
 
 class Planner:
@@ -86,43 +63,57 @@ class Planner:
         return self.plan_fast(decision, request, settings) or self.plan_each(decision, request, settings, decoded)
 
     def plan_fast(self, decision: Decision, request: Request, settings: Settings) -> Plan | None:
-        """The common case: every endpoint of the tier can answer the request and is available. None: plan each endpoint."""
-        if decision.only is not None or decision.within is not None or settings.max_cost_usd is not None or request.api != CHAT:
+        """The common case: every endpoint that the decision permits can answer the request and is available.
+
+        None: plan each endpoint. What does not depend on health or size is determined once for all requests of a shape.
+        """
+        if settings.max_cost_usd is not None or request.api != CHAT:
             return None
         facts = request.facts
-        key = (decision.tier, request.dialect, facts.tools, facts.images, facts.json)
-        match = settings.tier_matches.get(key, _UNSEEN)
-        if match is _UNSEEN:
-            match = settings.tier_matches[key] = self._match(decision.tier, request.dialect, facts, settings)
+        shape: PoolShape = (
+            *(decision.tier, decision.only, decision.within, decision.policy),
+            *(request.dialect, facts.tools, facts.images, facts.json),
+        )
+        matches = settings.pool_matches
+        if shape not in matches:
+            matches[shape] = self._match(decision, request, settings)
+        match = matches[shape]
         if match is None or (match.window is not None and window_tokens(settings.context.measured(facts)) > match.window):
             return None
+        endpoints, policy = match.endpoints, match.policy
         tokens = token_budget(facts)
         unsure = self._health.unsure
-        for endpoint in match.endpoints:
-            if self._health.unavailable_reason(endpoint, tokens) is not None or (unsure and endpoint.id in unsure):
+        for endpoint in endpoints:
+            if (unsure and endpoint.id in unsure) or self._health.unavailable_reason(endpoint, tokens) is not None:
                 return None
-        policy = settings.policy if decision.policy is None else settings.policies[decision.policy]
-        order = [*match.endpoints]
-        if len(order) > 1:
-            order = policy.order(order, request, self._random)
-            if len(order) < len(match.endpoints):
+        order = endpoints
+        if len(endpoints) > 1:
+            order = policy.order(endpoints, request, self._random)
+            if len(order) < len(endpoints):
                 return None
-        eligible, candidates = [*match.endpoints], [*match.endpoints]
-        return Plan(order=order, eligible=eligible, candidates=candidates, excluded={}, policy=policy, reserve=[], truncated={})
+        return Plan(order=order, eligible=endpoints, candidates=endpoints, policy=policy)
 
-    def _match(self, tier: Tier, dialect: str, facts: Facts, settings: Settings) -> TierMatch | None:
-        """None: the tier is empty, or one of its endpoints cannot answer such a request as it is."""
-        pool, needs = settings.tier(tier), facts.needs
-        if not pool or any(not needs <= e.capabilities or dialect not in self._upstream.dialects(e) for e in pool):
+    def _match(self, decision: Decision, request: Request, settings: Settings) -> PoolMatch | None:
+        """None: there is no endpoint, or one of them cannot answer such a request as it is."""
+        facts, policy = request.facts, self._policy(decision, settings)
+        pool = list(self.pools(decision, facts, settings)[0])
+        if not pool or any(
+            not facts.needs <= endpoint.capabilities or request.dialect not in self._upstream.dialects(endpoint)
+            for endpoint in pool
+        ):
             return None
-        return TierMatch(pool, min((e.context_window for e in pool if e.context_window is not None), default=None))
+        windows = (endpoint.context_window for endpoint in pool if endpoint.context_window is not None)
+        return PoolMatch(pool, min(windows, default=None), policy)
+
+    def _policy(self, decision: Decision, settings: Settings) -> Policy:
+        return settings.policy if decision.policy is None else settings.policies[decision.policy]
 
     def plan_each(
         self, decision: Decision, request: Request, settings: Settings, decoded: Conversation | BadRequest | None = None
     ) -> Plan:
         """As `plan`, looking at each endpoint on its own."""
-        policy = settings.policy if decision.policy is None else settings.policies[decision.policy]
-        plan = Plan(order=[], eligible=[], candidates=[], excluded={}, policy=policy, reserve=[], truncated={})
+        policy = self._policy(decision, settings)
+        plan = Plan(policy=policy)
         translation = TranslationCheck(request, self._inbound[request.dialect], self._upstream, decoded)
         for pool in self.pools(decision, request.facts, settings):
             order, has_eligible = self._plan_pool(pool, plan, request, settings, translation)
@@ -141,7 +132,7 @@ class Planner:
 
         At most `retry.max_attempts` of a tier. Its order is empty if there are none.
         """
-        extended = msgspec.structs.replace(plan, order=[], reserve=[])
+        extended = plan.extensible()
         if may_change_tier(decision, settings) and not suspects_only:
             considered = {endpoint.id for endpoint in plan.candidates}
             translation = TranslationCheck(request, self._inbound[request.dialect], self._upstream, plan.decoded)

@@ -32,6 +32,12 @@ class Resolver:
         self._inbound = inbound
         self._upstream = upstream
 
+    def remembered(self, request: Request, settings: Settings) -> Decision | None:
+        """What `resolve` returned for an earlier client that named the same configured model; None: resolve the request."""
+        if settings.rules or request.api != CHAT or PROVIDER_HEADER in request.headers:
+            return None
+        return settings.named_decisions.get(request.model)
+
     def resolve(self, request: Request, settings: Settings) -> Awaitable[Decision]:
         """Raises UnknownModel, and Forbidden for a provider that the client may not choose."""
         tag = self._inbound[request.dialect].default_tag
@@ -169,7 +175,11 @@ class Resolver:
         decision = await self._by_word(_word(model), request, settings)
         if decision is not None:
             return decision
-        found = settings.named(model) or self._variant(model, settings)
+        found = settings.named(model)
+        if found:
+            decision = settings.named_decisions[model] = _named(found)
+            return decision
+        found = self._variant(model, settings)
         if found:
             return _named(found)
         provider, slash, rest = model.partition("/")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from octoroute.balancing.policies import Policy, WeightedRandom
 from octoroute.balancing.queue import QueueSettings
 from octoroute.balancing.retry import RetryPolicy
+from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, OTHER_TIERS, Endpoint, Tier
 from octoroute.domain.request import CHAT, Importance
 from octoroute.gateway.cascade import Cascade
@@ -26,12 +27,19 @@ from octoroute.routing.strategies.base import Router
 EMBEDDINGS = "embeddings"
 
 
-class TierMatch(NamedTuple):
-    """All endpoints of a tier, if each of them can answer requests of one shape that fit the smallest window."""
+PoolShape: TypeAlias = tuple[Tier, frozenset[str] | None, str | None, str | None, str, bool, bool, bool]
+"""What requests of one `PoolMatch` have in common: tier, only, within, and policy of the decision; dialect; need of tools, images,
+and JSON.
+"""
 
-    endpoints: tuple[Endpoint, ...]
+
+class PoolMatch(NamedTuple):
+    """The endpoints that a decision permits, if each of them can answer requests of one shape that fit the smallest window."""
+
+    endpoints: list[Endpoint]
     window: int | None
     """Tokens of the smallest context window; None: no endpoint has a known one."""
+    policy: Policy
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -75,8 +83,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {tier: tuple(endpoint for endpoint in self.endpoints if endpoint.tier is tier) for tier in Tier}
 
     @cached_property
-    def tier_matches(self) -> dict[tuple[Tier, str, bool, bool, bool], TierMatch | None]:
-        """By tier, dialect, and need of tools, images, and JSON; filled by the planner. None: plan each endpoint on its own."""
+    def pool_matches(self) -> dict[PoolShape, PoolMatch | None]:
+        """Filled by the planner. None: plan each endpoint on its own."""
+        return {}
+
+    @cached_property
+    def named_decisions(self) -> dict[str, Decision]:
+        """By a configured name of a chat model, the decision for clients that ask for it; filled by the resolver."""
         return {}
 
     @cached_property

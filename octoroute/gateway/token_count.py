@@ -22,7 +22,7 @@ from octoroute.errors import BadRequest, UpstreamAuthError, UpstreamError
 from octoroute.gateway.context_window import scaled
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.offload import is_large_body, is_large_translation, off_loop
-from octoroute.gateway.planner import Plan
+from octoroute.gateway.plan import Plan
 from octoroute.gateway.translation import decode
 from octoroute.routing.strategies.base import Router
 

@@ -50,7 +50,8 @@ decisions = st.builds(
     tier=st.sampled_from(CHAT_TIERS),
     by=st.sampled_from(["rule", "client"]),
     why=st.just("because"),
-    only=st.none() | st.just(frozenset({"e0"})),
+    only=st.none() | st.sampled_from([frozenset({"e0"}), frozenset({"e1", "e2"})]),
+    within=st.sampled_from([None, None, "openai", "anthropic"]),
 )
 contexts = st.sampled_from([ContextPolicy(), ContextPolicy(policy="off"), ContextPolicy(reserve_output="none")])
 POLICIES = [WeightedRandom(), ProviderPriority(), ProviderRandom()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from octoroute.domain.endpoint import Tier
@@ -100,3 +101,35 @@ def test_rules_come_first_and_one_whose_target_is_unavailable_is_passed_over():
 def test_the_names_that_clients_can_use():
     spine = Spine(ENDPOINTS)
     assert spine.gateway.resolver.names(spine.gateway.settings) == ["small", "mid", "big", "mid-openai", "mid-anthropic"]
+
+
+def named(**settings):
+    """A spine, and the decisions of three requests for `mid`, the second and third with what was remembered."""
+
+    async def story():
+        spine = Spine(ENDPOINTS, **settings)
+        resolver, request, told = spine.gateway.resolver, spine.request("mid"), []
+        for _ in range(3):
+            remembered = resolver.remembered(request, spine.gateway.settings)
+            told.append((remembered is not None, remembered or await resolver.resolve(request, spine.gateway.settings)))
+        return spine, told
+
+    return run(story())
+
+
+def test_a_configured_name_is_resolved_once():
+    spine, told = named()
+    assert [known for known, _ in told] == [False, True, True]
+    assert told[0][1] is told[1][1] is told[2][1]
+    settings, resolver = spine.gateway.settings, spine.gateway.resolver
+    for other in ("mid-openai", "fast", "auto", "gone"):
+        assert resolver.remembered(spine.request(other), settings) is None
+    assert resolver.remembered(spine.request("mid", headers={"x-octoroute-provider": "q"}), settings) is None
+    reloaded = msgspec.structs.replace(settings, endpoints=())
+    assert resolver.remembered(spine.request("mid"), reloaded) is None
+
+
+def test_no_name_is_remembered_where_there_are_rules():
+    _, told = named(rules=(Rule(name="r", model="mid", override=True, tier=Tier.DEEP),))
+    assert [known for known, _ in told] == [False, False, False]
+    assert {decision.tier for _, decision in told} == {Tier.DEEP}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Tier
 from octoroute.gateway.settings import Settings
 from tests.support.spine import Always, make_endpoint
@@ -44,10 +45,11 @@ def test_a_providers_endpoints_are_those_of_the_interface():
 
 def test_a_changed_copy_computes_anew():
     made = settings()
-    made.tier_matches[Tier.FAST, "openai", False, False, False] = None
+    made.pool_matches[Tier.FAST, None, None, None, "openai", False, False, False] = None
+    made.named_decisions["f"] = Decision(tier=Tier.FAST, by="client", why="because")
     assert made.tier(Tier.FAST) == (FAST,)
     changed = msgspec.structs.replace(made, endpoints=())
-    assert (changed.tier(Tier.FAST), dict(changed.tier_matches)) == ((), {})
+    assert (changed.tier(Tier.FAST), changed.pool_matches, changed.named_decisions) == ((), {}, {})
 
 
 def test_they_are_frozen():
