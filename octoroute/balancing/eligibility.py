@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import Usage
+from octoroute.domain.price import to_micros, to_usd
 from octoroute.domain.request import Facts
 
 FALLBACK_TIERS: Mapping[Tier, tuple[Tier, ...]] = {
@@ -37,9 +38,9 @@ def ineligible_reason(
     if not fits_window(endpoint, sized or facts):
         return f"has a context window of {endpoint.context_window} tokens, and the request needs {window_tokens(sized or facts)}"
     if max_cost_usd is not None:
-        cost = cost_usd(endpoint, facts)
-        if cost is not None and cost > max_cost_usd:
-            return f"{OVER_COST} ${cost:.6g}, more than the limit of ${max_cost_usd:.6g}"
+        cost = cost_micros(endpoint, facts)
+        if cost is not None and cost > to_micros(max_cost_usd):
+            return f"{OVER_COST} ${to_usd(cost):.6g}, more than the limit of ${max_cost_usd:.6g}"
     return None
 
 
@@ -59,9 +60,11 @@ def token_budget(facts: Facts) -> int:
     return facts.context_tokens + (facts.output_tokens or ASSUMED_OUTPUT_TOKENS)
 
 
-def cost_usd(endpoint: Endpoint, facts: Facts) -> float | None:
-    """Estimated cost of the request; None: the endpoint has no price."""
-    if endpoint.price is None:
-        return None
-    output_tokens = facts.output_tokens or ASSUMED_OUTPUT_TOKENS
-    return Usage(input_tokens=facts.context_tokens, output_tokens=output_tokens).cost(endpoint.price)
+def cost_micros(endpoint: Endpoint, facts: Facts) -> int | None:
+    """Estimated cost of the request in micro-dollars; None: the endpoint has no price."""
+    return None if endpoint.price is None else estimated_usage(facts).cost_micros(endpoint.price)
+
+
+def estimated_usage(facts: Facts) -> Usage:
+    """What the request will probably use."""
+    return Usage(input_tokens=facts.context_tokens, output_tokens=facts.output_tokens or ASSUMED_OUTPUT_TOKENS, estimated=True)

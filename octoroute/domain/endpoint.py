@@ -5,11 +5,11 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from octoroute.domain.option import Key, Table
+from octoroute.domain.price import Price
 
 
 class Tier(StrEnum):
@@ -79,16 +79,6 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash((Secret, self._text))
-
-
-class Price(Table, frozen=True, kw_only=True):
-    """USD per million tokens."""
-
-    input: Annotated[float, Key("price of uncached input tokens", low=0, high=1e6)] = 0.0
-    output: Annotated[float, Key("price of output tokens", low=0, high=1e6)] = 0.0
-    cached: Annotated[
-        float | None, Key("price of cached input tokens; default: the price of input", low=0, high=1e6, example="0.075")
-    ] = None
 
 
 class ProviderLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Endpoint, Price
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.price import Price, TokenRates, round_micros
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,14 +23,46 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Input tokens written to a prompt cache."""
     reasoning_tokens: int = 0
     """Output tokens spent on reasoning."""
+    audio_input_tokens: int = 0
+    """Uncached input tokens that stand for audio."""
+    audio_output_tokens: int = 0
+    image_input_tokens: int = 0
+    """Uncached input tokens that stand for images, where the provider counts them apart."""
+    image_output_tokens: int = 0
     estimated: bool = False
     """The gateway estimated the numbers because the provider reported none."""
 
-    def cost(self, price: Price) -> float:
-        """Return the cost in USD: uncached and cached input at their rates, and output."""
-        cached_rate = price.input if price.cached is None else price.cached
-        fresh = max(0, self.input_tokens - self.cached_tokens)
-        return (fresh * price.input + self.cached_tokens * cached_rate + self.output_tokens * price.output) / 1e6
+    def cost_micros(self, price: Price) -> int:
+        """Return the cost in micro-dollars, rounded once, half up."""
+        return round_micros(self.cost_millionths(price))
+
+    def cost_millionths(self, price: Price) -> int:
+        """Return the exact cost, in millionths of a micro-dollar.
+
+        Counts are charged as they are reported, even if a part is larger than its whole; no token is charged twice.
+        """
+        rates = price.rates if not price.long_context else price.rates_for(self.input_tokens)
+        if rates.is_plain:
+            cached = self.cached_tokens
+            fresh = self.input_tokens - cached
+            return (max(0, fresh)) * rates.input + cached * rates.cached + self.output_tokens * rates.output
+        return self._millionths(rates)
+
+    def _millionths(self, rates: TokenRates) -> int:
+        fresh = self.input_tokens - self.cached_tokens - self.cache_write_tokens - self.audio_input_tokens - self.image_input_tokens
+        text = self.output_tokens - self.reasoning_tokens - self.audio_output_tokens - self.image_output_tokens
+        return (
+            max(0, fresh) * rates.input
+            + self.cached_tokens * rates.cached
+            + self.cache_write_tokens * rates.written
+            + self.audio_input_tokens * rates.audio_input
+            + self.image_input_tokens * rates.image_input
+            + max(0, text) * rates.output
+            + self.reasoning_tokens * rates.reasoning
+            + self.audio_output_tokens * rates.audio_output
+            + self.image_output_tokens * rates.image_output
+            + rates.request
+        )
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,10 +80,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """Usage of a response that was started; None: no response."""
 
     @property
-    def cost_usd(self) -> float | None:
-        """None if the usage or the price is not known."""
+    def cost_micros(self) -> int | None:
+        """Micro-dollars; None if the usage or the price is not known."""
         price = self.endpoint.price
-        return self.usage.cost(price) if self.usage is not None and price is not None else None
+        return self.usage.cost_micros(price) if self.usage is not None and price is not None else None
 
 
 class Ending(StrEnum):
@@ -118,8 +151,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     first_event_s: float | None = None
     """From the arrival of the request to the first event; None: no event."""
     total_s: float = 0.0
-    cost_usd: float | None = None
-    """Cost of all attempts; None: no price is known."""
+    cost_micros: int | None = None
+    """Cost of all attempts in micro-dollars; None: no price is known."""
     cascade: str | None = None
     """Result of the cascade's cheap attempt: kept, escalated, fell_back (its response was delivered although it failed a check),
     unavailable. None: no cascade.

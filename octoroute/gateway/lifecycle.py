@@ -260,12 +260,12 @@ class RequestLifecycle:
             key_name=request.key_name,
             prompt_estimate=request.facts.context_tokens,
         )
-        cost_usd, details = _cost_usd(attempts), self._details
+        cost_micros, details = _cost_micros(attempts), self._details
         if details is not None:
             outcome = msgspec.structs.replace(outcome, **msgspec.structs.asdict(details))
-        if error is None and cost_usd is None:
+        if error is None and cost_micros is None:
             return outcome
-        return msgspec.structs.replace(outcome, error=None if error is None else error.code, cost_usd=cost_usd)
+        return msgspec.structs.replace(outcome, error=None if error is None else error.code, cost_micros=cost_micros)
 
     def _status(self, ending: Ending, error: OctorouteError | None) -> int:
         """The status that the client got, or would have got had it stayed."""
@@ -295,13 +295,13 @@ def usage_of(response: UpstreamResponse, request: Request) -> Usage | None:
     return Usage(input_tokens=request.facts.context_tokens, output_tokens=progress.output_chars // 4 or 1, estimated=True)
 
 
-def _cost_usd(attempts: Sequence[Attempt]) -> float | None:
+def _cost_micros(attempts: Sequence[Attempt]) -> int | None:
     """Of all attempts whose price and usage are known; None: of no attempt."""
     total = None
     for attempt in attempts:
         price, usage = attempt.endpoint.price, attempt.usage
         if price is not None and usage is not None:
-            total = usage.cost(price) + (total or 0.0)
+            total = usage.cost_micros(price) + (total or 0)
     return total
 
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from octoroute.domain.decision import Decision
 from octoroute.domain.outcome import Attempt, Outcome
+from octoroute.domain.price import MICROS
 from octoroute.domain.request import Request
 from octoroute.store.base import NANO, SEQ_BITS, AttemptRow, HistoryEntry, HistoryRow, HistoryStore, Labels
 
@@ -62,7 +63,7 @@ def row_of(outcome: Outcome, seq: int, reason: Callable[[Decision], str]) -> His
         output_tokens=0 if usage is None else usage.output_tokens,
         cached_tokens=0 if usage is None else usage.cached_tokens,
         reasoning_tokens=0 if usage is None else usage.reasoning_tokens,
-        cost_nusd=nano(outcome.cost_usd),
+        cost_nusd=nano(outcome.cost_micros),
         attempts=tuple(map(_attempt_row, outcome.attempts)),
     )
 
@@ -101,7 +102,7 @@ def _attempt_row(attempt: Attempt) -> AttemptRow:
         rejected=attempt.rejected,
         input_tokens=None if usage is None else usage.input_tokens,
         output_tokens=None if usage is None else usage.output_tokens,
-        cost_nusd=nano(attempt.cost_usd),
+        cost_nusd=nano(attempt.cost_micros),
     )
 
 
@@ -109,5 +110,6 @@ def micro(seconds: float) -> int:
     return int(seconds * 1e6 + 0.5)
 
 
-def nano(usd: float | None) -> int | None:
-    return None if usd is None else int(usd * NANO + 0.5)
+def nano(micros: int | None) -> int | None:
+    """Micro-dollars to billionths of a USD."""
+    return None if micros is None else micros * (NANO // MICROS)

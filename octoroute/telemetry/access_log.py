@@ -17,6 +17,7 @@ import structlog
 
 from octoroute.domain.decision import Decision
 from octoroute.domain.outcome import Attempt, ContextUse, Ending, Outcome
+from octoroute.domain.price import to_usd
 from octoroute.domain.request import Request
 from octoroute.telemetry.logging import fast_logger
 from octoroute.telemetry.metrics import Metrics
@@ -102,7 +103,7 @@ class OutcomeSink:
     def _record(self, outcome: Outcome, at: float) -> Rollup | None:
         """None: a request of the gateway's own, which belongs to no rollup."""
         if outcome.dialect == ROUTING:
-            self._metrics.record_attempts(outcome)
+            self._metrics.record_attempts(outcome, is_own=True)
             self._statistics.record_attempts(outcome, at)
             return None
         rollup = self._metrics.record(outcome, at)
@@ -186,8 +187,8 @@ def _measured_fields(outcome: Outcome) -> dict[str, Any]:
         fields |= _context_fields(outcome.context)
     if outcome.context_changes:
         fields["context_changes"] = [change.note for change in outcome.context_changes]
-    if outcome.cost_usd is not None:
-        fields["cost_usd"] = round(outcome.cost_usd, 8)
+    if outcome.cost_micros is not None:
+        fields["cost_usd"] = to_usd(outcome.cost_micros)
     return fields
 
 
@@ -206,8 +207,8 @@ def _attempt_fields(attempt: Attempt, *, priced: bool) -> dict[str, Any]:
     fields: dict[str, Any] = {"endpoint": attempt.endpoint.id, "ms": _ms(attempt.took_s), "error": attempt.error}
     if attempt.rejected is not None:
         fields["rejected"] = attempt.rejected
-    if priced and attempt.cost_usd is not None:
-        fields["cost_usd"] = round(attempt.cost_usd, 8)
+    if priced and attempt.cost_micros is not None:
+        fields["cost_usd"] = to_usd(attempt.cost_micros)
     return fields
 
 

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import ContextUse, Ending, Outcome, Usage
+from octoroute.domain.price import to_usd
 from octoroute.telemetry.metric_catalog import TABLE, MetricSpec
 from octoroute.telemetry.rollup import BucketCounts, Rollup, rollup_key
 
@@ -96,14 +97,17 @@ class Metrics:
             self.count("octoroute_cascade_total", outcome.cascade, outcome.check or "")
         return rollup
 
-    def record_attempts(self, outcome: Outcome) -> None:
-        """Count each attempt, and the usage of those whose answer the client did not get."""
+    def record_attempts(self, outcome: Outcome, *, is_own: bool = False) -> None:
+        """Count each attempt, and the usage of those whose answer no client got.
+
+        `is_own`: the request is one of the gateway, which nothing else counts.
+        """
         attempts = outcome.attempts
         for attempt in attempts:
             self.count("octoroute_attempts_total", attempt.endpoint.id, attempt.error or "")
             usage, price = attempt.usage, attempt.endpoint.price
-            if usage is not None and (attempt.rejected or attempt.error):
-                self._record_usage(usage, attempt.endpoint, 0.0 if price is None else usage.cost(price))
+            if usage is not None and (is_own or attempt.rejected or attempt.error):
+                self._record_usage(usage, attempt.endpoint, 0 if price is None else usage.cost_micros(price))
         if len(attempts) > 1 and outcome.cascade not in {"escalated", "fell_back"}:  # an escalation is no retry
             for attempt in attempts[1:]:
                 self.count("octoroute_retries_total", attempt.endpoint.id)
@@ -143,13 +147,13 @@ class Metrics:
         if rollup.first_event_s:
             self._histogram("octoroute_first_event_seconds", endpoint.tier).add_bulk(rollup.first_event_s)
         if rollup.usage is not None:
-            self._record_usage(rollup.usage, endpoint, rollup.sums.cost_usd)
+            self._record_usage(rollup.usage, endpoint, rollup.sums.cost_micros)
         if rollup.estimate_ratio:
             self._histogram("octoroute_prompt_estimate_ratio", endpoint.id).add_bulk(rollup.estimate_ratio)
 
-    def _record_usage(self, usage: Usage, endpoint: Endpoint, cost_usd: float) -> None:
-        if cost_usd:
-            self.count("octoroute_cost_usd_total", endpoint.id, by=cost_usd)
+    def _record_usage(self, usage: Usage, endpoint: Endpoint, cost_micros: int) -> None:
+        if cost_micros:
+            self.count("octoroute_cost_usd_total", endpoint.id, by=to_usd(cost_micros))
         if usage.estimated:
             self.count("octoroute_tokens_total", endpoint.id, "estimated", by=usage.input_tokens + usage.output_tokens)
             return

@@ -41,16 +41,18 @@ class BucketCounts:
 class RollupSums:
     """Sums over the outcomes of one rollup."""
 
-    __slots__ = ("cached_tokens", "cost_usd", "count", "input_tokens", "last_at", "output_tokens", "reasoning_tokens", "spent_usd")
+    __slots__ = (
+        "cached_tokens", "cost_micros", "count", "input_tokens", "last_at", "output_tokens", "reasoning_tokens", "spent_micros",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.count = 0
         self.last_at = 0.0
         """When the last outcome was recorded: wall clock, seconds since the epoch."""
         self.input_tokens = self.output_tokens = self.cached_tokens = self.reasoning_tokens = 0
-        self.cost_usd = 0.0
-        """Of the answers that clients got."""
-        self.spent_usd = 0.0
+        self.cost_micros = 0
+        """Of the answers that clients got, in micro-dollars."""
+        self.spent_micros = 0
         """Of all attempts, discarded answers included."""
 
 
@@ -100,7 +102,7 @@ class Rollup:
             self._add_usage(sums, usage, endpoint, outcome.prompt_estimate)
         sums.count += 1
         sums.last_at = at
-        sums.spent_usd += outcome.cost_usd or 0.0
+        sums.spent_micros += outcome.cost_micros or 0
         self.times.add(total_s)
         if self.first_attempt_ok:
             rest_s = 0.0 if first_event_s is None else total_s - first_event_s
@@ -119,7 +121,7 @@ class Rollup:
         sums.cached_tokens += cached
         sums.reasoning_tokens += reasoning
         if endpoint.price is not None:
-            sums.cost_usd += usage.cost(endpoint.price)
+            sums.cost_micros += usage.cost_micros(endpoint.price)
         if prompt and estimate and not usage.estimated:
             self.estimate_ratio.add(estimate / prompt)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Ending, Outcome, Usage
+from octoroute.domain.price import to_usd
 from octoroute.domain.sketch import PERCENTILE_ERROR, DDSketch
 from octoroute.telemetry.rollup import Rollup
 
@@ -25,7 +26,7 @@ class Tally:
 
     __slots__ = (
         "cached_tokens",
-        "cost_usd",
+        "cost_micros",
         "endings",
         "estimated_tokens",
         "input_tokens",
@@ -37,7 +38,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.endings = dict.fromkeys(Ending, 0)
-        self.cost_usd = 0.0
+        self.cost_micros = 0
         self.input_tokens = 0
         self.output_tokens = 0
         self.cached_tokens = 0
@@ -52,16 +53,16 @@ class Tally:
         return sum(self.endings.values())
 
     def add_bulk(
-        self, ending: Ending, count: int, times: DDSketch, at: float, usage: Usage | None = None, cost_usd: float = 0.0
+        self, ending: Ending, count: int, times: DDSketch, at: float, usage: Usage | None = None, cost_micros: int = 0
     ) -> None:
-        """Add `count` requests with this ending, the last of them at `at`; `usage` and `cost_usd` are the sums over all of them."""
+        """Add `count` requests with this ending, the last of them at `at`; `usage` and `cost_micros` are their sums."""
         self.last_at = max(self.last_at, at)
         self.endings[ending] += count
         if ending is Ending.ANSWERED:
             self.times.merge(times)
+        self.cost_micros += cost_micros
         if usage is None:
             return
-        self.cost_usd += cost_usd
         if usage.estimated:
             self.estimated_tokens += usage.input_tokens + usage.output_tokens
             return
@@ -79,7 +80,7 @@ class Tally:
         self.times.merge(other.times)
 
 
-_SUMS = ("cached_tokens", "cost_usd", "estimated_tokens", "input_tokens", "output_tokens", "reasoning_tokens")
+_SUMS = ("cached_tokens", "cost_micros", "estimated_tokens", "input_tokens", "output_tokens", "reasoning_tokens")
 
 
 class Statistics:
@@ -108,7 +109,7 @@ class Statistics:
         """Add the outcomes of a rollup. Their attempts are added too if each had one only; else `record_attempts` adds them."""
         example, endpoint, sums = rollup.example, rollup.endpoint, rollup.sums
         tier = example.endpoint.tier if example.endpoint else example.decision.tier if example.decision else NO_TIER
-        more = sums.last_at, rollup.usage, sums.spent_usd
+        more = sums.last_at, rollup.usage, sums.spent_micros
         with self._lock:
             self._requests[tier, example.key_name or NO_KEY].add_bulk(example.ending, sums.count, rollup.times, *more)
             if rollup.first_attempt_ok and endpoint is not None:
@@ -121,10 +122,11 @@ class Statistics:
             for attempt in outcome.attempts:
                 tally, times = self._tally(attempt.endpoint), DDSketch()
                 if attempt.error is not None:
-                    tally.add_bulk(Ending.REFUSED if attempt.error == "upstream_declined" else Ending.FAILED, 1, times, at)
+                    ending = Ending.REFUSED if attempt.error == "upstream_declined" else Ending.FAILED
+                    tally.add_bulk(ending, 1, times, at, attempt.usage, attempt.cost_micros or 0)
                     continue
                 times.add(attempt.took_s + rest_s)
-                tally.add_bulk(outcome.ending, 1, times, at, outcome.usage, outcome.cost_usd or 0.0)
+                tally.add_bulk(outcome.ending, 1, times, at, attempt.usage, attempt.cost_micros or 0)
 
     def _tally(self, endpoint: Endpoint) -> Tally:
         return self._endpoints[endpoint.id, endpoint.name, endpoint.provider]
@@ -149,9 +151,9 @@ class Statistics:
             "abandoned_requests": endings[Ending.ABANDONED],
             **_latency(every),
             "last_request_time": every.last_at or None,
-            "total_cost": every.cost_usd,
+            "total_cost": to_usd(every.cost_micros),
             "average_cost": _average_cost(every),
-            "cost_by_vendor": {name: tally.cost_usd for name, tally in sorted(providers.items())},
+            "cost_by_vendor": {name: to_usd(tally.cost_micros) for name, tally in sorted(providers.items())},
             "token_usage": _tokens(every),
             "providers": _rows(providers),
             "models": _rows(_grouped((key[1], tally) for key, tally in self._endpoints.items())),
@@ -185,7 +187,7 @@ def _rows(groups: Mapping[str, Tally]) -> dict[str, dict[str, Any]]:
             "abandoned": tally.endings[Ending.ABANDONED],
             **_latency(tally),
             "last_used": tally.last_at or None,
-            "total_cost": tally.cost_usd,
+            "total_cost": to_usd(tally.cost_micros),
             "average_cost": _average_cost(tally),
             "token_usage": _tokens(tally),
         }
@@ -204,7 +206,7 @@ def _latency(tally: Tally) -> dict[str, float | None]:
 
 
 def _average_cost(tally: Tally) -> float | None:
-    return tally.cost_usd / tally.count if tally.count else None
+    return to_usd(tally.cost_micros) / tally.count if tally.count else None
 
 
 def _tokens(tally: Tally) -> dict[str, int]:

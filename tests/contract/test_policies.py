@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from octoroute.balancing.policies import ORDERS, POLICIES, PolicyInputs
 from octoroute.dialects import inbound
 from octoroute.dialects.request.identity import opening_of, user_of
-from octoroute.domain.endpoint import Price, Tier, failure_domain
+from octoroute.domain.endpoint import Tier, failure_domain
 from octoroute.domain.outcome import Attempt, Ending, Outcome
+from octoroute.domain.price import Price
 from tests.support.live_gateway import Clock
 from tests.support.spine import make_endpoint
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import CHAT_TIERS, Price, Tier
+from octoroute.domain.endpoint import CHAT_TIERS, Tier
 from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
+from octoroute.domain.price import Price
 from tests.support.parts import endpoint
 
 ENDPOINTS = (endpoint("a"), endpoint("b", tier=Tier.DEEP, price=Price(input=1, output=2)))

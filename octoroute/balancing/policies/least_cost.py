@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from octoroute.balancing.eligibility import cost_usd
+from octoroute.balancing.eligibility import estimated_usage
 from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy
 from octoroute.balancing.policies.weighted_random import exponential_key
 from octoroute.domain.endpoint import Endpoint
@@ -23,8 +23,7 @@ class LeastCost(StatelessPolicy):
 
 
 def _cost(endpoint: Endpoint, facts: Facts) -> float:
-    cost = cost_usd(endpoint, facts)
-    return math.inf if cost is None else cost
+    return math.inf if endpoint.price is None else estimated_usage(facts).cost_millionths(endpoint.price)
 
 
 def build(inputs: PolicyInputs) -> LeastCost:  # noqa: ARG001 - a builder's signature

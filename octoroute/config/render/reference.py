@@ -18,8 +18,8 @@ from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, Ro
 from octoroute.config.schema.models import EndpointTable, ModelsTable, ProviderTable, TlsTable
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
 from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable, ServerTlsTable, StoreTable
-from octoroute.domain.endpoint import Price
 from octoroute.domain.option import Table
+from octoroute.domain.price import LongContextPrice, Price
 from octoroute.routing.cache_economics import StickyOptions
 from octoroute.routing.difficulty.thresholds import LearnedOptions, Thresholds, TrafficShares
 from octoroute.routing.rules import Rule
@@ -148,6 +148,7 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[models]", ModelsTable),
     ("[[models.fast]], [[models.balanced]], [[models.deep]], [[models.embedding]], and so on", EndpointTable),
     ("price", Price),
+    ("price.long_context", LongContextPrice),
     ("tls", TlsTable),
     ("[routing]", RoutingTable),
     ("[routing.tiers]", TierDescriptionsTable),

@@ -52,6 +52,22 @@ ALIASES = """\
 #"gemini-*-flash*" = "fast"
 """
 
+_PRICE = """\
+# Every key of a price; only those that the vendor charges apart are needed.
+#[models.deep.price]
+#input = 2.50
+#output = 15.00
+#cached = 0.25
+#written = 3.125
+#reasoning = 15.00
+#audio_input = 40.00
+#audio_output = 80.00
+#image_input = 5.00
+#image_output = 40.00
+#request = 0.005
+#long_context = [{ above_tokens = 200000, input = 5.00, output = 22.50, cached = 0.50, written = 6.25 }]
+"""
+
 _SHOWN: Mapping[str, Mapping[str, str]] = {
     "routing": {"strategy": '"learned"'},
     "models.fast": {
@@ -101,6 +117,7 @@ def _lines(names: Names) -> Iterator[str]:
     yield from _table("models.fast", EndpointTable, names, many=True)
     yield from _endpoint("models.balanced")
     yield from _endpoint("models.deep")
+    yield _PRICE
     yield "\n# For /v1/embeddings, with the same keys. Others are [[models.audio]], [[models.image]], [[models.rerank]],\n"
     yield "# [[models.moderation]], and [[models.decision]].\n#[[models.embedding]]\n"
     yield '#name = "nomic-embed-text"\n#base_url = "http://127.0.0.1:11434/v1"\n'

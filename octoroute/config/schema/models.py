@@ -9,8 +9,9 @@ import msgspec
 
 from octoroute.config import rules
 from octoroute.domain import text_check
-from octoroute.domain.endpoint import Capability, Price, Secret
+from octoroute.domain.endpoint import Capability, Secret
 from octoroute.domain.option import Key, Table
+from octoroute.domain.price import Price
 
 Headers = Annotated[
     Mapping[str, str],

@@ -115,12 +115,22 @@ class PassThroughInbound(OpenAIInbound):
         return model
 
 
+class _TokenKinds(msgspec.Struct):
+    audio_tokens: int | None = None
+    image_tokens: int | None = None
+
+
 class _Usage(msgspec.Struct):
     input_tokens: int | None = None
     output_tokens: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
+    input_tokens_details: _TokenKinds | None = None
+    """Of images."""
+    input_token_details: _TokenKinds | None = None
+    """Of transcriptions."""
+    output_tokens_details: _TokenKinds | None = None
 
 
 class _UsageReport(msgspec.Struct):
@@ -144,7 +154,14 @@ def read_passed_usage(body: bytes) -> Usage | None:
         if usage.total_tokens is None:
             return None
         given = usage.total_tokens
-    return Usage(input_tokens=max(0, given or 0), output_tokens=max(0, made or 0))
+    kinds, made_kinds = usage.input_tokens_details or usage.input_token_details, usage.output_tokens_details
+    return Usage(
+        input_tokens=max(0, given or 0),
+        output_tokens=max(0, made or 0),
+        audio_input_tokens=max(0, (kinds and kinds.audio_tokens) or 0),
+        image_input_tokens=max(0, (kinds and kinds.image_tokens) or 0),
+        image_output_tokens=max(0, (made_kinds and made_kinds.image_tokens) or 0),
+    )
 
 
 def _tokens(value: msgspec.Raw | None) -> int:

@@ -64,10 +64,14 @@ class _PromptDetails(msgspec.Struct):
     cache_creation_input_tokens: Count = None
     """Alibaba's and LiteLLM's name for cache writes."""
     cache_creation_tokens: Count = None
+    audio_tokens: Count = None
+    image_tokens: Count = None
 
 
 class _CompletionDetails(msgspec.Struct):
     reasoning_tokens: Count = None
+    audio_tokens: Count = None
+    image_tokens: Count = None
 
 
 class OpenAIUsage(msgspec.Struct):
@@ -103,6 +107,10 @@ class OpenAIUsage(msgspec.Struct):
             cached_tokens=count(cached) if cached else 0,
             cache_write_tokens=count(written) if written else 0,
             reasoning_tokens=reasoning,
+            audio_input_tokens=count(prompt.audio_tokens) if prompt else 0,
+            audio_output_tokens=count(completion.audio_tokens) if completion else 0,
+            image_input_tokens=count(prompt.image_tokens) if prompt else 0,
+            image_output_tokens=count(completion.image_tokens) if completion else 0,
         )
 
 
@@ -166,21 +174,38 @@ def to_anthropic(usage: Usage) -> dict[str, object]:
     return counts
 
 
+class _ModalityCount(msgspec.Struct, rename="camel"):
+    modality: str | None = None
+    token_count: Count = None
+
+
 class GeminiUsage(msgspec.Struct, rename="camel"):
     prompt_token_count: Count = None
     tool_use_prompt_token_count: Count = None
     cached_content_token_count: Count = None
     candidates_token_count: Count = None
     thoughts_token_count: Count = None
+    prompt_tokens_details: list[_ModalityCount] | None = None
+    cache_tokens_details: list[_ModalityCount] | None = None
+    candidates_tokens_details: list[_ModalityCount] | None = None
 
     def usage(self) -> Usage:
         thoughts = count(self.thoughts_token_count)
+        prompt, cached, answer = self.prompt_tokens_details, self.cache_tokens_details, self.candidates_tokens_details
         return Usage(
             input_tokens=count(self.prompt_token_count) + count(self.tool_use_prompt_token_count),
             output_tokens=count(self.candidates_token_count) + thoughts,
             cached_tokens=count(self.cached_content_token_count),
             reasoning_tokens=thoughts,
+            audio_input_tokens=max(0, _of(prompt, "AUDIO") - _of(cached, "AUDIO")) if prompt else 0,
+            audio_output_tokens=_of(answer, "AUDIO"),
+            image_input_tokens=max(0, _of(prompt, "IMAGE") - _of(cached, "IMAGE")) if prompt else 0,
+            image_output_tokens=_of(answer, "IMAGE"),
         )
+
+
+def _of(counts: list[_ModalityCount] | None, modality: str) -> int:
+    return sum(count(entry.token_count) for entry in counts if entry.modality == modality) if counts else 0
 
 
 def to_gemini(usage: Usage) -> dict[str, object]:

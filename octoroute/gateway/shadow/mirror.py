@@ -15,6 +15,7 @@ import structlog
 from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.decision import Decision
 from octoroute.domain.outcome import Ending, Outcome
+from octoroute.domain.price import to_usd
 from octoroute.domain.request import CHAT, Request
 from octoroute.gateway.lifecycle import RequestLifecycle
 from octoroute.gateway.shadow.worker import ShadowBudget, ShadowJob, ShadowResult, ShadowWorker
@@ -181,7 +182,7 @@ def label_fields(job: ShadowJob, result: ShadowResult, at: float) -> Mapping[str
         "tier": tier,
         "propensity": decision.propensity,
         "reward": result.quality.get(tier),
-        "cost_usd": job.outcome.cost_usd,
+        "cost_usd": None if job.outcome.cost_micros is None else to_usd(job.outcome.cost_micros),
         "quality": result.quality,
         "hows": result.hows,
         "costs_usd": result.costs,

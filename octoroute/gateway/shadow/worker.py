@@ -15,6 +15,7 @@ from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Tier
 from octoroute.domain.outcome import Outcome
+from octoroute.domain.price import to_usd
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.gateway.internal_calls import InternalCalls
@@ -92,8 +93,8 @@ class ShadowWorker:
             return result
         answers = {job.tier: answer}
         result.latency_ms[job.tier] = round(job.outcome.total_s * 1000, 1)
-        if job.outcome.cost_usd is not None:
-            result.costs[job.tier] = job.outcome.cost_usd
+        if job.outcome.cost_micros is not None:
+            result.costs[job.tier] = to_usd(job.outcome.cost_micros)
         settings = self._gateway().settings
         for tier in (tier for tier in CHAT_TIERS if tier is not job.tier and settings.tier(tier)):
             since = self._clock()
@@ -149,7 +150,7 @@ class ShadowWorker:
         except OctorouteError:
             return None
         price = answer.endpoint.price
-        cost = answer.usage.cost(price) if answer.usage is not None and price is not None else None
+        cost = to_usd(answer.usage.cost_micros(price)) if answer.usage is not None and price is not None else None
         budget.pay(cost or 0.0)
         return (answer.text, cost) if answer.endpoint.tier is tier else None
 

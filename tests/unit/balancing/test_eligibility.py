@@ -10,13 +10,14 @@ from octoroute.balancing.eligibility import (
     ASSUMED_OUTPUT_TOKENS,
     FALLBACK_TIERS,
     OVER_COST,
-    cost_usd,
+    cost_micros,
     fits_window,
     ineligible_reason,
     token_budget,
     window_tokens,
 )
-from octoroute.domain.endpoint import CHAT_TIERS, Capability, Price, Tier
+from octoroute.domain.endpoint import CHAT_TIERS, Capability, Tier
+from octoroute.domain.price import Price
 from octoroute.domain.request import Facts
 from tests.support.parts import endpoint
 
@@ -83,5 +84,5 @@ def test_an_answer_of_unknown_length_is_assumed_where_it_is_charged_and_not_wher
     facts = Facts(context_tokens=100)
     assert window_tokens(facts) == 100
     assert token_budget(facts) == 100 + ASSUMED_OUTPUT_TOKENS
-    assert cost_usd(endpoint(price=Price(output=2.0)), facts) == pytest.approx(ASSUMED_OUTPUT_TOKENS * 2e-6)
-    assert cost_usd(endpoint(), facts) is None
+    assert cost_micros(endpoint(price=Price(output=2.0)), facts) == ASSUMED_OUTPUT_TOKENS * 2
+    assert cost_micros(endpoint(), facts) is None

@@ -4,7 +4,8 @@ import pytest
 
 from octoroute.config import Config, loads
 from octoroute.config.schema.key import Names
-from octoroute.domain.endpoint import CHAT_TIERS, Capability, Price, ProviderLimits, Secret, Tier
+from octoroute.domain.endpoint import CHAT_TIERS, Capability, ProviderLimits, Secret, Tier
+from octoroute.domain.price import Price
 from octoroute.domain.request import Importance
 from octoroute.errors import ConfigError
 

@@ -4,8 +4,9 @@ import pytest
 
 from octoroute.config.describe import allowed, bare, bounds, kind_of, like, toml
 from octoroute.config.schema.key import Names, fields
-from octoroute.domain.endpoint import Price, Secret, Tier
+from octoroute.domain.endpoint import Secret, Tier
 from octoroute.domain.option import Key, Table
+from octoroute.domain.price import Price
 
 NAMES = Names(kinds=("openai", "telex"))
 

@@ -54,6 +54,7 @@ PLACES = {
     },
     "[[routing.rules]]": "routing.rules[0].{key}",
     "[[models.deep]]\n[models.deep.price]": "models.deep[0].price.{key}",
+    "[[models.deep]]\n[[models.deep.price.long_context]]": "models.deep[0].price.long_context[0].{key}",
     "[providers.p.tls]": "providers.p.tls.{key}",
     "[[models.deep]]\n[models.deep.tls]": "models.deep[0].tls.{key}",
 }

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Price, Tier
+from octoroute.domain.endpoint import Tier
 from octoroute.domain.outcome import Ending
+from octoroute.domain.price import Price
 from octoroute.domain.request import Facts
 from octoroute.gateway.cascade import Cascade
 from octoroute.routing.difficulty.model import load
@@ -107,8 +108,8 @@ def test_the_cost_is_that_of_both():
         outcome = (await made.ask()).outcome
         first, second = outcome.attempts
         assert (first.endpoint.id, first.rejected, second.endpoint.id, second.rejected) == ("small", "score", "big", None)
-        assert first.cost_usd == second.cost_usd == pytest.approx(13e-6)
-        assert outcome.cost_usd == pytest.approx(26e-6)
+        assert first.cost_micros == second.cost_micros == 13
+        assert outcome.cost_micros == 26
         assert outcome.usage == second.usage
 
     run(scenario())
@@ -129,7 +130,7 @@ def test_a_cheap_answer_that_fell_back_is_paid_for_once():
     async def scenario():
         made = spine("ok", "500", escalate=True)
         outcome = (await made.ask()).outcome
-        assert (outcome.cascade, outcome.endpoint.id, outcome.cost_usd) == ("fell_back", "small", pytest.approx(13e-6))
+        assert (outcome.cascade, outcome.endpoint.id, outcome.cost_micros) == ("fell_back", "small", 13)
         assert [attempt.rejected for attempt in outcome.attempts] == [None] * len(outcome.attempts)
 
     run(scenario())

@@ -8,8 +8,9 @@ import pytest
 from octoroute.balancing.health import HealthRegistry
 from octoroute.dialects.response.progress import Progress
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Price, Tier
+from octoroute.domain.endpoint import Tier
 from octoroute.domain.outcome import ContextChange, Ending, Usage
+from octoroute.domain.price import Price
 from octoroute.domain.request import Facts
 from octoroute.errors import BadUpstreamResponse, Exhausted, UnknownModel
 from octoroute.gateway.context_window import TruncatedRequest
@@ -118,7 +119,7 @@ def test_what_most_requests_do_not_have_is_in_the_outcome_of_those_that_do(set_u
     set_up(stage.lifecycle)
     stage.lifecycle.finish(Ending.ANSWERED)
     stage.lifecycle.settle()
-    rare = ("queued_s", "cache", "error", "cost_usd", "cascade", "check", "context")
+    rare = ("queued_s", "cache", "error", "cost_micros", "cascade", "check", "context")
     assert {name: getattr(stage.outcome, name) for name in rare} == {**dict.fromkeys(rare), field: value}
 
 
@@ -165,7 +166,7 @@ def test_a_rejected_response_is_paid_for_and_its_endpoint_is_released_at_once():
     stage.lifecycle.settle()
     assert stage.outcome.endpoint == strong
     assert [(attempt.rejected, attempt.usage) for attempt in stage.outcome.attempts] == [("score", USAGE), (None, USAGE)]
-    assert stage.outcome.cost_usd == pytest.approx(20e-6)
+    assert stage.outcome.cost_micros == 20
     assert stage.health.available(weak)
 
 

@@ -14,7 +14,8 @@ from octoroute.balancing.health import HealthRegistry
 from octoroute.balancing.policies import WeightedRandom
 from octoroute.balancing.policies.provider_order import ProviderPriority, ProviderRandom
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import CHAT_TIERS, Capability, Price, Tier
+from octoroute.domain.endpoint import CHAT_TIERS, Capability, Tier
+from octoroute.domain.price import Price
 from octoroute.domain.request import Facts, Request
 from octoroute.gateway.context_window import ContextPolicy
 from octoroute.gateway.planner import Planner

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from octoroute.domain.endpoint import CHAT_TIERS, Price, Tier
+from octoroute.domain.endpoint import CHAT_TIERS, Tier
+from octoroute.domain.price import Price
 from octoroute.routing.cache_economics import (
     ASSUMED_OUTPUT_TOKENS,
     NOMINAL_RATES,

@@ -6,7 +6,8 @@ from collections import Counter
 import msgspec
 import pytest
 
-from octoroute.domain.endpoint import Capability, CircuitState, Price, Tier
+from octoroute.domain.endpoint import Capability, CircuitState, Tier
+from octoroute.domain.price import Price
 from octoroute.domain.principal import Principal
 from octoroute.gateway.explain import explain, tell
 from octoroute.routing.rules import REQUEST_TYPES, Rule
@@ -331,7 +332,7 @@ def test_b10_the_cost_of_an_answer_is_its_usage_times_the_price():
     async def story():
         spine = Spine([CHEAP])
         told = await spine.ask()
-        assert told.outcome.cost_usd == pytest.approx((7 + 3) / 1e6)
+        assert told.outcome.cost_micros == 7 + 3
 
     run(story())
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Price, Tier
+from octoroute.domain.endpoint import Tier
 from octoroute.domain.outcome import Attempt, Ending, Usage
+from octoroute.domain.price import Price
 from octoroute.store.base import AttemptRow, Labels
 from octoroute.store.history import HistoryRecorder, row_of
 from octoroute.store.memory import MemoryHistory
@@ -30,7 +31,7 @@ def test_a_row_has_the_labels_the_times_and_the_cost():
         ),
         endpoint=priced,
         usage=Usage(input_tokens=3, output_tokens=4, cached_tokens=1),
-        cost_usd=11e-6,
+        cost_micros=11,
         routing_s=0.000_04,
     )
     row = row_of(made, 7, reason)

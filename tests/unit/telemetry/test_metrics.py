@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import CHAT_TIERS, Price, Tier
+from octoroute.domain.endpoint import CHAT_TIERS, Tier
 from octoroute.domain.outcome import Attempt, Ending, Usage
+from octoroute.domain.price import Price
 from octoroute.telemetry.exposition import Exposition
 from octoroute.telemetry.metrics import MAX_PENDING_GROUPS, Metrics
 from tests.support.live_gateway import samples
@@ -58,7 +59,7 @@ def test_a_request_counts_once_everywhere():
             attempts=(failed, Attempt(endpoint=ENDPOINTS[1], took_s=1)),
             endpoint=ENDPOINTS[1],
             usage=usage,
-            cost_usd=usage.cost(ENDPOINTS[1].price),
+            cost_micros=usage.cost_micros(ENDPOINTS[1].price),
         )
     )
     found = {(name, *sorted(value for _, value in labels)): number for (name, labels), number in read(metrics).items()}

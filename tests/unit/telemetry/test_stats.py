@@ -1,10 +1,12 @@
 """Statistics: counts and means of a known sequence are exact."""
 
+import msgspec
 import pytest
 
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
+from octoroute.domain.price import Price
 from octoroute.telemetry.rollup import Rollup
 from octoroute.telemetry.stats import Statistics
 
@@ -42,7 +44,7 @@ def test_b14_exact_numbers_of_a_known_sequence():
             endpoint=B,
             first_event_s=1.5,
             usage=Usage(input_tokens=10, output_tokens=5),
-            cost_usd=0.25,
+            cost_micros=250_000,
         ),
     )
     clock[0] = 102.0
@@ -76,3 +78,27 @@ def test_b14_estimated_tokens_are_told_apart():
     usage = Usage(input_tokens=3, output_tokens=4, estimated=True)
     record(stats, outcome(Ending.ANSWERED, 1.0, [Attempt(endpoint=A, took_s=1.0)], endpoint=A, usage=usage, first_event_s=1.0))
     assert stats.snapshot()["token_usage"] == {"input": 0, "output": 0, "cached": 0, "reasoning": 0, "estimated": 7, "total": 7}
+
+
+def test_each_attempt_is_billed_once_to_its_endpoint():
+    statistics = Statistics(lambda: 0.0)
+    usage, more = Usage(input_tokens=10, output_tokens=5), Usage(input_tokens=10, output_tokens=50)
+    cheap = Endpoint(
+        id="s",
+        name="s",
+        tier=Tier.FAST,
+        kind="openai",
+        provider="p",
+        base_url="http://h/v1",
+        model="s",
+        price=Price(input=1.0, output=2.0),
+    )
+    dear = msgspec.structs.replace(cheap, id="b", name="b", tier=Tier.DEEP, provider="q", price=Price(input=10.0, output=20.0))
+    attempts = (Attempt(endpoint=cheap, took_s=1.0, rejected="score", usage=usage), Attempt(endpoint=dear, took_s=1.0, usage=more))
+    outcome = Outcome(
+        request_id="r", dialect="openai", asked_for="auto", stream=False, ending=Ending.ANSWERED, status=200, attempts=attempts,
+        endpoint=dear, usage=more, first_event_s=1.0, total_s=2.0, cost_micros=1120,
+    )  # fmt: skip
+    statistics.record_attempts(outcome, 0.0)
+    costs = {name: row["total_cost"] for name, row in statistics.snapshot()["endpoints"].items()}
+    assert costs == {"s": 20e-6, "b": 1100e-6}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from random import Random
 
-from octoroute.domain.endpoint import Price
+from octoroute.domain.price import Price
 from tests.support.spine import make_endpoint
 from tests.unit.balancing.policies.shares import A, asked, build, close_to, firsts
 

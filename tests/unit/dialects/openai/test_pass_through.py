@@ -85,3 +85,12 @@ def test_usage_is_read_where_it_is_counted_in_tokens(body, usage):
 def test_no_thinking_is_taken_out_of_a_request_that_has_none():
     request = read("images/edits", {"prompt": "x"})
     assert INBOUND["images/edits"].strip_signed_thinking(request) is request
+
+
+def test_image_and_audio_tokens_of_passed_responses_are_counted_apart():
+    image = read_passed_usage(b'{"usage":{"input_tokens":50,"output_tokens":4000,"input_tokens_details":{"image_tokens":30}}}')
+    assert image is not None
+    assert (image.input_tokens, image.image_input_tokens, image.output_tokens) == (50, 30, 4000)
+    audio = read_passed_usage(b'{"usage":{"input_tokens":90,"output_tokens":7,"input_token_details":{"audio_tokens":80}}}')
+    assert audio is not None
+    assert audio.audio_input_tokens == 80

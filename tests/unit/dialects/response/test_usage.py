@@ -7,7 +7,7 @@ import json
 import msgspec
 import pytest
 
-from octoroute.dialects.response.usage import OpenAIUsage, to_anthropic, to_openai, to_responses
+from octoroute.dialects.response.usage import GeminiUsage, OpenAIUsage, to_anthropic, to_openai, to_responses
 from octoroute.domain.outcome import Usage
 from tests.support.chunks import DONE, chunk, usage
 from tests.support.dialects.chat_to_messages_stream import translate
@@ -75,3 +75,23 @@ def test_no_token_is_counted_twice_for_a_client():
     parts = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
     assert [anthropic[name] for name in parts] == [50, 30, 20]
     assert openai["total_tokens"] == responses["total_tokens"] == 150
+
+
+def test_audio_and_image_tokens_of_chat_completions_are_counted_apart():
+    read = msgspec.json.decode(
+        b'{"prompt_tokens":100,"completion_tokens":50,"prompt_tokens_details":{"audio_tokens":60,"image_tokens":10},'
+        b'"completion_tokens_details":{"audio_tokens":30}}',
+        type=OpenAIUsage,
+    ).usage()
+    assert (read.audio_input_tokens, read.image_input_tokens, read.audio_output_tokens) == (60, 10, 30)
+
+
+def test_geminis_modalities_are_counted_apart_and_cached_audio_is_cached():
+    read = msgspec.json.decode(
+        b'{"promptTokenCount":100,"candidatesTokenCount":1300,"cachedContentTokenCount":20,'
+        b'"promptTokensDetails":[{"modality":"TEXT","tokenCount":40},{"modality":"AUDIO","tokenCount":60}],'
+        b'"cacheTokensDetails":[{"modality":"AUDIO","tokenCount":20}],'
+        b'"candidatesTokensDetails":[{"modality":"IMAGE","tokenCount":1290}]}',
+        type=GeminiUsage,
+    ).usage()
+    assert (read.audio_input_tokens, read.image_output_tokens) == (40, 1290)

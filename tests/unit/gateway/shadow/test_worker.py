@@ -8,8 +8,9 @@ import json
 import pytest
 
 from octoroute.domain.decision import Decision
-from octoroute.domain.endpoint import Price, Tier
+from octoroute.domain.endpoint import Tier
 from octoroute.domain.outcome import Ending, Outcome
+from octoroute.domain.price import Price
 from octoroute.gateway.internal_calls import InternalCalls
 from octoroute.gateway.shadow.worker import ShadowBudget, ShadowJob, ShadowWorker
 from octoroute.routing.difficulty.model import load
@@ -42,7 +43,7 @@ class Stage:
             ending=Ending.ANSWERED,
             status=200,
             endpoint=endpoint,
-            cost_usd=0.5,
+            cost_micros=500_000,
             total_s=2.0,
         )
         return ShadowJob(request, decision, outcome, [raw or json.dumps(completion(text)).encode()])
