@@ -9,6 +9,31 @@ import msgspec
 from octoroute.domain.endpoint import Tier
 
 
+class ConversationState(msgspec.Struct):
+    """A conversation after its latest answer."""
+
+    tier: Tier
+    by: str
+    """`Decision.by` of the decision for the tier."""
+    prefix_tokens: int
+    """Tokens that are probably in that tier's prompt cache."""
+    output_tokens: int
+    """Of the answer; 0: not counted."""
+    answered_at: float
+    """The clock's seconds."""
+
+
+class AffinityInputs(msgspec.Struct, frozen=True, array_like=True):
+    """What session affinity knew when it adjusted a decision."""
+
+    conversation: ConversationState | None = None
+    """None: it is not remembered."""
+    stuck: bool = False
+    """The client repeats itself, or tools have failed several times in a row."""
+    draws: tuple[float, ...] = ()
+    """Random numbers, in the order in which they were drawn."""
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The tier that answers, the strategy that chose it (`by`), and the reason (`why`)."""
 
@@ -35,5 +60,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """A digest of the score's features: recognises repeated requests without storing the prompt. None: no score."""
     then: Tier | None = None
     """Cascade: the tier to ask if the response of `tier` fails the checks. None: no cascade."""
+    passed_over: tuple[str, ...] = ()
+    """Names of the rules that matched before, and whose target was not available."""
+    routed: Decision | None = None
+    """The router's own decision, where affinity, an alias, or a rule has changed it. None: this is it, or no router was asked."""
+    affinity: AffinityInputs | None = None
+    """None: it knew nothing of the conversation, or was not asked."""
     propensity: float | None = None
     """The probability that such a request is sent to this tier; None: the choice is not random."""

@@ -26,8 +26,8 @@ from octoroute.gateway.context_window import TruncatedRequest
 from octoroute.gateway.failover import Failover
 from octoroute.gateway.lifecycle import ABANDONED, RequestLifecycle
 from octoroute.gateway.offload import off_loop
-from octoroute.gateway.plan import Plan
-from octoroute.gateway.planner import Planner, unavailable_error
+from octoroute.gateway.plan import Plan, unavailable_error
+from octoroute.gateway.planner import Planner
 from octoroute.gateway.settings import Settings
 from octoroute.gateway.translation import Translator
 from octoroute.telemetry.routing_events import RoutingEvents
@@ -74,10 +74,9 @@ class Attempts:
             plan = self._planner.plan_each(decision, request, settings, decoded)
         if not plan.order:
             plan, granted = await self._admission.wait(decision, request, settings, plan, lifecycle)
-        policy, limit = plan.policy, settings.retry.max_attempts
-        if policy.learns:
-            policy.on_selected(plan.order[0])
-            lifecycle.observe(policy.on_outcome)
+        limit = settings.retry.max_attempts
+        if plan.policy.learns or plan.inputs is not None:
+            _planned(plan, decision, request, lifecycle)
         tokens = token_budget(request.facts)
         failover: Failover | None = None
         order = plan.order
@@ -110,6 +109,7 @@ class Attempts:
                 failover.walked += order
                 plan = self._planner.extend(plan, decision, request, settings, suspects_only=once)
                 failover.add(len(plan.order))
+                lifecycle.planned(decision, request, plan)
             if plan.order and not failover.walks:
                 order = plan.order
             else:
@@ -171,9 +171,11 @@ class Attempts:
             lease.failed(error)
             lease.release(NO_USAGE)
             lifecycle.failed(endpoint, since, error.code)
-            lifecycle.hint = hint_of(error)
-            if lifecycle.hint is not None:
-                self._events.upstream_rejected(request.id, endpoint, error.code, lifecycle.hint)
+            hint = hint_of(error)
+            if hint is not None:
+                self._events.upstream_rejected(request.id, endpoint, error.code, hint)
+            if hint != lifecycle.hint:
+                lifecycle.details.hint = hint
             raise
         except BaseException as error:
             lease.release()
@@ -204,5 +206,13 @@ class Attempts:
     def _exhausted(self, failover: Failover, tokens: int, lifecycle: RequestLifecycle) -> OctorouteError:
         if not failover.errors:
             return unavailable_error(self._health, failover.walked, tokens)
-        lifecycle.hint = hint_of(failover.cause)
+        lifecycle.details.hint = hint_of(failover.cause)
         return failover.exhausted(self._health.next_available_s(failover.walked, tokens))
+
+
+def _planned(plan: Plan, decision: Decision, request: Request, lifecycle: RequestLifecycle) -> None:
+    """Tell those that want to know of the plan: its policy, and the trace."""
+    if plan.policy.learns:
+        plan.policy.on_selected(plan.order[0])
+        lifecycle.observe(plan.policy.on_outcome)
+    lifecycle.planned(decision, request, plan)

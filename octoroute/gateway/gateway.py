@@ -16,6 +16,7 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import PASSED_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import ContextChange, Ending, Outcome
 from octoroute.domain.request import CHAT, Request
+from octoroute.domain.trace import DecisionTrace
 from octoroute.errors import Exhausted, Forbidden, OctorouteError, TooSlow
 from octoroute.gateway import context_window
 from octoroute.gateway.admission import AdmissionControl, QueueGrant
@@ -29,6 +30,7 @@ from octoroute.gateway.relay import Reply
 from octoroute.gateway.resolver import Resolver
 from octoroute.gateway.response_cache import ResponseCache
 from octoroute.gateway.settings import QueueSettings, RetryPolicy, Settings
+from octoroute.gateway.traced_planner import TracedPlanner
 from octoroute.gateway.translation import TranslationCheck, Translator
 from octoroute.telemetry.routing_events import RoutingEvents
 from octoroute.upstream.client import UpstreamClient
@@ -50,6 +52,7 @@ class Gateway:
         clock: Callable[[], float],
         random: Random,
         events: RoutingEvents | None = None,
+        traces: bool = False,
     ) -> None:
         """`queue` must be the one whose `on_capacity` was given to `health`."""
         self.settings = settings
@@ -60,7 +63,9 @@ class Gateway:
         self.sink = sink
         self.inbound = inbound
         self.clock = clock
-        self.planner = Planner(health, upstream, inbound, random)
+        self.traces = traces
+        """Whether outcomes have a trace, from which a decision record is made."""
+        self.planner = (TracedPlanner if traces else Planner)(health, upstream, inbound, random)
         self.resolver = Resolver(self.planner, upstream, inbound)
         self.translator = Translator(inbound, upstream)
         self.attempts = Attempts(
@@ -100,6 +105,8 @@ class Gateway:
 
     async def _answer(self, request: Request, lifecycle: RequestLifecycle) -> Reply:
         settings = self.settings
+        if self.traces:
+            lifecycle.details.trace = DecisionTrace(request, settings)
         decision = self.resolver.remembered(request, settings) or await self.resolver.resolve(request, settings)
         lifecycle.decided(decision)
         if decision.reject is not None:

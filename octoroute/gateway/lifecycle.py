@@ -16,8 +16,10 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
 from octoroute.domain.outcome import Attempt, ContextChange, ContextUse, Ending, Outcome, Usage
 from octoroute.domain.request import Request
+from octoroute.domain.trace import DecisionTrace, PlanTrace
 from octoroute.errors import Exhausted, OctorouteError, UpstreamError
 from octoroute.gateway.context_window import TruncatedRequest
+from octoroute.gateway.plan import Plan
 from octoroute.upstream.response import UpstreamResponse
 
 ABANDONED = "abandoned"
@@ -42,6 +44,8 @@ class OutcomeDetails(msgspec.Struct):
     check: str | None = None
     context: ContextUse | None = None
     context_changes: tuple[ContextChange, ...] = ()
+    hint: str | None = None
+    trace: DecisionTrace | None = None
 
 
 class AttemptResponse(NamedTuple):
@@ -58,7 +62,7 @@ class AttemptResponse(NamedTuple):
 class RequestLifecycle:
     __slots__ = (
         "_answered_at", "_arrived", "_clock", "_details", "_end", "_first_event_at", "_lease", "_observers", "_response",
-        "_routing_s", "_sink", "_started_at", "attempts", "decision", "hint", "request", "truncation", "warnings",
+        "_routing_s", "_sink", "_started_at", "attempts", "decision", "request", "truncation", "warnings",
     )  # fmt: skip
 
     def __init__(self, request: Request, sink: OutcomeReceiver, clock: Callable[[], float]) -> None:
@@ -80,8 +84,6 @@ class RequestLifecycle:
         self._details: OutcomeDetails | None = None
         self.warnings: tuple[str, ...] = ()
         """For the client: what was changed or left out of its request."""
-        self.hint: str | None = None
-        """For the operator: how to mend the last attempt's failure."""
         self.truncation: TruncatedRequest | None = None
 
     @property
@@ -107,12 +109,28 @@ class RequestLifecycle:
         self.details.context_changes = changes
 
     @property
+    def hint(self) -> str | None:
+        """For the operator: how to mend the last attempt's failure."""
+        return None if self._details is None else self._details.hint
+
+    @property
+    def trace(self) -> DecisionTrace | None:
+        """None: there is no history."""
+        return None if self._details is None else self._details.trace
+
+    @property
     def context_changes(self) -> tuple[ContextChange, ...]:
         return () if self._details is None else self._details.context_changes
 
     def decided(self, decision: Decision) -> None:
         self.decision = decision
         self._routing_s = self._clock() - self._started_at
+
+    def planned(self, decision: Decision, request: Request, plan: Plan) -> None:
+        """`plan` says which endpoints are asked for `request`; an empty one is no news."""
+        if self.trace is not None and plan.inputs is not None and plan.order:
+            made = PlanTrace(decision, request.facts, plan.inputs, tuple(plan.candidates), dict(plan.excluded))
+            self.trace.plans.append(made)
 
     def queued(self, wait_s: float) -> None:
         self.details.queued_s = wait_s

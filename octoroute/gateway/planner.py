@@ -5,39 +5,31 @@ Capabilities, context window, cost, and health are looked at before the load bal
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from octoroute.balancing.circuit import IN_COOLDOWN
 from octoroute.balancing.eligibility import (
     FALLBACK_TIERS,
-    OVER_COST,
-    fits_window,
     ineligible_reason,
     token_budget,
     window_tokens,
 )
-from octoroute.balancing.health import AT_CAPACITY, AT_MAX_IN_FLIGHT, HealthRegistry
+from octoroute.balancing.health import AT_MAX_IN_FLIGHT
 from octoroute.balancing.policies import Policy, Random
 from octoroute.dialects.base import Inbound
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Capability, Endpoint, failure_domain
 from octoroute.domain.request import CHAT, Facts, Request
-from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, Throttled, TooExpensive
+from octoroute.domain.trace import PlanInputs
+from octoroute.errors import BadRequest, OctorouteError
 from octoroute.gateway.client_timeout import TIMEOUT_HEADER
 from octoroute.gateway.context_window import TruncatedRequest, truncate
-from octoroute.gateway.plan import Plan
+from octoroute.gateway.plan import PROVIDER_UNAVAILABLE, Availability, Plan, no_endpoint_error
 from octoroute.gateway.settings import PoolMatch, PoolShape, Settings
 from octoroute.gateway.translation import TranslationCheck
 from octoroute.upstream.client import UpstreamClient
-
-PROVIDER_UNAVAILABLE = "provider unavailable (circuit open)"
-"""The reason against an endpoint whose own circuit is closed, but whose provider fails as a whole."""
-_CIRCUIT_OPEN = "circuit open"
-_AT_CAPACITY = "at capacity"
 
 
 def may_change_tier(decision: Decision, settings: Settings) -> bool:
@@ -46,11 +38,13 @@ def may_change_tier(decision: Decision, settings: Settings) -> bool:
 
 
 class Planner:
-    def __init__(self, health: HealthRegistry, upstream: UpstreamClient, inbound: Mapping[str, Inbound], random: Random) -> None:
+    def __init__(self, health: Availability, upstream: UpstreamClient, inbound: Mapping[str, Inbound], random: Random) -> None:
         self._health = health
         self._upstream = upstream
         self._inbound = inbound
         self._random = random
+        self._inputs: PlanInputs | None = None
+        """Of the plan that is being made; None: they are not kept."""
 
     def plan(
         self, decision: Decision, request: Request, settings: Settings, decoded: Conversation | BadRequest | None = None
@@ -88,10 +82,16 @@ class Planner:
                 return None
         order = endpoints
         if len(endpoints) > 1:
-            order = policy.order(endpoints, request, self._random)
+            order = self._order(policy, endpoints, request)
             if len(order) < len(endpoints):
                 return None
-        return Plan(order=order, eligible=endpoints, candidates=endpoints, policy=policy)
+        return Plan(order=order, eligible=endpoints, candidates=endpoints, policy=policy, inputs=self._inputs)
+
+    def _order(self, policy: Policy, endpoints: Sequence[Endpoint], request: Request) -> list[Endpoint]:
+        return policy.order(endpoints, request, self._random)
+
+    def _check(self, request: Request, decoded: Conversation | BadRequest | None) -> TranslationCheck:
+        return TranslationCheck(request, self._inbound[request.dialect], self._upstream, decoded)
 
     def _match(self, decision: Decision, request: Request, settings: Settings) -> PoolMatch | None:
         """None: there is no endpoint, or one of them cannot answer such a request as it is."""
@@ -113,15 +113,15 @@ class Planner:
     ) -> Plan:
         """As `plan`, looking at each endpoint on its own."""
         policy = self._policy(decision, settings)
-        plan = Plan(policy=policy)
-        translation = TranslationCheck(request, self._inbound[request.dialect], self._upstream, decoded)
+        plan = Plan(policy=policy, inputs=self._inputs)
+        translation = self._check(request, decoded)
         for pool in self.pools(decision, request.facts, settings):
             order, has_eligible = self._plan_pool(pool, plan, request, settings, translation)
             plan.order.extend(order)
             if order or (has_eligible and not may_change_tier(decision, settings)):
                 break
         if not plan.order and plan.reserve:
-            plan.order.extend(policy.order(plan.reserve, request, self._random))
+            plan.order.extend(self._order(policy, plan.reserve, request))
             plan.reserve.clear()
         if not plan.eligible and settings.context.shortens:
             self._plan_truncated(plan, request, settings, translation)
@@ -132,10 +132,10 @@ class Planner:
 
         At most `retry.max_attempts` of a tier. Its order is empty if there are none.
         """
-        extended = plan.extensible()
+        extended = msgspec.structs.replace(plan.extensible(), inputs=self._inputs)
         if may_change_tier(decision, settings) and not suspects_only:
             considered = {endpoint.id for endpoint in plan.candidates}
-            translation = TranslationCheck(request, self._inbound[request.dialect], self._upstream, plan.decoded)
+            translation = self._check(request, plan.decoded)
             for pool in self.pools(decision, request.facts, settings):
                 if not considered.isdisjoint(endpoint.id for endpoint in pool):
                     continue
@@ -144,7 +144,7 @@ class Planner:
             if translation.decoded is not None:
                 extended = msgspec.structs.replace(extended, decoded=translation.decoded)
         suspects = [*plan.reserve, *extended.reserve]
-        extended.order.extend(plan.policy.order(suspects, request, self._random) if suspects else ())
+        extended.order.extend(self._order(plan.policy, suspects, request) if suspects else ())
         extended.reserve.clear()
         return extended
 
@@ -163,11 +163,11 @@ class Planner:
             else:
                 plan.excluded[endpoint.id] = reason
         plan.eligible.extend(eligible)
-        available = [endpoint for endpoint in eligible if self._health.available(endpoint, tokens)]
+        available = [endpoint for endpoint in eligible if self._health.unavailable_reason(endpoint, tokens) is None]
         if policy.by_provider:
             available = self._without_downed(eligible, available, plan)
         trusted = [endpoint for endpoint in available if not self._health.is_suspect(endpoint)]
-        order = policy.order(trusted, request, self._random)
+        order = self._order(policy, trusted, request)
         if len(order) < len(eligible):
             self._exclude_unavailable(eligible, [*order, *available], plan, tokens)
         plan.reserve.extend(endpoint for endpoint in available if endpoint not in trusted)
@@ -188,10 +188,10 @@ class Planner:
         for endpoint in dict.fromkeys(plan.candidates):
             if ineligible_reason(endpoint, sizeless) is not None or translation.unsupported(endpoint) is not None:
                 continue
-            signed = self._upstream.outbound(endpoint, request).verifies_thinking
+            signed = self._verifies_thinking(endpoint, request)
             shape = (endpoint.context_window, signed)
             if shape not in made:
-                made[shape] = truncate(request, endpoint, self._inbound[request.dialect], settings.context, signed=signed)
+                made[shape] = self._truncate(request, endpoint, settings, signed=signed)
             cut = made[shape]
             if cut is None or ineligible_reason(endpoint, cut.request.facts, settings.max_cost_usd, sized=sizeless) is not None:
                 continue
@@ -199,10 +199,16 @@ class Planner:
             del plan.excluded[endpoint.id]
             plan.eligible.append(endpoint)
         tokens = token_budget(request.facts)
-        available = [endpoint for endpoint in plan.eligible if self._health.available(endpoint, tokens)]
-        order = plan.policy.order(available, request, self._random)
+        available = [endpoint for endpoint in plan.eligible if self._health.unavailable_reason(endpoint, tokens) is None]
+        order = self._order(plan.policy, available, request)
         plan.order.extend(sorted(order, key=lambda endpoint: -(endpoint.context_window or 0)))
         self._exclude_unavailable(plan.eligible, order, plan, tokens)
+
+    def _verifies_thinking(self, endpoint: Endpoint, request: Request) -> bool:
+        return self._upstream.outbound(endpoint, request).verifies_thinking
+
+    def _truncate(self, request: Request, endpoint: Endpoint, settings: Settings, *, signed: bool) -> TruncatedRequest | None:
+        return truncate(request, endpoint, self._inbound[request.dialect], settings.context, signed=signed)
 
     def _exclude_unavailable(self, eligible: Sequence[Endpoint], order: Sequence[Endpoint], plan: Plan, tokens: int) -> None:
         """An endpoint that the policy dropped although it is available is at its limit of requests in flight."""
@@ -231,54 +237,4 @@ class Planner:
         return [named]
 
     def no_endpoint_error(self, plan: Plan, request: Request, settings: Settings) -> OctorouteError:
-        """Why `plan` has no endpoint to ask: an error of the request, a rate limit, or unavailable endpoints."""
-        if not plan.eligible:
-            return _ineligible_error(plan, settings.context.measured(request.facts))
-        tokens = token_budget(request.facts)
-        reasons = {self._health.unavailable_reason(endpoint, tokens) for endpoint in plan.eligible}
-        if reasons & (AT_CAPACITY - {AT_MAX_IN_FLIGHT}):
-            retry_after_s = self._health.next_available_s(plan.eligible, tokens)
-            return OverLimit(f"every suitable provider is at its rate limit; {_retry(retry_after_s)}", retry_after_s=retry_after_s)
-        return unavailable_error(self._health, plan.eligible, tokens, plan.excluded)
-
-
-def unavailable_error(
-    health: HealthRegistry, endpoints: Sequence[Endpoint], tokens: int, excluded: Mapping[str, str] | None = None
-) -> Exhausted:
-    """None of these endpoints can be asked now: 429 if one of them rests, with the time until then; else 503.
-
-    `excluded`: by endpoint id, the reasons of a plan.
-    """
-    reasons = [health.unavailable_reason(endpoint, tokens) or (excluded or {}).get(endpoint.id) for endpoint in endpoints]
-    resting = [endpoint for endpoint, reason in zip(endpoints, reasons, strict=True) if reason == IN_COOLDOWN]
-    retry_after_s = health.next_available_s(resting or endpoints, tokens)
-    words = {PROVIDER_UNAVAILABLE: _CIRCUIT_OPEN, AT_MAX_IN_FLIGHT: _AT_CAPACITY}
-    named = sorted({words.get(reason, reason) for reason in reasons if reason is not None})
-    why = f" ({', '.join(named)})" if named else ""
-    message = f"no endpoint is available{why}; {_retry(retry_after_s)}"
-    if resting:
-        return Exhausted(message, status=429, code=Throttled.code, kind=Throttled.kind, retry_after_s=retry_after_s)
-    return Exhausted(message, retry_after_s=retry_after_s)
-
-
-def _retry(after_s: float | None) -> str:
-    return "try again later" if after_s is None else f"retry after {max(1, math.ceil(after_s))} s"
-
-
-def _ineligible_error(plan: Plan, facts: Facts) -> ClientError:
-    """Why no candidate can answer the request, as the candidate that comes closest has it."""
-    if not plan.candidates:
-        return BadRequest("no chat model is configured; add [[models.balanced]]", param="model")
-    able = [endpoint for endpoint in plan.candidates if facts.needs <= endpoint.capabilities]
-    if not able:
-        missing = ", ".join(sorted(facts.needs))
-        return BadRequest(f"no configured endpoint that may answer this request has: {missing}", param="messages")
-    windows = [endpoint.context_window or 0 for endpoint in able if not fits_window(endpoint, facts)]
-    if len(windows) == len(able):
-        return ContextTooLong(facts.context_tokens + (facts.output_tokens or 0), max(windows))
-    reason = next(plan.excluded[endpoint.id] for endpoint in able if fits_window(endpoint, facts))
-    if reason.startswith(OVER_COST):
-        return TooExpensive(f"every endpoint that may answer this request {reason}; send less, or set a smaller max_tokens")
-    if isinstance(plan.decoded, BadRequest) and plan.decoded.message == reason:
-        return plan.decoded
-    return BadRequest(f"no configured endpoint can serve this request: {reason}")
+        return no_endpoint_error(self._health, plan, token_budget(request.facts), settings.context.measured(request.facts))

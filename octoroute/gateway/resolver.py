@@ -12,7 +12,8 @@ from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, OTHER_TIERS, Endpoint, Tier
 from octoroute.domain.request import CHAT, Importance, Request
-from octoroute.errors import BadRequest, Forbidden, UnknownModel
+from octoroute.errors import Forbidden, UnknownModel
+from octoroute.gateway.model_names import names_of, only_name, unknown_model, word_of
 from octoroute.gateway.planner import Planner
 from octoroute.gateway.settings import Settings
 from octoroute.routing.aliases import Alias
@@ -21,8 +22,6 @@ from octoroute.upstream.client import UpstreamClient
 
 PROVIDER_HEADER = "x-octoroute-provider"
 _TIERS: Mapping[str, Tier] = {tier.value: tier for tier in CHAT_TIERS}
-ALIASES: Mapping[str, str] = {f"claude-octoroute-{word}": word for word in ("auto", *_TIERS)}
-"""Names for Claude Code, which lists only models whose names begin with `claude` or `anthropic`."""
 _BY_TIER = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in CHAT_TIERS}
 
 
@@ -57,7 +56,7 @@ class Resolver:
 
     def alias(self, model: str, settings: Settings, api: str = CHAT) -> Alias | None:
         """The alias for a model's name. The words of octoroute, and names and ids that are configured, are no aliases."""
-        word = _word(model)
+        word = word_of(model)
         if not model or word == "auto" or word in _TIERS or settings.named(model, api) or self._variant(model, settings):
             return None
         return settings.aliases.find(model)
@@ -65,22 +64,24 @@ class Resolver:
     async def _by_alias(self, alias: Alias, request: Request, settings: Settings) -> Decision:
         """What the alias stands for decides, unless a rule is about the name itself."""
         if settings.rules and request.api == CHAT:
-            ruled = await self._by_rule(request, settings, only_by_model=True)
+            ruled = await self._by_rule(request, settings, [], only_by_model=True)
             if ruled is not None:
                 return ruled
         decision = await self._resolve(msgspec.structs.replace(request, model=alias.target), settings)
         why = f"the alias {alias.name!r} stands for {alias.target!r}: {decision.why}"
-        return msgspec.structs.replace(decision, why=why)
+        return msgspec.structs.replace(decision, why=why, routed=decision.routed or _routed_part(decision))
 
     async def _under_rules(self, request: Request, settings: Settings) -> Decision:
         tier = OTHER_TIERS.get(request.api)
         if tier is not None:
             return self._forbidden(tier, request, settings) or self._of_kind(tier, request, settings)
-        return await self._by_rule(request, settings) or await self._by_client(request, settings)
+        passed_over: list[str] = []
+        decision = await self._by_rule(request, settings, passed_over) or await self._by_client(request, settings)
+        return msgspec.structs.replace(decision, passed_over=tuple(passed_over)) if passed_over else decision
 
     def _forbidden(self, tier: Tier, request: Request, settings: Settings) -> Decision | None:
         """A rule that rejects the request. Rules choose among chat models; a request of another kind they can only reject."""
-        is_auto = _word(request.model) == "auto"
+        is_auto = word_of(request.model) == "auto"
         rule = next((rule for rule in settings.rules if (is_auto or rule.override) and rule.applies(request)), None)
         if rule is None or rule.reject is None:
             return None
@@ -94,25 +95,27 @@ class Resolver:
         if not serving:
             raise UnknownModel(f"no {tier} model is configured; add [[models.{tier}]]", param="model")
         if not model:
-            model = _only_name(serving)
+            model = only_name(serving)
         found = settings.named(model, api)
         prefix, slash, rest = model.partition("/")
         if provider is None and not found and slash and settings.allow_provider_prefix and settings.of_provider(prefix, api):
             provider, model = prefix, rest
         if provider is not None:
-            found = tuple(endpoint for endpoint in settings.of_provider(provider, api) if model in _names_of(endpoint))
+            found = tuple(endpoint for endpoint in settings.of_provider(provider, api) if model in names_of(endpoint))
         if found:
             return msgspec.structs.replace(_named(found), within=provider)
-        if _word(model) not in {"auto", tier}:
-            raise UnknownModel(_unknown(model, serving, "auto, or one of: "), param="model")
+        if word_of(model) not in {"auto", tier}:
+            raise UnknownModel(unknown_model(model, serving, "auto, or one of: "), param="model")
         return Decision(tier=tier, by="default", why=f"{tier} models have a tier of their own", within=provider)
 
-    async def _by_rule(self, request: Request, settings: Settings, *, only_by_model: bool = False) -> Decision | None:
+    async def _by_rule(
+        self, request: Request, settings: Settings, passed_over: list[str], *, only_by_model: bool = False
+    ) -> Decision | None:
         """The first rule that applies, and whose target, if it has one, is available.
 
-        `only_by_model`: of the rules that are about models, and decide.
+        `passed_over` gets the names of those that apply before it. `only_by_model`: of the rules that are about models, and decide.
         """
-        word = _word(request.model)
+        word = word_of(request.model)
         is_auto = word == "auto"
         unknown = not is_auto and word not in _TIERS and not self._names(request.model, settings)
         for rule in settings.rules:
@@ -130,6 +133,7 @@ class Resolver:
                 return msgspec.structs.replace(decision, rule=rule.name, policy=rule.policy)
             target = self._target(rule, settings)
             if not target:
+                passed_over.append(rule.name)
                 continue
             ruled = Decision(
                 tier=rule.tier or target[0].tier,
@@ -141,6 +145,7 @@ class Resolver:
                 only=frozenset(endpoint.id for endpoint in target),
             )
             if rule.fall_through and not self._planner.plan(ruled, request, settings).order:
+                passed_over.append(rule.name)
                 continue
             if rule.tier is not None:
                 return msgspec.structs.replace(ruled, only=None)
@@ -156,23 +161,33 @@ class Resolver:
 
     async def _inside(self, ruled: Decision, provider: str, request: Request, settings: Settings) -> Decision:
         """The provider's endpoints: those that the client named, or else those of the decided tier."""
-        named = [endpoint for endpoint in settings.of_provider(provider) if request.model in _names_of(endpoint)]
+        named = [endpoint for endpoint in settings.of_provider(provider) if request.model in names_of(endpoint)]
         if named:
             only = frozenset(endpoint.id for endpoint in named)
             return msgspec.structs.replace(ruled, only=only, tier=named[0].tier, within=provider)
-        decision = await self._by_word(_word(request.model), request, settings) or await self._routed(request, settings)
+        decision = await self._by_word(word_of(request.model), request, settings) or await self._routed(request, settings)
         why = f"{ruled.why}, then: {decision.why}"
-        return msgspec.structs.replace(ruled, only=None, tier=decision.tier, within=provider, fixed=False, why=why)
+        routed = decision.routed or _routed_part(decision)
+        return msgspec.structs.replace(
+            ruled,
+            only=None,
+            tier=decision.tier,
+            within=provider,
+            fixed=False,
+            why=why,
+            routed=routed,
+            affinity=decision.affinity,
+        )
 
     def _by_client(self, request: Request, settings: Settings) -> Awaitable[Decision]:
         provider = _provider_of(request, settings)
         if provider is not None:
             return self._of_provider(provider, request.model, request, settings)
-        return self._routed(request, settings) if _word(request.model) == "auto" else self._by_model(request, settings)
+        return self._routed(request, settings) if word_of(request.model) == "auto" else self._by_model(request, settings)
 
     async def _by_model(self, request: Request, settings: Settings) -> Decision:
         model = request.model
-        decision = await self._by_word(_word(model), request, settings)
+        decision = await self._by_word(word_of(model), request, settings)
         if decision is not None:
             return decision
         found = settings.named(model)
@@ -188,7 +203,7 @@ class Resolver:
         decision = self._by_class(model, request)
         if decision is not None:
             return decision
-        raise UnknownModel(_unknown(model, settings.serving(CHAT), "auto, fast, balanced, deep, or one of: "), param="model")
+        raise UnknownModel(unknown_model(model, settings.serving(CHAT), "auto, fast, balanced, deep, or one of: "), param="model")
 
     async def _by_word(self, word: str, request: Request, settings: Settings) -> Decision | None:
         if word == "auto":
@@ -216,9 +231,9 @@ class Resolver:
         if not endpoints:
             known = ", ".join(dict.fromkeys(endpoint.provider for endpoint in settings.serving(CHAT)))
             raise UnknownModel(f"there is no provider {provider[:200]!r}; there are: {known}", param="model")
-        decision = await self._by_word(_word(model), request, settings)
+        decision = await self._by_word(word_of(model), request, settings)
         if decision is None:
-            found = tuple(endpoint for endpoint in endpoints if model in _names_of(endpoint))
+            found = tuple(endpoint for endpoint in endpoints if model in names_of(endpoint))
             decision = _named(found) if found else self._by_class(model, request)
             if decision is None:
                 known = ", ".join(dict.fromkeys(endpoint.name for endpoint in endpoints))
@@ -265,30 +280,11 @@ def _provider_of(request: Request, settings: Settings) -> str | None:
     return provider
 
 
-def _word(model: str) -> str:
-    word = model.lower()
-    return ALIASES.get(word, word)
-
-
-def _names_of(endpoint: Endpoint) -> tuple[str, ...]:
-    """Within its provider an endpoint can also be named by its upstream model or its id."""
-    return (endpoint.name, endpoint.model, endpoint.id)
+def _routed_part(decision: Decision) -> Decision | None:
+    """The router's decision, before its `why` becomes a part of a longer one; None: it is the client's."""
+    return None if decision.by == "client" else decision
 
 
 def _named(found: Sequence[Endpoint]) -> Decision:
     only = frozenset(endpoint.id for endpoint in found)
     return Decision(tier=found[0].tier, by="client", why="the client named it", only=only)
-
-
-def _only_name(endpoints: Sequence[Endpoint]) -> str:
-    """The name of the only model, for a client that gives none. Raises BadRequest if there are several."""
-    names = list(dict.fromkeys(endpoint.name for endpoint in endpoints))
-    if len(names) > 1:
-        raise BadRequest(f'model: is missing; send "auto", or one of: {", ".join(names[:20])}', param="model")
-    return names[0]
-
-
-def _unknown(model: str, endpoints: Sequence[Endpoint], words: str) -> str:
-    names = list(dict.fromkeys(endpoint.name for endpoint in endpoints))
-    known = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
-    return f"the model {model[:200]!r} does not exist; ask for {words}{known}"

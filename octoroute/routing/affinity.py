@@ -7,16 +7,17 @@ also draws a few requests at random for exploration. Decisions of the client and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from octoroute.dialects.request.identity import conversation_of
 from octoroute.dialects.request.stuck import count_recent_failures, repeats_request
-from octoroute.domain.decision import Decision
+from octoroute.domain.decision import AffinityInputs, ConversationState, Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import Ending, Outcome
 from octoroute.domain.request import Request
-from octoroute.routing.cache_economics import ConversationMemory, ConversationState, Rates, StickyOptions, rates_of, switch_pays_off
+from octoroute.routing.cache_economics import ConversationMemory, Rates, StickyOptions, rates_of, switch_pays_off
 from octoroute.routing.strategies.learned import SCORED
 
 __all__ = ["EXPLORED", "KEPT", "REASONS", "STUCK", "SessionAffinity", "StickyOptions"]
@@ -61,11 +62,7 @@ class SessionAffinity:
         if decision.by not in _ADJUSTABLE:
             return decision
         adjusted = self._keep_tier(request, decision) if self._sticky.enabled else None
-        if adjusted is None:
-            return self._explore_tier(decision, 0.0 if dry else self._explore)
-        if decision.by == "learned":
-            adjusted = msgspec.structs.replace(adjusted, propensity=1.0)
-        return adjusted
+        return adjusted or self._explore_tier(decision, 0.0 if dry else self._explore)
 
     def on_outcome(self, outcome: Outcome, request: Request | None) -> None:
         """Remembers the tier of a complete answer: its prompt cache holds the conversation when the next turn comes."""
@@ -96,42 +93,44 @@ class SessionAffinity:
             return None
         conversation = self._conversation(request)
         current = decision.tier if conversation is None else conversation.tier
-        climbed = self._climb(request, msgspec.structs.replace(decision, tier=max(decision.tier, current, key=CHAT_TIERS.index)))
-        if climbed is not None:
-            return climbed
+        bigger = (
+            self._bigger_tier(max(decision.tier, current, key=CHAT_TIERS.index)) if (stuck := self._is_stuck(request)) else None
+        )
+        if bigger is not None:
+            return _adjusted(decision, conversation, stuck, tier=bigger, then=None, why=STUCK)
         if conversation is None:
             return None
         wanted = decision.tier
         difficulty = 0.5 if decision.confidence is None else decision.confidence
         if current is wanted or switch_pays_off(current, wanted, conversation, facts.context_tokens, difficulty, self._rates):
-            return decision
-        return msgspec.structs.replace(decision, tier=current, then=None, why=KEPT)
+            return _adjusted(decision, conversation, stuck)
+        return _adjusted(decision, conversation, stuck, tier=current, then=None, why=KEPT)
 
     def _continue_loop(self, request: Request, decision: Decision) -> Decision:
         """The conversation's tier, whatever the strategy; a bigger one if it is stuck. `decision` if it is not remembered."""
         conversation = self._conversation(request)
+        tier, by, stuck = decision.tier, decision.by, False
+        changes: dict[str, Any] = {}
         if conversation is not None:
-            by = conversation.by if decision.by == "default" else decision.by
-            decision = msgspec.structs.replace(decision, tier=conversation.tier, by=by, then=None, why=KEPT)
-        climbed = self._climb(request, decision) if self._sticky.enabled and decision.by in _ADJUSTABLE else None
-        decision = climbed or decision
-        return msgspec.structs.replace(decision, propensity=1.0) if decision.by == "learned" else decision
+            tier, by = conversation.tier, conversation.by if decision.by == "default" else decision.by
+            changes = {"tier": tier, "by": by, "then": None, "why": KEPT}
+        if self._sticky.enabled and by in _ADJUSTABLE and (stuck := self._is_stuck(request)):
+            bigger = self._bigger_tier(tier)
+            if bigger is not None:
+                changes = {"tier": bigger, "by": by, "then": None, "why": STUCK}
+        return _adjusted(decision, conversation, stuck, **changes)
 
     def _conversation(self, request: Request) -> ConversationState | None:
         """None: not remembered, or its tier has no endpoint any more."""
         conversation = self._conversations.get(conversation_of(request), self._sticky.ttl_s)
         return conversation if conversation is not None and conversation.tier in self._tiers else None
 
-    def _climb(self, request: Request, decision: Decision) -> Decision | None:
-        """The next bigger tier; None: the conversation is not stuck, or there is no bigger tier."""
-        bigger = self._bigger_tier(decision.tier) if self._is_stuck(request) else None
-        return None if bigger is None else msgspec.structs.replace(decision, tier=bigger, then=None, why=STUCK)
-
     def _is_stuck(self, request: Request) -> bool:
         limit = self._sticky.climb_after_failures
         return repeats_request(request.facts) or (limit > 0 and request.facts.tools and count_recent_failures(request) >= limit)
 
     def _bigger_tier(self, tier: Tier) -> Tier | None:
+        """None: there is none."""
         return next((bigger for bigger in self._tiers if CHAT_TIERS.index(bigger) > CHAT_TIERS.index(tier)), None)
 
     def _explore_tier(self, decision: Decision, explore: float) -> Decision:
@@ -141,9 +140,22 @@ class SessionAffinity:
         if not explore or decision.why != SCORED or decision.tier not in self._tiers:
             return msgspec.structs.replace(decision, propensity=1.0)
         each = explore / len(self._tiers)
-        if self._random() >= explore:
-            return msgspec.structs.replace(decision, propensity=1.0 - explore + each)
-        drawn = self._tiers[min(int(self._random() * len(self._tiers)), len(self._tiers) - 1)]
+        chance = self._random()
+        if chance >= explore:
+            inputs = AffinityInputs(draws=(chance,))
+            return msgspec.structs.replace(decision, propensity=1.0 - explore + each, routed=decision, affinity=inputs)
+        lot = self._random()
+        drawn = self._tiers[min(int(lot * len(self._tiers)), len(self._tiers) - 1)]
+        inputs = AffinityInputs(draws=(chance, lot))
         if drawn is decision.tier:
-            return msgspec.structs.replace(decision, propensity=1.0 - explore + each)
-        return msgspec.structs.replace(decision, tier=drawn, propensity=each, why=EXPLORED)
+            return msgspec.structs.replace(decision, propensity=1.0 - explore + each, routed=decision, affinity=inputs)
+        return msgspec.structs.replace(decision, tier=drawn, propensity=each, why=EXPLORED, routed=decision, affinity=inputs)
+
+
+def _adjusted(decision: Decision, conversation: ConversationState | None, stuck: bool, **changes: Any) -> Decision:
+    """The router's `decision` with its changes, and with what they depend on."""
+    if changes.get("by", decision.by) == "learned":
+        changes["propensity"] = 1.0
+    if conversation is not None or stuck:
+        changes |= {"routed": decision, "affinity": AffinityInputs(conversation, stuck)}
+    return msgspec.structs.replace(decision, **changes) if changes else decision

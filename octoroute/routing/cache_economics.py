@@ -12,6 +12,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from octoroute.domain.decision import ConversationState
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
 from octoroute.domain.option import Key, Table
 
@@ -51,20 +52,6 @@ class StickyOptions(Table, frozen=True, kw_only=True):
     climb_after_failures: Annotated[
         int, Key("consecutive failed tool results after which a bigger tier is tried; 0: never", low=0, high=100)
     ] = 3
-
-
-class ConversationState(msgspec.Struct):
-    """A conversation after its latest answer."""
-
-    tier: Tier
-    by: str
-    """`Decision.by` of the decision for the tier."""
-    prefix_tokens: int
-    """Tokens that are probably in that tier's prompt cache."""
-    output_tokens: int
-    """Of the answer; 0: not counted."""
-    answered_at: float
-    """The clock's seconds."""
 
 
 class ConversationMemory:

@@ -37,9 +37,16 @@ class CascadeRouter:
     def scorer(self) -> Scorer:
         return self._learned.scorer
 
+    @property
+    def learned(self) -> LearnedRouter:
+        return self._learned
+
     async def route(self, facts: Facts) -> Decision:
+        return self.decide_first(self._learned.decide(facts, facts.quality), facts)
+
+    def decide_first(self, decision: Decision, facts: Facts) -> Decision:
+        """Which tier is asked first. `decision`: of the learned router."""
         options = self._options
-        decision = self._learned.decide(facts, facts.quality)
         if decision.by != "learned" or decision.why not in _SCORED or decision.confidence is None:
             return decision  # the client demands a tier, or there is no text to score
         if decision.confidence >= shift_threshold(options.skip_above, facts.quality):

@@ -51,22 +51,39 @@ class LearnedRouter:
 
     def decide(self, facts: Facts, quality: float | None = None) -> Decision:
         """`quality`: 0..1, moves the thresholds for this request only; None: as configured."""
-        if facts.importance is Importance.HIGH and facts.task is not Task.CASUAL_CHAT:
-            return Decision(tier=Tier.DEEP, by="rule", why=IMPORTANT)
+        if is_important(facts):
+            return self.decide_by_score(None, facts)
         text = subject(facts.text, facts.earlier)
         if not text:
-            return Decision(tier=self._default_tier, by="default", why=NOTHING_TO_JUDGE)
+            return self.decide_by_score(None, facts, quality)
         features = extract_features(text)
         score = self.scorer.explain_features(features)
-        tier, why = self._tier(score.difficulty, facts, quality)
-        return Decision(
-            tier=tier,
-            by="learned",
-            why=why,
-            confidence=round(score.difficulty, 4),
-            features=tuple((reason.name, reason.weight) for reason in score.reasons),
-            features_hash=features_hash(features),
+        return self.decide_by_score(
+            round(score.difficulty, 4),
+            facts,
+            quality,
+            tuple((reason.name, reason.weight) for reason in score.reasons),
+            features_hash(features),
         )
+
+    def decide_by_score(
+        self,
+        difficulty: float | None,
+        facts: Facts,
+        quality: float | None = None,
+        features: tuple[tuple[str, float], ...] = (),
+        features_hash: str | None = None,
+    ) -> Decision:
+        """`difficulty`: rounded to four digits, so that the decision can be repeated from what is recorded; None: no text.
+
+        The text of `facts` is not read.
+        """
+        if is_important(facts):
+            return Decision(tier=Tier.DEEP, by="rule", why=IMPORTANT)
+        if difficulty is None:
+            return Decision(tier=self._default_tier, by="default", why=NOTHING_TO_JUDGE)
+        tier, why = self._tier(difficulty, facts, quality)
+        return Decision(tier=tier, by="learned", why=why, confidence=difficulty, features=features, features_hash=features_hash)
 
     def difficulty(self, facts: Facts) -> float:
         """The chance, 0..1, that the cheap model's answer would be inadequate."""
@@ -89,6 +106,11 @@ class LearnedRouter:
             if facts.attachments:
                 return Tier.BALANCED, ATTACHED
         return tier, SCORED if quality is None else AT_QUALITY
+
+
+def is_important(facts: Facts) -> bool:
+    """The client demands the deep tier."""
+    return facts.importance is Importance.HIGH and facts.task is not Task.CASUAL_CHAT
 
 
 def build(settings: RouterSettings, ask: Ask) -> LearnedRouter:

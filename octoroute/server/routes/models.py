@@ -11,7 +11,7 @@ from starlette.routing import Route
 from octoroute.dialects.local_routes import ModelCard
 from octoroute.domain.endpoint import CircuitState
 from octoroute.errors import UnknownModel
-from octoroute.gateway.resolver import ALIASES
+from octoroute.gateway.model_names import ALIASES
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.client_dialect import inbound_of
 from octoroute.server.routes.json_response import json_response

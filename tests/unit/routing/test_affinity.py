@@ -309,3 +309,24 @@ def test_rules_of_the_operator_are_not_remembered():
         request,
     )
     assert len(affinity.conversations) == 0
+
+
+def test_what_an_adjusted_decision_depends_on_is_kept_in_it():
+    affinity = Affinity()
+    request = long()
+    affinity.answered(request, DEEP)
+    router = decided(FAST)
+    kept = affinity.adjust(request, router)
+    assert (kept.tier, kept.why, kept.routed) == (DEEP, KEPT, router)
+    assert (kept.affinity.conversation.tier, kept.affinity.stuck, kept.affinity.draws) == (DEEP, False, ())
+    unknown = affinity.adjust(asked(turns=0), router)
+    assert (unknown.routed, unknown.affinity) == (None, None)
+
+
+def test_the_lots_that_were_drawn_are_kept():
+    affinity = Affinity(explore=0.5, random=Random(3))
+    decisions = [affinity.adjust(asked(turns=0), decided(FAST)) for _ in range(30)]
+    again = Random(3)
+    for decision in decisions:
+        assert decision.affinity.draws == tuple(again.random() for _ in decision.affinity.draws)
+    assert {len(decision.affinity.draws) for decision in decisions} == {1, 2}
