@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
-import io
 import os
 import re
 import shutil
@@ -20,18 +19,12 @@ from typing import cast
 
 import msgspec
 
-from octoroute.errors import ConfigError
+from octoroute.config.env_file import read_env_file
 
 _REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-((?:[^}$]|\$(?!\{))*))?\}|(\{))")
 """`$$`, `${NAME}`, `${NAME:-default}`, and any other `${`. A default contains none of them, so no text is replaced twice."""
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-
-_OPEN_QUOTE = re.compile(r"""\s*(?:export[^\S\r\n]+)?([A-Za-z_][A-Za-z0-9_]*)[^\S\r\n]*=[^\S\r\n]*["']""")
-MAX_DOTENV_BYTES = 256 * 1024
-_LONG_GAP = re.compile(r"[^\S\r\n]{1000}")
-"""The parser's time grows with the square of a gap's length."""
 
 
 def variables(cwd: Path | None = None) -> Mapping[str, str]:
@@ -43,48 +36,14 @@ def variables(cwd: Path | None = None) -> Mapping[str, str]:
     path = cwd / ".env" if cwd else None
     if path is None or not path.is_file():
         return real
-    return {**dotenv(_dotenv_text(path), str(path)), **real}
-
-
-def _dotenv_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_DOTENV_BYTES + 1)
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}; try `chmod u+r {path}`, or remove it"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"{path}: is not UTF-8 (byte {error.start + 1}); save it as UTF-8"]) from None
-    if len(content) > MAX_DOTENV_BYTES or _LONG_GAP.search(text):
-        raise ConfigError(
-            [f"{path}: is larger than {MAX_DOTENV_BYTES} bytes or has 1000 spaces in a row; is it a file of NAME=value lines?"]
-        )
-    return text
+    found = read_env_file(path, real)
+    found.update(real)
+    return found
 
 
 def command() -> str:
     """How the user calls this program: `./run` in a clone, which sets OCTOROUTE_COMMAND, else `octoroute`."""
     return variables().get("OCTOROUTE_COMMAND") or "octoroute"
-
-
-def dotenv(text: str, source: str = ".env") -> Mapping[str, str]:
-    """The variables of a .env file's text, as python-dotenv reads it, without its own interpolation of `${NAME}`.
-
-    A line that is not `NAME=value` is skipped. Raises ConfigError, without a value, if a quotation mark does not end: Docker
-    Compose refuses such a file, too.
-    """
-    from dotenv.parser import parse_stream  # noqa: PLC0415  start-up time, and most directories have no .env
-
-    found: dict[str, str] = {}
-    for binding in parse_stream(io.StringIO(text)):
-        if binding.error and (open_quote := _OPEN_QUOTE.match(binding.original.string)):
-            line, name = binding.original.line, open_quote[1]
-            raise ConfigError(
-                [f"{source}: line {line}: the value of {name} begins with a quotation mark that does not end; end it"]
-            )
-        if binding.key is not None and binding.value is not None and is_name(binding.key):
-            found[binding.key] = binding.value
-    return found
 
 
 def references(tree: object) -> frozenset[str]:
@@ -96,11 +55,6 @@ def references(tree: object) -> frozenset[str]:
     if isinstance(tree, list):
         return frozenset[str]().union(*map(references, cast("list[object]", tree)))
     return frozenset()
-
-
-def is_name(text: str) -> bool:
-    """True if `text` can be a NAME in `${NAME}`."""
-    return _NAME.fullmatch(text) is not None
 
 
 _METRICS_PREFIX = "octoroute-metrics-"

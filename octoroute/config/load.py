@@ -13,6 +13,7 @@ import msgspec
 
 from octoroute.config import environment
 from octoroute.config.assemble import assemble
+from octoroute.config.env_file import Variables
 from octoroute.config.environment import child, references, substitute
 from octoroute.config.formats import MAX_CHARS, parse
 from octoroute.config.importers import ImportResult, legacy
@@ -217,8 +218,9 @@ def _check(given: ImportResult, env: Mapping[str, str], source: str, names: Name
     if config.routing.learned.artefact is not None and not writing:
         load_artefact(config.routing.learned.artefact)  # here, so that `check` and a reload report its problems
     _load_plugins(config)
+    remarks = env.warnings if isinstance(env, Variables) else ()
     return msgspec.structs.replace(
-        config, warnings=(*given.warnings, *plugins.overlooked(), *config.warnings), priorities=given.priorities
+        config, warnings=(*remarks, *given.warnings, *plugins.overlooked(), *config.warnings), priorities=given.priorities
     )
 
 

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from octoroute.config import rules
-from octoroute.config.environment import escape, is_name
+from octoroute.config.env_file import is_name
+from octoroute.config.environment import escape
 from octoroute.config.importers.tree import ImportModel, ImportResult, ImportSource, models
 from octoroute.config.reader import ConfigReader
 from octoroute.config.schema.key import Names

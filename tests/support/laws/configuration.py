@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from octoroute.config import Config, environment, loads
+from octoroute.config import Config, loads
+from octoroute.config.env_file import parse_env_file
 from octoroute.config.file import ConfigFile
 from octoroute.config.importers import dispatcher, legacy
 from octoroute.config.importers.writer import conceal, lost_in_json, to_providers_json, to_toml
@@ -108,7 +109,7 @@ def _imported(text: str, suffix: str, env: Mapping[str, str]) -> None:
 
 def _migrated(text: str, suffix: str, env: Mapping[str, str]) -> None:
     """As `octoroute migrate` reads variables."""
-    variables = {**environment.dotenv(text), **(env if env is LEGACY else {})}
+    variables = {**parse_env_file(text), **(env if env is LEGACY else {})}
     for convert in (legacy.convert, dispatcher.convert):
         given = convert(variables, NAMES)
         if not given.problems:

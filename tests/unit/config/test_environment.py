@@ -142,109 +142,6 @@ def test_a_text_as_toml_is_that_text(text):
     assert tomllib.loads(f"x = {toml(text)}") == {"x": text}
 
 
-def test_dotenv_lines():
-    text = """
-# a remark
-export A=1
-B = "two # words"  # a remark
-C='$ingle "quoted"'
-LOG_LEVEL=INFO   # or DEBUG
-URL=http://h/v1#part
-EMPTY=
-REMARK= # nothing
-not a line
-1X=no
-"""
-    assert environment.dotenv(text) == {
-        "A": "1",
-        "B": "two # words",
-        "C": '$ingle "quoted"',
-        "LOG_LEVEL": "INFO",
-        "URL": "http://h/v1#part",
-        "EMPTY": "",
-        "REMARK": "",
-    }
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        (r'A="x\"y"', {"A": 'x"y'}),
-        (r"A='it\'s'", {"A": "it's"}),
-        (r'A="a\nb\tc\\d"', {"A": "a\nb\tc\\d"}),
-        (r"A='a\nb'", {"A": r"a\nb"}),
-        (r"A=a\nb", {"A": r"a\nb"}),
-        ('A="two\nlines"\nB=1', {"A": "two\nlines", "B": "1"}),
-        ("A='-----BEGIN\nKEY-----'\nB=1", {"A": "-----BEGIN\nKEY-----", "B": "1"}),
-        ("A=1\r\nB=2\r\n", {"A": "1", "B": "2"}),
-        ("A=1\rB=2", {"A": "1", "B": "2"}),
-        ("\ufeffA=1", {"A": "1"}),
-        ("export A=1\n  export  B = 2", {"A": "1", "B": "2"}),
-        ("exported=1", {"exported": "1"}),
-        ("A=1 # remark\n#B=2\nC=3#4", {"A": "1", "C": "3#4"}),
-        ("A=it's", {"A": "it's"}),
-        ("A=a=b==", {"A": "a=b=="}),
-        ("A=1\nA=2", {"A": "2"}),
-        ("A", {}),
-        ("A=", {"A": ""}),
-        ("=1\n1X=2\nA.B=3\nA-B=4", {}),
-        ("A=${B}\nB=$C", {"A": "${B}", "B": "$C"}),
-        ('A="pa\\"ss"\nB="line1\\nline2"', {"A": 'pa"ss', "B": "line1\nline2"}),
-        ('export\tD=tab\nE="back\\\\slash"\n\texport  F=1', {"D": "tab", "E": "back\\slash", "F": "1"}),
-        ("", {}),
-        ("größe=1\nA=größe", {"A": "größe"}),
-    ],
-)
-def test_dotenv_values(text, found):
-    assert environment.dotenv(text) == found
-
-
-@pytest.mark.parametrize("quote", ["'", '"'])
-@pytest.mark.parametrize("rest", ["s3cret", "s3cret\nB=2\nC=3", "", "s3cret\\"])
-def test_o27_a_quotation_mark_that_does_not_end_is_an_error_with_its_line(quote, rest):
-    with pytest.raises(ConfigError) as caught:
-        environment.dotenv(f"X=1\n# remark\nexport A={quote}{rest}", "/srv/.env")
-    (problem,) = caught.value.problems
-    assert problem.startswith("/srv/.env: line 3: the value of A ")
-    assert "s3cret" not in problem
-
-
-def test_a_value_from_dotenv_is_not_interpolated_twice(tmp_path, monkeypatch):
-    monkeypatch.setenv("OCTOROUTE_TEST_INNER", "inner")
-    (tmp_path / ".env").write_text("OCTOROUTE_TEST_OUTER=${OCTOROUTE_TEST_INNER}\n")
-    assert put("${OCTOROUTE_TEST_OUTER}", **environment.variables(tmp_path)) == "${OCTOROUTE_TEST_INNER}"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "A=s3cret" + "x" * environment.MAX_DOTENV_BYTES,
-        "A=s3cret\n" + "B=1\n" * environment.MAX_DOTENV_BYTES,
-        "A=s3cret" + " " * 100_000,
-    ],
-    ids=["a long value", "many lines", "a long gap"],
-)
-def test_a_hostile_dotenv_file_is_refused_without_its_values(text, tmp_path):
-    (tmp_path / ".env").write_text(text)
-    with pytest.raises(ConfigError, match=r"\.env: is larger than 262144 bytes") as caught:
-        environment.variables(tmp_path)
-    assert "s3cret" not in str(caught.value)
-
-
-def test_the_largest_dotenv_file_of_quotation_marks_is_refused_at_its_first(tmp_path):
-    (tmp_path / ".env").write_bytes(b"B=1\n" + b"A='" * (environment.MAX_DOTENV_BYTES // 3 - 4))
-    with pytest.raises(ConfigError):
-        environment.variables(tmp_path)
-
-
-@pytest.mark.parametrize("line", ['A="\n', "A=1\n", " #", "\n", "export ", '"', "\\"])
-def test_the_largest_dotenv_file_is_read(line, tmp_path):
-    head = "FIRST=1\n"
-    text = head + line * ((environment.MAX_DOTENV_BYTES - len(head)) // len(line))
-    (tmp_path / ".env").write_bytes(text.encode())
-    assert environment.variables(tmp_path)["FIRST"] == "1"
-
-
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that exists and that even root cannot read")
 def test_a_dotenv_file_that_cannot_be_read_is_named(tmp_path):
     (tmp_path / ".env").symlink_to("/proc/self/mem")
@@ -255,11 +152,6 @@ def test_a_dotenv_file_that_cannot_be_read_is_named(tmp_path):
 def test_a_directory_called_dotenv_is_no_file(tmp_path):
     (tmp_path / ".env").mkdir()
     assert environment.variables(tmp_path) is environment.variables()
-
-
-@given(TEXT)
-def test_any_text_may_be_called_dotenv(text):
-    assert all(environment.is_name(name) for name in environment.dotenv(text))
 
 
 def test_the_process_wins_over_dotenv(tmp_path, monkeypatch):
@@ -284,3 +176,9 @@ def test_output_names_the_command_that_the_user_typed(monkeypatch):
     assert environment.command() == "octoroute"
     monkeypatch.setenv("OCTOROUTE_COMMAND", "./run")
     assert environment.command() == "./run"
+
+
+def test_a_value_from_dotenv_is_not_interpolated_twice(tmp_path, monkeypatch):
+    monkeypatch.setenv("OCTOROUTE_TEST_INNER", "inner")
+    (tmp_path / ".env").write_text("OCTOROUTE_TEST_OUTER='${OCTOROUTE_TEST_INNER}'\n")
+    assert put("${OCTOROUTE_TEST_OUTER}", **environment.variables(tmp_path)) == "${OCTOROUTE_TEST_INNER}"

@@ -8,7 +8,7 @@ import pytest
 
 from octoroute.cli import main
 from octoroute.config import load, loads
-from octoroute.config.environment import dotenv
+from octoroute.config.env_file import parse_env_file
 from octoroute.config.render.dotenv_template import dotenv_template
 from octoroute.config.render.template import template
 from octoroute.errors import ConfigError
@@ -73,7 +73,7 @@ def test_c30_every_variable_the_template_shows_is_there():
 
 def test_c30_uncommented_it_is_an_environment(tmp_path):
     text = re.sub(r"(?m)^#(?=[A-Z_]+=)", "", dotenv_template())
-    variables = {name: value for name, value in dotenv(text).items() if value}
+    variables = {name: value for name, value in parse_env_file(text).items() if value}
     assert load(None, {**variables, "OPENAI_API_KEY": "sk-x"}, tmp_path).endpoints
 
 
