@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision
     candidates: tuple[Candidate, ...]
-    """The endpoints of the plan first, in the order in which they would be asked."""
+    """The endpoints of the plan first, in the order in which they would be asked, those of other tiers after the first one's."""
 
 
 async def explain(gateway: Gateway, router: Router, request: Request) -> Explanation:
@@ -34,19 +35,37 @@ async def explain(gateway: Gateway, router: Router, request: Request) -> Explana
         rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in serving]
         return Explanation(decision=decision, candidates=tuple(rejected))
     plan = gateway.planner.plan(decision, request, settings)
+    limit = settings.retry.max_attempts or len(plan.order)
+    extension: list[Endpoint] = []
+    if settings.retry.max_attempts != 1:  # as `Failover.add`
+        extended = gateway.planner.extend(plan, decision, request, settings)
+        plan, extension = msgspec.structs.replace(extended, order=plan.order), extended.order
+    places = [
+        *((endpoint, "") for endpoint in plan.order[:limit]),
+        *((endpoint, _reserve_reason(endpoint, plan.order)) for endpoint in extension),
+        *((endpoint, f"; retry.max_attempts is {limit}: asked only if one before it cannot be") for endpoint in plan.order[limit:]),
+    ]
     chosen = [
         Candidate(
-            endpoint=endpoint, chosen=True, reason=f"choice {position}: priority {endpoint.priority}, weight {endpoint.weight:g}"
+            endpoint=endpoint,
+            chosen=True,
+            reason=f"choice {position}: priority {endpoint.priority}, weight {endpoint.weight:g}{when}",
         )
-        for position, endpoint in enumerate(plan.order, 1)
+        for position, (endpoint, when) in enumerate(places, 1)
     ]
-    in_order = {endpoint.id for endpoint in plan.order}
+    in_order = {endpoint.id for endpoint, _ in places}
     others = [
         Candidate(endpoint=endpoint, chosen=False, reason=plan.excluded.get(endpoint.id) or _elsewhere(decision, endpoint))
         for endpoint in settings.serving(request.api)
         if endpoint.id not in in_order
     ]
     return Explanation(decision=decision, candidates=(*chosen, *others))
+
+
+def _reserve_reason(endpoint: Endpoint, order: Sequence[Endpoint]) -> str:
+    if all(endpoint.tier != other.tier for other in order):
+        return f"; its tier, {endpoint.tier}, is asked if those before it fail"
+    return "; its health check fails: asked last"
 
 
 def _elsewhere(decision: Decision, endpoint: Endpoint) -> str:

@@ -17,6 +17,9 @@ from octoroute.server.downstream import Message, Receive, Scope, Send
 
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+"""Names in lower case."""
+
 ANY = "*"
 PREFLIGHT_MAX_AGE_S = 600
 METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
@@ -136,18 +139,11 @@ class Cors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a preflight, whose browser sends no key with it; add the headers of CORS to every other response."""
-        origin = _header(scope, b"origin") if scope["type"] == "http" else None
-        if origin is None or not (ANY in self._origins or origin.decode("latin-1").lower() in self._origins):
+        allowed = _allowed(scope["headers"], self._origins) if scope["type"] == "http" else None
+        if allowed is None:
             await self._inner(scope, receive, send)
             return
-        allowed = [(b"access-control-allow-origin", b"*")]
-        if ANY not in self._origins:
-            allowed = [
-                (b"access-control-allow-origin", origin),
-                (b"access-control-allow-credentials", b"true"),
-                (b"vary", b"origin"),
-            ]
-        if scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method") is not None:
+        if scope["method"] == "OPTIONS" and _header(scope["headers"], b"access-control-request-method") is not None:
             await send({"type": "http.response.start", "status": 204, "headers": [*allowed, *_preflight(scope)]})
             await send({"type": "http.response.body", "body": b""})
             return
@@ -161,26 +157,44 @@ class Cors:
         await self._inner(scope, receive, send_allowed)
 
 
-def _preflight(scope: Scope) -> list[tuple[bytes, bytes]]:
+def readable_by_page(request: RawHeaders, response: RawHeaders, origins: tuple[str, ...]) -> RawHeaders:
+    """The headers of CORS for an error that is sent before the application is called. `origins`: of `server.cors_origins`."""
+    allowed = _allowed(request, _listed(origins)) if origins else None
+    return [] if allowed is None else [*allowed, *_exposed(response)]
+
+
+def _allowed(request: RawHeaders, origins: frozenset[str]) -> RawHeaders | None:
+    """The headers that let the page read the response; None: no page asks, or none that may."""
+    origin = _header(request, b"origin")
+    if origin is None:
+        return None
+    if ANY in origins:
+        return [(b"access-control-allow-origin", b"*")]
+    if origin.decode("latin-1").lower() not in origins:
+        return None
+    return [(b"access-control-allow-origin", origin), (b"access-control-allow-credentials", b"true"), (b"vary", b"origin")]
+
+
+def _preflight(scope: Scope) -> RawHeaders:
     """What the page may send: everything it asks for, because every route checks its own method and headers."""
     headers = [
         (b"access-control-allow-methods", METHODS.encode()),
         (b"access-control-max-age", str(PREFLIGHT_MAX_AGE_S).encode()),
     ]
-    asked = _header(scope, b"access-control-request-headers")
+    asked = _header(scope["headers"], b"access-control-request-headers")
     if asked:
         headers.append((b"access-control-allow-headers", asked))
-    if _header(scope, b"access-control-request-private-network") == b"true":
+    if _header(scope["headers"], b"access-control-request-private-network") == b"true":
         headers.append((b"access-control-allow-private-network", b"true"))
     return headers
 
 
-def _exposed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _exposed(headers: RawHeaders) -> RawHeaders:
     """The header that lets the page read the response's own headers: `*` would not do for a page that sends credentials."""
     names = dict.fromkeys(name.lower() for name, _ in headers)
     exposed = [name for name in names if name not in _ALWAYS_READABLE and name not in _FRAMING]
     return [(b"access-control-expose-headers", b", ".join(exposed))] if exposed else []
 
 
-def _header(scope: Scope, wanted: bytes) -> bytes | None:
-    return next((value for name, value in scope["headers"] if name == wanted), None)
+def _header(headers: RawHeaders, wanted: bytes) -> bytes | None:
+    return next((value for name, value in headers if name == wanted), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import httpx2
@@ -225,3 +226,43 @@ async def test_large_headers_of_an_upstream_are_not_passed_on(opened, fake):
     passed = {name: value for name, value in answer.headers.items() if name.startswith("x-ratelimit-") or name == "retry-after"}
     assert passed["retry-after"] == "7"
     assert 1 < len(passed) < 25
+
+
+BROKEN = {
+    "not HTTP": (b"", b"bad field\r\n\r\n", 400),
+    "headers too large": (b"", b"x: " + b"a" * 70_000 + b"\r\n\r\n", 431),
+    "an upgrade with a body": (b"connection: upgrade\r\nupgrade: websocket\r\n", b"content-length: 2\r\n\r\n{}", 426),
+    "a broken chunk": (b"content-type: application/json\r\ntransfer-encoding: chunked\r\n", b"\r\nzz\r\n", 400),
+}
+"""By what is wrong: headers before Origin, what follows it, and the status."""
+
+
+async def refused(url: str, origin: str, broken: tuple[bytes, bytes, int]) -> tuple[int, dict[str, str]]:
+    """Status and headers of an error that no route has sent."""
+    host, port = url.removeprefix("http://").split(":")
+    before, after, _ = broken
+    method = b"GET" if b"upgrade" in before else b"POST"
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(method + b" /v1/responses HTTP/1.1\r\nhost: localhost\r\n" + before + f"origin: {origin}\r\n".encode() + after)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    finally:
+        writer.close()
+    status, *lines = head.splitlines()
+    return int(status.split()[1]), dict(line.split(": ", 1) for line in lines if line)
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+async def test_a_listed_page_may_read_what_is_refused_before_any_route(opened, kind):
+    gateway = await opened(server={"cors_origins": [LISTED]}, auth={"keys": ["gw-1234567890"]})
+    status, headers = await refused(gateway.url, LISTED, BROKEN[kind])
+    assert (status, headers.get("access-control-allow-origin")) == (BROKEN[kind][2], LISTED)
+    assert (headers["access-control-allow-credentials"], headers["vary"]) == ("true", "origin")
+    status, headers = await refused(gateway.url, "https://evil.example", BROKEN[kind])
+    assert (status, [name for name in headers if name.startswith("access-control-")]) == (BROKEN[kind][2], [])
+
+
+async def test_any_page_may_read_it_if_any_may_call(opened):
+    gateway = await opened(server={"cors_origins": ["*"]}, auth={"keys": ["gw-1234567890"]})
+    _, headers = await refused(gateway.url, "https://anybody.example", BROKEN["not HTTP"])
+    assert headers["access-control-allow-origin"] == "*"

@@ -73,9 +73,9 @@ keys or tables, is not searched for further references, and is never printed in 
 A `.env` file in the current directory is read too, as Docker Compose reads it, with `export`, quotes, escapes, and values of
 several lines. In its values, `$NAME`, `${{NAME}}`, `${{NAME:-default}}`, `${{NAME-default}}`, `${{NAME:+replacement}}`,
 `${{NAME+replacement}}`, `${{NAME:?error}}`, and `${{NAME?error}}` are replaced, also inside a default; `$$` and, in double quotes,
-`\\$` stand for a dollar sign. **A key with a dollar sign belongs into single quotes**, in which nothing is replaced. Names are looked
-up among the variables of the process, then in earlier lines. One that is not set is empty, with a warning that names the line.
-Variables of the process take precedence over the file.
+`\\$` stand for a dollar sign. **A key with a dollar sign belongs into single quotes**, in which nothing is replaced. Names are
+looked up among the variables of the process, then in earlier lines. One that is not set is empty, with a warning that names the
+line. Variables of the process take precedence over the file.
 
 ## Vendors and replicas
 

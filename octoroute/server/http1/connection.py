@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import urllib.parse
 from collections import deque
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Protocol, cast
 
@@ -22,6 +23,7 @@ from octoroute.server.http1.framing import head_of
 from octoroute.server.http1.listener import ListenerState
 from octoroute.server.http1.request_parser import RequestParser
 from octoroute.server.http1.web_socket import DENIAL, WebSocketConnection
+from octoroute.server.origins import readable_by_page
 
 HEAD_S = 30
 """From the first byte of a request to the end of its headers."""
@@ -311,8 +313,14 @@ class ServerConnection(asyncio.Protocol):
             current.lost()
         body = openai_envelope(error)
         fields = {"content-type": "application/json", "connection": "close", "content-length": str(len(body)), **error.headers}
-        self.transport.write(head_of(error.status, fields.items()) + body)
+        head = head_of(error.status, [*fields.items(), *self.cross_origin_fields(fields.items())])
+        self.transport.write(head + body)
         self.close()
+
+    def cross_origin_fields(self, fields: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        response = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in fields]
+        added = readable_by_page(self._parser.headers, response, self.listener.settings.cors_origins)
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in added]
 
 
 def _address(transport: asyncio.Transport, which: str) -> tuple[str, int] | None:

@@ -40,6 +40,10 @@ class ExchangeConnection(Protocol):
 
     def close(self) -> None: ...
 
+    def cross_origin_fields(self, fields: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The headers of CORS for an error with `fields` that the application has not sent."""
+        ...
+
     def answered(self, exchange: ServerExchange) -> None: ...
 
 
@@ -108,7 +112,8 @@ class ServerExchange:
             return
         body = openai_envelope(OctorouteError("the gateway failed"))
         self.keep_alive = False
-        self._start(500, [("content-type", "application/json"), ("content-length", str(len(body)))])
+        fields = [("content-type", "application/json"), ("content-length", str(len(body)))]
+        self._start(500, [*fields, *self._connection.cross_origin_fields(fields)])
         self.end(body)
 
     # the client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 import httptools
@@ -14,6 +15,7 @@ from octoroute.server.http1.web_socket import upgrade_required
 MAX_TARGET_BYTES = 16 * 1024
 _MAX_HEAD_BYTES = 2 * MAX_HEADER_BYTES
 _VERSIONS = ("1.1", "1.0")
+_ORIGIN = re.compile(rb"^origin:[ \t]*([^\r\n]*)\r?\n", re.IGNORECASE | re.MULTILINE)
 
 
 class RequestConsumer(Protocol):
@@ -40,10 +42,10 @@ class RequestParser:
         "_asks_for_socket",
         "_consumer",
         "_declined",
-        "_headers",
         "_parser",
         "_unfinished_bytes",
         "_url",
+        "headers",
         "in_head",
         "receiving",
     )
@@ -58,7 +60,8 @@ class RequestParser:
         self._unfinished_bytes = 0
         """Bytes of a head, or around the chunks of a body, that have led to no callback, so that no other limit covers them."""
         self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
+        self.headers: list[tuple[bytes, bytes]] = []
+        """Of the last request whose head has begun, as far as they have arrived."""
         self.in_head = False
         """A head has started and is not complete."""
         self.receiving: ServerExchange | None = None
@@ -81,7 +84,7 @@ class RequestParser:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as offer:
                 if self._asks_for_socket:
-                    self._consumer.begin_socket(self._url, self._headers, data[offer.args[0] :])
+                    self._consumer.begin_socket(self._url, self.headers, data[offer.args[0] :])
                     return
                 data = self._declined + data[offer.args[0] :] if self._declined else b""
                 self._declined = b""
@@ -89,11 +92,18 @@ class RequestParser:
             except httptools.HttpParserError as error:
                 if isinstance(error.__context__, ClientError):  # of a callback
                     raise error.__context__ from None
+                if self.in_head:
+                    self._find_origin(data)
                 raise BadRequest("the request is not valid HTTP/1.1") from None
             else:
                 break
         if self._unfinished_bytes > _MAX_HEAD_BYTES:
             raise HeadersTooLarge(f"the request headers exceed {_MAX_HEAD_BYTES} bytes")
+
+    def _find_origin(self, data: bytes) -> None:
+        """Add the Origin of a head that is not valid: httptools reports a field only once the next one has begun."""
+        if match := _ORIGIN.search(data):
+            self.headers.append((b"origin", match[1].rstrip(b" \t")))
 
     def close(self) -> None:
         """Break the reference cycles with httptools and the connection, so that no garbage collection is needed."""
@@ -106,7 +116,7 @@ class RequestParser:
         self.in_head = True
         self._consumer.waited_s = self._unfinished_bytes = 0
         self._url = b""
-        self._headers = []
+        self.headers = []
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -115,7 +125,7 @@ class RequestParser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.in_head:  # a field after the body is a trailer, which no check covers
-            self._headers.append((name.lower(), value.rstrip(b" \t")))  # httptools leaves white space after the value
+            self.headers.append((name.lower(), value.rstrip(b" \t")))  # httptools leaves white space after the value
 
     def on_headers_complete(self) -> None:
         self.in_head = False
@@ -131,11 +141,11 @@ class RequestParser:
                 self._declined = self._head_without_offer(method, version)
             return
         keep_alive = version != "1.0" and method != "CONNECT" and parser.should_keep_alive()
-        self.receiving = self._consumer.begin_request(method, version, self._url, self._headers, keep_alive=keep_alive)
+        self.receiving = self._consumer.begin_request(method, version, self._url, self.headers, keep_alive=keep_alive)
 
     def _offers_socket(self) -> bool:
         """Whether the request asks for a WebSocket. Raises BadRequest (426) if it has a body, which would be read as frames."""
-        headers = dict(self._headers)
+        headers = dict(self.headers)
         if headers.get(b"upgrade", b"").lower() != b"websocket":
             return False
         if b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0":
@@ -143,7 +153,7 @@ class RequestParser:
         return True
 
     def _head_without_offer(self, method: str, version: str) -> bytes:
-        lines = [b"%b: %b\r\n" % field for field in self._headers if field[0] != b"upgrade"]
+        lines = [b"%b: %b\r\n" % field for field in self.headers if field[0] != b"upgrade"]
         return b"%b %b HTTP/%b\r\n%b\r\n" % (method.encode(), self._url, version.encode(), b"".join(lines))
 
     def on_body(self, body: bytes) -> None:

@@ -41,7 +41,58 @@ def test_every_endpoint_has_a_reason_and_the_chosen_ones_come_first():
         "first": (True, "choice 1: priority 2, weight 3"),
         "second": (True, "choice 2: priority 1, weight 1"),
         "blind": (False, "does not support tools"),
-        "deep": (False, "its tier is deep"),
+        "deep": (True, "choice 3: priority 1, weight 1; its tier, deep, is asked if those before it fail"),
+    }
+
+
+EVERY_TIER = [
+    *(make_endpoint(f"b{number}", priority=9 - number) for number in range(4)),
+    *(make_endpoint(f"f{number}", tier=Tier.FAST, priority=9 - number) for number in range(3)),
+    make_endpoint("d0", tier=Tier.DEEP),
+]
+
+
+@pytest.mark.parametrize(
+    ("limit", "order"),
+    [
+        (0, ["b0", "b1", "b2", "b3", "d0", "f0", "f1", "f2"]),
+        (1, ["b0", "b1", "b2", "b3"]),
+        (2, ["b0", "b1", "d0", "f0", "f1", "b2", "b3"]),
+        (3, ["b0", "b1", "b2", "d0", "f0", "f1", "f2", "b3"]),
+        (9, ["b0", "b1", "b2", "b3", "d0", "f0", "f1", "f2"]),
+    ],
+)
+def test_every_tier_is_listed_in_the_order_in_which_a_request_would_try_them(limit, order):
+    told = explained(Spine(EVERY_TIER, max_attempts=limit))
+    chosen = [candidate["id"] for candidate in told["candidates"] if candidate["chosen"]]
+    assert chosen == order
+    assert {candidate["id"] for candidate in told["candidates"]} == {endpoint.id for endpoint in EVERY_TIER}
+
+    async def story():
+        spine = Spine(EVERY_TIER, lambda *_: "500", max_attempts=limit, failure_threshold=99)
+        return (await spine.ask()).asked
+
+    tried = run(story())
+    assert tried[: len(order)] == order[: len(tried)]
+
+
+def test_a_tier_that_the_client_named_is_listed_alone():
+    told = explained(Spine(EVERY_TIER, max_attempts=3), model="balanced")
+    assert {candidate["id"] for candidate in told["candidates"] if candidate["chosen"]} == {"b0", "b1", "b2", "b3"}
+    assert reasons(told)["d0"] == (False, "its tier is deep")
+
+
+def test_an_endpoint_whose_health_check_fails_is_asked_last():
+    async def story():
+        spine = Spine([make_endpoint("a", priority=2), make_endpoint("b")])
+        for _ in range(3):
+            spine.health.probe_failed(spine.gateway.settings.endpoints[0], "no connection", 0.0, answered=False)
+        return tell(await explain(spine.gateway, Always(), spine.request()))
+
+    told = run(story())
+    assert reasons(told) == {
+        "b": (True, "choice 1: priority 1, weight 1"),
+        "a": (True, "choice 2: priority 2, weight 1; its health check fails: asked last"),
     }
 
 

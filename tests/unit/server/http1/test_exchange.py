@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from octoroute.config.schema.server import ServerTable
 from octoroute.server.downstream import ClientGone, downstream_of
 from tests.support.http1 import GET, TEXT, Wire, answering, connect, directly, never, post, turns
 
@@ -89,6 +90,19 @@ async def test_a_bug_before_the_answer_is_a_500_in_the_envelope(app):
         head, _, body = wire.out.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 500 ")
         assert json.loads(body)["error"]["code"] == "internal_error"
+
+
+async def test_a_listed_page_may_read_the_500_of_a_bug():
+    async def app(scope, receive, send):
+        raise ValueError
+
+    for origin, readable in ((b"https://page.example", True), (b"https://evil.example", False)):
+        connection, wire, _ = connect(app)
+        connection.listener.settings = ServerTable(cors_origins=("https://page.example",))
+        connection.data_received(post(b"{}", b"origin: " + origin + b"\r\n"))
+        await turns()
+        assert wire.out.startswith(b"HTTP/1.1 500 ")
+        assert (b"access-control-allow-origin: https://page.example\r\n" in wire.out) is readable
 
 
 async def test_a_bug_in_the_middle_of_an_answer_closes_the_connection():
