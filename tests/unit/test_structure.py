@@ -17,9 +17,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-MAX_ENTRIES = 13
+MAX_ENTRIES = 14
 MAX_LAYERS = 7
-MAX_ARROWS = 56
+MAX_ARROWS = 63
 MAX_LONG_MODULES = 3
 MAX_MODULE_LINES = 335
 MAX_FUNCTION_LINES = 60
