@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from octoroute.store.base import (
     HOUR_S,
@@ -20,6 +21,8 @@ from octoroute.store.base import (
 )
 
 MAX_ENTRIES = 10_000
+ENTRIES_PER_TURN = 250
+"""Made in one turn of the event loop, which takes a few milliseconds."""
 
 
 class MemoryHistory:
@@ -27,17 +30,27 @@ class MemoryHistory:
 
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
         """The oldest requests beyond `max_entries` are forgotten, their hourly sums included."""
-        self._entries: deque[HistoryEntry] = deque(maxlen=max_entries)
+        self._sources: deque[EntrySource] = deque(maxlen=max_entries)
+        """The newest requests, whose entries have not been read yet. Most never are: no request pays for making its entry."""
+        self._made: deque[HistoryEntry] = deque(maxlen=max_entries)
 
     def append(self, entry: EntrySource) -> None:
-        self._entries.append(entry())
+        self._sources.append(entry)
+
+    async def _entries(self) -> deque[HistoryEntry]:
+        """Oldest first. Making many entries takes a while: other requests are served in between."""
+        while self._sources:
+            for _ in range(min(len(self._sources), ENTRIES_PER_TURN)):
+                self._made.append(self._sources.popleft()())
+            await asyncio.sleep(0)
+        return self._made
 
     async def get(self, id: str) -> HistoryEntry | None:
-        return next((entry for entry in reversed(self._entries) if entry.row.id == id), None)
+        return next((entry for entry in reversed(await self._entries()) if entry.row.id == id), None)
 
     async def page(self, wanted: HistoryFilter, *, limit: int, before: int | None = None) -> HistoryPage:
         rows: list[HistoryRow] = []
-        for entry in self._newest_first():
+        for entry in reversed(await self._entries()):
             if (before is None or entry.row.seq < before) and _wanted(entry, wanted):
                 rows.append(entry.row)
                 if len(rows) > limit:
@@ -51,7 +64,7 @@ class MemoryHistory:
     ) -> Sequence[Aggregate]:
         since, until = hours(wanted)
         sums: dict[tuple[object, ...], Aggregate] = {}
-        for entry in self._entries:
+        for entry in await self._entries():
             labels, at_s = entry.row.labels, entry.row.at_us // 1_000_000
             if not since <= at_s < until or not matches(labels, wanted.where):
                 continue
@@ -63,17 +76,15 @@ class MemoryHistory:
         return [sums[key] for key in sorted(sums, key=str)]
 
     async def forget(self, key: str) -> int:
-        kept = [entry for entry in self._entries if entry.row.labels.key != key]
-        gone = len(self._entries) - len(kept)
-        self._entries.clear()
-        self._entries.extend(kept)
+        entries = await self._entries()
+        kept = [entry for entry in entries if entry.row.labels.key != key]
+        gone = len(entries) - len(kept)
+        entries.clear()
+        entries.extend(kept)
         return gone
 
     async def close(self) -> None:
         """Nothing to write."""
-
-    def _newest_first(self) -> Iterator[HistoryEntry]:
-        return reversed(self._entries)
 
 
 def _wanted(entry: HistoryEntry, wanted: HistoryFilter) -> bool:
