@@ -39,6 +39,7 @@ COMMANDS = {
     "import": ("octoroute.cli.import_config", "convert another program's configuration, or YAML or JSON, to TOML"),
     "migrate": ("octoroute.cli.migrate", "convert another program's environment variables to a configuration file"),
     "check": ("octoroute.cli.check", "validate the configuration and report every problem"),
+    "conform": ("octoroute.cli.conform.command", "check what a gateway promises: streams, failover, errors"),
     "eval": ("octoroute.cli.eval", "measure how well a router recognises hard questions"),
     "train": ("octoroute.cli.train", "train the learned router on your own labels"),
     "calibrate": ("octoroute.cli.calibrate", "compute score thresholds from your own traffic"),
