@@ -56,7 +56,7 @@ class SeenRequest(msgspec.Struct, frozen=True):
         return self.fields.get("stream") is True
 
 
-class ServerExchange:
+class ScriptedExchange:
     """One request that is being answered, for a script."""
 
     def __init__(self, seen: SeenRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,7 +100,7 @@ class ServerExchange:
                 pass
 
 
-Script = Callable[[ServerExchange], Awaitable[None]]
+Script = Callable[[ScriptedExchange], Awaitable[None]]
 
 
 class ModelServers:
@@ -149,7 +149,7 @@ class ModelServers:
                 seen = await _read_request(reader)
             if seen is None:
                 return
-            exchange = ServerExchange(seen, reader, writer)
+            exchange = ScriptedExchange(seen, reader, writer)
             path = seen.path.rstrip("/")
             if path.endswith("/chat/completions"):
                 self.seen.append((index, seen))

@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from octoroute.cli.conform.model_server import Script, ServerExchange
+from octoroute.cli.conform.model_server import Script, ScriptedExchange
 from octoroute.cli.conform.probe_client import pick
 
 WORDS = ("One ", "answer ", "of ", "five ", "words.")
@@ -37,7 +37,7 @@ def completion(text: str = TEXT, **fields: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-async def plain_answer(exchange: ServerExchange) -> None:
+async def plain_answer(exchange: ScriptedExchange) -> None:
     """What a model server says if nothing special is wanted: `TEXT`, whole or streamed."""
     if not exchange.seen.is_stream:
         exchange.answer(200, completion())
@@ -48,7 +48,7 @@ async def plain_answer(exchange: ServerExchange) -> None:
     await finish(exchange)
 
 
-async def finish(exchange: ServerExchange, reason: str = "stop") -> None:
+async def finish(exchange: ScriptedExchange, reason: str = "stop") -> None:
     """The end of a stream: the last chunk, usage if the request wants it, and the mark."""
     await exchange.event(chunk({}, reason))
     if pick(exchange.seen.fields, "stream_options", "include_usage"):
@@ -67,7 +67,7 @@ class LockStep:
         self.held_back: str | None = None
         """The event that did not arrive."""
 
-    async def __call__(self, exchange: ServerExchange) -> None:
+    async def __call__(self, exchange: ScriptedExchange) -> None:
         exchange.head()
         for word in WORDS:
             await exchange.event(chunk({"content": word}))
@@ -80,7 +80,7 @@ class LockStep:
         await finish(exchange)
 
 
-async def call_a_tool(exchange: ServerExchange) -> None:
+async def call_a_tool(exchange: ScriptedExchange) -> None:
     """A stream with one call, its arguments in pieces of five characters."""
     written = json.dumps(ARGUMENTS, ensure_ascii=False)
     exchange.head()
@@ -94,7 +94,7 @@ async def call_a_tool(exchange: ServerExchange) -> None:
 def raw(*pieces: bytes) -> Script:
     """A stream of these bytes, a write each."""
 
-    async def script(exchange: ServerExchange) -> None:
+    async def script(exchange: ScriptedExchange) -> None:
         exchange.head()
         for piece in pieces:
             await exchange.send(piece)
@@ -103,10 +103,10 @@ def raw(*pieces: bytes) -> Script:
     return script
 
 
-def cut_by(end: Callable[[ServerExchange], Awaitable[None]]) -> Script:
+def cut_by(end: Callable[[ScriptedExchange], Awaitable[None]]) -> Script:
     """A stream that begins well and is ended by `end`."""
 
-    async def script(exchange: ServerExchange) -> None:
+    async def script(exchange: ScriptedExchange) -> None:
         exchange.head()
         await exchange.event(chunk({"role": "assistant", "content": WORDS[0]}))
         await exchange.event(chunk({"content": WORDS[1]}))
@@ -120,30 +120,30 @@ def refuse(status: int, message: str, **headers: str) -> Script:
     """A script that answers with an error in OpenAI's envelope."""
     body = json.dumps({"error": {"message": message, "type": "error", "param": None, "code": None}}).encode()
 
-    async def script(exchange: ServerExchange) -> None:
+    async def script(exchange: ScriptedExchange) -> None:
         exchange.answer(status, body, **headers)
 
     return script
 
 
-async def close(exchange: ServerExchange) -> None:
+async def close(exchange: ScriptedExchange) -> None:
     """The server does so after the script."""
     del exchange
 
 
-async def reset(exchange: ServerExchange) -> None:
+async def reset(exchange: ScriptedExchange) -> None:
     exchange.reset()
 
 
-async def html(exchange: ServerExchange) -> None:
+async def html(exchange: ScriptedExchange) -> None:
     exchange.answer(200, b"<!doctype html><title>Welcome to nginx!</title>", "text/html")
 
 
-async def error_first(exchange: ServerExchange) -> None:
+async def error_first(exchange: ScriptedExchange) -> None:
     exchange.head()
     await exchange.event({"error": {"message": "model is loading", "type": "server_error", "code": 503}})
 
 
-async def nothing(exchange: ServerExchange) -> None:
+async def nothing(exchange: ScriptedExchange) -> None:
     exchange.head()
     await exchange.done()

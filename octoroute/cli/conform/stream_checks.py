@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from octoroute.cli.conform.model_server import Script, ServerExchange
+from octoroute.cli.conform.model_server import Script, ScriptedExchange
 from octoroute.cli.conform.probe_client import BrokenPromise, SentEvent, pick
 from octoroute.cli.conform.scripts import (
     ARGUMENTS,
@@ -64,7 +64,7 @@ def expect_at_once(script: LockStep) -> None:
 
 
 async def keeps_unknown_fields_of_events(bench: Bench) -> None:
-    async def script(exchange: ServerExchange) -> None:
+    async def script(exchange: ScriptedExchange) -> None:
         exchange.head()
         await exchange.event(chunk({"content": TEXT, "x_note": "kept"}, x_vendor={"a": [1]}))
         await finish(exchange)
@@ -92,7 +92,7 @@ async def reads_every_line_end(bench: Bench) -> None:
 
 
 async def passes_a_long_event(bench: Bench) -> None:
-    async def script(exchange: ServerExchange) -> None:
+    async def script(exchange: ScriptedExchange) -> None:
         exchange.head()
         await exchange.event(chunk({"content": LONG_TEXT}))
         await finish(exchange)
@@ -140,7 +140,7 @@ def expect_failure(events: Sequence[SentEvent], broke: bool) -> None:
     expect(failed, f"half an answer ends like a whole one: {shown(events[-1].data) if events else 'no event'}")
 
 
-def tells_a_cut(end: Callable[[ServerExchange], Awaitable[None]]) -> Callable[[Bench], Awaitable[None]]:
+def tells_a_cut(end: Callable[[ScriptedExchange], Awaitable[None]]) -> Callable[[Bench], Awaitable[None]]:
     """The check of a stream that begins well and is ended by `end`."""
 
     async def check(bench: Bench) -> None:
@@ -157,11 +157,11 @@ def tells_a_cut(end: Callable[[ServerExchange], Awaitable[None]]) -> Callable[[B
     return check
 
 
-async def _error(exchange: ServerExchange) -> None:
+async def _error(exchange: ScriptedExchange) -> None:
     await exchange.event({"error": {"message": "out of memory", "type": "server_error", "code": 500}})
 
 
-async def _expect_closed(bench: Bench, script: Callable[[ServerExchange, asyncio.Event, asyncio.Event], Awaitable[None]]) -> None:
+async def _expect_closed(bench: Bench, script: Callable[[ScriptedExchange, asyncio.Event, asyncio.Event], Awaitable[None]]) -> None:
     """The client leaves as soon as the server is `ready`; the gateway has to leave, too."""
     await bench.settle()
     ready, gone = asyncio.Event(), asyncio.Event()
@@ -191,13 +191,13 @@ async def _expect_closed(bench: Bench, script: Callable[[ServerExchange, asyncio
     expect(took_s <= HANG_UP_LIMIT_S, f"the model server's connection was closed {took_s:.1f} s after the client left")
 
 
-async def _before_answering(exchange: ServerExchange, ready: asyncio.Event, gone: asyncio.Event) -> None:
+async def _before_answering(exchange: ScriptedExchange, ready: asyncio.Event, gone: asyncio.Event) -> None:
     ready.set()
     await exchange.gone()
     gone.set()
 
 
-async def _while_answering(exchange: ServerExchange, ready: asyncio.Event, gone: asyncio.Event) -> None:
+async def _while_answering(exchange: ScriptedExchange, ready: asyncio.Event, gone: asyncio.Event) -> None:
     exchange.head()
     await exchange.event(chunk({"content": WORDS[0]}))
     await _before_answering(exchange, ready, gone)
