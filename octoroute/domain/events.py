@@ -71,6 +71,26 @@ class ImageProduced(msgspec.Struct, frozen=True, tag=True):
     data: str
 
 
+class SourceCited(msgspec.Struct, frozen=True, tag=True):
+    """A source of the text: a web page with a `url`, or a document of the request.
+
+    `start` and `end`: the place of what it supports, in characters of the response's text; both 0 if the provider names none.
+    """
+
+    url: str = ""
+    title: str = ""
+    quote: str = ""
+    """The passage of the source; "": not given."""
+    start: int = 0
+    end: int = 0
+    document: int | None = None
+    """The number of the request's document, from 0; None: not given."""
+    place: tuple[str, int, int] | None = None
+    """Of the passage in the document: char, page, or block, and the first and last of them; None: not given."""
+    file_id: str = ""
+    """Of a document that the provider stores."""
+
+
 class RefusalDelta(msgspec.Struct, frozen=True, tag=True):
     """A fragment of the model's refusal."""
 
@@ -128,6 +148,7 @@ Event: TypeAlias = (
     | ThinkingSigned
     | ThinkingRedacted
     | ImageProduced
+    | SourceCited
     | RefusalDelta
     | ToolCallStarted
     | ToolCallDelta

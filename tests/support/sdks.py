@@ -46,6 +46,8 @@ class Heard:
     model: str
     parsed: City | None = None
     thought: str = ""
+    citations: Sequence[tuple[str, str, str]] = ()
+    """(URL, title, the words of the text that it supports)."""
 
 
 class Talk(Protocol):
@@ -113,6 +115,10 @@ class ChatTalk:
             model=completion.model,
             parsed=message.parsed if structured else None,
             thought=getattr(message, "reasoning_content", None) or "",
+            citations=[
+                (page.url, page.title, message.content[page.start_index : page.end_index])
+                for page in (annotation.url_citation for annotation in message.annotations or ())
+            ],
         )
 
 
@@ -184,6 +190,12 @@ class ResponsesTalk:
             model=response.model,
             parsed=response.output_parsed if structured else None,
             thought="".join(part.text for item in response.output if item.type == "reasoning" for part in item.summary),
+            citations=[
+                (page.url, page.title, part.text[page.start_index : page.end_index])
+                for part in parts
+                if part.type == "output_text"
+                for page in part.annotations
+            ],
         )
 
 
@@ -238,6 +250,12 @@ class MessagesTalk:
             model=message.model,
             parsed=message.parsed_output if structured else None,
             thought="".join(block.thinking for block in message.content if block.type == "thinking"),
+            citations=[
+                (page.url, page.title, block.text)
+                for block in message.content
+                if block.type == "text"
+                for page in block.citations or ()
+            ],
         )
 
 
@@ -323,7 +341,20 @@ class GenerateTalk:
             model=last.model_version or "",
             parsed=City.model_validate_json(text) if structured else None,
             thought="".join(part.text or "" for part in parts if part.thought),
+            citations=_grounding(last.candidates[0].grounding_metadata if last.candidates else None, text.encode()),
         )
+
+
+def _grounding(metadata: Any, text: bytes) -> list[tuple[str, str, str]]:
+    """Its places count bytes."""
+    found: list[tuple[str, str, str]] = []
+    for support in (metadata.grounding_supports or ()) if metadata else ():
+        segment = support.segment
+        words = text[segment.start_index or 0 : segment.end_index].decode()
+        assert words == segment.text
+        pages = [metadata.grounding_chunks[at].web for at in support.grounding_chunk_indices]
+        found += [(page.uri, page.title, words) for page in pages]
+    return found
 
 
 class OllamaTalk:

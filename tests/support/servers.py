@@ -1,9 +1,10 @@
-"""Answers in the shapes of ten servers: field by field as their SDKs' types, documentation, and public logs show them, with the fields
+"""Answers in the shapes of eleven servers: field by field as their SDKs' types, documentation, and public logs show them, with the fields
 that only they send.
 
 Sources: the types of openai, anthropic, and google-genai; Azure OpenAI, "Chat completions: streaming and content filtering"; OpenRouter,
 "Streaming" and "Usage accounting"; DeepSeek, "Create chat completion"; vLLM, entrypoints.openai.chat_completion; llama.cpp, tools/server;
-Ollama, "OpenAI compatibility"; SGLang, entrypoints.openai.protocol.
+Ollama, "OpenAI compatibility"; SGLang, entrypoints.openai.protocol; Amazon Bedrock,
+"ConverseStream" and "CitationsContentBlock".
 """
 
 from __future__ import annotations
@@ -13,9 +14,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from tests.support.event_streams import event as aws_event
+from tests.support.event_streams import exception
 from tests.support.fake import DONE, event
 from tests.support.messages import named
 from tests.support.vendors import Call
+
+
+@dataclass(frozen=True)
+class Cite:
+    """A page that supports the words of the text, which occur once in it."""
+
+    url: str
+    title: str
+    words: str
+
+    def place(self, text: str) -> tuple[int, int]:
+        start = text.index(self.words)
+        return start, start + len(self.words)
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,18 @@ class Saying:
     cached: int = 40
     output: int = 20
     reasoning: int = 5
+    cites: Sequence[Cite] = ()
+    """In the order of the text, without overlaps."""
+
+    def pieces(self) -> list[tuple[str, Cite | None]]:
+        """The text, cut where a citation begins or ends."""
+        found: list[tuple[str, Cite | None]] = []
+        at = 0
+        for cite in self.cites:
+            start, end = cite.place(self.text)
+            found += [(self.text[at:start], None), (self.text[start:end], cite)]
+            at = end
+        return [(text, cite) for text, cite in [*found, (self.text[at:], None)] if text]
 
 
 def parts(text: str, size: int = 4) -> list[str]:
@@ -51,6 +79,15 @@ class ChatServer:
     finishes: ClassVar[dict[str, str]] = {"stop": "stop", "tools": "tool_calls", "length": "length", "refusal": "content_filter"}
     whole_calls = False
     """Each call comes in one piece."""
+    cites = False
+
+    def annotations(self, says: Saying) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        for cite in says.cites:
+            start, end = cite.place(says.text)
+            page = {"url": cite.url, "title": cite.title, "start_index": start, "end_index": end}
+            found.append({"type": "url_citation", "url_citation": page})
+        return found
 
     def head(self, object: str) -> dict[str, Any]:
         return {"id": "chatcmpl-9f2", "object": object, "created": 1700000000, "model": "m"}
@@ -98,6 +135,7 @@ class ChatServer:
         deltas = self.first()
         deltas += [self.delta(**self.thinking(part)) for part in parts(says.thinking) if self.thinks]
         deltas += [self.delta(content=part) for part in parts(says.text)]
+        deltas += [self.delta(annotations=self.annotations(says))] if says.cites else []
         deltas += [self.delta(refusal=part) for part in parts(says.refusal) if self.refuses]
         deltas += [self.delta(tool_calls=[one]) for at, call in enumerate(says.calls) for one in self.call(at, call)]
         chunks = [self.chunk([self.choice(delta=delta, finish_reason=None)]) for delta in deltas]
@@ -106,6 +144,8 @@ class ChatServer:
     def body(self, says: Saying) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": says.text or None}
         message |= self.thinking(says.thinking) if says.thinking else {}
+        if says.cites:
+            message["annotations"] = self.annotations(says)
         if self.refuses:
             message["refusal"] = says.refusal or None
         if says.calls:
@@ -128,6 +168,7 @@ class OpenAI(ChatServer):
     settings: ClassVar[dict[str, Any]] = {"quirks": ["openai"]}
     thinks = None
     refuses = True
+    cites = True
     finishes: ClassVar[dict[str, str]] = {**ChatServer.finishes, "refusal": "stop"}
 
     def head(self, object: str) -> dict[str, Any]:
@@ -162,6 +203,13 @@ class OpenRouter(ChatServer):
     name = "OpenRouter"
     settings: ClassVar[dict[str, Any]] = {"quirks": ["openrouter"]}
     thinks = "reasoning"
+    cites = True
+
+    def annotations(self, says: Saying) -> list[dict[str, Any]]:
+        found = super().annotations(says)
+        for one in found:
+            one["url_citation"]["content"] = "a passage"
+        return found
 
     def head(self, object: str) -> dict[str, Any]:
         return {**super().head(object), "provider": "Fireworks"}
@@ -297,6 +345,7 @@ class Anthropic:
     path = ""
     settings: ClassVar[dict[str, Any]] = {"model": "claude-sonnet-4-5"}
     thinks = "thinking"
+    cites = True
     finishes: ClassVar[dict[str, str]] = {"stop": "end_turn", "tools": "tool_use", "length": "max_tokens", "refusal": "refusal"}
 
     def usage(self, says: Saying, output: int) -> dict[str, Any]:
@@ -314,8 +363,10 @@ class Anthropic:
         found: list[dict[str, Any]] = []
         if says.thinking:
             found.append({"type": "thinking", "thinking": says.thinking, "signature": "c2ln"})
-        if says.text:
-            found.append({"type": "text", "text": says.text, "citations": None})
+        for text, cite in says.pieces():
+            cited = {"type": "web_search_result_location", "encrypted_index": "Eo8B", "cited_text": "a passage"}
+            citations = [{**cited, "url": cite.url, "title": cite.title}] if cite else None
+            found.append({"type": "text", "text": text, "citations": citations})
         return [*found, *({"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments} for call in says.calls)]
 
     def body(self, says: Saying) -> dict[str, Any]:
@@ -331,8 +382,9 @@ class Anthropic:
                 deltas.append({"type": "signature_delta", "signature": block["signature"]})
                 empty |= {"thinking": "", "signature": ""}
             elif block["type"] == "text":
-                deltas = [{"type": "text_delta", "text": part} for part in parts(block["text"])]
-                empty |= {"text": ""}
+                deltas = [{"type": "citations_delta", "citation": citation} for citation in block["citations"] or ()]
+                deltas += [{"type": "text_delta", "text": part} for part in parts(block["text"])]
+                empty |= {"text": "", "citations": [] if block["citations"] else None}
             else:
                 deltas = [{"type": "input_json_delta", "partial_json": part} for part in ["", *parts(json.dumps(block["input"]))]]
                 empty |= {"input": {}}
@@ -354,10 +406,13 @@ class Gemini:
     path = "/v1beta"
     settings: ClassVar[dict[str, Any]] = {"model": "gemini-2.5-pro"}
     thinks = "thought"
+    cites = True
     finishes: ClassVar[dict[str, str]] = {"stop": "STOP", "tools": "STOP", "length": "MAX_TOKENS", "refusal": "SAFETY"}
 
     def response(self, says: Saying, parts_: list[dict[str, Any]], reason: str | None) -> dict[str, Any]:
         candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts_}, "index": 0}
+        if reason and says.cites:
+            candidate["groundingMetadata"] = self.grounding(says)
         if reason:
             candidate |= {"finishReason": reason, "safetyRatings": [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "LOW"}]}
         usage = {
@@ -369,6 +424,21 @@ class Gemini:
             "promptTokensDetails": [{"modality": "TEXT", "tokenCount": says.input}],
         }
         return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-2.5-pro", "responseId": "r1"}
+
+    def grounding(self, says: Saying) -> dict[str, Any]:
+        """Places count bytes."""
+        supports: list[dict[str, Any]] = []
+        for at, cite in enumerate(says.cites):
+            start = len(says.text[: cite.place(says.text)[0]].encode())
+            segment = {"startIndex": start, "endIndex": start + len(cite.words.encode()), "text": cite.words}
+            if not start:
+                del segment["startIndex"]
+            supports.append({"segment": segment, "groundingChunkIndices": [at], "confidenceScores": [0.9]})
+        chunks = [{"web": {"uri": cite.url, "title": cite.title}} for cite in says.cites]
+        return {
+            "searchEntryPoint": {"renderedContent": "<style></style>"}, "webSearchQueries": ["q"],
+            "groundingChunks": chunks, "groundingSupports": supports,
+        }  # fmt: skip
 
     def parts(self, says: Saying) -> list[dict[str, Any]]:
         found = [{"text": part, "thought": True} for part in parts(says.thinking)] + [{"text": part} for part in parts(says.text)]
@@ -388,7 +458,79 @@ class Gemini:
         return event({"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}})
 
 
+class Bedrock:
+    """Claude at Amazon. Its streams are messages of AWS's own framing."""
+
+    name = "Bedrock"
+    kind = "bedrock"
+    path = ""
+    settings: ClassVar[dict[str, Any]] = {"model": "anthropic.claude-sonnet-4-5-20250929-v1:0", "api_key": "bedrock-api-key"}
+    thinks = "reasoningText"
+    cites = True
+    finishes: ClassVar[dict[str, str]] = {
+        "stop": "end_turn", "tools": "tool_use", "length": "max_tokens", "refusal": "guardrail_intervened",
+    }  # fmt: skip
+
+    def usage(self, says: Saying) -> dict[str, Any]:
+        fresh = says.input - says.cached
+        cache = {"cacheReadInputTokens": says.cached, "cacheWriteInputTokens": 0}
+        return {"inputTokens": fresh, "outputTokens": says.output, "totalTokens": says.input + says.output, **cache}
+
+    def citation(self, cite: Cite) -> dict[str, Any]:
+        return {
+            "title": cite.title,
+            "sourceContent": [{"text": "a passage"}],
+            "location": {"web": {"url": cite.url, "domain": "d"}},
+        }
+
+    def body(self, says: Saying) -> dict[str, Any]:
+        content: list[dict[str, Any]] = []
+        if says.thinking:
+            content.append({"reasoningContent": {"reasoningText": {"text": says.thinking, "signature": "c2ln"}}})
+        for text, cite in says.pieces():
+            cited = {"citationsContent": {"content": [{"text": text}], "citations": [self.citation(cite)]}} if cite else None
+            content.append(cited or {"text": text})
+        content += [{"toolUse": {"toolUseId": call.id, "name": call.name, "input": call.arguments}} for call in says.calls]
+        message = {"role": "assistant", "content": content}
+        reason = self.finishes[says.finish]
+        return {"metrics": {"latencyMs": 9}, "output": {"message": message}, "stopReason": reason, "usage": self.usage(says)}
+
+    def frames(self, says: Saying) -> list[bytes]:
+        blocks: list[tuple[dict[str, Any] | None, list[dict[str, Any]]]] = []
+        if says.thinking:
+            thoughts = [{"reasoningContent": {"text": part}} for part in parts(says.thinking)]
+            blocks.append((None, [*thoughts, {"reasoningContent": {"signature": "c2ln"}}]))
+        for text, cite in says.pieces():
+            cited = [{"citation": self.citation(cite)}] if cite else []
+            blocks.append((None, [*({"text": part} for part in parts(text)), *cited]))
+        for call in says.calls:
+            start = {"toolUse": {"toolUseId": call.id, "name": call.name}}
+            blocks.append((start, [{"toolUse": {"input": part}} for part in parts(json.dumps(call.arguments))]))
+        frames = [aws_event("messageStart", role="assistant", p="abc")]
+        for at, (start, deltas) in enumerate(blocks):
+            frames += [aws_event("contentBlockStart", start=start, contentBlockIndex=at)] if start else []
+            frames += [aws_event("contentBlockDelta", delta=delta, contentBlockIndex=at, p="abcdefgh") for delta in deltas]
+            frames.append(aws_event("contentBlockStop", contentBlockIndex=at, p="ab"))
+        frames.append(aws_event("messageStop", stopReason=self.finishes[says.finish]))
+        return [*frames, aws_event("metadata", usage=self.usage(says), metrics={"latencyMs": 9})]
+
+    def failing(self) -> bytes:
+        return exception("serviceUnavailableException", "The service is overloaded")
+
+
 SERVERS = {
     server.name: server
-    for server in (OpenAI(), Azure(), Anthropic(), Gemini(), OpenRouter(), DeepSeek(), Vllm(), LlamaCpp(), Ollama(), SgLang())
+    for server in (
+        OpenAI(),
+        Azure(),
+        Anthropic(),
+        Gemini(),
+        OpenRouter(),
+        DeepSeek(),
+        Vllm(),
+        LlamaCpp(),
+        Ollama(),
+        SgLang(),
+        Bedrock(),
+    )
 }

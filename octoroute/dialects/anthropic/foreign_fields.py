@@ -1,7 +1,7 @@
-"""Removes thinking blocks from a Messages body; all other content keeps its bytes. Pure.
+"""Removes thinking blocks, and citations made here, from a Messages body; all other content keeps its bytes. Pure.
 
 Anthropic verifies the signature of every thinking block. It rejects those made here (from another provider's thinking), and genuine
-ones if the messages before them changed or another account's model made them.
+ones if the messages before them changed or another account's model made them. A citation names what only Anthropic can look up.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from octoroute.dialects.request.thinking_signatures import MARK
 
 _MARK = MARK.encode()
 _MESSAGES = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _BLOCKS = msgspec.json.Decoder(list[msgspec.Raw])
 _DISABLED = b'{"type":"disabled"}'
 
@@ -22,6 +23,7 @@ _DISABLED = b'{"type":"disabled"}'
 class _BlockHead(msgspec.Struct):
     type: str = ""
     signature: str | None = None
+    citations: msgspec.Raw = msgspec.Raw(b"")
 
 
 _BLOCK_HEAD = msgspec.json.Decoder(_BlockHead)
@@ -42,14 +44,14 @@ def _changes(body: RequestBody, messages: list[dict[str, msgspec.Raw]], *, every
     remaining: list[bytes] = []
     changed = unanswered = False
     for message in messages:
-        content, removed, calls = _filter_blocks(message.get("content"), every=every)
-        changed = changed or removed
-        if not removed:
+        content, edited, removed = _filter_blocks(message.get("content"), every=every)
+        changed = changed or edited
+        if not edited:
             remaining.append(msgspec.json.encode(message))
         elif content != b"[]":
             remaining.append(msgspec.json.encode({**message, "content": msgspec.Raw(content)}))
         if bytes(message.get("role", b"")) == b'"assistant"':
-            unanswered = removed and calls
+            unanswered = removed
     if not changed:
         return {}
     changes: dict[str, bytes | None] = {"messages": b"[" + b",".join(remaining) + b"]"}
@@ -59,19 +61,29 @@ def _changes(body: RequestBody, messages: list[dict[str, msgspec.Raw]], *, every
 
 
 def _filter_blocks(content: msgspec.Raw | None, *, every: bool) -> tuple[bytes, bool, bool]:
-    """Return (content, whether blocks were removed, whether it calls tools)."""
+    """Return (content, whether it was changed, whether blocks of a turn that calls tools were removed)."""
     if content is None:
         return b"", False, False
     raw = bytes(content)
     if not raw.startswith(b"[") or not (every or _MARK in raw):
         return raw, False, False
     remaining: list[bytes] = []
-    calls = False
+    calls = edited = False
     blocks = _BLOCKS.decode(raw)
-    for block in blocks:
-        kind = _BLOCK_HEAD.decode(block)
+    for raw_block in blocks:
+        block, kind = raw_block, _BLOCK_HEAD.decode(raw_block)
         calls = calls or kind.type == "tool_use"
         ours = kind.type == "thinking" and (kind.signature or "").startswith(MARK)
+        if kind.type == "text" and _MARK in bytes(kind.citations):
+            block = _without_citations(block)
+            edited = True
         if not (ours or (every and kind.type in {"thinking", "redacted_thinking"})):
             remaining.append(bytes(block))
-    return b"[" + b",".join(remaining) + b"]", len(remaining) < len(blocks), calls
+    removed = len(remaining) < len(blocks)
+    return b"[" + b",".join(remaining) + b"]", edited or removed, removed and calls
+
+
+def _without_citations(block: msgspec.Raw) -> msgspec.Raw:
+    fields = _FIELDS.decode(block)
+    del fields["citations"]
+    return msgspec.Raw(msgspec.json.encode(fields))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.anthropic import schema
+from octoroute.dialects.anthropic.citations import cut_text
 from octoroute.dialects.anthropic.stream_decoder import decode_block, finish_events
 from octoroute.dialects.anthropic.stream_encoder import stop_reason
 from octoroute.dialects.request import media
@@ -22,6 +23,7 @@ from octoroute.dialects.response.blocks import (
     ToolCallItem,
     collect_blocks,
 )
+from octoroute.dialects.response.citations import BlockCitations
 from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, mend_arguments, normalize_arguments
 from octoroute.dialects.response.upstream_error import error_from_event, find_failure, read_failed_event
 from octoroute.domain.events import Event, Finished, Started, ToolCallDelta, ToolCallStarted, UsageReported
@@ -43,6 +45,7 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list
         raise BadUpstreamResponse("the upstream's response has no content") if failed is None else error_from_event(failed)
     events: list[Event] = [Started(response.id or "", response.model or "")]
     ids = UsedIds()
+    cites = BlockCitations()
     calls = 0
     for block in response.content:
         if block.type == "tool_use":
@@ -53,7 +56,8 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None) -> list
             events.append(ToolCallDelta(calls, arguments or "{}"))
             calls += 1
         else:
-            events += decode_block(block)
+            events += decode_block(block, cites)
+            events += cites.close()
     if response.usage is not None:
         events.append(UsageReported(response.usage.usage()))
     explanation = response.stop_details.explanation if response.stop_details else None
@@ -70,14 +74,15 @@ def encode_response(
     response = collect_blocks(events)
     ids = UniqueIds()
     content: list[dict[str, object]] = []
+    offset = 0
     for block in response.blocks:
         match block:
             case ThinkingItem():
                 if show_thinking:
                     content.append(_thinking_block(block))
-            case TextItem(text=text):
-                if text.strip():  # Anthropic refuses a history with blank text
-                    content.append({"type": "text", "text": text})
+            case TextItem():
+                content += _text_blocks(block, offset)
+                offset += 0 if block.refusal else len(block.text)
             case ImageItem(media_type=media_type, data=data):
                 content.append({"type": "text", "text": media.markdown_image(media_type, data)})
             case ToolCallItem():
@@ -97,6 +102,14 @@ def encode_response(
             "usage": counts.to_anthropic(usage),
         }
     )
+
+
+def _text_blocks(item: TextItem, offset: int) -> list[dict[str, object]]:
+    """None for blank text: Anthropic refuses a history with it. `offset`: the characters of text before this one."""
+    if not item.citations:
+        return [{"type": "text", "text": item.text}] if item.text.strip() else []
+    pieces = cut_text(item.text, item.citations, offset)
+    return [{"type": "text", "text": text, **({"citations": cited} if cited else {})} for text, cited in pieces]
 
 
 def _thinking_block(block: ThinkingItem) -> dict[str, object]:

@@ -110,6 +110,7 @@ class Delta(msgspec.Struct):
     thinking: str | None = None
     signature: str | None = None
     partial_json: str | None = None
+    citation: Any = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: StopDetails | None = None

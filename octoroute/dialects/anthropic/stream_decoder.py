@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
 
 from octoroute.dialects.anthropic import schema
+from octoroute.dialects.anthropic.citations import decode_citation
 from octoroute.dialects.request.ids import UsedIds
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
+from octoroute.dialects.response.citations import BlockCitations
 from octoroute.dialects.response.errors import NO_RESPONSE
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.stop_reasons import FROM_ANTHROPIC, resolve_reason
@@ -52,7 +55,7 @@ class AnthropicDecoder:
     """`names` maps the upstream's tool names to the client's, where they differ."""
 
     __slots__ = (
-        "_block", "_broken", "_calls", "_details", "_ids", "_names", "_over",
+        "_block", "_broken", "_calls", "_cites", "_details", "_ids", "_names", "_over",
         "_reason", "_started", "_stop_sequence", "_usage",
     )  # fmt: skip
 
@@ -63,6 +66,7 @@ class AnthropicDecoder:
         self._broken = False
         """The arguments of a call are no JSON object, which only a response that was cut short excuses."""
         self._calls = 0
+        self._cites = BlockCitations()
         self._ids = UsedIds()
         self._started = False
         self._over = False
@@ -99,6 +103,7 @@ class AnthropicDecoder:
                 self._started = True
                 self._start(event.index, event.content_block, out)
             case "content_block_stop":
+                out += self._cites.close()
                 if self._block is not None and event.index == self._block.index:
                     self._stop(out)
             case "message_start" if event.message is not None:
@@ -140,6 +145,7 @@ class AnthropicDecoder:
 
     def _delta(self, index: int, delta: schema.Delta, out: list[Event]) -> None:
         if delta.text:
+            self._cites.chars += len(delta.text)
             out.append(TextDelta(delta.text))
         elif delta.partial_json:
             block = self._block
@@ -150,9 +156,12 @@ class AnthropicDecoder:
             out.append(ThinkingDelta(delta.thinking))
         elif delta.signature:
             out.append(ThinkingSigned(delta.signature))
+        elif delta.citation is not None:
+            self._cites.add(decode_citation(delta.citation))
 
     def _start(self, index: int, block: schema.Block, out: list[Event]) -> None:
         self._stop(out)
+        out += self._cites.close()
         if block.type == "tool_use":
             if not block.name:
                 self._report(Failed("api_error", UNNAMED_TOOL_CALL), out)
@@ -162,7 +171,7 @@ class AnthropicDecoder:
             out.append(ToolCallStarted(self._calls, id, self._names.get(block.name, block.name)))
             self._calls += 1
         else:
-            out += decode_block(block)
+            out += decode_block(block, self._cites)
 
     def _add_arguments(self, text: str, out: list[Event]) -> None:
         if text:
@@ -183,6 +192,7 @@ class AnthropicDecoder:
 
     def _finish(self, out: list[Event]) -> None:
         self._stop(out)
+        out += self._cites.close()
         self._over = True
         if self._broken and FROM_ANTHROPIC.get(self._reason or "") not in _CUT:
             out.append(Failed("api_error", BAD_ARGUMENTS))
@@ -190,11 +200,19 @@ class AnthropicDecoder:
             out += finish_events(self._reason, self._stop_sequence, self._details, called_tools=self._calls > 0)
 
 
-def decode_block(block: schema.Block) -> list[Event]:
-    """Events for the content of a text or thinking block. Tools that ran at the server are not tool calls, so they are skipped."""
+def decode_block(block: schema.Block, cites: BlockCitations) -> list[Event]:
+    """Events for the content of a text or thinking block; its citations go to `cites`.
+
+    Tools that ran at the server are not tool calls, so they are skipped.
+    """
     match block.type:
-        case "text" if block.text:
-            return [TextDelta(block.text)]
+        case "text":
+            text = block.text or ""
+            cites.chars += len(text)
+            found: Any = block.citations
+            for citation in cast("list[Any]", found) if isinstance(found, list) else ():
+                cites.add(decode_citation(citation))
+            return [TextDelta(text)] if text else []
         case "thinking":
             thinking: list[Event] = [ThinkingDelta(block.thinking)] if block.thinking else []
             return [*thinking, ThinkingSigned(block.signature)] if block.signature else thinking

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from octoroute.dialects.anthropic.citations import encode_citation
 from octoroute.dialects.anthropic.errors import error_frame
 from octoroute.dialects.request import media
 from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
 from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
+from octoroute.dialects.response.citations import source_link
 from octoroute.dialects.response.errors import ANTHROPIC_TYPES
 from octoroute.dialects.response.sse import frame
 from octoroute.dialects.response.stop_reasons import TO_ANTHROPIC
@@ -26,6 +28,7 @@ from octoroute.domain.events import (
     ImageProduced,
     Ping,
     RefusalDelta,
+    SourceCited,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -39,7 +42,8 @@ from octoroute.errors import OctorouteError
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 _NEW, _BEGUN, _OVER = range(3)
-_NONE, _TEXT, _THINKING, _TOOL = range(4)
+_NONE, _TEXT, _CITED, _THINKING, _TOOL = range(5)
+"""What the open block is. After a citation, which is for the whole block, more text begins another block."""
 _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
 _DELTA_NAMES = {
     _TEXT: (b"text_delta", b"text"),
@@ -106,14 +110,13 @@ class AnthropicEncoder:
             case RefusalDelta(text=text):
                 self._refused = True
                 return self._text(text)
+            case SourceCited():
+                return self._cite(event)
             case ImageProduced(media_type=media_type, data=data):  # the format has no images of the assistant
                 return self._text(media.markdown_image(media_type, data))
-            case UsageReported(usage=usage):
-                self._usage.reported = usage
-                return b""
-            case Started(usage=usage):
-                self._usage.reported = usage or self._usage.reported
-                return self._begin()
+            case Started() | UsageReported():
+                self._usage.reported = event.usage or self._usage.reported
+                return self._begin() if isinstance(event, Started) else b""
             case Ping():
                 return PING if self._phase == _BEGUN else b""
             case Finished():
@@ -146,6 +149,16 @@ class AnthropicEncoder:
             self._blank = text
             return b""
         return self._start(_TEXT, {"type": "text", "text": ""}) + self._delta(text)
+
+    def _cite(self, cited: SourceCited) -> bytes:
+        """A citation belongs to the open text; where none is open, the source is named in a text of its own."""
+        head = b""
+        if self._open not in {_TEXT, _CITED}:
+            link = source_link(cited)
+            head = self._text(f"[{cited.title or link}]({link})")
+        self._open = _CITED
+        delta = b'{"type":"content_block_delta","index":%d,"delta":{"type":"citations_delta","citation":%b}}'
+        return head + frame(delta % (self._index, _json(encode_citation(cited))), "content_block_delta")
 
     def _think(self, text: str) -> bytes:
         if not text or not self._show_thinking:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.response.usage import AnthropicUsage, Count
+from octoroute.domain.events import SourceCited
 from octoroute.domain.outcome import Usage
 
 
@@ -46,12 +47,52 @@ class ImageBlock(msgspec.Struct):
     source: ImageSource | None = None
 
 
-class CitationText(msgspec.Struct):
+class PassageText(msgspec.Struct):
     text: str | None = None
 
 
+class WebPage(msgspec.Struct):
+    url: str | None = None
+
+
+class Passage(msgspec.Struct, rename="camel"):
+    document_index: int | None = None
+    start: int | None = None
+    end: int | None = None
+
+
+class SourceLocation(msgspec.Struct, rename="camel"):
+    web: WebPage | None = None
+    document_char: Passage | None = None
+    document_page: Passage | None = None
+    document_chunk: Passage | None = None
+
+
+class ConverseCitation(msgspec.Struct, rename="camel"):
+    title: str | None = None
+    source: str | None = None
+    source_content: list[PassageText] | None = None
+    location: SourceLocation | None = None
+
+    def cited(self) -> SourceCited:
+        """Without its place in the text, which is that of its block."""
+        location = self.location or SourceLocation()
+        passage, unit = location.document_char, "char"
+        if passage is None:
+            passage, unit = (location.document_page, "page") if location.document_page else (location.document_chunk, "block")
+        url = (location.web.url if location.web is not None else None) or self.source or ""
+        return SourceCited(
+            url=url if url.startswith(("https://", "http://")) else "",
+            title=self.title or "",
+            quote="".join(part.text or "" for part in self.source_content or ()),
+            document=passage.document_index if passage is not None else None,
+            place=(unit, passage.start or 0, passage.end or 0) if passage is not None else None,
+        )
+
+
 class CitationsContent(msgspec.Struct):
-    content: list[CitationText] | None = None
+    content: list[PassageText] | None = None
+    citations: list[ConverseCitation] | None = None
 
 
 class ConverseBlock(msgspec.Struct, rename="camel"):
@@ -62,6 +103,8 @@ class ConverseBlock(msgspec.Struct, rename="camel"):
     reasoning_content: Reasoning | None = None
     image: ImageBlock | None = None
     citations_content: CitationsContent | None = None
+    citation: ConverseCitation | None = None
+    """Of a delta."""
 
 
 class TokenUsage(msgspec.Struct, rename="camel"):

@@ -18,6 +18,7 @@ from octoroute.dialects.bedrock.event_stream import EventMessage, read_messages
 from octoroute.dialects.request.ids import UsedIds
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
+from octoroute.dialects.response.citations import BlockCitations
 from octoroute.dialects.response.errors import NO_RESPONSE
 from octoroute.dialects.response.stop_reasons import BEDROCK_FAILURES, FROM_BEDROCK, resolve_reason
 from octoroute.dialects.response.tool_arguments import BAD_ARGUMENTS, ToolArguments, mend_arguments
@@ -61,12 +62,13 @@ class _OpenBlock:
 class ConverseDecoder:
     """`names` maps the upstream's tool names to the client's."""
 
-    __slots__ = ("_block", "_broken", "_calls", "_ids", "_names", "_over", "_reason", "_started", "_stopped_by")
+    __slots__ = ("_block", "_broken", "_calls", "_cites", "_ids", "_names", "_over", "_reason", "_started", "_stopped_by")
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self._names = names or {}
         self._block: _OpenBlock | None = None
         self._calls = 0
+        self._cites = BlockCitations()
         self._ids = UsedIds()
         self._reason: str | None = None
         self._stopped_by: str | None = None
@@ -172,18 +174,20 @@ class ConverseDecoder:
             self._close(out)
             block = self._block = _OpenBlock(index)
         if delta.text:
-            out.append(TextDelta(delta.text))
+            self._text(delta.text, out)
         elif delta.tool_use is not None:
             if block.arguments is not None:
                 self._add_arguments(block.arguments.feed(_fragment(delta.tool_use.input)), out)
         elif delta.reasoning_content is not None:
             _reasoning(delta.reasoning_content, out)
+        elif delta.citation is not None:
+            self._cites.add(delta.citation.cited())
         elif delta.image is not None and delta.image.source is not None:
             block.image.append(_bytes(delta.image.source.bytes))
 
     def _whole_block(self, block: schema.ConverseBlock, out: list[Event]) -> None:
         if block.text:
-            out.append(TextDelta(block.text))
+            self._text(block.text, out)
         elif block.tool_use is not None and block.tool_use.type is None:
             if not self._call(block.tool_use, out):
                 return
@@ -193,9 +197,18 @@ class ConverseDecoder:
         elif block.reasoning_content is not None:
             _reasoning(block.reasoning_content, out)
         elif block.citations_content is not None:
-            out += (TextDelta(part.text) for part in block.citations_content.content or () if part.text)
+            for part in block.citations_content.content or ():
+                self._text(part.text or "", out)
+            for citation in block.citations_content.citations or ():
+                self._cites.add(citation.cited())
         elif block.image is not None and block.image.source is not None and block.image.source.bytes:
             out.append(ImageProduced(f"image/{block.image.format}", block.image.source.bytes))
+        out += self._cites.close()
+
+    def _text(self, text: str, out: list[Event]) -> None:
+        if text:
+            self._cites.chars += len(text)
+            out.append(TextDelta(text))
 
     def _call(self, call: schema.ToolUse, out: list[Event]) -> bool:
         """Start a tool call. False: it has no name, which is a failure."""
@@ -212,6 +225,7 @@ class ConverseDecoder:
             out.append(ToolCallDelta(self._calls - 1, text))
 
     def _close(self, out: list[Event]) -> None:
+        out += self._cites.close()
         block, self._block = self._block, None
         if block is None:
             return

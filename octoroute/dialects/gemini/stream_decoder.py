@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from octoroute.dialects.gemini.grounding import CitationMetadata, GroundingMetadata, GroundingReader
 from octoroute.dialects.request.ids import NewId, UsedIds, random_id
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
@@ -70,6 +71,8 @@ class _Candidate(msgspec.Struct, rename="camel"):
     index: int | None = None
     content: _Content | None = None
     finish_reason: str | None = None
+    grounding_metadata: GroundingMetadata | None = None
+    citation_metadata: CitationMetadata | None = None
 
 
 class _Feedback(msgspec.Struct, rename="camel"):
@@ -98,7 +101,7 @@ def _keep_nothing(call_id: str, signature: str) -> None:
 class GeminiDecoder:
     """`names` maps the upstream's tool names to the client's; `keep` is called with the id and signature of each tool call."""
 
-    __slots__ = ("_calls", "_finish", "_ids", "_keep", "_names", "_new_id", "_over", "_started")
+    __slots__ = ("_calls", "_finish", "_ids", "_keep", "_names", "_new_id", "_over", "_sources", "_started")
 
     def __init__(
         self, names: Mapping[str, str] | None = None, *, keep: KeepSignature = _keep_nothing, new_id: NewId = random_id
@@ -108,6 +111,7 @@ class GeminiDecoder:
         self._new_id = new_id
         self._calls = 0
         self._ids = UsedIds()
+        self._sources = GroundingReader()
         self._finish: str | None = None
         self._started = False
         self._over = False
@@ -135,7 +139,8 @@ class GeminiDecoder:
         self._over = True
         if self._finish in GEMINI_FAILURES:
             return (Failed("api_error", f"the model produced an invalid tool call ({self._finish})"),)
-        return (Finished(resolve_reason(from_gemini(self._finish), called_tools=self._calls > 0), None, self._finish),)
+        reason = resolve_reason(from_gemini(self._finish), called_tools=self._calls > 0)
+        return (*self._sources.citations(), Finished(reason, None, self._finish))
 
     def decode_body(self, body: bytes) -> list[Event]:
         """Decode a non-streaming response. Raises BadUpstreamResponse, or the UpstreamError of an error in its place."""
@@ -169,6 +174,8 @@ class GeminiDecoder:
                 continue  # other dialects have one choice only: the first
             for part in (candidate.content.parts if candidate.content else None) or ():
                 self._part(part, out)
+            self._sources.grounding = candidate.grounding_metadata or self._sources.grounding
+            self._sources.recited = candidate.citation_metadata or self._sources.recited
             self._finish = candidate.finish_reason or self._finish
         if response.usage_metadata is not None:
             out.append(UsageReported(response.usage_metadata.usage()))
@@ -178,6 +185,8 @@ class GeminiDecoder:
             out.append(Finished(FinishReason.REFUSAL, None, blocked))
 
     def _part(self, part: _Part, out: list[Event]) -> None:
+        shown = part.text if part.function_call is None and not part.thought and part.inline_data is None else None
+        self._sources.add_part(shown or "")
         if part.function_call is not None:
             self._call(part.function_call, part.thought_signature, out)
         elif part.thought:
@@ -187,8 +196,8 @@ class GeminiDecoder:
                 out.append(ThinkingSigned(part.thought_signature, "gemini"))
         elif part.inline_data is not None:
             self._image(part.inline_data, out)
-        elif part.text:
-            out.append(TextDelta(part.text))
+        elif shown:
+            out.append(TextDelta(shown))
 
     def _image(self, blob: _Blob, out: list[Event]) -> None:
         if not blob.mime_type.startswith("image/"):

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.gemini.errors import error_frame, write_failure
+from octoroute.dialects.gemini.grounding import GroundingWriter
 from octoroute.dialects.gemini.marks import CALL, encode_mark
 from octoroute.dialects.request.ids import NewId, UniqueIds, call_id, random_id
 from octoroute.dialects.request.thinking_signatures import REDACTED
@@ -28,6 +29,7 @@ from octoroute.domain.events import (
     ImageProduced,
     Ping,
     RefusalDelta,
+    SourceCited,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -49,26 +51,22 @@ class GeminiEncoder:
 
     def __init__(self, *, model: str, input_tokens: int = 0, show_thinking: bool = True, new_id: NewId = random_id) -> None:
         self._show_thinking = show_thinking
-        self._new_id = new_id
         self._origin: Fields = {"modelVersion": model, "responseId": new_id("resp_")}
         """What every chunk ends with."""
         self._over = False
-        self._call: ToolCallStarted | None = None
-        """The call whose arguments are arriving."""
-        self._arguments: list[str] = []
+        self._calls = _CallWriter(new_id)
         self._refused = self._hidden = False
         """`_hidden`: the client does not see the thinking whose signature comes next."""
-        self._marked = False
-        """A call of this response has a signature."""
-        self._ids = UniqueIds()
+        self._sources = GroundingWriter()
         self._usage = counts.ResponseUsage(input_tokens)
         self._after = b'}],"role":"model"},"index":0}],' + _json(self._origin)[1:] + b"\n\n"
 
     def encode(self, events: Sequence[Event]) -> bytes:
-        if len(events) == 1 and self._call is None and not self._over:
+        if len(events) == 1 and self._calls.call is None and not self._over:
             event = events[0]
             if isinstance(event, TextDelta) and event.text:
                 self._usage.chars += len(event.text)
+                self._sources.add_text(event.text)
                 return _BEFORE + _json(event.text) + self._after
         out: list[bytes] = []
         parts: list[Fields] = []
@@ -79,7 +77,7 @@ class GeminiEncoder:
                 self._over = True
                 out.append(self._flush(parts) + frame(write_failure(event)))
             elif isinstance(event, Finished):
-                self._end_call(parts)
+                self._calls.end(parts)
                 self._over = True
                 out.append(frame(self._response(parts, event)))
                 parts = []
@@ -100,7 +98,7 @@ class GeminiEncoder:
                     finished = event
                 case _:
                     self._part(event, parts)
-        self._end_call(parts)
+        self._calls.end(parts)
         return self._response(_merged(parts), finished)
 
     def fail(self, error: OctorouteError, request_id: str) -> bytes:
@@ -122,18 +120,23 @@ class GeminiEncoder:
             if self._refused and reason is FinishReason.STOP:
                 reason = FinishReason.REFUSAL
             candidate["finishReason"] = to_gemini(reason, finished.raw)
+            if (grounding := self._sources.metadata()) is not None:
+                candidate["groundingMetadata"] = grounding
             body["usageMetadata"] = counts.to_gemini(self._usage.at_end())
         return _json({**body, **self._origin})
 
     def _part(self, event: Event, parts: list[Fields]) -> None:
         match event:
             case TextDelta(text=text):
+                self._sources.add_text(text)
                 self._text(text, parts)
+            case SourceCited():
+                self._sources.add(event)
             case RefusalDelta(text=text):
                 self._refused = True
                 self._text(text, parts)
             case ThinkingDelta(text=text):
-                self._end_call(parts)
+                self._calls.end(parts)
                 self._usage.chars += len(text)
                 if text and self._show_thinking:
                     parts.append({"text": text, "thought": True})
@@ -143,15 +146,14 @@ class GeminiEncoder:
             case ThinkingRedacted(data=data):
                 self._sign(encode_mark("", REDACTED, data), parts)
             case ImageProduced(media_type=media_type, data=data):
-                self._end_call(parts)
+                self._calls.end(parts)
                 self._usage.add_image()
                 parts.append({"inlineData": {"mimeType": media_type, "data": data}})
             case ToolCallStarted():
-                self._end_call(parts)
-                self._call = event
+                self._calls.start(event, parts)
             case ToolCallDelta(arguments=arguments):
                 self._usage.chars += len(arguments)
-                self._arguments.append(arguments)
+                self._calls.arguments.append(arguments)
             case UsageReported(usage=usage):
                 self._usage.reported = usage
             case Started(usage=usage):
@@ -160,25 +162,44 @@ class GeminiEncoder:
                 pass
 
     def _text(self, text: str, parts: list[Fields]) -> None:
-        self._end_call(parts)
+        self._calls.end(parts)
         if text:
             self._usage.chars += len(text)
             parts.append({"text": text})
 
     def _sign(self, signature: str, parts: list[Fields]) -> None:
         """The signature has a part of its own: a stream has sent the parts with the thinking before."""
-        self._end_call(parts)
+        self._calls.end(parts)
         hidden, self._hidden = self._hidden, False
         if not hidden:  # a signature is valid for its text only
             parts.append({"text": "", "thought": True, "thoughtSignature": signature})
 
-    def _end_call(self, parts: list[Fields]) -> None:
-        """Append the call whose arguments are complete."""
-        call, self._call = self._call, None
+
+class _CallWriter:
+    """Writes each call when its arguments are complete. One per response."""
+
+    __slots__ = ("_ids", "_marked", "_new_id", "arguments", "call")
+
+    def __init__(self, new_id: NewId) -> None:
+        self._new_id = new_id
+        self._ids = UniqueIds()
+        self._marked = False
+        """A call of this response has a signature."""
+        self.call: ToolCallStarted | None = None
+        """The call whose arguments are arriving."""
+        self.arguments: list[str] = []
+
+    def start(self, call: ToolCallStarted, parts: list[Fields]) -> None:
+        self.end(parts)
+        self.call = call
+
+    def end(self, parts: list[Fields]) -> None:
+        """Append the call whose arguments are complete, if there is one."""
+        call, self.call = self.call, None
         if call is None:
             return
-        arguments = normalize_arguments("".join(self._arguments))
-        self._arguments.clear()
+        arguments = normalize_arguments("".join(self.arguments))
+        self.arguments.clear()
         id = self._ids.make_unique(call_id(call.id, self._new_id))
         part: Fields = {"functionCall": {"id": id, "name": call.name, "args": msgspec.Raw(arguments.encode())}}
         signature = call.signature or (None if self._marked else encode_mark("", CALL, "-"))

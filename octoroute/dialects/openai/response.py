@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.openai import schema
+from octoroute.dialects.openai.annotations import decode_source_list, encode_annotation
 from octoroute.dialects.openai.reasoning_details import redacted_detail, signed_details
 from octoroute.dialects.openai.stream_decoder import decode_text
 from octoroute.dialects.openai.stream_encoder import image_part
@@ -50,6 +51,8 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None, tools: 
     known = frozenset(safe_name(tool.name) for tool in tools) if message.tool_calls or message.function_call else ()
     calls = _decode_calls(message, names or {}, known, truncated=reason is FinishReason.LENGTH)
     events += calls
+    if not message.annotations:
+        events += decode_source_list(response)
     if response.usage is not None:
         events.append(UsageReported(response.usage.usage()))
     stop_sequence = choice.stop_reason if isinstance(choice.stop_reason, str) else None
@@ -99,6 +102,8 @@ def encode_response(
         message["reasoning_details"] = details
     if response.images:
         message["images"] = [image_part(image.media_type, image.data, at) for at, image in enumerate(response.images)]
+    if cited := response.citations:
+        message["annotations"] = [encode_annotation(source) for source in cited]
     if response.calls:
         message["tool_calls"] = [_call(call, new_id) for call in response.calls]
     usage = response.usage or counts.estimate_usage(input_tokens, response.chars)

@@ -194,6 +194,28 @@ class Request(msgspec.Struct):
     cache_control: Any = None
 
 
+class UrlCitation(msgspec.Struct):
+    url: str = ""
+    title: str | None = None
+    content: str | None = None
+    """OpenRouter: the passage."""
+    start_index: int | None = None
+    end_index: int | None = None
+
+
+class Annotation(UrlCitation):
+    """Some servers send the fields of the citation in the annotation itself."""
+
+    type: str = ""
+    url_citation: UrlCitation | None = None
+
+
+class SearchResult(msgspec.Struct):
+    url: str = ""
+    title: str | None = None
+    snippet: str | None = None
+
+
 class FunctionDelta(msgspec.Struct):
     name: str | None = None
     arguments: Any = None
@@ -213,6 +235,7 @@ class Delta(msgspec.Struct):
     reasoning_details: list[dict[str, Any]] | None = None
     """OpenRouter's and MiniMax's form of thinking."""
     images: list[Part] | None = None
+    annotations: list[Annotation] | None = None
     refusal: str | None = None
     tool_calls: list[CallDelta] | None = None
     function_call: FunctionDelta | None = None
@@ -239,6 +262,10 @@ class ChatCompletion(msgspec.Struct):
     usage: OpenAIUsage | None = None
     error: Any = None
     base_resp: Any = None
+    citations: list[str] | None = None
+    """Perplexity and xAI: addresses of the sources."""
+    search_results: list[SearchResult] | None = None
+    """Perplexity."""
 
 
 def with_signature(call: dict[str, Any], signature: str | None) -> dict[str, Any]:

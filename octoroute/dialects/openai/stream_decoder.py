@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from octoroute.dialects.openai import schema
+from octoroute.dialects.openai.annotations import decode_annotations, decode_source_list
 from octoroute.dialects.openai.reasoning_details import ORIGIN, DetailCollector, detail_text, pack_details
 from octoroute.dialects.openai.tool_calls import CallSorter
 from octoroute.dialects.request import media
@@ -42,13 +43,19 @@ _DONE = b"[DONE]"
 class OpenAIDecoder:
     """`names` maps the upstream's tool names to the client's, where they differ; `tools` are those of the request."""
 
-    __slots__ = ("_calls", "_details", "_finish_reason", "_names", "_over", "_started", "_stop_sequence")
+    __slots__ = (
+        "_annotated", "_calls", "_details", "_finish_reason", "_names", "_over", "_sources", "_started", "_stop_sequence",
+    )  # fmt: skip
 
     def __init__(self, names: Mapping[str, str] | None = None, tools: Sequence[Tool] = ()) -> None:
         self._names = names or {}
         self._calls = CallSorter(tools)
         self._details: DetailCollector | None = None
         """Of the thinking whose signature has not been sent."""
+        self._sources: schema.ChatCompletion | None = None
+        """The last chunk with a list of sources, which is cumulative."""
+        self._annotated = False
+        """The text has annotations, which say more than a list of sources."""
         self._started = False
         self._over = False
         self._finish_reason: str | None = None
@@ -94,6 +101,8 @@ class OpenAIDecoder:
             if choice.finish_reason:
                 self._finish_reason = choice.finish_reason
                 self._stop_sequence = choice.stop_reason if isinstance(choice.stop_reason, str) else None
+        if chunk.citations or chunk.search_results:
+            self._sources = chunk
         if chunk.usage is not None:
             if chunk.usage.prompt_tokens or chunk.usage.completion_tokens:
                 out.append(UsageReported(chunk.usage.usage()))
@@ -109,7 +118,7 @@ class OpenAIDecoder:
 
     def _delta(self, delta: schema.Delta, out: list[Event]) -> None:
         content = delta.content
-        if self._details is not None or delta.reasoning_details or delta.images:
+        if self._details is not None or delta.reasoning_details or delta.images or delta.annotations:
             self._rich_delta(delta, out)
         elif isinstance(content, str) and content and not self._calls.has_calls and not delta.reasoning_content:
             out.append(TextDelta(content))  # fast path for nearly every chunk
@@ -126,6 +135,7 @@ class OpenAIDecoder:
         if delta.reasoning_details:
             self._details = self._details or DetailCollector()
             self._details.add(delta.reasoning_details)
+        self._annotated = self._annotated or bool(delta.annotations)
         for event in decode_text(delta):
             if not isinstance(event, ThinkingDelta):
                 self._sign(out)
@@ -148,6 +158,8 @@ class OpenAIDecoder:
             return
         self._calls.finish(out, cut=reason in {FinishReason.LENGTH, FinishReason.REFUSAL})
         if not any(isinstance(event, Failed) for event in out):
+            if self._sources is not None and not self._annotated:
+                out += decode_source_list(self._sources)
             reason = resolve_reason(reason, called_tools=self._calls.has_calls)
             out.append(Finished(reason, self._stop_sequence, self._finish_reason))
 
@@ -163,7 +175,7 @@ class OpenAIDecoder:
 
 
 def decode_text(delta: schema.Delta, *, complete: bool = False) -> Iterator[Event]:
-    """Events for the thinking, text, images, and refusal of a delta or message, in this order.
+    """Events for the thinking, text, images, refusal, and citations of a delta or message, in this order.
 
     `complete`: it is a whole message, so its details of thinking can be signed.
     """
@@ -184,6 +196,8 @@ def decode_text(delta: schema.Delta, *, complete: bool = False) -> Iterator[Even
         yield from _decode_image(image)
     if delta.refusal:
         yield RefusalDelta(delta.refusal)
+    if delta.annotations:
+        yield from decode_annotations(delta.annotations)
 
 
 def _decode_image(part: schema.Part) -> Iterator[Event]:

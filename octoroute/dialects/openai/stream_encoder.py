@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from octoroute.dialects.openai.annotations import encode_annotation
 from octoroute.dialects.openai.errors import error_event
 from octoroute.dialects.openai.reasoning_details import redacted_detail, signed_details
 from octoroute.dialects.openai.schema import with_signature
@@ -25,6 +26,7 @@ from octoroute.domain.events import (
     Finished,
     ImageProduced,
     RefusalDelta,
+    SourceCited,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -76,7 +78,8 @@ class OpenAIEncoder:
         """Index of the tool call that has no arguments yet; -1: none."""
         self._thinking: list[str] = []
         """Of the block that is not signed yet."""
-        self._details = 0
+        self._listed = {"reasoning_details": 0, "annotations": 0}
+        """Entries of these lists so far."""
         self._usage = counts.ResponseUsage(input_tokens)
 
     def encode(self, events: Sequence[Event]) -> bytes:
@@ -112,15 +115,18 @@ class OpenAIEncoder:
             case ThinkingSigned(signature=signature, origin=origin):
                 text = "".join(self._thinking)
                 self._thinking.clear()
-                return self._reasoning(signed_details(text, signature, origin, self._details))
+                return self._reasoning(signed_details(text, signature, origin, self._listed["reasoning_details"]))
             case ThinkingRedacted(data=data):
-                return self._reasoning([redacted_detail(data, self._details)])
+                return self._reasoning([redacted_detail(data, self._listed["reasoning_details"])])
             case ToolCallStarted():
                 return self._begin() + self._call(event)
             case RefusalDelta(text=text):
                 return self._begin() + self._text(b'"refusal":', text)
             case ImageProduced():
                 return self._begin() + self._image(event)
+            case SourceCited():
+                # OpenAI's SDK joins the entries of a list by their index
+                return self._entries("annotations", [{"index": self._listed["annotations"], **encode_annotation(event)}])
             case Started(usage=usage):
                 self._usage.reported = usage or self._usage.reported
                 return self._begin()
@@ -143,10 +149,11 @@ class OpenAIEncoder:
         return self._arguments(self._empty_call, "{}") if self._empty_call >= 0 else b""
 
     def _reasoning(self, details: Sequence[dict[str, object]]) -> bytes:
-        if not self._show_thinking or not details:
-            return b""
-        self._details += len(details)
-        return self._begin() + self._before + b'"reasoning_details":' + _json(details) + self._after
+        return self._entries("reasoning_details", details) if self._show_thinking and details else b""
+
+    def _entries(self, name: str, entries: Sequence[dict[str, object]]) -> bytes:
+        self._listed[name] += len(entries)
+        return self._begin() + self._before + b'"%b":' % name.encode() + _json(entries) + self._after
 
     def _image(self, event: ImageProduced) -> bytes:
         """In OpenRouter's form: OpenAI's own has none."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -15,6 +16,7 @@ from octoroute.domain.events import (
     FinishReason,
     ImageProduced,
     RefusalDelta,
+    SourceCited,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -53,13 +55,14 @@ class ThinkingItem:
 
 
 class TextItem:
-    """Consecutive text, or a refusal."""
+    """Consecutive text, or a refusal. `citations`: those that end in it, with places in the text of the whole response."""
 
-    __slots__ = ("refusal", "text")
+    __slots__ = ("citations", "refusal", "text")
 
     def __init__(self, *, refusal: bool) -> None:
         self.text = ""
         self.refusal = refusal
+        self.citations: list[SourceCited] = []
 
 
 class ToolCallItem:
@@ -104,6 +107,19 @@ class ResponseBlocks:
     @property
     def refusal(self) -> str:
         return "".join(block.text for block in self.blocks if isinstance(block, TextItem) and block.refusal)
+
+    @property
+    def texts(self) -> Iterator[tuple[TextItem, int]]:
+        """Each text that is no refusal, and how many characters of text came before it."""
+        offset = 0
+        for block in self.blocks:
+            if isinstance(block, TextItem) and not block.refusal:
+                yield block, offset
+                offset += len(block.text)
+
+    @property
+    def citations(self) -> list[SourceCited]:
+        return [cited for block in self.blocks if isinstance(block, TextItem) for cited in block.citations]
 
     @property
     def thoughts(self) -> list[ThinkingItem]:
@@ -173,12 +189,11 @@ def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:
     """Collect all events. Raises the UpstreamError of a `Failed` event."""
     response = ResponseBlocks()
     builder = _BlockBuilder(response.blocks)
+    cited: list[SourceCited] = []
     for event in events:
         match event:
-            case TextDelta(text=text):
-                builder.append_text(text, refusal=False)
-            case RefusalDelta(text=text):
-                builder.append_text(text, refusal=True)
+            case TextDelta(text=text) | RefusalDelta(text=text):
+                builder.append_text(text, refusal=isinstance(event, RefusalDelta))
             case ThinkingDelta(text=text):
                 builder.open_thinking()
                 builder.append(text)
@@ -199,9 +214,22 @@ def collect_blocks(events: Iterable[Event]) -> ResponseBlocks:
                 response.upstream_id, response.usage = id, usage or response.usage
             case Finished(reason=reason, stop_sequence=stop_sequence):
                 response.reason, response.stop_sequence = reason, stop_sequence
+            case SourceCited():
+                cited.append(event)
             case Failed():
                 raise error_from_event(event)
             case _:
                 pass
     builder.flush()
+    if cited:
+        _place_citations(response, cited)
     return response
+
+
+def _place_citations(response: ResponseBlocks, cited: Sequence[SourceCited]) -> None:
+    """Give each citation to the text in which it ends; one without a place, to the last text. Without any text, it is dropped."""
+    texts = list(response.texts)
+    ends = [offset + len(item.text) for item, offset in texts]
+    for source in cited if texts else ():
+        at = bisect_left(ends, source.end) if source.end else len(ends)
+        texts[min(at, len(texts) - 1)][0].citations.append(source)

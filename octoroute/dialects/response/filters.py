@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from octoroute.dialects.base import Decoder
 from octoroute.domain.events import (
     Event,
     Failed,
     Finished,
     FinishReason,
+    SourceCited,
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
@@ -44,7 +47,7 @@ class StopSequenceFilter:
         out: list[Event] = []
         for event in events:
             if self._stopped:
-                if isinstance(event, UsageReported):
+                if isinstance(event, UsageReported | SourceCited):
                     out.insert(max(0, len(out) - 1), event)
             elif isinstance(event, TextDelta):
                 self._text(event.text, out)
@@ -85,6 +88,8 @@ class ThinkTagFilter:
         self._inner = inner
         self._held = ""
         self._state = "before"
+        self._received = self._removed = 0
+        """Characters of the text, and those before its visible part, which citations count."""
 
     def feed(self, frames: bytes) -> Sequence[Event]:
         return self._split(self._inner.feed(frames))
@@ -94,17 +99,25 @@ class ThinkTagFilter:
 
     def _split(self, events: Sequence[Event]) -> Sequence[Event]:
         if self._state == "after" and not self._held:
-            return events
+            return [self._shift(event) for event in events] if self._removed else events
         out: list[Event] = []
         for event in events:
             if isinstance(event, TextDelta):
                 self._held += event.text
+                self._received += len(event.text)
                 self._advance(out)
             else:
                 if isinstance(event, Finished | Failed | ToolCallStarted):
                     self._release(out)
-                out.append(event)
+                out.append(self._shift(event))
         return out
+
+    def _shift(self, event: Event) -> Event:
+        """A citation with its place in the visible text; any other event as it is."""
+        if not isinstance(event, SourceCited):
+            return event
+        start, end = (max(0, at - self._removed) for at in (event.start, event.end))
+        return msgspec.structs.replace(event, start=start, end=end)
 
     def _advance(self, out: list[Event]) -> None:
         if self._state == "before":
@@ -133,6 +146,7 @@ class ThinkTagFilter:
             self._held = self._held.lstrip("\n")
             if self._held:
                 self._state = "after"
+                self._removed = self._received - len(self._held)
         if self._state == "after" and self._held:
             out.append(TextDelta(self._held))
             self._held = ""

@@ -13,6 +13,7 @@ from octoroute.domain.events import (
     ImageProduced,
     Ping,
     RefusalDelta,
+    SourceCited,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -75,7 +76,7 @@ class Progress:
                 case Started(usage=usage):
                     self.started = True
                     self.usage = usage or self.usage
-                case ToolCallStarted() | ThinkingSigned() | ThinkingRedacted() | RefusalDelta() | Ping():
+                case ToolCallStarted() | ThinkingSigned() | ThinkingRedacted() | RefusalDelta() | SourceCited() | Ping():
                     self.started = True
                 case _:  # a plug-in's decoder is not type-checked here
                     raise TypeError(f"{type(event).__name__} is not an event")

@@ -11,6 +11,7 @@ from octoroute.dialects.request.json_input import json_text, read_response
 from octoroute.dialects.response.stop_reasons import resolve_reason
 from octoroute.dialects.response.upstream_error import error_from_event, find_failure
 from octoroute.dialects.response.usage import ResponsesUsage
+from octoroute.dialects.responses.annotations import decode_annotation
 from octoroute.dialects.responses.failure import read_failure
 from octoroute.dialects.responses.reasoning_item import ORIGIN, pack_reasoning
 from octoroute.domain.events import (
@@ -18,6 +19,7 @@ from octoroute.domain.events import (
     Finished,
     FinishReason,
     RefusalDelta,
+    SourceCited,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -48,14 +50,30 @@ class OutputItem(msgspec.Struct):
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """(key, text) of each part of the content, else of the summary; the key is text or refusal."""
-        parts: Any = self.content or self.summary
-        for part in cast("list[Any]", parts) if isinstance(parts, list) else ():
-            fields = cast("dict[str, Any]", part) if isinstance(part, dict) else {}
+        for fields in self._parts():
             for key in ("text", "refusal"):
                 text = fields.get(key)
                 if isinstance(text, str) and text:
                     yield key, text
                     break
+
+    def citations(self) -> Iterator[SourceCited]:
+        """With places in the text of the item."""
+        offset = 0
+        for fields in self._parts():
+            annotations = fields.get("annotations")
+            for annotation in cast("list[Any]", annotations) if isinstance(annotations, list) else ():
+                cited = decode_annotation(annotation, offset)
+                if cited is not None:
+                    yield cited
+            text = fields.get("text")
+            offset += len(text) if isinstance(text, str) else 0
+
+    def _parts(self) -> Iterator[dict[str, Any]]:
+        parts: Any = self.content or self.summary
+        for part in cast("list[Any]", parts) if isinstance(parts, list) else ():
+            if isinstance(part, dict):
+                yield cast("dict[str, Any]", part)
 
 
 class _Details(msgspec.Struct):
@@ -81,9 +99,11 @@ _ANSWER = msgspec.json.Decoder(ResponseObject)
 
 
 class ItemReader:
-    """Reads one item. `streamed`: its deltas have been delivered, so that its end must not repeat them."""
+    """Reads one item. `streamed`: its deltas have been delivered, so that its end must not repeat them. `cited`: so many of its
+    citations, too.
+    """
 
-    __slots__ = ("_names", "_strict", "has_begun_call", "streamed", "unnamed")
+    __slots__ = ("_names", "_strict", "cited", "has_begun_call", "streamed", "unnamed")
 
     def __init__(self, names: Mapping[str, str], *, strict: bool) -> None:
         self._names = names
@@ -92,6 +112,7 @@ class ItemReader:
         self.unnamed = False
         """A call without a name."""
         self.streamed = False
+        self.cited = 0
 
     def begin(self, item: OutputItem) -> list[Event]:
         """Events of an item that has begun, or of one that was known only in part. Every call has the number 0.
@@ -112,8 +133,10 @@ class ItemReader:
     def end(self, item: OutputItem) -> list[Event]:
         """Events of a complete item that have not been delivered."""
         events: list[Event] = []
-        if item.type == "message" and not self.streamed:
-            events += [TextDelta(text) if key == "text" else RefusalDelta(text) for key, text in item.texts()]
+        if item.type == "message":
+            if not self.streamed:
+                events += [TextDelta(text) if key == "text" else RefusalDelta(text) for key, text in item.texts()]
+            events += [*item.citations()][self.cited :]
         elif item.type == "function_call" and self.has_begun_call and not self.streamed:
             arguments = json_text(item.arguments)
             events += [ToolCallDelta(0, arguments)] if arguments else []
@@ -127,22 +150,35 @@ class ItemReader:
         return events
 
 
-class CallNumbers:
-    """Numbers the calls of a response in the order in which they are delivered; the arguments of a call follow it at once."""
+class ResponseOrder:
+    """Numbers the calls of a response in the order in which they are delivered; the arguments of a call follow it at once.
+    Places in the text of an item become places in the text of the response.
+    """
 
-    __slots__ = ("count",)
+    __slots__ = ("_chars", "_item", "_offset", "calls")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.calls = 0
+        self._item: object = None
+        self._chars = self._offset = 0
+        """Of the text so far, and of that before the item."""
 
-    def number(self, events: Sequence[Event]) -> Iterator[Event]:
+    def place(self, item: object, events: Sequence[Event]) -> Iterator[Event]:
+        """`events` of `item`, whose events follow each other."""
+        if item is not self._item:
+            self._item, self._offset = item, self._chars
         for event in events:
             match event:
+                case TextDelta(text=text):
+                    self._chars += len(text)
+                    yield event
+                case SourceCited(start=start, end=end) if end:
+                    yield msgspec.structs.replace(event, start=start + self._offset, end=end + self._offset)
                 case ToolCallStarted(id=id, name=name):
-                    self.count += 1
-                    yield ToolCallStarted(self.count - 1, id, name)
+                    self.calls += 1
+                    yield ToolCallStarted(self.calls - 1, id, name)
                 case ToolCallDelta(arguments=arguments):
-                    yield ToolCallDelta(self.count - 1, arguments)
+                    yield ToolCallDelta(self.calls - 1, arguments)
                 case _:
                     yield event
 
@@ -164,11 +200,11 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None, *, stri
     """
     answer = read_answer(body)
     events: list[Event] = [answer.started()]
-    calls = CallNumbers()
+    order = ResponseOrder()
     for item in answer.output or ():
         reader = ItemReader(names or {}, strict=strict)
-        events += calls.number([*reader.begin(item), *reader.end(item)])
-    return [*events, *finish_events(answer, called_tools=calls.count > 0)]
+        events += order.place(item, [*reader.begin(item), *reader.end(item)])
+    return [*events, *finish_events(answer, called_tools=order.calls > 0)]
 
 
 def read_answer(body: bytes) -> ResponseObject:

@@ -11,6 +11,7 @@ from octoroute.dialects.request.ids import NewId, call_id, random_id
 from octoroute.dialects.request.thinking_signatures import REDACTED, mark_signature
 from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.blocks import ImageItem, TextItem, ThinkingItem, ToolCallItem, collect_blocks
+from octoroute.dialects.responses.annotations import encode_annotation
 from octoroute.dialects.responses.compaction import compaction_item
 from octoroute.dialects.responses.custom_input import CustomInput
 from octoroute.dialects.responses.tools import CUSTOM, SEARCH, ToolId, ToolTable
@@ -90,11 +91,11 @@ def message_item(id: str, part: Fields | None) -> Fields:
     return {"id": id, "type": "message", "status": status, "role": "assistant", "content": content}
 
 
-def text_part(text: str, *, refusal: bool) -> Fields:
+def text_part(text: str, *, refusal: bool, annotations: Sequence[Fields] = ()) -> Fields:
     return (
         {"type": "refusal", "refusal": text}
         if refusal
-        else {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+        else {"type": "output_text", "text": text, "annotations": [*annotations], "logprobs": []}
     )
 
 
@@ -165,11 +166,14 @@ def encode_response(
     """
     response = collect_blocks(events)
     items: list[Fields] = [compaction_item(new_id("cmp_"), response.text)] if compacts else []
+    offset = 0
     for block in response.blocks if not compacts else ():
         match block:
             case TextItem(text=text, refusal=refusal):
                 if text:
-                    items.append(message_item(new_id("msg_"), text_part(text, refusal=refusal)))
+                    cited = [encode_annotation(source, offset) for source in block.citations]
+                    items.append(message_item(new_id("msg_"), text_part(text, refusal=refusal, annotations=cited)))
+                    offset += 0 if refusal else len(text)
             case ImageItem(data=data):
                 items.append(image_item(new_id("ig_"), data))
             case ToolCallItem():

@@ -15,8 +15,9 @@ import msgspec
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL
 from octoroute.dialects.response.sse import read_frames
 from octoroute.dialects.response.upstream_error import OUT_OF_BAND, find_failure, out_of_band_failure, read_event, read_failed_event
+from octoroute.dialects.responses.annotations import decode_annotation
 from octoroute.dialects.responses.failure import read_failure
-from octoroute.dialects.responses.output_item import CallNumbers, ItemReader, OutputItem, ResponseObject, finish_events
+from octoroute.dialects.responses.output_item import ItemReader, OutputItem, ResponseObject, ResponseOrder, finish_events
 from octoroute.domain.events import Event, Failed, RefusalDelta, Started, TextDelta, ThinkingDelta, ToolCallDelta
 
 _DONE = b"[DONE]"
@@ -27,6 +28,8 @@ class _StreamEvent(msgspec.Struct):
     type: str = ""
     output_index: Any = None
     summary_index: Any = None
+    content_index: Any = None
+    annotation: Any = None
     item: OutputItem | None = None
     delta: Any = None
     response: ResponseObject | None = None
@@ -51,14 +54,14 @@ class _Open:
 class ResponsesDecoder:
     """`names` maps the upstream's tool names to the client's. `strict`: an item that has no counterpart in events is an error."""
 
-    __slots__ = ("_calls", "_items", "_names", "_order", "_over", "_started", "_strict")
+    __slots__ = ("_items", "_names", "_order", "_over", "_placed", "_started", "_strict")
 
     def __init__(self, names: Mapping[str, str] | None = None, *, strict: bool = False) -> None:
         self._names = names or {}
         self._strict = strict
         self._items: dict[object, _Open] = {}
         self._order: deque[_Open] = deque()
-        self._calls = CallNumbers()
+        self._placed = ResponseOrder()
         self._started: Started | None = Started()
         """Not yet delivered: that the response was created does not mean that it succeeds."""
         self._over = False
@@ -100,6 +103,8 @@ class ResponsesDecoder:
                 self._fail(read_failure(reported or {}), out)
             case kind if isinstance(event.delta, str) and event.delta:
                 self._delta(kind, event, event.delta, out)
+            case "response.output_text.annotation.added":
+                self._cite(event, out)
             case "response.reasoning_summary_part.added" if event.summary_index:
                 self._delta(_THINKING[0], event, "\n\n", out)
             case kind if not kind.startswith("response."):
@@ -144,17 +149,25 @@ class ResponsesDecoder:
             found.reader.streamed = True
             self._emit(found, [made], out)
 
+    def _cite(self, event: _StreamEvent, out: list[Event]) -> None:
+        """A citation in a part that is not the first is read from the end of the item: its place counts from the part."""
+        found = self._items.get(event.output_index)
+        cited = decode_annotation(event.annotation) if not event.content_index else None
+        if found is not None and cited is not None:
+            found.reader.cited += 1
+            self._emit(found, [cited], out)
+
     def _emit(self, item: _Open, events: Sequence[Event], out: list[Event]) -> None:
         if not events or item.done:
             return
         if item is not self._order[0]:
             item.waiting += events
             return
-        self._deliver(events, out)
+        self._deliver(item, events, out)
 
-    def _deliver(self, events: Sequence[Event], out: list[Event]) -> None:
+    def _deliver(self, item: _Open, events: Sequence[Event], out: list[Event]) -> None:
         self._begin(out)
-        out += self._calls.number(events)
+        out += self._placed.place(item, events)
 
     def _begin(self, out: list[Event]) -> None:
         if self._started is not None:
@@ -170,7 +183,7 @@ class ResponsesDecoder:
         while self._order and self._order[0].done:
             self._order.popleft()
             if self._order and self._order[0].waiting:
-                self._deliver(self._order[0].waiting, out)
+                self._deliver(self._order[0], self._order[0].waiting, out)
 
     def _finish(self, answer: ResponseObject, out: list[Event]) -> None:
         if answer.error is not None:
@@ -186,4 +199,4 @@ class ResponsesDecoder:
             out.append(Failed("api_error", UNNAMED_TOOL_CALL))
             return
         self._begin(out)
-        out += finish_events(answer, called_tools=self._calls.count > 0)
+        out += finish_events(answer, called_tools=self._placed.calls > 0)

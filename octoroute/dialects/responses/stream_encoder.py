@@ -16,15 +16,27 @@ from octoroute.dialects.response import usage as counts
 from octoroute.dialects.response.errors import client_message
 from octoroute.dialects.response.sse import frame
 from octoroute.dialects.responses import response
-from octoroute.dialects.responses.custom_input import CustomInput
+from octoroute.dialects.responses.annotations import encode_annotation
 from octoroute.dialects.responses.failure import error_type, failure_code, failure_message
-from octoroute.dialects.responses.tools import CUSTOM, SEARCH, ToolId, ToolTable
+from octoroute.dialects.responses.open_item import (
+    CALL_KINDS,
+    CUSTOM_CALL,
+    FUNCTION_CALL,
+    PREFIXES,
+    REFUSAL,
+    SEARCH_CALL,
+    TEXT,
+    THINKING,
+    OpenItem,
+)
+from octoroute.dialects.responses.tools import ToolTable
 from octoroute.domain.events import (
     Event,
     Failed,
     Finished,
     ImageProduced,
     RefusalDelta,
+    SourceCited,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -36,39 +48,7 @@ from octoroute.domain.events import (
 )
 from octoroute.errors import OctorouteError
 
-_TEXT, _REFUSAL, _THINKING, _CALL, _CUSTOM, _SEARCH = range(6)
-_PREFIX = {_TEXT: "msg_", _REFUSAL: "msg_", _THINKING: "rs_", _CALL: "fc_", _CUSTOM: "ctc_", _SEARCH: "tsc_"}
-_DELTA_EVENTS = {
-    _TEXT: b"response.output_text.delta",
-    _REFUSAL: b"response.refusal.delta",
-    _THINKING: b"response.reasoning_summary_text.delta",
-    _CALL: b"response.function_call_arguments.delta",
-    _CUSTOM: b"response.custom_tool_call_input.delta",
-    _SEARCH: b"",
-}
-_PLACES = {_TEXT: b',"content_index":0', _REFUSAL: b',"content_index":0', _THINKING: b',"summary_index":0'}
-_CALLS = {CUSTOM: _CUSTOM, SEARCH: _SEARCH}
-"""By the kind of the tool; all others are functions."""
 _json = msgspec.json.Encoder().encode
-
-
-class _OpenItem:
-    """The item that deltas belong to."""
-
-    __slots__ = ("call_id", "delta_head", "delta_tail", "id", "input", "kind", "parts", "tool")
-
-    def __init__(self, kind: int, id: str, index: int, tool: ToolId | None = None, call_id: str = "") -> None:
-        self.kind = kind
-        self.id = id
-        self.tool = tool
-        self.call_id = call_id
-        self.parts: list[str] = []
-        self.input = CustomInput() if kind == _CUSTOM else None
-        name = _DELTA_EVENTS[kind]
-        self.delta_head = b'event: %b\ndata: {"type":"%b","sequence_number":' % (name, name)
-        logprobs = b',"logprobs":[]' if kind == _TEXT else b""
-        place = b',"item_id":"%b","output_index":%d%b%b' % (id.encode(), index, _PLACES.get(kind, b""), logprobs)
-        self.delta_tail = place + b',"delta":'
 
 
 class ResponsesEncoder:
@@ -94,7 +74,9 @@ class ResponsesEncoder:
         """Sequence number of the next event."""
         self._items: list[response.Fields] = []
         self._over = False
-        self._open: _OpenItem | None = None
+        self._open: OpenItem | None = None
+        self._chars = 0
+        """Of the text in the items so far."""
 
     def encode(self, events: Sequence[Event]) -> bytes:
         return b"".join([self._encode_event(event) for event in events])
@@ -117,17 +99,19 @@ class ResponsesEncoder:
             return b""
         match event:
             case TextDelta(text=text):
-                return self._delta(_TEXT, text)
+                return self._delta(TEXT, text)
             case ToolCallDelta(arguments=text):
                 return self._arguments(text)
             case ThinkingDelta(text=text):
-                return self._delta(_THINKING, text)
+                return self._delta(THINKING, text)
             case RefusalDelta(text=text):
-                return self._delta(_REFUSAL, text)
+                return self._delta(REFUSAL, text)
             case ThinkingSigned(signature=signature, origin=origin):
                 return self._start_thinking() + self._stop((signature, origin))
             case ThinkingRedacted(data=data):
-                return self._start(_THINKING) + self._stop((data, None))
+                return self._start(THINKING) + self._stop((data, None))
+            case SourceCited():
+                return self._cite(event)
             case ImageProduced(data=data):
                 return self._begin() + self._stop() + self._image(data)
             case ToolCallStarted():
@@ -164,7 +148,7 @@ class ResponsesEncoder:
             return self._add(item, text)
         return self._start(kind) + self._add(self._opened(), text)
 
-    def _add(self, item: _OpenItem, text: str) -> bytes:
+    def _add(self, item: OpenItem, text: str) -> bytes:
         item.parts.append(text)
         self._usage.chars += len(text)
         number = self._number
@@ -176,7 +160,7 @@ class ResponsesEncoder:
         item = self._open
         if item is None or item.tool is None or not text:
             return b""
-        if item.kind == _SEARCH:  # its arguments are an object, so they do not stream
+        if item.kind == SEARCH_CALL:  # its arguments are an object, so they do not stream
             item.parts.append(text)
             self._usage.chars += len(text)
             return b""
@@ -184,27 +168,43 @@ class ResponsesEncoder:
             text = item.input.feed(text)
         return self._add(item, text) if text else b""
 
+    def _cite(self, cited: SourceCited) -> bytes:
+        """A citation belongs to the open text. After it, only the final response has the citation, in the last text."""
+        item = self._open
+        if item is not None and item.kind == TEXT:
+            annotation = encode_annotation(cited, self._chars)
+            item.annotations.append(annotation)
+            at = len(item.annotations) - 1
+            name = "response.output_text.annotation.added"
+            return self._event(name, **self._place(item), annotation_index=at, annotation=annotation)
+        for made in reversed(self._items):
+            part: response.Fields = made["content"][0] if made["type"] == "message" else {}
+            if part.get("type") == "output_text":
+                part["annotations"].append(encode_annotation(cited, self._chars - len(part["text"])))
+                break
+        return b""
+
     def _start(self, kind: int) -> bytes:
         """Close the open item and add the next one."""
         head = self._begin() + self._stop()
-        item = self._open = _OpenItem(kind, self._new_id(_PREFIX[kind]), len(self._items))
-        if kind == _THINKING:
+        item = self._open = OpenItem(kind, self._new_id(PREFIXES[kind]), len(self._items))
+        if kind == THINKING:
             head += self._added(response.reasoning_item(item.id, "", None))
             return head + self._event("response.reasoning_summary_part.added", **self._place(item), part=_summary(""))
         head += self._added(response.message_item(item.id, None))
         return head + self._event("response.content_part.added", **self._place(item), part=_text_part(item, ""))
 
     def _start_thinking(self) -> bytes:
-        return b"" if self._open is not None and self._open.kind == _THINKING else self._start(_THINKING)
+        return b"" if self._open is not None and self._open.kind == THINKING else self._start(THINKING)
 
     def _start_call(self, event: ToolCallStarted) -> bytes:
         tool = self._tools.id_of(event.name)
-        kind = _CALLS.get(tool.kind, _CALL)
-        item = _OpenItem(kind, self._new_id(_PREFIX[kind]), len(self._items), tool, call_id(event.id, self._new_id))
+        kind = CALL_KINDS.get(tool.kind, FUNCTION_CALL)
+        item = OpenItem(kind, self._new_id(PREFIXES[kind]), len(self._items), tool, call_id(event.id, self._new_id))
         self._open = item
         return self._added(response.call_item(item.id, item.call_id, tool, "", "in_progress"))
 
-    def _opened(self) -> _OpenItem:
+    def _opened(self) -> OpenItem:
         assert self._open is not None
         return self._open
 
@@ -220,11 +220,11 @@ class ResponsesEncoder:
     def _added(self, item: response.Fields) -> bytes:
         return self._event("response.output_item.added", output_index=len(self._items), item=item)
 
-    def _place(self, item: _OpenItem) -> response.Fields:
+    def _place(self, item: OpenItem) -> response.Fields:
         place: response.Fields = {"item_id": item.id, "output_index": len(self._items)}
-        if item.kind == _THINKING:
+        if item.kind == THINKING:
             place["summary_index"] = 0
-        elif item.kind in {_TEXT, _REFUSAL}:
+        elif item.kind in {TEXT, REFUSAL}:
             place["content_index"] = 0
         return place
 
@@ -238,27 +238,28 @@ class ResponsesEncoder:
             done = self._add(item, rest)
         text, place = "".join(item.parts), self._place(item)
         if item.tool is not None:
-            made = response.call_item(item.id, item.call_id, item.tool, text or ("{}" if item.kind == _CALL else ""))
+            made = response.call_item(item.id, item.call_id, item.tool, text or ("{}" if item.kind == FUNCTION_CALL else ""))
             done += self._call_done(item, made, place)
-        elif item.kind == _THINKING:
+        elif item.kind == THINKING:
             made = response.reasoning_item(item.id, text, _encrypted(text, signed))
             done += self._event("response.reasoning_summary_text.done", **place, text=text)
             done += self._event("response.reasoning_summary_part.done", **place, part=_summary(text))
         else:
             part = _text_part(item, text)
+            self._chars += len(text) if item.kind == TEXT else 0
             made = response.message_item(item.id, part)
-            final: response.Fields = {"refusal": text} if item.kind == _REFUSAL else {"text": text, "logprobs": []}
-            name = "response.refusal.done" if item.kind == _REFUSAL else "response.output_text.done"
+            final: response.Fields = {"refusal": text} if item.kind == REFUSAL else {"text": text, "logprobs": []}
+            name = "response.refusal.done" if item.kind == REFUSAL else "response.output_text.done"
             done += self._event(name, **place, **final) + self._event("response.content_part.done", **place, part=part)
         done += self._event("response.output_item.done", output_index=len(self._items), item=made)
         self._items.append(made)
         self._open = None
         return done
 
-    def _call_done(self, item: _OpenItem, made: response.Fields, place: response.Fields) -> bytes:
-        if item.kind == _CUSTOM:
+    def _call_done(self, item: OpenItem, made: response.Fields, place: response.Fields) -> bytes:
+        if item.kind == CUSTOM_CALL:
             return self._event("response.custom_tool_call_input.done", **place, input=made["input"])
-        if item.kind == _CALL:
+        if item.kind == FUNCTION_CALL:
             done = {"name": made["name"], "arguments": made["arguments"]}
             return self._event("response.function_call_arguments.done", **place, **done)
         return b""
@@ -284,8 +285,8 @@ def _summary(text: str) -> response.Fields:
     return {"type": "summary_text", "text": text}
 
 
-def _text_part(item: _OpenItem, text: str) -> response.Fields:
-    return response.text_part(text, refusal=item.kind == _REFUSAL)
+def _text_part(item: OpenItem, text: str) -> response.Fields:
+    return response.text_part(text, refusal=item.kind == REFUSAL, annotations=item.annotations)
 
 
 def _encrypted(text: str, signed: tuple[str, str | None] | None) -> str:
