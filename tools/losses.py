@@ -70,6 +70,13 @@ _CHAT_TOOL: Json = {"type": "function", "function": {"name": "f", "parameters": 
 _CHAT_IMAGE: Json = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
 
 
+PAGE = "https://cited.example"
+_CITED: Json = {"url": PAGE, "title": "T", "start_index": 0, "end_index": 6}
+_CHAT_CITATION: Json = {"type": "url_citation", "url_citation": _CITED}
+_URL_CITATION: Json = {"type": "url_citation", **_CITED}
+_SIGNED: Json = {"type": "reasoning.text", "text": "THOUGHT", "signature": "SIGNATURE", "format": "anthropic-claude-v1", "index": 0}
+
+
 def _chat_loop(result: object, **said: object) -> Json:
     return _of_chat(_user("a"), _said(tool_calls=[_CHAT_CALL], **said), {"role": "tool", "tool_call_id": "c1", "content": result})
 
@@ -95,6 +102,17 @@ CHAT: Mapping[str, Sample] = {
         _chat_loop("r", thinking_blocks=[{"type": "thinking", "thinking": "THOUGHT", "signature": "sig=="}]),
         ("THOUGHT", "sig=="),
     ),
+    "signed thinking (`reasoning_details`)": (_chat_loop("r", reasoning_details=[_SIGNED]), ("THOUGHT", "SIGNATURE")),
+    "encrypted thinking (`reasoning_details`)": (
+        _chat_loop("r", reasoning_details=[{"type": "reasoning.encrypted", "data": "SECRET", "format": "openai-responses-v1"}]),
+        ("SECRET",),
+    ),
+    "sound of the assistant": (_of_chat(_user("a"), _said(audio={"id": "audio_1"})), ("audio_1",)),
+    "sound of the assistant, with its transcript": (
+        _of_chat(_user("a"), _said(audio={"id": "audio_1", "transcript": "WORDS"})),
+        ("WORDS", "audio_1"),
+    ),
+    "citations (`annotations`)": (_of_chat(_user("a"), _said("b", annotations=[_CHAT_CITATION])), (PAGE,)),
     "participant's name": (_of_chat(_user("a") | {"name": "Ada"}), ("Ada",)),
     "cache marks": (_of_chat(_user([_text("a", cache_control=SHORT)])), ("ephemeral",)),
     "prefill": ({"messages": [_user("a"), _said("PREFILL")]}, ("PREFILL",)),
@@ -162,6 +180,10 @@ MESSAGES: Mapping[str, Sample] = {
     "summary of a compaction": (_of_messages(_said([{"type": "compaction", "content": "SUMMARY"}])), ("SUMMARY",)),
     "tool that ran at Anthropic": (_of_messages(_user("a"), _said([*_SEARCHED])), ("QUERY", "TITLE", "https://a.org")),
     "citations": (_of_messages(_user("a"), _said([_text("b", citations=[{"cited_text": "CITED"}])])), ("CITED",)),
+    "citations of a document": (
+        _of_messages(_user([{**_PDF, "citations": {"enabled": True}}])),
+        (PDF, "enabled"),
+    ),
     "unknown role": (_of_messages(_user("a"), {"role": "ctx", "content": "CONTEXT"}), ("CONTEXT",)),
     "cache marks": (_of_messages(system=[_text("s", cache_control=SHORT)]), ("ephemeral",)),
     "prefill": ({"max_tokens": 10, "messages": [_user("a"), _said("PREFILL")]}, ("PREFILL",)),
@@ -217,6 +239,10 @@ RESPONSES: Mapping[str, Sample] = {
     "picture that a model made": (
         _of_responses({"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": PNG}),
         (PNG,),
+    ),
+    "citations (`annotations`)": (
+        _of_responses({"role": "assistant", "content": [{"type": "output_text", "text": "b", "annotations": [_URL_CITATION]}]}),
+        (PAGE,),
     ),
     "tool call and result": (_responses_loop("RESULT"), ("ARGUMENT", "RESULT")),
     "image in a tool result": (_responses_loop([_INPUT_IMAGE]), (PNG,)),
@@ -288,7 +314,6 @@ def _thinking_wish(client: str) -> Json:
 
 
 _CALL: Json = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"q":"ARGUMENT"}'}}
-_SIGNED: Json = {"type": "reasoning.text", "text": "THOUGHT", "signature": "SIGNATURE", "format": "anthropic-claude-v1", "index": 0}
 
 
 def _completion(**message: object) -> Json:
@@ -300,27 +325,41 @@ def _answer(endpoint: str) -> Json:
     match ENDPOINTS[endpoint]:
         case ("anthropic", _, _):
             thinking = {"type": "thinking", "thinking": "THOUGHT", "signature": "SIGNATURE"}
-            return {"content": [thinking, _text("ANSWER"), _USE], "stop_reason": "tool_use"}
+            cited = {"type": "web_search_result_location", "url": PAGE, "title": "T", "cited_text": "c", "encrypted_index": "E"}
+            return {"content": [thinking, _text("ANSWER", citations=[cited]), _USE], "stop_reason": "tool_use"}
         case ("bedrock", _, _):
             thinking = {"reasoningContent": {"reasoningText": {"text": "THOUGHT", "signature": "SIGNATURE"}}}
             use = {"toolUse": {"toolUseId": "c1", "name": "f", "input": {"q": "ARGUMENT"}}}
-            message = {"role": "assistant", "content": [thinking, {"text": "ANSWER"}, use]}
+            citation = {"title": "T", "location": {"web": {"url": PAGE}}}
+            answer = {"citationsContent": {"content": [{"text": "ANSWER"}], "citations": [citation]}}
+            message = {"role": "assistant", "content": [thinking, answer, use]}
             return {"output": {"message": message}, "stopReason": "tool_use"}
         case ("gemini", _, _):
             thought = {"text": "THOUGHT", "thought": True, "thoughtSignature": "SIGNATURE"}
             call = {"functionCall": {"id": "c1", "name": "f", "args": {"q": "ARGUMENT"}}, "thoughtSignature": "CALLSIGN"}
             parts = [thought, {"text": "ANSWER"}, _BLOB, call]
-            return {"candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP"}]}
+            segment = {"segment": {"endIndex": 6, "text": "ANSWER"}, "groundingChunkIndices": [0]}
+            grounding = {"groundingChunks": [{"web": {"uri": PAGE, "title": "T"}}], "groundingSupports": [segment]}
+            content = {"role": "model", "parts": parts}
+            return {"candidates": [{"content": content, "finishReason": "STOP", "groundingMetadata": grounding}]}
         case ("responses", _, _):
             summary = [{"type": "summary_text", "text": "THOUGHT"}]
             reasoning = {"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "SIGNATURE"}
-            part = {"type": "output_text", "text": "ANSWER", "annotations": []}
+            part = {"type": "output_text", "text": "ANSWER", "annotations": [_URL_CITATION]}
             message = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": [part]}
             call = {"id": "fc_1", "status": "completed", **_FUNCTION_CALL}
             return {"id": "resp_1", "object": "response", "status": "completed", "output": [reasoning, message, call]}
         case (_, _, ("openrouter",)):
-            details = {"reasoning": "THOUGHT", "reasoning_details": [_SIGNED], "images": [_CHAT_IMAGE]}
+            details = {
+                "reasoning": "THOUGHT",
+                "reasoning_details": [_SIGNED],
+                "images": [_CHAT_IMAGE],
+                "annotations": [_CHAT_CITATION],
+            }
             return _completion(content="ANSWER", tool_calls=[_CALL], **details)
+        case (_, _, ("openai",)):
+            annotations = [_CHAT_CITATION]
+            return _completion(content="ANSWER", tool_calls=[_CALL], reasoning_content="THOUGHT", annotations=annotations)
         case _:
             return _completion(content="ANSWER", tool_calls=[_CALL], reasoning_content="THOUGHT")
 
@@ -332,8 +371,13 @@ ANSWERS: Mapping[str, str] = {
     "signature of thinking": "SIGNATURE",
     "signature of a call": "CALLSIGN",
     "picture": PNG,
+    "citation": PAGE,
 }
 """Rows of the round trip: what an answer holds, and its word."""
+
+
+_OF_HISTORY, _OF_PAGE = ("earlier", "eligible"), ("annotations", "citations")
+"""Words of the warnings about what does not come back."""
 
 
 class Matrix:
@@ -374,7 +418,8 @@ class Matrix:
         reason = outbound.unsupported(conversation, endpoint)
         if reason is not None:
             return None, [f"not eligible: {reason}"]
-        notes = [*conversation.notes, *(f"{field} is not passed on to this endpoint" for field in conversation.ignored)]
+        unread = (*conversation.ignored, *(() if outbound.cites_documents else conversation.cites))
+        notes = [*conversation.notes, *(f"{field} is not passed on to this endpoint" for field in unread)]
         return outbound.encode_request(conversation, endpoint, stream=False, notes=notes).decode(), notes
 
     def _endpoint(self, column: str) -> tuple[Any, Endpoint]:
@@ -405,7 +450,14 @@ class Matrix:
         for word in ANSWERS.values():
             if word in answer:
                 arrived = sent is not None and word in sent
-                named = [] if arrived else [note for note in notes if "earlier" in note or "eligible" in note]
+                if word == PAGE:
+                    assert word in json.dumps(said), f"{client} from {column}: the citation does not reach the client"
+                    arrived = arrived or client == "Gemini"  # beside the content, so its clients do not send it back
+                named = (
+                    []
+                    if arrived
+                    else [note for note in notes if any(about in note for about in (_OF_PAGE if word == PAGE else _OF_HISTORY))]
+                )
                 assert arrived or named, f"{client} from {column}: {word} does not come back: {sent} {notes}"
                 cells[word] = "" if arrived else self._numbers(named)
         return cells

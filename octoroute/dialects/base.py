@@ -232,6 +232,9 @@ class Outbound(Protocol):
     verifies_thinking: bool = False
     """Its servers verify signed thinking against all that came before it, so a shortened history must not hold any."""
 
+    cites_documents: bool = False
+    """Its models can cite the documents of a request."""
+
     def encode_request(
         self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None
     ) -> bytes:

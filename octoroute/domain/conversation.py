@@ -183,6 +183,8 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     service_tier: str | None = None
     include_usage: bool = True
     """The client wants token usage in the stream; stream encoders of the client's dialect read this."""
+    cites: tuple[str, ...] = ()
+    """The fields that ask for citations of the documents; () unless they are wanted. They hold for all documents of the request."""
     ignored: tuple[str, ...] = ()
     """Fields of the request that have no counterpart here; reported in `x-octoroute-warning`."""
     notes: tuple[str, ...] = ()

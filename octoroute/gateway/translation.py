@@ -128,7 +128,8 @@ class Translator:
             if cut is not None and cut.messages_removed and outbound.verifies_thinking:
                 conversation = strip_thinking(conversation)
             notes += conversation.notes
-            notes += [f"{field} is not passed on to this endpoint" for field in conversation.ignored]
+            unread = conversation.ignored if outbound.cites_documents else (*conversation.ignored, *conversation.cites)
+            notes += [f"{field} is not passed on to this endpoint" for field in unread]
             body = self._upstream.encode_request(conversation, endpoint, stream=request.stream, notes=notes)
         return UpstreamRequest(
             body=body,

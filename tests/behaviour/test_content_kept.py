@@ -6,9 +6,12 @@ import json
 
 import pytest
 
+from tests.support.chunks import DONE, chunk, sse
+from tests.support.fake import stream, whole
 from tests.support.kinds import by_kind
 from tests.support.live_gateway import endpoint
 from tests.support.pairs import PNG
+from tests.support.servers import SERVERS, Saying
 
 CLAUDE = {"provider": "anthropic", "model": "claude-sonnet-4-5"}
 GEMINI = {"provider": "gemini", "model": "gemini-2.5-pro"}
@@ -237,3 +240,124 @@ async def test_marks_stay_away_from_servers_that_do_not_know_them(make_gateway, 
     asked, _ = await sent(make_gateway, fake, "/v1/messages", body, model="gpt-4.1")
     assert "cache_control" not in json.dumps(asked)
     assert asked["messages"][0] == {"role": "system", "content": "sys"}
+
+
+async def test_an_earlier_answer_in_sound_is_told_or_named(make_gateway, fake):
+    history = [user("a"), {"role": "assistant", "audio": {"id": "audio_1"}, "content": None}, user("b")]
+    _, warning = await sent(make_gateway, fake, "/v1/chat/completions", {"messages": history}, **CLAUDE)
+    assert "messages[1].audio is not passed on to this endpoint" in warning
+
+
+@pytest.mark.parametrize("settings", [CLAUDE, GEMINI])
+async def test_the_transcript_of_an_earlier_answer_in_sound_is_told(make_gateway, fake, settings):
+    sound = {"id": "audio_1", "transcript": "What I said.", "data": "UklGRg==", "expires_at": 1}
+    history = [user("a"), {"role": "assistant", "audio": sound, "content": None}, user("b")]
+    asked, warning = await sent(make_gateway, fake, "/v1/chat/completions", {"messages": history}, **settings)
+    assert "What I said." in json.dumps(asked)
+    assert "messages[1].audio: only its transcript is passed on" in warning
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v1/chat/completions", {"messages": [user("a")], "modalities": ["text", "audio"]}, "modalities"),
+        (
+            "/v1beta/models/auto:generateContent",
+            {"contents": [{"parts": [{"text": "a"}]}], "generationConfig": {"responseModalities": ["AUDIO"]}},
+            "responseModalities",
+        ),
+    ],
+)
+async def test_who_asks_for_sound_is_not_answered_in_text(make_gateway, fake, path, body, field):
+    gateway = await make_gateway([endpoint(fake, **CLAUDE)])
+    answer = await gateway.ask({"model": "auto", **body}, path)
+    assert answer.status_code == 400
+    assert field in answer.text
+    assert "sound" in answer.text
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize(("message", "status"), [({"transcript": "Said so."}, 200), ({}, 502)])
+async def test_an_answer_in_sound_is_its_transcript_or_an_error(make_gateway, fake, message, status):
+    sound = {"id": "audio_1", "data": "UklGRg==", "expires_at": 1, **message}
+    choice = {"index": 0, "message": {"role": "assistant", "content": None, "audio": sound}, "finish_reason": "stop"}
+    fake.always(whole({"id": "c", "object": "chat.completion", "choices": [choice]}))
+    gateway = await make_gateway([endpoint(fake)])
+    answer = await gateway.ask({"model": "auto", "max_tokens": 9, "messages": [user("a")]}, "/v1/messages")
+    assert answer.status_code == status
+    assert ("Said so." in answer.text) == (status == 200)
+    if status == 200:
+        deltas = [
+            {"audio": {"id": "audio_1", "transcript": "Said "}},
+            {"audio": {"data": "UklG"}},
+            {"audio": {"transcript": "so."}},
+        ]
+        frames = [sse({"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}) for delta in deltas]
+        fake.always(stream([*frames, chunk("stop"), DONE]))
+        asked = {"model": "auto", "max_tokens": 9, "stream": True, "messages": [user("a")]}
+        streamed = await gateway.ask(asked, "/v1/messages")
+        assert b"Said " in streamed.content
+        assert b"so." in streamed.content
+
+
+CITED = {"type": "url_citation", "url": "https://a.org", "title": "A", "start_index": 0, "end_index": 1}
+HISTORIES = [
+    (
+        "/v1/chat/completions",
+        {
+            "messages": [
+                user("a"),
+                {"role": "assistant", "content": "b", "annotations": [{"type": "url_citation", "url_citation": CITED}]},
+                user("c"),
+            ]
+        },
+        "messages[1].annotations",
+    ),
+    (
+        "/v1/responses",
+        {
+            "input": [
+                user("a"),
+                {"role": "assistant", "content": [{"type": "output_text", "text": "b", "annotations": [CITED]}]},
+                user("c"),
+            ]
+        },
+        "annotations in input",
+    ),
+    (
+        "/v1/messages",
+        {"messages": [user("a"), said(text("b", citations=[{"type": "char_location", "cited_text": "x"}])), user("c")]},
+        "messages[1].content[0].citations",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "field"), HISTORIES)
+async def test_the_sources_of_an_earlier_answer_are_named(make_gateway, fake, path, body, field):
+    body = {**body, "max_output_tokens": 100} if path.endswith("responses") else body
+    _, warning = await sent(make_gateway, fake, path, body, **GEMINI)
+    assert f"{field} is not passed on to this endpoint" in warning
+
+
+DOCUMENT = {"type": "document", "source": {"type": "text", "data": "Grass is green."}, "citations": {"enabled": True}}
+OTHER = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQ="}}
+
+
+async def test_citations_of_documents_are_asked_of_claude_at_bedrock(make_gateway, fake):
+    settings = {"provider": "bedrock", "model": "anthropic.claude-sonnet-4-5-v1:0", "api_key": "k"}
+    answer = SERVERS["Bedrock"].body(Saying("Grass is green."))
+    fake.always(whole(answer))
+    gateway = await make_gateway([{**endpoint(fake, **settings), "base_url": f"http://127.0.0.1:{fake.port}"}])
+    asked = {"model": "auto", "max_tokens": 100, "messages": [user([DOCUMENT, OTHER, text("what is green?")])]}
+    response = await gateway.ask(asked, "/v1/messages")
+    assert "citations" not in response.headers.get("x-octoroute-warning", "")
+    documents = [part["document"] for part in fake.requests[-1].json["messages"][0]["content"] if "document" in part]
+    assert [document["citations"] for document in documents] == [{"enabled": True}] * 2
+
+
+async def test_citations_of_documents_are_named_where_no_model_makes_them(make_gateway, fake):
+    _, warning = await sent(make_gateway, fake, "/v1/messages", {"messages": [user([DOCUMENT, text("b")])]}, **GEMINI)
+    assert "messages[0].content[0].citations is not passed on to this endpoint" in warning
+    unwanted = {**DOCUMENT, "citations": {"enabled": False}}
+    _, warning = await sent(make_gateway, fake, "/v1/messages", {"messages": [user([unwanted, text("b")])]}, **GEMINI)
+    assert "citations" not in warning

@@ -86,6 +86,10 @@ def _follow(name: str, data: dict[str, Any], message: dict[str, Any], state: dic
         assert data["index"] == state["open"], "a delta for a block that is not open"
         block = content[data["index"]]
         delta = data["delta"]
+        if delta["type"] == "citations_delta":
+            assert block["type"] == "text", "a citation outside a text"
+            block.setdefault("citations", []).append(delta["citation"])
+            return
         assert delta["type"] in DELTA_OF[block["type"]], f"{delta['type']} in a {block['type']} block"
         key = DELTA_OF[block["type"]][delta["type"]]
         assert delta[key] != "", "an empty delta"

@@ -30,17 +30,21 @@ def check(raw: bytes) -> dict[str, Any]:
     done: list[dict[str, Any]] = []
     item: dict[str, Any] | None = None
     text = ""
+    annotations: list[Any] = []
     for event in events[2:-1]:
         kind = event["type"]
         if kind == "response.output_item.added":
             assert item is None, "two items open"
             assert event["output_index"] == len(done)
-            item, text = event["item"], ""
+            item, text, annotations = event["item"], "", []
             continue
         assert item is not None, f"{kind} outside an item"
         assert event["output_index"] == len(done)
         assert event.get("item_id", item["id"]) == item["id"]
-        if kind.endswith(".delta"):
+        if kind == "response.output_text.annotation.added":
+            assert event["annotation_index"] == len(annotations)
+            annotations.append(event["annotation"])
+        elif kind.endswith(".delta"):
             assert event["delta"]
             text += event["delta"]
         elif kind in {"response.output_text.done", "response.reasoning_summary_text.done"}:
@@ -53,6 +57,7 @@ def check(raw: bytes) -> dict[str, Any]:
             assert event["input"] == text
         elif kind == "response.output_item.done":
             assert event["item"]["id"] == item["id"] and event["item"]["type"] == item["type"]
+            assert annotations == [one for part in event["item"].get("content", ()) for one in part.get("annotations", ())]
             done.append(event["item"])
             item = None
         else:

@@ -96,7 +96,7 @@ def cut_text(text: str, citations: Sequence[SourceCited], offset: int) -> list[t
     known: list[Fields] = []
     for cited in sorted(citations, key=lambda cited: (cited.start, cited.end)):
         first, last = (min(len(text), max(0, place - offset)) for place in (cited.start, cited.end))
-        if first == last:
+        if first >= last:
             loose.append(encode_citation(cited))
             continue
         if known and first >= end:
@@ -115,16 +115,17 @@ def cut_text(text: str, citations: Sequence[SourceCited], offset: int) -> list[t
 def _visible(pieces: Sequence[tuple[str, list[Fields]]], loose: Sequence[Fields]) -> list[tuple[str, list[Fields]]]:
     """The pieces, with white space joined to a neighbour; `loose`: further citations, for the last one."""
     found: list[tuple[str, list[Fields]]] = []
-    blank = ""
+    blank, waiting = "", list[Fields]()
     for text, citations in pieces:
         if text.strip():
-            found.append((blank + text, citations))
-            blank = ""
+            found.append((blank + text, [*waiting, *citations]))
+            blank, waiting = "", []
         elif found:
             last, earlier = found[-1]
             found[-1] = (last + text, [*earlier, *citations])
         else:
             blank += text
+            waiting += citations
     if found and loose:
         text, citations = found[-1]
         found[-1] = (text, [*citations, *loose])

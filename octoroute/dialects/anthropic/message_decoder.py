@@ -32,6 +32,8 @@ from octoroute.domain.conversation import (
 from octoroute.errors import BadRequest
 
 _ROLES = {role.value: role for role in Role}
+_CITE, _CITE_NOT = {"enabled": True}, {"enabled": False}
+"""Of a document."""
 _OWN_TURNS = frozenset({"mid_conv_system", "compaction"})
 SERVER_RESULT = "_tool_result"
 """End of the type of a result of a tool that ran at Anthropic's servers; the result of a client's tool is `tool_result` itself."""
@@ -42,12 +44,14 @@ SUMMARY = "(summary of the conversation so far)\n"
 class Notes:
     """What the warning header tells: `ignored` and `texts`, as in `Conversation`."""
 
-    __slots__ = ("_raw", "body", "ignored", "texts")
+    __slots__ = ("_raw", "body", "cites", "ignored", "texts")
 
     def __init__(self, body: bytes, ignored: Sequence[str]) -> None:
         self.body = body
         self.ignored = list(ignored)
         self.texts: list[str] = []
+        self.cites: list[str] = []
+        """As in `Conversation`."""
         self._raw: RawMessages | None = None
 
     @property
@@ -105,7 +109,9 @@ def _turns(message: schema.Message, number: int, first: int, notes: Notes) -> It
             else:
                 yield Turn(Role.SYSTEM, tuple(Text(text) for text in _texts(block)))
         else:
-            if block.citations:
+            if block.citations == _CITE:
+                notes.cites.append(f"{path}.citations")
+            elif block.citations and block.citations != _CITE_NOT:
                 notes.ignored.append(f"{path}.citations")
             if block.type.endswith(SERVER_RESULT) and block.type != "tool_result":
                 blocks.append(decode_server_result(notes.raw.part(number, at)))

@@ -49,6 +49,16 @@ def encode_messages(turns: Sequence[Turn], notes: list[str], *, prefill: bool = 
     return messages
 
 
+def cite_documents(messages: Sequence[Fields]) -> None:
+    """Ask for citations of all documents, which Anthropic demands if one is to be cited."""
+    for message in messages:
+        content: str | list[Fields] = message["content"]
+        for block in content if not isinstance(content, str) else ():
+            for part in block["content"] if block["type"] == "tool_result" else (block,):
+                if part["type"] == "document":
+                    part["citations"] = {"enabled": True}
+
+
 def _end(messages: list[Fields], notes: list[str], *, prefill: bool) -> None:
     """Make the last message one that the model accepts as the last."""
     if prefill or not messages or messages[-1]["role"] != "assistant":
@@ -128,7 +138,7 @@ def _assistant(blocks: Sequence[Block], lost: list[Thinking]) -> list[Fields]:
                 first.append({"type": "thinking", "thinking": text, "signature": signature})
             case RedactedThinking(data=data):
                 first.append({"type": "redacted_thinking", "data": data})
-            case Thinking(text=text) if text:
+            case Thinking(text=text, signature=signature) if text or signature:
                 lost.append(block)
             case Text(text=text) if text.strip():
                 middle.append(encode_text(block))

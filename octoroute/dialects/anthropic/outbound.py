@@ -27,6 +27,7 @@ from octoroute.errors import UpstreamError
 class AnthropicOutbound(Outbound):
     name = "anthropic"
     verifies_thinking = True
+    cites_documents = True
 
     def encode_request(
         self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None

@@ -56,6 +56,7 @@ def decode_request(body: bytes) -> Conversation:
         user=request.metadata.user_id if request.metadata else None,
         service_tier=_TIERS.get(request.service_tier or ""),
         cache=read_mark(request.cache_control),
+        cites=tuple(notes.cites),
         ignored=tuple(notes.ignored),
         notes=tuple(notes.texts),
     )

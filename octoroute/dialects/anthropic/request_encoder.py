@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects.anthropic.message_encoder import encode_messages, encode_source, encode_text
+from octoroute.dialects.anthropic.message_encoder import cite_documents, encode_messages, encode_source, encode_text
 from octoroute.dialects.anthropic.model_limits import AnthropicModelLimits, model_limits
 from octoroute.dialects.anthropic.structured_output import StrictTools, json_instruction, plan_json, write_format
 from octoroute.dialects.request import json_schema, media, message_order, reasoning_effort
@@ -70,6 +70,8 @@ def encode_fields(
     if not messages:
         raise BadRequest("messages: have no content; send at least one message with text", param="messages")
     _system(body, ordered, can)
+    if conversation.cites:
+        cite_documents(messages)
     body["messages"] = messages
     if stream:
         body["stream"] = True

@@ -16,7 +16,7 @@ from octoroute.dialects.request import media
 from octoroute.dialects.request.ids import NewId, UniqueIds, random_id
 from octoroute.dialects.request.thinking_signatures import mark_signature
 from octoroute.dialects.response import usage as counts
-from octoroute.dialects.response.citations import source_link
+from octoroute.dialects.response.citations import name_source
 from octoroute.dialects.response.errors import ANTHROPIC_TYPES
 from octoroute.dialects.response.sse import frame
 from octoroute.dialects.response.stop_reasons import TO_ANTHROPIC
@@ -154,8 +154,7 @@ class AnthropicEncoder:
         """A citation belongs to the open text; where none is open, the source is named in a text of its own."""
         head = b""
         if self._open not in {_TEXT, _CITED}:
-            link = source_link(cited)
-            head = self._text(f"[{cited.title or link}]({link})")
+            head = self._text(name_source(cited))
         self._open = _CITED
         delta = b'{"type":"content_block_delta","index":%d,"delta":{"type":"citations_delta","citation":%b}}'
         return head + frame(delta % (self._index, _json(encode_citation(cited))), "content_block_delta")

@@ -102,6 +102,7 @@ class ContentEncoder:
             "format": document_format(source["media_type"]) or "txt",
             "name": self._name(block.get("title") or ""),
             "source": {"bytes": data},
+            **({"citations": {"enabled": True}} if block.get("citations") else {}),
         }
         return document | {"context": block["context"]} if block.get("context") else document
 

@@ -24,6 +24,7 @@ from octoroute.errors import UpstreamError
 class BedrockOutbound(Outbound):
     name = errors.NAME
     verifies_thinking = True
+    cites_documents = True
 
     def encode_request(
         self, conversation: Conversation, endpoint: Endpoint, *, stream: bool, notes: list[str] | None = None

@@ -70,6 +70,9 @@ def _note_config(config: schema.GenerationConfig, body: bytes, ignored: list[str
             "generationConfig.candidateCount: this endpoint returns one candidate only; leave it out",
             param="generationConfig.candidateCount",
         )
+    if "AUDIO" in (config.response_modalities or ()):
+        where = "generationConfig.responseModalities"
+        raise BadRequest(f"{where}: this endpoint does not answer in sound; leave AUDIO out", param=where)
     if config.response_modalities and config.response_modalities != ["TEXT"]:
         ignored.append("generationConfig.responseModalities")
     raw = _FIELDS.decode(body).get("generationConfig")

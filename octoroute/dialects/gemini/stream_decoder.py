@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from octoroute.dialects.gemini.grounding import CitationMetadata, GroundingMetadata, GroundingReader
+from octoroute.dialects.gemini.sources import CitationMetadata, GroundingMetadata, GroundingReader
 from octoroute.dialects.request.ids import NewId, UsedIds, random_id
 from octoroute.dialects.request.json_input import read_response
 from octoroute.dialects.response.blocks import UNNAMED_TOOL_CALL

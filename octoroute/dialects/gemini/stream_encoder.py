@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from octoroute.dialects.gemini.errors import error_frame, write_failure
-from octoroute.dialects.gemini.grounding import GroundingWriter
 from octoroute.dialects.gemini.marks import CALL, encode_mark
+from octoroute.dialects.gemini.sources import GroundingWriter
 from octoroute.dialects.request.ids import NewId, UniqueIds, call_id, random_id
 from octoroute.dialects.request.thinking_signatures import REDACTED
 from octoroute.dialects.response import usage as counts

@@ -7,12 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from octoroute.dialects.openai import schema
+import msgspec
+
 from octoroute.dialects.response.citations import source_link
 from octoroute.domain.events import SourceCited
 
 
-def decode_annotations(annotations: Sequence[schema.Annotation]) -> Iterator[SourceCited]:
+class UrlCitation(msgspec.Struct):
+    url: str = ""
+    title: str | None = None
+    content: str | None = None
+    """OpenRouter: the passage."""
+    start_index: int | None = None
+    end_index: int | None = None
+
+
+class Annotation(UrlCitation):
+    """Some servers send the fields of the citation in the annotation itself."""
+
+    type: str = ""
+    url_citation: UrlCitation | None = None
+
+
+class SearchResult(msgspec.Struct):
+    url: str = ""
+    title: str | None = None
+    snippet: str | None = None
+
+
+def decode_annotations(annotations: Sequence[Annotation]) -> Iterator[SourceCited]:
     """Annotations that are no citations are skipped."""
     for annotation in annotations:
         cited = annotation.url_citation or annotation
@@ -21,13 +44,13 @@ def decode_annotations(annotations: Sequence[schema.Annotation]) -> Iterator[Sou
             yield SourceCited(cited.url, cited.title or "", cited.content or "", max(0, start), max(0, start, end))
 
 
-def decode_source_list(response: schema.ChatCompletion) -> Iterator[SourceCited]:
+def decode_source_list(search_results: Sequence[SearchResult] | None, urls: Sequence[str] | None) -> Iterator[SourceCited]:
     """Perplexity's sources of the whole text, without places; the markers in the text number them."""
-    results = [result for result in response.search_results or () if result.url]
+    results = [result for result in search_results or () if result.url]
     for result in results:
         yield SourceCited(result.url, result.title or "", result.snippet or "")
     if not results:
-        for url in response.citations or ():
+        for url in urls or ():
             yield SourceCited(url)
 
 

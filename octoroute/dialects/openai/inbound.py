@@ -18,6 +18,7 @@ from octoroute.dialects.openai.fast_request import (
     note_messages,
     read_fast_request,
 )
+from octoroute.dialects.openai.function_call import FunctionCallEncoder, wants_function_call
 from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.openai.request_decoder import decode_request
 from octoroute.dialects.openai.response import encode_response
@@ -184,7 +185,8 @@ class OpenAIInbound(Inbound):
         return decode_request(request.body.raw)
 
     def encoder(self, request: Request) -> OpenAIEncoder:
-        return OpenAIEncoder(
+        encoder = FunctionCallEncoder if wants_function_call(request.body) else OpenAIEncoder
+        return encoder(
             model=request.model,
             created_s=int(self._wall()),
             include_usage=request.wants_usage,
@@ -192,7 +194,13 @@ class OpenAIInbound(Inbound):
         )
 
     def encode_response(self, request: Request, events: Sequence[Event]) -> bytes:
-        return encode_response(events, model=request.model, created_s=int(self._wall()), input_tokens=request.facts.context_tokens)
+        return encode_response(
+            events,
+            model=request.model,
+            created_s=int(self._wall()),
+            input_tokens=request.facts.context_tokens,
+            function_call=wants_function_call(request.body),
+        )
 
     def status(self, error: OctorouteError) -> int:
         return error.status

@@ -160,6 +160,10 @@ def _assistant(message: schema.Message, at: int, reader: MessageReader) -> Itera
     yield from _parts(message.content, at, reader, assistant=True)
     if message.refusal:
         yield Text(message.refusal)
+    if message.audio is not None:
+        yield from _sound(message, message.audio, where, reader)
+    if message.annotations:
+        reader.ignored.append(f"{where}.annotations")
     for number, image in enumerate(message.images or ()):
         if image.image_url is not None:
             yield _image(image.image_url, "", f"{where}.images[{number}].image_url.url")
@@ -174,6 +178,15 @@ def _assistant(message: schema.Message, at: int, reader: MessageReader) -> Itera
     if message.function_call is not None:
         reader.calls[message.function_call.name] = id = f"call_{at}_function"
         yield ToolCall(id, message.function_call.name, json_text(message.function_call.arguments))
+
+
+def _sound(message: schema.Message, sound: schema.AudioAnswer, where: str, reader: MessageReader) -> Iterator[Text]:
+    """An earlier answer in sound: its words, if the client sends them and the message has no other."""
+    if sound.transcript and not message.content:
+        reader.notes.append(f"{where}.audio: only its transcript is passed on to this endpoint")
+        yield Text(sound.transcript)
+    else:
+        reader.ignored.append(f"{where}.audio")
 
 
 def _thoughts(message: schema.Message) -> Iterator[Block]:

@@ -38,6 +38,8 @@ def decode_request(body: bytes) -> Conversation:
     request = read_request(_REQUEST, body)
     if request.n is not None and request.n > 1:
         raise BadRequest("n: this endpoint returns one choice only; leave n out", param="n")
+    if "audio" in (request.modalities or ()):
+        raise BadRequest("modalities: this endpoint does not answer in sound; leave audio out", param="modalities")
     reader = MessageReader(body)
     system, turns = split_system((), decode_messages(request.messages, reader))
     return Conversation(
@@ -90,6 +92,8 @@ def _tool(function: schema.ToolFunction, mark: object = None) -> Tool:
 def _tool_choice(request: schema.Request) -> ToolChoice | None:
     choice = request.tool_choice if request.tool_choice is not None else request.function_call
     parallel = request.parallel_tool_calls
+    if request.functions and not request.tools:
+        parallel = False  # their answer has room for one call
     if choice is None:
         return None if parallel is None else ToolChoice(parallel=parallel)
     if isinstance(choice, str):

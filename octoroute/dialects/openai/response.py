@@ -8,6 +8,7 @@ import msgspec
 
 from octoroute.dialects.openai import schema
 from octoroute.dialects.openai.annotations import decode_source_list, encode_annotation
+from octoroute.dialects.openai.function_call import REASONS, encode_function_call
 from octoroute.dialects.openai.reasoning_details import redacted_detail, signed_details
 from octoroute.dialects.openai.stream_decoder import decode_text
 from octoroute.dialects.openai.stream_encoder import image_part
@@ -47,12 +48,14 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None, tools: 
     reason = openai_reason(word)
     if reason is None:
         raise BadUpstreamResponse(f"the upstream ended its response with finish_reason '{word}'")
+    if message.audio is not None and not (message.audio.transcript or message.content):
+        raise BadUpstreamResponse("the model answered in sound; only text and images can be passed on")
     events: list[Event] = [Started(str(response.id or ""), str(response.model or "")), *decode_text(message, complete=True)]
     known = frozenset(safe_name(tool.name) for tool in tools) if message.tool_calls or message.function_call else ()
     calls = _decode_calls(message, names or {}, known, truncated=reason is FinishReason.LENGTH)
     events += calls
     if not message.annotations:
-        events += decode_source_list(response)
+        events += decode_source_list(response.search_results, response.citations)
     if response.usage is not None:
         events.append(UsageReported(response.usage.usage()))
     stop_sequence = choice.stop_reason if isinstance(choice.stop_reason, str) else None
@@ -87,9 +90,11 @@ def encode_response(
     created_s: int,
     input_tokens: int = 0,
     show_thinking: bool = True,
+    function_call: bool = False,
     new_id: NewId = random_id,
 ) -> bytes:
-    """Encode a response. `input_tokens` is an estimate, used if the upstream reported no usage.
+    """Encode a response. `input_tokens` is an estimate, used if the upstream reported no usage. `function_call`: for clients that
+    sent `functions`.
 
     Raises the UpstreamError of a `Failed` event.
     """
@@ -104,10 +109,13 @@ def encode_response(
         message["images"] = [image_part(image.media_type, image.data, at) for at, image in enumerate(response.images)]
     if cited := response.citations:
         message["annotations"] = [encode_annotation(source) for source in cited]
-    if response.calls:
+    if response.calls and function_call:
+        message["function_call"] = encode_function_call(response.calls)
+    elif response.calls:
         message["tool_calls"] = [_call(call, new_id) for call in response.calls]
     usage = response.usage or counts.estimate_usage(input_tokens, response.chars)
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": TO_OPENAI[response.reason]}
+    reasons = REASONS if function_call else TO_OPENAI
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reasons[response.reason]}
     body: dict[str, object] = {
         "id": new_id("chatcmpl-"),
         "object": "chat.completion",

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
+from octoroute.dialects.openai.annotations import Annotation, SearchResult
 from octoroute.dialects.response.error_shapes import is_failed_base
 from octoroute.dialects.response.usage import OpenAIUsage
 
@@ -81,6 +82,12 @@ class ThinkingBlock(msgspec.Struct):
     data: str | None = None
 
 
+class AudioAnswer(msgspec.Struct):
+    """An answer in sound: in a history often the id alone, by which its maker knows it."""
+
+    transcript: str | None = None
+
+
 class Message(msgspec.Struct):
     role: str
     content: str | list[Part] | None = None
@@ -94,6 +101,8 @@ class Message(msgspec.Struct):
     thinking_blocks: list[ThinkingBlock] | None = None
     reasoning_details: list[dict[str, Any]] | None = None
     images: list[Part] | None = None
+    audio: AudioAnswer | None = None
+    annotations: Any = None
     cache_control: Any = None
 
 
@@ -166,6 +175,7 @@ class Request(msgspec.Struct):
     model: str | None = None
     stream: bool | None = None
     n: int | None = None
+    modalities: list[str] | None = None
     tools: list[Tool] | None = None
     functions: list[ToolFunction] | None = None
     tool_choice: str | Choice | None = None
@@ -194,28 +204,6 @@ class Request(msgspec.Struct):
     cache_control: Any = None
 
 
-class UrlCitation(msgspec.Struct):
-    url: str = ""
-    title: str | None = None
-    content: str | None = None
-    """OpenRouter: the passage."""
-    start_index: int | None = None
-    end_index: int | None = None
-
-
-class Annotation(UrlCitation):
-    """Some servers send the fields of the citation in the annotation itself."""
-
-    type: str = ""
-    url_citation: UrlCitation | None = None
-
-
-class SearchResult(msgspec.Struct):
-    url: str = ""
-    title: str | None = None
-    snippet: str | None = None
-
-
 class FunctionDelta(msgspec.Struct):
     name: str | None = None
     arguments: Any = None
@@ -236,6 +224,7 @@ class Delta(msgspec.Struct):
     """OpenRouter's and MiniMax's form of thinking."""
     images: list[Part] | None = None
     annotations: list[Annotation] | None = None
+    audio: AudioAnswer | None = None
     refusal: str | None = None
     tool_calls: list[CallDelta] | None = None
     function_call: FunctionDelta | None = None

@@ -159,7 +159,7 @@ class OpenAIDecoder:
         self._calls.finish(out, cut=reason in {FinishReason.LENGTH, FinishReason.REFUSAL})
         if not any(isinstance(event, Failed) for event in out):
             if self._sources is not None and not self._annotated:
-                out += decode_source_list(self._sources)
+                out += decode_source_list(self._sources.search_results, self._sources.citations)
             reason = resolve_reason(reason, called_tools=self._calls.has_calls)
             out.append(Finished(reason, self._stop_sequence, self._finish_reason))
 
@@ -192,6 +192,8 @@ def decode_text(delta: schema.Delta, *, complete: bool = False) -> Iterator[Even
     else:
         for part in delta.content or ():
             yield from _decode_part(part)
+    if delta.audio is not None and delta.audio.transcript and not delta.content:
+        yield TextDelta(delta.audio.transcript)
     for image in delta.images or ():
         yield from _decode_image(image)
     if delta.refusal:

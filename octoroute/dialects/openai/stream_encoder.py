@@ -53,6 +53,8 @@ class OpenAIEncoder:
     more as `reasoning_details`, for clients that send it back.
     """
 
+    _reasons = TO_OPENAI
+
     def __init__(
         self,
         *,
@@ -180,7 +182,7 @@ class OpenAIEncoder:
 
     def _finish(self, event: Finished) -> bytes:
         self._over = True
-        last = self._before + b'},"finish_reason":"' + TO_OPENAI[event.reason].encode() + b'"}]'
+        last = self._before + b'},"finish_reason":"' + self._reasons[event.reason].encode() + b'"}]'
         last += (b',"usage":null' if self._include_usage else b"") + b"}\n\n"
         if self._include_usage:
             last += self._head + b'"choices":[],"usage":' + _json(counts.to_openai(self._usage.at_end())) + b"}\n\n"

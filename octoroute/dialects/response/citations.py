@@ -29,6 +29,12 @@ def source_link(cited: SourceCited) -> str:
     return cited.url or f"#{source_file_id(cited)}"
 
 
+def name_source(cited: SourceCited) -> str:
+    """In Markdown, for a citation that comes after its text has ended."""
+    link = source_link(cited)
+    return f"[{cited.title or link}]({link})"
+
+
 def source_file_id(cited: SourceCited) -> str:
     return cited.file_id or f"document-{(cited.document or 0) + 1}"
 

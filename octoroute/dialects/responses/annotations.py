@@ -48,7 +48,7 @@ def decode_annotation(value: Any, offset: int = 0) -> SourceCited | None:
 
 
 def encode_annotation(cited: SourceCited, offset: int = 0) -> dict[str, object]:
-    start, end = max(0, cited.start - offset), max(0, cited.end - offset)
+    start, end = (max(0, at - offset) if cited.end else 0 for at in (cited.start, cited.end))
     if cited.url:
         title = cited.title or cited.url
         return {"type": "url_citation", "url": cited.url, "title": title, "start_index": start, "end_index": end}

@@ -179,6 +179,8 @@ class ItemDecoder:
             return
         for at, part in enumerate(content or ()):
             block = self._known_part(part, f"{where}[{at}]")
+            if part.annotations:
+                self._note("annotations in input")
             if block is None:
                 self._note(f"parts of type {part.type} in input")
             else:

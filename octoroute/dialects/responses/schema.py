@@ -30,6 +30,7 @@ class Part(msgspec.Struct):
     file_url: str | None = None
     filename: str | None = None
     input_audio: Sound | None = None
+    annotations: Any = None
 
 
 class Format(msgspec.Struct):

@@ -13,6 +13,7 @@ import msgspec
 
 from octoroute.dialects.request.ids import NewId, call_id, random_id
 from octoroute.dialects.response import usage as counts
+from octoroute.dialects.response.citations import name_source
 from octoroute.dialects.response.errors import client_message
 from octoroute.dialects.response.sse import frame
 from octoroute.dialects.responses import response
@@ -169,20 +170,19 @@ class ResponsesEncoder:
         return self._add(item, text) if text else b""
 
     def _cite(self, cited: SourceCited) -> bytes:
-        """A citation belongs to the open text. After it, only the final response has the citation, in the last text."""
-        item = self._open
-        if item is not None and item.kind == TEXT:
+        """A citation belongs to the open text; after the end of its text, the source is named in further text."""
+        head, item = b"", self._open
+        if item is None or item.kind != TEXT or 0 < cited.end <= self._chars:
+            words = name_source(cited)
+            head, item = self._delta(TEXT, words), self._opened()
+            end = sum(map(len, item.parts))
+            annotation = encode_annotation(msgspec.structs.replace(cited, start=end - len(words), end=end))
+            self._chars -= len(words)  # citations do not count these words
+        else:
             annotation = encode_annotation(cited, self._chars)
-            item.annotations.append(annotation)
-            at = len(item.annotations) - 1
-            name = "response.output_text.annotation.added"
-            return self._event(name, **self._place(item), annotation_index=at, annotation=annotation)
-        for made in reversed(self._items):
-            part: response.Fields = made["content"][0] if made["type"] == "message" else {}
-            if part.get("type") == "output_text":
-                part["annotations"].append(encode_annotation(cited, self._chars - len(part["text"])))
-                break
-        return b""
+        item.annotations.append(annotation)
+        place = {**self._place(item), "annotation_index": len(item.annotations) - 1}
+        return head + self._event("response.output_text.annotation.added", **place, annotation=annotation)
 
     def _start(self, kind: int) -> bytes:
         """Close the open item and add the next one."""

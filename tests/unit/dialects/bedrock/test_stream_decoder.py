@@ -18,6 +18,7 @@ from octoroute.domain.events import (
     Finished,
     FinishReason,
     ImageProduced,
+    SourceCited,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -269,3 +270,24 @@ def test_an_error_in_place_of_a_response():
         )
     with pytest.raises((UpstreamRejected, BadUpstreamResponse)):
         ConverseDecoder().decode_body(b'{"message":"it is wrong","error":true}')
+
+
+LOCATIONS = [
+    ({"web": {"url": "https://a.org", "domain": "a.org"}}, {"url": "https://a.org"}),
+    ({"documentChar": {"documentIndex": 1, "start": 2, "end": 9}}, {"document": 1, "place": ("char", 2, 9)}),
+    ({"documentPage": {"documentIndex": 0, "start": 1, "end": 2}}, {"document": 0, "place": ("page", 1, 2)}),
+    ({"documentChunk": {"documentIndex": 0, "start": 3}}, {"document": 0, "place": ("block", 3, 0)}),
+    ({}, {}),
+]
+
+
+@pytest.mark.parametrize(("location", "fields"), LOCATIONS)
+def test_citations_are_for_their_block(location, fields):
+    citation = {"title": "T", "sourceContent": [{"text": "pas"}, {"text": "sage"}], "location": location}
+    cited = SourceCited(title="T", quote="passage", start=4, end=9, **fields)
+    frames = [START, delta(text="Süß "), delta(1, text="zw"), delta(1, citation=citation), delta(1, text="ei.")]
+    frames += [event("contentBlockStop", contentBlockIndex=1), delta(2, text="x"), event("messageStop", stopReason="end_turn")]
+    assert [found for found in read(*frames) if isinstance(found, SourceCited)] == [cited]
+    content = {"content": [{"text": "zwei."}], "citations": [citation]}
+    whole = ConverseDecoder().decode_body(body({"text": "Süß "}, {"citationsContent": content}, {"text": "x"}))
+    assert [found for found in whole if isinstance(found, SourceCited)] == [cited]

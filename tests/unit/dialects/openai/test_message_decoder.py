@@ -44,7 +44,7 @@ def test_legacy_functions():
     )
     use, (result, *_) = body["messages"][1]["content"][0], body["messages"][2]["content"]
     assert use["input"] == {"x": 1} and result["tool_use_id"] == use["id"]
-    assert body["tool_choice"] == {"type": "tool", "name": "f"}
+    assert body["tool_choice"] == {"type": "tool", "name": "f", "disable_parallel_tool_use": True}
 
 
 @pytest.mark.parametrize(

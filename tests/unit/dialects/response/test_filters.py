@@ -6,13 +6,26 @@ import pytest
 
 from octoroute.dialects.anthropic.stream_encoder import AnthropicEncoder
 from octoroute.dialects.openai.stream_decoder import OpenAIDecoder
+from octoroute.dialects.response.filters import StopSequenceFilter, ThinkTagFilter
+from octoroute.domain.events import Finished, SourceCited, TextDelta
 from tests.support.anthropic_stream import check
 from tests.support.chunks import DONE, chunk, numbered, tool, tools, usage
 
 
-def test_p62_surplus_stop_sequences_are_enforced():
-    from octoroute.dialects.response.filters import StopSequenceFilter
+class Scripted:
+    """A decoder whose feeds return what the test says."""
 
+    def __init__(self, *batches):
+        self.batches = list(batches)
+
+    def feed(self, frames):
+        return self.batches.pop(0)
+
+    def end(self):
+        return ()
+
+
+def test_p62_surplus_stop_sequences_are_enforced():
     encoder = AnthropicEncoder(model="auto", new_id=numbered())
     decoder = StopSequenceFilter(OpenAIDecoder(), ["</end>", "STOP"])
     raw = b"".join(
@@ -35,8 +48,6 @@ def test_p62_surplus_stop_sequences_are_enforced():
     ],
 )
 def test_think_tags(cuts, thinking, text):
-    from octoroute.dialects.response.filters import ThinkTagFilter
-
     encoder = AnthropicEncoder(model="auto", new_id=numbered())
     decoder = ThinkTagFilter(OpenAIDecoder())
     raw = b"".join(encoder.encode(decoder.feed(frame)) for frame in [*(chunk(content=cut) for cut in cuts), chunk("stop"), DONE])
@@ -46,10 +57,28 @@ def test_think_tags(cuts, thinking, text):
 
 
 def test_text_that_is_held_back_comes_before_the_tool_call():
-    from octoroute.dialects.response.filters import StopSequenceFilter, ThinkTagFilter
-
     for make in (lambda: ThinkTagFilter(OpenAIDecoder()), lambda: StopSequenceFilter(OpenAIDecoder(), ["<end>"])):
         decoder, encoder = make(), AnthropicEncoder(model="auto", new_id=numbered())
         frames = [chunk(content="<"), tools(tool(0, "c", "f", "{}")), chunk("tool_calls"), usage(), DONE]
         content = check(b"".join(encoder.encode(decoder.feed(frame)) for frame in frames))["content"]
         assert [block["type"] for block in content] == ["text", "tool_use"] and content[0]["text"] == "<"
+
+
+def test_citations_count_the_text_that_is_shown():
+    inner = Scripted([TextDelta("<think>hm</think>\n\nIt is so."), SourceCited("https://a.org", start=19, end=24)])
+    found = ThinkTagFilter(inner).feed(b"")
+    text = "".join(event.text for event in found if isinstance(event, TextDelta))
+    (cited,) = [event for event in found if isinstance(event, SourceCited)]
+    assert text[cited.start : cited.end] == "It is"
+    late = ThinkTagFilter(Scripted([TextDelta("<think>hm</think>\n\nIt is so.")], [SourceCited("https://a.org", start=19, end=24)]))
+    late.feed(b"")
+    assert list(late.feed(b"")) == [cited]
+    plain = SourceCited("https://a.org", start=0, end=2)
+    assert list(ThinkTagFilter(Scripted([TextDelta("It is"), plain])).feed(b""))[-1] == plain
+
+
+def test_a_citation_after_a_stop_sequence_comes_before_the_end():
+    cited = SourceCited("https://a.org", start=0, end=2)
+    found = StopSequenceFilter(Scripted([TextDelta("It is END so."), cited]), ["END"]).feed(b"")
+    assert found[-2] == cited
+    assert isinstance(found[-1], Finished)

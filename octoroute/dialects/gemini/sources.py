@@ -19,7 +19,7 @@ _MAX_SEARCHES = 100
 """How often a text that is not at its place is looked for in one response."""
 
 
-class Source(msgspec.Struct):
+class GroundingSource(msgspec.Struct):
     """A web page, a place on a map, or a passage of a document."""
 
     uri: str | None = None
@@ -28,9 +28,9 @@ class Source(msgspec.Struct):
 
 
 class GroundingChunk(msgspec.Struct, rename="camel"):
-    web: Source | None = None
-    maps: Source | None = None
-    retrieved_context: Source | None = None
+    web: GroundingSource | None = None
+    maps: GroundingSource | None = None
+    retrieved_context: GroundingSource | None = None
 
 
 class Segment(msgspec.Struct, rename="camel"):
