@@ -9,7 +9,11 @@ from pathlib import Path
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", metavar="FILE", type=Path, help="a providers.json in JSON or YAML, or a configuration of octoroute in JSON or YAML"
+        "file",
+        metavar="FILE",
+        type=Path,
+        help="a file of LiteLLM, claude-code-router, llama-swap, Portkey, or claude-code-proxy (providers.json), or octoroute's own "
+        "in JSON or YAML",
     )
 
 

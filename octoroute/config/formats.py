@@ -22,6 +22,8 @@ MAX_VALUES = 100_000
 """The values of a YAML alias count each time it is used: a few lines of aliases can expand to more than the memory holds."""
 MAX_DEPTH = 50
 
+_JSON5 = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*\n|/\*.*?\*/)*[}\]])', re.DOTALL)
+
 Parse: TypeAlias = Callable[[str], object]
 """Raises ValueError with a line and column, and without text of the file."""
 
@@ -39,6 +41,11 @@ def parse(text: str, path: Path) -> object:
     except ValueError as error:
         raise ConfigError([f"{path}: is not valid {language}: {error}; correct that place"]) from error
     return tree
+
+
+def plain_json(text: str) -> str:
+    """JSON5 as people write it, without its comments and trailing commas."""
+    return _JSON5.sub(lambda found: found[0] if found[0].startswith('"') else "", text)
 
 
 class _TooDeep(Exception):

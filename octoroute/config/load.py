@@ -15,7 +15,7 @@ from octoroute.config import environment
 from octoroute.config.assemble import assemble
 from octoroute.config.env_file import Variables
 from octoroute.config.environment import child, references, substitute
-from octoroute.config.formats import MAX_CHARS, parse
+from octoroute.config.formats import MAX_CHARS, parse, plain_json
 from octoroute.config.importers import ImportResult, legacy
 from octoroute.config.importers.providers_json import convert, is_providers_json
 from octoroute.config.reader import ConfigReader, kind
@@ -36,6 +36,10 @@ DISCOVERED = ("config.toml", "octoroute.toml", "config/providers.json", "provide
 
 EXAMPLES = ("config/providers.example.json", "providers.example.json")
 """Files that are named in the error if there is no other, and are never loaded."""
+
+
+FOREIGN_KEYS = frozenset({"model_list", "Providers", "Router", "targets"})
+"""Of LiteLLM's, claude-code-router's, and Portkey's files, which octoroute can only import."""
 
 
 def how_to_start() -> str:
@@ -68,10 +72,26 @@ def import_tree(path: Path, env: Mapping[str, str], cwd: Path, names: Names | No
     names = names or Names()
     text = _read(found, cwd)
     with _inside(str(found)):
-        tree = _root_table(parse(text, found), str(found))
-        given = _translate(tree, env, names, writing=True) if is_providers_json(tree) else ImportResult(tree=_text_keys(tree))
+        readable = plain_json(text) if found.suffix.lower() == ".json" else text
+        tree = _root_table(parse(readable, found), str(found))
+        given = _imported(tree, env, names)
         _check(given, env, str(found), names, writing=True)
         return given
+
+
+def _imported(tree: Mapping[object, object], env: Mapping[str, str], names: Names) -> ImportResult:
+    """By the program that the file is of; octoroute's own if it is of none of them."""
+    if is_providers_json(tree):
+        return _translate(tree, env, names, writing=True)
+    from octoroute.config.importers.registry import importer_of  # noqa: PLC0415  start-up time, and few files are imported
+
+    try:
+        convert = importer_of(tree)
+        given = ImportResult(tree=_text_keys(tree)) if convert is None else convert(tree)
+    except RecursionError:
+        raise ConfigError(["the file is nested too deeply or contains itself; reduce the nesting"]) from None
+    raise_for(given.problems, "the file")
+    return given
 
 
 def discover(cwd: Path) -> Path | None:
@@ -137,6 +157,10 @@ def _bytes(path: Path) -> bytes:
 
 def _build(parsed: object, env: Mapping[str, str], source: str, names: Names) -> Config:
     tree = _root_table(parsed, source)
+    if not FOREIGN_KEYS.isdisjoint(tree):
+        raise ConfigError(
+            [f"{source}: is another gateway's configuration; convert it with `octoroute import {source} > config.toml`"]
+        )
     if not is_providers_json(tree):
         return _check(ImportResult(tree=_text_keys(tree), warnings=_unused_variables(tree, env, legacy.MODELS)), env, source, names)
     given = _translate(tree, env, names)

@@ -39,9 +39,10 @@ def conceal(tree: Mapping[str, object]) -> ReferenceTree:
             path = child(f"models.{group}", index)
             work.hide(endpoint, path, _variable(str(endpoint.get("id") or endpoint.get("name") or group)))
     auth = dict(_tables({"auth": copy.get("auth")})).get("auth", {})
-    if isinstance(auth.get("keys"), list):
-        keys = cast("list[object]", auth["keys"])
-        auth["keys"] = [work.text(key, child("auth.keys", index), "OCTOROUTE_API_KEY") for index, key in enumerate(keys)]
+    for name, variable in (("keys", "OCTOROUTE_API_KEY"), ("admin_keys", "OCTOROUTE_ADMIN_KEY")):
+        if isinstance(auth.get(name), list):
+            keys = cast("list[object]", auth[name])
+            auth[name] = [work.text(key, child(f"auth.{name}", index), variable) for index, key in enumerate(keys)]
     return ReferenceTree(copy, work.variables)
 
 
