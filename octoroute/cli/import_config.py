@@ -12,8 +12,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "file",
         metavar="FILE",
         type=Path,
-        help="a file of LiteLLM, claude-code-router, llama-swap, Portkey, or claude-code-proxy (providers.json), or octoroute's own "
-        "in JSON or YAML",
+        help="a file of LiteLLM, claude-code-router, llama-swap, Portkey, or claude-code-proxy; or octoroute's own in JSON or YAML",
     )
 
 
