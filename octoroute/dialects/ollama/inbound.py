@@ -70,7 +70,7 @@ class OllamaInbound(Inbound):
             dialect=self.name,
             model=auto_at(model)[0],
             stream=request.stream is not False,
-            body=OllamaBody(parsed.raw, parsed.values, self._wall()),
+            body=OllamaBody(parsed.raw, parsed.values, parsed.surplus, self._wall()),
             facts=_facts(request, parsed, headers),
             headers=headers,
             principal=principal,

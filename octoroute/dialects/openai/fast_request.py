@@ -64,8 +64,9 @@ class FastRequest(msgspec.Struct):
     def wants_usage(self) -> bool:
         return self.stream_options is not None and bool(self.stream_options.include_usage)
 
-    def facts(self, hints: Hints) -> Facts:
-        facts = FactsBuilder()
+    def facts(self, hints: Hints, wide_bytes: int | None = None) -> Facts:
+        """`wide_bytes`: as `RequestBody` has it."""
+        facts = FactsBuilder(wide_bytes)
         note_messages(self.messages, facts)
         if self.tools is not ABSENT:
             facts.offered_tools(self.tools)
@@ -93,6 +94,7 @@ def read_fast_request(body: bytes) -> FastRequest | None:
 def note_messages(messages: Sequence[FastMessage], facts: FactsBuilder) -> None:
     """Add the messages to `facts`, without a method call per message."""
     append = facts.messages.append
+    each = facts.wide_bytes is None
     chars = 0
     for message in messages:
         role, content, calls = message.role, message.content, message.tool_calls
@@ -100,10 +102,10 @@ def note_messages(messages: Sequence[FastMessage], facts: FactsBuilder) -> None:
             size = len(memoryview(calls))
             if role in _RESULT_ROLES or size > MAX_UNSET_BYTES or bytes(calls) not in UNSET:
                 facts.tools = True
-                facts.extra_chars += size
+                facts.json_part(calls)
         text = content if isinstance(content, str) else _text_of(content or (), facts)
         append((role, text))
-        chars += len(text) if text.isascii() else count_chars(text)
+        chars += count_chars(text) if each and not text.isascii() else len(text)
     facts.text_chars += chars
 
 

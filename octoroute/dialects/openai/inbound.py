@@ -118,7 +118,7 @@ class OpenAIInbound(Inbound):
             model=model,
             stream=stream,
             body=parsed,
-            facts=fast.facts(all_hints(fast.octoroute, quality, headers)),
+            facts=fast.facts(all_hints(fast.octoroute, quality, headers), parsed.wide_bytes),
             headers=headers,
             principal=principal,
             api=self.api,
@@ -230,7 +230,7 @@ def _facts(body: RequestBody, headers: Mapping[str, str]) -> Facts:
     messages = body.decode("messages", _MESSAGES)
     if not messages:
         raise BadRequest("messages: must be a list of at least one message", param="messages")
-    facts = FactsBuilder()
+    facts = FactsBuilder(body.wide_bytes)
     note_messages(messages, facts)
     for name in ("tools", "functions"):
         facts.offered_tools(body.values.get(name, ABSENT))

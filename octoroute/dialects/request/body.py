@@ -26,13 +26,14 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
 
     raw: bytes
     values: dict[str, msgspec.Raw]
+    surplus: int = 0
+    """How many more bytes than characters `raw` has."""
 
     @classmethod
     def parse(cls, raw: bytes) -> RequestBody:
         """Raises BadRequest for anything but one JSON object in UTF-8."""
         try:
-            if not raw.isascii():
-                raw.decode()  # msgspec does not validate the UTF-8 of strings that it skips
+            surplus = 0 if raw.isascii() else len(raw) - len(raw.decode())  # msgspec does not validate strings that it skips
             values = _OBJECT.decode(raw)
         except UnicodeDecodeError as error:
             raise BadRequest(f"the request body is not valid UTF-8 (byte {error.start})") from None
@@ -46,7 +47,16 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
             raise BadRequest("the request body is nested too deeply; reduce its nesting") from None
         if len(values) > MAX_FIELDS:
             raise BadRequest(f"the request body has {len(values):,} fields at its top; at most {MAX_FIELDS:,} are read")
-        return cls(raw, values)
+        return cls(raw, values, surplus)
+
+    @property
+    def wide_bytes(self) -> int | None:
+        """How many more bytes than characters its texts have, at most. None: this is not known without a look at each text.
+
+        That is so where characters may be written as their numbers (RFC 8259, section 7). The texts of an ASCII body that have no
+        such characters need no counting.
+        """
+        return None if not self.surplus or b"\\u" in self.raw else self.surplus
 
     def decode(self, name: str, decoder: msgspec.json.Decoder[_T]) -> _T | None:
         """The decoded value of `name`; None if it is absent. Raises BadRequest that names the path if its type is wrong."""

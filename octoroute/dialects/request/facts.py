@@ -110,9 +110,11 @@ def _read_header(header: _Header, text: str) -> Importance | Task | float:
 class FactsBuilder:
     """Collects facts: set the attributes, call `message` for each message in order, then `build`."""
 
-    __slots__ = ("attachments", "extra_chars", "images", "json", "messages", "results_at", "text_chars", "tools")
+    __slots__ = ("attachments", "extra_chars", "images", "json", "messages", "results_at", "text_chars", "tools", "wide_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, wide_bytes: int | None = None) -> None:
+        self.wide_bytes = wide_bytes
+        """How many more bytes than characters all texts together have, at most; None: each text is counted on its own."""
         self.tools = self.json = self.attachments = False
         self.images = 0
         self.extra_chars = 0
@@ -122,7 +124,7 @@ class FactsBuilder:
         self.results_at = -1
         """How many messages precede the last tool result, in a dialect whose tool results are no messages; -1: there is none."""
         self.text_chars = 0
-        """As counted by `count_chars`."""
+        """As `count_chars` counts them; with `wide_bytes`, the mere characters."""
 
     def message(self, role: str, text: str) -> None:
         self.messages.append((role, text))
@@ -135,10 +137,16 @@ class FactsBuilder:
 
     def offered_tools(self, tools: msgspec.Raw) -> None:
         """Count the JSON of the tools that a request offers; `ABSENT` and empty lists count as none."""
-        size = len(memoryview(tools))
-        if size > MAX_UNSET_BYTES or bytes(tools) not in UNSET:
+        if len(memoryview(tools)) > MAX_UNSET_BYTES or bytes(tools) not in UNSET:
             self.tools = True
-            self.extra_chars += size
+            self.json_part(tools)
+
+    def json_part(self, raw: msgspec.Raw) -> None:
+        """Count the bytes of JSON that is no message's text."""
+        size = len(memoryview(raw))
+        self.extra_chars += size
+        if self.wide_bytes:
+            self.wide_bytes -= size - len(bytes(raw).decode())
 
     def file(self, source: msgspec.Raw) -> None:
         """Count a file by the JSON of its source: text by its length, base64 as a PDF of that size."""
@@ -176,7 +184,7 @@ class FactsBuilder:
                     words, added = _without_harness(content)
                     added_chars += added
                 earlier.append((role, words[:EARLIER_CHARS]))
-        tokens = self.text_chars // 4
+        tokens = (self.text_chars + _wide_chars(self.wide_bytes or 0)) // 4
         return Facts(
             text=text,
             earlier=tuple(earlier),
@@ -210,4 +218,9 @@ def estimate_tokens(text: str) -> int:
 def count_chars(text: str) -> int:
     if text.isascii():
         return len(text)
-    return len(text) + 3 * ((len(text.encode("utf-8", "surrogatepass")) - len(text)) // 2)
+    return len(text) + _wide_chars(len(text.encode("utf-8", "surrogatepass")) - len(text))
+
+
+def _wide_chars(wide_bytes: int) -> int:
+    """What is added for characters that have so many bytes more than one: three for each of CJK, which has two more."""
+    return 3 * (wide_bytes // 2)
