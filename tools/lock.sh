@@ -25,4 +25,4 @@ compile run pyproject.toml --constraints requirements/test.txt "$@"
 compile build .venv-lock/build.in --constraints requirements/test.txt "$@"
 .venv-lock/bin/python tools/sbom.py >requirements/sbom.cdx.json
 rm -f requirements/lowest.txt
-compile lowest pyproject.toml --group dev --resolution lowest-direct --constraints requirements/build.txt
+compile lowest pyproject.toml --group dev --group sdks --resolution lowest-direct --constraints requirements/build.txt

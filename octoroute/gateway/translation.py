@@ -128,7 +128,8 @@ class Translator:
             if cut is not None and cut.messages_removed and outbound.verifies_thinking:
                 conversation = strip_thinking(conversation)
             notes += conversation.notes
-            unread = conversation.ignored if outbound.cites_documents else (*conversation.ignored, *conversation.cites)
+            cites = getattr(outbound, "cites_documents", False)  # a plug-in may be older than the attribute
+            unread = conversation.ignored if cites else (*conversation.ignored, *conversation.cites)
             notes += [f"{field} is not passed on to this endpoint" for field in unread]
             body = self._upstream.encode_request(conversation, endpoint, stream=request.stream, notes=notes)
         return UpstreamRequest(

@@ -63,12 +63,14 @@ async def test_a_prefill_to_a_responses_endpoint_is_named(make_gateway, fake):
     assert "prefill" not in (await gateway.ask(ended, "/v1/messages")).headers.get("x-octoroute-warning", "")
 
 
-@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "gemini-2.5-pro"])
-async def test_spoken_answers_of_models_that_only_write_are_named(make_gateway, fake, model):
-    body = {"messages": HI, "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}
-    provider = "anthropic" if "claude" in model else "gemini"
-    _, warning = await sent(make_gateway, fake, body, provider=provider, model=model)
-    assert "modalities" in warning and "audio" in warning
+@pytest.mark.parametrize(("provider", "model"), [("anthropic", "claude-sonnet-4-5"), ("gemini", "gemini-2.5-pro")])
+async def test_spoken_answers_are_not_asked_of_models_that_only_write(make_gateway, fake, provider, model):
+    gateway = await make_gateway([endpoint(fake, provider=provider, model=model)])
+    body = {"model": "auto", "messages": HI, "modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}
+    refused = await gateway.ask(body)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["param"] == "modalities"
+    assert not fake.requests
 
 
 async def test_a_prefill_for_mistral_says_that_it_is_one(make_gateway, fake):

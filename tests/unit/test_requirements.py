@@ -18,8 +18,8 @@ BUILD = PROJECT["build-system"]["requires"]
 ASKED = {
     "run": RUN,
     "build": BUILD,
-    "test": [*RUN, *BUILD, *(line for group in GROUPS.values() for line in group)],
-    "lowest": [*RUN, *GROUPS["dev"]],
+    "test": [*RUN, *BUILD, *(line for group in GROUPS.values() for line in group if isinstance(line, str))],
+    "lowest": [*RUN, *GROUPS["dev"], *GROUPS["sdks"]],
 }
 TEXTS = {name: (ROOT / "requirements" / f"{name}.txt").read_text("utf-8") for name in ASKED}
 PINS = re.compile(r"^(?P<requirement>[\w.-]+==[^\\\n]+?) \\\n(?P<hashes>(?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE)

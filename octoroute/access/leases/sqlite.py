@@ -139,9 +139,10 @@ class SqliteLeases:
     @staticmethod
     def _state(connection: sqlite3.Connection, window: str, owner: str) -> WindowState:
         spent, held, own = connection.execute(
-            "SELECT (SELECT spent FROM lease_window WHERE name = ?1), (SELECT sum(amount) FROM lease_held WHERE name = ?1), "
-            "(SELECT amount FROM lease_held WHERE name = ?1 AND owner = ?2)",
-            (window, owner),
+            "SELECT (SELECT spent FROM lease_window WHERE name = :window), "
+            "(SELECT sum(amount) FROM lease_held WHERE name = :window), "
+            "(SELECT amount FROM lease_held WHERE name = :window AND owner = :owner)",
+            {"window": window, "owner": owner},
         ).fetchone()
         return WindowState(spent or 0, held or 0, own or 0)
 

@@ -109,7 +109,8 @@ async def simulated(servers: Sequence[ModelServer]) -> AsyncGenerator[list[str],
     listeners = [bind(HOST, 0) for _ in servers]
     limits = ListenerState(ServerTable(drain_timeout_seconds=1))
     processes = [
-        UvicornServer(uvicorn.Config(server, lifespan="off", access_log=False, log_config=None), limits) for server in servers
+        UvicornServer(uvicorn.Config(server, lifespan="off", ws="none", access_log=False, log_config=None), limits)
+        for server in servers
     ]
     tasks = [
         asyncio.ensure_future(process.serve(sockets=[listener])) for process, listener in zip(processes, listeners, strict=True)
