@@ -12,8 +12,10 @@ from pathlib import Path
 from losses import losses
 
 from octoroute import errors
+from octoroute.access.permissions import ROLES, ROUTES, Permission
 from octoroute.dialects.response.errors import ANTHROPIC_TYPES, OPENAI_TYPES
 from octoroute.dialects.response.upstream_error import CONTENT_CODE
+from octoroute.domain.principal import AccessRole
 from octoroute.telemetry.metric_catalog import GAUGES, TABLE
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +25,7 @@ WHEN: Mapping[str, str] = {
     "invalid_request": "malformed JSON; an invalid field, named by `param` and the message; or no configured endpoint can serve it",
     "context_length_exceeded": "the prompt does not fit the context window of any eligible endpoint",
     "invalid_api_key": "the API key is missing or invalid",
-    "permission_denied": "the key is not allowed to do this; without keys: a web page or a Host name that may not use the gateway",
+    "permission_denied": "the key or a privacy class forbids it; without keys: a web page or Host name that may not use it",
     "cost_limit_exceeded": "the request would probably cost more than `selection.max_cost_usd` at every eligible endpoint",
     "previous_response_not_found": "the response, or one before it, is not stored, or was made with another key",
     "model_not_found": "unknown model: no tier, name, or id matches",
@@ -182,6 +184,21 @@ def _resolved(module: str, name: str) -> object:
     return found
 
 
+def roles_table() -> str:
+    """What each role may do, and what each route requires."""
+    lines = ["| | " + " | ".join(AccessRole) + " |", "|---|" + "---|" * len(AccessRole)]
+    for permission in Permission:
+        marks = ("yes" if permission in ROLES[role] else "" for role in AccessRole)
+        lines.append(f"| {permission} | {' | '.join(marks)} |")
+    lines += ["", "| requires | routes |", "|---|---|"]
+    for permission in Permission:
+        routes = [
+            f"`{method} {path}`" for path, methods in ROUTES.items() for method, needed in methods.items() if needed is permission
+        ]
+        lines.append(f"| {permission} | {', '.join(routes)} |")
+    return "\n".join(lines)
+
+
 def packages_table() -> str:
     """A package and the first sentence of its docstring; below it, its modules and theirs."""
     lines = ["| module | what it is |", "|---|---|"]
@@ -213,6 +230,7 @@ GENERATED = {
     "path": ("architecture.md", path_diagram),
     "modules": ("architecture.md", packages_table),
     "losses": ("dialects.md", losses),
+    "roles": ("keys.md", roles_table),
 }
 
 

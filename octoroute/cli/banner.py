@@ -73,7 +73,7 @@ def _settings(config: Config) -> str:
             f"address {host}:{server.port or '(a free port)'}",
             f"requests up to {server.max_request_bytes} bytes and {server.request_timeout_seconds:g} s",
             f"{config.retry.max_attempts or 'all'} attempts",
-            f"client keys {len(auth.keys) or 'off'}",
+            f"client keys {len(auth.keys) + len(auth.clients) or 'off'}",
             f"admin keys {len(auth.admin_keys) or 'off'}",
         )
     )

@@ -17,7 +17,7 @@ from octoroute.domain.endpoint import Endpoint
 
 def advise(file: FileTable, names: Names, endpoints: Mapping[str, tuple[str, Endpoint]]) -> Iterator[str]:
     """`endpoints`: tier and endpoint, by the path of its table."""
-    yield from _open_door(file.server, locked=bool(file.auth.keys))
+    yield from _open_door(file.server, locked=file.auth.requires_key)
     yield from _likely_kinds(file.providers, names)
     yield from _pasted_routes(file, endpoints)
     yield from _duplicates(endpoints)

@@ -10,6 +10,7 @@ import msgspec
 from octoroute.config import check_connection
 from octoroute.config.advice import advise
 from octoroute.config.check_aliases import check_aliases
+from octoroute.config.check_clients import check_clients
 from octoroute.config.check_headers import check_credentials, merge_headers
 from octoroute.config.check_selection import check_selection
 from octoroute.config.environment import child
@@ -52,6 +53,7 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
     check_connection.server_tls(file, reader)
     check_connection.check(file, [endpoint for _, endpoint in built], reader)
     check_selection(file, built, reader)
+    check_clients(file, [endpoint for _, endpoint in built], reader)
     return Config(
         server=file.server,
         endpoints=tuple(endpoint for _, endpoint in built if endpoint.tier in CHAT_TIERS),
@@ -65,6 +67,7 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
         health=file.health,
         context=file.context,
         auth=file.auth,
+        privacy=file.privacy,
         cache=file.cache,
         store=file.store,
         observability=file.observability,
@@ -232,7 +235,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
         model=table.model or table.name,
         api_key=key,
         signing_key=signing_key,
-        region=provider.region,
+        region=table.region or provider.region,
         headers=headers,
         api_version=table.api_version or provider.api_version,
         priority=table.priority,

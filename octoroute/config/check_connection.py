@@ -117,10 +117,10 @@ def check(file: FileTable, endpoints: Iterable[Endpoint], reader: ConfigReader) 
                 )
         if endpoint.proxy is not None:
             proxied.add(endpoint.provider)
-    if file.auth.keys:
+    if file.auth.requires_key:
         for name in forwarding:
             path = child(child("providers", name), "forward_client_key")
-            reader.problem(path, "would send the gateway's own keys to a vendor, because [auth] keys is set; remove one of the two")
+            reader.problem(path, "would send the gateway's own keys to a vendor, because [auth] has keys; remove one of the two")
     if file.server.upstream != "aiohttp":
         for name in sorted(proxied):
             path = child(child("providers", name), "proxy")

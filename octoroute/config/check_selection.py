@@ -38,8 +38,8 @@ def _check_rule(rule: Rule, path: str, endpoints: Sequence[Endpoint], reader: Co
     actions = [name for name in ACTIONS if getattr(rule, name) is not None]
     if len(actions) > 1:
         reader.problem(path, f"has {' and '.join(actions)}, but a rule has only one action; remove the others")
-    elif not actions and rule.policy is None and not reader.wrong(path):
-        reader.problem(path, f"has no action; add one of {', '.join(ACTIONS)}, or a policy")
+    elif not actions and not rule.decides and rule.privacy is None and not reader.wrong(path):
+        reader.problem(path, f"has no action; add one of {', '.join(ACTIONS)}, or a policy or privacy")
     if rule.reject is not None and rule.policy is not None:
         reader.problem(path, "has reject and policy, but a rejected request is not sent to any endpoint; remove one of them")
     if rule.min_tokens is not None and rule.max_tokens is not None and rule.min_tokens > rule.max_tokens:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from octoroute.domain import text_check
@@ -22,6 +23,8 @@ _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.
 _URL_PATH = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*")
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 _VERSION = re.compile(r"[A-Za-z0-9._-]+")
+_NUMBERED_KEY = re.compile(r"(key|admin)-[0-9]+")
+_CLIENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -165,9 +168,39 @@ def client_key(text: str) -> str | None:
     return credential(text)
 
 
+def client_name(text: str) -> str | None:
+    if _NUMBERED_KEY.fullmatch(text):
+        return "is the kind of name that keys without one have (key-1, admin-1); choose another name"
+    if not _CLIENT_NAME.fullmatch(text):
+        return "is not a valid name; begin with a letter or digit, then use up to 63 letters, digits, dots, @, -, and _"
+    return None
+
+
+def key_digest(text: str) -> str | None:
+    """A blank value means none."""
+    if text and not _SHA256.fullmatch(text):
+        return 'is not a SHA-256 in hex; make it with `printf %s "$KEY" | sha256sum`'
+    return None
+
+
+def timestamp(text: str) -> str | None:
+    """A blank value means none."""
+    wrong = 'is not a time of RFC 3339; write it like "2027-01-31T00:00:00Z"'
+    if not text:
+        return None
+    try:
+        return None if datetime.fromisoformat(text).tzinfo is not None else wrong
+    except ValueError:
+        return wrong
+
+
+def region_name(text: str) -> str | None:
+    return region(text) if text else "must not be blank; write a region like eu, or remove it"
+
+
 def region(text: str) -> str | None:
     """A blank value means none."""
-    return None if not text or _REGION.fullmatch(text) else "is not a region; write it like us-east-1"
+    return text_check.region_word(text) if text else None
 
 
 def version(text: str) -> str | None:

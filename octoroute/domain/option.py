@@ -25,7 +25,7 @@ class Key(msgspec.Struct, frozen=True):
     """The number must be greater than this."""
     high: float | None = None
     """Largest allowed number."""
-    names: Literal["strategies", "kinds", "policies", "request_types", "quirks"] | None = None
+    names: Literal["strategies", "kinds", "policies", "request_types", "quirks", "tiers"] | None = None
     """The set of installed names that the value must be taken from; `config.schema.key.Names` holds them."""
     check: Check | None = None
     """Applied to each text of the value."""

@@ -11,27 +11,12 @@ import msgspec
 
 
 class AccessRole(StrEnum):
-    """What a principal may do. Each role may do what the one before it may."""
+    """What a principal may do: the table `access.permissions.ROLES`."""
 
     VIEWER = "viewer"
-    """Read: models, explanations of decisions, metrics."""
     USER = "user"
-    """Ask models, too."""
     OPERATOR = "operator"
-    """Read and switch the running gateway, too: providers, endpoints, statistics, history."""
     ADMIN = "admin"
-    """Change the configuration and keys, and read the audit log, too."""
-
-    @property
-    def rank(self) -> int:
-        return _ROLES.index(self)
-
-    def covers(self, other: AccessRole) -> bool:
-        """Whether this role may do everything that `other` may."""
-        return self.rank >= other.rank
-
-
-_ROLES = (AccessRole.VIEWER, AccessRole.USER, AccessRole.OPERATOR, AccessRole.ADMIN)
 
 
 class Restrictions(msgspec.Struct, frozen=True, kw_only=True):

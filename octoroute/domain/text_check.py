@@ -7,6 +7,8 @@ import re
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110, section 5.6.2."""
 
+_REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
 _WRITTEN_BY_THE_TRANSPORT = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade"}
     | {"proxy-connection", "proxy-authenticate", "proxy-authorization"}
@@ -22,6 +24,11 @@ def label(text: str) -> str | None:
     if not text.isprintable():
         return "contains a control character; remove it"
     return None
+
+
+def region_word(text: str) -> str | None:
+    """A region, or a privacy class: letters, digits, dots, hyphens, and underscores."""
+    return None if _REGION.fullmatch(text) else "is not a region or a privacy class; write it like eu or us-east-1"
 
 
 def header_name(text: str) -> str | None:

@@ -20,6 +20,7 @@ from octoroute.errors import BadUpstreamResponse, OctorouteError, UpstreamReject
 from octoroute.gateway.content_cache import ContentCache
 from octoroute.gateway.internal_calls import InternalCalls
 from octoroute.gateway.offload import LARGE_TRANSLATION_BYTES, off_loop
+from octoroute.gateway.privacy import inherited
 from octoroute.gateway.translation import decode
 
 MAX_CACHE_BYTES = 16 << 20
@@ -184,9 +185,10 @@ def _read(source: HistorySource, messages: Sequence[bytes]) -> Conversation:
 
 
 def _owner(request: Request) -> bytes:
-    """Separates the clients' texts from each other: by the name of the key, and by the key that is sent."""
+    """Separates the clients' texts from each other: by the name of the key, by the key that is sent, and by their constraints."""
     sent = [request.headers.get(name, "") for name in ("authorization", *KEY_HEADERS)]
-    return "\0".join((request.key_name or "", *sent)).encode("utf-8", "replace")
+    constraints = msgspec.json.encode(inherited(), order="sorted")
+    return "\0".join((request.key_name or "", *sent)).encode("utf-8", "replace") + constraints
 
 
 def _digest(*pieces: bytes) -> bytes:

@@ -10,6 +10,7 @@ import msgspec
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.request import Request
+from octoroute.gateway.constraints import resolve_within, restrictions_of
 from octoroute.gateway.gateway import Gateway
 from octoroute.routing.strategies.base import Router
 
@@ -27,11 +28,16 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def explain(gateway: Gateway, router: Router, request: Request) -> Explanation:
-    """`router` must not ask a model. Raises UnknownModel."""
-    settings = gateway.settings.for_explanation(router)
-    decision = await gateway.resolver.resolve(request, settings)
+    """`router` must not ask a model. Raises UnknownModel, and Forbidden."""
+    unrestricted = settings = gateway.settings.for_explanation(router)
+    restrictions = restrictions_of(request, settings)
+    if restrictions is None:
+        decision = await gateway.resolver.resolve(request, settings)
+    else:
+        settings = unrestricted.restricted(restrictions)
+        decision = await resolve_within(gateway.resolver, request, settings, unrestricted)
+    serving = unrestricted.serving(request.api)
     if decision.reject is not None:
-        serving = settings.serving(request.api)
         rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in serving]
         return Explanation(decision=decision, candidates=tuple(rejected))
     plan = gateway.planner.plan(decision, request, settings)
@@ -56,7 +62,7 @@ async def explain(gateway: Gateway, router: Router, request: Request) -> Explana
     in_order = {endpoint.id for endpoint, _ in places}
     others = [
         Candidate(endpoint=endpoint, chosen=False, reason=plan.excluded.get(endpoint.id) or _elsewhere(decision, endpoint))
-        for endpoint in settings.serving(request.api)
+        for endpoint in serving
         if endpoint.id not in in_order
     ]
     return Explanation(decision=decision, candidates=(*chosen, *others))

@@ -22,10 +22,12 @@ from octoroute.gateway import context_window
 from octoroute.gateway.admission import AdmissionControl, QueueGrant
 from octoroute.gateway.attempts import Attempts
 from octoroute.gateway.client_timeout import TIMEOUT_HEADER, read_timeout_s
+from octoroute.gateway.constraints import resolve_within, restrictions_of
 from octoroute.gateway.context_editor import ContextEditor, largest_too_small, may_exceed
 from octoroute.gateway.headers import route_headers, warning_header
 from octoroute.gateway.lifecycle import OutcomeReceiver, RequestLifecycle, ending_of
 from octoroute.gateway.planner import Planner
+from octoroute.gateway.privacy import inherit
 from octoroute.gateway.relay import Reply
 from octoroute.gateway.resolver import Resolver
 from octoroute.gateway.response_cache import ResponseCache
@@ -105,9 +107,20 @@ class Gateway:
 
     async def _answer(self, request: Request, lifecycle: RequestLifecycle) -> Reply:
         settings = self.settings
+        restrictions = restrictions_of(request, settings)
+        if restrictions is None:
+            if self.traces:
+                lifecycle.details.trace = DecisionTrace(request, settings)
+            decision = self.resolver.remembered(request, settings) or await self.resolver.resolve(request, settings)
+            return await self._answer_decided(request, decision, settings, lifecycle)
+        within = settings.restricted(restrictions)
         if self.traces:
-            lifecycle.details.trace = DecisionTrace(request, settings)
-        decision = self.resolver.remembered(request, settings) or await self.resolver.resolve(request, settings)
+            lifecycle.details.trace = DecisionTrace(request, within)
+        with inherit(restrictions):
+            decision = await resolve_within(self.resolver, request, within, settings)
+            return await self._answer_decided(request, decision, within, lifecycle)
+
+    async def _answer_decided(self, request: Request, decision: Decision, settings: Settings, lifecycle: RequestLifecycle) -> Reply:
         lifecycle.decided(decision)
         if decision.reject is not None:
             raise Forbidden(decision.reject)
@@ -172,7 +185,7 @@ class Gateway:
         self, cache: ResponseCache, request: Request, decision: Decision, settings: Settings, lifecycle: RequestLifecycle
     ) -> Reply:
         """Answer from the cache; on a miss, answer from an endpoint and record the response."""
-        key = cache.key_for(request, decision)
+        key = cache.key_for(request, decision, settings.restrictions)
         cached = cache.get(key, request)
         if cached is not None:
             lifecycle.served_from_cache(cached.notes)

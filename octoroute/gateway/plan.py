@@ -36,7 +36,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     candidates: list[Endpoint] = []
     """Every endpoint that was considered."""
     excluded: dict[str, str] = {}
-    """By endpoint id, why a candidate is not in `order`."""
+    """By endpoint id, why a candidate is not in `order`, and which constraint keeps an endpoint from being a candidate."""
     policy: Policy
     reserve: list[Endpoint] = []
     """Available endpoints that probes take for dead: to be asked when no other endpoint has answered."""

@@ -85,7 +85,8 @@ class Planner:
             order = self._order(policy, endpoints, request)
             if len(order) < len(endpoints):
                 return None
-        return Plan(order=order, eligible=endpoints, candidates=endpoints, policy=policy, inputs=self._inputs)
+        excluded = settings.excluded
+        return Plan(order=order, eligible=endpoints, candidates=endpoints, excluded=excluded, policy=policy, inputs=self._inputs)
 
     def _order(self, policy: Policy, endpoints: Sequence[Endpoint], request: Request) -> list[Endpoint]:
         return policy.order(endpoints, request, self._random)
@@ -113,7 +114,7 @@ class Planner:
     ) -> Plan:
         """As `plan`, looking at each endpoint on its own."""
         policy = self._policy(decision, settings)
-        plan = Plan(policy=policy, inputs=self._inputs)
+        plan = Plan(policy=policy, inputs=self._inputs, excluded={**settings.excluded})
         translation = self._check(request, decoded)
         for pool in self.pools(decision, request.facts, settings):
             order, has_eligible = self._plan_pool(pool, plan, request, settings, translation)

@@ -21,6 +21,7 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event, FinishReason
 from octoroute.domain.outcome import Usage
+from octoroute.domain.principal import Restrictions
 from octoroute.domain.request import CHAT, KEY_HEADERS, Request
 from octoroute.errors import BadUpstreamResponse, OctorouteError
 from octoroute.upstream.readers import Chunk
@@ -28,9 +29,7 @@ from octoroute.upstream.response import ChunkSink, ResponseStream
 
 MAX_ENTRY_BYTES = 1 << 20
 """A longer answer is not cached."""
-
-_TENANT_HEADERS = ("authorization", *KEY_HEADERS)
-"""In which clients send their keys: a response is cached for one key only."""
+_TENANT_HEADERS = ("authorization", *KEY_HEADERS)  # a response is cached for one key only
 _IGNORED_FIELDS = frozenset({"stream", "stream_options", "octoroute"})
 _UNREPEATABLE = ("logprobs", "top_logprobs", "modalities", "audio", "background", "previous_response_id")
 """Fields that ask for content that events cannot express, or for effects beyond an answer."""
@@ -83,13 +82,13 @@ class ResponseCache:
         self._clock = clock
         self._passes = tuple(sorted(passes))
         self._entries: OrderedDict[bytes, CacheEntry] = OrderedDict()
-        self.size = 0
-        """Bytes, including an estimated overhead for each entry."""
+        self.size = 0  # bytes, including an estimated overhead for each entry
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def key_for(self, request: Request, decision: Decision) -> CacheKey:
+    def key_for(self, request: Request, decision: Decision, restrictions: Restrictions | None = None) -> CacheKey:
+        """`restrictions` are part of the key: an answer from outside a privacy class is no answer inside it."""
         wish = request.headers.get("x-octoroute-cache", "").strip().lower()
         control = {word.strip().lower() for word in request.headers.get("cache-control", "").split(",")}
         if wish == "bypass" or "no-store" in control or not _can_be_repeated(request):
@@ -97,7 +96,7 @@ class ResponseCache:
         if wish != "use" and not _is_deterministic(request):
             return CacheKey(None)
         try:
-            digest = self._digest(request, decision)
+            digest = self._digest(request, decision, restrictions)
         except (ValueError, TypeError, RecursionError):
             return CacheKey(None)
         return CacheKey(digest, "no-cache" not in control)
@@ -139,13 +138,14 @@ class ResponseCache:
         if entry is not None:
             self.size -= entry.size
 
-    def _digest(self, request: Request, decision: Decision) -> bytes:
+    def _digest(self, request: Request, decision: Decision, restrictions: Restrictions | None) -> bytes:
         """Raises ValueError, TypeError, and RecursionError for a body without a canonical form."""
-        headers = request.headers
-        tenant = "" if self._shared else [headers.get(name, "") for name in _TENANT_HEADERS]
-        passed = {name: headers[name] for name in self._passes if name in headers}
+        sent = request.headers
+        tenant = "" if self._shared else [sent.get(name, "") for name in _TENANT_HEADERS]
+        passed = {name: sent[name] for name in self._passes if name in sent}
         route = [request.dialect, request.api, request.model, decision.tier, sorted(decision.only or ())]
-        return hashlib.sha256(msgspec.json.encode([route, tenant, passed, _canonical(request.body)], order="sorted")).digest()
+        body = _canonical(request.body)
+        return hashlib.sha256(msgspec.json.encode([route, tenant, passed, restrictions, body], order="sorted")).digest()
 
 
 def _canonical(body: object) -> Any:

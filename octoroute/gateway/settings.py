@@ -8,11 +8,13 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from octoroute.access.restrictions import Classes, exclusion
 from octoroute.balancing.policies import Policy, WeightedRandom
 from octoroute.balancing.queue import QueueSettings
 from octoroute.balancing.retry import RetryPolicy
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, OTHER_TIERS, Endpoint, Tier
+from octoroute.domain.principal import Restrictions
 from octoroute.domain.request import CHAT, Importance
 from octoroute.gateway.cascade import Cascade
 from octoroute.gateway.context_editor import ContextEditor
@@ -25,6 +27,8 @@ from octoroute.routing.rules import Rule
 from octoroute.routing.strategies.base import Router
 
 EMBEDDINGS = "embeddings"
+MAX_RESTRICTED = 256
+"""Restrictions whose settings are kept; others are made anew."""
 
 
 PoolShape: TypeAlias = tuple[Tier, frozenset[str] | None, str | None, str | None, str, bool, bool, bool]
@@ -71,12 +75,43 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """None: responses are not cached."""
     shadow: ShadowMirror | None = None
     """None: no request is mirrored."""
+    privacy_rules: tuple[Rule, ...] = ()
+    """The rules with a privacy class: all that apply to a request restrict it, whatever else decides."""
+    privacy_classes: Classes = {}
+    """What `[privacy]` defines."""
+    restrictions: Restrictions | None = None
+    """What `endpoints` have been restricted to; None: they are all there are."""
+    excluded: dict[str, str] = {}
+    """By endpoint id, the constraint that excludes an endpoint which is not among `endpoints`."""
     dry_run: bool = False
     """Explain only: ask no model, and make no random choice."""
 
     def for_explanation(self, router: Router) -> Settings:
         """`router` must not ask a model."""
         return msgspec.structs.replace(self, router=router, dry_run=True)
+
+    def restricted(self, restrictions: Restrictions) -> Settings:
+        """The settings with only the endpoints that `restrictions` leave. A private request is never mirrored."""
+        known = self._restricted
+        found = known.get(restrictions)
+        if found is None:
+            reasons = {endpoint.id: exclusion(restrictions, endpoint, self.privacy_classes) for endpoint in self.endpoints}
+            excluded = {id: reason for id, reason in reasons.items() if reason is not None}
+            found = msgspec.structs.replace(
+                self,
+                endpoints=tuple(endpoint for endpoint in self.endpoints if endpoint.id not in excluded),
+                restrictions=restrictions,
+                excluded=excluded,
+                shadow=None if restrictions.privacy else self.shadow,
+            )
+            if len(known) >= MAX_RESTRICTED:
+                del known[next(iter(known))]
+            known[restrictions] = found
+        return found
+
+    @cached_property
+    def _restricted(self) -> dict[Restrictions, Settings]:
+        return {}
 
     @cached_property
     def _by_tier(self) -> Mapping[Tier, tuple[Endpoint, ...]]:

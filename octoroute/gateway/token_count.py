@@ -19,6 +19,7 @@ from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Outcome
 from octoroute.domain.request import CHAT, Request
 from octoroute.errors import BadRequest, UpstreamAuthError, UpstreamError
+from octoroute.gateway.constraints import resolve_within, restrictions_of
 from octoroute.gateway.context_window import scaled
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.offload import is_large_body, is_large_translation, off_loop
@@ -74,10 +75,16 @@ class TokenCounter:
         self._calibration = calibration
 
     async def count(self, request: Request, router: Router) -> TokenCount:
-        """`router` must not ask a model. Raises UnknownModel, BadRequest, and UpstreamAuthError."""
+        """`router` must not ask a model. Raises UnknownModel, Forbidden, BadRequest, and UpstreamAuthError."""
         gateway = self._gateway
-        settings = gateway.settings.for_explanation(router)
-        plan = gateway.planner.plan(await gateway.resolver.resolve(request, settings), request, settings)
+        unrestricted = settings = gateway.settings.for_explanation(router)
+        restrictions = restrictions_of(request, settings)
+        if restrictions is None:
+            decision = await gateway.resolver.resolve(request, settings)
+        else:
+            settings = unrestricted.restricted(restrictions)
+            decision = await resolve_within(gateway.resolver, request, settings, unrestricted)
+        plan = gateway.planner.plan(decision, request, settings)
         endpoint = next(iter([*plan.order, *plan.eligible, *plan.candidates]), None)
         if endpoint is None:
             return TokenCount(max(1, request.facts.context_tokens), "estimate")

@@ -33,7 +33,7 @@ REQUEST_TYPES: Mapping[str, Callable[[Request], bool]] = {
 
 class Rule(Table, frozen=True, kw_only=True):
     """A rule matches if all of its conditions match; an omitted condition always matches. Globs support `*`, `?`, and `[abc]`.
-    A rule has exactly one action (tier, endpoint, provider, or reject), or only a policy.
+    A rule has exactly one action (tier, endpoint, provider, or reject), or only a policy or a privacy class.
     """
 
     name: Annotated[str, Key("unique name, shown in decisions, logs, and metrics", check=text_check.label, required=True)] = ""
@@ -101,7 +101,20 @@ class Rule(Table, frozen=True, kw_only=True):
     reject: Annotated[
         str | None, Key("action: refuse with status 403 and this message", check=text_check.message, example='"not here"')
     ] = None
+    privacy: Annotated[
+        str | None,
+        Key(
+            "privacy class of every request that matches, whatever it asks for; beside an action, or alone",
+            check=text_check.region_word,
+            example='"eu"',
+        ),
+    ] = None
     policy: Annotated[str | None, Key("replaces selection.policy and selection.order", names="policies", example='"sticky"')] = None
+
+    @property
+    def decides(self) -> bool:
+        """Whether it does more than to set a privacy class."""
+        return self.has_target or self.reject is not None or self.policy is not None
 
     @property
     def has_target(self) -> bool:

@@ -36,7 +36,8 @@ def redaction_of(config: Config) -> Redaction:
 
 
 def _secrets(config: Config) -> Iterator[str]:
-    for key in (*config.auth.keys, *config.auth.admin_keys):
+    clients = (client.key for client in config.auth.clients if client.key is not None)
+    for key in (*config.auth.keys, *config.auth.admin_keys, *clients):
         yield key.reveal()
     for endpoint in (*config.endpoints, *config.other_endpoints):
         if endpoint.api_key is not None:

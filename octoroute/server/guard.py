@@ -5,23 +5,21 @@ Plain ASGI and plain functions; nothing here wraps the whole application.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import math
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping
 from typing import Protocol
 from urllib.parse import parse_qsl, urlencode
 
 import structlog
+from starlette.requests import HTTPConnection
 
+from octoroute.access.permissions import Permission, roles_with
 from octoroute.config.schema import Config
-from octoroute.domain.endpoint import Secret
 from octoroute.domain.ids import new_id
-from octoroute.domain.principal import AccessRole, Principal
-from octoroute.domain.request import KEY_HEADERS
+from octoroute.domain.principal import Principal
 from octoroute.errors import (
-    Forbidden,
     HeadersTooLarge,
     OctorouteError,
     TooLarge,
@@ -30,6 +28,7 @@ from octoroute.errors import (
     WrongMediaType,
     WrongMethod,
 )
+from octoroute.runtime.access import key_registry
 from octoroute.server.decompression import decode_body
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
 from octoroute.server.origins import OriginRules
@@ -37,6 +36,9 @@ from octoroute.server.origins import OriginRules
 MAX_HEADER_BYTES = 32 * 1024
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+_ASKING = roles_with(Permission.ASK)
+"""Each inference route requires the same, as its line in `access.permissions.ROUTES` says."""
 
 log = structlog.stdlib.get_logger("octoroute.api")
 
@@ -97,14 +99,25 @@ def id_headers(id_header: str, request_id: str, given: Mapping[str, str]) -> dic
     return {"x-request-id": request_id, id_header: request_id}
 
 
+PRINCIPAL = "octoroute.principal"
+"""Where the scope of a request has its `Principal`."""
+
+
+def principal_of(request: HTTPConnection) -> Principal | None:
+    """Return the client of a request that has passed the check of its key; None: keys are not used."""
+    return request.scope.get(PRINCIPAL)
+
+
 class AccessRules:
     """The settings that are checked before a request reaches the gateway; `apply` replaces them after a reload."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, wall: Callable[[], float] = time.time) -> None:
+        """`wall`: seconds since the epoch."""
+        self._wall = wall
         self.apply(config)
 
     def apply(self, config: Config) -> None:
-        self.keys = ApiKeys(config.auth.keys, config.auth.admin_keys)
+        self.keys = key_registry(config, self._wall)
         self.origins = OriginRules(config)
         self.max_request_bytes = config.server.max_request_bytes
         self._forwards_keys = any(endpoint.forward_client_key for endpoint in (*config.endpoints, *config.other_endpoints))
@@ -112,97 +125,17 @@ class AccessRules:
         """Every route is below it; empty: none is."""
 
     def identify(self, headers: Mapping[str, str]) -> tuple[Principal | None, Mapping[str, str]]:
-        """Return the client, as `ApiKeys.check` does, and the headers that may be forwarded.
+        """Return the client, as `KeyRegistry.check` does, and the headers that may be forwarded.
 
-        If an endpoint is sent clients' keys (`forward_client_key`), the gateway's own are removed. Raises Unauthorized.
+        If an endpoint is sent clients' keys (`forward_client_key`), the gateway's own are removed.
+        Raises Unauthorized, and Forbidden for a role that may not ask models.
         """
         principal = self.keys.check(headers)
+        if principal is not None and principal.role not in _ASKING:
+            self.keys.authorize(principal, Permission.ASK)
         if principal is not None and self._forwards_keys:
             headers = self.keys.without_own(headers)
         return principal, headers
-
-
-class ApiKeys:
-    """The keys of `[auth]`.
-
-    Every known digest is compared in constant time, so that the response time reveals nothing about a key. Logs and statistics
-    name a key by its index in the configuration: `key-1`, `admin-1`.
-    """
-
-    def __init__(self, keys: Sequence[Secret], admin_keys: Sequence[Secret] = ()) -> None:
-        self._open = not keys
-        self._has_admin = bool(admin_keys)
-        self._known = [
-            (_digest(key.reveal()), Principal(name=f"admin-{at}", role=AccessRole.ADMIN)) for at, key in enumerate(admin_keys, 1)
-        ]
-        self._known += [(_digest(key.reveal()), Principal(name=f"key-{at}")) for at, key in enumerate(keys, 1)]
-
-    def check(self, headers: Mapping[str, str]) -> Principal | None:
-        """Return the client whose key is in `x-api-key` or the bearer token; None if no key is required and none matches.
-
-        Raises Unauthorized.
-        """
-        if self._open:
-            return self._principal(headers) if self._has_admin else None
-        principal = self._principal(headers)
-        if principal is None:
-            if not offered_keys(headers):
-                raise Unauthorized("the API key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
-            raise Unauthorized("invalid API key")
-        return principal
-
-    def owner(self, headers: Mapping[str, str]) -> str:
-        """Return the digest of the client's key, as the owner of what the client stores; "" if no key is required.
-
-        Not the key's name: names are numbers, so a change of the configuration can give a name to another key.
-        """
-        found = None if self._open else self._find(headers)
-        return "" if found is None else found[0].hex()
-
-    def check_admin(self, headers: Mapping[str, str]) -> Principal:
-        """Return the administrator whose key the headers hold. Raises Forbidden and Unauthorized."""
-        if not self._has_admin:
-            raise Forbidden('the admin routes are disabled; set [auth] admin_keys = ["${OCTOROUTE_ADMIN_KEY}"] to enable them')
-        principal = self._principal(headers)
-        if principal is None:
-            raise Unauthorized("an admin key is required; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
-        if principal.role is not AccessRole.ADMIN:
-            raise Forbidden("this is a client key; the admin routes require one of [auth] admin_keys")
-        return principal
-
-    def without_own(self, headers: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the headers without those that hold a key of the gateway: it must not be forwarded to a vendor."""
-        return {name: value for name, value in headers.items() if self._principal({name: value}) is None}
-
-    def _principal(self, headers: Mapping[str, str]) -> Principal | None:
-        found = self._find(headers)
-        return None if found is None else found[1]
-
-    def _find(self, headers: Mapping[str, str]) -> tuple[bytes, Principal] | None:
-        """Digest and owner of the key."""
-        found = None
-        digests = list(map(_digest, offered_keys(headers)))
-        for known in self._known:
-            for digest in digests:
-                if hmac.compare_digest(digest, known[0]) and found is None:
-                    found = known
-        return found
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("latin-1", "replace")).digest()
-
-
-def offered_keys(headers: Mapping[str, str]) -> list[str]:
-    """Return the keys that the client sends. Anthropic's clients may send two, and either may be valid.
-
-    Keys are in one of `KEY_HEADERS`, or in `authorization`, with or without `Bearer`.
-    """
-    offered = [key for name in KEY_HEADERS if (key := headers.get(name))]
-    scheme, _, token = headers.get("authorization", "").strip().partition(" ")
-    if key := token.strip() if scheme.lower() == "bearer" else scheme if not token else "":
-        offered.append(key)
-    return offered
 
 
 def check_method(scope: Scope, *allowed: str) -> None:

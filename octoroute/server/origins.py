@@ -41,7 +41,7 @@ class OriginRules:
 
     def __init__(self, config: Config) -> None:
         server = config.server
-        self._guarded = not config.auth.keys
+        self._guarded = not config.auth.requires_key
         self._bound = server.host
         self._hosts = frozenset(name.lower().rstrip(".") for name in server.allowed_hosts)
         self._origins = _listed(server.cors_origins)

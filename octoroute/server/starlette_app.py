@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
+from octoroute.access.permissions import Permission, is_open, required
 from octoroute.dialects.base import Inbound
 from octoroute.errors import OctorouteError, UnknownRoute
 from octoroute.runtime.assembly import Runtime
 from octoroute.runtime.reload import Reloader
 from octoroute.server.client_dialect import inbound_of
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
-from octoroute.server.guard import AccessRules, headers_of, new_id, request_id, send_error, target_headers, wrong_method
+from octoroute.server.guard import (
+    PRINCIPAL,
+    AccessRules,
+    headers_of,
+    new_id,
+    principal_of,
+    request_id,
+    send_error,
+    target_headers,
+    wrong_method,
+)
 from octoroute.server.http1.listener import ListenerState
 from octoroute.server.origins import Application
 from octoroute.server.paths import PathResolver
@@ -46,6 +58,7 @@ def starlette_app(
         *ResponsesRoutes(runtime, rules, stored).routes(),
         *AdminRoutes(runtime, rules, reloader).routes(),
     ]
+    routes = [with_role_check(route, rules) for route in routes]
     paths = PathResolver(inference, routes, lambda: rules.root_path)
     errors = ErrorReporter(runtime.metrics, runtime.inbound, paths)
     app = Starlette(
@@ -56,12 +69,21 @@ def starlette_app(
     return AuthMiddleware(app, rules, errors, paths)
 
 
-OPEN_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
-"""Routes that need no key."""
+def with_role_check(route: Route, rules: AccessRules) -> Route:
+    """Return the route behind the check of the caller's role. What a route requires is found by the route, not by the path sent."""
+    view: Callable[[Request], Awaitable[Response]] = route.endpoint
+
+    async def checked(request: Request) -> Response:
+        permission = required(route.path, request.method)
+        if permission is not Permission.OPEN:
+            rules.keys.authorize(principal_of(request), permission)
+        return await view(request)
+
+    return Route(route.path, checked, methods=sorted(route.methods or ()))
 
 
 class AuthMiddleware:
-    """Checks the size of the headers, whether the page or host name may use the gateway, and, except for `/health*`, the key."""
+    """Checks the size of the headers, whether the page or host name may use the gateway, and, except for open paths, the key."""
 
     def __init__(self, inner: Starlette, rules: AccessRules, errors: ErrorReporter, paths: PathResolver) -> None:
         self.paths = paths
@@ -83,8 +105,8 @@ class AuthMiddleware:
             headers = headers_of(scope)
             given_id = request_id(headers)
             self._rules.origins.check(scope, headers)
-            if scope["path"] not in OPEN_PATHS:
-                self._rules.keys.check(self._errors.with_url_key(headers, scope))
+            if not is_open(scope["path"]):
+                scope[PRINCIPAL] = self._rules.keys.check(self._errors.with_url_key(headers, scope))
         except OctorouteError as error:
             await self._errors.report(error, scope, headers, given_id or new_id())(scope, receive, send)
             return

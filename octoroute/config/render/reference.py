@@ -12,12 +12,13 @@ from octoroute.balancing.queue import QueueSettings
 from octoroute.balancing.retry import RetryPolicy
 from octoroute.config.describe import allowed, kind_of, toml
 from octoroute.config.render.template import template
+from octoroute.config.schema.access import AuthTable, BudgetTable, ClientTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, RotationTable, TrafficLogTable
 from octoroute.config.schema.models import EndpointTable, ModelsTable, ProviderTable, TlsTable
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
-from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable, ServerTlsTable, StoreTable
+from octoroute.config.schema.server import CacheTable, ServerTable, ServerTlsTable, StoreTable
 from octoroute.domain.option import Table
 from octoroute.domain.price import LongContextPrice, Price
 from octoroute.routing.cache_economics import StickyOptions
@@ -171,6 +172,8 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[timeouts]", TimeoutsTable),
     ("[context]", ContextTable),
     ("[auth]", AuthTable),
+    ("[[auth.clients]]", ClientTable),
+    ("budget_usd", BudgetTable),
     ("[cache]", CacheTable),
     ("[store]", StoreTable),
     ("[observability]", ObservabilityTable),

@@ -12,12 +12,13 @@ from typing import get_args, get_origin
 from octoroute.balancing.queue import QueueSettings
 from octoroute.balancing.retry import RetryPolicy
 from octoroute.config.describe import allowed, toml
+from octoroute.config.schema.access import AuthTable, ClientTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.logging import ObservabilityTable, RotationTable, TrafficLogTable
 from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
-from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable, ServerTlsTable, StoreTable
+from octoroute.config.schema.server import CacheTable, ServerTable, ServerTlsTable, StoreTable
 from octoroute.domain.option import Table
 from octoroute.routing.cache_economics import StickyOptions
 from octoroute.routing.difficulty.thresholds import LearnedOptions
@@ -148,6 +149,8 @@ def _lines(names: Names) -> Iterator[str]:
         ("logging.rotation", RotationTable),
     ):
         yield from _table(name, table, names)
+        if table is AuthTable:
+            yield from _table("auth.clients", ClientTable, names, off=True, many=True)
 
 
 def _table(name: str, table: type[Table], names: Names, *, off: bool = False, many: bool = False) -> Iterator[str]:

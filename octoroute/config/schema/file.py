@@ -10,11 +10,12 @@ import msgspec
 from octoroute.balancing.queue import QueueSettings
 from octoroute.balancing.retry import RetryPolicy
 from octoroute.config import rules
+from octoroute.config.schema.access import AuthTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.logging import LoggingTable, ObservabilityTable
 from octoroute.config.schema.models import ModelsTable, ProviderTable
 from octoroute.config.schema.routing import RoutingTable
-from octoroute.config.schema.server import AuthTable, CacheTable, ServerTable, StoreTable
+from octoroute.config.schema.server import CacheTable, ServerTable, StoreTable
 from octoroute.domain import text_check
 from octoroute.domain.endpoint import Endpoint, ProviderLimits
 from octoroute.domain.option import Key, Table
@@ -40,6 +41,14 @@ class FileTable(Table, frozen=True, kw_only=True):
     timeouts: Annotated[TimeoutsTable, Key("")] = TimeoutsTable()
     context: Annotated[ContextTable, Key("")] = ContextTable()
     auth: Annotated[AuthTable, Key("")] = AuthTable()
+    privacy: Annotated[
+        Mapping[str, tuple[str, ...]],
+        Key(
+            "regions of a privacy class; a class that is not here is the region of its name",
+            check=rules.region_name,
+            check_name=text_check.region_word,
+        ),
+    ] = {}
     cache: Annotated[CacheTable, Key("")] = CacheTable()
     store: Annotated[StoreTable, Key("")] = StoreTable()
     observability: Annotated[ObservabilityTable, Key("")] = ObservabilityTable()
@@ -63,6 +72,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     health: HealthTable = HealthTable()
     context: ContextTable = ContextTable()
     auth: AuthTable = AuthTable()
+    privacy: Mapping[str, tuple[str, ...]] = {}
     cache: CacheTable = CacheTable()
     store: StoreTable = StoreTable()
     observability: ObservabilityTable = ObservabilityTable()

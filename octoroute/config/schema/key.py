@@ -13,6 +13,7 @@ import msgspec
 
 from octoroute.balancing.policies import POLICIES
 from octoroute.dialects.openai.compat import PRESETS
+from octoroute.domain.endpoint import Tier
 from octoroute.domain.option import Key, Table
 from octoroute.routing.rules import REQUEST_TYPES
 from octoroute.routing.strategies import STRATEGIES
@@ -27,6 +28,8 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[str, ...] = tuple(POLICIES)
     quirks: tuple[str, ...] = tuple(PRESETS)
     request_types: tuple[str, ...] = tuple(REQUEST_TYPES)
+    tiers: tuple[str, ...] = tuple(tier.value for tier in Tier)
+    """Those of every kind of model; a router chooses only among the first three."""
 
 
 class Field(msgspec.Struct, frozen=True):

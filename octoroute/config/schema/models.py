@@ -161,6 +161,9 @@ class EndpointTable(Table, frozen=True, kw_only=True):
         Secret | None,
         Key("the vendor's key, sent in the header that the kind requires", check=rules.credential, example='"${MODEL_API_KEY}"'),
     ] = None
+    region: Annotated[
+        str, Key("region of the server, instead of the provider's; for regions and privacy", check=rules.region, example='"local"')
+    ] = ""
     headers: Headers = msgspec.field(default_factory=dict[str, str])
     api_version: Annotated[
         str | None, Key("version of the API; for kind azure only", check=rules.version, example='"2024-10-21"')

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from octoroute.config import rules
-from octoroute.domain.endpoint import Secret
 from octoroute.domain.option import Key, Table
 
 
@@ -98,27 +97,6 @@ class ServerTable(Table, frozen=True, kw_only=True):
         Literal["native", "aiohttp"],
         Key("HTTP client for endpoints: native, or aiohttp if the native client is incompatible with a server"),
     ] = "native"
-
-
-class AuthTable(Table, frozen=True, kw_only=True):
-    """Keys that clients must present."""
-
-    keys: Annotated[
-        tuple[Secret, ...],
-        Key(
-            "if set, every route but /health* requires one of them, as `Authorization: Bearer` or `x-api-key`",
-            check=rules.client_key,
-            example='["${OCTOROUTE_API_KEY}"]',
-        ),
-    ] = ()
-    admin_keys: Annotated[
-        tuple[Secret, ...],
-        Key(
-            "keys for the /admin routes, which are off without one; every other route accepts them too",
-            check=rules.client_key,
-            example='["${OCTOROUTE_ADMIN_KEY}"]',
-        ),
-    ] = ()
 
 
 class StoreTable(Table, frozen=True, kw_only=True):

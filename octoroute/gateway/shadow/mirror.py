@@ -16,8 +16,10 @@ from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.decision import Decision
 from octoroute.domain.outcome import Ending, Outcome
 from octoroute.domain.price import to_usd
+from octoroute.domain.principal import Restrictions
 from octoroute.domain.request import CHAT, Request
 from octoroute.gateway.lifecycle import RequestLifecycle
+from octoroute.gateway.privacy import NOT_PRIVATE, PRIVACY_HEADER, inherit, inherited
 from octoroute.gateway.shadow.worker import ShadowBudget, ShadowJob, ShadowResult, ShadowWorker
 from octoroute.routing.shadow import ShadowOptions
 from octoroute.upstream.readers import Chunk
@@ -28,8 +30,6 @@ log = structlog.stdlib.get_logger("octoroute.shadow")
 MAX_RECORDED_BYTES = 256 * 1024
 """Of one answer: bytes, or 64 for each event."""
 MAX_QUEUED_JOBS = 16
-PRIVACY_HEADER = "x-octoroute-privacy"
-_NOT_PRIVATE = frozenset({"", "off", "none", "0", "false"})
 _DAY_S = 86_400.0
 _MINUTE_S = 60.0
 
@@ -73,13 +73,21 @@ class ShadowMirror:
             return
         recorder = _AnswerRecorder()
         response.record(recorder.add)
-        lifecycle.observe(lambda outcome: self._queue(request, decision, outcome, recorder))
+        restrictions = inherited()
+        lifecycle.observe(lambda outcome: self._queue(request, decision, outcome, recorder, restrictions))
 
-    def _queue(self, request: Request, decision: Decision, outcome: Outcome, recorder: _AnswerRecorder) -> None:
+    def _queue(
+        self,
+        request: Request,
+        decision: Decision,
+        outcome: Outcome,
+        recorder: _AnswerRecorder,
+        restrictions: Restrictions | None,
+    ) -> None:
         if outcome.ending is not Ending.ANSWERED or outcome.endpoint is None or recorder.parts is None:
             return
         try:
-            self._jobs.put_nowait(ShadowJob(request, decision, outcome, recorder.parts))
+            self._jobs.put_nowait(ShadowJob(request, decision, outcome, recorder.parts, restrictions))
         except asyncio.QueueFull:
             self._count("dropped")
 
@@ -93,7 +101,8 @@ class ShadowMirror:
         job = await self._jobs.get()
         options = self._options()
         budget = ShadowBudget(lambda: self._left_usd(options), self._pay)
-        result = await self._worker.label(job, options.judge_tier, budget)
+        with inherit(job.restrictions):
+            result = await self._worker.label(job, options.judge_tier, budget)
         self._count(result.result)
         if result.label is None and not result.quality:
             return
@@ -162,8 +171,7 @@ def suits(request: Request, decision: Decision) -> bool:
 
 def private(headers: Mapping[str, str]) -> bool:
     return (
-        headers.get(PRIVACY_HEADER, "").strip().lower() not in _NOT_PRIVATE
-        or "no-store" in headers.get("cache-control", "").lower()
+        headers.get(PRIVACY_HEADER, "").strip().lower() not in NOT_PRIVATE or "no-store" in headers.get("cache-control", "").lower()
     )
 
 

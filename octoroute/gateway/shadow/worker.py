@@ -16,6 +16,7 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Tier
 from octoroute.domain.outcome import Outcome
 from octoroute.domain.price import to_usd
+from octoroute.domain.principal import Restrictions
 from octoroute.domain.request import Facts, Request
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.gateway.internal_calls import InternalCalls
@@ -42,6 +43,8 @@ class ShadowJob(msgspec.Struct, frozen=True):
     decision: Decision
     outcome: Outcome
     parts: list[Chunk]
+    restrictions: Restrictions | None = None
+    """What the questions to other tiers must stay within; None: nothing restricts them."""
 
     @property
     def tier(self) -> Tier:
@@ -96,6 +99,8 @@ class ShadowWorker:
         if job.outcome.cost_micros is not None:
             result.costs[job.tier] = to_usd(job.outcome.cost_micros)
         settings = self._gateway().settings
+        if job.restrictions is not None:
+            settings = settings.restricted(job.restrictions)
         for tier in (tier for tier in CHAT_TIERS if tier is not job.tier and settings.tier(tier)):
             since = self._clock()
             text_and_cost = await self._ask(conversation, tier, budget)

@@ -1,4 +1,4 @@
-"""The admin routes: provider state, enabling and disabling, statistics, and configuration. Each requires an admin key.
+"""The admin routes: provider state, enabling and disabling, statistics, and configuration. Roles: access.permissions.
 
 A GET never sends a request to an endpoint, and no response contains a secret.
 """
@@ -55,15 +55,8 @@ class AdminRoutes:
             ("POST", "/admin/stats/reset", self.reset_stats),
             ("POST", "/admin/config/reload", self.reload),
         )
-        routes = [Route(path, self._guarded(view), methods=[method]) for method, path, view in table]
-        return [*routes, Route("/admin/config", self._guarded(self.configuration), methods=["GET", "PUT"])]
-
-    def _guarded(self, view: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        async def checked(request: Request) -> Response:
-            self._rules.keys.check_admin(request.headers)
-            return await view(request)
-
-        return checked
+        routes = [Route(path, view, methods=[method]) for method, path, view in table]
+        return [*routes, Route("/admin/config", self.configuration, methods=["GET", "PUT"])]
 
     # state
 
@@ -71,7 +64,7 @@ class AdminRoutes:
         body = {
             "status": overall_status(tier_status(self._endpoints(), self._health())),
             "timestamp": self._runtime.wall(),
-            "client_api_key_validation": "enabled" if self._runtime.config.auth.keys else "disabled",
+            "client_api_key_validation": "enabled" if self._rules.keys.is_required else "disabled",
             "providers": {name: self._provider(name) for name in group_by_provider(self._endpoints())},
         }
         return json_response(body, request)

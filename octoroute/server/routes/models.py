@@ -14,8 +14,9 @@ from octoroute.errors import UnknownModel
 from octoroute.gateway.model_names import ALIASES
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.client_dialect import inbound_of
+from octoroute.server.guard import principal_of
 from octoroute.server.routes.json_response import json_response
-from octoroute.server.routes.local import CONFIGURED, model_cards
+from octoroute.server.routes.local import CONFIGURED, may_ask, model_cards, visible_settings
 
 
 class ModelRoutes:
@@ -35,7 +36,7 @@ class ModelRoutes:
     async def endpoints(self, request: Request) -> Response:
         health = self._gateway.health
         rows: list[dict[str, Any]] = []
-        for endpoint in self._gateway.settings.endpoints:
+        for endpoint in visible_settings(self._gateway, principal_of(request)).endpoints:
             breaker = health.breaker(endpoint)
             circuit = health.circuit_state(endpoint)
             rows.append(
@@ -57,12 +58,18 @@ class ModelRoutes:
         """In the format of the client, which its headers tell."""
         models = inbound_of(self._runtime.inbound, request.url.path, request.headers).models
         aliases = tuple(ALIASES) if self._runtime.config.routing.claude_aliases else ()
-        return json_response(models.listing(list(model_cards(self._gateway).values()), aliases, request.query_params), request)
+        return json_response(
+            models.listing(list(model_cards(self._gateway, principal_of(request)).values()), aliases, request.query_params), request
+        )
+
+    def _is_alias(self, name: str, request: Request) -> bool:
+        alias = self._gateway.resolver.alias(name, self._gateway.settings)
+        return alias is not None and may_ask(name, visible_settings(self._gateway, principal_of(request)), self._gateway.settings)
 
     async def model(self, request: Request) -> Response:
         name = request.path_params["name"]
-        cards, settings = model_cards(self._gateway), self._gateway.settings
-        if name not in cards and name not in ALIASES and self._gateway.resolver.alias(name, settings) is None:
+        cards = model_cards(self._gateway, principal_of(request))
+        if name not in cards and name not in ALIASES and not self._is_alias(name, request):
             raise UnknownModel(f"the model {name[:200]!r} does not exist; GET /v1/models lists the models", param="model")
         models = inbound_of(self._runtime.inbound, request.url.path, request.headers).models
         return json_response(models.entry(cards.get(name) or ModelCard(name, CONFIGURED)), request)

@@ -53,6 +53,8 @@ PLACES = {
         for name in ("learned", "learned.shares", "learned.thresholds", "cascade", "sticky", "shadow")
     },
     "[[routing.rules]]": "routing.rules[0].{key}",
+    "[[auth.clients]]": "auth.clients[0].{key}",
+    "[[auth.clients]]\n[auth.clients.budget_usd]": "auth.clients[0].budget_usd.{key}",
     "[[models.deep]]\n[models.deep.price]": "models.deep[0].price.{key}",
     "[[models.deep]]\n[[models.deep.price.long_context]]": "models.deep[0].price.long_context[0].{key}",
     "[providers.p.tls]": "providers.p.tls.{key}",

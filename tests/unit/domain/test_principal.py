@@ -1,17 +1,11 @@
-"""The principal: roles include one another, and what is not restricted or limited is said to be so."""
+"""The principal: what is not restricted or limited is said to be so."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
-from octoroute.domain.principal import AccessRole, Principal, PrincipalLimits, Restrictions
-
-
-def test_each_role_covers_those_before_it_and_no_others():
-    roles = [AccessRole.VIEWER, AccessRole.USER, AccessRole.OPERATOR, AccessRole.ADMIN]
-    for at, role in enumerate(roles):
-        assert [role.covers(other) for other in roles] == [other <= at for other in range(len(roles))]
+from octoroute.domain.principal import Principal, PrincipalLimits, Restrictions
 
 
 @pytest.mark.parametrize("field", [field.name for field in msgspec.structs.fields(Restrictions)])

@@ -7,11 +7,9 @@ import json
 import pytest
 
 from octoroute.dialects import inbound
-from octoroute.domain.endpoint import Secret
 from octoroute.domain.principal import Principal
 from octoroute.errors import (
     ContextTooLong,
-    Forbidden,
     HeadersTooLarge,
     OverLimit,
     TooLarge,
@@ -24,12 +22,10 @@ from octoroute.server.downstream import ClientGone
 from octoroute.server.guard import (
     MAX_HEADER_BYTES,
     AccessRules,
-    ApiKeys,
     check_json,
     check_method,
     headers_of,
     id_headers,
-    offered_keys,
     read_body,
     request_id,
     send_error,
@@ -38,10 +34,6 @@ from tests.support.asgi import row
 from tests.support.live_gateway import configured, settings
 
 DIALECTS = inbound(lambda: 0.0)
-
-
-def keys(*texts: str, admin: tuple[str, ...] = ()) -> ApiKeys:
-    return ApiKeys([Secret(text) for text in texts], [Secret(text) for text in admin])
 
 
 def name(principal: Principal | None) -> str | None:
@@ -78,55 +70,6 @@ def test_anthropics_clients_find_the_id_under_their_name_unless_the_upstream_gav
     assert id_headers("x-request-id", "i", {}) == {"x-request-id": "i"}
     assert id_headers("request-id", "i", {}) == {"x-request-id": "i", "request-id": "i"}
     assert id_headers("request-id", "i", {"request-id": "theirs"}) == {"x-request-id": "i"}
-
-
-# keys
-
-
-def test_without_keys_none_is_needed():
-    assert keys().check({}) is None
-    assert keys().check({"x-api-key": "anything"}) is None
-
-
-def test_a_key_is_named_by_its_place():
-    both = keys("a", "b", admin=("c",))
-    named = {text: name(both.check({"x-api-key": text})) for text in "abc"}
-    assert named == {"a": "key-1", "b": "key-2", "c": "admin-1"}
-    assert name(keys(admin=("c",)).check({"x-api-key": "c"})) == "admin-1"
-    assert keys(admin=("c",)).check({"x-api-key": "a"}) is None
-
-
-def test_a_wrong_key_and_a_missing_one_are_told_apart():
-    with pytest.raises(Unauthorized, match=r"^invalid API key$"):
-        keys("a").check({"x-api-key": "b"})
-    with pytest.raises(Unauthorized, match="API key is missing"):
-        keys("a").check({})
-
-
-def test_the_admin_routes_want_an_admin_key():
-    assert keys("a", admin=("c",)).check_admin({"authorization": "Bearer c"}).name == "admin-1"
-    with pytest.raises(Forbidden, match="disabled"):
-        keys("a").check_admin({"x-api-key": "a"})
-    with pytest.raises(Forbidden, match="client key"):
-        keys("a", admin=("c",)).check_admin({"x-api-key": "a"})
-    with pytest.raises(Unauthorized, match="admin key is required"):
-        keys("a", admin=("c",)).check_admin({})
-
-
-@pytest.mark.parametrize(
-    ("headers", "found"),
-    [
-        ({}, []),
-        ({"x-api-key": ""}, []),
-        ({"x-api-key": "a"}, ["a"]),
-        ({"authorization": "bearer  b "}, ["b"]),
-        ({"authorization": "Bearer"}, []),
-        ({"authorization": "Basic b"}, []),
-        ({"x-api-key": "a", "authorization": "Bearer b"}, ["a", "b"]),
-    ],
-)
-def test_a_key_may_stand_in_either_header(headers, found):
-    assert offered_keys(headers) == found
 
 
 def test_rules_are_those_of_the_newest_configuration():
@@ -248,26 +191,3 @@ async def test_a_rejection_of_the_same_dialect_is_relayed_as_it_came():
     _, headers, body = await sent(error, "anthropic")
     assert headers["content-type"] == "application/json"
     assert json.loads(body)["type"] == "error"
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"authorization": "Bearer k"},
-        {"authorization": "bearer  k "},
-        {"authorization": "k"},
-        {"x-api-key": "k"},
-        {"api-key": "k"},
-        {"x-api-key": "wrong", "authorization": "Bearer k"},
-    ],
-)
-def test_a_key_is_taken_wherever_clients_put_it(headers):
-    assert name(keys("k").check(headers)) == "key-1"
-
-
-@pytest.mark.parametrize(
-    "headers", [{"authorization": "Basic k"}, {"authorization": "Token k"}, {"authorization": ""}, {"api-key": ""}]
-)
-def test_another_scheme_or_nothing_is_no_key(headers):
-    with pytest.raises(Unauthorized, match="missing"):
-        keys("k").check(headers)

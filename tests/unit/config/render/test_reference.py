@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "configuration.md"
 TABLES = tables(FileTable)[1:]
 
 
-OF_THEIR_OWN = {"rules", "traffic", "rotation", "tiers", "router_timeouts", "learned", "cascade", "sticky", "shadow"}
+OF_THEIR_OWN = {"rules", "traffic", "rotation", "tiers", "router_timeouts", "learned", "cascade", "sticky", "shadow", "clients"}
 INSTEAD = {"artefact", "thresholds", "quality"}
 
 

@@ -1,0 +1,94 @@
+"""The keys that the gateway knows, by digest: from the configuration, and from the key store. It holds no text of a key.
+
+A key is looked up by its SHA-256, which a client cannot steer, so that the time of a look-up tells nothing about a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from octoroute.access.credentials import digest_of, offered_keys
+from octoroute.access.permissions import PRIVILEGED, ROLES, Permission, roles_with
+from octoroute.domain.principal import Principal
+from octoroute.errors import Forbidden, Unauthorized
+
+
+class KnownKey(msgspec.Struct, frozen=True, kw_only=True):
+    digest: bytes
+    """SHA-256 of the key."""
+    principal: Principal
+    owner: str
+    """Who owns what the key's clients store: it stays the same when the key is rotated."""
+    expires_at: float | None = None
+    """Seconds since the epoch; None: it does not expire."""
+
+
+class KeyRegistry:
+    """Answers whose key a request offers. Names are for logs; a request is judged by the principal."""
+
+    def __init__(self, configured: Iterable[KnownKey], *, required: bool, wall: Callable[[], float]) -> None:
+        """`required`: a request without a valid key is refused. `wall`: seconds since the epoch."""
+        self._configured: dict[bytes, KnownKey] = {}
+        for key in configured:
+            self._configured.setdefault(key.digest, key)
+        self._required = required
+        self._wall = wall
+        self._known: Mapping[bytes, KnownKey] = {}
+        self.use_stored((), any_made=False)
+
+    def use_stored(self, stored: Iterable[KnownKey], *, any_made: bool) -> None:
+        """Replace the keys of the store. `any_made`: the store has had a key, so that keys are required even if all are revoked.
+
+        The configuration's keys come first.
+        """
+        self._known = {**{key.digest: key for key in stored}, **self._configured}
+        self.is_required = self._required or any_made
+        """Whether a request without a valid key is refused."""
+        self._has_privileged = any(PRIVILEGED & ROLES[key.principal.role] for key in self._known.values())
+
+    def check(self, headers: Mapping[str, str]) -> Principal | None:
+        """Return the client whose key the headers hold; None if keys are not required and none matches. Raises Unauthorized."""
+        if not self._known and not self.is_required:
+            return None
+        key = self._find(headers)
+        if key is None:
+            if not self.is_required:
+                return None
+            if not offered_keys(headers):
+                raise Unauthorized("the API key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
+            raise Unauthorized("invalid API key")
+        if key.expires_at is not None and key.expires_at <= self._wall():
+            raise Unauthorized(f"the API key {key.principal.name!r} has expired; ask the gateway's operator for a new one")
+        return key.principal
+
+    def authorize(self, principal: Principal | None, permission: Permission) -> None:
+        """Raises Forbidden if the role does not grant the permission, and Unauthorized if a key is needed and there is none."""
+        if permission in PRIVILEGED and not self._has_privileged:
+            raise Forbidden(
+                'the admin routes are disabled; set [auth] admin_keys = ["${OCTOROUTE_ADMIN_KEY}"], or a client with a role'
+            )
+        if principal is None:
+            if permission in PRIVILEGED:
+                raise Unauthorized("an admin key is required; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
+            return
+        if permission not in ROLES[principal.role]:
+            roles = " or ".join(dict.fromkeys(roles_with(permission)))
+            raise Forbidden(f"this is a client key of the role {principal.role}; this route requires the role {roles}")
+
+    def owner(self, headers: Mapping[str, str]) -> str:
+        """Return the owner of what the client stores; "" if no key is required."""
+        found = self._find(headers) if self.is_required else None
+        return "" if found is None else found.owner
+
+    def without_own(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the headers without those that hold a key of the gateway: it must not be forwarded to a vendor."""
+        return {name: value for name, value in headers.items() if self._find({name: value}) is None}
+
+    def _find(self, headers: Mapping[str, str]) -> KnownKey | None:
+        known = self._known
+        for key in offered_keys(headers):
+            if (found := known.get(digest_of(key))) is not None:
+                return found
+        return None

@@ -1,0 +1,63 @@
+"""The keys of a configuration as the key registry holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from octoroute.access.credentials import digest_of
+from octoroute.access.key_registry import KeyRegistry, KnownKey
+from octoroute.config.check_clients import client_digest
+from octoroute.config.schema import Config
+from octoroute.config.schema.access import AuthTable, BudgetTable, ClientTable
+from octoroute.domain.principal import AccessRole, Principal, PrincipalLimits, Restrictions
+
+
+def key_registry(config: Config, wall: Callable[[], float]) -> KeyRegistry:
+    """`wall`: seconds since the epoch."""
+    auth = config.auth
+    return KeyRegistry(_known(auth), required=auth.requires_key, wall=wall)
+
+
+def _known(auth: AuthTable) -> Iterator[KnownKey]:
+    for role, name, keys in ((AccessRole.ADMIN, "admin", auth.admin_keys), (AccessRole.USER, "key", auth.keys)):
+        for at, key in enumerate(keys, 1):
+            digest = digest_of(key.reveal())
+            # by digest: names are numbers, so that a change of the configuration can give a name to another key
+            yield KnownKey(digest=digest, principal=Principal(name=f"{name}-{at}", role=role), owner=digest.hex())
+    for client in auth.clients:
+        digest = client_digest(client)
+        if digest is not None:
+            expires_at = datetime.fromisoformat(client.expires).timestamp() if client.expires else None
+            yield KnownKey(digest=digest, principal=principal_of(client), owner=f"client:{client.name}", expires_at=expires_at)
+
+
+def principal_of(client: ClientTable) -> Principal:
+    restrictions = Restrictions(
+        tiers=frozenset(client.tiers),
+        models=client.models,
+        providers=frozenset(client.providers),
+        regions=frozenset(client.regions),
+        privacy=frozenset({client.privacy.lower()} - {""}),
+    )
+    budget = client.budget_usd or BudgetTable()
+    limits = PrincipalLimits(
+        requests_per_minute=client.requests_per_minute,
+        tokens_per_minute=client.tokens_per_minute,
+        max_in_flight=client.max_in_flight,
+        budget_day_micros=micros(budget.day),
+        budget_month_micros=micros(budget.month),
+    )
+    return Principal(
+        name=client.name,
+        role=client.role,
+        groups=client.groups,
+        tags=client.tags,
+        restrictions=restrictions or None,
+        limits=limits or None,
+    )
+
+
+def micros(usd: float) -> int:
+    """Micro-dollars."""
+    return round(usd * 1_000_000)
