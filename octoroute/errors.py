@@ -17,6 +17,7 @@
     │   ├── TooLarge          413
     │   ├── WrongMediaType    415
     │   ├── OverLimit         429
+    │   │   └── OverBudget    429
     │   └── HeadersTooLarge   431
     ├── UpstreamError         502  one endpoint's failure
     │   ├── Unreachable       502  no connection
@@ -124,7 +125,7 @@ class Forbidden(ClientError):
 
 
 class TooExpensive(ClientError):
-    """Every eligible endpoint is estimated to cost more than `selection.max_cost_usd`."""
+    """The request is estimated to cost more than `selection.max_cost_usd`, or than a whole budget, at every eligible endpoint."""
 
     status = 402
     code = "cost_limit_exceeded"
@@ -194,11 +195,16 @@ class HeadersTooLarge(ClientError):
 
 
 class OverLimit(ClientError):
-    """Every eligible endpoint is at capacity and the queue is full, or the request waited too long in it."""
+    """A limit of ours is reached; or every eligible endpoint is at capacity and the queue is full or too slow."""
 
     status = 429
     code = "rate_limit_exceeded"
     kind = "rate_limit_error"
+
+
+class OverBudget(OverLimit):
+    code = "budget_exceeded"
+    kind = "billing_error"
 
 
 class UpstreamError(OctorouteError):
@@ -269,10 +275,7 @@ class BadUpstreamResponse(UpstreamError):
 
 
 class Empty(UpstreamError):
-    """The response has no text, reasoning, or tool call.
-
-    Raised only while another attempt is possible: the model may mean to say nothing, so a second empty response is delivered.
-    """
+    """The response has no text, reasoning, or tool call. Raised only once: the model may mean to say nothing."""
 
     code = "upstream_empty"
     blames_endpoint = False
@@ -328,8 +331,5 @@ class Exhausted(OctorouteError):
 
 
 # Aliases: the names of version 1.0, available for one more minor version.
-Broke = BadUpstreamResponse
-Declined = UpstreamRejected
-Misconfigured = UpstreamAuthError
-Starved = NoResources
-Untrusted = TlsRejected
+Broke, Declined, Misconfigured = BadUpstreamResponse, UpstreamRejected, UpstreamAuthError
+Starved, Untrusted = NoResources, TlsRejected

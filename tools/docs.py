@@ -26,7 +26,9 @@ WHEN: Mapping[str, str] = {
     "context_length_exceeded": "the prompt does not fit the context window of any eligible endpoint",
     "invalid_api_key": "the API key is missing or invalid",
     "permission_denied": "the key or a privacy class forbids it; without keys: a web page or Host name that may not use it",
-    "cost_limit_exceeded": "the request would probably cost more than `selection.max_cost_usd` at every eligible endpoint",
+    "cost_limit_exceeded": "the request would probably cost more than `selection.max_cost_usd`, or than a whole budget, at every "
+    "eligible endpoint; or no price is known to hold against a budget",
+    "budget_exceeded": "a budget of the caller is used up until the day or month ends; see docs/budgets.md",
     "previous_response_not_found": "the response, or one before it, is not stored, or was made with another key",
     "model_not_found": "unknown model: no tier, name, or id matches",
     "not_stored": "the response, or the item of an `item_reference`, is not stored, or was made with another key",

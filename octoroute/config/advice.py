@@ -8,8 +8,10 @@ import msgspec
 
 from octoroute.config import rules
 from octoroute.config.environment import child
+from octoroute.config.schema.access import ClientTable
 from octoroute.config.schema.file import FileTable
 from octoroute.config.schema.key import Names
+from octoroute.config.schema.limits import LimitsTable
 from octoroute.config.schema.models import DEFAULT_KIND, ProviderTable
 from octoroute.config.schema.server import ServerTable
 from octoroute.domain.endpoint import Endpoint
@@ -21,11 +23,29 @@ def advise(file: FileTable, names: Names, endpoints: Mapping[str, tuple[str, End
     yield from _likely_kinds(file.providers, names)
     yield from _pasted_routes(file, endpoints)
     yield from _duplicates(endpoints)
+    yield from _unshared_limits(file)
     if file.routing.shadow.share and file.routing.shadow.judge_tier is None:
         yield (
             "routing.shadow.judge_tier: is not set, so that answers that differ leave no label although they are paid for; set it "
             "to the tier that compares them"
         )
+
+
+def _unshared_limits(file: FileTable) -> Iterator[str]:
+    is_limited = file.limits != LimitsTable() or any(_is_limited(client) for client in file.auth.clients)
+    if not is_limited or file.shared.url is not None:
+        return
+    if file.server.workers > 1:
+        yield (
+            f"limits: each of the {file.server.workers} workers has limits of its own, so that together they admit that many times "
+            'as much; set [shared] url = "sqlite:////var/lib/octoroute/limits.db" or "redis://HOST:PORT/0"'
+        )
+    else:
+        yield 'limits: a restart forgets what was spent; set [shared] url = "sqlite:////var/lib/octoroute/limits.db" to keep it'
+
+
+def _is_limited(client: ClientTable) -> bool:
+    return bool(client.requests_per_minute or client.tokens_per_minute or client.max_in_flight or client.budget_usd)
 
 
 def _open_door(server: ServerTable, *, locked: bool) -> Iterator[str]:

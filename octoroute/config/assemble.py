@@ -70,6 +70,7 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
         privacy=file.privacy,
         cache=file.cache,
         store=file.store,
+        shared=file.shared,
         observability=file.observability,
         logging=file.logging,
         file=file,

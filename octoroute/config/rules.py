@@ -248,3 +248,12 @@ def pattern(text: str) -> str | None:
     return (
         "matches the empty string, and therefore any text; write a pattern for what must be redacted" if found.match("") else None
     )
+
+
+def shared_url(url: str) -> str | None:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"redis", "rediss", "postgresql", "postgres", "sqlite"} or not rest:
+        return "is no address of a shared store; use redis://HOST:PORT/0, postgresql://HOST/DATABASE, or sqlite:///FILE"
+    if scheme == "sqlite" and not rest.startswith("/"):
+        return "has no file; write sqlite:///FILE, or sqlite:////ABSOLUTE/FILE"
+    return None

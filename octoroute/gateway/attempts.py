@@ -91,7 +91,7 @@ class Attempts:
                     if failover.walks and self._health.available(endpoint, tokens):
                         await asyncio.sleep(settings.retry.wait_s(failover.walks, self._random))
                 lease, granted = granted or self._health.acquire(endpoint, tokens, request.id), None
-                if lease is None:
+                if lease is None or (lifecycle.account is not None and not await self._reserve(request, lease, lifecycle)):
                     continue
                 attempted = True
                 if lifecycle.attempts or self._events.logs_first_selection:
@@ -114,6 +114,18 @@ class Attempts:
                 order = plan.order
             else:
                 order = await self._next_walk(failover, attempted, tokens, lifecycle)
+
+    @staticmethod
+    async def _reserve(request: Request, lease: Lease, lifecycle: RequestLifecycle) -> bool:
+        """Reserve what the attempt may cost; False: a limit does not permit it, and the lease is released."""
+        account, is_reserved = lifecycle.account, False
+        assert account is not None
+        try:
+            is_reserved = await account.try_reserve(lease.endpoint, request.facts, lifecycle.attempts)
+        finally:
+            if not is_reserved:
+                lease.release(NO_USAGE)
+        return is_reserved
 
     def _failover(self, plan: Plan, settings: Settings, *, once: bool) -> Failover:
         return Failover(settings.retry, by_provider=plan.policy.by_provider, once=once, order=plan.order)
@@ -205,6 +217,8 @@ class Attempts:
 
     def _exhausted(self, failover: Failover, tokens: int, lifecycle: RequestLifecycle) -> OctorouteError:
         if not failover.errors:
+            if lifecycle.account is not None and lifecycle.account.refusal is not None:
+                return lifecycle.account.refusal
             return unavailable_error(self._health, failover.walked, tokens)
         lifecycle.details.hint = hint_of(failover.cause)
         return failover.exhausted(self._health.next_available_s(failover.walked, tokens))

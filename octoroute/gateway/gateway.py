@@ -91,7 +91,7 @@ class Gateway:
         except OctorouteError as error:
             lifecycle.finish(ending_of(error), error)
             lifecycle.settle()
-            error.headers |= route_headers(lifecycle)
+            error.headers = {**route_headers(lifecycle), **error.headers}
             if lifecycle.context_changes:
                 error.headers["x-octoroute-warning"] = warning_header([change.note for change in lifecycle.context_changes])
             if lifecycle.hint is not None:
@@ -107,6 +107,12 @@ class Gateway:
 
     async def _answer(self, request: Request, lifecycle: RequestLifecycle) -> Reply:
         settings = self.settings
+        keeper = settings.bookkeeper
+        if keeper is not None and (account := keeper.open(request)) is not None:
+            lifecycle.account = account
+            lifecycle.observe(account.settle)
+            await account.enter(request.facts)
+            request = account.paced(request)
         restrictions = restrictions_of(request, settings)
         if restrictions is None:
             if self.traces:

@@ -14,6 +14,8 @@ def route_headers(lifecycle: RequestLifecycle) -> dict[str, str]:
     """Number of attempts, strategy and tier, and the endpoint that answered; without an answer, the endpoint asked last."""
     endpoint, decision = lifecycle.endpoint, lifecycle.decision
     headers = {"x-octoroute-attempts": str(len(lifecycle.attempts))}
+    if lifecycle.account is not None:
+        headers |= lifecycle.account.headers()
     if decision is not None:
         headers["x-octoroute-strategy"] = decision.by
         headers["x-octoroute-tier"] = decision.tier

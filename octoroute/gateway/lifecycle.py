@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
+from octoroute.access.account import Account
 from octoroute.balancing.lease import Lease
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
@@ -62,7 +63,7 @@ class AttemptResponse(NamedTuple):
 class RequestLifecycle:
     __slots__ = (
         "_answered_at", "_arrived", "_clock", "_details", "_end", "_first_event_at", "_lease", "_observers", "_response",
-        "_routing_s", "_sink", "_started_at", "attempts", "decision", "request", "truncation", "warnings",
+        "_routing_s", "_sink", "_started_at", "account", "attempts", "decision", "request", "truncation", "warnings",
     )  # fmt: skip
 
     def __init__(self, request: Request, sink: OutcomeReceiver, clock: Callable[[], float]) -> None:
@@ -82,6 +83,7 @@ class RequestLifecycle:
         self.attempts: list[Attempt] = []
         self.decision: Decision | None = None
         self._details: OutcomeDetails | None = None
+        self.account: Account | None = None
         self.warnings: tuple[str, ...] = ()
         """For the client: what was changed or left out of its request."""
         self.truncation: TruncatedRequest | None = None

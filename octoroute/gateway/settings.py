@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from octoroute.access.account import Bookkeeper
 from octoroute.access.restrictions import Classes, exclusion
 from octoroute.balancing.policies import Policy, WeightedRandom
 from octoroute.balancing.queue import QueueSettings
@@ -73,6 +74,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     affinity: SessionAffinity | None = None
     cache: ResponseCache | None = None
     """None: responses are not cached."""
+    bookkeeper: Bookkeeper | None = None
+    """Reserves and settles limits and budgets; None: there are none."""
     shadow: ShadowMirror | None = None
     """None: no request is mirrored."""
     privacy_rules: tuple[Rule, ...] = ()

@@ -10,6 +10,7 @@ from octoroute.access.key_registry import KeyRegistry, KnownKey
 from octoroute.config.check_clients import client_digest
 from octoroute.config.schema import Config
 from octoroute.config.schema.access import AuthTable, BudgetTable, ClientTable
+from octoroute.domain.price import to_micros
 from octoroute.domain.principal import AccessRole, Principal, PrincipalLimits, Restrictions
 
 
@@ -45,8 +46,8 @@ def principal_of(client: ClientTable) -> Principal:
         requests_per_minute=client.requests_per_minute,
         tokens_per_minute=client.tokens_per_minute,
         max_in_flight=client.max_in_flight,
-        budget_day_micros=micros(budget.day),
-        budget_month_micros=micros(budget.month),
+        budget_day_micros=to_micros(budget.day),
+        budget_month_micros=to_micros(budget.month),
     )
     return Principal(
         name=client.name,
@@ -56,8 +57,3 @@ def principal_of(client: ClientTable) -> Principal:
         restrictions=restrictions or None,
         limits=limits or None,
     )
-
-
-def micros(usd: float) -> int:
-    """Micro-dollars."""
-    return round(usd * 1_000_000)

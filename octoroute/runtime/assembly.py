@@ -28,6 +28,7 @@ from octoroute.routing.affinity import REASONS as AFFINITY_REASONS
 from octoroute.routing.strategies import reason
 from octoroute.runtime.gauges import gauge_samples
 from octoroute.runtime.health_check import ActiveHealthCheck
+from octoroute.runtime.limits import Budgets
 from octoroute.runtime.settings import SettingsBuilder, dry_router
 from octoroute.runtime.tasks import TaskOwner, supervise
 from octoroute.store.base import HistoryStore
@@ -82,11 +83,13 @@ class Runtime:
         self._transport = transport or TRANSPORTS[config.server.upstream]()
         providers = ProviderRegistry(dialects.outbound(clock))
         upstream = UpstreamClient(self._transport, providers, providers.outbound)
+        budgets = Budgets(config, start=lambda work: self._start("leases", work), wall=wall, metrics=self.metrics)
         self._settings = SettingsBuilder(
             gateway=lambda: self.gateway,
             config=lambda: self.config,
             health=health,
             metrics=self.metrics,
+            budgets=budgets,
             providers=providers,
             clock=clock,
             wall=wall,
@@ -183,6 +186,7 @@ class Runtime:
     async def stop(self) -> None:
         """Stop the background tasks, and close every connection to an endpoint."""
         await self._tasks.stop()
+        await self._settings.budgets.ledger.close()
         self.sink.flush()
         await self.history.close()
         await self._transport.close()

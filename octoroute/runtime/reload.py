@@ -25,6 +25,7 @@ RESTART_ONLY = (
     "server.workers",
     "server.drain_timeout_seconds",
     "server.shutdown_delay_seconds",
+    "shared.url",
     "observability.log_level",
     "observability.log_format",
 )

@@ -33,6 +33,7 @@ from octoroute.routing.difficulty.model import Scorer
 from octoroute.routing.difficulty.model import load as load_artefact
 from octoroute.routing.strategies import STRATEGIES, Router, RouterSettings, never_ask
 from octoroute.routing.strategies.cascade import CascadeRouter
+from octoroute.runtime.limits import Budgets
 from octoroute.telemetry.metrics import Metrics
 from octoroute.upstream.providers.plugins import ProviderRegistry
 
@@ -45,6 +46,7 @@ class SettingsBuilder:
         config: Callable[[], Config],
         health: HealthRegistry,
         metrics: Metrics,
+        budgets: Budgets,
         providers: ProviderRegistry,
         clock: Callable[[], float],
         wall: Callable[[], float],
@@ -52,6 +54,7 @@ class SettingsBuilder:
     ) -> None:
         """`gateway` and `config` return the running ones; they are called once a request needs them, not here."""
         self._health = health
+        self.budgets = budgets
         self._providers = providers
         self._clock = clock
         self._random = random
@@ -99,6 +102,7 @@ class SettingsBuilder:
             allow_provider_prefix=routing.allow_provider_prefix,
             queue=config.queue,
             cache=self._cache(config),
+            bookkeeper=self.budgets.bookkeeper(config),
             shadow=self.shadow if routing.shadow.share else None,
         )
 

@@ -103,6 +103,7 @@ TABLE: tuple[MetricSpec, ...] = (
         "Requests sampled for shadow evaluation, by result: labelled, undecided, incomplete, failed, dropped.",
     ),
     MetricSpec("octoroute_shadow_cost_usd_total", (), "Cost in USD of the requests that shadow evaluation makes, judge included."),
+    MetricSpec("octoroute_limit_refusals_total", ("holder", "resource"), "Refusals by a limit or budget, by kind of holder."),
     MetricSpec("octoroute_cache_total", ("result",), "Requests by result of the response cache: hit, miss, bypass."),
     MetricSpec("octoroute_client_errors_total", ("code",), "Requests rejected before any endpoint was tried, by error code."),
 )

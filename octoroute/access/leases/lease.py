@@ -30,7 +30,8 @@ class BudgetLease:
 class LeaseLedger(Protocol):
     """What a process reserves and settles with."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def now(self) -> float: ...
 

@@ -15,6 +15,7 @@ from octoroute.config.render.template import template
 from octoroute.config.schema.access import AuthTable, BudgetTable, ClientTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.key import Field, Names, fields
+from octoroute.config.schema.limits import HolderTable, LimitsTable, SharedTable
 from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, RotationTable, TrafficLogTable
 from octoroute.config.schema.models import EndpointTable, ModelsTable, ProviderTable, TlsTable
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
@@ -176,6 +177,9 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("budget_usd", BudgetTable),
     ("[cache]", CacheTable),
     ("[store]", StoreTable),
+    ("[limits]", LimitsTable),
+    ("limits of one holder", HolderTable),
+    ("[shared]", SharedTable),
     ("[observability]", ObservabilityTable),
     ("[logging]", LoggingTable),
     ("[logging.traffic]", TrafficLogTable),

@@ -15,6 +15,7 @@ from octoroute.config.describe import allowed, toml
 from octoroute.config.schema.access import AuthTable, ClientTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.key import Field, Names, fields
+from octoroute.config.schema.limits import LimitsTable, SharedTable
 from octoroute.config.schema.logging import ObservabilityTable, RotationTable, TrafficLogTable
 from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
@@ -144,6 +145,8 @@ def _lines(names: Names) -> Iterator[str]:
         ("auth", AuthTable),
         ("cache", CacheTable),
         ("store", StoreTable),
+        ("limits", LimitsTable),
+        ("shared", SharedTable),
         ("observability", ObservabilityTable),
         ("logging.traffic", TrafficLogTable),
         ("logging.rotation", RotationTable),

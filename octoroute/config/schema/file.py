@@ -12,6 +12,7 @@ from octoroute.balancing.retry import RetryPolicy
 from octoroute.config import rules
 from octoroute.config.schema.access import AuthTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
+from octoroute.config.schema.limits import LimitsTable, SharedTable
 from octoroute.config.schema.logging import LoggingTable, ObservabilityTable
 from octoroute.config.schema.models import ModelsTable, ProviderTable
 from octoroute.config.schema.routing import RoutingTable
@@ -51,6 +52,8 @@ class FileTable(Table, frozen=True, kw_only=True):
     ] = {}
     cache: Annotated[CacheTable, Key("")] = CacheTable()
     store: Annotated[StoreTable, Key("")] = StoreTable()
+    limits: Annotated[LimitsTable, Key("")] = LimitsTable()
+    shared: Annotated[SharedTable, Key("")] = SharedTable()
     observability: Annotated[ObservabilityTable, Key("")] = ObservabilityTable()
     logging: Annotated[LoggingTable, Key("")] = LoggingTable()
 
@@ -75,6 +78,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     privacy: Mapping[str, tuple[str, ...]] = {}
     cache: CacheTable = CacheTable()
     store: StoreTable = StoreTable()
+    shared: SharedTable = SharedTable()
     observability: ObservabilityTable = ObservabilityTable()
     logging: LoggingTable = LoggingTable()
     source: str = ""

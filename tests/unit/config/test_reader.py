@@ -41,6 +41,8 @@ PLACES = {
             "auth",
             "cache",
             "store",
+            "limits",
+            "shared",
             "observability",
             "logging",
         )
@@ -52,6 +54,7 @@ PLACES = {
         f"[routing.{name}]": f"routing.{name}.{{key}}"
         for name in ("learned", "learned.shares", "learned.thresholds", "cascade", "sticky", "shadow")
     },
+    "[limits.everything]": "limits.everything.{key}",
     "[[routing.rules]]": "routing.rules[0].{key}",
     "[[auth.clients]]": "auth.clients[0].{key}",
     "[[auth.clients]]\n[auth.clients.budget_usd]": "auth.clients[0].budget_usd.{key}",

@@ -6,9 +6,10 @@ import hashlib
 
 import pytest
 
+from octoroute.domain.price import to_micros
 from octoroute.domain.principal import AccessRole, PrincipalLimits, Restrictions
 from octoroute.errors import Unauthorized
-from octoroute.runtime.access import key_registry, micros
+from octoroute.runtime.access import key_registry
 from tests.support.asgi import row
 from tests.support.live_gateway import configured, settings
 
@@ -71,4 +72,4 @@ def test_a_client_alone_closes_the_gateway():
 
 
 def test_money_is_rounded_to_micro_dollars():
-    assert [micros(usd) for usd in (0.1, 0.29, 1e-6, 4e-7, 1e9)] == [100_000, 290_000, 1, 0, 1_000_000_000_000_000]
+    assert [to_micros(usd) for usd in (0.1, 0.29, 1e-6, 4e-7, 1e9)] == [100_000, 290_000, 1, 0, 1_000_000_000_000_000]
