@@ -39,6 +39,7 @@ COMMANDS = {
     "import": ("octoroute.cli.import_config", "convert another program's configuration, or YAML or JSON, to TOML"),
     "migrate": ("octoroute.cli.migrate", "convert another program's environment variables to a configuration file"),
     "check": ("octoroute.cli.check", "validate the configuration and report every problem"),
+    "doctor": ("octoroute.cli.doctor", "write what an issue needs into one file: versions, configuration, health, errors"),
     "conform": ("octoroute.cli.conform.command", "check what a gateway promises: streams, failover, errors"),
     "eval": ("octoroute.cli.eval", "measure how well a router recognises hard questions"),
     "train": ("octoroute.cli.train", "train the learned router on your own labels"),
@@ -90,6 +91,19 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+class _Version(argparse.Action):
+    """`const`: the words of the command line, since `--verbose` may come later."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        if "--verbose" in (self.const or ()):
+            from octoroute.cli.versions import versions  # noqa: PLC0415  commands import lazily
+
+            print("\n".join(versions()))
+        else:
+            print(f"octoroute {__version__}")
+        parser.exit()
+
+
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = _parser(words)
     args = parser.parse_args(words)
@@ -106,7 +120,8 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         epilog=f"Without a command: {DEFAULT}.",
         allow_abbrev=False,
     )
-    parser.add_argument("-V", "--version", action="version", version=f"octoroute {__version__}")
+    parser.add_argument("-V", "--version", action=_Version, nargs=0, const=words, help="print the version, and exit")
+    parser.add_argument("--verbose", action="store_true", help="with --version: also of everything that octoroute is built on")
     _config_option(parser, None)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, (module, summary) in COMMANDS.items():

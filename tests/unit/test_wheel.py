@@ -83,3 +83,21 @@ def test_the_record_is_true_and_whole(tmp_path):
     with zipfile.ZipFile(tmp_path / "none.whl", "w") as archive:
         archive.writestr("octoroute/__init__.py", "")
     assert "there is no RECORD" in list(wheel.problems(tmp_path / "none.whl"))
+
+
+def test_a_second_build_in_another_place_has_the_same_bytes(tmp_path):
+    """Everybody can check that what is published is built from this."""
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    digests = []
+    for place in (tmp_path / "one", tmp_path / "two" / "deeper"):
+        for name in filter(None, tracked):
+            if (ROOT / name).is_file():
+                target = place / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes((ROOT / name).read_bytes())
+        built = place / "dist"
+        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-t", "sdist", "-d", str(built)]
+        subprocess.run(build, cwd=place, capture_output=True, check=True)
+        digests.append({file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in built.iterdir()})
+    assert len(digests[0]) == 2
+    assert digests[0] == digests[1]
