@@ -46,6 +46,22 @@ def command() -> str:
     return variables().get("OCTOROUTE_COMMAND") or "octoroute"
 
 
+def state_directory(env: Mapping[str, str]) -> Path | None:
+    """Where this user's programs keep what outlives them. None: there is no such place.
+
+    OCTOROUTE_STATE_DIR, else systemd's STATE_DIRECTORY (StateDirectory=), else `octoroute` in the XDG state directory:
+    https://specifications.freedesktop.org/basedir-spec/latest/
+    """
+    own = env.get("OCTOROUTE_STATE_DIR") or env.get("STATE_DIRECTORY", "").partition(":")[0]
+    if own:
+        return Path(own)
+    base = env.get("XDG_STATE_HOME", "")
+    if Path(base).is_absolute():
+        return Path(base, "octoroute")
+    home = env.get("HOME", "")
+    return Path(home, ".local", "state", "octoroute") if Path(home).is_absolute() else None
+
+
 def references(tree: object) -> frozenset[str]:
     """The names of the variables that a parsed file refers to."""
     if isinstance(tree, str):

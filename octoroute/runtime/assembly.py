@@ -175,6 +175,10 @@ class Runtime:
         if self.scraper.exposition.is_shared:
             self._start("metrics", self._share_metrics)
 
+    def start_task(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start a background task that stops with the instance."""
+        self._start(name, work)
+
     def _start(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._tasks.start(name, supervise(name, work, died=self._count_task_failure, clock=self.gateway.clock))
 

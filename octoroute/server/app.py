@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
@@ -46,15 +47,17 @@ class App:
         load: Callable[[], Config] | None = None,
         file: ConfigFile | None = None,
         notify_workers: Callable[[], None] | None = None,
+        key_file: Path | None = None,
     ) -> None:
         """`load` reads the configuration again. `file`: the file it came from, which the admin routes may rewrite; None: they
-        may not. `notify_workers` makes the other worker processes reload, too.
+        may not. `notify_workers` makes the other worker processes reload, too. `key_file`: the key
+        store; None: there is none.
         """
         self.runtime = Runtime(config, transport=transport, clock=clock, wall=wall, chance=chance)
         self.recorder = TrafficRecorder(clock=clock, wall=wall, dropped=self._count_dropped_lines)
         self.reloader = Reloader(self.reload, lambda: self.config, load=load, file=file, notify_workers=notify_workers)
         self.listener = ListenerState(config.server, listener_tls(config.server.tls))
-        self._rules = AccessRules(config, wall)
+        self._rules = AccessRules(config, wall, key_file)
         self._started = False
         self._stored = StoredResponses(config, clock)
         self._plain = inference_routes(self.runtime, self._rules, self._stored, keep_alive_s)
@@ -120,6 +123,9 @@ class App:
     async def start(self) -> None:
         self._started = True
         self._apply_traffic_log(self.config)
+        if self._rules.stored is not None:
+            await self._rules.stored.refresh()
+            self.runtime.start_task("keys", self._rules.stored.run)
         await self.runtime.start()
 
     async def stop(self) -> None:

@@ -9,6 +9,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qsl, urlencode
 
@@ -29,6 +30,7 @@ from octoroute.errors import (
     WrongMethod,
 )
 from octoroute.runtime.access import key_registry
+from octoroute.runtime.stored_keys import StoredKeys
 from octoroute.server.decompression import decode_body
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
 from octoroute.server.origins import OriginRules
@@ -111,13 +113,16 @@ def principal_of(request: HTTPConnection) -> Principal | None:
 class AccessRules:
     """The settings that are checked before a request reaches the gateway; `apply` replaces them after a reload."""
 
-    def __init__(self, config: Config, wall: Callable[[], float] = time.time) -> None:
-        """`wall`: seconds since the epoch."""
+    def __init__(self, config: Config, wall: Callable[[], float] = time.time, key_file: Path | None = None) -> None:
+        """`wall`: seconds since the epoch. `key_file`: the key store; None: there is none."""
         self._wall = wall
+        self.stored = None if key_file is None else StoredKeys(key_file, lambda: self.keys)
         self.apply(config)
 
     def apply(self, config: Config) -> None:
         self.keys = key_registry(config, self._wall)
+        if self.stored is not None:
+            self.stored.apply()
         self.origins = OriginRules(config)
         self.max_request_bytes = config.server.max_request_bytes
         self._forwards_keys = any(endpoint.forward_client_key for endpoint in (*config.endpoints, *config.other_endpoints))

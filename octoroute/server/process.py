@@ -16,6 +16,7 @@ import uvloop
 from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
 from octoroute.errors import ConfigError
+from octoroute.runtime.stored_keys import key_file
 from octoroute.runtime.tasks import TaskOwner
 from octoroute.server.app import App
 from octoroute.server.signals import STUCK_S, SignalHandlers
@@ -96,7 +97,7 @@ async def run(
     are finished; `notify_workers` after an admin route has changed the configuration; `beat` each second, in a worker process.
     """
     listener = listener or bind(config.server.host, config.server.port)
-    app = App(config, load=load, file=file, notify_workers=notify_workers)
+    app = App(config, load=load, file=file, notify_workers=notify_workers, key_file=key_file())
     server = server_for(app, beat or (lambda: None))
     owner = TaskOwner()
     url = address(listener, tls=app.listener.tls is not None)

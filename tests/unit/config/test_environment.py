@@ -182,3 +182,17 @@ def test_a_value_from_dotenv_is_not_interpolated_twice(tmp_path, monkeypatch):
     monkeypatch.setenv("OCTOROUTE_TEST_INNER", "inner")
     (tmp_path / ".env").write_text("OCTOROUTE_TEST_OUTER='${OCTOROUTE_TEST_INNER}'\n")
     assert put("${OCTOROUTE_TEST_OUTER}", **environment.variables(tmp_path)) == "${OCTOROUTE_TEST_INNER}"
+
+
+@pytest.mark.parametrize(
+    ("variables", "directory"),
+    [
+        ({"OCTOROUTE_STATE_DIR": "/a", "STATE_DIRECTORY": "/b"}, "/a"),
+        ({"STATE_DIRECTORY": "/b:/c", "HOME": "/h"}, "/b"),
+        ({"XDG_STATE_HOME": "/x", "HOME": "/h"}, "/x/octoroute"),
+        ({"XDG_STATE_HOME": "relative", "HOME": "/h"}, "/h/.local/state/octoroute"),
+        ({}, None),
+    ],
+)
+def test_the_state_directory(variables, directory):
+    assert environment.state_directory(variables) == (directory and Path(directory))

@@ -1,0 +1,80 @@
+"""Keys of the store in a running gateway."""
+
+from __future__ import annotations
+
+import pytest
+
+from octoroute.access.key_registry import KeyRegistry
+from octoroute.access.key_store import SqliteKeyStore
+from octoroute.domain.principal import Principal
+from octoroute.errors import Unauthorized
+from octoroute.runtime.stored_keys import StoredKeys
+
+
+@pytest.fixture
+def store(tmp_path):
+    return SqliteKeyStore(tmp_path / "keys.db")
+
+
+def running(store, now=0.0):
+    registry = KeyRegistry((), required=False, wall=lambda: now)
+    return registry, StoredKeys(store.path, lambda: registry)
+
+
+async def test_without_a_file_the_gateway_is_as_before(store):
+    registry, keys = running(store)
+    await keys.refresh()
+    assert registry.check({}) is None
+
+
+async def test_a_new_key_a_rotation_and_a_revocation_are_seen(store):
+    registry, keys = running(store)
+    first = store.add(Principal(name="team"), 0.0)
+    await keys.refresh()
+    assert registry.check({"x-api-key": first.text}) == Principal(name="team")
+    with pytest.raises(Unauthorized):
+        registry.check({})
+    second = store.rotate("team", 0.0, 60.0)
+    await keys.refresh()
+    assert registry.owner({"x-api-key": first.text}) == registry.owner({"x-api-key": second.text}) != ""
+    store.revoke("team", 1.0)
+    await keys.refresh()
+    for made in (first, second):
+        with pytest.raises(Unauthorized):
+            registry.check({"x-api-key": made.text})
+
+
+async def test_the_last_revocation_and_a_lost_file_open_nothing(store):
+    registry, keys = running(store)
+    made = store.add(Principal(name="team"), 0.0)
+    await keys.refresh()
+    store.revoke("team", 1.0)
+    await keys.refresh()
+    store.path.unlink()
+    await keys.refresh()
+    for headers in ({}, {"x-api-key": made.text}):
+        with pytest.raises(Unauthorized):
+            registry.check(headers)
+
+
+async def test_a_store_that_cannot_be_read_keeps_its_keys_and_opens_nothing(store):
+    registry, keys = running(store)
+    made = store.add(Principal(name="team"), 0.0)
+    await keys.refresh()
+    good = store.path.read_bytes()
+    store.path.write_bytes(b"damaged" * 1000)
+    await keys.refresh()
+    assert registry.check({"x-api-key": made.text}) == Principal(name="team")
+    store.path.write_bytes(good)
+    store.revoke("team", 1.0)
+    await keys.refresh()
+    with pytest.raises(Unauthorized):
+        registry.check({"x-api-key": made.text})
+
+
+async def test_a_store_that_never_could_be_read_closes_the_gateway(store):
+    store.path.write_bytes(b"damaged" * 1000)
+    registry, keys = running(store)
+    await keys.refresh()
+    with pytest.raises(Unauthorized):
+        registry.check({})
