@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import hypothesis
@@ -10,6 +14,10 @@ import pytest
 
 from tests.support.fake import Fake
 from tests.support.live_gateway import LiveGateway, Process, endpoint, settings
+
+# Gateways that tests start keep their history here, not in the state directory of the user who runs the tests.
+os.environ["OCTOROUTE_STATE_DIR"] = tempfile.mkdtemp(prefix="octoroute-tests-")
+atexit.register(shutil.rmtree, os.environ["OCTOROUTE_STATE_DIR"], ignore_errors=True)
 
 # Both are about seconds, which belong to the machine and its neighbours.
 hypothesis.settings.register_profile("octoroute", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

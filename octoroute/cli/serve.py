@@ -38,7 +38,13 @@ def run(args: argparse.Namespace) -> int:
     )
     show_banner(config, sys.stdout, env)
     load_again, file = source_of(config, cwd)
-    return serve(config, load=load_again, file=file, worker_ended=metrics.leave if metrics else None)
+    return serve(
+        config,
+        load=load_again,
+        file=file,
+        state_directory=environment.state_directory(env),
+        worker_ended=metrics.leave if metrics else None,
+    )
 
 
 def show_banner(config: Config, out: TextIO, env: Mapping[str, str]) -> None:

@@ -80,4 +80,6 @@ def toml(value: object) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, Mapping):
         return "{}"
+    if isinstance(value, Secret):
+        return json.dumps(value.reveal())
     return "[" + ", ".join(toml(item) for item in cast("Sequence[object]", value)) + "]"

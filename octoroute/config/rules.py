@@ -124,6 +124,20 @@ def proxy(text: str) -> str | None:
     return None
 
 
+def store_url(text: str) -> str | None:
+    """A blank value means SQLite in the state directory."""
+    kind, _, rest = text.partition("://")
+    try:
+        urlsplit(text)
+    except ValueError:
+        rest = ""
+    sqlite = kind == "sqlite" and len(rest) > 1 and rest.startswith("/")
+    postgresql = kind in {"postgresql", "postgres"} and bool(rest)
+    if text in {"", "none"} or (text.isprintable() and (sqlite or postgresql)):
+        return None
+    return "is not a store; write sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE, none, or nothing"
+
+
 def path(text: str) -> str | None:
     """A blank value means none."""
     return None if text.isprintable() else "is not a valid path; write it like /etc/ssl/certs/our-ca.pem"

@@ -43,6 +43,8 @@ def _value(value: object, hint: object, key: Key, path: str, written: Mapping[st
         element = get_args(hint)[1] if get_origin(hint) else object
         named = cast("Mapping[str, object]", value).items()
         return {name: _value(item, element, key, child(path, name), written) for name, item in named}
+    if isinstance(value, Secret) and not value.reveal():
+        return ""  # nothing is set, and nothing to hide
     if key.secret or isinstance(value, Secret):
         return MASK
     if path in written:

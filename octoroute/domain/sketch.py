@@ -42,10 +42,15 @@ class DDSketch:
         self.sum_s += seconds
 
     def merge(self, other: DDSketch) -> None:
-        for index, count in other._buckets.items():
-            self._buckets[index] += count
-        self.count += other.count
-        self.sum_s += other.sum_s
+        self.merge_buckets(other._buckets, other.sum_s)
+
+    def merge_buckets(self, buckets: Mapping[int, int], sum_s: float) -> None:
+        """Add what another sketch holds, without making it."""
+        own = self._buckets
+        for index, count in buckets.items():
+            own[index] += count
+            self.count += count
+        self.sum_s += sum_s
 
     @property
     def mean_s(self) -> float | None:

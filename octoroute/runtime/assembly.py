@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
@@ -29,11 +30,10 @@ from octoroute.routing.strategies import reason
 from octoroute.runtime.gauges import gauge_samples
 from octoroute.runtime.health_check import ActiveHealthCheck
 from octoroute.runtime.limits import Budgets
+from octoroute.runtime.persistence import Persistence
 from octoroute.runtime.settings import SettingsBuilder, dry_router
 from octoroute.runtime.tasks import TaskOwner, supervise
 from octoroute.store.base import HistoryStore
-from octoroute.store.history import HistoryRecorder
-from octoroute.store.memory import MemoryHistory
 from octoroute.telemetry.access_log import OutcomeSink
 from octoroute.telemetry.exposition import Exposition, Scraper
 from octoroute.telemetry.metric_catalog import GaugeSample
@@ -56,10 +56,15 @@ class Telemetry(NamedTuple):
     statistics: Statistics
     sink: OutcomeSink
     scraper: Scraper
-    history: HistoryStore
+    persistence: Persistence
 
 
 class Runtime:
+    """Made with `clock`: monotonic seconds; `wall`: seconds since the epoch; and `chance`: a random number from 0 up to 1.
+
+    `state_directory` is for what outlives the process; None: it is in memory, unless `store.url` names a place.
+    """
+
     def __init__(
         self,
         config: Config,
@@ -68,14 +73,14 @@ class Runtime:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
+        state_directory: Path | None = None,
     ) -> None:
-        """`clock`: monotonic seconds. `wall`: seconds since the epoch. `chance`: a random number from 0 up to 1."""
         self.config = config
         self.wall = wall
         inbound = dialects.inbound(wall)
         self.interfaces: Mapping[str, Inbound] = {**inbound, **dialects.interfaces(wall)}
         """Every interface that clients can use, by name."""
-        self.telemetry = _telemetry(self._gauges, clock, wall)
+        self.telemetry = self._make_telemetry(clock, wall, state_directory)
         events = RoutingEvents()
         queue: AdmissionQueue[QueueGrant] = AdmissionQueue(clock, QueueGrant.release)
         health = _health(config, queue, events, clock, wall)
@@ -108,7 +113,6 @@ class Runtime:
         )
         self.dry_router = dry_router(config)
         self.token_counter = TokenCounter(self.gateway, EstimateCalibration(clock))
-        self.sink.observe("token estimate", self.token_counter.on_outcome)
         self._observe_outcomes()
         self.health_check = ActiveHealthCheck(
             upstream=upstream,
@@ -120,6 +124,12 @@ class Runtime:
             cannot_probe=self._count_impossible_probe,
         )
         self._tasks = TaskOwner()
+
+    def _make_telemetry(self, clock: Callable[[], float], wall: Callable[[], float], state_directory: Path | None) -> Telemetry:
+        def persist(metrics: Metrics) -> Persistence:
+            return Persistence(lambda: self.config, metrics, wall, state_directory)
+
+        return _telemetry(self._gauges, clock, wall, persist)
 
     @property
     def inbound(self) -> Mapping[str, Inbound]:
@@ -144,7 +154,11 @@ class Runtime:
 
     @property
     def history(self) -> HistoryStore:
-        return self.telemetry.history
+        return self.persistence.history
+
+    @property
+    def persistence(self) -> Persistence:
+        return self.telemetry.persistence
 
     def reload(self, config: Config) -> None:
         """From the next request on. Requests under way keep their settings; endpoints that stay the same keep their health."""
@@ -164,12 +178,14 @@ class Runtime:
         self.dry_router = dry_router(config)
 
     def _observe_outcomes(self) -> None:
-        """Subscribes session affinity to the outcomes of requests, if it is configured."""
+        """Subscribes what needs the outcomes of requests: token estimates, and session affinity if it is configured."""
+        self.sink.observe("token estimate", self.token_counter.on_outcome)
         affinity = self.gateway.settings.affinity
         self.sink.observe("session affinity", affinity.on_outcome if affinity else None)
 
     async def start(self) -> None:
         """Start the background tasks; requests are served without them, too."""
+        self.persistence.start()
         self._start("health probe", self.health_check.run)
         self._start("shadow", self._settings.shadow.run)
         if self.scraper.exposition.is_shared:
@@ -192,7 +208,7 @@ class Runtime:
         await self._tasks.stop()
         await self._settings.budgets.ledger.close()
         self.sink.flush()
-        await self.history.close()
+        await self.persistence.close()
         await self._transport.close()
 
     def _gauges(self) -> Iterable[GaugeSample]:
@@ -226,14 +242,20 @@ def _health(
     return health
 
 
-def _telemetry(gauges: Callable[[], Iterable[GaugeSample]], clock: Callable[[], float], wall: Callable[[], float]) -> Telemetry:
-    """`gauges` is called at each scrape."""
+def _telemetry(
+    gauges: Callable[[], Iterable[GaugeSample]],
+    clock: Callable[[], float],
+    wall: Callable[[], float],
+    persist: Callable[[Metrics], Persistence],
+) -> Telemetry:
+    """`gauges` is called at each scrape; `persist` makes what keeps the history."""
     statistics = Statistics(wall, catch_up=lambda: sink.flush())  # noqa: PLW0108 - the sink is made from the statistics
     metrics = Metrics(_reason, on_flush=statistics.add_bulk)
     sink = OutcomeSink(metrics, statistics)
-    history = MemoryHistory()
-    sink.observe("history", HistoryRecorder(history, reason=_reason, wall=wall).on_outcome)
-    return Telemetry(metrics, statistics, sink, Scraper(Exposition(metrics, gauges), clock, catch_up=sink.catch_up), history)
+    persistence = persist(metrics)
+    sink.observe("history", persistence.observer(_reason))
+    scraper = Scraper(Exposition(metrics, gauges), clock, catch_up=sink.catch_up)
+    return Telemetry(metrics, statistics, sink, scraper, persistence)
 
 
 def _moved(before: Iterable[Endpoint], after: Iterable[Endpoint]) -> list[Endpoint]:

@@ -26,6 +26,7 @@ RESTART_ONLY = (
     "server.drain_timeout_seconds",
     "server.shutdown_delay_seconds",
     "shared.url",
+    "store.url",
     "observability.log_level",
     "observability.log_format",
 )

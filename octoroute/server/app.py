@@ -48,12 +48,13 @@ class App:
         file: ConfigFile | None = None,
         notify_workers: Callable[[], None] | None = None,
         key_file: Path | None = None,
+        state_directory: Path | None = None,
     ) -> None:
         """`load` reads the configuration again. `file`: the file it came from, which the admin routes may rewrite; None: they
         may not. `notify_workers` makes the other worker processes reload, too. `key_file`: the key
-        store; None: there is none.
+        store; None: there is none. `state_directory`: as for `Runtime`.
         """
-        self.runtime = Runtime(config, transport=transport, clock=clock, wall=wall, chance=chance)
+        self.runtime = Runtime(config, transport=transport, clock=clock, wall=wall, chance=chance, state_directory=state_directory)
         self.recorder = TrafficRecorder(clock=clock, wall=wall, dropped=self._count_dropped_lines)
         self.reloader = Reloader(self.reload, lambda: self.config, load=load, file=file, notify_workers=notify_workers)
         self.listener = ListenerState(config.server, listener_tls(config.server.tls))

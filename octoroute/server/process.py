@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 import uvloop
@@ -35,16 +36,17 @@ def serve(
     *,
     load: Callable[[], Config],
     file: ConfigFile | None = None,
+    state_directory: Path | None = None,
     worker_ended: Callable[[], None] | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT and return the exit code.
 
     `load` reads the configuration again after SIGHUP. `file`: the configuration file that the admin routes may rewrite; None: they
-    may not. `worker_ended` is called in each worker process at its end.
+    may not. `state_directory`: as for `Runtime`. `worker_ended` is called in each worker process at its end.
     """
     listener = bind(config.server.host, config.server.port)
     if config.server.workers == 1:
-        uvloop.run(run(config, load=load, file=file, listener=listener))
+        uvloop.run(run(config, load=load, file=file, listener=listener, state_directory=state_directory))
         return 0
 
     latest = config
@@ -62,6 +64,7 @@ def serve(
             listener=shared,
             ready=lambda _: report_ready(),
             announce=False,
+            state_directory=state_directory,
             notify_workers=_signal_parent,
             beat=beat,
         )
@@ -88,6 +91,7 @@ async def run(
     ready: Callable[[str], object] | None = None,
     stopping: Callable[[], object] | None = None,
     announce: bool = True,
+    state_directory: Path | None = None,
     notify_workers: Callable[[], None] | None = None,
     beat: Callable[[], None] | None = None,
 ) -> None:
@@ -97,7 +101,7 @@ async def run(
     are finished; `notify_workers` after an admin route has changed the configuration; `beat` each second, in a worker process.
     """
     listener = listener or bind(config.server.host, config.server.port)
-    app = App(config, load=load, file=file, notify_workers=notify_workers, key_file=key_file())
+    app = App(config, load=load, file=file, notify_workers=notify_workers, key_file=key_file(), state_directory=state_directory)
     server = server_for(app, beat or (lambda: None))
     owner = TaskOwner()
     url = address(listener, tls=app.listener.tls is not None)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from octoroute.store.base import (
     HOUR_S,
     Aggregate,
+    Body,
     Dimension,
     EntrySource,
     HistoryEntry,
@@ -63,17 +64,17 @@ class MemoryHistory:
         self, wanted: HistoryFilter, *, by: Sequence[Dimension] = (), bucket_s: int | None = None
     ) -> Sequence[Aggregate]:
         since, until = hours(wanted)
-        sums: dict[tuple[object, ...], Aggregate] = {}
+        sums: dict[tuple[int, tuple[str, ...]], Aggregate] = {}
         for entry in await self._entries():
             labels, at_s = entry.row.labels, entry.row.at_us // 1_000_000
             if not since <= at_s < until or not matches(labels, wanted.where):
                 continue
             start = bucket_start(at_s, bucket_s, since)
-            found = sums.get(key := (start, *group_of(labels, by).values()))
+            found = sums.get(key := (start, tuple(group_of(labels, by).values())))
             if found is None:
                 found = sums[key] = Aggregate(start_s=start, group=group_of(labels, by))
             found.add(entry.row)
-        return [sums[key] for key in sorted(sums, key=str)]
+        return [sums[key] for key in sorted(sums)]
 
     async def forget(self, key: str) -> int:
         entries = await self._entries()
@@ -97,8 +98,13 @@ def _wanted(entry: HistoryEntry, wanted: HistoryFilter) -> bool:
         return False
     if wanted.text is None:
         return True
-    body, text = entry.body, wanted.text.encode().lower()
-    return body is not None and (text in body.request.lower() or text in body.response.lower())
+    return entry.body is not None and body_has(entry.body, wanted.text)
+
+
+def body_has(body: Body, text: str) -> bool:
+    """Whatever the case of ASCII letters."""
+    lower = text.encode().lower()
+    return lower in body.request.lower() or lower in body.response.lower()
 
 
 def hours(wanted: HistoryFilter) -> tuple[int, int]:

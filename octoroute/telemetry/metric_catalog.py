@@ -105,6 +105,11 @@ TABLE: tuple[MetricSpec, ...] = (
     MetricSpec("octoroute_shadow_cost_usd_total", (), "Cost in USD of the requests that shadow evaluation makes, judge included."),
     MetricSpec("octoroute_limit_refusals_total", ("holder", "resource"), "Refusals by a limit or budget, by kind of holder."),
     MetricSpec("octoroute_cache_total", ("result",), "Requests by result of the response cache: hit, miss, bypass."),
+    MetricSpec(
+        "octoroute_history_entries_total",
+        ("result",),
+        "Requests by what became of their history: written to the database; spooled to disk while it was away; lost.",
+    ),
     MetricSpec("octoroute_client_errors_total", ("code",), "Requests rejected before any endpoint was tried, by error code."),
 )
 """Counters and histograms."""

@@ -6,18 +6,49 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from octoroute.domain.endpoint import Secret
 from octoroute.store.base import Body, HistoryFilter, HistoryStore
+from octoroute.store.database import Database
+from octoroute.store.durable import DurableHistory
 from octoroute.store.memory import MemoryHistory
+from octoroute.store.postgresql import PostgresqlDatabase
+from octoroute.store.sqlite import SqliteDatabase
+from octoroute.store.writer_thread import BatchWriter, WriterThread
+from tests.support import postgresql
 from tests.support.history import START_S, add, entry
 
-STORES = {"memory": MemoryHistory}
+
+@pytest.fixture(scope="module")
+def server():
+    if postgresql.programs() is None:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    with postgresql.running() as running:
+        yield running
 
 
-@pytest.fixture(params=STORES)
-async def store(request) -> AsyncIterator[HistoryStore]:
-    made = STORES[request.param]()
+def database_of(kind: str, request, tmp_path) -> Database:
+    if kind == "sqlite":
+        return SqliteDatabase(tmp_path / "history.db")
+    server = request.getfixturevalue("server")
+    server.empty()
+    return PostgresqlDatabase(Secret(server.url))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path) -> Database:
+    return database_of(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+async def store(request, tmp_path) -> AsyncIterator[HistoryStore]:
+    made = MemoryHistory() if request.param == "memory" else durable(database_of(request.param, request, tmp_path))
     yield made
     await made.close()
+
+
+def durable(database: Database) -> DurableHistory:
+    batches = BatchWriter(database, None, kept_since=lambda: (0, 0), count=lambda result, by: None)
+    return DurableHistory(database, WriterThread(batches))
 
 
 async def ids(store, limit=100, **wanted):

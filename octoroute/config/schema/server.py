@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from octoroute.config import rules
+from octoroute.domain.endpoint import Secret
 from octoroute.domain.option import Key, Table
 
 
@@ -100,8 +101,17 @@ class ServerTable(Table, frozen=True, kw_only=True):
 
 
 class StoreTable(Table, frozen=True, kw_only=True):
-    """What clients of the Responses API store, in memory: forgotten by a restart, and not shared among workers."""
+    """What outlives a request: its entry in the history, and what clients of the Responses API store. See `docs/history.md`."""
 
+    url: Annotated[
+        Secret,
+        Key(
+            "`sqlite:///FILE` (a fourth slash begins an absolute path), `postgresql://…`, or none; empty: octoroute.db in the "
+            "state directory",
+            check=rules.store_url,
+        ),
+    ] = Secret("")
+    retention_days: Annotated[int, Key("how long the history of a request is kept; hourly sums: 400 days", low=1, high=3650)] = 30
     responses_ttl_seconds: Annotated[
         float,
         Key(

@@ -1,0 +1,124 @@
+"""What the SQL stores need of a database: connections with one kind of placeholder and of error, a schema, and tables by day.
+
+All of it blocks, and belongs into a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Protocol
+
+from octoroute.store.base import SEQ_BITS, StoreUnavailable
+
+DAY_S = 86400
+_EPOCH = date(1970, 1, 1)
+
+
+class UnusableStore(Exception):
+    """The database must not be written: it is of a newer version, of another program, or damaged. The text is for operators."""
+
+
+class StatementError(Exception):
+    """The database is there, and refuses this statement."""
+
+
+class Cursor(Protocol):
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def fetchmany(self, size: int, /) -> list[Any]: ...
+
+
+class Connection(Protocol):
+    """In autocommit mode outside of `Database.transaction`. Parameters stand as `?`; no other `?` or `%` may be in a statement."""
+
+    def execute(self, sql: str, parameters: Sequence[object] = (), /) -> Cursor:
+        """Raises StoreUnavailable, UnusableStore, or StatementError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Database(Protocol):
+    """One kind of database at one address."""
+
+    name: str
+    """For operators; without a password."""
+
+    def connect(self) -> Connection:
+        """A connection to a database whose schema is up to date. Raises StoreUnavailable or UnusableStore."""
+        ...
+
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction that will write."""
+        ...
+
+    def lock_sums(self, connection: Connection) -> None:
+        """Until the end of the transaction, no other process changes hourly sums, labels, or tables by day."""
+        ...
+
+    def days(self, connection: Connection) -> list[int]:
+        """The days that have tables, oldest first; days since the epoch, UTC."""
+        ...
+
+    def create_day(self, connection: Connection, day: int) -> None:
+        """Create the tables of a day, inside a transaction; nothing happens if they exist."""
+        ...
+
+    def drop_day(self, connection: Connection, day: int) -> None: ...
+
+    def insert(
+        self, connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]], conflict: str
+    ) -> int:
+        """Insert in few statements; how many rows were written. `conflict`: the statement's ON CONFLICT."""
+        ...
+
+    def newest(self, connection: Connection, table: str, labels: Sequence[int], low: int, high: int, limit: int) -> list[int]:
+        """The numbers of the newest requests with one of the labels, from `low` up to before `high`; from the index only."""
+        ...
+
+    def erase(self, connection: Connection) -> None:
+        """After deletions of personal data: nothing of it remains in the files of the database."""
+        ...
+
+
+@contextmanager
+def transaction(database: Database, connection: Connection) -> Generator[None]:
+    """Commit at the end, or roll back and raise."""
+    database.begin(connection)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(StoreUnavailable, UnusableStore, StatementError):  # the connection is gone, and its transaction with it
+            connection.execute("ROLLBACK")
+        raise
+
+
+def day_of(seq: int) -> int:
+    """Days since the epoch, UTC."""
+    return (seq >> SEQ_BITS) // (DAY_S * 1_000_000)
+
+
+def first_seq(day: int) -> int:
+    return day * DAY_S * 1_000_000 << SEQ_BITS
+
+
+def day_at(at_s: float) -> int:
+    return int(at_s // DAY_S)
+
+
+def suffix(day: int) -> str:
+    """Of the names of the day's tables: `20261130`."""
+    return (_EPOCH + timedelta(days=day)).strftime("%Y%m%d")
+
+
+def day_of_suffix(text: str) -> int:
+    return (datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).date() - _EPOCH).days
+
+
+def placeholders(count: int) -> str:
+    return ", ".join("?" * count)

@@ -1,0 +1,98 @@
+"""The tables of a SQL store, as numbered migrations: the first ones make an older database what the next ones expect.
+
+A migration that has been released is never changed. The tables of requests, decision records, and bodies are made for each day, so
+that the retention drops tables and deletes no rows.
+"""
+
+from __future__ import annotations
+
+from octoroute.store.base import Labels
+from octoroute.store.rows import SUM_COLUMNS
+
+_LABELS_1 = (
+    "ending", "status", "error", "key", "dialect", "asked_for", "stream", "tier", "strategy", "reason", "endpoint", "model",
+    "provider", "cache", "cascade", "check", "estimated",
+)  # fmt: skip
+assert Labels.__struct_fields__ == _LABELS_1, "a new label needs a migration"
+
+_SUMS_1 = ("requests", "attempts", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nusd", "priced")
+assert SUM_COLUMNS == _SUMS_1, "a new sum needs a migration"
+
+
+def _labels(number: str) -> str:
+    columns = ", ".join(f'"{name}" {"INTEGER" if name in {"stream", "estimated"} else "TEXT"} NOT NULL' for name in _LABELS_1)
+    return f"CREATE TABLE labels (id {number}, packed TEXT NOT NULL UNIQUE, {columns})"
+
+
+def _rollups(integer: str, blob: str, end: str) -> str:
+    sums = ", ".join(f"{name} {integer} NOT NULL" for name in _SUMS_1)
+    return (
+        f"CREATE TABLE rollups (hour INTEGER NOT NULL, labels INTEGER NOT NULL, {sums}, total {blob} NOT NULL, "
+        f"first_event {blob} NOT NULL, PRIMARY KEY (hour, labels)){end}"
+    )
+
+
+_LABEL_DAYS = (
+    "CREATE TABLE label_days (day INTEGER NOT NULL, labels INTEGER NOT NULL, requests INTEGER NOT NULL, PRIMARY KEY (day, labels))"
+)
+"""Which labels the requests of a day have, and how many there are of each."""
+
+
+def requests(name: str, integer: str, end: str = "") -> str:
+    """The table of requests. Wide columns stand first, because PostgreSQL aligns each column at a multiple of its width."""
+    return (
+        f"CREATE TABLE {name} (seq {integer} PRIMARY KEY, total_us {integer} NOT NULL, first_event_us {integer}, "
+        f"attempt_us {integer}, cost_nusd {integer}, labels INTEGER NOT NULL, input_tokens INTEGER NOT NULL, "
+        "output_tokens INTEGER NOT NULL, routing_us INTEGER NOT NULL, cached_tokens INTEGER, reasoning_tokens INTEGER, "
+        f"queued_us {integer}, id TEXT NOT NULL, attempt_list TEXT){end}"
+    )
+
+
+def records(name: str, integer: str, blob: str, end: str = "") -> str:
+    return f"CREATE TABLE {name} (seq {integer} PRIMARY KEY, record {blob} NOT NULL){end}"
+
+
+def bodies(name: str, integer: str, blob: str, end: str = "") -> str:
+    return f"CREATE TABLE {name} (seq {integer} PRIMARY KEY, request {blob} NOT NULL, response {blob} NOT NULL){end}"
+
+
+def _responses(blob: str, real: str) -> tuple[str, ...]:
+    responses = "CREATE TABLE responses (owner TEXT NOT NULL, id TEXT NOT NULL, previous TEXT"
+    items = "CREATE TABLE response_items (owner TEXT NOT NULL, item_id TEXT NOT NULL, response_id TEXT NOT NULL"
+    return (
+        f"{responses}, input {blob} NOT NULL, body {blob} NOT NULL, expires_at {real} NOT NULL, PRIMARY KEY (owner, id))",
+        "CREATE INDEX responses_expire ON responses (expires_at)",
+        f"{items}, PRIMARY KEY (owner, item_id))",
+        "CREATE INDEX response_items_of ON response_items (owner, response_id)",
+    )
+
+
+_META = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
+    "INSERT INTO meta (name, value) VALUES ('generation', 0)",
+)
+
+SQLITE: tuple[tuple[str, ...], ...] = (
+    (
+        *_META,
+        _labels("INTEGER PRIMARY KEY AUTOINCREMENT"),
+        _rollups("INTEGER", "BLOB", " WITHOUT ROWID"),
+        f"{_LABEL_DAYS} WITHOUT ROWID",
+    ),
+    _responses("BLOB", "REAL"),
+)
+POSTGRESQL: tuple[tuple[str, ...], ...] = (
+    (
+        *_META,
+        _labels("INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+        _rollups("BIGINT", "BYTEA", ""),
+        _LABEL_DAYS,
+        requests("requests", "BIGINT", " PARTITION BY RANGE (seq)"),
+        "CREATE INDEX requests_id ON requests (id)",
+        "CREATE INDEX requests_labels ON requests (labels, seq)",
+        records("records", "BIGINT", "BYTEA", " PARTITION BY RANGE (seq)"),
+        bodies("bodies", "BIGINT", "BYTEA", " PARTITION BY RANGE (seq)"),
+    ),
+    _responses("BYTEA", "DOUBLE PRECISION"),
+)
+"""By version, the statements that lead to it from the one before."""

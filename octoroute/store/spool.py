@@ -1,0 +1,101 @@
+"""Entries on disk while the database is away: one file for each process, which a later process takes over after a crash.
+
+A file is a sequence of frames: four bytes of length, little-endian, and a list of entries as MessagePack. A frame that a crash cut
+off is ignored. The owner holds a lock on its file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from octoroute.store.base import HistoryEntry
+
+MAX_SPOOL_BYTES = 256 * 1024 * 1024
+_PREFIX = "spool-"
+_LENGTH_BYTES = 4
+_ENTRIES = msgspec.msgpack.Decoder(list[HistoryEntry])
+
+
+class Spool:
+    def __init__(self, directory: Path, *, max_bytes: int = MAX_SPOOL_BYTES) -> None:
+        self._directory = directory
+        self._max_bytes = max_bytes
+        self._file: int | None = None
+        self._path: Path | None = None
+        self._size = 0
+
+    def append(self, entries: Sequence[HistoryEntry]) -> bool:
+        """Whether they are on disk; False: there is no room for them, or the disk cannot be written."""
+        try:
+            data = msgspec.msgpack.encode(entries)
+        except OverflowError:  # a number that the database has no room for either
+            return False
+        frame = len(data).to_bytes(_LENGTH_BYTES, "little") + data
+        if self._size + len(frame) > self._max_bytes:
+            return False
+        try:
+            file = self._open()
+            if os.write(file, frame) < len(frame):
+                os.ftruncate(file, self._size)
+                return False
+        except OSError:
+            return False
+        self._size += len(frame)
+        return True
+
+    def _open(self) -> int:
+        if self._file is None:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path = self._directory / f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        return self._file
+
+    def batches(self) -> Iterator[list[HistoryEntry]]:
+        """Everything of this process and of processes that are gone. A file is removed when its last batch has been taken."""
+        paths = sorted(self._directory.glob(f"{_PREFIX}*")) if self._directory.is_dir() else []
+        for path in paths:
+            if path == self._path or _is_orphan(path):
+                yield from _frames(path)
+                if path == self._path:
+                    self._close()
+                path.unlink(missing_ok=True)
+
+    def is_empty(self) -> bool:
+        return self._size == 0
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+        self._file, self._path, self._size = None, None, 0
+
+
+def _is_orphan(path: Path) -> bool:
+    """No process holds the file's lock."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(file)
+
+
+def _frames(path: Path) -> Iterator[list[HistoryEntry]]:
+    with path.open("rb") as file:
+        while len(head := file.read(_LENGTH_BYTES)) == _LENGTH_BYTES:
+            data = file.read(int.from_bytes(head, "little"))
+            try:
+                yield _ENTRIES.decode(data)
+            except msgspec.DecodeError:
+                return
