@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from octoroute.access.price_list import listed_price
 from octoroute.config import check_connection
 from octoroute.config.advice import advise
 from octoroute.config.check_aliases import check_aliases
@@ -251,7 +252,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
         capabilities=frozenset(Capability if table.capabilities is None else table.capabilities),
         wires=check_connection.wires(entry.path, table, provider, reader),
         quirks=table.quirks or provider.quirks,
-        price=table.price,
+        price=table.price or listed_price(base_url or "", table.model or table.name),
         tls=check_connection.tls(entry.path, table, shared, provider, reader),
         host=table.host or provider.host,
         proxy=_key(provider.proxy),

@@ -208,7 +208,13 @@ class EndpointTable(Table, frozen=True, kw_only=True):
         float, Key("replaces server.first_event_timeout_seconds; 0: the server's", low=0, high=3600)
     ] = 0.0
     health_check: Annotated[bool | None, Key("false: no background probes; default: the provider's", example="false")] = None
-    price: Annotated[Price | None, Key("prices in USD per million tokens", example="{ input = 0.15, output = 0.60 }")] = None
+    price: Annotated[
+        Price | None,
+        Key(
+            "prices in USD per million tokens; default: the vendor's list price, if octoroute knows it",
+            example="{ input = 0.15, output = 0.60 }",
+        ),
+    ] = None
     wire: Annotated[
         Literal["", "chat", "responses"],
         Key(

@@ -241,3 +241,14 @@ def test_a_providers_limits_and_timeout():
         (90, 100, 0),
         (5, None, 0),
     ]
+
+
+def test_a_price_of_the_configuration_goes_before_the_vendors_list_price():
+    def price_of(more: str):
+        text = f'[[models.fast]]\nname = "gpt-4.1-mini"\nbase_url = "https://api.openai.com/v1"\napi_key = "k-123456789"\n{more}'
+        return loads(text, Path("config.toml"), {}).endpoints[0].price
+
+    listed, own = price_of(""), price_of("price = { input = 7.0 }")
+    assert listed is not None
+    assert listed.input != 7.0
+    assert own == Price(input=7.0)
