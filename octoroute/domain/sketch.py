@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil, log
 
 PERCENTILE_ERROR = 0.01
@@ -40,6 +40,13 @@ class DDSketch:
         self._buckets[ceil(log(seconds) * _INDEX_PER_LOG) if seconds > _MIN_S else _MIN_INDEX] += 1
         self.count += 1
         self.sum_s += seconds
+
+    def extend(self, values_s: Sequence[float]) -> None:
+        buckets = self._buckets
+        for seconds in values_s:
+            buckets[ceil(log(seconds) * _INDEX_PER_LOG) if seconds > _MIN_S else _MIN_INDEX] += 1
+        self.count += len(values_s)
+        self.sum_s += sum(values_s)
 
     def merge(self, other: DDSketch) -> None:
         self.merge_buckets(other._buckets, other.sum_s)

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
+import msgspec
 import structlog
+from msgspec import UNSET, UnsetType
 
 from octoroute.domain.decision import Decision
 from octoroute.domain.outcome import Attempt, ContextUse, Ending, Outcome
@@ -130,12 +133,14 @@ class OutcomeSink:
         else:
             if rollup.line is None:
                 rollup.line = direct.prepare(level, event, static_fields(outcome))
-            direct.write_prepared(level, _measured_fields(outcome), rollup.line)
+            fields = _measured_fields(outcome)
+            fields.timestamp = datetime.now(UTC)
+            direct.write_prepared(level, fields, rollup.line)
 
 
 def access_log_fields(outcome: Outcome) -> dict[str, Any]:
     """The fields of one request's line, flat; a field that does not apply is left out."""
-    return _measured_fields(outcome) | static_fields(outcome)
+    return msgspec.to_builtins(_measured_fields(outcome)) | static_fields(outcome)
 
 
 def static_fields(outcome: Outcome) -> dict[str, Any]:
@@ -161,66 +166,103 @@ def static_fields(outcome: Outcome) -> dict[str, Any]:
     return fields
 
 
-def _measured_fields(outcome: Outcome) -> dict[str, Any]:
+class _AttemptFields(msgspec.Struct):
+    endpoint: str
+    ms: float
+    error: str | None
+    rejected: str | UnsetType = UNSET
+    cost_usd: float | UnsetType = UNSET
+
+
+class MeasuredFields(msgspec.Struct):
+    """The fields of a line in which outcomes of the same `rollup_key` differ, in their order. UNSET: left out."""
+
+    request_id: str
+    total_ms: float
+    score: float | UnsetType = UNSET
+    features: dict[str, float] | UnsetType = UNSET
+    features_hash: str | UnsetType | None = UNSET
+    propensity: float | UnsetType = UNSET
+    routing_ms: float | UnsetType = UNSET
+    queue_ms: float | UnsetType = UNSET
+    cache: str | UnsetType = UNSET
+    attempts: list[_AttemptFields] | UnsetType = UNSET
+    cascade: str | UnsetType = UNSET
+    check: str | UnsetType | None = UNSET
+    first_event_ms: float | UnsetType = UNSET
+    input_tokens: int | UnsetType = UNSET
+    output_tokens: int | UnsetType = UNSET
+    tokens_estimated: bool | UnsetType = UNSET
+    context: str | UnsetType = UNSET
+    context_percent: float | UnsetType = UNSET
+    max_tokens_lowered_to: int | UnsetType = UNSET
+    messages_removed: int | UnsetType = UNSET
+    original_tokens: int | UnsetType = UNSET
+    context_changes: list[str] | UnsetType = UNSET
+    cost_usd: float | UnsetType = UNSET
+    timestamp: datetime | UnsetType = UNSET
+
+
+def _measured_fields(outcome: Outcome) -> MeasuredFields:
     attempts, decision, usage = outcome.attempts, outcome.decision, outcome.usage
-    fields: dict[str, Any] = {"request_id": outcome.request_id, "total_ms": _ms(outcome.total_s)}
+    fields = MeasuredFields(outcome.request_id, _ms(outcome.total_s))
     if decision is not None:
         _add_decision_fields(fields, decision, outcome.routing_s)
     if outcome.queued_s is not None:
-        fields["queue_ms"] = _ms(outcome.queued_s)
+        fields.queue_ms = _ms(outcome.queued_s)
     if outcome.cache is not None:
-        fields["cache"] = outcome.cache
+        fields.cache = outcome.cache
     if attempts:
         several = len(attempts) > 1
-        fields["attempts"] = [_attempt_fields(attempt, priced=several) for attempt in attempts]
+        fields.attempts = [_attempt_fields(attempt, priced=several) for attempt in attempts]
     if outcome.cascade is not None:
-        fields["cascade"] = outcome.cascade
-        fields["check"] = outcome.check
+        fields.cascade = outcome.cascade
+        fields.check = outcome.check
     if outcome.first_event_s is not None:
-        fields["first_event_ms"] = _ms(outcome.first_event_s)
+        fields.first_event_ms = _ms(outcome.first_event_s)
     if usage is not None:
-        fields["input_tokens"] = usage.input_tokens
-        fields["output_tokens"] = usage.output_tokens
+        fields.input_tokens = usage.input_tokens
+        fields.output_tokens = usage.output_tokens
         if usage.estimated:
-            fields["tokens_estimated"] = True
+            fields.tokens_estimated = True
     if outcome.context is not None:
-        fields |= _context_fields(outcome.context)
+        _add_context_fields(fields, outcome.context)
     if outcome.context_changes:
-        fields["context_changes"] = [change.note for change in outcome.context_changes]
+        fields.context_changes = [change.note for change in outcome.context_changes]
     if outcome.cost_micros is not None:
-        fields["cost_usd"] = to_usd(outcome.cost_micros)
+        fields.cost_usd = to_usd(outcome.cost_micros)
     return fields
 
 
-def _add_decision_fields(fields: dict[str, Any], decision: Decision, routing_s: float) -> None:
+def _add_decision_fields(fields: MeasuredFields, decision: Decision, routing_s: float) -> None:
     if decision.confidence is not None:
-        fields["score"] = decision.confidence
-        fields["features"] = dict(decision.features)
-        fields["features_hash"] = decision.features_hash
+        fields.score = decision.confidence
+        fields.features = dict(decision.features)
+        fields.features_hash = decision.features_hash
     if decision.propensity is not None:
-        fields["propensity"] = round(decision.propensity, 4)
+        fields.propensity = round(decision.propensity, 4)
     if decision.by != "client":
-        fields["routing_ms"] = _ms(routing_s)
+        fields.routing_ms = _ms(routing_s)
 
 
-def _attempt_fields(attempt: Attempt, *, priced: bool) -> dict[str, Any]:
-    fields: dict[str, Any] = {"endpoint": attempt.endpoint.id, "ms": _ms(attempt.took_s), "error": attempt.error}
+def _attempt_fields(attempt: Attempt, *, priced: bool) -> _AttemptFields:
+    fields = _AttemptFields(attempt.endpoint.id, _ms(attempt.took_s), attempt.error)
     if attempt.rejected is not None:
-        fields["rejected"] = attempt.rejected
+        fields.rejected = attempt.rejected
     if priced and attempt.cost_micros is not None:
-        fields["cost_usd"] = to_usd(attempt.cost_micros)
+        fields.cost_usd = to_usd(attempt.cost_micros)
     return fields
 
 
-def _context_fields(use: ContextUse) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+def _add_context_fields(fields: MeasuredFields, use: ContextUse) -> None:
     if use.level is not None:
-        fields |= {"context": use.level, "context_percent": use.percent}
+        fields.context = use.level
+        fields.context_percent = use.percent
     if use.lowered_to is not None:
-        fields["max_tokens_lowered_to"] = use.lowered_to
+        fields.max_tokens_lowered_to = use.lowered_to
     if use.messages_removed:
-        fields |= {"messages_removed": use.messages_removed, "original_tokens": use.original_tokens}
-    return fields
+        fields.messages_removed = use.messages_removed
+        fields.original_tokens = use.original_tokens
 
 
 def _ms(seconds: float) -> float:

@@ -108,15 +108,17 @@ class FastJsonLogger(structlog.BytesLoggerFactory):
         self._lines = lines
 
     def write(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        self.write_prepared(level, fields, self.prepare(level, event, {}))
+        self.write_prepared(level, {**fields, "timestamp": datetime.now(UTC)}, self.prepare(level, event, {}))
 
     def prepare(self, level: str, event: str, fields: dict[str, Any]) -> bytes:
         """The end of a line: what many lines have in common, encoded once."""
         return encode_json({**fields, "event": event, "level": level})[1:] + b"\n"
 
-    def write_prepared(self, level: str, fields: dict[str, Any], prepared: bytes) -> None:
-        """Write a line of `fields` and of what `prepare` returned for this level. A line above info is written at once."""
-        fields["timestamp"] = datetime.now(UTC)
+    def write_prepared(self, level: str, fields: dict[str, Any] | msgspec.Struct, prepared: bytes) -> None:
+        """Write a line of `fields`, the timestamp among them, and of what `prepare` returned for this level.
+
+        A line above info is written at once.
+        """
         self._lines.put(encode_json(fields)[:-1] + b"," + prepared)
         if level != "info":
             self._lines.flush()
@@ -125,7 +127,7 @@ class FastJsonLogger(structlog.BytesLoggerFactory):
         self._lines.flush()
 
 
-def encode_json(event: MutableMapping[str, Any]) -> bytes:
+def encode_json(event: MutableMapping[str, Any] | msgspec.Struct) -> bytes:
     """JSON of anything; what has no JSON form is written as its `repr`."""
     try:
         return _ENCODER.encode(event)

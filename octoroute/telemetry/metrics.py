@@ -121,6 +121,7 @@ class Metrics:
                 pending, self._pending = self._pending, {}
             for rollup in pending.values():
                 if rollup.sums.count:
+                    rollup.count()
                     self._write(rollup)
                     if self._on_flush is not None:
                         self._on_flush(rollup)

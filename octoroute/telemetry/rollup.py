@@ -5,16 +5,18 @@ Adding an outcome updates plain numbers; that costs a fraction of updating each 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Sequence
 from math import inf
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Outcome, Usage
 from octoroute.domain.sketch import DDSketch
 from octoroute.telemetry.metric_catalog import RATIOS, ROUTING_MS, SECONDS
 
+MAX_UNCOUNTED = 1024
+"""Numbers that a rollup holds before it counts them into its histograms."""
 _MAX_TOKENS = 2**50
 """No request has so many; up to here a float, which is what Prometheus adds up, is exact."""
 
@@ -33,9 +35,18 @@ class BucketCounts:
         """Whether there is any value."""
         return any(self.counts)
 
-    def add(self, value: float) -> None:
-        self.counts[bisect_left(self._bounds, value)] += 1
-        self.sum += value
+    def extend(self, values: Sequence[float]) -> None:
+        ordered, at = sorted(values), 0
+        for index, bound in enumerate(self._bounds):
+            end = bisect_right(ordered, bound, at)
+            self.counts[index] += end - at
+            at = end
+        self.counts[-1] += len(ordered) - at
+        self.sum += sum(values)
+
+
+_Measured: TypeAlias = tuple[float, float, float | None, float, float | None]
+"""Seconds of routing, of all, until the first event, and of the first attempt; estimated over reported prompt tokens."""
 
 
 class RollupSums:
@@ -60,18 +71,9 @@ class Rollup:
     """How many outcomes there were with the labels of `example`, and sums and histograms of the numbers in which they differ."""
 
     __slots__ = (
-        "endpoint",
-        "endpoint_times",
-        "estimate_ratio",
-        "example",
-        "first_attempt_ok",
-        "first_event_s",
-        "line",
-        "routing_ms",
-        "sums",
-        "times",
-        "total_s",
-    )
+        "_measured", "endpoint", "endpoint_times", "estimate_ratio", "example", "first_attempt_ok", "first_event_s", "line",
+        "routing_ms", "sums", "times", "total_s",
+    )  # fmt: skip
 
     def __init__(self, example: Outcome, endpoint: Endpoint | None) -> None:
         """`endpoint` answered, or was the last one tried; None: none was tried."""
@@ -80,6 +82,8 @@ class Rollup:
         self.first_attempt_ok = _single_attempt_error(example, endpoint) is None
         """The first attempt was the only one, and it answered."""
         self.sums = RollupSums()
+        self._measured: list[_Measured] = []
+        """Of outcomes that the histograms do not count yet."""
         self.routing_ms = BucketCounts(ROUTING_MS)
         self.total_s = BucketCounts(SECONDS)
         self.first_event_s = BucketCounts(SECONDS)
@@ -97,22 +101,32 @@ class Rollup:
         total_s, first_event_s, routing_s, usage = outcome.total_s, outcome.first_event_s, outcome.routing_s, outcome.usage
         if not (0 <= total_s < inf and 0 <= routing_s < inf and (first_event_s is None or 0 <= first_event_s < inf)):
             raise ValueError(f"{outcome.request_id}: its times are no measurements")
-        sums = self.sums
+        sums, ratio = self.sums, None
         if usage is not None and endpoint is not None:
-            self._add_usage(sums, usage, endpoint, outcome.prompt_estimate)
+            ratio = self._add_usage(sums, usage, endpoint, outcome.prompt_estimate)
         sums.count += 1
         sums.last_at = at
         sums.spent_micros += outcome.cost_micros or 0
-        self.times.add(total_s)
-        if self.first_attempt_ok:
-            rest_s = 0.0 if first_event_s is None else total_s - first_event_s
-            self.endpoint_times.add(outcome.attempts[0].took_s + rest_s)
-        self.routing_ms.add(routing_s * 1000)
-        self.total_s.add(total_s)
-        if first_event_s is not None:
-            self.first_event_s.add(first_event_s)
+        took_s = outcome.attempts[0].took_s if self.first_attempt_ok else 0.0
+        self._measured.append((routing_s, total_s, first_event_s, took_s, ratio))
+        if len(self._measured) >= MAX_UNCOUNTED:
+            self.count()
 
-    def _add_usage(self, sums: RollupSums, usage: Usage, endpoint: Endpoint, estimate: int) -> None:
+    def count(self) -> None:
+        """Count the numbers of the latest outcomes into the histograms: call it before these are read."""
+        measured, self._measured = self._measured, []
+        totals = [total_s for _, total_s, *_ in measured]
+        self.times.extend(totals)
+        if self.first_attempt_ok:
+            times = [took_s + (0.0 if first is None else total_s - first) for _, total_s, first, took_s, _ in measured]
+            self.endpoint_times.extend(times)
+        self.routing_ms.extend([routing_s * 1000 for routing_s, *_ in measured])
+        self.total_s.extend(totals)
+        self.first_event_s.extend([first for _, _, first, *_ in measured if first is not None])
+        self.estimate_ratio.extend([ratio for *_, ratio in measured if ratio is not None])
+
+    def _add_usage(self, sums: RollupSums, usage: Usage, endpoint: Endpoint, estimate: int) -> float | None:
+        """Return estimated over reported prompt tokens; None: one of them is not known."""
         prompt, completion, cached, reasoning = usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens
         if not 0 <= prompt | completion | cached | reasoning < _MAX_TOKENS:  # the bitwise or is negative if one of them is
             raise ValueError(f"{endpoint.id}: its tokens are no measurements")
@@ -122,8 +136,7 @@ class Rollup:
         sums.reasoning_tokens += reasoning
         if endpoint.price is not None:
             sums.cost_micros += usage.cost_micros(endpoint.price)
-        if prompt and estimate and not usage.estimated:
-            self.estimate_ratio.add(estimate / prompt)
+        return estimate / prompt if prompt and estimate and not usage.estimated else None
 
     @property
     def usage(self) -> Usage | None:

@@ -57,3 +57,11 @@ def test_a_copy_is_the_same(times):
     assert (copy.count, copy.mean_s, copy.percentile_s(0.95)) == (whole.count, whole.mean_s, whole.percentile_s(0.95))
     copy.add(1.0)
     assert copy.count == whole.count + 1
+
+
+@given(times=TIMES)
+def test_values_counted_together_are_counted_as_one_by_one(times):
+    together = DDSketch()
+    together.extend(times)
+    assert (together.count, together.buckets) == (durations(times).count, durations(times).buckets)
+    assert together.sum_s == pytest.approx(durations(times).sum_s)

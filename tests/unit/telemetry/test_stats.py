@@ -25,6 +25,7 @@ def record(stats, one):
     tried = one.endpoint or one.attempts[-1].endpoint
     rollup = Rollup(one, tried)
     rollup.add(one, tried, stats.wall())
+    rollup.count()
     stats.add_bulk(rollup)
     if not rollup.first_attempt_ok:
         stats.record_attempts(one, stats.wall())
