@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from octoroute.balancing.eligibility import token_budget
 from octoroute.balancing.health import HealthRegistry
@@ -172,8 +171,11 @@ class Attempts:
                 stripped = self._translator.strip_signed_thinking(request)
                 if stripped is not request:
                     request, conversation = stripped, None
-            encode = partial(self._translator.upstream_request, request, endpoint, cut, conversation, reject_empty=reject_empty)
-            upstream_request = await off_loop(encode) if self._translator.is_slow(request, endpoint) else encode()
+            encode = self._translator.upstream_request
+            if self._translator.is_slow(request, endpoint):
+                upstream_request = await off_loop(encode, request, endpoint, cut, conversation, reject_empty=reject_empty)
+            else:
+                upstream_request = encode(request, endpoint, cut, conversation, reject_empty=reject_empty)
             rule = self._param_fallback.rule(endpoint, upstream_request)
             if rule is None:
                 response = await self._upstream.open(endpoint, upstream_request)

@@ -5,7 +5,7 @@ The client gets nothing before a response has begun, so that until then another 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from octoroute.balancing.health import HealthRegistry
@@ -21,6 +21,7 @@ from octoroute.errors import Exhausted, Forbidden, OctorouteError, TooSlow
 from octoroute.gateway import context_window
 from octoroute.gateway.admission import AdmissionControl, QueueGrant
 from octoroute.gateway.attempts import Attempts
+from octoroute.gateway.cascade import Cascade
 from octoroute.gateway.client_timeout import TIMEOUT_HEADER, read_timeout_s
 from octoroute.gateway.constraints import resolve_within, restrictions_of
 from octoroute.gateway.context_editor import ContextEditor, largest_too_small, may_exceed
@@ -167,11 +168,21 @@ class Gateway:
             message = f"no answer began within the {timeout_s:g} s that the client waits ({TIMEOUT_HEADER})"
             raise Exhausted(message, status=TooSlow.status, code=TooSlow.code, kind=TooSlow.kind) from None
 
-    async def open(self, request: Request, decision: Decision, settings: Settings, lifecycle: RequestLifecycle) -> UpstreamResponse:
+    def open(
+        self, request: Request, decision: Decision, settings: Settings, lifecycle: RequestLifecycle
+    ) -> Awaitable[UpstreamResponse]:
         """A response whose first event has arrived: from the decided tier, or from the cascade if the decision asks for one."""
         if self.queue.depth:
             self.queue.catch_up()
         cascade = settings.cascade if decision.then is not None and request.api == CHAT else None
+        if cascade is None and settings.shadow is None:
+            return self.attempts.walk(request, decision, settings, lifecycle)
+        return self._open_watched(cascade, request, decision, settings, lifecycle)
+
+    async def _open_watched(
+        self, cascade: Cascade | None, request: Request, decision: Decision, settings: Settings, lifecycle: RequestLifecycle
+    ) -> UpstreamResponse:
+        """As `open`, by the cascade if there is one; the shadow looks on."""
         if cascade is None:
             response = await self.attempts.walk(request, decision, settings, lifecycle)
         else:

@@ -128,11 +128,11 @@ class TokenCounter:
         endpoint, usage = outcome.endpoint, outcome.usage
         if request is None or endpoint is None or usage is None or usage.estimated or not usage.input_tokens:
             return
-        if request.dialect == InternalInbound.name or request.api != CHAT:
+        if not self._calibration.wants(endpoint.model) or request.dialect == InternalInbound.name or request.api != CHAT:
             return
         if request.facts.context_tokens * 4 > LEARN_MAX_CHARS or request.facts.messages > LEARN_MAX_MESSAGES:
             return
-        if is_large_body(request) or not self._calibration.wants(endpoint.model):
+        if is_large_body(request):
             return
         try:
             conversation = decode(self._gateway.inbound[request.dialect], request, endpoint)

@@ -151,7 +151,7 @@ class Translator:
         """Whether to make the endpoint's request in a thread."""
         if is_large_body(request):
             return True
-        return self._upstream.outbound(endpoint, request).name != request.dialect and is_large_translation(request)
+        return is_large_translation(request) and self._upstream.outbound(endpoint, request).name != request.dialect
 
     async def decode_large(self, request: Request, endpoints: Sequence[Endpoint]) -> Conversation | BadRequest | None:
         """A large request decoded in a thread, if one of the endpoints needs a translation; None: it is not worth that."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from octoroute.config.file import ConfigFile
@@ -80,25 +80,21 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self._cors or self._serve)(scope, receive, send)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            if self._rules.root_path:
-                path = below(self._rules.root_path, scope["path"])
-                if path is None:
-                    await self._views.outside(scope, receive, send)
-                    return
-                scope = {**scope, "path": path}
-            route = self._hot.get(scope["path"])
-            if route is None:
-                path = self._views.paths.resolve(scope["path"]) or scope["path"]
-                scope = scope if path == scope["path"] else {**scope, "path": path}
-                route = self._hot.get(path) or self._hot.get(self._views.paths.template(path) or "", self._views)
-            await route(scope, receive, send)
-        elif scope["type"] == "websocket":
-            path = below(self._rules.root_path, scope["path"]) if self._rules.root_path else scope["path"]
-            await self._socket({**scope, "path": path and self._views.paths.resolve(path)}, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._serve_lifespan(receive, send)
+    def _serve(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] == "lifespan":
+            return self._serve_lifespan(receive, send)
+        path: str | None = scope["path"]
+        if self._rules.root_path:
+            path = below(self._rules.root_path, scope["path"])
+        if scope["type"] == "websocket":
+            return self._socket({**scope, "path": path and self._views.paths.resolve(path)}, receive, send)
+        if path is None:
+            return self._views.outside(scope, receive, send)
+        route = self._hot.get(path)
+        if route is None:
+            path = self._views.paths.resolve(path) or path
+            route = self._hot.get(path) or self._hot.get(self._views.paths.template(path) or "", self._views)
+        return route(scope if path == scope["path"] else {**scope, "path": path}, receive, send)
 
     def reload(self, config: Config) -> None:
         """Apply the configuration to all requests that arrive from now on."""

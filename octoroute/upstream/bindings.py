@@ -36,6 +36,8 @@ class EndpointBinding(NamedTuple):
     proxy: str | None
     sends_ids: bool = True
     """False: the configured headers have an `x-request-id` or a `traceparent` of their own."""
+    mends: bool = False
+    """As `Outbound.mends`, of chat; then responses are decoded."""
 
     def transport_request(self, request: UpstreamRequest) -> TransportRequest:
         endpoint, headers, provider = self.endpoint, self.headers, self.provider
@@ -121,6 +123,7 @@ class EndpointBindings:
                 self._trust(endpoint),
                 endpoint.proxy.reveal() if endpoint.proxy else None,
                 not any(name.lower() in _CORRELATION for name, _ in endpoint.headers),
+                api == CHAT and _mends(outbound, endpoint),
             )
         return binding
 
@@ -161,6 +164,11 @@ def _replaced(headers: Headers, others: Headers) -> Headers:
     """`headers` and `others`, which take the place of headers of the same name."""
     names = {name.lower() for name, _ in others}
     return (*(header for header in headers if header[0].lower() not in names), *others)
+
+
+def _mends(outbound: Outbound, endpoint: Endpoint) -> bool:
+    mends = getattr(outbound, "mends", None)  # a plug-in may be older than the method
+    return mends is not None and mends(endpoint)
 
 
 def _text(value: object) -> str:

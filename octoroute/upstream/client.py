@@ -115,7 +115,7 @@ class UpstreamClient:
                         return await self._first_event(binding, request, response, PassedReader(), framer)
                     # A server that ignored `stream` sends JSON; its one body is made into a stream.
                     is_whole = request.stream and _is_json(response)
-                    reader = _reader(binding.outbound, request, endpoint, unstreamed=is_whole)
+                    reader = _reader(binding, request, unstreamed=is_whole)
                     if request.stream and not is_whole:
                         return await self._first_event(binding, request, response, reader, binding.outbound.framer())
                     body = await response.body(MAX_BODY_BYTES)
@@ -262,15 +262,16 @@ def _bytes(value: object) -> bytes:
     return value
 
 
-def _reader(outbound: Outbound, request: UpstreamRequest, endpoint: Endpoint, *, unstreamed: bool) -> ResponseReader:
+def _reader(binding: EndpointBinding, request: UpstreamRequest, *, unstreamed: bool) -> ResponseReader:
+    outbound = binding.outbound
     if request.adapter is not None:
         return AdapterReader(request.adapter)
     if request.api in PASSED_TIERS:
         return PassedReader()
     if unstreamed and request.api != "chat":
         return SingleChunkReader(outbound)
-    if request.conversation is not None or unstreamed or (request.api == "chat" and outbound.mends(endpoint)):
-        return DecodingReader(outbound, request.conversation, endpoint)
+    if request.conversation is not None or unstreamed or binding.mends:
+        return DecodingReader(outbound, request.conversation, binding.endpoint)
     return PassThroughReader(outbound)
 
 

@@ -21,6 +21,8 @@ Chunk = bytes | Sequence[Event]
 
 class ResponseReader(Protocol):
     progress: Progress
+    translates: bool
+    """The chunks are not the endpoint's own bytes."""
 
     def feed(self, frames: bytes) -> Chunk: ...
 
@@ -41,6 +43,7 @@ class PassThroughReader:
     """The endpoint's bytes, unchanged; a tap reads usage and finish from them."""
 
     __slots__ = ("_outbound", "_tap", "progress")
+    translates = False
 
     def __init__(self, outbound: Outbound) -> None:
         self._outbound = outbound
@@ -78,6 +81,7 @@ class PassedReader:
     """The endpoint's bytes, of whatever type; usage is read from a whole JSON body that reports it."""
 
     __slots__ = ("progress",)
+    translates = False
 
     def __init__(self) -> None:
         self.progress = Progress()
@@ -115,6 +119,7 @@ class DecodingReader:
     """Events, for an encoder of another dialect."""
 
     __slots__ = ("_conversation", "_decoder", "_endpoint", "_last", "_outbound", "progress")
+    translates = True
 
     def __init__(self, outbound: Outbound, conversation: Conversation | None, endpoint: Endpoint) -> None:
         self._outbound = outbound
@@ -152,6 +157,7 @@ class _BodyReader:
     """For responses that are always whole."""
 
     __slots__ = ("progress",)
+    translates = True
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress

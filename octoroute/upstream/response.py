@@ -22,7 +22,7 @@ from octoroute.domain.events import (
 )
 from octoroute.errors import BadUpstreamResponse, OctorouteError, UpstreamError
 from octoroute.upstream.providers.plugins import plugin_failure
-from octoroute.upstream.readers import Chunk, DecodingReader, PassedReader, PassThroughReader, ResponseReader, join
+from octoroute.upstream.readers import Chunk, DecodingReader, ResponseReader, join
 from octoroute.upstream.status import forwarded_headers
 from octoroute.upstream.transports.base import Sink, TransportResponse
 
@@ -102,7 +102,7 @@ class UpstreamResponse:
 
     @property
     def translated(self) -> bool:
-        return not isinstance(self._reader, PassThroughReader | PassedReader)
+        return self._reader.translates
 
     async def read(self) -> Chunk | None:
         """The next chunk: the endpoint's own bytes, or their events; None at the response's proper end. With a sink it may be b"":
