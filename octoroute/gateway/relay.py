@@ -223,7 +223,7 @@ class Reply:
         self._lifecycle.settle()
 
     def _pass_on(self, write: Callable[[bytes], bool], pace: _Pace, part: Chunk) -> bool:
-        data = self._encode(part)
+        data = part if isinstance(part, bytes) and self._rewriter is None else self._encode(part)
         if data and write(data):
             pace.client_is_behind = True
         pace.received(data)

@@ -182,7 +182,8 @@ class UpstreamResponse:
         """What arrived before a failure, in the same frames, is delivered before the failure is raised."""
         try:
             chunk = self._reader.feed(frames)
-            self.raise_failure()
+            if self.progress.failure is not None:
+                self.raise_failure()
         except UpstreamError as error:
             chunk = self._reader.before_failure(frames)
             if not chunk:
