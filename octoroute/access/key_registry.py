@@ -77,6 +77,11 @@ class KeyRegistry:
             roles = " or ".join(dict.fromkeys(roles_with(permission)))
             raise Forbidden(f"this is a client key of the role {principal.role}; this route requires the role {roles}")
 
+    def name(self, headers: Mapping[str, str]) -> str:
+        """Return the name of the key that the headers hold, valid or expired; "" if it is not known."""
+        found = self._find(headers)
+        return "" if found is None else found.principal.name
+
     def owner(self, headers: Mapping[str, str]) -> str:
         """Return the owner of what the client stores; "" if no key is required."""
         found = self._find(headers) if self.is_required else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import re
 import sys
@@ -12,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from octoroute.errors import ConfigError
+from octoroute.errors import ConfigError, OctorouteError
 
 if TYPE_CHECKING:
     from octoroute.access.key_store import NewKey, SqliteKeyStore, StoredKey
+    from octoroute.config.schema import Config
     from octoroute.domain.principal import Principal
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -52,16 +54,20 @@ def run(args: argparse.Namespace) -> int:
     store, now = _store(), time.time()
     if args.action == "list":
         _print_list(store.all_keys(), now, as_json=args.json)
-    elif args.action == "revoke":
+        return 0
+    config = _config(args)
+    if args.action == "revoke":
         revoked = [key.id for key in store.revoke(args.name, now)]
+        _audit(config, args, now, revoked)
         print(json.dumps({"revoked": revoked}) if args.json else f"revoked {', '.join(revoked)}")
     else:
         if args.action == "add":
-            _check_name(args)
+            _check_name(args, config)
             made = store.add(_principal(args), now, args.expires)
         else:
             made = store.rotate(args.name, now, args.overlap, args.expires)
         _print_new(made, as_json=args.json)
+        _audit(config, args, now, [made.stored.id])
     return 0
 
 
@@ -75,15 +81,41 @@ def _store() -> SqliteKeyStore:
     return SqliteKeyStore(path)
 
 
-def _check_name(args: argparse.Namespace) -> None:
-    """Raises ConfigError if the configuration, if it is given, has a client of that name."""
+def _config(args: argparse.Namespace) -> Config | None:
+    """The configuration, if one is given or found; None: there is none. Raises ConfigError if the given one is not valid."""
     from octoroute.config import environment, load  # noqa: PLC0415  commands import lazily
 
-    if args.config is None:
+    try:
+        return load(args.config, environment.variables(Path.cwd()), Path.cwd())
+    except ConfigError:
+        if args.config is not None:
+            raise
+        return None
+
+
+def _check_name(args: argparse.Namespace, config: Config | None) -> None:
+    """Raises ConfigError if the configuration has a client of that name."""
+    if config is not None and any(client.name == args.name for client in config.auth.clients):
+        raise ConfigError([f"name: {args.name!r} is a client of {config.source}; choose another name"])
+
+
+def _audit(config: Config | None, args: argparse.Namespace, now: float, ids: Sequence[str]) -> None:
+    """Write the change to the audit log, if the configuration has one. Raises OctorouteError if it cannot be written."""
+    from octoroute.access.audit import AuditEvent, AuditLog  # noqa: PLC0415  commands import lazily
+
+    if config is None or not config.audit.file:
         return
-    clients = load(args.config, environment.variables(Path.cwd()), Path.cwd()).auth.clients
-    if any(client.name == args.name for client in clients):
-        raise ConfigError([f"name: {args.name!r} is a client of {args.config}; choose another name"])
+    event = AuditEvent(
+        at=now,
+        actor=f"cli:{getpass.getuser()}",
+        action=f"keys {args.action}",
+        outcome="done",
+        details={"name": args.name, "ids": ", ".join(ids)},
+    )
+    try:
+        AuditLog(Path(config.audit.file)).append([event])
+    except OSError as error:
+        raise OctorouteError(f"the key was changed, but the audit log cannot be written: {error.strerror}") from error
 
 
 def _principal(args: argparse.Namespace) -> Principal:

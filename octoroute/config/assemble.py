@@ -69,6 +69,7 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
         context=file.context,
         auth=file.auth,
         privacy=file.privacy,
+        audit=file.audit,
         cache=file.cache,
         store=file.store,
         shared=file.shared,

@@ -126,6 +126,8 @@ class App:
         await self.runtime.start()
 
     async def stop(self) -> None:
+        if self._rules.audit is not None:
+            await self._rules.audit.close()
         await self.runtime.stop()
         await self.recorder.stop()
 

@@ -31,6 +31,7 @@ from octoroute.errors import (
 )
 from octoroute.runtime.access import key_registry
 from octoroute.runtime.stored_keys import StoredKeys
+from octoroute.server.audit_trail import AuditTrail
 from octoroute.server.decompression import decode_body
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
 from octoroute.server.origins import OriginRules
@@ -123,11 +124,17 @@ class AccessRules:
         self.keys = key_registry(config, self._wall)
         if self.stored is not None:
             self.stored.apply()
+        self.audit = AuditTrail(Path(config.audit.file), self._wall) if config.audit.file else None
         self.origins = OriginRules(config)
         self.max_request_bytes = config.server.max_request_bytes
         self._forwards_keys = any(endpoint.forward_client_key for endpoint in (*config.endpoints, *config.other_endpoints))
         self.root_path = config.server.root_path.rstrip("/")
         """Every route is below it; empty: none is."""
+
+    def refused(self, error: OctorouteError, scope: Scope, headers: Mapping[str, str]) -> None:
+        """Write a refusal to the audit log, if there is one and the error is one."""
+        if self.audit is not None:
+            self.audit.refused(self.keys.name(headers), scope.get("method", "GET"), scope["path"], error)
 
     def identify(self, headers: Mapping[str, str]) -> tuple[Principal | None, Mapping[str, str]]:
         """Return the client, as `KeyRegistry.check` does, and the headers that may be forwarded.

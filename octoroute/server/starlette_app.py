@@ -15,6 +15,7 @@ from octoroute.dialects.base import Inbound
 from octoroute.errors import OctorouteError, UnknownRoute
 from octoroute.runtime.assembly import Runtime
 from octoroute.runtime.reload import Reloader
+from octoroute.server.audit_trail import AuditTrail
 from octoroute.server.client_dialect import inbound_of
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
 from octoroute.server.guard import (
@@ -69,17 +70,41 @@ def starlette_app(
     return AuthMiddleware(app, rules, errors, paths)
 
 
+_CHANGING = frozenset({Permission.OPERATE, Permission.ADMINISTER})
+_READING = frozenset({"GET", "HEAD"})
+
+
 def with_role_check(route: Route, rules: AccessRules) -> Route:
     """Return the route behind the check of the caller's role. What a route requires is found by the route, not by the path sent."""
     view: Callable[[Request], Awaitable[Response]] = route.endpoint
 
     async def checked(request: Request) -> Response:
         permission = required(route.path, request.method)
-        if permission is not Permission.OPEN:
+        if permission is Permission.OPEN:
+            return await view(request)
+        try:
             rules.keys.authorize(principal_of(request), permission)
-        return await view(request)
+        except OctorouteError as error:
+            rules.refused(error, request.scope, request.headers)
+            raise
+        if rules.audit is None or permission not in _CHANGING or request.method in _READING:
+            return await view(request)
+        return await with_audit(request, view, rules.audit, f"{request.method} {route.path}")
 
     return Route(route.path, checked, methods=sorted(route.methods or ()))
+
+
+async def with_audit(request: Request, view: Callable[[Request], Awaitable[Response]], audit: AuditTrail, action: str) -> Response:
+    """The response of a view that changes something; what came of it is in the audit log before the client knows."""
+    principal = principal_of(request)
+    actor = "" if principal is None else principal.name
+    try:
+        response = await view(request)
+    except OctorouteError as error:
+        await audit.changed(actor, action, error.status, request.path_params)
+        raise
+    await audit.changed(actor, action, response.status_code, request.path_params)
+    return response
 
 
 class AuthMiddleware:
@@ -108,6 +133,7 @@ class AuthMiddleware:
             if not is_open(scope["path"]):
                 scope[PRINCIPAL] = self._rules.keys.check(self._errors.with_url_key(headers, scope))
         except OctorouteError as error:
+            self._rules.refused(error, scope, headers)
             await self._errors.report(error, scope, headers, given_id or new_id())(scope, receive, send)
             return
         await inner(scope, receive, send)

@@ -12,7 +12,7 @@ from octoroute.balancing.queue import QueueSettings
 from octoroute.balancing.retry import RetryPolicy
 from octoroute.config.describe import allowed, kind_of, toml
 from octoroute.config.render.template import template
-from octoroute.config.schema.access import AuthTable, BudgetTable, ClientTable
+from octoroute.config.schema.access import AuditTable, AuthTable, BudgetTable, ClientTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.limits import HolderTable, LimitsTable, SharedTable
@@ -175,6 +175,7 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[auth]", AuthTable),
     ("[[auth.clients]]", ClientTable),
     ("budget_usd", BudgetTable),
+    ("[audit]", AuditTable),
     ("[cache]", CacheTable),
     ("[store]", StoreTable),
     ("[limits]", LimitsTable),

@@ -12,7 +12,7 @@ from typing import get_args, get_origin
 from octoroute.balancing.queue import QueueSettings
 from octoroute.balancing.retry import RetryPolicy
 from octoroute.config.describe import allowed, toml
-from octoroute.config.schema.access import AuthTable, ClientTable
+from octoroute.config.schema.access import AuditTable, AuthTable, ClientTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.limits import LimitsTable, SharedTable
@@ -143,6 +143,7 @@ def _lines(names: Names) -> Iterator[str]:
         ("timeouts", TimeoutsTable),
         ("context", ContextTable),
         ("auth", AuthTable),
+        ("audit", AuditTable),
         ("cache", CacheTable),
         ("store", StoreTable),
         ("limits", LimitsTable),

@@ -60,6 +60,14 @@ class ClientTable(Table, frozen=True, kw_only=True):
     ] = ""
 
 
+class AuditTable(Table, frozen=True, kw_only=True):
+    """The audit log: who changed the configuration, keys, or switches, and who was refused what. See `docs/keys.md`."""
+
+    file: Annotated[
+        str, Key("JSON lines, only appended to; blank: no audit log", check=rules.path, example='"/var/log/octoroute/audit.ndjson"')
+    ] = ""
+
+
 class AuthTable(Table, frozen=True, kw_only=True):
     """Keys that clients must present."""
 

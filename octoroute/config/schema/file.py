@@ -10,7 +10,7 @@ import msgspec
 from octoroute.balancing.queue import QueueSettings
 from octoroute.balancing.retry import RetryPolicy
 from octoroute.config import rules
-from octoroute.config.schema.access import AuthTable
+from octoroute.config.schema.access import AuditTable, AuthTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.limits import LimitsTable, SharedTable
 from octoroute.config.schema.logging import LoggingTable, ObservabilityTable
@@ -42,6 +42,7 @@ class FileTable(Table, frozen=True, kw_only=True):
     timeouts: Annotated[TimeoutsTable, Key("")] = TimeoutsTable()
     context: Annotated[ContextTable, Key("")] = ContextTable()
     auth: Annotated[AuthTable, Key("")] = AuthTable()
+    audit: Annotated[AuditTable, Key("")] = AuditTable()
     privacy: Annotated[
         Mapping[str, tuple[str, ...]],
         Key(
@@ -75,6 +76,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     health: HealthTable = HealthTable()
     context: ContextTable = ContextTable()
     auth: AuthTable = AuthTable()
+    audit: AuditTable = AuditTable()
     privacy: Mapping[str, tuple[str, ...]] = {}
     cache: CacheTable = CacheTable()
     store: StoreTable = StoreTable()

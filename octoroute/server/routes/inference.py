@@ -40,6 +40,7 @@ log = structlog.stdlib.get_logger("octoroute.api")
 
 COMPACT_PATH = "/v1/responses/compact"
 
+_NO_HEADERS: Mapping[str, str] = {}
 _WHOLE_DEFAULTS = {"content-type": "application/json"}
 _STREAM_DEFAULTS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 
@@ -107,7 +108,7 @@ class InferenceEndpoint:
         self._keep_alive_s = keep_alive_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given_id = ""
+        given_id, headers = "", _NO_HEADERS
         started = settled = False
         client = downstream_of(scope, receive, send)
         try:
@@ -144,6 +145,7 @@ class InferenceEndpoint:
                 reply.close()
         except OctorouteError as error:
             given_id = given_id or new_id()
+            self._rules.refused(error, scope, headers)
             if not settled:
                 self._gateway.rejected(self._inbound.name, given_id, error)
             await send_error(send, error, self._inbound, given_id)

@@ -39,6 +39,7 @@ PLACES = {
             "timeouts",
             "context",
             "auth",
+            "audit",
             "cache",
             "store",
             "limits",
