@@ -64,7 +64,7 @@ class AdmissionControl:
             )
 
         def offer() -> QueueGrant | None:
-            found = self._planner.plan(decision, request, settings, plan.decoded)
+            found = self._planner.plan(decision, request, settings, plan)
             for position, endpoint in enumerate(found.order):
                 lease = self._health.acquire(endpoint, tokens, request.id)
                 if lease is not None:

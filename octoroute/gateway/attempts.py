@@ -24,7 +24,7 @@ from octoroute.gateway.admission import NO_USAGE, AdmissionControl
 from octoroute.gateway.context_window import TruncatedRequest
 from octoroute.gateway.failover import Failover
 from octoroute.gateway.lifecycle import ABANDONED, RequestLifecycle
-from octoroute.gateway.offload import off_loop
+from octoroute.gateway.offload import is_large_translation, off_loop
 from octoroute.gateway.plan import Plan, unavailable_error
 from octoroute.gateway.planner import Planner
 from octoroute.gateway.settings import Settings
@@ -69,8 +69,7 @@ class Attempts:
         """
         plan, granted = self._planner.plan_fast(decision, request, settings), None
         if plan is None:
-            decoded = await self._translator.decode_large(request, settings.tier(decision.tier))
-            plan = self._planner.plan_each(decision, request, settings, decoded)
+            plan = await self._plan(decision, request, settings)
         if not plan.order:
             plan, granted = await self._admission.wait(decision, request, settings, plan, lifecycle)
         limit = settings.retry.max_attempts
@@ -106,7 +105,7 @@ class Attempts:
             failover = failover or self._failover(plan, settings, once=once)
             if not failover.walks:
                 failover.walked += order
-                plan = self._planner.extend(plan, decision, request, settings, suspects_only=once)
+                plan = await self._extend(plan, decision, request, settings, suspects_only=once)
                 failover.add(len(plan.order))
                 lifecycle.planned(decision, request, plan)
             if plan.order and not failover.walks:
@@ -126,6 +125,12 @@ class Attempts:
                 lease.release(NO_USAGE)
         return is_reserved
 
+    async def _extend(self, plan: Plan, decision: Decision, request: Request, settings: Settings, *, suspects_only: bool) -> Plan:
+        decoded = plan.decoded
+        if decoded is None and is_large_translation(request):
+            decoded = await self._translator.decode_large(request, settings.endpoints)
+        return self._planner.extend(plan.with_decoded(decoded), decision, request, settings, suspects_only=suspects_only)
+
     def _failover(self, plan: Plan, settings: Settings, *, once: bool) -> Failover:
         return Failover(settings.retry, by_provider=plan.policy.by_provider, once=once, order=plan.order)
 
@@ -141,6 +146,15 @@ class Attempts:
                 raise self._exhausted(failover, tokens, lifecycle)
             await asyncio.sleep(wait_s)
         return failover.walked
+
+    async def _plan(self, decision: Decision, request: Request, settings: Settings) -> Plan:
+        """What takes long for a large request is done in a thread before the plan needs it."""
+        decoded = await self._translator.decode_large(request, settings.tier(decision.tier))
+        truncations = self._planner.truncations(request, settings)
+        if settings.context.shortens and is_large_translation(request):
+            pools = self._planner.pools(decision, request.facts, settings)
+            await off_loop(truncations.make, [endpoint for pool in pools for endpoint in pool])
+        return self._planner.plan_each(decision, request, settings, decoded, truncations)
 
     async def attempt(
         self,

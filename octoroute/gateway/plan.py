@@ -19,6 +19,7 @@ from octoroute.domain.request import Facts
 from octoroute.domain.trace import PlanInputs
 from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, Throttled, TooExpensive
 from octoroute.gateway.context_window import TruncatedRequest
+from octoroute.gateway.truncations import Truncations
 
 PROVIDER_UNAVAILABLE = "provider unavailable (circuit open)"
 """The reason against an endpoint whose own circuit is closed, but whose provider fails as a whole."""
@@ -42,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Available endpoints that probes take for dead: to be asked when no other endpoint has answered."""
     truncated: dict[str, TruncatedRequest] = {}
     """By endpoint id, the request truncated to fit that endpoint."""
+    truncations: Truncations | None = None
+    """The forms of the request that were made for it; None: none were."""
     decoded: Conversation | BadRequest | None = None
     """See `TranslationCheck.decoded`."""
     inputs: PlanInputs | None = None
@@ -51,6 +54,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def conversation(self) -> Conversation | None:
         """The decoded request, to be shared by its attempts; None: each attempt that needs it decodes it."""
         return self.decoded if isinstance(self.decoded, Conversation) else None
+
+    def with_decoded(self, decoded: Conversation | BadRequest | None) -> Plan:
+        return self if decoded is None else msgspec.structs.replace(self, decoded=decoded)
 
     def extensible(self) -> Plan:
         """A plan that considered the same endpoints and has none to ask yet; its collections are its own."""

@@ -25,10 +25,11 @@ from octoroute.domain.request import CHAT, Facts, Request
 from octoroute.domain.trace import PlanInputs
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.gateway.client_timeout import TIMEOUT_HEADER
-from octoroute.gateway.context_window import TruncatedRequest, truncate
+from octoroute.gateway.context_window import TruncatedRequest
 from octoroute.gateway.plan import PROVIDER_UNAVAILABLE, Availability, Plan, no_endpoint_error
 from octoroute.gateway.settings import PoolMatch, PoolShape, Settings
 from octoroute.gateway.translation import TranslationCheck
+from octoroute.gateway.truncations import Truncations
 from octoroute.upstream.client import UpstreamClient
 
 
@@ -46,15 +47,14 @@ class Planner:
         self._inputs: PlanInputs | None = None
         """Of the plan that is being made; None: they are not kept."""
 
-    def plan(
-        self, decision: Decision, request: Request, settings: Settings, decoded: Conversation | BadRequest | None = None
-    ) -> Plan:
+    def plan(self, decision: Decision, request: Request, settings: Settings, earlier: Plan | None = None) -> Plan:
         """Plan with the first tier that can answer: the decided one, else the next bigger, then smaller ones. Never raises.
 
         A tier whose endpoints are all unavailable is skipped only if the router chose it: a client that asks for `fast` gets an
-        answer of that tier or an error. `decoded`: of an earlier plan for `request`.
+        answer of that tier or an error. `earlier`: another plan for `request`, whose work need not be done again.
         """
-        return self.plan_fast(decision, request, settings) or self.plan_each(decision, request, settings, decoded)
+        done = (None, None) if earlier is None else (earlier.decoded, earlier.truncations)
+        return self.plan_fast(decision, request, settings) or self.plan_each(decision, request, settings, *done)
 
     def plan_fast(self, decision: Decision, request: Request, settings: Settings) -> Plan | None:
         """The common case: every endpoint that the decision permits can answer the request and is available.
@@ -109,8 +109,16 @@ class Planner:
     def _policy(self, decision: Decision, settings: Settings) -> Policy:
         return settings.policy if decision.policy is None else settings.policies[decision.policy]
 
+    def truncations(self, request: Request, settings: Settings) -> Truncations:
+        return Truncations(request, self._inbound[request.dialect], self._upstream, settings.context)
+
     def plan_each(
-        self, decision: Decision, request: Request, settings: Settings, decoded: Conversation | BadRequest | None = None
+        self,
+        decision: Decision,
+        request: Request,
+        settings: Settings,
+        decoded: Conversation | BadRequest | None = None,
+        truncations: Truncations | None = None,
     ) -> Plan:
         """As `plan`, looking at each endpoint on its own."""
         policy = self._policy(decision, settings)
@@ -125,6 +133,7 @@ class Planner:
             plan.order.extend(self._order(policy, plan.reserve, request))
             plan.reserve.clear()
         if not plan.eligible and settings.context.shortens:
+            plan = msgspec.structs.replace(plan, truncations=truncations or self.truncations(request, settings))
             self._plan_truncated(plan, request, settings, translation)
         return plan if translation.decoded is None else msgspec.structs.replace(plan, decoded=translation.decoded)
 
@@ -185,15 +194,10 @@ class Planner:
     def _plan_truncated(self, plan: Plan, request: Request, settings: Settings, translation: TranslationCheck) -> None:
         """Plan with the endpoints that the request can be truncated for, the largest window first: it loses the least there."""
         sizeless = msgspec.structs.replace(request.facts, context_tokens=0, output_tokens=None)
-        made: dict[tuple[int | None, bool], TruncatedRequest | None] = {}
         for endpoint in dict.fromkeys(plan.candidates):
             if ineligible_reason(endpoint, sizeless) is not None or translation.unsupported(endpoint) is not None:
                 continue
-            signed = self._verifies_thinking(endpoint, request)
-            shape = (endpoint.context_window, signed)
-            if shape not in made:
-                made[shape] = self._truncate(request, endpoint, settings, signed=signed)
-            cut = made[shape]
+            cut = self._cut(plan.truncations, endpoint) if plan.truncations is not None else None
             if cut is None or ineligible_reason(endpoint, cut.request.facts, settings.max_cost_usd, sized=sizeless) is not None:
                 continue
             plan.truncated[endpoint.id] = cut
@@ -205,11 +209,8 @@ class Planner:
         plan.order.extend(sorted(order, key=lambda endpoint: -(endpoint.context_window or 0)))
         self._exclude_unavailable(plan.eligible, order, plan, tokens)
 
-    def _verifies_thinking(self, endpoint: Endpoint, request: Request) -> bool:
-        return self._upstream.outbound(endpoint, request).verifies_thinking
-
-    def _truncate(self, request: Request, endpoint: Endpoint, settings: Settings, *, signed: bool) -> TruncatedRequest | None:
-        return truncate(request, endpoint, self._inbound[request.dialect], settings.context, signed=signed)
+    def _cut(self, truncations: Truncations, endpoint: Endpoint) -> TruncatedRequest | None:
+        return truncations.form_for(endpoint)
 
     def _exclude_unavailable(self, eligible: Sequence[Endpoint], order: Sequence[Endpoint], plan: Plan, tokens: int) -> None:
         """An endpoint that the policy dropped although it is available is at its limit of requests in flight."""

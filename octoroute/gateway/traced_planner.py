@@ -18,6 +18,7 @@ from octoroute.gateway.plan import Availability, Plan
 from octoroute.gateway.planner import Planner
 from octoroute.gateway.settings import Settings
 from octoroute.gateway.translation import TranslationCheck
+from octoroute.gateway.truncations import Truncations
 
 T = TypeVar("T")
 
@@ -33,9 +34,14 @@ class TracedPlanner(Planner):
         return plan
 
     def plan_each(
-        self, decision: Decision, request: Request, settings: Settings, decoded: Conversation | BadRequest | None = None
+        self,
+        decision: Decision,
+        request: Request,
+        settings: Settings,
+        decoded: Conversation | BadRequest | None = None,
+        truncations: Truncations | None = None,
     ) -> Plan:
-        return self._traced(lambda: super(TracedPlanner, self).plan_each(decision, request, settings, decoded))
+        return self._traced(lambda: super(TracedPlanner, self).plan_each(decision, request, settings, decoded, truncations))
 
     def extend(self, plan: Plan, decision: Decision, request: Request, settings: Settings, *, suspects_only: bool = False) -> Plan:
         return self._traced(
@@ -71,8 +77,8 @@ class TracedPlanner(Planner):
         check = super()._check(request, decoded)
         return check if self._inputs is None else TranslationTrace(check, self._inputs)
 
-    def _truncate(self, request: Request, endpoint: Endpoint, settings: Settings, *, signed: bool) -> TruncatedRequest | None:
-        cut = super()._truncate(request, endpoint, settings, signed=signed)
+    def _cut(self, truncations: Truncations, endpoint: Endpoint) -> TruncatedRequest | None:
+        cut = super()._cut(truncations, endpoint)
         if self._inputs is not None:
             facts = None if cut is None else cut.request.facts
             self._inputs.cuts[endpoint.id] = None if facts is None else (facts.context_tokens, facts.output_tokens)

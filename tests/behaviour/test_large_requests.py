@@ -107,3 +107,31 @@ async def test_a_body_of_very_many_fields_is_refused(gateway, path):
     )
     assert response.status_code == 400
     assert "fields at its top" in response.text
+
+
+async def test_others_are_served_while_a_long_history_is_truncated(make_gateway, fake):
+    """No time is measured, as above."""
+    fake.always(whole(completion("one")))
+    gateway = await make_gateway([endpoint(fake, context_window=50_000)], context={"policy": "truncate"})
+    history = [SAID, {"role": "assistant", "content": "a" * 300}] * 4000
+    large = asyncio.ensure_future(gateway.ask({"model": "auto", "messages": [*history, SAID]}))
+    served = 0
+    while not large.done():
+        assert (await gateway.get("/health/live")).status_code == 200
+        served += 1
+    response = await large
+    assert response.status_code == 200, response.text[:300]
+    assert "messages left out" in response.headers["x-octoroute-warning"]
+    assert served >= 2, "they waited for it"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1beta/models/auto:generateContent", "/api/chat"]
+)
+async def test_more_values_than_are_read_are_refused(make_gateway, fake, path):
+    gateway = await make_gateway([endpoint(fake)])
+    body = b'{"model":"auto","max_tokens":9,"input":"a","contents":[],"messages":[{"role":"user","content":"a"}],"metadata":[%b0]}'
+    response = await gateway.ask(body % (b"[]," * 400_000), path)
+    assert response.status_code == 400
+    assert "more than 320,000 values" in response.text
+    assert not fake.requests

@@ -11,11 +11,10 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from octoroute.dialects.request.json_size import MAX_FIELDS, UNSCANNED_BYTES, check_size
 from octoroute.errors import BadRequest
 
 _T = TypeVar("_T")
-MAX_FIELDS = 1_000
-"""At the top of a request; no API has more than sixty. Each unknown one is looked at, and may be named in a warning."""
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _KEY = re.compile(rb'[ \t\n\r,]*("(?:[^"\\]|\\.)*")[ \t\n\r]*:[ \t\n\r]*')
 _COMMA = re.compile(rb"[ \t\n\r]*,")
@@ -31,7 +30,9 @@ class RequestBody(msgspec.Struct, frozen=True, eq=False):
 
     @classmethod
     def parse(cls, raw: bytes) -> RequestBody:
-        """Raises BadRequest for anything but one JSON object in UTF-8."""
+        """Raises BadRequest for anything but one JSON object in UTF-8, and for one with too many values."""
+        if len(raw) > UNSCANNED_BYTES:
+            check_size(raw)
         try:
             surplus = 0 if raw.isascii() else len(raw) - len(raw.decode())  # msgspec does not validate strings that it skips
             values = _OBJECT.decode(raw)
