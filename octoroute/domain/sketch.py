@@ -52,12 +52,14 @@ class DDSketch:
         self.merge_buckets(other._buckets, other.sum_s)
 
     def merge_buckets(self, buckets: Mapping[int, int], sum_s: float) -> None:
-        """Add what another sketch holds, without making it."""
+        """Add what another sketch holds, without making it. The smaller one is added to the larger one, bucket by bucket."""
+        self.count += sum(buckets.values())
+        self.sum_s += sum_s
+        if len(buckets) > len(self._buckets):
+            buckets, self._buckets = self._buckets, defaultdict(int, buckets)
         own = self._buckets
         for index, count in buckets.items():
             own[index] += count
-            self.count += count
-        self.sum_s += sum_s
 
     @property
     def mean_s(self) -> float | None:

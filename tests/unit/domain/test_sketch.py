@@ -65,3 +65,14 @@ def test_values_counted_together_are_counted_as_one_by_one(times):
     together.extend(times)
     assert (together.count, together.buckets) == (durations(times).count, durations(times).buckets)
     assert together.sum_s == pytest.approx(durations(times).sum_s)
+
+
+@given(times=TIMES, others=TIMES)
+def test_buckets_are_added_whichever_sketch_has_more_of_them(times, others):
+    whole, other = durations([*times, *others]), durations(others)
+    merged, buckets = durations(times), dict(other.buckets)
+    merged.merge_buckets(buckets, other.sum_s)
+    assert (merged.count, merged.buckets) == (whole.count, whole.buckets)
+    assert merged.sum_s == pytest.approx(whole.sum_s)
+    merged.add(1.0)
+    assert buckets == other.buckets
