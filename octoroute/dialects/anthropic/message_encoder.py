@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -37,16 +37,42 @@ def encode_messages(turns: Sequence[Turn], notes: list[str], *, prefill: bool = 
         if not messages and turn.role is Role.ASSISTANT:
             messages.append({"role": "user", "content": OPENING})
         role = "assistant" if turn.role is Role.ASSISTANT else "user"
-        if messages and messages[-1]["role"] == role and isinstance(messages[-1]["content"], list):
-            messages[-1]["content"] += content  # an empty turn between them was dropped
-        else:
-            messages.append({"role": role, "content": content})
+        for part in _parts_that_think_first(content) if role == "assistant" else (content,):
+            _append(messages, role, part)
     if lost:
         notes.append("thinking: earlier thinking of other models is not passed on, this endpoint accepts only its own")
     if any([turn.name for turn in turns]):  # noqa: C419 - faster than a generator
         notes.append(NAMES_LOST)
     _end(messages, notes, prefill=prefill)
     return messages
+
+
+def _append(messages: list[Fields], role: str, content: list[Fields]) -> None:
+    """Add a message, or its content to the last one if that has the same role: an empty turn between them was dropped."""
+    last = messages[-1] if messages and isinstance(messages[-1]["content"], list) else None
+    if last is None or last["role"] != role:
+        messages.append({"role": role, "content": content})
+    elif _thinks(content[0]) and not _thinks(last["content"][0]):
+        messages.append({"role": "user", "content": [{"type": "text", "text": CONTINUE}]})
+        messages.append({"role": role, "content": content})
+    else:
+        last["content"] += content
+
+
+def _thinks(block: Fields) -> bool:
+    return block["type"] in {"thinking", "redacted_thinking"}
+
+
+def _parts_that_think_first(content: list[Fields]) -> Iterator[list[Fields]]:
+    """Merged turns of an assistant, divided before thinking that follows text: Anthropic wants thinking at the beginning.
+
+    Calls stay with what follows them, since their results come next.
+    """
+    at = next((index for index, block in enumerate(content) if _thinks(block)), 0)
+    if at and not any(block["type"] == "tool_use" for block in content[:at]):
+        yield content[:at]
+        content = content[at:]
+    yield content
 
 
 def cite_documents(messages: Sequence[Fields]) -> None:
