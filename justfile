@@ -49,6 +49,7 @@ torture:
     .venv/bin/python tests/torture/hour.py
     .venv/bin/python tests/torture/faults.py
     .venv/bin/python tests/torture/load.py --all
+    .venv/bin/python tests/torture/budgets.py
     .venv/bin/python tests/torture/world
 
 # the benchmarks; see benches/README.md

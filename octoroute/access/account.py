@@ -33,7 +33,7 @@ from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Attempt, Outcome, Usage
 from octoroute.domain.price import to_usd
 from octoroute.domain.request import Facts, Request
-from octoroute.errors import ClientError, OverBudget, OverLimit, TooExpensive
+from octoroute.errors import ClientError, Exhausted, OverBudget, OverLimit, TooExpensive
 
 IN_FLIGHT_RETRY_S = 1.0
 """When a request that is one too many in flight may be sent again; when another one ends is not known."""
@@ -109,7 +109,7 @@ class Account:
         """By index of the attempt."""
         self.money_left: int | None = None
         """Micro-dollars that are left in the narrowest budget; None: there is no budget, or it was not asked yet."""
-        self.refusal: ClientError | None = None
+        self.refusal: ClientError | Exhausted | None = None
         """Of the attempts that limits did not permit, the one that may be repeated first."""
 
     def paced(self, request: Request) -> Request:
@@ -139,7 +139,7 @@ class Account:
         """As `reserve`; False if a limit does not permit the attempt. `refusal` says which."""
         try:
             await self.reserve(endpoint, facts, attempts)
-        except (OverLimit, TooExpensive) as error:
+        except (OverLimit, TooExpensive, Exhausted) as error:
             if self.refusal is None or _wait_s(error) < _wait_s(self.refusal):
                 self.refusal = error
             return False
@@ -184,6 +184,8 @@ class Account:
     async def _take(self, wanted: Sequence[Portion]) -> Reservation:
         lease = await self._keeper.ledger.reserve([portion.charge for portion in wanted])
         if isinstance(lease, LeaseRefusal):
+            if not lease.charge.limit:
+                raise Exhausted("limits cannot be checked, because their store cannot be reached", retry_after_s=1.0)
             refused = next(portion for portion in wanted if portion.charge.window == lease.charge.window)
             self._keeper.pace.note(refused.charge.window, refused.charge.limit, lease.left)
             self._keeper.count(refused.holder.kind, refused.resource.value)
@@ -223,7 +225,7 @@ class Account:
         return {} if self.money_left is None else {"x-octoroute-budget-remaining": _usd(max(0, self.money_left))}
 
 
-def _wait_s(error: ClientError) -> float:
+def _wait_s(error: ClientError | Exhausted) -> float:
     return math.inf if error.retry_after_s is None else error.retry_after_s
 
 

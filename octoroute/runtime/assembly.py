@@ -213,7 +213,13 @@ class Runtime:
 
     def _gauges(self) -> Iterable[GaugeSample]:
         gateway = self.gateway
-        return gauge_samples(gateway.health, gateway.settings.endpoints, gateway.queue.depth)
+        depth, down = gateway.queue.depth, self.limits_down
+        return gauge_samples(gateway.health, gateway.settings.endpoints, depth, limits_down=down)
+
+    @property
+    def limits_down(self) -> bool:
+        """Whether the store of shared limits and budgets cannot be reached."""
+        return self._settings.budgets.is_down
 
     def _count_task_failure(self, how: str) -> None:
         self.metrics.count("octoroute_background_health_task_failures_total", how)

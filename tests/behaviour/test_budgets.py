@@ -158,3 +158,30 @@ async def test_a_key_has_limits_of_its_own_and_its_group_has_some(make_gateway, 
         return (await gateway.ask(headers={"x-api-key": f"key-of-{name}-1234567890"})).status_code
 
     assert [await ask(name) for name in "aabcbc"] == [200, 429, 200, 200, 200, 429]
+
+
+async def test_a_store_that_is_away_is_told_and_limits_go_on_as_configured(make_gateway, fake):
+    pytest.importorskip("redis")
+    tables = limited(everything={"requests_per_minute": 100}, tiers={"deep": {"budget_usd": {"day": 5.0}}})
+    gateway = await make_gateway(
+        [endpoint(fake, price=PRICE)],
+        deep=[endpoint(fake, "big", price=PRICE)],
+        shared={"url": "redis://127.0.0.1:9/0", "replicas": 50},
+        **tables,
+    )
+    assert [(await gateway.ask(question(model="fast"))).status_code for _ in range(3)] == [200, 200, 429], "this process's share"
+    assert (await gateway.get("/health")).json()["limits_status"] == "degraded"
+    assert gateway.metric("octoroute_limits_store_down") == 1
+    assert (await gateway.get("/health/ready")).status_code == 200
+
+
+async def test_money_is_closed_while_the_store_is_away(make_gateway, fake):
+    pytest.importorskip("redis")
+    gateway = await make_gateway(
+        [endpoint(fake, price=PRICE)],
+        shared={"url": "redis://127.0.0.1:9/0"},
+        **limited(everything={"budget_usd": {"day": 5.0}}),
+    )
+    refused = await gateway.ask(question(max_tokens=5))
+    assert (refused.status_code, fake.requests) == (503, [])
+    assert "limits cannot be checked" in refused.json()["error"]["message"]

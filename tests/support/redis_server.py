@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -36,6 +37,15 @@ class RedisServer:
                     return
             time.sleep(0.025)
         raise TimeoutError("redis does not answer")
+
+    def pause(self) -> None:
+        """It answers nothing any more, and forgets nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """At once; what it held is gone."""

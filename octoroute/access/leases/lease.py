@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Protocol
 
+import msgspec
+
 from octoroute.access.leases.base import Charge, LeaseBatch, LeaseRefusal, Settlement, WindowState
 from octoroute.access.leases.memory import MemoryLeases
 
@@ -25,6 +27,19 @@ class BudgetLease:
         self.is_open = True
         self.local: BudgetLease | None = None
         """The same within the local limits, if the backend was down."""
+
+
+class LedgerState(msgspec.Struct):
+    """What the ledger knows of its backend, and is known by."""
+
+    owner: str
+    sequence: int = 0
+    is_down: bool = False
+    failures: int = 0
+    returns_at: float = 0.0
+    """When amounts held in advance and not used are given back next."""
+    clock_offset_s: float = 0.0
+    """The backend's clock minus ours."""
 
 
 class LeaseLedger(Protocol):

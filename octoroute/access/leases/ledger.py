@@ -27,7 +27,7 @@ from octoroute.access.leases.base import (
     LeaseRefusal,
     WindowState,
 )
-from octoroute.access.leases.lease import BudgetLease, MemoryLedger, added_up, settlements_of
+from octoroute.access.leases.lease import BudgetLease, LedgerState, MemoryLedger, added_up, settlements_of
 
 log = structlog.stdlib.get_logger("octoroute.leases")
 
@@ -60,19 +60,6 @@ class _Flight(NamedTuple):
     held_again: Sequence[BudgetLease]
     advances: Sequence[Charge]
     """Amounts to be held in advance; their reservations come after those of the waiters."""
-
-
-class LedgerState(msgspec.Struct):
-    """What the ledger knows of its backend, and is known by."""
-
-    owner: str
-    sequence: int = 0
-    is_down: bool = False
-    failures: int = 0
-    returns_at: float = 0.0
-    """When amounts held in advance and not used are given back next."""
-    clock_offset_s: float = 0.0
-    """The backend's clock minus ours."""
 
 
 class Ledger:
@@ -225,9 +212,14 @@ class Ledger:
     async def _send(self, batch: LeaseBatch) -> BatchResult:
         try:
             async with asyncio.timeout(MAX_EXCHANGE_S):
-                return await self._backend.exchange(batch)
-        except TimeoutError:
-            raise LeaseBackendError(f"no answer within {MAX_EXCHANGE_S:g} s") from None
+                result = await self._backend.exchange(batch)
+        except LeaseBackendError:
+            raise
+        except Exception as error:  # whatever it is, the requests that wait must not wait for ever
+            raise LeaseBackendError(f"{type(error).__name__}, or no answer within {MAX_EXCHANGE_S:g} s") from error
+        if len(result.verdicts) != len(batch.reservations):
+            raise LeaseBackendError(f"another process is known as {batch.owner}")
+        return result
 
     def _next_flight(self, *, is_last: bool) -> _Flight:
         waiters, self._waiters = [waiter for waiter in self._waiters if not waiter.future.done()], []

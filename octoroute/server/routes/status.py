@@ -73,6 +73,7 @@ class StatusRoutes:
             "metrics_recording_status": self._status_of("octoroute_metrics_recording_failures_total"),
             "background_task_status": self._status_of("octoroute_background_health_task_failures_total"),
             "background_task_failures": restarts,
+            "limits_status": "degraded" if self._runtime.limits_down else "operational",
         }
         if self._has_valid_key(request):
             body["providers"] = {

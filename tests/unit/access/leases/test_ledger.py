@@ -33,6 +33,8 @@ class UnreliableLeases(MemoryLeases):
             await self.gate.wait()
         if self.fails == "before":
             raise LeaseBackendError("away")
+        if self.fails == "strangely":
+            raise ZeroDivisionError
         result = await super().exchange(batch)
         if self.fails == "after":
             raise LeaseBackendError("away")
@@ -179,3 +181,19 @@ async def test_a_batch_on_its_way_when_the_process_stops_counts_once(stage):
     stage.backend.gate = None
     await stage.ledger.close()
     assert await stage.backend.sums() == (4, 0)
+
+
+async def test_a_backend_that_fails_strangely_is_down_and_no_request_waits_for_ever(stage):
+    stage.backend.fails = "strangely"
+    assert isinstance(await stage.reserve(1, 20, local=5), BudgetLease)
+    assert stage.ledger.state.is_down
+    stage.backend.fails = None
+    await stage.until((0, 1))
+
+
+async def test_an_owners_name_that_is_taken_is_given_up(stage):
+    await stage.backend.exchange(LeaseBatch(owner="o0", sequence=99))
+    assert isinstance(await stage.reserve(1, 20, local=5), BudgetLease)
+    while stage.ledger.state.is_down:
+        await asyncio.sleep(0.002)
+    assert stage.ledger.state.owner == "o1"
