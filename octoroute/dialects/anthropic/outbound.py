@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from octoroute.dialects.anthropic.model_limits import AnthropicModelLimits, model_limits
 from octoroute.dialects.anthropic.request_encoder import (
     encode_request,
     surplus_stops,
@@ -63,7 +64,12 @@ class AnthropicOutbound(Outbound):
 def _filtered(decoder: Decoder, conversation: Conversation | None, endpoint: Endpoint | None) -> Decoder:
     if conversation is None or endpoint is None:
         return decoder
+    return with_filters(decoder, conversation, model_limits(endpoint.model))
+
+
+def with_filters(decoder: Decoder, conversation: Conversation, can: AnthropicModelLimits) -> Decoder:
+    """`decoder`, with what the model does not do itself: surplus stop sequences, and structured output by a forced tool."""
     stops = surplus_stops(conversation)
     if stops:
         decoder = StopSequenceFilter(decoder, stops)
-    return ResponseToolFilter(decoder, RESPONSE_TOOL) if uses_response_tool(conversation, endpoint.model) else decoder
+    return ResponseToolFilter(decoder, RESPONSE_TOOL) if uses_response_tool(conversation, can) else decoder

@@ -85,9 +85,9 @@ def encode_fields(
     return body
 
 
-def uses_response_tool(conversation: Conversation, model: str) -> bool:
+def uses_response_tool(conversation: Conversation, can: AnthropicModelLimits) -> bool:
     """True if the structured output comes as the input of `RESPONSE_TOOL`."""
-    return conversation.format is not None and plan_json(conversation.format, model_limits(model)).by == "tool"
+    return conversation.format is not None and plan_json(conversation.format, can).by == "tool"
 
 
 def unsupported(conversation: Conversation) -> str | None:

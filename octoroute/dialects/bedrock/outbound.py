@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from octoroute.dialects.anthropic.request_encoder import surplus_stops
-from octoroute.dialects.anthropic.structured_output import RESPONSE_TOOL
+from octoroute.dialects.anthropic.outbound import with_filters
 from octoroute.dialects.base import Decoder, Framer, Outbound, UsageTap
 from octoroute.dialects.bedrock import errors
 from octoroute.dialects.bedrock.event_stream import EventStreamSplitter
 from octoroute.dialects.bedrock.model_limits import model_limits
-from octoroute.dialects.bedrock.request_encoder import encode_request, unsupported, uses_response_tool
+from octoroute.dialects.bedrock.request_encoder import encode_request, unsupported
 from octoroute.dialects.bedrock.stream_decoder import ConverseDecoder
 from octoroute.dialects.bedrock.usage_tap import ConverseUsageTap
 from octoroute.dialects.request.ids import client_names
-from octoroute.dialects.response.filters import CompleteDecoder, ResponseToolFilter, StopSequenceFilter
+from octoroute.dialects.response.filters import CompleteDecoder
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.events import Event
@@ -64,8 +63,4 @@ class BedrockOutbound(Outbound):
 def _filtered(decoder: Decoder, conversation: Conversation | None, endpoint: Endpoint | None) -> Decoder:
     if conversation is None or endpoint is None:
         return decoder
-    stops = surplus_stops(conversation)
-    if stops:
-        decoder = StopSequenceFilter(decoder, stops)
-    can = model_limits(endpoint.model, endpoint.name)
-    return ResponseToolFilter(decoder, RESPONSE_TOOL) if uses_response_tool(conversation, can) else decoder
+    return with_filters(decoder, conversation, model_limits(endpoint.model, endpoint.name).limits)

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from octoroute.dialects.anthropic.request_encoder import encode_fields
-from octoroute.dialects.anthropic.structured_output import plan_json
 from octoroute.dialects.bedrock.content_encoder import ContentEncoder, Fields, cache_point, document_format, is_base64
 from octoroute.dialects.bedrock.model_limits import BedrockModelLimits
 from octoroute.dialects.request import media
@@ -80,11 +79,6 @@ def unsupported(conversation: Conversation) -> str | None:
         if reason is not None:
             return reason
     return None
-
-
-def uses_response_tool(conversation: Conversation, can: BedrockModelLimits) -> bool:
-    """True if the structured output comes as the input of Anthropic's `RESPONSE_TOOL`."""
-    return conversation.format is not None and plan_json(conversation.format, can.limits).by == "tool"
 
 
 def _parts(conversation: Conversation) -> Iterator[Block]:

@@ -56,7 +56,7 @@ def decode_response(body: bytes, names: Mapping[str, str] | None = None, tools: 
     events += calls
     if not message.annotations:
         events += decode_source_list(response.search_results, response.citations)
-    if response.usage is not None:
+    if response.usage is not None and not response.usage.is_empty:
         events.append(UsageReported(response.usage.usage()))
     stop_sequence = choice.stop_reason if isinstance(choice.stop_reason, str) else None
     events.append(Finished(resolve_reason(reason, called_tools=bool(calls)), stop_sequence, word))

@@ -104,7 +104,7 @@ class OpenAIDecoder:
         if chunk.citations or chunk.search_results:
             self._sources = chunk
         if chunk.usage is not None:
-            if chunk.usage.prompt_tokens or chunk.usage.completion_tokens:
+            if not chunk.usage.is_empty:
                 out.append(UsageReported(chunk.usage.usage()))
         elif not chunk.choices:
             self._report(find_failure(data), out)

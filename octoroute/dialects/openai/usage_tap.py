@@ -179,7 +179,8 @@ class OpenAIUsageTap:
             self.progress.fail(read_failed_event(data))
             return
         if chunk.usage is not None:
-            progress.usage = chunk.usage.usage()
+            if progress.usage is None or not chunk.usage.is_empty:
+                progress.usage = chunk.usage.usage()
         elif not chunk.choices and chunk.data is _ABSENT:
             self.progress.fail(find_failure(data))
         for choice in chunk.choices or ():

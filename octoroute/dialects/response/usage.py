@@ -88,6 +88,11 @@ class OpenAIUsage(msgspec.Struct):
     cache_creation_input_tokens: Count = None
     total_tokens: Count = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was counted, which some servers say in every chunk: it is no report."""
+        return not (self.prompt_tokens or self.completion_tokens)
+
     def usage(self) -> Usage:
         """XAI and Gemini's compatible API count reasoning in the total only: what it has more than the parts is output."""
         prompt = self.prompt_tokens_details

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from octoroute.dialects.anthropic.request_encoder import uses_response_tool
 from octoroute.dialects.bedrock.model_limits import model_limits
-from octoroute.dialects.bedrock.request_encoder import THINKING_LOST, encode_request, unsupported, uses_response_tool
+from octoroute.dialects.bedrock.request_encoder import THINKING_LOST, encode_request, unsupported
 from octoroute.domain.conversation import (
     AnswerFormat,
     Audio,
@@ -173,17 +174,17 @@ def test_a_schema_by_the_models_own_means_or_by_a_tool():
         said = json.loads(encode_request(wanted, can=can))["outputConfig"]["textFormat"]
         assert said["structure"]["jsonSchema"]["name"] == "my_answer"
         assert json.loads(said["structure"]["jsonSchema"]["schema"]) == SCHEMA
-        assert not uses_response_tool(wanted, can)
+        assert not uses_response_tool(wanted, can.limits)
     older = model_limits("anthropic.claude-3-7-sonnet-20250219-v1:0")
     config = json.loads(encode_request(wanted, can=older))["toolConfig"]
     assert config["toolChoice"] == {"tool": {"name": "structured_answer"}}
-    assert uses_response_tool(wanted, older)
+    assert uses_response_tool(wanted, older.limits)
     assert json.loads(encode_request(wanted, can=MISTRAL))["toolConfig"]["toolChoice"] == {"any": {}}
     notes: list[str] = []
     said = json.loads(encode_request(wanted, can=LLAMA, notes=notes))
     assert '"a"' in said["system"][0]["text"]
     assert any(note.startswith("response_format") for note in notes)
-    assert not uses_response_tool(wanted, LLAMA)
+    assert not uses_response_tool(wanted, LLAMA.limits)
 
 
 @pytest.mark.parametrize(

@@ -206,3 +206,15 @@ def test_a_frame_that_is_not_utf_8_is_the_upstreams_fault():
     """Found by fuzzing: the quick look at a frame let a UnicodeDecodeError out."""
     with pytest.raises(BadUpstreamResponse):
         OpenAIUsageTap().feed(b'data: {"choices":[{"index":0,"delta":{"content":"\xff"}}]}\n\n')
+
+
+def test_counts_of_zero_replace_no_true_ones():
+    from tests.support.chunks import chunk, sse
+
+    true = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    zero = dict.fromkeys(true, 0)
+    tap = OpenAIUsageTap()
+    tap.feed(sse({"choices": [{"index": 0, "delta": {"content": "a"}}], "usage": true}))
+    tap.feed(sse({"choices": [], "usage": zero}) + chunk("stop"))
+    assert tap.progress.usage is not None
+    assert (tap.progress.usage.input_tokens, tap.progress.usage.output_tokens) == (7, 3)
