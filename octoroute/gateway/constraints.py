@@ -70,6 +70,9 @@ async def resolve_within(resolver: Resolver, request: Request, settings: Setting
             raise _forbidden(f"this key or request may not use the model {request.model[:200]!r}", settings) from None
         raise
     named_tier = decision.by == "client" and decision.only is None and request.dialect != InternalInbound.name
+    tiers = settings.restrictions.tiers if settings.restrictions is not None else None
+    if named_tier and tiers and decision.tier not in tiers:
+        raise Forbidden(f"this key may not use the tier {decision.tier}; its tiers are {', '.join(sorted(tiers))}", param="model")
     if named_tier and not settings.tier(decision.tier) and unrestricted.tier(decision.tier):
         raise _forbidden(f"this key or request may not use the tier {decision.tier}", settings)
     if decision.then is not None and not settings.tier(decision.then):

@@ -70,6 +70,14 @@ async def test_a_key_asks_only_for_what_it_may(world, name, model, status):
         assert answer.headers["x-should-retry"] == "false"
 
 
+@pytest.mark.parametrize("model", ["balanced", "deep", "claude-octoroute-deep"])
+async def test_a_tier_that_a_key_may_not_ask_for_is_refused_even_if_it_has_no_endpoint(make_gateway, fake, model):
+    gateway = await make_gateway([endpoint(fake, id="a")], auth={"clients": [CLIENTS[1]]})
+    answer = await gateway.ask(headers=key("fast"), model=model)
+    assert (answer.status_code, len(fake.requests)) == (403, 0)
+    assert "its tiers are fast" in answer.json()["error"]["message"]
+
+
 async def test_the_refusal_speaks_the_clients_dialect(world):
     gateway, *_ = world
     body = {"model": "big", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
@@ -156,3 +164,17 @@ async def test_a_key_is_named_in_logs_and_statistics_and_never_shown(world):
     await gateway.ask(headers=key("fast"))
     text = (await gateway.get("/metrics", headers=key("all"))).text
     assert "k-fast" not in text
+
+
+async def test_no_route_that_reads_shows_a_clients_key(make_gateway, fake):
+    """The pattern of GHSA-6x2c-phff-wx57: secrets in what administrators may read."""
+    clients = [
+        {"name": "boss", "key": "boss-key-text", "role": "admin"},
+        {"name": "hashed", "key_sha256": "ab" * 32},
+        {"name": "seer", "key": "seer-key-text", "role": "viewer"},
+    ]
+    gateway = await make_gateway([endpoint(fake, id="a")], auth={"clients": clients})
+    boss = {"x-api-key": "boss-key-text"}
+    for path in ("/admin/config", "/admin/stats", "/admin/providers", "/health", "/metrics", "/", "/models"):
+        text = (await gateway.get(path, headers=boss)).text
+        assert not [secret for secret in ("boss-key-text", "seer-key-text", "ab" * 32) if secret in text], path

@@ -30,7 +30,7 @@ class ClientTable(Table, frozen=True, kw_only=True):
     ] = None
     key_sha256: Annotated[
         str,
-        Key("SHA-256 of the key in hex, instead of the key", check=rules.key_digest, example='""'),
+        Key("SHA-256 of the key in hex, instead of the key", check=rules.key_digest, secret=True, example='""'),
     ] = ""
     role: Annotated[AccessRole, Key("what its requests may do; see docs/keys.md")] = AccessRole.USER
     groups: Annotated[tuple[str, ...], Key("groups that it belongs to", check=text_check.label, example='["research"]')] = ()
