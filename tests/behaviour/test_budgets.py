@@ -15,6 +15,19 @@ PRICE = {"input": 1.0, "output": 2.0}
 COST = 13
 
 
+NOW = 1_796_083_005.0
+
+
+@pytest.fixture
+def make_gateway(make_gateway):
+    """Gateways whose clock stands still, so that no minute ends within a test."""
+
+    async def make(*args, **tables):
+        return await make_gateway(*args, parts={"wall": lambda: NOW}, **tables)
+
+    return make
+
+
 def limited(**tables):
     return {"limits": tables}
 

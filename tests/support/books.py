@@ -74,6 +74,11 @@ class Chaos:
         gateway.app.runtime.sink.observe("books", self.on_outcome)
         self.keeper = gateway.app.runtime.gateway.settings.bookkeeper
         self.ledger: Any = self.keeper.ledger
+        self._window = self._month()
+        """The run may end in another month."""
+
+    def _month(self) -> str:
+        return f"everything:|month|{self.keeper.periods().month.name}"
 
     def on_outcome(self, outcome, request) -> None:
         self.history_micros += outcome.cost_micros or 0
@@ -93,12 +98,12 @@ class Chaos:
         await asyncio.gather(*(one(number) for number in range(requests)))
 
     async def settled_micros(self) -> int:
-        window = f"everything:|month|{self.keeper.periods().month.name}"
+        windows = sorted({self._window, self._month()})
         async with asyncio.timeout(30):
             while True:
-                state = (await self.ledger.read([window]))[window]
-                if not state.held:
-                    return state.spent
+                states = (await self.ledger.read(windows)).values()
+                if not any(state.held for state in states):
+                    return sum(state.spent for state in states)
                 await asyncio.sleep(0.05)
 
 
