@@ -23,6 +23,22 @@ class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
     """The response object, as the client got it when it was complete. Its `output` is what the model added."""
 
 
+class _ItemId(msgspec.Struct):
+    id: str | None = None
+
+
+class _OutputIds(msgspec.Struct):
+    output: list[_ItemId] = []
+
+
+_OUTPUT = msgspec.json.Decoder(_OutputIds)
+
+
+def output_ids(body: bytes) -> list[str]:
+    """The ids of the items in a response's `output`."""
+    return [item.id for item in _OUTPUT.decode(body).output if item.id]
+
+
 class ResponseStore(Protocol):
     """Keeps responses within bounds of its own: of bytes, and of time since a response was made or last continued.
 
@@ -48,4 +64,12 @@ class ResponseStore(Protocol):
 
     async def delete(self, owner: str, id: str) -> bool:
         """Whether there was such a response."""
+        ...
+
+
+class BoundedResponseStore(ResponseStore, Protocol):
+    """A store whose bounds follow the configuration."""
+
+    def configure(self, *, ttl_s: float, max_bytes: int) -> None:
+        """0: nothing is stored."""
         ...

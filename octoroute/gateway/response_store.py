@@ -10,22 +10,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from octoroute.domain.stored_response import StoredResponse
+from octoroute.domain.stored_response import StoredResponse, output_ids
 
 _OVERHEAD_BYTES = 1024
 _ITEM_BYTES = 200
 """Of an item's entry in the index."""
-
-
-class _ItemId(msgspec.Struct):
-    id: str | None = None
-
-
-class _OutputIds(msgspec.Struct):
-    output: list[_ItemId] = []
-
-
-_OUTPUT = msgspec.json.Decoder(_OutputIds)
 
 
 class _Entry:
@@ -71,7 +60,7 @@ class MemoryResponseStore:
         self._evict()
 
     async def put(self, response: StoredResponse) -> None:
-        item_ids = [item.id for item in _OUTPUT.decode(response.body).output if item.id]
+        item_ids = output_ids(response.body)
         entry = _Entry(response, item_ids)
         self._drop(response.owner, response.id)
         self._expire()

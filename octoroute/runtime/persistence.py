@@ -9,6 +9,7 @@ from pathlib import Path
 from octoroute.config.schema import Config
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Secret
+from octoroute.domain.stored_response import BoundedResponseStore
 from octoroute.errors import ConfigError
 from octoroute.store.base import HistoryStore
 from octoroute.store.database import Database, day_at
@@ -16,6 +17,7 @@ from octoroute.store.durable import DurableHistory
 from octoroute.store.history import HistoryRecorder
 from octoroute.store.memory import MemoryHistory
 from octoroute.store.postgresql import PostgresqlDatabase, has_driver
+from octoroute.store.responses import DurableResponses
 from octoroute.store.spool import Spool
 from octoroute.store.sqlite import SqliteDatabase
 from octoroute.store.writer_thread import BatchWriter, WriterThread
@@ -39,6 +41,7 @@ class Persistence:
         self.database = database_of(self._url, state_directory)
         """None: the store is in memory, or there is none."""
         self._writer: WriterThread | None = None
+        self._opened: list[DurableResponses] = []
         if self.database is None:
             self.history: HistoryStore = MemoryHistory(0) if self._url == "none" else MemoryHistory()
             return
@@ -58,6 +61,14 @@ class Persistence:
             return None
         return HistoryRecorder(self.history, reason=reason, wall=self._wall).on_outcome
 
+    def responses(self, memory: BoundedResponseStore) -> BoundedResponseStore | None:
+        """The responses that clients store, in the database, or in `memory` while it is away. None: there is no database."""
+        if self.database is None:
+            return None
+        made = DurableResponses(self.database, memory, self._wall)
+        self._opened.append(made)
+        return made
+
     def start(self) -> None:
         """Open the database, so that a problem is reported at once. Requests do not wait for it."""
         if self._writer is not None:
@@ -65,6 +76,8 @@ class Persistence:
 
     async def close(self) -> None:
         await self.history.close()
+        for responses in self._opened:
+            responses.close()
 
     def _count(self, result: str, by: int) -> None:
         self._metrics.count("octoroute_history_entries_total", result, by=by)

@@ -60,7 +60,7 @@ class App:
         self.listener = ListenerState(config.server, listener_tls(config.server.tls))
         self._rules = AccessRules(config, wall, key_file)
         self._started = False
-        self._stored = StoredResponses(config, clock)
+        self._stored = StoredResponses(config, clock, self.runtime.persistence.responses)
         self._plain = inference_routes(self.runtime, self._rules, self._stored, keep_alive_s)
         self._hot: Mapping[str, Route] = self._plain
         """By path: the inference routes, wrapped by the traffic log if that is on."""

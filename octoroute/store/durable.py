@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from octoroute.store.base import Aggregate, Dimension, HistoryEntry, HistoryFilter, HistoryPage, StoreUnavailable
-from octoroute.store.database import Connection, Database, StatementError, UnusableStore
+from octoroute.store.base import Aggregate, Dimension, HistoryEntry, HistoryFilter, HistoryPage
+from octoroute.store.connection_pool import ConnectionPool
+from octoroute.store.database import Connection, Database
 from octoroute.store.memory import MemoryHistory
 from octoroute.store.sql_reader import SqlReader
 from octoroute.store.writer_thread import WriterThread
 
-MAX_CONNECTIONS = 4
-"""Of readers."""
-
 _T = TypeVar("_T")
-
-
-class ConnectionPool:
-    """A few connections, opened when they are needed. For any number of threads."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._free: list[Connection] = []
-        self._limit = threading.BoundedSemaphore(MAX_CONNECTIONS)
-
-    def run(self, question: Callable[[Connection], _T]) -> _T:
-        """Ask in the thread of the caller. Raises StoreUnavailable, also for a database that must not be used."""
-        with self._limit:
-            try:
-                connection = self._free.pop() if self._free else self._database.connect()
-                try:
-                    answer = question(connection)
-                except BaseException:
-                    connection.close()
-                    raise
-            except (UnusableStore, StatementError) as error:
-                raise StoreUnavailable(str(error)) from error
-            self._free.append(connection)
-            return answer
-
-    def close(self) -> None:
-        while self._free:
-            self._free.pop().close()
 
 
 class DurableHistory:

@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator
 import pytest
 
 from octoroute.domain.endpoint import Secret
+from octoroute.gateway.response_store import MemoryResponseStore
 from octoroute.store.base import Body, HistoryFilter, HistoryStore
 from octoroute.store.database import Database
 from octoroute.store.durable import DurableHistory
 from octoroute.store.memory import MemoryHistory
 from octoroute.store.postgresql import PostgresqlDatabase
+from octoroute.store.responses import DurableResponses
 from octoroute.store.sqlite import SqliteDatabase
 from octoroute.store.writer_thread import BatchWriter, WriterThread
 from tests.support import postgresql
-from tests.support.history import START_S, add, entry
+from tests.support.history import START_S, add, entry, turn
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +170,91 @@ async def test_everything_of_a_key_is_deleted(store):
     assert await ids(store, text="secret") == []
     assert [(one.group, one.requests) for one in await store.aggregate(HistoryFilter(), by=("key",))] == [({"key": "two"}, 1)]
     assert await store.forget("one") == 0
+
+
+class Wall:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+def responses(request, tmp_path):
+    """The store, and its clock."""
+    wall = Wall()
+    memory = MemoryResponseStore(ttl_s=0, max_bytes=0, clock=wall)
+    made = memory if request.param == "memory" else DurableResponses(database_of(request.param, request, tmp_path), memory, wall)
+    made.configure(ttl_s=100, max_bytes=1_000_000)
+    yield made, wall
+    if isinstance(made, DurableResponses):
+        made.close()
+
+
+async def chain(of, id: str, limit: int = 10, owner: str = "ann") -> list[str]:
+    return [response.id for response in await of.chain(owner, id, limit)]
+
+
+async def test_a_chain_of_responses_goes_back_as_far_as_it_is_here(responses):
+    store, _ = responses
+    for id, previous in (("a", None), ("b", "a"), ("c", "b"), ("d", "elsewhere")):
+        await store.put(turn(id, previous))
+    assert await chain(store, "c") == ["a", "b", "c"]
+    assert await chain(store, "c", limit=2) == ["b", "c"]
+    assert await chain(store, "d") == ["d"]
+    assert await chain(store, "none") == []
+    assert await store.delete("ann", "b")
+    assert not await store.delete("ann", "b")
+    assert await chain(store, "c") == ["c"]
+
+
+async def test_a_circle_of_responses_ends_at_the_limit(responses):
+    store, _ = responses
+    await store.put(turn("a", "b"))
+    await store.put(turn("b", "a"))
+    assert await chain(store, "a", limit=5) == ["a", "b", "a", "b", "a"]
+
+
+async def test_another_owner_sees_no_response_and_may_have_the_same_ids(responses):
+    store, _ = responses
+    await store.put(turn("a", items=("i",)))
+    assert await store.get("bob", "a") is None
+    assert await store.find("bob", "i") is None
+    assert not await store.delete("bob", "a")
+    assert await chain(store, "a", owner="bob") == []
+    mine = turn("a", owner="bob", items=("i",), size=7)
+    await store.put(mine)
+    assert await store.get("bob", "a") == mine
+    assert await store.find("bob", "i") == mine
+    assert await store.get("ann", "a") != mine
+
+
+async def test_a_response_is_replaced_with_its_items(responses):
+    store, _ = responses
+    await store.put(turn("a", items=("i", "j")))
+    await store.put(turn("a", items=("j", "k")))
+    assert await store.find("ann", "i") is None
+    assert await store.find("ann", "k") == await store.get("ann", "a")
+
+
+async def test_a_response_expires_unless_it_is_continued(responses):
+    store, wall = responses
+    await store.put(turn("a"))
+    await store.put(turn("b"))
+    wall.now += 60
+    assert await chain(store, "a") == ["a"]
+    wall.now += 60
+    assert await store.get("ann", "a") is not None
+    assert await store.get("ann", "b") is None
+    wall.now += 60
+    assert await chain(store, "a") == []
+
+
+async def test_a_response_that_is_larger_than_all_may_be_is_not_stored(responses):
+    store, _ = responses
+    store.configure(ttl_s=100, max_bytes=3000)
+    await store.put(turn("a", size=4000))
+    assert await store.get("ann", "a") is None
+    store.configure(ttl_s=0, max_bytes=3000)
+    await store.put(turn("b"))
+    assert await store.get("ann", "b") is None

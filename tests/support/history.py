@@ -1,7 +1,10 @@
-"""Entries of a history, of requests that differ in what is told."""
+"""Entries of a history, of requests that differ in what is told; and responses that clients store."""
 
 from __future__ import annotations
 
+import json
+
+from octoroute.domain.stored_response import StoredResponse
 from octoroute.store.base import SEQ_BITS, AttemptRow, Body, HistoryEntry, HistoryRow, Labels
 
 START_S = 1_800_000_000
@@ -38,3 +41,8 @@ def entry(
 def add(store, *entries: HistoryEntry) -> None:
     for one in entries:
         store.append(lambda one=one: one)
+
+
+def turn(id: str, previous: str | None = None, owner: str = "ann", size: int = 0, items: tuple[str, ...] = ()) -> StoredResponse:
+    body = json.dumps({"id": id, "output": [{"id": item} for item in items], "pad": "x" * size}).encode()
+    return StoredResponse(id=id, owner=owner, previous=previous, input=b"[]", body=body)
