@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -63,71 +63,26 @@ BAD_FORMAT = "the upstream's response is not in OpenAI's format"
 _CHUNK = msgspec.json.Decoder(_Chunk)
 
 
-_CONTENT = b'"content":"'
-_NO_PLAIN_TEXT = bytes({*range(32), ord('"'), ord("\\")})
-"""Bytes that stand in no JSON string as they are."""
-MAX_TEMPLATES = 8
-"""Of one stream: where no event is like the one before, looking for what they have in common would cost more than it saves."""
-
-
-class _EventTemplate(NamedTuple):
-    """An event that holds only further text of a stream's only choice: its bytes before and after the text."""
-
-    before: bytes
-    after: bytes
-
-    def text_chars(self, event: bytes) -> int | None:
-        """How many characters of text an event has that differs from the template only in its text; None: it differs more."""
-        before, after = self
-        if not event.startswith(before) or not event.endswith(after) or len(event) < len(before) + len(after):
-            return None
-        text = event[len(before) : len(event) - len(after)]
-        if len(text.translate(None, _NO_PLAIN_TEXT)) != len(text):
-            return None
-        try:
-            return len(text) if text.isascii() else len(text.decode())
-        except UnicodeDecodeError:
-            return None
-
-
-def _template_of(event: bytes) -> _EventTemplate | None:
-    """None: it is not certain where the text stands. An escaped character, or a second `content`, may be anything."""
-    before, found, rest = event.partition(_CONTENT)
-    if not found or b"\\" in event or event.count(b'"content"') > 1:
-        return None
-    _, quote, after = rest.partition(b'"')
-    return _EventTemplate(before + found, quote + after)
-
-
 class OpenAIUsageTap:
-    __slots__ = ("_done", "_seen", "_template", "_templates", "progress")
+    __slots__ = ("_done", "_seen", "progress")
 
     def __init__(self) -> None:
         self.progress = Progress()
         self._seen: set[int] = set()
         """Choices that have begun; the response is finished when each of them has a finish reason."""
         self._done: set[int] = set()
-        self._template: _EventTemplate | None = None
-        """Of the latest event that had one."""
-        self._templates = 0
-        """How many were made."""
 
     def feed(self, frames: bytes) -> None:
         if frames.find(b"\r") >= 0:
             self._feed(frames)
         elif frames.find(b"\n") == len(frames) - 2 and frames.endswith(b"\n\n"):  # one event: fast path for nearly every read
-            self._event(frames[:-2])
+            self._event(frames)
         else:
             for frame in frames.split(b"\n\n"):
                 if frame:
                     self._event(frame)
 
     def _event(self, frame: bytes) -> None:
-        """`frame`: without the empty line after it."""
-        chars = None if self._template is None else self._template.text_chars(frame)
-        if chars is not None:
-            self.progress.output_chars += chars
-            return
         if not frame.startswith(b"data: {"):
             self._feed(frame)
             return
@@ -144,11 +99,8 @@ class OpenAIUsageTap:
             if delta is not None and choice.finish_reason is None and choice.index in self._seen and type(delta.content) is str:
                 # Fast path: the frame holds only further text of the only choice.
                 self.progress.output_chars += len(delta.content)
-                if self._templates < MAX_TEMPLATES:
-                    self._templates += 1
-                    self._template = _template_of(frame)
                 return
-        self._note(chunk, data)
+        self._note(chunk, data.rstrip(b"\n"))
 
     def _feed(self, frames: bytes) -> None:
         for name, data in read_frames(frames):
