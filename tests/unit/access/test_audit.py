@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from octoroute.access.audit import MAX_TEXT_CHARS, START, AuditEvent, AuditLog, verify
@@ -45,6 +45,7 @@ def test_what_a_stranger_sends_is_cut(log):
     assert len(json.loads(log.path.read_text().splitlines()[-1])["action"]) == MAX_TEXT_CHARS
 
 
+@settings(max_examples=25)
 @given(st.data())
 def test_any_changed_byte_is_found(data):
     import tempfile
