@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -36,9 +36,7 @@ def encode_messages(turns: Sequence[Turn], notes: list[str], *, prefill: bool = 
             continue
         if not messages and turn.role is Role.ASSISTANT:
             messages.append({"role": "user", "content": OPENING})
-        role = "assistant" if turn.role is Role.ASSISTANT else "user"
-        for part in _parts_that_think_first(content) if role == "assistant" else (content,):
-            _append(messages, role, part)
+        _append(messages, "assistant" if turn.role is Role.ASSISTANT else "user", content)
     if lost:
         notes.append("thinking: earlier thinking of other models is not passed on, this endpoint accepts only its own")
     if any([turn.name for turn in turns]):  # noqa: C419 - faster than a generator
@@ -48,7 +46,10 @@ def encode_messages(turns: Sequence[Turn], notes: list[str], *, prefill: bool = 
 
 
 def _append(messages: list[Fields], role: str, content: list[Fields]) -> None:
-    """Add a message, or its content to the last one if that has the same role: an empty turn between them was dropped."""
+    """Add a message, or its content to the last one if that has the same role: an empty turn between them was dropped.
+
+    Anthropic wants thinking at the beginning of its message.
+    """
     last = messages[-1] if messages and isinstance(messages[-1]["content"], list) else None
     if last is None or last["role"] != role:
         messages.append({"role": role, "content": content})
@@ -61,18 +62,6 @@ def _append(messages: list[Fields], role: str, content: list[Fields]) -> None:
 
 def _thinks(block: Fields) -> bool:
     return block["type"] in {"thinking", "redacted_thinking"}
-
-
-def _parts_that_think_first(content: list[Fields]) -> Iterator[list[Fields]]:
-    """Merged turns of an assistant, divided before thinking that follows text: Anthropic wants thinking at the beginning.
-
-    Calls stay with what follows them, since their results come next.
-    """
-    at = next((index for index, block in enumerate(content) if _thinks(block)), 0)
-    if at and not any(block["type"] == "tool_use" for block in content[:at]):
-        yield content[:at]
-        content = content[at:]
-    yield content
 
 
 def cite_documents(messages: Sequence[Fields]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from octoroute.dialects.anthropic.message_encoder import encode_messages
 from octoroute.dialects.request.message_order import normalize_turns
-from octoroute.domain.conversation import Conversation, Role, Text, Thinking, ToolCall, Turn
+from octoroute.domain.conversation import Conversation, Role, Text, Thinking, Turn
 from octoroute.errors import BadRequest
 from tests.support.dialects.chat_to_messages_request import ask, call, said, tool, user
 
@@ -107,18 +107,11 @@ def test_an_error_result_is_flagged():
     }
 
 
-@pytest.mark.parametrize("between", [(), (Turn(Role.USER, (Text(" "),)),)], ids=["adjacent", "a blank turn between"])
-def test_thinking_is_at_the_beginning_of_its_message(between):
-    said = Turn(Role.ASSISTANT, (Text("one"),))
+def test_thinking_is_at_the_beginning_of_its_message():
+    """The blank turn is dropped, and what stood before it is another message."""
     thought = Turn(Role.ASSISTANT, (Thinking("why", "sig==", "anthropic"), Text("two")))
-    ordered = normalize_turns(Conversation(turns=(Turn(Role.USER, (Text("go"),)), said, *between, thought)))
-    messages = encode_messages(ordered.turns, [])
+    turns = (Turn(Role.USER, (Text("go"),)), Turn(Role.ASSISTANT, (Text("one"),)), Turn(Role.USER, (Text(" "),)), thought)
+    messages = encode_messages(normalize_turns(Conversation(turns=turns)).turns, [])
     assert [message["role"] for message in messages] == ["user", "assistant", "user", "assistant"]
     assert [block["type"] for block in messages[3]["content"]] == ["thinking", "text"]
     assert messages[2]["content"] == [{"type": "text", "text": "Continue."}]
-
-
-def test_a_call_before_thinking_keeps_its_result_next_to_it():
-    turn = Turn(Role.ASSISTANT, (ToolCall("c", "f", "{}"), Thinking("why", "sig==", "anthropic"), Text("two")))
-    messages = encode_messages([Turn(Role.USER, (Text("go"),)), turn], [])
-    assert [message["role"] for message in messages] == ["user", "assistant"]
