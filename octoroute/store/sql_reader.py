@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from octoroute.store.base import (
+    DIMENSIONS,
     HOUR_S,
     Aggregate,
     Body,
@@ -181,6 +182,8 @@ def _condition(wanted: HistoryFilter) -> tuple[str, list[str]]:
     parts: list[str] = []
     values: list[str] = []
     for dimension, some in wanted.where.items():
+        if dimension not in DIMENSIONS:  # it becomes part of the statement
+            raise ValueError(f"{dimension} is nothing that requests are filtered by")
         parts.append(f'"{dimension}" IN ({placeholders(len(some))})' if some else "1 = 0")
         values += some
     return " AND ".join(parts), values

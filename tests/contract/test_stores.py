@@ -8,7 +8,7 @@ import pytest
 
 from octoroute.domain.endpoint import Secret
 from octoroute.gateway.response_store import MemoryResponseStore
-from octoroute.store.base import Body, HistoryFilter, HistoryStore
+from octoroute.store.base import DIMENSIONS, Body, HistoryFilter, HistoryStore
 from octoroute.store.database import Database
 from octoroute.store.durable import DurableHistory
 from octoroute.store.memory import MemoryHistory
@@ -107,6 +107,45 @@ async def test_requests_are_filtered_by_time_and_labels(store):
     assert await ids(store, since_s=START_S + 1) == ["d", "c", "b"]
     assert await ids(store, since_s=START_S + 1, until_s=START_S + 86400) == ["c", "b"]
     assert await ids(store, until_s=START_S + 1, where={"tier": ("deep",)}) == ["a"]
+
+
+HOSTILE = (
+    "'",
+    '"',
+    "' OR '1'='1",
+    "x'; DROP TABLE labels; --",
+    '") OR 1=1 --',
+    "%",
+    "_",
+    "\\",
+    "?",
+    "%s",
+    "$1",
+    ":a",
+    "\u6f22'",
+    "/*",
+)
+
+
+async def test_values_are_bound_and_never_part_of_a_statement(store):
+    """Not as what is stored, nor as what is looked for."""
+    add(store, entry(START_S, "plain"), *(entry(START_S + 1 + at, text, key=text, error=text) for at, text in enumerate(HOSTILE)))
+    for text in HOSTILE:
+        assert await ids(store, where={"key": (text,)}) == [text]
+        assert await ids(store, where={"error": (text,)}) == [text]
+        assert (await store.get(text)).row.id == text
+    for dimension in DIMENSIONS:
+        assert await ids(store, where={dimension: ("no such value", "' OR '1'='1' --")}) == []
+    assert await ids(store, text="' OR '1'='1") == []
+    assert len(await ids(store)) == len(HOSTILE) + 1
+
+
+async def test_only_what_requests_can_be_filtered_by_is_part_of_a_statement(database):
+    made = durable(database)
+    add(made, entry(START_S, "a"))
+    with pytest.raises(ValueError, match="filtered by"):
+        await made.page(HistoryFilter(where={'key" = key OR "key': ("x",)}), limit=9)  # type: ignore[dict-item]
+    await made.close()
 
 
 async def test_text_is_searched_in_bodies(store):

@@ -55,7 +55,8 @@ async def readers(
             await crowd.begin()
             sent = await stalled(its.endpoints[0]) - before
             held.append(its.gateway.memory_bytes - at_first)
-            assert await its.busy() == count
+            busy = await its.busy()
+            assert busy == count, f"{busy} of {count} answers are being given"
             assert sent / count < min(AHEAD_BYTES, large_bytes / 2), f"{sent / count} bytes a stream, and nobody reads"
             accounts += await undisturbed(its, random, f"o{number}")
             accounts += await crowd.disperse(random, patient)
