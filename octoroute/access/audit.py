@@ -62,6 +62,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LINE = msgspec.json.Decoder(AuditLine)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a line that was changed may raise."""
 
 
 class AuditLog:
@@ -92,7 +94,7 @@ def _last_line(tail: bytes) -> AuditLine | None:
     for line in reversed(tail.splitlines()):
         try:
             return _LINE.decode(line)
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             continue
     return None
 
@@ -136,7 +138,7 @@ def verify(path: Path, head: str | None = None) -> Verification:
 def _problem(raw: bytes, number: int, before: str) -> str | None:
     try:
         line = _LINE.decode(raw)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return f"line {number} is not a line of the audit log"
     if not raw.endswith(b"\n"):
         return f"line {number} was cut off"

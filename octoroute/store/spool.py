@@ -97,5 +97,5 @@ def _frames(path: Path) -> Iterator[list[HistoryEntry]]:
             data = file.read(int.from_bytes(head, "little"))
             try:
                 yield _ENTRIES.decode(data)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 return

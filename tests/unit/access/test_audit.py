@@ -45,6 +45,12 @@ def test_what_a_stranger_sends_is_cut(log):
     assert len(json.loads(log.path.read_text().splitlines()[-1])["action"]) == MAX_TEXT_CHARS
 
 
+@pytest.mark.parametrize("changed", [b'"\xb1"', b"[" * 200_000, b'"\x00"'])
+def test_what_is_no_text_or_has_no_end_is_no_traceback(log, changed):
+    log.path.write_bytes(log.path.read_bytes().replace(b'"boss"', changed, 1))
+    assert verify(log.path).problem == "line 1 is not a line of the audit log"
+
+
 @settings(max_examples=25)
 @given(st.data())
 def test_any_changed_byte_is_found(data):
