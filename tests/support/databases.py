@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import ClassVar
 
 from octoroute.store.base import StoreUnavailable
 from octoroute.store.durable import DurableHistory
@@ -31,10 +32,14 @@ class FlakyDatabase(SqliteDatabase):
 class Setting:
     """A history in a file of SQLite, and what became of its entries."""
 
+    made: ClassVar[list[Setting]] = []
+    """Whose writers may have a connection open."""
+
     def __init__(self, directory: Path, *, spool_bytes: int | None = 1 << 20, now=lambda: 0.0, kept_since=lambda: (0, 0)) -> None:
         self.database = FlakyDatabase(directory / "history.db", busy_s=0.05)
         self.spool = None if spool_bytes is None else Spool(directory / "spool", max_bytes=spool_bytes)
         self.counts: Counter[str] = Counter()
+        self.made.append(self)
         self.batches = BatchWriter(self.database, self.spool, kept_since=kept_since, count=self.count, clock=now)
 
     def count(self, result: str, by: int) -> None:
