@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 PACKAGE = "octoroute"
 _METADATA = re.compile(rf"{PACKAGE}-[A-Za-z0-9.+!]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE)")
-_SUFFIXES = frozenset({".py", ".json", ".typed", ".html", ".css", ".js", ".svg", ".toml", ".txt"})
+_SUFFIXES = frozenset({".py", ".json", ".lua", ".typed", ".html", ".css", ".js", ".svg", ".toml", ".txt"})
 """Of files in the package: sources and data, nothing compiled."""
 
 
