@@ -16,7 +16,6 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import PASSED_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import ContextChange, Ending, Outcome
 from octoroute.domain.request import CHAT, Request
-from octoroute.domain.trace import DecisionTrace
 from octoroute.errors import Exhausted, Forbidden, OctorouteError, TooSlow
 from octoroute.gateway import context_window
 from octoroute.gateway.admission import AdmissionControl, QueueGrant
@@ -33,7 +32,6 @@ from octoroute.gateway.relay import Reply
 from octoroute.gateway.resolver import Resolver
 from octoroute.gateway.response_cache import ResponseCache
 from octoroute.gateway.settings import QueueSettings, RetryPolicy, Settings
-from octoroute.gateway.traced_planner import TracedPlanner
 from octoroute.gateway.translation import TranslationCheck, Translator
 from octoroute.telemetry.routing_events import RoutingEvents
 from octoroute.upstream.client import UpstreamClient
@@ -55,7 +53,6 @@ class Gateway:
         clock: Callable[[], float],
         random: Random,
         events: RoutingEvents | None = None,
-        traces: bool = False,
     ) -> None:
         """`queue` must be the one whose `on_capacity` was given to `health`."""
         self.settings = settings
@@ -66,9 +63,7 @@ class Gateway:
         self.sink = sink
         self.inbound = inbound
         self.clock = clock
-        self.traces = traces
-        """Whether outcomes have a trace, from which a decision record is made."""
-        self.planner = (TracedPlanner if traces else Planner)(health, upstream, inbound, random)
+        self.planner = Planner(health, upstream, inbound, random)
         self.resolver = Resolver(self.planner, upstream, inbound)
         self.translator = Translator(inbound, upstream)
         self.attempts = Attempts(
@@ -116,13 +111,9 @@ class Gateway:
             request = account.paced(request)
         restrictions = restrictions_of(request, settings)
         if restrictions is None:
-            if self.traces:
-                lifecycle.details.trace = DecisionTrace(request, settings)
             decision = self.resolver.remembered(request, settings) or await self.resolver.resolve(request, settings)
             return await self._answer_decided(request, decision, settings, lifecycle)
         within = settings.restricted(restrictions)
-        if self.traces:
-            lifecycle.details.trace = DecisionTrace(request, within)
         with inherit(restrictions):
             decision = await resolve_within(self.resolver, request, within, settings)
             return await self._answer_decided(request, decision, within, lifecycle)

@@ -17,10 +17,8 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
 from octoroute.domain.outcome import Attempt, ContextChange, ContextUse, Ending, Outcome, Usage
 from octoroute.domain.request import Request
-from octoroute.domain.trace import DecisionTrace, PlanTrace
 from octoroute.errors import Exhausted, OctorouteError, UpstreamError
 from octoroute.gateway.context_window import TruncatedRequest
-from octoroute.gateway.plan import Plan
 from octoroute.upstream.response import UpstreamResponse
 
 ABANDONED = "abandoned"
@@ -46,7 +44,6 @@ class OutcomeDetails(msgspec.Struct):
     context: ContextUse | None = None
     context_changes: tuple[ContextChange, ...] = ()
     hint: str | None = None
-    trace: DecisionTrace | None = None
 
 
 class AttemptResponse(NamedTuple):
@@ -116,23 +113,12 @@ class RequestLifecycle:
         return None if self._details is None else self._details.hint
 
     @property
-    def trace(self) -> DecisionTrace | None:
-        """None: there is no history."""
-        return None if self._details is None else self._details.trace
-
-    @property
     def context_changes(self) -> tuple[ContextChange, ...]:
         return () if self._details is None else self._details.context_changes
 
     def decided(self, decision: Decision) -> None:
         self.decision = decision
         self._routing_s = self._clock() - self._started_at
-
-    def planned(self, decision: Decision, request: Request, plan: Plan) -> None:
-        """`plan` says which endpoints are asked for `request`; an empty one is no news."""
-        if self.trace is not None and plan.inputs is not None and plan.order:
-            made = PlanTrace(decision, request.facts, plan.inputs, tuple(plan.candidates), dict(plan.excluded))
-            self.trace.plans.append(made)
 
     def queued(self, wait_s: float) -> None:
         self.details.queued_s = wait_s
