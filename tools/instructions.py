@@ -53,8 +53,10 @@ SLOWNESS = 100
 """How many times longer a request takes under callgrind, about."""
 START_S = 120.0
 ANSWER_S = 60.0
-SETTLE_S = 2.5
-"""After the last response, for what the gateway does when it is idle, such as log lines. More than the delays that gather them."""
+DELAY_S = 1.2
+"""After the last response, until what the gateway gathers, such as log lines, is on its way: more than the longest delay."""
+IDLE_S = 0.4
+"""A gateway that has used no processor time for so long has nothing left to do."""
 
 START = """\
 import sys
@@ -85,6 +87,9 @@ base_url = "http://127.0.0.1:{upstream}/v1"
 
 [health]
 interval_seconds = 0
+
+[store]
+url = "{store}"
 
 [auth]
 keys = ["{key}"]
@@ -286,17 +291,18 @@ class Gateway:
     dumps: int = 0
 
     @classmethod
-    def start(cls, folder: Path, python: str, upstream: int, *, functions: bool) -> Gateway:
+    def start(cls, folder: Path, python: str, upstream: int, *, functions: bool, store: str) -> Gateway:
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = int(s.getsockname()[1])
         config = folder / "config.toml"
-        config.write_text(CONFIG.format(port=port, upstream=upstream, key=KEY), encoding="utf-8")
+        config.write_text(CONFIG.format(port=port, upstream=upstream, key=KEY, store=store), encoding="utf-8")
         valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--dump-line=no"]
         valgrind += [f"--callgrind-out-file={folder / 'out'}", f"--vgdb-prefix={folder / 'vgdb'}"]
         command = [*valgrind, python, "-c", START.format(slowness=SLOWNESS), "-c", str(config)]
         env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}  # noqa: TID251 - not the package's
         env |= {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "PYTHONPERFSUPPORT": str(int(functions))}
+        env["OCTOROUTE_STATE_DIR"] = str(folder)
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=folder)  # noqa: S603
         return cls(folder, port, process)
@@ -328,12 +334,25 @@ class Gateway:
         await self._monitor("instrumentation", "on")
         await self._monitor("zero")
         yield found
-        await asyncio.sleep(SETTLE_S)
+        await self.settle()
         await self._monitor("dump")
         await self._monitor("instrumentation", "off")
         self.dumps += 1
         with (self.folder / f"out.{self.dumps}").open(encoding="utf-8", errors="replace") as lines:
             found.append(parse(lines))
+
+    async def settle(self) -> None:
+        """Wait until nothing is left to do of the requests before."""
+        await asyncio.sleep(DELAY_S)
+        used, now = -1, self._ticks()
+        while used != now:
+            await asyncio.sleep(IDLE_S)
+            used, now = now, self._ticks()
+
+    def _ticks(self) -> int:
+        """Processor time that the gateway has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
+        return int(fields[11]) + int(fields[12])
 
     def last_words(self) -> str:
         return (self.folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:]
@@ -370,19 +389,19 @@ class Count:
         return (self.profile.total - self.profile.inclusive(COLLECTOR)) / self.requests
 
 
-async def counted(python: str, kinds: list[str], waves: int, *, functions: bool) -> dict[str, Count]:
+async def counted(python: str, kinds: list[str], waves: int, *, functions: bool, store: str) -> dict[str, Count]:
     found: dict[str, Count] = {}
     with tempfile.TemporaryDirectory(prefix="octoroute-instructions-") as name:
         world = World()
         server = await asyncio.start_server(world.endpoint, "127.0.0.1", 0, limit=1 << 20)
-        gateway = Gateway.start(Path(name), python, server.sockets[0].getsockname()[1], functions=functions)
+        gateway = Gateway.start(Path(name), python, server.sockets[0].getsockname()[1], functions=functions, store=store)
         try:
             await gateway.ready()
             world.freeze = gateway.freeze
             for kind in kinds:
                 await world.connect(gateway.port)
                 await world.send(KINDS[kind], WARM_UP)
-                await asyncio.sleep(SETTLE_S)
+                await gateway.settle()
                 async with gateway.count() as profiles:
                     await world.send(KINDS[kind], waves)
                 named = python_functions(profiles[0], iter(gateway.perf_map())) if functions else {}
@@ -483,6 +502,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--functions", type=int, metavar="N", default=0, help="the N costliest Python functions of each kind")
     parser.add_argument("--native", type=int, metavar="N", default=0, help="the N costliest C functions of each kind")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that runs the gateway (this one)")
+    parser.add_argument(
+        "--store", default="", metavar="URL", help="where the history is, `none` for nowhere (SQLite, as by default)"
+    )
     parser.add_argument("--json", type=Path, help="write the figures there too")
     parser.add_argument("--gate", action="store_true", help="exit 1 when a kind is over its limit; skip without valgrind")
     parser.add_argument(
@@ -494,6 +516,8 @@ def arguments() -> argparse.Namespace:
         parser.error(f"no kind {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
     if options.requests < CONNECTIONS or options.requests % CONNECTIONS:
         parser.error(f"--requests is a multiple of {CONNECTIONS}")
+    if (options.gate or options.lower) and options.store:
+        parser.error("the limits are those of the default store")
     if (options.gate or options.lower) and options.functions:
         parser.error("--functions makes Python execute more; count for the limits without it")
     return options
@@ -522,10 +546,10 @@ def run(options: argparse.Namespace) -> int:
         raise Stopped(f"{missing[0]} is not installed; Debian: apt-get install valgrind")
     waves = options.requests // CONNECTIONS
     try:
-        found = asyncio.run(counted(options.python, options.kinds, waves, functions=options.functions > 0))
+        found = asyncio.run(counted(options.python, options.kinds, waves, functions=options.functions > 0, store=options.store))
     except Stopped as error:  # it is no verdict on the gateway: once more
         sys.stderr.write(f"instructions: {error}; counting again\n")
-        found = asyncio.run(counted(options.python, options.kinds, waves, functions=options.functions > 0))
+        found = asyncio.run(counted(options.python, options.kinds, waves, functions=options.functions > 0, store=options.store))
     each = {kind: count.each for kind, count in found.items()}
     lines = [f"Python {build}", *_table(found)]
     for kind, count in found.items():

@@ -69,7 +69,7 @@ def test_every_kind_has_a_limit_in_the_file():
 
 
 def test_the_gateways_configuration_is_valid():
-    text = instructions.CONFIG.format(port=1, upstream=2, key=instructions.KEY)
+    text = instructions.CONFIG.format(port=1, upstream=2, key=instructions.KEY, store="none")
     assert loads(text, Path("instructions.toml"), {}).server.port == 1
 
 
