@@ -24,6 +24,12 @@ hypothesis.settings.register_profile("octoroute", deadline=None, suppress_health
 hypothesis.settings.load_profile("octoroute")
 
 
+@pytest.hookimpl(optionalhook=True)  # there is none without pytest-xdist
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes a core: of the time that the tests take, four tenths are waited for a socket, a signal or a limit."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
 @pytest.fixture
 async def started() -> AsyncIterator[contextlib.AsyncExitStack]:
     async with contextlib.AsyncExitStack() as stack:

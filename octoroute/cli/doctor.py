@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,12 +114,12 @@ def _errors(config: Config) -> Iterator[str]:
     if not traffic.enabled:
         yield "logging.traffic is off"
         return
-    found: list[dict[str, Any]] = []
+    found: deque[dict[str, Any]] = deque(maxlen=MAX_ERRORS)
     for writer in writers(Path(traffic.directory), traffic.name):
         for line in lines(Path(traffic.directory), writer):
             record = read(line)
             if record is not None and record.get("ending") != "answered":
                 found.append({name: record[name] for name in _FIELDS if name in record})
-    yield from (json.dumps(record, ensure_ascii=False) for record in found[-MAX_ERRORS:])
+    yield from (json.dumps(record, ensure_ascii=False) for record in found)
     if not found:
         yield "none"

@@ -80,6 +80,18 @@ async def resolve_within(resolver: Resolver, request: Request, settings: Setting
     return decision
 
 
+async def resolve_for_explanation(resolver: Resolver, request: Request, unrestricted: Settings) -> tuple[Settings, Decision]:
+    """Return the settings that the request leaves, and the decision. Nothing is asked: `unrestricted` is `for_explanation`.
+
+    Raises UnknownModel, BadRequest, and Forbidden.
+    """
+    restrictions = restrictions_of(request, unrestricted)
+    if restrictions is None:
+        return unrestricted, await resolver.resolve(request, unrestricted)
+    settings = unrestricted.restricted(restrictions)
+    return settings, await resolve_within(resolver, request, settings, unrestricted)
+
+
 def _forbidden(message: str, settings: Settings) -> Forbidden:
     reasons = list(dict.fromkeys(settings.excluded.values()))
     more = "; …" if len(reasons) > _MAX_REASONS else ""

@@ -10,7 +10,7 @@ import msgspec
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.request import Request
-from octoroute.gateway.constraints import resolve_within, restrictions_of
+from octoroute.gateway.constraints import resolve_for_explanation
 from octoroute.gateway.gateway import Gateway
 from octoroute.routing.strategies.base import Router
 
@@ -29,13 +29,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 async def explain(gateway: Gateway, router: Router, request: Request) -> Explanation:
     """`router` must not ask a model. Raises UnknownModel, and Forbidden."""
-    unrestricted = settings = gateway.settings.for_explanation(router)
-    restrictions = restrictions_of(request, settings)
-    if restrictions is None:
-        decision = await gateway.resolver.resolve(request, settings)
-    else:
-        settings = unrestricted.restricted(restrictions)
-        decision = await resolve_within(gateway.resolver, request, settings, unrestricted)
+    unrestricted = gateway.settings.for_explanation(router)
+    settings, decision = await resolve_for_explanation(gateway.resolver, request, unrestricted)
     serving = unrestricted.serving(request.api)
     if decision.reject is not None:
         rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in serving]

@@ -19,7 +19,7 @@ from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Outcome
 from octoroute.domain.request import CHAT, Request
 from octoroute.errors import BadRequest, UpstreamAuthError, UpstreamError
-from octoroute.gateway.constraints import resolve_within, restrictions_of
+from octoroute.gateway.constraints import resolve_for_explanation
 from octoroute.gateway.context_window import scaled
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.offload import is_large_body, is_large_translation, off_loop
@@ -77,13 +77,7 @@ class TokenCounter:
     async def count(self, request: Request, router: Router) -> TokenCount:
         """`router` must not ask a model. Raises UnknownModel, Forbidden, BadRequest, and UpstreamAuthError."""
         gateway = self._gateway
-        unrestricted = settings = gateway.settings.for_explanation(router)
-        restrictions = restrictions_of(request, settings)
-        if restrictions is None:
-            decision = await gateway.resolver.resolve(request, settings)
-        else:
-            settings = unrestricted.restricted(restrictions)
-            decision = await resolve_within(gateway.resolver, request, settings, unrestricted)
+        settings, decision = await resolve_for_explanation(gateway.resolver, request, gateway.settings.for_explanation(router))
         plan = gateway.planner.plan(decision, request, settings)
         endpoint = next(iter([*plan.order, *plan.eligible, *plan.candidates]), None)
         if endpoint is None:

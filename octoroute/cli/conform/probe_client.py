@@ -189,9 +189,13 @@ class ProbeClient:
             await response.aclose()
 
     def _request(self, method: str, path: str, body: Any, key: str) -> httpx2.Request:
-        headers = {"accept-encoding": "identity", "anthropic-version": "2023-06-01"} if path.startswith("/messages") else {}
+        headers = {"accept-encoding": "identity"}
         if key:
-            headers |= {"authorization": f"Bearer {key}", **({"x-api-key": key} if path.startswith("/messages") else {})}
+            headers["authorization"] = f"Bearer {key}"
+        if path.startswith("/messages"):
+            headers["anthropic-version"] = "2023-06-01"
+            if key:
+                headers["x-api-key"] = key
         if body is None:
             return self._client.build_request(method, f"{self.root}/v1{path}", headers=headers)
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from octoroute.config.render import vendors
+
 
 class LiteLLMVendor(msgspec.Struct, frozen=True):
     """What a prefix of a model's name, as in `groq/llama3`, stands for."""
@@ -19,26 +21,32 @@ class LiteLLMVendor(msgspec.Struct, frozen=True):
     kind: str = "openai"
 
 
+def _same(name: str, variable: str = "") -> LiteLLMVendor:
+    """As `octoroute init` writes it. `variable`: LiteLLM's name of it, if that is another one."""
+    vendor = next(vendor for vendor in vendors.VENDORS if vendor.name == name)
+    return LiteLLMVendor(vendor.base_url, variable or vendor.variables[0], vendor.kind)
+
+
 VENDORS: Mapping[str, LiteLLMVendor] = {
-    "openai": LiteLLMVendor("https://api.openai.com/v1", "OPENAI_API_KEY"),
+    "openai": _same("openai"),
     "azure": LiteLLMVendor("${AZURE_API_BASE}", "AZURE_API_KEY", "azure"),
-    "anthropic": LiteLLMVendor("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", "anthropic"),
-    "gemini": LiteLLMVendor("https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY", "gemini"),
+    "anthropic": _same("anthropic"),
+    "gemini": _same("gemini"),
     "bedrock": LiteLLMVendor("", "", "bedrock"),
     "ollama": LiteLLMVendor("http://127.0.0.1:11434/v1"),
     "ollama_chat": LiteLLMVendor("http://127.0.0.1:11434/v1"),
     "lm_studio": LiteLLMVendor("http://127.0.0.1:1234/v1"),
     "hosted_vllm": LiteLLMVendor("http://127.0.0.1:8000/v1"),
     "llamafile": LiteLLMVendor("http://127.0.0.1:8080/v1"),
-    "openrouter": LiteLLMVendor("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-    "groq": LiteLLMVendor("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    "mistral": LiteLLMVendor("https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
-    "deepseek": LiteLLMVendor("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
-    "xai": LiteLLMVendor("https://api.x.ai/v1", "XAI_API_KEY"),
-    "together_ai": LiteLLMVendor("https://api.together.ai/v1", "TOGETHERAI_API_KEY"),
-    "fireworks_ai": LiteLLMVendor("https://api.fireworks.ai/inference/v1", "FIREWORKS_AI_API_KEY"),
-    "cohere": LiteLLMVendor("https://api.cohere.ai/compatibility/v1", "COHERE_API_KEY"),
-    "cohere_chat": LiteLLMVendor("https://api.cohere.ai/compatibility/v1", "COHERE_API_KEY"),
+    "openrouter": _same("openrouter"),
+    "groq": _same("groq"),
+    "mistral": _same("mistral"),
+    "deepseek": _same("deepseek"),
+    "xai": _same("xai"),
+    "together_ai": _same("together", "TOGETHERAI_API_KEY"),
+    "fireworks_ai": _same("fireworks", "FIREWORKS_AI_API_KEY"),
+    "cohere": _same("cohere"),
+    "cohere_chat": _same("cohere"),
     "perplexity": LiteLLMVendor("https://api.perplexity.ai", "PERPLEXITYAI_API_KEY"),
     "cerebras": LiteLLMVendor("https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
     "sambanova": LiteLLMVendor("https://api.sambanova.ai/v1", "SAMBANOVA_API_KEY"),

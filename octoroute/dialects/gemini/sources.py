@@ -6,7 +6,7 @@ Source: https://ai.google.dev/api/generate-content#GroundingMetadata.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -89,7 +89,7 @@ class GroundingReader:
             return ()
         data = "".join(self._texts).encode("utf-8", "replace")
         found = [*self._grounded(data), *self._recited(len(data))]
-        places = _chars_at(data, (at for cited in found for at in (cited.start, cited.end)))
+        places = _places(found, lambda start, end: len(data[start:end].decode("utf-8", "ignore")))
         return [msgspec.structs.replace(cited, start=places[cited.start], end=places[cited.end]) for cited in found]
 
     def _grounded(self, data: bytes) -> Iterator[SourceCited]:
@@ -168,14 +168,14 @@ def _source(chunk: GroundingChunk) -> SourceCited | None:
     return SourceCited(uri if is_web else "", source.title or "", source.text or "", file_id="" if is_web else uri)
 
 
-def _chars_at(data: bytes, places: Iterable[int]) -> Mapping[int, int]:
-    """The number of characters before each place."""
+def _places(cited: Sequence[SourceCited], length: Callable[[int, int], int]) -> Mapping[int, int]:
+    """The places that are cited, in the other unit. `length`: of what lies between two places, in that unit."""
     found = {0: 0}
-    last = chars = 0
-    for place in sorted(set(places)):
-        chars += len(data[last:place].decode("utf-8", "ignore"))
+    last = total = 0
+    for place in sorted({at for source in cited for at in (source.start, source.end)}):
+        total += length(last, place)
         last = place
-        found[place] = chars
+        found[place] = total
     return found
 
 
@@ -199,7 +199,7 @@ class GroundingWriter:
         if not self._cited:
             return None
         text = "".join(self._texts)
-        places = _bytes_at(text, (at for cited in self._cited for at in (cited.start, cited.end)))
+        places = _places(self._cited, lambda start, end: len(text[start:end].encode("utf-8", "replace")))
         chunks: dict[tuple[str, str, str], int] = {}
         supports: dict[tuple[int, int], list[int]] = {}
         for cited in self._cited:
@@ -223,13 +223,3 @@ def _chunk(uri: str, title: str, quote: str) -> Fields:
     if uri.startswith(("https://", "http://")):
         return {"web": {"uri": uri, "title": title or uri}}
     return {"retrievedContext": {"uri": uri, "title": title or uri, **({"text": quote} if quote else {})}}
-
-
-def _bytes_at(text: str, places: Iterable[int]) -> Mapping[int, int]:
-    found = {0: 0}
-    last = size = 0
-    for place in sorted(set(places)):
-        size += len(text[last:place].encode("utf-8", "replace"))
-        last = place
-        found[place] = size
-    return found
