@@ -67,13 +67,22 @@ for name, module in list(sys.modules.items()):
             if constant.endswith("_S") and isinstance(value, float) and 0.001 < value <= 60:
                 slower = 20 if name.startswith("octoroute.store.") else {slowness}
                 setattr(module, constant, value * slower)
+
+from octoroute.server.uvicorn_server import UvicornServer
+tick = UvicornServer.on_tick
+
+async def slow_tick(self, counter):
+    return self.should_exit if counter % {slowness} else await tick(self, counter // {slowness})
+
+UvicornServer.on_tick = slow_tick
 from octoroute.cli import main
 sys.exit(main())
 """
 """What Python executes: the gateway's command, with the short times of the package SLOWNESS times longer.
 
 A request then meets as many of them as it does without callgrind, such as the delay after which log lines are written together. The
-history's are 20 times longer only: what is written of a kind's requests then belongs to the count of that kind.
+history's are 20 times longer only: what is written of a kind's requests then belongs to its count. The server's seconds,
+in which it looks at each connection, are longer too.
 """
 
 CONFIG = """\

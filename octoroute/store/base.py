@@ -38,7 +38,7 @@ NANO = 1_000_000_000
 """Units of `cost_nusd` in one USD."""
 
 
-class Labels(msgspec.Struct, frozen=True, kw_only=True):
+class Labels(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """What a request has in common with many others; every value comes from a closed set or from the configuration.
 
     "" everywhere: it does not apply, or is not known.
@@ -123,7 +123,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     response: bytes
 
 
-class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
+class HistoryEntry(msgspec.Struct, frozen=True):
     """All that is written about one request."""
 
     row: HistoryRow
@@ -196,23 +196,21 @@ class Aggregate(msgspec.Struct, kw_only=True):
         self.total.merge(other.total)
         self.first_event.merge(other.first_event)
 
-    def add(self, row: HistoryRow) -> None:
-        """Add one request."""
-        ending = row.labels.ending
-        self.requests += 1
-        self.endings[ending] = self.endings.get(ending, 0) + 1
-        self.attempts += len(row.attempts)
-        self.input_tokens += row.input_tokens
-        self.output_tokens += row.output_tokens
-        self.cached_tokens += row.cached_tokens
-        self.reasoning_tokens += row.reasoning_tokens
-        if row.cost_nusd is not None:
-            self.cost_nusd += row.cost_nusd
-            self.priced += 1
+    def add(self, ending: str, rows: Sequence[HistoryRow]) -> None:
+        """Add requests that ended in the same way."""
+        self.requests += len(rows)
+        self.endings[ending] = self.endings.get(ending, 0) + len(rows)
+        self.attempts += sum([len(row.attempts) for row in rows])
+        self.input_tokens += sum([row.input_tokens for row in rows])
+        self.output_tokens += sum([row.output_tokens for row in rows])
+        self.cached_tokens += sum([row.cached_tokens for row in rows])
+        self.reasoning_tokens += sum([row.reasoning_tokens for row in rows])
+        costs = [row.cost_nusd for row in rows if row.cost_nusd is not None]
+        self.cost_nusd += sum(costs)
+        self.priced += len(costs)
         if ending == Ending.ANSWERED:
-            self.total.add(row.total_us / 1e6)
-            if row.first_event_us is not None:
-                self.first_event.add(row.first_event_us / 1e6)
+            self.total.extend([row.total_us / 1e6 for row in rows])
+            self.first_event.extend([row.first_event_us / 1e6 for row in rows if row.first_event_us is not None])
 
 
 SUMS = ("requests", "attempts", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nusd", "priced")

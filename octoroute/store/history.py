@@ -8,7 +8,8 @@ from functools import partial
 from typing import TypeAlias
 
 from octoroute.domain.decision import Decision
-from octoroute.domain.outcome import Attempt, Outcome
+from octoroute.domain.endpoint import Endpoint
+from octoroute.domain.outcome import Attempt, Outcome, Usage
 from octoroute.domain.price import MICROS
 from octoroute.domain.request import Request
 from octoroute.store.base import NANO, SEQ_BITS, AttemptRow, HistoryEntry, HistoryRow, HistoryStore, Labels
@@ -18,6 +19,10 @@ RecordSource: TypeAlias = Callable[[Outcome, Request | None], Callable[[], bytes
 
 Until then the result is kept, so it must not hold the request's body. None: no record is kept of this request.
 """
+
+MAX_CACHED_LABELS = 1000
+_NO_USAGE = Usage()
+_NANO_PER_MICRO = NANO // MICROS
 
 
 class HistoryRecorder:
@@ -32,8 +37,8 @@ class HistoryRecorder:
         record: RecordSource | None = None,
     ) -> None:
         """`reason`: the bounded word for a decision's `why`. `record`: None: decision records are not kept."""
-        self._store = store
-        self._reason = reason
+        self._append = store.append
+        self._labels = LabelCache(reason)
         self._wall = wall
         self._record = record
         self._nonce = int.from_bytes(os.urandom(2)) & ((1 << SEQ_BITS) - 1)
@@ -41,31 +46,68 @@ class HistoryRecorder:
 
     def on_outcome(self, outcome: Outcome, request: Request | None) -> None:
         """Called on the event loop, with the outcome of each client's request."""
-        at_us = self._last_us = max(int(self._wall() * 1e6), self._last_us + 1)
+        at_us = int(self._wall() * 1e6)
+        if at_us <= self._last_us:
+            at_us = self._last_us + 1
+        self._last_us = at_us
         record = None if self._record is None else self._record(outcome, request)
-        self._store.append(partial(self._entry, outcome, at_us << SEQ_BITS | self._nonce, record))
+        self._append(partial(self._entry, outcome, at_us << SEQ_BITS | self._nonce, record))
 
     def _entry(self, outcome: Outcome, seq: int, record: Callable[[], bytes] | None) -> HistoryEntry:
-        return HistoryEntry(row=row_of(outcome, seq, self._reason), record=None if record is None else record())
+        return HistoryEntry(row_of(outcome, seq, self._labels.of(outcome)), None if record is None else record())
 
 
-def row_of(outcome: Outcome, seq: int, reason: Callable[[Decision], str]) -> HistoryRow:
-    usage = outcome.usage
+def row_of(outcome: Outcome, seq: int, labels: Labels) -> HistoryRow:
+    usage, first_event_s, queued_s, cost_micros = (
+        outcome.usage or _NO_USAGE,
+        outcome.first_event_s,
+        outcome.queued_s,
+        outcome.cost_micros,
+    )
     return HistoryRow(
         seq=seq,
         id=outcome.request_id,
-        labels=labels_of(outcome, reason),
-        total_us=micro(outcome.total_s),
-        first_event_us=None if outcome.first_event_s is None else micro(outcome.first_event_s),
-        routing_us=micro(outcome.routing_s),
-        queued_us=None if outcome.queued_s is None else micro(outcome.queued_s),
-        input_tokens=0 if usage is None else usage.input_tokens,
-        output_tokens=0 if usage is None else usage.output_tokens,
-        cached_tokens=0 if usage is None else usage.cached_tokens,
-        reasoning_tokens=0 if usage is None else usage.reasoning_tokens,
-        cost_nusd=nano(outcome.cost_micros),
-        attempts=tuple(map(_attempt_row, outcome.attempts)),
+        labels=labels,
+        total_us=int(outcome.total_s * 1e6 + 0.5),
+        first_event_us=None if first_event_s is None else int(first_event_s * 1e6 + 0.5),
+        routing_us=int(outcome.routing_s * 1e6 + 0.5),
+        queued_us=None if queued_s is None else int(queued_s * 1e6 + 0.5),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_tokens=usage.cached_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        cost_nusd=None if cost_micros is None else cost_micros * _NANO_PER_MICRO,
+        attempts=tuple([_attempt_row(attempt) for attempt in outcome.attempts]),
     )
+
+
+class LabelCache:
+    """The same `Labels` for outcomes that have them in common: to make them costs more than the rest of a row."""
+
+    def __init__(self, reason: Callable[[Decision], str]) -> None:
+        self._reason = reason
+        self._known: dict[tuple[object, ...], tuple[Labels, Endpoint | None]] = {}
+        """Holds the endpoint, whose `id()` is part of the key."""
+
+    def of(self, outcome: Outcome) -> Labels:
+        decision, attempts, usage = outcome.decision, outcome.attempts, outcome.usage
+        endpoint = outcome.endpoint or (attempts[-1].endpoint if attempts else None)
+        if decision is None:
+            why = tier = by = None
+        else:
+            tier, by = decision.tier, decision.by
+            why = decision.why if by == "client" and decision.rule is None else self._reason(decision)
+        key = (
+            *(why, tier, by, id(endpoint), outcome.ending, outcome.status, outcome.error, outcome.key_name, outcome.dialect),
+            *(outcome.asked_for, outcome.stream, outcome.cache, outcome.cascade, outcome.check),
+            usage is not None and usage.estimated,
+        )
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= MAX_CACHED_LABELS:
+                self._known.clear()
+            known = self._known[key] = labels_of(outcome, self._reason), endpoint
+        return known[0]
 
 
 def labels_of(outcome: Outcome, reason: Callable[[Decision], str]) -> Labels:
@@ -94,22 +136,13 @@ def labels_of(outcome: Outcome, reason: Callable[[Decision], str]) -> Labels:
 
 
 def _attempt_row(attempt: Attempt) -> AttemptRow:
-    usage = attempt.usage
+    usage, cost_micros = attempt.usage, attempt.cost_micros
     return AttemptRow(
         endpoint=attempt.endpoint.id,
-        took_us=micro(attempt.took_s),
+        took_us=int(attempt.took_s * 1e6 + 0.5),
         error=attempt.error,
         rejected=attempt.rejected,
         input_tokens=None if usage is None else usage.input_tokens,
         output_tokens=None if usage is None else usage.output_tokens,
-        cost_nusd=nano(attempt.cost_micros),
+        cost_nusd=None if cost_micros is None else cost_micros * _NANO_PER_MICRO,
     )
-
-
-def micro(seconds: float) -> int:
-    return int(seconds * 1e6 + 0.5)
-
-
-def nano(micros: int | None) -> int | None:
-    """Micro-dollars to billionths of a USD."""
-    return None if micros is None else micros * (NANO // MICROS)

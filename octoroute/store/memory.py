@@ -73,7 +73,7 @@ class MemoryHistory:
             found = sums.get(key := (start, tuple(group_of(labels, by).values())))
             if found is None:
                 found = sums[key] = Aggregate(start_s=start, group=group_of(labels, by))
-            found.add(entry.row)
+            found.add(labels.ending, (entry.row,))
         return [sums[key] for key in sorted(sums)]
 
     async def forget(self, key: str) -> int:

@@ -35,6 +35,11 @@ def pack(row: HistoryRow, labels: int) -> tuple[object, ...]:
     attempts, attempt_us = row.attempts, None
     if len(attempts) == 1 and _is_plain(attempts[0], row):
         attempts, attempt_us = (), attempts[0].took_us
+    prompt, completion, cached, reasoning = row.input_tokens, row.output_tokens, row.cached_tokens, row.reasoning_tokens
+    routing_us = row.routing_us
+    if not 0 <= prompt | completion | cached | reasoning | routing_us <= _MAX_INTEGER:  # in one step: it is hardly ever true
+        prompt, completion, cached = min(prompt, _MAX_INTEGER), min(completion, _MAX_INTEGER), min(cached, _MAX_INTEGER)
+        reasoning, routing_us = min(reasoning, _MAX_INTEGER), min(routing_us, _MAX_INTEGER)
     return (
         row.seq,
         row.total_us,
@@ -42,11 +47,11 @@ def pack(row: HistoryRow, labels: int) -> tuple[object, ...]:
         attempt_us,
         row.cost_nusd,
         labels,
-        min(row.input_tokens, _MAX_INTEGER),
-        min(row.output_tokens, _MAX_INTEGER),
-        min(row.routing_us, _MAX_INTEGER),
-        min(row.cached_tokens, _MAX_INTEGER) or None,
-        min(row.reasoning_tokens, _MAX_INTEGER) or None,
+        prompt,
+        completion,
+        routing_us,
+        cached or None,
+        reasoning or None,
         row.queued_us,
         row.id,
         msgspec.json.encode(attempts).decode() if attempts else None,

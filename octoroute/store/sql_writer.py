@@ -8,11 +8,12 @@ up to 5 ms under load.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 import msgspec
 
-from octoroute.store.base import HOUR_S, SEQ_BITS, Aggregate, HistoryEntry, Labels
+from octoroute.store.base import HOUR_S, SEQ_BITS, Aggregate, HistoryEntry, HistoryRow, Labels
 from octoroute.store.database import DAY_S, Connection, Database, day_of, placeholders, suffix, transaction
 from octoroute.store.rows import (
     LABEL_COLUMNS,
@@ -34,6 +35,9 @@ _ADD_SUMS = (
     "total = excluded.total, first_event = excluded.first_event"
 )
 _ADD_REQUESTS = "ON CONFLICT (day, labels) DO UPDATE SET requests = label_days.requests + excluded.requests"
+_HOUR_SEQ = HOUR_S * 1_000_000 << SEQ_BITS
+_DAY_HOURS = DAY_S // HOUR_S
+_numbers = attrgetter(*SUM_COLUMNS)
 _ONCE = "ON CONFLICT (seq) DO NOTHING"
 
 
@@ -69,12 +73,11 @@ class SqlWriter:
 
     def _write(self, connection: Connection, entries: Sequence[HistoryEntry]) -> None:
         self._check_generation(connection)
-        days: defaultdict[int, list[HistoryEntry]] = defaultdict(list)
+        hours: defaultdict[int, list[HistoryEntry]] = defaultdict(list)
         for entry in entries:
-            days[day_of(entry.row.seq)].append(entry)
-        for day, some in days.items():
-            self._write_day(connection, day, some)
-        self._add_sums(connection, entries)
+            hours[entry.row.seq // _HOUR_SEQ].append(entry)
+        for hour, some in hours.items():
+            self._write_hour(connection, hour, some)
 
     def _check_generation(self, connection: Connection) -> None:
         """Another process may have deleted labels or days that this one remembers; it then increments the generation."""
@@ -83,18 +86,32 @@ class SqlWriter:
             self.reset()
             self._generation = generation
 
-    def _write_day(self, connection: Connection, day: int, entries: Sequence[HistoryEntry]) -> None:
+    def _write_hour(self, connection: Connection, hour: int, entries: Sequence[HistoryEntry]) -> None:
+        day = hour // _DAY_HOURS
         if day not in self._days:
             self._database.create_day(connection, day)
             self._days.add(day)
+        groups: dict[Labels, tuple[int, list[HistoryRow]]] = {}
+        rows: list[tuple[object, ...]] = []
+        records: list[tuple[int, bytes]] = []
+        bodies: list[tuple[int, bytes, bytes]] = []
+        for entry in entries:
+            row = entry.row
+            group = groups.get(row.labels)
+            if group is None:
+                group = groups[row.labels] = self._label_id(connection, row.labels), []
+            group[1].append(row)
+            rows.append(pack(row, group[0]))
+            if entry.record is not None:
+                records.append((row.seq, entry.record))
+            if entry.body is not None:
+                bodies.append((row.seq, entry.body.request, entry.body.response))
         name = suffix(day)
-        rows = [pack(entry.row, self._label_id(connection, entry.row.labels)) for entry in entries]
         if self._database.insert(connection, f"requests_{name}", ROW_COLUMNS, rows, _ONCE) < len(rows):
             raise _RepeatedRows
-        records = [(entry.row.seq, entry.record) for entry in entries if entry.record is not None]
         self._database.insert(connection, f"records_{name}", ("seq", "record"), records, _ONCE)
-        bodies = [(entry.row.seq, entry.body.request, entry.body.response) for entry in entries if entry.body is not None]
         self._database.insert(connection, f"bodies_{name}", ("seq", "request", "response"), bodies, _ONCE)
+        self._add_sums(connection, hour, groups)
 
     def _label_id(self, connection: Connection, labels: Labels) -> int:
         found = self._labels.get(labels)
@@ -113,37 +130,26 @@ class SqlWriter:
             found = self._labels[labels] = known[0]
         return found
 
-    def _add_sums(self, connection: Connection, entries: Iterable[HistoryEntry]) -> None:
-        sums: dict[tuple[int, int], Aggregate] = {}
-        for entry in entries:
-            row = entry.row
-            key = (row.at_us // (HOUR_S * 1_000_000), self._labels[row.labels])
-            found = sums.get(key)
-            if found is None:
-                found = sums[key] = Aggregate(start_s=0, group={})
-            found.add(row)
-        if not sums:
-            return
+    def _add_sums(self, connection: Connection, hour: int, groups: Mapping[Labels, tuple[int, list[HistoryRow]]]) -> None:
+        sums: dict[int, Aggregate] = {}
+        for labels, (number, rows) in groups.items():
+            sums[number] = Aggregate(start_s=0, group={})
+            sums[number].add(labels.ending, rows)
         self._database.lock_sums(connection)
-        for hour, numbers in _by_first(sums).items():
-            for at in range(0, len(numbers), _MAX_LABELS):
-                some = numbers[at : at + _MAX_LABELS]
-                for labels, total, first_event in connection.execute(
-                    f"SELECT labels, total, first_event FROM rollups WHERE hour = ? AND labels IN ({placeholders(len(some))})",
-                    (hour, *some),
-                ).fetchall():
-                    added = sums[hour, labels]
-                    merge_packed(added.total, total)
-                    merge_packed(added.first_event, first_event)
-        rows = [
-            (*key, *(getattr(one, name) for name in SUM_COLUMNS), pack_sketch(one.total), pack_sketch(one.first_event))
-            for key, one in sums.items()
+        numbers = list(sums)
+        for at in range(0, len(numbers), _MAX_LABELS):
+            some = numbers[at : at + _MAX_LABELS]
+            for number, total, first_event in connection.execute(
+                f"SELECT labels, total, first_event FROM rollups WHERE hour = ? AND labels IN ({placeholders(len(some))})",
+                (hour, *some),
+            ).fetchall():
+                merge_packed(sums[number].total, total)
+                merge_packed(sums[number].first_event, first_event)
+        packed = [
+            (hour, number, *_numbers(one), pack_sketch(one.total), pack_sketch(one.first_event)) for number, one in sums.items()
         ]
-        self._database.insert(connection, "rollups", _SUMS, rows, _ADD_SUMS)
-        days: defaultdict[tuple[int, int], int] = defaultdict(int)
-        for (hour, labels), one in sums.items():
-            days[hour * HOUR_S // DAY_S, labels] += one.requests
-        counts = [(*key, count) for key, count in days.items()]
+        self._database.insert(connection, "rollups", _SUMS, packed, _ADD_SUMS)
+        counts = [(hour // _DAY_HOURS, number, one.requests) for number, one in sums.items()]
         self._database.insert(connection, "label_days", ("day", "labels", "requests"), counts, _ADD_REQUESTS)
 
     def _unwritten(self, connection: Connection, entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
@@ -168,10 +174,3 @@ def _id_of(connection: Connection, seq: int, days: set[int]) -> str | None:
         return None
     row = connection.execute(f"SELECT id FROM requests_{suffix(day_of(seq))} WHERE seq = ?", (seq,)).fetchone()
     return None if row is None else row[0]
-
-
-def _by_first(pairs: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
-    found: defaultdict[int, list[int]] = defaultdict(list)
-    for first, second in pairs:
-        found[first].append(second)
-    return found

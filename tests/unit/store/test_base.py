@@ -23,10 +23,10 @@ def test_two_sums_are_the_sum():
     whole, one, two = (Aggregate(start_s=0, group={}) for _ in range(3))
     rows = [entry(cost_nusd=5).row, entry(ending="failed", cost_nusd=None).row, entry(total_us=400_000).row]
     for row in rows:
-        whole.add(row)
-    one.add(rows[0])
-    two.add(rows[1])
-    two.add(rows[2])
+        whole.add(row.labels.ending, [row])
+    one.add(rows[0].labels.ending, rows[:1])
+    two.add(rows[1].labels.ending, rows[1:2])
+    two.add(rows[2].labels.ending, rows[2:])
     one.merge(two)
     assert one.requests == whole.requests == 3
     assert one.endings == whole.endings == {"answered": 2, "failed": 1}

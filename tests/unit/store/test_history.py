@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
+from hypothesis import strategies as st
 
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Tier
 from octoroute.domain.outcome import Attempt, Ending, Usage
 from octoroute.domain.price import Price
 from octoroute.store.base import AttemptRow, Labels
-from octoroute.store.history import HistoryRecorder, row_of
+from octoroute.store.history import HistoryRecorder, LabelCache, labels_of, row_of
 from octoroute.store.memory import MemoryHistory
 from tests.support.outcomes import ENDPOINTS, OUTCOMES, outcome
 from tests.support.parts import endpoint
@@ -34,7 +36,7 @@ def test_a_row_has_the_labels_the_times_and_the_cost():
         cost_micros=11,
         routing_s=0.000_04,
     )
-    row = row_of(made, 7, reason)
+    row = row_of(made, 7, labels_of(made, reason))
     assert row.labels == Labels(
         ending="answered",
         status="200",
@@ -65,7 +67,7 @@ def test_a_row_has_the_labels_the_times_and_the_cost():
 
 @given(made=OUTCOMES)
 def test_every_outcome_has_a_row(made):
-    row = row_of(made, 1, reason)
+    row = row_of(made, 1, labels_of(made, reason))
     assert row.labels.ending in {ending.value for ending in Ending}
     assert len(row.attempts) == len(made.attempts)
 
@@ -79,3 +81,10 @@ async def test_requests_of_the_same_moment_have_numbers_of_their_own():
     assert len({one.row.seq for one in found}) == 3
     assert [one.row.at_us for one in found] == [5_000_000, 5_000_001, 5_000_002]
     assert {one.record for one in found} == {b"why"}
+
+
+@given(several=st.lists(OUTCOMES, min_size=2, max_size=4))
+def test_labels_are_remembered_and_remain_those_of_their_outcome(several):
+    cache = LabelCache(reason)
+    assert [cache.of(one) for one in several * 2] == [labels_of(one, reason) for one in several * 2]
+    assert all(cache.of(one) is cache.of(msgspec.structs.replace(one, request_id="other")) for one in several)

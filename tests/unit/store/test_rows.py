@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from octoroute.domain.sketch import DDSketch
 from octoroute.store.base import AttemptRow, Labels
-from octoroute.store.history import row_of
+from octoroute.store.history import labels_of, row_of
 from octoroute.store.rows import label_values, labels_from, merge_packed, pack, pack_sketch, unpack
 from tests.support.history import entry
 from tests.support.outcomes import OUTCOMES
@@ -15,7 +15,7 @@ from tests.support.outcomes import OUTCOMES
 
 @given(made=OUTCOMES)
 def test_every_row_survives(made):
-    row = row_of(made, 5 << 10, lambda decision: decision.why)
+    row = row_of(made, 5 << 10, labels_of(made, lambda decision: decision.why))
     assert unpack(pack(row, 1), row.labels) == row
 
 
