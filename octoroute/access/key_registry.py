@@ -52,7 +52,7 @@ class KeyRegistry:
         """Return the client whose key the headers hold; None if keys are not required and none matches. Raises Unauthorized."""
         if not self._known and not self.is_required:
             return None
-        key = self._find(headers)
+        key = self.find(headers)
         if key is None:
             if not self.is_required:
                 return None
@@ -77,21 +77,27 @@ class KeyRegistry:
             roles = " or ".join(dict.fromkeys(roles_with(permission)))
             raise Forbidden(f"this is a client key of the role {principal.role}; this route requires the role {roles}")
 
+    @property
+    def known(self) -> Mapping[bytes, KnownKey]:
+        """The keys by digest: another object after every change."""
+        return self._known
+
     def name(self, headers: Mapping[str, str]) -> str:
         """Return the name of the key that the headers hold, valid or expired; "" if it is not known."""
-        found = self._find(headers)
+        found = self.find(headers)
         return "" if found is None else found.principal.name
 
     def owner(self, headers: Mapping[str, str]) -> str:
         """Return the owner of what the client stores; "" if no key is required."""
-        found = self._find(headers) if self.is_required else None
+        found = self.find(headers) if self.is_required else None
         return "" if found is None else found.owner
 
     def without_own(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """Return the headers without those that hold a key of the gateway: it must not be forwarded to a vendor."""
-        return {name: value for name, value in headers.items() if self._find({name: value}) is None}
+        return {name: value for name, value in headers.items() if self.find({name: value}) is None}
 
-    def _find(self, headers: Mapping[str, str]) -> KnownKey | None:
+    def find(self, headers: Mapping[str, str]) -> KnownKey | None:
+        """Return the key that the headers hold, valid or expired; None: it is not known."""
         known = self._known
         for key in offered_keys(headers):
             if (found := known.get(digest_of(key))) is not None:

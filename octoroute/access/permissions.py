@@ -94,6 +94,8 @@ ROUTES: Mapping[str, Mapping[str, Permission]] = {
     "/health": {"GET": Permission.OPEN},
     "/health/live": {"GET": Permission.OPEN},
     "/health/ready": {"GET": Permission.OPEN},
+    "/login": {"GET": Permission.OPEN, "POST": Permission.OPEN},
+    "/logout": {"GET": Permission.OPEN, "POST": Permission.OPEN},
     **{path: {"GET": Permission.READ} for path in _READ_BY_GET},
     "/v1/route": {"POST": Permission.READ},
     "/api/show": {"POST": Permission.READ},
@@ -101,6 +103,7 @@ ROUTES: Mapping[str, Mapping[str, Permission]] = {
     "/api/delete": {"DELETE": Permission.ASK},
     "/v1/responses/{id}": {"GET": Permission.ASK, "DELETE": Permission.ASK},
     "/v1/responses/{id}/input_items": {"GET": Permission.ASK},
+    "/admin/session": {"GET": Permission.WATCH},
     "/admin/providers": {"GET": Permission.WATCH},
     "/admin/stats": {"GET": Permission.WATCH},
     "/admin/stats/reset": {"POST": Permission.OPERATE},
@@ -127,6 +130,11 @@ def required(path: str, method: str) -> Permission:
 def is_open(path: str) -> bool:
     """Whether every method of the route answers without a key."""
     return path in _OPEN
+
+
+def takes_session(path: str) -> bool:
+    """Whether the session of a browser stands for a key there: the dashboard and its administration, never requests to models."""
+    return path == "/" or path.startswith(("/admin/", "/web/"))
 
 
 def roles_with(permission: Permission) -> Sequence[AccessRole]:

@@ -58,7 +58,7 @@ class App:
         self.recorder = TrafficRecorder(clock=clock, wall=wall, dropped=self._count_dropped_lines)
         self.reloader = Reloader(self.reload, lambda: self.config, load=load, file=file, notify_workers=notify_workers)
         self.listener = ListenerState(config.server, listener_tls(config.server.tls))
-        self._rules = AccessRules(config, wall, key_file)
+        self._rules = AccessRules(config, wall, key_file, state_directory)
         self._started = False
         self._stored = StoredResponses(config, clock, self.runtime.persistence.responses)
         self._plain = inference_routes(self.runtime, self._rules, self._stored, keep_alive_s)

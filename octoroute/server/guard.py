@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl, urlencode
 import structlog
 from starlette.requests import HTTPConnection
 
-from octoroute.access.permissions import Permission, roles_with
+from octoroute.access.credentials import offered_keys
+from octoroute.access.permissions import Permission, roles_with, takes_session
 from octoroute.config.schema import Config
 from octoroute.domain.ids import new_id
 from octoroute.domain.principal import Principal
@@ -35,6 +36,7 @@ from octoroute.server.audit_trail import AuditTrail
 from octoroute.server.decompression import decode_body
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
 from octoroute.server.origins import OriginRules
+from octoroute.server.sessions import BrowserSessions
 
 MAX_HEADER_BYTES = 32 * 1024
 
@@ -114,10 +116,17 @@ def principal_of(request: HTTPConnection) -> Principal | None:
 class AccessRules:
     """The settings that are checked before a request reaches the gateway; `apply` replaces them after a reload."""
 
-    def __init__(self, config: Config, wall: Callable[[], float] = time.time, key_file: Path | None = None) -> None:
-        """`wall`: seconds since the epoch. `key_file`: the key store; None: there is none."""
+    def __init__(
+        self,
+        config: Config,
+        wall: Callable[[], float] = time.time,
+        key_file: Path | None = None,
+        state_directory: Path | None = None,
+    ) -> None:
+        """`wall`: seconds since the epoch. `key_file`: the key store; None: there is none. `state_directory`: for sessions."""
         self._wall = wall
         self.stored = None if key_file is None else StoredKeys(key_file, lambda: self.keys)
+        self.sessions = BrowserSessions(lambda: self.keys, wall, state_directory, lambda: self.root_path)
         self.apply(config)
 
     def apply(self, config: Config) -> None:
@@ -134,7 +143,20 @@ class AccessRules:
     def refused(self, error: OctorouteError, scope: Scope, headers: Mapping[str, str]) -> None:
         """Write a refusal to the audit log, if there is one and the error is one."""
         if self.audit is not None:
-            self.audit.refused(self.keys.name(headers), scope.get("method", "GET"), scope["path"], error)
+            known: Principal | None = scope.get(PRINCIPAL)
+            name = self.keys.name(headers) if known is None else known.name
+            self.audit.refused(name, scope.get("method", "GET"), scope["path"], error)
+
+    async def admit(self, scope: Scope, headers: Mapping[str, str]) -> Principal | None:
+        """Return the client, by key, or by the session of a browser where one counts.
+
+        Raises Unauthorized, and Forbidden for a page of another site.
+        """
+        if "cookie" in headers and takes_session(scope["path"]) and not offered_keys(headers):
+            found = await self.sessions.principal(scope, headers)
+            if found is not None:
+                return found
+        return self.keys.check(headers)
 
     def identify(self, headers: Mapping[str, str]) -> tuple[Principal | None, Mapping[str, str]]:
         """Return the client, as `KeyRegistry.check` does, and the headers that may be forwarded.

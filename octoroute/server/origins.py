@@ -28,6 +28,7 @@ _MAX_KNOWN = 64
 _MAX_SHOWN_CHARS = 100
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9_.~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 """RFC 9110, 7.2: uri-host and port."""
+_READING = frozenset({"GET", "HEAD"})
 _FETCHED_BY_THE_USER = (None, "same-origin", "none")
 _ALWAYS_READABLE = frozenset(
     {b"cache-control", b"content-language", b"content-length", b"content-type", b"expires", b"last-modified"}
@@ -106,6 +107,30 @@ class OriginRules:
         raise Forbidden(
             f"{page} may not use this gateway while there are no keys; add its origin to server.cors_origins, or set [auth] keys"
         )
+
+
+def check_own_page(scope: Scope, headers: Mapping[str, str], *, bare: bool) -> None:
+    """Raises Forbidden unless a page of the gateway itself sends the request, or its user opens a page of it, also by a link.
+
+    A browser adds a cookie to requests of other pages, too, such as those of another port (Fetch: same-site), so that these headers
+    decide. `bare`: a request with neither header is accepted, as programs send it, and browsers of plain HTTP when they read.
+    """
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if site is not None:
+        opened = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest", "document") == "document"
+        own = site == "same-origin" or (scope["method"] in _READING and (site == "none" or opened))
+    elif origin is not None:
+        own = _is_own(origin, headers.get("host", ""), scheme_of(scope, headers), site)
+    else:
+        own = bare
+    if not own:
+        raise Forbidden("a page of another site may not use the session of this browser; use the gateway's own pages, or a key")
+
+
+def scheme_of(scope: Scope, headers: Mapping[str, str]) -> str:
+    """The scheme that the client's browser sees: a proxy in front may have TLS."""
+    said = headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    return said if said in {"http", "https"} else scope.get("scheme", "http")
 
 
 def _is_own(origin: str, host: str, scheme: str, site: str | None) -> bool:

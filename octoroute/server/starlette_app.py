@@ -35,6 +35,7 @@ from octoroute.server.paths import PathResolver
 from octoroute.server.routes.admin import AdminRoutes
 from octoroute.server.routes.dry_run import DryRunRoutes
 from octoroute.server.routes.local import LocalRoutes
+from octoroute.server.routes.login import LoginRoutes
 from octoroute.server.routes.models import ModelRoutes
 from octoroute.server.routes.responses import ResponsesRoutes
 from octoroute.server.routes.status import StatusRoutes
@@ -58,6 +59,7 @@ def starlette_app(
         *LocalRoutes(runtime, rules).routes(),
         *ResponsesRoutes(runtime, rules, stored).routes(),
         *AdminRoutes(runtime, rules, reloader).routes(),
+        *LoginRoutes(runtime, rules).routes(),
     ]
     routes = [with_role_check(route, rules) for route in routes]
     paths = PathResolver(inference, routes, lambda: rules.root_path)
@@ -131,7 +133,7 @@ class AuthMiddleware:
             given_id = request_id(headers)
             self._rules.origins.check(scope, headers)
             if not is_open(scope["path"]):
-                scope[PRINCIPAL] = self._rules.keys.check(self._errors.with_url_key(headers, scope))
+                scope[PRINCIPAL] = await self._rules.admit(scope, self._errors.with_url_key(headers, scope))
         except OctorouteError as error:
             self._rules.refused(error, scope, headers)
             await self._errors.report(error, scope, headers, given_id or new_id())(scope, receive, send)

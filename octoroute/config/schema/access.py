@@ -88,6 +88,7 @@ class AuthTable(Table, frozen=True, kw_only=True):
         ),
     ] = ()
     clients: Annotated[tuple[ClientTable, ...], Key("named clients; see auth.clients")] = ()
+    session_hours: Annotated[float, Key("how long a browser stays signed in at /login", above=0, high=720)] = 12.0
 
     @property
     def requires_key(self) -> bool:
