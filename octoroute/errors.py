@@ -19,6 +19,7 @@
     │   ├── OverLimit         429
     │   │   └── OverBudget    429
     │   └── HeadersTooLarge   431
+    ├── StorageUnavailable    503  the database is away
     ├── UpstreamError         502  one endpoint's failure
     │   ├── Unreachable       502  no connection
     │   │   ├── TlsRejected   502  TLS verification failed on either side
@@ -166,8 +167,6 @@ class WrongMethod(ClientError):
 
 
 class TooLate(ClientError):
-    """The client did not send the whole request in time."""
-
     status = 408
     code = "request_timeout"
 
@@ -188,8 +187,6 @@ class WrongMediaType(ClientError):
 
 
 class HeadersTooLarge(ClientError):
-    """The request headers exceed the limit of the server."""
-
     status = 431
     code = "headers_too_large"
 
@@ -205,6 +202,15 @@ class OverLimit(ClientError):
 class OverBudget(OverLimit):
     code = "budget_exceeded"
     kind = "billing_error"
+
+
+class StorageUnavailable(OctorouteError):
+    """The store cannot be read or written now; the text says why."""
+
+    status = 503
+    code = "store_unavailable"
+    kind = "api_error"
+    retry_after_s = 1.0
 
 
 class UpstreamError(OctorouteError):
@@ -226,8 +232,6 @@ class UpstreamError(OctorouteError):
 
 
 class Unreachable(UpstreamError):
-    """No connection to the endpoint could be established."""
-
     code = "upstream_unreachable"
 
 
@@ -244,8 +248,6 @@ class NoResources(Unreachable):
 
 
 class TooSlow(UpstreamError):
-    """The endpoint did not respond within its timeout."""
-
     status = 504
     code = "upstream_timeout"
     kind = "timeout_error"
@@ -262,8 +264,6 @@ class Throttled(UpstreamError):
 
 
 class Overloaded(UpstreamError):
-    """The endpoint reported that it is overloaded."""
-
     code = "upstream_overloaded"
     kind = "overloaded_error"
 

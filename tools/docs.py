@@ -53,6 +53,7 @@ WHEN: Mapping[str, str] = {
     "upstream_not_found": "the endpoint does not have the configured model, or nothing is at the configured address",
     "content_filter": "a content filter, a moderation, or a firewall of the vendor refused this prompt",
     "upstream_declined": "the endpoint rejected this request; the client gets the endpoint's status and body",
+    "store_unavailable": "the history is asked for while its database is away",
     "no_endpoint_available": "no endpoint is available: circuit open or at capacity; `retry-after` says when to retry",
     "internal_error": "a defect in octoroute; the log has the request id",
 }

@@ -17,6 +17,7 @@ from octoroute.store.durable import DurableHistory
 from octoroute.store.history import HistoryRecorder
 from octoroute.store.memory import MemoryHistory
 from octoroute.store.postgresql import PostgresqlDatabase, has_driver
+from octoroute.store.read_only import ReadOnlyHistory
 from octoroute.store.responses import DurableResponses
 from octoroute.store.spool import Spool
 from octoroute.store.sqlite import SqliteDatabase
@@ -55,9 +56,14 @@ class Persistence:
         self._writer = WriterThread(batches)
         self.history = DurableHistory(self.database, self._writer)
 
+    @property
+    def is_off(self) -> bool:
+        """No history is kept."""
+        return self._url == "none"
+
     def observer(self, reason: Callable[[Decision], str]) -> OutcomeCallback | None:
         """What keeps each outcome; None: the history is off, and costs nothing."""
-        if self._url == "none":
+        if self.is_off:
             return None
         return HistoryRecorder(self.history, reason=reason, wall=self._wall).on_outcome
 
@@ -99,6 +105,18 @@ def database_of(url: str, state_directory: Path | None) -> Database | None:
     if url or state_directory is None:
         return None
     return SqliteDatabase(state_directory / FILE_NAME)
+
+
+def stored_history(url: str, state_directory: Path | None) -> ReadOnlyHistory:
+    """The history for a command beside the gateway. Raises ConfigError if there is none that it could read."""
+    database = database_of(url, state_directory)
+    if url == "none":
+        raise ConfigError(["store.url: is none, so there is no history"])
+    if database is None:
+        raise ConfigError(["the history is in the gateway's memory; set store.url, or OCTOROUTE_STATE_DIR to a directory"])
+    if isinstance(database, SqliteDatabase) and not database.file.exists():
+        raise ConfigError([f"{database.file}: there is no history yet; a running gateway makes it (store.url says where)"])
+    return ReadOnlyHistory(database)
 
 
 def spool_directory(database: Database, state_directory: Path | None) -> Path | None:

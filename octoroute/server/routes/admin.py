@@ -21,6 +21,7 @@ from octoroute.gateway.internal_calls import EndpointCheck, InternalCalls
 from octoroute.runtime.assembly import Runtime
 from octoroute.runtime.reload import Reloader, ReloadResult
 from octoroute.server.guard import AccessRules, new_id, read_body
+from octoroute.server.routes.history import history_statistics
 from octoroute.server.routes.json_response import json_response
 from octoroute.server.routes.provider_status import (
     endpoint_details,
@@ -136,12 +137,18 @@ class AdminRoutes:
     # statistics
 
     async def stats(self, request: Request) -> Response:
+        """Without parameters: of this process, since its start; with some: of the history."""
+        if request.url.query:
+            return await history_statistics(self._runtime, request)
+        return self._statistics(request)
+
+    def _statistics(self, request: Request) -> Response:
         body = {"timestamp": self._runtime.wall(), "worker": os.getpid(), **self._runtime.statistics.snapshot()}
         return json_response(body, request)
 
     async def reset_stats(self, request: Request) -> Response:
         self._runtime.statistics.reset()
-        return await self.stats(request)
+        return self._statistics(request)
 
     # configuration
 
