@@ -33,14 +33,7 @@ def advise(file: FileTable, names: Names, endpoints: Mapping[str, tuple[str, End
 
 def _unshared_limits(file: FileTable) -> Iterator[str]:
     is_limited = file.limits != LimitsTable() or any(_is_limited(client) for client in file.auth.clients)
-    if not is_limited or file.shared.url is not None:
-        return
-    if file.server.workers > 1:
-        yield (
-            f"limits: each of the {file.server.workers} workers has limits of its own, so that together they admit that many times "
-            'as much; set [shared] url = "sqlite:////var/lib/octoroute/limits.db" or "redis://HOST:PORT/0"'
-        )
-    else:
+    if is_limited and file.shared.url is None and file.server.workers == 1:
         yield 'limits: a restart forgets what was spent; set [shared] url = "sqlite:////var/lib/octoroute/limits.db" to keep it'
 
 

@@ -63,6 +63,7 @@ class Runtime:
     """Made with `clock`: monotonic seconds; `wall`: seconds since the epoch; and `chance`: a random number from 0 up to 1.
 
     `state_directory` is for what outlives the process; None: it is in memory, unless `store.url` names a place.
+    `limits_file`: of the limits and budgets that workers share if `shared.url` is not set; None: they are in memory.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Runtime:
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         state_directory: Path | None = None,
+        limits_file: Path | None = None,
     ) -> None:
         self.config = config
         self.wall = wall
@@ -88,7 +90,7 @@ class Runtime:
         self._transport = transport or TRANSPORTS[config.server.upstream]()
         providers = ProviderRegistry(dialects.outbound(clock))
         upstream = UpstreamClient(self._transport, providers, providers.outbound)
-        budgets = Budgets(config, start=lambda work: self._start("leases", work), wall=wall, metrics=self.metrics)
+        budgets = Budgets(config, start=lambda work: self._start("leases", work), wall=wall, metrics=self.metrics, file=limits_file)
         self._settings = SettingsBuilder(
             gateway=lambda: self.gateway,
             config=lambda: self.config,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Mapping
+import tempfile
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from octoroute.access.account import Bookkeeper
 from octoroute.access.leases.base import LeaseBackend
@@ -23,6 +27,8 @@ from octoroute.domain.price import to_micros
 from octoroute.domain.principal import PrincipalLimits
 from octoroute.telemetry.metrics import Metrics
 
+log = structlog.stdlib.get_logger("octoroute.limits")
+
 
 class Budgets:
     """The ledger, which a reload keeps, and the bookkeeper of the present configuration."""
@@ -34,9 +40,10 @@ class Budgets:
         start: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
         wall: Callable[[], float],
         metrics: Metrics,
+        file: Path | None = None,
     ) -> None:
-        """`start` runs the exchanges with a shared backend in the background."""
-        self.ledger = _ledger(config, start, wall)
+        """`start` runs the exchanges with a shared backend in the background. `file`: of SQLite, if no `shared.url` is set."""
+        self.ledger = _ledger(config, start, wall, file)
         self._outputs = OutputEstimate()
         self._metrics = metrics
 
@@ -53,20 +60,47 @@ class Budgets:
 
 
 def _ledger(
-    config: Config, start: Callable[[Callable[[], Coroutine[Any, Any, None]]], None], wall: Callable[[], float]
+    config: Config,
+    start: Callable[[Callable[[], Coroutine[Any, Any, None]]], None],
+    wall: Callable[[], float],
+    file: Path | None,
 ) -> LeaseLedger:
     url = "" if config.shared.url is None else config.shared.url.reveal()
-    if not url:
+    if not url and file is None:
         return MemoryLedger(wall)
     backend: LeaseBackend
     match url.partition("://")[0]:
-        case "sqlite":
-            backend = SqliteLeases(Path(url.removeprefix("sqlite:///")), wall)
+        case "sqlite" | "":
+            backend = SqliteLeases(file if file and not url else Path(url.removeprefix("sqlite:///")), wall)
         case "postgresql" | "postgres":
             backend = PostgresqlLeases(url)
         case _:
             backend = RedisLeases(connect(url))
     return Ledger(backend, new_owner=lambda: f"{os.getpid()}-{new_id()}", start=start, wall=wall)
+
+
+@contextmanager
+def file_of_workers(config: Config, state_directory: Path | None) -> Generator[Path]:
+    """Make the file in which the workers of one gateway share their limits without `shared.url`, for as long as the parent lives.
+
+    It is one of the state directory, by port, because two gateways of a user have budgets of their own. Without a fixed port, or a
+    directory that can be written, it is a temporary one, and a restart forgets it.
+    """
+    with tempfile.TemporaryDirectory(prefix="octoroute-") as temporary:
+        yield _file_of_port(config.server.port, state_directory) or Path(temporary, "limits.db")
+
+
+def _file_of_port(port: int, state_directory: Path | None) -> Path | None:
+    if not port or state_directory is None:
+        return None
+    file = state_directory / f"limits-{port}.db"
+    try:
+        state_directory.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        log.warning("limits are kept until the next start only: the state directory cannot be written", error=error.strerror)
+        return None
+    return file
 
 
 def limit_settings(config: Config) -> LimitSettings:
@@ -81,7 +115,7 @@ def limit_settings(config: Config) -> LimitSettings:
         tiers=_by_name(limits.tiers),
         user_header=limits.user_header,
         pace_from=limits.pace_from,
-        replicas=shared.replicas,
+        replicas=shared.replicas if shared.url else max(shared.replicas, config.server.workers),
         rates_stay_open=shared.limits_if_down == "open",
         budgets_stay_open=shared.budgets_if_down == "open",
     )

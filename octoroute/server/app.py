@@ -49,12 +49,21 @@ class App:
         notify_workers: Callable[[], None] | None = None,
         key_file: Path | None = None,
         state_directory: Path | None = None,
+        limits_file: Path | None = None,
     ) -> None:
         """`load` reads the configuration again. `file`: the file it came from, which the admin routes may rewrite; None: they
         may not. `notify_workers` makes the other worker processes reload, too. `key_file`: the key
-        store; None: there is none. `state_directory`: as for `Runtime`.
+        store; None: there is none. `state_directory`, `limits_file`: as for `Runtime`.
         """
-        self.runtime = Runtime(config, transport=transport, clock=clock, wall=wall, chance=chance, state_directory=state_directory)
+        self.runtime = Runtime(
+            config,
+            transport=transport,
+            clock=clock,
+            wall=wall,
+            chance=chance,
+            state_directory=state_directory,
+            limits_file=limits_file,
+        )
         self.recorder = TrafficRecorder(clock=clock, wall=wall, dropped=self._count_dropped_lines)
         self.reloader = Reloader(self.reload, lambda: self.config, load=load, file=file, notify_workers=notify_workers)
         self.listener = ListenerState(config.server, listener_tls(config.server.tls))

@@ -17,6 +17,7 @@ import uvloop
 from octoroute.config.file import ConfigFile
 from octoroute.config.schema import Config
 from octoroute.errors import ConfigError
+from octoroute.runtime.limits import file_of_workers
 from octoroute.runtime.stored_keys import key_file
 from octoroute.runtime.tasks import TaskOwner
 from octoroute.server.app import App
@@ -65,6 +66,7 @@ def serve(
             ready=lambda _: report_ready(),
             announce=False,
             state_directory=state_directory,
+            limits_file=limits_file,
             notify_workers=_signal_parent,
             beat=beat,
         )
@@ -75,9 +77,10 @@ def serve(
                 worker_ended()
 
     workers = Workers(listener, work, reload=reload, died=worker_died, stop_limit_s=_stop_limit_s(config))
-    code = workers.run(
-        config.server.workers, ready=lambda: _announce(config, address(listener, tls=bool(config.server.tls.cert_file)))
-    )
+    with file_of_workers(config, state_directory) as limits_file:
+        code = workers.run(
+            config.server.workers, ready=lambda: _announce(config, address(listener, tls=bool(config.server.tls.cert_file)))
+        )
     log.info("stopped")
     return code
 
@@ -92,6 +95,7 @@ async def run(
     stopping: Callable[[], object] | None = None,
     announce: bool = True,
     state_directory: Path | None = None,
+    limits_file: Path | None = None,
     notify_workers: Callable[[], None] | None = None,
     beat: Callable[[], None] | None = None,
 ) -> None:
@@ -99,9 +103,18 @@ async def run(
 
     `ready` is called with the URL once requests are answered; `stopping` at the first signal to stop, while requests in flight
     are finished; `notify_workers` after an admin route has changed the configuration; `beat` each second, in a worker process.
+    `state_directory` and `limits_file`: as for `Runtime`.
     """
     listener = listener or bind(config.server.host, config.server.port)
-    app = App(config, load=load, file=file, notify_workers=notify_workers, key_file=key_file(), state_directory=state_directory)
+    app = App(
+        config,
+        load=load,
+        file=file,
+        notify_workers=notify_workers,
+        key_file=key_file(),
+        state_directory=state_directory,
+        limits_file=limits_file,
+    )
     server = server_for(app, beat or (lambda: None))
     owner = TaskOwner()
     url = address(listener, tls=app.listener.tls is not None)

@@ -90,6 +90,26 @@ async def test_a_reload_finds_a_worker_that_is_only_starting(make_fake, make_pro
     assert not [line for line in process.log() if line.get("code") == -signal.SIGHUP]
 
 
+async def test_workers_share_a_budget_without_a_store(make_fake, make_process):
+    row = endpoint(await make_fake(), price={"input": 0, "output": 0, "request": 0.001})
+    process: Process = await make_process(
+        [row], server={"port": 0, "workers": 2}, limits={"everything": {"budget_usd": {"day": 0.02}}}
+    )
+
+    async def ask() -> int:  # a connection each, so that both workers get some
+        async with httpx2.AsyncClient(base_url=process.url, trust_env=False) as own:
+            return (await own.post("/v1/chat/completions", json=question())).status_code
+
+    statuses = await asyncio.gather(*(ask() for _ in range(60)))
+    assert set(statuses) == {200, 429}
+    admitted = statuses.count(200)
+    async with asyncio.timeout(10):  # what one worker held in advance is free for the other one soon
+        while admitted < 20:
+            admitted += await ask() == 200
+    assert {await ask() for _ in range(10)} == {429}
+    assert admitted == 20
+
+
 async def test_workers_do_not_outlive_their_parent(make_fake, make_process):
     process: Process = await make_process([endpoint(await make_fake())], server={"port": 0, "workers": 2})
     process.signal(signal.SIGKILL)

@@ -17,11 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from statistics import median
 
+import httpx2
 import structlog
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +35,7 @@ from octoroute.runtime.tasks import TaskOwner  # noqa: E402
 from tests.support import lease_load, postgresql, redis_server  # noqa: E402
 from tests.support.books import Chaos, Vendor, tables  # noqa: E402
 from tests.support.lease_backends import charge, make  # noqa: E402
-from tests.support.live_gateway import LiveGateway  # noqa: E402
+from tests.support.live_gateway import LiveGateway, Process, endpoint, question, settings  # noqa: E402
 
 ATTEMPTS, PROCESSES, LIMIT = 10_000, 4, 18_000
 AWAY_S = 60.0
@@ -70,6 +72,30 @@ def over_admission(word: str) -> dict[str, int]:
         "refused": refused,
         "s": round(time.monotonic() - since, 1),
     }
+
+
+async def workers(directory: Path) -> dict[str, int]:
+    """As many requests to a gateway of 4 worker processes, which share no store but their file."""
+    from tests.support.fake import Fake
+
+    fake = await Fake("model").start()
+    row = endpoint(fake, price={"input": 0, "output": 0, "request": 0.001})
+    process = await Process.start(
+        directory, settings([row], server={"workers": PROCESSES}, limits={"everything": {"budget_usd": {"day": ATTEMPTS / 2000}}})
+    )
+    statuses: Counter[int] = Counter()
+    left = iter(range(ATTEMPTS))
+
+    async def client() -> None:
+        async with httpx2.AsyncClient(base_url=process.url, trust_env=False, timeout=60) as own:
+            for _ in left:
+                statuses[(await own.post("/v1/chat/completions", json=question())).status_code] += 1
+
+    await asyncio.gather(*(client() for _ in range(64)))
+    await process.stop()
+    asked = len(fake.requests)
+    await fake.kill()
+    return {"limit": ATTEMPTS // 2, "admitted": statuses[200], "asked": asked, "refused": statuses[429]}
 
 
 async def killed(word: str) -> float:
@@ -157,6 +183,10 @@ async def main(requests: int) -> int:
             say(f"{kind}: held after kill -9 for {await killed(word)} s, time to live {lease_load.TTL_S} s")
             far, near = await reservation_us(word, 10**12), await reservation_us(word, 300)
             say(f"{kind}: a reservation takes {far} us (p50), {near} us near its limit")
+    with tempfile.TemporaryDirectory() as place:
+        admitted = await workers(Path(place))
+        failed = failed or max(admitted["admitted"], admitted["asked"]) > admitted["limit"]
+        say(f"{PROCESSES} worker processes of one gateway: {admitted}")
     with tempfile.TemporaryDirectory() as place:
         found = await books(requests, Path(place))
         failed = failed or len({found["billed"], found["recorded"], found["settled"]}) > 1

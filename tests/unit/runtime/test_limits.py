@@ -10,7 +10,7 @@ from octoroute.config import loads
 from octoroute.domain.principal import PrincipalLimits
 from octoroute.errors import ConfigError
 from octoroute.runtime.assembly import Runtime
-from octoroute.runtime.limits import limit_settings
+from octoroute.runtime.limits import file_of_workers, limit_settings
 
 BASE = '[[models.fast]]\nname = "m"\nbase_url = "http://127.0.0.1:1/v1"\n'
 
@@ -40,8 +40,9 @@ def test_the_address_says_which_backend(url, name):
     assert runtime.gateway.settings.bookkeeper.ledger.name == name
 
 
-def test_without_an_address_limits_are_kept_in_memory():
-    assert Runtime(config(""), transport=object()).gateway.settings.bookkeeper.ledger.name == "memory"
+def test_without_an_address_limits_are_in_memory_or_in_the_file_of_the_workers(tmp_path):
+    for file, name in ((None, "memory"), (tmp_path / "limits.db", "sqlite")):
+        assert Runtime(config(""), transport=object(), limits_file=file).gateway.settings.bookkeeper.ledger.name == name
 
 
 @pytest.mark.parametrize("url", ["mysql://h/d", "redis", "sqlite://relative"])
@@ -50,7 +51,25 @@ def test_another_address_is_refused(url):
         config(f'[shared]\nurl = "{url}"\n')
 
 
-@pytest.mark.parametrize(("more", "words"), [("", "a restart forgets"), ("[server]\nworkers = 2\n", "each of the 2 workers")])
-def test_limits_that_are_not_shared_are_warned_of(more, words):
-    (warning,) = config(more + "[limits]\neverything = { max_in_flight = 3 }\n").warnings
-    assert words in warning
+def test_limits_that_a_restart_forgets_are_warned_of_and_those_of_workers_are_kept():
+    limits = "[limits]\neverything = { max_in_flight = 3 }\n"
+    (warning,) = config(limits).warnings
+    assert "a restart forgets" in warning
+    assert config("[server]\nworkers = 2\n" + limits).warnings == ()
+
+
+def test_workers_share_a_file_by_port_or_one_that_goes_with_the_parent(tmp_path):
+    with file_of_workers(config("[server]\nport = 3003\n"), tmp_path / "state") as file:
+        assert file == tmp_path / "state" / "limits-3003.db"
+        assert file.stat().st_mode & 0o777 == 0o600
+    assert file.exists()
+    (tmp_path / "file").write_text("")
+    for port, directory in ((0, tmp_path), (3003, None), (3003, tmp_path / "file")):
+        with file_of_workers(config(f"[server]\nport = {port}\n"), directory) as file:
+            assert file.parent.exists()
+            assert tmp_path not in file.parents
+        assert not file.parent.exists()
+
+
+def test_workers_divide_a_limit_among_themselves_while_their_file_cannot_be_used():
+    assert limit_settings(config("[server]\nworkers = 4\n")).replicas == 4
