@@ -122,9 +122,7 @@ async def run(
     async def started() -> None:
         while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
             await asyncio.sleep(0.005)
-        gc.collect()
-        gc.freeze()  # objects of the start-up live on; the collector need not visit them again
-        gc.set_threshold(GC_THRESHOLD)
+        _tune_collector()
         if announce:
             _announce(config, url)
         if ready is not None:
@@ -151,6 +149,12 @@ async def run(
             listener.close()
     if announce:
         log.info("stopped")
+
+
+def _tune_collector() -> None:
+    gc.collect()
+    gc.freeze()  # objects of the start-up live on; the collector need not visit them again
+    gc.set_threshold(GC_THRESHOLD)
 
 
 def _announce(config: Config, url: str) -> None:
