@@ -22,7 +22,7 @@ from octoroute.runtime.stored_keys import key_file
 from octoroute.runtime.tasks import TaskOwner
 from octoroute.server.app import App
 from octoroute.server.signals import STUCK_S, SignalHandlers
-from octoroute.server.uvicorn_server import address, bind, server_for
+from octoroute.server.uvicorn_server import UvicornServer, address, bind, server_for
 from octoroute.server.workers import Workers
 from octoroute.telemetry.exposition import worker_died
 
@@ -91,8 +91,8 @@ async def run(
     load: Callable[[], Config],
     file: ConfigFile | None = None,
     listener: socket.socket | None = None,
-    ready: Callable[[str], object] | None = None,
-    stopping: Callable[[], object] | None = None,
+    ready: Callable[[str], object] = lambda _: None,
+    stopping: Callable[[], object] = lambda: None,
     announce: bool = True,
     state_directory: Path | None = None,
     limits_file: Path | None = None,
@@ -120,19 +120,15 @@ async def run(
     url = address(listener, tls=app.listener.tls is not None)
 
     async def started() -> None:
-        while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
-            await asyncio.sleep(0.005)
-        _tune_collector()
+        await _until_started(server)
         if announce:
             _announce(config, url)
-        if ready is not None:
-            ready(url)
+        ready(url)
 
     def stop(signum: signal.Signals) -> None:
         log.info("stopping", signal=signum.name, in_flight=len(server.server_state.tasks))
         server.begin_stop()
-        if stopping is not None:
-            stopping()
+        stopping()
 
     handlers = SignalHandlers(
         stop=stop,
@@ -151,7 +147,9 @@ async def run(
         log.info("stopped")
 
 
-def _tune_collector() -> None:
+async def _until_started(server: UvicornServer) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
+        await asyncio.sleep(0.005)
     gc.collect()
     gc.freeze()  # objects of the start-up live on; the collector need not visit them again
     gc.set_threshold(GC_THRESHOLD)
