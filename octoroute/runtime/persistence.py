@@ -6,11 +6,15 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+import structlog
+
 from octoroute.config.schema import Config
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Secret
 from octoroute.domain.stored_response import BoundedResponseStore
 from octoroute.errors import ConfigError
+from octoroute.runtime.body_capture import BodyCapture, BodySettings, Decompress
+from octoroute.runtime.traffic_log import redaction_of
 from octoroute.store.base import HistoryStore
 from octoroute.store.database import Database, day_at
 from octoroute.store.durable import DurableHistory
@@ -24,6 +28,8 @@ from octoroute.store.sqlite import SqliteDatabase
 from octoroute.store.writer_thread import BatchWriter, WriterThread
 from octoroute.telemetry.access_log import OutcomeCallback
 from octoroute.telemetry.metrics import Metrics
+
+log = structlog.stdlib.get_logger("octoroute.store")
 
 FILE_NAME = "octoroute.db"
 SPOOL_NAME = "spool"
@@ -43,18 +49,26 @@ class Persistence:
         """None: the store is in memory, or there is none."""
         self._writer: WriterThread | None = None
         self._opened: list[DurableResponses] = []
+        self._recorder: HistoryRecorder | None = None
         if self.database is None:
             self.history: HistoryStore = MemoryHistory(0) if self._url == "none" else MemoryHistory()
-            return
-        spool = spool_directory(self.database, state_directory)
+        else:
+            self._writer, self.history = self._durable(config, self.database, state_directory)
+        self.bodies = BodyCapture(self.history, dropped=lambda: self._count("without_body", 1))
+
+    def _durable(
+        self, config: Callable[[], Config], database: Database, state_directory: Path | None
+    ) -> tuple[WriterThread, DurableHistory]:
+        spool = spool_directory(database, state_directory)
         batches = BatchWriter(
-            self.database,
+            database,
             None if spool is None else Spool(spool),
-            kept_since=lambda: kept_since(config().store.retention_days, wall()),
+            kept_since=lambda: kept_since(config().store.retention_days, self._wall()),
+            bodies_since=lambda: day_at(self._wall()) - config().store.bodies_retention_days,
             count=self._count,
         )
-        self._writer = WriterThread(batches)
-        self.history = DurableHistory(self.database, self._writer)
+        writer = WriterThread(batches)
+        return writer, DurableHistory(database, writer)
 
     @property
     def is_off(self) -> bool:
@@ -65,7 +79,18 @@ class Persistence:
         """What keeps each outcome; None: the history is off, and costs nothing."""
         if self.is_off:
             return None
-        return HistoryRecorder(self.history, reason=reason, wall=self._wall).on_outcome
+        self._recorder = HistoryRecorder(self.history, reason=reason, wall=self._wall)
+        return self._recorder.on_outcome
+
+    def keep_bodies(self, config: Config, decompress: Decompress) -> None:
+        """From the next request on, as the configuration says."""
+        settings = body_settings_of(config)
+        if settings is not None and self.database is None:
+            log.warning("store.bodies: no bodies are kept, because the history is in memory or off; set store.url")
+            settings = None
+        self.bodies.use(settings, redaction_of(config), decompress)
+        if self._recorder is not None:
+            self._recorder.append_to(self.history if settings is None else self.bodies)
 
     def responses(self, memory: BoundedResponseStore) -> BoundedResponseStore | None:
         """The responses that clients store, in the database, or in `memory` while it is away. None: there is no database."""
@@ -87,6 +112,12 @@ class Persistence:
 
     def _count(self, result: str, by: int) -> None:
         self._metrics.count("octoroute_history_entries_total", result, by=by)
+
+
+def body_settings_of(config: Config) -> BodySettings | None:
+    """None: no bodies are kept."""
+    store = config.store
+    return BodySettings(max_bytes=store.bodies_max_bytes, excluded_keys=frozenset(store.bodies_except)) if store.bodies else None
 
 
 def kept_since(retention_days: int, now_s: float) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from octoroute.gateway.relay import KEEP_ALIVE_S
 from octoroute.runtime.assembly import Runtime
 from octoroute.runtime.reload import Reloader
 from octoroute.runtime.traffic_log import redaction_of, settings_of
+from octoroute.server.decompression import beginning
 from octoroute.server.downstream import Receive, Scope, Send
 from octoroute.server.guard import AccessRules
 from octoroute.server.http1.listener import ListenerState
@@ -72,7 +73,7 @@ class App:
         self._stored = StoredResponses(config, clock, self.runtime.persistence.responses)
         self._plain = inference_routes(self.runtime, self._rules, self._stored, keep_alive_s)
         self._hot: Mapping[str, Route] = self._plain
-        """By path: the inference routes, wrapped by the traffic log if that is on."""
+        """By path: the inference routes, wrapped by the traffic log and the capture of bodies if these are on."""
         self._views = starlette_app(self.runtime, self._rules, self.reloader, self._plain, self.listener, self._stored)
         self._socket = ResponsesSocket(self.runtime, self._rules, self._stored, keep_alive_s)
         self._cors: Cors | None = None
@@ -124,7 +125,9 @@ class App:
     def _apply_traffic_log(self, config: Config) -> None:
         self.recorder.use(settings_of(config), redaction_of(config))
         self.runtime.sink.observe("traffic log", self.recorder.observer)
-        self._hot = self.recorder.around(self._plain)
+        bodies = self.runtime.persistence.bodies
+        self.runtime.persistence.keep_bodies(config, beginning)
+        self._hot = bodies.around(self.recorder.around(self._plain))
 
     async def start(self) -> None:
         self._started = True

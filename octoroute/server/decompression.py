@@ -72,6 +72,24 @@ async def decode_body(body: bytes, headers: Mapping[str, str], limit: int) -> by
     return body
 
 
+def beginning(body: bytes, coding: str, limit: int) -> bytes:
+    """At most `limit` bytes of the content, as far as the beginning of a body has them; empty if it cannot be decoded at all."""
+    try:
+        for name in reversed(codings_of(coding)):
+            pieces: list[bytes] = []
+            try:
+                for piece in _decode(body, name):
+                    pieces.append(piece)
+                    if sum(map(len, pieces)) >= limit:
+                        break
+            except CodingError:
+                pass  # the beginning of a body has no end
+            body = b"".join(pieces)[:limit]
+    except WrongMediaType:
+        return b""
+    return body
+
+
 def codings_of(value: str) -> list[str]:
     """The codings in the order in which they were applied, `identity` left out. Raises WrongMediaType naming an unknown one."""
     names = [name for part in value.split(",") if (name := part.strip().lower()) not in {"", "identity"}]

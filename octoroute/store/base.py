@@ -121,6 +121,9 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
     request: bytes
     response: bytes
+    request_size: int | None = None
+    """Bytes on the wire, if `request` is only the beginning; None: it is whole."""
+    response_size: int | None = None
 
 
 class HistoryEntry(msgspec.Struct, frozen=True):
@@ -219,6 +222,12 @@ HOUR_S = 3600
 
 class StoreUnavailable(Exception):
     """The store cannot be read now; the text says why, for operators. Requests are answered without it."""
+
+
+class EntrySink(Protocol):
+    """What takes the entries of a history."""
+
+    def append(self, entry: EntrySource) -> None: ...
 
 
 class HistoryStore(Protocol):

@@ -70,6 +70,10 @@ class Database(Protocol):
 
     def drop_day(self, connection: Connection, day: int) -> None: ...
 
+    def empty_bodies(self, connection: Connection, day: int) -> None:
+        """Remove all bodies of a day, which keeps its other tables."""
+        ...
+
     def insert(
         self, connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]], conflict: str
     ) -> int:

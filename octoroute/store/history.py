@@ -12,7 +12,7 @@ from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Attempt, Outcome, Usage
 from octoroute.domain.price import MICROS
 from octoroute.domain.request import Request
-from octoroute.store.base import NANO, SEQ_BITS, AttemptRow, HistoryEntry, HistoryRow, HistoryStore, Labels
+from octoroute.store.base import NANO, SEQ_BITS, AttemptRow, EntrySink, HistoryEntry, HistoryRow, Labels
 
 RecordSource: TypeAlias = Callable[[Outcome, Request | None], Callable[[], bytes] | None]
 """Called on the event loop with each request's outcome; the result makes the decision record, later and maybe in another thread.
@@ -30,7 +30,7 @@ class HistoryRecorder:
 
     def __init__(
         self,
-        store: HistoryStore,
+        store: EntrySink,
         *,
         reason: Callable[[Decision], str],
         wall: Callable[[], float],
@@ -43,6 +43,10 @@ class HistoryRecorder:
         self._record = record
         self._nonce = int.from_bytes(os.urandom(2)) & ((1 << SEQ_BITS) - 1)
         self._last_us = 0
+
+    def append_to(self, sink: EntrySink) -> None:
+        """From the next outcome on, instead of the store."""
+        self._append = sink.append
 
     def on_outcome(self, outcome: Outcome, request: Request | None) -> None:
         """Called on the event loop, with the outcome of each client's request."""

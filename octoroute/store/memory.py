@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from octoroute.store.base import (
     HOUR_S,
     Aggregate,
-    Body,
     Dimension,
     EntrySource,
     HistoryEntry,
@@ -20,6 +19,7 @@ from octoroute.store.base import (
     matches,
     seq_at,
 )
+from octoroute.store.bodies import body_has
 
 MAX_ENTRIES = 10_000
 ENTRIES_PER_TURN = 250
@@ -99,12 +99,6 @@ def _wanted(entry: HistoryEntry, wanted: HistoryFilter) -> bool:
     if wanted.text is None:
         return True
     return entry.body is not None and body_has(entry.body, wanted.text)
-
-
-def body_has(body: Body, text: str) -> bool:
-    """Whatever the case of ASCII letters."""
-    lower = text.encode().lower()
-    return lower in body.request.lower() or lower in body.response.lower()
 
 
 def hours(wanted: HistoryFilter) -> tuple[int, int]:

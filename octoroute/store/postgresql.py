@@ -155,6 +155,9 @@ class PostgresqlDatabase:
             connection.execute("DELETE FROM label_days WHERE day = ?", (day,))
             connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'generation'")
 
+    def empty_bodies(self, connection: Connection, day: int) -> None:
+        connection.execute(f"TRUNCATE bodies_{suffix(day)}")
+
     def insert(
         self, connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]], conflict: str
     ) -> int:

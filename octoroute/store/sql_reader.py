@@ -23,8 +23,9 @@ from octoroute.store.base import (
     Labels,
     seq_at,
 )
+from octoroute.store.bodies import body_has, unpack_body
 from octoroute.store.database import Connection, Database, day_of, first_seq, placeholders, suffix, transaction
-from octoroute.store.memory import body_has, bucket_start, group_of, hours
+from octoroute.store.memory import bucket_start, group_of, hours
 from octoroute.store.rows import LABEL_COLUMNS, ROW_COLUMNS, SUM_COLUMNS, add_sums, labels_from, unpack
 
 _COLUMNS = ", ".join(ROW_COLUMNS)
@@ -34,7 +35,8 @@ _DENSE = 0.1
 """The share of a day's requests from which on they are found faster among all of them."""
 _BODIES_AT_ONCE = 50
 MAX_BODIES = 5_000
-"""Bodies that one page searches for a text; the next page goes on from there."""
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""Bodies, and their bytes, that one page searches for a text; the next page goes on from there."""
 _LAST_SEQ = (1 << 63) - 1
 
 
@@ -65,7 +67,7 @@ class SqlReader:
         low = 0 if wanted.since_s is None else seq_at(wanted.since_s)
         high = min(_LAST_SEQ if before is None else before, _LAST_SEQ if wanted.until_s is None else seq_at(wanted.until_s))
         rows: list[HistoryRow] = []
-        searched = 0
+        searched = searched_bytes = 0
         size = limit + 1 if wanted.text is None else _BODIES_AT_ONCE
         for some in self._newest_first(connection, wanted, low, high, size):
             if wanted.text is None:
@@ -73,10 +75,11 @@ class SqlReader:
             else:
                 searched += len(some)
                 bodies = _bodies(connection, day_of(some[0].seq), [row.seq for row in some])
+                searched_bytes += sum(len(body.request) + len(body.response) for body in bodies.values())
                 rows += [row for row in some if row.seq in bodies and body_has(bodies[row.seq], wanted.text)]
             if len(rows) > limit:
                 return HistoryPage(rows=rows[:limit], cursor=rows[limit - 1].seq)
-            if searched >= MAX_BODIES:
+            if searched >= MAX_BODIES or searched_bytes >= MAX_BODY_BYTES:
                 return HistoryPage(rows=rows, cursor=some[-1].seq)
         return HistoryPage(rows=rows, cursor=None)
 
@@ -91,6 +94,11 @@ class SqlReader:
             if wanted.where and selection is None:
                 continue
             start, end = max(low, first_seq(day)), min(high, first_seq(day + 1))
+            if wanted.text is not None:
+                first, last = connection.execute(f"SELECT min(seq), max(seq) FROM bodies_{suffix(day)}").fetchone()
+                if first is None:
+                    continue
+                start, end = max(start, first), min(end, last + 1)
             while some := self._rows(connection, day, selection, start, end, size):
                 yield some
                 if len(some) < size:
@@ -219,4 +227,4 @@ def _bodies(connection: Connection, day: int, numbers: Sequence[int]) -> dict[in
     rows = connection.execute(
         f"SELECT seq, request, response FROM bodies_{suffix(day)} WHERE seq IN ({placeholders(len(numbers))})", numbers
     ).fetchall()
-    return {row[0]: Body(request=bytes(row[1]), response=bytes(row[2])) for row in rows}
+    return {row[0]: unpack_body(bytes(row[1]), bytes(row[2])) for row in rows}

@@ -14,6 +14,7 @@ from operator import attrgetter
 import msgspec
 
 from octoroute.store.base import HOUR_S, SEQ_BITS, Aggregate, HistoryEntry, HistoryRow, Labels
+from octoroute.store.bodies import pack_body
 from octoroute.store.database import DAY_S, Connection, Database, day_of, placeholders, suffix, transaction
 from octoroute.store.rows import (
     LABEL_COLUMNS,
@@ -105,7 +106,7 @@ class SqlWriter:
             if entry.record is not None:
                 records.append((row.seq, entry.record))
             if entry.body is not None:
-                bodies.append((row.seq, entry.body.request, entry.body.response))
+                bodies.append((row.seq, *pack_body(entry.body)))
         name = suffix(day)
         if self._database.insert(connection, f"requests_{name}", ROW_COLUMNS, rows, _ONCE) < len(rows):
             raise _RepeatedRows

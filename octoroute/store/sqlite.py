@@ -150,6 +150,9 @@ class SqliteDatabase:
             connection.execute("DELETE FROM label_days WHERE day = ?", (day,))
             connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'generation'")
 
+    def empty_bodies(self, connection: Connection, day: int) -> None:
+        connection.execute(f"DELETE FROM bodies_{suffix(day)}")  # without a condition, SQLite frees whole pages
+
     def _create_view(self, connection: Connection) -> None:
         """All requests with their labels, for people who ask with SQL."""
         connection.execute("DROP VIEW IF EXISTS requests")

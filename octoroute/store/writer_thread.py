@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from octoroute.store.base import HOUR_S, EntrySource, HistoryEntry, StoreUnavailable
-from octoroute.store.database import Connection, Database, StatementError, UnusableStore
+from octoroute.store.bodies import without_body
+from octoroute.store.database import Connection, Database, StatementError, UnusableStore, suffix
 from octoroute.store.memory import MemoryHistory
 from octoroute.store.spool import Spool
 from octoroute.store.sql_writer import SqlWriter
@@ -129,16 +130,17 @@ class BatchWriter:
         *,
         kept_since: Callable[[], tuple[int, int]],
         count: Callable[[str, int], None],
+        bodies_since: Callable[[], int] = lambda: 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`spool`: None: there is no directory for one. `kept_since` returns the first days of which requests and hourly sums are
-        kept: days since the epoch.
+        kept: days since the epoch; `bodies_since` that of bodies.
 
         `count` is called with what became of entries (written, spooled, lost) and their number.
         """
         self._database = database
         self._spool = spool
-        self._kept_since = kept_since
+        self._kept_since = lambda: (*kept_since(), bodies_since())
         self.count = count
         self._clock = clock
         self._rows = SqlWriter(database)
@@ -233,10 +235,12 @@ class BatchWriter:
 
     def _clean(self, connection: Connection) -> None:
         """Drop what is older than the retention."""
-        requests_since, sums_since = self._kept_since()
+        requests_since, sums_since, bodies_since = self._kept_since()
         for day in self._database.days(connection):
             if day < requests_since:
                 self._database.drop_day(connection, day)
+            elif day < bodies_since and connection.execute(f"SELECT 1 FROM bodies_{suffix(day)} LIMIT 1").fetchone():
+                self._database.empty_bodies(connection, day)
         connection.execute("DELETE FROM rollups WHERE hour < ?", (sums_since * 24,))
 
     def _lose_connection(self, error: StoreUnavailable) -> None:
@@ -261,13 +265,13 @@ class BatchWriter:
         if not left:
             return
         if self.memory is not None:
-            for entry in left:
+            for entry in map(without_body, left):
                 self.memory.append(lambda entry=entry: entry)
-        elif self._spool is not None and self._spool.append(list(left)):
+        elif self._spool is not None and (self._spool.append(list(left)) or self._spool.append(list(map(without_body, left)))):
             self.count("spooled", len(left))
         else:
             room = max(0, MAX_PENDING - len(self._held))
-            kept = [left.popleft() for _ in range(min(room, len(left)))]
+            kept = [without_body(left.popleft()) for _ in range(min(room, len(left)))]
             self._held.extend(kept)
             if left:
                 self.count("lost", len(left))

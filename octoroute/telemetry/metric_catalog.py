@@ -108,7 +108,8 @@ TABLE: tuple[MetricSpec, ...] = (
     MetricSpec(
         "octoroute_history_entries_total",
         ("result",),
-        "Requests by what became of their history: written to the database; spooled to disk while it was away; lost.",
+        "Requests by what became of their history: written to the database; spooled to disk while it was away; lost. "
+        "without_body: a body was not kept, because too many wait.",
     ),
     MetricSpec("octoroute_client_errors_total", ("code",), "Requests rejected before any endpoint was tried, by error code."),
 )

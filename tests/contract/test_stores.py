@@ -9,7 +9,7 @@ import pytest
 from octoroute.domain.endpoint import Secret
 from octoroute.gateway.response_store import MemoryResponseStore
 from octoroute.store.base import DIMENSIONS, Body, HistoryFilter, HistoryStore
-from octoroute.store.database import Database
+from octoroute.store.database import Database, day_at
 from octoroute.store.durable import DurableHistory
 from octoroute.store.memory import MemoryHistory
 from octoroute.store.postgresql import PostgresqlDatabase
@@ -159,6 +159,28 @@ async def test_text_is_searched_in_bodies(store):
     assert await ids(store, text="50% disc") == ["a"]
     assert await ids(store, text="5_% disc") == []
     assert await ids(store, text="hello", where={"key": ("team",)}) == ["b"]
+
+
+async def test_bodies_of_any_form_are_given_back_and_go_before_their_requests(database):
+    days = iter((0, day_at(START_S) + 1))
+    clock = iter((0.0, 0.0, 3600.0, 3600.0))
+    batches = BatchWriter(
+        database,
+        None,
+        kept_since=lambda: (0, 0),
+        count=lambda result, by: None,
+        bodies_since=lambda: next(days),
+        clock=lambda: next(clock),
+    )
+    body = Body(request=b"x" * 5000 + b"\x00\xff", response=b"", request_size=70_000)
+    batches.write([entry(START_S, "a", body=body), entry(START_S + 86400, "b", body=body)])
+    reader = durable(database)
+    assert (await reader.get("a")).body == body
+    batches.write([])
+    batches.close()
+    assert ((await reader.get("a")).body, (await reader.get("b")).body) == (None, body)
+    assert await ids(reader, text="xxx") == ["b"]
+    await reader.close()
 
 
 async def test_sums_by_hour_and_label(store):

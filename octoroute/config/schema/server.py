@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from octoroute.config import rules
+from octoroute.domain import text_check
 from octoroute.domain.endpoint import Secret
 from octoroute.domain.option import Key, Table
 
@@ -112,6 +113,16 @@ class StoreTable(Table, frozen=True, kw_only=True):
         ),
     ] = Secret("")
     retention_days: Annotated[int, Key("how long the history of a request is kept; hourly sums: 400 days", low=1, high=3650)] = 30
+    bodies: Annotated[
+        bool, Key("true keeps the bodies of requests and responses with the history; PROMPTS AND ANSWERS ARE THEN ON DISK")
+    ] = False
+    bodies_max_bytes: Annotated[
+        int, Key("what is kept of each body: its beginning, after masking secrets", low=1024, high=1048576)
+    ] = 262144
+    bodies_retention_days: Annotated[int, Key("how long bodies are kept, and not longer than retention_days", low=1, high=3650)] = 7
+    bodies_except: Annotated[
+        tuple[str, ...], Key("names of keys of whose requests no body is kept", check=text_check.label, example='["legal"]')
+    ] = ()
     responses_ttl_seconds: Annotated[
         float,
         Key(

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from octoroute.store import writer_thread
-from octoroute.store.base import HistoryFilter
+from octoroute.store.base import Body, HistoryFilter
 from octoroute.store.database import day_at
 from octoroute.store.sqlite import SqliteDatabase
 from tests.support.databases import Setting
@@ -170,6 +170,15 @@ def test_days_beyond_the_retention_are_dropped(tmp_path):
     assert connection.execute("SELECT count(*) FROM rollups").fetchone() == (3,)
     assert connection.execute("SELECT count(*) FROM requests").fetchone() == (2,)
     connection.close()
+
+
+async def test_rows_wait_without_their_bodies_where_there_is_no_room_for_them(tmp_path):
+    setting = Setting(tmp_path, spool_bytes=2_000)
+    setting.database.away = True
+    setting.batches.write([entry(START_S, "a", body=Body(request=b"x" * 5_000, response=b""))])
+    assert setting.counts == {"spooled": 1}
+    ((kept,),) = setting.spool.batches()
+    assert kept == entry(START_S, "a")
 
 
 async def test_an_entry_that_the_database_rejects_costs_no_other(tmp_path):
