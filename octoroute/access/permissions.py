@@ -106,6 +106,7 @@ ROUTES: Mapping[str, Mapping[str, Permission]] = {
     "/admin/session": {"GET": Permission.WATCH},
     "/admin/providers": {"GET": Permission.WATCH},
     "/admin/stats": {"GET": Permission.WATCH},
+    "/admin/analysis": {"GET": Permission.WATCH},
     "/admin/stats/reset": {"POST": Permission.OPERATE},
     "/admin/providers/{name}/test": {"POST": Permission.OPERATE},
     "/admin/providers/{name}/enable": {"POST": Permission.OPERATE},

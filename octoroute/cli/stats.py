@@ -17,6 +17,7 @@ from octoroute.errors import BadRequest, ConfigError, OctorouteError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from octoroute.config.schema import Config
     from octoroute.store.base import Aggregate
     from octoroute.store.read_only import ReadOnlyHistory
     from octoroute.store.statistics import StatsReport
@@ -42,36 +43,66 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--where", metavar="NAME=VALUE", action="append", default=[], help="only such requests, e.g. key=team; may be repeated"
     )
+    parser.add_argument(
+        "--analysis",
+        action="store_true",
+        help="escalations, cost by reason, anomalies, unused endpoints, cheaper tiers (default: a week)",
+    )
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--json", action="store_true", help="print JSON, as GET /admin/stats answers")
     forms.add_argument("--csv", action="store_true", help="print CSV")
 
 
 def run(args: argparse.Namespace) -> int:
-    from octoroute.store.statistics import as_csv, as_tree, statistics, stats_query  # noqa: PLC0415  commands import lazily
-
     try:
-        query = stats_query(_parameters(args), time.time())
-        found = ask_history(args.config, lambda history: statistics(history, query))
+        if args.analysis:
+            _print_analysis(args)
+        else:
+            _print_statistics(args)
     except BadRequest as error:
         raise ConfigError([f"{error.param}: {error.message}"]) from error
+    return 0
+
+
+def _print_statistics(args: argparse.Namespace) -> None:
+    from octoroute.store.statistics import as_csv, as_tree, statistics, stats_query  # noqa: PLC0415  commands import lazily
+
+    query = stats_query(_parameters(args), time.time())
+    found = ask_history(_loaded(args.config), lambda history: statistics(history, query))
     if args.json:
         print(json.dumps(as_tree(found), indent=2, ensure_ascii=False))
     elif args.csv:
         sys.stdout.write(as_csv(found))
     else:
         print("\n".join(lines(found)))
-    return 0
 
 
-def ask_history(config: Path | None, question: Callable[[ReadOnlyHistory], Awaitable[_T]]) -> _T:
-    """The answer of the history that a configuration names. Raises ConfigError, or OctorouteError if it cannot be read."""
+def _print_analysis(args: argparse.Namespace) -> None:
+    from octoroute.cli.analysis_text import analysis_lines  # noqa: PLC0415  commands import lazily
+    from octoroute.store.analysis import analyse, analysis_query, analysis_tree  # noqa: PLC0415
+
+    if args.csv:
+        raise ConfigError(["--csv: an analysis is text or --json"])
+    query = analysis_query(_parameters(args), time.time())
+    config = _loaded(args.config)
+    endpoints = (*config.endpoints, *config.other_endpoints)
+    tree = analysis_tree(ask_history(config, lambda history: analyse(history, query, endpoints)))
+    print(json.dumps(tree, indent=2, ensure_ascii=False) if args.json else "\n".join(analysis_lines(tree)))
+
+
+def _loaded(path: Path | None) -> Config:
     from octoroute.config import environment, load  # noqa: PLC0415  commands import lazily
+
+    return load(path, environment.variables(Path.cwd()), Path.cwd())
+
+
+def ask_history(config: Config, question: Callable[[ReadOnlyHistory], Awaitable[_T]]) -> _T:
+    """The answer of the history that a configuration names. Raises ConfigError, or OctorouteError if it cannot be read."""
+    from octoroute.config import environment  # noqa: PLC0415  commands import lazily
     from octoroute.runtime.persistence import stored_history  # noqa: PLC0415
     from octoroute.store.base import StoreUnavailable  # noqa: PLC0415
 
-    variables = environment.variables(Path.cwd())
-    history = stored_history(load(config, variables, Path.cwd()).store.url.reveal(), environment.state_directory(variables))
+    history = stored_history(config.store.url.reveal(), environment.state_directory(environment.variables(Path.cwd())))
 
     async def ask() -> _T:
         try:
@@ -86,7 +117,8 @@ def ask_history(config: Path | None, question: Callable[[ReadOnlyHistory], Await
 
 
 def _parameters(args: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    yield "by", args.by
+    if args.by:
+        yield "by", args.by
     for name, value in (("from", args.since), ("to", args.until), ("bucket", args.bucket)):
         if value is not None:
             yield name, value

@@ -70,10 +70,11 @@ class AggregateSource(Protocol):
     ) -> Sequence[Aggregate]: ...
 
 
-def stats_query(parameters: Iterable[tuple[str, str]], now_s: float) -> StatsQuery:
+def stats_query(parameters: Iterable[tuple[str, str]], now_s: float, range_s: int = DEFAULT_RANGE_S) -> StatsQuery:
     """The query of names and values, as in a URL: `from`, `to`, `by`, `bucket`, and any dimension as a filter.
 
-    Names may be repeated; `by` may be a list with commas, with `hour` or `day` among its words. Raises BadRequest.
+    Names may be repeated; `by` may be a list with commas, with `hour` or `day` among its words. `range_s`: from `from` to `to` if
+    `from` is not given. Raises BadRequest.
     """
     given: dict[str, list[str]] = {}
     for name, value in parameters:
@@ -81,7 +82,7 @@ def stats_query(parameters: Iterable[tuple[str, str]], now_s: float) -> StatsQue
             raise BadRequest(f"there is no parameter {name[:60]!r}; the parameters are {', '.join(PARAMETERS)}", param=name[:60])
         given.setdefault(name, []).append(value)
     until = _time(given, "to", now_s, now_s)
-    since = _time(given, "from", now_s, max(0.0, until - DEFAULT_RANGE_S))
+    since = _time(given, "from", now_s, max(0.0, until - range_s))
     if since >= until:
         raise BadRequest("from must be before to", param="from")
     first, end = int(since // HOUR_S) * HOUR_S, -int(-until // HOUR_S) * HOUR_S

@@ -78,3 +78,16 @@ async def test_a_key_that_only_asks_sees_no_statistics(asked):
 
 async def test_without_parameters_it_is_what_this_process_has_counted(asked):
     assert (await stats(asked)).json()["total_requests"] == 4
+
+
+async def test_an_analysis_says_what_costs_and_what_is_unused(asked):
+    answer = await asked.client.get("/admin/analysis", headers=key("ops"))
+    assert answer.status_code == 200
+    found = answer.json()
+    assert sum(row["requests"] for row in found["cost_by_reason"]) == 4
+    assert (found["unused_endpoints"], found["cheaper_tier"], found["anomalies"]["has_week_before"]) == ([], [], False)
+    assert (await asked.client.get("/admin/analysis", headers=key("ann"))).status_code == 403
+    unused = (await asked.client.get("/admin/analysis", params={"key": "ann"}, headers=key("ops"))).json()["unused_endpoints"]
+    assert [row["endpoint"] for row in unused] == ["l"]
+    wrong = await asked.client.get("/admin/analysis", params={"by": "key"}, headers=key("ops"))
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "by")

@@ -21,7 +21,7 @@ from octoroute.gateway.internal_calls import EndpointCheck, InternalCalls
 from octoroute.runtime.assembly import Runtime
 from octoroute.runtime.reload import Reloader, ReloadResult
 from octoroute.server.guard import AccessRules, new_id, read_body
-from octoroute.server.routes.history import history_statistics
+from octoroute.server.routes.history import history_analysis, history_statistics
 from octoroute.server.routes.json_response import json_response
 from octoroute.server.routes.provider_status import (
     endpoint_details,
@@ -54,6 +54,7 @@ class AdminRoutes:
             ("POST", "/admin/endpoints/{name:path}/disable", self.set_endpoint(enabled=False)),
             ("GET", "/admin/stats", self.stats),
             ("POST", "/admin/stats/reset", self.reset_stats),
+            ("GET", "/admin/analysis", self.analysis),
             ("POST", "/admin/config/reload", self.reload),
         )
         routes = [Route(path, view, methods=[method]) for method, path, view in table]
@@ -145,6 +146,9 @@ class AdminRoutes:
     def _statistics(self, request: Request) -> Response:
         body = {"timestamp": self._runtime.wall(), "worker": os.getpid(), **self._runtime.statistics.snapshot()}
         return json_response(body, request)
+
+    async def analysis(self, request: Request) -> Response:
+        return await history_analysis(self._runtime, request)
 
     async def reset_stats(self, request: Request) -> Response:
         self._runtime.statistics.reset()

@@ -1,4 +1,4 @@
-"""Statistics of the history, for operators and the dashboard. Roles: access.permissions."""
+"""Statistics and analysis of the history, for operators and the dashboard. Roles: access.permissions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from starlette.responses import Response
 from octoroute.errors import BadRequest, NotStored, StorageUnavailable
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.guard import request_id
-from octoroute.server.routes.json_response import json_body
+from octoroute.server.routes.json_response import json_body, json_response
+from octoroute.store.analysis import analyse, analysis_query, analysis_tree
 from octoroute.store.base import StoreUnavailable
 from octoroute.store.statistics import as_csv, as_tree, statistics, stats_query
 
@@ -30,6 +31,16 @@ async def history_statistics(runtime: Runtime, request: Request) -> Response:
         text = await run_in_threadpool(as_csv, found)
         return Response(text, headers={"x-request-id": request_id(request.headers)}, media_type="text/csv")
     return json_body(await run_in_threadpool(lambda: msgspec.json.encode(as_tree(found))), request)
+
+
+async def history_analysis(runtime: Runtime, request: Request) -> Response:
+    """Answer `GET /admin/analysis`. Raises as `history_statistics`."""
+    query = analysis_query(request.query_params.multi_items(), runtime.wall())
+    check_history(runtime)
+    endpoints = (*runtime.config.endpoints, *runtime.config.other_endpoints)
+    with database_errors():
+        found = await analyse(runtime.history, query, endpoints)
+    return json_response(analysis_tree(found), request)
 
 
 def _wants_csv(request: Request, formats: list[str]) -> bool:

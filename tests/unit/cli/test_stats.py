@@ -65,6 +65,16 @@ def test_json_and_csv(config, capsys):
     assert (row["requests"], row["failed"], row["cost_usd"]) == ("2", "1", "0.003000")
 
 
+def test_an_analysis_as_text_and_json(config, capsys):
+    assert main(["stats", "--analysis", "-c", str(config), *TIMES]) == 0
+    text = capsys.readouterr().out
+    assert "Cost by reason\n  $0.004000 (100.0%)" in text
+    assert "m@127.0.0.1:9 (m, fast, priority 1)" in text
+    assert main(["stats", "--analysis", "-c", str(config), *TIMES, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cost_by_reason"][0]["requests"] == 3
+    assert main(["stats", "--analysis", "-c", str(config), "--csv"]) == 2
+
+
 def test_a_time_without_requests(config, capsys):
     assert main(["stats", "-c", str(config), "--from", "2h"]) == 0
     assert capsys.readouterr().out.endswith("no requests\n")
