@@ -33,6 +33,7 @@ from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Attempt, Outcome, Usage
 from octoroute.domain.price import to_usd
 from octoroute.domain.request import Facts, Request
+from octoroute.domain.trace import BudgetUse
 from octoroute.errors import ClientError, Exhausted, OverBudget, OverLimit, TooExpensive
 
 IN_FLIGHT_RETRY_S = 1.0
@@ -99,12 +100,14 @@ class Bookkeeper:
 
 
 class Account:
-    __slots__ = ("_attempts", "_callers", "_entry", "_keeper", "money_left", "refusal")
+    __slots__ = ("_attempts", "_callers", "_entry", "_keeper", "_quality", "money_left", "refusal")
 
     def __init__(self, keeper: Bookkeeper, callers: Sequence[Holder]) -> None:
         self._keeper = keeper
         self._callers = callers
         self._entry: Reservation | None = None
+        self._quality: float | None = None
+        """The quality that replaced the client's; None: none did."""
         self._attempts: dict[int, Reservation] = {}
         """By index of the attempt."""
         self.money_left: int | None = None
@@ -126,6 +129,7 @@ class Account:
         quality = keeper.pace.quality(request.facts.quality, windows)
         if quality == request.facts.quality:
             return request
+        self._quality = quality
         return msgspec.structs.replace(request, facts=msgspec.structs.replace(request.facts, quality=quality))
 
     async def enter(self, facts: Facts) -> None:
@@ -133,7 +137,11 @@ class Account:
         amounts = {Resource.REQUESTS: 1, Resource.IN_FLIGHT: 1}
         if any(holder.limits.tokens_per_minute for holder in self._callers):
             amounts[Resource.TOKENS] = facts.context_tokens + (facts.output_tokens or 0)
-        self._entry = await self._reserve(self._callers, amounts, self._keeper.periods())
+        try:
+            self._entry = await self._reserve(self._callers, amounts, self._keeper.periods())
+        except (OverLimit, Exhausted) as error:
+            self.refusal = error
+            raise
 
     async def try_reserve(self, endpoint: Endpoint, facts: Facts, attempts: Sequence[Attempt]) -> bool:
         """As `reserve`; False if a limit does not permit the attempt. `refusal` says which."""
@@ -219,6 +227,10 @@ class Account:
     def _close(self, reservation: Reservation, requests: int, tokens: int, micros: int) -> None:
         used = {Resource.REQUESTS: requests, Resource.TOKENS: tokens, Resource.DAY: micros, Resource.MONTH: micros}
         self._keeper.ledger.settle(reservation.lease, [used.get(portion.resource, 0) for portion in reservation.portions])
+
+    def use(self) -> BudgetUse:
+        """What limits and budgets meant for the request, for its decision record."""
+        return BudgetUse(self._quality, self.money_left, None if self.refusal is None else self.refusal.message)
 
     def headers(self) -> dict[str, str]:
         """For the client: what is left of its budget, the reservation of this request included."""

@@ -107,6 +107,8 @@ ROUTES: Mapping[str, Mapping[str, Permission]] = {
     "/admin/providers": {"GET": Permission.WATCH},
     "/admin/stats": {"GET": Permission.WATCH},
     "/admin/analysis": {"GET": Permission.WATCH},
+    "/admin/requests": {"GET": Permission.WATCH},
+    "/admin/requests/{id}": {"GET": Permission.WATCH},
     "/admin/stats/reset": {"POST": Permission.OPERATE},
     "/admin/providers/{name}/test": {"POST": Permission.OPERATE},
     "/admin/providers/{name}/enable": {"POST": Permission.OPERATE},

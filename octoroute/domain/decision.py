@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from octoroute.domain.endpoint import Tier
+from octoroute.domain.request import Task
 
 
 class ConversationState(msgspec.Struct):
@@ -60,6 +61,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """A digest of the score's features: recognises repeated requests without storing the prompt. None: no score."""
     then: Tier | None = None
     """Cascade: the tier to ask if the response of `tier` fails the checks. None: no cascade."""
+    task: Task | None = None
+    """The task that the rule table was read for; None: it was not read."""
     passed_over: tuple[str, ...] = ()
     """Names of the rules that matched before, and whose target was not available."""
     routed: Decision | None = None

@@ -10,6 +10,7 @@ import msgspec
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.price import Price, TokenRates, round_micros
+from octoroute.domain.trace import DecisionTrace
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,5 +168,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What `[context]` changed in the messages before an endpoint was asked, truncation excepted."""
     hint: str | None = None
     """For the operator: how to mend the last attempt's failure; None: nothing is known."""
+    trace: DecisionTrace | None = None
+    """What the decision depended on. None: there is no history."""
     prompt_estimate: int = 0
     """Estimated tokens of the prompt that was sent, before a provider counted them."""

@@ -12,6 +12,10 @@ from octoroute.domain.principal import Principal
 
 CHAT = "chat"
 """The value of `Request.api` for conversations."""
+TIMEOUT_HEADER = "x-octoroute-timeout"
+"""How long the client waits for its answer to begin, in seconds."""
+PROVIDER_HEADER = "x-octoroute-provider"
+"""The provider that the client chooses."""
 KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 """Headers that hold a key and nothing else; the second is Azure's, the third Google's."""
 

@@ -71,11 +71,11 @@ class Attempts:
         if plan is None:
             plan = await self._plan(decision, request, settings)
         if not plan.order:
+            lifecycle.planned(decision, request, plan)
             plan, granted = await self._admission.wait(decision, request, settings, plan, lifecycle)
         limit = settings.retry.max_attempts
-        if plan.policy.learns:
-            plan.policy.on_selected(plan.order[0])
-            lifecycle.observe(plan.policy.on_outcome)
+        if plan.policy.learns or plan.inputs is not None:
+            _planned(plan, decision, request, lifecycle)
         tokens = token_budget(request.facts)
         failover: Failover | None = None
         order = plan.order
@@ -108,6 +108,7 @@ class Attempts:
                 failover.walked += order
                 plan = await self._extend(plan, decision, request, settings, suspects_only=once)
                 failover.add(len(plan.order))
+                lifecycle.planned(decision, request, plan)
             if plan.order and not failover.walks:
                 order = plan.order
             else:
@@ -238,3 +239,11 @@ class Attempts:
             return unavailable_error(self._health, failover.walked, tokens)
         lifecycle.details.hint = hint_of(failover.cause)
         return failover.exhausted(self._health.next_available_s(failover.walked, tokens))
+
+
+def _planned(plan: Plan, decision: Decision, request: Request, lifecycle: RequestLifecycle) -> None:
+    """Tell those that want to know of the plan: its policy, and the trace."""
+    if plan.policy.learns:
+        plan.policy.on_selected(plan.order[0])
+        lifecycle.observe(plan.policy.on_outcome)
+    lifecycle.planned(decision, request, plan)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from octoroute.domain.request import TIMEOUT_HEADER
 from octoroute.errors import BadRequest
 
-TIMEOUT_HEADER = "x-octoroute-timeout"
+__all__ = ["MAX_TIMEOUT_S", "TIMEOUT_HEADER", "read_timeout_s"]
+
 MAX_TIMEOUT_S = 86400.0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -33,8 +33,7 @@ async def explain(gateway: Gateway, router: Router, request: Request) -> Explana
     settings, decision = await resolve_for_explanation(gateway.resolver, request, unrestricted)
     serving = unrestricted.serving(request.api)
     if decision.reject is not None:
-        rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in serving]
-        return Explanation(decision=decision, candidates=tuple(rejected))
+        return explanation_of(decision, (), {}, serving)
     plan = gateway.planner.plan(decision, request, settings)
     limit = settings.retry.max_attempts or len(plan.order)
     extension: list[Endpoint] = []
@@ -46,6 +45,19 @@ async def explain(gateway: Gateway, router: Router, request: Request) -> Explana
         *((endpoint, _reserve_reason(endpoint, plan.order)) for endpoint in extension),
         *((endpoint, f"; retry.max_attempts is {limit}: asked only if one before it cannot be") for endpoint in plan.order[limit:]),
     ]
+    return explanation_of(decision, places, plan.excluded, serving)
+
+
+def explanation_of(
+    decision: Decision, places: Sequence[tuple[Endpoint, str]], excluded: Mapping[str, str], serving: Sequence[Endpoint]
+) -> Explanation:
+    """`places`: the endpoints to ask in order, and words about when. `excluded`: reasons by endpoint id.
+
+    `serving`: the endpoints of the request's interface.
+    """
+    if decision.reject is not None:
+        rejected = [Candidate(endpoint=endpoint, chosen=False, reason="the rule rejects it") for endpoint in serving]
+        return Explanation(decision=decision, candidates=tuple(rejected))
     chosen = [
         Candidate(
             endpoint=endpoint,
@@ -56,7 +68,7 @@ async def explain(gateway: Gateway, router: Router, request: Request) -> Explana
     ]
     in_order = {endpoint.id for endpoint, _ in places}
     others = [
-        Candidate(endpoint=endpoint, chosen=False, reason=plan.excluded.get(endpoint.id) or _elsewhere(decision, endpoint))
+        Candidate(endpoint=endpoint, chosen=False, reason=excluded.get(endpoint.id) or _elsewhere(decision, endpoint))
         for endpoint in serving
         if endpoint.id not in in_order
     ]

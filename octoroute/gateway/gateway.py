@@ -16,6 +16,7 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import PASSED_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import ContextChange, Ending, Outcome
 from octoroute.domain.request import CHAT, Request
+from octoroute.domain.trace import DecisionTrace, NumericFacts
 from octoroute.errors import Exhausted, Forbidden, OctorouteError, TooSlow
 from octoroute.gateway import context_window
 from octoroute.gateway.admission import AdmissionControl, QueueGrant
@@ -32,6 +33,7 @@ from octoroute.gateway.relay import Reply
 from octoroute.gateway.resolver import Resolver
 from octoroute.gateway.response_cache import ResponseCache
 from octoroute.gateway.settings import QueueSettings, RetryPolicy, Settings
+from octoroute.gateway.traced_planner import TracedPlanner
 from octoroute.gateway.translation import TranslationCheck, Translator
 from octoroute.telemetry.routing_events import RoutingEvents
 from octoroute.upstream.client import UpstreamClient
@@ -53,6 +55,7 @@ class Gateway:
         clock: Callable[[], float],
         random: Random,
         events: RoutingEvents | None = None,
+        traces: bool = False,
     ) -> None:
         """`queue` must be the one whose `on_capacity` was given to `health`."""
         self.settings = settings
@@ -63,7 +66,9 @@ class Gateway:
         self.sink = sink
         self.inbound = inbound
         self.clock = clock
-        self.planner = Planner(health, upstream, inbound, random)
+        self.traces = traces
+        """Whether outcomes have a trace, from which a decision record is made."""
+        self.planner = (TracedPlanner if traces else Planner)(health, upstream, inbound, random)
         self.resolver = Resolver(self.planner, upstream, inbound)
         self.translator = Translator(inbound, upstream)
         self.attempts = Attempts(
@@ -103,17 +108,24 @@ class Gateway:
 
     async def _answer(self, request: Request, lifecycle: RequestLifecycle) -> Reply:
         settings = self.settings
+        trace = None
+        if self.traces:
+            trace = lifecycle.trace = DecisionTrace.of(request, settings)
         keeper = settings.bookkeeper
         if keeper is not None and (account := keeper.open(request)) is not None:
             lifecycle.account = account
             lifecycle.observe(account.settle)
             await account.enter(request.facts)
             request = account.paced(request)
+            if trace is not None:
+                trace.facts = NumericFacts.of(request)
         restrictions = restrictions_of(request, settings)
         if restrictions is None:
             decision = self.resolver.remembered(request, settings) or await self.resolver.resolve(request, settings)
             return await self._answer_decided(request, decision, settings, lifecycle)
         within = settings.restricted(restrictions)
+        if trace is not None:
+            trace.restrictions = restrictions
         with inherit(restrictions):
             decision = await resolve_within(self.resolver, request, within, settings)
             return await self._answer_decided(request, decision, within, lifecycle)

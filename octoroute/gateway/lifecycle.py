@@ -17,8 +17,10 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
 from octoroute.domain.outcome import Attempt, ContextChange, ContextUse, Ending, Outcome, Usage
 from octoroute.domain.request import Request
+from octoroute.domain.trace import DecisionTrace
 from octoroute.errors import Exhausted, OctorouteError, UpstreamError
 from octoroute.gateway.context_window import TruncatedRequest
+from octoroute.gateway.plan import Plan
 from octoroute.upstream.response import UpstreamResponse
 
 ABANDONED = "abandoned"
@@ -60,11 +62,11 @@ class AttemptResponse(NamedTuple):
 class RequestLifecycle:
     __slots__ = (
         "_answered_at", "_arrived", "_clock", "_details", "_end", "_first_event_at", "_lease", "_observers", "_response",
-        "_routing_s", "_sink", "_started_at", "account", "attempts", "decision", "request", "truncation", "warnings",
+        "_routing_s", "_sink", "_started_at", "account", "attempts", "decision", "trace", "truncation", "warnings",
     )  # fmt: skip
 
     def __init__(self, request: Request, sink: OutcomeReceiver, clock: Callable[[], float]) -> None:
-        self._arrived = self.request = request
+        self._arrived = request
         self._sink: OutcomeReceiver | None = sink
         """None after the settlement."""
         self._clock = clock
@@ -84,6 +86,13 @@ class RequestLifecycle:
         self.warnings: tuple[str, ...] = ()
         """For the client: what was changed or left out of its request."""
         self.truncation: TruncatedRequest | None = None
+        self.trace: DecisionTrace | None = None
+        """None: there is no history."""
+
+    @property
+    def request(self) -> Request:
+        """As it arrived, or as it was changed or truncated since."""
+        return self._arrived if self.truncation is None else self.truncation.request
 
     @property
     def details(self) -> OutcomeDetails:
@@ -100,11 +109,10 @@ class RequestLifecycle:
     def truncated(self, cut: TruncatedRequest) -> None:
         """The request was truncated; from now on `request` is the remainder."""
         self.truncation = cut
-        self.request = cut.request
 
     def edited(self, request: Request, changes: tuple[ContextChange, ...]) -> None:
         """`request` takes the place of the one that arrived, for every attempt."""
-        self._arrived = self.request = request
+        self._arrived = request
         self.details.context_changes = changes
 
     @property
@@ -119,6 +127,11 @@ class RequestLifecycle:
     def decided(self, decision: Decision) -> None:
         self.decision = decision
         self._routing_s = self._clock() - self._started_at
+
+    def planned(self, decision: Decision, request: Request, plan: Plan) -> None:
+        """`plan` says which endpoints are asked for `request`, and why not the others; an extension by none says nothing."""
+        if self.trace is not None and plan.inputs is not None:
+            self.trace.add(plan.inputs, decision, request if self.context_changes else None)
 
     def queued(self, wait_s: float) -> None:
         self.details.queued_s = wait_s
@@ -169,7 +182,6 @@ class RequestLifecycle:
     def restore(self, rejected: AttemptResponse) -> None:
         """Answer with a rejected response after all."""
         self._lease, self._response, at, self.warnings, self.truncation = rejected
-        self.request = self._request_of(rejected)
         self.attempts[at] = msgspec.structs.replace(self.attempts[at], rejected=None)
         self._answered_at = at
         self._first_event_at = self._clock()
@@ -190,7 +202,6 @@ class RequestLifecycle:
         withdrawn = AttemptResponse(self._lease, self._response, self._answered_at, self.warnings, self.truncation)
         self._lease = self._response = self._answered_at = self._first_event_at = self.truncation = None
         self.warnings = ()
-        self.request = self._arrived
         return withdrawn
 
     def _request_of(self, withdrawn: AttemptResponse) -> Request:
@@ -269,9 +280,12 @@ class RequestLifecycle:
         cost_micros, details = _cost_micros(attempts), self._details
         if details is not None:
             outcome = msgspec.structs.replace(outcome, **msgspec.structs.asdict(details))
-        if error is None and cost_micros is None:
-            return outcome
-        return msgspec.structs.replace(outcome, error=None if error is None else error.code, cost_micros=cost_micros)
+        if error is not None or cost_micros is not None:
+            outcome = msgspec.structs.replace(outcome, error=None if error is None else error.code, cost_micros=cost_micros)
+        if self.trace is not None:
+            self.trace.budget = None if self.account is None else self.account.use()
+            msgspec.structs.force_setattr(outcome, "trace", self.trace)  # a copy costs more, and it is still ours alone
+        return outcome
 
     def _status(self, ending: Ending, error: OctorouteError | None) -> int:
         """The status that the client got, or would have got had it stayed."""

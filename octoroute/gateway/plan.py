@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Protocol
 
 import msgspec
 
 from octoroute.balancing.circuit import IN_COOLDOWN
 from octoroute.balancing.eligibility import OVER_COST, fits_window
-from octoroute.balancing.health import AT_CAPACITY, AT_MAX_IN_FLIGHT, HealthRegistry
+from octoroute.balancing.health import AT_CAPACITY, AT_MAX_IN_FLIGHT
 from octoroute.balancing.policies import Policy
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.request import Facts
+from octoroute.domain.trace import PlanInputs
 from octoroute.errors import BadRequest, ClientError, ContextTooLong, Exhausted, OctorouteError, OverLimit, Throttled, TooExpensive
 from octoroute.gateway.context_window import TruncatedRequest
 from octoroute.gateway.truncations import Truncations
@@ -44,6 +47,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The forms of the request that were made for it; None: none were."""
     decoded: Conversation | BadRequest | None = None
     """See `TranslationCheck.decoded`."""
+    inputs: PlanInputs | None = None
+    """None: the planner keeps none, because there is no history."""
 
     @property
     def conversation(self) -> Conversation | None:
@@ -66,7 +71,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def no_endpoint_error(health: HealthRegistry, plan: Plan, tokens: int, sized: Facts) -> OctorouteError:
+class Availability(Protocol):
+    """What a plan needs to know of endpoints; a `HealthRegistry`, except where a decision is repeated from its record."""
+
+    @property
+    def unsure(self) -> AbstractSet[str]: ...
+    def unavailable_reason(self, endpoint: Endpoint, tokens: int = 0) -> str | None: ...
+    def is_suspect(self, endpoint: Endpoint) -> bool: ...
+    def needs_trial(self, endpoint: Endpoint) -> bool: ...
+    def domain_down(self, endpoint: Endpoint) -> bool: ...
+    def next_available_s(self, endpoints: Iterable[Endpoint], tokens: int = 0) -> float | None: ...
+
+
+def no_endpoint_error(health: Availability, plan: Plan, tokens: int, sized: Facts) -> OctorouteError:
     """Why `plan` has no endpoint to ask: an error of the request, a rate limit, or unavailable endpoints.
 
     `sized`: the facts whose tokens must fit the context window.
@@ -81,7 +98,7 @@ def no_endpoint_error(health: HealthRegistry, plan: Plan, tokens: int, sized: Fa
 
 
 def unavailable_error(
-    health: HealthRegistry, endpoints: Sequence[Endpoint], tokens: int, excluded: Mapping[str, str] | None = None
+    health: Availability, endpoints: Sequence[Endpoint], tokens: int, excluded: Mapping[str, str] | None = None
 ) -> Exhausted:
     """None of these endpoints can be asked now: 429 if one of them rests, with the time until then; else 503.
 

@@ -15,16 +15,18 @@ from octoroute.balancing.eligibility import (
     token_budget,
     window_tokens,
 )
-from octoroute.balancing.health import AT_MAX_IN_FLIGHT, HealthRegistry
+from octoroute.balancing.health import AT_MAX_IN_FLIGHT
 from octoroute.balancing.policies import Policy, Random
 from octoroute.dialects.base import Inbound
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Capability, Endpoint, failure_domain
 from octoroute.domain.request import CHAT, Facts, Request
+from octoroute.domain.trace import PlanInputs
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.gateway.client_timeout import TIMEOUT_HEADER
-from octoroute.gateway.plan import PROVIDER_UNAVAILABLE, Plan, no_endpoint_error
+from octoroute.gateway.context_window import TruncatedRequest
+from octoroute.gateway.plan import PROVIDER_UNAVAILABLE, Availability, Plan, no_endpoint_error
 from octoroute.gateway.settings import PoolMatch, PoolShape, Settings
 from octoroute.gateway.translation import TranslationCheck
 from octoroute.gateway.truncations import Truncations
@@ -37,11 +39,13 @@ def may_change_tier(decision: Decision, settings: Settings) -> bool:
 
 
 class Planner:
-    def __init__(self, health: HealthRegistry, upstream: UpstreamClient, inbound: Mapping[str, Inbound], random: Random) -> None:
+    def __init__(self, health: Availability, upstream: UpstreamClient, inbound: Mapping[str, Inbound], random: Random) -> None:
         self._health = health
         self._upstream = upstream
         self._inbound = inbound
         self._random = random
+        self._inputs: PlanInputs | None = None
+        """Of the plan that is being made; None: they are not kept."""
 
     def plan(self, decision: Decision, request: Request, settings: Settings, earlier: Plan | None = None) -> Plan:
         """Plan with the first tier that can answer: the decided one, else the next bigger, then smaller ones. Never raises.
@@ -78,11 +82,14 @@ class Planner:
                 return None
         order = endpoints
         if len(endpoints) > 1:
-            order = policy.order(endpoints, request, self._random)
+            order = self._order(policy, endpoints, request)
             if len(order) < len(endpoints):
                 return None
         excluded = settings.excluded
-        return Plan(order=order, eligible=endpoints, candidates=endpoints, excluded=excluded, policy=policy)
+        return Plan(order=order, eligible=endpoints, candidates=endpoints, excluded=excluded, policy=policy, inputs=self._inputs)
+
+    def _order(self, policy: Policy, endpoints: Sequence[Endpoint], request: Request) -> list[Endpoint]:
+        return policy.order(endpoints, request, self._random)
 
     def _check(self, request: Request, decoded: Conversation | BadRequest | None) -> TranslationCheck:
         return TranslationCheck(request, self._inbound[request.dialect], self._upstream, decoded)
@@ -115,7 +122,7 @@ class Planner:
     ) -> Plan:
         """As `plan`, looking at each endpoint on its own."""
         policy = self._policy(decision, settings)
-        plan = Plan(policy=policy, excluded={**settings.excluded})
+        plan = Plan(policy=policy, inputs=self._inputs, excluded={**settings.excluded})
         translation = self._check(request, decoded)
         for pool in self.pools(decision, request.facts, settings):
             order, has_eligible = self._plan_pool(pool, plan, request, settings, translation)
@@ -123,7 +130,7 @@ class Planner:
             if order or (has_eligible and not may_change_tier(decision, settings)):
                 break
         if not plan.order and plan.reserve:
-            plan.order.extend(policy.order(plan.reserve, request, self._random))
+            plan.order.extend(self._order(policy, plan.reserve, request))
             plan.reserve.clear()
         if not plan.eligible and settings.context.shortens:
             plan = msgspec.structs.replace(plan, truncations=truncations or self.truncations(request, settings))
@@ -135,7 +142,7 @@ class Planner:
 
         At most `retry.max_attempts` of a tier. Its order is empty if there are none.
         """
-        extended = msgspec.structs.replace(plan.extensible())
+        extended = msgspec.structs.replace(plan.extensible(), inputs=self._inputs)
         if may_change_tier(decision, settings) and not suspects_only:
             considered = {endpoint.id for endpoint in plan.candidates}
             translation = self._check(request, plan.decoded)
@@ -147,7 +154,7 @@ class Planner:
             if translation.decoded is not None:
                 extended = msgspec.structs.replace(extended, decoded=translation.decoded)
         suspects = [*plan.reserve, *extended.reserve]
-        extended.order.extend(plan.policy.order(suspects, request, self._random) if suspects else ())
+        extended.order.extend(self._order(plan.policy, suspects, request) if suspects else ())
         extended.reserve.clear()
         return extended
 
@@ -170,7 +177,7 @@ class Planner:
         if policy.by_provider:
             available = self._without_downed(eligible, available, plan)
         trusted = [endpoint for endpoint in available if not self._health.is_suspect(endpoint)]
-        order = policy.order(trusted, request, self._random)
+        order = self._order(policy, trusted, request)
         if len(order) < len(eligible):
             self._exclude_unavailable(eligible, [*order, *available], plan, tokens)
         plan.reserve.extend(endpoint for endpoint in available if endpoint not in trusted)
@@ -190,7 +197,7 @@ class Planner:
         for endpoint in dict.fromkeys(plan.candidates):
             if ineligible_reason(endpoint, sizeless) is not None or translation.unsupported(endpoint) is not None:
                 continue
-            cut = plan.truncations.form_for(endpoint) if plan.truncations is not None else None
+            cut = self._cut(plan.truncations, endpoint) if plan.truncations is not None else None
             if cut is None or ineligible_reason(endpoint, cut.request.facts, settings.max_cost_usd, sized=sizeless) is not None:
                 continue
             plan.truncated[endpoint.id] = cut
@@ -198,9 +205,12 @@ class Planner:
             plan.eligible.append(endpoint)
         tokens = token_budget(request.facts)
         available = [endpoint for endpoint in plan.eligible if self._health.unavailable_reason(endpoint, tokens) is None]
-        order = plan.policy.order(available, request, self._random)
+        order = self._order(plan.policy, available, request)
         plan.order.extend(sorted(order, key=lambda endpoint: -(endpoint.context_window or 0)))
         self._exclude_unavailable(plan.eligible, order, plan, tokens)
+
+    def _cut(self, truncations: Truncations, endpoint: Endpoint) -> TruncatedRequest | None:
+        return truncations.form_for(endpoint)
 
     def _exclude_unavailable(self, eligible: Sequence[Endpoint], order: Sequence[Endpoint], plan: Plan, tokens: int) -> None:
         """An endpoint that the policy dropped although it is available is at its limit of requests in flight."""

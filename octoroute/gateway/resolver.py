@@ -11,7 +11,7 @@ from octoroute.dialects.base import Inbound
 from octoroute.dialects.internal import InternalInbound
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, OTHER_TIERS, Endpoint, Tier
-from octoroute.domain.request import CHAT, Importance, Request
+from octoroute.domain.request import CHAT, PROVIDER_HEADER, Importance, Request
 from octoroute.errors import Forbidden, UnknownModel
 from octoroute.gateway.model_names import names_of, only_name, unknown_model, word_of
 from octoroute.gateway.planner import Planner
@@ -20,7 +20,6 @@ from octoroute.routing.aliases import Alias
 from octoroute.routing.rules import Rule
 from octoroute.upstream.client import UpstreamClient
 
-PROVIDER_HEADER = "x-octoroute-provider"
 _TIERS: Mapping[str, Tier] = {tier.value: tier for tier in CHAT_TIERS}
 _BY_TIER = {tier: Decision(tier=tier, by="client", why="the client asked for this tier") for tier in CHAT_TIERS}
 

@@ -24,6 +24,7 @@ from octoroute.gateway.response_cache import ResponseCache
 from octoroute.gateway.shadow.mirror import ShadowMirror
 from octoroute.routing.affinity import SessionAffinity
 from octoroute.routing.aliases import Aliases
+from octoroute.routing.basis import RoutingBasis
 from octoroute.routing.rules import Rule
 from octoroute.routing.strategies.base import Router
 
@@ -86,6 +87,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What `endpoints` have been restricted to; None: they are all there are."""
     excluded: dict[str, str] = {}
     """By endpoint id, the constraint that excludes an endpoint which is not among `endpoints`."""
+    basis: RoutingBasis = RoutingBasis()
+    """What decision records need of the router and the policy, to repeat their decisions."""
     dry_run: bool = False
     """Explain only: ask no model, and make no random choice."""
 

@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ from octoroute.dialects.base import Inbound
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.gateway.admission import QueueGrant
+from octoroute.gateway.decision_record.archive import RecordArchive
+from octoroute.gateway.decision_record.stored import RecordWriter
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.token_count import EstimateCalibration, TokenCounter
 from octoroute.routing.affinity import REASONS as AFFINITY_REASONS
@@ -90,13 +93,12 @@ class Runtime:
         self._transport = transport or TRANSPORTS[config.server.upstream]()
         providers = ProviderRegistry(dialects.outbound(clock))
         upstream = UpstreamClient(self._transport, providers, providers.outbound)
-        budgets = Budgets(config, start=lambda work: self._start("leases", work), wall=wall, metrics=self.metrics, file=limits_file)
         self._settings = SettingsBuilder(
             gateway=lambda: self.gateway,
             config=lambda: self.config,
             health=health,
             metrics=self.metrics,
-            budgets=budgets,
+            budgets=Budgets(config, start=partial(self._start, "leases"), wall=wall, metrics=self.metrics, file=limits_file),
             providers=providers,
             clock=clock,
             wall=wall,
@@ -112,6 +114,7 @@ class Runtime:
             clock=clock,
             random=chance,
             events=events,
+            traces=not self.persistence.is_off,
         )
         self.dry_router = dry_router(config)
         self.token_counter = TokenCounter(self.gateway, EstimateCalibration(clock))
@@ -131,7 +134,10 @@ class Runtime:
         def persist(metrics: Metrics) -> Persistence:
             return Persistence(lambda: self.config, metrics, wall, state_directory)
 
-        return _telemetry(self._gauges, clock, wall, persist)
+        telemetry = _telemetry(self._gauges, clock, wall, persist)
+        records = RecordWriter(lambda endpoint: self.gateway.upstream.dialects(endpoint))  # noqa: PLW0108 - the gateway is made later
+        telemetry.sink.observe("history", telemetry.persistence.observer(_reason, records.source))
+        return telemetry
 
     @property
     def inbound(self) -> Mapping[str, Inbound]:
@@ -178,6 +184,11 @@ class Runtime:
         health.failure_threshold = config.health.failure_threshold
         health.recovery_s = config.health.recovery_seconds
         self.dry_router = dry_router(config)
+
+    @property
+    def records(self) -> RecordArchive:
+        """The decision records of the history."""
+        return RecordArchive(self.history, self.interfaces)
 
     def _observe_outcomes(self) -> None:
         """Subscribes what needs the outcomes of requests: token estimates, and session affinity if it is configured."""
@@ -261,7 +272,6 @@ def _telemetry(
     metrics = Metrics(_reason, on_flush=statistics.add_bulk)
     sink = OutcomeSink(metrics, statistics)
     persistence = persist(metrics)
-    sink.observe("history", persistence.observer(_reason))
     scraper = Scraper(Exposition(metrics, gauges), clock, catch_up=sink.catch_up)
     return Telemetry(metrics, statistics, sink, scraper, persistence)
 

@@ -18,7 +18,7 @@ from octoroute.runtime.traffic_log import redaction_of
 from octoroute.store.base import HistoryStore
 from octoroute.store.database import Database, day_at
 from octoroute.store.durable import DurableHistory
-from octoroute.store.history import HistoryRecorder
+from octoroute.store.history import HistoryRecorder, RecordSource
 from octoroute.store.memory import MemoryHistory
 from octoroute.store.postgresql import PostgresqlDatabase, has_driver
 from octoroute.store.read_only import ReadOnlyHistory
@@ -75,11 +75,11 @@ class Persistence:
         """No history is kept."""
         return self._url == "none"
 
-    def observer(self, reason: Callable[[Decision], str]) -> OutcomeCallback | None:
-        """What keeps each outcome; None: the history is off, and costs nothing."""
+    def observer(self, reason: Callable[[Decision], str], record: RecordSource) -> OutcomeCallback | None:
+        """What keeps each outcome; None: the history is off, and costs nothing. `record`: the source of decision records."""
         if self.is_off:
             return None
-        self._recorder = HistoryRecorder(self.history, reason=reason, wall=self._wall)
+        self._recorder = HistoryRecorder(self.history, reason=reason, wall=self._wall, record=record)
         return self._recorder.on_outcome
 
     def keep_bodies(self, config: Config, decompress: Decompress) -> None:

@@ -28,11 +28,13 @@ from octoroute.gateway.shadow.mirror import ShadowMirror, append
 from octoroute.gateway.shadow.worker import ShadowWorker
 from octoroute.routing.affinity import SessionAffinity
 from octoroute.routing.aliases import Aliases
+from octoroute.routing.basis import RoutingBasis
 from octoroute.routing.cache_economics import ConversationMemory
 from octoroute.routing.difficulty.model import Scorer
 from octoroute.routing.difficulty.model import load as load_artefact
 from octoroute.routing.strategies import STRATEGIES, Router, RouterSettings, never_ask
 from octoroute.routing.strategies.cascade import CascadeRouter
+from octoroute.routing.strategies.learned import LearnedRouter
 from octoroute.runtime.limits import Budgets
 from octoroute.telemetry.metrics import Metrics
 from octoroute.upstream.providers.plugins import ProviderRegistry
@@ -104,6 +106,7 @@ class SettingsBuilder:
             cache=self._cache(config),
             bookkeeper=self.budgets.bookkeeper(config),
             shadow=self.shadow if routing.shadow.share else None,
+            basis=_basis(config, router),
         )
 
     def _cache(self, config: Config) -> ResponseCache | None:
@@ -150,6 +153,22 @@ class SettingsBuilder:
 
     def _in_flight(self, endpoint: Endpoint) -> int:
         return self._health.breaker(endpoint).in_flight
+
+
+def _basis(config: Config, router: Router) -> RoutingBasis:
+    routing, order = config.routing, config.selection.order
+    learned = router.learned if isinstance(router, CascadeRouter) else router
+    scores = isinstance(learned, LearnedRouter)
+    return RoutingBasis(
+        strategy=routing.strategy,
+        default_tier=routing.default_tier,
+        thresholds=learned.thresholds if scores else None,
+        percentiles=tuple(learned.scorer.model.percentiles) if scores else (),
+        cascade=routing.cascade if routing.strategy == "cascade" else None,
+        sticky=routing.sticky,
+        explore=routing.learned.explore,
+        policy=config.selection.policy if order == "endpoint" else f"order {order}",
+    )
 
 
 def dry_router(config: Config) -> Router:

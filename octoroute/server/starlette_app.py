@@ -37,6 +37,7 @@ from octoroute.server.routes.dry_run import DryRunRoutes
 from octoroute.server.routes.local import LocalRoutes
 from octoroute.server.routes.login import LoginRoutes
 from octoroute.server.routes.models import ModelRoutes
+from octoroute.server.routes.records import RecordRoutes
 from octoroute.server.routes.responses import ResponsesRoutes
 from octoroute.server.routes.status import StatusRoutes
 from octoroute.server.stored_responses import StoredResponses
@@ -59,6 +60,7 @@ def starlette_app(
         *LocalRoutes(runtime, rules).routes(),
         *ResponsesRoutes(runtime, rules, stored).routes(),
         *AdminRoutes(runtime, rules, reloader).routes(),
+        *RecordRoutes(runtime).routes(),
         *LoginRoutes(runtime, rules).routes(),
     ]
     routes = [with_role_check(route, rules) for route in routes]

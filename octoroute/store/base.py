@@ -132,6 +132,8 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     row: HistoryRow
     record: bytes | None = None
     """The decision record, opaque to the store; None: none is kept."""
+    settings: bytes | None = None
+    """The settings that the record refers to: the same object for many entries, and kept once for all of them. None: no record."""
     body: Body | None = None
     """None: bodies are not kept, which is the default."""
 
@@ -157,6 +159,8 @@ class HistoryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Ended before then."""
     where: Mapping[Dimension, Collection[str]] = {}
     """For each dimension the values of which a request must have one; "" matches requests without a value."""
+    id_prefix: str = ""
+    """What the request id begins with."""
     text: str | None = None
     """Must occur in the request's or the response's body, whatever the case of ASCII letters; no request without a body matches."""
 

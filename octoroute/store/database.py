@@ -84,6 +84,10 @@ class Database(Protocol):
         """The numbers of the newest requests with one of the labels, from `low` up to before `high`; from the index only."""
         ...
 
+    def id_begins_with(self, prefix: str) -> tuple[str, tuple[str, str]]:
+        """A condition on a request's `id`, followed by AND, and its parameters."""
+        ...
+
     def erase(self, connection: Connection) -> None:
         """After deletions of personal data: nothing of it remains in the files of the database."""
         ...

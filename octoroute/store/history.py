@@ -14,7 +14,9 @@ from octoroute.domain.price import MICROS
 from octoroute.domain.request import Request
 from octoroute.store.base import NANO, SEQ_BITS, AttemptRow, EntrySink, HistoryEntry, HistoryRow, Labels
 
-RecordSource: TypeAlias = Callable[[Outcome, Request | None], Callable[[], bytes] | None]
+RecordParts: TypeAlias = tuple[bytes, bytes]
+"""`HistoryEntry.record` and `HistoryEntry.settings`."""
+RecordSource: TypeAlias = Callable[[Outcome, Request | None], Callable[[], RecordParts] | None]
 """Called on the event loop with each request's outcome; the result makes the decision record, later and maybe in another thread.
 
 Until then the result is kept, so it must not hold the request's body. None: no record is kept of this request.
@@ -57,8 +59,12 @@ class HistoryRecorder:
         record = None if self._record is None else self._record(outcome, request)
         self._append(partial(self._entry, outcome, at_us << SEQ_BITS | self._nonce, record))
 
-    def _entry(self, outcome: Outcome, seq: int, record: Callable[[], bytes] | None) -> HistoryEntry:
-        return HistoryEntry(row_of(outcome, seq, self._labels.of(outcome)), None if record is None else record())
+    def _entry(self, outcome: Outcome, seq: int, record: Callable[[], RecordParts] | None) -> HistoryEntry:
+        row = row_of(outcome, seq, self._labels.of(outcome))
+        if record is None:
+            return HistoryEntry(row)
+        encoded, settings = record()
+        return HistoryEntry(row, encoded, settings)
 
 
 def row_of(outcome: Outcome, seq: int, labels: Labels) -> HistoryRow:

@@ -94,7 +94,7 @@ def _wanted(entry: HistoryEntry, wanted: HistoryFilter) -> bool:
         return False
     if wanted.until_s is not None and row.seq >= seq_at(wanted.until_s):
         return False
-    if not matches(row.labels, wanted.where):
+    if not matches(row.labels, wanted.where) or not row.id.startswith(wanted.id_prefix):
         return False
     if wanted.text is None:
         return True

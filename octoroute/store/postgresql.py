@@ -173,6 +173,10 @@ class PostgresqlDatabase:
         sql = f"SELECT n.seq FROM unnest(?::integer[]) AS l (labels) CROSS JOIN LATERAL ({one}) AS n ORDER BY n.seq DESC LIMIT ?"
         return [row[0] for row in connection.execute(sql, (list(labels), low, high, limit, limit)).fetchall()]
 
+    def id_begins_with(self, prefix: str) -> tuple[str, tuple[str, str]]:
+        """Without the index, whose order is that of the database's language."""
+        return "substr(id, 1, length(?)) = ? AND ", (prefix, prefix)
+
     def erase(self, connection: Connection) -> None:
         """The server's own vacuum does it."""
 

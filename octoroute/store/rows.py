@@ -23,6 +23,8 @@ SUM_COLUMNS = (
 _MAX_INTEGER = 2**31 - 1
 """Of the columns that hold tokens in four bytes."""
 
+_NUMBER_BYTES = 4
+
 _ATTEMPTS = msgspec.json.Decoder(tuple[AttemptRow, ...])
 _SKETCH = msgspec.msgpack.Decoder(tuple[float, dict[int, int]])
 
@@ -109,6 +111,16 @@ def label_values(labels: Labels) -> tuple[object, ...]:
 
 def labels_from(values: Sequence[Any]) -> Labels:
     return msgspec.convert(dict(zip(LABELS, values, strict=True)), Labels, strict=False)
+
+
+def pack_number(number: int) -> bytes:
+    """Of the settings that a decision record refers to."""
+    return number.to_bytes(_NUMBER_BYTES, "big")
+
+
+def unpack_record(data: bytes) -> tuple[int, bytes]:
+    """(number of the settings, record)."""
+    return int.from_bytes(data[:_NUMBER_BYTES], "big"), data[_NUMBER_BYTES:]
 
 
 def pack_sketch(sketch: DDSketch) -> bytes:

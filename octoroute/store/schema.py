@@ -67,6 +67,11 @@ def _responses(blob: str, real: str) -> tuple[str, ...]:
     )
 
 
+def _settings(number: str, blob: str) -> tuple[str, ...]:
+    """What decision records refer to by number. `day`: the last one with a record that does."""
+    return (f"CREATE TABLE settings (id {number}, digest TEXT NOT NULL UNIQUE, day INTEGER NOT NULL, settings {blob} NOT NULL)",)
+
+
 _META = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
     "INSERT INTO meta (name, value) VALUES ('generation', 0)",
@@ -80,6 +85,7 @@ SQLITE: tuple[tuple[str, ...], ...] = (
         f"{_LABEL_DAYS} WITHOUT ROWID",
     ),
     _responses("BLOB", "REAL"),
+    _settings("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB"),
 )
 POSTGRESQL: tuple[tuple[str, ...], ...] = (
     (
@@ -94,5 +100,6 @@ POSTGRESQL: tuple[tuple[str, ...], ...] = (
         bodies("bodies", "BIGINT", "BYTEA", " PARTITION BY RANGE (seq)"),
     ),
     _responses("BYTEA", "DOUBLE PRECISION"),
+    _settings("INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA"),
 )
 """By version, the statements that lead to it from the one before."""

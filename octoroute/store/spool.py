@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -32,7 +32,7 @@ class Spool:
     def append(self, entries: Sequence[HistoryEntry]) -> bool:
         """Whether they are on disk; False: there is no room for them, or the disk cannot be written."""
         try:
-            data = msgspec.msgpack.encode(entries)
+            data = msgspec.msgpack.encode(_without_repeated_settings(entries))
         except OverflowError:  # a number that the database has no room for either
             return False
         frame = len(data).to_bytes(_LENGTH_BYTES, "little") + data
@@ -91,11 +91,31 @@ def _is_orphan(path: Path) -> bool:
         os.close(file)
 
 
+def _without_repeated_settings(entries: Iterable[HistoryEntry]) -> list[HistoryEntry]:
+    """Settings that are those of the entry before are left out."""
+    kept: list[HistoryEntry] = []
+    last: bytes | None = None
+    for entry in entries:
+        repeated = entry.settings is not None and entry.settings == last
+        kept.append(msgspec.structs.replace(entry, settings=None) if repeated else entry)
+        last = entry.settings or last
+    return kept
+
+
+def _with_repeated_settings(entries: Iterable[HistoryEntry]) -> list[HistoryEntry]:
+    whole: list[HistoryEntry] = []
+    last: bytes | None = None
+    for entry in entries:
+        last = entry.settings or last
+        whole.append(entry if entry.record is None else msgspec.structs.replace(entry, settings=last))
+    return whole
+
+
 def _frames(path: Path) -> Iterator[list[HistoryEntry]]:
     with path.open("rb") as file:
         while len(head := file.read(_LENGTH_BYTES)) == _LENGTH_BYTES:
             data = file.read(int.from_bytes(head, "little"))
             try:
-                yield _ENTRIES.decode(data)
+                yield _with_repeated_settings(_ENTRIES.decode(data))
             except (msgspec.DecodeError, UnicodeDecodeError):
                 return

@@ -26,7 +26,7 @@ from octoroute.store.base import (
 from octoroute.store.bodies import body_has, unpack_body
 from octoroute.store.database import Connection, Database, day_of, first_seq, placeholders, suffix, transaction
 from octoroute.store.memory import bucket_start, group_of, hours
-from octoroute.store.rows import LABEL_COLUMNS, ROW_COLUMNS, SUM_COLUMNS, add_sums, labels_from, unpack
+from octoroute.store.rows import LABEL_COLUMNS, ROW_COLUMNS, SUM_COLUMNS, add_sums, labels_from, unpack, unpack_record
 
 _COLUMNS = ", ".join(ROW_COLUMNS)
 _MAX_LABELS = 100
@@ -56,12 +56,21 @@ class SqlReader:
             if values is not None:
                 row = unpack(values, self._labels_by_id(connection)[values[5]])
                 record = connection.execute(f"SELECT record FROM records_{name} WHERE seq = ?", (row.seq,)).fetchone()
+                record, settings = (None, None) if record is None else self._record(connection, bytes(record[0]))
                 return HistoryEntry(
                     row=row,
-                    record=None if record is None else bytes(record[0]),
+                    record=record,
+                    settings=settings,
                     body=_bodies(connection, day, [row.seq]).get(row.seq),
                 )
         return None
+
+    @staticmethod
+    def _record(connection: Connection, data: bytes) -> tuple[bytes, bytes | None]:
+        """A decision record, and the settings that it refers to."""
+        number, record = unpack_record(data)
+        found = connection.execute("SELECT settings FROM settings WHERE id = ?", (number,)).fetchone()
+        return record, None if found is None else bytes(found[0])
 
     def page(self, connection: Connection, wanted: HistoryFilter, limit: int, before: int | None) -> HistoryPage:
         low = 0 if wanted.since_s is None else seq_at(wanted.since_s)
@@ -99,23 +108,24 @@ class SqlReader:
                 if first is None:
                     continue
                 start, end = max(start, first), min(end, last + 1)
-            while some := self._rows(connection, day, selection, start, end, size):
+            while some := self._rows(connection, day, selection, wanted.id_prefix, start, end, size):
                 yield some
                 if len(some) < size:
                     break
                 end = some[-1].seq
 
     def _rows(
-        self, connection: Connection, day: int, selection: _Selection | None, low: int, high: int, limit: int
+        self, connection: Connection, day: int, selection: _Selection | None, id_prefix: str, low: int, high: int, limit: int
     ) -> list[HistoryRow]:
         table = f"requests_{suffix(day)}"
         select = f"SELECT {_COLUMNS} FROM {table} WHERE "
         newest = "seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?"
-        if selection is None:
-            found = connection.execute(select + newest, (low, high, limit)).fetchall()
-        elif selection.is_dense:  # the plus keeps both databases from reading the index of labels
-            among = f"+labels IN ({placeholders(len(selection.labels))}) AND "
-            found = connection.execute(select + among + newest, (*selection.labels, low, high, limit)).fetchall()
+        among, values = self._database.id_begins_with(id_prefix) if id_prefix else ("", ())
+        if selection is not None and (selection.is_dense or id_prefix):  # the plus keeps both databases from the index of labels
+            among = f"{among}+labels IN ({placeholders(len(selection.labels))}) AND "
+            found = connection.execute(select + among + newest, (*values, *selection.labels, low, high, limit)).fetchall()
+        elif selection is None:
+            found = connection.execute(select + among + newest, (*values, low, high, limit)).fetchall()
         else:
             numbers = self._database.newest(connection, table, selection.labels, low, high, limit)
             if not numbers:

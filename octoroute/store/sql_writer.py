@@ -7,6 +7,7 @@ up to 5 ms under load.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
@@ -24,6 +25,7 @@ from octoroute.store.rows import (
     label_values,
     merge_packed,
     pack,
+    pack_number,
     pack_sketch,
 )
 
@@ -57,6 +59,8 @@ class SqlWriter:
         """For a new connection."""
         self._labels: dict[Labels, int] = {}
         self._days: set[int] = set()
+        self._settings: dict[tuple[bytes, int], bytes] = {}
+        """By settings and day, the number of the settings as `records.record` begins with it."""
         self._generation = -1
 
     def write(self, connection: Connection, entries: Sequence[HistoryEntry]) -> None:
@@ -104,7 +108,7 @@ class SqlWriter:
             group[1].append(row)
             rows.append(pack(row, group[0]))
             if entry.record is not None:
-                records.append((row.seq, entry.record))
+                records.append((row.seq, self._settings_number(connection, entry.settings, day) + entry.record))
             if entry.body is not None:
                 bodies.append((row.seq, *pack_body(entry.body)))
         name = suffix(day)
@@ -113,6 +117,22 @@ class SqlWriter:
         self._database.insert(connection, f"records_{name}", ("seq", "record"), records, _ONCE)
         self._database.insert(connection, f"bodies_{name}", ("seq", "request", "response"), bodies, _ONCE)
         self._add_sums(connection, hour, groups)
+
+    def _settings_number(self, connection: Connection, settings: bytes | None, day: int) -> bytes:
+        """What stands before a record: the number of its settings; 0: there are none."""
+        if settings is None:
+            return pack_number(0)
+        found = self._settings.get((settings, day))
+        if found is None:
+            digest = hashlib.blake2b(settings, digest_size=16).hexdigest()
+            connection.execute(
+                "INSERT INTO settings (digest, day, settings) VALUES (?, ?, ?) "
+                "ON CONFLICT (digest) DO UPDATE SET day = excluded.day WHERE settings.day < excluded.day",
+                (digest, day, settings),
+            )
+            (number,) = connection.execute("SELECT id FROM settings WHERE digest = ?", (digest,)).fetchone()
+            found = self._settings[settings, day] = pack_number(number)
+        return found
 
     def _label_id(self, connection: Connection, labels: Labels) -> int:
         found = self._labels.get(labels)

@@ -188,6 +188,10 @@ class SqliteDatabase:
                 low = numbers[-1]
         return sorted(numbers, reverse=True)[:limit]
 
+    def id_begins_with(self, prefix: str) -> tuple[str, tuple[str, str]]:
+        """By the index, whose order is that of the bytes."""
+        return "id >= ? AND id < ? AND ", (prefix, prefix + "\U0010ffff")
+
     def erase(self, connection: Connection) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -241,6 +241,7 @@ class BatchWriter:
                 self._database.drop_day(connection, day)
             elif day < bodies_since and connection.execute(f"SELECT 1 FROM bodies_{suffix(day)} LIMIT 1").fetchone():
                 self._database.empty_bodies(connection, day)
+        connection.execute("DELETE FROM settings WHERE day < ?", (requests_since,))
         connection.execute("DELETE FROM rollups WHERE hour < ?", (sums_since * 24,))
 
     def _lose_connection(self, error: StoreUnavailable) -> None:

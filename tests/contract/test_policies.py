@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 from hypothesis import given
@@ -78,6 +79,21 @@ def test_asking_changes_nothing(kind):
     available = [make_endpoint(name, provider=name) for name in "abc"]
     orders = [policy.order(available, ASKED, lambda: 0.5) for _ in range(5)]
     assert all(order == orders[0] for order in orders)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(available=endpoints, chosen=st.lists(st.integers(0, 5), max_size=4), seed=st.integers(0, 99))
+def test_the_same_ranks_and_the_same_numbers_give_the_same_order(kind, available, chosen, seed):
+    """So that a decision can be repeated from its record, long after the policy has learned more."""
+    policy = build(kind)
+    for number in chosen:
+        if policy.learns and number < len(available):
+            policy.on_selected(available[number])
+            policy.on_outcome(outcome_of(available[number]))
+    ranks = policy.ranks(available, ASKED)
+    assert len(ranks) in {0, len(available)}
+    order = policy.order(available, ASKED, random.Random(seed).random)
+    assert build(kind).order(available, ASKED, random.Random(seed).random, ranks) == order
 
 
 @pytest.mark.parametrize("kind", KINDS)

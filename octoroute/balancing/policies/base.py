@@ -5,7 +5,7 @@ A policy never sees health: the planner removes unavailable and ineligible endpo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 from octoroute.domain.endpoint import Endpoint
@@ -37,8 +37,17 @@ class Policy(Protocol):
     learns: bool
     """Whether the gateway calls `on_selected` and `on_outcome`."""
 
-    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:
-        """A permutation of `available`, best first: by descending priority unless `by_provider`. Changes no state."""
+    def ranks(self, available: Sequence[Endpoint], request: Request) -> tuple[float, ...]:
+        """What the policy knows now of each endpoint of `available`; empty: it knows only what the configuration says."""
+        ...
+
+    def order(
+        self, available: Sequence[Endpoint], request: Request, random: Random, ranks: Sequence[float] | None = None
+    ) -> list[Endpoint]:
+        """A permutation of `available`, best first: by descending priority unless `by_provider`. Changes no state.
+
+        `ranks`: what `ranks` has returned; None: it is called. With the same ranks and random numbers the order is the same.
+        """
         ...
 
     def on_selected(self, first: Endpoint) -> None:
@@ -50,6 +59,11 @@ class Policy(Protocol):
         ...
 
 
+def by_id(available: Sequence[Endpoint], ranks: Sequence[float]) -> Mapping[str, float]:
+    """The ranks by endpoint id."""
+    return {endpoint.id: rank for endpoint, rank in zip(available, ranks, strict=True)}
+
+
 Builder: TypeAlias = Callable[[PolicyInputs], Policy]
 
 
@@ -58,6 +72,9 @@ class StatelessPolicy:
 
     by_provider = False
     learns = False
+
+    def ranks(self, available: Sequence[Endpoint], request: Request) -> tuple[float, ...]:
+        return ()
 
     def on_selected(self, first: Endpoint) -> None:
         pass

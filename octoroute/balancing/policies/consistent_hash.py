@@ -12,7 +12,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 
-from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy
+from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy, by_id
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.request import Request
 
@@ -21,11 +21,18 @@ class ConsistentHash(StatelessPolicy):
     def __init__(self, inputs: PolicyInputs) -> None:
         self._inputs = inputs
 
-    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(
+        self, available: Sequence[Endpoint], request: Request, random: Random, ranks: Sequence[float] | None = None
+    ) -> list[Endpoint]:
         if len(available) < 2:
             return list(available)
+        scores = by_id(available, ranks or self.ranks(available, request))
+        return sorted(available, key=lambda endpoint: (-endpoint.priority, -scores[endpoint.id]))
+
+    def ranks(self, available: Sequence[Endpoint], request: Request) -> tuple[float, ...]:
+        """The scores; a higher one is better."""
         key = self._key(request)
-        return sorted(available, key=lambda endpoint: (-endpoint.priority, -score(key, endpoint)))
+        return tuple(score(key, endpoint) for endpoint in available)
 
     def _key(self, request: Request) -> bytes:
         """The conversation also keys requests that name no user, or have no key."""

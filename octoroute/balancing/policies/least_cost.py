@@ -15,7 +15,9 @@ from octoroute.domain.request import Facts, Request
 class LeastCost(StatelessPolicy):
     """Equal costs are shared by weight."""
 
-    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:
+    def order(
+        self, available: Sequence[Endpoint], request: Request, random: Random, ranks: Sequence[float] | None = None
+    ) -> list[Endpoint]:
         facts = request.facts
         return sorted(
             available, key=lambda endpoint: (-endpoint.priority, _cost(endpoint, facts), exponential_key(endpoint, random))

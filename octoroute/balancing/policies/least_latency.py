@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from octoroute.balancing.policies.base import PolicyInputs, Random
+from octoroute.balancing.policies.base import PolicyInputs, Random, by_id
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.outcome import Ending, Outcome
 from octoroute.domain.request import Request
@@ -33,6 +33,8 @@ EXPLORED_SHARE = 0.05
 """Share of requests that go to an endpoint other than the best."""
 TRIAL_S = 60.0
 """A trial without an outcome ends after this long."""
+UNKNOWN, ON_TRIAL = -1.0, -2.0
+"""Ranks of endpoints whose latency is not known."""
 TYPICAL_TOKENS = 256
 """Assumed length of an answer, to weigh first event against time per token. `max_tokens` is no estimate: agents set 32,000."""
 
@@ -81,26 +83,24 @@ class LeastLatency:
         self._estimates: dict[tuple[str, bool], LatencyEstimate] = {}
         """By endpoint id, and whether the requests were streams."""
 
-    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:
+    def order(
+        self, available: Sequence[Endpoint], request: Request, random: Random, ranks: Sequence[float] | None = None
+    ) -> list[Endpoint]:
         if len(available) < 2:
             return list(available)
-        now = self._clock()
-        stream = request.stream
-        ranks = {endpoint.id: self._rank(self._estimates.get((endpoint.id, stream)), now, random) for endpoint in available}
-        order = sorted(available, key=lambda endpoint: (-endpoint.priority, ranks[endpoint.id]))
+        expected = by_id(available, ranks or self.ranks(available, request))
+        places = {endpoint.id: _place(expected[endpoint.id], random) for endpoint in available}
+        order = sorted(available, key=lambda endpoint: (-endpoint.priority, places[endpoint.id]))
         if random() < EXPLORED_SHARE:
             equals = sum(endpoint.priority == order[0].priority for endpoint in order)
             if equals > 1:
                 order.insert(0, order.pop(1 + int(random() * (equals - 1))))
         return order
 
-    def _rank(self, estimate: LatencyEstimate | None, now: float, random: Random) -> tuple[int, float]:
-        """Unknown endpoints first, then known ones by expected latency, then unknown ones whose trial is under way."""
-        if estimate is None:
-            return (0, random())
-        if estimate.is_known(now):
-            return (1, estimate.expected_s())
-        return (2 if now - estimate.trial_at < TRIAL_S else 0, random())
+    def ranks(self, available: Sequence[Endpoint], request: Request) -> tuple[float, ...]:
+        """The expected latencies in seconds; `UNKNOWN`, or `ON_TRIAL` while the trial of an unknown endpoint is under way."""
+        now = self._clock()
+        return tuple(_rank(self._estimates.get((endpoint.id, request.stream)), now) for endpoint in available)
 
     def on_selected(self, first: Endpoint) -> None:
         now = self._clock()
@@ -120,6 +120,21 @@ class LeastLatency:
         for attempt in outcome.attempts:
             for stream in (False, True):
                 self._estimates.setdefault((attempt.endpoint.id, stream), LatencyEstimate()).trial_at = -math.inf
+
+
+def _rank(estimate: LatencyEstimate | None, now: float) -> float:
+    if estimate is None:
+        return UNKNOWN
+    if estimate.is_known(now):
+        return estimate.expected_s()
+    return ON_TRIAL if now - estimate.trial_at < TRIAL_S else UNKNOWN
+
+
+def _place(rank: float, random: Random) -> tuple[int, float]:
+    """Unknown endpoints first, then known ones by expected latency, then unknown ones whose trial is under way."""
+    if rank >= 0.0:
+        return (1, rank)
+    return (0 if rank == UNKNOWN else 2, random())
 
 
 def _per_token_s(outcome: Outcome) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy
+from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy, by_id
 from octoroute.balancing.policies.round_robin import RoundRobinState
 from octoroute.balancing.policies.weighted_random import exponential_key
 from octoroute.domain.endpoint import Endpoint, FailureDomain, failure_domain
@@ -29,7 +29,9 @@ class ProviderPriority(StatelessPolicy):
 
     by_provider = True
 
-    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(
+        self, available: Sequence[Endpoint], request: Request, random: Random, ranks: Sequence[float] | None = None
+    ) -> list[Endpoint]:
         groups = group_by_provider(available)
         weighted = {_priority(group) for group in groups if any(endpoint.weight != 1.0 for endpoint in group)}
         groups.sort(
@@ -47,10 +49,17 @@ class ProviderRoundRobin(StatelessPolicy):
     def __init__(self) -> None:
         self._rotation = RoundRobinState()
 
-    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(
+        self, available: Sequence[Endpoint], request: Request, random: Random, ranks: Sequence[float] | None = None
+    ) -> list[Endpoint]:
+        turns = by_id(available, ranks or self.ranks(available, request))
         groups = group_by_provider(available)
-        groups.sort(key=lambda group: self._rotation.last_turn((group[0].tier, failure_domain(group[0]))))
+        groups.sort(key=lambda group: turns[group[0].id])
         return [endpoint for group in groups for endpoint in group]
+
+    def ranks(self, available: Sequence[Endpoint], request: Request) -> tuple[float, ...]:
+        """The numbers of the last turns of their providers."""
+        return tuple(self._rotation.last_turn((endpoint.tier, failure_domain(endpoint))) for endpoint in available)
 
     def on_selected(self, first: Endpoint) -> None:
         self._rotation.on_selected((first.tier, failure_domain(first)))
@@ -59,7 +68,9 @@ class ProviderRoundRobin(StatelessPolicy):
 class ProviderRandom(StatelessPolicy):
     by_provider = True
 
-    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(
+        self, available: Sequence[Endpoint], request: Request, random: Random, ranks: Sequence[float] | None = None
+    ) -> list[Endpoint]:
         groups = [(random(), group) for group in group_by_provider(available)]
         groups.sort(key=lambda keyed: keyed[0])
         return [endpoint for _, group in groups for endpoint in group]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy
+from octoroute.balancing.policies.base import PolicyInputs, Random, StatelessPolicy, by_id
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.request import Request
 
@@ -34,8 +34,15 @@ class RoundRobin(StatelessPolicy):
     def __init__(self) -> None:
         self._rotation = RoundRobinState()
 
-    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
-        return sorted(available, key=lambda endpoint: (-endpoint.priority, self._rotation.last_turn(endpoint.id)))
+    def order(
+        self, available: Sequence[Endpoint], request: Request, random: Random, ranks: Sequence[float] | None = None
+    ) -> list[Endpoint]:
+        turns = by_id(available, ranks or self.ranks(available, request))
+        return sorted(available, key=lambda endpoint: (-endpoint.priority, turns[endpoint.id]))
+
+    def ranks(self, available: Sequence[Endpoint], request: Request) -> tuple[float, ...]:
+        """The numbers of the last turns."""
+        return tuple(self._rotation.last_turn(endpoint.id) for endpoint in available)
 
     def on_selected(self, first: Endpoint) -> None:
         self._rotation.on_selected(first.id)

@@ -21,7 +21,9 @@ def exponential_key(endpoint: Endpoint, random: Random) -> float:
 class WeightedRandom(StatelessPolicy):
     """A weighted sample without replacement: the first choices follow the weights, and a retry is the next item."""
 
-    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(
+        self, available: Sequence[Endpoint], request: Request, random: Random, ranks: Sequence[float] | None = None
+    ) -> list[Endpoint]:
         return weighted_order(available, random)
 
 
@@ -34,7 +36,9 @@ def weighted_order(available: Sequence[Endpoint], random: Random) -> list[Endpoi
 class UniformRandom(StatelessPolicy):
     """All endpoints of a priority are equally likely, whatever their weights."""
 
-    def order(self, available: Sequence[Endpoint], request: Request, random: Random) -> list[Endpoint]:  # noqa: ARG002
+    def order(
+        self, available: Sequence[Endpoint], request: Request, random: Random, ranks: Sequence[float] | None = None
+    ) -> list[Endpoint]:
         return sorted(available, key=lambda endpoint: (-endpoint.priority, random()))
 
 

@@ -46,6 +46,10 @@ class LearnedRouter:
         self._thresholds = thresholds
         self._default_tier = default_tier
 
+    @property
+    def thresholds(self) -> Thresholds:
+        return self._thresholds
+
     async def route(self, facts: Facts) -> Decision:
         return self.decide(facts, facts.quality)
 

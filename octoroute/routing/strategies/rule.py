@@ -72,11 +72,10 @@ NO_RULE = "no rule applies"
 REASONS: Mapping[str, str] = {rule.why: rule.word for rule in RULES} | {NO_RULE: "no_rule"}
 
 # Built once, so that a decision by rule allocates nothing.
-_DECISIONS = tuple((rule, Decision(tier=rule.tier, by="rule", why=rule.why)) for rule in RULES)
 _ROWS = {
     (task, importance): tuple(
-        (rule.at_least, rule.below, decision)
-        for rule, decision in _DECISIONS
+        (rule.at_least, rule.below, Decision(tier=rule.tier, by="rule", why=rule.why, task=task))
+        for rule in RULES
         if task in rule.tasks and (importance or Importance.NORMAL) in rule.importance
     )
     for task in Task
@@ -85,23 +84,24 @@ _ROWS = {
 """The rows by task and importance, so that a decision compares sizes only. Importance None counts as normal."""
 
 
-def decide(facts: Facts) -> Decision | None:
-    """None: no rule applies."""
+def decide(facts: Facts, task: Task | None = None) -> Decision | None:
+    """None: no rule applies. `task`: None: it is inferred."""
     tokens = facts.task_tokens
-    for at_least, below, decision in _ROWS[infer_task(facts), facts.importance]:
+    for at_least, below, decision in _ROWS[task or infer_task(facts), facts.importance]:
         if at_least <= tokens < below:
             return decision
     return None
 
 
 class RuleRouter:
-    __slots__ = ("_default",)
+    __slots__ = ("_defaults",)
 
     def __init__(self, settings: RouterSettings) -> None:
-        self._default = Decision(tier=settings.default_tier, by="default", why=NO_RULE)
+        self._defaults = {task: Decision(tier=settings.default_tier, by="default", why=NO_RULE, task=task) for task in Task}
 
     async def route(self, facts: Facts) -> Decision:
-        return decide(facts) or self._default
+        task = infer_task(facts)
+        return decide(facts, task) or self._defaults[task]
 
 
 def build(settings: RouterSettings, ask: Ask) -> RuleRouter:

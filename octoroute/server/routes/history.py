@@ -22,7 +22,7 @@ from octoroute.store.statistics import as_csv, as_tree, statistics, stats_query
 async def history_statistics(runtime: Runtime, request: Request) -> Response:
     """Answer `GET /admin/stats` with parameters. Raises BadRequest, NotStored, or StorageUnavailable if the database is away."""
     parameters = request.query_params.multi_items()
-    as_text = _wants_csv(request, [value for name, value in parameters if name == "format"])
+    as_text = wants_csv(request, [value for name, value in parameters if name == "format"])
     query = stats_query(((name, value) for name, value in parameters if name != "format"), runtime.wall())
     check_history(runtime)
     with database_errors():
@@ -43,7 +43,8 @@ async def history_analysis(runtime: Runtime, request: Request) -> Response:
     return json_response(analysis_tree(found), request)
 
 
-def _wants_csv(request: Request, formats: list[str]) -> bool:
+def wants_csv(request: Request, formats: list[str]) -> bool:
+    """`formats`: the values of the parameter `format`. Raises BadRequest."""
     if not formats:
         return request.headers.get("accept", "").startswith("text/csv")
     if formats[-1] not in {"json", "csv"}:
