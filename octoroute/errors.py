@@ -32,6 +32,7 @@
     │   ├── UpstreamAuthError 502  the gateway's credentials were rejected
     │   ├── NotServed     502  no such model or address
     │   └── UpstreamRejected  4xx  this request was rejected; relayed unchanged
+    ├── IdentityUnavailable   503  the keys of a token's issuer cannot be fetched
     └── Exhausted                  no endpoint answered; carries the last real cause
 
 `status` is the HTTP status that the client receives. `code` is a stable word for logs, metrics, and the error body. `kind` is
@@ -172,16 +173,12 @@ class TooLate(ClientError):
 
 
 class TooLarge(ClientError):
-    """The request body exceeds `server.max_request_bytes`."""
-
     status = 413
     code = "request_too_large"
     kind = "request_too_large"
 
 
 class WrongMediaType(ClientError):
-    """The content type or the content coding of the request is not supported."""
-
     status = 415
     code = "unsupported_media_type"
 
@@ -211,6 +208,10 @@ class StorageUnavailable(OctorouteError):
     code = "store_unavailable"
     kind = "api_error"
     retry_after_s = 1.0
+
+
+class IdentityUnavailable(StorageUnavailable):
+    code = "identity_unavailable"
 
 
 class UpstreamError(OctorouteError):

@@ -25,6 +25,7 @@ WHEN: Mapping[str, str] = {
     "invalid_request": "malformed JSON; an invalid field, named by `param` and the message; or no configured endpoint can serve it",
     "context_length_exceeded": "the prompt does not fit the context window of any eligible endpoint",
     "invalid_api_key": "the API key is missing or invalid",
+    "identity_unavailable": "the keys of a token's issuer cannot be fetched, so that the token cannot be judged",
     "permission_denied": "the key or a privacy class forbids it; without keys: a web page or Host name that may not use it",
     "cost_limit_exceeded": "the request would probably cost more than `selection.max_cost_usd`, or than a whole budget, at every "
     "eligible endpoint; or no price is known to hold against a budget",

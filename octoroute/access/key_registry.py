@@ -11,6 +11,7 @@ import msgspec
 
 from octoroute.access.credentials import digest_of, offered_keys
 from octoroute.access.permissions import PRIVILEGED, ROLES, Permission, roles_with
+from octoroute.access.tokens.issuer import expired
 from octoroute.domain.principal import Principal
 from octoroute.errors import Forbidden, Unauthorized
 
@@ -23,6 +24,8 @@ class KnownKey(msgspec.Struct, frozen=True, kw_only=True):
     """Who owns what the key's clients store: it stays the same when the key is rotated."""
     expires_at: float | None = None
     """Seconds since the epoch; None: it does not expire."""
+    granted_by: str = ""
+    """`Issuer.fingerprint` of a token's issuer; "": it is a key."""
 
 
 class KeyRegistry:
@@ -36,6 +39,9 @@ class KeyRegistry:
         self._required = required
         self._wall = wall
         self._known: Mapping[bytes, KnownKey] = {}
+        self._tokens: Mapping[bytes, KnownKey] = {}
+        self._may_be_privileged = False
+        """A token of some issuer may have a role that watches or more."""
         self.use_stored((), any_made=False)
 
     def use_stored(self, stored: Iterable[KnownKey], *, any_made: bool) -> None:
@@ -47,6 +53,12 @@ class KeyRegistry:
         self.is_required = self._required or any_made
         """Whether a request without a valid key is refused."""
         self._has_privileged = any(PRIVILEGED & ROLES[key.principal.role] for key in self._known.values())
+        self._names = frozenset(key.principal.name for key in self._known.values())
+
+    def use_tokens(self, tokens: Mapping[bytes, KnownKey], *, may_be_privileged: bool) -> None:
+        """Tokens that were verified count as keys, as long as they are in this mapping."""
+        self._tokens = tokens
+        self._may_be_privileged = may_be_privileged
 
     def check(self, headers: Mapping[str, str]) -> Principal | None:
         """Return the client whose key the headers hold; None if keys are not required and none matches. Raises Unauthorized."""
@@ -60,12 +72,14 @@ class KeyRegistry:
                 raise Unauthorized("the API key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
             raise Unauthorized("invalid API key")
         if key.expires_at is not None and key.expires_at <= self._wall():
+            if key.granted_by:
+                raise expired()
             raise Unauthorized(f"the API key {key.principal.name!r} has expired; ask the gateway's operator for a new one")
         return key.principal
 
     def authorize(self, principal: Principal | None, permission: Permission) -> None:
         """Raises Forbidden if the role does not grant the permission, and Unauthorized if a key is needed and there is none."""
-        if permission in PRIVILEGED and not self._has_privileged:
+        if permission in PRIVILEGED and not (self._has_privileged or self._may_be_privileged):
             raise Forbidden(
                 'the admin routes are disabled; set [auth] admin_keys = ["${OCTOROUTE_ADMIN_KEY}"], or a client with a role'
             )
@@ -88,9 +102,13 @@ class KeyRegistry:
         return "" if found is None else found.principal.name
 
     def owner(self, headers: Mapping[str, str]) -> str:
-        """Return the owner of what the client stores; "" if no key is required."""
-        found = self.find(headers) if self.is_required else None
-        return "" if found is None else found.owner
+        """Return the owner of what the client stores; "" if no key is required. Raises Unauthorized: no owner is no one's."""
+        if not self.is_required:
+            return ""
+        found = self.find(headers)
+        if found is None:
+            raise Unauthorized("the API key is not valid any more")
+        return found.owner
 
     def without_own(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """Return the headers without those that hold a key of the gateway: it must not be forwarded to a vendor."""
@@ -98,8 +116,17 @@ class KeyRegistry:
 
     def find(self, headers: Mapping[str, str]) -> KnownKey | None:
         """Return the key that the headers hold, valid or expired; None: it is not known."""
-        known = self._known
+        known, tokens = self._known, self._tokens
         for key in offered_keys(headers):
-            if (found := known.get(digest_of(key))) is not None:
+            digest = digest_of(key)
+            if (found := known.get(digest)) is not None or (found := tokens.get(digest)) is not None:
                 return found
         return None
+
+    def knows(self, digest: bytes) -> bool:
+        """Whether it is the digest of a key."""
+        return digest in self._known
+
+    def has_name(self, name: str) -> bool:
+        """Whether it is the name of a key: logs and budgets tell callers by their names."""
+        return name in self._names

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 import msgspec
 
 from octoroute.config import rules
 from octoroute.config.environment import child
-from octoroute.config.schema.access import ClientTable
 from octoroute.config.schema.file import FileTable
 from octoroute.config.schema.key import Names
 from octoroute.config.schema.limits import LimitsTable
 from octoroute.config.schema.models import DEFAULT_KIND, ProviderTable
 from octoroute.config.schema.server import ServerTable
+from octoroute.config.schema.terms import TermsTable
 from octoroute.domain.endpoint import Endpoint
 
 
@@ -24,6 +25,7 @@ def advise(file: FileTable, names: Names, endpoints: Mapping[str, tuple[str, End
     yield from _pasted_routes(file, endpoints)
     yield from _duplicates(endpoints)
     yield from _unshared_limits(file)
+    yield from _plain_issuers(file)
     if file.routing.shadow.share and file.routing.shadow.judge_tier is None:
         yield (
             "routing.shadow.judge_tier: is not set, so that answers that differ leave no label although they are paid for; set it "
@@ -32,12 +34,23 @@ def advise(file: FileTable, names: Names, endpoints: Mapping[str, tuple[str, End
 
 
 def _unshared_limits(file: FileTable) -> Iterator[str]:
-    is_limited = file.limits != LimitsTable() or any(_is_limited(client) for client in file.auth.clients)
+    clients = (*file.auth.clients, *file.auth.jwt.all_issuers)
+    is_limited = file.limits != LimitsTable() or any(_is_limited(client) for client in clients)
     if is_limited and file.shared.url is None and file.server.workers == 1:
         yield 'limits: a restart forgets what was spent; set [shared] url = "sqlite:////var/lib/octoroute/limits.db" to keep it'
 
 
-def _is_limited(client: ClientTable) -> bool:
+def _plain_issuers(file: FileTable) -> Iterator[str]:
+    for issuer in file.auth.jwt.all_issuers:
+        host = urlsplit(issuer.issuer).hostname or ""
+        if issuer.issuer.startswith("http://") and not host.startswith("127.") and host not in {"localhost", "::1"}:
+            yield (
+                "auth.jwt: an issuer has http://, so that a machine on the way to it could answer with keys of its own, and make "
+                "tokens; use https://"
+            )
+
+
+def _is_limited(client: TermsTable) -> bool:
     return bool(client.requests_per_minute or client.tokens_per_minute or client.max_in_flight or client.budget_usd)
 
 

@@ -14,6 +14,7 @@ from octoroute.config.check_aliases import check_aliases
 from octoroute.config.check_clients import check_clients
 from octoroute.config.check_headers import check_credentials, merge_headers
 from octoroute.config.check_selection import check_selection
+from octoroute.config.check_tokens import check_tokens
 from octoroute.config.environment import child
 from octoroute.config.reader import ConfigReader, nearest
 from octoroute.config.schema.file import Config, FileTable
@@ -55,6 +56,7 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
     check_connection.check(file, [endpoint for _, endpoint in built], reader)
     check_selection(file, built, reader)
     check_clients(file, [endpoint for _, endpoint in built], reader)
+    check_tokens(file, [endpoint for _, endpoint in built], reader)
     return Config(
         server=file.server,
         endpoints=tuple(endpoint for _, endpoint in built if endpoint.tier in CHAT_TIERS),

@@ -10,6 +10,7 @@ from octoroute.config.environment import child
 from octoroute.config.reader import ConfigReader, nearest
 from octoroute.config.schema.access import ClientTable
 from octoroute.config.schema.file import FileTable
+from octoroute.config.schema.terms import TermsTable
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
 from octoroute.routing.aliases import is_glob
 
@@ -33,7 +34,7 @@ def check_clients(file: FileTable, endpoints: Sequence[Endpoint], reader: Config
         if client.name and (other := names.setdefault(client.name, path)) != path:
             reader.problem(child(path, "name"), f"is also the name of {other}; rename one of them")
         _check_key(client, path, digests, reader)
-        _check_targets(client, path, file, endpoints, reader)
+        check_targets(client, path, file, endpoints, reader)
 
 
 def _check_key(client: ClientTable, path: str, digests: dict[bytes, str], reader: ConfigReader) -> None:
@@ -47,7 +48,8 @@ def _check_key(client: ClientTable, path: str, digests: dict[bytes, str], reader
         reader.problem(path, f"has the key of {other}; give each client its own")
 
 
-def _check_targets(client: ClientTable, path: str, file: FileTable, endpoints: Sequence[Endpoint], reader: ConfigReader) -> None:
+def check_targets(client: TermsTable, path: str, file: FileTable, endpoints: Sequence[Endpoint], reader: ConfigReader) -> None:
+    """Problems of what the client may ask for: names that nothing has."""
     if not endpoints or reader.wrong("models"):
         return
     _check_known(client.providers, child(path, "providers"), [endpoint.provider for endpoint in endpoints], "provider", reader)

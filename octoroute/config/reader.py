@@ -136,6 +136,8 @@ class ConfigReader:
         return Secret(text) if hint is Secret else text
 
     def _list(self, element: object, key: Key, value: object, path: str) -> tuple[object, ...]:
+        if key.single and isinstance(value, str):
+            value = [value]
         if not isinstance(value, list):
             remedy = f"write [[{path}]]" if _is(element, Table) else "put it in [ ]"
             raise InvalidValue(f"must be a list, got {kind(value)}; {remedy}")

@@ -108,6 +108,16 @@ def _is_host(name: str, *, bracketed: bool) -> bool:
     return _HOST_NAME.fullmatch(name) is not None
 
 
+def optional_url(text: str) -> str | None:
+    """A blank value means none."""
+    return base_url(text) if text else None
+
+
+def optional_label(text: str) -> str | None:
+    """A blank value means none."""
+    return text_check.label(text) if text else None
+
+
 def proxy(text: str) -> str | None:
     """A blank value means none."""
     if not text:

@@ -33,6 +33,8 @@ class Key(msgspec.Struct, frozen=True):
     """Applied to each name of a table whose names the operator chooses."""
     secret: bool = False
     """The values are never shown, wherever they come from."""
+    single: bool = False
+    """A text alone is read as a list of one."""
     fold: bool = False
     """Upper case is read as lower case."""
     retired: Mapping[str, str] = {}

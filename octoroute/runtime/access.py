@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from octoroute.access.credentials import digest_of
 from octoroute.access.key_registry import KeyRegistry, KnownKey
+from octoroute.access.tokens.issuer import Issuer
+from octoroute.access.tokens.key_set import KeySets
 from octoroute.config.check_clients import client_digest
 from octoroute.config.schema import Config
-from octoroute.config.schema.access import AuthTable, BudgetTable, ClientTable
+from octoroute.config.schema.access import AuthTable, ClientTable
+from octoroute.config.schema.terms import BudgetTable, TermsTable
+from octoroute.config.schema.tokens import IssuerTable
 from octoroute.domain.price import to_micros
 from octoroute.domain.principal import AccessRole, Principal, PrincipalLimits, Restrictions
+
+if TYPE_CHECKING:
+    from octoroute.access.tokens.token_registry import TokenRegistry
 
 
 def key_registry(config: Config, wall: Callable[[], float]) -> KeyRegistry:
@@ -34,6 +42,51 @@ def _known(auth: AuthTable) -> Iterator[KnownKey]:
 
 
 def principal_of(client: ClientTable) -> Principal:
+    restrictions, limits = _terms(client)
+    return Principal(
+        name=client.name, role=client.role, groups=client.groups, tags=client.tags, restrictions=restrictions, limits=limits
+    )
+
+
+def issuers_of(auth: AuthTable) -> tuple[Issuer, ...]:
+    """The token issuers of the configuration."""
+    return tuple(map(_issuer, auth.jwt.all_issuers))
+
+
+def token_registry(auth: AuthTable, keys: KeySets, registry: KeyRegistry, wall: Callable[[], float]) -> TokenRegistry | None:
+    """None: no token is accepted. `wall`: seconds since the epoch."""
+    issuers = issuers_of(auth)
+    if not issuers:
+        return None
+    # Imported here: it needs the packages of an extra.
+    from octoroute.access.tokens.token_registry import TokenRegistry  # noqa: PLC0415
+
+    return TokenRegistry(issuers, keys, registry, wall)
+
+
+def _issuer(table: IssuerTable) -> Issuer:
+    restrictions, limits = _terms(table)
+    return Issuer(
+        issuer=table.issuer,
+        audience=table.audience,
+        jwks_url=table.jwks_url,
+        algorithms=table.algorithms,
+        clock_skew_s=table.clock_skew_seconds,
+        name_claim=table.name_claim,
+        name_prefix=table.name_prefix,
+        role_claim=table.role_claim,
+        roles=tuple(table.roles.items()),
+        role=table.role,
+        groups_claim=table.groups_claim,
+        budget_claim=table.budget_claim,
+        tags=table.tags,
+        restrictions=restrictions,
+        limits=limits,
+    )
+
+
+def _terms(client: TermsTable) -> tuple[Restrictions | None, PrincipalLimits | None]:
+    """None: no restriction, no limit."""
     restrictions = Restrictions(
         tiers=frozenset(client.tiers),
         models=client.models,
@@ -49,11 +102,4 @@ def principal_of(client: ClientTable) -> Principal:
         budget_day_micros=to_micros(budget.day),
         budget_month_micros=to_micros(budget.month),
     )
-    return Principal(
-        name=client.name,
-        role=client.role,
-        groups=client.groups,
-        tags=client.tags,
-        restrictions=restrictions or None,
-        limits=limits or None,
-    )
+    return restrictions or None, limits or None

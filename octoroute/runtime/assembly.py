@@ -47,6 +47,7 @@ from octoroute.upstream.client import UpstreamClient
 from octoroute.upstream.providers.plugins import ProviderRegistry
 from octoroute.upstream.transports import TRANSPORTS
 from octoroute.upstream.transports.base import Transport
+from octoroute.upstream.web_client import WebClient
 
 log = structlog.stdlib.get_logger("octoroute.building")
 
@@ -159,6 +160,11 @@ class Runtime:
     @property
     def scraper(self) -> Scraper:
         return self.telemetry.scraper
+
+    @property
+    def web(self) -> WebClient:
+        """For servers that are no endpoints; it shares their connections' settings."""
+        return WebClient(self._transport)
 
     @property
     def history(self) -> HistoryStore:

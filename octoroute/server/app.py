@@ -68,7 +68,7 @@ class App:
         self.recorder = TrafficRecorder(clock=clock, wall=wall, dropped=self._count_dropped_lines)
         self.reloader = Reloader(self.reload, lambda: self.config, load=load, file=file, notify_workers=notify_workers)
         self.listener = ListenerState(config.server, listener_tls(config.server.tls))
-        self._rules = AccessRules(config, wall, key_file, state_directory)
+        self._rules = AccessRules(config, self.runtime.web, wall, key_file, state_directory)
         self._started = False
         self._stored = StoredResponses(config, clock, self.runtime.persistence.responses)
         self._plain = inference_routes(self.runtime, self._rules, self._stored, keep_alive_s)
@@ -138,8 +138,7 @@ class App:
         await self.runtime.start()
 
     async def stop(self) -> None:
-        if self._rules.audit is not None:
-            await self._rules.audit.close()
+        await self._rules.close()
         await self.runtime.stop()
         await self.recorder.stop()
 

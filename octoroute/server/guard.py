@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection
 
 from octoroute.access.credentials import offered_keys
 from octoroute.access.permissions import Permission, roles_with, takes_session
+from octoroute.access.tokens.key_set import KeySets
 from octoroute.config.schema import Config
 from octoroute.domain.ids import new_id
 from octoroute.domain.principal import Principal
@@ -30,13 +31,14 @@ from octoroute.errors import (
     WrongMediaType,
     WrongMethod,
 )
-from octoroute.runtime.access import key_registry
+from octoroute.runtime.access import key_registry, token_registry
 from octoroute.runtime.stored_keys import StoredKeys
 from octoroute.server.audit_trail import AuditTrail
 from octoroute.server.decompression import decode_body
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
 from octoroute.server.origins import OriginRules
 from octoroute.server.sessions import BrowserSessions
+from octoroute.upstream.web_client import WebClient
 
 MAX_HEADER_BYTES = 32 * 1024
 
@@ -119,11 +121,16 @@ class AccessRules:
     def __init__(
         self,
         config: Config,
+        web: WebClient,
         wall: Callable[[], float] = time.time,
         key_file: Path | None = None,
         state_directory: Path | None = None,
     ) -> None:
-        """`wall`: seconds since the epoch. `key_file`: the key store; None: there is none. `state_directory`: for sessions."""
+        """`web` fetches the keys of token issuers. `wall`: seconds since the epoch. `key_file`: the key store; None: there is none.
+
+        `state_directory`: for sessions.
+        """
+        self._key_sets = KeySets(web.get, time.monotonic)
         self._wall = wall
         self.stored = None if key_file is None else StoredKeys(key_file, lambda: self.keys)
         self.sessions = BrowserSessions(lambda: self.keys, wall, state_directory, lambda: self.root_path)
@@ -133,6 +140,8 @@ class AccessRules:
         self.keys = key_registry(config, self._wall)
         if self.stored is not None:
             self.stored.apply()
+        self.tokens = token_registry(config.auth, self._key_sets, self.keys, self._wall)
+        """None: no token is accepted."""
         self.audit = AuditTrail(Path(config.audit.file), self._wall) if config.audit.file else None
         self.origins = OriginRules(config)
         self.max_request_bytes = config.server.max_request_bytes
@@ -147,6 +156,17 @@ class AccessRules:
             name = self.keys.name(headers) if known is None else known.name
             self.audit.refused(name, scope.get("method", "GET"), scope["path"], error)
 
+    async def close(self) -> None:
+        """End what is under way in the background."""
+        await self._key_sets.close()
+        if self.audit is not None:
+            await self.audit.close()
+
+    async def admit_token(self, headers: Mapping[str, str]) -> None:
+        """Before the checks of a key: verify a token that the headers hold. Raises as `TokenRegistry.admit`."""
+        if self.tokens is not None:
+            await self.tokens.admit(headers)
+
     async def admit(self, scope: Scope, headers: Mapping[str, str]) -> Principal | None:
         """Return the client, by key, or by the session of a browser where one counts.
 
@@ -156,6 +176,7 @@ class AccessRules:
             found = await self.sessions.principal(scope, headers)
             if found is not None:
                 return found
+        await self.admit_token(headers)
         return self.keys.check(headers)
 
     def identify(self, headers: Mapping[str, str]) -> tuple[Principal | None, Mapping[str, str]]:
@@ -170,6 +191,11 @@ class AccessRules:
         if principal is not None and self._forwards_keys:
             headers = self.keys.without_own(headers)
         return principal, headers
+
+    async def identify_token(self, headers: Mapping[str, str]) -> tuple[Principal | None, Mapping[str, str]]:
+        """As `identify`, where tokens are accepted. Raises as `admit_token`, too."""
+        await self.admit_token(headers)
+        return self.identify(headers)
 
 
 def check_method(scope: Scope, *allowed: str) -> None:

@@ -12,7 +12,7 @@ from octoroute.balancing.queue import QueueSettings
 from octoroute.balancing.retry import RetryPolicy
 from octoroute.config.describe import allowed, kind_of, toml
 from octoroute.config.render.template import template
-from octoroute.config.schema.access import AuditTable, AuthTable, BudgetTable, ClientTable
+from octoroute.config.schema.access import AuditTable, AuthTable, ClientTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.limits import HolderTable, LimitsTable, SharedTable
@@ -20,6 +20,8 @@ from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, Ro
 from octoroute.config.schema.models import EndpointTable, ModelsTable, ProviderTable, TlsTable
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
 from octoroute.config.schema.server import CacheTable, ServerTable, ServerTlsTable, StoreTable
+from octoroute.config.schema.terms import BudgetTable
+from octoroute.config.schema.tokens import IssuerTable, JwtTable, LoginTable
 from octoroute.domain.option import Table
 from octoroute.domain.price import LongContextPrice, Price
 from octoroute.routing.cache_economics import StickyOptions
@@ -175,6 +177,9 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[auth]", AuthTable),
     ("[[auth.clients]]", ClientTable),
     ("budget_usd", BudgetTable),
+    ("[auth.jwt]", JwtTable),
+    ("[[auth.jwt.issuers]]", IssuerTable),
+    ("[auth.login]", LoginTable),
     ("[audit]", AuditTable),
     ("[cache]", CacheTable),
     ("[store]", StoreTable),

@@ -20,6 +20,7 @@ from octoroute.config.schema.logging import ObservabilityTable, RotationTable, T
 from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
 from octoroute.config.schema.server import CacheTable, ServerTable, ServerTlsTable, StoreTable
+from octoroute.config.schema.tokens import JwtTable, LoginTable
 from octoroute.domain.option import Table
 from octoroute.routing.cache_economics import StickyOptions
 from octoroute.routing.difficulty.thresholds import LearnedOptions
@@ -155,6 +156,8 @@ def _lines(names: Names) -> Iterator[str]:
         yield from _table(name, table, names)
         if table is AuthTable:
             yield from _table("auth.clients", ClientTable, names, off=True, many=True)
+            yield from _table("auth.jwt", JwtTable, names, off=True)
+            yield from _table("auth.login", LoginTable, names, off=True)
 
 
 def _table(name: str, table: type[Table], names: Names, *, off: bool = False, many: bool = False) -> Iterator[str]:

@@ -47,10 +47,13 @@ class Field(msgspec.Struct, frozen=True):
 
 @functools.cache
 def fields(table: type[Table]) -> tuple[Field, ...]:
-    """The keys of a table, in the order of its struct. Fields without a `Key` are left out."""
+    """The keys of a table, in the order of its struct, inherited ones last. Fields without a `Key` are left out."""
     hints = get_type_hints(table, include_extras=True)
     found: list[Field] = []
-    for field in msgspec.structs.fields(table):
+    depths = [frozenset(vars(base).get("__annotations__", ())) for base in table.__mro__]
+    for field in sorted(
+        msgspec.structs.fields(table), key=lambda field: next(at for at, names in enumerate(depths) if field.name in names)
+    ):
         annotated = hints[field.name]
         key = next((item for item in getattr(annotated, "__metadata__", ()) if isinstance(item, Key)), None)
         if key is not None:

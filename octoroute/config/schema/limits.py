@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from octoroute.config import rules
-from octoroute.config.schema.access import BudgetTable
+from octoroute.config.schema.terms import BudgetTable
 from octoroute.domain import text_check
 from octoroute.domain.endpoint import Secret
 from octoroute.domain.option import Key, Table

@@ -115,7 +115,8 @@ class InferenceEndpoint:
             headers = self._headers_of(scope)
             given_id = request_id(headers)
             self._rules.origins.check(scope, headers)
-            principal, headers = self._rules.identify(headers)
+            rules = self._rules
+            principal, headers = rules.identify(headers) if rules.tokens is None else await rules.identify_token(headers)
             check_method(scope, "POST")
             self._check_media_type(headers)
             limit = self._rules.max_request_bytes

@@ -73,6 +73,7 @@ class ResponsesSocket:
             headers = headers_of(scope)
             given_id = request_id(headers)
             self.rules.origins.check({**scope, "scheme": "https" if scope["scheme"] == "wss" else "http"}, headers)
+            await self.rules.admit_token(headers)
             self.rules.keys.authorize(self.rules.keys.check(headers), Permission.ASK)
             check_handshake(scope["path"] in self.inbound.paths, headers)
         except OctorouteError as error:
@@ -177,6 +178,7 @@ class _Session:
                 return
             if kind != "response.create":
                 raise BadRequest(f"type: must be response.create, not {str(kind)[:100]!r}", param="type")  # noqa: TRY301 - it becomes an event, as the errors of the calls below
+            await rules.admit_token(self._headers)
             principal = rules.keys.check(self._headers)
             rules.keys.authorize(principal, Permission.ASK)
             conversations = self._socket.stored.conversations_of_connection(self._memory)

@@ -75,7 +75,7 @@ class StatusRoutes:
             "background_task_failures": restarts,
             "limits_status": "degraded" if self._runtime.limits_down else "operational",
         }
-        if self._has_valid_key(request):
+        if await self._has_valid_key(request):
             body["providers"] = {
                 name: provider_status(group, health, self._runtime.config.priorities.get(name))
                 for name, group in group_by_provider(endpoints).items()
@@ -85,8 +85,9 @@ class StatusRoutes:
     def _status_of(self, failures_metric: str) -> str:
         return "degraded" if self._metrics.total(failures_metric) else "operational"
 
-    def _has_valid_key(self, request: Request) -> bool:
+    async def _has_valid_key(self, request: Request) -> bool:
         try:
+            await self._rules.admit_token(request.headers)
             self._rules.keys.check(request.headers)
         except OctorouteError:
             return False

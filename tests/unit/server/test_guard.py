@@ -30,6 +30,8 @@ from octoroute.server.guard import (
     request_id,
     send_error,
 )
+from octoroute.upstream.transports.native import NativeTransport
+from octoroute.upstream.web_client import WebClient
 from tests.support.asgi import row
 from tests.support.live_gateway import configured, settings
 
@@ -73,7 +75,9 @@ def test_anthropics_clients_find_the_id_under_their_name_unless_the_upstream_gav
 
 
 def test_rules_are_those_of_the_newest_configuration():
-    rules = AccessRules(configured(settings([row()], auth={"keys": ["a"]}, server={"max_request_bytes": 5})))
+    rules = AccessRules(
+        configured(settings([row()], auth={"keys": ["a"]}, server={"max_request_bytes": 5})), WebClient(NativeTransport())
+    )
     assert (name(rules.keys.check({"x-api-key": "a"})), rules.max_request_bytes) == ("key-1", 5)
     rules.apply(configured(settings([row()], server={"max_request_bytes": 6})))
     assert (rules.keys.check({}), rules.max_request_bytes) == (None, 6)

@@ -11,6 +11,8 @@ from octoroute.dialects import inbound
 from octoroute.errors import OverLimit
 from octoroute.server.guard import AccessRules
 from octoroute.server.routes.inference import InferenceEndpoint, inference_routes
+from octoroute.upstream.transports.native import NativeTransport
+from octoroute.upstream.web_client import WebClient
 from tests.support.asgi import row, serving
 from tests.support.live_gateway import configured, settings
 
@@ -64,7 +66,9 @@ class FakeGateway:
 
 def rules_of(keys=(), limit=1000, **server):
     auth = {"keys": list(keys)} if keys else {}
-    return AccessRules(configured(settings([row()], auth=auth, server={"max_request_bytes": limit, **server})))
+    return AccessRules(
+        configured(settings([row()], auth=auth, server={"max_request_bytes": limit, **server})), WebClient(NativeTransport())
+    )
 
 
 async def ask(gateway, *, body=BODY, method="POST", headers=(), keys=(), limit=1000, present=None, receive=None):

@@ -1,0 +1,1 @@
+"""OIDC tokens as clients: parsed strictly, verified by the issuer's keys, and made into a principal."""
