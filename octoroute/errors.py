@@ -135,8 +135,6 @@ class TooExpensive(ClientError):
 
 
 class UnknownModel(ClientError):
-    """No tier, model, or endpoint has this name."""
-
     status = 404
     code = "model_not_found"
     kind = "not_found_error"

@@ -40,6 +40,7 @@ class KeyRegistry:
         self._wall = wall
         self._known: Mapping[bytes, KnownKey] = {}
         self._tokens: Mapping[bytes, KnownKey] = {}
+        self._issuers: frozenset[str] = frozenset()
         self._may_be_privileged = False
         """A token of some issuer may have a role that watches or more."""
         self.use_stored((), any_made=False)
@@ -55,9 +56,10 @@ class KeyRegistry:
         self._has_privileged = any(PRIVILEGED & ROLES[key.principal.role] for key in self._known.values())
         self._names = frozenset(key.principal.name for key in self._known.values())
 
-    def use_tokens(self, tokens: Mapping[bytes, KnownKey], *, may_be_privileged: bool) -> None:
-        """Tokens that were verified count as keys, as long as they are in this mapping."""
+    def use_tokens(self, tokens: Mapping[bytes, KnownKey], issuers: frozenset[str], *, may_be_privileged: bool) -> None:
+        """Tokens that were verified count as keys, as long as they are in this mapping. `issuers`: what may be in `granted_by`."""
         self._tokens = tokens
+        self._issuers = issuers
         self._may_be_privileged = may_be_privileged
 
     def check(self, headers: Mapping[str, str]) -> Principal | None:
@@ -126,6 +128,10 @@ class KeyRegistry:
     def knows(self, digest: bytes) -> bool:
         """Whether it is the digest of a key."""
         return digest in self._known
+
+    def has_issuer(self, fingerprint: str) -> bool:
+        """Whether tokens are still judged by the settings of that `Issuer.fingerprint`."""
+        return fingerprint in self._issuers
 
     def has_name(self, name: str) -> bool:
         """Whether it is the name of a key: logs and budgets tell callers by their names."""

@@ -10,6 +10,7 @@ import functools
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -22,6 +23,8 @@ from octoroute.server.origins import check_own_page, scheme_of
 
 COOKIE = "octoroute-session"
 _PURPOSE = "session"
+MAX_GROUPS = 10
+"""A cookie has no room for more; the routes of a session need none."""
 _READING = frozenset({"GET", "HEAD"})
 
 log = structlog.stdlib.get_logger("octoroute.sessions")
@@ -62,8 +65,22 @@ class BrowserSessions:
         expires_at = self._wall() + hours * 3600
         if key.expires_at is not None:
             expires_at = min(expires_at, key.expires_at)
-        session = Session(id=new_session_id(), expires_at=expires_at, key=self.signer.reference(key.digest))
+        session = Session(id=new_session_id(), expires_at=expires_at, **self._source(key))
         return self.cookie(COOKIE, self.signer.sign(_PURPOSE, session), expires_at - self._wall(), scope, headers)
+
+    def _source(self, key: KnownKey) -> dict[str, Any]:
+        """What the session stands for: a key by reference; a token, which is forgotten sooner, by what it granted."""
+        if not key.granted_by:
+            return {"key": self.signer.reference(key.digest)}
+        principal = key.principal
+        brief = Principal(
+            name=principal.name,
+            role=principal.role,
+            groups=principal.groups[:MAX_GROUPS],
+            budget_holder=principal.budget_holder,
+            is_listed=False,
+        )
+        return {"principal": brief, "issuer": key.granted_by}
 
     async def end(self, scope: Scope, headers: Mapping[str, str]) -> str:
         """End the session of the request, wherever its cookie has gone, and return the `set-cookie` that removes it."""
@@ -92,6 +109,8 @@ class BrowserSessions:
         return None if session is None or session.expires_at <= self._wall() else session
 
     def _principal(self, session: Session) -> Principal | None:
+        if session.principal is not None:
+            return session.principal if self._registry().has_issuer(session.issuer) else None
         known = self._registry().known
         if known is not self._known:
             self._by_reference = {self.signer.reference(digest): key for digest, key in known.items()}

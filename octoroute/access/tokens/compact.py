@@ -74,9 +74,9 @@ def _json(text: str, part: str) -> dict[str, Any]:
     try:
         found: object = json.loads(_bytes(text, part).decode(), object_pairs_hook=_object, parse_constant=_refuse)
     except (ValueError, RecursionError, binascii.Error):
-        raise rejected(f"its {part} is not valid JSON, or names a member twice") from None
+        raise rejected(f"the JSON of its {part} is not valid, or names a member twice") from None
     if not isinstance(found, dict):
-        raise rejected(f"its {part} is no JSON object")
+        raise rejected(f"the JSON of its {part} is no object")
     return cast("dict[str, Any]", found)
 
 

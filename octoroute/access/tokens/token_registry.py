@@ -26,16 +26,15 @@ class TokenRegistry:
     def __init__(self, issuers: Sequence[Issuer], keys: KeySets, registry: KeyRegistry, wall: Callable[[], float]) -> None:
         """`wall`: seconds since the epoch."""
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
-        self._fingerprints = {issuer.fingerprint for issuer in issuers}
         self._keys = keys
         self._registry = registry
         self._wall = wall
         self._verified: OrderedDict[bytes, KnownKey] = OrderedDict()
-        registry.use_tokens(self._verified, may_be_privileged=any(issuer.may_be_privileged for issuer in issuers))
-
-    def grants(self, fingerprint: str) -> bool:
-        """Whether an issuer still has the settings of that fingerprint."""
-        return fingerprint in self._fingerprints
+        registry.use_tokens(
+            self._verified,
+            frozenset(issuer.fingerprint for issuer in issuers),
+            may_be_privileged=any(issuer.may_be_privileged for issuer in issuers),
+        )
 
     async def admit(self, headers: Mapping[str, str]) -> None:
         """Verify the tokens that the headers hold, unless a key or token in them is known.

@@ -60,7 +60,7 @@ class LoginRoutes:
             body = await read_body(request.receive, headers, MAX_FORM_BYTES)
             asked = read_sign_in(body, is_json=is_json)
             next_path = self._next(asked.next)
-            key = self._known(asked.key)
+            key = await self._known(asked.key)
         except OctorouteError as error:
             self._rules.refused(error, request.scope, {})
             if is_json:
@@ -92,9 +92,10 @@ class LoginRoutes:
         expires_at = self._rules.sessions.expires_at(request.headers)
         return json_response({**described(principal.name, principal.role), "session_expires_at": expires_at}, request)
 
-    def _known(self, text: str) -> KnownKey:
-        """Return the key of that text. Raises Unauthorized, and Forbidden if it opens nothing here."""
+    async def _known(self, text: str) -> KnownKey:
+        """Return the key, or the token, of that text. Raises as `AccessRules.admit`, and Forbidden if it opens nothing here."""
         headers = {"x-api-key": text.strip()}
+        await self._rules.admit_token(headers)
         principal = self._rules.keys.check(headers)
         found = self._rules.keys.find(headers)
         if principal is None or found is None:

@@ -92,7 +92,8 @@ def test_privileged_routes_are_off_without_a_privileged_key_and_never_open():
 def test_an_owner_is_stable_and_nobody_without_a_key():
     keys = ring(known("a", owner="client:team"))
     assert keys.owner({"x-api-key": "a"}) == "client:team"
-    assert keys.owner({}) == ""
+    with pytest.raises(Unauthorized):
+        keys.owner({})
     assert ring(known("a", ADMIN), required=False).owner({"x-api-key": "a"}) == ""
 
 
