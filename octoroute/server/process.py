@@ -23,6 +23,7 @@ from octoroute.runtime.tasks import TaskOwner
 from octoroute.server.app import App
 from octoroute.server.signals import STUCK_S, SignalHandlers
 from octoroute.server.uvicorn_server import UvicornServer, address, bind, server_for
+from octoroute.server.watchdog import Watchdog
 from octoroute.server.workers import Workers
 from octoroute.telemetry.exposition import worker_died
 
@@ -115,7 +116,8 @@ async def run(
         state_directory=state_directory,
         limits_file=limits_file,
     )
-    server = server_for(app, beat or (lambda: None))
+    watchdog = Watchdog(beat)
+    server = server_for(app, watchdog.beat)
     owner = TaskOwner()
     url = address(listener, tls=app.listener.tls is not None)
 
@@ -141,6 +143,7 @@ async def run(
         try:
             await server.serve(sockets=[listener])
         finally:
+            watchdog.close()
             await owner.stop()
             listener.close()
     if announce:

@@ -20,14 +20,13 @@ import msgspec
 import structlog
 
 from octoroute.server.signals import FORCE_S, SIGNALS
+from octoroute.server.watchdog import MAX_SILENCE_S, STUCK_SIGNAL
 from octoroute.telemetry.logging import fast_logger
 
 log = structlog.stdlib.get_logger("octoroute.workers")
 
 MAX_DELAY_S = 30.0
 """The longest delay before a worker is restarted; it doubles while workers die young."""
-MAX_SILENCE_S = 60.0
-"""A worker whose event loop has not turned for so long is killed, and restarted."""
 _TOO_SOON_S = 5.0
 """A worker that dies within this time counts as failing at start-up."""
 _POLL_S = 1.0
@@ -43,6 +42,8 @@ class Child(msgspec.Struct):
     """How often its event loop had turned when the parent last looked."""
     silent_s: float = 0.0
     """How long that has not changed."""
+    told_to_end: bool = False
+    """It is stuck, and has been sent the signal at which it says where. If it is still there at the next look, it is killed."""
 
 
 class Workers:
@@ -212,10 +213,14 @@ class Workers:
             beats = self._beats[child.slot]
             child.silent_s = 0.0 if beats != child.beats else child.silent_s + min(elapsed_s, 2 * _POLL_S)
             child.beats = beats
-            if child.silent_s >= self._max_silence_s:
-                child.silent_s = 0.0
+            if child.silent_s < self._max_silence_s:
+                child.told_to_end = False
+            elif not child.told_to_end:
+                child.told_to_end = True
                 with _signals_blocked():
                     log.error("worker is stuck, it is killed", pid=child.pid, silent_s=round(self._max_silence_s))
+                os.kill(child.pid, STUCK_SIGNAL)
+            else:
                 os.kill(child.pid, signal.SIGKILL)
 
     def _stop(self, signum: int, frame: object) -> None:

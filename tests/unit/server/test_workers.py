@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[3]
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 SCRIPT = """
-import os, signal, socket, sys, time
+import os, re, signal, socket, sys, time
+from octoroute.server.watchdog import Watchdog
 from octoroute.server.workers import Workers
 
 def tell(line):
@@ -31,6 +32,9 @@ def work(listener, report_ready, beat):
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     report_ready()
     tell(f"worker {{os.getpid()}}")
+    if {in_native_code}:
+        Watchdog()
+        re.match("(a+)+$", "a" * 64 + "b")  # holds Python's lock for years
     while not (stopped and {obedient}):
         time.sleep(0.05)
         if {beats}:
@@ -49,10 +53,11 @@ class Script:
     """The script in a process of its own."""
 
     def __init__(self, **more: object) -> None:
-        text = SCRIPT.format(**{"obedient": True, "beats": True, "limit": 60, "silence": 60, **more})
+        text = SCRIPT.format(**{"obedient": True, "beats": True, "in_native_code": False, "limit": 60, "silence": 60, **more})
         self.process = subprocess.Popen(
             [sys.executable, "-c", text],
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             start_new_session=True,
@@ -101,12 +106,19 @@ def test_a_worker_that_is_killed_is_replaced_and_the_exit_code_after_a_stop_is_0
     assert script.until("code") == ["code 0"]
 
 
-def test_a_worker_whose_loop_does_not_turn_is_killed_and_replaced(run):
-    script = run(beats=False, silence=1)
+@pytest.mark.parametrize("which", ["in native code", "suspended"])
+def test_a_worker_that_runs_no_python_is_killed_and_replaced(run, which):
+    script = run(in_native_code=which == "in native code", beats=False, silence=1)
     stuck = {pid(line) for line in script.until("worker", 2)}
-    died = {pid(line) for line in script.until("died", 2)}
-    assert died == stuck
-    script.until("worker", 4)
+    if which == "suspended":
+        for one in stuck:
+            os.kill(one, signal.SIGSTOP)
+    assert {pid(line) for line in script.until("died", 2)} == stuck
+    script.until("worker", 3)
+    os.killpg(script.process.pid, signal.SIGKILL)
+    assert script.process.stderr is not None
+    if which == "in native code":
+        assert "in work" in script.process.stderr.read()
 
 
 def test_a_worker_that_is_stopped_does_not_keep_the_parent_from_ending(run):
