@@ -5,8 +5,9 @@ The result is a valid file, which may be edited and sent back; a `***` in it the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast, get_args, get_origin
+from urllib.parse import unquote, urlsplit
 
 from octoroute.config.describe import bare
 from octoroute.config.environment import child, escape
@@ -50,6 +51,38 @@ def _value(value: object, hint: object, key: Key, path: str, written: Mapping[st
     if path in written:
         return written[path]
     return escape(str(value)) if isinstance(value, str) else value
+
+
+def secret_values(config: Config) -> Iterator[str]:
+    """Every secret of the file, the passwords of its addresses by themselves too, and every value of its headers."""
+    for text in _secrets(config.file, secret=False):
+        yield text
+        if password := _password(text):
+            yield password
+
+
+def _secrets(value: object, *, secret: bool) -> Iterator[str]:
+    if isinstance(value, Secret):
+        yield value.reveal()
+    elif isinstance(value, str):
+        if secret:
+            yield value
+    elif isinstance(value, Table):
+        for field in fields(type(value)):
+            yield from _secrets(getattr(value, field.attribute), secret=field.key.secret)
+    elif isinstance(value, Mapping):
+        for item in cast("Mapping[str, object]", value).values():
+            yield from _secrets(item, secret=secret)
+    elif isinstance(value, tuple):
+        for item in cast("Sequence[object]", value):
+            yield from _secrets(item, secret=secret)
+
+
+def _password(url: str) -> str:
+    try:
+        return unquote(urlsplit(url).password or "")
+    except ValueError:  # no address
+        return ""
 
 
 def unmask(new: object, old: object, problems: list[str], path: str = "") -> object:

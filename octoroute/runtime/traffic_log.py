@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from octoroute.config.schema import Config
+from octoroute.config.secret_mask import secret_values
 from octoroute.telemetry.traffic_log.redaction import Redaction
 from octoroute.telemetry.traffic_log.writer import TrafficLogSettings
+from octoroute.upstream.own_secrets import endpoint_secrets, spellings
 
 
 def settings_of(config: Config) -> TrafficLogSettings | None:
@@ -31,15 +33,11 @@ def settings_of(config: Config) -> TrafficLogSettings | None:
 
 
 def redaction_of(config: Config) -> Redaction:
-    """Masks every key and every header value that stands in the configuration, and the operator's patterns."""
-    return Redaction(_secrets(config), config.logging.traffic.redact)
+    """Masks every secret and every header value that stands in the configuration, and the operator's patterns."""
+    return Redaction({spelling for secret in _secrets(config) for spelling in spellings(secret)}, config.logging.traffic.redact)
 
 
 def _secrets(config: Config) -> Iterator[str]:
-    clients = (client.key for client in config.auth.clients if client.key is not None)
-    for key in (*config.auth.keys, *config.auth.admin_keys, *clients):
-        yield key.reveal()
-    for endpoint in (*config.endpoints, *config.other_endpoints):
-        if endpoint.api_key is not None:
-            yield endpoint.api_key.reveal()
-        yield from (value for _, value in endpoint.headers)
+    yield from secret_values(config)
+    for endpoint in (*config.endpoints, *config.other_endpoints):  # some come from variables that the file does not name
+        yield from endpoint_secrets(endpoint)

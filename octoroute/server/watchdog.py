@@ -1,8 +1,9 @@
 """Ends a process that is stuck in native code that holds Python's lock: no signal handler and no thread runs then.
 
-The kernel's timer of processor time ends it. Its signal is answered in native code, too: faulthandler writes the stacks of all threads to
-standard error, and `_exit` follows. The timer is set anew each second while the event loop turns. Waiting takes no processor time, so a
-process that is suspended, or on a busy machine, is not taken for a stuck one. The parent of workers finds those that wait for ever.
+The kernel's timer of processor time ends it. Its signal is answered in native code, too: faulthandler writes the stacks of all
+threads to standard error, and `_exit` follows. The timer is set anew each second while the event loop turns. Waiting takes no
+processor time, so a process that is suspended, or on a busy machine, is not taken for a stuck one. The parent of workers finds
+those that wait for ever.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from __future__ import annotations
 import ctypes
 import faulthandler
 import signal
+from collections.abc import Callable
 
 MAX_SILENCE_S = 60.0
 """A process whose event loop has not turned for so long is stuck. In seconds of processor time here."""
 STUCK_SIGNAL = signal.SIGVTALRM
-"""Of the timer, and of the parent of workers. It ends the process with its number as the exit code: nothing of Python handles it."""
+"""Of the timer, and of the parent of workers. It ends the process, with its number as the exit code."""
 _STANDARD_ERROR = 2
 
 
 class Watchdog:
     """Of the process that it is made in. `close` it."""
 
-    def __init__(self, max_silence_s: float = MAX_SILENCE_S) -> None:
+    def __init__(self, then: Callable[[], None] | None = None, max_silence_s: float = MAX_SILENCE_S) -> None:
+        """`then` is called at each beat."""
+        self._then = then
         self._max_silence_s = max_silence_s
         _exit_at(STUCK_SIGNAL)
         faulthandler.register(STUCK_SIGNAL, _STANDARD_ERROR, all_threads=True, chain=True)  # pyright: ignore[reportArgumentType]
@@ -29,6 +33,8 @@ class Watchdog:
     def beat(self) -> None:
         """The event loop turns. Call it each second."""
         signal.setitimer(signal.ITIMER_VIRTUAL, self._max_silence_s)
+        if self._then is not None:
+            self._then()
 
     def close(self) -> None:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
@@ -41,4 +47,4 @@ def _exit_at(signum: signal.Signals) -> None:
     libc = ctypes.CDLL(None)
     libc.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
     libc.signal.restype = ctypes.c_void_p
-    libc.signal(signum, ctypes.cast(libc._exit, ctypes.c_void_p))
+    libc.signal(signum, ctypes.cast(libc["_exit"], ctypes.c_void_p))

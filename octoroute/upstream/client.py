@@ -21,7 +21,7 @@ from octoroute.errors import (
 )
 from octoroute.upstream.bindings import EndpointBinding, EndpointBindings
 from octoroute.upstream.deadline import DeadlineTimer
-from octoroute.upstream.own_secrets import mask_secrets
+from octoroute.upstream.own_secrets import mask_error, mask_secrets
 from octoroute.upstream.providers.base import FixReader, Provider
 from octoroute.upstream.providers.plugins import plugin_failure
 from octoroute.upstream.readers import (
@@ -126,7 +126,8 @@ class UpstreamClient:
                     raise
         except TimeoutError:
             raise TooSlow(f"the upstream did not answer within {timeout_s:g} s") from None
-        except OctorouteError:
+        except OctorouteError as error:
+            mask_error(error, endpoint)
             raise
         except Exception as error:
             raise plugin_failure(endpoint.kind, error) from error
@@ -171,7 +172,8 @@ class UpstreamClient:
                     response.close()
         except TimeoutError:
             raise TooSlow(f"the upstream did not answer within {timeout_s:g} s") from None
-        except OctorouteError:
+        except OctorouteError as error:
+            mask_error(error, endpoint)
             raise
         except Exception as error:
             raise plugin_failure(endpoint.kind, error) from error

@@ -21,6 +21,7 @@ from octoroute.domain.events import (
     ToolCallStarted,
 )
 from octoroute.errors import BadUpstreamResponse, OctorouteError, UpstreamError
+from octoroute.upstream.own_secrets import mask_error
 from octoroute.upstream.providers.plugins import plugin_failure
 from octoroute.upstream.readers import Chunk, DecodingReader, ResponseReader, join
 from octoroute.upstream.status import forwarded_headers
@@ -114,10 +115,10 @@ class UpstreamResponse:
         chunk: Chunk | None = None
         if self._ahead:
             chunk = self._ahead.pop(0)
-        elif self._failure is not None:
-            raise self._failure if isinstance(self._failure, OctorouteError) else plugin_failure(self.endpoint.kind, self._failure)
         else:
             try:
+                if self._failure is not None:
+                    raise self._failure  # noqa: TRY301 - of the chunk before, treated like one of this chunk
                 while chunk is None and self._framer is not None:
                     if self.progress.over:
                         await self._drain_trailer()
@@ -135,7 +136,8 @@ class UpstreamResponse:
                         chunk = self._end()
                     elif frames := self._framer.feed(data):
                         chunk = self._read(frames)
-            except OctorouteError:
+            except OctorouteError as error:
+                mask_error(error, self.endpoint)
                 raise
             except Exception as error:
                 raise plugin_failure(self.endpoint.kind, error) from error

@@ -7,12 +7,13 @@ import contextlib
 import hashlib
 
 import pytest
+import structlog
 
 from octoroute.upstream.transports import TRANSPORTS
 from tests.support.certificates import Authority
-from tests.support.fake import by_wish, completion, error, slowly, whole
+from tests.support.fake import by_wish, completion, error, event, slowly, stream, tokens, whole
 from tests.support.hostile import Peer, answer, serving
-from tests.support.live_gateway import endpoint, frames, question, settings
+from tests.support.live_gateway import endpoint, frames, question, settings, until
 
 OK = answer(
     b'{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"finish_reason":"stop",'
@@ -319,6 +320,53 @@ async def test_security_12_an_upstream_that_echoes_its_request_does_not_tell_cli
         assert refused.json()["error"]["you_sent"]["x-team"] == "a"
         assert "***" in refused.json()["error"]["you_sent"]["authorization"]
     assert "GGGG" in fake.requests[0].headers["authorization"]
+
+
+SAID = "invalid request: Authorization: Bearer {authorization}; X-Auth: {auth}"
+PLACES = ["status 400", "status 401", "status 429", "status 500", "in place of an answer", "first event", "later event"]
+ASKED = {
+    "/v1/chat/completions": question,
+    "/v1/messages": lambda **more: question(max_tokens=9, **more),
+    "/v1/responses": lambda **more: {"model": "auto", "input": "hello", **more},
+    "/v1beta/models/auto:generateContent": lambda **_: {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("path", ASKED)
+async def test_security_12_no_error_tells_a_client_or_a_log_our_secrets(make_gateway, fake, place, path, tmp_path):
+    """In the words of the error, wherever it is: a status, a body with status 200, an event before the first word or after it."""
+
+    async def step(exchange):
+        seen = exchange.seen.headers
+        said = {"message": SAID.format(authorization=seen["authorization"], auth=seen["x-auth"]), "type": "invalid_request_error"}
+        if "event" in place:
+            words = tokens(["one"])[:2] if place == "later event" else []
+            await stream([*words, event({"error": said})])(exchange)
+        else:
+            await whole({"error": said}, int(place[-3:]) if place.startswith("status") else 200)(exchange)
+
+    fake.always(step)
+    gateway = await make_gateway(
+        [endpoint(fake, id="a", api_key="sk-vendor/GGGGGGGG", headers={"X-Auth": "literal-hdr-FFFF"})],
+        retry={"max_attempts": 1},
+        logging={"traffic": {"enabled": True, "directory": str(tmp_path)}},
+        observability={"log_level": "debug"},
+    )
+    streams = "event" in place
+    if streams:
+        path = path.replace(":generate", ":streamGenerate")
+    with structlog.testing.capture_logs() as lines:
+        answer = await gateway.ask(
+            ASKED[path.replace(":streamGenerate", ":generate")](**({"stream": True} if streams else {})), path=path
+        )
+    assert len(fake.requests) == 1
+    file = tmp_path / "traffic.ndjson"
+    await until(lambda: file.exists() and bool(file.read_text("utf-8")))
+    assert ("***" in answer.text) == (place in {"status 400", "in place of an answer", "first event", "later event"}), answer.text
+    for seen in (answer.text, str(answer.headers), file.read_text("utf-8"), str(lines)):
+        assert "GGGG" not in seen
+        assert "FFFF" not in seen
 
 
 async def test_security_12_a_body_without_our_secrets_is_relayed_byte_for_byte(make_gateway, fake):

@@ -8,7 +8,7 @@ import tomli_w
 
 from octoroute.config import loads
 from octoroute.config.render.template import template
-from octoroute.config.secret_mask import MASK, mask, unmask
+from octoroute.config.secret_mask import MASK, mask, secret_values, unmask
 
 
 class AnyVariable(dict[str, str]):
@@ -36,6 +36,24 @@ def test_every_secret_is_masked_and_nothing_of_the_environment_is_there():
     assert "from-the-environment" not in text
     assert '"admin_keys": ["***"]' in text
     assert '"api_key": "***"' in text
+
+
+def test_every_secret_is_known_also_the_password_of_an_address():
+    text = """
+    auth = { keys = ["client-key-1"], admin_keys = ["admin-key-1"] }
+    shared.url = "rediss://:shared%2Fpassword@h:6379/0"
+    store.url = "postgresql://octoroute@h/x"
+    [providers.p]
+    base_url = "http://h/v1"
+    api_key = "provider-key-1"
+    headers = { X-A = "header-1" }
+    [[models.fast]]
+    name = "m"
+    provider = "p"
+    """
+    found = set(secret_values(loads(text, Path("config.toml"), {})))
+    addresses = {"rediss://:shared%2Fpassword@h:6379/0", "shared/password", "postgresql://octoroute@h/x"}
+    assert found == {"client-key-1", "admin-key-1", "provider-key-1", "header-1", *addresses}
 
 
 def test_a_dollar_sign_is_shown_as_the_file_must_have_it():

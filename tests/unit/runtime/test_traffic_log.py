@@ -14,10 +14,22 @@ admin_keys = ["admin-key-1"]
 [providers.p]
 base_url = "http://h/v1"
 api_key = "provider-key-1"
-headers = { "x-secret" = "header-secret-1", "x-team" = "team-seven" }
+headers = { "x-secret" = "header-secret-1", "x-team" = "team-seven", X-Other = "Bearer bearer/token-1" }
+[store]
+url = "postgresql://octoroute:store%20password-1@db.example/octoroute"
+[providers.aws]
+kind = "bedrock"
+base_url = "https://bedrock-runtime.eu-central-1.amazonaws.com"
+region = "eu-central-1"
+access_key_id = "AKID"
+secret_access_key = "signing-secret-1"
+session_token = "session-token-1"
 [[models.fast]]
 name = "m"
 provider = "p"
+[[models.fast]]
+name = "n"
+provider = "aws"
 """
 
 
@@ -55,3 +67,16 @@ def test_every_configured_key_and_header_value_is_masked():
     redaction = redaction_of(load(CONFIG + '[logging.traffic]\nredact = ["card [0-9]+"]\n'))
     text = "client-key-1 admin-key-1 provider-key-1 header-secret-1 team-seven card 42"
     assert redaction.text(text) == "*** *** *** *** *** ***"
+
+
+def test_every_other_secret_is_masked_too_however_it_is_spelled():
+    redaction = redaction_of(load(CONFIG))
+    for text in (
+        "bearer/token-1",
+        "bearer\\/token-1",
+        "bearer%2Ftoken-1",
+        "signing-secret-1",
+        "session-token-1",
+        "store password-1",
+    ):
+        assert redaction.text(f"before {text} after") == "before *** after"

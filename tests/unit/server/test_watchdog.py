@@ -14,7 +14,7 @@ import re, signal, time
 from octoroute.server.watchdog import Watchdog
 
 signal.signal(signal.SIGTERM, lambda *_: None)
-watchdog = Watchdog({limit})
+watchdog = Watchdog(lambda: None, {limit})
 watchdog.beat()
 
 def busy(seconds):

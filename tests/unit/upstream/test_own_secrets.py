@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.domain.endpoint import Endpoint, Secret, SigningKey, Tier
-from octoroute.upstream.own_secrets import mask_secrets
+from octoroute.errors import BadUpstreamResponse, UpstreamRejected
+from octoroute.upstream.own_secrets import mask_error, mask_secrets
 
 
 def endpoint(key: str | None = None, **headers: str) -> Endpoint:
@@ -53,3 +54,15 @@ def test_a_key_that_signs_is_a_secret_too():
     at = msgspec.structs.replace(endpoint(), signing_key=key)
     masked = mask_secrets(b"you signed with the/secret+key and the-session-token", at)
     assert masked == b"you signed with *** and ***"
+
+
+def test_an_error_is_masked_in_all_its_texts():
+    said = "you sent sk-vendor-1234"
+    rejected = UpstreamRejected(said, status=400, body=said.encode(), headers={"x-ratelimit-key": said, "a": "b"}, dialect="openai")
+    rejected.detail = said
+    mask_error(rejected, endpoint("sk-vendor-1234"))
+    assert (rejected.message, rejected.detail, rejected.body) == ("you sent ***", "you sent ***", b"you sent ***")
+    assert rejected.upstream_headers == {"x-ratelimit-key": "you sent ***", "a": "b"}
+    failed = BadUpstreamResponse("failed", detail=said)
+    mask_error(failed, endpoint("another-key"))
+    assert failed.detail == said
