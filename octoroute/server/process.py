@@ -138,12 +138,11 @@ async def run(
         reload=lambda: owner.start("reload", reload(app, load)),
         limit_s=_stop_limit_s(config),
     )
-    with handlers.installed(is_worker=beat is not None):
+    with handlers.installed(is_worker=beat is not None), watchdog:
         owner.start("started", started())
         try:
             await server.serve(sockets=[listener])
         finally:
-            watchdog.close()
             await owner.stop()
             listener.close()
     if announce:

@@ -21,12 +21,14 @@ _STANDARD_ERROR = 2
 
 
 class Watchdog:
-    """Of the process that it is made in. `close` it."""
+    """Of the process that enters it, until it is left."""
 
     def __init__(self, then: Callable[[], None] | None = None, max_silence_s: float = MAX_SILENCE_S) -> None:
         """`then` is called at each beat."""
         self._then = then
         self._max_silence_s = max_silence_s
+
+    def __enter__(self) -> None:
         _exit_at(STUCK_SIGNAL)
         faulthandler.register(STUCK_SIGNAL, _STANDARD_ERROR, all_threads=True, chain=True)  # pyright: ignore[reportArgumentType]
 
@@ -36,7 +38,7 @@ class Watchdog:
         if self._then is not None:
             self._then()
 
-    def close(self) -> None:
+    def __exit__(self, *failure: object) -> None:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         faulthandler.unregister(STUCK_SIGNAL)
         signal.signal(STUCK_SIGNAL, signal.SIG_DFL)

@@ -33,7 +33,7 @@ def work(listener, report_ready, beat):
     report_ready()
     tell(f"worker {{os.getpid()}}")
     if {in_native_code}:
-        Watchdog()
+        Watchdog().__enter__()
         re.match("(a+)+$", "a" * 64 + "b")  # holds Python's lock for years
     while not (stopped and {obedient}):
         time.sleep(0.05)
