@@ -132,12 +132,10 @@ async def run(
         server.begin_stop()
         stopping()
 
-    handlers = SignalHandlers(
-        stop=stop,
-        force=server.force_stop,
-        reload=lambda: owner.start("reload", reload(app, load)),
-        limit_s=_stop_limit_s(config),
-    )
+    def apply_file() -> None:
+        owner.start("reload", reload(app, load))
+
+    handlers = SignalHandlers(stop=stop, force=server.force_stop, reload=apply_file, limit_s=_stop_limit_s(config))
     with handlers.installed(is_worker=beat is not None), watchdog:
         owner.start("started", started())
         try:

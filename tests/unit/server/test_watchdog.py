@@ -47,7 +47,7 @@ def test_a_process_in_native_code_that_holds_the_lock_ends_and_names_the_place()
 
 
 def test_a_loop_that_turns_goes_on():
-    ended = run("for _ in range(10):\n    busy(0.05)\n        watchdog.beat()", limit=0.3)
+    ended = run("for _ in range(10):\n        busy(0.05)\n        watchdog.beat()", limit=0.3)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ended\n", "")
 
 
