@@ -29,6 +29,7 @@ import structlog
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from octoroute.access.leases.lease import BudgetLease  # noqa: E402
 from octoroute.access.leases.ledger import Ledger  # noqa: E402
 from octoroute.domain.ids import new_id  # noqa: E402
 from octoroute.runtime.tasks import TaskOwner  # noqa: E402
@@ -126,7 +127,8 @@ async def reservation_us(word: str, limit: int) -> float:
         since = time.perf_counter()
         lease = await ledger.reserve(charges)
         took.append(time.perf_counter() - since)
-        ledger.settle(lease, (0, 0, 0))
+        if isinstance(lease, BudgetLease):
+            ledger.settle(lease, (0, 0, 0))
         await asyncio.sleep(0.001)
     await tasks.stop()
     await ledger.close()

@@ -1,8 +1,8 @@
 """Amounts that a process holds in advance, so that most reservations need not wait for the backend.
 
-They are held in the backend like every other amount, so they admit nothing above a limit. They are small beside what is left, and
-given back when they are not used. Near a limit each reservation asks the backend, and another process is refused too early by at
-most a 64th of what was left.
+They are held in the backend like every other amount, so they admit nothing above a limit. They are small beside what is left,
+shrink with it, and are given back when they are not used: near a limit at once, because another process may be refused meanwhile.
+The last few requests before a limit ask the backend each.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from octoroute.access.leases.base import Charge, Settlement
 
-SHARE_OF_LEFT = 64
-"""At most this part of what is left in a window is held in advance."""
+SHARE_OF_LEFT = 8
+"""At most this part of what is left in a window is held in advance by one process."""
 REQUESTS_AHEAD = 32
 """At most so many requests like the last one are covered in advance."""
 
@@ -34,7 +34,14 @@ class Advance:
 
     @property
     def wanted(self) -> int:
-        return min(self.charge.amount * REQUESTS_AHEAD, self.left // SHARE_OF_LEFT)
+        """0: too little is left to cover another request."""
+        share = self.left // SHARE_OF_LEFT
+        return min(self.charge.amount * REQUESTS_AHEAD, share) if share >= self.charge.amount else 0
+
+    @property
+    def is_near(self) -> bool:
+        """Something is held, and what is left does not suffice for every process to hold as much as it likes."""
+        return self.amount > 0 and self.left < self.charge.amount * REQUESTS_AHEAD * SHARE_OF_LEFT
 
 
 class Allotment:
@@ -70,10 +77,17 @@ class Allotment:
         windows = {charge.window for charge in charges}
         return [part for window in windows for part in self._emptied(self._advances.get(window))]
 
-    def give_back_unused(self, now: float) -> list[Settlement]:
+    @property
+    def is_near(self) -> bool:
+        """Something is held near a limit."""
+        return any(advance.is_near for advance in self._advances.values())
+
+    def give_back_unused(self, now: float, *, only_near: bool = False) -> list[Settlement]:
         """Give back what nothing was taken from since the last call, and forget windows that have ended."""
         returned: list[Settlement] = []
         for window, advance in list(self._advances.items()):
+            if only_near and not advance.is_near:
+                continue
             if not advance.is_used or advance.charge.ends_at <= now:
                 returned += self._emptied(advance)
                 del self._advances[window]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
-from octoroute.access.leases.base import Charge, LeaseBatch, LeaseRefusal, Settlement, WindowState
+from octoroute.access.leases.base import Charge, LeaseBatch, LeaseGrant, LeaseRefusal, Settlement, WindowState
 from octoroute.access.leases.memory import MemoryLeases
+from octoroute.access.leases.recheck import Recheck
 
 
 class BudgetLease:
@@ -29,6 +31,26 @@ class BudgetLease:
         """The same within the local limits, if the backend was down."""
 
 
+class PendingReservation:
+    """A reservation on its way."""
+
+    __slots__ = ("future", "lease")
+
+    def __init__(self, lease: BudgetLease, future: asyncio.Future[LeaseGrant | LeaseRefusal]) -> None:
+        self.lease = lease
+        self.future = future
+
+
+class BatchInFlight(NamedTuple):
+    """A batch on its way, with the reservations that wait for it and the leases that it holds again."""
+
+    batch: LeaseBatch
+    waiters: Sequence[PendingReservation]
+    held_again: Sequence[BudgetLease]
+    advances: Sequence[Charge]
+    """Amounts to be held in advance; their reservations come after those of the waiters."""
+
+
 class LedgerState(msgspec.Struct):
     """What the ledger knows of its backend, and is known by."""
 
@@ -38,6 +60,9 @@ class LedgerState(msgspec.Struct):
     failures: int = 0
     returns_at: float = 0.0
     """When amounts held in advance and not used are given back next."""
+    near_returns_at: float = 0.0
+    """The same, near a limit."""
+    recheck: Recheck = msgspec.field(default_factory=Recheck)
     clock_offset_s: float = 0.0
     """The backend's clock minus ours."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import structlog
@@ -27,12 +27,23 @@ from octoroute.access.leases.base import (
     LeaseRefusal,
     WindowState,
 )
-from octoroute.access.leases.lease import BudgetLease, LedgerState, MemoryLedger, added_up, settlements_of
+from octoroute.access.leases.lease import (
+    BatchInFlight,
+    BudgetLease,
+    LedgerState,
+    MemoryLedger,
+    PendingReservation,
+    added_up,
+    settlements_of,
+)
+from octoroute.access.leases.recheck import DELAY_S
 
 log = structlog.stdlib.get_logger("octoroute.leases")
 
 RENEWAL_S = OWNER_TTL_S / 4
 """How often an owner without anything to exchange says that it lives."""
+NEAR_RENEWAL_S = 0.1
+"""As RENEWAL_S, while something is held in advance near a limit. Twice that is less than `recheck.DELAY_S`."""
 COLLECT_S = 0.004
 """How long settlements wait for others, so that one transaction takes them together. A reservation takes them along at once."""
 RETRY_S = 0.5
@@ -40,26 +51,6 @@ RETRY_S = 0.5
 MAX_EXCHANGE_S = 2.0
 MAX_PENDING = 1000
 """Settlements that wait for the backend one by one; more are added up by window."""
-
-
-class _Reservation:
-    """A reservation on its way."""
-
-    __slots__ = ("future", "lease")
-
-    def __init__(self, lease: BudgetLease, future: asyncio.Future[LeaseGrant | LeaseRefusal]) -> None:
-        self.lease = lease
-        self.future = future
-
-
-class _Flight(NamedTuple):
-    """A batch on its way, with the reservations that wait for it and the leases that it holds again."""
-
-    batch: LeaseBatch
-    waiters: Sequence[_Reservation]
-    held_again: Sequence[BudgetLease]
-    advances: Sequence[Charge]
-    """Amounts to be held in advance; their reservations come after those of the waiters."""
 
 
 class Ledger:
@@ -78,7 +69,7 @@ class Ledger:
         self._wall = wall
         self._leases: set[BudgetLease] = set()
         self._advance = Allotment()
-        self._waiters: list[_Reservation] = []
+        self._waiters: list[PendingReservation] = []
         self._settled: list[tuple[BudgetLease, Sequence[int]]] = []
         self._unsent: LeaseBatch | None = None
         """The settlements of an exchange that failed."""
@@ -100,6 +91,15 @@ class Ledger:
 
     async def reserve(self, charges: Sequence[Charge]) -> BudgetLease | LeaseRefusal:
         """Reserve all amounts, or none. While the backend is down, within the local limits."""
+        found, recheck = await self._reserve(charges), self.state.recheck
+        if isinstance(found, LeaseRefusal) and not self.state.is_down and recheck.is_due(found, self._wall()):
+            await asyncio.sleep(DELAY_S)
+            found = await self._reserve(charges)
+            if isinstance(found, LeaseRefusal):
+                recheck.failed(found, self._wall())
+        return found
+
+    async def _reserve(self, charges: Sequence[Charge]) -> BudgetLease | LeaseRefusal:
         if self.state.is_down:
             return self._reserve_locally(charges)
         left = self._advance.take(charges)
@@ -111,7 +111,7 @@ class Ledger:
         if self._start is not None:
             start, self._start = self._start, None
             start(self.run)
-        waiter = _Reservation(BudgetLease(charges), asyncio.get_running_loop().create_future())
+        waiter = PendingReservation(BudgetLease(charges), asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         self._wake.set()
         try:
@@ -135,7 +135,7 @@ class Ledger:
         self._leases.add(lease)
         return lease
 
-    def _forget(self, waiter: _Reservation) -> None:
+    def _forget(self, waiter: PendingReservation) -> None:
         """The reservation is not wanted any more: settle it with nothing spent, now or as soon as it is granted."""
         future = waiter.future
         if waiter in self._waiters:
@@ -169,10 +169,10 @@ class Ledger:
             await self._exchange()
 
     async def _wait(self) -> None:
-        """Until there is something to exchange, and for RENEWAL_S at most."""
+        """Until there is something to exchange, or the owner must renew."""
         if not self._wake.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RENEWAL_S):
+                async with asyncio.timeout(NEAR_RENEWAL_S if self._advance.is_near else RENEWAL_S):
                     await self._wake.wait()
         if not self._waiters:
             self._wake.clear()
@@ -189,7 +189,7 @@ class Ledger:
         await self._backend.close()
 
     async def _exchange(self, *, is_last: bool = False) -> None:
-        flight: _Flight | None = None
+        flight: BatchInFlight | None = None
         try:
             if self._unsent is not None:
                 await self._send(self._unsent)
@@ -221,7 +221,7 @@ class Ledger:
             raise LeaseBackendError(f"another process is known as {batch.owner}")
         return result
 
-    def _next_flight(self, *, is_last: bool) -> _Flight:
+    def _next_flight(self, *, is_last: bool) -> BatchInFlight:
         waiters, self._waiters = [waiter for waiter in self._waiters if not waiter.future.done()], []
         settled, self._settled = self._settled, []
         settlements = [part for lease, spent in settled for part in settlements_of(lease, spent)]
@@ -230,6 +230,9 @@ class Ledger:
         if is_last or now >= self.state.returns_at:
             self.state.returns_at = now + RENEWAL_S
             settlements += self._advance.give_back_unused(now)
+        elif now >= self.state.near_returns_at:
+            self.state.near_returns_at = now + NEAR_RENEWAL_S
+            settlements += self._advance.give_back_unused(now, only_near=True)
         advances = () if is_last else self._advance.asks(now)
         unheld = [] if is_last else [lease for lease in self._leases if not lease.is_held]
         for lease in unheld:
@@ -243,9 +246,9 @@ class Ledger:
             reservations=[*(waiter.lease.charges for waiter in waiters), *((charge,) for charge in advances)],
             is_last=is_last,
         )
-        return _Flight(batch, waiters, unheld, advances)
+        return BatchInFlight(batch, waiters, unheld, advances)
 
-    def _landed(self, flight: _Flight, result: BatchResult) -> None:
+    def _landed(self, flight: BatchInFlight, result: BatchResult) -> None:
         self.state.clock_offset_s = result.now - self._wall()
         if result.has_expired:
             log.warning("leases had expired, they are held again", backend=self.name, leases=len(self._leases))
@@ -272,13 +275,13 @@ class Ledger:
             if lease not in held:
                 lease.is_held = False
 
-    def _abandon(self, flight: _Flight) -> None:
+    def _abandon(self, flight: BatchInFlight) -> None:
         """Whether the batch was applied is unknown: its owner is given up, once its settlements have arrived."""
         self._unsent = msgspec.structs.replace(flight.batch, holds=(), reservations=(), is_last=True)
         self.state.owner, self.state.sequence = self._new_owner(), 0
         self._release_all()
 
-    def _failed(self, error: LeaseBackendError, flight: _Flight | None) -> None:
+    def _failed(self, error: LeaseBackendError, flight: BatchInFlight | None) -> None:
         state = self.state
         state.failures += 1
         if not state.is_down:

@@ -27,9 +27,20 @@ def test_the_next_requests_are_covered():
     assert allotment.take([charge("w", 5, 100_000)]) is None
 
 
-def test_near_the_limit_little_is_asked_for_and_then_nothing():
-    assert used(640).asks(NOW)[0].amount == 10
-    assert used(63).asks(NOW) == []
+def test_near_the_limit_less_is_asked_for_and_before_it_nothing():
+    assert used(640).asks(NOW)[0].amount == 80
+    assert used(39).asks(NOW) == [], "it would not cover a request"
+
+
+def test_near_the_limit_what_is_not_used_is_given_back_apart():
+    far, near = used(90_000), used(640)
+    for allotment in (far, near):
+        allotment.answered(allotment.asks(NOW)[0], 560 if allotment is near else 80_000)
+        allotment.give_back_unused(NOW, only_near=True)
+    assert (far.is_near, near.is_near) == (False, True)
+    assert far.give_back_unused(NOW, only_near=True) == []
+    assert [part.released for part in near.give_back_unused(NOW, only_near=True)] == [80]
+    assert not near.is_near
 
 
 def test_all_windows_or_none_are_taken_from():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 
 from octoroute.access.leases import ledger as module
-from octoroute.access.leases.base import LeaseBackendError, LeaseBatch, LeaseRefusal
+from octoroute.access.leases.base import LeaseBackendError, LeaseBatch, LeaseRefusal, WindowState
 from octoroute.access.leases.lease import BudgetLease
 from octoroute.access.leases.ledger import Ledger
 from octoroute.access.leases.memory import MemoryLeases
@@ -68,6 +69,7 @@ class Stage:
 @pytest.fixture
 async def stage(monkeypatch) -> AsyncIterator[Stage]:
     monkeypatch.setattr(module, "RETRY_S", 0.01)
+    monkeypatch.setattr(module, "DELAY_S", 0.0)
     made = Stage()
     yield made
     await made.tasks.stop()
@@ -135,8 +137,8 @@ async def test_leases_that_expired_are_held_again(stage):
     lease = await stage.reserve(6)
     stage.backend.now_s += 60
     assert await stage.backend.sums() == (0, 0)
-    other = await stage.reserve(1)
-    await stage.until((0, 7))
+    other = await stage.reserve(3)
+    await stage.until((0, 9))
     stage.ledger.settle(lease, (2,))
     stage.ledger.settle(other, (1,))
     await stage.until((3, 0))
@@ -197,3 +199,25 @@ async def test_an_owners_name_that_is_taken_is_given_up(stage):
     while stage.ledger.state.is_down:
         await asyncio.sleep(0.002)
     assert stage.ledger.state.owner == "o1"
+
+
+async def test_a_refused_process_gets_what_another_one_held_in_advance_and_does_not_use():
+    backend, tasks, numbers = MemoryLeases(time.time), TaskOwner(), itertools.count()
+    idle, busy = (
+        Ledger(
+            backend,
+            new_owner=lambda: f"o{next(numbers)}",
+            start=lambda work: tasks.start("leases", work()),
+            wall=time.time,
+        )
+        for _ in range(2)
+    )
+    wanted = [charge("w", 5, 100)]
+    idle.settle(await idle.reserve(wanted), (5,))
+    async with asyncio.timeout(10):
+        while (await backend.read(["w"]))["w"] != WindowState(spent=5, held=11):
+            await asyncio.sleep(0.002)
+        leases = [await busy.reserve(wanted) for _ in range(19)]
+    assert all(isinstance(lease, BudgetLease) for lease in leases), "all 100 were admitted"
+    assert isinstance(await busy.reserve(wanted), LeaseRefusal)
+    await tasks.stop()
