@@ -99,10 +99,11 @@ def _loaded(path: Path | None) -> Config:
 def ask_history(config: Config, question: Callable[[ReadOnlyHistory], Awaitable[_T]]) -> _T:
     """The answer of the history that a configuration names. Raises ConfigError, or OctorouteError if it cannot be read."""
     from octoroute.config import environment  # noqa: PLC0415  commands import lazily
-    from octoroute.runtime.persistence import stored_history  # noqa: PLC0415
+    from octoroute.runtime.persistence import stored_history, vault_of  # noqa: PLC0415
     from octoroute.store.base import StoreUnavailable  # noqa: PLC0415
 
-    history = stored_history(config.store.url.reveal(), environment.state_directory(environment.variables(Path.cwd())))
+    state = environment.state_directory(environment.variables(Path.cwd()))
+    history = stored_history(config.store.url.reveal(), state, vault_of(config))
 
     async def ask() -> _T:
         try:

@@ -25,6 +25,7 @@ from octoroute.store.read_only import ReadOnlyHistory
 from octoroute.store.responses import DurableResponses
 from octoroute.store.spool import Spool
 from octoroute.store.sqlite import SqliteDatabase
+from octoroute.store.vault import NO_VAULT, Vault, has_cryptography, key_of
 from octoroute.store.writer_thread import BatchWriter, WriterThread
 from octoroute.telemetry.access_log import OutcomeCallback
 from octoroute.telemetry.metrics import Metrics
@@ -45,7 +46,7 @@ class Persistence:
         self._metrics = metrics
         self._wall = wall
         self._url = config().store.url.reveal()
-        self.database = database_of(self._url, state_directory)
+        self.database = database_of(self._url, state_directory, vault_of(config()))
         """None: the store is in memory, or there is none."""
         self._writer: WriterThread | None = None
         self._opened: list[DurableResponses] = []
@@ -62,7 +63,7 @@ class Persistence:
         spool = spool_directory(database, state_directory)
         batches = BatchWriter(
             database,
-            None if spool is None else Spool(spool),
+            None if spool is None else Spool(spool, vault=database.vault),
             kept_since=lambda: kept_since(config().store.retention_days, self._wall()),
             bodies_since=lambda: day_at(self._wall()) - config().store.bodies_retention_days,
             count=self._count,
@@ -126,28 +127,41 @@ def kept_since(retention_days: int, now_s: float) -> tuple[int, int]:
     return today - retention_days, today - max(retention_days, SUMS_DAYS)
 
 
-def database_of(url: str, state_directory: Path | None) -> Database | None:
+def vault_of(config: Config) -> Vault:
+    """Raises ConfigError if encryption is asked for and cannot be done."""
+    keys = [key for text in config.store.encryption_keys if (key := key_of(text.reveal())) is not None]
+    if keys and not has_cryptography():
+        raise ConfigError(["store.encryption_keys: encryption needs a library; install octoroute[encryption]"])
+    return Vault(keys) if keys else NO_VAULT
+
+
+def database_of(url: str, state_directory: Path | None, vault: Vault = NO_VAULT) -> Database | None:
     if url.startswith(("postgresql://", "postgres://")):
         if not has_driver():
             raise ConfigError(["store.url: PostgreSQL needs its driver; install octoroute[postgres]"])
-        return PostgresqlDatabase(Secret(url))
+        return PostgresqlDatabase(Secret(url), vault=vault)
     if file := sqlite_file(url):
-        return SqliteDatabase(file)
+        return SqliteDatabase(file, vault=vault)
     if url or state_directory is None:
         return None
-    return SqliteDatabase(state_directory / FILE_NAME)
+    return SqliteDatabase(state_directory / FILE_NAME, vault=vault)
 
 
-def stored_history(url: str, state_directory: Path | None) -> ReadOnlyHistory:
+def stored_history(url: str, state_directory: Path | None, vault: Vault = NO_VAULT) -> ReadOnlyHistory:
     """The history for a command beside the gateway. Raises ConfigError if there is none that it could read."""
-    database = database_of(url, state_directory)
+    return ReadOnlyHistory(present_database(url, state_directory, vault))
+
+
+def present_database(url: str, state_directory: Path | None, vault: Vault = NO_VAULT) -> Database:
+    """The database that a gateway has made. Raises ConfigError if there is none."""
+    database = database_of(url, state_directory, vault)
     if url == "none":
         raise ConfigError(["store.url: is none, so there is no history"])
     if database is None:
         raise ConfigError(["the history is in the gateway's memory; set store.url, or OCTOROUTE_STATE_DIR to a directory"])
     if isinstance(database, SqliteDatabase) and not database.file.exists():
         raise ConfigError([f"{database.file}: there is no history yet; a running gateway makes it (store.url says where)"])
-    return ReadOnlyHistory(database)
+    return database
 
 
 def spool_directory(database: Database, state_directory: Path | None) -> Path | None:

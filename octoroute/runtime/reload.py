@@ -27,6 +27,7 @@ RESTART_ONLY = (
     "server.shutdown_delay_seconds",
     "shared.url",
     "store.url",
+    "store.encryption_keys",
     "observability.log_level",
     "observability.log_format",
 )

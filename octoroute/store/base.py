@@ -124,6 +124,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     request_size: int | None = None
     """Bytes on the wire, if `request` is only the beginning; None: it is whole."""
     response_size: int | None = None
+    problem: str = ""
+    """Why there is none, although there was one: for operators; "": it can be read."""
 
 
 class HistoryEntry(msgspec.Struct, frozen=True):

@@ -13,7 +13,9 @@ from typing import Any, cast
 import msgspec
 
 from octoroute.store.base import Body, HistoryEntry
+from octoroute.store.vault import NO_VAULT, Vault
 
+REQUEST_COLUMN, RESPONSE_COLUMN = "bodies.request", "bodies.response"
 _PLAIN, _ZLIB = b"\x00", b"\x01"
 _SIZE_BYTES = 6
 _HEAD_BYTES = 1 + _SIZE_BYTES
@@ -26,12 +28,16 @@ _TEXT_KEYS = frozenset(
 _MAX_DEPTH = 8
 
 
-def pack_body(body: Body) -> tuple[bytes, bytes]:
-    return _pack(body.request, body.request_size), _pack(body.response, body.response_size)
+def pack_body(body: Body, vault: Vault = NO_VAULT, seq: int = 0) -> tuple[bytes, bytes]:
+    """`seq`: of the row, to which the sealed parts are bound."""
+    request, response = _pack(body.request, body.request_size), _pack(body.response, body.response_size)
+    return vault.seal(REQUEST_COLUMN, str(seq), request), vault.seal(RESPONSE_COLUMN, str(seq), response)
 
 
-def unpack_body(request: bytes, response: bytes) -> Body:
-    (given, given_size), (answer, answer_size) = _unpack(request), _unpack(response)
+def unpack_body(request: bytes, response: bytes, vault: Vault = NO_VAULT, seq: int = 0) -> Body:
+    """Raises UnopenedValue."""
+    (given, given_size) = _unpack(vault.open(REQUEST_COLUMN, str(seq), request))
+    (answer, answer_size) = _unpack(vault.open(RESPONSE_COLUMN, str(seq), response))
     return Body(request=given, response=answer, request_size=given_size, response_size=answer_size)
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
 from octoroute.store.base import SEQ_BITS, StoreUnavailable
+from octoroute.store.vault import Vault
 
 DAY_S = 86400
 _EPOCH = date(1970, 1, 1)
@@ -47,6 +48,8 @@ class Database(Protocol):
 
     name: str
     """For operators; without a password."""
+    vault: Vault
+    """Seals bodies and stored responses."""
 
     def connect(self) -> Connection:
         """A connection to a database whose schema is up to date. Raises StoreUnavailable or UnusableStore."""

@@ -22,6 +22,7 @@ from octoroute.store.database import (
     suffix,
     transaction,
 )
+from octoroute.store.vault import NO_VAULT, Vault
 
 if TYPE_CHECKING:
     import psycopg
@@ -79,8 +80,9 @@ class _PostgresqlConnection:
 class PostgresqlDatabase:
     """A `Database`."""
 
-    def __init__(self, url: Secret) -> None:
+    def __init__(self, url: Secret, *, vault: Vault = NO_VAULT) -> None:
         self._url = url
+        self.vault = vault
         parts = urlsplit(url.reveal())
         self.name = f"postgresql://{parts.hostname or 'localhost'}{parts.path}"
 

@@ -9,18 +9,22 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import msgspec
 import structlog
 
 from octoroute.domain.stored_response import BoundedResponseStore, StoredResponse, output_ids
+from octoroute.errors import StorageUnavailable
 from octoroute.store.base import StoreUnavailable
 from octoroute.store.connection_pool import ConnectionPool
 from octoroute.store.database import Connection, Database, placeholders, transaction
+from octoroute.store.vault import UnopenedValue
 
 log = structlog.stdlib.get_logger("octoroute.store")
 
 CLEAN_EVERY = 64
 """Responses stored by this process between two removals of what has expired or is too much."""
 
+INPUT_COLUMN, BODY_COLUMN = "responses.input", "responses.body"
 _COLUMNS = "id, owner, previous, input, body"
 _TURNS = (
     "WITH RECURSIVE turns (id, previous, depth) AS ("
@@ -32,6 +36,11 @@ _AT_ONCE = 100
 """Rows of one statement."""
 
 _T = TypeVar("_T")
+
+
+def response_row(owner: str, id: str) -> str:
+    """To which the sealed columns are bound."""
+    return f"{len(owner)}:{owner}{id}"
 
 
 class DurableResponses:
@@ -83,6 +92,9 @@ class DurableResponses:
     async def _ask(self, question: Callable[[Connection], _T]) -> _T:
         try:
             answer = await asyncio.to_thread(self._pool.run, question)
+        except UnopenedValue as error:
+            log.error("a stored response cannot be read", problem=str(error))  # noqa: TRY400 - its text says it
+            raise
         except StoreUnavailable as error:
             if not self._complained:
                 self._complained = True
@@ -94,6 +106,8 @@ class DurableResponses:
     async def _ask_or(self, question: Callable[[Connection], _T], default: _T) -> _T:
         try:
             return await self._ask(question)
+        except UnopenedValue as error:
+            raise StorageUnavailable("the stored response is encrypted with a key that this gateway does not have") from error
         except StoreUnavailable:
             return default
 
@@ -104,7 +118,7 @@ class DurableResponses:
             self._delete_one(connection, owner, id)
             connection.execute(
                 f"INSERT INTO responses ({_COLUMNS}, expires_at) VALUES ({placeholders(6)})",
-                (id, owner, response.previous, response.input, response.body, self._wall() + self._ttl_s),
+                (id, owner, response.previous, *self._sealed(response), self._wall() + self._ttl_s),
             )
             for item in sorted(items):
                 connection.execute(
@@ -116,6 +130,15 @@ class DurableResponses:
         if self._stored % CLEAN_EVERY == 1:
             self._clean(connection)
 
+    def _sealed(self, response: StoredResponse) -> tuple[bytes, bytes]:
+        seal, row = self._database.vault.seal, response_row(response.owner, response.id)
+        return seal(INPUT_COLUMN, row, response.input), seal(BODY_COLUMN, row, response.body)
+
+    def _opened(self, response: StoredResponse) -> StoredResponse:
+        open_value, row = self._database.vault.open, response_row(response.owner, response.id)
+        given, body = open_value(INPUT_COLUMN, row, response.input), open_value(BODY_COLUMN, row, response.body)
+        return msgspec.structs.replace(response, input=given, body=body)
+
     def _get(self, connection: Connection, owner: str, ids: Sequence[str]) -> list[StoredResponse]:
         """Those that have not expired, in the order of `ids`."""
         found: dict[str, StoredResponse] = {}
@@ -125,7 +148,7 @@ class DurableResponses:
                 f"SELECT {_COLUMNS} FROM responses WHERE owner = ? AND expires_at > ? AND id IN ({placeholders(len(some))})",
                 (owner, self._wall(), *some),
             ).fetchall():
-                found[id] = StoredResponse(id=id, owner=of, previous=previous, input=bytes(given), body=bytes(body))
+                found[id] = self._opened(StoredResponse(id=id, owner=of, previous=previous, input=bytes(given), body=bytes(body)))
         return [found[id] for id in ids if id in found]
 
     def _chain(self, connection: Connection, owner: str, id: str, limit: int) -> list[StoredResponse]:
@@ -151,10 +174,12 @@ class DurableResponses:
         return found
 
     def _delete(self, connection: Connection, owner: str, id: str) -> bool:
-        existed = bool(self._get(connection, owner, [id]))
+        known = connection.execute(
+            "SELECT 1 FROM responses WHERE owner = ? AND id = ? AND expires_at > ?", (owner, id, self._wall())
+        ).fetchone()
         with transaction(self._database, connection):
             self._delete_one(connection, owner, id)
-        return existed
+        return known is not None
 
     def _delete_one(self, connection: Connection, owner: str, id: str) -> None:
         connection.execute("DELETE FROM response_items WHERE owner = ? AND response_id = ?", (owner, id))

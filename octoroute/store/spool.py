@@ -12,9 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from octoroute.store.base import HistoryEntry
+from octoroute.store.vault import NO_VAULT, UnopenedValue, Vault
 
+log = structlog.stdlib.get_logger("octoroute.store")
+
+COLUMN = "spool"
 MAX_SPOOL_BYTES = 256 * 1024 * 1024
 _PREFIX = "spool-"
 _LENGTH_BYTES = 4
@@ -22,8 +27,11 @@ _ENTRIES = msgspec.msgpack.Decoder(list[HistoryEntry])
 
 
 class Spool:
-    def __init__(self, directory: Path, *, max_bytes: int = MAX_SPOOL_BYTES) -> None:
+    def __init__(self, directory: Path, *, max_bytes: int = MAX_SPOOL_BYTES, vault: Vault = NO_VAULT) -> None:
         self._directory = directory
+        self._vault = vault
+        self._unopened: set[Path] = set()
+        """Files that are sealed with a key that this process does not have. They are left alone."""
         self._max_bytes = max_bytes
         self._file: int | None = None
         self._path: Path | None = None
@@ -35,11 +43,12 @@ class Spool:
             data = msgspec.msgpack.encode(_without_repeated_settings(entries))
         except OverflowError:  # a number that the database has no room for either
             return False
-        frame = len(data).to_bytes(_LENGTH_BYTES, "little") + data
-        if self._size + len(frame) > self._max_bytes:
-            return False
         try:
-            file = self._open()
+            file, path = self._open()
+            data = self._vault.seal(COLUMN, path.name, data)
+            frame = len(data).to_bytes(_LENGTH_BYTES, "little") + data
+            if self._size + len(frame) > self._max_bytes:
+                return False
             if os.write(file, frame) < len(frame):
                 os.ftruncate(file, self._size)
                 return False
@@ -48,20 +57,25 @@ class Spool:
         self._size += len(frame)
         return True
 
-    def _open(self) -> int:
-        if self._file is None:
+    def _open(self) -> tuple[int, Path]:
+        if self._file is None or self._path is None:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._path = self._directory / f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX)
-        return self._file
+        return self._file, self._path
 
     def batches(self) -> Iterator[list[HistoryEntry]]:
         """Everything of this process and of processes that are gone. A file is removed when its last batch has been taken."""
         paths = sorted(self._directory.glob(f"{_PREFIX}*")) if self._directory.is_dir() else []
         for path in paths:
-            if path == self._path or _is_orphan(path):
-                yield from _frames(path)
+            if path not in self._unopened and (path == self._path or _is_orphan(path)):
+                try:
+                    yield from _frames(path, self._vault)
+                except UnopenedValue as error:
+                    self._unopened.add(path)
+                    log.error("history on disk cannot be read, and stays there", file=str(path), problem=str(error))  # noqa: TRY400
+                    continue
                 if path == self._path:
                     self._close()
                 path.unlink(missing_ok=True)
@@ -111,11 +125,11 @@ def _with_repeated_settings(entries: Iterable[HistoryEntry]) -> list[HistoryEntr
     return whole
 
 
-def _frames(path: Path) -> Iterator[list[HistoryEntry]]:
+def _frames(path: Path, vault: Vault) -> Iterator[list[HistoryEntry]]:
     with path.open("rb") as file:
         while len(head := file.read(_LENGTH_BYTES)) == _LENGTH_BYTES:
             data = file.read(int.from_bytes(head, "little"))
             try:
-                yield _with_repeated_settings(_ENTRIES.decode(data))
+                yield _with_repeated_settings(_ENTRIES.decode(vault.open(COLUMN, path.name, data)))
             except (msgspec.DecodeError, UnicodeDecodeError):
                 return

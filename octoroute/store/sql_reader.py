@@ -27,6 +27,7 @@ from octoroute.store.bodies import body_has, unpack_body
 from octoroute.store.database import Connection, Database, day_of, first_seq, placeholders, suffix, transaction
 from octoroute.store.memory import bucket_start, group_of, hours
 from octoroute.store.rows import LABEL_COLUMNS, ROW_COLUMNS, SUM_COLUMNS, add_sums, labels_from, unpack, unpack_record
+from octoroute.store.vault import UnopenedValue
 
 _COLUMNS = ", ".join(ROW_COLUMNS)
 _MAX_LABELS = 100
@@ -61,7 +62,7 @@ class SqlReader:
                     row=row,
                     record=record,
                     settings=settings,
-                    body=_bodies(connection, day, [row.seq]).get(row.seq),
+                    body=self._body(connection, day, row.seq),
                 )
         return None
 
@@ -83,7 +84,7 @@ class SqlReader:
                 rows += some
             else:
                 searched += len(some)
-                bodies = _bodies(connection, day_of(some[0].seq), [row.seq for row in some])
+                bodies = self._bodies(connection, day_of(some[0].seq), [row.seq for row in some])
                 searched_bytes += sum(len(body.request) + len(body.response) for body in bodies.values())
                 rows += [row for row in some if row.seq in bodies and body_has(bodies[row.seq], wanted.text)]
             if len(rows) > limit:
@@ -169,6 +170,20 @@ class SqlReader:
                 add_sums(found, numbers, total, first_event, known.ending)
         return [sums[key] for key in sorted(sums)]
 
+    def _body(self, connection: Connection, day: int, seq: int) -> Body | None:
+        try:
+            return self._bodies(connection, day, [seq]).get(seq)
+        except UnopenedValue as error:
+            return Body(request=b"", response=b"", problem=str(error))
+
+    def _bodies(self, connection: Connection, day: int, numbers: Sequence[int]) -> dict[int, Body]:
+        """Raises UnopenedValue."""
+        rows = connection.execute(
+            f"SELECT seq, request, response FROM bodies_{suffix(day)} WHERE seq IN ({placeholders(len(numbers))})", numbers
+        ).fetchall()
+        vault = self._database.vault
+        return {seq: unpack_body(bytes(request), bytes(response), vault, seq) for seq, request, response in rows}
+
     def forget(self, connection: Connection, key: str) -> int:
         """One transaction a day, so that writers wait for none for long."""
         labels = [row[0] for row in connection.execute('SELECT id FROM labels WHERE "key" = ?', (key,)).fetchall()]
@@ -231,10 +246,3 @@ def _selections(connection: Connection, wanted: HistoryFilter, days: Sequence[in
         found[day].append(labels)
         counts[day] += requests
     return {day: _Selection(labels, len(labels) > 1 and counts[day] > totals.get(day, 0) * _DENSE) for day, labels in found.items()}
-
-
-def _bodies(connection: Connection, day: int, numbers: Sequence[int]) -> dict[int, Body]:
-    rows = connection.execute(
-        f"SELECT seq, request, response FROM bodies_{suffix(day)} WHERE seq IN ({placeholders(len(numbers))})", numbers
-    ).fetchall()
-    return {row[0]: unpack_body(bytes(row[1]), bytes(row[2])) for row in rows}

@@ -110,7 +110,7 @@ class SqlWriter:
             if entry.record is not None:
                 records.append((row.seq, self._settings_number(connection, entry.settings, day) + entry.record))
             if entry.body is not None:
-                bodies.append((row.seq, *pack_body(entry.body)))
+                bodies.append((row.seq, *pack_body(entry.body, self._database.vault, row.seq)))
         name = suffix(day)
         if self._database.insert(connection, f"requests_{name}", ROW_COLUMNS, rows, _ONCE) < len(rows):
             raise _RepeatedRows

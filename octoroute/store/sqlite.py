@@ -20,6 +20,7 @@ from octoroute.store.database import (
     suffix,
     transaction,
 )
+from octoroute.store.vault import NO_VAULT, Vault
 
 APPLICATION_ID = 0x0C70_7072
 """Marks a file as ours: https://sqlite.org/pragma.html#pragma_application_id"""
@@ -69,9 +70,10 @@ class _SqliteConnection:
 class SqliteDatabase:
     """A `Database`."""
 
-    def __init__(self, file: Path, *, busy_s: float = BUSY_S) -> None:
+    def __init__(self, file: Path, *, busy_s: float = BUSY_S, vault: Vault = NO_VAULT) -> None:
         self.file = file
         self.name = str(file)
+        self.vault = vault
         self._busy_s = busy_s
 
     def connect(self) -> Connection:

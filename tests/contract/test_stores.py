@@ -7,14 +7,17 @@ from collections.abc import AsyncIterator
 import pytest
 
 from octoroute.domain.endpoint import Secret
+from octoroute.errors import StorageUnavailable
 from octoroute.gateway.response_store import MemoryResponseStore
-from octoroute.store.base import DIMENSIONS, Body, HistoryFilter, HistoryStore
+from octoroute.store.base import DIMENSIONS, Body, HistoryFilter, HistoryStore, StoreUnavailable
 from octoroute.store.database import Database, day_at
 from octoroute.store.durable import DurableHistory
+from octoroute.store.key_rotation import seal_all
 from octoroute.store.memory import MemoryHistory
 from octoroute.store.postgresql import PostgresqlDatabase
 from octoroute.store.responses import DurableResponses
 from octoroute.store.sqlite import SqliteDatabase
+from octoroute.store.vault import Vault
 from octoroute.store.writer_thread import BatchWriter, WriterThread
 from tests.support import postgresql
 from tests.support.history import START_S, add, entry, turn
@@ -181,6 +184,49 @@ async def test_bodies_of_any_form_are_given_back_and_go_before_their_requests(da
     assert ((await reader.get("a")).body, (await reader.get("b")).body) == (None, body)
     assert await ids(reader, text="xxx") == ["b"]
     await reader.close()
+
+
+async def test_sealed_values_are_bound_to_their_rows_and_keys_rotate(database):
+    pytest.importorskip("cryptography", reason="the extra octoroute[encryption]")
+    old, new = b"\x01" * 32, b"\x02" * 32
+    body, other = Body(request=b"Where is the key?", response=b"x" * 3000), Body(request=b"elsewhere", response=b"y" * 3000)
+    database.vault = Vault([old])
+    made = durable(database)
+    add(made, entry(START_S, "a", body=body), entry(START_S + 1, "b", body=other), entry(START_S + 2, "c", body=body))
+    assert (await made.get("a")).body == body
+    assert await ids(made, text="the key") == ["c", "a"]
+    connection = database.connect()
+    rows = connection.execute("SELECT request, response FROM bodies_20270115 ORDER BY seq").fetchall()
+    assert not any(b"key" in bytes(value) or b"xxxx" in bytes(value) for row in rows for value in row)
+    connection.execute("UPDATE bodies_20270115 SET request = ? WHERE request = ?", (bytes(rows[0][0]), bytes(rows[1][0])))
+    connection.close()
+    assert "belongs to another row" in (await made.get("b")).body.problem
+    database.vault = Vault([new, old])
+    report = seal_all(database)
+    assert (report.sealed, sum(report.unopened.values())) == (2, 1)
+    database.vault = Vault([new])
+    assert (await made.get("c")).body == body
+    database.vault = Vault([old])
+    with pytest.raises(StoreUnavailable, match=r"store\.encryption_keys"):
+        await made.page(HistoryFilter(text="the key"), limit=9)
+    await made.close()
+
+
+async def test_sealed_responses_need_their_key(database):
+    pytest.importorskip("cryptography", reason="the extra octoroute[encryption]")
+    database.vault = Vault([b"\x01" * 32])
+    responses = DurableResponses(database, MemoryResponseStore(ttl_s=0, max_bytes=0, clock=Wall()), Wall())
+    responses.configure(ttl_s=100, max_bytes=1 << 20)
+    await responses.put(turn("r1"))
+    await responses.put(turn("r2", "r1"))
+    assert await responses.chain("ann", "r2", 9) == [turn("r1"), turn("r2", "r1")]
+    database.vault = Vault([b"\x02" * 32])
+    with pytest.raises(StorageUnavailable, match="encrypted"):
+        await responses.get("ann", "r1")
+    assert await responses.get("bob", "r1") is None
+    assert await responses.delete("ann", "r1"), "what cannot be read can be deleted"
+    assert await responses.get("ann", "r1") is None
+    responses.close()
 
 
 async def test_sums_by_hour_and_label(store):

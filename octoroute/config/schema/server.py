@@ -123,6 +123,14 @@ class StoreTable(Table, frozen=True, kw_only=True):
     bodies_except: Annotated[
         tuple[str, ...], Key("names of keys of whose requests no body is kept", check=text_check.label, example='["legal"]')
     ] = ()
+    encryption_keys: Annotated[
+        tuple[Secret, ...],
+        Key(
+            "seal bodies and stored responses: the first key seals, all open; from `octoroute store key`, through the environment",
+            check=rules.encryption_key,
+            example="[]",
+        ),
+    ] = ()
     responses_ttl_seconds: Annotated[
         float,
         Key(

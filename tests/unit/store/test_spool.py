@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+from structlog.testing import capture_logs
+
 from octoroute.store.base import Body
 from octoroute.store.spool import Spool
+from octoroute.store.vault import Vault
 from tests.support.history import START_S, entry
 
 ENTRIES = [
@@ -50,3 +54,19 @@ def test_the_file_of_a_living_process_is_its_own(tmp_path):
 def test_a_directory_that_cannot_be_written_has_no_room(tmp_path):
     (tmp_path / "file").write_text("")
     assert not Spool(tmp_path / "file").append(ENTRIES)
+
+
+def test_sealed_entries_stay_on_disk_for_the_key_that_opens_them(tmp_path):
+    pytest.importorskip("cryptography", reason="the extra octoroute[encryption]")
+    kept = entry(START_S, "a", body=Body(request=b"a prompt", response=b""))
+    first = Spool(tmp_path, vault=Vault([b"\x01" * 32]))
+    assert first.append([kept])
+    first._close()  # as the end of its process would
+    (file,) = tmp_path.iterdir()
+    assert b"a prompt" not in file.read_bytes()
+    other = Spool(tmp_path, vault=Vault([b"\x02" * 32]))
+    with capture_logs() as logs:
+        assert [*other.batches(), *other.batches()] == []
+    assert [log["event"] for log in logs] == ["history on disk cannot be read, and stays there"]
+    assert list(Spool(tmp_path, vault=Vault([b"\x02" * 32, b"\x01" * 32])).batches()) == [[kept]]
+    assert not list(tmp_path.iterdir())
