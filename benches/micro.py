@@ -31,6 +31,7 @@ from octoroute.domain.endpoint import CHAT_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
 from octoroute.domain.request import Facts, Request
 from octoroute.gateway.lifecycle import RequestLifecycle
+from octoroute.gateway.live_requests import LiveRequests
 from octoroute.gateway.planner import Planner
 from octoroute.gateway.settings import Settings
 from octoroute.routing.strategies import STRATEGIES, RouterSettings, reason
@@ -376,9 +377,10 @@ def settling() -> Step:
     ledger = OutcomeSink(metrics, Statistics(time.time))
     request = Request(id="r", dialect="openai", model="auto", stream=False, body=None, facts=Facts(context_tokens=200))
     clock = time.monotonic
+    live = LiveRequests(clock)
 
     def settled() -> None:
-        lifecycle = RequestLifecycle(request, ledger, clock)
+        lifecycle = RequestLifecycle(request, ledger, live)
         lifecycle.decided(decision)
         since = clock()
         lifecycle.answered(health.acquire(endpoint, 300, request.id), answer, since)

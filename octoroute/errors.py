@@ -4,33 +4,21 @@
     ├── ConfigError                the operator's configuration; lists every problem
     ├── ClientError                the client's request
     │   ├── BadRequest        400
-    │   │   ├── ContextTooLong 400
-    │   │   └── UnknownPreviousResponse 400
-    │   ├── Unauthorized      401
-    │   ├── TooExpensive      402
-    │   ├── Forbidden         403
-    │   ├── UnknownModel      404
-    │   ├── UnknownRoute      404
-    │   ├── NotStored         404
-    │   ├── WrongMethod       405
-    │   ├── TooLate           408
-    │   ├── TooLarge          413
-    │   ├── WrongMediaType    415
-    │   ├── OverLimit         429
-    │   │   └── OverBudget    429
-    │   └── HeadersTooLarge   431
+    │   │   └── ContextTooLong, UnknownPreviousResponse
+    │   ├── Unauthorized 401, TooExpensive 402, Forbidden 403
+    │   ├── UnknownModel, UnknownRoute, NotStored 404
+    │   ├── WrongMethod 405, TooLate 408, TooLarge 413, WrongMediaType 415, HeadersTooLarge 431
+    │   └── OverLimit, OverBudget 429
+    ├── RequestCancelled      503  an operator cancelled it
     ├── StorageUnavailable    503  the database is away
     ├── UpstreamError         502  one endpoint's failure
     │   ├── Unreachable       502  no connection
-    │   │   ├── TlsRejected   502  TLS verification failed on either side
-    │   │   └── NoResources   502  the gateway is out of file descriptors or memory
+    │   │   └── TlsRejected, NoResources
     │   ├── TooSlow           504  no response in time
     │   ├── Throttled         429  rate limited
-    │   ├── Overloaded        502  at capacity
+    │   ├── Overloaded, Empty 502  at capacity; an empty response
     │   ├── BadUpstreamResponse 502  a server error, or a malformed or truncated response
-    │   ├── Empty             502  an empty response
-    │   ├── UpstreamAuthError 502  the gateway's credentials were rejected
-    │   ├── NotServed     502  no such model or address
+    │   ├── UpstreamAuthError, NotServed 502  credentials rejected; no such model or address
     │   └── UpstreamRejected  4xx  this request was rejected; relayed unchanged
     ├── IdentityUnavailable   503  the keys of a token's issuer cannot be fetched
     └── Exhausted                  no endpoint answered; carries the last real cause
@@ -308,6 +296,18 @@ class UpstreamRejected(UpstreamError):
         """The upstream's bytes, in the wire format `dialect`."""
         self.upstream_headers = headers
         self.dialect = dialect
+
+
+class RequestCancelled(OctorouteError):
+    """An operator has cancelled the request while it was under way; a retry would start it again."""
+
+    status = 503
+    code = "request_cancelled"
+    kind = "api_error"
+
+    def __init__(self) -> None:
+        super().__init__("an operator of the gateway has cancelled this request")
+        self.headers = {"x-should-retry": "false"}
 
 
 class Exhausted(OctorouteError):

@@ -33,6 +33,7 @@ WHEN: Mapping[str, str] = {
     "previous_response_not_found": "the response, or one before it, is not stored, or was made with another key",
     "model_not_found": "unknown model: no tier, name, or id matches",
     "not_stored": "the response, or the item of an `item_reference`, is not stored, or was made with another key",
+    "request_cancelled": "an operator cancelled the request while it was under way; not to be retried",
     "unknown_route": "unknown path; the message names the nearest route",
     "method_not_allowed": "the path exists, but not with this method; see `allow`",
     "request_timeout": "the request was not received completely: 30 seconds for the headers, 60 without a byte of the body",

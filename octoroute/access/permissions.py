@@ -105,6 +105,8 @@ ROUTES: Mapping[str, Mapping[str, Permission]] = {
     "/v1/responses/{id}/input_items": {"GET": Permission.ASK},
     "/admin/session": {"GET": Permission.WATCH},
     "/admin/providers": {"GET": Permission.WATCH},
+    "/admin/live": {"GET": Permission.WATCH},
+    "/admin/live/{id}/cancel": {"POST": Permission.OPERATE},
     "/admin/stats": {"GET": Permission.WATCH},
     "/admin/analysis": {"GET": Permission.WATCH},
     "/admin/requests": {"GET": Permission.WATCH},

@@ -10,6 +10,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
@@ -32,11 +33,17 @@ class QueueSettings(Table, frozen=True, kw_only=True):
 
 
 class _Waiter(Generic[T]):
-    __slots__ = ("client", "due_s", "granted", "offer", "wants")
+    __slots__ = ("client", "due_s", "granted", "offer", "request", "wants")
 
     def __init__(
-        self, client: str, wants: frozenset[str], offer: Callable[[], T | None], due_s: Callable[[], float | None]
+        self,
+        client: str,
+        wants: frozenset[str],
+        offer: Callable[[], T | None],
+        due_s: Callable[[], float | None],
+        request: object,
     ) -> None:
+        self.request = request
         self.client = client
         self.wants = wants
         self.offer = offer
@@ -70,13 +77,15 @@ class AdmissionQueue(Generic[T]):
         due_s: Callable[[], float | None],
         *,
         max_wait_s: float,
+        request: object = None,
     ) -> T | None:
         """What `offer` returned when it was this request's turn; None: `max_wait_s` has passed.
 
         `wants`: the names of `on_capacity` that concern this request. `offer` takes capacity if there is any; None: there is
-        none. `due_s`: seconds until the clock alone frees capacity; None: it will not. Raises what `offer` raises.
+        none. `due_s`: seconds until the clock alone frees capacity; None: it will not. `request`: what `order` calls this one.
+        Raises what `offer` raises.
         """
-        waiter = _Waiter(client, wants, offer, due_s)
+        waiter = _Waiter(client, wants, offer, due_s, request)
         self._lines.setdefault(client, deque()).append(waiter)
         self.depth += 1
         self._set_timer(due_s())
@@ -92,6 +101,11 @@ class AdmissionQueue(Generic[T]):
         finally:
             limit.cancel()
             self._leave(waiter)
+
+    def order(self) -> list[object]:
+        """The waiting requests in the order in which they would be served if all of them wanted the same."""
+        rounds = zip_longest(*self._lines.values())
+        return [waiter.request for turn in rounds for waiter in turn if waiter is not None]
 
     def on_capacity(self, *names: str) -> None:
         """Capacity has become free under these names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal
 
@@ -85,6 +86,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         """Micro-dollars; None if the usage or the price is not known."""
         price = self.endpoint.price
         return self.usage.cost_micros(price) if self.usage is not None and price is not None else None
+
+
+def cost_micros_of(attempts: Sequence[Attempt]) -> int | None:
+    """Of all attempts whose price and usage are known; None: of no attempt."""
+    total = None
+    for attempt in attempts:
+        price, usage = attempt.endpoint.price, attempt.usage
+        if price is not None and usage is not None:
+            total = usage.cost_micros(price) + (total or 0)
+    return total
 
 
 class Ending(StrEnum):

@@ -80,6 +80,7 @@ class AdmissionControl:
                 offer,
                 lambda: self._health.recovery_due_s(eligible, tokens),
                 max_wait_s=limits.max_wait_s,
+                request=lifecycle,
             )
         finally:
             lifecycle.queued(self._clock() - since)

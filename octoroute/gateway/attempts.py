@@ -173,6 +173,7 @@ class Attempts:
         `reject_empty`: an empty response is a failure too.
         """
         endpoint = lease.endpoint
+        lifecycle.lease = lease
         if cut is not None:
             request, conversation = cut.request, None
             lifecycle.truncated(cut)

@@ -17,7 +17,7 @@ from octoroute.domain.endpoint import PASSED_TIERS, Endpoint, Tier
 from octoroute.domain.outcome import ContextChange, Ending, Outcome
 from octoroute.domain.request import CHAT, Request
 from octoroute.domain.trace import DecisionTrace, NumericFacts
-from octoroute.errors import Exhausted, Forbidden, OctorouteError, TooSlow
+from octoroute.errors import Exhausted, Forbidden, OctorouteError, RequestCancelled, TooSlow
 from octoroute.gateway import context_window
 from octoroute.gateway.admission import AdmissionControl, QueueGrant
 from octoroute.gateway.attempts import Attempts
@@ -27,6 +27,7 @@ from octoroute.gateway.constraints import resolve_within, restrictions_of
 from octoroute.gateway.context_editor import ContextEditor, largest_too_small, may_exceed
 from octoroute.gateway.headers import route_headers, warning_header
 from octoroute.gateway.lifecycle import OutcomeReceiver, RequestLifecycle, ending_of
+from octoroute.gateway.live_requests import LiveRequests
 from octoroute.gateway.planner import Planner
 from octoroute.gateway.privacy import inherit
 from octoroute.gateway.relay import Reply
@@ -65,7 +66,7 @@ class Gateway:
         self.queue = queue
         self.sink = sink
         self.inbound = inbound
-        self.clock = clock
+        self.live = LiveRequests(clock)
         self.traces = traces
         """Whether outcomes have a trace, from which a decision record is made."""
         self.planner = (TracedPlanner if traces else Planner)(health, upstream, inbound, random)
@@ -82,27 +83,30 @@ class Gateway:
             random=random,
         )
 
+    @property
+    def clock(self) -> Callable[[], float]:
+        return self.live.clock
+
     async def answer(self, request: Request) -> Reply:
         """A reply that has begun, which the caller must close. Raises OctorouteError; the request is then settled already."""
-        lifecycle = RequestLifecycle(request, self.sink, self.clock)
+        lifecycle = RequestLifecycle(request, self.sink, self.live)
+        self.live.running[lifecycle] = self.upstream.deadlines.task()
         try:
             if TIMEOUT_HEADER in request.headers:
                 return await self._answer_in_time(request, lifecycle)
             return await self._answer(request, lifecycle)
         except OctorouteError as error:
-            lifecycle.finish(ending_of(error), error)
-            lifecycle.settle()
-            error.headers = {**route_headers(lifecycle), **error.headers}
-            if lifecycle.context_changes:
-                error.headers["x-octoroute-warning"] = warning_header([change.note for change in lifecycle.context_changes])
-            if lifecycle.hint is not None:
-                error.headers["x-octoroute-hint"] = lifecycle.hint
+            _settle_failed(lifecycle, error)
             raise
         except Exception:
             lifecycle.finish(Ending.FAILED, OctorouteError())
             lifecycle.settle()
             raise
-        except BaseException:  # the client has left
+        except BaseException:  # the client has left, or an operator has cancelled its request
+            if self.live.cancelled_here(lifecycle):
+                error = RequestCancelled()
+                _settle_failed(lifecycle, error)
+                raise error from None
             lifecycle.settle()
             raise
 
@@ -262,6 +266,17 @@ class Gateway:
             ),
             None,
         )
+
+
+def _settle_failed(lifecycle: RequestLifecycle, error: OctorouteError) -> None:
+    """Settle a request that gets `error` for an answer, and say in its headers what was tried."""
+    lifecycle.finish(ending_of(error), error)
+    lifecycle.settle()
+    error.headers = {**route_headers(lifecycle), **error.headers}
+    if lifecycle.context_changes:
+        error.headers["x-octoroute-warning"] = warning_header([change.note for change in lifecycle.context_changes])
+    if lifecycle.hint is not None:
+        error.headers["x-octoroute-hint"] = lifecycle.hint
 
 
 def _is_substitute(endpoint: Endpoint, decision: Decision, settings: Settings) -> bool:

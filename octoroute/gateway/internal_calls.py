@@ -72,7 +72,7 @@ class InternalCalls:
         conversation = Conversation(turns=(Turn(Role.USER, (Text(CHECK_PROMPT),)),), max_tokens=CHECK_MAX_OUTPUT_TOKENS)
         facts = Facts(text=CHECK_PROMPT, tokens=1, context_tokens=1, messages=1)
         request = self._request(endpoint.id, conversation, facts, CHECK_TIMEOUT_S)
-        lifecycle = RequestLifecycle(request, gateway.sink, gateway.clock)
+        lifecycle = RequestLifecycle(request, gateway.sink, gateway.live)
         lifecycle.decided(
             Decision(tier=endpoint.tier, by="client", why="an operator tests this endpoint", only=frozenset({endpoint.id}))
         )

@@ -6,7 +6,7 @@ the sink. It does not await, so no cancellation can interrupt it; a second call 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
@@ -15,11 +15,12 @@ from octoroute.access.account import Account
 from octoroute.balancing.lease import Lease
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
-from octoroute.domain.outcome import Attempt, ContextChange, ContextUse, Ending, Outcome, Usage
+from octoroute.domain.outcome import Attempt, ContextChange, ContextUse, Ending, Outcome, Usage, cost_micros_of
 from octoroute.domain.request import Request
 from octoroute.domain.trace import DecisionTrace
-from octoroute.errors import Exhausted, OctorouteError, UpstreamError
+from octoroute.errors import Exhausted, OctorouteError, RequestCancelled, UpstreamError
 from octoroute.gateway.context_window import TruncatedRequest
+from octoroute.gateway.live_requests import LiveRequests
 from octoroute.gateway.plan import Plan
 from octoroute.upstream.response import UpstreamResponse
 
@@ -61,24 +62,26 @@ class AttemptResponse(NamedTuple):
 
 class RequestLifecycle:
     __slots__ = (
-        "_answered_at", "_arrived", "_clock", "_details", "_end", "_first_event_at", "_lease", "_observers", "_response",
-        "_routing_s", "_sink", "_started_at", "account", "attempts", "decision", "trace", "truncation", "warnings",
+        "_answered_at", "_arrived", "_details", "_end", "_live", "_observers", "_response", "_routing_s", "_sink", "account",
+        "attempts", "decision", "first_event_at", "lease", "started_at", "trace", "truncation", "warnings",
     )  # fmt: skip
 
-    def __init__(self, request: Request, sink: OutcomeReceiver, clock: Callable[[], float]) -> None:
+    def __init__(self, request: Request, sink: OutcomeReceiver, live: LiveRequests) -> None:
+        """`live` has the clock, and the entry of this request from its arrival to its settlement, if the gateway made one."""
         self._arrived = request
         self._sink: OutcomeReceiver | None = sink
         """None after the settlement."""
-        self._clock = clock
-        self._started_at = clock()
-        self._first_event_at: float | None = None
+        self._live = live
+        self.started_at = live.clock()
+        self.first_event_at: float | None = None
         self._end: _End | None = None
         self._routing_s = 0.0
-        self._lease: Lease | None = None
+        self.lease: Lease | None = None
+        """Of the attempt under way, and then of the one that answers."""
         self._response: UpstreamResponse | None = None
         self._observers: tuple[Callable[[Outcome], None], ...] = ()
         self._answered_at: int | None = None
-        """Index of the attempt that answers."""
+        """Index of the attempt that answers; None: no endpoint has answered."""
         self.attempts: list[Attempt] = []
         self.decision: Decision | None = None
         self._details: OutcomeDetails | None = None
@@ -126,7 +129,7 @@ class RequestLifecycle:
 
     def decided(self, decision: Decision) -> None:
         self.decision = decision
-        self._routing_s = self._clock() - self._started_at
+        self._routing_s = self._live.clock() - self.started_at
 
     def planned(self, decision: Decision, request: Request, plan: Plan) -> None:
         """`plan` says which endpoints are asked for `request`, and why not the others; an extension by none says nothing."""
@@ -137,23 +140,28 @@ class RequestLifecycle:
         self.details.queued_s = wait_s
 
     def failed(self, endpoint: Endpoint, since: float, code: str) -> None:
-        self.attempts.append(Attempt(endpoint=endpoint, took_s=self._clock() - since, error=code))
+        self.lease = None
+        self.attempts.append(Attempt(endpoint=endpoint, took_s=self._live.clock() - since, error=code))
 
     def answered(self, lease: Lease, response: UpstreamResponse, since: float) -> None:
         """The first event of `response` has arrived: its endpoint answers the request."""
-        self._first_event_at = self._clock()
-        self._lease = lease
+        self.first_event_at = self._live.clock()
+        self.lease = lease
         self._response = response
         self._answered_at = len(self.attempts)
-        self.attempts.append(Attempt(endpoint=lease.endpoint, took_s=self._first_event_at - since))
+        self.attempts.append(Attempt(endpoint=lease.endpoint, took_s=self.first_event_at - since))
         lease.started()
 
     @property
     def endpoint(self) -> Endpoint | None:
         """The endpoint that answers; without an answer, the endpoint asked last."""
-        if self._lease is not None:
-            return self._lease.endpoint
+        if self.lease is not None and self._answered_at is not None:
+            return self.lease.endpoint
         return self.attempts[-1].endpoint if self.attempts else None
+
+    def cancelled_here(self) -> bool:
+        """Whether the cancellation just caught was an operator's; the request's task then goes on, to tell the client."""
+        return self._live.cancelled_here(self)
 
     @property
     def response(self) -> UpstreamResponse | None:
@@ -181,10 +189,10 @@ class RequestLifecycle:
 
     def restore(self, rejected: AttemptResponse) -> None:
         """Answer with a rejected response after all."""
-        self._lease, self._response, at, self.warnings, self.truncation = rejected
+        self.lease, self._response, at, self.warnings, self.truncation = rejected
         self.attempts[at] = msgspec.structs.replace(self.attempts[at], rejected=None)
         self._answered_at = at
-        self._first_event_at = self._clock()
+        self.first_event_at = self._live.clock()
 
     def release_rejected(self, rejected: AttemptResponse) -> None:
         """Close a rejected response and record its usage. For its endpoint it is a success: the endpoint did its work."""
@@ -196,11 +204,11 @@ class RequestLifecycle:
         lease.release(usage)
 
     def _withdraw(self) -> AttemptResponse:
-        assert self._lease is not None
+        assert self.lease is not None
         assert self._response is not None
         assert self._answered_at is not None
-        withdrawn = AttemptResponse(self._lease, self._response, self._answered_at, self.warnings, self.truncation)
-        self._lease = self._response = self._answered_at = self._first_event_at = self.truncation = None
+        withdrawn = AttemptResponse(self.lease, self._response, self._answered_at, self.warnings, self.truncation)
+        self.lease = self._response = self._answered_at = self.first_event_at = self.truncation = None
         self.warnings = ()
         return withdrawn
 
@@ -211,22 +219,23 @@ class RequestLifecycle:
         """`result` is one of `Outcome.cascade`. A small tier's answer that is kept reaches the client only now."""
         self.details.cascade = result
         if result == "kept":
-            self._first_event_at = self._clock()
+            self.first_event_at = self._live.clock()
 
     def served_from_cache(self, notes: tuple[str, ...]) -> None:
-        self._first_event_at = self._clock()
+        self.first_event_at = self._live.clock()
         self.details.cache = "hit"
         self.warnings = notes
 
     def answered_locally(self, response: UpstreamResponse) -> None:
         """`response` was synthesised here; no endpoint was asked."""
-        self._first_event_at = self._clock()
+        self.lease = None
+        self.first_event_at = self._live.clock()
         self._response = response
 
     def finish(self, ending: Ending, error: OctorouteError | None = None) -> None:
         """Record how the request ended; only the first call counts."""
         if self._end is None:
-            self._end = (ending, error, self._clock())
+            self._end = (ending, error, self._live.clock())
 
     def settle(self) -> None:
         """Close the response, release its endpoint, and report the Outcome. Without a `finish` before, the client has left."""
@@ -234,10 +243,12 @@ class RequestLifecycle:
         if sink is None:
             return
         if self._end is None:
-            self.finish(Ending.ABANDONED)
+            cancelled = RequestCancelled() if self._live.is_cancelled(self) else None
+            self.finish(Ending.BROKEN if cancelled else Ending.ABANDONED, cancelled)
         assert self._end is not None
+        self._live.running.pop(self, None)
         ending, error, _ = self._end
-        usage, lease, response = None, self._lease, self._response
+        usage, lease, response = None, self.lease, self._response
         if lease is not None:
             if ending is _ANSWERED:
                 lease.succeeded()
@@ -259,7 +270,7 @@ class RequestLifecycle:
     def _outcome(self, end: _End, usage: Usage | None) -> Outcome:
         """In two steps: CPython passes more than fifteen named arguments in a dictionary, which costs four times as much."""
         ending, error, ended_at = end
-        request, lease, first, attempts = self.request, self._lease, self._first_event_at, tuple(self.attempts)
+        request, lease, first, attempts = self.request, self.lease, self.first_event_at, tuple(self.attempts)
         outcome = Outcome(
             request_id=request.id,
             dialect=request.dialect,
@@ -272,12 +283,12 @@ class RequestLifecycle:
             attempts=attempts,
             endpoint=None if lease is None else lease.endpoint,
             usage=usage,
-            first_event_s=None if first is None else first - self._started_at,
-            total_s=ended_at - self._started_at,
+            first_event_s=None if first is None else first - self.started_at,
+            total_s=ended_at - self.started_at,
             key_name=request.key_name,
             prompt_estimate=request.facts.context_tokens,
         )
-        cost_micros, details = _cost_micros(attempts), self._details
+        cost_micros, details = cost_micros_of(attempts), self._details
         if details is not None:
             outcome = msgspec.structs.replace(outcome, **msgspec.structs.asdict(details))
         if error is not None or cost_micros is not None:
@@ -291,7 +302,7 @@ class RequestLifecycle:
         """The status that the client got, or would have got had it stayed."""
         if error is not None and ending in {Ending.FAILED, Ending.REFUSED}:
             return error.status
-        return 499 if self._first_event_at is None else 200
+        return 499 if self.first_event_at is None else 200
 
     def _asked_for(self) -> str:
         decision = self.decision
@@ -313,16 +324,6 @@ def usage_of(response: UpstreamResponse, request: Request) -> Usage | None:
     if not progress.output_chars:
         return None
     return Usage(input_tokens=request.facts.context_tokens, output_tokens=progress.output_chars // 4 or 1, estimated=True)
-
-
-def _cost_micros(attempts: Sequence[Attempt]) -> int | None:
-    """Of all attempts whose price and usage are known; None: of no attempt."""
-    total = None
-    for attempt in attempts:
-        price, usage = attempt.endpoint.price, attempt.usage
-        if price is not None and usage is not None:
-            total = usage.cost_micros(price) + (total or 0)
-    return total
 
 
 def ending_of(error: OctorouteError) -> Ending:

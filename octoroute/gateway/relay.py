@@ -18,7 +18,7 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import PASSED_TIERS, Endpoint
 from octoroute.domain.outcome import Ending, Usage
 from octoroute.domain.request import Request
-from octoroute.errors import OctorouteError, TooSlow, UpstreamError
+from octoroute.errors import OctorouteError, RequestCancelled, TooSlow, UpstreamError
 from octoroute.gateway.lifecycle import RequestLifecycle
 from octoroute.upstream.deadline import Deadline, DeadlineTimer
 from octoroute.upstream.readers import Chunk
@@ -206,8 +206,12 @@ class Reply:
         except UpstreamError as error:
             self._lifecycle.finish(Ending.BROKEN, error)
             yield self._fail(error)
-        except (asyncio.CancelledError, GeneratorExit):
-            raise
+        except (asyncio.CancelledError, GeneratorExit) as end:
+            if isinstance(end, GeneratorExit) or not self._lifecycle.cancelled_here():
+                raise
+            error = RequestCancelled()
+            self._lifecycle.finish(Ending.BROKEN, error)
+            yield self._fail(error)
         except Exception:
             log.exception("relay failed", request_id=self.request.id)
             error = OctorouteError("the gateway failed while relaying the answer")

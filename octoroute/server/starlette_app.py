@@ -34,6 +34,7 @@ from octoroute.server.origins import Application
 from octoroute.server.paths import PathResolver
 from octoroute.server.routes.admin import AdminRoutes
 from octoroute.server.routes.dry_run import DryRunRoutes
+from octoroute.server.routes.live import LiveRoutes
 from octoroute.server.routes.local import LocalRoutes
 from octoroute.server.routes.login import LoginRoutes
 from octoroute.server.routes.models import ModelRoutes
@@ -62,6 +63,7 @@ def starlette_app(
         *AdminRoutes(runtime, rules, reloader).routes(),
         *RecordRoutes(runtime).routes(),
         *LoginRoutes(runtime, rules).routes(),
+        *LiveRoutes(runtime, listener).routes(),
     ]
     routes = [with_role_check(route, rules) for route in routes]
     paths = PathResolver(inference, routes, lambda: rules.root_path)

@@ -10,6 +10,7 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Tier
 from octoroute.gateway.headers import MAX_WARNING_CHARS, route_headers, warning_header
 from octoroute.gateway.lifecycle import RequestLifecycle
+from octoroute.gateway.live_requests import LiveRequests
 from tests.support.parts import endpoint, request
 from tests.support.spine import Book
 
@@ -36,7 +37,7 @@ def test_how_warnings_are_written(warnings, line):
 
 
 def test_the_route_names_the_endpoint_asked_last_and_how_many_were_asked():
-    lifecycle = RequestLifecycle(request(), Book(), lambda: 0.0)
+    lifecycle = RequestLifecycle(request(), Book(), LiveRequests(lambda: 0.0))
     assert route_headers(lifecycle) == {"x-octoroute-attempts": "0"}
     lifecycle.decided(Decision(tier=Tier.BALANCED, by="rule", why="because"))
     assert route_headers(lifecycle) == {

@@ -15,6 +15,7 @@ from octoroute.domain.request import Facts
 from octoroute.errors import BadUpstreamResponse, Exhausted, UnknownModel
 from octoroute.gateway.context_window import TruncatedRequest
 from octoroute.gateway.lifecycle import RequestLifecycle, ending_of, usage_of
+from octoroute.gateway.live_requests import LiveRequests
 from tests.support.parts import endpoint, request
 from tests.support.spine import Book
 
@@ -39,7 +40,7 @@ class Stage:
         self.book = Book()
         self.health = HealthRegistry(failure_threshold=1, recovery_s=30.0, clock=lambda: self.now, wall=lambda: 0.0)
         self.request = request(facts=Facts(context_tokens=40), **more)
-        self.lifecycle = RequestLifecycle(self.request, self.book, lambda: self.now)
+        self.lifecycle = RequestLifecycle(self.request, self.book, LiveRequests(lambda: self.now))
         self.lifecycle.decided(DECISION)
 
     def answer(self, name="a", response=None, **more):

@@ -48,7 +48,7 @@ async def settle(runtime, id="r1", model="auto", content=PROMPT, headers=None, d
     asked = gateway.inbound["openai"].read(body, request_id=id, headers=headers or {})
     for endpoint in gateway.settings.endpoints:
         gateway.health.set_enabled(endpoint, on=endpoint.id not in disabled)
-    lifecycle = RequestLifecycle(asked, gateway.sink, gateway.clock)
+    lifecycle = RequestLifecycle(asked, gateway.sink, gateway.live)
     lifecycle.trace = DecisionTrace.of(asked, gateway.settings)
     decision = await gateway.resolver.resolve(asked, gateway.settings)
     plan = gateway.planner.plan(decision, asked, gateway.settings)

@@ -133,7 +133,7 @@ async def decide(runtime, one, outages, rng):
     asked = gateway.inbound[one["dialect"]].read(body_of(one), request_id=f"r{rng.random()}", headers=headers)
     for endpoint in gateway.settings.endpoints:
         gateway.health.set_enabled(endpoint, on=endpoint.id not in outages)
-    lifecycle = RequestLifecycle(asked, gateway.sink, gateway.clock)
+    lifecycle = RequestLifecycle(asked, gateway.sink, gateway.live)
     lifecycle.trace = DecisionTrace.of(asked, gateway.settings)
     try:
         decision = await gateway.resolver.resolve(asked, gateway.settings)

@@ -12,6 +12,7 @@ from octoroute.domain.endpoint import Tier
 from octoroute.domain.outcome import Ending
 from octoroute.domain.request import Facts
 from octoroute.gateway.lifecycle import RequestLifecycle
+from octoroute.gateway.live_requests import LiveRequests
 from octoroute.gateway.shadow.mirror import MAX_QUEUED_JOBS, MAX_RECORDED_BYTES, ShadowMirror, ShadowOptions, append
 from octoroute.gateway.shadow.worker import ShadowJob, ShadowResult
 from tests.support.limits import files_no_larger_than
@@ -66,7 +67,7 @@ class Stage:
         """One request from its first event to its settlement; True: it was recorded."""
         asked = request(**{"facts": Facts(text="hello"), **more})
         decision = Decision(tier=Tier.FAST, by="learned", why="because")
-        lifecycle, response = RequestLifecycle(asked, Book(), lambda: self.now), Response()
+        lifecycle, response = RequestLifecycle(asked, Book(), LiveRequests(lambda: self.now)), Response()
         self.mirror.watch(asked, decision, response, lifecycle)
         if response.recorder is None:
             return False
