@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from octoroute.errors import ConfigError, OctorouteError
 
 if TYPE_CHECKING:
-    from octoroute.access.key_store import NewKey, SqliteKeyStore, StoredKey
+    from octoroute.access.key_store import KeyStore, NewKey, StoredKey
     from octoroute.config.schema import Config
     from octoroute.domain.principal import Principal
 
@@ -51,11 +51,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    store, now = _store(), time.time()
+    config, now = _config(args), time.time()
+    stores = _stores(config)
     if args.action == "list":
-        _print_list(store.all_keys(), now, as_json=args.json)
+        _print_list([key for store in stores for key in store.all_keys()], now, as_json=args.json)
         return 0
-    config = _config(args)
+    store = next((store for store in stores if store.has_active(args.name, now)), stores[0])
     if args.action == "revoke":
         revoked = [key.id for key in store.revoke(args.name, now)]
         _audit(config, args, now, revoked)
@@ -66,19 +67,18 @@ def run(args: argparse.Namespace) -> int:
             made = store.add(_principal(args), now, args.expires)
         else:
             made = store.rotate(args.name, now, args.overlap, args.expires)
-        _print_new(made, as_json=args.json)
+        _print_new(made, store.name, as_json=args.json)
         _audit(config, args, now, [made.stored.id])
     return 0
 
 
-def _store() -> SqliteKeyStore:
-    from octoroute.access.key_store import SqliteKeyStore  # noqa: PLC0415  commands import lazily
-    from octoroute.runtime.stored_keys import key_file  # noqa: PLC0415
+def _stores(config: Config | None) -> Sequence[KeyStore]:
+    from octoroute.runtime.stored_keys import key_file, key_stores  # noqa: PLC0415  commands import lazily
 
-    path = key_file()
-    if path is None:
+    stores = key_stores(config, key_file())
+    if not stores:
         raise ConfigError(["there is no place for keys; set OCTOROUTE_STATE_DIR to a directory"])
-    return SqliteKeyStore(path)
+    return stores
 
 
 def _config(args: argparse.Namespace) -> Config | None:
@@ -136,13 +136,13 @@ def _principal(args: argparse.Namespace) -> Principal:
     return principal_of(client)
 
 
-def _print_new(made: NewKey, *, as_json: bool) -> None:
+def _print_new(made: NewKey, place: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"key": made.text, **_fields(made.stored, made.stored.created_at)}))
         return
     print(made.text)
     name, id = made.stored.principal.name, made.stored.id
-    print(f"This is the only time that the key of {name!r} is shown; its id is {id}.", file=sys.stderr)
+    print(f"This is the only time that the key of {name!r} is shown; its id is {id}, it is kept in {place}.", file=sys.stderr)
 
 
 def _print_list(keys: Sequence[StoredKey], now: float, *, as_json: bool) -> None:

@@ -1,76 +1,112 @@
-"""The keys of the key store in a running gateway: read at the start, and again within a second of every change."""
+"""The keys of the key stores in a running gateway: read at the start, and again within a second of every change."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import structlog
 
 from octoroute.access.key_registry import KeyRegistry, KnownKey
-from octoroute.access.key_store import KeyStoreError, SqliteKeyStore
+from octoroute.access.key_store import KeyStore, KeyStoreError, SqliteKeyStore
+from octoroute.access.postgresql_keys import PostgresqlKeyStore
+from octoroute.access.redis_keys import RedisKeyStore
 from octoroute.config import environment
+from octoroute.config.schema import Config
 
 FILE_NAME = "keys.db"
-INTERVAL_S = 1.0
-
-Signature: TypeAlias = tuple[int, int, int] | None
-"""Changes when the file does; None: there is no file."""
+INTERVAL_S = 0.5
+"""How often a store is asked whether it has changed."""
 
 log = structlog.stdlib.get_logger("octoroute.keys")
 
 
 def key_file() -> Path | None:
-    """The key store of this user's programs; None: there is no state directory."""
+    """The key file of this user's programs; None: there is no state directory."""
     directory = environment.state_directory(environment.variables())
     return directory and directory / FILE_NAME
 
 
-class StoredKeys:
-    def __init__(self, path: Path, registry: Callable[[], KeyRegistry]) -> None:
-        """`registry` returns the running one, which a reload replaces."""
-        self._path = path
-        self._store = SqliteKeyStore(path)
-        self._registry = registry
-        self._seen: Signature = None
-        self._keys: Sequence[KnownKey] = ()
-        self._any_made = False
+def key_stores(config: Config | None, file: Path | None) -> list[KeyStore]:
+    """Where keys are, the place for new ones first: the store that replicas share, if there is one, then the key file."""
+    stores: list[KeyStore] = [] if file is None else [SqliteKeyStore(file)]
+    if config is None:
+        return stores
+    urls = [config.store.url.reveal(), "" if config.shared.url is None else config.shared.url.reveal()]
+    for url in urls:
+        match url.partition("://")[0]:
+            case "postgresql" | "postgres":
+                return [PostgresqlKeyStore(url), *stores]
+            case "redis" | "rediss":
+                return [RedisKeyStore(url), *stores]
+            case _:
+                pass
+    return stores
+
+
+class FollowedStore:
+    """One store, and the keys that were read from it last."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self.store = store
+        self.keys: Sequence[KnownKey] = ()
+        self.any_made = False
         """The store has had a key: if all are gone, the gateway does not open."""
+        self._seen: object = None
+        self._is_failing = False
+
+    def read(self) -> bool:
+        """Read the store if it has changed; returns whether something is new. Blocks.
+
+        A store that cannot be read leaves the keys as they were, and is tried again.
+        """
+        try:
+            version = self.store.version()
+            if version == self._seen and not self._is_failing:
+                return False
+            stored = self.store.all_keys()
+        except KeyStoreError as error:
+            if not self._is_failing:
+                log.warning("the key store cannot be read; the keys known so far stay valid", error=error.message)
+            # there is a store: whether it has keys is not known, and must not open the gateway
+            self._is_failing = self.any_made = True
+            return True
+        self._seen, self._is_failing = version, False
+        self.any_made = self.any_made or bool(stored)
+        self.keys = [key.known() for key in stored if key.revoked_at is None]
+        log.info("keys read from the key store", keys=len(self.keys), store=self.store.name)
+        return True
+
+
+class StoredKeys:
+    def __init__(self, stores: Sequence[KeyStore], registry: Callable[[], KeyRegistry]) -> None:
+        """`registry` returns the running one, which a reload replaces."""
+        self._followed = [FollowedStore(store) for store in stores]
+        self._registry = registry
 
     def apply(self) -> None:
         """Give the registry the keys that were read last."""
-        self._registry().use_stored(self._keys, any_made=self._any_made)
+        keys = [key for followed in self._followed for key in followed.keys]
+        self._registry().use_stored(keys, any_made=any(followed.any_made for followed in self._followed))
 
     async def run(self) -> None:
-        """Look for a change of the file for ever."""
-        while True:
-            await asyncio.sleep(INTERVAL_S)
-            await self.refresh()
+        """Look for changes of the stores for ever; none waits for another one that is away."""
+        await asyncio.gather(*(self._follow(followed) for followed in self._followed))
 
     async def refresh(self) -> None:
-        """Read the store if it has changed. A store that cannot be read leaves the keys as they were, and is tried again."""
-        signature = _signature(self._path)
-        if signature == self._seen:
-            return
-        try:
-            stored = await asyncio.to_thread(self._store.all_keys)
-        except KeyStoreError as error:
-            self._any_made = True  # there is a store: whether it has keys is not known, and must not open the gateway
+        """Read the stores that have changed."""
+        await asyncio.gather(*(self._read(followed) for followed in self._followed))
+
+    async def _follow(self, followed: FollowedStore) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            await self._read(followed)
+
+    async def _read(self, followed: FollowedStore) -> None:
+        if await asyncio.to_thread(followed.read):
             self.apply()
-            log.warning("the key store cannot be read; the keys known so far stay valid", error=error.message)
-            return
-        self._seen = signature
-        self._any_made = self._any_made or bool(stored)
-        self._keys = [key.known() for key in stored if key.revoked_at is None]
-        self.apply()
-        log.info("keys read from the key store", keys=len(self._keys))
 
-
-def _signature(path: Path) -> Signature:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    def close(self) -> None:
+        for followed in self._followed:
+            followed.store.close()

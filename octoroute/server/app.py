@@ -140,6 +140,8 @@ class App:
     async def stop(self) -> None:
         await self._rules.close()
         await self.runtime.stop()
+        if self._rules.stored is not None:
+            self._rules.stored.close()
         await self.recorder.stop()
 
     def _count_dropped_lines(self, count: int) -> None:

@@ -32,7 +32,7 @@ from octoroute.errors import (
     WrongMethod,
 )
 from octoroute.runtime.access import key_registry, token_registry
-from octoroute.runtime.stored_keys import StoredKeys
+from octoroute.runtime.stored_keys import StoredKeys, key_stores
 from octoroute.server.audit_trail import AuditTrail
 from octoroute.server.decompression import decode_body
 from octoroute.server.downstream import ClientGone, Receive, Scope, Send
@@ -132,7 +132,8 @@ class AccessRules:
         """
         self._key_sets = KeySets(web.get, time.monotonic)
         self._wall = wall
-        self.stored = None if key_file is None else StoredKeys(key_file, lambda: self.keys)
+        stores = key_stores(config, key_file)
+        self.stored = StoredKeys(stores, lambda: self.keys) if stores else None
         self.sessions = BrowserSessions(lambda: self.keys, wall, state_directory, lambda: self.root_path)
         self.apply(config)
 

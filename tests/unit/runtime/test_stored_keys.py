@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from octoroute.access.key_registry import KeyRegistry
-from octoroute.access.key_store import SqliteKeyStore
+from octoroute.access.key_store import KeyStoreError, SqliteKeyStore
+from octoroute.config import loads
 from octoroute.domain.principal import Principal
 from octoroute.errors import Unauthorized
-from octoroute.runtime.stored_keys import StoredKeys
+from octoroute.runtime.stored_keys import StoredKeys, key_stores
 
 
 @pytest.fixture
@@ -18,7 +21,7 @@ def store(tmp_path):
 
 def running(store, now=0.0):
     registry = KeyRegistry((), required=False, wall=lambda: now)
-    return registry, StoredKeys(store.path, lambda: registry)
+    return registry, StoredKeys([store], lambda: registry)
 
 
 async def test_without_a_file_the_gateway_is_as_before(store):
@@ -78,3 +81,31 @@ async def test_a_store_that_never_could_be_read_closes_the_gateway(store):
     await keys.refresh()
     with pytest.raises(Unauthorized):
         registry.check({})
+
+
+class AwayStore(SqliteKeyStore):
+    def version(self):
+        raise KeyStoreError("away")
+
+
+async def test_keys_of_every_store_are_valid_and_one_that_is_away_stops_none(store, tmp_path):
+    registry = KeyRegistry((), required=False, wall=lambda: 0.0)
+    shared = SqliteKeyStore(tmp_path / "shared.db")
+    keys = StoredKeys([AwayStore(tmp_path / "away.db"), shared, store], lambda: registry)
+    made = [one.add(Principal(name=name), 0.0) for one, name in ((shared, "a"), (store, "b"))]
+    await keys.refresh()
+    assert [registry.check({"x-api-key": key.text}).name for key in made] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("tables", "names"),
+    [
+        ("", ["keys.db"]),
+        ('[shared]\nurl = "redis://127.0.0.1:1/0"\n', ["redis", "keys.db"]),
+        ('[shared]\nurl = "sqlite:///l.db"\n', ["keys.db"]),
+        ('[shared]\nurl = "redis://127.0.0.1:1/0"\n[store]\nurl = "postgresql://u@127.0.0.1:1/d"\n', ["postgresql", "keys.db"]),
+    ],
+)
+def test_the_store_that_replicas_share_comes_first(tables, names):
+    config = loads('[[models.fast]]\nname = "m"\nbase_url = "http://127.0.0.1:1/v1"\n' + tables, Path("test.toml"), {})
+    assert [store.name for store in key_stores(config, Path("keys.db"))] == names
