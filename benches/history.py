@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from octoroute.domain.endpoint import Secret
-from octoroute.store.base import SEQ_BITS, AttemptRow, Dimension, HistoryEntry, HistoryFilter, HistoryRow, Labels
+from octoroute.store.base import SEQ_BITS, AttemptRow, Dimension, HistoryEntry, HistoryFilter, HistoryRow, Labels, encode_attempts
 from octoroute.store.database import Database
 from octoroute.store.durable import DurableHistory
 from octoroute.store.postgresql import PostgresqlDatabase
@@ -45,21 +45,15 @@ def entries(count: int, seed: int = 1):
         )  # fmt: skip
         prompt, completion = draw.randrange(20, 20000), draw.randrange(5, 900)
         cost = prompt * 150 + completion * 600
-        attempts = (
-            AttemptRow(
-                endpoint=name,
-                took_us=draw.randrange(10**5, 10**6),
-                error="timeout" if failed else None,
-                input_tokens=None if failed else prompt,
-                output_tokens=None if failed else completion,
-                cost_nusd=None if failed else cost,
-            ),
-        )
+        took_us = draw.randrange(10**5, 10**6)
+        attempts = (AttemptRow(endpoint=name, took_us=took_us, error="timeout"),) if failed else ()
         id = f"req_{int(at):08x}{draw.randrange(1 << 64):016x}"
         yield HistoryEntry(
             row=HistoryRow(
-                seq=int(at * 1e6) << SEQ_BITS, id=id, labels=labels, total_us=draw.randrange(10**5, 10**7), first_event_us=draw.randrange(10**5, 10**6), routing_us=draw.randrange(20, 90),
-                input_tokens=0 if failed else prompt, output_tokens=0 if failed else completion, cost_nusd=None if failed else cost, attempts=attempts,
+                seq=int(at * 1e6) << SEQ_BITS, id=id, labels=labels, total_us=draw.randrange(10**5, 10**7), first_event_us=draw.randrange(10**5, 10**6),
+                routing_us=draw.randrange(20, 90), queued_us=None, cached_tokens=0, reasoning_tokens=0, input_tokens=0 if failed else prompt,
+                output_tokens=0 if failed else completion, cost_nusd=None if failed else cost, attempt_us=None if failed else took_us,
+                attempt_list=encode_attempts(attempts),
             )
         )  # fmt: skip
 

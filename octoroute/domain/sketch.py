@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from math import ceil, log
@@ -42,11 +43,16 @@ class DDSketch:
         self.sum_s += seconds
 
     def extend(self, values_s: Sequence[float]) -> None:
-        buckets = self._buckets
-        for seconds in values_s:
-            buckets[ceil(log(seconds) * _INDEX_PER_LOG) if seconds > _MIN_S else _MIN_INDEX] += 1
-        self.count += len(values_s)
-        self.sum_s += sum(values_s)
+        """A bucket costs more than a value: the values of a bucket are counted together."""
+        buckets, ordered, at = self._buckets, sorted(values_s), 0
+        while at < len(ordered):
+            seconds = ordered[at]
+            index = ceil(log(seconds) * _INDEX_PER_LOG) if seconds > _MIN_S else _MIN_INDEX
+            end = bisect_right(ordered, _GROWTH**index, at + 1)
+            buckets[index] += end - at
+            at = end
+        self.count += len(ordered)
+        self.sum_s += sum(ordered)
 
     def merge(self, other: DDSketch) -> None:
         self.merge_buckets(other._buckets, other.sum_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -73,13 +74,13 @@ class BodyCapture:
         """The routes themselves while no bodies are kept, else wrapped ones."""
         return {path: self._around(route) for path, route in routes.items()} if self.is_on else routes
 
-    def append(self, entry: EntrySource) -> None:
+    def append(self, source: EntrySource, *arguments: object) -> None:
         """Called in the task of the request, with its outcome; of a request that no wrapped route has, the entry is passed on."""
         exchange = self._current.get()
         if exchange is None or exchange.is_over or exchange.entry is not None:
-            self._append(entry)
+            self._append(source, *arguments)
         else:
-            exchange.entry = entry
+            exchange.entry = partial(source, *arguments)
 
     def _around(self, route: Route) -> Route:
         async def keep_and_route(scope: Message, receive: Receive, send: Send) -> None:

@@ -11,7 +11,6 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
-from octoroute.domain.outcome import Ending
 from octoroute.domain.sketch import DDSketch
 
 Dimension: TypeAlias = Literal[
@@ -87,33 +86,66 @@ class AttemptRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost_nusd: int | None = None
 
 
-class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One request. It has no prompt and no answer."""
+class HistoryRow(msgspec.Struct, frozen=True):
+    """One request. It has no prompt and no answer. Its fields are the columns of the SQL stores, in their order.
+
+    Wide columns stand first, because PostgreSQL aligns each column at a multiple of its width.
+    """
 
     seq: int
     """Unique, and given once, so that writing a row twice changes nothing. Later requests have greater numbers: see `seq_at`."""
+    total_us: int
+    first_event_us: int | None
+    """None: the client got no event."""
+    attempt_us: int | None
+    """How long the only attempt took to its first event, if it answered. None: see `attempt_list`."""
+    cost_nusd: int | None
+    """Of all attempts; None: no price is known."""
+    labels: Labels
+    input_tokens: int
+    output_tokens: int
+    routing_us: int
+    cached_tokens: int
+    reasoning_tokens: int
+    queued_us: int | None
+    """None: the request was not queued."""
     id: str
     """The request id. Clients may choose it, so several rows may have the same."""
-    labels: Labels
-    total_us: int
-    first_event_us: int | None = None
-    """None: the client got no event."""
-    routing_us: int = 0
-    queued_us: int | None = None
-    """None: the request was not queued."""
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-    cost_nusd: int | None = None
-    """Of all attempts; None: no price is known."""
-    attempts: tuple[AttemptRow, ...] = ()
-    """In order."""
+    attempt_list: str | None
+    """The attempts as JSON, unless `attempt_us` tells of the only one; None also if there were none."""
 
     @property
     def at_us(self) -> int:
         """When the request ended: microseconds since the epoch."""
         return self.seq >> SEQ_BITS
+
+    @property
+    def attempts(self) -> tuple[AttemptRow, ...]:
+        """In order."""
+        if self.attempt_list is not None:
+            return decode_attempts(self.attempt_list)
+        if self.attempt_us is None:
+            return ()
+        prompt, completion = self.input_tokens, self.output_tokens
+        has_usage = prompt or completion
+        return (
+            AttemptRow(
+                endpoint=self.labels.endpoint,
+                took_us=self.attempt_us,
+                input_tokens=prompt if has_usage else None,
+                output_tokens=completion if has_usage else None,
+                cost_nusd=self.cost_nusd,
+            ),
+        )
+
+
+decode_attempts = msgspec.json.Decoder(tuple[AttemptRow, ...]).decode
+"""Of a `HistoryRow.attempt_list`."""
+
+
+def encode_attempts(attempts: Sequence[AttemptRow]) -> str | None:
+    """As `HistoryRow.attempt_list`."""
+    return msgspec.json.encode(attempts).decode() if attempts else None
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,7 +172,7 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     """None: bodies are not kept, which is the default."""
 
 
-EntrySource: TypeAlias = Callable[[], HistoryEntry]
+EntrySource: TypeAlias = Callable[..., HistoryEntry]
 """Makes the entry when the store needs it, which may be in another thread."""
 
 SEQ_BITS = 10
@@ -205,22 +237,6 @@ class Aggregate(msgspec.Struct, kw_only=True):
         self.total.merge(other.total)
         self.first_event.merge(other.first_event)
 
-    def add(self, ending: str, rows: Sequence[HistoryRow]) -> None:
-        """Add requests that ended in the same way."""
-        self.requests += len(rows)
-        self.endings[ending] = self.endings.get(ending, 0) + len(rows)
-        self.attempts += sum([len(row.attempts) for row in rows])
-        self.input_tokens += sum([row.input_tokens for row in rows])
-        self.output_tokens += sum([row.output_tokens for row in rows])
-        self.cached_tokens += sum([row.cached_tokens for row in rows])
-        self.reasoning_tokens += sum([row.reasoning_tokens for row in rows])
-        costs = [row.cost_nusd for row in rows if row.cost_nusd is not None]
-        self.cost_nusd += sum(costs)
-        self.priced += len(costs)
-        if ending == Ending.ANSWERED:
-            self.total.extend([row.total_us / 1e6 for row in rows])
-            self.first_event.extend([row.first_event_us / 1e6 for row in rows if row.first_event_us is not None])
-
 
 SUMS = ("requests", "attempts", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nusd", "priced")
 HOUR_S = 3600
@@ -233,7 +249,7 @@ class StoreUnavailable(Exception):
 class EntrySink(Protocol):
     """What takes the entries of a history."""
 
-    def append(self, entry: EntrySource) -> None: ...
+    def append(self, source: EntrySource, *arguments: object) -> None: ...
 
 
 class HistoryStore(Protocol):
@@ -242,8 +258,8 @@ class HistoryStore(Protocol):
     What `append` got is visible to the reads of the same process at once, and to other processes within a second.
     """
 
-    def append(self, entry: EntrySource) -> None:
-        """Keep the entry that `entry` returns; called on the event loop, and returns at once."""
+    def append(self, source: EntrySource, *arguments: object) -> None:
+        """Keep the entry that `source(*arguments)` returns; called on the event loop, and returns at once."""
         ...
 
     async def get(self, id: str) -> HistoryEntry | None:

@@ -78,9 +78,12 @@ class Database(Protocol):
         ...
 
     def insert(
-        self, connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]], conflict: str
+        self, connection: Connection, table: str, names: Sequence[str], columns: Sequence[Sequence[object]], conflict: str
     ) -> int:
-        """Insert in few statements; how many rows were written. `conflict`: the statement's ON CONFLICT."""
+        """Insert rows, given as the values of each named column, in few statements; how many rows were written.
+
+        `columns` is empty if there is no row. `conflict`: the statement's ON CONFLICT.
+        """
         ...
 
     def newest(self, connection: Connection, table: str, labels: Sequence[int], low: int, high: int, limit: int) -> list[int]:

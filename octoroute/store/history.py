@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
+from math import floor
 from typing import TypeAlias
 
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
-from octoroute.domain.outcome import Attempt, Outcome, Usage
+from octoroute.domain.outcome import Attempt, Outcome
 from octoroute.domain.price import MICROS
 from octoroute.domain.request import Request
-from octoroute.store.base import NANO, SEQ_BITS, AttemptRow, EntrySink, HistoryEntry, HistoryRow, Labels
+from octoroute.store.base import NANO, SEQ_BITS, AttemptRow, EntrySink, HistoryEntry, HistoryRow, Labels, encode_attempts
 
 RecordParts: TypeAlias = tuple[bytes, bytes]
 """`HistoryEntry.record` and `HistoryEntry.settings`."""
@@ -23,7 +23,8 @@ Until then the result is kept, so it must not hold the request's body. None: no 
 """
 
 MAX_CACHED_LABELS = 1000
-_NO_USAGE = Usage()
+MAX_INTEGER = 2**31 - 1
+"""Of what the SQL stores hold in four bytes: tokens, and the time of routing."""
 _NANO_PER_MICRO = NANO // MICROS
 
 
@@ -57,7 +58,7 @@ class HistoryRecorder:
             at_us = self._last_us + 1
         self._last_us = at_us
         record = None if self._record is None else self._record(outcome, request)
-        self._append(partial(self._entry, outcome, at_us << SEQ_BITS | self._nonce, record))
+        self._append(self._entry, outcome, at_us << SEQ_BITS | self._nonce, record)
 
     def _entry(self, outcome: Outcome, seq: int, record: Callable[[], RecordParts] | None) -> HistoryEntry:
         row = row_of(outcome, seq, self._labels.of(outcome))
@@ -68,26 +69,47 @@ class HistoryRecorder:
 
 
 def row_of(outcome: Outcome, seq: int, labels: Labels) -> HistoryRow:
-    usage, first_event_s, queued_s, cost_micros = (
-        outcome.usage or _NO_USAGE,
-        outcome.first_event_s,
-        outcome.queued_s,
-        outcome.cost_micros,
-    )
+    attempts, usage = outcome.attempts, outcome.usage
+    attempt_us = attempt_list = None
+    if len(attempts) == 1 and _is_plain(attempts[0], outcome):
+        attempt_us = floor(attempts[0].took_s * 1e6 + 0.5)
+    elif attempts:
+        attempt_list = encode_attempts([_attempt_row(attempt) for attempt in attempts])
+    prompt = completion = cached = reasoning = 0
+    if usage is not None:
+        prompt, completion, cached, reasoning = usage.input_tokens, usage.output_tokens, usage.cached_tokens, usage.reasoning_tokens
+    routing_us = floor(outcome.routing_s * 1e6 + 0.5)  # `int` takes twice as long
+    if not 0 <= prompt | completion | cached | reasoning | routing_us <= MAX_INTEGER:  # in one step: it is hardly ever true
+        prompt, completion, routing_us = min(prompt, MAX_INTEGER), min(completion, MAX_INTEGER), min(routing_us, MAX_INTEGER)
+        cached, reasoning = min(cached, MAX_INTEGER), min(reasoning, MAX_INTEGER)
+    first_event_s, queued_s, cost_micros = outcome.first_event_s, outcome.queued_s, outcome.cost_micros
     return HistoryRow(
-        seq=seq,
-        id=outcome.request_id,
-        labels=labels,
-        total_us=int(outcome.total_s * 1e6 + 0.5),
-        first_event_us=None if first_event_s is None else int(first_event_s * 1e6 + 0.5),
-        routing_us=int(outcome.routing_s * 1e6 + 0.5),
-        queued_us=None if queued_s is None else int(queued_s * 1e6 + 0.5),
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cached_tokens=usage.cached_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        cost_nusd=None if cost_micros is None else cost_micros * _NANO_PER_MICRO,
-        attempts=tuple([_attempt_row(attempt) for attempt in outcome.attempts]),
+        seq,
+        floor(outcome.total_s * 1e6 + 0.5),
+        None if first_event_s is None else floor(first_event_s * 1e6 + 0.5),
+        attempt_us,
+        None if cost_micros is None else cost_micros * _NANO_PER_MICRO,
+        labels,
+        prompt,
+        completion,
+        routing_us,
+        cached,
+        reasoning,
+        None if queued_s is None else floor(queued_s * 1e6 + 0.5),
+        outcome.request_id,
+        attempt_list,
+    )
+
+
+def _is_plain(attempt: Attempt, outcome: Outcome) -> bool:
+    """The columns of the row tell all of the only attempt."""
+    usage = attempt.usage
+    return (
+        attempt.error is None
+        and attempt.rejected is None
+        and attempt.endpoint is outcome.endpoint
+        and usage is outcome.usage
+        and (usage is None or usage.input_tokens + usage.output_tokens > 0)
     )
 
 
@@ -108,8 +130,20 @@ class LabelCache:
             tier, by = decision.tier, decision.by
             why = decision.why if by == "client" and decision.rule is None else self._reason(decision)
         key = (
-            *(why, tier, by, id(endpoint), outcome.ending, outcome.status, outcome.error, outcome.key_name, outcome.dialect),
-            *(outcome.asked_for, outcome.stream, outcome.cache, outcome.cascade, outcome.check),
+            why,
+            tier,
+            by,
+            id(endpoint),
+            outcome.ending,
+            outcome.status,
+            outcome.error,
+            outcome.key_name,
+            outcome.dialect,
+            outcome.asked_for,
+            outcome.stream,
+            outcome.cache,
+            outcome.cascade,
+            outcome.check,
             usage is not None and usage.estimated,
         )
         known = self._known.get(key)
@@ -149,7 +183,7 @@ def _attempt_row(attempt: Attempt) -> AttemptRow:
     usage, cost_micros = attempt.usage, attempt.cost_micros
     return AttemptRow(
         endpoint=attempt.endpoint.id,
-        took_us=int(attempt.took_s * 1e6 + 0.5),
+        took_us=floor(attempt.took_s * 1e6 + 0.5),
         error=attempt.error,
         rejected=attempt.rejected,
         input_tokens=None if usage is None else usage.input_tokens,

@@ -20,6 +20,7 @@ from octoroute.store.base import (
     seq_at,
 )
 from octoroute.store.bodies import body_has
+from octoroute.store.rows import add_rows, columns_of
 
 MAX_ENTRIES = 10_000
 ENTRIES_PER_TURN = 250
@@ -31,18 +32,19 @@ class MemoryHistory:
 
     def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
         """The oldest requests beyond `max_entries` are forgotten, their hourly sums included."""
-        self._sources: deque[EntrySource] = deque(maxlen=max_entries)
+        self._sources: deque[tuple[EntrySource, tuple[object, ...]]] = deque(maxlen=max_entries)
         """The newest requests, whose entries have not been read yet. Most never are: no request pays for making its entry."""
         self._made: deque[HistoryEntry] = deque(maxlen=max_entries)
 
-    def append(self, entry: EntrySource) -> None:
-        self._sources.append(entry)
+    def append(self, source: EntrySource, *arguments: object) -> None:
+        self._sources.append((source, arguments))
 
     async def _entries(self) -> deque[HistoryEntry]:
         """Oldest first. Making many entries takes a while: other requests are served in between."""
         while self._sources:
             for _ in range(min(len(self._sources), ENTRIES_PER_TURN)):
-                self._made.append(self._sources.popleft()())
+                source, arguments = self._sources.popleft()
+                self._made.append(source(*arguments))
             await asyncio.sleep(0)
         return self._made
 
@@ -73,7 +75,7 @@ class MemoryHistory:
             found = sums.get(key := (start, tuple(group_of(labels, by).values())))
             if found is None:
                 found = sums[key] = Aggregate(start_s=start, group=group_of(labels, by))
-            found.add(labels.ending, (entry.row,))
+            add_rows(found, labels.ending, columns_of((entry.row,)))
         return [sums[key] for key in sorted(sums)]
 
     async def forget(self, key: str) -> int:

@@ -161,14 +161,14 @@ class PostgresqlDatabase:
         connection.execute(f"TRUNCATE bodies_{suffix(day)}")
 
     def insert(
-        self, connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]], conflict: str
+        self, connection: Connection, table: str, names: Sequence[str], columns: Sequence[Sequence[object]], conflict: str
     ) -> int:
         """As one array a column: the statement is the same for any number of rows."""
-        if not rows:
+        if not columns:
             return 0
-        arrays = ", ".join(f"?::{_TYPES.get(name, 'bigint')}[]" for name in columns)
-        sql = f"INSERT INTO {table} ({', '.join(columns)}) SELECT * FROM unnest({arrays}) {conflict}"
-        return connection.execute(sql, [list(column) for column in zip(*rows, strict=True)]).rowcount
+        arrays = ", ".join(f"?::{_TYPES.get(name, 'bigint')}[]" for name in names)
+        sql = f"INSERT INTO {table} ({', '.join(names)}) SELECT * FROM unnest({arrays}) {conflict}"
+        return connection.execute(sql, [list(column) for column in columns]).rowcount
 
     def newest(self, connection: Connection, table: str, labels: Sequence[int], low: int, high: int, limit: int) -> list[int]:
         one = f"SELECT seq FROM {table} WHERE labels = l.labels AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?"

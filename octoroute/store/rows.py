@@ -3,104 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
+from octoroute.domain.outcome import Ending
 from octoroute.domain.sketch import DDSketch
-from octoroute.store.base import Aggregate, AttemptRow, HistoryRow, Labels
+from octoroute.store.base import Aggregate, HistoryRow, Labels, decode_attempts
 
 LABELS = Labels.__struct_fields__
 LABEL_COLUMNS = ", ".join(f'"{name}"' for name in LABELS)
 """Quoted, because some are words of SQL."""
-ROW_COLUMNS = (
-    "seq", "total_us", "first_event_us", "attempt_us", "cost_nusd", "labels", "input_tokens", "output_tokens", "routing_us",
-    "cached_tokens", "reasoning_tokens", "queued_us", "id", "attempt_list",
-)  # fmt: skip
+ROW_COLUMNS = HistoryRow.__struct_fields__
+LABELS_AT = ROW_COLUMNS.index("labels")
 SUM_COLUMNS = (
     "requests", "attempts", "input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "cost_nusd", "priced",
 )  # fmt: skip
-_MAX_INTEGER = 2**31 - 1
-"""Of the columns that hold tokens in four bytes."""
 
 _NUMBER_BYTES = 4
 
-_ATTEMPTS = msgspec.json.Decoder(tuple[AttemptRow, ...])
+Columns: TypeAlias = Sequence[tuple[Any, ...]]
+"""Many rows by column, in the order of ROW_COLUMNS."""
+
 _SKETCH = msgspec.msgpack.Decoder(tuple[float, dict[int, int]])
-
-
-def pack(row: HistoryRow, labels: int) -> tuple[object, ...]:
-    """The values of ROW_COLUMNS. `labels`: the number of the row's labels.
-
-    `attempt_list` is None if there was one attempt that the other columns describe: its first event came after `attempt_us`.
-    """
-    attempts, attempt_us = row.attempts, None
-    if len(attempts) == 1 and _is_plain(attempts[0], row):
-        attempts, attempt_us = (), attempts[0].took_us
-    prompt, completion, cached, reasoning = row.input_tokens, row.output_tokens, row.cached_tokens, row.reasoning_tokens
-    routing_us = row.routing_us
-    if not 0 <= prompt | completion | cached | reasoning | routing_us <= _MAX_INTEGER:  # in one step: it is hardly ever true
-        prompt, completion, cached = min(prompt, _MAX_INTEGER), min(completion, _MAX_INTEGER), min(cached, _MAX_INTEGER)
-        reasoning, routing_us = min(reasoning, _MAX_INTEGER), min(routing_us, _MAX_INTEGER)
-    return (
-        row.seq,
-        row.total_us,
-        row.first_event_us,
-        attempt_us,
-        row.cost_nusd,
-        labels,
-        prompt,
-        completion,
-        routing_us,
-        cached or None,
-        reasoning or None,
-        row.queued_us,
-        row.id,
-        msgspec.json.encode(attempts).decode() if attempts else None,
-    )
 
 
 def unpack(values: Sequence[Any], labels: Labels) -> HistoryRow:
     seq, total, first_event, attempt_us, cost, _, prompt, completion, routing, cached, reasoning, queued, id, attempts = values
     return HistoryRow(
-        seq=seq,
-        id=id,
-        labels=labels,
-        total_us=total,
-        first_event_us=first_event,
-        routing_us=routing,
-        queued_us=queued,
-        input_tokens=prompt,
-        output_tokens=completion,
-        cached_tokens=cached or 0,
-        reasoning_tokens=reasoning or 0,
-        cost_nusd=cost,
-        attempts=_attempts(attempts, attempt_us, labels, (prompt, completion) if prompt or completion else None, cost),
-    )
-
-
-def _is_plain(attempt: AttemptRow, row: HistoryRow) -> bool:
-    if attempt.error is not None or attempt.rejected is not None or attempt.cost_nusd != row.cost_nusd:
-        return False
-    if row.input_tokens or row.output_tokens:
-        tokens = attempt.input_tokens == row.input_tokens and attempt.output_tokens == row.output_tokens
-    else:
-        tokens = attempt.input_tokens is None and attempt.output_tokens is None
-    return tokens and attempt.endpoint == row.labels.endpoint
-
-
-def _attempts(
-    attempts: str | None, attempt_us: int | None, labels: Labels, tokens: tuple[int, int] | None, cost_nusd: int | None
-) -> tuple[AttemptRow, ...]:
-    if attempts is not None:
-        return _ATTEMPTS.decode(attempts)
-    if attempt_us is None:
-        return ()
-    prompt, completion = tokens or (None, None)
-    return (
-        AttemptRow(
-            endpoint=labels.endpoint, took_us=attempt_us, input_tokens=prompt, output_tokens=completion, cost_nusd=cost_nusd
-        ),
+        *(seq, total, first_event, attempt_us, cost, labels, prompt, completion, routing),
+        *(cached or 0, reasoning or 0, queued, id, attempts),
     )
 
 
@@ -131,6 +63,31 @@ def merge_packed(sketch: DDSketch, data: bytes) -> None:
     """Add a sketch that `pack_sketch` has written."""
     sum_s, buckets = _SKETCH.decode(data)
     sketch.merge_buckets(buckets, sum_s)
+
+
+def columns_of(rows: Sequence[HistoryRow]) -> Columns:
+    """There must be a row."""
+    return list(zip(*map(msgspec.structs.astuple, rows), strict=True))
+
+
+def add_rows(found: Aggregate, ending: str, columns: Columns) -> None:
+    """Add requests that ended in the same way."""
+    _, totals, firsts, attempts, costs, _, prompt, completion, _, cached, reasoning, _, _, lists = columns
+    found.requests += len(totals)
+    found.endings[ending] = found.endings.get(ending, 0) + len(totals)
+    found.attempts += len(attempts) - attempts.count(None)
+    if lists.count(None) < len(lists):
+        found.attempts += sum(len(decode_attempts(text)) for text in lists if text is not None)
+    found.input_tokens += sum(prompt)
+    found.output_tokens += sum(completion)
+    found.cached_tokens += sum(cached)
+    found.reasoning_tokens += sum(reasoning)
+    known = [cost for cost in costs if cost is not None]
+    found.cost_nusd += sum(known)
+    found.priced += len(known)
+    if ending == Ending.ANSWERED:
+        found.total.extend([total / 1e6 for total in totals])
+        found.first_event.extend([first / 1e6 for first in firsts if first is not None])
 
 
 def add_sums(found: Aggregate, values: Sequence[int], total: bytes, first_event: bytes, ending: str) -> None:

@@ -39,7 +39,7 @@ _LABEL_DAYS = (
 
 
 def requests(name: str, integer: str, end: str = "") -> str:
-    """The table of requests. Wide columns stand first, because PostgreSQL aligns each column at a multiple of its width."""
+    """The table of requests."""
     return (
         f"CREATE TABLE {name} (seq {integer} PRIMARY KEY, total_us {integer} NOT NULL, first_event_us {integer}, "
         f"attempt_us {integer}, cost_nusd {integer}, labels INTEGER NOT NULL, input_tokens INTEGER NOT NULL, "

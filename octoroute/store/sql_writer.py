@@ -20,11 +20,14 @@ from octoroute.store.database import DAY_S, Connection, Database, day_of, placeh
 from octoroute.store.rows import (
     LABEL_COLUMNS,
     LABELS,
+    LABELS_AT,
     ROW_COLUMNS,
     SUM_COLUMNS,
+    Columns,
+    add_rows,
+    columns_of,
     label_values,
     merge_packed,
-    pack,
     pack_number,
     pack_sketch,
 )
@@ -78,6 +81,10 @@ class SqlWriter:
 
     def _write(self, connection: Connection, entries: Sequence[HistoryEntry]) -> None:
         self._check_generation(connection)
+        numbers = [entry.row.seq for entry in entries]
+        if numbers and min(numbers) // _HOUR_SEQ == max(numbers) // _HOUR_SEQ:
+            self._write_hour(connection, numbers[0] // _HOUR_SEQ, entries)
+            return
         hours: defaultdict[int, list[HistoryEntry]] = defaultdict(list)
         for entry in entries:
             hours[entry.row.seq // _HOUR_SEQ].append(entry)
@@ -96,27 +103,32 @@ class SqlWriter:
         if day not in self._days:
             self._database.create_day(connection, day)
             self._days.add(day)
-        groups: dict[Labels, tuple[int, list[HistoryRow]]] = {}
-        rows: list[tuple[object, ...]] = []
-        records: list[tuple[int, bytes]] = []
-        bodies: list[tuple[int, bytes, bytes]] = []
-        for entry in entries:
-            row = entry.row
-            group = groups.get(row.labels)
-            if group is None:
-                group = groups[row.labels] = self._label_id(connection, row.labels), []
-            group[1].append(row)
-            rows.append(pack(row, group[0]))
-            if entry.record is not None:
-                records.append((row.seq, self._settings_number(connection, entry.settings, day) + entry.record))
-            if entry.body is not None:
-                bodies.append((row.seq, *pack_body(entry.body, self._database.vault, row.seq)))
+        rows = [entry.row for entry in entries]
+        columns = columns_of(rows)
+        numbers = {labels: self._label_id(connection, labels) for labels in set(columns[LABELS_AT])}
+        packed = [*columns[:LABELS_AT], [numbers[labels] for labels in columns[LABELS_AT]], *columns[LABELS_AT + 1 :]]
         name = suffix(day)
-        if self._database.insert(connection, f"requests_{name}", ROW_COLUMNS, rows, _ONCE) < len(rows):
+        if self._database.insert(connection, f"requests_{name}", ROW_COLUMNS, packed, _ONCE) < len(rows):
             raise _RepeatedRows
-        self._database.insert(connection, f"records_{name}", ("seq", "record"), records, _ONCE)
-        self._database.insert(connection, f"bodies_{name}", ("seq", "request", "response"), bodies, _ONCE)
-        self._add_sums(connection, hour, groups)
+        records = [
+            (entry.row.seq, self._settings_number(connection, entry.settings, day) + entry.record)
+            for entry in entries
+            if entry.record is not None
+        ]
+        self._insert(connection, f"records_{name}", ("seq", "record"), records, _ONCE)
+        bodies = [
+            (entry.row.seq, *pack_body(entry.body, self._database.vault, entry.row.seq))
+            for entry in entries
+            if entry.body is not None
+        ]
+        self._insert(connection, f"bodies_{name}", ("seq", "request", "response"), bodies, _ONCE)
+        groups = [(rows[0].labels, columns)] if len(numbers) == 1 else _by_labels(rows)
+        self._add_sums(connection, hour, {numbers[labels]: (labels.ending, some) for labels, some in groups})
+
+    def _insert(
+        self, connection: Connection, table: str, names: Sequence[str], rows: Sequence[tuple[object, ...]], conflict: str
+    ) -> None:
+        self._database.insert(connection, table, names, list(zip(*rows, strict=True)), conflict)
 
     def _settings_number(self, connection: Connection, settings: bytes | None, day: int) -> bytes:
         """What stands before a record: the number of its settings; 0: there are none."""
@@ -151,11 +163,12 @@ class SqlWriter:
             found = self._labels[labels] = known[0]
         return found
 
-    def _add_sums(self, connection: Connection, hour: int, groups: Mapping[Labels, tuple[int, list[HistoryRow]]]) -> None:
+    def _add_sums(self, connection: Connection, hour: int, groups: Mapping[int, tuple[str, Columns]]) -> None:
+        """`groups`: by the number of their labels, how the requests ended, and their rows."""
         sums: dict[int, Aggregate] = {}
-        for labels, (number, rows) in groups.items():
+        for number, (ending, columns) in groups.items():
             sums[number] = Aggregate(start_s=0, group={})
-            sums[number].add(labels.ending, rows)
+            add_rows(sums[number], ending, columns)
         self._database.lock_sums(connection)
         numbers = list(sums)
         for at in range(0, len(numbers), _MAX_LABELS):
@@ -169,9 +182,9 @@ class SqlWriter:
         packed = [
             (hour, number, *_numbers(one), pack_sketch(one.total), pack_sketch(one.first_event)) for number, one in sums.items()
         ]
-        self._database.insert(connection, "rollups", _SUMS, packed, _ADD_SUMS)
+        self._insert(connection, "rollups", _SUMS, packed, _ADD_SUMS)
         counts = [(hour // _DAY_HOURS, number, one.requests) for number, one in sums.items()]
-        self._database.insert(connection, "label_days", ("day", "labels", "requests"), counts, _ADD_REQUESTS)
+        self._insert(connection, "label_days", ("day", "labels", "requests"), counts, _ADD_REQUESTS)
 
     def _unwritten(self, connection: Connection, entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
         """Without those that are there. An entry whose number another request has, of another process, gets the next free one."""
@@ -195,3 +208,10 @@ def _id_of(connection: Connection, seq: int, days: set[int]) -> str | None:
         return None
     row = connection.execute(f"SELECT id FROM requests_{suffix(day_of(seq))} WHERE seq = ?", (seq,)).fetchone()
     return None if row is None else row[0]
+
+
+def _by_labels(rows: Sequence[HistoryRow]) -> list[tuple[Labels, Columns]]:
+    groups: defaultdict[Labels, list[HistoryRow]] = defaultdict(list)
+    for row in rows:
+        groups[row.labels].append(row)
+    return [(labels, columns_of(some)) for labels, some in groups.items()]

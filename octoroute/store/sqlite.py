@@ -167,13 +167,25 @@ class SqliteDatabase:
             )
 
     def insert(
-        self, connection: Connection, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]], conflict: str
+        self, connection: Connection, table: str, names: Sequence[str], columns: Sequence[Sequence[object]], conflict: str
     ) -> int:
+        """Without columns that are NULL in every row.
+
+        The driver takes as long for a NULL as for ten other values: it looks for a converter, and raises an exception within.
+        """
+        count = len(columns[0]) if columns else 0
+        kept = [
+            (name, values)
+            for name, values in zip(names, columns, strict=bool(columns))
+            if values[0] is not None or values.count(None) < count
+        ]
+        known, columns = tuple([name for name, _ in kept]), [values for _, values in kept]
         at = written = 0
         for size in _CHUNKS:
-            while len(rows) - at >= size:
-                kept, values = _without_nulls(columns, rows[at : at + size])
-                written += connection.execute(_insertion(table, kept, size, conflict), values).rowcount
+            while count - at >= size:
+                some = [values[at : at + size] for values in columns]
+                flat = list(chain.from_iterable(zip(*some, strict=True)))
+                written += connection.execute(_insertion(table, known, size, conflict), flat).rowcount
                 at += size
         return written
 
@@ -196,18 +208,6 @@ class SqliteDatabase:
 
     def erase(self, connection: Connection) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _without_nulls(columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> tuple[tuple[str, ...], list[object]]:
-    """The columns that have a value in one of the rows, and the rows' values of these, in one list.
-
-    The driver takes as long for a NULL as for ten other values: it looks for a converter, and raises an exception within.
-    """
-    by_column = list(zip(*rows, strict=True))
-    if all(None not in values for values in by_column):
-        return tuple(columns), list(chain.from_iterable(rows))
-    kept = [(name, values) for name, values in zip(columns, by_column, strict=True) if values.count(None) < len(rows)]
-    return tuple([name for name, _ in kept]), list(chain.from_iterable(zip(*[values for _, values in kept], strict=True)))
 
 
 @lru_cache(maxsize=128)

@@ -39,7 +39,7 @@ class WriterThread:
 
     def __init__(self, batches: BatchWriter) -> None:
         self._batches = batches
-        self._pending: deque[EntrySource] = deque()
+        self._pending: deque[tuple[EntrySource, tuple[object, ...]]] = deque()
         self._waiters: deque[threading.Event] = deque()
         self._wake = threading.Event()
         self._hurry = threading.Event()
@@ -59,12 +59,12 @@ class WriterThread:
             self._thread = threading.Thread(target=self._run, name="history", daemon=True)
             self._thread.start()
 
-    def append(self, entry: EntrySource) -> None:
+    def append(self, source: EntrySource, *arguments: object) -> None:
         pending = self._pending
         if len(pending) >= MAX_PENDING:
             self._batches.count("lost", 1)
             return
-        pending.append(entry)
+        pending.append((source, arguments))
         if not self._wake.is_set():
             if self._thread is None:
                 self.start()
@@ -110,8 +110,9 @@ class WriterThread:
         while True:
             entries: list[HistoryEntry] = []
             for _ in range(min(len(pending), MAX_BATCH)):
+                source, arguments = pending.popleft()
                 try:
-                    entries.append(pending.popleft()())
+                    entries.append(source(*arguments))
                 except Exception as error:  # noqa: BLE001 - one entry must not end the thread
                     self._batches.count("lost", 1)
                     log.error("a request is missing from the history", problem=repr(error))  # noqa: TRY400 - its text says it
@@ -267,7 +268,7 @@ class BatchWriter:
             return
         if self.memory is not None:
             for entry in map(without_body, left):
-                self.memory.append(lambda entry=entry: entry)
+                self.memory.append(_made, entry)
         elif self._spool is not None and (self._spool.append(list(left)) or self._spool.append(list(map(without_body, left)))):
             self.count("spooled", len(left))
         else:
@@ -276,3 +277,8 @@ class BatchWriter:
             self._held.extend(kept)
             if left:
                 self.count("lost", len(left))
+
+
+def _made(entry: HistoryEntry) -> HistoryEntry:
+    """An `EntrySource`."""
+    return entry

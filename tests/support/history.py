@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from octoroute.domain.stored_response import StoredResponse
-from octoroute.store.base import SEQ_BITS, AttemptRow, Body, HistoryEntry, HistoryRow, Labels
+from octoroute.store.base import SEQ_BITS, Body, HistoryEntry, HistoryRow, Labels, encode_attempts
 
 START_S = 1_800_000_000
 """When the history of tests begins: 2027-01-15 08:00 UTC, a whole hour."""
@@ -30,12 +30,19 @@ def entry(
         "first_event_us": 100_000,
         "input_tokens": 10,
         "output_tokens": 5,
-        "attempts": (AttemptRow(endpoint=labels["endpoint"], took_us=90_000, input_tokens=10, output_tokens=5),),
+        "attempt_us": 90_000,
+        "attempt_list": None,
+        "routing_us": 0,
+        "cached_tokens": 0,
+        "reasoning_tokens": 0,
+        "queued_us": None,
+        "cost_nusd": None,
     }
     row |= {name: value for name, value in more.items() if name in HistoryRow.__struct_fields__}
-    return HistoryEntry(
-        row=HistoryRow(seq=int(at_s * 1e6) << SEQ_BITS | nonce, id=id, labels=Labels(**labels), **row), record=record, body=body
-    )
+    if "attempts" in more:
+        row |= {"attempt_us": None, "attempt_list": encode_attempts(more["attempts"])}
+    seq = int(at_s * 1e6) << SEQ_BITS | nonce
+    return HistoryEntry(row=HistoryRow(seq=seq, id=id, labels=Labels(**labels), **row), record=record, body=body)
 
 
 def add(store, *entries: HistoryEntry) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from octoroute.store.base import Aggregate, matches, seq_at
+from octoroute.store.base import Aggregate, HistoryRow, matches, seq_at
+from octoroute.store.rows import add_rows, columns_of
 from tests.support.history import START_S, entry
 
 
@@ -19,14 +20,18 @@ def test_conditions_are_joined():
     assert not matches(labels, {"tier": ("deep",), "key": ("other",)})
 
 
+def add(found: Aggregate, row: HistoryRow) -> None:
+    add_rows(found, row.labels.ending, columns_of([row]))
+
+
 def test_two_sums_are_the_sum():
     whole, one, two = (Aggregate(start_s=0, group={}) for _ in range(3))
     rows = [entry(cost_nusd=5).row, entry(ending="failed", cost_nusd=None).row, entry(total_us=400_000).row]
     for row in rows:
-        whole.add(row.labels.ending, [row])
-    one.add(rows[0].labels.ending, rows[:1])
-    two.add(rows[1].labels.ending, rows[1:2])
-    two.add(rows[2].labels.ending, rows[2:])
+        add(whole, row)
+    add(one, rows[0])
+    add(two, rows[1])
+    add(two, rows[2])
     one.merge(two)
     assert one.requests == whole.requests == 3
     assert one.endings == whole.endings == {"answered": 2, "failed": 1}

@@ -85,6 +85,18 @@ async def test_requests_of_the_same_moment_have_numbers_of_their_own():
     assert {one.record for one in found} == {b"why"}
 
 
+def test_one_plain_attempt_needs_no_list():
+    def lists(*attempts):
+        made = outcome(attempts=attempts, endpoint=ENDPOINTS[0])
+        return row_of(made, 1, labels_of(made, reason)).attempt_list
+
+    plain = Attempt(endpoint=ENDPOINTS[0], took_s=0.1)
+    assert lists() is lists(plain) is None
+    assert lists(plain, plain) is not None
+    assert lists(Attempt(endpoint=ENDPOINTS[0], took_s=0.1, error="timeout")) is not None
+    assert lists(Attempt(endpoint=ENDPOINTS[1], took_s=0.1)) is not None
+
+
 @given(several=st.lists(OUTCOMES, min_size=2, max_size=4))
 def test_labels_are_remembered_and_remain_those_of_their_outcome(several):
     cache = LabelCache(reason)

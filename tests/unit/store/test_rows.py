@@ -6,24 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.domain.sketch import DDSketch
-from octoroute.store.base import AttemptRow, Labels
+from octoroute.store.base import Labels
 from octoroute.store.history import labels_of, row_of
-from octoroute.store.rows import label_values, labels_from, merge_packed, pack, pack_sketch, unpack
-from tests.support.history import entry
+from octoroute.store.rows import columns_of, label_values, labels_from, merge_packed, pack_sketch, unpack
 from tests.support.outcomes import OUTCOMES
 
 
 @given(made=OUTCOMES)
 def test_every_row_survives(made):
     row = row_of(made, 5 << 10, labels_of(made, lambda decision: decision.why))
-    assert unpack(pack(row, 1), row.labels) == row
-
-
-def test_one_plain_attempt_needs_no_list():
-    assert pack(entry().row, 1)[-1] is None
-    failed = entry(attempts=(AttemptRow(endpoint="a", took_us=1, error="timeout"),)).row
-    assert pack(failed, 1)[-1] is not None
-    assert pack(entry(attempts=()).row, 1)[-1] is None
+    assert unpack([values[0] for values in columns_of([row])], row.labels) == row
 
 
 @given(
