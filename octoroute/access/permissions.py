@@ -104,7 +104,11 @@ ROUTES: Mapping[str, Mapping[str, Permission]] = {
     "/v1/responses/{id}": {"GET": Permission.ASK, "DELETE": Permission.ASK},
     "/v1/responses/{id}/input_items": {"GET": Permission.ASK},
     "/admin/session": {"GET": Permission.WATCH},
+    "/web/{name}": {"GET": Permission.OPEN},
     "/admin/providers": {"GET": Permission.WATCH},
+    "/admin/budgets": {"GET": Permission.WATCH},
+    "/admin/playground/chat/completions": {"POST": Permission.ASK},
+    "/admin/config/check": {"POST": Permission.ADMINISTER},
     "/admin/live": {"GET": Permission.WATCH},
     "/admin/live/{id}/cancel": {"POST": Permission.OPERATE},
     "/admin/stats": {"GET": Permission.WATCH},
@@ -133,8 +137,8 @@ def required(path: str, method: str) -> Permission:
 
 
 def is_open(path: str) -> bool:
-    """Whether every method of the route answers without a key."""
-    return path in _OPEN
+    """Whether every method of the route answers without a key: also each static file of the dashboard."""
+    return path in _OPEN or path.startswith("/web/")
 
 
 def takes_session(path: str) -> bool:

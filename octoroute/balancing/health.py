@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from octoroute.balancing import rate_limit
 from octoroute.balancing.circuit import CircuitBreaker
+from octoroute.balancing.circuit_history import CircuitHistory
 from octoroute.balancing.lease import Lease
 from octoroute.balancing.probe_record import ProbeRecord
 from octoroute.balancing.rate_limit import ProviderRateLimit
@@ -53,6 +54,7 @@ class HealthRegistry:
         self.unsure: set[str] = set()
         """Ids of endpoints whose circuit is not closed, or that are suspect."""
         self._rate_limits: dict[str, ProviderRateLimit] = {}
+        self.changes = CircuitHistory(wall)
         self.on_capacity = on_capacity
         self._on_transition = on_transition
 
@@ -66,6 +68,7 @@ class HealthRegistry:
             for removed in known.keys() - ids:
                 del known[removed]
         self.unsure &= ids
+        self.changes.retain(ids)
 
     def breaker(self, endpoint: Endpoint) -> CircuitBreaker:
         breaker = self._breakers.get(endpoint.id)
@@ -215,6 +218,7 @@ class HealthRegistry:
         return True
 
     def _report(self, state: CircuitState, endpoint: Endpoint, by: str, cause: str = "") -> None:
+        self.changes.add(state, endpoint, by, cause)
         if self._on_transition is not None:
             self._on_transition(state, endpoint, by, cause)
 

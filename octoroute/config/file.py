@@ -9,10 +9,11 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -21,7 +22,7 @@ import msgspec
 from octoroute.config.formats import parse
 from octoroute.config.load import load, loads
 from octoroute.config.schema.file import Config
-from octoroute.config.secret_mask import MASK, unmask
+from octoroute.config.secret_mask import MASK, mask, unmask
 from octoroute.errors import ConfigError, OctorouteError
 
 _MOUNTED = frozenset({errno.EBUSY, errno.EXDEV})
@@ -32,6 +33,9 @@ _REMEDIES: Mapping[int, str] = {
     errno.EROFS: "; it is mounted read-only: mount it without :ro",
     **dict.fromkeys((errno.EACCES, errno.EPERM), "; give the user that octoroute runs as the right to write it"),
 }
+
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
+"""A value that is one variable of the environment."""
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -93,6 +97,22 @@ class ConfigFile:
             _overwrite(real, backup.read_bytes())
             backup.unlink()
 
+    def masked_text(self, config: Config) -> str | None:
+        """Return the file with each secret of `config`, which came from it, as `***`: its own TOML, with its comments.
+
+        None: it is no TOML, cannot be read, or has a secret in a spelling that cannot be found in its text.
+        """
+        if self.path.suffix.lower() != ".toml":
+            return None
+        try:
+            text = self.path.read_text("utf-8-sig")
+            secrets = set(_written_secrets(parse(text, self.path), mask(config)))
+            for secret in sorted(secrets, key=len, reverse=True):
+                text = text.replace(secret, MASK)
+            return None if secrets & set(_written_secrets(parse(text, self.path), mask(config))) else text
+        except (OSError, ValueError, ConfigError):
+            return None
+
     def _back_up(self, real: Path) -> Path:
         """Copy the file next to itself, or to the temporary directory if only the file itself is writable. Raises OSError."""
         backup = self._backup_of(real)
@@ -141,6 +161,19 @@ class ConfigFile:
             return tomli_w.dumps(_without_nulls(table))
         except (TypeError, ValueError) as error:
             raise ConfigError([f"the configuration cannot be written as TOML: {error}; send it as TOML instead"]) from error
+
+
+def _written_secrets(tree: object, masked: object) -> Iterator[str]:
+    """The secrets that stand in the file itself, not in the environment: where `masked`, the same tree, has `***`."""
+    if isinstance(tree, dict) and isinstance(masked, dict):
+        table = cast("dict[str, object]", masked)
+        for name, value in cast("dict[str, object]", tree).items():
+            yield from _written_secrets(value, table.get(name))
+    elif isinstance(tree, list) and isinstance(masked, list):
+        for value, other in zip(cast("list[object]", tree), cast("list[object]", masked), strict=False):
+            yield from _written_secrets(value, other)
+    elif isinstance(tree, str) and masked == MASK and tree != MASK and not _VARIABLE.fullmatch(tree):
+        yield tree
 
 
 def _write(real: Path, content: bytes) -> None:

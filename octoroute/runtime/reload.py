@@ -96,6 +96,16 @@ class Reloader:
         log.info("configuration written", config=str(file.path), backup=str(backup))
         return msgspec.structs.replace(changed, backup=backup)
 
+    async def check(self, text: str, language: Literal["toml", "json"]) -> Config:
+        """Return what `replace` would make the running configuration. Raises ConfigError, and BadRequest if there is no file."""
+        if self._file is None:
+            raise BadRequest(NO_FILE)
+        return (await asyncio.to_thread(self._file.propose, text, language)).config
+
+    def masked_text(self) -> str | None:
+        """Return the file's TOML with each secret as `***`; None if there is no such file, or a secret would be seen in it."""
+        return None if self._file is None else self._file.masked_text(self._running())
+
     def _change(self, config: Config) -> ReloadResult:
         old = self._running()
         self._swap(config)

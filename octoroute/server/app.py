@@ -74,7 +74,9 @@ class App:
         self._plain = inference_routes(self.runtime, self._rules, self._stored, keep_alive_s)
         self._hot: Mapping[str, Route] = self._plain
         """By path: the inference routes, wrapped by the traffic log and the capture of bodies if these are on."""
-        self._views = starlette_app(self.runtime, self._rules, self.reloader, self._plain, self.listener, self._stored)
+        self._views = starlette_app(
+            self.runtime, self._rules, self.reloader, self._plain, self.listener, self._stored, keep_alive_s
+        )
         self._socket = ResponsesSocket(self.runtime, self._rules, self._stored, keep_alive_s)
         self._cors: Cors | None = None
         self._apply_cors(config)

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from octoroute.access.permissions import Permission, is_open, required
 from octoroute.dialects.base import Inbound
-from octoroute.errors import OctorouteError, UnknownRoute
+from octoroute.errors import OctorouteError, Unauthorized, UnknownRoute
 from octoroute.runtime.assembly import Runtime
 from octoroute.runtime.reload import Reloader
 from octoroute.server.audit_trail import AuditTrail
@@ -33,11 +33,15 @@ from octoroute.server.http1.listener import ListenerState
 from octoroute.server.origins import Application
 from octoroute.server.paths import PathResolver
 from octoroute.server.routes.admin import AdminRoutes
+from octoroute.server.routes.budgets import BudgetRoutes
+from octoroute.server.routes.dashboard import DashboardRoutes, to_login, wants_page
+from octoroute.server.routes.dashboard_tables import DashboardTables
 from octoroute.server.routes.dry_run import DryRunRoutes
 from octoroute.server.routes.live import LiveRoutes
 from octoroute.server.routes.local import LocalRoutes
 from octoroute.server.routes.login import LoginRoutes
 from octoroute.server.routes.models import ModelRoutes
+from octoroute.server.routes.playground import PlaygroundRoutes
 from octoroute.server.routes.records import RecordRoutes
 from octoroute.server.routes.responses import ResponsesRoutes
 from octoroute.server.routes.status import StatusRoutes
@@ -52,16 +56,21 @@ def starlette_app(
     inference: Collection[str],
     listener: ListenerState,
     stored: StoredResponses,
+    keep_alive_s: float,
 ) -> AuthMiddleware:
-    """`inference`: the paths of the inference routes, which are served elsewhere."""
+    """`inference`: the paths of the inference routes, which are served elsewhere. `keep_alive_s`: as `inference_routes` has it."""
+    dashboard = DashboardRoutes(rules, DashboardTables(runtime))
     routes = [
-        *StatusRoutes(runtime, rules, listener).routes(),
+        *StatusRoutes(runtime, rules, listener, dashboard).routes(),
+        *dashboard.routes(),
         *ModelRoutes(runtime).routes(),
         *DryRunRoutes(runtime, rules).routes(),
         *LocalRoutes(runtime, rules).routes(),
         *ResponsesRoutes(runtime, rules, stored).routes(),
         *AdminRoutes(runtime, rules, reloader).routes(),
         *RecordRoutes(runtime).routes(),
+        *BudgetRoutes(runtime, rules).routes(),
+        *PlaygroundRoutes(runtime, rules, keep_alive_s).routes(),
         *LoginRoutes(runtime, rules).routes(),
         *LiveRoutes(runtime, listener).routes(),
     ]
@@ -140,7 +149,10 @@ class AuthMiddleware:
                 scope[PRINCIPAL] = await self._rules.admit(scope, self._errors.with_url_key(headers, scope))
         except OctorouteError as error:
             self._rules.refused(error, scope, headers)
-            await self._errors.report(error, scope, headers, given_id or new_id())(scope, receive, send)
+            response: Application = self._errors.report(error, scope, headers, given_id or new_id())
+            if isinstance(error, Unauthorized) and scope["path"] == "/" and wants_page(headers):
+                response = to_login("/", scope["query_string"].decode("latin-1"), self._rules.root_path)
+            await response(scope, receive, send)
             return
         await inner(scope, receive, send)
 

@@ -5,6 +5,7 @@ A GET never sends a request to an endpoint, and no response contains a secret.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from octoroute.access.permissions import ROLES, Permission
 from octoroute.balancing.health import HealthRegistry
 from octoroute.config.secret_mask import mask
 from octoroute.domain.endpoint import Endpoint
@@ -20,7 +22,7 @@ from octoroute.errors import BadRequest, ConfigError, UnknownModel, WrongMediaTy
 from octoroute.gateway.internal_calls import EndpointCheck, InternalCalls
 from octoroute.runtime.assembly import Runtime
 from octoroute.runtime.reload import Reloader, ReloadResult
-from octoroute.server.guard import AccessRules, new_id, read_body
+from octoroute.server.guard import AccessRules, new_id, principal_of, read_body
 from octoroute.server.routes.history import history_analysis, history_statistics
 from octoroute.server.routes.json_response import json_response
 from octoroute.server.routes.provider_status import (
@@ -56,6 +58,7 @@ class AdminRoutes:
             ("POST", "/admin/stats/reset", self.reset_stats),
             ("GET", "/admin/analysis", self.analysis),
             ("POST", "/admin/config/reload", self.reload),
+            ("POST", "/admin/config/check", self.check),
         )
         routes = [Route(path, view, methods=[method]) for method, path, view in table]
         return [*routes, Route("/admin/config", self.configuration, methods=["GET", "PUT"])]
@@ -66,6 +69,7 @@ class AdminRoutes:
         body = {
             "status": overall_status(tier_status(self._endpoints(), self._health())),
             "timestamp": self._runtime.wall(),
+            "changes_since": self._health().changes.since,
             "client_api_key_validation": "enabled" if self._rules.keys.is_required else "disabled",
             "providers": {name: self._provider(name) for name in group_by_provider(self._endpoints())},
         }
@@ -81,7 +85,11 @@ class AdminRoutes:
         }
 
     def _endpoint(self, endpoint: Endpoint) -> dict[str, Any]:
-        return {**endpoint_details(endpoint, self._health()), "enabled": self._runtime.admin_state.endpoint_enabled(endpoint)}
+        return {
+            **endpoint_details(endpoint, self._health()),
+            "enabled": self._runtime.admin_state.endpoint_enabled(endpoint),
+            "circuit_changes": self._health().changes.of(endpoint),
+        }
 
     async def test_provider(self, request: Request) -> Response:
         return await self._test(self._of_provider(request), request)
@@ -159,15 +167,24 @@ class AdminRoutes:
     async def configuration(self, request: Request) -> Response:
         if request.method == "PUT":
             return await self.replace(request)
-        return json_response({"source": self._runtime.config.source, "config": mask(self._runtime.config)}, request)
+        config = self._runtime.config
+        body: dict[str, Any] = {"source": config.source, "config": mask(config)}
+        if _may_administer(request) and (text := await asyncio.to_thread(self._reloader.masked_text)) is not None:
+            body["text"] = text  # its comments are for administrators: they may hold anything
+        return json_response(body, request)
 
     async def replace(self, request: Request) -> Response:
-        body = await read_body(request.receive, request.headers, MAX_CONFIG_BYTES)
-        try:
-            text = body.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise BadRequest(f"the body is not UTF-8 (byte {error.start + 1}); send it as UTF-8") from None
+        text = await _text_of(request)
         return await self._change(self._reloader.replace(text, _language(request, text)), request)
+
+    async def check(self, request: Request) -> Response:
+        """What PUT /admin/config would say of the body; nothing is changed."""
+        text = await _text_of(request)
+        try:
+            config = await self._reloader.check(text, _language(request, text))
+        except ConfigError as error:
+            return json_response(_invalid_configuration(error), request, status=400)
+        return json_response({"status": "valid", "endpoints": len(config.endpoints), "warnings": list(config.warnings)}, request)
 
     async def reload(self, request: Request) -> Response:
         return await self._change(self._reloader.reload_all(), request)
@@ -231,6 +248,20 @@ def _attempt(check: EndpointCheck) -> dict[str, Any]:
         "latency_ms": round(check.took_s * 1000, 2),
         "error": check.error.code if check.error else None,
     }
+
+
+def _may_administer(request: Request) -> bool:
+    principal = principal_of(request)
+    return principal is not None and Permission.ADMINISTER in ROLES[principal.role]
+
+
+async def _text_of(request: Request) -> str:
+    """The configuration in the body. Raises BadRequest."""
+    body = await read_body(request.receive, request.headers, MAX_CONFIG_BYTES)
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"the body is not UTF-8 (byte {error.start + 1}); send it as UTF-8") from None
 
 
 def _language(request: Request, text: str) -> Literal["toml", "json"]:

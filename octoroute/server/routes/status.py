@@ -13,6 +13,7 @@ from octoroute.errors import OctorouteError
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.guard import AccessRules, request_id
 from octoroute.server.http1.listener import ListenerState
+from octoroute.server.routes.dashboard import DashboardRoutes, wants_page
 from octoroute.server.routes.json_response import json_response
 from octoroute.server.routes.provider_status import (
     any_available,
@@ -26,7 +27,8 @@ from octoroute.server.routes.provider_status import (
 class StatusRoutes:
     """GET /, /health, and /metrics."""
 
-    def __init__(self, runtime: Runtime, rules: AccessRules, listener: ListenerState) -> None:
+    def __init__(self, runtime: Runtime, rules: AccessRules, listener: ListenerState, dashboard: DashboardRoutes) -> None:
+        self._dashboard = dashboard
         self._runtime = runtime
         self._gateway = runtime.gateway
         self._metrics = runtime.metrics
@@ -43,7 +45,9 @@ class StatusRoutes:
         ]
 
     async def index(self, request: Request) -> Response:
-        """Some clients look for their server's greeting in the text."""
+        """The dashboard for a browser. Some clients look for their server's greeting in the text."""
+        if wants_page(request.headers):
+            return await self._dashboard.page(request)
         greetings = [inbound.greeting for inbound in self._runtime.inbound.values() if inbound.greeting]
         return json_response({"name": "octoroute", "version": __version__, "greetings": greetings}, request)
 

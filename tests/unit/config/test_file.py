@@ -94,3 +94,32 @@ def test_o21_a_directory_that_is_not_writable_is_no_obstacle(file, tmp_path, mon
     assert (file.path.read_text(), backup.read_text()) == (TEXT, old)
     assert backup.stat().st_mode & 0o777 == 0o600
     backup.unlink()
+
+
+def shown(tmp_path, text: str, **env: str) -> str | None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    found = ConfigFile(path, lambda: env, tmp_path)
+    return found.masked_text(found.load())
+
+
+def test_its_text_is_shown_with_comments_and_without_secrets(tmp_path):
+    text = (
+        '[auth]\nadmin_keys = ["admin-secret-1", "${BOSS}"]\n\n# kept\n[[models.fast]]\nname = "m"\n'
+        'base_url = "http://127.0.0.1:1/v1"\napi_key = "sk-a-secret"\nheaders = { x-team = "token-of-team" }\n'
+    )
+    found = shown(tmp_path, text, BOSS="from-the-environment")
+    assert found is not None
+    assert "# kept" in found
+    assert '"${BOSS}"' in found
+    assert "secret-1" not in found
+    assert "sk-a-secret" not in found
+    assert "token-of-team" not in found
+    proposal = ConfigFile(tmp_path / "config.toml", lambda: {"BOSS": "from-the-environment"}, tmp_path).propose(found, "toml")
+    assert proposal.config.endpoints[0].api_key.reveal() == "sk-a-secret"
+
+
+def test_a_secret_that_cannot_be_found_in_the_text_hides_all_of_it(tmp_path):
+    row = '[[models.fast]]\nname = "m"\nbase_url = "http://127.0.0.1:1/v1"\n'
+    assert shown(tmp_path, row + 'api_key = "sk-\\u0061bc"\n') is None
+    assert shown(tmp_path, row) == row
