@@ -56,6 +56,10 @@ torture:
 bench *ARGS:
     .venv/bin/python -m benches.run {{ARGS}}
 
+# the pictures of docs/dashboard.md, with chromium
+screenshots:
+    .venv/bin/python -m tests.e2e.web.screenshots
+
 # the container image
 image:
     docker build -t octoroute .

@@ -87,6 +87,7 @@ export function dollars(value) {
   const size = Math.abs(value);
   return `${value < 0 ? "−" : ""}$${size < 0.01 ? size.toFixed(6).replace(/0+$/, "") : size < 100 ? size.toFixed(size < 1 ? 4 : 2) : grouped.format(Math.round(size))}`;
 }
+export const micros = (value) => dollars(value === null || value === undefined ? null : value / 1e6);
 export const percent = (part, whole) => (whole ? `${((100 * part) / whole).toFixed(part / whole < 0.1 && part ? 1 : 0)} %` : "–");
 export const clock = (seconds) => (seconds ? new Date(seconds * 1e3).toLocaleTimeString([], { hour12: false }) : "–");
 export function moment(seconds) {

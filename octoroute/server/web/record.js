@@ -1,6 +1,6 @@
 // The decision record of one request as a path: asked → decided → candidates → attempts → answer; and what else might have been.
 
-import { alert, call, copyButton, count, dollars, duration, facts, field, h, moment, page, percent, state, table, tier } from "./lib.js";
+import { alert, call, copyButton, count, duration, facts, field, h, micros as money, moment, page, percent, state, table, tier } from "./lib.js";
 
 export function drawRecord(record, { signal }) {
   const wentWell = record.ending === "answered";
@@ -13,7 +13,7 @@ export function drawRecord(record, { signal }) {
       h("li", { class: wentWell ? "ok" : "bad" }, answer(record))),
     whatIf(record, signal),
     h("p", { class: "row" },
-      record.decided_tier ? h("a", { class: "button", href: page("playground", { model: record.asked_for ?? "auto" }) }, "To the playground") : null,
+      record.decision ? h("a", { class: "button", href: page("playground", { model: record.asked_for ?? "auto" }) }, "To the playground") : null,
       copyButton(() => JSON.stringify(record, null, 2), "Copy as JSON"),
       copyButton(`octoroute explain ${record.id}`, "Copy the command")));
 }
@@ -24,24 +24,26 @@ function asked(record) {
     ["When", `${moment(record.at)}, by ${record.key ?? "no key"}`],
     ["Model", h("code", {}, one.model ?? record.asked_for ?? "–")],
     ["Format", `${record.dialect ?? one.dialect}${record.stream ? ", streamed" : ""}`],
-    ["Prompt", one.context_tokens === undefined ? null : `about ${count(one.context_tokens)} tokens, ${count(one.messages)} messages`],
-    ["With", [one.tools ? `${one.tools} tools` : null, one.images ? `${one.images} images` : null, one.json ? "JSON output" : null, one.attachments ? "attachments" : null].filter(Boolean).join(", ")],
+    ["Prompt", one.context_tokens === undefined ? null : `about ${count(one.context_tokens)} tokens, ${one.messages === 1 ? "one message" : `${count(one.messages)} messages`}`],
+    ["With", [one.tools ? "tools" : null, one.images ? "images" : null, one.json ? "JSON output" : null, one.attachments ? "attachments" : null].filter(Boolean).join(", ")],
     ["Output limit", one.output_tokens ? count(one.output_tokens) : null],
     ["Needs", (record.constraints?.capabilities ?? []).join(", ")],
   ])];
 }
 
 function decided(record) {
-  if (!record.decided_tier) return [h("h2", { class: "title" }, "Decided"), h("p", { class: "muted" }, "Nothing was decided: the request was refused before.")];
-  const features = record.features ?? [];
-  const top = Math.max(...features.map((one) => Math.abs(one.weight)), 1e-9);
+  const one = record.decision;
+  if (!one) return [h("h2", { class: "title" }, "Decided"), h("p", { class: "muted" }, "Nothing was decided: the request was refused before.")];
+  const features = one.features ?? [];
+  const top = Math.max(...features.map((feature) => Math.abs(feature.weight)), 1e-9);
   const thresholds = record.router?.thresholds;
-  return [h("h2", { class: "title" }, "Decided ", tier(record.decided_tier), " by ", record.strategy), h("p", {}, record.reason),
-    record.confidence === null || record.confidence === undefined ? null : h("p", {}, `Score ${record.confidence.toFixed(3)}`, thresholds ? ` · balanced from ${thresholds.balanced}, deep from ${thresholds.deep}` : ""),
-    features.length ? h("div", { class: "bars", role: "list", "aria-label": "What moved the score" }, features.slice(0, 12).map((one) => h("div", { role: "listitem", class: "contents" },
-      h("span", {}, one.name), h("i", { class: one.weight < 0 ? "minus" : "", "width%": (100 * Math.abs(one.weight)) / top }), h("span", { class: "num small" }, (one.weight > 0 ? "+" : "") + one.weight.toFixed(3))))) : null,
+  const excluded = record.constraints?.restrictions;
+  return [h("h2", { class: "title" }, "Decided ", tier(one.tier), ` by ${one.strategy}`), h("p", {}, one.reason),
+    one.confidence === null ? null : h("p", {}, `Score ${one.confidence.toFixed(3)}`, thresholds ? ` · balanced from ${thresholds.balanced}, deep from ${thresholds.deep}` : ""),
+    features.length ? h("div", { class: "bars", role: "list", "aria-label": "What moved the score" }, features.slice(0, 12).map((feature) => h("div", { role: "listitem", class: "contents" },
+      h("span", {}, feature.name), h("i", { class: feature.weight < 0 ? "minus" : "", "width%": (100 * Math.abs(feature.weight)) / top }), h("span", { class: "num small" }, (feature.weight > 0 ? "+" : "−") + Math.abs(feature.weight).toFixed(3))))) : null,
     record.router?.said ? h("p", { class: "muted" }, `The router said ${record.router.said.tier}: ${record.router.said.reason}`) : null,
-    record.constraints?.key ? h("p", { class: "small" }, "Restricted by the key or the request: ", h("code", {}, JSON.stringify(record.constraints.key))) : null];
+    excluded ? h("p", { class: "small" }, "Restricted by the key or the request: ", h("code", {}, JSON.stringify(excluded))) : null];
 }
 
 function candidates(record) {
@@ -52,12 +54,12 @@ function candidates(record) {
     { title: "Tier", cell: (one) => tier(one.tier) },
     { title: "Part", cell: (one) => (one.id === record.endpoint ? h("span", { class: "pill ok" }, "answered") : one.chosen ? h("span", { class: "pill" }, "in the plan") : h("span", { class: "pill warn" }, "left out")) },
     { title: "Why", cell: (one) => one.reason },
-    { title: "Would have cost", numeric: true, cell: (one) => dollars(one.would_cost_usd) }] })];
+    { title: "Would have cost", numeric: true, cell: (one) => record.output_tokens ? money(one.would_cost_micros) : "–" }] })];
 }
 
 function attempts(record) {
   const whole = Math.max(record.total_ms ?? 0, record.attempts.reduce((sum, one) => sum + one.took_ms, 0), 1);
-  const width = 640, high = 24, left = 150;
+  const width = 960, high = 24, left = 150;
   let at = (record.routing_ms ?? 0) + (record.queue_ms ?? 0);
   const bars = record.attempts.map((one, row) => {
     const x = left + (at / whole) * (width - left), size = Math.max(2, (one.took_ms / whole) * (width - left));
@@ -76,7 +78,7 @@ function attempts(record) {
       { title: "Took", numeric: true, cell: (one) => duration(one.took_ms / 1e3) },
       { title: "What came of it", cell: (one) => (one.error ? h("code", {}, one.error) : one.rejected ? `answered, and did not pass the check ${one.rejected}` : "answered") },
       { title: "Tokens", numeric: true, cell: (one) => (one.input_tokens === undefined ? "–" : `${count(one.input_tokens)} → ${count(one.output_tokens)}`) },
-      { title: "Cost", numeric: true, cell: (one) => dollars(one.cost_usd) }] })];
+      { title: "Cost", numeric: true, cell: (one) => money(one.cost_micros) }] })];
 }
 
 function answer(record) {
@@ -87,16 +89,16 @@ function answer(record) {
     ["Whole", duration(record.total_ms / 1e3)],
     ["Waited in the queue", record.queue_ms ? duration(record.queue_ms / 1e3) : null],
     ["Tokens", `${count(record.input_tokens)} in${record.cached_tokens ? ` (${count(record.cached_tokens)} from the provider's cache)` : ""}, ${count(record.output_tokens)} out${record.estimated ? ", estimated" : ""}`],
-    ["Cost", dollars(record.cost_usd)],
+    ["Cost", money(record.cost_micros)],
     ["Response cache", record.cache],
     ["Cascade", record.cascade],
-    ["Elsewhere", others.length ? others.map((one) => `${one.tier} ${dollars(one.cost_usd)}${record.cost_usd ? ` (${percent(one.cost_usd, record.cost_usd)})` : ""}`).join(" · ") : null],
+    ["Elsewhere", others.length ? others.map((one) => `${one.tier} ${money(one.cost_micros)}${record.cost_micros && one.cost_micros !== null ? ` (${percent(one.cost_micros, record.cost_micros)})` : ""}`).join(" · ") : null],
   ])];
 }
 
 // Decide again under other settings; nothing is sent to any endpoint.
 function whatIf(record, signal) {
-  if (!record.decided_tier) return null;
+  if (!record.decision) return null;
   const thresholds = record.router?.thresholds ?? {};
   const balanced = h("input", { type: "number", step: "0.01", min: "0", max: "1", value: thresholds.balanced ?? "" });
   const deep = h("input", { type: "number", step: "0.01", min: "0", max: "1", value: thresholds.deep ?? "" });
@@ -111,7 +113,7 @@ function whatIf(record, signal) {
     if (strategy.value) body.strategy = strategy.value;
     try {
       const told = await call("POST", `/admin/requests/${encodeURIComponent(record.id)}/decide`, body, { signal });
-      place.replaceChildren(h("p", {}, "Then ", tier(told.tier), ` by ${told.strategy}: ${told.reason}. First: `, h("b", {}, told.endpoint ?? "no endpoint"), told.tier === record.decided_tier && told.endpoint === record.first_choice ? " — as it was." : "."));
+      place.replaceChildren(h("p", {}, "Then ", tier(told.tier), ` by ${told.strategy}: ${told.reason}. First: `, h("b", {}, told.endpoint ?? "no endpoint"), told.tier === record.decision.tier && told.endpoint === record.decision.endpoint ? " — as it was." : "."));
     } catch (error) {
       if (error.name !== "AbortError") place.replaceChildren(alert(error));
     }

@@ -1,7 +1,7 @@
 // Requests: the history with its filters in the address; a row opens to its decision record, drawn as a path.
 
 import { drawRecord } from "./record.js";
-import { alert, count, dollars, duration, empty, field, get, h, head, line, link, moment, page, query, say, state, table, tier } from "./lib.js";
+import { alert, count, duration, empty, field, get, h, head, line, link, micros, moment, page, query, say, state, table, tier } from "./lib.js";
 
 const FILTERS = ["key", "tier", "model", "endpoint", "reason", "ending", "error", "status"];
 const TIMES = { "": "any time", "1h": "1 hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days" };
@@ -49,13 +49,13 @@ const columns = [
   { title: "First token", numeric: true, cell: (row) => duration(seconds(row.first_event_ms)) },
   { title: "Whole", numeric: true, cell: (row) => duration(seconds(row.total_ms)) },
   { title: "Tokens", numeric: true, cell: (row) => `${count(row.input_tokens)} → ${count(row.output_tokens)}` },
-  { title: "Cost", numeric: true, cell: (row) => `${row.estimated && row.cost_usd ? "≈ " : ""}${dollars(row.cost_usd)}` },
+  { title: "Cost", numeric: true, cell: (row) => `${row.estimated && row.cost_micros ? "≈ " : ""}${micros(row.cost_micros)}` },
 ];
 const seconds = (milliseconds) => (milliseconds === null || milliseconds === undefined ? null : milliseconds / 1e3);
 
 function filters(asked, go) {
   const set = (name, value) => go(link({ [name]: value, id: name === "id" ? value : "", cursor: "" }));
-  const search = h("input", { type: "search", value: asked.id ?? "", placeholder: "request id, or its beginning", "aria-label": "Request id" });
+  const search = h("input", { type: "search", value: asked.id ?? "", placeholder: "beginning of a request id", "aria-label": "Request id" });
   const form = h("form", { class: "row filters", onsubmit: (event) => { event.preventDefault(); set("id", search.value.trim()); } },
     field("Find", search),
     field("Text", h("input", { type: "text", value: asked.q ?? "", placeholder: "words in kept bodies", onchange: (event) => set("q", event.target.value.trim()) })),

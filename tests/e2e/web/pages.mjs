@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 const packages = createRequire(new URL("../node/package.json", import.meta.url));
 const { chromium } = packages("playwright-core");
 const axe = readFileSync(packages.resolve("axe-core"), "utf-8");
-const [url, key, task, chrome] = process.argv.slice(2);
+const [url, key, task, chrome, directory] = process.argv.slice(2);
 const VIEWS = ["now", "requests", "endpoints", "money", "playground", "config"];
 const browser = await chromium.launch({ executablePath: chrome, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 const told = { problems: [] };
@@ -34,6 +34,25 @@ const open = async (page, view) => {
 const rows = (page) => page.locator("main tbody tr:not(.detail)");
 
 const tasks = {
+  // Pictures of every page, light and dark, for docs/dashboard.md.
+  async pictures() {
+    for (const theme of ["light", "dark"]) {
+      const page = await visitor({ colorScheme: theme });
+      for (const view of VIEWS) {
+        await open(page, view === "requests" ? "requests&tier=deep" : view);
+        if (view === "requests" || view === "endpoints") { await rows(page).first().press("Enter"); await page.waitForSelector("tr.detail h2"); }
+        if (view === "playground") {
+          await page.fill("main textarea", "Write a Python function that merges overlapping intervals, with tests.");
+          await page.selectOption("main select >> nth=1", "deep");
+          await page.click("main button.primary");
+        }
+        await page.waitForTimeout(view === "playground" ? 4000 : 1500);
+        await page.screenshot({ path: `${directory}/${view}-${theme}.png` });
+      }
+      await page.context().close();
+    }
+  },
+
   // Every page, light and dark, wide and narrow: nothing that axe finds, nothing wider than the screen, and the bytes it took.
   async looks() {
     told.axe = {};
