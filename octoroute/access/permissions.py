@@ -142,7 +142,7 @@ def is_open(path: str) -> bool:
 
 
 def takes_session(path: str) -> bool:
-    """Whether the session of a browser stands for a key there: the dashboard and its administration, never requests to models."""
+    """Whether the session of a browser stands for a key there: the dashboard with its playground, never the routes of clients."""
     return path == "/" or path.startswith(("/admin/", "/web/"))
 
 

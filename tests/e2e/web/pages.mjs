@@ -1,4 +1,4 @@
-// Drives the dashboard in a real browser: `node pages.mjs URL KEY TASK`. Prints what it saw as JSON.
+// Drives the dashboard in a real browser: `node pages.mjs URL KEY TASK,TASK CHROMIUM`. Prints what each task saw as JSON.
 
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
@@ -6,10 +6,11 @@ import { readFileSync } from "node:fs";
 const packages = createRequire(new URL("../node/package.json", import.meta.url));
 const { chromium } = packages("playwright-core");
 const axe = readFileSync(packages.resolve("axe-core"), "utf-8");
-const [url, key, task, chrome, directory] = process.argv.slice(2);
+const [url, key, names, chrome, directory] = process.argv.slice(2);
 const VIEWS = ["now", "requests", "endpoints", "money", "playground", "config"];
 const browser = await chromium.launch({ executablePath: chrome, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
-const told = { problems: [] };
+const seen = {};
+let told;
 
 async function visitor(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 850 }, ...options });
@@ -157,16 +158,16 @@ const tasks = {
     const before = await page.inputValue("main textarea");
     told.secret = before.includes(key);
     told.comment = before.includes("# kept");
-    await page.fill("main textarea", before.replace("weight", "wieght"));
+    await page.fill("main textarea", before.replace("priority =", "wieght ="));
     await page.waitForSelector("main [role=alert]");
     told.wrong = await page.locator("main [role=alert]").innerText();
     told.blocked = await page.locator("main button.primary").isDisabled();
-    await page.fill("main textarea", before.replace("weight = 2", "weight = 3"));
+    await page.fill("main textarea", before.replace("priority = 2", "priority = 3"));
     await page.waitForFunction(() => !document.querySelector("main button.primary").disabled);
     told.changes = await page.locator("main pre").innerText();
     await page.click("main button.primary");
     await page.waitForFunction(() => document.querySelector("main [role=status]")?.innerText.includes("In use"));
-    told.after = (await page.inputValue("main textarea")).includes("weight = 3");
+    told.after = (await page.inputValue("main textarea")).includes("priority = 3");
   },
 
   async without_scripts() {
@@ -207,8 +208,11 @@ const tasks = {
 };
 
 try {
-  await tasks[task]();
+  for (const name of names.split(",")) {
+    told = seen[name] = { problems: [] };
+    await tasks[name]();
+  }
 } finally {
   await browser.close();
 }
-console.log(JSON.stringify(told));
+console.log(JSON.stringify(seen));

@@ -18,7 +18,7 @@ IMAGES = HERE.parents[2] / "docs" / "images"
 async def main() -> int:
     node = shutil.which("node")
     if node is None or CHROMIUM is None:
-        print("node or chromium is not installed", file=sys.stderr)
+        sys.stderr.write("node or chromium is not installed\n")
         return 1
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:

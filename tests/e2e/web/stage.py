@@ -10,6 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
+from octoroute.config.file import ConfigFile
 from tests.support.fake import Exchange, Fake, Step, chunk, completion, error, stream, tokens, whole
 from tests.support.live_gateway import LiveGateway, endpoint, question, settings
 
@@ -156,7 +159,11 @@ async def stage(directory: Path, requests: int, *, pause_s: float = 0.0) -> Asyn
             },
             limits={"everything": {"budget_usd": {"month": 100.0}, "requests_per_minute": 100_000}},
         )
-        gateway = await LiveGateway.open(tree, wall=clock, state_directory=directory)
+        directory.mkdir(exist_ok=True)
+        path = directory / "config.toml"
+        path.write_text("# kept\n" + tomli_w.dumps(tree))
+        file = ConfigFile(path, dict, directory)
+        gateway = await LiveGateway.open(file.load(), wall=clock, state_directory=directory, file=file)
         opened.push_async_callback(gateway.close)
         found = Stage(gateway, fakes, answers, clock)
         opened.push_async_callback(found.close)

@@ -15,8 +15,11 @@ def test_head_is_as_get():
     assert all(required(path, "HEAD") is methods["GET"] for path, methods in ROUTES.items() if "GET" in methods)
 
 
-def test_only_health_and_signing_in_are_open():
-    assert [path for path in ROUTES if is_open(path)] == ["/health", "/health/live", "/health/ready", "/login", "/logout"]
+def test_only_health_signing_in_and_the_dashboards_files_are_open():
+    assert {path for path in ROUTES if is_open(path)} == {
+        *("/health", "/health/live", "/health/ready"),
+        *("/login", "/logout", "/web/{name}"),
+    }
 
 
 def test_a_user_sees_nothing_of_others_and_a_viewer_spends_nothing():
@@ -30,7 +33,7 @@ def test_the_role_of_most_requests_is_the_first_that_is_compared():
     assert roles_with(Permission.ADMINISTER) == (AccessRole.ADMIN,)
 
 
-def test_a_session_counts_for_no_request_to_a_model():
+def test_a_session_counts_for_no_request_to_a_model_but_the_playgrounds():
     taking = {path for path in ROUTES if takes_session(path)}
-    assert all(path == "/" or path.startswith("/admin/") for path in taking)
-    assert not [path for path in taking if Permission.ASK in ROUTES[path].values()]
+    assert all(path == "/" or path.startswith(("/admin/", "/web/")) for path in taking)
+    assert [path for path in taking if Permission.ASK in ROUTES[path].values()] == ["/admin/playground/chat/completions"]
