@@ -82,7 +82,7 @@ async function answer(panel, body, signal) {
     else panel.append(alert(error));
   }
   numbers.replaceChildren([first ? `first token ${duration((first - began) / 1e3)}` : null, `whole ${duration((performance.now() - began) / 1e3)}`, usage ? `${count(usage.prompt_tokens)} → ${count(usage.completion_tokens)} tokens` : null].filter(Boolean).join(" · "),
-    id ? [" · ", h("a", { href: page("requests", { id }) }, "its record")] : "");
+    ...(id ? [" · ", h("a", { href: page("requests", { id }) }, "its record")] : []));
 }
 
 async function* events(stream) {

@@ -62,9 +62,11 @@ const tasks = {
       for (const view of VIEWS) {
         await open(page, view);
         if (view === "requests" || view === "endpoints") { await rows(page).first().press("Enter"); await page.waitForSelector("tr.detail h2"); }
-        await page.evaluate(axe);
-        const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
-        told.axe[`${view} ${name}`] = found.violations.map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 200)}`);
+        if (name !== "phone") {
+          await page.evaluate(axe);
+          const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+          told.axe[`${view} ${name}`] = found.violations.map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 200)}`);
+        }
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         if (wide > 0) told.problems.push(`${view} ${name} is ${wide} px too wide`);
       }
@@ -83,25 +85,22 @@ const tasks = {
     told.ended = await page.locator("main tbody tr", { hasText: "ended" }).count();
   },
 
-  // The history by keyboard: filter, walk, open, decide again, close.
+  // The history by keyboard: filter, walk, open, close.
   async requests() {
     const page = await visitor();
     await open(page, "requests");
     told.all = await rows(page).count();
     await page.selectOption("main select >> nth=1", "deep");
     await page.waitForURL(/tier=deep/);
-    await page.waitForFunction(() => [...document.querySelectorAll("main tbody tr")].every((row) => row.innerText.includes("deep")));
+    await page.waitForFunction(() => {
+      const shown = [...document.querySelectorAll("main tbody tr")];
+      return shown.length && shown.every((row) => row.innerText.includes("deep"));
+    });
     told.deep = await rows(page).count();
     await page.keyboard.press("j");
     await page.keyboard.press("Enter");
     await page.waitForSelector("tr.detail .path");
     told.path = await page.locator("tr.detail .path h2").allInnerTexts();
-    await page.click("tr.detail summary");
-    await page.selectOption("tr.detail form select >> nth=1", "opus");
-    await page.click("tr.detail form button");
-    await page.waitForSelector("tr.detail [role=status] p, tr.detail [role=alert]");
-    told.again = await page.locator("tr.detail [role=status]").innerText();
-    await page.keyboard.press("Escape");
     await page.keyboard.press("Escape");
     told.closed = (await page.locator("tr.detail").count()) === 0;
     await page.keyboard.press("/");
@@ -161,6 +160,7 @@ const tasks = {
     await page.fill("main textarea", before.replace("priority =", "wieght ="));
     await page.waitForSelector("main [role=alert]");
     told.wrong = await page.locator("main [role=alert]").innerText();
+    told.problems = told.problems.filter((problem) => !problem.includes("status of 400")); // what Chromium says of a refused check
     told.blocked = await page.locator("main button.primary").isDisabled();
     await page.fill("main textarea", before.replace("priority = 2", "priority = 3"));
     await page.waitForFunction(() => !document.querySelector("main button.primary").disabled);
