@@ -25,7 +25,7 @@ def advise(file: FileTable, names: Names, endpoints: Mapping[str, tuple[str, End
     yield from _pasted_routes(file, endpoints)
     yield from _duplicates(endpoints)
     yield from _unshared_limits(file)
-    yield from _plain_issuers(file)
+    yield from _without_tls(file)
     if file.routing.shadow.share and file.routing.shadow.judge_tier is None:
         yield (
             "routing.shadow.judge_tier: is not set, so that answers that differ leave no label although they are paid for; set it "
@@ -40,14 +40,23 @@ def _unshared_limits(file: FileTable) -> Iterator[str]:
         yield 'limits: a restart forgets what was spent; set [shared] url = "sqlite:////var/lib/octoroute/limits.db" to keep it'
 
 
-def _plain_issuers(file: FileTable) -> Iterator[str]:
+def _without_tls(file: FileTable) -> Iterator[str]:
+    for name, provider in file.providers.items():
+        if _is_plain(provider.oauth2.token_url):
+            path = child(child("providers", name), "oauth2.token_url")
+            yield f"{path}: has http://, so that the client's secret can be read; use https://"
     for issuer in file.auth.jwt.all_issuers:
-        host = urlsplit(issuer.issuer).hostname or ""
-        if issuer.issuer.startswith("http://") and not host.startswith("127.") and host not in {"localhost", "::1"}:
+        if _is_plain(issuer.issuer):
             yield (
                 "auth.jwt: an issuer has http://, so that a machine on the way to it could answer with keys of its own, and make "
                 "tokens; use https://"
             )
+
+
+def _is_plain(url: str) -> bool:
+    """Whether it leads through a network without TLS."""
+    host = urlsplit(url).hostname or ""
+    return url.startswith("http://") and not host.startswith("127.") and host not in {"localhost", "::1"}
 
 
 def _is_limited(client: TermsTable) -> bool:

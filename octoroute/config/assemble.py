@@ -240,6 +240,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
         model=table.model or table.name,
         api_key=key,
         signing_key=signing_key,
+        oauth2=check_connection.oauth2_grant(shared, provider, key, reader),
         region=table.region or provider.region,
         headers=headers,
         api_version=table.api_version or provider.api_version,

@@ -12,7 +12,7 @@ from octoroute.config.environment import child
 from octoroute.config.reader import ConfigReader
 from octoroute.config.schema.file import FileTable
 from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
-from octoroute.domain.endpoint import Endpoint, Secret, SigningKey, Tls
+from octoroute.domain.endpoint import Endpoint, OAuth2Grant, Secret, SigningKey, Tls
 from octoroute.upstream.providers import PROVIDERS
 
 
@@ -85,6 +85,32 @@ def signing_key(shared: str, provider: ProviderTable, reader: ConfigReader) -> S
         return None
     token = Secret(said["session_token"]) if said["session_token"] else None
     return SigningKey(id=said["access_key_id"], secret=Secret(said["secret_access_key"]), session_token=token)
+
+
+def oauth2_grant(shared: str, provider: ProviderTable, key: Secret | None, reader: ConfigReader) -> OAuth2Grant | None:
+    """The client credentials; None if there are none. A problem for half of them, or for another credential beside them.
+
+    `shared`: the path of the provider's table. `key`: the endpoint's.
+    """
+    said, path = provider.oauth2, child(shared, "oauth2")
+    secret = _revealed(said.client_secret)
+    if not (said.token_url or said.client_id or secret):
+        return None
+    for name, value in (("token_url", said.token_url), ("client_id", said.client_id), ("client_secret", secret)):
+        if not value:
+            _once(reader, child(path, name), "is missing; client credentials are a token_url, a client_id, and a client_secret")
+    if key is not None or provider.forward_client_key or provider.access_key_id:
+        _once(reader, path, "takes the place of api_key, forward_client_key, and access_key_id; remove them, or this")
+    if any(name.lower() == "authorization" for name in provider.headers):
+        _once(reader, path, "writes the header authorization, which headers has, too; remove one of them")
+    return OAuth2Grant(
+        token_url=said.token_url,
+        client_id=said.client_id,
+        client_secret=Secret(secret),
+        scope=said.scope,
+        audience=said.audience,
+        by_header=said.client_auth == "basic",
+    )
 
 
 def _revealed(secret: Secret | None) -> str:

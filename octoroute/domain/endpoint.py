@@ -114,6 +114,18 @@ class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
     """Sent with requests that a temporary key signs; None: the key is not temporary."""
 
 
+class OAuth2Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """Client credentials for which a token server gives access tokens."""
+
+    token_url: str
+    client_id: str
+    client_secret: Secret
+    scope: str = ""
+    audience: str = ""
+    by_header: bool = False
+    """The secret is sent as HTTP basic authentication, not as a form field."""
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one address. `id` is unique; replicas of a model share a `name` and never an `id`."""
 
@@ -130,6 +142,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     api_key: Secret | None = None
     signing_key: SigningKey | None = None
     """For kinds that sign each request; None: none."""
+    oauth2: OAuth2Grant | None = None
+    """Where the tokens come from that are sent in place of a key; None: none are."""
     region: str = ""
     """Where its servers are; "": not given."""
     headers: tuple[tuple[str, str], ...] = ()

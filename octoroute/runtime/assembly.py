@@ -228,6 +228,7 @@ class Runtime:
         await self._settings.budgets.ledger.close()
         self.sink.flush()
         await self.persistence.close()
+        await self.gateway.upstream.close()
         await self._transport.close()
 
     def _gauges(self) -> Iterable[GaugeSample]:
@@ -287,7 +288,7 @@ def _moved(before: Iterable[Endpoint], after: Iterable[Endpoint]) -> list[Endpoi
 
     def target(endpoint: Endpoint) -> tuple[object, ...]:
         address = (endpoint.kind, endpoint.base_url, endpoint.model, endpoint.api_version, endpoint.tls, endpoint.proxy)
-        return (*address, endpoint.api_key, endpoint.headers)
+        return (*address, endpoint.api_key, endpoint.oauth2, endpoint.headers)
 
     old = {endpoint.id: target(endpoint) for endpoint in before}
     return [endpoint for endpoint in after if endpoint.id in old and old[endpoint.id] != target(endpoint)]

@@ -21,6 +21,7 @@ from octoroute.errors import (
 )
 from octoroute.upstream.bindings import EndpointBinding, EndpointBindings
 from octoroute.upstream.deadline import DeadlineTimer
+from octoroute.upstream.oauth2 import AccessTokens
 from octoroute.upstream.own_secrets import mask_error, mask_secrets
 from octoroute.upstream.providers.base import FixReader, Provider
 from octoroute.upstream.providers.plugins import plugin_failure
@@ -36,7 +37,7 @@ from octoroute.upstream.readers import (
 from octoroute.upstream.request import UpstreamRequest
 from octoroute.upstream.response import PreCommitBuffer, UpstreamResponse
 from octoroute.upstream.status import error_for_status, forwarded_headers
-from octoroute.upstream.transports.base import Transport, TransportResponse
+from octoroute.upstream.transports.base import Transport, TransportRequest, TransportResponse
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
@@ -51,6 +52,7 @@ class UpstreamClient:
         """`providers`: by kind. `outbound`: by dialect."""
         self.deadlines = DeadlineTimer()
         self._transport = transport
+        self._tokens = AccessTokens(transport)
         self._bindings = EndpointBindings(providers, outbound)
         self.outbound = self._bindings.outbound
         self.dialects = self._bindings.dialects
@@ -106,7 +108,10 @@ class UpstreamClient:
         try:
             binding = self._bindings.get(endpoint, request.api, request.dialect, stream=request.stream)
             with self.deadlines.limit(timeout_s):
-                response = await self._transport.send(binding.transport_request(request))
+                if (grant := endpoint.oauth2) is None:
+                    response = await self._transport.send(binding.transport_request(request))
+                else:
+                    response = await self._tokens.send(grant, binding.transport_request(request))
                 try:
                     if response.status != 200:
                         await self._raise_for_status(binding, request, response)
@@ -163,7 +168,7 @@ class UpstreamClient:
             body = _bytes(outbound.count_request(body, endpoint))
             request = UpstreamRequest(body=body, stream=False, api="count_tokens", client_headers=client_headers)
             with self.deadlines.limit(timeout_s):
-                response = await self._transport.send(binding.transport_request(request))
+                response = await self._send(endpoint, binding.transport_request(request))
                 try:
                     if response.status != 200:
                         await self._raise_for_status(binding, request, response)
@@ -187,7 +192,7 @@ class UpstreamClient:
         try:
             request = self._bindings.probe(endpoint, timeout_s)
             with self.deadlines.limit(timeout_s):
-                response = await self._transport.send(request)
+                response = await self._send(endpoint, request)
                 try:
                     status, body = response.status, b""
                     if status == 400:
@@ -211,10 +216,19 @@ class UpstreamClient:
         error.detail = f"status {status}"
         return error
 
+    async def close(self) -> None:
+        """End what is under way in the background; the transport has an owner of its own."""
+        await self._tokens.close()
+
+    async def _send(self, endpoint: Endpoint, request: TransportRequest) -> TransportResponse:
+        grant = endpoint.oauth2
+        return await (self._transport.send(request) if grant is None else self._tokens.send(grant, request))
+
     async def _raise_for_status(self, binding: EndpointBinding, request: UpstreamRequest, response: TransportResponse) -> NoReturn:
         """Raises the UpstreamError that a status other than 200 stands for."""
         try:
-            body = mask_secrets(await response.body(MAX_ERROR_BYTES), binding.endpoint)
+            endpoint = binding.endpoint
+            body = mask_secrets(await response.body(MAX_ERROR_BYTES), endpoint, self._tokens.secrets(endpoint.oauth2))
         except BadUpstreamResponse:
             body = b""
         headers, status = response.headers, response.status

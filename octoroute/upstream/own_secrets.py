@@ -66,6 +66,8 @@ def endpoint_secrets(endpoint: Endpoint) -> Iterator[str]:
     yield from (value for _, value in endpoint.headers)
     if endpoint.api_key is not None:
         yield endpoint.api_key.reveal()
+    if endpoint.oauth2 is not None:
+        yield endpoint.oauth2.client_secret.reveal()
     if endpoint.signing_key is not None:
         yield endpoint.signing_key.secret.reveal()
         if endpoint.signing_key.session_token is not None:

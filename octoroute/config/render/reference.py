@@ -18,6 +18,7 @@ from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.limits import HolderTable, LimitsTable, SharedTable
 from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, RotationTable, TrafficLogTable
 from octoroute.config.schema.models import EndpointTable, ModelsTable, ProviderTable, TlsTable
+from octoroute.config.schema.oauth2 import OAuth2Table
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
 from octoroute.config.schema.server import CacheTable, ServerTable, ServerTlsTable, StoreTable
 from octoroute.config.schema.terms import BudgetTable
@@ -158,6 +159,7 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("price", Price),
     ("price.long_context", LongContextPrice),
     ("tls", TlsTable),
+    ("[providers.NAME.oauth2]", OAuth2Table),
     ("[routing]", RoutingTable),
     ("[routing.tiers]", TierDescriptionsTable),
     ("[routing.router_timeouts]", RouterTimeoutsTable),

@@ -18,6 +18,7 @@ from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.limits import LimitsTable, SharedTable
 from octoroute.config.schema.logging import ObservabilityTable, RotationTable, TrafficLogTable
 from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
+from octoroute.config.schema.oauth2 import OAuth2Table
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
 from octoroute.config.schema.server import CacheTable, ServerTable, ServerTlsTable, StoreTable
 from octoroute.config.schema.tokens import JwtTable, LoginTable
@@ -116,6 +117,7 @@ def _lines(names: Names) -> Iterator[str]:
     yield from _table("server.tls", ServerTlsTable, names, off=True)
     yield from _table("providers.openai", ProviderTable, names, off=True)
     yield from _table("providers.openai.tls", TlsTable, names, off=True)
+    yield from _table("providers.entra.oauth2", OAuth2Table, names, off=True)
     yield _TIERS
     yield from _table("models.fast", EndpointTable, names, many=True)
     yield from _endpoint("models.balanced")

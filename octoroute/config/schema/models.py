@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from octoroute.config import rules
+from octoroute.config.schema.oauth2 import OAuth2Table
 from octoroute.domain import text_check
 from octoroute.domain.endpoint import Capability, Secret
 from octoroute.domain.option import Key, Table
@@ -90,6 +91,7 @@ class ProviderTable(Table, frozen=True, kw_only=True):
         Secret | None,
         Key("session token of a temporary access_key_id", check=rules.credential, example='"${AWS_SESSION_TOKEN:-}"'),
     ] = None
+    oauth2: Annotated[OAuth2Table, Key("OAuth 2.0 client credentials; see oauth2")] = OAuth2Table()
     region: Annotated[
         str,
         Key(
