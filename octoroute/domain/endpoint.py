@@ -114,6 +114,24 @@ class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
     """Sent with requests that a temporary key signs; None: the key is not temporary."""
 
 
+class LatestToken:
+    """The access token that was sent last: what an endpoint may echo. Equal to every other, because it is no setting."""
+
+    __slots__ = ("text",)
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LatestToken)
+
+    def __hash__(self) -> int:
+        return hash(LatestToken)
+
+
 class OAuth2Grant(msgspec.Struct, frozen=True, kw_only=True):
     """Client credentials for which a token server gives access tokens."""
 
@@ -124,6 +142,7 @@ class OAuth2Grant(msgspec.Struct, frozen=True, kw_only=True):
     audience: str = ""
     by_header: bool = False
     """The secret is sent as HTTP basic authentication, not as a form field."""
+    latest: LatestToken = msgspec.field(default_factory=LatestToken)
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -228,7 +228,7 @@ class Runtime:
         await self._settings.budgets.ledger.close()
         self.sink.flush()
         await self.persistence.close()
-        await self.gateway.upstream.close()
+        await self.gateway.upstream.tokens.close()
         await self._transport.close()
 
     def _gauges(self) -> Iterable[GaugeSample]:

@@ -52,7 +52,7 @@ class UpstreamClient:
         """`providers`: by kind. `outbound`: by dialect."""
         self.deadlines = DeadlineTimer()
         self._transport = transport
-        self._tokens = AccessTokens(transport)
+        self.tokens = AccessTokens(transport)
         self._bindings = EndpointBindings(providers, outbound)
         self.outbound = self._bindings.outbound
         self.dialects = self._bindings.dialects
@@ -108,10 +108,8 @@ class UpstreamClient:
         try:
             binding = self._bindings.get(endpoint, request.api, request.dialect, stream=request.stream)
             with self.deadlines.limit(timeout_s):
-                if (grant := endpoint.oauth2) is None:
-                    response = await self._transport.send(binding.transport_request(request))
-                else:
-                    response = await self._tokens.send(grant, binding.transport_request(request))
+                out, grant = binding.transport_request(request), endpoint.oauth2
+                response = await (self._transport.send(out) if grant is None else self.tokens.send(grant, out))
                 try:
                     if response.status != 200:
                         await self._raise_for_status(binding, request, response)
@@ -216,19 +214,14 @@ class UpstreamClient:
         error.detail = f"status {status}"
         return error
 
-    async def close(self) -> None:
-        """End what is under way in the background; the transport has an owner of its own."""
-        await self._tokens.close()
-
     async def _send(self, endpoint: Endpoint, request: TransportRequest) -> TransportResponse:
         grant = endpoint.oauth2
-        return await (self._transport.send(request) if grant is None else self._tokens.send(grant, request))
+        return await (self._transport.send(request) if grant is None else self.tokens.send(grant, request))
 
     async def _raise_for_status(self, binding: EndpointBinding, request: UpstreamRequest, response: TransportResponse) -> NoReturn:
         """Raises the UpstreamError that a status other than 200 stands for."""
         try:
-            endpoint = binding.endpoint
-            body = mask_secrets(await response.body(MAX_ERROR_BYTES), endpoint, self._tokens.secrets(endpoint.oauth2))
+            body = mask_secrets(await response.body(MAX_ERROR_BYTES), binding.endpoint)
         except BadUpstreamResponse:
             body = b""
         headers, status = response.headers, response.status

@@ -1,4 +1,4 @@
-"""Access tokens for endpoints by OAuth 2.0 client credentials (RFC 6749, 4.4): fetched once for all who wait, renewed before they end.
+"""Access tokens for endpoints by OAuth 2.0 client credentials (RFC 6749, 4.4): one fetch for all that wait, renewed in time.
 
 A token that the endpoint refuses is renewed once. No secret and no token is in an error or a log.
 """
@@ -41,7 +41,7 @@ class TokenAnswer(msgspec.Struct, frozen=True):
 
     access_token: str
     expires_in: float | str | None = None
-    token_type: str = "Bearer"
+    token_type: str = "Bearer"  # noqa: S105 - a kind of token
 
 
 class _TokenError(msgspec.Struct, frozen=True):
@@ -70,19 +70,15 @@ class AccessTokens:
     async def send(self, grant: OAuth2Grant, request: TransportRequest) -> TransportResponse:
         """As `Transport.send`, once more with a new token if the response is 401. Raises UpstreamError if there is no token."""
         held = self._held.setdefault(grant, _Held())
-        token = await self._token(grant, held)
+        token = grant.latest.text = await self._token(grant, held)
         response = await self._transport.send(_with_token(request, token))
         if response.status != 401 or self._clock() - held.since < MIN_AGE_S:
             return response
         response.close()
         if held.token == token:
             held.ends_at = float("-inf")
-        return await self._transport.send(_with_token(request, await self._token(grant, held)))
-
-    def secrets(self, grant: OAuth2Grant | None) -> tuple[str, ...]:
-        """What an endpoint could echo."""
-        held = self._held.get(grant) if grant is not None else None
-        return (held.token,) if held is not None and held.token else ()
+        token = grant.latest.text = await self._token(grant, held)
+        return await self._transport.send(_with_token(request, token))
 
     async def close(self) -> None:
         tasks = [held.task for held in self._held.values() if held.task is not None]

@@ -68,6 +68,7 @@ def endpoint_secrets(endpoint: Endpoint) -> Iterator[str]:
         yield endpoint.api_key.reveal()
     if endpoint.oauth2 is not None:
         yield endpoint.oauth2.client_secret.reveal()
+        yield endpoint.oauth2.latest.text
     if endpoint.signing_key is not None:
         yield endpoint.signing_key.secret.reveal()
         if endpoint.signing_key.session_token is not None:

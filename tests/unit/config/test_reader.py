@@ -65,6 +65,7 @@ PLACES = {
     "[[models.deep]]\n[models.deep.price]": "models.deep[0].price.{key}",
     "[[models.deep]]\n[[models.deep.price.long_context]]": "models.deep[0].price.long_context[0].{key}",
     "[providers.p.tls]": "providers.p.tls.{key}",
+    "[providers.p.oauth2]": "providers.p.oauth2.{key}",
     "[[models.deep]]\n[models.deep.tls]": "models.deep[0].tls.{key}",
 }
 

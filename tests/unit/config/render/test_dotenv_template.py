@@ -49,7 +49,15 @@ def test_c30_x35_every_documented_variable_is_read(tmp_path):
     assert len(DOCUMENTED) == len(set(DOCUMENTED)) > 15
 
 
-OF_FILES = {"MODEL_API_KEY", "OCTOROUTE_CLIENT_SECRET", "OCTOROUTE_ADMIN_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+OF_FILES = {
+    "MODEL_API_KEY",
+    "OCTOROUTE_CLIENT_SECRET",
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "OCTOROUTE_ADMIN_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+}
 """Read only where a configuration file names them."""
 
 

@@ -21,7 +21,7 @@ TABLES = tables(FileTable)[1:]
 
 
 OF_THEIR_OWN = {"rules", "traffic", "rotation", "tiers", "router_timeouts", "learned", "cascade", "sticky", "shadow", "clients"}
-OF_THEIR_OWN |= {"jwt", "login", "issuers"}
+OF_THEIR_OWN |= {"oauth2", "jwt", "login", "issuers"}
 INSTEAD = {"artefact", "thresholds", "quality"}
 
 
