@@ -66,4 +66,4 @@ async def test_the_health_probe_has_the_token_too(make_gateway, fake, tokens):
     gateway = await make_gateway(MODELS, providers=providers(fake, tokens), auth={"admin_keys": ["k"]})
     endpoint = gateway.app.gateway.settings.endpoints[0]
     assert await gateway.app.gateway.upstream.probe(endpoint, 5) is None
-    assert fake.requests[-1].headers["authorization"] == "Bearer the-access-token"
+    assert fake.probes[-1].headers["authorization"] == "Bearer the-access-token"

@@ -47,7 +47,7 @@ class Azure(Provider):
         return (RESPONSES,) if wire == RESPONSES else super().wires(wire, base_url)
 
     def headers(self, endpoint: Endpoint) -> Headers:
-        """`api-key`; an Entra token goes into the configuration as `headers = { Authorization = "Bearer …" }`."""
+        """`api-key`; tokens of Entra come from `oauth2`, or are configured as `headers = { Authorization = "Bearer …" }`."""
         if any(name.lower() == "authorization" for name, _ in endpoint.headers):
             return (JSON, *endpoint.headers)
         return with_key(endpoint, "api-key", "", (JSON,))

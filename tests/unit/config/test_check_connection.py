@@ -229,3 +229,31 @@ def test_a_key_that_signs_requests_is_read():
 def test_half_a_key_and_no_region_are_problems(host, keys, path, word):
     found = problems(AWS.format(host=host, keys=keys))
     assert any(f"providers.aws.{path}" in text and word in text for text in found), found
+
+
+OAUTH2 = '[[models.fast]]\nname = "m"\nprovider = "p"\n{of_model}\n[providers.p]\nbase_url = "https://h/v1"\n{of_provider}\n[providers.p.oauth2]\n{keys}\n'
+GRANT = 'token_url = "https://login/token"\nclient_id = "me"\nclient_secret = "s"\n'
+
+
+def test_client_credentials_are_read():
+    (endpoint,) = read(OAUTH2.format(of_model="", of_provider="", keys=GRANT + 'client_auth = "basic"\nscope = "a b"')).endpoints
+    assert endpoint.oauth2 is not None
+    assert (endpoint.oauth2.by_header, endpoint.oauth2.scope, endpoint.oauth2.client_secret) == (True, "a b", Secret("s"))
+    assert read(OAUTH2.format(of_model="", of_provider='api_key = "k"', keys="")).endpoints[0].oauth2 is None
+
+
+@pytest.mark.parametrize(
+    ("of_model", "of_provider", "keys", "said"),
+    [
+        ("", "", 'client_id = "me"', "providers.p.oauth2.token_url: is missing"),
+        ("", "", 'token_url = "https://login/token"\nclient_id = "me"', "providers.p.oauth2.client_secret: is missing"),
+        ("", "", GRANT.replace("https://login/token", "login"), "providers.p.oauth2.token_url: must start with"),
+        ("", 'api_key = "k"', GRANT, "providers.p.oauth2: takes the place of api_key"),
+        ('api_key = "k"', "", GRANT, "providers.p.oauth2: takes the place of api_key"),
+        ("", 'headers = { Authorization = "Bearer x" }', GRANT, "providers.p.oauth2: writes the header authorization"),
+        ("", "forward_client_key = true", GRANT, "providers.p.oauth2: takes the place of"),
+    ],
+)
+def test_half_of_client_credentials_or_another_credential_is_a_problem(of_model, of_provider, keys, said):
+    found = problems(OAUTH2.format(of_model=of_model, of_provider=of_provider, keys=keys))
+    assert len([text for text in found if text.startswith(said)]) == 1, found
