@@ -225,7 +225,6 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
     headers = merge_headers(header_tables, reader)
     if key and not provider.allow_auth_header_override:
         check_credentials(header_tables, provider.kind, reader)
-    signing_key = check_connection.signing_key(shared, provider, reader)
     limits = {Tier.FAST: file.timeouts.fast, Tier.BALANCED: file.timeouts.balanced, Tier.DEEP: file.timeouts.deep}
     timeout_s = (
         table.timeout_seconds or provider.timeout_seconds or limits.get(Tier(entry.group)) or file.server.request_timeout_seconds
@@ -239,7 +238,7 @@ def _endpoint(entry: Entry, endpoint_id: str, place: int, file: FileTable, names
         base_url=root_of(base_url or "", provider.kind) if provider.kind in KINDS else (base_url or "").removesuffix("/"),
         model=table.model or table.name,
         api_key=key,
-        signing_key=signing_key,
+        signing_key=check_connection.signing_key(shared, provider, reader),
         oauth2=check_connection.oauth2_grant(shared, provider, key, reader),
         region=table.region or provider.region,
         headers=headers,

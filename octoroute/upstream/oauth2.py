@@ -48,7 +48,7 @@ class _TokenError(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-class _Held:
+class _CurrentToken:
     """The token of one grant."""
 
     def __init__(self) -> None:
@@ -65,11 +65,11 @@ class AccessTokens:
         self._transport = transport
         self._web = WebClient(transport)
         self._clock = clock
-        self._held: dict[OAuth2Grant, _Held] = {}
+        self._held: dict[OAuth2Grant, _CurrentToken] = {}
 
     async def send(self, grant: OAuth2Grant, request: TransportRequest) -> TransportResponse:
         """As `Transport.send`, once more with a new token if the response is 401. Raises UpstreamError if there is no token."""
-        held = self._held.setdefault(grant, _Held())
+        held = self._held.setdefault(grant, _CurrentToken())
         token = grant.latest.text = await self._token(grant, held)
         response = await self._transport.send(_with_token(request, token))
         if response.status != 401 or self._clock() - held.since < MIN_AGE_S:
@@ -86,7 +86,7 @@ class AccessTokens:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _token(self, grant: OAuth2Grant, held: _Held) -> str:
+    async def _token(self, grant: OAuth2Grant, held: _CurrentToken) -> str:
         now = self._clock()
         if now < held.renew_at and now < held.ends_at:
             return held.token
@@ -100,7 +100,7 @@ class AccessTokens:
             raise type(error)(error.message, retry_after_s=error.retry_after_s, detail=error.detail)
         return held.token
 
-    async def _renew(self, grant: OAuth2Grant, held: _Held) -> UpstreamError | None:
+    async def _renew(self, grant: OAuth2Grant, held: _CurrentToken) -> UpstreamError | None:
         """Return why there is no new token; None: there is one."""
         host = urlsplit(grant.token_url).netloc
         try:
