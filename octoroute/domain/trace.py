@@ -6,7 +6,7 @@ It exists only while the history is on. The decision record is made from it when
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -117,12 +117,19 @@ class EndpointState(msgspec.Struct, array_like=True):
     """Why its wire format cannot express the request; None: it can."""
 
 
-class PlanInputs(msgspec.Struct):
-    """One plan: what it depended on beside the request and the settings, and what was planned."""
+PlanKind: TypeAlias = Literal["fast", "each", "extended", "suspects"]
+"""fast: every endpoint of the tier was available. each: every endpoint was looked at. extended: endpoints to ask after those of the
+plan before; suspects: only those that its probes take for dead.
+"""
 
-    how: Literal["fast", "each", "extended", "suspects"]
-    """fast: every endpoint of the tier was available. each: every endpoint was looked at. extended: endpoints to ask after those of
-    the plan before; suspects: only those that its probes take for dead."""
+
+class PlanInputs(msgspec.Struct):
+    """One plan: what it depended on beside the request, the decision, and the settings, and its result.
+
+    Nothing is changed once it is made: requests may share it.
+    """
+
+    how: PlanKind
     seeds: tuple[int, ...] = ()
     """For each order that the load balancing policy made, the seed of its random numbers."""
     ranks: tuple[tuple[float, ...], ...] = ()
@@ -135,9 +142,15 @@ class PlanInputs(msgspec.Struct):
     """The result: the endpoints to ask, best first."""
     excluded: Mapping[str, str] = {}
     """The result: by endpoint id, why it cannot be asked."""
-    decision: Decision | None = None
+
+
+class PlanTrace(NamedTuple):
+    """One plan of a request."""
+
+    inputs: PlanInputs
+    decision: Decision
     """What was planned."""
-    facts: NumericFacts | None = None
+    facts: NumericFacts | None
     """Of the request as `[context]` changed it; None: as it arrived."""
 
 
@@ -168,7 +181,7 @@ class DecisionTrace(msgspec.Struct):
     """The `gateway.settings.Settings` that the request began with."""
     restrictions: Restrictions | None = None
     """To which endpoints its key, its privacy, and the rules restrict it."""
-    plans: list[PlanInputs] = []
+    plans: list[PlanTrace] = []
     """In the order in which they were made: a cascade makes one for each tier, and failover may extend a plan."""
     budget: BudgetUse | None = None
     """None: no limit concerned the request."""
@@ -182,7 +195,4 @@ class DecisionTrace(msgspec.Struct):
     def add(self, plan: PlanInputs, decision: Decision, edited: Request | None) -> None:
         """`edited`: the request as `[context]` changed it; None: it is as it arrived. An extension by no endpoint says nothing."""
         if plan.order or plan.how in {"fast", "each"}:
-            plan.decision = decision
-            if edited is not None:
-                plan.facts = NumericFacts.of(edited)
-            self.plans.append(plan)
+            self.plans.append(PlanTrace(plan, decision, None if edited is None else NumericFacts.of(edited)))

@@ -74,7 +74,7 @@ class Attempts:
             lifecycle.planned(decision, request, plan)
             plan, granted = await self._admission.wait(decision, request, settings, plan, lifecycle)
         limit = settings.retry.max_attempts
-        if plan.policy.learns or plan.inputs is not None:
+        if plan.policy.learns or lifecycle.trace is not None:
             _planned(plan, decision, request, lifecycle)
         tokens = token_budget(request.facts)
         failover: Failover | None = None

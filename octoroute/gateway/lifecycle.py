@@ -248,7 +248,7 @@ class RequestLifecycle:
         assert self._end is not None
         self._live.running.pop(self, None)
         ending, error, _ = self._end
-        usage, lease, response = None, self.lease, self._response
+        usage, lease, response, request = None, self.lease, self._response, self.request
         if lease is not None:
             if ending is _ANSWERED:
                 lease.succeeded()
@@ -256,21 +256,21 @@ class RequestLifecycle:
                 lease.failed(error)
         if response is not None:
             response.close()
-            usage = usage_of(response, self.request)
+            usage = usage_of(response, request)
         if lease is not None:
             lease.release(usage)
         if self._answered_at is not None and usage is not None:
             answered = self.attempts[self._answered_at]
             self.attempts[self._answered_at] = Attempt(endpoint=answered.endpoint, took_s=answered.took_s, usage=usage)
-        outcome = self._outcome(self._end, usage)
-        sink.settle(outcome, self.request)
+        outcome = self._outcome(self._end, usage, request)
+        sink.settle(outcome, request)
         for observer in self._observers:
             observer(outcome)
 
-    def _outcome(self, end: _End, usage: Usage | None) -> Outcome:
+    def _outcome(self, end: _End, usage: Usage | None, request: Request) -> Outcome:
         """In two steps: CPython passes more than fifteen named arguments in a dictionary, which costs four times as much."""
         ending, error, ended_at = end
-        request, lease, first, attempts = self.request, self.lease, self.first_event_at, tuple(self.attempts)
+        lease, first, attempts = self.lease, self.first_event_at, tuple(self.attempts)
         outcome = Outcome(
             request_id=request.id,
             dialect=request.dialect,
@@ -294,7 +294,8 @@ class RequestLifecycle:
         if error is not None or cost_micros is not None:
             outcome = msgspec.structs.replace(outcome, error=None if error is None else error.code, cost_micros=cost_micros)
         if self.trace is not None:
-            self.trace.budget = None if self.account is None else self.account.use()
+            if self.account is not None:
+                self.trace.budget = self.account.use()
             msgspec.structs.force_setattr(outcome, "trace", self.trace)  # a copy costs more, and it is still ours alone
         return outcome
 

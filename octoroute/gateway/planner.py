@@ -22,7 +22,7 @@ from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Capability, Endpoint, failure_domain
 from octoroute.domain.request import CHAT, Facts, Request
-from octoroute.domain.trace import PlanInputs
+from octoroute.domain.trace import PlanInputs, PlanKind
 from octoroute.errors import BadRequest, OctorouteError
 from octoroute.gateway.client_timeout import TIMEOUT_HEADER
 from octoroute.gateway.context_window import TruncatedRequest
@@ -80,13 +80,19 @@ class Planner:
         for endpoint in endpoints:
             if (unsure and endpoint.id in unsure) or self._health.unavailable_reason(endpoint, tokens) is not None:
                 return None
-        order = endpoints
+        order, inputs, excluded = endpoints, match.inputs, settings.excluded
         if len(endpoints) > 1:
+            inputs = self._begin("fast", excluded)
             order = self._order(policy, endpoints, request)
             if len(order) < len(endpoints):
                 return None
-        excluded = settings.excluded
-        return Plan(order=order, eligible=endpoints, candidates=endpoints, excluded=excluded, policy=policy, inputs=self._inputs)
+            if inputs is not None:
+                inputs.order = order
+        return Plan(order=order, eligible=endpoints, candidates=endpoints, excluded=excluded, policy=policy, inputs=inputs)
+
+    def _begin(self, how: PlanKind, excluded: Mapping[str, str]) -> PlanInputs | None:  # noqa: ARG002 - for the traced planner
+        """What the plan that is made now will depend on; None: it is not kept."""
+        return None
 
     def _order(self, policy: Policy, endpoints: Sequence[Endpoint], request: Request) -> list[Endpoint]:
         return policy.order(endpoints, request, self._random)
@@ -104,7 +110,10 @@ class Planner:
         ):
             return None
         windows = (endpoint.context_window for endpoint in pool if endpoint.context_window is not None)
-        return PoolMatch(pool, min(windows, default=None), policy)
+        inputs = self._begin("fast", settings.excluded)
+        if inputs is not None:
+            inputs.order = pool
+        return PoolMatch(pool, min(windows, default=None), policy, inputs)
 
     def _policy(self, decision: Decision, settings: Settings) -> Policy:
         return settings.policy if decision.policy is None else settings.policies[decision.policy]

@@ -17,6 +17,7 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, OTHER_TIERS, Endpoint, Tier
 from octoroute.domain.principal import Restrictions
 from octoroute.domain.request import CHAT, Importance
+from octoroute.domain.trace import PlanInputs
 from octoroute.gateway.cascade import Cascade
 from octoroute.gateway.context_editor import ContextEditor
 from octoroute.gateway.context_window import ContextPolicy
@@ -46,6 +47,8 @@ class PoolMatch(NamedTuple):
     window: int | None
     """Tokens of the smallest context window; None: no endpoint has a known one."""
     policy: Policy
+    inputs: PlanInputs | None
+    """Of each plan for it, if there is one endpoint only; None: the planner keeps none."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, dict=True):

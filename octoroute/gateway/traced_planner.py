@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from octoroute.balancing.policies import Policy
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint
 from octoroute.domain.request import Request
-from octoroute.domain.trace import EndpointState, PlanInputs, SeededRandom
+from octoroute.domain.trace import EndpointState, PlanInputs, PlanKind, SeededRandom
 from octoroute.errors import BadRequest
 from octoroute.gateway.context_window import TruncatedRequest
 from octoroute.gateway.plan import Availability, Plan
@@ -28,12 +28,9 @@ _SEEDS = 1 << 32
 class TracedPlanner(Planner):
     """Its plans have `inputs`. One plan is made without an await, so that the inputs of two requests cannot mix."""
 
-    def plan_fast(self, decision: Decision, request: Request, settings: Settings) -> Plan | None:
-        inputs = self._inputs = PlanInputs(how="fast")
-        plan = super().plan_fast(decision, request, settings)
-        if plan is not None:
-            inputs.order, inputs.excluded = plan.order, plan.excluded
-        return plan
+    def _begin(self, how: PlanKind, excluded: Mapping[str, str]) -> PlanInputs:
+        self._inputs = PlanInputs(how=how, excluded=excluded)
+        return self._inputs
 
     def plan_each(
         self,
@@ -51,9 +48,9 @@ class TracedPlanner(Planner):
             lambda: super(TracedPlanner, self).extend(plan, decision, request, settings, suspects_only=suspects_only),
         )
 
-    def _traced(self, how: Literal["each", "extended", "suspects"], make: Callable[[], Plan]) -> Plan:
-        health, inputs = self._health, PlanInputs(how=how)
-        self._inputs, self._health = inputs, AvailabilityTrace(health, inputs)
+    def _traced(self, how: PlanKind, make: Callable[[], Plan]) -> Plan:
+        health, inputs = self._health, self._begin(how, {})
+        self._health = AvailabilityTrace(health, inputs)
         try:
             plan = make()
         finally:

@@ -137,7 +137,7 @@ class Runtime:
 
         telemetry = _telemetry(self._gauges, clock, wall, persist)
         records = RecordWriter(lambda endpoint: self.gateway.upstream.dialects(endpoint))  # noqa: PLW0108 - the gateway is made later
-        telemetry.sink.observe("history", telemetry.persistence.observer(_reason, records.source))
+        telemetry.sink.observe("history", telemetry.persistence.observer(_reason, records.record))
         return telemetry
 
     @property

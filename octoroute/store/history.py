@@ -16,11 +16,8 @@ from octoroute.store.base import NANO, SEQ_BITS, AttemptRow, EntrySink, HistoryE
 
 RecordParts: TypeAlias = tuple[bytes, bytes]
 """`HistoryEntry.record` and `HistoryEntry.settings`."""
-RecordSource: TypeAlias = Callable[[Outcome, Request | None], Callable[[], RecordParts] | None]
-"""Called on the event loop with each request's outcome; the result makes the decision record, later and maybe in another thread.
-
-Until then the result is kept, so it must not hold the request's body. None: no record is kept of this request.
-"""
+RecordSource: TypeAlias = Callable[[Outcome], RecordParts | None]
+"""Makes the decision record of a request when its entry is made, later and maybe in another thread. None: none is kept of it."""
 
 MAX_CACHED_LABELS = 1000
 MAX_INTEGER = 2**31 - 1
@@ -51,21 +48,18 @@ class HistoryRecorder:
         """From the next outcome on, instead of the store."""
         self._append = sink.append
 
-    def on_outcome(self, outcome: Outcome, request: Request | None) -> None:
+    def on_outcome(self, outcome: Outcome, request: Request | None) -> None:  # noqa: ARG002 - an OutcomeCallback
         """Called on the event loop, with the outcome of each client's request."""
         at_us = int(self._wall() * 1e6)
         if at_us <= self._last_us:
             at_us = self._last_us + 1
         self._last_us = at_us
-        record = None if self._record is None else self._record(outcome, request)
-        self._append(self._entry, outcome, at_us << SEQ_BITS | self._nonce, record)
+        self._append(self._entry, outcome, at_us << SEQ_BITS | self._nonce)
 
-    def _entry(self, outcome: Outcome, seq: int, record: Callable[[], RecordParts] | None) -> HistoryEntry:
-        row = row_of(outcome, seq, self._labels.of(outcome))
-        if record is None:
-            return HistoryEntry(row)
-        encoded, settings = record()
-        return HistoryEntry(row, encoded, settings)
+    def _entry(self, outcome: Outcome, seq: int) -> HistoryEntry:
+        row, record = row_of(outcome, seq, self._labels.of(outcome)), self._record
+        parts = None if record is None else record(outcome)
+        return HistoryEntry(row) if parts is None else HistoryEntry(row, parts[0], parts[1])
 
 
 def row_of(outcome: Outcome, seq: int, labels: Labels) -> HistoryRow:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from functools import partial
 
 import msgspec
 
@@ -15,13 +14,15 @@ from octoroute.domain.decision import AffinityInputs, Decision
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.outcome import Outcome
 from octoroute.domain.principal import Restrictions
-from octoroute.domain.request import CHAT, Request, Task
-from octoroute.domain.trace import BudgetUse, DecisionTrace, EndpointState, NumericFacts, PlanInputs
+from octoroute.domain.request import CHAT, Task
+from octoroute.domain.trace import BudgetUse, DecisionTrace, EndpointState, NumericFacts, PlanTrace
 from octoroute.gateway.decision_record.snapshot import encode, snapshot_of
 from octoroute.gateway.settings import Settings
 from octoroute.store.history import RecordParts
 
 VERSION = 1
+MAX_DECISIONS = 500
+"""Encoded ones that are remembered."""
 _Features = tuple[tuple[str, int], ...]
 
 
@@ -56,7 +57,7 @@ _RARE = ("only", "passed_over", "within", "rule", "policy", "reject", "fixed")
 
 
 class StoredPlan(msgspec.Struct, frozen=True, array_like=True):
-    """A `PlanInputs`; endpoints are positions in the snapshot."""
+    """A `PlanTrace`; endpoints are positions in the snapshot."""
 
     how: str
     order: tuple[int, ...]
@@ -97,7 +98,7 @@ class StoredRecord(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RecordWriter:
-    """Makes the stored record of each outcome. The settings are encoded when they change."""
+    """Makes the stored record of each outcome. What many requests share is encoded once: settings, decisions without a score."""
 
     def __init__(self, dialects: Callable[[Endpoint], tuple[str, ...]]) -> None:
         """`dialects`: those that an endpoint speaks."""
@@ -105,57 +106,72 @@ class RecordWriter:
         self._settings: object = None
         self._snapshot = b""
         self._index: Mapping[str, int] = {}
+        self._decisions: dict[int, tuple[Decision, msgspec.Raw]] = {}
+        """By identity; the decision itself is kept, so that no other one gets its identity."""
 
-    def source(self, outcome: Outcome, request: Request | None) -> Callable[[], RecordParts] | None:  # noqa: ARG002 - a RecordSource
-        """None: the request could not be read, or began before there was a history."""
-        return None if outcome.trace is None else partial(self._record, outcome, outcome.trace)
-
-    def _record(self, outcome: Outcome, trace: DecisionTrace) -> RecordParts:
-        """Called by one thread only."""
+    def record(self, outcome: Outcome) -> RecordParts | None:
+        """None: the request could not be read, or began before there was a history. Called by one thread only."""
+        trace = outcome.trace
+        if trace is None:
+            return None
         if trace.settings is not self._settings:
             assert isinstance(trace.settings, Settings)
             snapshot = snapshot_of(trace.settings, self._dialects)
             self._settings, self._snapshot, self._index = trace.settings, encode(snapshot), snapshot.index()
-        return _ENCODER.encode(_record(outcome, trace, self._index)), self._snapshot
+        decision, index = outcome.decision, self._index
+        plans = [_plan(plan, decision, index) for plan in trace.plans]
+        record = (VERSION, trace.model, trace.facts, self._decision(decision), plans)
+        rest = _rest(outcome, trace)
+        return _ENCODER.encode(record if rest is None else record + rest), self._snapshot
+
+    def _decision(self, decision: Decision | None) -> msgspec.Raw | StoredDecision | None:
+        if decision is None or decision.features:
+            return None if decision is None else _decision(decision)
+        known = self._decisions.get(id(decision))
+        if known is None:
+            if len(self._decisions) >= MAX_DECISIONS:
+                self._decisions.clear()
+            known = self._decisions[id(decision)] = (decision, msgspec.Raw(_ENCODER.encode(_decision(decision))))
+        return known[1]
 
 
-def _record(outcome: Outcome, trace: DecisionTrace, index: Mapping[str, int]) -> StoredRecord:
-    decision, context = outcome.decision, outcome.context
+def _rest(outcome: Outcome, trace: DecisionTrace) -> tuple[object, ...] | None:
+    """The fields of a `StoredRecord` after `plans`; None: all have their defaults, as those of most requests."""
+    context = outcome.context
+    if not (
+        trace.api != CHAT
+        or trace.provider is not None
+        or trace.restrictions is not None
+        or trace.budget is not None
+        or context is not None
+        or outcome.hint is not None
+        or outcome.context_changes
+    ):
+        return None
     cut = None
     if context is not None and (context.messages_removed or context.lowered_to is not None):
         cut = (context.original_tokens, context.messages_removed, context.lowered_to)
-    return StoredRecord(
-        VERSION,
-        trace.model,
-        trace.facts,
-        None if decision is None else _decision(decision),
-        tuple([_plan(plan, decision, index) for plan in trace.plans]),
-        trace.api,
-        trace.provider,
-        trace.restrictions,
-        outcome.hint,
-        tuple([change.note for change in outcome.context_changes]),
-        cut,
-        trace.budget,
-    )
+    changes = tuple([change.note for change in outcome.context_changes])
+    return (trace.api, trace.provider, trace.restrictions, outcome.hint, changes, cut, trace.budget)
 
 
-def _plan(plan: PlanInputs, decision: Decision | None, index: Mapping[str, int]) -> StoredPlan:
-    planned = plan.decision
-    order = tuple([index[endpoint.id] for endpoint in plan.order])
-    ranks = plan.ranks if any(plan.ranks) else ()
-    if plan.how == "fast" and planned is decision and plan.facts is None and not plan.excluded:
-        return StoredPlan("fast", order, plan.seeds, ranks)
+def _plan(plan: PlanTrace, decision: Decision | None, index: Mapping[str, int]) -> StoredPlan | tuple[object, ...]:
+    inputs, planned, facts = plan
+    order = tuple([index[endpoint.id] for endpoint in inputs.order])
+    if inputs.how == "fast" and planned is decision and facts is None and not inputs.excluded:
+        if not inputs.seeds:
+            return ("fast", order)
+        return ("fast", order, inputs.seeds, inputs.ranks if any(inputs.ranks) else ())
     return StoredPlan(
-        plan.how,
+        inputs.how,
         order,
-        plan.seeds,
-        ranks,
-        _by_reason(plan.excluded, index) or None,
-        {index[id]: state for id, state in plan.states.items()} or None,
-        {index[id]: cut for id, cut in plan.cuts.items()} or None,
-        None if planned is None or planned is decision else (planned.tier, planned.then, planned.fixed),
-        plan.facts,
+        inputs.seeds,
+        inputs.ranks if any(inputs.ranks) else (),
+        _by_reason(inputs.excluded, index) or None,
+        {index[id]: state for id, state in inputs.states.items()} or None,
+        {index[id]: cut for id, cut in inputs.cuts.items()} or None,
+        None if planned is decision else (planned.tier, planned.then, planned.fixed),
+        facts,
     )
 
 

@@ -39,7 +39,7 @@ def test_it_plans_as_any_other(told, wanted, decision, context, policy, off):
         health.set_enabled(ones[number], on=False)
     asked = asked_for(wanted)
     plain = planner(Planner, health).plan(decision, asked, gateway)
-    traced = planner(TracedPlanner, health).plan(decision, asked, gateway)
+    traced = planner(TracedPlanner, health).plan(decision, asked, msgspec.structs.replace(gateway))
     assert plain.inputs is None
     assert traced.inputs is not None
     assert traced.inputs.order == traced.order

@@ -74,9 +74,7 @@ def test_every_outcome_has_a_row(made):
 
 async def test_requests_of_the_same_moment_have_numbers_of_their_own():
     store = MemoryHistory()
-    recorder = HistoryRecorder(
-        store, reason=reason, wall=lambda: 5.0, record=lambda outcome, request: lambda: (b"why", b"settings")
-    )
+    recorder = HistoryRecorder(store, reason=reason, wall=lambda: 5.0, record=lambda outcome: (b"why", b"settings"))
     for id in "abc":
         recorder.on_outcome(outcome(request_id=id), None)
     found = [await store.get(id) for id in "abc"]

@@ -30,7 +30,7 @@ async def test_the_settings_are_encoded_when_they_change():
     runtime = runtime_of()
     writer = stored.RecordWriter(runtime.gateway.upstream.dialects)
     outcome = await settle(runtime)
-    first, second = (writer.source(outcome, None)()[1] for _ in range(2))
+    first, second = (writer.record(outcome)[1] for _ in range(2))
     assert first is second
     runtime.reload(runtime.config)
-    assert writer.source(await settle(runtime, "r3"), None)()[1] == first
+    assert writer.record(await settle(runtime, "r3"))[1] == first
