@@ -115,6 +115,8 @@ ROUTES: Mapping[str, Mapping[str, Permission]] = {
     "/admin/analysis": {"GET": Permission.WATCH},
     "/admin/requests": {"GET": Permission.WATCH},
     "/admin/requests/{id}": {"GET": Permission.WATCH},
+    "/admin/history/keys/{name:path}": {"DELETE": Permission.ADMINISTER},
+    "/admin/history/users/{name:path}": {"DELETE": Permission.ADMINISTER},
     "/admin/stats/reset": {"POST": Permission.OPERATE},
     "/admin/providers/{name}/test": {"POST": Permission.OPERATE},
     "/admin/providers/{name}/enable": {"POST": Permission.OPERATE},

@@ -42,6 +42,7 @@ COMMANDS = {
     "import": ("octoroute.cli.import_config", "convert another program's configuration, or YAML or JSON, to TOML"),
     "migrate": ("octoroute.cli.migrate", "convert another program's environment variables to a configuration file"),
     "keys": ("octoroute.cli.keys", "make, list, rotate, and revoke keys of clients"),
+    "forget": ("octoroute.cli.forget", "delete what the history and the stored responses have of a person"),
     "audit": ("octoroute.cli.audit", "check that the audit log was not changed"),
     "check": ("octoroute.cli.check", "validate the configuration and report every problem"),
     "doctor": ("octoroute.cli.doctor", "write what an issue needs into one file: versions, configuration, health, errors"),

@@ -1,12 +1,19 @@
-"""`octoroute audit verify`: checks the chain of hashes of the audit log."""
+"""`octoroute audit verify`: checks the chain of hashes of the audit log. And how other commands write to it."""
 
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from octoroute.errors import ConfigError, OctorouteError
+
+if TYPE_CHECKING:
+    from octoroute.config.schema import Config
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,3 +45,19 @@ def _configured(args: argparse.Namespace) -> Path:
     if not file:
         raise ConfigError(["audit.file: is not set; set it, or name the file: octoroute audit verify FILE"])
     return Path(file)
+
+
+def write_audit(
+    config: Config, action: str, details: Mapping[str, str], outcome: str = "done", *, now: float | None = None
+) -> None:
+    """Write what a command has changed to the audit log, if there is one. Raises OctorouteError if it cannot be written."""
+    from octoroute.access.audit import AuditEvent, AuditLog  # noqa: PLC0415  commands import lazily
+
+    if not config.audit.file:
+        return
+    at = time.time() if now is None else now
+    event = AuditEvent(at=at, actor=f"cli:{getpass.getuser()}", action=action, outcome=outcome, details=details)
+    try:
+        AuditLog(Path(config.audit.file)).append([event])
+    except OSError as error:
+        raise OctorouteError(f"{action}: {outcome}, but the audit log cannot be written: {error.strerror}") from error

@@ -20,12 +20,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from octoroute.cli.stats import ask_history  # noqa: PLC0415  commands import lazily
+    from octoroute.cli.stats import ask_history, loaded_config  # noqa: PLC0415  commands import lazily
     from octoroute.dialects import inbound, interfaces  # noqa: PLC0415
     from octoroute.gateway.decision_record.archive import RecordArchive  # noqa: PLC0415
 
     known = {**inbound(time.time), **interfaces(time.time)}
-    found = ask_history(args.config, lambda history: RecordArchive(history, known).find(args.id))
+    found = ask_history(loaded_config(args.config), lambda history: RecordArchive(history, known).find(args.id))
     if found is None:
         raise OctorouteError(
             f"no request with the id {args.id[:128]!r} is in the history: it is unknown, or older than store.retention_days"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import re
 import sys
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from octoroute.errors import ConfigError, OctorouteError
+from octoroute.errors import ConfigError
 
 if TYPE_CHECKING:
     from octoroute.access.key_store import KeyStore, NewKey, StoredKey
@@ -101,21 +100,10 @@ def _check_name(args: argparse.Namespace, config: Config | None) -> None:
 
 def _audit(config: Config | None, args: argparse.Namespace, now: float, ids: Sequence[str]) -> None:
     """Write the change to the audit log, if the configuration has one. Raises OctorouteError if it cannot be written."""
-    from octoroute.access.audit import AuditEvent, AuditLog  # noqa: PLC0415  commands import lazily
+    from octoroute.cli.audit import write_audit  # noqa: PLC0415  commands import lazily
 
-    if config is None or not config.audit.file:
-        return
-    event = AuditEvent(
-        at=now,
-        actor=f"cli:{getpass.getuser()}",
-        action=f"keys {args.action}",
-        outcome="done",
-        details={"name": args.name, "ids": ", ".join(ids)},
-    )
-    try:
-        AuditLog(Path(config.audit.file)).append([event])
-    except OSError as error:
-        raise OctorouteError(f"the key was changed, but the audit log cannot be written: {error.strerror}") from error
+    if config is not None:
+        write_audit(config, f"keys {args.action}", {"name": args.name, "ids": ", ".join(ids)}, now=now)
 
 
 def _principal(args: argparse.Namespace) -> Principal:

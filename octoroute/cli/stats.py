@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from octoroute.config.schema import Config
     from octoroute.store.base import Aggregate
-    from octoroute.store.read_only import ReadOnlyHistory
     from octoroute.store.statistics import StatsReport
+    from octoroute.store.stored_history import StoredHistory
 
 PLOT_WIDTH = 72
 MAX_GROUPS = 40
@@ -68,7 +68,7 @@ def _print_statistics(args: argparse.Namespace) -> None:
     from octoroute.store.statistics import as_csv, as_tree, statistics, stats_query  # noqa: PLC0415  commands import lazily
 
     query = stats_query(_parameters(args), time.time())
-    found = ask_history(_loaded(args.config), lambda history: statistics(history, query))
+    found = ask_history(loaded_config(args.config), lambda history: statistics(history, query))
     if args.json:
         print(json.dumps(as_tree(found), indent=2, ensure_ascii=False))
     elif args.csv:
@@ -84,19 +84,19 @@ def _print_analysis(args: argparse.Namespace) -> None:
     if args.csv:
         raise ConfigError(["--csv: an analysis is text or --json"])
     query = analysis_query(_parameters(args), time.time())
-    config = _loaded(args.config)
+    config = loaded_config(args.config)
     endpoints = (*config.endpoints, *config.other_endpoints)
     tree = analysis_tree(ask_history(config, lambda history: analyse(history, query, endpoints)))
     print(json.dumps(tree, indent=2, ensure_ascii=False) if args.json else "\n".join(analysis_lines(tree)))
 
 
-def _loaded(path: Path | None) -> Config:
+def loaded_config(path: Path | None) -> Config:
     from octoroute.config import environment, load  # noqa: PLC0415  commands import lazily
 
     return load(path, environment.variables(Path.cwd()), Path.cwd())
 
 
-def ask_history(config: Config, question: Callable[[ReadOnlyHistory], Awaitable[_T]]) -> _T:
+def ask_history(config: Config, question: Callable[[StoredHistory], Awaitable[_T]]) -> _T:
     """The answer of the history that a configuration names. Raises ConfigError, or OctorouteError if it cannot be read."""
     from octoroute.config import environment  # noqa: PLC0415  commands import lazily
     from octoroute.runtime.persistence import stored_history, vault_of  # noqa: PLC0415

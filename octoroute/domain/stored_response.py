@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -72,4 +72,8 @@ class BoundedResponseStore(ResponseStore, Protocol):
 
     def configure(self, *, ttl_s: float, max_bytes: int) -> None:
         """0: nothing is stored."""
+        ...
+
+    async def forget(self, owners: Collection[str]) -> int:
+        """Delete everything of these owners; how many responses there were."""
         ...

@@ -6,7 +6,7 @@ When the bytes are used up, the owner of most of them loses what it has not used
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
@@ -103,11 +103,16 @@ class MemoryResponseStore:
         self._drop(owner, id)
         return existed
 
-    def forget(self, owner: str) -> None:
-        """Delete everything of an owner."""
+    async def forget(self, owners: Collection[str]) -> int:
+        return sum(map(self.drop_owner, owners))
+
+    def drop_owner(self, owner: str) -> int:
+        """Delete everything of an owner; how many responses there were."""
         known = self._owners.pop(owner, None)
-        if known is not None:
-            self.size -= known.size
+        if known is None:
+            return 0
+        self.size -= known.size
+        return len(known.entries)
 
     def _live(self, owner: str, id: str) -> _Entry | None:
         known = self._owners.get(owner)
@@ -173,4 +178,4 @@ class ConnectionMemory:
 
     def forget(self) -> None:
         """The connection has ended."""
-        self._shared.forget(self._name)
+        self._shared.drop_owner(self._name)

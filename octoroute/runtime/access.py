@@ -41,6 +41,11 @@ def _known(auth: AuthTable) -> Iterator[KnownKey]:
             yield KnownKey(digest=digest, principal=principal_of(client), owner=f"client:{client.name}", expires_at=expires_at)
 
 
+def owners_in(auth: AuthTable, name: str) -> set[str]:
+    """Under which clients with keys of this name have stored responses; also those of a client that was removed."""
+    return {f"client:{name}", *(key.owner for key in _known(auth) if key.principal.name == name)}
+
+
 def principal_of(client: ClientTable) -> Principal:
     restrictions, limits = _terms(client)
     return Principal(

@@ -21,10 +21,10 @@ from octoroute.store.durable import DurableHistory
 from octoroute.store.history import HistoryRecorder, RecordSource
 from octoroute.store.memory import MemoryHistory
 from octoroute.store.postgresql import PostgresqlDatabase, has_driver
-from octoroute.store.read_only import ReadOnlyHistory
 from octoroute.store.responses import DurableResponses
 from octoroute.store.spool import Spool
 from octoroute.store.sqlite import SqliteDatabase
+from octoroute.store.stored_history import StoredHistory
 from octoroute.store.vault import NO_VAULT, Vault, has_cryptography, key_of
 from octoroute.store.writer_thread import BatchWriter, WriterThread
 from octoroute.telemetry.access_log import OutcomeCallback
@@ -147,9 +147,9 @@ def database_of(url: str, state_directory: Path | None, vault: Vault = NO_VAULT)
     return SqliteDatabase(state_directory / FILE_NAME, vault=vault)
 
 
-def stored_history(url: str, state_directory: Path | None, vault: Vault = NO_VAULT) -> ReadOnlyHistory:
+def stored_history(url: str, state_directory: Path | None, vault: Vault = NO_VAULT) -> StoredHistory:
     """The history for a command beside the gateway. Raises ConfigError if there is none that it could read."""
-    return ReadOnlyHistory(present_database(url, state_directory, vault))
+    return StoredHistory(present_database(url, state_directory, vault))
 
 
 def present_database(url: str, state_directory: Path | None, vault: Vault = NO_VAULT) -> Database:

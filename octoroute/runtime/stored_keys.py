@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import structlog
@@ -85,6 +85,10 @@ class StoredKeys:
         self._followed = [FollowedStore(store) for store in stores]
         self._registry = registry
 
+    def owners(self, name: str) -> set[str]:
+        """As `owners_named`."""
+        return owners_named(name, [followed.store for followed in self._followed])
+
     def apply(self) -> None:
         """Give the registry the keys that were read last."""
         keys = [key for followed in self._followed for key in followed.keys]
@@ -110,3 +114,8 @@ class StoredKeys:
     def close(self) -> None:
         for followed in self._followed:
             followed.store.close()
+
+
+def owners_named(name: str, stores: Iterable[KeyStore]) -> set[str]:
+    """Under which clients with keys of this name have stored responses; revoked keys count. Raises KeyStoreError; blocks."""
+    return {key.owner for store in stores for key in store.all_keys() if key.principal.name == name}

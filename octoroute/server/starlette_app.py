@@ -37,6 +37,7 @@ from octoroute.server.routes.budgets import BudgetRoutes
 from octoroute.server.routes.dashboard import DashboardRoutes, to_login, wants_page
 from octoroute.server.routes.dashboard_tables import DashboardTables
 from octoroute.server.routes.dry_run import DryRunRoutes
+from octoroute.server.routes.erasure import ErasureRoutes
 from octoroute.server.routes.live import LiveRoutes
 from octoroute.server.routes.local import LocalRoutes
 from octoroute.server.routes.login import LoginRoutes
@@ -67,6 +68,7 @@ def starlette_app(
         *DryRunRoutes(runtime, rules).routes(),
         *LocalRoutes(runtime, rules).routes(),
         *ResponsesRoutes(runtime, rules, stored).routes(),
+        *ErasureRoutes(runtime, rules, stored).routes(),
         *AdminRoutes(runtime, rules, reloader).routes(),
         *RecordRoutes(runtime).routes(),
         *BudgetRoutes(runtime, rules).routes(),

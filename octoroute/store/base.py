@@ -11,6 +11,7 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from octoroute.domain.erasure import Erasure
 from octoroute.domain.sketch import DDSketch
 
 Dimension: TypeAlias = Literal[
@@ -279,8 +280,12 @@ class HistoryStore(Protocol):
         """
         ...
 
-    async def forget(self, key: str) -> int:
-        """Delete all that is kept about the requests of a key, the hourly sums included; how many requests there were."""
+    async def forget(self, key: str) -> Erasure:
+        """Delete all that is kept about the requests of a key, the hourly sums included."""
+        ...
+
+    async def forget_user(self, user: str) -> Erasure:
+        """Delete all requests whose body names this end user. Hourly sums do not know end users, and stay."""
         ...
 
     async def close(self) -> None:

@@ -96,3 +96,36 @@ def _texts(value: Any, depth: int) -> Iterator[str]:
                 yield from _texts(item, depth + 1)
             elif name in _TEXT_KEYS:
                 yield item
+
+
+class _UserId(msgspec.Struct):
+    user_id: str | None = None
+
+
+class _UserFields(msgspec.Struct):
+    """Where clients of each format name their end user."""
+
+    user: str | None = None
+    safety_identifier: str | None = None
+    metadata: _UserId | None = None
+
+
+_USER_FIELDS = msgspec.json.Decoder(_UserFields)
+_USER_NAMES = tuple(f'"{name}":{space}'.encode() for name in ("user", "safety_identifier", "user_id") for space in ("", " "))
+
+
+def users_of(body: bytes) -> set[str]:
+    """The end users that a request, or a response object, names; none if it was cut off."""
+    try:
+        found = _USER_FIELDS.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return set()
+    return {user for user in (found.user, found.safety_identifier, found.metadata and found.metadata.user_id) if user}
+
+
+def names_user(body: bytes, user: str) -> bool:
+    """Whether a request, or a response object, is of this end user; one that was cut off, if the name stands in what is left."""
+    if user in users_of(body):
+        return True
+    quoted = msgspec.json.encode(user.encode("utf-8", "replace").decode())
+    return not body.endswith(b"}") and any(name + quoted in body for name in _USER_NAMES)

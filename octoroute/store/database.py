@@ -55,8 +55,8 @@ class Database(Protocol):
         """A connection to a database whose schema is up to date. Raises StoreUnavailable or UnusableStore."""
         ...
 
-    def begin(self, connection: Connection) -> None:
-        """Begin a transaction that will write."""
+    def begin(self, connection: Connection, *, alone: bool) -> None:
+        """Begin a transaction that will write. `alone`: while no other one does; what it deletes is overwritten where it can be."""
         ...
 
     def lock_sums(self, connection: Connection) -> None:
@@ -100,9 +100,9 @@ class Database(Protocol):
 
 
 @contextmanager
-def transaction(database: Database, connection: Connection) -> Generator[None]:
-    """Commit at the end, or roll back and raise."""
-    database.begin(connection)
+def transaction(database: Database, connection: Connection, *, alone: bool = False) -> Generator[None]:
+    """Commit at the end, or roll back and raise. `alone`: as for `Database.begin`."""
+    database.begin(connection, alone=alone)
     try:
         yield
         connection.execute("COMMIT")
@@ -132,6 +132,11 @@ def suffix(day: int) -> str:
 
 def day_of_suffix(text: str) -> int:
     return (datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).date() - _EPOCH).days
+
+
+def can_be_stored(text: str) -> bool:
+    """Whether a database may have this text: others are no UTF-8, or have a NUL, which PostgreSQL refuses."""
+    return "\0" not in text and text.encode("utf-8", "replace").decode() == text
 
 
 def placeholders(count: int) -> str:

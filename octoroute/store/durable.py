@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from octoroute.domain.erasure import Erasure
 from octoroute.store.base import Aggregate, Dimension, HistoryEntry, HistoryFilter, HistoryPage
 from octoroute.store.database import Database
 from octoroute.store.memory import MemoryHistory
-from octoroute.store.read_only import ReadOnlyHistory
+from octoroute.store.stored_history import StoredHistory
 from octoroute.store.writer_thread import WriterThread
 
 
@@ -17,7 +18,7 @@ class DurableHistory:
 
     def __init__(self, database: Database, writer: WriterThread) -> None:
         self._writer = writer
-        self._written = ReadOnlyHistory(database)
+        self._written = StoredHistory(database)
         self.append = writer.append
 
     async def get(self, id: str) -> HistoryEntry | None:
@@ -31,14 +32,17 @@ class DurableHistory:
     ) -> Sequence[Aggregate]:
         return await (await self._readable()).aggregate(wanted, by=by, bucket_s=bucket_s)
 
-    async def forget(self, key: str) -> int:
+    async def forget(self, key: str) -> Erasure:
         return await (await self._readable()).forget(key)
+
+    async def forget_user(self, user: str) -> Erasure:
+        return await (await self._readable()).forget_user(user)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._writer.stop)
         self._written.close()
 
-    async def _readable(self) -> MemoryHistory | ReadOnlyHistory:
+    async def _readable(self) -> MemoryHistory | StoredHistory:
         """Wait until what was appended is written; the history in memory if there is no other."""
         await asyncio.to_thread(self._writer.flush)
         return self._writer.memory or self._written

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from octoroute.store.bodies import REQUEST_COLUMN, RESPONSE_COLUMN
 from octoroute.store.database import Connection, Database, suffix, transaction
-from octoroute.store.responses import BODY_COLUMN, INPUT_COLUMN, response_row
+from octoroute.store.schema import BODY_COLUMN, INPUT_COLUMN, response_row
 from octoroute.store.vault import PREFIX_BYTES, UnopenedValue
 
 ROWS_AT_ONCE = 50

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from octoroute.domain.erasure import Erasure
 from octoroute.store.base import (
     HOUR_S,
     Aggregate,
@@ -19,7 +20,7 @@ from octoroute.store.base import (
     matches,
     seq_at,
 )
-from octoroute.store.bodies import body_has
+from octoroute.store.bodies import body_has, names_user
 from octoroute.store.rows import add_rows, columns_of
 
 MAX_ENTRIES = 10_000
@@ -78,10 +79,23 @@ class MemoryHistory:
             add_rows(found, labels.ending, columns_of((entry.row,)))
         return [sums[key] for key in sorted(sums)]
 
-    async def forget(self, key: str) -> int:
+    async def forget(self, key: str) -> Erasure:
+        return await self._forget(lambda entry: entry.row.labels.key == key)
+
+    async def forget_user(self, user: str) -> Erasure:
+        return await self._forget(lambda entry: entry.body is not None and names_user(entry.body.request, user))
+
+    async def _forget(self, is_theirs: Callable[[HistoryEntry], bool]) -> Erasure:
         entries = await self._entries()
-        kept = [entry for entry in entries if entry.row.labels.key != key]
-        gone = len(entries) - len(kept)
+        kept: list[HistoryEntry] = []
+        gone = Erasure()
+        for entry in entries:
+            if is_theirs(entry):
+                gone.requests += 1
+                gone.records += entry.record is not None
+                gone.bodies += entry.body is not None
+            else:
+                kept.append(entry)
         entries.clear()
         entries.extend(kept)
         return gone

@@ -37,6 +37,7 @@ _TYPES: Mapping[str, str] = {
 """Of the columns that are no numbers."""
 _MIGRATION_LOCK = 7_041_001
 _SUMS_LOCK = 7_041_002
+_WRITE_LOCK = 7_041_003
 """Advisory locks: numbers that only octoroute uses."""
 
 
@@ -125,8 +126,9 @@ class PostgresqlDatabase:
             )
         return version
 
-    def begin(self, connection: Connection) -> None:
-        connection.execute("BEGIN")
+    def begin(self, connection: Connection, *, alone: bool) -> None:
+        lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+        connection.execute(f"BEGIN; SELECT {lock}({_WRITE_LOCK})")
 
     def lock_sums(self, connection: Connection) -> None:
         connection.execute(f"SELECT pg_advisory_xact_lock({_SUMS_LOCK})")

@@ -6,7 +6,7 @@ While the database is away, responses are stored in the memory of this process, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -17,6 +17,8 @@ from octoroute.errors import StorageUnavailable
 from octoroute.store.base import StoreUnavailable
 from octoroute.store.connection_pool import ConnectionPool
 from octoroute.store.database import Connection, Database, placeholders, transaction
+from octoroute.store.erasure import forget_owners
+from octoroute.store.schema import BODY_COLUMN, INPUT_COLUMN, response_row
 from octoroute.store.vault import UnopenedValue
 
 log = structlog.stdlib.get_logger("octoroute.store")
@@ -24,7 +26,6 @@ log = structlog.stdlib.get_logger("octoroute.store")
 CLEAN_EVERY = 64
 """Responses stored by this process between two removals of what has expired or is too much."""
 
-INPUT_COLUMN, BODY_COLUMN = "responses.input", "responses.body"
 _COLUMNS = "id, owner, previous, input, body"
 _TURNS = (
     "WITH RECURSIVE turns (id, previous, depth) AS ("
@@ -36,11 +37,6 @@ _AT_ONCE = 100
 """Rows of one statement."""
 
 _T = TypeVar("_T")
-
-
-def response_row(owner: str, id: str) -> str:
-    """To which the sealed columns are bound."""
-    return f"{len(owner)}:{owner}{id}"
 
 
 class DurableResponses:
@@ -85,6 +81,11 @@ class DurableResponses:
         """Raises StoreUnavailable: a response that may still be there is not said to be gone."""
         deleted = await self._ask(lambda connection: self._delete(connection, owner, id))
         return await self._memory.delete(owner, id) or deleted
+
+    async def forget(self, owners: Collection[str]) -> int:
+        """Raises StoreUnavailable: responses that may still be there are not said to be gone."""
+        deleted = await self._ask(lambda connection: forget_owners(self._database, connection, owners))
+        return deleted + await self._memory.forget(owners)
 
     def close(self) -> None:
         self._pool.close()

@@ -72,6 +72,18 @@ def _settings(number: str, blob: str) -> tuple[str, ...]:
     return (f"CREATE TABLE settings (id {number}, digest TEXT NOT NULL UNIQUE, day INTEGER NOT NULL, settings {blob} NOT NULL)",)
 
 
+INPUT_COLUMN, BODY_COLUMN = "responses.input", "responses.body"
+"""Names to which sealed values of stored responses are bound."""
+
+
+def response_row(owner: str, id: str) -> str:
+    """Likewise, their row."""
+    return f"{len(owner)}:{owner}{id}"
+
+
+OWNED = ("response_items", "responses")
+"""Tables of what clients store, with the column `owner`."""
+
 _META = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
     "INSERT INTO meta (name, value) VALUES ('generation', 0)",

@@ -1,4 +1,4 @@
-"""The questions to a SQL database: one request, a page of them, sums; and the deletion of what is kept of a key.
+"""The questions to a SQL database: one request, a page of them, sums.
 
 A page reads the days from the newest one on. A table tells which labels a day has, so that a day without a request that meets
 the conditions costs nothing; in the others, few requests are found by the index of their labels, and many by looking at all.
@@ -24,14 +24,12 @@ from octoroute.store.base import (
     seq_at,
 )
 from octoroute.store.bodies import body_has, unpack_body
-from octoroute.store.database import Connection, Database, day_of, first_seq, placeholders, suffix, transaction
+from octoroute.store.database import Connection, Database, can_be_stored, day_of, first_seq, placeholders, suffix
 from octoroute.store.memory import bucket_start, group_of, hours
 from octoroute.store.rows import LABEL_COLUMNS, ROW_COLUMNS, SUM_COLUMNS, add_sums, labels_from, unpack, unpack_record
 from octoroute.store.vault import UnopenedValue
 
 _COLUMNS = ", ".join(ROW_COLUMNS)
-_MAX_LABELS = 100
-"""Of one statement."""
 _DENSE = 0.1
 """The share of a day's requests from which on they are found faster among all of them."""
 _BODIES_AT_ONCE = 50
@@ -49,13 +47,14 @@ class SqlReader:
         self._labels: dict[int, Labels] = {}
 
     def get(self, connection: Connection, id: str) -> HistoryEntry | None:
-        for day in reversed(self._database.days(connection)):
+        for day in reversed(self._database.days(connection) if can_be_stored(id) else []):
             name = suffix(day)
             values = connection.execute(
                 f"SELECT {_COLUMNS} FROM requests_{name} WHERE id = ? ORDER BY seq DESC LIMIT 1", (id,)
             ).fetchone()
-            if values is not None:
-                row = unpack(values, self._labels_by_id(connection)[values[5]])
+            labels = self._labels_by_id(connection) if values is not None else {}
+            if values is not None and values[5] in labels:
+                row = unpack(values, labels[values[5]])
                 record = connection.execute(f"SELECT record FROM records_{name} WHERE seq = ?", (row.seq,)).fetchone()
                 record, settings = (None, None) if record is None else self._record(connection, bytes(record[0]))
                 return HistoryEntry(
@@ -139,7 +138,7 @@ class SqlReader:
         labels = self._labels
         if any(values[5] not in labels for values in found):
             labels = self._labels_by_id(connection)
-        return [unpack(values, labels[values[5]]) for values in found]
+        return [unpack(values, labels[values[5]]) for values in found if values[5] in labels]  # the others were just forgotten
 
     def _labels_by_id(self, connection: Connection) -> dict[int, Labels]:
         rows = connection.execute(f"SELECT id, {LABEL_COLUMNS} FROM labels").fetchall()
@@ -184,31 +183,6 @@ class SqlReader:
         vault = self._database.vault
         return {seq: unpack_body(bytes(request), bytes(response), vault, seq) for seq, request, response in rows}
 
-    def forget(self, connection: Connection, key: str) -> int:
-        """One transaction a day, so that writers wait for none for long."""
-        labels = [row[0] for row in connection.execute('SELECT id FROM labels WHERE "key" = ?', (key,)).fetchall()]
-        forgotten = 0
-        for at in range(0, len(labels), _MAX_LABELS):
-            some = labels[at : at + _MAX_LABELS]
-            among = f"labels IN ({placeholders(len(some))})"
-            for day in self._database.days(connection):
-                name = suffix(day)
-                with transaction(self._database, connection):
-                    for table in (f"records_{name}", f"bodies_{name}"):
-                        connection.execute(
-                            f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM requests_{name} WHERE {among})", some
-                        )
-                    forgotten += connection.execute(f"DELETE FROM requests_{name} WHERE {among}", some).rowcount
-            with transaction(self._database, connection):
-                for table in ("rollups", "label_days"):
-                    connection.execute(f"DELETE FROM {table} WHERE {among}", some)
-                connection.execute(f"DELETE FROM labels WHERE id IN ({placeholders(len(some))})", some)
-                connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'generation'")
-        self._labels = {}
-        if labels:
-            self._database.erase(connection)
-        return forgotten
-
 
 def _condition(wanted: HistoryFilter) -> tuple[str, list[str]]:
     """On the table of labels, with its parameters."""
@@ -217,8 +191,9 @@ def _condition(wanted: HistoryFilter) -> tuple[str, list[str]]:
     for dimension, some in wanted.where.items():
         if dimension not in DIMENSIONS:  # it becomes part of the statement
             raise ValueError(f"{dimension} is nothing that requests are filtered by")
-        parts.append(f'"{dimension}" IN ({placeholders(len(some))})' if some else "1 = 0")
-        values += some
+        known = [value for value in some if can_be_stored(value)]
+        parts.append(f'"{dimension}" IN ({placeholders(len(known))})' if known else "1 = 0")
+        values += known
     return " AND ".join(parts), values
 
 

@@ -17,6 +17,7 @@ import msgspec
 from octoroute.store.base import HOUR_S, SEQ_BITS, Aggregate, HistoryEntry, HistoryRow, Labels
 from octoroute.store.bodies import pack_body
 from octoroute.store.database import DAY_S, Connection, Database, day_of, placeholders, suffix, transaction
+from octoroute.store.erasure import Marks
 from octoroute.store.rows import (
     LABEL_COLUMNS,
     LABELS,
@@ -65,6 +66,7 @@ class SqlWriter:
         self._settings: dict[tuple[bytes, int], bytes] = {}
         """By settings and day, the number of the settings as `records.record` begins with it."""
         self._generation = -1
+        self._marks: Marks | None = None
 
     def write(self, connection: Connection, entries: Sequence[HistoryEntry]) -> None:
         """All of them or none. Raises StoreUnavailable or UnusableStore."""
@@ -81,6 +83,8 @@ class SqlWriter:
 
     def _write(self, connection: Connection, entries: Sequence[HistoryEntry]) -> None:
         self._check_generation(connection)
+        if self._marks:
+            entries = self._marks.without_forgotten(entries)
         numbers = [entry.row.seq for entry in entries]
         if numbers and min(numbers) // _HOUR_SEQ == max(numbers) // _HOUR_SEQ:
             self._write_hour(connection, numbers[0] // _HOUR_SEQ, entries)
@@ -97,6 +101,7 @@ class SqlWriter:
         if generation != self._generation:
             self.reset()
             self._generation = generation
+            self._marks = Marks(connection)
 
     def _write_hour(self, connection: Connection, hour: int, entries: Sequence[HistoryEntry]) -> None:
         day = hour // _DAY_HOURS

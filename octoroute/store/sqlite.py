@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
@@ -28,6 +29,7 @@ BUSY_S = 2.0
 """How long a statement waits for another process's lock."""
 _CHUNKS = (512, 128, 32, 8, 4, 2, 1)
 """Rows of one statement: few different statements, so that the driver keeps them prepared."""
+_ERASE_ATTEMPTS, _ERASE_PAUSE_S = 20, 0.1
 _MAX_SELECTS = 100
 """Of one statement."""
 _VIEW_DAYS = 400
@@ -119,7 +121,9 @@ class SqliteDatabase:
             )
         return version
 
-    def begin(self, connection: Connection) -> None:
+    def begin(self, connection: Connection, *, alone: bool) -> None:
+        if alone:
+            connection.execute("PRAGMA secure_delete = ON")
         connection.execute("BEGIN IMMEDIATE")
 
     def lock_sums(self, connection: Connection) -> None:
@@ -207,7 +211,10 @@ class SqliteDatabase:
         return "id >= ? AND id < ? AND ", (prefix, prefix + "\U0010ffff")
 
     def erase(self, connection: Connection) -> None:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for _ in range(_ERASE_ATTEMPTS):
+            if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
+                return
+            time.sleep(_ERASE_PAUSE_S)  # a reader of another process needs what is in the log
 
 
 @lru_cache(maxsize=128)

@@ -15,7 +15,8 @@ import structlog
 
 from octoroute.store.base import HOUR_S, EntrySource, HistoryEntry, StoreUnavailable
 from octoroute.store.bodies import without_body
-from octoroute.store.database import Connection, Database, StatementError, UnusableStore, suffix
+from octoroute.store.database import Connection, Database, StatementError, UnusableStore, first_seq, suffix
+from octoroute.store.erasure import drop_marks
 from octoroute.store.memory import MemoryHistory
 from octoroute.store.spool import Spool
 from octoroute.store.sql_writer import SqlWriter
@@ -244,6 +245,7 @@ class BatchWriter:
                 self._database.empty_bodies(connection, day)
         connection.execute("DELETE FROM settings WHERE day < ?", (requests_since,))
         connection.execute("DELETE FROM rollups WHERE hour < ?", (sums_since * 24,))
+        drop_marks(connection, first_seq(requests_since))
 
     def _lose_connection(self, error: StoreUnavailable) -> None:
         if self._connection is not None:

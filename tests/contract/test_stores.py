@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from octoroute.domain.endpoint import Secret
+from octoroute.domain.erasure import Erasure
 from octoroute.errors import StorageUnavailable
 from octoroute.gateway.response_store import MemoryResponseStore
 from octoroute.store.base import DIMENSIONS, Body, HistoryFilter, HistoryStore, StoreUnavailable
@@ -271,12 +272,44 @@ async def test_everything_of_a_key_is_deleted(store):
         entry(START_S + 90000, "b", key="two"),
         entry(START_S + 90001, "c", key="one"),
     )
-    assert await store.forget("one") == 2
+    assert await store.forget("one") == Erasure(requests=2, records=1, bodies=1)
     assert await store.get("a") is None
     assert await ids(store) == ["b"]
     assert await ids(store, text="secret") == []
     assert [(one.group, one.requests) for one in await store.aggregate(HistoryFilter(), by=("key",))] == [({"key": "two"}, 1)]
-    assert await store.forget("one") == 0
+    assert await store.forget("one") == Erasure()
+
+
+async def test_everything_of_an_end_user_is_deleted(store):
+    """Whom the bodies name, in the way of each format; the sums stay."""
+    bodies = (
+        b'{"user": "jane"}',
+        b'{"safety_identifier":"jane","input":"x"}',
+        b'{"metadata": {"user_id": "jane"}}',
+        b'{"model":"m","user":"jane","messages":[{"role":"user","content":"cut o',
+        b'{"user": "janet"}',
+        b'{"messages": [{"role": "user", "content": "\\"user\\": \\"jane\\""}]}',
+        b'{"user": 7, "metadata": "jane"}',
+        b"no JSON",
+    )
+    add(
+        store,
+        *(entry(START_S + n * 40_000, str(n), record=b"r", body=Body(request=body, response=b"")) for n, body in enumerate(bodies)),
+    )
+    add(store, entry(START_S + 400_000, "without"))
+    assert await store.forget_user("jane") == Erasure(requests=4, records=4, bodies=4)
+    assert await ids(store) == ["without", "7", "6", "5", "4"]
+    assert await store.forget_user("jane") == Erasure()
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "x' OR 1=1 --\udfff"])
+async def test_a_text_that_no_database_can_have_is_found_nowhere(store, text):
+    add(store, entry(START_S, "a"))
+    assert await ids(store, where={"key": (text,)}) == []
+    assert await ids(store, where={"key": (text, "team")}) == ["a"]
+    assert await store.aggregate(HistoryFilter(where={"key": (text,)})) == []
+    assert await store.get(text) is None
+    assert await store.forget(text) == await store.forget_user(text) == Erasure()
 
 
 class Wall:
@@ -313,6 +346,18 @@ async def test_a_chain_of_responses_goes_back_as_far_as_it_is_here(responses):
     assert await store.delete("ann", "b")
     assert not await store.delete("ann", "b")
     assert await chain(store, "c") == ["c"]
+
+
+async def test_everything_of_owners_is_deleted(responses):
+    store, _ = responses
+    await store.put(turn("a", items=("i",)))
+    await store.put(turn("b", "a"))
+    await store.put(turn("a", owner="bob"))
+    assert await store.forget({"ann", "joe"}) == 2
+    assert await store.get("ann", "a") is None
+    assert await store.find("ann", "i") is None
+    assert await store.get("bob", "a") is not None
+    assert await store.forget({"ann"}) == await store.forget(()) == 0
 
 
 async def test_a_circle_of_responses_ends_at_the_limit(responses):

@@ -23,10 +23,10 @@ class FlakyDatabase(SqliteDatabase):
             raise StoreUnavailable("away")
         return super().connect()
 
-    def begin(self, connection):
+    def begin(self, connection, *, alone):
         if self.away:
             raise StoreUnavailable("away")
-        super().begin(connection)
+        super().begin(connection, alone=alone)
 
 
 class Setting:

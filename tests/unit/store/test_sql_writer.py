@@ -35,7 +35,7 @@ async def test_a_writer_notices_that_another_process_has_deleted_labels(tmp_path
     setting = Setting(tmp_path)
     setting.batches.write([entry(START_S, "a", key="one")])
     other = Setting(tmp_path).store()
-    assert await other.forget("one") == 1
+    assert (await other.forget("one")).requests == 1
     setting.batches.write([entry(START_S + 1, "b", key="one")])
     assert [row.id for row in (await other.page(HistoryFilter(where={"key": ("one",)}), limit=9)).rows] == ["b"]
     await other.close()
@@ -45,7 +45,7 @@ async def test_a_deleted_key_is_in_no_file(tmp_path):
     setting = Setting(tmp_path)
     setting.batches.write([entry(START_S, "a", key="jane.doe@example.org"), entry(START_S, "b", key="other", nonce=1)])
     store = Setting(tmp_path).store()
-    assert await store.forget("jane.doe@example.org") == 1
+    assert (await store.forget("jane.doe@example.org")).requests == 1
     await store.close()
     setting.batches.close()
     assert all(b"jane.doe" not in path.read_bytes() for path in tmp_path.iterdir() if path.is_file())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from octoroute.store.base import HistoryFilter, StoreUnavailable
-from octoroute.store.read_only import ReadOnlyHistory
+from octoroute.store.stored_history import StoredHistory
 from tests.support.databases import Setting
 from tests.support.history import START_S, add, entry
 
@@ -15,7 +15,7 @@ async def test_what_a_gateway_has_written_is_read_beside_it(tmp_path):
     store = setting.store()
     add(store, entry(START_S, "a"), entry(START_S + 1, "b"))
     await store.page(HistoryFilter(), limit=1)
-    reader = ReadOnlyHistory(setting.database)
+    reader = StoredHistory(setting.database)
     assert (await reader.get("a")).row.id == "a"
     assert [row.id for row in (await reader.page(HistoryFilter(), limit=9)).rows] == ["b", "a"]
     assert [one.requests for one in await reader.aggregate(HistoryFilter())] == [2]
