@@ -55,6 +55,7 @@ class FollowedStore:
         """The store has had a key: if all are gone, the gateway does not open."""
         self._seen: object = None
         self._is_failing = False
+        self._was_read = False
 
     def read(self) -> bool:
         """Read the store if it has changed; returns whether something is new. Blocks.
@@ -69,10 +70,11 @@ class FollowedStore:
         except KeyStoreError as error:
             if not self._is_failing:
                 log.warning("the key store cannot be read; the keys known so far stay valid", error=error.message)
-            # there is a store: whether it has keys is not known, and must not open the gateway
-            self._is_failing = self.any_made = True
+            # a store that was never read may have keys, and must not open the gateway; one that was read goes on as it was
+            self.any_made = self.any_made or not self._was_read
+            self._is_failing = True
             return True
-        self._seen, self._is_failing = version, False
+        self._seen, self._is_failing, self._was_read = version, False, True
         self.any_made = self.any_made or bool(stored)
         self.keys = [key.known() for key in stored if key.revoked_at is None]
         log.info("keys read from the key store", keys=len(self.keys), store=self.store.name)

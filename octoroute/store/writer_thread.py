@@ -18,6 +18,7 @@ from octoroute.store.bodies import without_body
 from octoroute.store.database import Connection, Database, StatementError, UnusableStore, first_seq, suffix
 from octoroute.store.erasure import drop_marks
 from octoroute.store.memory import MemoryHistory
+from octoroute.store.outage_log import OutageLog
 from octoroute.store.spool import Spool
 from octoroute.store.sql_writer import SqlWriter
 
@@ -151,6 +152,9 @@ class BatchWriter:
         """When to try again; None: the database was there when it was last needed."""
         self._held: deque[HistoryEntry] = deque()
         """For which there is no room in the spool."""
+        self._taken_in = 0
+        """Entries from the spool, since the store was last there."""
+        self._outages = OutageLog(database.name, clock)
         self._clean_at = 0.0
         self._complained = False
         """An entry was rejected, and none was accepted since; the log has it once."""
@@ -193,11 +197,14 @@ class BatchWriter:
         if connection is None:
             connection = self._connection = self._database.connect()
             self._rows.reset()
-            self._write_spool(connection)
+            self._taken_in += self._write_spool(connection)
         while self._held:
             self._write_batch(connection, self._held)
         while left:
             self._write_batch(connection, left)
+        self._retry_at = None
+        self._outages.back(self._taken_in)
+        self._taken_in = 0
         if self._clock() >= self._clean_at:
             self._clean_at = self._clock() + HOUR_S
             self._clean(connection)
@@ -226,14 +233,13 @@ class BatchWriter:
             self._complained = False
             self.count("written", len(entries))
 
-    def _write_spool(self, connection: Connection) -> None:
+    def _write_spool(self, connection: Connection) -> int:
+        """How many entries there were."""
         written = 0
         for entries in self._spool.batches() if self._spool is not None else ():
             self._write_some(connection, entries)
             written += len(entries)
-        if written or self._retry_at is not None:
-            log.info("store available: history written", store=self._database.name, entries=written)
-        self._retry_at = None
+        return written
 
     def _clean(self, connection: Connection) -> None:
         """Drop what is older than the retention."""
@@ -251,9 +257,7 @@ class BatchWriter:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        if self._retry_at is None:
-            place = "memory" if self._spool is None else "spool"
-            log.error("store unavailable: requests are answered, their history waits", problem=str(error), place=place)
+        self._outages.away(str(error), "memory" if self._spool is None else "spool")
         self._retry_at = self._clock() + RETRY_S
 
     def _use_memory(self, error: UnusableStore) -> None:

@@ -60,6 +60,17 @@ class Server:
             self._process.wait(20)
             self._process = None
 
+    def kill(self) -> None:
+        """SIGKILL for the server and all its processes: it finds its files as a crash leaves them."""
+        if self._process is not None:
+            children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+            self._process.kill()
+            self._process.wait(20)
+            for child in children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), 9)
+            self._process = None
+
     def empty(self) -> None:
         """Take away what octoroute made."""
         import psycopg
