@@ -20,6 +20,8 @@ class OutageLog:
         self._is_silent = False
         """The log does not have the present outage."""
         self._quiet_until = -QUIET_S
+        self.taken_in = 0
+        """Entries from the spool, since the store was last there."""
 
     def away(self, problem: str, place: str) -> None:
         """`place`: where the history waits."""
@@ -30,8 +32,9 @@ class OutageLog:
         if not self._is_silent:
             log.error("store unavailable: requests are answered, their history waits", problem=problem, place=place)
 
-    def back(self, entries: int) -> None:
-        """All that waited is written; `entries` of it came from the spool."""
+    def back(self) -> None:
+        """All that waited is written."""
+        entries, self.taken_in = self.taken_in, 0
         if not self._is_away and not entries:
             return
         if not self._is_away or not self._is_silent:

@@ -152,8 +152,6 @@ class BatchWriter:
         """When to try again; None: the database was there when it was last needed."""
         self._held: deque[HistoryEntry] = deque()
         """For which there is no room in the spool."""
-        self._taken_in = 0
-        """Entries from the spool, since the store was last there."""
         self._outages = OutageLog(database.name, clock)
         self._clean_at = 0.0
         self._complained = False
@@ -197,14 +195,13 @@ class BatchWriter:
         if connection is None:
             connection = self._connection = self._database.connect()
             self._rows.reset()
-            self._taken_in += self._write_spool(connection)
+            self._outages.taken_in += self._write_spool(connection)
         while self._held:
             self._write_batch(connection, self._held)
         while left:
             self._write_batch(connection, left)
         self._retry_at = None
-        self._outages.back(self._taken_in)
-        self._taken_in = 0
+        self._outages.back()
         if self._clock() >= self._clean_at:
             self._clean_at = self._clock() + HOUR_S
             self._clean(connection)

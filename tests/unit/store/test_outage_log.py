@@ -22,18 +22,20 @@ def told(clock):
 
 def test_an_outage_and_its_end_are_said_once(told):
     log, levels = told
-    log.back(0)
+    log.back()
     assert levels() == []
     for _ in range(3):
         log.away("gone", "spool")
-    log.back(7)
-    log.back(0)
+    log.taken_in = 7
+    log.back()
+    log.back()
     assert levels() == ["error", "info"]
 
 
 def test_what_an_earlier_process_left_is_said(told):
     log, levels = told
-    log.back(3)
+    log.taken_in = 3
+    log.back()
     assert levels() == ["info"]
 
 
@@ -42,10 +44,10 @@ def test_a_store_that_comes_and_goes_is_said_once_a_minute(told, clock):
     for _ in range(30):
         log.away("full", "memory")
         clock.pass_(1)
-        log.back(0)
+        log.back()
         clock.pass_(1)
     assert levels() == ["error", "info"]
     clock.pass_(QUIET_S)
     log.away("full", "memory")
-    log.back(0)
+    log.back()
     assert levels() == ["error", "info", "error", "info"]
