@@ -20,6 +20,8 @@ class OutageLog:
         self._is_silent = False
         """The log does not have the present outage."""
         self._quiet_until = -QUIET_S
+        self._has_rejected = False
+        """An entry, and has accepted none since."""
         self.taken_in = 0
         """Entries from the spool, since the store was last there."""
 
@@ -41,3 +43,12 @@ class OutageLog:
             log.info("store available: history written", store=self._store, entries=entries)
             self._quiet_until = self._clock() + QUIET_S
         self._is_away = False
+
+    def rejected(self, request_id: str, problem: str) -> None:
+        """The store is there, and cannot have this entry."""
+        if not self._has_rejected:
+            self._has_rejected = True
+            log.error("a request is missing from the history", request_id=request_id, problem=problem)
+
+    def accepted(self) -> None:
+        self._has_rejected = False

@@ -154,8 +154,6 @@ class BatchWriter:
         """For which there is no room in the spool."""
         self._outages = OutageLog(database.name, clock)
         self._clean_at = 0.0
-        self._complained = False
-        """An entry was rejected, and none was accepted since; the log has it once."""
         self.memory: MemoryHistory | None = None
 
     @property
@@ -219,15 +217,13 @@ class BatchWriter:
         except StatementError as error:
             if len(entries) == 1:
                 self.count("lost", 1)
-                if not self._complained:
-                    self._complained = True
-                    log.error("a request is missing from the history", request_id=entries[0].row.id, problem=str(error))  # noqa: TRY400 - likewise
+                self._outages.rejected(entries[0].row.id, str(error))
                 return
             middle = len(entries) // 2
             self._write_some(connection, entries[:middle])
             self._write_some(connection, entries[middle:])
         else:
-            self._complained = False
+            self._outages.accepted()
             self.count("written", len(entries))
 
     def _write_spool(self, connection: Connection) -> int:
