@@ -76,6 +76,7 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
         store=file.store,
         shared=file.shared,
         observability=file.observability,
+        otel=file.otel,
         logging=file.logging,
         file=file,
         written=reader.written,

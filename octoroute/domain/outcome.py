@@ -75,6 +75,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     endpoint: Endpoint
     took_s: float
+    """Until it failed, or until the first event of its response."""
+    started_s: float = 0.0
+    """From the arrival of the request."""
     error: str | None = None
     rejected: str | None = None
     """The name of the cascade check that the response failed, so that a bigger tier was asked. None: no check failed."""
@@ -135,6 +138,18 @@ class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
     """The output limit that replaced the client's larger one; None: it was not reduced."""
     changes: tuple[ContextChange, ...] = ()
     """As `Outcome.context_changes`."""
+
+
+class OutcomeDetails(msgspec.Struct):
+    """Fields of the Outcome that most requests leave empty."""
+
+    queued_s: float | None = None
+    cache: Literal["hit", "miss", "bypass"] | None = None
+    cascade: str | None = None
+    check: str | None = None
+    context: ContextUse | None = None
+    context_changes: tuple[ContextChange, ...] = ()
+    hint: str | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

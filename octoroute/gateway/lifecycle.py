@@ -7,7 +7,7 @@ the sink. It does not await, so no cancellation can interrupt it; a second call 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -15,7 +15,7 @@ from octoroute.access.account import Account
 from octoroute.balancing.lease import Lease
 from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import CHAT_TIERS, Endpoint
-from octoroute.domain.outcome import Attempt, ContextChange, ContextUse, Ending, Outcome, Usage, cost_micros_of
+from octoroute.domain.outcome import Attempt, ContextChange, Ending, Outcome, OutcomeDetails, Usage, cost_micros_of
 from octoroute.domain.request import Request
 from octoroute.domain.trace import DecisionTrace
 from octoroute.errors import Exhausted, OctorouteError, RequestCancelled, UpstreamError
@@ -35,18 +35,6 @@ _End: TypeAlias = tuple[Ending, OctorouteError | None, float]
 
 class OutcomeReceiver(Protocol):
     def settle(self, outcome: Outcome, request: Request | None) -> None: ...
-
-
-class OutcomeDetails(msgspec.Struct):
-    """Fields of the Outcome that most requests leave empty."""
-
-    queued_s: float | None = None
-    cache: Literal["hit", "miss", "bypass"] | None = None
-    cascade: str | None = None
-    check: str | None = None
-    context: ContextUse | None = None
-    context_changes: tuple[ContextChange, ...] = ()
-    hint: str | None = None
 
 
 class AttemptResponse(NamedTuple):
@@ -141,7 +129,9 @@ class RequestLifecycle:
 
     def failed(self, endpoint: Endpoint, since: float, code: str) -> None:
         self.lease = None
-        self.attempts.append(Attempt(endpoint=endpoint, took_s=self._live.clock() - since, error=code))
+        self.attempts.append(
+            Attempt(endpoint=endpoint, took_s=self._live.clock() - since, started_s=since - self.started_at, error=code)
+        )
 
     def answered(self, lease: Lease, response: UpstreamResponse, since: float) -> None:
         """The first event of `response` has arrived: its endpoint answers the request."""
@@ -149,7 +139,9 @@ class RequestLifecycle:
         self.lease = lease
         self._response = response
         self._answered_at = len(self.attempts)
-        self.attempts.append(Attempt(endpoint=lease.endpoint, took_s=self.first_event_at - since))
+        self.attempts.append(
+            Attempt(endpoint=lease.endpoint, took_s=self.first_event_at - since, started_s=since - self.started_at)
+        )
         lease.started()
 
     @property
@@ -261,7 +253,9 @@ class RequestLifecycle:
             lease.release(usage)
         if self._answered_at is not None and usage is not None:
             answered = self.attempts[self._answered_at]
-            self.attempts[self._answered_at] = Attempt(endpoint=answered.endpoint, took_s=answered.took_s, usage=usage)
+            self.attempts[self._answered_at] = Attempt(
+                endpoint=answered.endpoint, took_s=answered.took_s, started_s=answered.started_s, usage=usage
+            )
         outcome = self._outcome(self._end, usage, request)
         sink.settle(outcome, request)
         for observer in self._observers:

@@ -33,8 +33,9 @@ from octoroute.routing.strategies import reason
 from octoroute.runtime.gauges import gauge_samples
 from octoroute.runtime.health_check import ActiveHealthCheck
 from octoroute.runtime.limits import Budgets
+from octoroute.runtime.otel import OpenTelemetry
 from octoroute.runtime.persistence import Persistence
-from octoroute.runtime.settings import SettingsBuilder, dry_router
+from octoroute.runtime.settings import SettingsBuilder, dry_router, moved_endpoints
 from octoroute.runtime.tasks import TaskOwner, supervise
 from octoroute.store.base import HistoryStore
 from octoroute.telemetry.access_log import OutcomeSink
@@ -61,6 +62,7 @@ class Telemetry(NamedTuple):
     sink: OutcomeSink
     scraper: Scraper
     persistence: Persistence
+    otel: OpenTelemetry
 
 
 class Runtime:
@@ -91,7 +93,7 @@ class Runtime:
         queue: AdmissionQueue[QueueGrant] = AdmissionQueue(clock, QueueGrant.release)
         health = _health(config, queue, events, clock, wall)
         self.admin_state = AdminState(health)
-        self._transport = transport or TRANSPORTS[config.server.upstream]()
+        self._transport = self.otel.transport(transport or TRANSPORTS[config.server.upstream]())
         providers = ProviderRegistry(dialects.outbound(clock))
         upstream = UpstreamClient(self._transport, providers, providers.outbound)
         self._settings = SettingsBuilder(
@@ -110,7 +112,7 @@ class Runtime:
             upstream=upstream,
             health=health,
             queue=queue,
-            sink=self.sink,
+            sink=self.otel.sink(self.sink),
             inbound=inbound,
             clock=clock,
             random=chance,
@@ -135,7 +137,7 @@ class Runtime:
         def persist(metrics: Metrics) -> Persistence:
             return Persistence(lambda: self.config, metrics, wall, state_directory)
 
-        telemetry = _telemetry(self._gauges, clock, wall, persist)
+        telemetry = _telemetry(self._gauges, clock, wall, persist, lambda metrics: OpenTelemetry(self.config, metrics, wall))
         records = RecordWriter(lambda endpoint: self.gateway.upstream.dialects(endpoint))  # noqa: PLW0108 - the gateway is made later
         telemetry.sink.observe("history", telemetry.persistence.observer(_reason, records.record))
         return telemetry
@@ -174,11 +176,15 @@ class Runtime:
     def persistence(self) -> Persistence:
         return self.telemetry.persistence
 
+    @property
+    def otel(self) -> OpenTelemetry:
+        return self.telemetry.otel
+
     def reload(self, config: Config) -> None:
         """From the next request on. Requests under way keep their settings; endpoints that stay the same keep their health."""
         gateway, health = self.gateway, self.gateway.health
         settings = self._settings.build(config)
-        moved = _moved(gateway.settings.endpoints, settings.endpoints)
+        moved = moved_endpoints(gateway.settings.endpoints, settings.endpoints)
         self.config = config
         gateway.settings = settings
         health.retain(settings.endpoints)
@@ -205,6 +211,7 @@ class Runtime:
     async def start(self) -> None:
         """Start the background tasks; requests are served without them, too."""
         self.persistence.start()
+        self.otel.start()
         self._start("health probe", self.health_check.run)
         self._start("shadow", self._settings.shadow.run)
         if self.scraper.exposition.is_shared:
@@ -227,6 +234,7 @@ class Runtime:
         await self._tasks.stop()
         await self._settings.budgets.ledger.close()
         self.sink.flush()
+        await self.otel.stop()
         await self.persistence.close()
         await self.gateway.upstream.tokens.close()
         await self._transport.close()
@@ -273,25 +281,15 @@ def _telemetry(
     clock: Callable[[], float],
     wall: Callable[[], float],
     persist: Callable[[Metrics], Persistence],
+    export: Callable[[Metrics], OpenTelemetry],
 ) -> Telemetry:
-    """`gauges` is called at each scrape; `persist` makes what keeps the history."""
+    """`gauges` is called at each scrape; `persist` makes what keeps the history, `export` what sends traces and metrics."""
     statistics = Statistics(wall, catch_up=lambda: sink.flush())  # noqa: PLW0108 - the sink is made from the statistics
     metrics = Metrics(_reason, on_flush=statistics.add_bulk)
     sink = OutcomeSink(metrics, statistics)
     persistence = persist(metrics)
     scraper = Scraper(Exposition(metrics, gauges), clock, catch_up=sink.catch_up)
-    return Telemetry(metrics, statistics, sink, scraper, persistence)
-
-
-def _moved(before: Iterable[Endpoint], after: Iterable[Endpoint]) -> list[Endpoint]:
-    """Endpoints that keep their id, but are another server now or use other credentials."""
-
-    def target(endpoint: Endpoint) -> tuple[object, ...]:
-        address = (endpoint.kind, endpoint.base_url, endpoint.model, endpoint.api_version, endpoint.tls, endpoint.proxy)
-        return (*address, endpoint.api_key, endpoint.oauth2, endpoint.headers)
-
-    old = {endpoint.id: target(endpoint) for endpoint in before}
-    return [endpoint for endpoint in after if endpoint.id in old and old[endpoint.id] != target(endpoint)]
+    return Telemetry(metrics, statistics, sink, scraper, persistence, export(metrics))
 
 
 def _reason(decision: Decision) -> str:

@@ -30,6 +30,14 @@ RESTART_ONLY = (
     "store.encryption_keys",
     "observability.log_level",
     "observability.log_format",
+    "otel.endpoint",
+    "otel.headers",
+    "otel.semconv",
+    "otel.service_name",
+    "otel.traces",
+    "otel.metrics",
+    "otel.sample_ratio",
+    "otel.metrics_interval_seconds",
 )
 """Keys that are read only when the process starts."""
 

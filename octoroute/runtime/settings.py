@@ -6,7 +6,7 @@ histories, and the shadow mirror with its budget.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -185,3 +185,14 @@ def _router_settings(config: Config) -> RouterSettings:
         learned=routing.learned,
         cascade=routing.cascade,
     )
+
+
+def moved_endpoints(before: Iterable[Endpoint], after: Iterable[Endpoint]) -> list[Endpoint]:
+    """Endpoints that keep their id, but are another server now or use other credentials."""
+
+    def target(endpoint: Endpoint) -> tuple[object, ...]:
+        address = (endpoint.kind, endpoint.base_url, endpoint.model, endpoint.api_version, endpoint.tls, endpoint.proxy)
+        return (*address, endpoint.api_key, endpoint.oauth2, endpoint.headers)
+
+    old = {endpoint.id: target(endpoint) for endpoint in before}
+    return [endpoint for endpoint in after if endpoint.id in old and old[endpoint.id] != target(endpoint)]

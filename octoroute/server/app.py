@@ -71,7 +71,7 @@ class App:
         self._rules = AccessRules(config, self.runtime.web, wall, key_file, state_directory)
         self._started = False
         self._stored = StoredResponses(config, clock, self.runtime.persistence.responses)
-        self._plain = inference_routes(self.runtime, self._rules, self._stored, keep_alive_s)
+        self._plain = self.runtime.otel.routes(inference_routes(self.runtime, self._rules, self._stored, keep_alive_s))
         self._hot: Mapping[str, Route] = self._plain
         """By path: the inference routes, wrapped by the traffic log and the capture of bodies if these are on."""
         self._views = starlette_app(

@@ -16,7 +16,7 @@ from octoroute.config.schema.access import AuditTable, AuthTable, ClientTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.limits import HolderTable, LimitsTable, SharedTable
-from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, RotationTable, TrafficLogTable
+from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, OtelTable, RotationTable, TrafficLogTable
 from octoroute.config.schema.models import EndpointTable, ModelsTable, ProviderTable, TlsTable
 from octoroute.config.schema.oauth2 import OAuth2Table
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
@@ -183,6 +183,7 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[[auth.jwt.issuers]]", IssuerTable),
     ("[auth.login]", LoginTable),
     ("[audit]", AuditTable),
+    ("[otel]", OtelTable),
     ("[cache]", CacheTable),
     ("[store]", StoreTable),
     ("[limits]", LimitsTable),

@@ -16,7 +16,7 @@ from octoroute.config.schema.access import AuditTable, AuthTable, ClientTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.key import Field, Names, fields
 from octoroute.config.schema.limits import LimitsTable, SharedTable
-from octoroute.config.schema.logging import ObservabilityTable, RotationTable, TrafficLogTable
+from octoroute.config.schema.logging import ObservabilityTable, OtelTable, RotationTable, TrafficLogTable
 from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
 from octoroute.config.schema.oauth2 import OAuth2Table
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
@@ -147,6 +147,7 @@ def _lines(names: Names) -> Iterator[str]:
         ("context", ContextTable),
         ("auth", AuthTable),
         ("audit", AuditTable),
+        ("otel", OtelTable),
         ("cache", CacheTable),
         ("store", StoreTable),
         ("limits", LimitsTable),

@@ -13,7 +13,7 @@ from octoroute.config import rules
 from octoroute.config.schema.access import AuditTable, AuthTable
 from octoroute.config.schema.balancing import ContextTable, HealthTable, SelectionTable, TimeoutsTable
 from octoroute.config.schema.limits import LimitsTable, SharedTable
-from octoroute.config.schema.logging import LoggingTable, ObservabilityTable
+from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, OtelTable
 from octoroute.config.schema.models import ModelsTable, ProviderTable
 from octoroute.config.schema.routing import RoutingTable
 from octoroute.config.schema.server import CacheTable, ServerTable, StoreTable
@@ -56,6 +56,7 @@ class FileTable(Table, frozen=True, kw_only=True):
     limits: Annotated[LimitsTable, Key("")] = LimitsTable()
     shared: Annotated[SharedTable, Key("")] = SharedTable()
     observability: Annotated[ObservabilityTable, Key("")] = ObservabilityTable()
+    otel: Annotated[OtelTable, Key("")] = OtelTable()
     logging: Annotated[LoggingTable, Key("")] = LoggingTable()
 
 
@@ -82,6 +83,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     store: StoreTable = StoreTable()
     shared: SharedTable = SharedTable()
     observability: ObservabilityTable = ObservabilityTable()
+    otel: OtelTable = OtelTable()
     logging: LoggingTable = LoggingTable()
     source: str = ""
     warnings: tuple[str, ...] = ()

@@ -1,8 +1,11 @@
-"""Tables of the two logs: standard output, and the traffic log's files."""
+"""Tables of the logs, on standard output and in the traffic log's files, and of OpenTelemetry."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
+
+import msgspec
 
 from octoroute.config import rules
 from octoroute.domain import text_check
@@ -17,6 +20,37 @@ class ObservabilityTable(Table, frozen=True, kw_only=True):
         Key("lowest level that is logged; prompts never appear above debug", fold=True),
     ] = "info"
     log_format: Annotated[Literal["auto", "console", "json"], Key("auto is console on a terminal, otherwise json")] = "auto"
+
+
+class OtelTable(Table, frozen=True, kw_only=True):
+    """OpenTelemetry: traces and metrics by OTLP/HTTP. It needs `octoroute[otel]`; see `docs/telemetry.md`."""
+
+    endpoint: Annotated[
+        str,
+        Key(
+            "base URL of the collector, without /v1/traces; blank: off", check=rules.optional_url, example='"http://127.0.0.1:4318"'
+        ),
+    ] = ""
+    headers: Annotated[
+        Mapping[str, str],
+        Key(
+            "headers of each export, such as a vendor's key",
+            check=rules.header_value,
+            check_name=text_check.header_name,
+            secret=True,
+            example='{ X-Team = "search" }',
+        ),
+    ] = msgspec.field(default_factory=dict[str, str])
+    service_name: Annotated[str, Key("the resource's service.name", check=text_check.label)] = "octoroute"
+    semconv: Annotated[
+        Literal["1.41", "latest"], Key("names of the gen_ai conventions: those of v1.41, or of the latest draft")
+    ] = "1.41"
+    traces: Annotated[bool, Key("false exports no spans; trace contexts are passed on all the same")] = True
+    metrics: Annotated[bool, Key("false exports no metrics")] = True
+    sample_ratio: Annotated[
+        float, Key("share of the traces that begin at the gateway; a client's own decision counts for its requests", low=0, high=1)
+    ] = 1.0
+    metrics_interval_seconds: Annotated[float, Key("time between two exports of the metrics", low=1, high=3600)] = 60.0
 
 
 class TrafficLogTable(Table, frozen=True, kw_only=True):

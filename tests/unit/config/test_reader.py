@@ -46,6 +46,7 @@ PLACES = {
             "shared",
             "observability",
             "logging",
+            "otel",
         )
     },
     **{f"[{name}]": f"{name}.{{key}}" for name in ("server.tls", "logging.traffic", "logging.rotation")},
