@@ -1,8 +1,7 @@
 """What went wrong in other gateways in 2025 and 2026, tried here. Each test names the incident.
 
-Elsewhere: the files of a wheel and hashes of dependencies (LiteLLM 1.82.7, TanStack, mistralai) in tests/unit/test_wheel.py and
-test_requirements.py; pages of other sites and rebound names in test_web_pages.py. Not yet: OIDC caches (CVE-2026-35030) and keys in a
-database (CVE-2026-42208), which octoroute does not have; sessions (CVE-2026-12772), of which it has none.
+Those that are tried elsewhere are in the table of tests/unit/test_case_tables.py; pages of other sites and rebound names in
+test_web_pages.py.
 """
 
 from __future__ import annotations

@@ -106,7 +106,33 @@ AUDIT = {
         "unit/config/test_advice.py::test_f9_a_missing_ca_file",
     ],
 }
+_ATTACKS = "behaviour/test_known_attacks.py::test_"
+INCIDENTS = {
+    "LiteLLM 1.82.7": [
+        "unit/test_wheel.py::test_anything_else_is_told",
+        "unit/test_requirements.py::test_a_lock_is_pins_with_hashes",
+    ],
+    "TanStack, mistralai": ["unit/test_requirements.py::test_a_lock_is_pins_with_hashes", "unit/test_sbom.py::test_every_pin_is_"],
+    "CVE-2026-35030": ["behaviour/test_tokens.py::test_tokens_that_differ_in_one_character_are_different_clients"],
+    "CVE-2026-42208": [
+        "behaviour/test_stored_keys.py::test_no_text_of_a_key_",
+        f"{_ATTACKS}sql_is_constant_text_with_bound_values",
+    ],
+    "CVE-2026-42203": [f"{_ATTACKS}a_template_in_a_request_is_text"],
+    "CVE-2026-42271": [f"{_ATTACKS}no_code_runs_commands_templates_or_text_as_code"],
+    "CVE-2026-48710": [f"{_ATTACKS}no_host_opens_a_route", f"{_ATTACKS}no_spelling_of_a_path_opens_an_admin_route"],
+    "CVE-2026-12772": [
+        "unit/access/test_session.py::test_a_session_that_was_ended_",
+        f"{_ATTACKS}a_key_that_is_taken_away_is_refused",
+    ],
+    "CVE-2025-66405": [f"{_ATTACKS}no_header_chooses_an_address", f"{_ATTACKS}parts_of_an_address_are_checked"],
+    "GHSA-w98g-5w9p-p3rc": [f"{_ATTACKS}no_address_in_a_request_is_fetched", f"{_ATTACKS}no_redirect_of_an_upstream_is_followed"],
+    "GHSA-6x2c-phff-wx57": [f"{_ATTACKS}no_route_that_reads_shows_a_secret"],
+    "litellm PR#39559": [f"{_ATTACKS}a_stored_response_belongs_to_the_key_that_made_it"],
+}
+"""What went wrong in other gateways in 2025 and 2026."""
 TABLES = {"protocol": PROTOCOL, "operations": OPERATIONS, "security": SECURITY, "acceptance": AUDIT}
+EVERY = {**TABLES, "incidents": INCIDENTS}
 HEADINGS = {
     "protocol": r"### ([A-Z]\d+) ",
     "operations": r"### (O\d+)\. ",
@@ -115,9 +141,9 @@ HEADINGS = {
 }
 
 
-@pytest.mark.parametrize(("table", "id"), [(table, id) for table, tests in TABLES.items() for id in tests])
+@pytest.mark.parametrize(("table", "id"), [(table, id) for table, tests in EVERY.items() for id in tests])
 def test_the_tests_of_a_case_exist(table, id):
-    for test in TABLES[table][id]:
+    for test in EVERY[table][id]:
         path, _, name = test.partition("::")
         found = re.findall(r"(?m)^(?:async )?def (test_\w+)", (ROOT / "tests" / path).read_text("utf-8"))
         assert any(one.startswith(name) for one in found), test
