@@ -9,6 +9,7 @@ import msgspec
 from octoroute.dialects.responses import compaction, state
 from octoroute.dialects.responses.request_decoder import decode_request
 from octoroute.errors import BadRequest
+from octoroute.gateway.offload import by_size
 from octoroute.gateway.stored_conversations import StoredConversations
 
 
@@ -31,10 +32,12 @@ async def prepare_compaction(
 ) -> tuple[bytes, CompactionResponse | None]:
     """The request for the summary. Raises what `StoredConversations.resolve` raises, and BadRequest."""
     resolved = await conversations.resolve(body, owner)
-    fields = state.read_fields(resolved.body)
+    size = len(resolved.body)
+    fields = await by_size(size, state.read_fields, resolved.body)
     if fields is None:
         return body, None
-    items = state.input_items(fields.input)
+    items = await by_size(size, state.input_items, fields.input)
     if not items:
         raise BadRequest("input: is empty; send a string, a list of items, or previous_response_id", param="input")
-    return compaction.summary_request(resolved.body, decode_request(resolved.body)), CompactionResponse(items)
+    conversation = await by_size(size, decode_request, resolved.body)
+    return await by_size(size, compaction.summary_request, resolved.body, conversation), CompactionResponse(items)

@@ -51,6 +51,11 @@ async def read_request(
     return inbound.read(body, request_id=request_id, headers=headers, principal=principal)
 
 
+async def by_size(size: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a pure function whose time goes by `size` bytes: in the thread if they are many."""
+    return await off_loop(function, *args, **kwargs) if size > LARGE_BODY_BYTES else function(*args, **kwargs)
+
+
 async def off_loop(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a pure function in the thread. A caller that is cancelled does not wait for it."""
     return await asyncio.get_running_loop().run_in_executor(_worker, partial(function, *args, **kwargs))

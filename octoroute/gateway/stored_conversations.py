@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from octoroute.dialects.request.json_size import check_size
 from octoroute.dialects.responses import state
 from octoroute.dialects.responses.compaction import is_own_compaction, summary_message
 from octoroute.domain.stored_response import ResponseStore, StoredResponse
 from octoroute.errors import BadRequest, NotStored, TooLarge, UnknownPreviousResponse
+from octoroute.gateway.offload import by_size
 
 MAX_TURNS = 4096
 """Of one conversation."""
@@ -71,7 +73,7 @@ class StoredConversations:
 
     async def resolve(self, body: bytes, owner: str) -> ResolvedRequest:
         """Raises BadRequest, UnknownPreviousResponse, NotStored, and TooLarge. A body that is not JSON is returned as it is."""
-        fields = state.read_fields(body)
+        fields = await by_size(len(body), _read_fields, body)
         if fields is None:
             return ResolvedRequest(body, None)
         raw = fields.input
@@ -79,7 +81,8 @@ class StoredConversations:
         items = changed
         if fields.previous_response_id:
             earlier = await self._earlier(fields.previous_response_id, owner)
-            items = [*earlier, *(state.input_items(raw) if changed is None else changed)]
+            sent = await by_size(len(body), state.input_items, raw) if changed is None else changed
+            items = [*earlier, *sent]
         if items is not None:
             joined = state.join_items(items)
             self._check_size(len(joined))
@@ -140,10 +143,11 @@ class StoredConversations:
 
     async def _replace_references(self, raw: msgspec.Raw, owner: str) -> list[msgspec.Raw] | None:
         """The items with those that references and compactions stand for; None: there is none to replace."""
-        found = state.replaced_items(raw, MAX_REFERENCES)
+        sent_bytes = len(memoryview(raw))
+        found = await by_size(sent_bytes, state.replaced_items, raw, MAX_REFERENCES)
         if len(found) > MAX_REFERENCES:
             raise BadRequest(f"input: has more than {MAX_REFERENCES} references to items; send the items", param="input")
-        items = state.input_items(raw) if found else []
+        items = await by_size(sent_bytes, state.input_items, raw) if found else []
         lookup = _ItemLookup(self._stores, owner)
         size = 0
         for at, head in found:
@@ -163,6 +167,12 @@ class StoredConversations:
             self._check_size(size)
             items[at] = msgspec.Raw(item)
         return items if found else None
+
+
+def _read_fields(body: bytes) -> state.StatefulFields | None:
+    """Raises BadRequest for more values than are read."""
+    check_size(body)
+    return state.read_fields(body)
 
 
 class _ItemLookup:

@@ -126,7 +126,18 @@ async def test_others_are_served_while_a_long_history_is_truncated(make_gateway,
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1beta/models/auto:generateContent", "/api/chat"]
+    "path",
+    [
+        *("/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1beta/models/auto:generateContent", "/api/chat"),
+        *(
+            "/v1/responses/compact",
+            "/v1/embeddings",
+            "/api/embed",
+            "/v1beta/models/auto:embedContent",
+            "/v1beta/models/auto:batchEmbedContents",
+        ),
+        *("/v1/route", "/v1/messages/count_tokens", "/v1/responses/input_tokens", "/v1beta/models/auto:countTokens"),
+    ],
 )
 async def test_more_values_than_are_read_are_refused(make_gateway, fake, path):
     gateway = await make_gateway([endpoint(fake)])
@@ -134,4 +145,7 @@ async def test_more_values_than_are_read_are_refused(make_gateway, fake, path):
     response = await gateway.ask(body % (b"[]," * 400_000), path)
     assert response.status_code == 400
     assert "more than 320,000 values" in response.text
+    response = await gateway.ask(b'{"model":"auto","a":"%b"}' % (rb"\"," * 5_000_001), path)
+    assert response.status_code == 400
+    assert "more than 5,000,000 backslashes" in response.text
     assert not fake.requests

@@ -15,6 +15,7 @@ from octoroute.dialects.gemini.schema import RequestContent
 from octoroute.dialects.gemini.target import target_of, templates
 from octoroute.dialects.openai.embeddings import EmbeddingsInbound, read_vectors
 from octoroute.dialects.request.json_input import read_request
+from octoroute.dialects.request.json_size import check_size
 from octoroute.domain.principal import Principal
 from octoroute.domain.request import Request
 from octoroute.errors import BadRequest, OctorouteError
@@ -46,6 +47,7 @@ class GeminiEmbedInbound(EmbeddingsInbound):
 
     def read(self, body: bytes, *, request_id: str, headers: Mapping[str, str], principal: Principal | None = None) -> Request:
         target = target_of(headers)
+        check_size(body)
         body = camel_names(body)
         requests = (read_request(_BATCH, body).requests or []) if self._batch else [read_request(_ONE, body)]
         if not requests:

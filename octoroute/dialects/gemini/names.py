@@ -28,7 +28,10 @@ _NAMES = (
 _CAMEL = {re.sub(r"([A-Z])", lambda found: "_" + found[1].lower(), name): name for name in _NAMES}
 _CAMEL["_response_json_schema"] = _CAMEL["_responseJsonSchema"] = "responseJsonSchema"
 """The SDK's name before the field was published."""
-_find_snake = re.compile(rb'"(?:' + "|".join(_CAMEL).encode() + rb')"[ \t\r\n]*:').search
+_SNAKE = re.compile(rb'"(?=[_a-z])(?:' + "|".join(_CAMEL).encode() + rb')"')
+_COLON = re.compile(rb"[ \t\r\n]*:")
+_SLICE_BYTES = 256 * 1024
+_OVERLAP_BYTES = max(map(len, _CAMEL)) + 2
 _CLIENT_DATA = frozenset(
     {"args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "labels", "partMetadata"}
 )
@@ -36,12 +39,23 @@ _CLIENT_DATA = frozenset(
 
 def camel_names(body: bytes) -> bytes:
     """Return `body`, a JSON object, with the names above in camelCase; unchanged bytes if they are already. Raises BadRequest."""
-    if _find_snake(body) is None:
+    if not _has_snake(body):
         return body
     try:
         return msgspec.json.encode(_renamed(msgspec.json.decode(body)))
     except (ValueError, RecursionError):
         raise BadRequest("the request body is not valid JSON, or nested too deeply") from None
+
+
+def _has_snake(body: bytes) -> bool:
+    """Whether one of the names above stands before a colon. The body is searched in slices, to leave others the interpreter."""
+    if b"_" not in body:
+        return False
+    for at in range(0, len(body), _SLICE_BYTES):
+        for found in _SNAKE.finditer(body, at, at + _SLICE_BYTES + _OVERLAP_BYTES):
+            if _COLON.match(body, found.end()):
+                return True
+    return False
 
 
 def _renamed(value: Any) -> Any:

@@ -17,6 +17,7 @@ from octoroute.dialects.ollama.stream_encoder import OllamaEncoder, ResponseShap
 from octoroute.dialects.openai.models import OpenAIModels
 from octoroute.dialects.request.body import RequestBody, decode, encode
 from octoroute.dialects.request.facts import ABSENT, FactsBuilder, auto_at, read_hints
+from octoroute.dialects.request.json_size import UNSCANNED_BYTES
 from octoroute.dialects.request.truncation import History, HistoryMessage, Kind
 from octoroute.domain.conversation import Conversation
 from octoroute.domain.endpoint import Endpoint, Tier
@@ -109,7 +110,9 @@ class OllamaInbound(Inbound):
         return self.encoder(request).body(events)
 
     def preset(self, body: bytes) -> bytes | None:
-        """Without messages or a prompt, the request only loads the model."""
+        """Without messages or a prompt, the request only loads the model. It is called in the event loop, for every body."""
+        if len(body) > UNSCANNED_BYTES:
+            return None
         try:
             parsed = RequestBody.parse(body)
             model = parsed.decode("model", _MODEL)

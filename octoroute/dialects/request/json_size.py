@@ -1,7 +1,7 @@
-"""Limits of the number of values in a JSON text, checked before it is decoded. Pure.
+"""Limits of the number of values and of escapes in a JSON text, checked before it is decoded. Pure.
 
-A decoder holds the interpreter for the whole of one call, which takes long for millions of tiny values, and not for large texts. So
-a large body is looked at in slices, and the interpreter is free between two of them.
+A decoder holds the interpreter for the whole of one call, which takes long for millions of tiny values or of escaped characters,
+and not for large texts. So a large body is looked at in slices, and the interpreter is free between two of them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ MAX_FIELDS = 1_000
 """At the top of a request; no API has more than sixty. Each unknown one is looked at, and may be named in a warning."""
 MAX_VALUES = 320_000
 """In a request. The largest that an API takes are 300,000 numbers, the tokens of texts to embed."""
+MAX_BACKSLASHES = 5_000_000
+"""In a request. The largest context windows hold three million Chinese characters, each of which may be written as its number."""
 _MANY_VALUES = 20_000
 """So many fields at the top would take long; fewer are counted when they are decoded."""
 _SLICE_BYTES = 64 * 1024
@@ -24,8 +26,17 @@ _STRUCTURE = re.compile(rb"[{}\[\],]")
 
 
 def check_size(body: bytes) -> None:
-    """Raises BadRequest for a body with too many values, or too many of them at its top. Any other bytes pass, JSON or not."""
-    if len(body) <= UNSCANNED_BYTES or not _exceeds(body, _MANY_VALUES):
+    """Raises BadRequest for a body with too many values, too many of them at its top, or too many escapes.
+
+    Any other bytes pass, JSON or not.
+    """
+    if len(body) <= UNSCANNED_BYTES:
+        return
+    if len(body) > MAX_BACKSLASHES and _exceeds(body, b"\\", MAX_BACKSLASHES):
+        raise BadRequest(
+            f"the request body has more than {MAX_BACKSLASHES:,} backslashes; send less text, or UTF-8 without escapes"
+        )
+    if not _exceeds(body, b",", _MANY_VALUES):
         return
     fields = values = depth = 0
     for piece in _outside_of_texts(body):
@@ -41,11 +52,11 @@ def check_size(body: bytes) -> None:
             raise BadRequest(f"the request body has more than {MAX_FIELDS:,} fields at its top; at most {MAX_FIELDS:,} are read")
 
 
-def _exceeds(body: bytes, limit: int) -> bool:
-    """Whether the body has more than `limit` commas, those in texts included."""
+def _exceeds(body: bytes, character: bytes, limit: int) -> bool:
+    """Whether the body has the character more than `limit` times, in texts or between them."""
     found = 0
     for at in range(0, len(body), _SLICE_BYTES):
-        found += body.count(b",", at, at + _SLICE_BYTES)
+        found += body.count(character, at, at + _SLICE_BYTES)
         if found > limit:
             return True
     return False

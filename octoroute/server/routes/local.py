@@ -17,6 +17,7 @@ from octoroute.domain.endpoint import CHAT_TIERS, Capability, Endpoint, Tier
 from octoroute.domain.principal import Principal
 from octoroute.domain.request import CHAT
 from octoroute.gateway.gateway import Gateway
+from octoroute.gateway.offload import by_size
 from octoroute.gateway.settings import EMBEDDINGS, Settings
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.guard import AccessRules, principal_of, read_body
@@ -48,7 +49,7 @@ class LocalRoutes:
         local = LocalRequest(
             request.path_params, request.query_params, body, model_cards(self._runtime.gateway, principal_of(request))
         )
-        return json_body(route.answer(local), request)
+        return json_body(await by_size(len(body), route.answer, local), request)
 
 
 def model_cards(gateway: Gateway, principal: Principal | None) -> Mapping[str, ModelCard]:

@@ -14,6 +14,7 @@ from octoroute.errors import BadRequest
 from octoroute.gateway.offload import (
     LARGE_BODY_BYTES,
     LARGE_TRANSLATION_BYTES,
+    by_size,
     is_large_body,
     is_large_translation,
     off_loop,
@@ -72,3 +73,8 @@ async def test_a_large_body_is_read_in_the_thread(monkeypatch, size, in_thread):
     request = await read_request(inbound, body, request_id="r", headers={}, principal=Principal(name="key-1"))
     assert (request.id, request.key_name) == ("r", "key-1")
     assert (threads != [threading.get_ident()]) is in_thread
+
+
+@pytest.mark.parametrize(("size", "off"), [(LARGE_BODY_BYTES, False), (LARGE_BODY_BYTES + 1, True)])
+async def test_a_function_of_many_bytes_is_called_in_the_thread(size, off):
+    assert (await by_size(size, threading.get_ident) != threading.get_ident()) == off

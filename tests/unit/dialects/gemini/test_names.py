@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from octoroute.dialects.gemini import names
 from octoroute.dialects.gemini.names import camel_names
 
 
@@ -33,6 +36,19 @@ def test_names_at_every_level_are_replaced():
         ],
         "generationConfig": {"maxOutputTokens": 5, "thinkingConfig": {"includeThoughts": True}},
     }
+
+
+@pytest.mark.parametrize("before", [0, *range(names._SLICE_BYTES - 40, names._SLICE_BYTES + 5)])
+@pytest.mark.parametrize("space", ["", " \t\n"])
+def test_a_name_is_found_wherever_it_stands(before, space):
+    """A body is searched in slices."""
+    body = '{"a":"' + "\\" + '"' + "x" * before + '","top_k"' + space + ":1}"
+    assert json.loads(camel_names(body.encode()))["topK"] == 1
+
+
+def test_a_name_as_a_value_is_none():
+    body = b'{"a":["top_k" , "top_p"], "b":"top_k"}'
+    assert camel_names(body) is body
 
 
 def test_data_of_the_client_keeps_its_keys():

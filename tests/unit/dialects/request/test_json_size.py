@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from octoroute.dialects.request import json_size
-from octoroute.dialects.request.json_size import MAX_FIELDS, MAX_VALUES, check_size
+from octoroute.dialects.request.json_size import MAX_BACKSLASHES, MAX_FIELDS, MAX_VALUES, check_size
 from octoroute.errors import BadRequest
 
 MANY = MAX_VALUES + 10
@@ -85,3 +85,11 @@ def test_the_number_of_fields_is_the_decoders_limit_too():
     body = json.dumps({f"k{at}": 0 for at in range(MAX_FIELDS + 1)}).encode()
     with pytest.raises(BadRequest, match="at most 1,000 are read"):
         RequestBody.parse(body)
+
+
+@pytest.mark.parametrize("escape", [rb"\"", rb"\\\\", rb"\u4e2d", rb"\n"])
+def test_escapes_are_counted_however_they_are_written(escape):
+    per = escape.count(b"\\")
+    check_size(b'{"a":"' + escape * (MAX_BACKSLASHES // per) + b'"}')
+    with pytest.raises(BadRequest, match="backslashes"):
+        check_size(b'{"a":"' + escape * (MAX_BACKSLASHES // per + 1) + b'"}')
