@@ -95,6 +95,8 @@ ROUTES: Mapping[str, Mapping[str, Permission]] = {
     "/health/live": {"GET": Permission.OPEN},
     "/health/ready": {"GET": Permission.OPEN},
     "/login": {"GET": Permission.OPEN, "POST": Permission.OPEN},
+    "/login/start": {"GET": Permission.OPEN},
+    "/login/callback": {"GET": Permission.OPEN},
     "/logout": {"GET": Permission.OPEN, "POST": Permission.OPEN},
     **{path: {"GET": Permission.READ} for path in _READ_BY_GET},
     "/v1/route": {"POST": Permission.READ},

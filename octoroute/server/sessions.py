@@ -61,7 +61,7 @@ class BrowserSessions:
         return found
 
     def begin(self, key: KnownKey, hours: float, scope: Scope, headers: Mapping[str, str]) -> str:
-        """Return the `set-cookie` of a new session of the key."""
+        """Return the `set-cookie` of a new session of the key or token. It ends with the key, if that expires sooner."""
         expires_at = self._wall() + hours * 3600
         if key.expires_at is not None:
             expires_at = min(expires_at, key.expires_at)

@@ -74,6 +74,8 @@ class TokenRegistry:
         if token.algorithm not in issuer.algorithms:
             raise rejected("its algorithm is not allowed (alg)")
         expires_at = issuer.check_claims(token, self._wall(), None if audience is None else (audience,))
+        if audience is not None and token.claims.get("azp", audience) != audience:
+            raise rejected("it is for another client (azp)")
         if nonce is not None and token.claims.get("nonce") != nonce:
             raise rejected("it is the answer to another sign-in (nonce)")
         check_signature(token, await self._keys.of(issuer.issuer, issuer.jwks_url).find(token.key_id), issuer.algorithms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from starlette.requests import Request
@@ -14,12 +14,13 @@ from starlette.routing import Route
 
 from octoroute.access.key_registry import KnownKey
 from octoroute.access.permissions import ROLES, Permission
-from octoroute.errors import BadRequest, Forbidden, OctorouteError, Unauthorized
+from octoroute.errors import BadRequest, Forbidden, IdentityUnavailable, OctorouteError, Unauthorized
 from octoroute.runtime.assembly import Runtime
 from octoroute.server.guard import AccessRules, headers_of, principal_of, read_body, request_id
 from octoroute.server.origins import check_own_page
 from octoroute.server.routes.json_response import json_response
 from octoroute.server.routes.login_page import HEADERS, login_page, logout_page
+from octoroute.server.routes.single_sign_on import SingleSignOn
 
 MAX_FORM_BYTES = 16 * 1024
 _SAFE_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,1000}")
@@ -37,18 +38,25 @@ class LoginRoutes:
     def __init__(self, runtime: Runtime, rules: AccessRules) -> None:
         self._runtime = runtime
         self._rules = rules
+        self._sso = SingleSignOn(runtime, rules)
 
     def routes(self) -> list[Route]:
         return [
             Route("/login", self.form),
             Route("/login", self.sign_in, methods=["POST"]),
+            Route("/login/start", self.start),
+            Route("/login/callback", self.callback),
             Route("/logout", self.logout_form),
             Route("/logout", self.sign_out, methods=["POST"]),
             Route("/admin/session", self.session),
         ]
 
     async def form(self, request: Request) -> Response:
-        return self._page(login_page(self._next(request.query_params.get("next", ""))), request)
+        return self._form(self._next(request.query_params.get("next", "")), request)
+
+    def _form(self, next_path: str, request: Request, problem: str = "", status: int = 200) -> Response:
+        start = f"{self._rules.root_path}/login/start?{urlencode({'next': next_path})}" if self._sso.is_on else ""
+        return self._page(login_page(next_path, problem=problem, single_sign_on=start), request, status)
 
     async def sign_in(self, request: Request) -> Response:
         """A form is answered with a redirect or the page again, JSON with JSON."""
@@ -65,15 +73,50 @@ class LoginRoutes:
             self._rules.refused(error, request.scope, {})
             if is_json:
                 raise
-            self._runtime.metrics.count("octoroute_client_errors_total", error.code)
-            return self._page(login_page(next_path, problem=error.message), request, int(error.status))
-        cookie = self._rules.sessions.begin(key, self._runtime.config.auth.session_hours, request.scope, headers)
-        if self._rules.audit is not None:
-            await self._rules.audit.changed(key.principal.name, "POST /login", 200, {})
+            return self._refused(error, next_path, request)
         response = json_response(described(key.principal.name, key.principal.role), request) if is_json else self._see(next_path)
-        response.headers["set-cookie"] = cookie
-        response.headers["cache-control"] = "no-store"
+        await self._begin(key, response, request, "POST /login")
         return response
+
+    async def start(self, request: Request) -> Response:
+        """Send the browser to the identity provider."""
+        next_path = self._next(request.query_params.get("next", ""))
+        try:
+            departure = await self._sso.begin(next_path, request.scope, headers_of(request.scope))
+        except IdentityUnavailable as error:
+            return self._refused(error, next_path, request)
+        response = self._see(departure.url)
+        response.headers["set-cookie"] = departure.cookie
+        return response
+
+    async def callback(self, request: Request) -> Response:
+        """The browser is back from the identity provider."""
+        headers, next_path = headers_of(request.scope), self._next("")
+        try:
+            pending = self._sso.pending(headers)
+            next_path = self._next(pending.next)
+            key = await self._sso.end(pending, request.query_params, request.scope, headers)
+            check_role(key)
+        except OctorouteError as error:
+            self._rules.refused(error, request.scope, {})
+            response = self._refused(error, next_path, request)
+        else:
+            response = self._see(next_path)
+            await self._begin(key, response, request, "GET /login/callback")
+        response.headers.append("set-cookie", self._sso.end_cookie(request.scope, headers))
+        return response
+
+    async def _begin(self, key: KnownKey, response: Response, request: Request, action: str) -> None:
+        """Begin a session with the response."""
+        hours, headers = self._runtime.config.auth.session_hours, headers_of(request.scope)
+        response.headers.append("set-cookie", self._rules.sessions.begin(key, hours, request.scope, headers))
+        response.headers["cache-control"] = "no-store"
+        if self._rules.audit is not None:
+            await self._rules.audit.changed(key.principal.name, action, 200, {})
+
+    def _refused(self, error: OctorouteError, next_path: str, request: Request) -> Response:
+        self._runtime.metrics.count("octoroute_client_errors_total", error.code)
+        return self._form(next_path, request, error.message, int(error.status))
 
     async def logout_form(self, request: Request) -> Response:
         return self._page(logout_page(), request)
@@ -100,8 +143,7 @@ class LoginRoutes:
         found = self._rules.keys.find(headers)
         if principal is None or found is None:
             raise Unauthorized("invalid API key")
-        if Permission.WATCH not in ROLES[principal.role]:
-            raise Forbidden(f"this is a key of the role {principal.role}; signing in requires the role viewer, operator, or admin")
+        check_role(found)
         return found
 
     def _next(self, asked: str) -> str:
@@ -116,6 +158,14 @@ class LoginRoutes:
     def _page(text: str, request: Request, status: int = 200) -> Response:
         headers = {**HEADERS, "x-request-id": request_id(request.headers)}
         return Response(text, status, headers=headers, media_type="text/html; charset=utf-8")
+
+
+def check_role(key: KnownKey) -> None:
+    """Raises Forbidden if a session of the key or token would open nothing."""
+    role = key.principal.role
+    if Permission.WATCH not in ROLES[role]:
+        what = "caller" if key.granted_by else "key"
+        raise Forbidden(f"this is a {what} of the role {role}; signing in requires the role viewer, operator, or admin")
 
 
 def described(name: str, role: Any) -> Mapping[str, Any]:
