@@ -48,6 +48,8 @@ class FakeIssuer:
         self.is_down = False
         self.hangs = False
         self.port = 0
+        self.forms: list[str] = []
+        """Heads and bodies of POSTs."""
         self.answers: dict[str, Any] = {}
         """Further answers, by path."""
 
@@ -69,7 +71,11 @@ class FakeIssuer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            path = head.split(" ")[1]
+            if head.startswith("POST"):
+                length = next(int(line[15:]) for line in head.splitlines() if line.lower().startswith("content-length:"))
+                self.forms.append(head + (await reader.readexactly(length)).decode())
             self.served.append(path)
             if self.hangs:
                 await reader.read()

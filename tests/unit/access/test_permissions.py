@@ -18,7 +18,7 @@ def test_head_is_as_get():
 def test_only_health_signing_in_and_the_dashboards_files_are_open():
     assert {path for path in ROUTES if is_open(path)} == {
         *("/health", "/health/live", "/health/ready"),
-        *("/login", "/logout", "/web/{name}"),
+        *("/login", "/login/start", "/login/callback", "/logout", "/web/{name}"),
     }
 
 
