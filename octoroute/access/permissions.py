@@ -119,6 +119,7 @@ ROUTES: Mapping[str, Mapping[str, Permission]] = {
     "/admin/requests/{id}": {"GET": Permission.WATCH},
     "/admin/history/keys/{name:path}": {"DELETE": Permission.ADMINISTER},
     "/admin/history/users/{name:path}": {"DELETE": Permission.ADMINISTER},
+    "/admin/requests/{id}/redecide": {"POST": Permission.WATCH},
     "/admin/stats/reset": {"POST": Permission.OPERATE},
     "/admin/providers/{name}/test": {"POST": Permission.OPERATE},
     "/admin/providers/{name}/enable": {"POST": Permission.OPERATE},

@@ -60,7 +60,7 @@ class TracedPlanner(Planner):
 
     def _order(self, policy: Policy, endpoints: Sequence[Endpoint], request: Request) -> list[Endpoint]:
         inputs = self._inputs
-        if inputs is None:
+        if inputs is None or not endpoints:
             return super()._order(policy, endpoints, request)
         seed, ranks = int(self._random() * _SEEDS), policy.ranks(endpoints, request)
         inputs.seeds = (*inputs.seeds, seed)

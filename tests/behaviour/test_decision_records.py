@@ -29,7 +29,10 @@ def opens(request, make_gateway, tmp_path):
 
 
 async def record(gateway, id):
-    answer = await gateway.get(f"/admin/requests/{id}", headers=OPS)
+    for _ in range(5):  # a read waits for the writer, but not for ever
+        answer = await gateway.get(f"/admin/requests/{id}", headers=OPS)
+        if answer.status_code != 404:
+            break
     assert answer.status_code == 200, answer.text
     assert SECRET not in answer.text
     found = answer.json()
@@ -225,7 +228,7 @@ async def test_another_worker_reads_what_this_one_wrote_and_the_settings_outlive
     first = await make_gateway([endpoint(fake, id="a")], [], [endpoint(fake, "large", id="b")], **tables)
     second = await make_gateway([endpoint(fake, id="c")], **tables)
     await ask(first, "r1")
-    await first.get("/admin/requests/r1", headers=OPS)  # written
+    await record(first, "r1")  # waits until it is written
     found = await record(second, "r1")
     assert {candidate["id"] for candidate in found["candidates"]} == {"a", "b"}
     await second.ask(question(), headers={**ANN, "x-request-id": "r2"})
@@ -253,3 +256,22 @@ async def test_a_request_of_another_kind_than_chat(opens, fake):
     assert found["again"] == {"same": True, "differences": []}
     assert [candidate["id"] for candidate in found["candidates"]] == ["e"]
     assert found["alternatives"] == []
+
+
+async def test_what_if_over_http(opens, make_fake):
+    one, two = await make_fake(), await make_fake()
+    gateway = await opens([endpoint(one, id="a"), endpoint(two, id="b")])
+    await ask(gateway, "r1")
+
+    async def redecide(content, id="r1"):
+        return await gateway.client.post(f"/admin/requests/{id}/redecide", content=content, headers=OPS)
+
+    same = await redecide(b"")
+    assert (same.status_code, same.json()["same"]) == (200, True)
+    assert (await redecide(b'{"unavailable": ["a"]}')).json()["now"]["order"] == ["b"]
+    wrong = await redecide(b'{"thresholds": {"deep": 7}}')
+    assert wrong.status_code == 400
+    assert "thresholds.deep" in wrong.json()["error"]["message"]
+    assert (await redecide(b"[")).status_code == 400
+    assert (await redecide(b"{}", "nothing")).status_code == 404
+    assert len(one.requests) + len(two.requests) == 1

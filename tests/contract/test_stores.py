@@ -62,10 +62,26 @@ async def ids(store, limit=100, **wanted):
 
 
 async def test_a_request_is_found_by_its_id(store):
-    kept = entry(START_S + 1, "r1", record=b'{"tier":"fast"}', body=Body(request=b"question", response=b"answer"), cost_nusd=12)
+    kept = entry(
+        START_S + 1,
+        "r1",
+        record=b'{"tier":"fast"}',
+        settings=b"of then",
+        body=Body(request=b"question", response=b"answer"),
+        cost_nusd=12,
+    )
     add(store, entry(START_S, "r0"), kept, entry(START_S + 2, "r2"))
     assert await store.get("r1") == kept
     assert await store.get("r9") is None
+
+
+async def test_requests_are_found_by_the_beginning_of_their_ids(store):
+    names = ["a-1", "a-2", "A-1", "a_3", "b", "a-10"]
+    add(store, *(entry(START_S + n, name, key="one" if n % 2 else "two") for n, name in enumerate(names)))
+    assert await ids(store, id_prefix="a-") == ["a-10", "a-2", "a-1"]
+    assert await ids(store, id_prefix="a-", where={"key": ("one",)}) == ["a-10", "a-2"]
+    assert await ids(store, id_prefix="a-1", limit=1) == ["a-10"]
+    assert await ids(store, id_prefix="%") == []
 
 
 async def test_of_requests_with_the_same_id_the_newest_is_found_and_all_are_listed(store):

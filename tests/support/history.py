@@ -12,7 +12,14 @@ START_S = 1_800_000_000
 
 
 def entry(
-    at_s: float = START_S, id: str = "r", *, nonce: int = 0, record: bytes | None = None, body: Body | None = None, **more
+    at_s: float = START_S,
+    id: str = "r",
+    *,
+    nonce: int = 0,
+    record: bytes | None = None,
+    settings: bytes | None = None,
+    body: Body | None = None,
+    **more,
 ) -> HistoryEntry:
     """`more`: fields of the row or of its labels."""
     labels = {
@@ -42,7 +49,7 @@ def entry(
     if "attempts" in more:
         row |= {"attempt_us": None, "attempt_list": encode_attempts(more["attempts"])}
     seq = int(at_s * 1e6) << SEQ_BITS | nonce
-    return HistoryEntry(row=HistoryRow(seq=seq, id=id, labels=Labels(**labels), **row), record=record, body=body)
+    return HistoryEntry(row=HistoryRow(seq=seq, id=id, labels=Labels(**labels), **row), record=record, settings=settings, body=body)
 
 
 def add(store, *entries: HistoryEntry) -> None:

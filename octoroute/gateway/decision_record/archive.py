@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from octoroute.dialects.base import Inbound
+from octoroute.errors import BadRequest
 from octoroute.gateway.decision_record import snapshot, stored
 from octoroute.gateway.decision_record.repetition import repeat
 from octoroute.gateway.decision_record.view import record_view, row_view
+from octoroute.gateway.decision_record.what_if import SettingsChange, redecide
 from octoroute.store.base import HistoryEntry
 
 
@@ -27,6 +29,16 @@ class RecordArchive:
         """The newest request with this id. None: it is not kept, or not any more. Raises StoreUnavailable."""
         entry = await self._history.get(id)
         return None if entry is None else await self.view(entry)
+
+    async def redecide(self, id: str, change: SettingsChange) -> dict[str, Any] | None:
+        """What a change of the settings would have decided. None: as of `find`. Raises BadRequest, and StoreUnavailable."""
+        entry = await self._history.get(id)
+        if entry is None:
+            return None
+        if entry.record is None or entry.settings is None or entry.row.labels.dialect not in self._inbound:
+            raise BadRequest("this request has no decision record; there is nothing to decide again")
+        then = snapshot.decode(entry.settings)
+        return await redecide(entry.row, stored.decode(entry.record), then, self._inbound, change)
 
     async def view(self, entry: HistoryEntry) -> dict[str, Any]:
         """Without what is not kept: a request that could not be read has no decision."""

@@ -32,6 +32,7 @@ class RecordedPlanner(Planner):
         self._ranks: Iterator[Sequence[float]] = iter(())
         self._states: Mapping[str, EndpointState] = {}
         self._cuts: Mapping[str, tuple[int, int | None] | None] = {}
+        self.inbound = inbound
         super().__init__(RecordedAvailability({}), upstream, inbound, lambda: 0.0)
 
     def again(
@@ -52,6 +53,8 @@ class RecordedPlanner(Planner):
         return self.extend(before, decision, request, settings, suspects_only=stored.how == "suspects")
 
     def _order(self, policy: Policy, endpoints: Sequence[Endpoint], request: Request) -> list[Endpoint]:
+        if not endpoints:
+            return []
         return policy.order(endpoints, request, SeededRandom(next(self._seeds, 0)), next(self._ranks, ()))
 
     def _check(self, request: Request, decoded: Conversation | BadRequest | None) -> TranslationCheck:

@@ -51,24 +51,32 @@ async def repeat(record: StoredRecord, snapshot: Snapshot, inbound: Mapping[str,
     if record.decision is None:
         return Repetition(decision=None, orders=(), differences=())
     recorded = record.decision.decision()
-    endpoints = tuple(endpoint.endpoint() for endpoint in snapshot.endpoints)
-    upstream = cast("UpstreamClient", _Dialects(snapshot))
-    request = _request(record, dialect)
+    planner = RecordedPlanner(dialects_of(snapshot), inbound)
     try:
-        unrestricted = settings = _settings(recorded, snapshot, endpoints)
-        planner = RecordedPlanner(upstream, inbound)
-        resolver = Resolver(planner, upstream, inbound)
-        if record.restrictions is None:
-            decision = await resolver.resolve(request, settings)
-        else:
-            settings = unrestricted.restricted(record.restrictions)
-            decision = await resolve_within(resolver, request, settings, unrestricted)
+        decision, request, settings = await decide_again(record, recorded, snapshot, planner, dialect, _NOTHING)
         plans = _plans(record, snapshot.ids(), decision, request, settings, planner)
     except Exception as error:  # noqa: BLE001 - a record of another version must not keep an operator from reading the rest
         return Repetition(decision=None, orders=(), differences=(f"it cannot be made again: {error!r}",))
     orders = tuple(tuple(endpoint.id for endpoint in plan.order) for plan in plans)
     differences = [*_decision_differences(recorded, decision), *_plan_differences(record, snapshot, plans)]
     return Repetition(decision=decision, orders=orders, differences=tuple(differences))
+
+
+async def decide_again(
+    record: StoredRecord, recorded: Decision, snapshot: Snapshot, planner: RecordedPlanner, dialect: str, inputs: PolicyInputs
+) -> tuple[Decision, Request, Settings]:
+    """The decision, and what to plan it with. `recorded`: that of the record; `inputs`: of policies whose ranks are not on record.
+
+    Raises OctorouteError as the request's own resolution.
+    """
+    endpoints = tuple(endpoint.endpoint() for endpoint in snapshot.endpoints)
+    request = _request(record, dialect)
+    settings = _settings(recorded, snapshot, endpoints, inputs)
+    resolver = Resolver(planner, dialects_of(snapshot), planner.inbound)
+    if record.restrictions is None:
+        return await resolver.resolve(request, settings), request, settings
+    within = settings.restricted(record.restrictions)
+    return await resolve_within(resolver, request, within, settings), request, within
 
 
 def _decision_differences(recorded: Decision, decision: Decision) -> Iterator[str]:
@@ -107,7 +115,7 @@ def _request(record: StoredRecord, dialect: str) -> Request:
     )
 
 
-def _settings(recorded: Decision, snapshot: Snapshot, endpoints: tuple[Endpoint, ...]) -> Settings:
+def _settings(recorded: Decision, snapshot: Snapshot, endpoints: tuple[Endpoint, ...], known: PolicyInputs) -> Settings:
     basis = snapshot.basis
     inputs = recorded.affinity or AffinityInputs()
     affinity = None
@@ -122,7 +130,7 @@ def _settings(recorded: Decision, snapshot: Snapshot, endpoints: tuple[Endpoint,
         )
         affinity.inputs = inputs
     names = {basis.policy} if recorded.policy is None else {basis.policy, recorded.policy}
-    policies = {name: _policy(name) for name in names}
+    policies = {name: _policy(name, known) for name in names}
     return Settings(
         endpoints=endpoints,
         router=RecordedRouter(snapshot, recorded.routed or recorded),
@@ -148,8 +156,7 @@ def _rules(recorded: Decision, snapshot: Snapshot) -> Iterator[Rule]:
             yield msgspec.convert({**fields, "fall_through": False, "key": None}, Rule)
 
 
-def _policy(name: str) -> Policy:
-    inputs = PolicyInputs(clock=lambda: 0.0, in_flight=_nothing, user_of=_nothing, conversation_of=_nothing)
+def _policy(name: str, inputs: PolicyInputs) -> Policy:
     order = name.removeprefix("order ")
     return (POLICIES[name] if order == name else ORDERS[order])(inputs)
 
@@ -157,6 +164,9 @@ def _policy(name: str) -> Policy:
 def _nothing(_: object) -> Any:
     """What a policy asks for is in the record, as ranks."""
     raise AssertionError
+
+
+_NOTHING = PolicyInputs(clock=lambda: 0.0, in_flight=_nothing, user_of=_nothing, conversation_of=_nothing)
 
 
 class RecordedRouter:
@@ -216,6 +226,11 @@ def _plans(
         wanted = request if stored.facts is None else msgspec.structs.replace(request, facts=stored.facts.facts())
         plans.append(planner.again(stored, ids, planned, wanted, settings, plans[-1] if plans else None))
     return plans
+
+
+def dialects_of(snapshot: Snapshot) -> UpstreamClient:
+    """What a decision needs of an upstream client, and nothing else."""
+    return cast("UpstreamClient", _Dialects(snapshot))
 
 
 class _Dialects:

@@ -8,15 +8,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from octoroute.errors import NotStored
+from octoroute.errors import BadRequest, NotStored
 from octoroute.gateway.decision_record.archive import not_kept
 from octoroute.gateway.decision_record.view import ROW_COLUMNS, row_view
+from octoroute.gateway.decision_record.what_if import SettingsChange
 from octoroute.runtime.assembly import Runtime
-from octoroute.server.guard import request_id
+from octoroute.server.guard import read_body, request_id
 from octoroute.server.routes.history import check_history, database_errors, wants_csv
 from octoroute.server.routes.json_response import json_body, json_response
 from octoroute.store.request_list import as_csv, list_query
 
+MAX_CHANGE_BYTES = 65536
+EXAMPLE = '{"thresholds": {"deep": 0.7}, "strategy": "cascade", "quality": 0.5, "unavailable": ["ID"]}'
 NEXT_HEADER = "x-octoroute-next"
 """Of a page of CSV: the cursor of the next one."""
 
@@ -29,6 +32,7 @@ class RecordRoutes:
         return [
             Route("/admin/requests", self.requests, methods=["GET"]),
             Route("/admin/requests/{id}", self.record, methods=["GET"]),
+            Route("/admin/requests/{id}/redecide", self.redecide, methods=["POST"]),
         ]
 
     async def requests(self, request: Request) -> Response:
@@ -53,6 +57,21 @@ class RecordRoutes:
         check_history(self._runtime)
         with database_errors():
             found = await self._runtime.records.find(id)
+        if found is None:
+            raise NotStored(not_kept(id))
+        return json_response(found, request)
+
+    async def redecide(self, request: Request) -> Response:
+        """Sends nothing, and changes nothing."""
+        id = request.path_params["id"]
+        body = await read_body(request.receive, request.headers, MAX_CHANGE_BYTES)
+        try:
+            change = msgspec.json.decode(body or b"{}", type=SettingsChange)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadRequest(f"the body must be an object such as {EXAMPLE}: {error}") from None
+        check_history(self._runtime)
+        with database_errors():
+            found = await self._runtime.records.redecide(id, change)
         if found is None:
             raise NotStored(not_kept(id))
         return json_response(found, request)

@@ -11,7 +11,8 @@ from octoroute.store.vault import Vault
 from tests.support.history import START_S, entry
 
 ENTRIES = [
-    entry(START_S, "a", record=b"\x00r", body=Body(request=b"q\xff", response=b"")),
+    entry(START_S, "a", record=b"\x00r", settings=b"s" * 50, body=Body(request=b"q\xff", response=b"")),
+    entry(START_S, "a2", record=b"\x00r2", settings=b"s" * 50),
     entry(START_S + 1, "b", error="timeout"),
 ]
 

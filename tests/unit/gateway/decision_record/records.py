@@ -67,6 +67,7 @@ async def settle(runtime, id="r1", model="auto", content=PROMPT, headers=None, d
         usage=usage,
         first_event_s=0.2,
         total_s=0.5,
+        cost_micros=usage.cost_micros(plan.order[0].price),
         trace=lifecycle.trace,
     )
     runtime.sink.settle(outcome, asked)

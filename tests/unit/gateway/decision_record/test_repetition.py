@@ -170,7 +170,7 @@ async def decide(runtime, one, outages, rng):
     return outcome
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(
     configurations(),
     st.lists(st.tuples(request, st.sets(st.sampled_from(["e0", "e1", "e2"]))), min_size=1, max_size=4),
