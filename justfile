@@ -50,6 +50,7 @@ torture:
     .venv/bin/python tests/torture/faults.py
     .venv/bin/python tests/torture/load.py --all
     .venv/bin/python tests/torture/budgets.py
+    .venv/bin/python tests/torture/store.py --seconds 60 --rounds 10
     .venv/bin/python tests/torture/world
 
 # the benchmarks; see benches/README.md

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from typing import TypeVar
+
+import msgspec
 
 from octoroute.store.base import StoreUnavailable
 from octoroute.store.database import Connection, Database, StatementError, UnusableStore
@@ -13,6 +16,9 @@ from octoroute.store.database import Connection, Database, StatementError, Unusa
 MAX_CONNECTIONS = 4
 RETRY_S = 1.0
 """Between two attempts to reach a database that is away, which may take seconds each."""
+
+_DAMAGED = (msgspec.MsgspecError, zlib.error, UnicodeDecodeError, TypeError, LookupError)
+"""What reading a value raises that is not as it was written."""
 
 _T = TypeVar("_T")
 
@@ -40,6 +46,8 @@ class ConnectionPool:
                     raise
             except (UnusableStore, StatementError) as error:
                 raise StoreUnavailable(str(error)) from error
+            except (*self._database.errors, *_DAMAGED) as error:
+                raise StoreUnavailable(f"{self._database.name}: is damaged, something in it cannot be read ({error!r})") from error
             self._free.append(connection)
             return answer
 

@@ -48,6 +48,8 @@ class Database(Protocol):
 
     name: str
     """For operators; without a password."""
+    errors: tuple[type[Exception], ...]
+    """Of the driver, which cursors raise."""
     vault: Vault
     """Seals bodies and stored responses."""
 

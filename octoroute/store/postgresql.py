@@ -41,6 +41,14 @@ _WRITE_LOCK = 7_041_003
 """Advisory locks: numbers that only octoroute uses."""
 
 
+def driver_errors() -> tuple[type[Exception], ...]:
+    if not has_driver():
+        return ()
+    import psycopg  # noqa: PLC0415  an extra
+
+    return (psycopg.Error,)
+
+
 def has_driver() -> bool:
     return importlib.util.find_spec("psycopg") is not None
 
@@ -84,6 +92,7 @@ class PostgresqlDatabase:
     def __init__(self, url: Secret, *, vault: Vault = NO_VAULT) -> None:
         self._url = url
         self.vault = vault
+        self.errors: tuple[type[Exception], ...] = driver_errors()
         parts = urlsplit(url.reveal())
         self.name = f"postgresql://{parts.hostname or 'localhost'}{parts.path}"
 

@@ -34,7 +34,9 @@ _MAX_SELECTS = 100
 """Of one statement."""
 _VIEW_DAYS = 400
 """Days in the view of all requests: SQLite joins at most 500 selects."""
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT})
+"""SQLITE_ERROR: a statement is right but for the tables, which are not as octoroute has made them."""
+_DAMAGE = "{file}: is damaged or no database ({cause}); move it away, or set store.url to another file"
 _AWAY = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_BUSY: "another process has locked it",
@@ -62,7 +64,9 @@ class _SqliteConnection:
             return self._connection.execute(sql, parameters)  # type: ignore[arg-type]  # the values are of SQLite's types
         except sqlite3.Error as error:
             raise _translated(error, self._file) from error
-        except OverflowError as error:
+        except UnicodeDecodeError as error:  # the driver decodes SQLite's words about a damaged schema, or a damaged text
+            raise UnusableStore(_DAMAGE.format(file=self._file, cause="a text in it is no UTF-8")) from error
+        except (OverflowError, UnicodeEncodeError) as error:
             raise StatementError(f"{self._file}: {error}") from error
 
     def close(self) -> None:
@@ -75,6 +79,7 @@ class SqliteDatabase:
     def __init__(self, file: Path, *, busy_s: float = BUSY_S, vault: Vault = NO_VAULT) -> None:
         self.file = file
         self.name = str(file)
+        self.errors: tuple[type[Exception], ...] = (sqlite3.Error,)
         self.vault = vault
         self._busy_s = busy_s
 
@@ -226,7 +231,7 @@ def _insertion(table: str, columns: tuple[str, ...], rows: int, conflict: str) -
 def _translated(error: sqlite3.Error, file: Path) -> Exception:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code in _DAMAGED:
-        return UnusableStore(f"{file}: is damaged or no database ({error}); move it away, or set store.url to another file")
+        return UnusableStore(_DAMAGE.format(file=file, cause=error))
     if code in _AWAY:
         return StoreUnavailable(f"{file}: {_AWAY[code]}")
     return StatementError(f"{file}: {error}")

@@ -25,7 +25,9 @@ from octoroute.store.sql_writer import SqlWriter
 log = structlog.stdlib.get_logger("octoroute.store")
 
 BATCH_S = 0.05
-"""How long an entry waits for others: a process that is killed loses no more than this and the time of one write."""
+"""How long an entry waits for others, or as long as the write before takes. A process that is killed loses what was answered in
+that time and that of one write; docs/history.md has what was measured.
+"""
 MAX_BATCH = 2_000
 MAX_PENDING = 50_000
 """Entries in memory that wait for the thread, or for a database that is away while there is no room in the spool; more are lost."""
@@ -93,14 +95,18 @@ class WriterThread:
 
     def _run(self) -> None:
         self._batches.open()
+        wrote_s = 0.0
         while True:
+            waited_s = wrote_s if self._wake.is_set() else 0.0  # the oldest entry came while others were written
             self._wake.wait(self._batches.pause_s)
-            self._hurry.wait(BATCH_S if self._pending else 0)
+            self._hurry.wait(max(0.0, BATCH_S - waited_s) if self._pending else 0)
             self._hurry.clear()
             self._wake.clear()
             stopping = self._stopping
             waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
+            began = time.monotonic()
             self._write_pending()
+            wrote_s = time.monotonic() - began
             for waiter in waiters:
                 waiter.set()
             if stopping:
@@ -175,6 +181,8 @@ class BatchWriter:
             self._lose_connection(error)
         except UnusableStore as error:
             self._use_memory(error)
+        except self._database.errors as error:
+            self._use_memory(UnusableStore(f"{self._database.name}: is damaged, something in it cannot be read ({error!r})"))
         except Exception as error:  # a defect must not end the thread
             log.exception("history: writing failed")
             self._lose_connection(StoreUnavailable(repr(error)))
