@@ -136,6 +136,16 @@ def day_of_suffix(text: str) -> int:
     return (datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).date() - _EPOCH).days
 
 
+def check_version(place: str, version: int, known: int) -> int:
+    """The version of a schema. Raises UnusableStore if it is newer than `known`."""
+    if version > known:
+        raise UnusableStore(
+            f"{place}: has schema {version} of a newer octoroute, this one knows {known}; update octoroute, or set store.url to "
+            "another place"
+        )
+    return version
+
+
 def can_be_stored(text: str) -> bool:
     """Whether a database may have this text: others are no UTF-8, or have a NUL, which PostgreSQL refuses."""
     return "\0" not in text and text.encode("utf-8", "replace").decode() == text

@@ -16,7 +16,7 @@ from octoroute.store.database import (
     Connection,
     Cursor,
     StatementError,
-    UnusableStore,
+    check_version,
     day_of_suffix,
     first_seq,
     suffix,
@@ -128,12 +128,7 @@ class PostgresqlDatabase:
         if connection.execute(f"SELECT to_regclass('{SCHEMA}.meta')").fetchone()[0] is None:
             return 0
         (version,) = connection.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()
-        if version > len(schema.POSTGRESQL):
-            raise UnusableStore(
-                f"{self.name}: has schema {version} of a newer octoroute, this one knows {len(schema.POSTGRESQL)}; "
-                "update octoroute, or set store.url to another database"
-            )
-        return version
+        return check_version(self.name, version, len(schema.POSTGRESQL))
 
     def begin(self, connection: Connection, *, alone: bool) -> None:
         lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"

@@ -52,9 +52,9 @@ class SqlReader:
             values = connection.execute(
                 f"SELECT {_COLUMNS} FROM requests_{name} WHERE id = ? ORDER BY seq DESC LIMIT 1", (id,)
             ).fetchone()
-            labels = self._labels_by_id(connection) if values is not None else {}
-            if values is not None and values[5] in labels:
-                row = unpack(values, labels[values[5]])
+            found = [] if values is None else self._unpacked(connection, [values])
+            if found:
+                (row,) = found
                 record = connection.execute(f"SELECT record FROM records_{name} WHERE seq = ?", (row.seq,)).fetchone()
                 record, settings = (None, None) if record is None else self._record(connection, bytes(record[0]))
                 return HistoryEntry(

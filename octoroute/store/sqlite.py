@@ -16,6 +16,7 @@ from octoroute.store.database import (
     Cursor,
     StatementError,
     UnusableStore,
+    check_version,
     day_of_suffix,
     placeholders,
     suffix,
@@ -119,12 +120,7 @@ class SqliteDatabase:
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application != APPLICATION_ID and (application or version or tables):
             raise UnusableStore(f"{self.file}: is another program's database; set store.url to another file")
-        if version > len(schema.SQLITE):
-            raise UnusableStore(
-                f"{self.file}: has schema {version} of a newer octoroute, this one knows {len(schema.SQLITE)}; "
-                "update octoroute, or set store.url to another file"
-            )
-        return version
+        return check_version(self.name, version, len(schema.SQLITE))
 
     def begin(self, connection: Connection, *, alone: bool) -> None:
         if alone:

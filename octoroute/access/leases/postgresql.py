@@ -5,22 +5,20 @@ A transaction takes one advisory lock, not row by row, so that no two can wait f
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from octoroute.access.leases.base import (
     KEEP_S,
     OWNER_TTL_S,
     BatchResult,
-    LeaseBackendError,
     LeaseBatch,
     WindowState,
     apply,
     windows_of,
 )
+from octoroute.access.leases.connection_thread import ConnectionThread
 from octoroute.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -67,10 +65,8 @@ INSERT INTO octoroute.lease_owner VALUES (%s, %s, {_NOW} + %s)
 ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence, expires_at = excluded.expires_at
 """  # noqa: S608 - a constant
 
-_Result = TypeVar("_Result")
 
-
-class PostgresqlLeases:
+class PostgresqlLeases(ConnectionThread["psycopg.Connection[Any]"]):
     name = "postgresql"
 
     def __init__(self, url: str, *, owner_ttl_s: float = OWNER_TTL_S) -> None:
@@ -79,39 +75,11 @@ class PostgresqlLeases:
             import psycopg  # noqa: PLC0415 - an extra
         except ImportError:
             raise ConfigError(['[shared] url: needs the package psycopg; run: pip install "octoroute[postgres]"']) from None
-        self._error = psycopg.Error
+        super().__init__(self.name, (psycopg.Error, OSError))
         self._connect = psycopg.connect
         self._url = url
         self._owner_ttl_s = owner_ttl_s
-        self._thread: ThreadPoolExecutor | None = None
-        self._connection: psycopg.Connection[Any] | None = None
         self._sweep_at = 0.0
-
-    async def exchange(self, batch: LeaseBatch) -> BatchResult:
-        return await self._run(lambda connection: self._exchange(connection, batch))
-
-    async def read(self, windows: Sequence[str]) -> Mapping[str, WindowState]:
-        return await self._run(lambda connection: self._read(connection, windows))
-
-    async def close(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            await asyncio.get_running_loop().run_in_executor(thread, self._disconnect)
-            thread.shutdown(wait=False)
-
-    async def _run(self, work: Callable[[psycopg.Connection[Any]], _Result]) -> _Result:
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "leases")
-
-        def run() -> _Result:
-            if self._connection is None:
-                self._connection = self._open()
-            return work(self._connection)
-
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, run)
-        except (self._error, OSError) as error:
-            raise LeaseBackendError(f"{type(error).__name__}: {error}") from None
 
     def _open(self) -> psycopg.Connection[Any]:
         connection = self._connect(
@@ -123,11 +91,9 @@ class PostgresqlLeases:
         connection.execute(_SCHEMA.encode(), prepare=False)
         return connection
 
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(self._error):
-                connection.close()
+    def _close(self, connection: psycopg.Connection[Any]) -> None:
+        with contextlib.suppress(*self._errors):
+            connection.close()
 
     def _exchange(self, connection: psycopg.Connection[Any], batch: LeaseBatch) -> BatchResult:
         try:
@@ -185,8 +151,7 @@ class PostgresqlLeases:
             connection.execute(b"DELETE FROM octoroute.lease_window WHERE ends_at <= %s", (now - KEEP_S,))
             connection.execute(b"DELETE FROM octoroute.lease_owner WHERE expires_at <= %s", (now - KEEP_S,))
 
-    @staticmethod
-    def _read(connection: psycopg.Connection[Any], windows: Sequence[str]) -> Mapping[str, WindowState]:
+    def _read(self, connection: psycopg.Connection[Any], windows: Sequence[str]) -> Mapping[str, WindowState]:
         connection.execute(_EXPIRE.encode())
         rows = connection.execute(_STATES.encode(), ("", list(windows))).fetchall()
         return {name: WindowState(int(spent), int(held)) for name, spent, held, _ in rows}

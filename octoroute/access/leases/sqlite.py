@@ -6,24 +6,21 @@ commits, and never the file.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 
 from octoroute.access.leases.base import (
     KEEP_S,
     OWNER_TTL_S,
     BatchResult,
-    LeaseBackendError,
     LeaseBatch,
     WindowState,
     apply,
     windows_of,
 )
+from octoroute.access.leases.connection_thread import ConnectionThread
 
 BUSY_TIMEOUT_S = 1.5
 """How long a batch waits for another process's transaction."""
@@ -37,47 +34,17 @@ CREATE INDEX IF NOT EXISTS lease_held_owner ON lease_held (owner);
 CREATE TABLE IF NOT EXISTS lease_owner (id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, expires_at REAL NOT NULL) WITHOUT ROWID;
 """
 
-_Result = TypeVar("_Result")
 
-
-class SqliteLeases:
+class SqliteLeases(ConnectionThread[sqlite3.Connection]):
     name = "sqlite"
 
     def __init__(self, path: Path, wall: Callable[[], float], *, owner_ttl_s: float = OWNER_TTL_S) -> None:
-        """The file is opened by the first batch, in the process that sends it. `wall`: seconds since the epoch."""
+        """`wall`: seconds since the epoch."""
+        super().__init__(str(path), (sqlite3.Error,))
         self._path = path
         self._wall = wall
         self._owner_ttl_s = owner_ttl_s
-        self._thread: ThreadPoolExecutor | None = None
-        self._connection: sqlite3.Connection | None = None
         self._sweep_at = 0.0
-
-    async def exchange(self, batch: LeaseBatch) -> BatchResult:
-        return await self._run(lambda connection: self._exchange(connection, batch))
-
-    async def read(self, windows: Sequence[str]) -> Mapping[str, WindowState]:
-        return await self._run(lambda connection: self._read(connection, windows))
-
-    async def close(self) -> None:
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            await asyncio.get_running_loop().run_in_executor(thread, self._close)
-            thread.shutdown(wait=False)
-
-    async def _run(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "leases")
-
-        def run() -> _Result:
-            connection = self._connection
-            if connection is None:
-                connection = self._connection = self._open()
-            return work(connection)
-
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, run)
-        except sqlite3.Error as error:
-            raise LeaseBackendError(f"{self._path}: {error}") from None
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -92,10 +59,8 @@ class SqliteLeases:
             raise
         return connection
 
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+    def _close(self, connection: sqlite3.Connection) -> None:
+        connection.close()
 
     def _exchange(self, connection: sqlite3.Connection, batch: LeaseBatch) -> BatchResult:
         connection.execute("BEGIN IMMEDIATE")
