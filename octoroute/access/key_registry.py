@@ -125,6 +125,15 @@ class KeyRegistry:
                 return found
         return None
 
+    def principal_of(self, name: str, owner: str) -> Principal | None:
+        """The principal of a valid key of that name and owner ("": of any); None: there is none."""
+        now = self._wall()
+        for key in self._known.values():
+            is_valid = key.expires_at is None or key.expires_at > now
+            if key.principal.name == name and is_valid and owner in {"", key.owner}:
+                return key.principal
+        return None
+
     def knows(self, digest: bytes) -> bool:
         """Whether it is the digest of a key."""
         return digest in self._known

@@ -74,6 +74,7 @@ def assemble(file: FileTable, reader: ConfigReader, names: Names, source: str) -
         audit=file.audit,
         cache=file.cache,
         store=file.store,
+        batches=file.batches,
         shared=file.shared,
         observability=file.observability,
         otel=file.otel,

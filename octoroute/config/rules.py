@@ -5,8 +5,6 @@ Each public function of one text is an `option.Check`.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
 import re
 from datetime import datetime
@@ -200,15 +198,6 @@ def client_name(text: str) -> str | None:
     if not _CLIENT_NAME.fullmatch(text):
         return "is not a valid name; begin with a letter or digit, then use up to 63 letters, digits, dots, @, -, and _"
     return None
-
-
-def encryption_key(text: str) -> str | None:
-    """32 bytes in base64, of either alphabet."""
-    try:
-        key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    return None if len(key) == 32 else "is not a key of 32 bytes in base64; `octoroute store key` makes one"
 
 
 def key_digest(text: str) -> str | None:

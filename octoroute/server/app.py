@@ -21,6 +21,7 @@ from octoroute.server.decompression import beginning
 from octoroute.server.downstream import Receive, Scope, Send
 from octoroute.server.guard import AccessRules
 from octoroute.server.http1.listener import ListenerState
+from octoroute.server.jobs import ClientData, Jobs
 from octoroute.server.origins import Cors
 from octoroute.server.paths import below
 from octoroute.server.routes.inference import inference_routes
@@ -70,14 +71,22 @@ class App:
         self.listener = ListenerState(config.server, listener_tls(config.server.tls))
         self._rules = AccessRules(config, self.runtime.web, wall, key_file, state_directory)
         self._started = False
-        self._stored = StoredResponses(config, clock, self.runtime.persistence.responses)
-        self._plain = self.runtime.otel.routes(inference_routes(self.runtime, self._rules, self._stored, keep_alive_s))
+        stored = StoredResponses(config, clock, self.runtime.persistence.responses)
+        inference = inference_routes(self.runtime, self._rules, stored, keep_alive_s)
+        self._plain = self.runtime.otel.routes(inference)
         self._hot: Mapping[str, Route] = self._plain
         """By path: the inference routes, wrapped by the traffic log and the capture of bodies if these are on."""
-        self._views = starlette_app(
-            self.runtime, self._rules, self.reloader, self._plain, self.listener, self._stored, keep_alive_s
+        jobs = Jobs(
+            self.runtime.persistence.database,
+            inference,
+            keys=lambda: self._rules.keys,
+            config=lambda: self.config,
+            is_busy=lambda: self.gateway.queue.depth > 0,
+            wall=wall,
         )
-        self._socket = ResponsesSocket(self.runtime, self._rules, self._stored, keep_alive_s)
+        self._kept = ClientData(stored, jobs)
+        self._views = starlette_app(self.runtime, self._rules, self.reloader, self._plain, self.listener, self._kept, keep_alive_s)
+        self._socket = ResponsesSocket(self.runtime, self._rules, stored, keep_alive_s)
         self._cors: Cors | None = None
         self._apply_cors(config)
 
@@ -116,7 +125,7 @@ class App:
         if self.listener.tls is not None and config.server.tls.cert_file:
             self.listener.tls.renew(config.server.tls)
         self._apply_cors(config)
-        self._stored.apply(config)
+        self._kept.responses.apply(config)
         if self._started:
             self._apply_traffic_log(config)
 
@@ -138,10 +147,13 @@ class App:
             await self._rules.stored.refresh()
             self.runtime.start_task("keys", self._rules.stored.run)
         await self.runtime.start()
+        if self._kept.jobs.runner is not None:
+            self.runtime.start_task("batches", self._kept.jobs.runner.run)
 
     async def stop(self) -> None:
         await self._rules.close()
         await self.runtime.stop()
+        self._kept.jobs.close()
         if self._rules.stored is not None:
             self._rules.stored.close()
         await self.recorder.stop()

@@ -30,14 +30,17 @@ from octoroute.server.guard import (
     wrong_method,
 )
 from octoroute.server.http1.listener import ListenerState
+from octoroute.server.jobs import ClientData
 from octoroute.server.origins import Application
 from octoroute.server.paths import PathResolver
 from octoroute.server.routes.admin import AdminRoutes
+from octoroute.server.routes.batches import BatchRoutes
 from octoroute.server.routes.budgets import BudgetRoutes
 from octoroute.server.routes.dashboard import DashboardRoutes, to_login, wants_page
 from octoroute.server.routes.dashboard_tables import DashboardTables
 from octoroute.server.routes.dry_run import DryRunRoutes
 from octoroute.server.routes.erasure import ErasureRoutes
+from octoroute.server.routes.files import FileRoutes
 from octoroute.server.routes.live import LiveRoutes
 from octoroute.server.routes.local import LocalRoutes
 from octoroute.server.routes.login import LoginRoutes
@@ -46,7 +49,6 @@ from octoroute.server.routes.playground import PlaygroundRoutes
 from octoroute.server.routes.records import RecordRoutes
 from octoroute.server.routes.responses import ResponsesRoutes
 from octoroute.server.routes.status import StatusRoutes
-from octoroute.server.stored_responses import StoredResponses
 from octoroute.telemetry.metrics import Metrics
 
 
@@ -56,7 +58,7 @@ def starlette_app(
     reloader: Reloader,
     inference: Collection[str],
     listener: ListenerState,
-    stored: StoredResponses,
+    kept: ClientData,
     keep_alive_s: float,
 ) -> AuthMiddleware:
     """`inference`: the paths of the inference routes, which are served elsewhere. `keep_alive_s`: as `inference_routes` has it."""
@@ -67,12 +69,14 @@ def starlette_app(
         *ModelRoutes(runtime).routes(),
         *DryRunRoutes(runtime, rules).routes(),
         *LocalRoutes(runtime, rules).routes(),
-        *ResponsesRoutes(runtime, rules, stored).routes(),
-        *ErasureRoutes(runtime, rules, stored).routes(),
+        *ResponsesRoutes(runtime, rules, kept.responses).routes(),
+        *ErasureRoutes(runtime, rules, kept.responses).routes(),
         *AdminRoutes(runtime, rules, reloader).routes(),
         *RecordRoutes(runtime).routes(),
         *BudgetRoutes(runtime, rules).routes(),
         *PlaygroundRoutes(runtime, rules, keep_alive_s).routes(),
+        *FileRoutes(kept.jobs, rules).routes(),
+        *BatchRoutes(kept.jobs, rules).routes(),
         *LoginRoutes(runtime, rules).routes(),
         *LiveRoutes(runtime, listener).routes(),
     ]

@@ -165,6 +165,8 @@ def forget_owners(database: Database, connection: Connection, owners: Collection
     responses = 0
     for owner in sorted(filter(can_be_stored, owners)):
         with transaction(database, connection, alone=True):
+            for table, (column, whole) in schema.OWNED_PARTS.items():
+                connection.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT id FROM {whole} WHERE owner = ?)", (owner,))
             for table in schema.OWNED:
                 deleted = connection.execute(f"DELETE FROM {table} WHERE owner = ?", (owner,)).rowcount
                 responses += deleted if table == "responses" else 0

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
+from octoroute.store.batches import RESULT_COLUMN, result_row
 from octoroute.store.bodies import REQUEST_COLUMN, RESPONSE_COLUMN
 from octoroute.store.database import Connection, Database, suffix, transaction
+from octoroute.store.files import PIECE_COLUMN, piece_row
 from octoroute.store.schema import BODY_COLUMN, INPUT_COLUMN, response_row
 from octoroute.store.vault import PREFIX_BYTES, UnopenedValue
 
@@ -39,6 +41,8 @@ def sealed_tables(database: Database, connection: Connection) -> Iterator[Sealed
     bodies = {"request": REQUEST_COLUMN, "response": RESPONSE_COLUMN}
     for day in database.days(connection):
         yield SealedTable(f"bodies_{suffix(day)}", {"seq": -1}, bodies, str)
+    yield SealedTable("file_pieces", {"file": "", "number": -1}, {"data": PIECE_COLUMN}, piece_row)
+    yield SealedTable("batch_results", {"batch": "", "line": -1}, {"result": RESULT_COLUMN}, result_row)
     yield SealedTable("responses", {"owner": "", "id": ""}, {"input": INPUT_COLUMN, "body": BODY_COLUMN}, response_row)
 
 

@@ -81,8 +81,28 @@ def response_row(owner: str, id: str) -> str:
     return f"{len(owner)}:{owner}{id}"
 
 
-OWNED = ("response_items", "responses")
+OWNED = ("response_items", "responses", "files", "batches")
 """Tables of what clients store, with the column `owner`."""
+OWNED_PARTS = {"file_pieces": ("file", "files"), "batch_results": ("batch", "batches")}
+"""Tables without an owner: the column that refers to a table of OWNED, and that table."""
+
+
+def _batches(blob: str, real: str) -> tuple[str, ...]:
+    """Files in pieces; batches; and the results of a batch that is not finished. `ready` 0: the file is still being written."""
+    files = "CREATE TABLE files (id TEXT PRIMARY KEY, owner TEXT NOT NULL, purpose TEXT NOT NULL, filename TEXT NOT NULL"
+    results = "CREATE TABLE batch_results (batch TEXT NOT NULL, line INTEGER NOT NULL, failed INTEGER NOT NULL"
+    batches = "CREATE TABLE batches (id TEXT PRIMARY KEY, owner TEXT NOT NULL, status TEXT NOT NULL"
+    lease = f"lease_owner TEXT NOT NULL, lease_until {real} NOT NULL"
+    return (
+        f"{files}, size {real} NOT NULL, created_at {real} NOT NULL, expires_at {real}, ready INTEGER NOT NULL)",
+        "CREATE INDEX files_of ON files (owner, created_at, id)",
+        f"CREATE TABLE file_pieces (file TEXT NOT NULL, number INTEGER NOT NULL, data {blob} NOT NULL, PRIMARY KEY (file, number))",
+        f"{batches}, created_at {real} NOT NULL, {lease}, job {blob} NOT NULL, progress {blob} NOT NULL, cancelling_at {real})",
+        "CREATE INDEX batches_of ON batches (owner, created_at, id)",
+        "CREATE INDEX batches_by_status ON batches (status)",
+        f"{results}, result {blob} NOT NULL, PRIMARY KEY (batch, line))",
+    )
+
 
 _META = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BIGINT NOT NULL)",
@@ -98,6 +118,7 @@ SQLITE: tuple[tuple[str, ...], ...] = (
     ),
     _responses("BLOB", "REAL"),
     _settings("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB"),
+    _batches("BLOB", "REAL"),
 )
 POSTGRESQL: tuple[tuple[str, ...], ...] = (
     (
@@ -113,5 +134,6 @@ POSTGRESQL: tuple[tuple[str, ...], ...] = (
     ),
     _responses("BYTEA", "DOUBLE PRECISION"),
     _settings("INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BYTEA"),
+    _batches("BYTEA", "DOUBLE PRECISION"),
 )
 """By version, the statements that lead to it from the one before."""

@@ -68,8 +68,8 @@ async def test_a_conversation_that_is_not_stored_goes_on_over_its_connection(gat
         second = (await told(socket, "two", store=False, previous_response_id=first["id"]))["response"]
         await told(socket, "three", store=False, previous_response_id=second["id"])
     assert [text for role, text in said(fake.requests[2]) if role == "user"] == ["one", "two", "three"]
-    assert gateway.app._stored.store.size == 0
-    await until(lambda: gateway.app._stored._unstored.size == 0)
+    assert gateway.app._kept.responses.store.size == 0
+    await until(lambda: gateway.app._kept.responses._unstored.size == 0)
     async with opened(gateway.url) as other:
         last = await told(other, previous_response_id=second["id"])
     assert (last["type"], last["status"], last["error"]["code"]) == ("error", 400, "previous_response_not_found")

@@ -212,7 +212,7 @@ async def test_a_stream_that_breaks_or_is_left_is_not_stored(gateway, fake):
         assert first.startswith("event:")
     await fake.hung_up_on()
     await gateway.quiet()
-    assert gateway.app._stored.store.size == 0
+    assert gateway.app._kept.responses.store.size == 0
 
 
 async def test_what_the_model_had_no_room_to_finish_is_stored_and_can_be_continued(gateway, fake):
@@ -226,7 +226,7 @@ async def test_what_the_model_had_no_room_to_finish_is_stored_and_can_be_continu
 async def test_a_failed_request_stores_nothing(gateway, fake):
     fake.then(error(400, "no"))
     await create(gateway, status=400)
-    assert gateway.app._stored.store.size == 0
+    assert gateway.app._kept.responses.store.size == 0
 
 
 async def test_the_input_is_listed_in_pages(gateway):
@@ -308,7 +308,7 @@ async def test_the_bytes_are_bounded_and_the_oldest_go_first(make_gateway, fake)
     kept = [id for id in ids if (await gateway.get(f"/v1/responses/{id}")).status_code == 200]
     assert 2 <= len(kept) < 8
     assert kept == ids[-len(kept) :]
-    assert gateway.app._stored.store.size <= 60_000
+    assert gateway.app._kept.responses.store.size <= 60_000
 
 
 async def test_tokens_are_counted_with_the_conversation(gateway, fake):

@@ -20,7 +20,7 @@ from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, Ot
 from octoroute.config.schema.models import EndpointTable, ModelsTable, ProviderTable, TlsTable
 from octoroute.config.schema.oauth2 import OAuth2Table
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
-from octoroute.config.schema.server import CacheTable, ServerTable, ServerTlsTable, StoreTable
+from octoroute.config.schema.server import BatchesTable, CacheTable, ServerTable, ServerTlsTable, StoreTable
 from octoroute.config.schema.terms import BudgetTable
 from octoroute.config.schema.tokens import IssuerTable, JwtTable, LoginTable
 from octoroute.domain.option import Table
@@ -186,6 +186,7 @@ _TABLES: tuple[tuple[str, type[Table]], ...] = (
     ("[otel]", OtelTable),
     ("[cache]", CacheTable),
     ("[store]", StoreTable),
+    ("[batches]", BatchesTable),
     ("[limits]", LimitsTable),
     ("limits of one holder", HolderTable),
     ("[shared]", SharedTable),

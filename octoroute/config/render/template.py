@@ -20,7 +20,7 @@ from octoroute.config.schema.logging import ObservabilityTable, OtelTable, Rotat
 from octoroute.config.schema.models import EndpointTable, ProviderTable, TlsTable
 from octoroute.config.schema.oauth2 import OAuth2Table
 from octoroute.config.schema.routing import RouterTimeoutsTable, RoutingTable, TierDescriptionsTable
-from octoroute.config.schema.server import CacheTable, ServerTable, ServerTlsTable, StoreTable
+from octoroute.config.schema.server import BatchesTable, CacheTable, ServerTable, ServerTlsTable, StoreTable
 from octoroute.config.schema.tokens import JwtTable, LoginTable
 from octoroute.domain.option import Table
 from octoroute.routing.cache_economics import StickyOptions
@@ -150,6 +150,7 @@ def _lines(names: Names) -> Iterator[str]:
         ("otel", OtelTable),
         ("cache", CacheTable),
         ("store", StoreTable),
+        ("batches", BatchesTable),
         ("limits", LimitsTable),
         ("shared", SharedTable),
         ("observability", ObservabilityTable),

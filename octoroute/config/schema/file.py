@@ -16,7 +16,7 @@ from octoroute.config.schema.limits import LimitsTable, SharedTable
 from octoroute.config.schema.logging import LoggingTable, ObservabilityTable, OtelTable
 from octoroute.config.schema.models import ModelsTable, ProviderTable
 from octoroute.config.schema.routing import RoutingTable
-from octoroute.config.schema.server import CacheTable, ServerTable, StoreTable
+from octoroute.config.schema.server import BatchesTable, CacheTable, ServerTable, StoreTable
 from octoroute.domain import text_check
 from octoroute.domain.endpoint import Endpoint, ProviderLimits
 from octoroute.domain.option import Key, Table
@@ -53,6 +53,7 @@ class FileTable(Table, frozen=True, kw_only=True):
     ] = {}
     cache: Annotated[CacheTable, Key("")] = CacheTable()
     store: Annotated[StoreTable, Key("")] = StoreTable()
+    batches: Annotated[BatchesTable, Key("")] = BatchesTable()
     limits: Annotated[LimitsTable, Key("")] = LimitsTable()
     shared: Annotated[SharedTable, Key("")] = SharedTable()
     observability: Annotated[ObservabilityTable, Key("")] = ObservabilityTable()
@@ -81,6 +82,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     privacy: Mapping[str, tuple[str, ...]] = {}
     cache: CacheTable = CacheTable()
     store: StoreTable = StoreTable()
+    batches: BatchesTable = BatchesTable()
     shared: SharedTable = SharedTable()
     observability: ObservabilityTable = ObservabilityTable()
     otel: OtelTable = OtelTable()

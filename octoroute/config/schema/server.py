@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from octoroute.config import rules
+from octoroute.config import job_rules, rules
 from octoroute.domain import text_check
 from octoroute.domain.endpoint import Secret
 from octoroute.domain.option import Key, Table
@@ -127,7 +127,7 @@ class StoreTable(Table, frozen=True, kw_only=True):
         tuple[Secret, ...],
         Key(
             "seal bodies and stored responses: the first key seals, all open; from `octoroute store key`, through the environment",
-            check=rules.encryption_key,
+            check=job_rules.encryption_key,
             example="[]",
         ),
     ] = ()
@@ -147,6 +147,21 @@ class StoreTable(Table, frozen=True, kw_only=True):
             high=1 << 40,
         ),
     ] = 268435456
+
+
+class BatchesTable(Table, frozen=True, kw_only=True):
+    """Files and batches of OpenAI's Batch API, in the store. See `docs/batches.md`."""
+
+    concurrency: Annotated[
+        int, Key("requests of batches at once in each process, beside those of clients; 0: batches rest", low=0, high=1000)
+    ] = 4
+    hours: Annotated[
+        str,
+        Key("when requests of batches are made, in UTC; blank: always", check=job_rules.hours, example='"22:00-06:00"'),
+    ] = ""
+    max_file_bytes: Annotated[int, Key("largest file that is taken", low=1, high=1 << 34)] = 209715200
+    max_stored_bytes: Annotated[int, Key("of all files of one key", low=1, high=1 << 44)] = 1073741824
+    retention_days: Annotated[int, Key("how long files and finished batches are kept", low=1, high=3650)] = 30
 
 
 class CacheTable(Table, frozen=True, kw_only=True):

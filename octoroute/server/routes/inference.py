@@ -13,6 +13,7 @@ from octoroute.dialects.base import Inbound, StreamWrapper
 from octoroute.dialects.chat import ChatInbound
 from octoroute.dialects.responses.inbound import ResponsesInbound
 from octoroute.domain.endpoint import PASSED_TIERS
+from octoroute.domain.principal import Principal
 from octoroute.errors import OctorouteError
 from octoroute.gateway.gateway import Gateway
 from octoroute.gateway.offload import read_request
@@ -163,6 +164,34 @@ class InferenceEndpoint:
                 await send_error(send, error, self._inbound, given_id or new_id())
         finally:
             client.unwatch_disconnect()
+
+    async def answer_line(
+        self, body: bytes, *, request_id: str, principal: Principal | None, owner: str
+    ) -> tuple[int, bytes, float | None]:
+        """Answer a request of a batch as one of that principal: status, body, and when to repeat it if the answer is an error."""
+        settled = False
+        try:
+            completion = None
+            if self._prepare is not None:
+                body, completion = await self._prepare(body, owner)
+            request = await read_request(self._inbound, body, request_id=request_id, headers=_NO_HEADERS, principal=principal)
+            settled = True
+            reply = await self._gateway.answer(request)
+            try:
+                answer = self._present(reply) if self._present else reply.body or b""
+                if completion is not None:
+                    answer = await completion.complete(answer)
+                reply.delivered()
+            finally:
+                reply.close()
+        except OctorouteError as error:
+            if not settled:
+                self._gateway.rejected(self._inbound.name, request_id, error)
+            return *self.error_body(error, request_id), error.retry_after_s
+        return 200, answer, None
+
+    def error_body(self, error: OctorouteError, request_id: str) -> tuple[int, bytes]:
+        return self._inbound.status(error), self._inbound.error(error, request_id)
 
     def _headers_with_target(self, scope: Scope) -> dict[str, str]:
         return target_headers(headers_of(scope), scope, self._inbound.key_parameter)

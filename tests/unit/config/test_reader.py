@@ -42,6 +42,7 @@ PLACES = {
             "audit",
             "cache",
             "store",
+            "batches",
             "limits",
             "shared",
             "observability",

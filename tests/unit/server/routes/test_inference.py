@@ -177,7 +177,7 @@ async def test_a_cancellation_from_outside_is_not_swallowed():
 
 async def test_there_is_a_route_for_every_interface():
     async with serving() as (app, _):
-        routes = inference_routes(app.runtime, app._rules, app._stored, 1.0)
+        routes = inference_routes(app.runtime, app._rules, app._kept.responses, 1.0)
         paths = {path for inbound in app.runtime.interfaces.values() for path in inbound.paths}
         assert set(routes) == {*paths, "/v1/responses/compact"}
         assert {"/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/completions", "/v1/embeddings", "/chat"} <= set(

@@ -10,7 +10,7 @@ from tests.support.asgi import serving
 
 
 async def put(app, items, id: str = "resp_1") -> None:
-    _, recorder = await app._stored.prepare(json.dumps({"input": items}).encode(), "")
+    _, recorder = await app._kept.responses.prepare(json.dumps({"input": items}).encode(), "")
     await recorder.complete(json.dumps({"id": id, "status": "completed", "output": []}).encode())
 
 
