@@ -123,6 +123,7 @@ ROUTES: Mapping[str, Mapping[str, Permission]] = {
     "/admin/analysis": {"GET": Permission.WATCH},
     "/admin/requests": {"GET": Permission.WATCH},
     "/admin/requests/{id}": {"GET": Permission.WATCH},
+    "/admin/requests/{id}/body": {"GET": Permission.OPERATE},
     "/admin/history/keys/{name:path}": {"DELETE": Permission.ADMINISTER},
     "/admin/history/users/{name:path}": {"DELETE": Permission.ADMINISTER},
     "/admin/requests/{id}/redecide": {"POST": Permission.WATCH},

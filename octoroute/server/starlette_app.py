@@ -72,7 +72,7 @@ def starlette_app(
         *ResponsesRoutes(runtime, rules, kept.responses).routes(),
         *ErasureRoutes(runtime, rules, kept.responses).routes(),
         *AdminRoutes(runtime, rules, reloader).routes(),
-        *RecordRoutes(runtime).routes(),
+        *RecordRoutes(runtime, rules).routes(),
         *BudgetRoutes(runtime, rules).routes(),
         *PlaygroundRoutes(runtime, rules, keep_alive_s).routes(),
         *FileRoutes(kept.jobs, rules).routes(),

@@ -18,7 +18,7 @@ WORD = "the-zebra-crossing"
 def start(make_gateway, fake, tmp_path):
     async def start(*keys: str):
         store = {"url": f"sqlite:///{tmp_path}/history.db", "bodies": True, "encryption_keys": list(keys)}
-        return await make_gateway([endpoint(fake, id="a")], store=store)
+        return await make_gateway([endpoint(fake, id="a")], store=store, auth={"admin_keys": ["the-admin-key"]})
 
     return start
 
@@ -47,6 +47,8 @@ async def test_bodies_and_stored_responses_are_sealed(start, tmp_path):
     kept = await wrong.app.runtime.history.get(made.headers["x-request-id"])
     assert kept.row.labels.ending == "answered"
     assert "store.encryption_keys" in kept.body.problem
+    shown = await wrong.client.get(f"/admin/requests/{made.headers['x-request-id']}/body", headers={"x-api-key": "the-admin-key"})
+    assert (shown.status_code, shown.json()["error"]["code"]) == (503, "store_unavailable")
     assert (await wrong.ask({"model": "fast", "input": "x"}, path="/v1/responses")).status_code == 200
 
 

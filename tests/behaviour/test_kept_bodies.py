@@ -10,6 +10,8 @@ import pytest
 from octoroute.store.base import HistoryFilter
 from tests.support.live_gateway import endpoint, settings
 
+ROLES = [{"name": role, "key": f"the-key-of-{role}", "role": role} for role in ("viewer", "operator")]
+
 
 @pytest.fixture
 def start(make_gateway, fake, tmp_path):
@@ -17,7 +19,7 @@ def start(make_gateway, fake, tmp_path):
         return await make_gateway(
             [endpoint(fake, id="a", api_key="sk-upstream-secret-1")],
             store={"url": f"sqlite:///{tmp_path}/history.db", **store},
-            auth={"clients": [{"name": name, "key": f"the-key-of-{name}"} for name in ("team", "legal")]},
+            auth={"clients": [{"name": name, "key": f"the-key-of-{name}"} for name in ("team", "legal")] + ROLES},
         )
 
     return start
@@ -79,3 +81,25 @@ async def test_requests_at_the_same_time_keep_their_own_bodies(start):
 async def test_a_history_in_memory_keeps_no_bodies(make_gateway, fake):
     gateway = await make_gateway([endpoint(fake, id="a")], store={"bodies": True})
     assert await body_of(gateway, await gateway.ask()) is None
+
+
+async def test_operators_read_and_search_them_and_viewers_do_not(start):
+    gateway = await start(bodies=True, bodies_max_bytes=1024, bodies_except=["legal"])
+    asked = await gateway.ask(
+        {"model": "fast", "messages": [{"role": "user", "content": "zebra " * 500}]}, headers=as_client("team")
+    )
+    unkept = await gateway.ask(headers=as_client("legal"))
+    path = f"/admin/requests/{asked.headers['x-request-id']}/body"
+    shown = await gateway.client.get(path, headers=as_client("operator"))
+    assert shown.json()["request"]["cut"]
+    assert shown.json()["request"]["bytes"] > 3000
+    assert shown.json()["request"]["text"].count("zebra") > 100
+    assert shown.json()["response"] == {"bytes": len(asked.content), "cut": False, "text": asked.text}
+    found = await gateway.client.get("/admin/requests?q=zebra%20ZEBRA", headers=as_client("operator"))
+    assert [row["id"] for row in found.json()["data"]] == [asked.headers["x-request-id"]]
+    for role in ("viewer", "team"):
+        assert (await gateway.client.get(path, headers=as_client(role))).status_code == 403
+        assert (await gateway.client.get("/admin/requests?q=zebra", headers=as_client(role))).status_code == 403
+    for id in (unkept.headers["x-request-id"], "unknown"):
+        missing = await gateway.client.get(f"/admin/requests/{id}/body", headers=as_client("operator"))
+        assert missing.status_code == 404

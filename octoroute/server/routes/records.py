@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from octoroute.errors import BadRequest, NotStored
+from octoroute.access.permissions import Permission
+from octoroute.errors import BadRequest, NotStored, StorageUnavailable
 from octoroute.gateway.decision_record.archive import not_kept
 from octoroute.gateway.decision_record.view import ROW_COLUMNS, row_view
 from octoroute.gateway.decision_record.what_if import SettingsChange
 from octoroute.runtime.assembly import Runtime
-from octoroute.server.guard import read_body, request_id
+from octoroute.server.guard import AccessRules, principal_of, read_body, request_id
 from octoroute.server.routes.history import check_history, database_errors, wants_csv
 from octoroute.server.routes.json_response import json_body, json_response
+from octoroute.store.base import Body
 from octoroute.store.request_list import as_csv, list_query
 
 MAX_CHANGE_BYTES = 65536
@@ -25,20 +29,24 @@ NEXT_HEADER = "x-octoroute-next"
 
 
 class RecordRoutes:
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, rules: AccessRules) -> None:
         self._runtime = runtime
+        self._rules = rules
 
     def routes(self) -> list[Route]:
         return [
             Route("/admin/requests", self.requests, methods=["GET"]),
             Route("/admin/requests/{id}", self.record, methods=["GET"]),
             Route("/admin/requests/{id}/redecide", self.redecide, methods=["POST"]),
+            Route("/admin/requests/{id}/body", self.body, methods=["GET"]),
         ]
 
     async def requests(self, request: Request) -> Response:
         parameters = request.query_params.multi_items()
         as_text = wants_csv(request, [value for name, value in parameters if name == "format"])
         query = list_query(((name, value) for name, value in parameters if name != "format"), self._runtime.wall())
+        if query.wanted.text is not None:  # what the bodies say is only for the roles that may read them
+            self._rules.keys.authorize(principal_of(request), Permission.OPERATE)
         check_history(self._runtime)
         with database_errors():
             page = await self._runtime.history.page(query.wanted, limit=query.limit, before=query.before)
@@ -51,6 +59,23 @@ class RecordRoutes:
             lambda: msgspec.json.encode({"object": "list", "data": [row_view(row) for row in page.rows], "next": cursor})
         )
         return json_body(body, request)
+
+    async def body(self, request: Request) -> Response:
+        """What the client sent and got, as far as it is kept."""
+        id = request.path_params["id"]
+        check_history(self._runtime)
+        with database_errors():
+            found = await self._runtime.history.get(id)
+        if found is None:
+            raise NotStored(not_kept(id))
+        if found.body is None:
+            raise NotStored(
+                f"no body of the request {id[:128]!r} is kept: store.bodies was off, it is of an excluded key, or it is too old"
+            )
+        if found.body.problem:
+            raise StorageUnavailable(found.body.problem)
+        body = await run_in_threadpool(body_view, id, found.body)
+        return json_response(body, request)
 
     async def record(self, request: Request) -> Response:
         id = request.path_params["id"]
@@ -75,3 +100,16 @@ class RecordRoutes:
         if found is None:
             raise NotStored(not_kept(id))
         return json_response(found, request)
+
+
+def body_view(id: str, body: Body) -> dict[str, Any]:
+    """`cut`: there was more on the wire. Bytes that are no UTF-8 are shown as U+FFFD."""
+    return {
+        "id": id,
+        "request": _part(body.request, body.request_size),
+        "response": _part(body.response, body.response_size),
+    }
+
+
+def _part(data: bytes, size: int | None) -> dict[str, Any]:
+    return {"bytes": len(data) if size is None else size, "cut": size is not None, "text": data.decode(errors="replace")}
