@@ -210,6 +210,27 @@ class HealthRegistry:
             if is_new:
                 self._report(CircuitState.OPEN, endpoint, "", why)
 
+    def suspect(self, endpoint: Endpoint, why: str, since: float | None) -> None:
+        """Another replica has found the endpoint to be down at `since`, by this clock; None: no other says so, or does any more.
+
+        A success here that is newer counts for more, and an own open circuit says more.
+        """
+        record = self._probes.get(endpoint.id)
+        if since is None:
+            if record is not None and record.suspicion == why and record.succeeded() and self._settle(endpoint):
+                self._report(CircuitState.CLOSED, endpoint, "")
+                if self.on_capacity is not None:
+                    self.on_capacity(endpoint.id, endpoint.provider)
+            return
+        breaker = self.breaker(endpoint)
+        has_succeeded = breaker.succeeded_at is not None and breaker.failures == 0 and breaker.last_seen >= since
+        if has_succeeded or endpoint.id in self.unsure:
+            return
+        record = self._probes.setdefault(endpoint.id, ProbeRecord())
+        if record.failed(why, self.failure_threshold, at_once=True):
+            self.unsure.add(endpoint.id)
+            self._report(CircuitState.OPEN, endpoint, "", why)
+
     def _settle(self, endpoint: Endpoint) -> bool:
         """Return whether neither its circuit nor its probes exclude the endpoint; it is then no longer `unsure`."""
         if self.breaker(endpoint).opened_at is not None or self.is_suspect(endpoint):

@@ -61,6 +61,9 @@ class ConversationMemory:
         self._clock = clock
         self._states: OrderedDict[bytes, ConversationState] = OrderedDict()
         """By conversation key, the oldest answer first."""
+        self.tells = False
+        """The conversations that change are listed for `take_changed`."""
+        self._changed: dict[bytes, None] = {}
 
     def __len__(self) -> int:
         return len(self._states)
@@ -71,11 +74,28 @@ class ConversationMemory:
         return state if state is not None and self._clock() - state.answered_at < ttl_s else None
 
     def put(self, key: bytes, tier: Tier, by: str, prefix_tokens: int, output_tokens: int, *, limit: int, ttl_s: float) -> None:
+        if self.tells:
+            self._changed.pop(key, None)
+            self._changed[key] = None
+        self._keep(key, ConversationState(tier, by, prefix_tokens, output_tokens, self._clock()), limit, ttl_s)
+
+    def _keep(self, key: bytes, state: ConversationState, limit: int, ttl_s: float) -> None:
         now = self._clock()
-        self._states[key] = ConversationState(tier, by, prefix_tokens, output_tokens, now)
+        self._states[key] = state
         self._states.move_to_end(key)
         while self._states and (len(self._states) > limit or now - next(iter(self._states.values())).answered_at >= ttl_s):
             self._states.popitem(last=False)
+
+    def take_changed(self) -> list[tuple[bytes, ConversationState]]:
+        """The conversations that were put since the last call, the latest last."""
+        changed, self._changed = self._changed, {}
+        return [(key, state) for key in changed if (state := self._states.get(key)) is not None]
+
+    def learn(self, key: bytes, state: ConversationState, *, limit: int, ttl_s: float) -> None:
+        """Another replica has answered the conversation, `answered_at` by this clock. What is newer here stays."""
+        known = self._states.get(key)
+        if known is None or known.answered_at < state.answered_at:
+            self._keep(key, state, limit, ttl_s)
 
 
 def rates_of(endpoints: Iterable[Endpoint]) -> Mapping[Tier, Rates]:

@@ -213,7 +213,8 @@ class Runtime:
         self.persistence.start()
         self.otel.start()
         self._start("health probe", self.health_check.run)
-        self._start("shadow", self._settings.shadow.run)
+        for name, work in self._settings.tasks():
+            self._start(name, work)
         if self.scraper.exposition.is_shared:
             self._start("metrics", self._share_metrics)
 
@@ -242,7 +243,7 @@ class Runtime:
     def _gauges(self) -> Iterable[GaugeSample]:
         gateway = self.gateway
         depth, down = gateway.queue.depth, self.limits_down
-        return gauge_samples(gateway.health, gateway.settings.endpoints, depth, limits_down=down)
+        return gauge_samples(gateway.health, gateway.settings.endpoints, depth, limits_down=down, others=self._settings.others)
 
     @property
     def limits_down(self) -> bool:

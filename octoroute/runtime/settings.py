@@ -6,7 +6,8 @@ histories, and the shadow mirror with its budget.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -36,6 +37,8 @@ from octoroute.routing.strategies import STRATEGIES, Router, RouterSettings, nev
 from octoroute.routing.strategies.cascade import CascadeRouter
 from octoroute.routing.strategies.learned import LearnedRouter
 from octoroute.runtime.limits import Budgets
+from octoroute.runtime.replicas import ReplicaReport, Replicas
+from octoroute.store.replica_board import RedisBoard
 from octoroute.telemetry.metrics import Metrics
 from octoroute.upstream.providers.plugins import ProviderRegistry
 
@@ -56,12 +59,14 @@ class SettingsBuilder:
     ) -> None:
         """`gateway` and `config` return the running ones; they are called once a request needs them, not here."""
         self._health = health
+        self._config = config
         self.budgets = budgets
         self._providers = providers
         self._clock = clock
         self._random = random
         self._policies: dict[tuple[str, ...], Policy] = {}
         self._conversations = ConversationMemory(clock)
+        self.replicas = self._share(config(), gateway)
         self._calls = InternalCalls(gateway, new_id)
         self._editor = ContextEditor(Condenser(self._calls))
 
@@ -78,6 +83,32 @@ class SettingsBuilder:
             count=lambda result: metrics.count("octoroute_shadow_total", result),
             spent=lambda usd: metrics.count("octoroute_shadow_cost_usd_total", by=usd),
         )
+
+    def _share(self, config: Config, gateway: Callable[[], Gateway]) -> Replicas | None:
+        """None: there is no place where replicas could hear of each other."""
+        url = "" if config.shared.url is None else config.shared.url.reveal()
+        if not url.startswith(("redis://", "rediss://")):
+            return None
+        return Replicas(
+            RedisBoard(url, new_id()),
+            self._health,
+            self._conversations,
+            endpoints=lambda: gateway().settings.endpoints,
+            queued=lambda: gateway().queue.depth,
+            sticky=lambda: self._config().routing.sticky,
+            clock=self._clock,
+        )
+
+    def tasks(self) -> Iterator[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """What runs in the background, by name."""
+        yield "shadow", self.shadow.run
+        if self.replicas is not None:
+            yield "replicas", self.replicas.run
+
+    @property
+    def others(self) -> Sequence[ReplicaReport]:
+        """Of the other replicas."""
+        return () if self.replicas is None else self.replicas.reports
 
     def build(self, config: Config) -> Settings:
         routing = config.routing
@@ -152,7 +183,9 @@ class SettingsBuilder:
         return policy
 
     def _in_flight(self, endpoint: Endpoint) -> int:
-        return self._health.breaker(endpoint).in_flight
+        """Of all replicas, as far as is known."""
+        others = self.replicas.in_flight.get(endpoint.id, 0) if self.replicas is not None else 0
+        return self._health.breaker(endpoint).in_flight + others
 
 
 def _basis(config: Config, router: Router) -> RoutingBasis:

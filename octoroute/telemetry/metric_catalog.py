@@ -119,6 +119,11 @@ GAUGES: tuple[MetricSpec, ...] = (
     MetricSpec("octoroute_inflight_requests", (), "Requests in progress."),
     MetricSpec("octoroute_queue_depth", (), "Requests waiting in the queue."),
     MetricSpec("octoroute_limits_store_down", (), "1 while the store of shared limits and budgets cannot be reached, else 0."),
+    MetricSpec(
+        "octoroute_other_replicas", (), "Other processes that share the Redis of [shared] url, and were heard of in the last 3 s."
+    ),
+    MetricSpec("octoroute_other_replicas_inflight_requests", (), "Requests in progress there."),
+    MetricSpec("octoroute_other_replicas_queue_depth", (), "Requests waiting in the queues there."),
     MetricSpec("octoroute_endpoint_inflight", ("endpoint",), "Requests in progress at the endpoint."),
     MetricSpec("octoroute_circuit_state", ("endpoint",), "State of the endpoint's circuit: 0 closed, 1 half-open, 2 open."),
     MetricSpec("octoroute_endpoint_failures", ("endpoint",), "Consecutive failures of the endpoint."),

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from tests.support import redis_server
-from tests.support.live_gateway import ROOT, Process, endpoint, question, settings
+from tests.support.live_gateway import ROOT, Process, endpoint, question, samples, settings
 
 
 class Replica:
@@ -81,6 +81,8 @@ async def test_replicas_share_keys_and_a_budget(replicas):
     statuses = [(await replica.ask(key)).status_code for _ in range(20) for replica in replicas]
     assert statuses.count(200) <= 28
     assert statuses[-2:] == [429, 429]
+    metrics = (await first.client.get("/metrics", headers={"authorization": f"Bearer {key}"})).text
+    assert samples(metrics)["octoroute_other_replicas", frozenset()] == 1
     await second.command("keys", "revoke", "team")
     for replica in replicas:
         await until(replica, key, 401)
