@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from random import Random
 from typing import Any
 
@@ -23,6 +24,8 @@ class Vendor:
 
     def __init__(self, name: str, fake: Fake, chance: Random) -> None:
         self.bill_micros = 0
+        self.bills: Counter[str] = Counter()
+        """Of each request that names itself by `[NAME]` in its text."""
         self._name = name
         self._price = Price(**PRICES[name])
         self._chance = chance
@@ -46,9 +49,11 @@ class Vendor:
             "total_tokens": prompt + made,
             "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
         }
-        self.bill_micros += Usage(
-            input_tokens=prompt, output_tokens=made, cached_tokens=cached, cache_write_tokens=written
-        ).cost_micros(self._price)
+        cost = Usage(input_tokens=prompt, output_tokens=made, cached_tokens=cached, cache_write_tokens=written).cost_micros(
+            self._price
+        )
+        self.bill_micros += cost
+        self.bills[str(body["messages"][-1]["content"]).partition("[")[2].partition("]")[0]] += cost
         if body.get("stream"):
             exchange.head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"})
             for part in (

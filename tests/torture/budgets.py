@@ -2,7 +2,8 @@
 
 Over-admission: 10,000 reservations of 4 processes at once, in SQLite, PostgreSQL, and Redis; 0 may be above the limit. A process with
 100 open leases is killed: how long its amounts stay held. The time of one reservation. And the books: so many requests through a
-gateway to vendors that fail, with the shared store away for a while; settled, recorded, and billed must be the same.
+gateway to vendors that fail, with the shared store away for a while; settled, recorded, and billed must be the same. And once more
+with a gateway that is killed while requests are under way: what is recorded must be what was billed, and what is missing is counted.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from statistics import median
+from typing import Any
 
 import httpx2
 import structlog
@@ -31,15 +34,19 @@ sys.path.insert(0, str(ROOT))
 
 from octoroute.access.leases.lease import BudgetLease  # noqa: E402
 from octoroute.access.leases.ledger import Ledger  # noqa: E402
+from octoroute.access.limits import Periods  # noqa: E402
 from octoroute.domain.ids import new_id  # noqa: E402
+from octoroute.runtime.assembly import Runtime  # noqa: E402
 from octoroute.runtime.tasks import TaskOwner  # noqa: E402
+from octoroute.store.base import HistoryFilter  # noqa: E402
 from tests.support import lease_load, postgresql, redis_server  # noqa: E402
 from tests.support.books import Chaos, Vendor, tables  # noqa: E402
 from tests.support.lease_backends import charge, make  # noqa: E402
-from tests.support.live_gateway import LiveGateway, Process, endpoint, question, settings  # noqa: E402
+from tests.support.live_gateway import LiveGateway, Process, configured, endpoint, question, settings  # noqa: E402
 
 ATTEMPTS, PROCESSES, LIMIT = 10_000, 4, 18_000
 AWAY_S = 60.0
+KILLS = 4
 
 
 @contextlib.contextmanager
@@ -168,6 +175,107 @@ async def books(requests: int, directory: Path) -> dict[str, object]:
     return found
 
 
+class KilledGateway:
+    """The installed command, which is killed with SIGKILL now and then, and its clients."""
+
+    def __init__(self, directory: Path, tree: dict[str, Any]) -> None:
+        self._directory = directory
+        self._tree = tree
+        self._process: Process | None = None
+        self.answered: set[str] = set()
+        """Ids of requests whose client got all of an answer, whatever it is."""
+
+    async def start(self) -> None:
+        self._process = await Process.start(self._directory, self._tree, env={"OCTOROUTE_STATE_DIR": str(self._directory)})
+
+    async def kill(self) -> None:
+        assert self._process is not None
+        await self._process.stop()
+
+    async def end(self) -> None:
+        assert self._process is not None
+        self._process.signal(signal.SIGTERM)
+        await self._process.ended(60)
+
+    async def ask(self, number: int) -> None:
+        assert self._process is not None
+        id = f"r{number}"
+        words = "hello" if number % 2 else "Prove that every bounded monotone sequence converges, and justify each step."
+        body = question(f"{words} [{id}]", max_tokens=50, stream=number % 3 == 0, user=f"u{number % 7}")
+        try:
+            async with httpx2.AsyncClient(base_url=self._process.url, trust_env=False, timeout=60) as client:
+                await client.post("/v1/chat/completions", json=body, headers={"x-request-id": id})
+            self.answered.add(id)
+        except httpx2.TransportError:
+            await asyncio.sleep(0.05)
+
+    async def run(self, numbers: range) -> None:
+        left = iter(numbers)
+
+        async def client() -> None:
+            for number in left:
+                await self.ask(number)
+
+        await asyncio.gather(*(client() for _ in range(16)))
+
+
+async def recorded(tree: dict[str, Any], directory: Path) -> dict[str, int]:
+    """What the history has of each request, in micro-dollars."""
+    runtime, found, cursor = Runtime(configured(tree), state_directory=directory), dict[str, int](), None
+    while True:
+        page = await runtime.history.page(HistoryFilter(), limit=1000, before=cursor)
+        found |= {row.id: (row.cost_nusd or 0) // 1000 for row in page.rows}
+        cursor = page.cursor
+        if cursor is None:
+            break
+    await runtime.stop()
+    return found
+
+
+async def killed_books(requests: int, kills: int, directory: Path) -> dict[str, int]:
+    """The books of a gateway that is killed while requests are under way. What it had answered before must be in them exactly."""
+    from tests.support.fake import Fake
+
+    chance, server = Random(7), redis_server.RedisServer(directory)
+    server.start()
+    fakes = [await Fake("small").start(), await Fake("big").start()]
+    vendors = [Vendor("small", fakes[0], chance), Vendor("big", fakes[1], chance)]
+    tree = tables(fakes, server.url)
+    gateway = KilledGateway(directory, tree)
+    each = requests // (kills + 1)
+    await gateway.start()
+    for part in range(kills + 1):
+        clients = asyncio.ensure_future(gateway.run(range(part * each, (part + 1) * each)))
+        if part < kills:
+            while len(gateway.answered) < part * each + each // 2:
+                await asyncio.sleep(0.01)
+            await gateway.kill()
+            await gateway.start()
+        await clients
+    await gateway.end()
+    billed = vendors[0].bills + vendors[1].bills
+    found = await recorded(tree, directory)
+    backend, now = make(f"redis={server.url}"), Periods.of(time.time())
+    window = f"everything:|month|{now.month.name}"
+    async with asyncio.timeout(30):
+        while (state := (await backend.read([window]))[window]).held:
+            await asyncio.sleep(0.1)
+    await backend.close()
+    for fake in fakes:
+        await fake.kill()
+    server.stop()
+    return {
+        "billed": sum(billed.values()),
+        "recorded": sum(found.values()),
+        "settled": state.spent,
+        "requests whose record differs from their bill": sum(billed[id] != cost for id, cost in found.items()),
+        "requests that were billed and not recorded": len(missing := billed.keys() - found.keys()),
+        "their bill": sum(billed[id] for id in missing),
+        "of them answered": len(missing & gateway.answered),
+        "kills": kills,
+    }
+
+
 def say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -193,6 +301,11 @@ async def main(requests: int) -> int:
         found = await books(requests, Path(place))
         failed = failed or len({found["billed"], found["recorded"], found["settled"]}) > 1
         say(f"books: {found}")
+    if redis_server.program() is not None:
+        with tempfile.TemporaryDirectory() as place:
+            after = await killed_books(requests, KILLS, Path(place))
+            failed = failed or after["requests whose record differs from their bill"] > 0
+            say(f"books of a gateway that is killed: {after}")
     return int(failed)
 
 
