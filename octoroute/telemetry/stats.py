@@ -19,6 +19,10 @@ from octoroute.telemetry.rollup import Rollup
 
 NO_KEY = "none"
 NO_TIER = "none"
+OTHER_KEYS = "(others)"
+"""The requests of all keys that came when there were `MAX_GROUPS` already."""
+MAX_GROUPS = 1000
+"""Pairs of tier and key that are told apart: an identity provider may name any number of callers."""
 
 
 class Tally:
@@ -111,7 +115,7 @@ class Statistics:
         tier = example.endpoint.tier if example.endpoint else example.decision.tier if example.decision else NO_TIER
         more = sums.last_at, rollup.usage, sums.spent_micros
         with self._lock:
-            self._requests[tier, example.key_name or NO_KEY].add_bulk(example.ending, sums.count, rollup.times, *more)
+            self._of_key(tier, example.key_name or NO_KEY).add_bulk(example.ending, sums.count, rollup.times, *more)
             if rollup.first_attempt_ok and endpoint is not None:
                 self._tally(endpoint).add_bulk(example.ending, sums.count, rollup.endpoint_times, *more)
 
@@ -127,6 +131,10 @@ class Statistics:
                     continue
                 times.add(attempt.took_s + rest_s)
                 tally.add_bulk(outcome.ending, 1, times, at, attempt.usage, attempt.cost_micros or 0)
+
+    def _of_key(self, tier: str, name: str) -> Tally:
+        is_new = len(self._requests) >= MAX_GROUPS and (tier, name) not in self._requests
+        return self._requests[tier, OTHER_KEYS if is_new else name]
 
     def _tally(self, endpoint: Endpoint) -> Tally:
         return self._endpoints[endpoint.id, endpoint.name, endpoint.provider]

@@ -7,6 +7,7 @@ from octoroute.domain.decision import Decision
 from octoroute.domain.endpoint import Endpoint, Tier
 from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
 from octoroute.domain.price import Price
+from octoroute.telemetry import stats as stats_module
 from octoroute.telemetry.rollup import Rollup
 from octoroute.telemetry.stats import Statistics
 
@@ -103,3 +104,12 @@ def test_each_attempt_is_billed_once_to_its_endpoint():
     statistics.record_attempts(outcome, 0.0)
     costs = {name: row["total_cost"] for name, row in statistics.snapshot()["endpoints"].items()}
     assert costs == {"s": 20e-6, "b": 1100e-6}
+
+
+def test_the_keys_that_are_told_apart_are_bounded(monkeypatch):
+    monkeypatch.setattr(stats_module, "MAX_GROUPS", 2)
+    stats = Statistics(lambda: 1.0)
+    for name in ("ann", "bob", "eve", "mal", "ann"):
+        record(stats, outcome(Ending.ANSWERED, 1.0, [Attempt(endpoint=A, took_s=1.0, error=None)], key_name=name))
+    found = stats.snapshot()["keys"]
+    assert {name: row["requests"] for name, row in found.items()} == {"ann": 2, "bob": 1, "(others)": 2}
