@@ -37,6 +37,7 @@ COMMANDS = {
     "route": ("octoroute.cli.route", "explain which tier and endpoint a prompt would be sent to, and why"),
     "stats": ("octoroute.cli.stats", "statistics of the history: requests, errors, tokens, cost, latency"),
     "explain": ("octoroute.cli.explain", "what the history knows of one request: why it went where, and what happened"),
+    "top": ("octoroute.cli.top", "the requests under way in a running gateway, live"),
     "store": ("octoroute.cli.store", "make encryption keys, and seal what is stored with the newest one"),
     "logs": ("octoroute.cli.logs", "summarise, clean up, or print the traffic log"),
     "import": ("octoroute.cli.import_config", "convert another program's configuration, or YAML or JSON, to TOML"),

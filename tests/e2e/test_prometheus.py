@@ -17,6 +17,7 @@ from octoroute.telemetry.metrics import Metrics
 PROMTOOL = shutil.which("promtool")
 pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed (Debian: apt install prometheus)")
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
+PROMETHEUS = Path(__file__).parents[2] / "examples" / "prometheus"
 ODD = Endpoint(id='odd "id"\\', name="m", tier=Tier.FAST, kind="openai", provider="openai", base_url="http://h/v1", model="m")
 
 
@@ -41,12 +42,12 @@ def test_the_exposition_is_sound():
     assert code in {0, 3}
 
 
-def test_the_alerts_are_rules(tmp_path):
-    rules = re.search(r"(?ms)^```yaml\n(groups:.*?)^```$", OPERATIONS.read_text("utf-8"))[1]
-    (tmp_path / "rules.yml").write_text(rules, "utf-8")
-    code, said = promtool("check", "rules", str(tmp_path / "rules.yml"))
+def test_the_alerts_are_rules_and_pass_their_own_tests():
+    code, said = promtool("check", "rules", str(PROMETHEUS / "rules.yml"))
     assert code == 0, said
-    assert "10 rules" in said
+    assert "15 rules" in said
+    code, said = promtool("test", "rules", str(PROMETHEUS / "rules_test.yml"))
+    assert code == 0, said
 
 
 def test_the_queries_of_the_panels_parse(tmp_path):
