@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -190,6 +191,12 @@ def test_no_path_asks_an_endpoint_outside_the_constraints(world, asked):
 
     with asyncio.Runner(loop_factory=ThreadlessLoop) as runner:
         runner.run(work())
+
+
+def test_a_setting_that_makes_more_attempts_is_turned_on_above():
+    """The property sees every attempt at the transport, of whatever kind; hedging has no setting yet, and is to be on once it has."""
+    reference = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+    assert "hedg" not in reference or "hedg" in str(tree(typical("rule", policy="reject", ruled=None)))
 
 
 # what the client and the operator are told
