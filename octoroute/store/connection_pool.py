@@ -32,6 +32,7 @@ class ConnectionPool:
         self._away: tuple[float, StoreUnavailable] | None = None
         """Until when no connection is tried, because the last one failed, and why."""
         self._free: list[Connection] = []
+        self._is_closed = False
         self._limit = threading.BoundedSemaphore(MAX_CONNECTIONS)
 
     def run(self, question: Callable[[Connection], _T]) -> _T:
@@ -49,6 +50,8 @@ class ConnectionPool:
             except (*self._database.errors, *_DAMAGED) as error:
                 raise StoreUnavailable(f"{self._database.name}: is damaged, something in it cannot be read ({error!r})") from error
             self._free.append(connection)
+            if self._is_closed:  # while the question was asked
+                self.close()
             return answer
 
     def _connect(self) -> Connection:
@@ -61,5 +64,7 @@ class ConnectionPool:
             raise
 
     def close(self) -> None:
+        """A connection that is in use is closed after its question."""
+        self._is_closed = True
         while self._free:
             self._free.pop().close()

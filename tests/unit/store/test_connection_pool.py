@@ -6,6 +6,7 @@ import pytest
 
 from octoroute.store.base import StoreUnavailable
 from octoroute.store.connection_pool import RETRY_S, ConnectionPool
+from octoroute.store.database import UnusableStore
 from tests.support.databases import FlakyDatabase
 
 
@@ -32,3 +33,15 @@ def test_a_database_that_is_away_is_asked_again_after_a_while(tmp_path):
     now = RETRY_S
     pool.run(lambda connection: connection)
     pool.close()
+
+
+def test_a_connection_that_is_in_use_when_the_pool_is_closed_is_closed_after_its_question(tmp_path):
+    pool = ConnectionPool(FlakyDatabase(tmp_path / "x.db"))
+
+    def question(connection):
+        pool.close()
+        return connection
+
+    connection = pool.run(question)
+    with pytest.raises(UnusableStore, match="closed"):
+        connection.execute("SELECT 1")
