@@ -210,12 +210,29 @@ def portkey(setting: Setting) -> Proxy:
     return Proxy("portkey", version, setting.port, command, headers=headers, env=env, ready_s=60, note=f"Node {node_version}")
 
 
-def sglang_router(setting: Setting) -> Proxy:
-    python, version = _from_pypi(setting, "sglang-router", "sglang-router==0.3.2", "sglang-router")
-    command = [str(python), "-m", "sglang_router.launch_router", "--host", "127.0.0.1", "--port", str(setting.port)]
-    command += ["--worker-urls", f"http://127.0.0.1:{setting.upstream}", "--log-level", "warn", "--policy", "round_robin"]
+def _rust_router(setting: Setting, name: str, requirement: str, launch: list[str], extra: list[str]) -> Proxy:
+    """sglang-router, vllm-router, and smg have one ancestor and nearly the same options. They do not rewrite the model."""
+    python, version = _from_pypi(setting, name, requirement, name)
+    command = [str(python), *launch, "--host", "127.0.0.1", "--port", str(setting.port)]
+    command += ["--worker-urls", f"http://127.0.0.1:{setting.upstream}", "--policy", "round_robin"]
     command += ["--prometheus-host", "127.0.0.1", "--prometheus-port", str(free_port()), "--max-concurrent-requests", "16384"]
-    return Proxy("sglang-router", version, setting.port, command, ready_s=90, note="Rust; parses, does not rewrite the model")
+    return Proxy(name, version, setting.port, [*command, *extra], ready_s=90, note="Rust; parses, does not rewrite the model")
+
+
+def sglang_router(setting: Setting) -> Proxy:
+    return _rust_router(
+        setting, "sglang-router", "sglang-router==0.3.2", ["-m", "sglang_router.launch_router"], ["--log-level", "warn"]
+    )
+
+
+def vllm_router(setting: Setting) -> Proxy:
+    return _rust_router(
+        setting, "vllm-router", "vllm-router==0.1.17", ["-m", "vllm_router.launch_router"], ["--log-level", "warning"]
+    )
+
+
+def smg(setting: Setting) -> Proxy:
+    return _rust_router(setting, "smg", "smg==1.13.0", ["-m", "smg.cli", "launch"], ["--log-level", "warn", "--backend", "openai"])
 
 
 RIVALS: dict[str, Callable[[Setting], Proxy]] = {
@@ -223,6 +240,8 @@ RIVALS: dict[str, Callable[[Setting], Proxy]] = {
     "nginx": nginx,
     "haproxy": haproxy,
     "sglang-router": sglang_router,
+    "vllm-router": vllm_router,
+    "smg": smg,
     "portkey": portkey,
     "litellm": litellm,
 }

@@ -63,7 +63,7 @@ def _octoroute(setting: Setting, name: str, workers: int) -> Proxy:
         version,
         setting.port,
         [setting.python, "-m", "octoroute", "-c", str(config)],
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT), "OCTOROUTE_STATE_DIR": str(setting.run / f"{name}-state")},
         expects={"x-octoroute-strategy": "rule"},
         note="auth key, routing by rules, selection, health, metrics, one JSON log line a request",
         workers=workers,

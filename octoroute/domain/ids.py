@@ -24,5 +24,5 @@ def new_id() -> str:
     except IndexError:
         prefix = f"req_{int(time.time()) & 0xFFFFFFFF:08x}"
         digits = os.urandom(8 * _BATCH).hex()
-        _ids.extend(prefix + digits[at : at + 16] for at in range(16, len(digits), 16))
+        _ids.extend([prefix + digits[at : at + 16] for at in range(16, len(digits), 16)])
         return prefix + digits[:16]

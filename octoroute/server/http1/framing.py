@@ -18,7 +18,7 @@ def head_of(status: int, fields: Iterable[tuple[str, str]]) -> bytes:
 
     Raises ValueError for a control character, which could start another field.
     """
-    lines = [": ".join(field) for field in fields]
+    lines = list(map(": ".join, fields))
     head = "\r\n".join(lines).encode("latin-1", "replace")
     if lines and len(head.translate(None, _UNSAFE)) != len(head) - len("\r\n") * (len(lines) - 1):
         raise ValueError("a header holds a control character")

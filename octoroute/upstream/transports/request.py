@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -79,9 +80,15 @@ def origin_and_head(request: TransportRequest) -> tuple[Origin, bytes]:
     )
 
 
+@lru_cache(256)
+def _is_token(name: str) -> bool:
+    return _TOKEN.fullmatch(name) is not None
+
+
 def extra_lines(headers: tuple[tuple[str, str], ...]) -> bytes:
     """Headers of one request as bytes. Raises Unreachable for one that is not valid HTTP."""
     for name, value in headers:
-        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+        plain = value.isascii() and value.isprintable()  # nearly always, and at a third of the cost
+        if not _is_token(name) or not (plain or _VALUE.fullmatch(value)):
             raise unsendable("one of its headers holds a character that HTTP does not allow")
     return "".join([f"{name}: {value}\r\n" for name, value in headers]).encode("latin-1")
