@@ -8,9 +8,11 @@
     │   ├── Unauthorized 401, TooExpensive 402, Forbidden 403
     │   ├── UnknownModel, UnknownRoute, NotStored 404
     │   ├── WrongMethod 405, TooLate 408, TooLarge 413, WrongMediaType 415, HeadersTooLarge 431
-    │   └── OverLimit, OverBudget 429
+    │   └── OverLimit         429  a limit of requests or tokens
+    │       └── OverBudget    429  a budget
     ├── RequestCancelled      503  an operator cancelled it
     ├── StorageUnavailable    503  the database is away
+    │   └── IdentityUnavailable 503  the issuer of a token is away
     ├── UpstreamError         502  one endpoint's failure
     │   ├── Unreachable       502  no connection
     │   │   └── TlsRejected, NoResources
@@ -20,7 +22,6 @@
     │   ├── BadUpstreamResponse 502  a server error, or a malformed or truncated response
     │   ├── UpstreamAuthError, NotServed 502  credentials rejected; no such model or address
     │   └── UpstreamRejected  4xx  this request was rejected; relayed unchanged
-    ├── IdentityUnavailable   503  the keys of a token's issuer cannot be fetched
     └── Exhausted                  no endpoint answered; carries the last real cause
 
 `status` is the HTTP status that the client receives. `code` is a stable word for logs, metrics, and the error body. `kind` is

@@ -13,7 +13,7 @@ from octoroute.access.credentials import digest_of, offered_keys
 from octoroute.access.permissions import PRIVILEGED, ROLES, Permission, roles_with
 from octoroute.access.tokens.issuer import expired
 from octoroute.domain.principal import Principal
-from octoroute.errors import Forbidden, Unauthorized
+from octoroute.errors import Forbidden, StorageUnavailable, Unauthorized
 
 
 class KnownKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +45,16 @@ class KeyRegistry:
         """A token of some issuer may have a role that watches or more."""
         self.use_stored((), any_made=False)
 
-    def use_stored(self, stored: Iterable[KnownKey], *, any_made: bool) -> None:
+    def use_stored(self, stored: Iterable[KnownKey], *, any_made: bool, unread: bool = False) -> None:
         """Replace the keys of the store. `any_made`: the store has had a key, so that keys are required even if all are revoked.
+
+        `unread`: it could not be read yet, so that it is not known whether keys are required; the gateway does not open then.
 
         The configuration's keys come first.
         """
         self._known = {**{key.digest: key for key in stored}, **self._configured}
-        self.is_required = self._required or any_made
+        self._is_unread = unread
+        self.is_required = self._required or any_made or unread
         """Whether a request without a valid key is refused."""
         self._has_privileged = any(PRIVILEGED & ROLES[key.principal.role] for key in self._known.values())
         self._names = frozenset(key.principal.name for key in self._known.values())
@@ -63,13 +66,18 @@ class KeyRegistry:
         self._may_be_privileged = may_be_privileged
 
     def check(self, headers: Mapping[str, str]) -> Principal | None:
-        """Return the client whose key the headers hold; None if keys are not required and none matches. Raises Unauthorized."""
+        """Return the client whose key the headers hold; None if keys are not required and none matches.
+
+        Raises Unauthorized, and StorageUnavailable for a key that a store may have which could not be read yet.
+        """
         if not self._known and not self.is_required:
             return None
         key = self.find(headers)
         if key is None:
             if not self.is_required:
                 return None
+            if self._is_unread:
+                raise StorageUnavailable("the key store cannot be read, so that keys cannot be checked; keys of [auth] are valid")
             if not offered_keys(headers):
                 raise Unauthorized("the API key is missing; send `Authorization: Bearer KEY` or `x-api-key: KEY`")
             raise Unauthorized("invalid API key")

@@ -34,8 +34,8 @@ _REMEDIES: Mapping[int, str] = {
     **dict.fromkeys((errno.EACCES, errno.EPERM), "; give the user that octoroute runs as the right to write it"),
 }
 
-_VARIABLE = re.compile(r"\$\{[^}]*\}")
-"""A value that is one variable of the environment."""
+_VARIABLE = re.compile(r"\$\{\w+\}")
+"""A value that is one variable of the environment, without a default."""
 
 
 class Proposal(msgspec.Struct, frozen=True):

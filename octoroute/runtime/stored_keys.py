@@ -57,6 +57,11 @@ class FollowedStore:
         self._is_failing = False
         self._was_read = False
 
+    @property
+    def is_unread(self) -> bool:
+        """It could not be read yet: whether it has keys is not known. One that was read once goes on as it was."""
+        return self._is_failing and not self._was_read
+
     def read(self) -> bool:
         """Read the store if it has changed; returns whether something is new. Blocks.
 
@@ -70,8 +75,6 @@ class FollowedStore:
         except KeyStoreError as error:
             if not self._is_failing:
                 log.warning("the key store cannot be read; the keys known so far stay valid", error=error.message)
-            # a store that was never read may have keys, and must not open the gateway; one that was read goes on as it was
-            self.any_made = self.any_made or not self._was_read
             self._is_failing = True
             return True
         self._seen, self._is_failing, self._was_read = version, False, True
@@ -94,7 +97,11 @@ class StoredKeys:
     def apply(self) -> None:
         """Give the registry the keys that were read last."""
         keys = [key for followed in self._followed for key in followed.keys]
-        self._registry().use_stored(keys, any_made=any(followed.any_made for followed in self._followed))
+        self._registry().use_stored(
+            keys,
+            any_made=any(followed.any_made for followed in self._followed),
+            unread=any(followed.is_unread for followed in self._followed),
+        )
 
     async def run(self) -> None:
         """Look for changes of the stores for ever; none waits for another one that is away."""

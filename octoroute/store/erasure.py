@@ -169,7 +169,7 @@ def forget_owners(database: Database, connection: Connection, owners: Collection
                 connection.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT id FROM {whole} WHERE owner = ?)", (owner,))
             for table in schema.OWNED:
                 deleted = connection.execute(f"DELETE FROM {table} WHERE owner = ?", (owner,)).rowcount
-                responses += deleted if table == "responses" else 0
+                responses += deleted if table == schema.RESPONSES else 0
     database.erase(connection)
     return responses
 

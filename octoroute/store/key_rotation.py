@@ -14,7 +14,7 @@ from octoroute.store.batches import RESULT_COLUMN, result_row
 from octoroute.store.bodies import REQUEST_COLUMN, RESPONSE_COLUMN
 from octoroute.store.database import Connection, Database, suffix, transaction
 from octoroute.store.files import PIECE_COLUMN, piece_row
-from octoroute.store.schema import BODY_COLUMN, INPUT_COLUMN, response_row
+from octoroute.store.schema import BODY_COLUMN, INPUT_COLUMN, RESPONSES, response_row
 from octoroute.store.vault import PREFIX_BYTES, UnopenedValue
 
 ROWS_AT_ONCE = 50
@@ -43,7 +43,7 @@ def sealed_tables(database: Database, connection: Connection) -> Iterator[Sealed
         yield SealedTable(f"bodies_{suffix(day)}", {"seq": -1}, bodies, str)
     yield SealedTable("file_pieces", {"file": "", "number": -1}, {"data": PIECE_COLUMN}, piece_row)
     yield SealedTable("batch_results", {"batch": "", "line": -1}, {"result": RESULT_COLUMN}, result_row)
-    yield SealedTable("responses", {"owner": "", "id": ""}, {"input": INPUT_COLUMN, "body": BODY_COLUMN}, response_row)
+    yield SealedTable(RESPONSES, {"owner": "", "id": ""}, {"input": INPUT_COLUMN, "body": BODY_COLUMN}, response_row)
 
 
 def seal_all(database: Database) -> RotationReport:

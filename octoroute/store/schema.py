@@ -81,7 +81,8 @@ def response_row(owner: str, id: str) -> str:
     return f"{len(owner)}:{owner}{id}"
 
 
-OWNED = ("response_items", "responses", "files", "batches")
+RESPONSES: str = "responses"
+OWNED = ("response_items", RESPONSES, "files", "batches")
 """Tables of what clients store, with the column `owner`."""
 OWNED_PARTS = {"file_pieces": ("file", "files"), "batch_results": ("batch", "batches")}
 """Tables without an owner: the column that refers to a table of OWNED, and that table."""

@@ -13,6 +13,7 @@ from tests.support.pairs import MESSAGE
 PRICE = {"input": 1.0, "output": 2.0}
 """The fake's answers have 7 prompt tokens and 3 of output: 13 micro-dollars."""
 COST = 13
+KEY = {"x-api-key": "k"}
 
 
 NOW = 1_796_083_005.0
@@ -180,9 +181,11 @@ async def test_a_store_that_is_away_is_told_and_limits_go_on_as_configured(make_
         [endpoint(fake, price=PRICE)],
         deep=[endpoint(fake, "big", price=PRICE)],
         shared={"url": "redis://127.0.0.1:9/0", "replicas": 50},
+        auth={"keys": ["k"]},
         **tables,
     )
-    assert [(await gateway.ask(question(model="fast"))).status_code for _ in range(3)] == [200, 200, 429], "this process's share"
+    statuses = [(await gateway.ask(question(model="fast"), headers=KEY)).status_code for _ in range(3)]
+    assert statuses == [200, 200, 429], "this process's share"
     assert (await gateway.get("/health")).json()["limits_status"] == "degraded"
     assert gateway.metric("octoroute_limits_store_down") == 1
     assert (await gateway.get("/health/ready")).status_code == 200
@@ -193,8 +196,18 @@ async def test_money_is_closed_while_the_store_is_away(make_gateway, fake):
     gateway = await make_gateway(
         [endpoint(fake, price=PRICE)],
         shared={"url": "redis://127.0.0.1:9/0"},
+        auth={"keys": ["k"]},
         **limited(everything={"budget_usd": {"day": 5.0}}),
     )
-    refused = await gateway.ask(question(max_tokens=5))
+    refused = await gateway.ask(question(max_tokens=5), headers=KEY)
     assert (refused.status_code, fake.requests) == (503, [])
     assert "limits cannot be checked" in refused.json()["error"]["message"]
+
+
+async def test_a_store_that_was_never_read_may_have_keys_and_does_not_open_the_gateway(make_gateway, fake):
+    pytest.importorskip("redis")
+    gateway = await make_gateway([endpoint(fake)], shared={"url": "redis://127.0.0.1:9/0"})
+    for headers in ({}, KEY):
+        refused = await gateway.ask(question(), headers=headers)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_unavailable")
+    assert fake.requests == []

@@ -160,7 +160,9 @@ def test_models_are_listed_under_their_names(inbound):
 
 @each_inbound
 @given(
-    noise=st.one_of(st.binary(max_size=100), st.dictionaries(st.text(max_size=9), st.none()).map(lambda v: json.dumps(v).encode()))
+    noise=st.one_of(
+        st.binary(max_size=100), st.dictionaries(st.text(max_size=9), st.none()).map(lambda v: json.dumps(v).encode())
+    ).filter(lambda data: b'"model"' not in data)  # with a model alone a completion is complete
 )
 def test_a_request_that_is_none_is_the_clients_error(inbound, noise):
     if inbound.paths and not (noise.startswith(b"{") and getattr(inbound, "has_default_model", False)):

@@ -6,7 +6,12 @@ import pytest
 
 from octoroute import errors
 
-TREE = re.findall(r"^    ([│ ]*)[├└]── (\w+) +(\d{3}|4xx)?", errors.__doc__ or "", re.MULTILINE)
+TREE = [
+    (indent, name, status)
+    for indent, line in re.findall(r"^    ([│ ]*)[├└]── (.*)$", errors.__doc__ or "", re.MULTILINE)
+    for name, status in re.findall(r"\b([A-Z][a-z]\w+)(?: +(\d{3}|4xx))?", line)
+]
+"""(indentation, name, status) of each exception; some share a line."""
 CLASSES = {
     value
     for name, value in vars(errors).items()

@@ -475,16 +475,21 @@ async def test_bytes_after_an_answer_are_not_the_next_one(transport):
 
 
 async def test_bytes_on_an_idle_connection_end_it(transport):
+    sent = asyncio.Event()
+
     async def late(peer: Peer) -> None:
         while True:
             await peer.request()
             await peer.send(answer(b"mine"))
             await asyncio.sleep(0.02)
             await peer.send(answer(b"smuggled"))
+            sent.set()
 
     async with serving(late) as server:
         for _ in range(3):
             assert (await ask(transport, post(server.url())))[2] == b"mine"
+            await sent.wait()
+            sent.clear()
             await asyncio.sleep(0.05)
         assert server.accepted == 3
 

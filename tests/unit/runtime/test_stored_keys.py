@@ -10,7 +10,7 @@ from octoroute.access.key_registry import KeyRegistry
 from octoroute.access.key_store import KeyStoreError, SqliteKeyStore
 from octoroute.config import loads
 from octoroute.domain.principal import Principal
-from octoroute.errors import Unauthorized
+from octoroute.errors import StorageUnavailable, Unauthorized
 from octoroute.runtime.stored_keys import StoredKeys, key_stores
 
 
@@ -79,7 +79,7 @@ async def test_a_store_that_never_could_be_read_closes_the_gateway(store):
     store.path.write_bytes(b"damaged" * 1000)
     registry, keys = running(store)
     await keys.refresh()
-    with pytest.raises(Unauthorized):
+    with pytest.raises(StorageUnavailable):
         registry.check({})
 
 
