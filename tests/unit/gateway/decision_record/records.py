@@ -8,7 +8,7 @@ from pathlib import Path
 import tomli_w
 
 from octoroute.config import loads
-from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage, cost_micros_of
+from octoroute.domain.outcome import Attempt, Ending, Outcome, Usage
 from octoroute.domain.trace import DecisionTrace
 from octoroute.gateway.lifecycle import RequestLifecycle
 from octoroute.runtime.assembly import Runtime
@@ -54,7 +54,6 @@ async def settle(runtime, id="r1", model="auto", content=PROMPT, headers=None, d
     plan = gateway.planner.plan(decision, asked, gateway.settings)
     lifecycle.planned(decision, asked, plan)
     usage = Usage(input_tokens=1000, output_tokens=100)
-    attempts = (Attempt(endpoint=plan.order[0], took_s=0.2, usage=usage),)
     outcome = Outcome(
         request_id=id,
         dialect="openai",
@@ -63,8 +62,7 @@ async def settle(runtime, id="r1", model="auto", content=PROMPT, headers=None, d
         ending=Ending.ANSWERED,
         status=200,
         decision=decision,
-        attempts=attempts,
-        cost_micros=cost_micros_of(attempts),
+        attempts=(Attempt(endpoint=plan.order[0], took_s=0.2, usage=usage),),
         endpoint=plan.order[0],
         usage=usage,
         first_event_s=0.2,
