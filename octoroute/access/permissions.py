@@ -114,6 +114,7 @@ ROUTES: Mapping[str, Mapping[str, Permission]] = {
     "/admin/session": {"GET": Permission.WATCH},
     "/web/{name}": {"GET": Permission.OPEN},
     "/admin/providers": {"GET": Permission.WATCH},
+    "/admin/scores": {"GET": Permission.WATCH},
     "/admin/budgets": {"GET": Permission.WATCH},
     "/admin/playground/chat/completions": {"POST": Permission.ASK},
     "/admin/config/check": {"POST": Permission.ADMINISTER},

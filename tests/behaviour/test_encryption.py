@@ -58,7 +58,7 @@ async def test_without_the_library_nothing_starts(start, monkeypatch):
         await start(ONE)
 
 
-@pytest.mark.parametrize("key", ["", "too short", ONE[:-2], "é" * 44])
+@pytest.mark.parametrize("key", ["", "too short", ONE[:-2], "é" * 44], ids=["nothing", "too short", "cut", "no ASCII"])
 async def test_what_is_no_key_is_said_and_not_shown(start, key):
     with pytest.raises(ConfigError) as caught:
         await start(key)

@@ -72,7 +72,7 @@ def record_view(row: HistoryRow, record: StoredRecord, snapshot: Snapshot, again
         "constraints": _constraints_view(record, decision, snapshot),
         "candidates": [] if explained is None else _candidates_view(row, explained, endpoints),
         "plans": [_plan_view(plan, endpoints) for plan in record.plans],
-        "alternatives": _alternatives(row, record, endpoints),
+        "alternatives": alternatives(row, record, endpoints),
         "budget": _budget_view(record),
         "context_changes": list(record.changes),
         "truncation": _truncation_view(record),
@@ -209,7 +209,7 @@ def _plan_view(plan: StoredPlan, endpoints: Sequence[Endpoint]) -> dict[str, Any
     return view
 
 
-def _alternatives(row: HistoryRow, record: StoredRecord, endpoints: Sequence[Endpoint]) -> list[dict[str, Any]]:
+def alternatives(row: HistoryRow, record: StoredRecord, endpoints: Sequence[Endpoint]) -> list[dict[str, Any]]:
     """What the answer's tokens would have cost in each tier: at its first endpoint that has a price; none without an answer."""
     if record.api in OTHER_TIERS:
         return []

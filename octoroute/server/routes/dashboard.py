@@ -27,6 +27,7 @@ PAGES: Mapping[str, str] = {
     "now": "Now",
     "requests": "Requests",
     "endpoints": "Endpoints",
+    "routing": "Routing",
     "money": "Money",
     "playground": "Playground",
     "config": "Configuration",

@@ -1,4 +1,4 @@
-"""The list of requests, the decision record of one, and what another setting would have decided. Roles: access.permissions."""
+"""The list of requests, the decision record of one, and the scores of many. Roles: access.permissions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from starlette.routing import Route
 from octoroute.access.permissions import Permission
 from octoroute.errors import BadRequest, NotStored, StorageUnavailable
 from octoroute.gateway.decision_record.archive import not_kept
+from octoroute.gateway.decision_record.scores import ScoredRequest, scored_requests
 from octoroute.gateway.decision_record.view import ROW_COLUMNS, row_view
 from octoroute.gateway.decision_record.what_if import SettingsChange
 from octoroute.runtime.assembly import Runtime
@@ -27,6 +28,9 @@ EXAMPLE = '{"thresholds": {"deep": 0.7}, "strategy": "cascade", "quality": 0.5, 
 NEXT_HEADER = "x-octoroute-next"
 """Of a page of CSV: the cursor of the next one."""
 
+MAX_SCORES = 500
+"""Each is read by itself; so many take part of a second."""
+
 
 class RecordRoutes:
     def __init__(self, runtime: Runtime, rules: AccessRules) -> None:
@@ -39,6 +43,7 @@ class RecordRoutes:
             Route("/admin/requests/{id}", self.record, methods=["GET"]),
             Route("/admin/requests/{id}/redecide", self.redecide, methods=["POST"]),
             Route("/admin/requests/{id}/body", self.body, methods=["GET"]),
+            Route("/admin/scores", self.scores, methods=["GET"]),
         ]
 
     async def requests(self, request: Request) -> Response:
@@ -113,3 +118,13 @@ def body_view(id: str, body: Body) -> dict[str, Any]:
 
 def _part(data: bytes, size: int | None) -> dict[str, Any]:
     return {"bytes": len(data) if size is None else size, "cut": size is not None, "text": data.decode(errors="replace")}
+    async def scores(self, request: Request) -> Response:
+        """The scores of the newest requests that a score decided, and the thresholds of the newest one."""
+        check_history(self._runtime)
+        rows: list[ScoredRequest] = []
+        thresholds = None
+        with database_errors():
+            async for row, then in scored_requests(self._runtime.history, MAX_SCORES):
+                rows.append(row)
+                thresholds = thresholds or then.basis.thresholds
+        return json_response({"thresholds": thresholds, "requests": rows}, request)

@@ -7,7 +7,7 @@ const packages = createRequire(new URL("../node/package.json", import.meta.url))
 const { chromium } = packages("playwright-core");
 const axe = readFileSync(packages.resolve("axe-core"), "utf-8");
 const [url, key, names, chrome, directory] = process.argv.slice(2);
-const VIEWS = ["now", "requests", "endpoints", "money", "playground", "config"];
+const VIEWS = ["now", "requests", "endpoints", "routing", "money", "playground", "config"];
 const browser = await chromium.launch({ executablePath: chrome, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
 const seen = {};
 let told;
@@ -123,6 +123,16 @@ const tasks = {
     await page.click("tr.detail button >> nth=0");
     await page.waitForSelector("main [role=status], main [role=alert]");
     told.test = await page.locator("main [role=status], main [role=alert]").first().innerText();
+  },
+
+  // Moving a threshold tells at once what would have changed.
+  async routing() {
+    const page = await visitor();
+    await open(page, "routing");
+    told.before = await page.locator("main section").innerText();
+    await page.locator("main input[type=range] >> nth=1").fill("0.05");
+    told.after = await page.locator("main section").innerText();
+    told.hits = await page.locator("table", { hasText: "Reason or rule" }).innerText();
   },
 
   async money() {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -45,6 +46,13 @@ MIDDLE = (
 )
 
 
+SAID = (
+    "Sort the intervals by their start, then walk over them once. Keep the last one that was written: if the next begins before it ends, "
+    "extend it, otherwise write the next. Sorting takes n log n steps, and the walk takes n. An empty list stays empty, intervals that only "
+    "touch are merged, and one inside another disappears. The tests try these three cases, and a few hundred random ones."
+)
+
+
 class MovingClock:
     """Seconds since the epoch, some of them ago."""
 
@@ -64,7 +72,7 @@ class Pace:
 def speaking(words: int, prompt: int, pace: Pace) -> Step:
     """A server that answers so many words, and counts so many tokens of the prompt."""
     usage = {"prompt_tokens": prompt, "completion_tokens": words, "total_tokens": prompt + words}
-    text = " ".join(f"word{number}" for number in range(words))
+    text = " ".join(itertools.islice(itertools.cycle(SAID.split()), words))
 
     def step(exchange: Exchange) -> Awaitable[None]:
         if not exchange.seen.json.get("stream"):

@@ -51,11 +51,11 @@ async def test_every_page_is_accessible_and_fits_in_both_themes_and_on_a_phone(t
     await team.busy()
     told = (await seen(team, "looks"))["looks"]
     assert {page: found for page, found in told["axe"].items() if found} == {}
-    assert len(told["axe"]) == 12
+    assert len(told["axe"]) == 14
 
 
 async def test_what_is_shown_can_be_opened_filtered_switched_and_asked(team):
-    told = await seen(team, "requests", "endpoints", "money", "playground", "config")
+    told = await seen(team, "requests", "endpoints", "routing", "money", "playground", "config")
     history = told["requests"]
     assert 0 < history["deep"] < history["all"]
     assert [heading.split()[0].rstrip(":") for heading in history["path"]] == [
@@ -74,13 +74,18 @@ async def test_what_is_shown_can_be_opened_filtered_switched_and_asked(team):
     assert "a request" in endpoint["why"]
     assert endpoint["test"].startswith("home answered in")
 
+    routing = told["routing"]
+    assert "Nothing would change." in routing["before"]
+    assert "would have gone to another tier" in routing["after"]
+    assert "score" in routing["hits"]
+
     money = told["money"]
     assert "agents" in money["budgets"]
     assert {"fast", "balanced", "deep"} <= set(money["tiers"].split())
     assert money["csv"].startswith("start,tier,requests")
 
     auto, deep = told["playground"]["answers"]
-    assert "word1" in auto
+    assert "Sort the intervals" in auto
     assert MODELS["opus"] in deep
     assert "Decided" in told["playground"]["record"]
 
