@@ -106,6 +106,17 @@ class RecordRoutes:
             raise NotStored(not_kept(id))
         return json_response(found, request)
 
+    async def scores(self, request: Request) -> Response:
+        """The scores of the newest requests that a score decided, and the thresholds of the newest one."""
+        check_history(self._runtime)
+        rows: list[ScoredRequest] = []
+        thresholds = None
+        with database_errors():
+            async for row, then in scored_requests(self._runtime.history, MAX_SCORES):
+                rows.append(row)
+                thresholds = thresholds or then.basis.thresholds
+        return json_response({"thresholds": thresholds, "requests": rows}, request)
+
 
 def body_view(id: str, body: Body) -> dict[str, Any]:
     """`cut`: there was more on the wire. Bytes that are no UTF-8 are shown as U+FFFD."""
@@ -118,13 +129,3 @@ def body_view(id: str, body: Body) -> dict[str, Any]:
 
 def _part(data: bytes, size: int | None) -> dict[str, Any]:
     return {"bytes": len(data) if size is None else size, "cut": size is not None, "text": data.decode(errors="replace")}
-    async def scores(self, request: Request) -> Response:
-        """The scores of the newest requests that a score decided, and the thresholds of the newest one."""
-        check_history(self._runtime)
-        rows: list[ScoredRequest] = []
-        thresholds = None
-        with database_errors():
-            async for row, then in scored_requests(self._runtime.history, MAX_SCORES):
-                rows.append(row)
-                thresholds = thresholds or then.basis.thresholds
-        return json_response({"thresholds": thresholds, "requests": rows}, request)

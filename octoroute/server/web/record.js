@@ -1,8 +1,8 @@
-// The decision record of one request as a path: asked → decided → candidates → attempts → answer.
+// The decision record of one request as a path: asked → decided → candidates → attempts → answer; and what else might have been.
 
-import { copyButton, count, duration, facts, h, micros as money, moment, page, percent, state, table, tier } from "./lib.js";
+import { alert, call, copyButton, count, duration, facts, field, h, micros as money, moment, page, percent, state, table, tier } from "./lib.js";
 
-export function drawRecord(record) {
+export function drawRecord(record, { signal }) {
   const wentWell = record.ending === "answered";
   return h("div", {},
     h("ol", { class: "path" },
@@ -11,6 +11,7 @@ export function drawRecord(record) {
       h("li", {}, candidates(record)),
       record.attempts.length ? h("li", { class: record.attempts.some((one) => one.error) ? "bad" : "ok" }, attempts(record)) : null,
       h("li", { class: wentWell ? "ok" : "bad" }, answer(record))),
+    whatIf(record, signal),
     h("p", { class: "row" },
       record.decision ? h("a", { class: "button", href: page("playground", { model: record.asked_for ?? "auto" }) }, "To the playground") : null,
       copyButton(() => JSON.stringify(record, null, 2), "Copy as JSON"),
@@ -93,4 +94,29 @@ function answer(record) {
     ["Cascade", record.cascade],
     ["Elsewhere", others.length ? others.map((one) => `${one.tier} ${money(one.cost_micros)}${record.cost_micros && one.cost_micros !== null ? ` (${percent(one.cost_micros, record.cost_micros)})` : ""}`).join(" · ") : null],
   ])];
+}
+
+// Decide again under other settings; nothing is sent to any endpoint.
+function whatIf(record, signal) {
+  if (!record.decision) return null;
+  const thresholds = record.router?.thresholds ?? {};
+  const balanced = h("input", { type: "number", step: "any", min: "0", max: "1", value: thresholds.balanced ?? "" });
+  const deep = h("input", { type: "number", step: "any", min: "0", max: "1", value: thresholds.deep ?? "" });
+  const down = h("select", {}, h("option", { value: "" }, "none"), (record.candidates ?? []).map((one) => h("option", { value: one.id }, one.id)));
+  const strategy = h("select", {}, ["", "rule", "learned", "cascade"].map((name) => h("option", { value: name }, name || `as it was: ${record.router?.strategy ?? record.strategy}`)));
+  const place = h("div", { role: "status" });
+  const form = h("form", { class: "row", onsubmit: async (event) => {
+    event.preventDefault();
+    const body = {};
+    if (balanced.value !== "" && deep.value !== "" && (Number(balanced.value) !== thresholds.balanced || Number(deep.value) !== thresholds.deep)) body.thresholds = { balanced: Number(balanced.value), deep: Number(deep.value) };
+    if (down.value) body.unavailable = [down.value];
+    if (strategy.value) body.strategy = strategy.value;
+    try {
+      const { now, same, error } = await call("POST", `/admin/requests/${encodeURIComponent(record.id)}/redecide`, body, { signal });
+      place.replaceChildren(now ? h("p", {}, "Then ", tier(now.tier), ` by ${now.strategy}: ${now.reason}. First: `, h("b", {}, now.endpoint ?? "no endpoint"), same ? ", as it was." : ".") : alert(error));
+    } catch (error) {
+      if (error.name !== "AbortError") place.replaceChildren(alert(error));
+    }
+  } }, thresholds.deep === undefined ? null : [field("balanced from", balanced), field("deep from", deep)], field("Strategy", strategy), field("Endpoint down", down), h("button", {}, "Decide again"));
+  return h("details", {}, h("summary", {}, "What if"), form, place);
 }

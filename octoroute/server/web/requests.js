@@ -82,7 +82,7 @@ async function toggle(main, node, id, page_) {
   const cell = h("td", { colspan: columns.length }, h("p", { class: "muted" }, "reading …"));
   node.after(h("tr", { class: "detail" }, cell));
   try {
-    cell.replaceChildren(drawRecord(await get(`/admin/requests/${encodeURIComponent(id)}`, page_)));
+    cell.replaceChildren(drawRecord(await get(`/admin/requests/${encodeURIComponent(id)}`, page_), page_));
   } catch (error) {
     if (error.name !== "AbortError") cell.replaceChildren(alert(error));
   }
@@ -91,7 +91,7 @@ async function toggle(main, node, id, page_) {
 async function one(main, id, page_) {
   main.replaceChildren(head("Request", h("span", { class: "mono" }, id), h("a", { class: "button", href: page("requests") }, "All requests")));
   try {
-    main.append(h("div", { class: "panel" }, drawRecord(await get(`/admin/requests/${encodeURIComponent(id)}`, page_))));
+    main.append(h("div", { class: "panel" }, drawRecord(await get(`/admin/requests/${encodeURIComponent(id)}`, page_), page_)));
   } catch (error) {
     if (error.status !== 404) throw error;
     await page_.go(link({ id, from: "30d" }), { replace: true }); // the beginning of an id, perhaps

@@ -85,7 +85,7 @@ const tasks = {
     told.ended = await page.locator("main tbody tr", { hasText: "ended" }).count();
   },
 
-  // The history by keyboard: filter, walk, open, close.
+  // The history by keyboard: filter, walk, open, decide again, close.
   async requests() {
     const page = await visitor();
     await open(page, "requests");
@@ -101,6 +101,12 @@ const tasks = {
     await page.keyboard.press("Enter");
     await page.waitForSelector("tr.detail .path");
     told.path = await page.locator("tr.detail .path h2").allInnerTexts();
+    await page.click("tr.detail summary");
+    await page.selectOption("tr.detail form select >> nth=1", "opus");
+    await page.click("tr.detail form button");
+    await page.waitForSelector("tr.detail [role=status] p, tr.detail [role=alert]");
+    told.again = await page.locator("tr.detail [role=status]").innerText();
+    await page.keyboard.press("Escape");
     await page.keyboard.press("Escape");
     told.closed = (await page.locator("tr.detail").count()) === 0;
     await page.keyboard.press("/");
