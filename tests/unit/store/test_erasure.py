@@ -42,7 +42,7 @@ async def test_entries_in_the_spool_of_another_process_are_not_written_later(tmp
     assert found.requests == 0
     away.database.away = False
     away.batches._retry_at = None
-    away.batches.write([entry(NOW + 60, "new", key="jane")])
+    away.batches.write([entry(time.time() + 60, "new", key="jane")])
     assert await ids(history) == kept
     assert [one.requests for one in await history.aggregate(HistoryFilter())] == [3]
     away.batches.close()
