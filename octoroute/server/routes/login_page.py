@@ -40,7 +40,12 @@ def login_page(next_path: str, *, problem: str = "", single_sign_on: str = "") -
 <label for="key">Key of an operator or viewer</label>
 <input id="key" name="key" type="password" autocomplete="current-password" spellcheck="false" required autofocus>
 <button>Sign in</button>
-</form>""",
+</form>
+<details>
+<summary>No key yet?</summary>
+<p>Add one to the configuration, in the table [auth], and reload it:</p>
+<pre>admin_keys = ["a long random text"]</pre>
+</details>""",
     )
 
 
