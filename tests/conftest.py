@@ -19,8 +19,13 @@ from tests.support.live_gateway import LiveGateway, Process, endpoint, settings
 os.environ["OCTOROUTE_STATE_DIR"] = tempfile.mkdtemp(prefix="octoroute-tests-")
 atexit.register(shutil.rmtree, os.environ["OCTOROUTE_STATE_DIR"], ignore_errors=True)
 
-# Both are about seconds, which belong to the machine and its neighbours.
-hypothesis.settings.register_profile("octoroute", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# Deadline and health check are about seconds, which belong to the machine and its neighbours.
+hypothesis.settings.register_profile(
+    "octoroute",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    max_examples=int(os.environ.get("OCTOROUTE_EXAMPLES", "100")),
+)
 hypothesis.settings.load_profile("octoroute")
 
 
