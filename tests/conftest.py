@@ -31,8 +31,8 @@ hypothesis.settings.load_profile("octoroute")
 
 @pytest.hookimpl(optionalhook=True)  # there is none without pytest-xdist
 def pytest_xdist_auto_num_workers() -> int:
-    """Two processes a core: of the time that the tests take, four tenths are waited for a socket, a signal or a limit."""
-    return 2 * len(os.sched_getaffinity(0))
+    """One more than there are cores: a fifth of the time that the tests take is waited for a socket, a signal or a limit."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.fixture
