@@ -271,6 +271,10 @@ class HistoryStore(Protocol):
         """Up to `limit` requests, newest first. `before`: the `cursor` of the page before; None: the newest requests."""
         ...
 
+    async def records(self, wanted: HistoryFilter, *, limit: int) -> Sequence[HistoryEntry]:
+        """The requests of the first `page`, each with its decision record, and without its body."""
+        ...
+
     async def aggregate(
         self, wanted: HistoryFilter, *, by: Sequence[Dimension] = (), bucket_s: int | None = None
     ) -> Sequence[Aggregate]:

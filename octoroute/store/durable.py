@@ -27,6 +27,9 @@ class DurableHistory:
     async def page(self, wanted: HistoryFilter, *, limit: int, before: int | None = None) -> HistoryPage:
         return await (await self._readable()).page(wanted, limit=limit, before=before)
 
+    async def records(self, wanted: HistoryFilter, *, limit: int) -> Sequence[HistoryEntry]:
+        return await (await self._readable()).records(wanted, limit=limit)
+
     async def aggregate(
         self, wanted: HistoryFilter, *, by: Sequence[Dimension] = (), bucket_s: int | None = None
     ) -> Sequence[Aggregate]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
+
+import msgspec
 
 from octoroute.domain.erasure import Erasure
 from octoroute.store.base import (
@@ -62,6 +65,10 @@ class MemoryHistory:
         more = len(rows) > limit
         del rows[limit:]
         return HistoryPage(rows=rows, cursor=rows[-1].seq if more and rows else None)
+
+    async def records(self, wanted: HistoryFilter, *, limit: int) -> Sequence[HistoryEntry]:
+        found = (entry for entry in reversed(await self._entries()) if _wanted(entry, wanted))
+        return [msgspec.structs.replace(entry, body=None) for entry in itertools.islice(found, limit)]
 
     async def aggregate(
         self, wanted: HistoryFilter, *, by: Sequence[Dimension] = (), bucket_s: int | None = None

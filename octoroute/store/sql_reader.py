@@ -6,9 +6,12 @@ the conditions costs nothing; in the others, few requests are found by the index
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from octoroute.store.base import (
     DIMENSIONS,
@@ -55,22 +58,31 @@ class SqlReader:
             found = [] if values is None else self._unpacked(connection, [values])
             if found:
                 (row,) = found
-                record = connection.execute(f"SELECT record FROM records_{name} WHERE seq = ?", (row.seq,)).fetchone()
-                record, settings = (None, None) if record is None else self._record(connection, bytes(record[0]))
-                return HistoryEntry(
-                    row=row,
-                    record=record,
-                    settings=settings,
-                    body=self._body(connection, day, row.seq),
-                )
+                (entry,) = self._with_records(connection, [row])
+                return msgspec.structs.replace(entry, body=self._body(connection, day, row.seq))
         return None
 
+    def records(self, connection: Connection, wanted: HistoryFilter, limit: int) -> list[HistoryEntry]:
+        return self._with_records(connection, self.page(connection, wanted, limit, None).rows)
+
+    def _with_records(self, connection: Connection, rows: Sequence[HistoryRow]) -> list[HistoryEntry]:
+        """The decision records of some requests, and the settings that they refer to."""
+        found: dict[int, tuple[int, bytes]] = {}
+        for day, some in itertools.groupby(rows, lambda row: day_of(row.seq)):
+            numbers = [row.seq for row in some]
+            table = f"records_{suffix(day)}"
+            kept = connection.execute(f"SELECT seq, record FROM {table} WHERE seq IN ({placeholders(len(numbers))})", numbers)
+            found |= {seq: unpack_record(bytes(data)) for seq, data in kept.fetchall()}
+        settings = self._settings(connection, {number for number, _ in found.values()})
+        return [_entry(row, found.get(row.seq), settings) for row in rows]
+
     @staticmethod
-    def _record(connection: Connection, data: bytes) -> tuple[bytes, bytes | None]:
-        """A decision record, and the settings that it refers to."""
-        number, record = unpack_record(data)
-        found = connection.execute("SELECT settings FROM settings WHERE id = ?", (number,)).fetchone()
-        return record, None if found is None else bytes(found[0])
+    def _settings(connection: Connection, numbers: Collection[int]) -> dict[int, bytes]:
+        if not numbers:
+            return {}
+        among = placeholders(len(numbers))
+        rows = connection.execute(f"SELECT id, settings FROM settings WHERE id IN ({among})", list(numbers)).fetchall()
+        return {number: bytes(data) for number, data in rows}
 
     def page(self, connection: Connection, wanted: HistoryFilter, limit: int, before: int | None) -> HistoryPage:
         low = 0 if wanted.since_s is None else seq_at(wanted.since_s)
@@ -182,6 +194,13 @@ class SqlReader:
         ).fetchall()
         vault = self._database.vault
         return {seq: unpack_body(bytes(request), bytes(response), vault, seq) for seq, request, response in rows}
+
+
+def _entry(row: HistoryRow, record: tuple[int, bytes] | None, settings: Mapping[int, bytes]) -> HistoryEntry:
+    if record is None:
+        return HistoryEntry(row=row)
+    number, data = record
+    return HistoryEntry(row=row, record=data, settings=settings.get(number))
 
 
 def _condition(wanted: HistoryFilter) -> tuple[str, list[str]]:

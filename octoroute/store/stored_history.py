@@ -31,6 +31,9 @@ class StoredHistory:
     async def page(self, wanted: HistoryFilter, *, limit: int, before: int | None = None) -> HistoryPage:
         return await asyncio.to_thread(self._pool.run, lambda connection: self._reader.page(connection, wanted, limit, before))
 
+    async def records(self, wanted: HistoryFilter, *, limit: int) -> Sequence[HistoryEntry]:
+        return await asyncio.to_thread(self._pool.run, lambda connection: self._reader.records(connection, wanted, limit))
+
     async def aggregate(
         self, wanted: HistoryFilter, *, by: Sequence[Dimension] = (), bucket_s: int | None = None
     ) -> Sequence[Aggregate]:

@@ -90,6 +90,24 @@ async def test_of_requests_with_the_same_id_the_newest_is_found_and_all_are_list
     assert await ids(store) == ["r", "r"]
 
 
+async def test_many_records_are_read_at_once_each_with_its_settings_and_without_a_body(store):
+    body = Body(request=b"question", response=b"answer")
+    kept = [
+        entry(START_S + n * 40_000, "r" if n % 2 else str(n), record=b"%d" % n, settings=b"now" if n > 2 else b"then", body=body)
+        for n in range(5)
+    ]
+    add(store, *kept, entry(START_S + 5 * 40_000, "refused", key="other"))
+    found = await store.records(HistoryFilter(), limit=4)
+    assert [(one.row.id, one.record, one.settings, one.body) for one in found] == [
+        ("refused", None, None, None),
+        ("4", b"4", b"now", None),
+        ("r", b"3", b"now", None),
+        ("2", b"2", b"then", None),
+    ]
+    assert [one.record for one in await store.records(HistoryFilter(where={"key": ("team",)}), limit=2)] == [b"4", b"3"]
+    assert await store.records(HistoryFilter(where={"key": ("nobody",)}), limit=2) == []
+
+
 async def test_pages_follow_each_other_newest_first_without_gap_or_repetition(store):
     add(store, *(entry(START_S + n * 3600 * 5, str(n)) for n in range(25)))
     found, cursor = [], None

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from octoroute.access.permissions import Permission
 from octoroute.errors import BadRequest, NotStored, StorageUnavailable
 from octoroute.gateway.decision_record.archive import not_kept
-from octoroute.gateway.decision_record.scores import ScoredRequest, scored_requests
+from octoroute.gateway.decision_record.scores import SCORED, scored_requests
 from octoroute.gateway.decision_record.view import ROW_COLUMNS, row_view
 from octoroute.gateway.decision_record.what_if import SettingsChange
 from octoroute.runtime.assembly import Runtime
@@ -29,7 +29,6 @@ NEXT_HEADER = "x-octoroute-next"
 """Of a page of CSV: the cursor of the next one."""
 
 MAX_SCORES = 500
-"""Each is read by itself; so many take part of a second."""
 
 
 class RecordRoutes:
@@ -109,13 +108,11 @@ class RecordRoutes:
     async def scores(self, request: Request) -> Response:
         """The scores of the newest requests that a score decided, and the thresholds of the newest one."""
         check_history(self._runtime)
-        rows: list[ScoredRequest] = []
-        thresholds = None
         with database_errors():
-            async for row, then in scored_requests(self._runtime.history, MAX_SCORES):
-                rows.append(row)
-                thresholds = thresholds or then.basis.thresholds
-        return json_response({"thresholds": thresholds, "requests": rows}, request)
+            entries = await self._runtime.history.records(SCORED, limit=MAX_SCORES)
+        found = await run_in_threadpool(lambda: list(scored_requests(entries)))
+        thresholds = found[0][1].basis.thresholds if found else None
+        return json_response({"thresholds": thresholds, "requests": [row for row, _ in found]}, request)
 
 
 def body_view(id: str, body: Body) -> dict[str, Any]:

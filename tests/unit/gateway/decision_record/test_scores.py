@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from octoroute.gateway.decision_record.scores import scored_requests
+from octoroute.store.base import HistoryFilter
 from tests.support.live_gateway import endpoint, question
 
 BOSS = {"x-api-key": "boss"}
@@ -29,8 +30,9 @@ async def test_each_request_that_a_score_decided_is_told_with_what_other_tiers_w
     # seven tokens of the prompt and three of the answer
     assert (oldest["cost_micros"], newest["cost_micros"]) == (13, 130)
     assert oldest["elsewhere"] == newest["elsewhere"] == {"fast": 13, "deep": 130}
-    found = [one async for one, _ in scored_requests(gateway.app.runtime.history, 1)]
-    assert len(found) == 1
+    entries = await gateway.app.runtime.history.records(HistoryFilter(), limit=2)
+    assert [entry.row.labels.strategy for entry in entries] == ["client", "learned"], "the newest first"
+    assert len(list(scored_requests(entries))) == 1, "a tier that the client named has no score"
 
 
 async def test_without_a_history_it_is_said(make_gateway, fake):
