@@ -250,18 +250,16 @@ class StoreUnavailable(Exception):
 class EntrySink(Protocol):
     """What takes the entries of a history."""
 
-    def append(self, source: EntrySource, *arguments: object) -> None: ...
+    def append(self, source: EntrySource, *arguments: object) -> None:
+        """Keep the entry that `source(*arguments)` returns; called on the event loop, and returns at once."""
+        ...
 
 
-class HistoryStore(Protocol):
+class HistoryStore(EntrySink, Protocol):
     """Reads do not block the event loop. Every method but `append` raises StoreUnavailable if the database cannot be reached.
 
     What `append` got is visible to the reads of the same process at once, and to other processes within a second.
     """
-
-    def append(self, source: EntrySource, *arguments: object) -> None:
-        """Keep the entry that `source(*arguments)` returns; called on the event loop, and returns at once."""
-        ...
 
     async def get(self, id: str) -> HistoryEntry | None:
         """The newest request with this id, with what is kept of it."""
