@@ -7,11 +7,12 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import hypothesis
 import pytest
 
+from tests.support import redis_server
 from tests.support.fake import Fake
 from tests.support.live_gateway import LiveGateway, Process, endpoint, settings
 
@@ -80,3 +81,15 @@ async def fake(make_fake) -> Fake:
 async def gateway(make_gateway, fake) -> LiveGateway:
     """One fake endpoint, id `a`, name `model-a`, tier fast."""
     return await make_gateway([endpoint(fake, id="a")])
+
+
+@pytest.fixture
+def redis(tmp_path) -> Iterator[redis_server.RedisServer]:
+    """A real Redis server of its own."""
+    pytest.importorskip("redis")
+    if redis_server.program() is None:
+        pytest.skip("Redis is not installed (Debian: redis-server)")
+    server = redis_server.RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()

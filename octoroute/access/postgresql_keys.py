@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from octoroute.access.key_store import Edit, KeyStore, KeyStoreError, StoredKey, in_order
-from octoroute.errors import ConfigError
+from octoroute.access.postgresql_connection import connector
 
 if TYPE_CHECKING:
     import psycopg
 
-CONNECT_TIMEOUT_S = 2
 STATEMENT_TIMEOUT_MS = 2000
 LOCK = 0x6F63746B
 """The advisory lock of every change: "octk"."""
@@ -37,13 +36,7 @@ class PostgresqlKeyStore(KeyStore):
 
     def __init__(self, url: str) -> None:
         """Connects when it is asked. Raises ConfigError if the extra is not installed."""
-        try:
-            import psycopg  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise ConfigError(['store.url: PostgreSQL needs its driver; run: pip install "octoroute[postgres]"']) from None
-        self._error = psycopg.Error
-        self._connect = psycopg.connect
-        self._url = url
+        self._error, self._open = connector(url, setting="store.url", statement_timeout_ms=STATEMENT_TIMEOUT_MS, schema=_SCHEMA)
         self._connection: psycopg.Connection[Any] | None = None
 
     def version(self) -> object:
@@ -79,16 +72,6 @@ class PostgresqlKeyStore(KeyStore):
         except (self._error, OSError, msgspec.DecodeError) as error:
             self.close()  # the next question starts afresh
             raise KeyStoreError(f"the key store in PostgreSQL cannot be used: {type(error).__name__}: {error}") from None
-
-    def _open(self) -> psycopg.Connection[Any]:
-        connection = self._connect(
-            self._url,
-            autocommit=True,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS}",
-        )
-        connection.execute(_SCHEMA.encode(), prepare=False)
-        return connection
 
 
 def _keys(connection: psycopg.Connection[Any]) -> list[StoredKey]:

@@ -324,13 +324,13 @@ async def test_silence_is_filled_with_comments_between_frames(make_gateway, fake
 
 
 async def test_keep_alive_comments_do_not_put_off_the_idle_timeout(make_gateway, fake):
-    gateway = await make_gateway([endpoint(fake)], server={"stream_idle_timeout_seconds": 0.25}, parts={"keep_alive_s": 0.1})
+    gateway = await make_gateway([endpoint(fake)], server={"stream_idle_timeout_seconds": 1.0}, parts={"keep_alive_s": 0.4})
     fake.then(stream([ROLE], end="hang"))
     since = time.monotonic()
     _, data = await gateway.streamed()
-    assert data.count(b": keep-alive\n\n") <= 2  # fewer where the loop was late
+    assert data.count(b": keep-alive\n\n") == 2
     broken(data)
-    assert time.monotonic() - since >= 0.25
+    assert time.monotonic() - since >= 1.0
 
 
 # the client hangs up

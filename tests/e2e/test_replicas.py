@@ -12,7 +12,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support import redis_server
 from tests.support.live_gateway import ROOT, Process, endpoint, question, samples, settings
 
 
@@ -37,17 +36,6 @@ class Replica:
         out, _ = await child.communicate()
         assert child.returncode == 0
         return out.decode().strip()
-
-
-@pytest.fixture
-def redis(tmp_path):
-    pytest.importorskip("redis")
-    if redis_server.program() is None:
-        pytest.skip("Redis is not installed (Debian: redis-server)")
-    server = redis_server.RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -19,12 +19,11 @@ from octoroute.access.leases.base import (
     windows_of,
 )
 from octoroute.access.leases.connection_thread import ConnectionThread
-from octoroute.errors import ConfigError
+from octoroute.access.postgresql_connection import connector
 
 if TYPE_CHECKING:
     import psycopg
 
-CONNECT_TIMEOUT_S = 2
 STATEMENT_TIMEOUT_MS = 1500
 LOCK = 0x6F63746F
 """The advisory lock of all batches: "octo"."""
@@ -71,25 +70,13 @@ class PostgresqlLeases(ConnectionThread["psycopg.Connection[Any]"]):
 
     def __init__(self, url: str, *, owner_ttl_s: float = OWNER_TTL_S) -> None:
         """Connects with the first batch. Raises ConfigError if the extra is not installed."""
-        try:
-            import psycopg  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise ConfigError(['[shared] url: needs the package psycopg; run: pip install "octoroute[postgres]"']) from None
-        super().__init__(self.name, (psycopg.Error, OSError))
-        self._connect = psycopg.connect
-        self._url = url
+        error, self._connect = connector(url, setting="[shared] url", statement_timeout_ms=STATEMENT_TIMEOUT_MS, schema=_SCHEMA)
+        super().__init__(self.name, (error, OSError))
         self._owner_ttl_s = owner_ttl_s
         self._sweep_at = 0.0
 
     def _open(self) -> psycopg.Connection[Any]:
-        connection = self._connect(
-            self._url,
-            autocommit=True,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS}",
-        )
-        connection.execute(_SCHEMA.encode(), prepare=False)
-        return connection
+        return self._connect()
 
     def _close(self, connection: psycopg.Connection[Any]) -> None:
         with contextlib.suppress(*self._errors):

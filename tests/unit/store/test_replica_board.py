@@ -6,18 +6,6 @@ import pytest
 
 from octoroute.store.base import StoreUnavailable
 from octoroute.store.replica_board import RedisBoard
-from tests.support import redis_server
-
-
-@pytest.fixture
-def redis(tmp_path):
-    pytest.importorskip("redis")
-    if redis_server.program() is None:
-        pytest.skip("Redis is not installed (Debian: redis-server)")
-    server = redis_server.RedisServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 async def test_replicas_read_each_others_reports_and_every_news_once(redis):
