@@ -1,6 +1,6 @@
 // The shell: which page the address names, links without a reload, the keyboard, and the theme.
 
-import { alert, h, query, root, say } from "./lib.js";
+import { alert, fresh, h, query, root, say } from "./lib.js";
 
 const PAGES = { now: "now", requests: "requests", endpoints: "endpoints", routing: "routing", money: "money", playground: "playground", config: "config" };
 const main = document.getElementById("main");
@@ -17,7 +17,7 @@ async function show() {
     else anchor.removeAttribute("aria-current");
     if (isHere) document.title = `${anchor.textContent} · octoroute`;
   }
-  document.body.classList.remove("stale");
+  fresh();
   try {
     const { default: render } = await import(`./${PAGES[view]}.js`);
     if (!signal.aborted) await render(main, { signal, go });

@@ -174,6 +174,17 @@ export function stackedBars({ bars, names, format, words }) {
 }
 export const legend = (names) => h("div", { class: "legend" }, names.map((name) => h("span", {}, h("i", { class: name }), name)));
 
+// stale(since): what is shown is of that moment, and the page says so until it is fresh.
+export function stale(since, why) {
+  document.body.classList.add("stale");
+  say(`Of ${clock(since)}: ${why}. The page tries again by itself.`);
+}
+export function fresh() {
+  if (!document.body.classList.contains("stale")) return;
+  document.body.classList.remove("stale");
+  say("");
+}
+
 // every(seconds, work): now and then again, while the page is open and seen; says so when the numbers are old.
 export function every(seconds, work, signal) {
   let last = 0;
@@ -183,12 +194,11 @@ export function every(seconds, work, signal) {
       try {
         await work();
         last = Date.now();
-        document.body.classList.remove("stale");
+        fresh();
       } catch (error) {
         if (signal.aborted) return;
         if (!last) throw error;
-        document.body.classList.add("stale");
-        say(`These numbers are ${duration((Date.now() - last) / 1e3)} old: ${error.message}`);
+        stale(last / 1e3, error.message);
       }
     }
     setTimeout(() => tick().catch(() => {}), seconds * 1e3);

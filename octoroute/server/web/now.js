@@ -1,17 +1,16 @@
 // Now: the requests under way, newest first, as the gateway tells them; each can be cancelled.
 
-import { alert, call, clock, copyButton, count, dollars, duration, empty, get, h, head, page, root, say, state, table, tier, tile } from "./lib.js";
+import { call, copyButton, count, dollars, duration, empty, fresh, get, h, head, page, root, say, stale, state, table, tier, tile } from "./lib.js";
 
 const LEFT_FOR_MS = 6000; // how long a request that has ended stays, so that a quick one is seen at all
 
 export default async function now(main, { signal }) {
   const tiles = h("div", { class: "tiles" });
   const place = h("div", {});
-  const stale = h("div", {});
   const subtitle = h("p", { class: "note" }, "connecting …");
-  main.replaceChildren(h("div", { class: "head" }, h("h1", {}, "Now"), subtitle), stale, tiles, place);
+  main.replaceChildren(h("div", { class: "head" }, h("h1", {}, "Now"), subtitle), tiles, place);
   const known = new Map(); // id → row, with the moment at which it was last told
-  let view = null;
+  let view = null, toldAt = 0;
 
   const draw = () => {
     if (!view) return;
@@ -42,18 +41,15 @@ export default async function now(main, { signal }) {
     const ids = new Set(told.requests.map((row) => row.id));
     for (const row of told.requests) known.set(row.id, { ...row, fresh: !known.has(row.id) });
     for (const [id, row] of known) if (!ids.has(id) && !row.left) row.left = Date.now();
-    stale.replaceChildren();
-    document.body.classList.remove("stale");
+    toldAt = Date.now() / 1e3;
+    fresh();
     draw();
   };
 
   take(await get("/admin/live", { signal }));
   const source = new EventSource(`${root}/admin/live`);
   source.addEventListener("live", (event) => take(JSON.parse(event.data)));
-  source.addEventListener("error", () => {
-    document.body.classList.add("stale");
-    stale.replaceChildren(alert(`No news since ${clock(Date.now() / 1e3)}: the gateway does not answer. The page tries again by itself.`, "warn"));
-  });
+  source.addEventListener("error", () => stale(toldAt, "the gateway does not answer"));
   const ticking = setInterval(draw, 500); // elapsed times go on between two events
   signal.addEventListener("abort", () => { source.close(); clearInterval(ticking); });
 }

@@ -85,6 +85,22 @@ const tasks = {
     told.ended = await page.locator("main tbody tr", { hasText: "ended" }).count();
   },
 
+  // While the gateway does not answer, the page says since when its numbers are old; then it goes on.
+  async stale() {
+    const page = await visitor();
+    await page.clock.install();
+    await open(page, "endpoints");
+    await page.route("**/admin/**", (route) => route.abort());
+    await page.clock.fastForward(6_000); // to the next time that the page asks
+    await page.waitForSelector("body.stale");
+    told.words = await page.locator("#live").innerText();
+    told.seen = await page.locator("#live").boundingBox();
+    await page.unroute("**/admin/**");
+    await page.clock.fastForward(6_000);
+    await page.waitForSelector("body:not(.stale)");
+    told.problems = []; // what Chromium says of requests that were cut off
+  },
+
   // The history by keyboard: filter, walk, open, decide again, close.
   async requests() {
     const page = await visitor();

@@ -55,7 +55,7 @@ async def test_every_page_is_accessible_and_fits_in_both_themes_and_on_a_phone(t
 
 
 async def test_what_is_shown_can_be_opened_filtered_switched_and_asked(team):
-    told = await seen(team, "requests", "endpoints", "routing", "money", "playground", "config")
+    told = await seen(team, "requests", "endpoints", "stale", "routing", "money", "playground", "config")
     history = told["requests"]
     assert 0 < history["deep"] < history["all"]
     assert [heading.split()[0].rstrip(":") for heading in history["path"]] == [
@@ -74,6 +74,9 @@ async def test_what_is_shown_can_be_opened_filtered_switched_and_asked(team):
     assert "upstream_failed" in endpoint["why"]
     assert "a request" in endpoint["why"]
     assert endpoint["test"].startswith("home answered in")
+
+    assert "the gateway does not answer" in told["stale"]["words"]
+    assert told["stale"]["seen"]["width"] > 100
 
     routing = told["routing"]
     assert "Nothing would change." in routing["before"]
