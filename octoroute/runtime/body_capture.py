@@ -112,9 +112,11 @@ class BodyCapture:
         return keep_and_route
 
     def _add(self, exchange: _Exchange, body: BoundedBody, chunk: bytes) -> None:
-        if self._bytes_in - self._bytes_out >= MAX_PENDING_BYTES:
-            body.size += len(chunk)
-            self._dropped()
+        is_whole = body.size == body.held
+        if not is_whole or self._bytes_in - self._bytes_out >= MAX_PENDING_BYTES:
+            body.size += len(chunk)  # once something is left out, the rest is too: what is kept has no gap
+            if is_whole and chunk:
+                self._dropped()
             return
         before = body.held
         body.add(chunk)

@@ -148,12 +148,30 @@ async def test_when_too_much_waits_rows_are_kept_without_bodies(entries, monkeyp
     dropped = []
     bodies = capture(entries, dropped=lambda: dropped.append(1))
     await run(bodies, route_of(bodies, answer=(b"a" * 20,)), b"q")
-    await run(bodies, route_of(bodies, answer=(b"b" * 20,)), b"q")
+    await run(bodies, route_of(bodies, answer=(b"b" * 10, b"b" * 10)), b"q")
     one, two = entries.made()
     assert (one.body.response, two.body.response, two.body.response_size) == (b"a" * 20, b"", 20)
-    assert dropped
+    assert len(dropped) == 2, "the second request's body and its response's, once each"
     await run(bodies, route_of(bodies, answer=(b"c" * 20,)), b"q")  # those before have been written
     assert entries.made()[-1].body.response == b"c" * 20
+
+
+async def test_what_is_kept_of_a_body_is_its_beginning_without_a_gap(entries, monkeypatch):
+    monkeypatch.setattr(body_capture, "MAX_PENDING_BYTES", 10)
+    bodies = capture(entries)
+
+    async def route(scope, receive, send):
+        await receive()
+        bodies.append(entry)
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        await send({"type": "http.response.body", "body": b"-two" * 3, "more_body": True})
+        await send({"type": "http.response.body", "body": b"-left out", "more_body": True})
+        monkeypatch.setattr(body_capture, "MAX_PENDING_BYTES", 1000)  # as if the history had caught up
+        await send({"type": "http.response.body", "body": b"-after it", "more_body": False})
+
+    await run(bodies, route, b"q")
+    (kept,) = entries.made()
+    assert (kept.body.response, kept.body.response_size) == (b"one" + b"-two" * 3, 33)
 
 
 async def test_off_the_routes_are_the_routes_themselves(entries):
